@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "errors.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PREFIX "org.virtbus1.Error."
+
+static const char *const names[VIRTBUS_N_ERRORS] = {
+        [VIRTBUS_ERROR_NO_SUCH_DOMAIN] = PREFIX "NoSuchDomain",
+        [VIRTBUS_ERROR_ALREADY_EXISTS] = PREFIX "AlreadyExists",
+        [VIRTBUS_ERROR_INVALID_XML] = PREFIX "InvalidXML",
+        [VIRTBUS_ERROR_INVALID_ARGUMENT] = PREFIX "InvalidArgument",
+        [VIRTBUS_ERROR_OPERATION_INVALID] = PREFIX "OperationInvalid",
+        [VIRTBUS_ERROR_UNSUPPORTED] = PREFIX "Unsupported",
+        [VIRTBUS_ERROR_HYPERVISOR_FAILED] = PREFIX "HypervisorFailed",
+        [VIRTBUS_ERROR_AGENT_UNAVAILABLE] = PREFIX "AgentUnavailable",
+        [VIRTBUS_ERROR_TIMEOUT] = PREFIX "Timeout",
+        [VIRTBUS_ERROR_CANCELLED] = PREFIX "Cancelled",
+        [VIRTBUS_ERROR_RESOURCE_BUSY] = PREFIX "ResourceBusy",
+        [VIRTBUS_ERROR_LIMIT_EXCEEDED] = PREFIX "LimitExceeded",
+        [VIRTBUS_ERROR_ACCESS_DENIED] = SD_BUS_ERROR_ACCESS_DENIED,
+};
+
+G_DEFINE_QUARK(virtbus-error, virtbus_error)
+
+const char *virtbus_error_name(VirtbusError code) {
+        return names[code];
+}
+
+int virtbus_error_from_short_name(const char *name) {
+        for (int code = 0; code < VIRTBUS_N_ERRORS; code++)
+                if (g_str_has_prefix(names[code], PREFIX) && g_str_equal(names[code] + strlen(PREFIX), name))
+                        return code;
+        return -1;
+}
+
+static VirtbusError code_of_errno(int errno_value) {
+        switch (errno_value) {
+        case ENOSPC:
+        case EDQUOT:
+        case ENOMEM:
+        case EFBIG:
+        case EMFILE:
+        case ENFILE:
+                return VIRTBUS_ERROR_LIMIT_EXCEEDED;
+        case ENOENT:
+        case ENOTDIR:
+        case EISDIR:
+        case EACCES:
+        case EPERM:
+        case ELOOP:
+        case ENAMETOOLONG:
+        case EROFS:
+                return VIRTBUS_ERROR_INVALID_ARGUMENT;
+        default:
+                return VIRTBUS_ERROR_HYPERVISOR_FAILED;
+        }
+}
+
+static bool set_prefixed(GError **error, VirtbusError code, const char *format, va_list arguments, const char *suffix) {
+        g_autofree char *message = g_strdup_vprintf(format, arguments);
+        g_set_error(error, VIRTBUS_ERROR, (int) code, "%s%s%s", message, suffix ? ": " : "", suffix ? suffix : "");
+        return false;
+}
+
+bool virtbus_error_set_errno(GError **error, int errno_value, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        set_prefixed(error, code_of_errno(errno_value), format, arguments, g_strerror(errno_value));
+        va_end(arguments);
+        return false;
+}
+
+bool virtbus_error_set(GError **error, VirtbusError code, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        set_prefixed(error, code, format, arguments, NULL);
+        va_end(arguments);
+        return false;
+}
+
+int virtbus_error_reply(sd_bus_message *call, const GError *error) {
+        VirtbusError code = error->domain == VIRTBUS_ERROR ? (VirtbusError) error->code : VIRTBUS_ERROR_HYPERVISOR_FAILED;
+        return sd_bus_reply_method_errorf(call, names[code], "%s", error->message);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The errors of the API, as GErrors within a program and as D-Bus errors between programs. A message names the object
+ * and what to do next. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+typedef enum VirtbusError {
+        VIRTBUS_ERROR_NO_SUCH_DOMAIN,
+        VIRTBUS_ERROR_ALREADY_EXISTS,
+        VIRTBUS_ERROR_INVALID_XML,       /* with line and element */
+        VIRTBUS_ERROR_INVALID_ARGUMENT,
+        VIRTBUS_ERROR_OPERATION_INVALID, /* the object's state does not allow it; says which state that is */
+        VIRTBUS_ERROR_UNSUPPORTED,
+        VIRTBUS_ERROR_HYPERVISOR_FAILED, /* with the hypervisor's own words */
+        VIRTBUS_ERROR_AGENT_UNAVAILABLE,
+        VIRTBUS_ERROR_TIMEOUT,
+        VIRTBUS_ERROR_CANCELLED,
+        VIRTBUS_ERROR_RESOURCE_BUSY,
+        VIRTBUS_ERROR_LIMIT_EXCEEDED,
+        VIRTBUS_ERROR_ACCESS_DENIED,     /* D-Bus's own */
+        VIRTBUS_N_ERRORS
+} VirtbusError;
+
+#define VIRTBUS_ERROR virtbus_error_quark()
+GQuark virtbus_error_quark(void);
+
+/* The D-Bus name of an error code. */
+const char *virtbus_error_name(VirtbusError code);
+
+/* Finds the code of the last part of an error's name, such as "Timeout"; -1 where there is none. */
+int virtbus_error_from_short_name(const char *name);
+
+/* Sets a GError of this domain from errno, "what: reason". No space, quota and memory are LimitExceeded, a file that is
+ * missing or may not be used is InvalidArgument, the rest HypervisorFailed. Returns false, to be returned. */
+bool virtbus_error_set_errno(GError **error, int errno_value, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* Sets a GError of this domain. Returns false, to be returned. */
+bool virtbus_error_set(GError **error, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* Answers a call with an error; an error of another GError domain is HypervisorFailed. */
+int virtbus_error_reply(sd_bus_message *call, const GError *error);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The last argument of methods that may grow: options, a{sv}. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+/* Reads the options at a message's position into variables. Each allowed option is a name (const char *), a basic type
+ * (int) and where its value goes: bool * for 'b', uint32_t * for 'u', uint64_t * for 't', const char ** for 's' (borrowed
+ * from the message); NULL ends them. A variable whose option is not given keeps its value.
+ *
+ * Returns false, with InvalidArgument, for an option that is unknown, given twice, or of another type. */
+bool options_read(sd_bus_message *message, GError **error, ...) G_GNUC_NULL_TERMINATED;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Names of objects and peers: see "Objects" in the README. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define BUS_NAME "org.virtbus1"
+#define MANAGER_PATH "/org/virtbus1"
+#define JOB_PATH MANAGER_PATH "/job"
+#define DRIVER_NAME_PREFIX BUS_NAME ".Driver."
+#define DRIVER_INTERFACE BUS_NAME ".Driver"
+#define DRIVER_PATH MANAGER_PATH "/driver"
+
+/* True where PATH is BASE or lies below it. */
+bool path_is_under(const char *path, const char *base);
+
+/* The sender that a forwarded call carries: the caller's user ID and unique name (":1.7" of user 0: ":u0.1.7"). */
+char *caller_encode(uid_t uid, const char *unique_name);
+
+/* Reads the user ID back; false where the sender has another form. */
+bool caller_decode(const char *sender, uid_t *uid);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The object of a connection. */
+
+#include "connection.h"
+#include "options.h"
+#include "vtables.h"
+
+CONNECTION_VTABLE(Connection, bus);
+
+static void bus_define_domain(Call *call, Connection *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (!options_read(options, &error, NULL))
+                call_fail(call, error);
+        else
+                connection_define(self, xml, call);
+}
+
+static void bus_create_domain(Call *call, Connection *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool paused = false;
+        if (!options_read(options, &error, "paused", 'b', &paused, NULL))
+                call_fail(call, error);
+        else
+                connection_create(self, xml, paused, call);
+}
+
+static void no_such_domain(Call *call, const Connection *self, const char *what, const char *value) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "connection '%s' has no domain with %s '%.64s'",
+                          self->hypervisor->connection, what, value);
+        call_fail(call, error);
+}
+
+static void bus_get_domain_by_name(Call *call, Connection *self, const char *name) {
+        Domain *domain = connection_find_name(self, name);
+        if (domain)
+                reply_connection_get_domain_by_name(call, published_path(domain->published));
+        else
+                no_such_domain(call, self, "name", name);
+}
+
+static void bus_get_domain_by_uuid(Call *call, Connection *self, const char *uuid) {
+        g_autofree char *normal = uuid_normalize(uuid);
+        Domain *domain = normal ? connection_find(self, normal) : NULL;
+        if (domain)
+                reply_connection_get_domain_by_uuid(call, published_path(domain->published));
+        else if (normal)
+                no_such_domain(call, self, "UUID", normal);
+        else {
+                g_autoptr(GError) error = NULL;
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no UUID: it has 32 hexadecimal digits", uuid);
+                call_fail(call, error);
+        }
+}
+
+static void bus_get_domain_by_id(Call *call, Connection *self, uint32_t id) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, self->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Domain *domain = value;
+                if (id > 0 && domain->id == id) {
+                        reply_connection_get_domain_by_id(call, published_path(domain->published));
+                        return;
+                }
+        }
+        g_autofree char *number = g_strdup_printf("%u", id);
+        no_such_domain(call, self, "ID", number);
+}
+
+static const char *bus_get_name(const Connection *self) {
+        return self->hypervisor->connection;
+}
+
+static const char *bus_get_uri(const Connection *self) {
+        return self->uri;
+}
+
+static const char *bus_get_driver_version(const Connection *self) {
+        (void) self;
+        return VIRTBUS_VERSION;
+}
+
+/* The extra interface's handlers get the connection too. */
+void connection_publish(Connection *connection) {
+        const Vtable *const vtables[] = { &bus_vtable, connection->hypervisor->extra, NULL };
+        connection->published = objects_publish(connection->objects, connection->path, connection, vtables);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "connection.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bus.h"
+#include "log.h"
+#include "paths.h"
+#include "vtables.h"
+
+/* Threads for files that may hang: as many guests' images may be on a stalled disk before another guest has to wait. */
+#define WORKER_THREADS 32
+
+/* A domain file is the document with one processing instruction in front, for what is not the document's. */
+#define INSTRUCTION "virtbus"
+
+bool connection_is_busy(const Connection *connection) {
+        return connection->n_active > 0 || store_is_busy(connection->store) || worker_pending(connection->worker) > 0 ||
+               jobs_running() > 0;
+}
+
+Domain *connection_find(Connection *connection, const char *uuid) {
+        return g_hash_table_lookup(connection->by_uuid, uuid);
+}
+
+Domain *connection_find_name(Connection *connection, const char *name) {
+        return g_hash_table_lookup(connection->by_name, name);
+}
+
+void connection_add(Connection *connection, Domain *domain) {
+        g_hash_table_insert(connection->by_uuid, domain->uuid, domain_ref(domain));
+        g_hash_table_insert(connection->by_name, g_strdup(domain_name(domain)), domain);
+}
+
+void connection_remove(Connection *connection, Domain *domain) {
+        g_hash_table_remove(connection->by_name, domain_name(domain));
+        g_hash_table_remove(connection->by_uuid, domain->uuid);
+}
+
+/* Documents and files */
+
+static char *file_text(const char *xml, uid_t owner, bool autostart) {
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", NULL);
+        g_autofree char *content = g_strdup_printf("owner=\"%u\" autostart=\"%s\"", (unsigned) owner, autostart ? "yes" : "no");
+        xmlNode *instruction = xmlNewDocPI(document, (const xmlChar *) INSTRUCTION, (const xmlChar *) content);
+        xmlAddPrevSibling(document->children, instruction);
+        return xml_document_text(document);
+}
+
+static void load_definition(void *data, const char *uuid, const char *text) {
+        Connection *connection = data;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse(text, "domain", &error);
+        unsigned owner = 0;
+        char autostart[4] = "no";
+        for (xmlNode *node = document ? document->children : NULL; node; node = node->next)
+                if (node->type == XML_PI_NODE && xml_is(node, INSTRUCTION)) {
+                        sscanf((const char *) node->content, "owner=\"%u\" autostart=\"%3[a-z]\"", &owner, autostart);
+                        xmlUnlinkNode(node);
+                        xmlFreeNode(node);
+                        break;
+                }
+        g_autoptr(Definition) definition = document ? definition_from_document(document, &error) : NULL;
+        if (definition && strcmp(definition->uuid, uuid) != 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_XML, "its UUID is %s", definition->uuid);
+        else if (definition && connection_find_name(connection, definition->name))
+                virtbus_error_set(&error, VIRTBUS_ERROR_ALREADY_EXISTS, "another domain is named '%s'", definition->name);
+        if (error) {
+                log_error("the definition %s.xml is left as it is: %s", uuid, error->message);
+                return;
+        }
+        Domain *domain = domain_new(connection, definition, true, owner);
+        domain->autostart = strcmp(autostart, "yes") == 0;
+        domain_unref(domain);
+}
+
+static void load_status(void *data, const char *uuid, const char *text) {
+        Connection *connection = data;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) status = xml_parse(text, "virtbus-status", &error);
+        if (!status || !domain_restore(connection, status, &error))
+                log_error("the running domain %s is left as it is: %s", uuid, error->message);
+}
+
+static void start_with_machine(Connection *connection) {
+        g_autoptr(GList) domains = g_hash_table_get_values(connection->by_uuid);
+        for (GList *link = domains; link; link = link->next) {
+                Domain *domain = link->data;
+                if (domain->autostart && !domain_is_active(domain))
+                        domain_operate(domain, (Operation) { .kind = OPERATION_START });
+        }
+}
+
+Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const char *state,
+                            const char *runtime, const char *log, GError **error) {
+        g_autoptr(Connection) connection = g_new0(Connection, 1);
+        connection->hypervisor = hypervisor;
+        connection->event = sd_event_ref(event);
+        connection->objects = objects;
+        connection->state_directory = g_strdup(state);
+        connection->runtime_directory = g_strdup(runtime);
+        connection->log_directory = g_strdup(log);
+        connection->privileged = geteuid() == 0;
+        connection->path = g_strdup_printf(MANAGER_PATH "/%s", hypervisor->connection);
+        connection->uri = g_strdup_printf("%s:///%s", hypervisor->connection, connection->privileged ? "system" : "session");
+        connection->by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) domain_unref);
+        connection->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        connection->reserved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        if (g_mkdir_with_parents(log, 0700) < 0) {
+                virtbus_error_set_errno(error, errno, "directory %s cannot be made", log);
+                return NULL;
+        }
+        connection->store = store_new(event, state, runtime, error);
+        connection->worker = connection->store ? worker_new(event, WORKER_THREADS, error) : NULL;
+        if (!connection->worker || (hypervisor->open && !hypervisor->open(connection, error)))
+                return NULL;
+        connection_publish(connection);
+        store_each_definition(connection->store, load_definition, connection);
+        store_each_status(connection->store, load_status, connection);
+        if (store_is_first_run(connection->store))
+                start_with_machine(connection);
+        return g_steal_pointer(&connection);
+}
+
+void connection_close(Connection *connection) {
+        GHashTableIter iterator;
+        void *domain;
+        if (connection->worker)
+                worker_free(connection->worker);
+        if (connection->store)
+                store_free(connection->store);
+        g_hash_table_iter_init(&iterator, connection->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &domain))
+                if (((Domain *) domain)->run)
+                        connection->hypervisor->release(domain);
+        g_hash_table_unref(connection->by_name);
+        g_hash_table_unref(connection->by_uuid);
+        g_hash_table_unref(connection->reserved);
+        if (connection->hypervisor->close && connection->data)
+                connection->hypervisor->close(connection);
+        if (connection->published)
+                published_withdraw(connection->published);
+        sd_event_unref(connection->event);
+        g_free(connection->state_directory);
+        g_free(connection->runtime_directory);
+        g_free(connection->log_directory);
+        g_free(connection->path);
+        g_free(connection->uri);
+        g_free(connection);
+}
+
+/* Defining */
+
+/* A definition that is being written. */
+typedef struct Change {
+        Connection *connection;
+        Definition *definition; /* the new one, or NULL */
+        Domain *domain;         /* the existing one, or NULL */
+        bool autostart, nvram;
+        Call *call;
+} Change;
+
+static void change_free(Change *change) {
+        if (change->domain) {
+                change->domain->writing = false;
+                domain_unref(change->domain);
+        }
+        if (change->definition) {
+                g_hash_table_remove(change->connection->reserved, change->definition->name);
+                g_hash_table_remove(change->connection->reserved, change->definition->uuid);
+                definition_unref(change->definition);
+        }
+        g_free(change);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Change, change_free)
+
+static Change *change_new(Connection *connection, Domain *domain, Call *call) {
+        Change *change = g_new0(Change, 1);
+        *change = (Change) { .connection = connection, .domain = domain ? domain_ref(domain) : NULL, .call = call };
+        if (domain)
+                domain->writing = true;
+        return change;
+}
+
+static void told(Change *change) {
+        if (change->connection->idle)
+                change->connection->idle(change->connection->idle_data);
+        change_free(change);
+}
+
+static bool check_not_writing(const Domain *domain, GError **error) {
+        return !domain->writing ||
+               domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY, "its definition is being written; call again");
+}
+
+/* Reads a document and finds the domain that it is about. */
+static Definition *read_document(Connection *connection, const char *xml, Domain **domain, GError **error) {
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
+        g_autoptr(Definition) definition = document ? definition_from_document(document, error) : NULL;
+        if (!definition || (connection->hypervisor->check &&
+                            !connection->hypervisor->check(connection, definition, document, error)))
+                return NULL;
+        Domain *same_uuid = connection_find(connection, definition->uuid);
+        Domain *same_name = connection_find_name(connection, definition->name);
+        if (same_name && same_name != same_uuid) {
+                domain_fail(same_name, error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                            "a domain of that name exists, with UUID %s; choose another name, or give that UUID", same_name->uuid);
+                return NULL;
+        }
+        if (same_uuid && same_uuid != same_name) {
+                domain_fail(same_uuid, error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                            "it has UUID %s already; leave <uuid> out, or give that name", same_uuid->uuid);
+                return NULL;
+        }
+        if (g_hash_table_contains(connection->reserved, definition->name) ||
+            g_hash_table_contains(connection->reserved, definition->uuid)) {
+                virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "domain '%s': it is being defined; call again", definition->name);
+                return NULL;
+        }
+        *domain = same_uuid;
+        return g_steal_pointer(&definition);
+}
+
+static void on_defined(void *data, const GError *error) {
+        Change *change = data;
+        if (error)
+                call_fail(change->call, error);
+        else {
+                Domain *domain = change->domain;
+                g_autoptr(Domain) fresh = NULL;
+                if (domain)
+                        domain_redefine(domain, change->definition);
+                else
+                        domain = fresh = domain_new(change->connection, change->definition, true, change->call->uid);
+                reply_connection_define_domain(change->call, published_path(domain->published));
+        }
+        told(change);
+}
+
+void connection_define(Connection *connection, const char *xml, Call *call) {
+        g_autoptr(GError) error = NULL;
+        Domain *domain = NULL;
+        g_autoptr(Definition) definition = read_document(connection, xml, &domain, &error);
+        if (!definition || (domain && !check_not_writing(domain, &error))) {
+                call_fail(call, error);
+                return;
+        }
+        Change *change = change_new(connection, domain, call);
+        change->definition = definition_ref(definition);
+        g_hash_table_add(connection->reserved, g_strdup(definition->name));
+        g_hash_table_add(connection->reserved, g_strdup(definition->uuid));
+        g_autofree char *text = file_text(definition->xml, domain ? domain->owner : call->uid, domain && domain->autostart);
+        store_define(connection->store, definition->uuid, text, on_defined, change);
+}
+
+void connection_create(Connection *connection, const char *xml, bool paused, Call *call) {
+        g_autoptr(GError) error = NULL;
+        Domain *existing = NULL;
+        g_autoptr(Definition) definition = read_document(connection, xml, &existing, &error);
+        if (definition && existing)
+                domain_fail(existing, &error, VIRTBUS_ERROR_ALREADY_EXISTS, "it is %s; use Start, or another name and UUID",
+                            domain_state_name(existing->state));
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
+        g_autoptr(Domain) domain = domain_new(connection, definition, false, call->uid);
+        domain_operate(domain, (Operation) { .kind = OPERATION_START, .creates = true, .paused = paused, .call = call });
+}
+
+static void on_undefined(void *data, const GError *error) {
+        Change *change = data;
+        if (error)
+                call_fail(change->call, error);
+        else {
+                if (change->nvram && change->connection->hypervisor->delete_nvram)
+                        change->connection->hypervisor->delete_nvram(change->connection, change->domain->uuid);
+                domain_undefine(change->domain);
+                reply_domain_undefine(change->call);
+        }
+        told(change);
+}
+
+static bool check_persistent(const Domain *domain, const char *what, GError **error) {
+        return domain->persistent ||
+               domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is transient; %s needs a definition", what);
+}
+
+void connection_undefine(Domain *domain, bool nvram, Call *call) {
+        g_autoptr(GError) error = NULL;
+        if (check_persistent(domain, "Undefine", &error) && check_not_writing(domain, &error) &&
+            domain->persistent->has_nvram && !nvram)
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "it has a file of UEFI variables; pass the option nvram to delete that too");
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
+        Change *change = change_new(domain->connection, domain, call);
+        change->nvram = nvram;
+        store_define(domain->connection->store, domain->uuid, NULL, on_undefined, change);
+}
+
+static void on_autostart_set(void *data, const GError *error) {
+        Change *change = data;
+        if (error)
+                call_fail(change->call, error);
+        else {
+                change->domain->autostart = change->autostart;
+                domain_announce(change->domain, (const int[]) { DOMAIN_AUTOSTART, -1 });
+                call_reply(change->call, "");
+        }
+        told(change);
+}
+
+void connection_set_autostart(Domain *domain, bool autostart, Call *call) {
+        g_autoptr(GError) error = NULL;
+        if (!check_persistent(domain, "Autostart", &error) || !check_not_writing(domain, &error)) {
+                call_fail(call, error);
+                return;
+        }
+        Change *change = change_new(domain->connection, domain, call);
+        change->autostart = autostart;
+        g_autofree char *text = file_text(domain->persistent->xml, domain->owner, autostart);
+        store_define(domain->connection->store, domain->uuid, text, on_autostart_set, change);
+}

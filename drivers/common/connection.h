@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A hypervisor's domains, by name and UUID, and where their documents lie. It needs no bus: without a peer nothing is
+ * published, and a program can embed it with directories of its own. */
+
+#include "domain.h"
+#include "hypervisor.h"
+#include "store.h"
+
+struct Connection {
+        const Hypervisor *hypervisor;
+        sd_event *event;
+        Objects *objects;
+        Store *store;
+        Worker *worker; /* for files that may hang */
+        char *state_directory, *runtime_directory, *log_directory;
+        bool privileged; /* runs as root, for all users */
+        char *path, *uri;
+        Published *published;
+        GHashTable *by_uuid, *by_name; /* Domain; the first holds the references */
+        GHashTable *reserved;          /* names and UUIDs of domains whose definition is being written */
+        uint32_t last_id;
+        unsigned n_active;
+        void (*idle)(void *data);      /* something has ended: see whether anything is left */
+        void *idle_data;
+        void *data;                    /* the hypervisor's own */
+};
+
+/* Opens a hypervisor: reads the definitions, finds the domains that run, and starts those to be started with the machine. */
+Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const char *state,
+                            const char *runtime, const char *log, GError **error);
+void connection_close(Connection *connection);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_close)
+
+/* Whether it has something to do, or to hold: an active domain, a write. */
+bool connection_is_busy(const Connection *connection);
+
+Domain *connection_find(Connection *connection, const char *uuid);
+Domain *connection_find_name(Connection *connection, const char *name);
+
+/* Puts a domain into the tables, and takes it out. */
+void connection_add(Connection *connection, Domain *domain);
+void connection_remove(Connection *connection, Domain *domain);
+
+/* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */
+void connection_define(Connection *connection, const char *xml, Call *call);
+void connection_create(Connection *connection, const char *xml, bool paused, Call *call);
+void connection_undefine(Domain *domain, bool nvram, Call *call);
+void connection_set_autostart(Domain *domain, bool autostart, Call *call);
+
+/* connection-bus.c: the object of the connection, with what the hypervisor adds to it. */
+void connection_publish(Connection *connection);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A domain document: its text, kept whole, and the little that the API and every driver need to know of it. A driver that
+ * needs more (to start it, say) parses the text again. Definitions do not change. */
+
+#include "xml.h"
+
+/* How many devices one domain may have. */
+#define DEVICES_MAX 1024
+
+/* What becomes of a domain when its guest turns itself off, reboots or crashes: on_poweroff, on_reboot, on_crash. */
+typedef enum LifecycleAction {
+        ACTION_DESTROY,
+        ACTION_RESTART,
+        ACTION_PRESERVE,
+} LifecycleAction;
+
+/* Kinds of devices that have an interface of their own. */
+typedef enum DeviceClass {
+        DEVICE_OTHER,
+        DEVICE_DISK,
+        DEVICE_NETWORK_INTERFACE,
+        DEVICE_CONSOLE,
+        DEVICE_GRAPHICS,
+} DeviceClass;
+
+/* Strings are never NULL; an empty one stands for what the document leaves open. */
+typedef struct DeviceDefinition {
+        char *kind;  /* the element's name */
+        char *alias; /* as libvirt names it: net0, virtio-disk0, serial0 */
+        char *model;
+        DeviceClass device_class;
+        char *type;        /* disk: its device attribute; others: their type attribute */
+        char *source_type; /* disk */
+        char *source;      /* disk: path; interface: bridge or network; console: path; graphics: socket */
+        char *target;      /* disk: name; interface: host interface; console: target type */
+        char *bus;         /* disk */
+        char *format;      /* disk */
+        char *mac;         /* interface */
+        bool read_only;    /* disk */
+        uint32_t boot;     /* disk, interface: order, 0 for none */
+        uint32_t port;     /* console */
+} DeviceDefinition;
+
+typedef struct Definition {
+        unsigned n_references;
+        char *xml;
+        char *name;
+        char *uuid;
+        char *title;
+        char *description;
+        char *type;
+        char *os_type;
+        char *architecture;
+        char *machine;
+        char *emulator;
+        bool has_nvram;              /* os/nvram */
+        uint64_t memory, max_memory; /* bytes */
+        uint32_t vcpus, max_vcpus;
+        LifecycleAction on_poweroff, on_reboot, on_crash;
+        GPtrArray *devices; /* DeviceDefinition, in the document's order */
+} Definition;
+
+Definition *definition_ref(Definition *definition);
+void definition_unref(Definition *definition);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Definition, definition_unref)
+
+/* Reads a document that a user wrote: chooses what is missing of UUID and MAC addresses. */
+Definition *definition_parse(const char *xml, GError **error);
+
+/* Reads a parsed document, as it is. */
+Definition *definition_from_document(xmlDoc *document, GError **error);
+
+/* Puts the aliases into the document's devices: what is shown of an active domain. */
+void definition_write_aliases(const Definition *definition, xmlDoc *document);
+
+/* The document for a reader: with the passwords or without, and with the ID of a run unless 0. */
+char *definition_text(const Definition *definition, bool secrets, uint32_t id);
+
+/* One device's element, without passwords; INDEX as in devices. */
+char *definition_device_text(const Definition *definition, guint index);
+
+/* The device elements of a document, in the order of devices. */
+xmlNode *definition_first_device(xmlDoc *document);
+xmlNode *definition_next_device(xmlNode *device);
+
+/* Finds a device by its alias, or returns NULL. */
+DeviceDefinition *definition_find_device(const Definition *definition, const char *alias);
+
+/* Reads a UUID in any spelling that libvirt takes; NULL where it is none. */
+char *uuid_normalize(const char *text);

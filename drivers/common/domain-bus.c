@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The objects of a domain and its devices. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "connection.h"
+#include "options.h"
+#include "vtables.h"
+
+DOMAIN_VTABLE(Domain, bus);
+DEVICE_VTABLE(Device, device);
+DEVICE_DISK_VTABLE(Device, disk);
+DEVICE_NETWORK_INTERFACE_VTABLE(Device, network_interface);
+DEVICE_CONSOLE_VTABLE(Device, console);
+DEVICE_GRAPHICS_VTABLE(Device, graphics);
+
+/* org.virtbus1.Domain: methods */
+
+/* Queues an operation that has no options yet. */
+static void operate(Call *call, Domain *self, OperationKind kind, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (options && !options_read(options, &error, NULL))
+                call_fail(call, error);
+        else
+                domain_operate(self, (Operation) { .kind = kind, .call = call });
+}
+
+static void bus_start(Call *call, Domain *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool paused = false;
+        if (!options_read(options, &error, "paused", 'b', &paused, NULL))
+                call_fail(call, error);
+        else
+                domain_operate(self, (Operation) { .kind = OPERATION_START, .paused = paused, .call = call });
+}
+
+static void bus_suspend(Call *call, Domain *self) {
+        operate(call, self, OPERATION_SUSPEND, NULL);
+}
+
+static void bus_resume(Call *call, Domain *self) {
+        operate(call, self, OPERATION_RESUME, NULL);
+}
+
+static void bus_shutdown(Call *call, Domain *self, sd_bus_message *options) {
+        operate(call, self, OPERATION_SHUTDOWN, options);
+}
+
+static void bus_reboot(Call *call, Domain *self, sd_bus_message *options) {
+        operate(call, self, OPERATION_REBOOT, options);
+}
+
+static void bus_reset(Call *call, Domain *self) {
+        operate(call, self, OPERATION_RESET, NULL);
+}
+
+static void bus_destroy(Call *call, Domain *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (!options_read(options, &error, NULL))
+                call_fail(call, error);
+        else
+                domain_destroy(self, REASON_DESTROYED, call);
+}
+
+static void bus_dump(Call *call, Domain *self, int file, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        int fd = -1;
+        if (!options_read(options, &error, NULL))
+                call_fail(call, error);
+        else if ((fd = fcntl(file, F_DUPFD_CLOEXEC, 3)) < 0)
+                call_fail_errno(call, -errno);
+        else
+                domain_operate(self, (Operation) { .kind = OPERATION_DUMP, .fd = fd, .call = call });
+}
+
+static void bus_undefine(Call *call, Domain *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool nvram = false;
+        if (!options_read(options, &error, "nvram", 'b', &nvram, NULL))
+                call_fail(call, error);
+        else
+                connection_undefine(self, nvram, call);
+}
+
+/* The document that GetXML and GetXMLWithSecrets answer; NULL with an error. */
+static char *get_xml(const Domain *self, sd_bus_message *options, bool secrets, GError **error) {
+        bool inactive = false;
+        if (!options_read(options, error, "inactive", 'b', &inactive, NULL))
+                return NULL;
+        if (inactive && !self->persistent) {
+                domain_fail(self, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is transient; leave out the option inactive");
+                return NULL;
+        }
+        return inactive ? definition_text(self->persistent, secrets, 0) : definition_text(domain_definition(self), secrets, self->id);
+}
+
+static void bus_get_xml(Call *call, Domain *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *xml = get_xml(self, options, false, &error);
+        if (xml)
+                reply_domain_get_xml(call, xml);
+        else
+                call_fail(call, error);
+}
+
+static void bus_get_xml_with_secrets(Call *call, Domain *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *xml = get_xml(self, options, true, &error);
+        if (xml)
+                reply_domain_get_xml_with_secrets(call, xml);
+        else
+                call_fail(call, error);
+}
+
+static void bus_set_autostart(Call *call, Domain *self, bool value) {
+        connection_set_autostart(self, value, call);
+}
+
+/* org.virtbus1.Domain: properties */
+
+#define DOMAIN_PROPERTY(type, name, value) \
+        static type bus_get_##name(const Domain *self) { return value; }
+#define DEFINED(name, member) DOMAIN_PROPERTY(const char *, name, domain_definition(self)->member)
+
+DEFINED(name, name)
+DEFINED(title, title)
+DEFINED(description, description)
+DEFINED(type, type)
+DEFINED(os_type, os_type)
+DEFINED(architecture, architecture)
+DEFINED(machine, machine)
+DOMAIN_PROPERTY(const char *, uuid, self->uuid)
+DOMAIN_PROPERTY(const char *, state, domain_state_name(self->state))
+DOMAIN_PROPERTY(const char *, state_reason, domain_reason_name(self->reason))
+DOMAIN_PROPERTY(bool, active, domain_is_active(self))
+DOMAIN_PROPERTY(bool, persistent, self->persistent != NULL)
+DOMAIN_PROPERTY(bool, autostart, self->autostart)
+DOMAIN_PROPERTY(uint32_t, id, self->id)
+DOMAIN_PROPERTY(uint32_t, owner, self->owner)
+DOMAIN_PROPERTY(uint64_t, start_time, self->start_time)
+DOMAIN_PROPERTY(uint64_t, memory, domain_definition(self)->memory)
+DOMAIN_PROPERTY(uint64_t, max_memory, domain_definition(self)->max_memory)
+DOMAIN_PROPERTY(uint32_t, vcpus, domain_definition(self)->vcpus)
+DOMAIN_PROPERTY(uint32_t, max_vcpus, domain_definition(self)->max_vcpus)
+
+/* org.virtbus1.Device and its kinds */
+
+static void device_get_xml(Call *call, Device *self) {
+        g_autofree char *xml = definition_device_text(domain_definition(self->domain), self->index);
+        reply_device_get_xml(call, xml);
+}
+
+#define DEVICE_PROPERTY(type, prefix, name, member) \
+        static type prefix##_get_##name(const Device *self) { return self->definition->member; }
+#define DEVICE_STRING(prefix, name, member) DEVICE_PROPERTY(const char *, prefix, name, member)
+
+DEVICE_STRING(device, alias, alias)
+DEVICE_STRING(device, kind, kind)
+DEVICE_STRING(device, model, model)
+DEVICE_STRING(disk, target, target)
+DEVICE_STRING(disk, bus, bus)
+DEVICE_STRING(disk, type, type)
+DEVICE_STRING(disk, source_type, source_type)
+DEVICE_STRING(disk, source, source)
+DEVICE_STRING(disk, format, format)
+DEVICE_PROPERTY(bool, disk, read_only, read_only)
+DEVICE_PROPERTY(uint32_t, disk, boot_order, boot)
+DEVICE_STRING(network_interface, mac, mac)
+DEVICE_STRING(network_interface, type, type)
+DEVICE_STRING(network_interface, source, source)
+DEVICE_STRING(network_interface, host_interface, target)
+DEVICE_PROPERTY(uint32_t, network_interface, boot_order, boot)
+DEVICE_STRING(console, type, type)
+DEVICE_STRING(console, path, source)
+DEVICE_STRING(console, target_type, target)
+DEVICE_PROPERTY(uint32_t, console, port, port)
+DEVICE_STRING(graphics, type, type)
+DEVICE_STRING(graphics, socket, source)
+
+/* Consoles and displays can be opened while the domain is active and past its start. */
+static bool check_open(const Device *self, GError **error) {
+        const Domain *domain = self->domain;
+        if (domain->state == DOMAIN_RUNNING || domain->state == DOMAIN_PAUSED || domain->state == DOMAIN_CRASHED)
+                return true;
+        return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; to open its %s '%s' start it first",
+                           domain_state_name(domain->state), self->definition->kind, self->definition->alias);
+}
+
+static void console_open(Call *call, Device *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool force = false;
+        if (!options_read(options, &error, "force", 'b', &force, NULL) || !check_open(self, &error))
+                call_fail(call, error);
+        else
+                self->domain->connection->hypervisor->open_console(self->domain, self->definition, force, call);
+}
+
+static void graphics_open(Call *call, Device *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (!options_read(options, &error, NULL) || !check_open(self, &error))
+                call_fail(call, error);
+        else
+                self->domain->connection->hypervisor->open_graphics(self->domain, self->definition, call);
+}
+
+/* Publishing */
+
+static const Vtable *const device_vtables[][3] = {
+        [DEVICE_OTHER] = { &device_vtable, NULL },
+        [DEVICE_DISK] = { &device_vtable, &disk_vtable, NULL },
+        [DEVICE_NETWORK_INTERFACE] = { &device_vtable, &network_interface_vtable, NULL },
+        [DEVICE_CONSOLE] = { &device_vtable, &console_vtable, NULL },
+        [DEVICE_GRAPHICS] = { &device_vtable, &graphics_vtable, NULL },
+};
+
+static void device_withdraw(Device *device) {
+        published_withdraw(device->published);
+        g_free(device);
+}
+
+static Device *find_device(Domain *domain, const char *path) {
+        for (guint i = 0; i < domain->devices->len; i++) {
+                Device *device = domain->devices->pdata[i];
+                if (strcmp(published_path(device->published), path) == 0)
+                        return device;
+        }
+        return NULL;
+}
+
+static char *device_path(const Domain *domain, const DeviceDefinition *definition) {
+        g_autofree char *prefix = g_strdup_printf("%s/device", published_path(domain->published));
+        char *path = NULL;
+        sd_bus_path_encode(prefix, definition->alias, &path);
+        return path;
+}
+
+void domain_publish_devices(Domain *domain) {
+        Definition *definition = domain_definition(domain);
+        g_autoptr(GPtrArray) old = domain->devices;
+        GPtrArray *devices = g_ptr_array_new();
+        for (guint i = 0; i < definition->devices->len; i++) {
+                DeviceDefinition *part = definition->devices->pdata[i];
+                const Vtable *const *vtables = device_vtables[part->device_class];
+                g_autofree char *path = device_path(domain, part);
+                domain->devices = old;
+                Device *device = find_device(domain, path);
+                if (device && device->definition->device_class != part->device_class) {
+                        g_ptr_array_remove(old, device);
+                        device_withdraw(device);
+                        device = NULL;
+                }
+                if (device) {
+                        g_ptr_array_remove(old, device);
+                        device->definition = part;
+                        device->index = i;
+                        for (size_t j = 0; vtables[j]; j++)
+                                published_changed(device->published, vtables[j], NULL);
+                } else {
+                        device = g_new0(Device, 1);
+                        *device = (Device) { .domain = domain, .definition = part, .index = i };
+                        device->published = objects_publish(domain->connection->objects, path, device, vtables);
+                }
+                g_ptr_array_add(devices, device);
+        }
+        for (guint i = 0; i < old->len; i++)
+                device_withdraw(old->pdata[i]);
+        domain->devices = devices;
+}
+
+void domain_publish(Domain *domain) {
+        static const Vtable *const vtables[] = { &bus_vtable, NULL };
+        g_autofree char *path = g_strdup_printf("%s/domain/%s", domain->connection->path, domain->uuid);
+        domain->published = objects_publish(domain->connection->objects, g_strdelimit(path, "-", '_'), domain, vtables);
+        domain_publish_devices(domain);
+}
+
+void domain_withdraw(Domain *domain) {
+        for (guint i = 0; i < domain->devices->len; i++)
+                device_withdraw(domain->devices->pdata[i]);
+        g_ptr_array_set_size(domain->devices, 0);
+        g_clear_pointer(&domain->published, published_withdraw);
+}
+
+void domain_announce(Domain *domain, const int *properties) {
+        published_changed(domain->published, &bus_vtable, properties);
+}
+
+void domain_announce_state(Domain *domain, DomainState old) {
+        domain_announce(domain, (const int[]) { DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, -1 });
+        if (old != domain->state)
+                published_emit(domain->published, &bus_vtable, "StateChanged", "sss", domain_state_name(old),
+                               domain_state_name(domain->state), domain_reason_name(domain->reason));
+}

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "bus.h"
+#include "connection.h"
+#include "log.h"
+#include "vtables.h"
+
+static const char *const state_names[DOMAIN_N_STATES] = {
+        [DOMAIN_SHUTOFF] = "shutoff", [DOMAIN_STARTING] = "starting", [DOMAIN_RUNNING] = "running",
+        [DOMAIN_PAUSED] = "paused",   [DOMAIN_STOPPING] = "stopping", [DOMAIN_CRASHED] = "crashed",
+};
+
+static const char *const reason_names[DOMAIN_N_REASONS] = {
+        [REASON_UNKNOWN] = "unknown",   [REASON_BOOTED] = "booted",       [REASON_RESUMED] = "resumed",
+        [REASON_USER] = "user",         [REASON_SHUTDOWN] = "shutdown",   [REASON_DESTROYED] = "destroyed",
+        [REASON_CRASHED] = "crashed",   [REASON_FAILED] = "failed",       [REASON_IO_ERROR] = "io-error",
+        [REASON_DUMP] = "dump",         [REASON_REATTACHED] = "reattached",
+};
+
+#define IN(state) (1u << (state))
+
+/* The operations by kind: in which states each may begin. */
+static const struct {
+        const char *name;
+        unsigned states;
+        const char *needs;
+} kinds[] = {
+        [OPERATION_START] = { "Start", IN(DOMAIN_SHUTOFF), "be shutoff" },
+        [OPERATION_SUSPEND] = { "Suspend", IN(DOMAIN_RUNNING), "be running" },
+        [OPERATION_RESUME] = { "Resume", IN(DOMAIN_PAUSED), "be paused" },
+        [OPERATION_SHUTDOWN] = { "Shutdown", IN(DOMAIN_RUNNING), "be running; Destroy ends it in any state" },
+        [OPERATION_REBOOT] = { "Reboot", IN(DOMAIN_RUNNING), "be running; Reset restarts it in any state" },
+        [OPERATION_RESET] = { "Reset", IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED), "be active" },
+        [OPERATION_DUMP] = { "Dump", IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED), "be active" },
+        [OPERATION_REATTACH] = { "Reattach", ~0u, "exist" },
+};
+
+static void run_next(Domain *domain);
+
+static const Hypervisor *hypervisor_of(const Domain *domain) {
+        return domain->connection->hypervisor;
+}
+
+Domain *domain_ref(Domain *domain) {
+        domain->n_references++;
+        return domain;
+}
+
+static void operation_free(Operation *operation) {
+        if (operation->fd >= 0)
+                close(operation->fd);
+        if (operation->status)
+                xmlFreeDoc(operation->status);
+        g_free(operation);
+}
+
+void domain_unref(Domain *domain) {
+        if (--domain->n_references > 0)
+                return;
+        if (domain->published)
+                domain_withdraw(domain);
+        if (domain->operation)
+                operation_free(domain->operation);
+        g_queue_clear_full(&domain->waiting, (GDestroyNotify) operation_free);
+        g_ptr_array_unref(domain->devices);
+        g_clear_pointer(&domain->live, definition_unref);
+        g_clear_pointer(&domain->persistent, definition_unref);
+        g_free(domain->uuid);
+        g_free(domain);
+}
+
+Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner) {
+        Domain *domain = g_new0(Domain, 1);
+        domain->n_references = 1;
+        domain->connection = connection;
+        domain->uuid = g_strdup(definition->uuid);
+        domain->owner = owner;
+        if (persistent)
+                domain->persistent = definition_ref((Definition *) definition);
+        else
+                domain->live = definition_ref((Definition *) definition);
+        domain->devices = g_ptr_array_new();
+        g_queue_init(&domain->waiting);
+        g_queue_init(&domain->destroyers);
+        connection_add(connection, domain);
+        domain_publish(domain);
+        return domain;
+}
+
+Definition *domain_definition(const Domain *domain) {
+        return domain->live ? domain->live : domain->persistent;
+}
+
+const char *domain_name(const Domain *domain) {
+        return domain_definition(domain)->name;
+}
+
+bool domain_is_active(const Domain *domain) {
+        return domain->state != DOMAIN_SHUTOFF;
+}
+
+const char *domain_state_name(DomainState state) {
+        return state_names[state];
+}
+
+const char *domain_reason_name(DomainReason reason) {
+        return reason_names[reason];
+}
+
+static int find_name(const char *const *names, int n, const char *name) {
+        for (int i = 0; i < n; i++)
+                if (strcmp(names[i], name) == 0)
+                        return i;
+        return 0;
+}
+
+DomainState domain_state_from_name(const char *name) {
+        return (DomainState) find_name(state_names, DOMAIN_N_STATES, name);
+}
+
+DomainReason domain_reason_from_name(const char *name) {
+        return (DomainReason) find_name(reason_names, DOMAIN_N_REASONS, name);
+}
+
+bool domain_fail(const Domain *domain, GError **error, VirtbusError code, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        g_autofree char *message = g_strdup_vprintf(format, arguments);
+        va_end(arguments);
+        return virtbus_error_set(error, code, "domain '%s': %s", domain_name(domain), message);
+}
+
+/* Status on disk */
+
+void domain_save_status(Domain *domain) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = NULL;
+        if (domain_is_active(domain)) {
+                g_autoptr(xmlDoc) status = xmlNewDoc((const xmlChar *) "1.0");
+                g_autoptr(xmlDoc) live = xml_parse(domain->live->xml, "domain", NULL);
+                xmlNode *root = xmlNewDocNode(status, NULL, (const xmlChar *) "virtbus-status", NULL);
+                const struct {
+                        const char *name;
+                        uint64_t value;
+                } numbers[] = {
+                        { "id", domain->id },
+                        { "owner", domain->owner },
+                        { "start-time", domain->start_time },
+                        { "reboot", domain->reboot },
+                };
+                xmlDocSetRootElement(status, root);
+                xml_set_attribute(root, "state", state_names[domain->state]);
+                xml_set_attribute(root, "reason", reason_names[domain->reason]);
+                for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+                        char number[24];
+                        g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT, numbers[i].value);
+                        xml_set_attribute(root, numbers[i].name, number);
+                }
+                hypervisor_of(domain)->save(domain, xmlNewChild(root, NULL, (const xmlChar *) "run", NULL));
+                xmlAddChild(root, xmlDocCopyNode(xmlDocGetRootElement(live), status, 1));
+                text = xml_document_text(status);
+        }
+        if (!store_save_status(domain->connection->store, domain->uuid, text, &error))
+                log_error("domain '%s': what is known of its run cannot be written: %s", domain_name(domain), error->message);
+}
+
+bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
+        xmlNode *root = xmlDocGetRootElement(status), *element = xml_child(root, "domain");
+        uint64_t id = 0, owner = 0, start_time = 0, reboot = 0;
+        if (!element)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<domain> is missing");
+        if (!xml_number_attribute(root, "id", 1, UINT32_MAX, &id, error) ||
+            !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error) ||
+            !xml_number_attribute(root, "start-time", 0, UINT64_MAX, &start_time, error) ||
+            !xml_number_attribute(root, "reboot", 0, 1, &reboot, error))
+                return false;
+        g_autofree char *xml = xml_element_text(element), *state = xml_attribute(root, "state"),
+                        *reason = xml_attribute(root, "reason");
+        g_autoptr(Definition) live = definition_parse(xml, error);
+        if (!live)
+                return false;
+        Domain *existing = connection_find(connection, live->uuid);
+        g_autoptr(Domain) domain = existing ? domain_ref(existing)
+                                            : domain_new(connection, live, false, (uid_t) owner);
+        if (existing)
+                domain->live = definition_ref(live);
+        domain->id = (uint32_t) id;
+        domain->reboot = reboot;
+        connection->last_id = MAX(connection->last_id, domain->id);
+        domain->start_time = start_time;
+        domain->state = domain_state_from_name(state ? state : "");
+        domain->reason = domain_reason_from_name(reason ? reason : "");
+        if (domain->state == DOMAIN_SHUTOFF)
+                domain->state = DOMAIN_RUNNING;
+        connection->n_active++;
+        domain_announce(domain, NULL);
+        domain_publish_devices(domain);
+        domain_operate(domain, (Operation) { .kind = OPERATION_REATTACH, .status = xmlCopyDoc(status, 1) });
+        return true;
+}
+
+/* States */
+
+static void set_state(Domain *domain, DomainState state, DomainReason reason) {
+        DomainState old = domain->state;
+        if (old == state && domain->reason == reason)
+                return;
+        domain->state = state;
+        domain->reason = reason;
+        if (old == DOMAIN_SHUTOFF)
+                domain->connection->n_active++;
+        domain_announce_state(domain, old);
+        domain_save_status(domain);
+}
+
+void domain_changed(Domain *domain, DomainState state, DomainReason reason) {
+        if (domain->state != DOMAIN_STOPPING && domain->state != DOMAIN_SHUTOFF)
+                set_state(domain, state, reason);
+}
+
+void domain_set_live(Domain *domain, Definition *definition) {
+        definition_ref(definition);
+        g_clear_pointer(&domain->live, definition_unref);
+        domain->live = definition;
+        domain_announce(domain, NULL);
+        domain_publish_devices(domain);
+}
+
+void domain_redefine(Domain *domain, Definition *definition) {
+        bool was_persistent = domain->persistent != NULL;
+        definition_ref(definition);
+        g_clear_pointer(&domain->persistent, definition_unref);
+        domain->persistent = definition;
+        if (!domain->live) {
+                domain_announce(domain, NULL);
+                domain_publish_devices(domain);
+        } else if (!was_persistent)
+                domain_announce(domain, (const int[]) { DOMAIN_PERSISTENT, -1 });
+}
+
+/* The domain's end: its object goes, references to it may stay. */
+static void forget(Domain *domain) {
+        domain_withdraw(domain);
+        connection_remove(domain->connection, domain);
+}
+
+void domain_undefine(Domain *domain) {
+        domain->autostart = false;
+        if (domain_is_active(domain)) {
+                g_clear_pointer(&domain->persistent, definition_unref);
+                domain_announce(domain, (const int[]) { DOMAIN_PERSISTENT, DOMAIN_AUTOSTART, -1 });
+        } else
+                forget(domain);
+}
+
+static void end_waiting(Domain *domain) {
+        g_autoptr(GError) error = NULL;
+        domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was ended before the operation began");
+        for (Operation *waiting; (waiting = g_queue_pop_head(&domain->waiting));) {
+                if (waiting->call)
+                        call_fail(waiting->call, error);
+                operation_free(waiting);
+        }
+}
+
+/* The domain is off: what follows for all who wait, and for itself. */
+static void off(Domain *domain, DomainReason reason) {
+        DomainState old = domain->state;
+        g_autofree char *name = g_strdup(domain_name(domain));
+        end_waiting(domain);
+        domain->state = DOMAIN_SHUTOFF;
+        domain->reason = reason;
+        domain->id = 0;
+        domain->start_time = 0;
+        domain->reboot = false;
+        domain->connection->n_active--;
+        if (domain->persistent)
+                g_clear_pointer(&domain->live, definition_unref);
+        domain_announce_state(domain, old);
+        domain_save_status(domain);
+        if (domain->persistent) {
+                domain_announce(domain, NULL);
+                domain_publish_devices(domain);
+        }
+        for (Call *call; (call = g_queue_pop_head(&domain->destroyers));)
+                reply_domain_destroy(call);
+        if (!domain->persistent)
+                forget(domain);
+        if (domain->connection->idle)
+                domain->connection->idle(domain->connection->idle_data);
+}
+
+void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
+        g_autoptr(Domain) keep = domain_ref(domain);
+        Operation *operation = g_steal_pointer(&domain->operation);
+        if (domain->state == DOMAIN_STOPPING)
+                reason = domain->stop_reason;
+        off(domain, reason);
+        if (!operation)
+                return;
+        g_autoptr(GError) cancelled = NULL;
+        if (!error) {
+                domain_fail(domain, &cancelled, VIRTBUS_ERROR_CANCELLED, "it ended while the operation was at work");
+                error = cancelled;
+        }
+        if (operation->job)
+                job_end(operation->job, error);
+        else if (operation->call)
+                call_fail(operation->call, error);
+        operation_free(operation);
+}
+
+/* Operations */
+
+static bool check_begin(const Domain *domain, const Operation *operation, GError **error) {
+        if (kinds[operation->kind].states & IN(domain->state))
+                return true;
+        return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for %s it must %s",
+                           state_names[domain->state], kinds[operation->kind].name, kinds[operation->kind].needs);
+}
+
+static void begin_start(Operation *operation) {
+        Domain *domain = operation->domain;
+        if (!domain->live)
+                domain->live = definition_ref(domain->persistent);
+        domain->id = ++domain->connection->last_id;
+        domain->start_time = (uint64_t) g_get_real_time();
+        set_state(domain, DOMAIN_STARTING, operation->creates || operation->call ? REASON_USER : REASON_UNKNOWN);
+        hypervisor_of(domain)->start(operation);
+}
+
+static void begin_dump(Operation *operation) {
+        Domain *domain = operation->domain;
+        operation->job = job_new(domain->connection->objects, hypervisor_of(domain)->connection, "dump",
+                                 published_path(domain->published), operation->call->uid, NULL, NULL);
+        reply_domain_dump(g_steal_pointer(&operation->call), job_path(operation->job));
+        hypervisor_of(domain)->dump(operation);
+}
+
+static void begin(Operation *operation) {
+        Domain *domain = operation->domain;
+        const Hypervisor *hypervisor = hypervisor_of(domain);
+        switch (operation->kind) {
+        case OPERATION_START:
+                begin_start(operation);
+                break;
+        case OPERATION_SUSPEND:
+                hypervisor->suspend(operation);
+                break;
+        case OPERATION_RESUME:
+                hypervisor->resume(operation);
+                break;
+        case OPERATION_REBOOT:
+        case OPERATION_SHUTDOWN:
+                domain->reboot = operation->kind == OPERATION_REBOOT;
+                domain_save_status(domain);
+                hypervisor->shutdown(operation);
+                break;
+        case OPERATION_RESET:
+                hypervisor->reset(operation);
+                break;
+        case OPERATION_DUMP:
+                begin_dump(operation);
+                break;
+        case OPERATION_REATTACH:
+                hypervisor->reattach(operation, xml_child(xmlDocGetRootElement(operation->status), "run"));
+                break;
+        }
+}
+
+static void run_next(Domain *domain) {
+        g_autoptr(Domain) keep = domain_ref(domain);
+        while (!domain->operation && !g_queue_is_empty(&domain->waiting)) {
+                g_autoptr(GError) error = NULL;
+                Operation *operation = g_queue_pop_head(&domain->waiting);
+                if (check_begin(domain, operation, &error)) {
+                        domain->operation = operation;
+                        begin(operation);
+                        continue;
+                }
+                if (operation->call)
+                        call_fail(operation->call, error);
+                operation_free(operation);
+        }
+}
+
+void domain_operate(Domain *domain, Operation template) {
+        if (g_queue_get_length(&domain->waiting) >= OPERATIONS_WAITING_MAX) {
+                g_autoptr(GError) error = NULL;
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY, "%d operations wait already; call again when some are done",
+                            OPERATIONS_WAITING_MAX);
+                if (template.call)
+                        call_fail(template.call, error);
+                if (template.kind == OPERATION_DUMP)
+                        close(template.fd);
+                return;
+        }
+        Operation *operation = g_new(Operation, 1);
+        *operation = template;
+        operation->domain = domain;
+        if (operation->kind != OPERATION_DUMP)
+                operation->fd = -1;
+        g_queue_push_tail(&domain->waiting, operation);
+        run_next(domain);
+}
+
+static void reply_done(Operation *operation) {
+        Call *call = g_steal_pointer(&operation->call);
+        if (call && operation->creates)
+                reply_connection_create_domain(call, published_path(operation->domain->published));
+        else if (call)
+                call_reply(call, "");
+}
+
+static void follow_success(const Operation *operation) {
+        Domain *domain = operation->domain;
+        switch (operation->kind) {
+        case OPERATION_START:
+                domain_changed(domain, operation->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING,
+                               operation->paused ? REASON_USER : REASON_BOOTED);
+                break;
+        case OPERATION_SUSPEND:
+                domain_changed(domain, DOMAIN_PAUSED, REASON_USER);
+                break;
+        case OPERATION_RESUME:
+                domain_changed(domain, DOMAIN_RUNNING, REASON_RESUMED);
+                break;
+        case OPERATION_RESET:
+                if (domain->state == DOMAIN_CRASHED)
+                        domain_changed(domain, DOMAIN_RUNNING, REASON_BOOTED);
+                break;
+        default:
+                break;
+        }
+}
+
+void operation_finish(Operation *operation, const GError *error) {
+        g_autoptr(Domain) domain = domain_ref(operation->domain);
+        g_assert(domain->operation == operation);
+        domain->operation = NULL;
+        if (!error)
+                follow_success(operation);
+        else if (operation->kind == OPERATION_START)
+                off(domain, domain->state == DOMAIN_STOPPING ? domain->stop_reason : REASON_FAILED);
+        else if (operation->kind == OPERATION_REATTACH) {
+                log_warning("%s", error->message);
+                off(domain, domain->state == DOMAIN_STOPPING ? domain->stop_reason : REASON_UNKNOWN);
+        }
+        if (operation->job)
+                job_end(operation->job, error);
+        else if (error && operation->call)
+                call_fail(g_steal_pointer(&operation->call), error);
+        else
+                reply_done(operation);
+        if (error && !operation->call && operation->kind == OPERATION_START)
+                log_error("%s", error->message);
+        operation_free(operation);
+        run_next(domain);
+}
+
+void domain_destroy(Domain *domain, DomainReason reason, Call *call) {
+        if (!domain_is_active(domain)) {
+                g_autoptr(GError) error = NULL;
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is shutoff already");
+                if (call)
+                        call_fail(call, error);
+                return;
+        }
+        if (call)
+                g_queue_push_tail(&domain->destroyers, call);
+        if (domain->state == DOMAIN_STOPPING)
+                return;
+        domain->stop_reason = reason;
+        set_state(domain, DOMAIN_STOPPING, reason);
+        end_waiting(domain);
+        hypervisor_of(domain)->destroy(domain);
+}
+
+void domain_guest_event(Domain *domain, GuestEvent event) {
+        LifecycleAction action;
+        DomainReason reason = REASON_SHUTDOWN;
+        if (domain->state == DOMAIN_STOPPING || !domain_is_active(domain))
+                return;
+        switch (event) {
+        case GUEST_SHUTDOWN:
+                action = domain->reboot ? domain->live->on_reboot : domain->live->on_poweroff;
+                domain->reboot = false;
+                break;
+        case GUEST_REBOOT:
+                action = domain->live->on_reboot;
+                break;
+        case GUEST_CRASH:
+        default:
+                action = domain->live->on_crash;
+                reason = REASON_CRASHED;
+                break;
+        }
+        switch (action) {
+        case ACTION_DESTROY:
+                domain_destroy(domain, reason, NULL);
+                break;
+        case ACTION_RESTART:
+                if (event != GUEST_REBOOT) { /* that has restarted itself */
+                        domain_changed(domain, DOMAIN_PAUSED, reason);
+                        domain_operate(domain, (Operation) { .kind = OPERATION_RESET });
+                        domain_operate(domain, (Operation) { .kind = OPERATION_RESUME });
+                }
+                break;
+        case ACTION_PRESERVE:
+                if (event == GUEST_REBOOT)
+                        domain_operate(domain, (Operation) { .kind = OPERATION_SUSPEND });
+                else
+                        domain_changed(domain, event == GUEST_CRASH ? DOMAIN_CRASHED : DOMAIN_PAUSED, reason);
+                break;
+        }
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A domain: its definitions, its state, and the operations on it, one after the other. What an operation does is the
+ * hypervisor's; when it may begin, what follows from it and what is told of it is here, so that all drivers behave alike.
+ *
+ * Operations wait for each other in a queue; destroying overtakes them. */
+
+#include "definition.h"
+#include "job.h"
+#include "objects.h"
+
+typedef struct Connection Connection;
+typedef struct Domain Domain;
+typedef struct Operation Operation;
+
+/* Operations that may wait for one domain. */
+#define OPERATIONS_WAITING_MAX 16
+
+typedef enum DomainState {
+        DOMAIN_SHUTOFF,
+        DOMAIN_STARTING,
+        DOMAIN_RUNNING,
+        DOMAIN_PAUSED,
+        DOMAIN_STOPPING,
+        DOMAIN_CRASHED,
+        DOMAIN_N_STATES
+} DomainState;
+
+typedef enum DomainReason {
+        REASON_UNKNOWN,
+        REASON_BOOTED,
+        REASON_RESUMED,
+        REASON_USER,
+        REASON_SHUTDOWN,
+        REASON_DESTROYED,
+        REASON_CRASHED,
+        REASON_FAILED,
+        REASON_IO_ERROR,
+        REASON_DUMP,
+        REASON_REATTACHED,
+        DOMAIN_N_REASONS
+} DomainReason;
+
+/* What a guest does by itself. */
+typedef enum GuestEvent {
+        GUEST_SHUTDOWN,
+        GUEST_REBOOT,
+        GUEST_CRASH,
+} GuestEvent;
+
+typedef enum OperationKind {
+        OPERATION_START,
+        OPERATION_SUSPEND,
+        OPERATION_RESUME,
+        OPERATION_SHUTDOWN,
+        OPERATION_REBOOT,
+        OPERATION_RESET,
+        OPERATION_DUMP,
+        OPERATION_REATTACH,
+} OperationKind;
+
+struct Operation {
+        Domain *domain;
+        OperationKind kind;
+        Call *call;     /* to be answered; NULL for the driver's own */
+        bool creates;   /* START: the call is CreateDomain */
+        bool paused;    /* START: leave the processors stopped */
+        int fd;         /* DUMP: where to */
+        Job *job;       /* DUMP */
+        xmlDoc *status; /* REATTACH: what was saved */
+};
+
+/* A device of a domain as an object. */
+typedef struct Device {
+        Domain *domain;
+        DeviceDefinition *definition; /* of domain_definition */
+        guint index;
+        Published *published;
+} Device;
+
+struct Domain {
+        unsigned n_references;
+        Connection *connection;
+        char *uuid;
+        Definition *persistent; /* NULL: transient */
+        Definition *live;       /* NULL: not active */
+        DomainState state;
+        DomainReason reason, stop_reason;
+        uint32_t id;
+        uid_t owner;
+        bool autostart;
+        bool reboot;            /* the next shutdown of the guest is one half of a reboot */
+        bool writing;           /* its definition is being written */
+        uint64_t start_time;
+        Published *published;
+        GPtrArray *devices;     /* Device */
+        Operation *operation;   /* at work */
+        GQueue waiting;         /* Operation */
+        GQueue destroyers;      /* Call: of Destroy, to be answered when it is off */
+        void *run;              /* the hypervisor's own, while active */
+};
+
+Domain *domain_ref(Domain *domain);
+void domain_unref(Domain *domain);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domain, domain_unref)
+
+/* Makes an inactive domain of a connection and publishes it. PERSISTENT is NULL for a transient one, of UUID then. */
+Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner);
+
+/* Gives a domain another persistent definition. */
+void domain_redefine(Domain *domain, Definition *definition);
+
+/* Takes the definition away; the domain goes away with it, or when it stops. */
+void domain_undefine(Domain *domain);
+
+/* The definition that counts now: of an active domain the live one. */
+Definition *domain_definition(const Domain *domain);
+const char *domain_name(const Domain *domain);
+bool domain_is_active(const Domain *domain);
+const char *domain_state_name(DomainState state);
+const char *domain_reason_name(DomainReason reason);
+DomainState domain_state_from_name(const char *name);
+DomainReason domain_reason_from_name(const char *name);
+
+/* Sets "domain 'NAME': ..."; returns false. */
+bool domain_fail(const Domain *domain, GError **error, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* Queues an operation; CALL is answered when it is done, or can't begin. */
+void domain_operate(Domain *domain, Operation operation);
+
+/* Ends an active domain for this reason; CALL (or NULL) is answered when it is off. */
+void domain_destroy(Domain *domain, DomainReason reason, Call *call);
+
+/* What a hypervisor tells. */
+
+/* The operation is done, or has failed. It is freed. */
+void operation_finish(Operation *operation, const GError *error);
+
+/* The state is another now. Nothing happens where it is not. */
+void domain_changed(Domain *domain, DomainState state, DomainReason reason);
+
+/* The domain has ended and the hypervisor has let go of it. ERROR says why, or is NULL. Not to be called for a start that
+ * fails: that ends with operation_finish. */
+void domain_stopped(Domain *domain, DomainReason reason, const GError *error);
+
+/* The guest did something by itself; what follows is as the definition says. */
+void domain_guest_event(Domain *domain, GuestEvent event);
+
+/* The live definition is another now. */
+void domain_set_live(Domain *domain, Definition *definition);
+
+/* What has changed of all there is to save of a running domain. */
+void domain_save_status(Domain *domain);
+
+/* Makes the active domain that a status document describes, and has the hypervisor find it. */
+bool domain_restore(Connection *connection, xmlDoc *status, GError **error);
+
+/* domain-bus.c: the objects of a domain and its devices. */
+void domain_publish(Domain *domain);
+void domain_withdraw(Domain *domain);
+void domain_publish_devices(Domain *domain);
+void domain_announce(Domain *domain, const int *properties);
+void domain_announce_state(Domain *domain, DomainState old);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What one hypervisor does: all that a driver adds to drivers/common. Nothing in here may block. */
+
+#include "definition.h"
+#include "domain.h"
+
+typedef struct Hypervisor {
+        const char *connection; /* "qemu": the connection's name, the URI's scheme, the directories' last part */
+        const char *bus_name;   /* org.virtbus1.Driver.QEMU */
+        const Vtable *extra;     /* an interface that the connection has besides its own, with the Connection as its handlers' self; or NULL */
+
+        /* Makes ready, before any domain is known; what it keeps goes into connection->data. May be NULL, as close. */
+        bool (*open)(Connection *connection, GError **error);
+        void (*close)(Connection *connection);
+
+        /* Refuses, with Unsupported or InvalidXML, a document that it cannot run. May be NULL. */
+        bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
+
+        /* Each does an operation and ends it with operation_finish, at once or later.
+         *
+         * start begins with domain->live as the definition and may replace it; where it fails, it leaves nothing behind.
+         * reattach finds a domain that an earlier driver ran, from what save wrote; it reports the state by
+         * domain_changed, or fails where the domain is gone. */
+        void (*start)(Operation *operation);
+        void (*reattach)(Operation *operation, xmlNode *saved);
+        void (*suspend)(Operation *operation);
+        void (*resume)(Operation *operation);
+        void (*shutdown)(Operation *operation);
+        void (*reset)(Operation *operation);
+        void (*dump)(Operation *operation);
+
+        /* Ends an active domain at once, whatever it is doing; domain_stopped, or the failure of start, follows. */
+        void (*destroy)(Domain *domain);
+
+        /* Lets go of an active domain, which runs on: the driver is ending. Frees domain->run. */
+        void (*release)(Domain *domain);
+
+        /* Writes what reattach needs into the status of an active domain. */
+        void (*save)(const Domain *domain, xmlNode *saved);
+
+        /* Answers Console.Open and Graphics.Open of an active domain, with reply_device_..._open or call_fail. */
+        void (*open_console)(Domain *domain, const DeviceDefinition *device, bool force, Call *call);
+        void (*open_graphics)(Domain *domain, const DeviceDefinition *device, Call *call);
+
+        /* Deletes what is kept for a domain besides its definition: UEFI variables. May be NULL. */
+        void (*delete_nvram)(Connection *connection, const char *uuid);
+} Hypervisor;

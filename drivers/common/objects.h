@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A driver's objects on the peer connection to virtbusd: published with the vtables that introspection/generate.py makes,
+ * their changes signalled, their methods dispatched. Without a peer nothing is sent; whoever attaches is sent all. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+#include "bus.h"
+#include "interface-info.h"
+
+/* A method call or property write that a handler owes one answer: by call_reply (through the generated reply_... functions),
+ * call_fail or call_fail_errno, each of which ends it. */
+typedef struct Call {
+        sd_bus_message *message;
+        const char *out; /* the signature of the answer */
+        uid_t uid;       /* the caller's */
+} Call;
+
+void call_reply(Call *call, const char *signature, ...);
+void call_fail(Call *call, const GError *error);
+void call_fail_errno(Call *call, int r);
+
+typedef void (*MethodHandler)(Call *call, void *self);
+typedef int (*PropertyGetter)(const void *self, sd_bus_message *message);
+
+/* An interface as a driver implements it; the arrays are in the order of the interface's table. */
+typedef struct Vtable {
+        const InterfaceInfo *info;
+        const MethodHandler *methods;
+        const PropertyGetter *getters;
+        const MethodHandler *setters;
+} Vtable;
+
+typedef struct Objects Objects;
+typedef struct Published Published;
+
+#define VTABLES_MAX 4 /* of one object */
+
+Objects *objects_new(void);
+void objects_free(Objects *objects);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Objects, objects_free)
+
+/* Sends everything to this peer from now on; NULL for none. Borrowed. */
+void objects_set_peer(Objects *objects, sd_bus *peer);
+
+/* Publishes an object: SELF is what its handlers get. The vtables end with NULL. */
+Published *objects_publish(Objects *objects, const char *path, void *self, const Vtable *const *vtables);
+
+/* Withdraws an object; its children are to be withdrawn before. */
+void published_withdraw(Published *published);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Published, published_withdraw)
+
+const char *published_path(const Published *published);
+
+/* Tells that properties have changed: their indices (DOMAIN_STATE, ...) with -1 at the end, or NULL for all. What has its
+ * old value still does no harm: virtbusd signals only what differs. */
+void published_changed(Published *published, const Vtable *vtable, const int *properties);
+
+/* Emits a signal of an interface. */
+void published_emit(Published *published, const Vtable *vtable, const char *member, const char *signature, ...);
+
+/* Sends all objects to the peer. Returns 0 or a negative errno. */
+int objects_send_all(Objects *objects);
+
+/* Answers a call on a published object. Returns 0 where the message is none, 1 where it is. */
+int objects_dispatch(Objects *objects, sd_bus_message *message);
+
+/* How many calls wait for their answer. */
+unsigned calls_pending(void);

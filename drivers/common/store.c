@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bus.h"
+#include "errors.h"
+#include "log.h"
+#include "xml.h"
+
+/* A file holds a document and what the driver adds to it. */
+#define FILE_BYTES_MAX (2 * XML_BYTES_MAX)
+
+struct Store {
+        char *definitions, *statuses, *first_run;
+        Worker *worker;
+};
+
+typedef struct Write {
+        char *path, *text;
+        WorkDone done;
+        void *data;
+} Write;
+
+static char *make_directory(const char *parent, const char *name, GError **error) {
+        g_autofree char *path = g_build_filename(parent, name, NULL);
+        if (g_mkdir_with_parents(path, 0700) < 0) {
+                virtbus_error_set_errno(error, errno, "directory %s cannot be made", path);
+                return NULL;
+        }
+        return g_steal_pointer(&path);
+}
+
+Store *store_new(sd_event *event, const char *state, const char *runtime, GError **error) {
+        g_autoptr(Store) store = g_new0(Store, 1);
+        store->first_run = g_build_filename(runtime, "started", NULL);
+        if (!(store->definitions = make_directory(state, "domains", error)) ||
+            !(store->statuses = make_directory(runtime, "domains", error)) ||
+            !(store->worker = worker_new(event, 1, error)))
+                return NULL;
+        return g_steal_pointer(&store);
+}
+
+void store_free(Store *store) {
+        if (store->worker)
+                worker_free(store->worker);
+        g_free(store->definitions);
+        g_free(store->statuses);
+        g_free(store->first_run);
+        g_free(store);
+}
+
+bool store_is_busy(const Store *store) {
+        return worker_pending(store->worker) > 0;
+}
+
+static bool write_all(int fd, const char *text) {
+        for (size_t left = strlen(text); left > 0;) {
+                ssize_t n = write(fd, text, left);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return false;
+                text += n;
+                left -= (size_t) n;
+        }
+        return true;
+}
+
+static bool sync_directory_of(const char *path) {
+        g_autofree char *directory = g_path_get_dirname(path);
+        g_autofd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd >= 0 && fsync(fd) == 0;
+}
+
+bool file_replace(const char *path, const char *text, bool sync, GError **error) {
+        g_autofree char *aside = g_strdup_printf("%s.XXXXXX", path);
+        g_autofd int fd = g_mkstemp_full(aside, O_WRONLY | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return virtbus_error_set_errno(error, errno, "%s cannot be written", path);
+        if (write_all(fd, text) && (!sync || fsync(fd) == 0) && rename(aside, path) == 0 &&
+            (!sync || sync_directory_of(path)))
+                return true;
+        int failure = errno;
+        unlink(aside);
+        return virtbus_error_set_errno(error, failure, "%s cannot be written", path);
+}
+
+static bool file_remove(const char *path, bool sync, GError **error) {
+        if ((unlink(path) == 0 || errno == ENOENT) && (!sync || sync_directory_of(path)))
+                return true;
+        return virtbus_error_set_errno(error, errno, "%s cannot be removed", path);
+}
+
+static void write_in_thread(void *data, GError **error) {
+        Write *write = data;
+        if (write->text)
+                file_replace(write->path, write->text, true, error);
+        else
+                file_remove(write->path, true, error);
+}
+
+static void written(void *data, const GError *error) {
+        Write *write = data;
+        write->done(write->data, error);
+        g_free(write->path);
+        g_free(write->text);
+        g_free(write);
+}
+
+static char *file_of(const char *directory, const char *uuid) {
+        return g_strdup_printf("%s/%s.xml", directory, uuid);
+}
+
+void store_define(Store *store, const char *uuid, const char *text, WorkDone done, void *data) {
+        Write *write = g_new0(Write, 1);
+        *write = (Write) { .path = file_of(store->definitions, uuid), .text = g_strdup(text), .done = done, .data = data };
+        worker_run(store->worker, write_in_thread, written, write);
+}
+
+bool store_save_status(Store *store, const char *uuid, const char *text, GError **error) {
+        g_autofree char *path = file_of(store->statuses, uuid);
+        return text ? file_replace(path, text, false, error) : file_remove(path, false, error);
+}
+
+static void each_file(const char *directory, StoreEach each, void *data) {
+        g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(directory, name, NULL);
+                const char *end = strstr(name, ".xml");
+                if (!end || strlen(name) != 36 + 4) {
+                        if (end && g_str_has_prefix(end, ".xml.")) /* left by a write that was cut off */
+                                unlink(path);
+                        continue;
+                }
+                g_autofree char *uuid = g_strndup(name, (gsize) (end - name)), *text = NULL;
+                g_autoptr(GError) error = NULL;
+                struct stat info;
+                if (stat(path, &info) < 0 || info.st_size > FILE_BYTES_MAX)
+                        log_error("%s is left as it is: it cannot be read or is too large", path);
+                else if (!g_file_get_contents(path, &text, NULL, &error))
+                        log_error("%s is left as it is: %s", path, error->message);
+                else
+                        each(data, uuid, text);
+        }
+}
+
+void store_each_definition(Store *store, StoreEach each, void *data) {
+        each_file(store->definitions, each, data);
+}
+
+void store_each_status(Store *store, StoreEach each, void *data) {
+        each_file(store->statuses, each, data);
+}
+
+bool store_is_first_run(Store *store) {
+        g_autofd int fd = open(store->first_run, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        return fd >= 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Documents on disk, one file each, replaced whole: definitions in the state directory, which outlive a power failure, and
+ * what is known of running domains in the runtime directory, which does not outlive the machine's run.
+ *
+ * Definitions are written by a thread, in order. The runtime directory is memory (/run), so that is written at once. */
+
+#include <stdbool.h>
+
+#include "worker.h"
+
+typedef struct Store Store;
+
+/* Makes the directories below STATE and RUNTIME where they are missing. */
+Store *store_new(sd_event *event, const char *state, const char *runtime, GError **error);
+
+/* Finishes what is queued. */
+void store_free(Store *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
+
+/* Whether something is being written. */
+bool store_is_busy(const Store *store);
+
+/* Writes a definition, or with a TEXT of NULL deletes it, then calls DONE. */
+void store_define(Store *store, const char *uuid, const char *text, WorkDone done, void *data);
+
+/* Writes what is known of a running domain, or deletes it. */
+bool store_save_status(Store *store, const char *uuid, const char *text, GError **error);
+
+/* Reads all documents at start. A file that cannot be read is logged and left as it is. */
+typedef void (*StoreEach)(void *data, const char *uuid, const char *text);
+void store_each_definition(Store *store, StoreEach each, void *data);
+void store_each_status(Store *store, StoreEach each, void *data);
+
+/* True for the first caller since the machine started: whose turn it is to autostart domains. */
+bool store_is_first_run(Store *store);
+
+/* Writes a file whole: aside, then renamed into place; with SYNC safe from a power failure. Usable from any thread. */
+bool file_replace(const char *path, const char *text, bool sync, GError **error);

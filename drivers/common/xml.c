@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "xml.h"
+
+#include <libxml/parser.h>
+#include <inttypes.h>
+#include <string.h>
+
+bool xml_fail(GError **error, VirtbusError code, const xmlNode *element, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        g_autofree char *fault = g_strdup_vprintf(format, arguments);
+        va_end(arguments);
+        return virtbus_error_set(error, code, "line %ld, element <%s>: %s", xmlGetLineNo((xmlNode *) element),
+                                 (const char *) element->name, fault);
+}
+
+static bool check_tree(const xmlNode *element, unsigned depth, unsigned *n_elements, GError **error) {
+        if (depth > XML_DEPTH_MAX)
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "elements nest deeper than %d", XML_DEPTH_MAX);
+        if (++*n_elements > XML_ELEMENTS_MAX)
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d elements", XML_ELEMENTS_MAX);
+        for (const xmlNode *child = element->children; child; child = child->next) {
+                if (child->type == XML_ENTITY_REF_NODE)
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "entities are not allowed: write the text itself");
+                if (child->type == XML_ELEMENT_NODE && !check_tree(child, depth + 1, n_elements, error))
+                        return false;
+        }
+        return true;
+}
+
+static void parse_error(GError **error, xmlParserCtxt *context) {
+        const xmlError *fault = xmlCtxtGetLastError(context);
+        g_autofree char *message = g_strdup(fault && fault->message ? g_strchomp(fault->message) : "unreadable");
+        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "line %d, element <%s>: %s", fault ? fault->line : 0,
+                          context->node ? (const char *) context->node->name : "none", message);
+}
+
+/* A document type could define entities that multiply or read files: the parser stops at the first sight of one. */
+static void refuse_document_type(void *context, const xmlChar *name, const xmlChar *external, const xmlChar *system) {
+        xmlParserCtxt *parser = context;
+        (void) name;
+        (void) external;
+        (void) system;
+        *(bool *) parser->_private = true;
+        xmlStopParser(parser);
+}
+
+xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
+        size_t length = strlen(text);
+        if (length > XML_BYTES_MAX) {
+                virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the document has %zu bytes; at most %d are read", length,
+                                  XML_BYTES_MAX);
+                return NULL;
+        }
+        bool has_document_type = false;
+        xmlParserCtxt *context = xmlNewParserCtxt();
+        context->_private = &has_document_type;
+        context->sax->internalSubset = refuse_document_type;
+        g_autoptr(xmlDoc) document =
+                        xmlCtxtReadMemory(context, text, (int) length, NULL, "UTF-8",
+                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES);
+        if (has_document_type)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
+                                  "line %d, element <!DOCTYPE>: document types and entities are not allowed: leave it out",
+                                  context->input ? context->input->line : 1);
+        else if (!document)
+                parse_error(error, context);
+        xmlFreeParserCtxt(context);
+        if (!document || has_document_type)
+                return NULL;
+        xmlNode *element = xmlDocGetRootElement(document);
+        unsigned n_elements = 0;
+        if (!xml_is(element, root)) {
+                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "the document's element must be <%s>", root);
+                return NULL;
+        }
+        if (!check_tree(element, 0, &n_elements, error))
+                return NULL;
+        return g_steal_pointer(&document);
+}
+
+char *xml_document_text(xmlDoc *document) {
+        xmlChar *text;
+        int length;
+        xmlDocDumpMemory(document, &text, &length);
+        char *copy = g_strndup((const char *) text, (gsize) length);
+        xmlFree(text);
+        return copy;
+}
+
+char *xml_element_text(xmlNode *element) {
+        xmlBuffer *buffer = xmlBufferCreate();
+        xmlNodeDump(buffer, element->doc, element, 0, 0);
+        char *copy = g_strdup((const char *) xmlBufferContent(buffer));
+        xmlBufferFree(buffer);
+        return copy;
+}
+
+bool xml_is(const xmlNode *element, const char *name) {
+        return strcmp((const char *) element->name, name) == 0;
+}
+
+/* Elements of other namespaces (qemu:commandline, ...) are never meant by a plain name. */
+static xmlNode *first_element(xmlNode *node, const char *name) {
+        for (; node; node = node->next)
+                if (node->type == XML_ELEMENT_NODE && (!name || (xml_is(node, name) && !node->ns)))
+                        return node;
+        return NULL;
+}
+
+xmlNode *xml_child(const xmlNode *element, const char *name) {
+        return element ? first_element(element->children, name) : NULL;
+}
+
+xmlNode *xml_next(const xmlNode *element, const char *name) {
+        return first_element(element->next, name);
+}
+
+xmlNode *xml_find(const xmlNode *element, const char *path) {
+        g_auto(GStrv) names = g_strsplit(path, "/", -1);
+        for (size_t i = 0; element && names[i]; i++)
+                element = xml_child(element, names[i]);
+        return (xmlNode *) element;
+}
+
+char *xml_attribute(const xmlNode *element, const char *name) {
+        xmlChar *value = element ? xmlGetNoNsProp((xmlNode *) element, (const xmlChar *) name) : NULL;
+        char *copy = g_strdup((const char *) value);
+        xmlFree(value);
+        return copy;
+}
+
+char *xml_text(const xmlNode *element) {
+        xmlChar *value = element ? xmlNodeGetContent((xmlNode *) element) : NULL;
+        char *copy = value ? g_strstrip(g_strdup((const char *) value)) : NULL;
+        xmlFree(value);
+        return copy;
+}
+
+bool xml_attribute_is(const xmlNode *element, const char *name, const char *value) {
+        g_autofree char *found = xml_attribute(element, name);
+        return g_strcmp0(found, value) == 0;
+}
+
+bool xml_number(const xmlNode *element, const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *value,
+                GError **error) {
+        guint64 number;
+        if (g_ascii_string_to_unsigned(text, 10, min, max, &number, NULL)) {
+                *value = number;
+                return true;
+        }
+        bool digits = *text && strspn(text, "0123456789") == strlen(text);
+        return xml_fail(error, digits ? VIRTBUS_ERROR_LIMIT_EXCEEDED : VIRTBUS_ERROR_INVALID_XML, element,
+                        "%s is '%.64s'; it must be a number from %" PRIu64 " to %" PRIu64, what, text, min, max);
+}
+
+bool xml_number_attribute(const xmlNode *element, const char *name, uint64_t min, uint64_t max, uint64_t *value, GError **error) {
+        g_autofree char *text = xml_attribute(element, name);
+        return !text || xml_number(element, name, text, min, max, value, error);
+}
+
+bool xml_one_of(const xmlNode *element, const char *name, const char *const *values, GError **error) {
+        g_autofree char *value = xml_attribute(element, name);
+        if (!value || g_strv_contains(values, value))
+                return true;
+        g_autofree char *known = g_strjoinv(", ", (char **) values);
+        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "%s is '%.64s'; it must be one of: %s", name, value, known);
+}
+
+void xml_set_attribute(xmlNode *element, const char *name, const char *value) {
+        xmlSetProp(element, (const xmlChar *) name, (const xmlChar *) value);
+}
+
+xmlNode *xml_ensure_child(xmlNode *element, const char *name) {
+        xmlNode *child = xml_child(element, name);
+        return child ? child : xmlNewChild(element, NULL, (const xmlChar *) name, NULL);
+}

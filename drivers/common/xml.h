@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Documents from strangers, read with libxml2: no network, no other files, no entities, bounded size and depth; and errors
+ * that name line and element. */
+
+#include <glib.h>
+#include <libxml/tree.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "errors.h"
+
+/* The largest document, and how deep its elements may nest (libxml2's own bound is 256). */
+#define XML_BYTES_MAX (1024 * 1024)
+#define XML_DEPTH_MAX 64
+#define XML_ELEMENTS_MAX 20000
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
+
+/* Parses a document whose root element is ROOT. */
+xmlDoc *xml_parse(const char *text, const char *root, GError **error);
+
+/* The document, or one element, as text. */
+char *xml_document_text(xmlDoc *document);
+char *xml_element_text(xmlNode *element);
+
+/* The first child element of that name (NULL for any), and the next one after a sibling. */
+xmlNode *xml_child(const xmlNode *element, const char *name);
+xmlNode *xml_next(const xmlNode *element, const char *name);
+
+/* The element below that a path like "os/boot" leads to, or NULL; ELEMENT may be NULL. */
+xmlNode *xml_find(const xmlNode *element, const char *path);
+
+bool xml_is(const xmlNode *element, const char *name);
+
+/* An attribute, or NULL; the text of an element without white space around it, or NULL; to be freed. ELEMENT may be NULL. */
+char *xml_attribute(const xmlNode *element, const char *name);
+char *xml_text(const xmlNode *element);
+
+/* An attribute that may be compared at once: true where it has this value. */
+bool xml_attribute_is(const xmlNode *element, const char *name, const char *value);
+
+/* Sets an error that names the element, its line and the fault. Returns false, to be returned. */
+bool xml_fail(GError **error, VirtbusError code, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* Reads a number from min to max out of TEXT (owned by element, what it is called in errors). */
+bool xml_number(const xmlNode *element, const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *value,
+                GError **error);
+
+/* Reads an optional attribute that is a number; *VALUE stays where it is absent. */
+bool xml_number_attribute(const xmlNode *element, const char *name, uint64_t min, uint64_t max, uint64_t *value,
+                          GError **error);
+
+/* Checks that an optional attribute has one of the values, NULL at the end. */
+bool xml_one_of(const xmlNode *element, const char *name, const char *const *values, GError **error);
+
+/* Sets an attribute, and an empty child element that is made where it is missing. */
+void xml_set_attribute(xmlNode *element, const char *name, const char *value);
+xmlNode *xml_ensure_child(xmlNode *element, const char *name);

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bus.h"
+#include "connection.h"
+#include "options.h"
+#include "stream.h"
+#include "vtables.h"
+
+#define POPULATE_MAX 100000
+#define DELAY_MAX (3600 * UINT64_C(1000000))
+#define CHURN_MAX 10000000
+#define CHURN_RATE_MAX 1000000
+
+/* A dump is the machine's memory in these pieces, each after a while, all zero. */
+#define DUMP_STEPS 10
+#define DUMP_STEP_BYTES 4096
+#define DUMP_STEP_DELAY 20000 /* microseconds */
+
+/* Operations whose time and failure can be set. */
+typedef enum TestOperation {
+        TEST_START,
+        TEST_SUSPEND,
+        TEST_RESUME,
+        TEST_SHUTDOWN,
+        TEST_RESET,
+        TEST_DESTROY,
+        TEST_DUMP,
+        TEST_OPEN_CONSOLE,
+        TEST_OPEN_GRAPHICS,
+        TEST_N_OPERATIONS
+} TestOperation;
+
+static const char *const operation_names[TEST_N_OPERATIONS] = {
+        [TEST_START] = "start",       [TEST_SUSPEND] = "suspend", [TEST_RESUME] = "resume",
+        [TEST_SHUTDOWN] = "shutdown", [TEST_RESET] = "reset",     [TEST_DESTROY] = "destroy",
+        [TEST_DUMP] = "dump",         [TEST_OPEN_CONSOLE] = "open-console",
+        [TEST_OPEN_GRAPHICS] = "open-graphics",
+};
+
+/* The hypervisor: connection->data. */
+typedef struct Laboratory {
+        GError *failures[TEST_N_OPERATIONS]; /* of the next one */
+        uint64_t delays[TEST_N_OPERATIONS];
+        uint64_t populated, churned, churn_left, churn_done, churn_rate, churn_began;
+        sd_event_source *churn;
+} Laboratory;
+
+/* A machine: domain->run. */
+typedef struct Machine {
+        Domain *domain;
+        Operation *operation;     /* that the timer ends */
+        TestOperation kind;
+        sd_event_source *timer;
+        sd_event_source *ending;  /* of Destroy */
+        unsigned dumped;          /* steps */
+        Stream *console;
+        sd_event_source *echo;    /* the machine's end of the console */
+} Machine;
+
+static Laboratory *laboratory_of(const Domain *domain) {
+        return domain->connection->data;
+}
+
+static void close_console(void *data) {
+        Machine *machine = data;
+        g_clear_pointer(&machine->console, stream_free);
+        machine->echo = sd_event_source_disable_unref(machine->echo);
+}
+
+static void machine_free(Domain *domain) {
+        Machine *machine = g_steal_pointer(&domain->run);
+        if (!machine)
+                return;
+        close_console(machine);
+        sd_event_source_disable_unref(machine->timer);
+        sd_event_source_disable_unref(machine->ending);
+        g_free(machine);
+}
+
+static Machine *machine_new(Domain *domain) {
+        Machine *machine = g_new0(Machine, 1);
+        machine->domain = domain;
+        domain->run = machine;
+        return machine;
+}
+
+/* Operations */
+
+static int add_timer(Domain *domain, sd_event_source **source, uint64_t delay, sd_event_time_handler_t handler) {
+        *source = sd_event_source_disable_unref(*source);
+        return sd_event_add_time_relative(domain->connection->event, source, CLOCK_MONOTONIC, delay, 1, handler, domain->run);
+}
+
+static int on_powered_off(sd_event_source *source, uint64_t usec, void *data) {
+        Machine *machine = data;
+        (void) source;
+        (void) usec;
+        domain_guest_event(machine->domain, GUEST_SHUTDOWN);
+        return 0;
+}
+
+/* The end of an operation, which may be its failure. */
+static int on_done(sd_event_source *source, uint64_t usec, void *data) {
+        Machine *machine = data;
+        Domain *domain = machine->domain;
+        Operation *operation = g_steal_pointer(&machine->operation);
+        g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[machine->kind]);
+        (void) source;
+        (void) usec;
+        if (error && machine->kind == TEST_START)
+                machine_free(domain);
+        else if (!error && machine->kind == TEST_SHUTDOWN) /* its guest turns itself off at once */
+                add_timer(domain, &machine->timer, 0, on_powered_off);
+        operation_finish(operation, error);
+        return 0;
+}
+
+static void operate(Operation *operation, TestOperation kind) {
+        Machine *machine = operation->domain->run;
+        machine->operation = operation;
+        machine->kind = kind;
+        add_timer(operation->domain, &machine->timer, laboratory_of(operation->domain)->delays[kind], on_done);
+}
+
+static void test_start(Operation *operation) {
+        g_autoptr(xmlDoc) document = xml_parse(operation->domain->live->xml, "domain", NULL);
+        definition_write_aliases(operation->domain->live, document);
+        g_autoptr(Definition) live = definition_from_document(document, NULL);
+        domain_set_live(operation->domain, live);
+        machine_new(operation->domain);
+        operate(operation, TEST_START);
+}
+
+static void test_reattach(Operation *operation, xmlNode *saved) {
+        Domain *domain = operation->domain;
+        (void) saved;
+        machine_new(domain);
+        if (domain->state == DOMAIN_STARTING)
+                domain_changed(domain, DOMAIN_RUNNING, REASON_BOOTED);
+        operation_finish(operation, NULL);
+        if (domain->state == DOMAIN_STOPPING) { /* it went down with the driver */
+                machine_free(domain);
+                domain_stopped(domain, REASON_DESTROYED, NULL);
+        }
+}
+
+static void test_suspend(Operation *operation) {
+        operate(operation, TEST_SUSPEND);
+}
+
+static void test_resume(Operation *operation) {
+        operate(operation, TEST_RESUME);
+}
+
+static void test_shutdown(Operation *operation) {
+        operate(operation, TEST_SHUTDOWN);
+}
+
+static void test_reset(Operation *operation) {
+        operate(operation, TEST_RESET);
+}
+
+static int on_destroyed(sd_event_source *source, uint64_t usec, void *data) {
+        Domain *domain = ((Machine *) data)->domain;
+        Operation *starting = domain->operation && domain->operation->kind == OPERATION_START ? domain->operation : NULL;
+        (void) source;
+        (void) usec;
+        machine_free(domain);
+        if (!starting) {
+                domain_stopped(domain, REASON_DESTROYED, NULL);
+                return 0;
+        }
+        g_autoptr(GError) error = NULL;
+        domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
+        operation_finish(starting, error);
+        return 0;
+}
+
+static void test_destroy(Domain *domain) {
+        Machine *machine = domain->run;
+        machine->timer = sd_event_source_disable_unref(machine->timer);
+        add_timer(domain, &machine->ending, laboratory_of(domain)->delays[TEST_DESTROY], on_destroyed);
+}
+
+static void test_save(const Domain *domain, xmlNode *saved) {
+        (void) domain;
+        (void) saved;
+}
+
+/* Dump */
+
+static int on_dump_step(sd_event_source *source, uint64_t usec, void *data) {
+        static const uint8_t piece[DUMP_STEP_BYTES];
+        Machine *machine = data;
+        Operation *operation = machine->operation;
+        Laboratory *laboratory = laboratory_of(machine->domain);
+        g_autoptr(GError) error = g_steal_pointer(&laboratory->failures[TEST_DUMP]);
+        (void) source;
+        (void) usec;
+        if (!error && write(operation->fd, piece, sizeof piece) < 0)
+                virtbus_error_set_errno(&error, errno, "domain '%s': the dump cannot be written", domain_name(machine->domain));
+        if (error || ++machine->dumped == DUMP_STEPS) {
+                machine->operation = NULL;
+                operation_finish(operation, error);
+                return 0;
+        }
+        job_progress(operation->job, machine->dumped * sizeof piece, DUMP_STEPS * sizeof piece);
+        add_timer(machine->domain, &machine->timer, DUMP_STEP_DELAY + laboratory->delays[TEST_DUMP], on_dump_step);
+        return 0;
+}
+
+static void test_dump(Operation *operation) {
+        Machine *machine = operation->domain->run;
+        machine->operation = operation;
+        machine->dumped = 0;
+        fcntl(operation->fd, F_SETFL, O_NONBLOCK);
+        job_progress(operation->job, 0, DUMP_STEPS * DUMP_STEP_BYTES);
+        add_timer(operation->domain, &machine->timer, DUMP_STEP_DELAY, on_dump_step);
+}
+
+/* Console and display */
+
+/* The machine says what is said to it. */
+static int on_console(sd_event_source *source, int fd, uint32_t events, void *data) {
+        uint8_t buffer[4096];
+        ssize_t n = read(fd, buffer, sizeof buffer);
+        (void) events;
+        (void) data;
+        if (n > 0 && write(fd, buffer, (size_t) n) < 0 && errno != EAGAIN)
+                n = 0;
+        if (n == 0)
+                sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
+}
+
+static int make_console(Machine *machine, GError **error) {
+        g_autofree char *greeting = g_strdup_printf("TEST-UP %s\r\n", domain_name(machine->domain));
+        int pair[2], client = -1;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+                virtbus_error_set_errno(error, errno, "domain '%s': its console cannot be made", domain_name(machine->domain));
+                return -1;
+        }
+        machine->console = stream_new(machine->domain->connection->event, pair[0], &client, close_console, machine, error);
+        int r = sd_event_add_io(machine->domain->connection->event, &machine->echo, pair[1], EPOLLIN, on_console, NULL);
+        if (r < 0 || write(pair[1], greeting, strlen(greeting)) < 0)
+                close(pair[1]);
+        else
+                sd_event_source_set_io_fd_own(machine->echo, true);
+        return client;
+}
+
+static void test_open_console(Domain *domain, const DeviceDefinition *device, bool force, Call *call) {
+        Machine *machine = domain->run;
+        g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[TEST_OPEN_CONSOLE]);
+        g_autofd int client = -1;
+        if (!error && strcmp(device->type, "file") == 0)
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "console '%s' writes to the file %s; read that",
+                            device->alias, device->source);
+        else if (!error && machine->console && !force)
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "someone has console '%s' open; pass the option force to take it over", device->alias);
+        if (!error) {
+                close_console(machine);
+                client = make_console(machine, &error);
+        }
+        if (error)
+                call_fail(call, error);
+        else
+                reply_device_console_open(call, client);
+}
+
+static void test_open_graphics(Domain *domain, const DeviceDefinition *device, Call *call) {
+        g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[TEST_OPEN_GRAPHICS]);
+        int pair[2];
+        (void) device;
+        /* RFC 6143, 7.1.1: the first a VNC server says. It says no more. */
+        static const char version[] = "RFB 003.008\n";
+        if (!error && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                virtbus_error_set_errno(&error, errno, "domain '%s': its display cannot be made", domain_name(domain));
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
+        g_autofd int ours = pair[0], theirs = pair[1];
+        if (write(ours, version, sizeof version - 1) < 0)
+                call_fail_errno(call, -errno);
+        else
+                reply_device_graphics_open(call, theirs);
+}
+
+/* org.virtbus1.Test */
+
+TEST_VTABLE(Connection, test_bus);
+
+static int find_operation(Call *call, const char *name) {
+        for (int i = 0; i < TEST_N_OPERATIONS; i++)
+                if (strcmp(operation_names[i], name) == 0)
+                        return i;
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no operation '%.32s'", name);
+        call_fail(call, error);
+        return -1;
+}
+
+static void test_bus_populate(Call *call, Connection *self, uint32_t count, sd_bus_message *options) {
+        Laboratory *laboratory = self->data;
+        g_autoptr(GError) error = NULL;
+        if (count > POPULATE_MAX)
+                virtbus_error_set(&error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "at most %d domains are made at once", POPULATE_MAX);
+        else if (options_read(options, &error, NULL))
+                for (uint32_t i = 0; i < count && !error; i++) {
+                        g_autofree char *xml = g_strdup_printf("<domain type='test'><name>populated-%" G_GUINT64_FORMAT "</name>"
+                                                               "<memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>",
+                                                               ++laboratory->populated);
+                        g_autoptr(Definition) definition = definition_parse(xml, &error);
+                        if (!definition)
+                                break;
+                        g_autoptr(Domain) domain = domain_new(self, definition, false, call->uid);
+                        domain_operate(domain, (Operation) { .kind = OPERATION_START });
+                }
+        if (error)
+                call_fail(call, error);
+        else
+                reply_test_populate(call);
+}
+
+static void test_bus_fail_next(Call *call, Connection *self, const char *operation, const char *error, const char *message) {
+        Laboratory *laboratory = self->data;
+        int code = virtbus_error_from_short_name(error), which = find_operation(call, operation);
+        if (which < 0)
+                return;
+        if (code < 0) {
+                g_autoptr(GError) unknown = NULL;
+                virtbus_error_set(&unknown, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no error '%.32s'", error);
+                call_fail(call, unknown);
+                return;
+        }
+        g_clear_error(&laboratory->failures[which]);
+        virtbus_error_set(&laboratory->failures[which], (VirtbusError) code, "%s", message);
+        reply_test_fail_next(call);
+}
+
+static void test_bus_set_delay(Call *call, Connection *self, const char *operation, uint64_t delay) {
+        Laboratory *laboratory = self->data;
+        int which = find_operation(call, operation);
+        if (which < 0)
+                return;
+        if (delay > DELAY_MAX) {
+                g_autoptr(GError) error = NULL;
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a delay is at most one hour");
+                call_fail(call, error);
+                return;
+        }
+        laboratory->delays[which] = delay;
+        reply_test_set_delay(call);
+}
+
+static void test_bus_guest_event(Call *call, Connection *self, const char *name, const char *event) {
+        static const struct {
+                const char *name;
+                GuestEvent event;
+        } events[] = { { "shutdown", GUEST_SHUTDOWN }, { "reboot", GUEST_REBOOT }, { "crash", GUEST_CRASH } };
+        g_autoptr(GError) error = NULL;
+        Domain *domain = connection_find_name(self, name);
+        if (!domain)
+                virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain '%.64s'", name);
+        else if (!domain->run)
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; start it first", domain_state_name(domain->state));
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
+                if (strcmp(events[i].name, event) == 0) {
+                        domain_guest_event(domain, events[i].event);
+                        reply_test_guest_event(call);
+                        return;
+                }
+        if (strcmp(event, "die") == 0) {
+                machine_free(domain);
+                domain_stopped(domain, REASON_FAILED, NULL);
+                reply_test_guest_event(call);
+                return;
+        }
+        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no event '%.32s'", event);
+        call_fail(call, error);
+}
+
+static int on_churn(sd_event_source *source, uint64_t usec, void *data) {
+        Connection *connection = data;
+        Laboratory *laboratory = connection->data;
+        uint64_t now = 0;
+        (void) usec;
+        sd_event_now(connection->event, CLOCK_MONOTONIC, &now);
+        uint64_t due = (now - laboratory->churn_began) * laboratory->churn_rate / 1000000;
+        for (; laboratory->churn_done < due && laboratory->churn_left > 0; laboratory->churn_done++, laboratory->churn_left--) {
+                laboratory->churned++;
+                published_changed(connection->published, &test_bus_vtable, NULL);
+        }
+        if (laboratory->churn_left == 0)
+                return 0;
+        sd_event_source_set_time(source, now + 1000);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void test_bus_churn(Call *call, Connection *self, uint32_t count, uint32_t rate) {
+        Laboratory *laboratory = self->data;
+        g_autoptr(GError) error = NULL;
+        if (laboratory->churn_left > 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "the last changes are not done; wait until Churned stands still");
+        else if (count > CHURN_MAX || rate < 1 || rate > CHURN_RATE_MAX)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a count is at most %d, a rate from 1 to %d", CHURN_MAX, CHURN_RATE_MAX);
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
+        laboratory->churn_left = count;
+        laboratory->churn_done = 0;
+        laboratory->churn_rate = rate;
+        sd_event_now(self->event, CLOCK_MONOTONIC, &laboratory->churn_began);
+        sd_event_source_disable_unref(laboratory->churn);
+        laboratory->churn = NULL;
+        int r = sd_event_add_time_relative(self->event, &laboratory->churn, CLOCK_MONOTONIC, 0, 1, on_churn, self);
+        if (r < 0)
+                call_fail_errno(call, r);
+        else
+                reply_test_churn(call);
+}
+
+static uint64_t test_bus_get_churned(const Connection *self) {
+        return ((Laboratory *) self->data)->churned;
+}
+
+static bool test_open(Connection *connection, GError **error) {
+        (void) error;
+        connection->data = g_new0(Laboratory, 1);
+        return true;
+}
+
+static void test_close(Connection *connection) {
+        Laboratory *laboratory = connection->data;
+        for (size_t i = 0; i < TEST_N_OPERATIONS; i++)
+                g_clear_error(&laboratory->failures[i]);
+        sd_event_source_disable_unref(laboratory->churn);
+        g_free(laboratory);
+}
+
+const Hypervisor test_hypervisor = {
+        .connection = "test",
+        .bus_name = "org.virtbus1.Driver.Test",
+        .extra = &test_bus_vtable,
+        .open = test_open,
+        .close = test_close,
+        .start = test_start,
+        .reattach = test_reattach,
+        .suspend = test_suspend,
+        .resume = test_resume,
+        .shutdown = test_shutdown,
+        .reset = test_reset,
+        .dump = test_dump,
+        .destroy = test_destroy,
+        .release = machine_free,
+        .save = test_save,
+        .open_console = test_open_console,
+        .open_graphics = test_open_graphics,
+};

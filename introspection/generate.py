@@ -1,0 +1,330 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Makes the C tables and the drivers' vtables from the interface files, and refuses what is incomplete.
+
+Usage: generate.py POLICY OUT_H OUT_C OUT_VTABLES XML...
+
+OUT_H and OUT_C hold the table of every interface (struct InterfaceInfo) for the service and the drivers. OUT_VTABLES
+holds, for each interface that a driver implements, a macro that declares the handlers it needs and fills the vtable
+with them, so that a handler which is missing or has the wrong parameters does not compile.
+
+Refused: a member without a documentation comment, an argument that the comment does not name, a method without
+"Errors:", an interface without "Since:", a method or writable property without a polkit action, an action that
+POLICY does not define, and an action in POLICY that nothing uses.
+"""
+
+import re
+import sys
+import xml.etree.ElementTree as ET
+
+POLKIT_ACTION = "org.virtbus1.PolkitAction"
+MANAGES_OBJECTS = "org.virtbus1.ManagesObjects"
+PRIVATE = "org.virtbus1.Private"
+EMITS_CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+READ_ACTIONS = {"org.virtbus1.read"}  # asked for properties and GetManagedObjects, so named by no annotation
+
+# How a type is handed to a handler: signature -> (C type, sd_bus_message_read type, needs a conversion)
+C_TYPES = {
+    "s": "const char *", "o": "const char *", "u": "uint32_t ", "t": "uint64_t ", "i": "int32_t ",
+    "x": "int64_t ", "b": "bool ", "d": "double ", "h": "int ",
+}
+OPTIONS = "a{sv}"
+
+
+class Refused(Exception):
+    pass
+
+
+def snake(name):
+    """GetXMLWithSecrets -> get_xml_with_secrets, VCPUs -> vcpus"""
+    name = name.replace("VCPUs", "Vcpus")
+    name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+
+
+def c_string(text):
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def annotations(element):
+    return {a.get("name"): a.get("value") for a in element.findall("annotation")}
+
+
+class Member:
+    def __init__(self, element, comment, where):
+        self.element = element
+        self.name = element.get("name")
+        self.where = f"{where}.{self.name}" if where else self.name
+        self.annotations = annotations(element)
+        self.action = self.annotations.get(POLKIT_ACTION)
+        self.comment = comment
+        text = (comment or "").strip()
+        if not re.match(rf"{re.escape(self.name)}:\s*\S", text):
+            raise Refused(f"{self.where} has no documentation: put a comment '{self.name}: ...' before it")
+
+    def arguments(self, direction=None):
+        return [a for a in self.element.findall("arg") if direction is None or a.get("direction", "in") == direction]
+
+    def signature(self, direction=None):
+        return "".join(a.get("type") for a in self.arguments(direction))
+
+    def check_arguments(self):
+        for argument in self.arguments():
+            if f"@{argument.get('name')}:" not in self.comment:
+                raise Refused(f"{self.where}: argument {argument.get('name')} is not documented: "
+                              f"name it '@{argument.get('name')}: ...' in the comment")
+
+
+class Interface:
+    def __init__(self, element, comment):
+        self.head = Member(element, comment, "")
+        self.name = self.head.name
+        self.private = PRIVATE in self.head.annotations
+        self.manages_objects = MANAGES_OBJECTS in self.head.annotations
+        self.short = self.name.removeprefix("org.virtbus1.")
+        self.identifier = snake(self.short.replace(".", ""))
+        self.methods, self.signals, self.properties = [], [], []
+        if "Since:" not in comment:
+            raise Refused(f"{self.name}: no 'Since:' in its documentation")
+        previous = None
+        for child in element:
+            if child.tag is ET.Comment:
+                previous = child.text
+                continue
+            lists = {"method": self.methods, "signal": self.signals, "property": self.properties}
+            if child.tag in lists:
+                member = Member(child, previous, self.name)
+                self.check(member, child.tag)
+                lists[child.tag].append(member)
+            previous = None
+        for members in (self.methods, self.signals, self.properties):
+            members.sort(key=lambda m: m.name)
+        self.element = element
+
+    def check(self, member, kind):
+        member.check_arguments()
+        if self.private:
+            return
+        if kind == "method":
+            if not member.action:
+                raise Refused(f"{member.where} has no polkit action: annotate it with {POLKIT_ACTION}")
+            if "Errors:" not in member.comment:
+                raise Refused(f"{member.where}: no 'Errors:' in its documentation")
+        if kind == "property" and member.element.get("access") == "readwrite" and not member.action:
+            raise Refused(f"{member.where} can be written and has no polkit action: annotate it with {POLKIT_ACTION}")
+
+    def xml(self):
+        """The interface as Introspect shows it: without comments, indented by two."""
+        lines = [f'  <interface name="{self.name}">']
+        for tag, members in (("method", self.methods), ("signal", self.signals), ("property", self.properties)):
+            for member in members:
+                attributes = "".join(f' {k}="{v}"' for k, v in member.element.attrib.items())
+                children = [c for c in member.element if c.tag is not ET.Comment]
+                if not children:
+                    lines.append(f"    <{tag}{attributes}/>")
+                    continue
+                lines.append(f"    <{tag}{attributes}>")
+                for child in children:
+                    lines.append(f"      <{child.tag}" + "".join(f' {k}="{v}"' for k, v in child.attrib.items()) + "/>")
+                lines.append(f"    </{tag}>")
+        lines.append("  </interface>")
+        return "\n".join(lines) + "\n"
+
+
+def read_interfaces(path):
+    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))
+    previous = None
+    for child in ET.parse(path, parser).getroot():
+        if child.tag is ET.Comment:
+            previous = child.text
+        elif child.tag == "interface":
+            yield Interface(child, previous or "")
+            previous = None
+
+
+def check_actions(interfaces, policy_path):
+    used = set(READ_ACTIONS)
+    for interface in interfaces:
+        used |= {m.action for m in interface.methods + interface.properties if m.action}
+    defined = {a.get("id") for a in ET.parse(policy_path).getroot().findall("action")}
+    if used - defined:
+        raise Refused(f"{policy_path} does not define: {', '.join(sorted(used - defined))}")
+    if defined - used:
+        raise Refused(f"{policy_path} defines what nothing uses: {', '.join(sorted(defined - used))}")
+
+
+def header(interfaces):
+    yield "/* Made by introspection/generate.py. Do not edit. */"
+    yield "#pragma once"
+    yield '#include "interface-info.h"'
+    yield ""
+    for interface in interfaces:
+        yield f"extern const InterfaceInfo interface_{interface.identifier};"
+    yield ""
+    for interface in interfaces:
+        if interface.properties:
+            yield "/* Indices of the properties of " + interface.name + ". */"
+            yield "enum {"
+            for prop in interface.properties:
+                yield f"        {interface.identifier.upper()}_{snake(prop.name).upper()},"
+            yield "};"
+
+
+def tables(interfaces):
+    yield "/* Made by introspection/generate.py. Do not edit. */"
+    yield '#include <stddef.h>'
+    yield '#include "interfaces.h"'
+    for interface in interfaces:
+        identifier = interface.identifier
+        yield ""
+        if interface.methods:
+            yield f"static const MethodInfo {identifier}_methods[] = {{"
+            for m in interface.methods:
+                action = c_string(m.action) if m.action else "NULL"
+                yield f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action} }},'
+            yield "};"
+        if interface.signals:
+            yield f"static const SignalInfo {identifier}_signals[] = {{"
+            for m in interface.signals:
+                yield f'        {{ {c_string(m.name)}, "{m.signature()}" }},'
+            yield "};"
+        if interface.properties:
+            yield f"static const PropertyInfo {identifier}_properties[] = {{"
+            for m in interface.properties:
+                action = c_string(m.action) if m.element.get("access") == "readwrite" else "NULL"
+                emits = m.annotations.get(EMITS_CHANGED, "true").upper()
+                yield f'        {{ {c_string(m.name)}, "{m.element.get("type")}", {action}, EMITS_{emits} }},'
+            yield "};"
+        yield f"const InterfaceInfo interface_{identifier} = {{"
+        yield f"        .name = {c_string(interface.name)},"
+        yield f"        .manages_objects = {'true' if interface.manages_objects else 'false'},"
+        for kind, members in (("methods", interface.methods), ("signals", interface.signals),
+                              ("properties", interface.properties)):
+            if members:
+                yield f"        .{kind} = {identifier}_{kind}, .n_{kind} = {len(members)},"
+        yield "        .xml ="
+        for line in interface.xml().splitlines():
+            yield f"                {c_string(line + chr(10))}"
+        yield "};"
+    yield ""
+    yield "const InterfaceInfo *const interfaces[] = {"
+    for interface in sorted((i for i in interfaces if not i.private), key=lambda i: i.name):
+        yield f"        &interface_{interface.identifier},"
+    yield "        NULL"
+    yield "};"
+
+
+def c_parameter(argument, last):
+    """The declaration, and how it is read: a name, or nothing for options, which the handler reads itself."""
+    signature, name = argument.get("type"), snake(argument.get("name"))
+    if signature == OPTIONS:
+        if not last:
+            raise Refused(f"argument {name}: options come last")
+        return "sd_bus_message *options"
+    if signature not in C_TYPES:
+        raise Refused(f"argument {name}: no C type for '{signature}'")
+    return C_TYPES[signature] + name
+
+
+def vtable_macro(interface):
+    upper = interface.identifier.upper()
+    lines = [f"#define {upper}_VTABLE(Type, prefix)"]
+    for m in interface.methods:
+        name, ins = snake(m.name), m.arguments("in")
+        parameters = [c_parameter(a, a is ins[-1]) for a in ins]
+        plain = [a for a in ins if a.get("type") != OPTIONS]
+        lines.append(f"static void prefix##_{name}(" + ", ".join(["Call *call", "Type *self"] + parameters) + ");")
+        lines.append(f"static void prefix##_call_{name}(Call *call, void *self) {{")
+        arguments = []
+        for a in plain:
+            variable = snake(a.get("name"))
+            kind = "int " if a.get("type") == "b" else C_TYPES[a.get("type")]
+            lines.append(f"        {kind}{variable};")
+            arguments.append(variable)
+        if plain:
+            signature = "".join(a.get("type") for a in plain)
+            addresses = ", ".join("&" + a for a in arguments)
+            lines.append(f'        int r = sd_bus_message_read(call->message, "{signature}", {addresses});')
+            lines.append("        if (r < 0)")
+            lines.append("                return call_fail_errno(call, r);")
+        if len(plain) < len(ins):
+            arguments.append("call->message")
+        lines.append(f"        prefix##_{name}(" + ", ".join(["call", "self"] + arguments) + ");")
+        lines.append("}")
+    for m in interface.properties:
+        name, signature = snake(m.name), m.element.get("type")
+        if signature not in C_TYPES:
+            lines.append(f"static int prefix##_get_{name}(const Type *self, sd_bus_message *m);")
+            body = f"prefix##_get_{name}(self, m)"
+        else:
+            lines.append(f"static {C_TYPES[signature]}prefix##_get_{name}(const Type *self);")
+            cast = "(int) " if signature == "b" else ""
+            body = f'sd_bus_message_append(m, "{signature}", {cast}prefix##_get_{name}(self))'
+        lines.append(f"static int prefix##_append_{name}(const void *self, sd_bus_message *m) {{ return {body}; }}")
+        if m.element.get("access") == "readwrite":
+            lines.append(f"static void prefix##_set_{name}(Call *call, Type *self, {C_TYPES[signature]}value);")
+            lines.append(f"static void prefix##_write_{name}(Call *call, void *self) {{")
+            kind = "int " if signature == "b" else C_TYPES[signature]
+            lines.append(f"        {kind}value;")
+            lines.append(f'        int r = sd_bus_message_read(call->message, "{signature}", &value);')
+            lines.append("        if (r < 0)")
+            lines.append("                return call_fail_errno(call, r);")
+            lines.append(f"        prefix##_set_{name}(call, self, value);")
+            lines.append("}")
+    lines.append("static const Vtable prefix##_vtable = {")
+    lines.append(f"        .info = &interface_{interface.identifier},")
+    if interface.methods:
+        lines.append("        .methods = (const MethodHandler[]) {")
+        lines += [f"                prefix##_call_{snake(m.name)}," for m in interface.methods]
+        lines.append("        },")
+    if interface.properties:
+        lines.append("        .getters = (const PropertyGetter[]) {")
+        lines += [f"                prefix##_append_{snake(m.name)}," for m in interface.properties]
+        lines.append("        },")
+        lines.append("        .setters = (const MethodHandler[]) {")
+        lines += [f"                prefix##_write_{snake(m.name)}," if m.element.get("access") == "readwrite"
+                  else "                NULL," for m in interface.properties]
+        lines.append("        },")
+    lines.append("}")
+    return " \\\n".join(lines)
+
+
+def vtables(interfaces):
+    yield "/* Made by introspection/generate.py. Do not edit. */"
+    yield "#pragma once"
+    yield "#include <stdbool.h>"
+    yield "#include <stdint.h>"
+    yield '#include "interfaces.h"'
+    yield '#include "objects.h"'
+    for interface in interfaces:
+        if interface.private or interface.identifier == "manager":
+            continue
+        for m in interface.methods:
+            outs = m.arguments("out")
+            parameters = [C_TYPES[a.get("type")] + snake(a.get("name")) for a in outs]
+            values = "".join(f", {snake(a.get('name'))}" for a in outs)
+            yield ""
+            yield f"/* Answers {interface.name}.{m.name}. */"
+            yield (f"static inline void reply_{interface.identifier}_{snake(m.name)}("
+                   + ", ".join(["Call *call"] + parameters) + ") {")
+            yield f'        call_reply(call, "{m.signature("out")}"{values});'
+            yield "}"
+        yield ""
+        yield f"/* Declares the handlers of {interface.name} as functions of a file, and the vtable prefix_vtable. */"
+        yield vtable_macro(interface)
+
+
+def main(policy, out_h, out_c, out_vtables, *paths):
+    try:
+        found = [i for path in paths for i in read_interfaces(path)]
+        check_actions(found, policy)
+        for path, lines in ((out_h, header(found)), (out_c, tables(found)), (out_vtables, vtables(found))):
+            text = "\n".join(lines) + "\n"
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+    except (Refused, ET.ParseError) as refusal:
+        sys.exit(f"introspection: {refusal}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "announce.h"
+
+#include "bus.h"
+#include "log.h"
+#include "pack.h"
+
+#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+
+static void check(int r, const char *what, const Object *object) {
+        if (r < 0)
+                log_warning("%s of %s could not be signalled: %s", what, object->path, g_strerror(-r));
+}
+
+/* ObjectManager signals come from the object above, which manages this one. */
+static const char *manager_path(const Object *object) {
+        return object->parent ? object->parent->path : object->path;
+}
+
+static void added(void *data, Object *object, const Block *blocks, size_t n) {
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = sd_bus_message_new_signal(data, &signal, manager_path(object), OBJECT_MANAGER, "InterfacesAdded");
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "o", object->path);
+        if (r >= 0)
+                r = blocks_append(blocks, n, signal);
+        if (r >= 0)
+                r = sd_bus_send(data, signal, NULL);
+        check(r, "the addition", object);
+}
+
+static void removed(void *data, Object *object, const Block *blocks, size_t n) {
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = sd_bus_message_new_signal(data, &signal, manager_path(object), OBJECT_MANAGER, "InterfacesRemoved");
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "o", object->path);
+        if (r >= 0)
+                r = sd_bus_message_open_container(signal, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sd_bus_message_append(signal, "s", blocks[i].interface->name);
+        if (r >= 0)
+                r = sd_bus_message_close_container(signal);
+        if (r >= 0)
+                r = sd_bus_send(data, signal, NULL);
+        check(r, "the removal", object);
+}
+
+/* Appends either the new values of those that carry them, or the names of those that are only invalidated. */
+static int append_changed(sd_bus_message *signal, const Block *block, uint64_t changed, EmitsChanged kind) {
+        int r = sd_bus_message_open_container(signal, 'a', kind == EMITS_TRUE ? "{sv}" : "s");
+        const uint8_t *at = block->values;
+        for (size_t i = 0; r >= 0 && i < block->interface->n_properties; i++) {
+                const PropertyInfo *property = &block->interface->properties[i];
+                const uint8_t *value = at;
+                at = pack_skip(at, property->signature);
+                if (property->emits != kind || !(changed & UINT64_C(1) << i))
+                        continue;
+                if (kind == EMITS_INVALIDATES) {
+                        r = sd_bus_message_append(signal, "s", property->name);
+                        continue;
+                }
+                r = sd_bus_message_open_container(signal, 'e', "sv");
+                if (r >= 0)
+                        r = sd_bus_message_append(signal, "s", property->name);
+                if (r >= 0)
+                        r = sd_bus_message_open_container(signal, 'v', property->signature);
+                if (r >= 0 && !pack_append(value, signal, property->signature))
+                        r = -EINVAL;
+                if (r >= 0)
+                        r = sd_bus_message_close_container(signal);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(signal);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(signal);
+}
+
+static void changed(void *data, Object *object, const Block *block, uint64_t changed_properties) {
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = sd_bus_message_new_signal(data, &signal, object->path, "org.freedesktop.DBus.Properties",
+                                          "PropertiesChanged");
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "s", block->interface->name);
+        if (r >= 0)
+                r = append_changed(signal, block, changed_properties, EMITS_TRUE);
+        if (r >= 0)
+                r = append_changed(signal, block, changed_properties, EMITS_INVALIDATES);
+        if (r >= 0)
+                r = sd_bus_send(data, signal, NULL);
+        check(r, "a change", object);
+}
+
+const MirrorListener announce_listener = { .added = added, .removed = removed, .changed = changed };

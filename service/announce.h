@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What has changed in the mirror, as the standard signals on the bus: InterfacesAdded, InterfacesRemoved and
+ * PropertiesChanged. */
+
+#include "mirror.h"
+
+/* The listener for mirror_new; its data is the bus. */
+extern const MirrorListener announce_listener;

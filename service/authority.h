@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Who may do what: asks polkit over its D-Bus API, never waiting.
+ *
+ * User 0, and on a session bus the service's own user, are allowed without asking. polkit unreachable or slow means
+ * denied, with an error that says so. Decisions to read are kept for each caller and object until polkit says that
+ * something has changed, its service goes away, or the caller leaves. */
+
+#include "callers.h"
+#include "mirror.h"
+
+#define ACTION_READ "org.virtbus1.read"
+
+typedef struct Authority Authority;
+
+/* ERROR is set where the call is denied. */
+typedef void (*AuthorityDone)(void *data, const sd_bus_error *error);
+
+/* OWN_USER: the bus is a session bus, where only the service's own user may call. */
+Authority *authority_new(sd_bus *bus, Callers *callers, bool own_user);
+void authority_free(Authority *authority);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Authority, authority_free)
+
+/* Tells that polkit's service has left the bus, or come. */
+void authority_service_changed(Authority *authority);
+
+/* True where an identified caller may do ACTION to OBJECT for all that is known without asking. */
+bool authority_knows(Authority *authority, const Caller *caller, const char *action, const Object *object);
+
+/* Decides whether an identified caller may do ACTION, which CALL asks for, to OBJECT (NULL for the service itself). What polkit
+ * is told of the object is copied at once. DONE may be called before this returns. */
+void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action, const Object *object,
+                     AuthorityDone done, void *data);

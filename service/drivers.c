@@ -1,0 +1,697 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "drivers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "bus.h"
+#include "errors.h"
+#include "interfaces.h"
+#include "bounds.h"
+#include "log.h"
+#include "pack.h"
+#include "paths.h"
+
+typedef enum DriverState {
+        DRIVER_NEW,           /* not attached yet */
+        DRIVER_ATTACHING,     /* Attach is called */
+        DRIVER_SYNCHRONIZING, /* its objects are coming */
+        DRIVER_ATTACHED,
+        DRIVER_RELEASING,     /* it is asked whether it ends now */
+        DRIVER_DORMANT,       /* it has ended, having nothing to do */
+        DRIVER_LOST,          /* its connection ended before its name left the bus */
+        DRIVER_FAILED,
+} DriverState;
+
+/* As Manager.Drivers shows them. */
+static const char *const state_names[] = {
+        [DRIVER_NEW] = "attaching",     [DRIVER_ATTACHING] = "attaching", [DRIVER_SYNCHRONIZING] = "attaching",
+        [DRIVER_ATTACHED] = "attached", [DRIVER_RELEASING] = "attached",  [DRIVER_DORMANT] = "dormant",
+        [DRIVER_LOST] = "attaching",    [DRIVER_FAILED] = "failed",
+};
+
+struct Driver {
+        Drivers *drivers;
+        char *bus_name;   /* org.virtbus1.Driver.QEMU */
+        char *connection; /* qemu */
+        char *path;       /* /org/virtbus1/qemu */
+        char *job_prefix; /* /org/virtbus1/job/qemu_ */
+        DriverState state;
+        bool settled;     /* attached, or failed, once */
+        bool owned;       /* the name has an owner on the bus */
+        char *failure;
+        sd_bus *peer;
+        sd_bus_slot *attaching; /* the call of Attach */
+        uint64_t attached_at;
+        GQueue calls;     /* struct Call, forwarded or waiting to be */
+        size_t call_bytes;
+};
+
+struct Drivers {
+        sd_bus *bus;
+        Mirror *mirror;
+        uint64_t call_timeout;
+        void (*changed)(void *data);
+        void *data;
+        GHashTable *by_connection;
+        GQueue waiters; /* struct Waiter */
+        unsigned n_lists; /* of the bus's names, that are asked for */
+};
+
+/* A forwarded call. */
+typedef struct Call {
+        Driver *driver;
+        Caller *caller;
+        sd_bus_message *message;
+        const char *in, *out;
+        sd_bus_slot *slot;       /* the call on the peer connection; NULL while it waits for the driver */
+        sd_event_source *expiry; /* while it waits for the driver */
+        size_t bytes;
+} Call;
+
+typedef struct Waiter {
+        Driver *only;
+        DriversSettled resume;
+        void *data;
+} Waiter;
+
+static void driver_attach(Driver *driver);
+static void driver_synchronize(Driver *driver);
+
+static uint64_t now(Drivers *drivers) {
+        uint64_t usec = 0;
+        sd_event_now(sd_bus_get_event(drivers->bus), CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+/* Calls */
+
+static void call_free(Call *call) {
+        g_queue_remove(&call->driver->calls, call);
+        call->driver->call_bytes -= call->bytes;
+        sd_bus_slot_unref(call->slot);
+        sd_event_source_disable_unref(call->expiry);
+        caller_end_call(call->caller);
+        sd_bus_message_unref(call->message);
+        g_free(call);
+}
+
+static void call_fail(Call *call, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static void call_fail(Call *call, VirtbusError code, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        g_autofree char *reason = g_strdup_vprintf(format, arguments);
+        va_end(arguments);
+        sd_bus_reply_method_errorf(call->message, virtbus_error_name(code), "%s of %s: %s",
+                                   sd_bus_message_get_member(call->message), sd_bus_message_get_path(call->message),
+                                   reason);
+        call_free(call);
+}
+
+static void call_time_out(Call *call) {
+        call_fail(call, VIRTBUS_ERROR_TIMEOUT,
+                  "the %s driver has not answered within %.0f seconds; whether it was done, the object's state will show",
+                  call->driver->connection, (double) call->driver->drivers->call_timeout / SECOND);
+}
+
+static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
+        Call *call = data;
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        (void) unused;
+        if (error && strcmp(error->name, SD_BUS_ERROR_NO_REPLY) == 0) {
+                call_time_out(call);
+                return 0;
+        }
+        if (error) {
+                sd_bus_reply_method_error(call->message, error);
+                call_free(call);
+                return 0;
+        }
+        g_autoptr(sd_bus_message) answer = NULL;
+        size_t size = 0;
+        int r = sd_bus_message_has_signature(reply, call->out) ? 0 : -EBADMSG;
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(call->message, &answer);
+        if (r >= 0)
+                r = pack_relay(reply, answer, call->out, REPLY_BYTES_MAX, &size);
+        if (r >= 0)
+                r = sd_bus_send(call->driver->drivers->bus, answer, NULL);
+        if (r < 0)
+                call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the %s driver's answer cannot be relayed: %s",
+                          call->driver->connection, g_strerror(-r));
+        else
+                call_free(call);
+        return 0;
+}
+
+/* Sends a call to the attached driver. */
+static void call_send(Call *call) {
+        Driver *driver = call->driver;
+        g_autoptr(sd_bus_message) message = NULL;
+        g_autofree char *sender = caller_encode(call->caller->uid, call->caller->name);
+        bool expects_reply = sd_bus_message_get_expect_reply(call->message) > 0;
+        size_t size = 0;
+        int r = sd_bus_message_new_method_call(driver->peer, &message, NULL, sd_bus_message_get_path(call->message),
+                                               sd_bus_message_get_interface(call->message),
+                                               sd_bus_message_get_member(call->message));
+        if (r >= 0)
+                r = sd_bus_message_set_sender(message, sender);
+        if (r >= 0)
+                r = pack_relay(call->message, message, call->in, CALL_BYTES_MAX, &size);
+        if (r >= 0 && driver->call_bytes + size > CALL_BYTES_PER_DRIVER_MAX)
+                r = -E2BIG;
+        if (r == -E2BIG) {
+                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "arguments of more than %d bytes, or too many at once",
+                          CALL_BYTES_MAX);
+                return;
+        }
+        if (r >= 0)
+                r = expects_reply ? sd_bus_call_async(driver->peer, &call->slot, message, on_reply, call,
+                                                      driver->drivers->call_timeout)
+                                  : sd_bus_send(driver->peer, message, NULL);
+        if (r < 0) {
+                call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "it cannot be sent to the %s driver: %s",
+                          driver->connection, g_strerror(-r));
+                return;
+        }
+        call->expiry = sd_event_source_disable_unref(call->expiry);
+        call->bytes = size;
+        driver->call_bytes += size;
+        if (!expects_reply)
+                call_free(call);
+}
+
+static int on_expiry(sd_event_source *source, uint64_t usec, void *data) {
+        (void) source;
+        (void) usec;
+        call_time_out(data);
+        return 0;
+}
+
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const char *in, const char *out) {
+        Call *call = g_new0(Call, 1);
+        *call = (Call) {
+                .driver = driver,
+                .caller = caller_begin_call(caller),
+                .message = sd_bus_message_ref(message),
+                .in = in,
+                .out = out,
+        };
+        if (g_queue_get_length(&driver->calls) >= CALLS_PER_DRIVER_MAX) {
+                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%d calls wait for the %s driver already",
+                          CALLS_PER_DRIVER_MAX, driver->connection);
+                return;
+        }
+        g_queue_push_tail(&driver->calls, call);
+        if (driver->state == DRIVER_ATTACHED) {
+                call_send(call);
+                return;
+        }
+        int r = sd_event_add_time_relative(sd_bus_get_event(driver->drivers->bus), &call->expiry, CLOCK_MONOTONIC,
+                                           driver->drivers->call_timeout, 0, on_expiry, call);
+        if (r < 0) {
+                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "it cannot wait for the driver: %s", g_strerror(-r));
+                return;
+        }
+        if (driver->state == DRIVER_DORMANT || driver->state == DRIVER_FAILED || driver->state == DRIVER_NEW)
+                driver_attach(driver);
+}
+
+static void send_waiting_calls(Driver *driver) {
+        g_autoptr(GList) calls = g_list_copy(driver->calls.head);
+        for (GList *link = calls; link; link = link->next)
+                if (!((Call *) link->data)->slot)
+                        call_send(link->data);
+}
+
+/* Fails the calls that were sent, and those that wait for the driver too where ALL. */
+static void fail_calls(Driver *driver, bool all, const char *reason) {
+        g_autoptr(GList) calls = g_list_copy(driver->calls.head);
+        for (GList *link = calls; link; link = link->next) {
+                Call *call = link->data;
+                if (all || call->slot)
+                        call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s", reason);
+        }
+}
+
+/* States */
+
+bool drivers_are_settled(const Drivers *drivers) {
+        GHashTableIter iterator;
+        void *driver;
+        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        while (g_hash_table_iter_next(&iterator, NULL, &driver))
+                if (!driver_is_settled(driver))
+                        return false;
+        return drivers->n_lists == 0;
+}
+
+static void run_waiters(Drivers *drivers) {
+        bool all = drivers_are_settled(drivers);
+        for (GList *link = drivers->waiters.head; link;) {
+                GList *next = link->next;
+                Waiter *waiter = link->data;
+                if (waiter->only ? waiter->only->settled : all) {
+                        g_queue_delete_link(&drivers->waiters, link);
+                        waiter->resume(waiter->data);
+                        g_free(waiter);
+                        next = drivers->waiters.head; /* resuming may have changed the queue */
+                }
+                link = next;
+        }
+}
+
+int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, void *data) {
+        if (g_queue_get_length(&drivers->waiters) >= CALLS_PER_DRIVER_MAX)
+                return -EBUSY;
+        Waiter *waiter = g_new(Waiter, 1);
+        *waiter = (Waiter) { .only = only, .resume = resume, .data = data };
+        g_queue_push_tail(&drivers->waiters, waiter);
+        run_waiters(drivers);
+        return 0;
+}
+
+static void set_state(Driver *driver, DriverState state) {
+        driver->state = state;
+        if (state == DRIVER_ATTACHED || state == DRIVER_FAILED)
+                driver->settled = true;
+        if (driver->drivers->changed)
+                driver->drivers->changed(driver->drivers->data);
+        if (driver->settled)
+                run_waiters(driver->drivers);
+}
+
+static void close_peer(Driver *driver) {
+        driver->attaching = sd_bus_slot_unref(driver->attaching);
+        if (!driver->peer)
+                return;
+        sd_bus_detach_event(driver->peer);
+        sd_bus_close(driver->peer);
+        driver->peer = sd_bus_unref(driver->peer);
+}
+
+static void driver_failed(Driver *driver, const char *format, const char *argument) {
+        g_free(driver->failure);
+        driver->failure = g_strdup_printf(format, argument);
+        log_error("driver %s: %s", driver->connection, driver->failure);
+        close_peer(driver);
+        g_autofree char *reason = g_strdup_printf("the %s driver cannot be used: %s", driver->connection, driver->failure);
+        fail_calls(driver, true, reason);
+        set_state(driver, DRIVER_FAILED);
+}
+
+/* Ends the jobs of a driver that is gone, so that whoever waits for one does not wait for ever. */
+static void end_jobs(Driver *driver) {
+        Drivers *drivers = driver->drivers;
+        Object *manager = mirror_find(drivers->mirror, MANAGER_PATH);
+        for (Object *job = manager ? manager->first_child : NULL, *next; job; job = next) {
+                next = job->next;
+                if (job->source != driver || !object_block(job, &interface_job))
+                        continue;
+                g_autofree char *message = g_strdup_printf("the %s driver has ended; what became of the operation, the "
+                                                           "object's state will show", driver->connection);
+                sd_bus_emit_signal(drivers->bus, job->path, interface_job.name, "Completed", "bss", 0,
+                                   virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), message);
+                mirror_remove(drivers->mirror, job);
+        }
+}
+
+static void driver_lost(Driver *driver) {
+        DriverState state = driver->state;
+        close_peer(driver);
+        if (state == DRIVER_DORMANT)
+                return;
+        if (state == DRIVER_RELEASING) { /* its last answer was overtaken by its end */
+                set_state(driver, DRIVER_DORMANT);
+                if (!g_queue_is_empty(&driver->calls))
+                        driver_attach(driver);
+                return;
+        }
+        end_jobs(driver);
+        if (state != DRIVER_ATTACHED) {
+                driver_failed(driver, "%s", "it ended while it was being attached; see its log");
+                return;
+        }
+        log_warning("driver %s has ended", driver->connection);
+        fail_calls(driver, false, "the driver ended before it answered; whether it was done, the object's state will show");
+        if (now(driver->drivers) - driver->attached_at < DRIVER_STABLE_AFTER)
+                driver_failed(driver, "%s", "it ended soon after it was started; see its log");
+        else if (driver->owned)
+                set_state(driver, DRIVER_LOST); /* else the bus would hand the next Attach to the dying process */
+        else
+                driver_attach(driver);
+}
+
+/* What a driver says */
+
+static bool is_own_path(const Driver *driver, const char *path) {
+        return path_is_under(path, driver->path) || g_str_has_prefix(path, driver->job_prefix);
+}
+
+static int take_objects(Driver *driver, sd_bus_message *signal) {
+        int r = sd_bus_message_enter_container(signal, 'a', "(oa{sa{sv}})");
+        while (r >= 0 && (r = sd_bus_message_enter_container(signal, 'r', "oa{sa{sv}}")) > 0) {
+                const char *path;
+                r = sd_bus_message_read(signal, "o", &path);
+                if (r < 0)
+                        return r;
+                if (!is_own_path(driver, path)) {
+                        log_error("driver %s: object %s is not its own", driver->connection, path);
+                        return -EPERM;
+                }
+                r = mirror_take(driver->drivers->mirror, driver, path, signal);
+                if (r < 0) {
+                        log_error("driver %s: object %s is not as the API has it: %s", driver->connection, path,
+                                  g_strerror(-r));
+                        return r;
+                }
+                r = sd_bus_message_exit_container(signal);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(signal);
+}
+
+static int remove_objects(Driver *driver, sd_bus_message *signal) {
+        const char *path;
+        int r = sd_bus_message_enter_container(signal, 'a', "o");
+        while (r >= 0 && (r = sd_bus_message_read_basic(signal, 'o', &path)) > 0) {
+                Object *object = mirror_find(driver->drivers->mirror, path);
+                if (object && object->source == driver)
+                        mirror_remove(driver->drivers->mirror, object);
+        }
+        return r;
+}
+
+static int take_change(Driver *driver, Object *object, sd_bus_message *signal) {
+        const char *name;
+        int r = sd_bus_message_read_basic(signal, 's', &name);
+        if (r < 0)
+                return r;
+        const InterfaceInfo *interface = interface_find(name);
+        return interface ? mirror_change(driver->drivers->mirror, object, interface, signal) : -ENOENT;
+}
+
+/* Relays a signal that the API has. */
+static int relay_signal(Driver *driver, Object *object, const InterfaceInfo *interface, sd_bus_message *signal) {
+        const SignalInfo *info = interface_signal(interface, sd_bus_message_get_member(signal));
+        if (!info || !object_block(object, interface) || !sd_bus_message_has_signature(signal, info->signature))
+                return -ENOENT;
+        g_autoptr(sd_bus_message) copy = NULL;
+        size_t size = 0;
+        int r = sd_bus_message_new_signal(driver->drivers->bus, &copy, object->path, interface->name, info->name);
+        if (r >= 0)
+                r = pack_relay(signal, copy, info->signature, OBJECT_BYTES_MAX, &size);
+        return r < 0 ? r : sd_bus_send(driver->drivers->bus, copy, NULL);
+}
+
+static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
+        Driver *driver = data;
+        int released = false;
+        (void) error;
+        if (sd_bus_message_read(reply, "b", &released) >= 0 && released) {
+                set_state(driver, DRIVER_DORMANT);
+                close_peer(driver);
+                if (!g_queue_is_empty(&driver->calls))
+                        driver_attach(driver);
+        } else {
+                set_state(driver, DRIVER_ATTACHED);
+                send_waiting_calls(driver);
+        }
+        return 0;
+}
+
+static int handle_idle(Driver *driver) {
+        if (driver->state != DRIVER_ATTACHED || !g_queue_is_empty(&driver->calls))
+                return 0;
+        int r = sd_bus_call_method_async(driver->peer, NULL, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Release", on_released,
+                                         driver, NULL);
+        if (r >= 0)
+                set_state(driver, DRIVER_RELEASING);
+        return r;
+}
+
+static int handle_signal(Driver *driver, sd_bus_message *signal) {
+        const char *name = sd_bus_message_get_interface(signal);
+        if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "ObjectsAdded"))
+                return take_objects(driver, signal);
+        if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "ObjectsRemoved"))
+                return remove_objects(driver, signal);
+        if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Idle"))
+                return handle_idle(driver);
+        Object *object = mirror_find(driver->drivers->mirror, sd_bus_message_get_path(signal));
+        if (!object || object->source != driver)
+                return -ENOENT;
+        if (sd_bus_message_is_signal(signal, "org.freedesktop.DBus.Properties", "PropertiesChanged"))
+                return take_change(driver, object, signal);
+        const InterfaceInfo *interface = interface_find(name);
+        return interface ? relay_signal(driver, object, interface, signal) : -ENOENT;
+}
+
+static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *error) {
+        Driver *driver = data;
+        uint8_t type;
+        (void) error;
+        if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Disconnected")) {
+                driver_lost(driver);
+                return 1;
+        }
+        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_SIGNAL)
+                return 0;
+        int r = handle_signal(driver, message);
+        if (r < 0)
+                log_error("driver %s: its signal %s.%s of %s is refused: %s", driver->connection,
+                          sd_bus_message_get_interface(message), sd_bus_message_get_member(message),
+                          sd_bus_message_get_path(message), g_strerror(-r));
+        return 1;
+}
+
+/* Attaching */
+
+static int on_synchronized(sd_bus_message *reply, void *data, sd_bus_error *unused) {
+        Driver *driver = data;
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        (void) unused;
+        if (error) {
+                driver_failed(driver, "it did not send its objects: %s", error->message);
+                return 0;
+        }
+        mirror_sweep(driver->drivers->mirror, driver);
+        g_clear_pointer(&driver->failure, g_free);
+        driver->attached_at = now(driver->drivers);
+        log_info("driver %s is attached: %zu objects", driver->connection, mirror_count(driver->drivers->mirror, driver));
+        set_state(driver, DRIVER_ATTACHED);
+        send_waiting_calls(driver);
+        return 0;
+}
+
+static void driver_synchronize(Driver *driver) {
+        mirror_mark_stale(driver->drivers->mirror, driver);
+        g_autoptr(sd_bus_message) message = NULL;
+        int r = sd_bus_message_new_method_call(driver->peer, &message, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Synchronize");
+        if (r >= 0)
+                r = sd_bus_call_async(driver->peer, NULL, message, on_synchronized, driver, ATTACH_TIMEOUT);
+        if (r < 0)
+                driver_failed(driver, "its objects cannot be asked for: %s", g_strerror(-r));
+}
+
+static int open_peer(Driver *driver, int fd) {
+        g_autofd int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (own < 0)
+                return -errno;
+        int r = sd_bus_new(&driver->peer);
+        if (r >= 0)
+                r = sd_bus_set_fd(driver->peer, own, own);
+        if (r < 0)
+                return r;
+        steal_fd(&own);
+        r = sd_bus_negotiate_fds(driver->peer, true);
+        if (r >= 0)
+                r = sd_bus_add_filter(driver->peer, NULL, on_peer_message, driver);
+        if (r >= 0)
+                r = sd_bus_start(driver->peer);
+        return r < 0 ? r : sd_bus_attach_event(driver->peer, sd_bus_get_event(driver->drivers->bus), SD_EVENT_PRIORITY_NORMAL);
+}
+
+static int on_attached(sd_bus_message *reply, void *data, sd_bus_error *unused) {
+        Driver *driver = data;
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        int fd;
+        (void) unused;
+        driver->attaching = sd_bus_slot_unref(driver->attaching);
+        if (error) {
+                driver_failed(driver, "it could not be started: %s", error->message);
+                return 0;
+        }
+        int r = sd_bus_message_read(reply, "h", &fd);
+        if (r >= 0)
+                r = open_peer(driver, fd);
+        if (r < 0) {
+                driver_failed(driver, "it could not be connected to: %s", g_strerror(-r));
+                return 0;
+        }
+        set_state(driver, DRIVER_SYNCHRONIZING);
+        driver_synchronize(driver);
+        return 0;
+}
+
+static void driver_attach(Driver *driver) {
+        g_autoptr(sd_bus_message) message = NULL;
+        int r = sd_bus_message_new_method_call(driver->drivers->bus, &message, driver->bus_name, DRIVER_PATH,
+                                               DRIVER_INTERFACE, "Attach");
+        if (r >= 0)
+                r = sd_bus_call_async(driver->drivers->bus, &driver->attaching, message, on_attached, driver,
+                                      ATTACH_TIMEOUT);
+        if (r < 0)
+                driver_failed(driver, "it cannot be called: %s", g_strerror(-r));
+        else
+                set_state(driver, DRIVER_ATTACHING);
+}
+
+/* Finding */
+
+static void driver_free(Driver *driver) {
+        fail_calls(driver, true, "virtbusd is ending");
+        close_peer(driver);
+        g_free(driver->bus_name);
+        g_free(driver->connection);
+        g_free(driver->path);
+        g_free(driver->job_prefix);
+        g_free(driver->failure);
+        g_free(driver);
+}
+
+Drivers *drivers_new(sd_bus *bus, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data), void *data) {
+        Drivers *drivers = g_new0(Drivers, 1);
+        drivers->bus = bus;
+        drivers->mirror = mirror;
+        drivers->call_timeout = call_timeout;
+        drivers->changed = changed;
+        drivers->data = data;
+        drivers->by_connection = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) driver_free);
+        g_queue_init(&drivers->waiters);
+        return drivers;
+}
+
+void drivers_free(Drivers *drivers) {
+        drivers->changed = NULL;
+        g_hash_table_unref(drivers->by_connection);
+        g_queue_clear_full(&drivers->waiters, g_free);
+        g_free(drivers);
+}
+
+/* A driver's name is one element of letters and digits after the prefix; its connection is that in lower case. */
+static char *connection_of_name(const char *bus_name) {
+        if (!g_str_has_prefix(bus_name, DRIVER_NAME_PREFIX))
+                return NULL;
+        const char *last = bus_name + strlen(DRIVER_NAME_PREFIX);
+        for (const char *c = last; *c; c++)
+                if (!g_ascii_isalnum(*c))
+                        return NULL;
+        return *last ? g_ascii_strdown(last, -1) : NULL;
+}
+
+static Driver *driver_take(Drivers *drivers, const char *bus_name) {
+        g_autofree char *connection = connection_of_name(bus_name);
+        if (!connection)
+                return NULL;
+        Driver *driver = g_hash_table_lookup(drivers->by_connection, connection);
+        if (driver || g_hash_table_size(drivers->by_connection) >= DRIVERS_MAX)
+                return driver;
+        driver = g_new0(Driver, 1);
+        driver->drivers = drivers;
+        driver->bus_name = g_strdup(bus_name);
+        driver->path = g_strdup_printf(MANAGER_PATH "/%s", connection);
+        driver->job_prefix = g_strdup_printf(JOB_PATH "/%s_", connection);
+        driver->connection = g_steal_pointer(&connection);
+        g_queue_init(&driver->calls);
+        g_hash_table_insert(drivers->by_connection, driver->connection, driver);
+        return driver;
+}
+
+static int on_names(sd_bus_message *reply, void *data, sd_bus_error *error) {
+        Drivers *drivers = data;
+        (void) error;
+        drivers->n_lists--;
+        bool owned = strcmp(sd_bus_message_get_signature(reply, true), "as") == 0 && drivers->n_lists == 0;
+        const char *name;
+        if (sd_bus_message_enter_container(reply, 'a', "s") >= 0)
+                while (sd_bus_message_read_basic(reply, 's', &name) > 0) {
+                        Driver *driver = driver_take(drivers, name);
+                        if (driver && owned)
+                                driver->owned = true;
+                }
+        if (drivers->n_lists > 0)
+                return 0;
+        GHashTableIter iterator;
+        void *driver;
+        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        while (g_hash_table_iter_next(&iterator, NULL, &driver))
+                if (((Driver *) driver)->state == DRIVER_NEW)
+                        driver_attach(driver);
+        run_waiters(drivers);
+        return 0;
+}
+
+int drivers_discover(Drivers *drivers) {
+        /* The bus answers in order: the second list is that of names with an owner. */
+        static const char *const lists[] = { "ListActivatableNames", "ListNames" };
+        for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+                int r = sd_bus_call_method_async(drivers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                                 "org.freedesktop.DBus", lists[i], on_names, drivers, NULL);
+                if (r < 0)
+                        return r;
+                drivers->n_lists++;
+        }
+        return 0;
+}
+
+void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *owner) {
+        Driver *driver = driver_take(drivers, bus_name);
+        if (!driver)
+                return;
+        driver->owned = owner != NULL;
+        if (driver->owned ? driver->state == DRIVER_NEW : driver->state == DRIVER_LOST)
+                driver_attach(driver);
+}
+
+Driver *drivers_find(Drivers *drivers, const char *path) {
+        GHashTableIter iterator;
+        void *driver;
+        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        while (g_hash_table_iter_next(&iterator, NULL, &driver))
+                if (is_own_path(driver, path))
+                        return driver;
+        return NULL;
+}
+
+Driver *drivers_find_connection(Drivers *drivers, const char *name) {
+        return g_hash_table_lookup(drivers->by_connection, name);
+}
+
+const char *driver_path(const Driver *driver) {
+        return driver->path;
+}
+
+bool driver_is_settled(const Driver *driver) {
+        return driver->settled;
+}
+
+static int compare_drivers(const void *a, const void *b) {
+        return strcmp((*(Driver *const *) a)->connection, (*(Driver *const *) b)->connection);
+}
+
+int drivers_append(Drivers *drivers, sd_bus_message *message) {
+        guint n;
+        g_autofree void **sorted = g_hash_table_get_keys_as_array(drivers->by_connection, &n);
+        for (guint i = 0; i < n; i++)
+                sorted[i] = g_hash_table_lookup(drivers->by_connection, sorted[i]);
+        qsort(sorted, n, sizeof *sorted, compare_drivers);
+        int r = sd_bus_message_open_container(message, 'a', "(ssss)");
+        for (guint i = 0; r >= 0 && i < n; i++) {
+                Driver *driver = sorted[i];
+                r = sd_bus_message_append(message, "(ssss)", driver->connection, driver->bus_name,
+                                          state_names[driver->state], driver->failure ? driver->failure : "");
+        }
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}

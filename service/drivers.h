@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The drivers that the bus can start: finds, attaches and mirrors them, forwards calls to them, and attaches them anew when
+ * they die. What is said on the connection to a driver is introspection/org.virtbus1.Driver.xml.
+ *
+ * A driver that does not answer costs only the calls that were meant for it, each until its deadline. */
+
+#include "callers.h"
+#include "mirror.h"
+
+typedef struct Drivers Drivers;
+typedef struct Driver Driver;
+
+/* CHANGED is called when the list or a driver's state has changed, for the property Manager.Drivers. */
+Drivers *drivers_new(sd_bus *bus, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data), void *data);
+void drivers_free(Drivers *drivers);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Drivers, drivers_free)
+
+/* Finds the drivers and attaches them all. To be called again when the bus knows other services. */
+int drivers_discover(Drivers *drivers);
+
+/* Tells that a driver's bus name has an owner, or (NULL) none any more. */
+void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *owner);
+
+/* Appends Manager.Drivers: a(ssss). */
+int drivers_append(Drivers *drivers, sd_bus_message *message);
+
+/* Finds the driver whose objects lie at a path; that of a connection's name; NULL where there is none. */
+Driver *drivers_find(Drivers *drivers, const char *path);
+Driver *drivers_find_connection(Drivers *drivers, const char *name);
+
+/* The path of a driver's connection. */
+const char *driver_path(const Driver *driver);
+
+/* A driver is settled when it has been attached, or has failed, once; drivers are, when they are known and each is. */
+bool driver_is_settled(const Driver *driver);
+bool drivers_are_settled(const Drivers *drivers);
+
+/* Calls RESUME as soon as all drivers are settled, or only the one given. Returns -EBUSY where too many wait already. */
+typedef void (*DriversSettled)(void *data);
+int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, void *data);
+
+/* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant.
+ * IN and OUT are the signatures. The call is always answered, if an answer is expected. */
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const char *in, const char *out);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "mirror.h"
+
+/* Makes the answer to Introspect at a path: the object's interfaces and the nodes below. NULL where there is nothing. */
+char *introspect(Mirror *mirror, const char *path);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The object of the service itself, org.virtbus1.Manager at /org/virtbus1: the one object whose methods are answered here. */
+
+#include "drivers.h"
+
+/* Puts the manager's properties into the mirror, or what has changed of them. Returns 0 or a negative errno. */
+int manager_update(sd_bus *bus, Mirror *mirror, Drivers *drivers);
+
+/* Answers a method call of org.virtbus1.Manager. */
+int manager_call(Drivers *drivers, sd_bus_message *call);

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mirror.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "pack.h"
+
+#define INTERFACES_PER_OBJECT_MAX 16
+#define PROPERTIES_PER_INTERFACE_MAX 64 /* bits of a change mask */
+
+struct Mirror {
+        GHashTable *objects; /* by path, which the object holds */
+        GHashTable *counts;  /* objects of each source */
+        const MirrorListener *listener;
+        void *data;
+};
+
+Mirror *mirror_new(const MirrorListener *listener, void *data) {
+        Mirror *mirror = g_new0(Mirror, 1);
+        mirror->objects = g_hash_table_new(g_str_hash, g_str_equal);
+        mirror->counts = g_hash_table_new(NULL, NULL);
+        mirror->listener = listener;
+        mirror->data = data;
+        return mirror;
+}
+
+static void blocks_clear(Block *blocks, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(blocks[i].values);
+}
+
+static void object_free(Object *object) {
+        blocks_clear(object->blocks, object->n_blocks);
+        free(object->blocks);
+        free(object);
+}
+
+void mirror_free(Mirror *mirror) {
+        GHashTableIter iterator;
+        void *object;
+        g_hash_table_iter_init(&iterator, mirror->objects);
+        while (g_hash_table_iter_next(&iterator, NULL, &object))
+                object_free(object);
+        g_hash_table_unref(mirror->objects);
+        g_hash_table_unref(mirror->counts);
+        g_free(mirror);
+}
+
+Object *mirror_find(Mirror *mirror, const char *path) {
+        return g_hash_table_lookup(mirror->objects, path);
+}
+
+size_t mirror_count(Mirror *mirror, void *source) {
+        return GPOINTER_TO_SIZE(g_hash_table_lookup(mirror->counts, source));
+}
+
+static void count(Mirror *mirror, void *source, int change) {
+        size_t n = mirror_count(mirror, source) + (size_t) change;
+        if (n == 0)
+                g_hash_table_remove(mirror->counts, source);
+        else
+                g_hash_table_insert(mirror->counts, source, GSIZE_TO_POINTER(n));
+}
+
+/* Finds the nearest object above a path. */
+static Object *find_parent(Mirror *mirror, const char *path) {
+        g_autofree char *prefix = g_strdup(path);
+        for (char *slash; (slash = strrchr(prefix, '/')) && slash != prefix;) {
+                *slash = '\0';
+                Object *parent = mirror_find(mirror, prefix);
+                if (parent)
+                        return parent;
+        }
+        return NULL;
+}
+
+static void link_object(Object *object, Object *parent) {
+        object->parent = parent;
+        if (!parent)
+                return;
+        object->previous = parent->last_child;
+        if (parent->last_child)
+                parent->last_child->next = object;
+        else
+                parent->first_child = object;
+        parent->last_child = object;
+}
+
+static void unlink_object(Object *object) {
+        Object *parent = object->parent;
+        if (object->previous)
+                object->previous->next = object->next;
+        else if (parent)
+                parent->first_child = object->next;
+        if (object->next)
+                object->next->previous = object->previous;
+        else if (parent)
+                parent->last_child = object->previous;
+}
+
+const Block *object_block(const Object *object, const InterfaceInfo *interface) {
+        for (size_t i = 0; i < object->n_blocks; i++)
+                if (object->blocks[i].interface == interface)
+                        return &object->blocks[i];
+        return NULL;
+}
+
+const uint8_t *block_value(const Block *block, size_t property) {
+        const uint8_t *at = block->values;
+        for (size_t i = 0; i < property; i++)
+                at = pack_skip(at, block->interface->properties[i].signature);
+        return at;
+}
+
+static const uint8_t *object_value(const Object *object, const InterfaceInfo *interface, size_t property) {
+        for (; object; object = object->parent) {
+                const Block *block = object_block(object, interface);
+                if (block)
+                        return block_value(block, property);
+        }
+        return NULL;
+}
+
+const char *object_string(const Object *object, const InterfaceInfo *interface, size_t property) {
+        const uint8_t *value = object_value(object, interface, property);
+        return value ? pack_string(value) : NULL;
+}
+
+uint32_t object_uint32(const Object *object, const InterfaceInfo *interface, size_t property) {
+        const uint8_t *value = object_value(object, interface, property);
+        return value ? pack_uint32(value) : 0;
+}
+
+/* Values of one interface while they are read: each property's place in PACK. */
+typedef struct Values {
+        GByteArray *pack;
+        uint32_t start[PROPERTIES_PER_INTERFACE_MAX], end[PROPERTIES_PER_INTERFACE_MAX];
+        uint64_t present;
+} Values;
+
+static int values_read(Values *values, const InterfaceInfo *interface, sd_bus_message *message) {
+        int r = sd_bus_message_enter_container(message, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+                const char *name;
+                r = sd_bus_message_read_basic(message, 's', &name);
+                if (r < 0)
+                        return r;
+                int property = interface_property(interface, name);
+                if (property < 0)
+                        return -ENOENT;
+                const char *signature = interface->properties[property].signature;
+                r = sd_bus_message_enter_container(message, 'v', signature);
+                if (r < 0)
+                        return r;
+                values->start[property] = values->pack->len;
+                r = pack_read(values->pack, OBJECT_BYTES_MAX, message, signature);
+                if (r < 0)
+                        return r;
+                values->end[property] = values->pack->len;
+                values->present |= UINT64_C(1) << property;
+                r = sd_bus_message_exit_container(message);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(message);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
+/* Makes a block of new values, and of the old block's where there are none. Returns which differ, or sets *r. */
+static uint64_t block_merge(Block *block, const Block *old, const Values *values, int *r) {
+        const InterfaceInfo *interface = block->interface;
+        g_autoptr(GByteArray) merged = g_byte_array_new();
+        uint64_t changed = 0;
+        const uint8_t *at = old ? old->values : NULL;
+        *r = 0;
+        for (size_t i = 0; i < interface->n_properties; i++) {
+                const uint8_t *end = at ? pack_skip(at, interface->properties[i].signature) : NULL;
+                if (values->present & UINT64_C(1) << i) {
+                        const uint8_t *value = values->pack->data + values->start[i];
+                        size_t size = values->end[i] - values->start[i];
+                        g_byte_array_append(merged, value, (guint) size);
+                        if (!at || size != (size_t) (end - at) || memcmp(value, at, size) != 0)
+                                changed |= UINT64_C(1) << i;
+                } else if (at)
+                        g_byte_array_append(merged, at, (guint) (end - at));
+                else {
+                        *r = -ENODATA;
+                        return 0;
+                }
+                at = end;
+        }
+        block->size = merged->len;
+        block->values = malloc(MAX(merged->len, 1)); /* not g_byte_array_free: its buffer has room to spare */
+        if (!block->values)
+                g_error("out of memory");
+        if (merged->len > 0)
+                memcpy(block->values, merged->data, merged->len);
+        return changed;
+}
+
+typedef struct Taken {
+        Block blocks[INTERFACES_PER_OBJECT_MAX];
+        uint64_t changed[INTERFACES_PER_OBJECT_MAX];
+        size_t n;
+} Taken;
+
+/* Reads a{sa{sv}}. On an error nothing of it is left. */
+static int taken_read(Taken *taken, const Object *object, sd_bus_message *message) {
+        int r = sd_bus_message_enter_container(message, 'a', "{sa{sv}}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sa{sv}")) > 0) {
+                const char *name;
+                r = sd_bus_message_read_basic(message, 's', &name);
+                if (r < 0)
+                        break;
+                const InterfaceInfo *interface = interface_find(name);
+                if (!interface || interface->n_properties > PROPERTIES_PER_INTERFACE_MAX ||
+                    taken->n == INTERFACES_PER_OBJECT_MAX) {
+                        r = -ENOENT;
+                        break;
+                }
+                for (size_t i = 0; i < taken->n; i++)
+                        if (taken->blocks[i].interface == interface)
+                                r = -EEXIST;
+                if (r < 0)
+                        break;
+                g_autoptr(GByteArray) pack = g_byte_array_new();
+                Values values = { .pack = pack };
+                r = values_read(&values, interface, message);
+                if (r < 0)
+                        break;
+                Block *block = &taken->blocks[taken->n];
+                block->interface = interface;
+                taken->changed[taken->n] =
+                                block_merge(block, object ? object_block(object, interface) : NULL, &values, &r);
+                if (r < 0)
+                        break;
+                taken->n++;
+                r = sd_bus_message_exit_container(message);
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(message);
+        if (r < 0)
+                blocks_clear(taken->blocks, taken->n);
+        return r;
+}
+
+static Block *blocks_copy(const Block *blocks, size_t n) {
+        Block *copy = malloc(MAX(n, 1) * sizeof *copy);
+        if (!copy)
+                g_error("out of memory");
+        memcpy(copy, blocks, n * sizeof *copy);
+        return copy;
+}
+
+static Object *object_new(const char *path, void *source) {
+        size_t length = strlen(path) + 1;
+        Object *object = calloc(1, sizeof *object + length);
+        if (!object)
+                g_error("out of memory");
+        memcpy(object->path, path, length);
+        object->source = source;
+        return object;
+}
+
+/* Gives an existing object other blocks and tells what that changed. */
+static void object_replace(Mirror *mirror, Object *object, const Taken *taken) {
+        Block *old = object->blocks;
+        size_t n_old = object->n_blocks;
+        for (size_t i = 0; i < n_old; i++) {
+                bool kept = false;
+                for (size_t j = 0; j < taken->n; j++)
+                        kept |= taken->blocks[j].interface == old[i].interface;
+                if (!kept)
+                        mirror->listener->removed(mirror->data, object, &old[i], 1);
+        }
+        object->blocks = blocks_copy(taken->blocks, taken->n);
+        object->n_blocks = (uint8_t) taken->n;
+        for (size_t j = 0; j < taken->n; j++) {
+                bool existed = false;
+                for (size_t i = 0; i < n_old; i++)
+                        existed |= taken->blocks[j].interface == old[i].interface;
+                if (!existed)
+                        mirror->listener->added(mirror->data, object, &object->blocks[j], 1);
+                else if (taken->changed[j])
+                        mirror->listener->changed(mirror->data, object, &object->blocks[j], taken->changed[j]);
+        }
+        blocks_clear(old, n_old);
+        free(old);
+}
+
+int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *message) {
+        Object *object = mirror_find(mirror, path);
+        if (object && object->source != source)
+                return -EPERM;
+        if (!object && mirror_count(mirror, source) >= OBJECTS_PER_DRIVER_MAX)
+                return -E2BIG;
+        Taken taken = { .n = 0 };
+        int r = taken_read(&taken, object, message);
+        if (r < 0)
+                return r;
+        if (object) {
+                object->stale = false;
+                object_replace(mirror, object, &taken);
+                return 0;
+        }
+        object = object_new(path, source);
+        object->blocks = blocks_copy(taken.blocks, taken.n);
+        object->n_blocks = (uint8_t) taken.n;
+        link_object(object, find_parent(mirror, path));
+        g_hash_table_insert(mirror->objects, object->path, object);
+        count(mirror, source, 1);
+        mirror->listener->added(mirror->data, object, object->blocks, object->n_blocks);
+        return 0;
+}
+
+int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface, sd_bus_message *message) {
+        Block *old = (Block *) object_block(object, interface);
+        if (!old)
+                return -ENOENT;
+        g_autoptr(GByteArray) pack = g_byte_array_new();
+        Values values = { .pack = pack };
+        int r = values_read(&values, interface, message);
+        if (r < 0)
+                return r;
+        Block block = { .interface = interface };
+        uint64_t changed = block_merge(&block, old, &values, &r);
+        if (r < 0)
+                return r;
+        free(old->values);
+        *old = block;
+        if (changed)
+                mirror->listener->changed(mirror->data, object, old, changed);
+        return 0;
+}
+
+void mirror_remove(Mirror *mirror, Object *object) {
+        while (object->last_child)
+                mirror_remove(mirror, object->last_child);
+        mirror->listener->removed(mirror->data, object, object->blocks, object->n_blocks);
+        unlink_object(object);
+        g_hash_table_remove(mirror->objects, object->path);
+        count(mirror, object->source, -1);
+        object_free(object);
+}
+
+void mirror_mark_stale(Mirror *mirror, void *source) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, mirror->objects);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Object *object = value;
+                if (object->source == source)
+                        object->stale = true;
+        }
+}
+
+void mirror_sweep(Mirror *mirror, void *source) {
+        /* By path, since the removal of an object takes its children along. */
+        g_autoptr(GPtrArray) stale = g_ptr_array_new_with_free_func(g_free);
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, mirror->objects);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Object *object = value;
+                if (object->source == source && object->stale)
+                        g_ptr_array_add(stale, g_strdup(object->path));
+        }
+        for (guint i = 0; i < stale->len; i++) {
+                Object *object = mirror_find(mirror, stale->pdata[i]);
+                if (object)
+                        mirror_remove(mirror, object);
+        }
+}
+
+int block_append_property(const Block *block, size_t property, sd_bus_message *message) {
+        const char *signature = block->interface->properties[property].signature;
+        int r = sd_bus_message_open_container(message, 'v', signature);
+        if (r < 0)
+                return r;
+        if (!pack_append(block_value(block, property), message, signature))
+                return -EINVAL;
+        return sd_bus_message_close_container(message);
+}
+
+int block_append_properties(const Block *block, sd_bus_message *message) {
+        const uint8_t *at = block->values;
+        int r = sd_bus_message_open_container(message, 'a', "{sv}");
+        for (size_t i = 0; r >= 0 && i < block->interface->n_properties; i++) {
+                const PropertyInfo *property = &block->interface->properties[i];
+                r = sd_bus_message_open_container(message, 'e', "sv");
+                if (r >= 0)
+                        r = sd_bus_message_append_basic(message, 's', property->name);
+                if (r >= 0)
+                        r = sd_bus_message_open_container(message, 'v', property->signature);
+                if (r >= 0 && !(at = pack_append(at, message, property->signature)))
+                        r = -EINVAL;
+                if (r >= 0)
+                        r = sd_bus_message_close_container(message);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(message);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+int blocks_append(const Block *blocks, size_t n, sd_bus_message *message) {
+        int r = sd_bus_message_open_container(message, 'a', "{sa{sv}}");
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                r = sd_bus_message_open_container(message, 'e', "sa{sv}");
+                if (r >= 0)
+                        r = sd_bus_message_append_basic(message, 's', blocks[i].interface->name);
+                if (r >= 0)
+                        r = block_append_properties(&blocks[i], message);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(message);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The mirror: every object of every driver with all its properties, so that reading never waits for a driver.
+ *
+ * It follows what drivers send and tells its listener what that changed: a driver that sends all its objects anew (after
+ * it was restarted) causes signals for differences only. */
+
+#include <glib.h>
+#include <systemd/sd-bus.h>
+
+#include "interface-info.h"
+
+typedef struct Mirror Mirror;
+
+/* The properties of one interface of one object, packed in the order of the interface's table. */
+typedef struct Block {
+        const InterfaceInfo *interface;
+        uint8_t *values;
+        uint32_t size;
+} Block;
+
+typedef struct Object Object;
+struct Object {
+        Object *parent, *previous, *next, *first_child, *last_child;
+        void *source;      /* the driver that it comes from; NULL for the manager */
+        Block *blocks;     /* one for each of its interfaces */
+        uint8_t n_blocks;
+        bool stale;        /* not named again since mirror_mark_stale */
+        char path[];
+};
+
+/* What is called when something has changed, with the mirror already in its new state; for removed, in its old. */
+typedef struct MirrorListener {
+        void (*added)(void *data, Object *object, const Block *blocks, size_t n);
+        void (*removed)(void *data, Object *object, const Block *blocks, size_t n);
+        /* CHANGED has a bit for each property of the block's interface that has another value now. */
+        void (*changed)(void *data, Object *object, const Block *block, uint64_t changed);
+} MirrorListener;
+
+Mirror *mirror_new(const MirrorListener *listener, void *data);
+void mirror_free(Mirror *mirror);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mirror, mirror_free)
+
+Object *mirror_find(Mirror *mirror, const char *path);
+
+/* Takes an object and, from the message, its interfaces and properties (a{sa{sv}}); the object may exist already.
+ * Returns 0, or a negative errno where the message names an interface or a type that the API does not have, lacks a
+ * property, or is larger than OBJECT_BYTES_MAX: then nothing changes. */
+int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *message);
+
+/* Takes the rest of a PropertiesChanged signal (a{sv}as) of one of the object's interfaces. Returns as mirror_take. */
+int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface, sd_bus_message *message);
+
+/* Removes an object and all below it, children first. */
+void mirror_remove(Mirror *mirror, Object *object);
+
+/* Marks all objects of a source; mirror_take takes the mark off; the sweep removes what has it still. */
+void mirror_mark_stale(Mirror *mirror, void *source);
+void mirror_sweep(Mirror *mirror, void *source);
+
+/* How many objects a source has. */
+size_t mirror_count(Mirror *mirror, void *source);
+
+const Block *object_block(const Object *object, const InterfaceInfo *interface);
+
+/* A property's packed value. */
+const uint8_t *block_value(const Block *block, size_t property);
+
+/* A string or 32-bit property of the nearest object at or above this one that has the interface; NULL or 0 where none has. */
+const char *object_string(const Object *object, const InterfaceInfo *interface, size_t property);
+uint32_t object_uint32(const Object *object, const InterfaceInfo *interface, size_t property);
+
+/* Each appends to a message: one property as a variant, all properties as a{sv}, blocks as a{sa{sv}}.
+ * Returns 0 or a negative errno. */
+int block_append_property(const Block *block, size_t property, sd_bus_message *message);
+int block_append_properties(const Block *block, sd_bus_message *message);
+int blocks_append(const Block *blocks, size_t n, sd_bus_message *message);

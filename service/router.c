@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "router.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bus.h"
+#include "errors.h"
+#include "interfaces.h"
+#include "introspect.h"
+#include "bounds.h"
+#include "log.h"
+#include "manager.h"
+#include "paths.h"
+
+#define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
+#define PROPERTIES "org.freedesktop.DBus.Properties"
+#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+
+typedef enum CallKind {
+        CALL_INTROSPECT,
+        CALL_GET,
+        CALL_GET_ALL,
+        CALL_SET,
+        CALL_GET_MANAGED_OBJECTS,
+        CALL_METHOD,
+} CallKind;
+
+/* The standard interfaces' methods. */
+static const struct {
+        const char *interface, *member, *signature;
+        CallKind kind;
+} standard_methods[] = {
+        { PROPERTIES, "Get", "ss", CALL_GET },
+        { PROPERTIES, "GetAll", "s", CALL_GET_ALL },
+        { PROPERTIES, "Set", "ssv", CALL_SET },
+        { OBJECT_MANAGER, "GetManagedObjects", "", CALL_GET_MANAGED_OBJECTS },
+        { INTROSPECTABLE, "Introspect", "", CALL_INTROSPECT },
+};
+
+/* What a call means. Valid until the mirror changes. */
+typedef struct Target {
+        CallKind kind;
+        Object *object;        /* NULL only for Introspect */
+        const Block *block;    /* of Get, Set and a method; of GetAll, NULL for all interfaces */
+        bool empty;            /* GetAll of an interface without properties */
+        size_t property;
+        const MethodInfo *method;
+        const char *action;    /* polkit's; NULL where none is needed */
+} Target;
+
+/* A call that waits for something before it can be answered. */
+typedef struct Request {
+        Router *router;
+        Caller *caller;
+        sd_bus_message *message;
+} Request;
+
+static Request *request_new(Router *router, Caller *caller, sd_bus_message *message) {
+        Request *request = g_new(Request, 1);
+        *request = (Request) {
+                .router = router,
+                .caller = caller_begin_call(caller),
+                .message = sd_bus_message_ref(message),
+        };
+        return request;
+}
+
+static void request_free(Request *request) {
+        caller_end_call(request->caller);
+        sd_bus_message_unref(request->message);
+        g_free(request);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Request, request_free)
+
+/* Understanding */
+
+static bool is_standard_interface(const char *name) {
+        return strcmp(name, PROPERTIES) == 0 || strcmp(name, OBJECT_MANAGER) == 0 || strcmp(name, INTROSPECTABLE) == 0 ||
+               strcmp(name, "org.freedesktop.DBus.Peer") == 0;
+}
+
+static bool manages_objects(const Object *object) {
+        for (size_t i = 0; i < object->n_blocks; i++)
+                if (object->blocks[i].interface->manages_objects)
+                        return true;
+        return false;
+}
+
+static int unknown_interface(sd_bus_error *error, const char *path, const char *name) {
+        return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_INTERFACE, "Object %s has no interface '%s'.", path, name);
+}
+
+/* Finds the block of an interface that a Properties call names; an empty name stands for any that has the property. */
+static int find_property(Target *target, const char *interface, const char *property, sd_bus_error *error) {
+        const Object *object = target->object;
+        bool found = interface[0] == '\0';
+        for (size_t i = 0; i < object->n_blocks; i++) {
+                const InterfaceInfo *info = object->blocks[i].interface;
+                if (interface[0] && strcmp(info->name, interface) != 0)
+                        continue;
+                found = true;
+                int index = interface_property(info, property);
+                if (index < 0)
+                        continue;
+                target->block = &object->blocks[i];
+                target->property = (size_t) index;
+                return 0;
+        }
+        if (!found && !is_standard_interface(interface))
+                return unknown_interface(error, object->path, interface);
+        return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_PROPERTY, "Interface '%s' of %s has no property '%s'.",
+                                 interface, object->path, property);
+}
+
+static int resolve_get_all(Target *target, const char *interface, sd_bus_error *error) {
+        const InterfaceInfo *info = interface_find(interface);
+        if (!interface[0])
+                return 0;
+        target->empty = is_standard_interface(interface);
+        target->block = info ? object_block(target->object, info) : NULL;
+        return target->block || target->empty ? 0 : unknown_interface(error, target->object->path, interface);
+}
+
+static int resolve_set(Target *target, sd_bus_message *message, sd_bus_error *error) {
+        const PropertyInfo *property = &target->block->interface->properties[target->property];
+        const char *contents;
+        if (!property->write_action)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_PROPERTY_READ_ONLY, "Property %s of %s can only be read.",
+                                         property->name, target->object->path);
+        int r = sd_bus_message_peek_type(message, NULL, &contents);
+        if (r < 0)
+                return r;
+        if (strcmp(contents, property->signature) != 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Property %s is of type '%s', not '%s'.",
+                                         property->name, property->signature, contents);
+        target->action = property->write_action;
+        return 0;
+}
+
+static int resolve_standard(Target *target, size_t which, sd_bus_message *message, sd_bus_error *error) {
+        const char *interface, *property;
+        int r;
+        target->kind = standard_methods[which].kind;
+        if (!sd_bus_message_has_signature(message, standard_methods[which].signature))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes arguments of type '%s', not '%s'.",
+                                         standard_methods[which].member, standard_methods[which].signature,
+                                         sd_bus_message_get_signature(message, true));
+        if (target->kind == CALL_INTROSPECT)
+                return 0;
+        target->action = ACTION_READ;
+        if (target->kind == CALL_GET_MANAGED_OBJECTS)
+                return manages_objects(target->object) ? 0 : unknown_interface(error, target->object->path, OBJECT_MANAGER);
+        r = sd_bus_message_read(message, "s", &interface);
+        if (r < 0)
+                return r;
+        if (target->kind == CALL_GET_ALL)
+                return resolve_get_all(target, interface, error);
+        r = sd_bus_message_read(message, "s", &property);
+        if (r >= 0)
+                r = find_property(target, interface, property, error);
+        return r < 0 || target->kind == CALL_GET ? r : resolve_set(target, message, error);
+}
+
+static int resolve_method(Target *target, const char *interface, const char *member, sd_bus_message *message,
+                          sd_bus_error *error) {
+        const Object *object = target->object;
+        bool found = !interface;
+        target->kind = CALL_METHOD;
+        for (size_t i = 0; i < object->n_blocks && !target->method; i++) {
+                const InterfaceInfo *info = object->blocks[i].interface;
+                if (interface && strcmp(info->name, interface) != 0)
+                        continue;
+                found = true;
+                target->block = &object->blocks[i];
+                target->method = interface_method(info, member);
+        }
+        if (!found && !is_standard_interface(interface))
+                return unknown_interface(error, object->path, interface);
+        if (!target->method)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_METHOD, "Object %s has no method '%s'%s%s.",
+                                         object->path, member, interface ? " on interface " : "",
+                                         interface ? interface : "");
+        if (!sd_bus_message_has_signature(message, target->method->in_signature))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes arguments of type '%s', not '%s'.",
+                                         member, target->method->in_signature, sd_bus_message_get_signature(message, true));
+        target->action = target->method->action;
+        return 0;
+}
+
+/* Finds out what a call means; sets an error, or returns a negative errno, where it means nothing. */
+static int resolve(Router *router, sd_bus_message *message, Target *target, sd_bus_error *error) {
+        const char *path = sd_bus_message_get_path(message);
+        const char *interface = sd_bus_message_get_interface(message), *member = sd_bus_message_get_member(message);
+        *target = (Target) { .object = mirror_find(router->mirror, path) };
+        int r = sd_bus_message_rewind(message, true);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < G_N_ELEMENTS(standard_methods); i++) {
+                if (strcmp(standard_methods[i].member, member) != 0 ||
+                    (interface && strcmp(standard_methods[i].interface, interface) != 0))
+                        continue;
+                if (target->object || standard_methods[i].kind == CALL_INTROSPECT)
+                        return resolve_standard(target, i, message, error);
+        }
+        if (!target->object)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
+        return resolve_method(target, interface, member, message, error);
+}
+
+/* Answering */
+
+static int answer_introspect(Router *router, sd_bus_message *message, sd_bus_error *error) {
+        const char *path = sd_bus_message_get_path(message);
+        g_autofree char *xml = introspect(router->mirror, path);
+        if (!xml)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
+        return sd_bus_reply_method_return(message, "s", xml);
+}
+
+static int append_all(const Object *object, sd_bus_message *reply) {
+        int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        for (size_t i = 0; r >= 0 && i < object->n_blocks; i++) {
+                const Block *block = &object->blocks[i];
+                for (size_t property = 0; r >= 0 && property < block->interface->n_properties; property++) {
+                        r = sd_bus_message_open_container(reply, 'e', "sv");
+                        if (r >= 0)
+                                r = sd_bus_message_append(reply, "s", block->interface->properties[property].name);
+                        if (r >= 0)
+                                r = block_append_property(block, property, reply);
+                        if (r >= 0)
+                                r = sd_bus_message_close_container(reply);
+                }
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_children(const Object *object, sd_bus_message *reply) {
+        int r = sd_bus_message_open_container(reply, 'a', "{oa{sa{sv}}}");
+        for (const Object *child = object->first_child; r >= 0 && child; child = child->next) {
+                r = sd_bus_message_open_container(reply, 'e', "oa{sa{sv}}");
+                if (r >= 0)
+                        r = sd_bus_message_append_basic(reply, 'o', child->path);
+                if (r >= 0)
+                        r = blocks_append(child->blocks, child->n_blocks, reply);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int answer_from_mirror(Router *router, const Target *target, sd_bus_message *message) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r = sd_bus_message_new_method_return(message, &reply);
+        if (r < 0)
+                return r;
+        if (target->kind == CALL_GET)
+                r = block_append_property(target->block, target->property, reply);
+        else if (target->kind == CALL_GET_MANAGED_OBJECTS)
+                r = append_children(target->object, reply);
+        else if (target->empty)
+                r = sd_bus_message_append(reply, "a{sv}", 0);
+        else if (target->block)
+                r = block_append_properties(target->block, reply);
+        else
+                r = append_all(target->object, reply);
+        return r < 0 ? r : sd_bus_send(router->bus, reply, NULL);
+}
+
+static int answer(Router *router, Caller *caller, const Target *target, sd_bus_message *message, sd_bus_error *error) {
+        Driver *driver = target->object ? target->object->source : NULL;
+        switch (target->kind) {
+        case CALL_INTROSPECT:
+                return answer_introspect(router, message, error);
+        case CALL_GET:
+        case CALL_GET_ALL:
+        case CALL_GET_MANAGED_OBJECTS:
+                return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(router, target, message) : 0;
+        case CALL_SET:
+                driver_forward(driver, caller, message, "ssv", "");
+                return 0;
+        case CALL_METHOD:
+                if (driver) {
+                        driver_forward(driver, caller, message, target->method->in_signature,
+                                       target->method->out_signature);
+                        return 0;
+                }
+                sd_bus_message_rewind(message, true);
+                return manager_call(router->drivers, message);
+        }
+        return -EINVAL;
+}
+
+/* Every call gets an answer, whatever went wrong. */
+static void answer_failure(sd_bus_message *message, int r, const sd_bus_error *error) {
+        if (sd_bus_error_is_set(error))
+                r = sd_bus_reply_method_error(message, error);
+        else if (r < 0)
+                r = sd_bus_reply_method_errno(message, r, NULL);
+        if (r < 0)
+                log_warning("a call of %s could not be answered: %s", sd_bus_message_get_member(message), g_strerror(-r));
+}
+
+/* The way of a call */
+
+/* Answers a call that is allowed. */
+static void proceed(Router *router, Caller *caller, sd_bus_message *message) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        Target target;
+        int r = resolve(router, message, &target, &error);
+        if (r >= 0)
+                r = answer(router, caller, &target, message, &error);
+        answer_failure(message, r, &error);
+        sd_bus_error_free(&error);
+}
+
+static void on_decided(void *data, const sd_bus_error *error) {
+        g_autoptr(Request) request = data;
+        if (request->caller->gone)
+                return;
+        if (error)
+                answer_failure(request->message, 0, error);
+        else
+                proceed(request->router, request->caller, request->message);
+}
+
+static void on_identified(Caller *caller, void *data) {
+        Request *request = data;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        Target target;
+        int r = caller->identified ? resolve(request->router, request->message, &target, &error) : -ENOTCONN;
+        if (r < 0) {
+                answer_failure(request->message, r, &error);
+                request_free(request);
+        } else if (!target.action)
+                on_decided(request, NULL);
+        else
+                authority_check(request->router->authority, caller, request->message, target.action, target.object,
+                                on_decided, request);
+        sd_bus_error_free(&error);
+}
+
+static void route(Router *router, Caller *caller, sd_bus_message *message) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        Target target;
+        int r = resolve(router, message, &target, &error);
+        if (r >= 0 && (target.kind == CALL_INTROSPECT ||
+                       authority_knows(router->authority, caller, target.action, target.object)))
+                r = answer(router, caller, &target, message, &error);
+        else if (r >= 0) {
+                Request *request = request_new(router, caller, message);
+                r = callers_identify(router->callers, caller, on_identified, request);
+                if (r < 0)
+                        request_free(request);
+        }
+        answer_failure(message, r, &error);
+        sd_bus_error_free(&error);
+}
+
+static void on_settled(void *data) {
+        g_autoptr(Request) request = data;
+        route(request->router, request->caller, request->message);
+}
+
+/* True where the answer depends on drivers that have not sent their objects yet, as just after the service was activated
+ * by this very call. Sets *only where that is one driver. */
+static bool must_wait(Router *router, sd_bus_message *message, Driver **only) {
+        const char *path = sd_bus_message_get_path(message);
+        *only = drivers_find(router->drivers, path);
+        if (*only)
+                return !driver_is_settled(*only);
+        if (drivers_are_settled(router->drivers))
+                return false;
+        return !mirror_find(router->mirror, path) ||
+               !sd_bus_message_is_method_call(message, PROPERTIES, NULL);
+}
+
+static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
+        Router *router = data;
+        uint8_t type;
+        (void) unused;
+        const char *sender = sd_bus_message_get_sender(message);
+        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL || !sender)
+                return 0;
+        Caller *caller = callers_get(router->callers, sender);
+        if (caller->n_calls >= CALLS_PER_CALLER_MAX) {
+                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                                           "You wait for %d answers already; call again when some have come.",
+                                           CALLS_PER_CALLER_MAX);
+                return 1;
+        }
+        Driver *only;
+        if (!must_wait(router, message, &only)) {
+                route(router, caller, message);
+                return 1;
+        }
+        Request *request = request_new(router, caller, message);
+        if (drivers_when_settled(router->drivers, only, on_settled, request) < 0) {
+                request_free(request);
+                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                                           "Too many calls wait for the drivers; call again.");
+        }
+        return 1;
+}
+
+int router_start(Router *router) {
+        return sd_bus_add_fallback(router->bus, NULL, "/", on_call, router);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The bus face: takes every call on the objects, checks that it is one the API has, has its caller authorized, and answers it
+ * from the mirror, by the manager, or by forwarding it to the object's driver. */
+
+#include "authority.h"
+#include "drivers.h"
+
+typedef struct Router {
+        sd_bus *bus;
+        Mirror *mirror;
+        Callers *callers;
+        Authority *authority;
+        Drivers *drivers;
+} Router;
+
+/* Takes the calls of a bus from now on. Returns 0 or a negative errno. */
+int router_start(Router *router);
