@@ -247,7 +247,7 @@ void domain_publish_devices(Domain *domain) {
                 g_autofree char *path = device_path(domain, part);
                 domain->devices = old;
                 Device *device = find_device(domain, path);
-                if (device && device->definition->device_class != part->device_class) {
+                if (device && device->device_class != part->device_class) {
                         g_ptr_array_remove(old, device);
                         device_withdraw(device);
                         device = NULL;
@@ -260,7 +260,7 @@ void domain_publish_devices(Domain *domain) {
                                 published_changed(device->published, vtables[j], NULL);
                 } else {
                         device = g_new0(Device, 1);
-                        *device = (Device) { .domain = domain, .definition = part, .index = i };
+                        *device = (Device) { .domain = domain, .definition = part, .device_class = part->device_class, .index = i };
                         device->published = objects_publish(domain->connection->objects, path, device, vtables);
                 }
                 g_ptr_array_add(devices, device);

@@ -75,6 +75,7 @@ struct Operation {
 typedef struct Device {
         Domain *domain;
         DeviceDefinition *definition; /* of domain_definition */
+        DeviceClass device_class;     /* its interfaces: kept here, as the definition may be gone already */
         guint index;
         Published *published;
 } Device;

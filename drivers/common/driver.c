@@ -192,6 +192,13 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
         static const int signals[] = { SIGTERM, SIGINT };
         sigset_t mask;
         umask(0077);
+        if (root) { /* as systemd makes /run/virtbus: guests' own users go through it to their sockets */
+                g_autofree char *run = g_build_filename(root, "run", NULL);
+                if (g_mkdir_with_parents(run, 0711) < 0 || chmod(root, 0711) < 0 || chmod(run, 0711) < 0) {
+                        log_error("%s cannot be made: %s", run, g_strerror(errno));
+                        return false;
+                }
+        }
         sigemptyset(&mask);
         for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
                 sigaddset(&mask, signals[i]);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A domain document as a command line for QEMU 7.2 or later. One function for each kind of device makes its JSON; what this
+ * driver does not know is refused by name, never left out.
+ *
+ * It is made in two steps, as opening files may hang: command_line_plan lists the files, a worker opens them by files_open,
+ * command_line_build makes the arguments. Without opened files it only checks the document. */
+
+#include "connection.h"
+
+/* A file that the guest needs. */
+typedef enum FilePurpose {
+        FILE_IMAGE,    /* a disk's, or firmware's */
+        FILE_NVRAM,    /* UEFI variables: made from a template where it is missing */
+        FILE_READ,     /* a kernel: read by QEMU's own user */
+        FILE_APPEND,   /* a console's output */
+} FilePurpose;
+
+typedef struct File {
+        FilePurpose purpose;
+        const xmlNode *element;  /* that asks for it */
+        char *path, *format, *template;
+        bool read_only;
+        GPtrArray *layers;       /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        int fd;                  /* others */
+} File;
+
+typedef struct CommandLine {
+        GPtrArray *arguments; /* NULL at the end */
+        GArray *fds;          /* int: to be passed, owned here */
+        GPtrArray *consoles;  /* char *: aliases of the chardevs that are pseudo terminals */
+        GPtrArray *paths;     /* char *: sockets that were made in the file system */
+        char *vnc_password;   /* to be set before anyone connects, or NULL */
+} CommandLine;
+
+/* What a command line is made for. */
+typedef struct CommandLineContext {
+        Connection *connection;
+        const Definition *definition;
+        xmlDoc *document;       /* gets what is chosen now: socket paths, interface names */
+        const char *directory;  /* of the guest, which QEMU's user may write to */
+        int monitor;            /* a listening socket; -1 to check only */
+} CommandLineContext;
+
+/* Lists the files. */
+GPtrArray *command_line_plan(const CommandLineContext *context);
+
+/* Opens them; for a worker. FOREIGN_USER: QEMU will run as another user than this. */
+bool files_open(GPtrArray *files, bool foreign_user, GError **error);
+
+/* Makes the command line; FILES is NULL to check only. */
+CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *files, GError **error);
+
+/* Closes what was opened, and removes the sockets where KEEP_PATHS is false. */
+void command_line_free(CommandLine *line, bool keep_paths);
+
+/* The program that runs a definition. */
+char *command_line_emulator(const Definition *definition);
+
+/* Where a domain's UEFI variables lie. */
+char *command_line_nvram(Connection *connection, const char *uuid);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The files of a guest, opened by a worker thread. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include "bus.h"
+#include "command-line.h"
+#include "image.h"
+
+/* Copies a file that only we may read into memory that QEMU's user may. */
+static int copy_to_memory(int from, off_t size, GError **error) {
+        g_autofd int copy = memfd_create("virtbus-kernel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        while (copy >= 0 && size > 0) {
+                ssize_t n = sendfile(copy, from, NULL, (size_t) size);
+                if (n <= 0)
+                        break;
+                size -= n;
+        }
+        if (copy < 0 || size > 0 || fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
+                virtbus_error_set_errno(error, errno, "a kernel cannot be copied to memory");
+                return -1;
+        }
+        return steal_fd(&copy);
+}
+
+static bool open_to_read(File *file, bool foreign_user, GError **error) {
+        struct stat info;
+        g_autofd int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "file %s cannot be opened", file->path);
+        if (!S_ISREG(info.st_mode))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is no file", file->path);
+        file->fd = foreign_user && !(info.st_mode & S_IROTH) ? copy_to_memory(fd, info.st_size, error) : steal_fd(&fd);
+        return file->fd >= 0;
+}
+
+static bool open_to_append(File *file, GError **error) {
+        struct stat info;
+        file->fd = open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+        if (file->fd < 0 || fstat(file->fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "file %s cannot be written", file->path);
+        return S_ISREG(info.st_mode) || S_ISCHR(info.st_mode) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is no file", file->path);
+}
+
+/* Makes a domain's own copy of the UEFI variables, once. */
+static bool make_nvram(const File *file, GError **error) {
+        g_autofree char *contents = NULL, *directory = g_path_get_dirname(file->path);
+        gsize length;
+        g_autoptr(GError) failure = NULL;
+        if (access(file->path, F_OK) == 0)
+                return true;
+        if (g_mkdir_with_parents(directory, 0700) < 0)
+                return virtbus_error_set_errno(error, errno, "directory %s cannot be made", directory);
+        if (!g_file_get_contents(file->template, &contents, &length, &failure) ||
+            !g_file_set_contents_full(file->path, contents, (gssize) length, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &failure))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the UEFI variables cannot be made: %s", failure->message);
+        return true;
+}
+
+bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
+        for (guint i = 0; i < files->len; i++) {
+                File *file = files->pdata[i];
+                bool fine = true;
+                switch (file->purpose) {
+                case FILE_NVRAM:
+                        fine = make_nvram(file, error);
+                        G_GNUC_FALLTHROUGH;
+                case FILE_IMAGE:
+                        if (fine)
+                                file->layers = image_open(file->path, file->format, file->read_only, error);
+                        fine = file->layers != NULL;
+                        break;
+                case FILE_READ:
+                        fine = open_to_read(file, foreign_user, error);
+                        break;
+                case FILE_APPEND:
+                        fine = open_to_append(file, error);
+                        break;
+                }
+                if (!fine)
+                        return false;
+        }
+        return true;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "image.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bus.h"
+#include "errors.h"
+
+/* qcow2: the header's first fields, all big-endian, and its limit on a backing file's name. */
+#define QCOW2_MAGIC 0x514649fb
+#define QCOW2_BACKING_NAME_MAX 1023
+#define QCOW2_HEADER_V2_BYTES 72
+#define QCOW2_HEADER_BYTES_MAX 65536
+#define QCOW2_EXTENSION_BACKING_FORMAT 0xe2792aca
+#define QCOW2_FEATURE_EXTERNAL_DATA (UINT64_C(1) << 2)
+
+static void layer_free(ImageLayer *layer) {
+        g_free(layer->path);
+        g_free(layer->format);
+        autofd_close(&layer->fd);
+        g_free(layer);
+}
+
+static bool open_layer(ImageLayer *layer, bool read_only, GError **error) {
+        struct stat info;
+        /* Without waiting: opening a FIFO or a drive without a medium would. */
+        layer->fd = open(layer->path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (layer->fd < 0 || fstat(layer->fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
+        layer->is_device = S_ISBLK(info.st_mode);
+        if (!layer->is_device && !S_ISREG(info.st_mode))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device", layer->path);
+        if (fcntl(layer->fd, F_SETFL, fcntl(layer->fd, F_GETFL) & ~O_NONBLOCK) < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be used", layer->path);
+        return true;
+}
+
+static uint32_t get32(const uint8_t *at) {
+        uint32_t value;
+        memcpy(&value, at, sizeof value);
+        return be32toh(value);
+}
+
+static uint64_t get64(const uint8_t *at) {
+        uint64_t value;
+        memcpy(&value, at, sizeof value);
+        return be64toh(value);
+}
+
+/* Finds the extension that names the backing image's format. */
+static char *backing_format(const uint8_t *header, size_t size, size_t at) {
+        while (at + 8 <= size) {
+                uint32_t type = get32(header + at), length = get32(header + at + 4);
+                at += 8;
+                if (type == 0 || length > size - at)
+                        break;
+                if (type == QCOW2_EXTENSION_BACKING_FORMAT)
+                        return g_strndup((const char *) header + at, length);
+                at += ((size_t) length + 7) & ~(size_t) 7;
+        }
+        return NULL;
+}
+
+/* Finds what a qcow2 image is backed by: *NEXT is NULL where it is by nothing. */
+static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **error) {
+        g_autofree uint8_t *header = g_malloc0(QCOW2_HEADER_BYTES_MAX);
+        ssize_t n = pread(layer->fd, header, QCOW2_HEADER_BYTES_MAX, 0);
+        *next = NULL;
+        if (n < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be read", layer->path);
+        size_t size = (size_t) n;
+        if (size < QCOW2_HEADER_V2_BYTES || get32(header) != QCOW2_MAGIC)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is not of format qcow2, as <driver type> says", layer->path);
+        uint32_t version = get32(header + 4), name_size = get32(header + 16);
+        uint64_t name_at = get64(header + 8);
+        if (version >= 3 && size >= 104 && get64(header + 72) & QCOW2_FEATURE_EXTERNAL_DATA)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s keeps its data in another file", layer->path);
+        if (name_at == 0)
+                return true;
+        if (name_size == 0 || name_size > QCOW2_BACKING_NAME_MAX || name_at > size || name_size > size - name_at)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s has a header that cannot be right", layer->path);
+        g_autofree char *name = g_strndup((const char *) header + name_at, name_size);
+        g_autofree char *format = backing_format(header, size, version >= 3 && size >= 104 ? get32(header + 100) : QCOW2_HEADER_V2_BYTES);
+        if (g_str_has_prefix(name, "json:") || (strchr(name, ':') && name[0] != '/' && name[0] != '.'))
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by '%.128s', which is no file", layer->path, name);
+        if (!format) /* to guess would let a guest that writes a raw image choose what is opened */
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "image %s does not say the format of its backing image; run: qemu-img rebase -u -F FORMAT -b %s %s", layer->path,
+                                         name, layer->path);
+        if (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by an image of format '%.32s'", layer->path, format);
+        g_autofree char *directory = g_path_get_dirname(layer->path);
+        *next = g_new0(ImageLayer, 1);
+        (*next)->fd = -1;
+        (*next)->path = name[0] == '/' ? g_strdup(name) : g_build_filename(directory, name, NULL);
+        (*next)->format = g_strdup(format);
+        return true;
+}
+
+GPtrArray *image_open(const char *path, const char *format, bool read_only, GError **error) {
+        g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
+        ImageLayer *layer = g_new0(ImageLayer, 1);
+        *layer = (ImageLayer) { .path = g_strdup(path), .format = g_strdup(format), .fd = -1 };
+        while (layer) {
+                ImageLayer *next = NULL;
+                g_ptr_array_add(layers, layer);
+                if (layers->len > IMAGE_LAYERS_MAX) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "image %s has more than %d backing images, or is its own", path, IMAGE_LAYERS_MAX);
+                        return NULL;
+                }
+                if (!open_layer(layer, read_only || layers->len > 1, error) ||
+                    (strcmp(layer->format, "qcow2") == 0 && !read_backing(layer, &next, error)))
+                        return NULL;
+                layer = next;
+        }
+        return g_steal_pointer(&layers);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* JSON for QEMU, made and read with json-glib. */
+
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+
+/* Depth of what a QEMU may send; json-glib reads it recursively. */
+#define JSON_DEPTH_MAX 64
+
+/* Makes an object of members: name, type, value; NULL at the end. Types: 's' const char * (left out where it is NULL), 'i'
+ * gint64, 'b' int, 'o' JsonObject * (taken; left out where it is NULL), 'n' null without a value. */
+JsonObject *json_make(const char *name, ...);
+
+/* Adds members to an object; arguments as json_make. */
+void json_add(JsonObject *object, const char *name, ...);
+
+/* One line of text. */
+char *json_text(JsonObject *object);
+
+/* Parses a line; NULL with an error where it is no object, or nests too deep. */
+JsonNode *json_parse(const char *line, gssize length, GError **error);
+
+/* Members that may be missing or of another type: NULL, OTHERWISE, NULL then. */
+const char *json_string(JsonObject *object, const char *name);
+gint64 json_int(JsonObject *object, const char *name, gint64 otherwise);
+JsonObject *json_member(JsonObject *object, const char *name);
+JsonArray *json_array(JsonObject *object, const char *name);

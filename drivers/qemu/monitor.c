@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bus.h"
+#include "errors.h"
+
+#define READ_BYTES 65536
+
+/* A line that is to be sent, with its descriptor. */
+typedef struct Line {
+        char *text;
+        size_t length, sent;
+        int fd;
+} Line;
+
+typedef struct Command {
+        gint64 id;
+        char *name;
+        MonitorDone done;
+        void *data;
+} Command;
+
+struct Monitor {
+        int fd;
+        sd_event_source *source;
+        const MonitorListener *listener;
+        void *data;
+        bool greeted, ready, failed;
+        GByteArray *input;
+        GQueue lines;    /* Line */
+        GQueue commands; /* Command, unanswered */
+        gint64 last_id;
+        bool *freed;     /* set while a callback may free us */
+};
+
+static void line_free(Line *line) {
+        autofd_close(&line->fd);
+        g_free(line->text);
+        g_free(line);
+}
+
+static void command_free(Command *command) {
+        g_free(command->name);
+        g_free(command);
+}
+
+void monitor_free(Monitor *monitor) {
+        if (monitor->freed)
+                *monitor->freed = true;
+        sd_event_source_disable_unref(monitor->source);
+        autofd_close(&monitor->fd);
+        g_queue_clear_full(&monitor->lines, (GDestroyNotify) line_free);
+        g_queue_clear_full(&monitor->commands, (GDestroyNotify) command_free);
+        g_byte_array_unref(monitor->input);
+        g_free(monitor);
+}
+
+/* Each callback may free the monitor: what calls one returns false then, and all return at once. */
+static bool fail(Monitor *monitor, const GError *error) {
+        bool freed = false, *outer = monitor->freed;
+        if (monitor->failed)
+                return true;
+        monitor->failed = true;
+        sd_event_source_set_enabled(monitor->source, SD_EVENT_OFF);
+        monitor->freed = &freed;
+        for (Command *command; !freed && (command = g_queue_pop_head(&monitor->commands));) {
+                if (command->done)
+                        command->done(command->data, NULL, error);
+                command_free(command);
+        }
+        if (!freed)
+                monitor->listener->closed(monitor->data, error);
+        if (freed) {
+                if (outer)
+                        *outer = true;
+                return false;
+        }
+        monitor->freed = outer;
+        return true;
+}
+
+static bool fail_protocol(Monitor *monitor, const char *what) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the monitor was cut off: %s", what);
+        return fail(monitor, error);
+}
+
+static bool send_lines(Monitor *monitor) {
+        while (!g_queue_is_empty(&monitor->lines)) {
+                Line *line = g_queue_peek_head(&monitor->lines);
+                struct iovec part = { .iov_base = line->text + line->sent, .iov_len = line->length - line->sent };
+                union {
+                        struct cmsghdr header;
+                        char space[CMSG_SPACE(sizeof(int))];
+                } control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+                struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+                if (line->fd >= 0) {
+                        memcpy(CMSG_DATA(&control.header), &line->fd, sizeof(int));
+                        message.msg_control = control.space;
+                        message.msg_controllen = sizeof control.space;
+                }
+                ssize_t n = sendmsg(monitor->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                        break;
+                if (n < 0)
+                        return fail_protocol(monitor, g_strerror(errno));
+                autofd_close(&line->fd);
+                line->fd = -1;
+                line->sent += (size_t) n;
+                if (line->sent == line->length)
+                        line_free(g_queue_pop_head(&monitor->lines));
+        }
+        sd_event_source_set_io_events(monitor->source, EPOLLIN | (g_queue_is_empty(&monitor->lines) ? 0 : EPOLLOUT));
+        return true;
+}
+
+static void queue(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data) {
+        Command *command = g_new0(Command, 1);
+        *command = (Command) { .id = ++monitor->last_id, .name = g_strdup(name), .done = done, .data = data };
+        g_autoptr(JsonObject) request = json_make("execute", 's', name, "arguments", 'o', arguments, "id", 'i', command->id, NULL);
+        g_autofree char *text = json_text(request);
+        Line *line = g_new0(Line, 1);
+        line->text = g_strconcat(text, "\r\n", NULL);
+        line->length = strlen(line->text);
+        line->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+        g_queue_push_tail(&monitor->commands, command);
+        if (strcmp(name, "qmp_capabilities") == 0)
+                g_queue_push_head(&monitor->lines, line);
+        else
+                g_queue_push_tail(&monitor->lines, line);
+}
+
+void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data) {
+        g_autoptr(GError) error = NULL;
+        if (monitor->failed)
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU's monitor is closed");
+        else if (g_queue_get_length(&monitor->commands) >= MONITOR_COMMANDS_MAX)
+                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "QEMU has not answered %d commands yet", MONITOR_COMMANDS_MAX);
+        if (error) {
+                if (arguments)
+                        json_object_unref(arguments);
+                if (done)
+                        done(data, NULL, error);
+                return;
+        }
+        queue(monitor, name, arguments, fd, done, data);
+        if (monitor->ready) /* sent from the loop, so that a failure does not call back from here */
+                sd_event_source_set_io_events(monitor->source, EPOLLIN | EPOLLOUT);
+}
+
+static void on_capabilities(void *data, JsonObject *answer, const GError *error) {
+        Monitor *monitor = data;
+        (void) answer;
+        if (error)
+                return; /* fails with everything else, or hangs until it is destroyed */
+        monitor->ready = true;
+        sd_event_source_set_io_events(monitor->source, EPOLLIN | EPOLLOUT);
+        monitor->listener->ready(monitor->data);
+}
+
+static Command *take_command(Monitor *monitor, gint64 id) {
+        for (GList *link = monitor->commands.head; link; link = link->next) {
+                Command *command = link->data;
+                if (command->id == id) {
+                        g_queue_delete_link(&monitor->commands, link);
+                        return command;
+                }
+        }
+        return NULL;
+}
+
+static void handle_answer(Monitor *monitor, JsonObject *answer) {
+        Command *command = take_command(monitor, json_int(answer, "id", -1));
+        JsonObject *fault = json_member(answer, "error");
+        g_autoptr(GError) error = NULL;
+        if (!command)
+                return;
+        if (fault || !json_object_has_member(answer, "return")) {
+                const char *words = json_string(fault, "desc");
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU refuses %s: %.1024s", command->name, words ? words : "no reason given");
+        }
+        if (command->done)
+                command->done(command->data, answer, error);
+        command_free(command);
+}
+
+static bool handle_line(Monitor *monitor, const char *line, size_t length) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonNode) node = json_parse(line, (gssize) length, &error);
+        if (!node)
+                return fail_protocol(monitor, error->message);
+        JsonObject *object = json_node_get_object(node);
+        bool freed = false, *outer = monitor->freed;
+        monitor->freed = &freed;
+        if (!monitor->greeted) {
+                if (!json_member(object, "QMP"))
+                        fail_protocol(monitor, "it does not speak QMP");
+                else {
+                        monitor->greeted = true;
+                        queue(monitor, "qmp_capabilities", NULL, -1, on_capabilities, monitor);
+                        /* Only that line may go out now: the others follow when it is answered. */
+                        Line *hello = g_queue_peek_head(&monitor->lines);
+                        ssize_t n = send(monitor->fd, hello->text, hello->length, MSG_NOSIGNAL | MSG_DONTWAIT);
+                        if (n == (ssize_t) hello->length)
+                                line_free(g_queue_pop_head(&monitor->lines));
+                        else
+                                fail_protocol(monitor, "it takes no commands");
+                }
+        } else if (json_string(object, "event"))
+                monitor->listener->event(monitor->data, json_string(object, "event"), json_member(object, "data"));
+        else
+                handle_answer(monitor, object);
+        if (freed) {
+                if (outer)
+                        *outer = true;
+                return false;
+        }
+        monitor->freed = outer;
+        return true;
+}
+
+static bool receive(Monitor *monitor) {
+        guint length = monitor->input->len;
+        g_byte_array_set_size(monitor->input, length + READ_BYTES);
+        ssize_t n = recv(monitor->fd, monitor->input->data + length, READ_BYTES, MSG_DONTWAIT);
+        int failure = errno;
+        g_byte_array_set_size(monitor->input, length + (n > 0 ? (guint) n : 0));
+        if (n < 0 && (failure == EAGAIN || failure == EINTR))
+                return true;
+        if (n <= 0)
+                return fail_protocol(monitor, n == 0 ? "QEMU has closed it" : g_strerror(failure));
+        while (!monitor->failed) {
+                uint8_t *end = memchr(monitor->input->data, '\n', monitor->input->len);
+                if (!end)
+                        break;
+                guint size = (guint) (end - monitor->input->data) + 1;
+                g_autofree char *line = g_strndup((const char *) monitor->input->data, size);
+                g_byte_array_remove_range(monitor->input, 0, size);
+                if (!handle_line(monitor, line, strlen(line)))
+                        return false;
+        }
+        if (monitor->input->len > MONITOR_LINE_MAX)
+                return fail_protocol(monitor, "a line is too long");
+        return true;
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Monitor *monitor = data;
+        (void) source;
+        (void) fd;
+        if (events & EPOLLOUT && monitor->ready && !send_lines(monitor))
+                return 0;
+        if (!monitor->failed && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+                receive(monitor);
+        return 0;
+}
+
+Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data) {
+        Monitor *monitor = g_new0(Monitor, 1);
+        *monitor = (Monitor) { .fd = fd, .listener = listener, .data = data, .input = g_byte_array_new() };
+        g_queue_init(&monitor->lines);
+        g_queue_init(&monitor->commands);
+        if (sd_event_add_io(event, &monitor->source, fd, EPOLLIN, on_io, monitor) < 0)
+                g_error("a monitor cannot be watched");
+        return monitor;
+}

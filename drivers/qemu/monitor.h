@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A QEMU's monitor: QMP over a Unix socket, never waiting. What comes from it is not trusted: a line is bounded, and whoever
+ * breaks the protocol is cut off.
+ *
+ * Protocol: QEMU's docs/interop/qmp-spec. */
+
+#include "json.h"
+#include <systemd/sd-event.h>
+
+/* The longest line, in bytes; and commands that may wait for their answer. */
+#define MONITOR_LINE_MAX (4 * 1024 * 1024)
+#define MONITOR_COMMANDS_MAX 256
+
+typedef struct Monitor Monitor;
+
+typedef struct MonitorListener {
+        /* QEMU has said hello and takes commands. */
+        void (*ready)(void *data);
+        void (*event)(void *data, const char *name, JsonObject *arguments);
+        /* The connection has ended, or was cut: ERROR says why. All commands have failed already. */
+        void (*closed)(void *data, const GError *error);
+} MonitorListener;
+
+/* Takes over a connected socket. The listener is not called before this returns. */
+Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data);
+
+/* Closes it; what waits is dropped without being called. */
+void monitor_free(Monitor *monitor);
+
+/* Sends a command, as soon as QEMU takes commands. ARGUMENTS is taken, or NULL; FD is passed along (and may be closed
+ * afterwards), or -1. DONE may be NULL; it gets the answer (a member "return" of any type) or an error with QEMU's words. */
+typedef void (*MonitorDone)(void *data, JsonObject *answer, const GError *error);
+void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "bus.h"
+#include "errors.h"
+
+/* libvirt gives taps an address from this byte on, above every real card's. */
+#define TAP_ADDRESS_FIRST_BYTE 0xfe
+
+typedef struct nl_sock NetlinkSocket;
+typedef struct rtnl_link Link;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkSocket, nl_socket_free)
+
+static void link_put(Link *link) {
+        rtnl_link_put(link);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_put)
+
+static bool fail(GError **error, const char *what, const char *name, int r) {
+        return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s %s: %s", what, name, nl_geterror(r));
+}
+
+static int create_tap(const char *name, char **actual, GError **error) {
+        struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+        g_autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+        g_strlcpy(request.ifr_name, name[0] ? name : "vnet%d", sizeof request.ifr_name);
+        if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
+                virtbus_error_set_errno(error, errno, "a tap interface cannot be made");
+                return -1;
+        }
+        *actual = g_strndup(request.ifr_name, sizeof request.ifr_name);
+        return steal_fd(&fd);
+}
+
+/* Puts the tap into the bridge and sets it up, in one request. */
+static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, const char *mac, GError **error) {
+        g_autoptr(Link) current = NULL, master = NULL, change = rtnl_link_alloc();
+        int r = rtnl_link_get_kernel(socket, 0, bridge, &master);
+        if (r < 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no bridge '%s' on this machine: %s", bridge, nl_geterror(r));
+        const char *type = rtnl_link_get_type(master);
+        if (!type || strcmp(type, "bridge") != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface '%s' is no bridge", bridge);
+        r = rtnl_link_get_kernel(socket, 0, tap, &current);
+        if (r < 0)
+                return fail(error, "the tap interface cannot be found:", tap, r);
+        struct nl_addr *address = NULL;
+        r = nl_addr_parse(mac, AF_LLC, &address);
+        if (r < 0)
+                return fail(error, "not an address:", mac, r);
+        ((uint8_t *) nl_addr_get_binary_addr(address))[0] = TAP_ADDRESS_FIRST_BYTE;
+        rtnl_link_set_addr(change, address);
+        nl_addr_put(address);
+        rtnl_link_set_flags(change, IFF_UP);
+        rtnl_link_set_master(change, rtnl_link_get_ifindex(master));
+        r = rtnl_link_change(socket, current, change, 0);
+        return r >= 0 || fail(error, "the tap interface cannot be put into bridge", bridge, r);
+}
+
+int network_open_tap(const char *name, const char *bridge, const char *mac, char **actual, GError **error) {
+        g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
+        g_autofree char *tap = NULL;
+        int r = nl_connect(socket, NETLINK_ROUTE);
+        if (r < 0) {
+                fail(error, "netlink cannot be used for", bridge, r);
+                return -1;
+        }
+        g_autofd int fd = create_tap(name, &tap, error);
+        if (fd < 0 || !set_up(socket, tap, bridge, mac, error))
+                return -1;
+        *actual = g_steal_pointer(&tap);
+        return steal_fd(&fd);
+}

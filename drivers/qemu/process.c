@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "errors.h"
+
+#define EXIT_CANNOT_RUN 127
+
+struct Process {
+        sd_event *event;
+        pid_t pid;
+        uint64_t start_time;
+        int pidfd;
+        int gate; /* what process_go writes to; -1 when it has */
+        sd_event_source *exit, *grace;
+        ProcessEnded ended;
+        void *data;
+};
+
+static int open_pidfd(pid_t pid) {
+        return (int) syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* Field 22 of /proc/PID/stat, proc(5): after the name, which may hold anything, in the last parenthesis. */
+static uint64_t read_start_time(pid_t pid) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/stat", pid), *text = NULL;
+        unsigned long long start_time = 0;
+        const char *end = g_file_get_contents(path, &text, NULL, NULL) ? strrchr(text, ')') : NULL;
+        if (!end || sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start_time) != 1)
+                return 0;
+        return start_time;
+}
+
+static int on_exit_seen(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Process *process = data;
+        siginfo_t info = { 0 };
+        int status = -1;
+        (void) events;
+        if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == process->pid)
+                status = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        process->grace = sd_event_source_disable_unref(process->grace);
+        process->ended(process->data, status);
+        return 0;
+}
+
+static Process *watch(sd_event *event, pid_t pid, int gate, ProcessEnded ended, void *data, GError **error) {
+        g_autoptr(Process) process = g_new0(Process, 1);
+        *process = (Process) { .event = event, .pid = pid, .gate = gate, .ended = ended, .data = data };
+        process->pidfd = open_pidfd(pid);
+        process->start_time = read_start_time(pid);
+        int r = process->pidfd < 0 ? -errno : sd_event_add_io(event, &process->exit, process->pidfd, EPOLLIN, on_exit_seen, process);
+        if (r >= 0)
+                return g_steal_pointer(&process);
+        virtbus_error_set_errno(error, -r, "process %d cannot be watched", pid);
+        return NULL;
+}
+
+/* Between fork and exec: only what signal-safety(7) allows, as threads may have held any lock. */
+static void fail_child(const char *program, const char *what) {
+        const char *parts[] = { "virtbus: ", program, ": ", what, ": ", strerrordesc_np(errno), "\n" };
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+                if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
+                        break;
+        _exit(EXIT_CANNOT_RUN);
+}
+
+static void run_child(const ProcessSetup *setup, int null, int gate) {
+        const char *program = setup->arguments[0];
+        sigset_t none;
+        char go;
+        dup2(null, STDIN_FILENO);
+        dup2(setup->log, STDOUT_FILENO);
+        dup2(setup->log, STDERR_FILENO);
+        setsid();
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        signal(SIGPIPE, SIG_DFL);
+        if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+                fail_child(program, "descriptors cannot be closed");
+        for (size_t i = 0; i < setup->n_fds; i++)
+                fcntl(setup->fds[i], F_SETFD, 0);
+        if (geteuid() == 0 && (setgroups(setup->n_groups, setup->groups) < 0 || setresgid(setup->gid, setup->gid, setup->gid) < 0 ||
+                               setresuid(setup->uid, setup->uid, setup->uid) < 0))
+                fail_child(program, "privileges cannot be given up");
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (read(gate, &go, 1) != 1)
+                _exit(EXIT_CANNOT_RUN); /* the driver has died before it could write down that we exist */
+        static char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=/", NULL };
+        execve(program, setup->arguments, environment);
+        fail_child(program, "it cannot be run");
+}
+
+Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded ended, void *data, GError **error) {
+        g_autofd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        int gate[2];
+        if (null < 0 || pipe2(gate, O_CLOEXEC) < 0) {
+                virtbus_error_set_errno(error, errno, "%s cannot be started", setup->arguments[0]);
+                return NULL;
+        }
+        pid_t pid = fork();
+        if (pid == 0) {
+                close(gate[1]);
+                run_child(setup, null, gate[0]);
+        }
+        int failure = errno;
+        close(gate[0]);
+        if (pid < 0) {
+                close(gate[1]);
+                virtbus_error_set_errno(error, failure, "%s cannot be started", setup->arguments[0]);
+                return NULL;
+        }
+        return watch(event, pid, gate[1], ended, data, error);
+}
+
+void process_go(Process *process) {
+        if (write(process->gate, "", 1) < 0)
+                kill(process->pid, SIGKILL); /* its end is seen and told */
+        autofd_close(&process->gate);
+        process->gate = -1;
+}
+
+Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEnded ended, void *data, GError **error) {
+        g_autoptr(Process) process = watch(event, pid, -1, ended, data, error);
+        if (!process)
+                return NULL;
+        /* Compared after the pidfd is open: the number cannot be given to another process now. */
+        if (process->start_time == start_time)
+                return g_steal_pointer(&process);
+        virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "process %d has ended", pid);
+        return NULL;
+}
+
+static int on_grace_over(sd_event_source *source, uint64_t usec, void *data) {
+        Process *process = data;
+        (void) source;
+        (void) usec;
+        syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+        return 0;
+}
+
+void process_end(Process *process) {
+        syscall(SYS_pidfd_send_signal, process->pidfd, SIGTERM, NULL, 0);
+        if (!process->grace)
+                sd_event_add_time_relative(process->event, &process->grace, CLOCK_MONOTONIC, PROCESS_END_GRACE, 0, on_grace_over, process);
+}
+
+void process_free(Process *process) {
+        sd_event_source_disable_unref(process->exit);
+        sd_event_source_disable_unref(process->grace);
+        autofd_close(&process->pidfd);
+        autofd_close(&process->gate);
+        g_free(process);
+}
+
+pid_t process_pid(const Process *process) {
+        return process->pid;
+}
+
+uint64_t process_start_time(const Process *process) {
+        return process->start_time;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A guest's process: started with nothing but what it is given, watched by a pidfd whether it is our child or an earlier
+ * driver's, and ended without a fixed wait. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+/* How long a process may take to end by itself when it is told to, before it is killed, in microseconds. */
+#define PROCESS_END_GRACE (5 * UINT64_C(1000000))
+
+typedef struct Process Process;
+
+/* ENDED is called once, when the process is gone; STATUS is that of waitpid(2), or -1 where it was not our child. */
+typedef void (*ProcessEnded)(void *data, int status);
+
+typedef struct ProcessSetup {
+        char *const *arguments;
+        const int *fds;         /* passed under their own numbers */
+        size_t n_fds;
+        int log;                /* its stdout and stderr */
+        uid_t uid;
+        gid_t gid;              /* of a driver that runs as root: what it becomes */
+        const gid_t *groups;
+        size_t n_groups;
+} ProcessSetup;
+
+/* Forks a process that waits: it runs its program when process_go is called, and ends if this program ends before. */
+Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded ended, void *data, GError **error);
+
+/* Lets a new process run its program. Where that cannot be run, it says why in its log and ends. */
+void process_go(Process *process);
+
+/* Finds a process of an earlier driver again, by its number and start time. */
+Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEnded ended, void *data, GError **error);
+
+/* Tells it to end, and kills it after the grace. */
+void process_end(Process *process);
+
+/* Stops watching it; it runs on. */
+void process_free(Process *process);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Process, process_free)
+
+pid_t process_pid(const Process *process);
+
+/* When it was started, in clock ticks since the machine's start: with the number it names a process for good. */
+uint64_t process_start_time(const Process *process);

@@ -1,0 +1,896 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "bus.h"
+#include "command-line.h"
+#include "log.h"
+#include "monitor.h"
+#include "process.h"
+#include "stream.h"
+#include "vtables.h"
+
+#define QEMU_USER "virtbus-qemu"
+#define GROUPS_MAX 64
+
+/* How long a QEMU may take from its start to its greeting, in microseconds. */
+#define START_TIMEOUT (30 * UINT64_C(1000000))
+
+/* How often QEMU is asked how far a dump is: it does not tell by itself. */
+#define DUMP_POLL 250000
+
+/* A log that has grown larger than this is put aside when the domain is started. */
+#define LOG_BYTES_MAX (1024 * 1024)
+
+/* How much of a log's end goes into an error. */
+#define LOG_TAIL_BYTES 1024
+
+/* The hypervisor: connection->data. */
+typedef struct Host {
+        uid_t uid; /* whom QEMU runs as */
+        gid_t gid;
+        gid_t groups[GROUPS_MAX];
+        size_t n_groups;
+        char *monitors; /* directory of the monitors' sockets, which QEMU's user cannot reach */
+} Host;
+
+/* The files of a guest being opened by a worker. The guest may be gone when it is done. */
+typedef struct Opening {
+        struct Guest *guest;
+        GPtrArray *files;
+        bool foreign_user;
+} Opening;
+
+/* A guest: domain->run. */
+typedef struct Guest {
+        Domain *domain;
+        Process *process;
+        Monitor *monitor;
+        Operation *operation;    /* START or REATTACH, until QEMU is ready */
+        Opening *opening;
+        sd_event_source *timeout;
+        GError *failure;         /* why the start fails, once the process has ended */
+        xmlDoc *document;        /* START: becomes the live definition */
+        CommandLine *line;       /* START */
+        char *directory;         /* which QEMU's user may write to */
+        char *monitor_path;
+        int monitor_listener;
+        long log_start;          /* where this run's part of the log begins */
+        GPtrArray *paths;        /* char *: sockets in the file system, to be removed */
+        GHashTable *terminals;   /* alias -> path of the pseudo terminal */
+        GHashTable *streams;     /* alias -> struct Console */
+        DomainReason pause_reason;
+        sd_event_source *dump_poll;
+        uint64_t n_fds;          /* that were passed by name */
+} Guest;
+
+/* A console that someone has open. */
+typedef struct Console {
+        Guest *guest;
+        char *alias;
+        Stream *stream;
+} Console;
+
+static Host *host_of(const Connection *connection) {
+        return connection->data;
+}
+
+static char *log_path(const Domain *domain) {
+        return g_strdup_printf("%s/%s.log", domain->connection->log_directory, domain->uuid);
+}
+
+/* Guests */
+
+static void console_free(Console *console) {
+        stream_free(console->stream);
+        g_free(console->alias);
+        g_free(console);
+}
+
+static Guest *guest_new(Domain *domain) {
+        Guest *guest = g_new0(Guest, 1);
+        guest->domain = domain;
+        guest->directory = g_build_filename(domain->connection->runtime_directory, domain->uuid, NULL);
+        guest->monitor_path = g_build_filename(host_of(domain->connection)->monitors, domain->uuid, NULL);
+        guest->monitor_listener = -1;
+        guest->paths = g_ptr_array_new_with_free_func(g_free);
+        guest->terminals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        guest->streams = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) console_free);
+        domain->run = guest;
+        return guest;
+}
+
+/* Lets go of a guest, which may run on. */
+static void guest_free(Guest *guest) {
+        guest->domain->run = NULL;
+        if (guest->opening)
+                guest->opening->guest = NULL;
+        g_clear_pointer(&guest->monitor, monitor_free);
+        g_clear_pointer(&guest->process, process_free);
+        sd_event_source_disable_unref(guest->timeout);
+        sd_event_source_disable_unref(guest->dump_poll);
+        g_clear_error(&guest->failure);
+        if (guest->document)
+                xmlFreeDoc(guest->document);
+        if (guest->line)
+                command_line_free(guest->line, true);
+        autofd_close(&guest->monitor_listener);
+        g_hash_table_unref(guest->streams);
+        g_hash_table_unref(guest->terminals);
+        g_ptr_array_unref(guest->paths);
+        g_free(guest->directory);
+        g_free(guest->monitor_path);
+        g_free(guest);
+}
+
+/* Removes what a guest that has ended leaves in the file system. */
+static void remove_traces(const Guest *guest) {
+        g_autoptr(GDir) listing = g_dir_open(guest->directory, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(guest->directory, name, NULL);
+                unlink(path);
+        }
+        rmdir(guest->directory);
+        unlink(guest->monitor_path);
+        for (guint i = 0; i < guest->paths->len; i++) {
+                struct stat info;
+                const char *path = guest->paths->pdata[i];
+                if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+                        unlink(path);
+        }
+}
+
+static void release(Domain *domain) {
+        guest_free(domain->run);
+}
+
+/* What QEMU wrote last in this run. */
+static char *log_tail(const Guest *guest) {
+        g_autofree char *path = log_path(guest->domain);
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+        off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+        off_t start = MAX((off_t) guest->log_start, end - LOG_TAIL_BYTES);
+        char tail[LOG_TAIL_BYTES + 1];
+        ssize_t n = end > start ? pread(fd, tail, (size_t) (end - start), start) : 0;
+        tail[MAX(n, 0)] = '\0';
+        return g_utf8_make_valid(g_strstrip(tail), -1);
+}
+
+/* Starting fails: the guest and its traces go, and the operation ends. */
+static void fail_start(Guest *guest, const GError *error) {
+        Operation *operation = guest->operation;
+        remove_traces(guest);
+        guest_free(guest);
+        operation_finish(operation, error);
+}
+
+/* Ends a guest that does not start as it should; fail_start follows when its process has ended. */
+static void abort_start(Guest *guest, const GError *error) {
+        if (!guest->failure)
+                guest->failure = g_error_copy(error);
+        process_end(guest->process);
+}
+
+static void on_ended(void *data, int status) {
+        Guest *guest = data;
+        Domain *domain = guest->domain;
+        Operation *operation = guest->operation;
+        g_autofree char *tail = log_tail(guest), *log = log_path(domain);
+        g_autoptr(GError) error = g_steal_pointer(&guest->failure);
+        bool clean = status == 0;
+        if (!error && domain->state == DOMAIN_STOPPING)
+                domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
+        else if (!error)
+                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s", *tail ? ": " : "", tail, log);
+        if (operation && operation->kind == OPERATION_START) {
+                fail_start(guest, error);
+                return;
+        }
+        remove_traces(guest);
+        guest_free(guest);
+        if (operation)
+                operation_finish(operation, error);
+        else
+                domain_stopped(domain, clean ? REASON_SHUTDOWN : REASON_FAILED, error);
+}
+
+/* Events */
+
+static void on_stop(Guest *guest) {
+        Domain *domain = guest->domain;
+        OperationKind kind = domain->operation ? domain->operation->kind : OPERATION_DUMP;
+        if (domain->operation && kind != OPERATION_DUMP)
+                return; /* the operation's own doing, which tells of it when it is done */
+        if (domain->state == DOMAIN_RUNNING)
+                domain_changed(domain, DOMAIN_PAUSED, domain->operation ? REASON_DUMP : guest->pause_reason);
+        guest->pause_reason = REASON_UNKNOWN;
+}
+
+static void on_resume(Guest *guest) {
+        Domain *domain = guest->domain;
+        if (domain->operation && domain->operation->kind != OPERATION_DUMP)
+                return;
+        if (domain->state == DOMAIN_PAUSED)
+                domain_changed(domain, DOMAIN_RUNNING, REASON_RESUMED);
+}
+
+static void on_dump_completed(Guest *guest, JsonObject *arguments) {
+        Operation *operation = guest->domain->operation;
+        JsonObject *result = json_member(arguments, "result");
+        const char *failure = json_string(arguments, "error");
+        g_autoptr(GError) error = NULL;
+        if (!operation || operation->kind != OPERATION_DUMP)
+                return;
+        guest->dump_poll = sd_event_source_disable_unref(guest->dump_poll);
+        if (failure || g_strcmp0(json_string(result, "status"), "completed") != 0)
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the dump failed: %.512s", failure ? failure : "no reason given");
+        operation_finish(operation, error);
+}
+
+static void on_event(void *data, const char *name, JsonObject *arguments) {
+        Guest *guest = data;
+        if (strcmp(name, "SHUTDOWN") == 0) {
+                const char *reason = json_string(arguments, "reason");
+                if (g_strcmp0(reason, "guest-reset") == 0) /* on_reboot is destroy */
+                        domain_guest_event(guest->domain, GUEST_REBOOT);
+                else if (reason && g_str_has_prefix(reason, "guest-"))
+                        domain_guest_event(guest->domain, GUEST_SHUTDOWN);
+        } else if (strcmp(name, "RESET") == 0) {
+                if (g_strcmp0(json_string(arguments, "reason"), "guest-reset") == 0)
+                        domain_guest_event(guest->domain, GUEST_REBOOT);
+        } else if (strcmp(name, "GUEST_PANICKED") == 0)
+                domain_guest_event(guest->domain, GUEST_CRASH);
+        else if (strcmp(name, "BLOCK_IO_ERROR") == 0) {
+                if (g_strcmp0(json_string(arguments, "action"), "stop") == 0)
+                        guest->pause_reason = REASON_IO_ERROR;
+        } else if (strcmp(name, "STOP") == 0)
+                on_stop(guest);
+        else if (strcmp(name, "RESUME") == 0)
+                on_resume(guest);
+        else if (strcmp(name, "DUMP_COMPLETED") == 0)
+                on_dump_completed(guest, arguments);
+}
+
+static void on_closed(void *data, const GError *error) {
+        Guest *guest = data;
+        /* Mostly because the process ends, which is seen next, with QEMU's words in its log. */
+        if (guest->operation && guest->operation->kind == OPERATION_START)
+                process_end(guest->process);
+        else
+                log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
+}
+
+static void on_ready(void *data);
+
+static const MonitorListener monitor_listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
+
+/* Connects to the monitor: its socket listens, whether QEMU runs yet or not. */
+static bool open_monitor(Guest *guest, GError **error) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        g_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        g_strlcpy(address.sun_path, guest->monitor_path, sizeof address.sun_path);
+        if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
+                return virtbus_error_set_errno(error, errno, "domain '%s': QEMU's monitor %s cannot be connected to",
+                                               domain_name(guest->domain), guest->monitor_path);
+        guest->monitor = monitor_new(guest->domain->connection->event, steal_fd(&fd), &monitor_listener, guest);
+        return true;
+}
+
+static bool listen_for_monitor(Guest *guest, GError **error) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        if (strlen(guest->monitor_path) >= sizeof address.sun_path)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the path %s is too long for a socket: keep the runtime directory's short",
+                                         guest->monitor_path);
+        strcpy(address.sun_path, guest->monitor_path);
+        unlink(guest->monitor_path);
+        guest->monitor_listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (guest->monitor_listener >= 0 && bind(guest->monitor_listener, (struct sockaddr *) &address, sizeof address) == 0 &&
+            listen(guest->monitor_listener, 1) == 0)
+                return true;
+        return virtbus_error_set_errno(error, errno, "the socket %s cannot be made", guest->monitor_path);
+}
+
+/* Starting, step by step: files by a worker; process; QEMU's greeting; terminals; processors. */
+
+static void finish_start(Guest *guest, const GError *error) {
+        Operation *operation = guest->operation;
+        if (error) {
+                abort_start(guest, error);
+                return;
+        }
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        guest->operation = NULL;
+        operation_finish(operation, NULL);
+}
+
+static void on_continued(void *data, JsonObject *answer, const GError *error) {
+        (void) answer;
+        finish_start(data, error);
+}
+
+static void run_processors(Guest *guest) {
+        if (guest->operation->paused)
+                finish_start(guest, NULL);
+        else
+                monitor_command(guest->monitor, "cont", NULL, -1, on_continued, guest);
+}
+
+/* The live definition: what was written, with what was chosen for this run. */
+static void set_live(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        xmlNode *element = definition_first_device(guest->document);
+        for (guint i = 0; element; element = definition_next_device(element), i++) {
+                const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
+                const char *terminal = g_hash_table_lookup(guest->terminals, part->alias);
+                if (terminal)
+                        xml_set_attribute(xml_ensure_child(element, "source"), "path", terminal);
+        }
+        g_autoptr(Definition) live = definition_from_document(guest->document, &error);
+        if (live)
+                domain_set_live(guest->domain, live);
+        else
+                log_error("domain '%s': its live document cannot be read: %s", domain_name(guest->domain), error->message);
+        g_clear_pointer(&guest->document, xmlFreeDoc);
+}
+
+static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        JsonArray *chardevs = json_array(answer, "return");
+        if (error) {
+                finish_start(guest, error);
+                return;
+        }
+        for (guint i = 0; chardevs && i < json_array_get_length(chardevs); i++) {
+                JsonNode *node = json_array_get_element(chardevs, i);
+                JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                const char *label = json_string(chardev, "label"), *file = json_string(chardev, "filename");
+                /* Only the kernel's terminals: a QEMU that names another file will not have it opened. */
+                if (label && g_str_has_prefix(label, "char") && file && g_str_has_prefix(file, "pty:/dev/pts/") && !strstr(file, ".."))
+                        g_hash_table_insert(guest->terminals, g_strdup(label + strlen("char")), g_strdup(file + strlen("pty:")));
+        }
+        set_live(guest);
+        run_processors(guest);
+}
+
+static void on_password_set(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        (void) answer;
+        if (error)
+                finish_start(guest, error);
+        else
+                monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
+}
+
+static void on_status(void *data, JsonObject *answer, const GError *error) {
+        /* QEMU's run states, and what they are to a user. */
+        static const struct {
+                const char *status;
+                DomainState state;
+                DomainReason reason;
+        } states[] = {
+                { "running", DOMAIN_RUNNING, REASON_REATTACHED },   { "paused", DOMAIN_PAUSED, REASON_USER },
+                { "prelaunch", DOMAIN_PAUSED, REASON_USER },        { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR },
+                { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED },
+        };
+        Guest *guest = data;
+        Domain *domain = guest->domain;
+        Operation *operation = g_steal_pointer(&guest->operation);
+        const char *status = json_string(json_member(answer, "return"), "status");
+        if (!error)
+                for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
+                        if (g_strcmp0(status, states[i].status) == 0 && domain->state != states[i].state)
+                                domain_changed(domain, states[i].state, states[i].reason);
+        if (error)
+                log_warning("domain '%s': %s", domain_name(domain), error->message);
+        operation_finish(operation, NULL);
+        if (g_strcmp0(status, "shutdown") == 0)
+                domain_guest_event(domain, GUEST_SHUTDOWN);
+}
+
+static void on_ready(void *data) {
+        Guest *guest = data;
+        if (guest->operation->kind == OPERATION_REATTACH)
+                monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
+        else if (guest->line->vnc_password)
+                monitor_command(guest->monitor, "set_password",
+                                json_make("protocol", 's', "vnc", "password", 's', guest->line->vnc_password, NULL), -1, on_password_set, guest);
+        else if (guest->line->consoles->len > 0)
+                on_password_set(guest, NULL, NULL);
+        else {
+                set_live(guest);
+                run_processors(guest);
+        }
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *tail = log_tail(guest), *emulator = command_line_emulator(guest->domain->live);
+        (void) source;
+        (void) usec;
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT, "%s did not answer within %d seconds; is it a QEMU of 7.2 or later?%s%s", emulator,
+                    (int) (START_TIMEOUT / 1000000), *tail ? " It said: " : "", tail);
+        abort_start(guest, error);
+        return 0;
+}
+
+static int open_log(Guest *guest, GError **error) {
+        g_autofree char *path = log_path(guest->domain), *aside = g_strdup_printf("%s.old", path);
+        struct stat info;
+        if (stat(path, &info) == 0 && info.st_size > LOG_BYTES_MAX)
+                rename(path, aside);
+        g_autofd int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0) {
+                virtbus_error_set_errno(error, errno, "the log %s cannot be written", path);
+                return -1;
+        }
+        g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+        g_autofree char *time = g_date_time_format_iso8601(now), *command = g_strjoinv(" ", (char **) guest->line->arguments->pdata);
+        dprintf(fd, "%s domain '%s' starts: %s\n", time, domain_name(guest->domain), command);
+        guest->log_start = lseek(fd, 0, SEEK_END);
+        return steal_fd(&fd);
+}
+
+static bool launch(Guest *guest, GError **error) {
+        Host *host = host_of(guest->domain->connection);
+        g_autofd int log = open_log(guest, error);
+        if (log < 0)
+                return false;
+        int monitor = guest->monitor_listener;
+        g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+        g_array_append_vals(fds, guest->line->fds->data, guest->line->fds->len);
+        g_array_append_val(fds, monitor);
+        const ProcessSetup setup = {
+                .arguments = (char *const *) guest->line->arguments->pdata,
+                .fds = (const int *) (void *) fds->data,
+                .n_fds = fds->len,
+                .log = log,
+                .uid = host->uid,
+                .gid = host->gid,
+                .groups = host->groups,
+                .n_groups = host->n_groups,
+        };
+        if (!open_monitor(guest, error))
+                return false;
+        guest->process = process_new(guest->domain->connection->event, &setup, on_ended, guest, error);
+        if (!guest->process)
+                return false;
+        /* It is written down before it runs: whatever happens to this driver, the guest is found again. */
+        domain_save_status(guest->domain);
+        process_go(guest->process);
+        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0, on_timeout, guest);
+        /* QEMU has its own copies now. */
+        autofd_close(&guest->monitor_listener);
+        guest->monitor_listener = -1;
+        for (guint i = 0; i < guest->line->fds->len; i++)
+                close(g_array_index(guest->line->fds, int, i));
+        g_array_set_size(guest->line->fds, 0);
+        return true;
+}
+
+static CommandLineContext context_of(Guest *guest) {
+        return (CommandLineContext) {
+                .connection = guest->domain->connection,
+                .definition = guest->domain->live,
+                .document = guest->document,
+                .directory = guest->directory,
+                .monitor = guest->monitor_listener,
+        };
+}
+
+static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
+        CommandLineContext context = context_of(guest);
+        guest->line = command_line_build(&context, files, error);
+        if (!guest->line)
+                return false;
+        for (guint i = 0; i < guest->line->paths->len; i++)
+                g_ptr_array_add(guest->paths, g_strdup(guest->line->paths->pdata[i]));
+        return launch(guest, error);
+}
+
+static void open_files(void *data, GError **error) {
+        Opening *opening = data;
+        files_open(opening->files, opening->foreign_user, error);
+}
+
+static void on_files_opened(void *data, const GError *error) {
+        Opening *opening = data;
+        Guest *guest = opening->guest;
+        g_autoptr(GError) failure = NULL;
+        if (guest) {
+                guest->opening = NULL;
+                if (error)
+                        domain_fail(guest->domain, &failure, (VirtbusError) error->code, "%s", error->message);
+                else
+                        build_and_launch(guest, opening->files, &failure);
+        }
+        g_ptr_array_unref(opening->files);
+        g_free(opening);
+        if (guest && failure)
+                fail_start(guest, failure);
+}
+
+static bool make_directory(Guest *guest, GError **error) {
+        Host *host = host_of(guest->domain->connection);
+        if ((mkdir(guest->directory, 0700) < 0 && errno != EEXIST) ||
+            (guest->domain->connection->privileged && lchown(guest->directory, host->uid, host->gid) < 0))
+                return virtbus_error_set_errno(error, errno, "directory %s cannot be made", guest->directory);
+        return true;
+}
+
+static void start(Operation *operation) {
+        Domain *domain = operation->domain;
+        Guest *guest = guest_new(domain);
+        g_autoptr(GError) error = NULL;
+        guest->operation = operation;
+        guest->document = xml_parse(domain->live->xml, "domain", &error);
+        if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
+                fail_start(guest, error);
+                return;
+        }
+        definition_write_aliases(domain->live, guest->document);
+        CommandLineContext context = context_of(guest);
+        guest->opening = g_new0(Opening, 1);
+        *guest->opening = (Opening) {
+                .guest = guest,
+                .files = command_line_plan(&context),
+                .foreign_user = domain->connection->privileged,
+        };
+        worker_run(domain->connection->worker, open_files, on_files_opened, guest->opening);
+}
+
+/* Other operations */
+
+static void save(const Domain *domain, xmlNode *saved) {
+        const Guest *guest = domain->run;
+        if (!guest)
+                return;
+        if (guest->process) {
+                g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
+                g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
+                xml_set_attribute(saved, "pid", pid);
+                xml_set_attribute(saved, "start-time", start_time);
+        }
+        for (guint i = 0; i < guest->paths->len; i++)
+                xmlNewTextChild(saved, NULL, (const xmlChar *) "path", guest->paths->pdata[i]);
+        GHashTableIter iterator;
+        void *alias, *path;
+        g_hash_table_iter_init(&iterator, guest->terminals);
+        while (g_hash_table_iter_next(&iterator, &alias, &path)) {
+                xmlNode *terminal = xmlNewTextChild(saved, NULL, (const xmlChar *) "terminal", path);
+                xml_set_attribute(terminal, "alias", alias);
+        }
+}
+
+static void reattach(Operation *operation, xmlNode *saved) {
+        Domain *domain = operation->domain;
+        Guest *guest = guest_new(domain);
+        g_autoptr(GError) error = NULL;
+        uint64_t pid = 0, start_time = 0;
+        guest->operation = operation;
+        for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path"))
+                g_ptr_array_add(guest->paths, xml_text(path));
+        for (xmlNode *terminal = xml_child(saved, "terminal"); terminal; terminal = xml_next(terminal, "terminal"))
+                g_hash_table_insert(guest->terminals, xml_attribute(terminal, "alias"), xml_text(terminal));
+        bool known = xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, &error) &&
+                     xml_number_attribute(saved, "start-time", 0, UINT64_MAX, &start_time, &error);
+        if (known && pid > 0)
+                guest->process = process_find(domain->connection->event, (pid_t) pid, start_time, on_ended, guest, &error);
+        if (!guest->process) {
+                g_clear_error(&error);
+                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its QEMU has ended while no driver was there");
+                fail_start(guest, error);
+                return;
+        }
+        if (domain->state == DOMAIN_STOPPING || domain->state == DOMAIN_STARTING) {
+                /* Cut off in between: what had begun to end is ended, and what had not started never did. */
+                domain->state = DOMAIN_STOPPING;
+                domain->stop_reason = domain->reason;
+                process_end(guest->process);
+                return;
+        }
+        if (!open_monitor(guest, &error)) {
+                log_error("%s; it runs on, and Destroy can end it", error->message);
+                guest->operation = NULL;
+                operation_finish(operation, NULL);
+        }
+}
+
+static void on_command_done(void *data, JsonObject *answer, const GError *error) {
+        Operation *operation = data;
+        (void) answer;
+        operation_finish(operation, error);
+}
+
+/* Does what one monitor command does. */
+static void simple_command(Operation *operation, const char *name) {
+        Guest *guest = operation->domain->run;
+        g_autoptr(GError) error = NULL;
+        if (guest->monitor)
+                monitor_command(guest->monitor, name, NULL, -1, on_command_done, operation);
+        else {
+                domain_fail(operation->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its monitor cannot be reached; Destroy can end it");
+                operation_finish(operation, error);
+        }
+}
+
+static void suspend(Operation *operation) {
+        simple_command(operation, "stop");
+}
+
+static void resume(Operation *operation) {
+        simple_command(operation, "cont");
+}
+
+static void shut_down(Operation *operation) {
+        simple_command(operation, "system_powerdown");
+}
+
+static void reset(Operation *operation) {
+        simple_command(operation, "system_reset");
+}
+
+static void destroy(Domain *domain) {
+        Guest *guest = domain->run;
+        if (guest->process) {
+                process_end(guest->process);
+                return;
+        }
+        /* Its files are still being opened, which may never end. */
+        g_autoptr(GError) error = NULL;
+        domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
+        fail_start(guest, error);
+}
+
+/* Dump */
+
+static void on_dump_progress(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        JsonObject *result = json_member(answer, "return");
+        Operation *operation = guest->domain->operation;
+        if (!error && result && operation && operation->kind == OPERATION_DUMP)
+                job_progress(operation->job, (uint64_t) json_int(result, "completed", 0), (uint64_t) json_int(result, "total", 0));
+}
+
+static int on_dump_poll(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        monitor_command(guest->monitor, "query-dump", NULL, -1, on_dump_progress, guest);
+        sd_event_source_set_time(source, usec + DUMP_POLL);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        Operation *operation = guest->domain->operation;
+        (void) answer;
+        if (error && operation && operation->kind == OPERATION_DUMP)
+                operation_finish(operation, error);
+        else if (!error)
+                sd_event_add_time_relative(guest->domain->connection->event, &guest->dump_poll, CLOCK_MONOTONIC, DUMP_POLL, 0, on_dump_poll, guest);
+}
+
+static char *pass_fd(Guest *guest, int fd) {
+        char *name = g_strdup_printf("virtbus%" G_GUINT64_FORMAT, guest->n_fds++);
+        monitor_command(guest->monitor, "getfd", json_make("fdname", 's', name, NULL), fd, NULL, NULL);
+        return name;
+}
+
+static void dump(Operation *operation) {
+        Guest *guest = operation->domain->run;
+        g_autoptr(GError) error = NULL;
+        if (!guest->monitor) {
+                domain_fail(operation->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its monitor cannot be reached");
+                operation_finish(operation, error);
+                return;
+        }
+        g_autofree char *name = pass_fd(guest, operation->fd), *protocol = g_strdup_printf("fd:%s", name);
+        monitor_command(guest->monitor, "dump-guest-memory",
+                        json_make("paging", 'b', FALSE, "protocol", 's', protocol, "detach", 'b', TRUE, NULL), -1, on_dump_begun, guest);
+}
+
+/* Consoles and displays */
+
+static void on_stream_ended(void *data) {
+        Console *console = data;
+        g_hash_table_remove(console->guest->streams, console->alias);
+}
+
+/* The first console of kind serial is the first serial port. */
+static const DeviceDefinition *resolve_console(const Domain *domain, const DeviceDefinition *device) {
+        const Definition *live = domain->live;
+        for (guint i = 0; strcmp(device->kind, "console") == 0 && strcmp(device->target, "serial") == 0 && i < live->devices->len; i++) {
+                const DeviceDefinition *other = live->devices->pdata[i];
+                if (strcmp(other->kind, "serial") == 0)
+                        return other;
+        }
+        return device;
+}
+
+static int open_terminal(const Domain *domain, const DeviceDefinition *device, const char *path, GError **error) {
+        int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0)
+                virtbus_error_set_errno(error, errno, "domain '%s': console '%s' at %s cannot be opened", domain_name(domain), device->alias, path);
+        return fd;
+}
+
+static int open_socket(const Domain *domain, const DeviceDefinition *device, GError **error) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        g_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        g_strlcpy(address.sun_path, device->source, sizeof address.sun_path);
+        if (fd >= 0 && connect(fd, (struct sockaddr *) &address, sizeof address) == 0)
+                return steal_fd(&fd);
+        domain_fail(domain, error, errno == EAGAIN ? VIRTBUS_ERROR_RESOURCE_BUSY : VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                    "console '%s' at %s cannot be opened: %s", device->alias, device->source, g_strerror(errno));
+        return -1;
+}
+
+static int open_guest_end(const Domain *domain, const DeviceDefinition *device, GError **error) {
+        const Guest *guest = domain->run;
+        const char *terminal = g_hash_table_lookup(guest->terminals, device->alias);
+        if (terminal)
+                return open_terminal(domain, device, terminal, error);
+        if (strcmp(device->type, "unix") == 0)
+                return open_socket(domain, device, error);
+        domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "console '%s' is of type %s%s%s, which cannot be opened", device->alias, device->type,
+                    device->source[0] ? ", at " : "", device->source);
+        return -1;
+}
+
+static void open_console(Domain *domain, const DeviceDefinition *asked, bool force, Call *call) {
+        Guest *guest = domain->run;
+        const DeviceDefinition *device = resolve_console(domain, asked);
+        g_autoptr(GError) error = NULL;
+        g_autofd int client = -1;
+        if (g_hash_table_contains(guest->streams, device->alias) && !force)
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY, "someone has console '%s' open; pass the option force to take it over", asked->alias);
+        else {
+                g_hash_table_remove(guest->streams, device->alias);
+                int fd = open_guest_end(domain, device, &error);
+                if (fd >= 0) {
+                        Console *console = g_new0(Console, 1);
+                        *console = (Console) { .guest = guest, .alias = g_strdup(device->alias) };
+                        console->stream = stream_new(domain->connection->event, fd, &client, on_stream_ended, console, &error);
+                        if (console->stream)
+                                g_hash_table_insert(guest->streams, console->alias, console);
+                        else {
+                                g_free(console->alias);
+                                g_free(console);
+                        }
+                }
+        }
+        if (error)
+                call_fail(call, error);
+        else
+                reply_device_console_open(call, client);
+}
+
+/* A display's client that QEMU is being handed. */
+typedef struct Viewer {
+        Call *call;
+        int fd;
+} Viewer;
+
+static void on_client_added(void *data, JsonObject *answer, const GError *error) {
+        Viewer *viewer = data;
+        (void) answer;
+        if (error)
+                call_fail(viewer->call, error);
+        else
+                reply_device_graphics_open(viewer->call, viewer->fd);
+        close(viewer->fd);
+        g_free(viewer);
+}
+
+static void open_graphics(Domain *domain, const DeviceDefinition *device, Call *call) {
+        Guest *guest = domain->run;
+        g_autoptr(GError) error = NULL;
+        int pair[2] = { -1, -1 };
+        if (!guest->monitor)
+                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its monitor cannot be reached");
+        else if (strcmp(device->type, "vnc") != 0)
+                domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "display '%s' of type %s takes no connections", device->alias, device->type);
+        else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                virtbus_error_set_errno(&error, errno, "domain '%s': its display cannot be connected to", domain_name(domain));
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
+        Viewer *viewer = g_new0(Viewer, 1);
+        *viewer = (Viewer) { .call = call, .fd = pair[1] };
+        g_autofree char *name = pass_fd(guest, pair[0]);
+        close(pair[0]);
+        monitor_command(guest->monitor, "add_client", json_make("protocol", 's', "vnc", "fdname", 's', name, "skipauth", 'b', TRUE, NULL), -1,
+                        on_client_added, viewer);
+}
+
+/* The hypervisor */
+
+static bool check(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
+        g_autofree char *emulator = command_line_emulator(definition);
+        const CommandLineContext context = {
+                .connection = connection,
+                .definition = definition,
+                .document = document,
+                .directory = "",
+                .monitor = -1,
+        };
+        CommandLine *line = command_line_build(&context, NULL, error);
+        if (!line)
+                return false;
+        command_line_free(line, false);
+        struct stat info;
+        if (emulator[0] != '/' || stat(emulator, &info) < 0 || !S_ISREG(info.st_mode) || !(info.st_mode & 0111)) {
+                xmlNode *element = xml_find(xmlDocGetRootElement(document), "devices/emulator");
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_ARGUMENT, element ? element : xmlDocGetRootElement(document),
+                                "the emulator %.256s is no program on this machine; install it, or name another", emulator);
+        }
+        return true;
+}
+
+static void delete_nvram(Connection *connection, const char *uuid) {
+        g_autofree char *path = command_line_nvram(connection, uuid);
+        unlink(path);
+}
+
+static bool find_user(Host *host, GError **error) {
+        int n = GROUPS_MAX;
+        errno = 0;
+        const struct passwd *user = getpwnam(QEMU_USER); /* before anything is served: it may take its time */
+        if (!user)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no user " QEMU_USER " to run guests; run: systemd-sysusers");
+        host->uid = user->pw_uid;
+        host->gid = user->pw_gid;
+        if (getgrouplist(QEMU_USER, user->pw_gid, host->groups, &n) >= 0)
+                host->n_groups = (size_t) n;
+        return true;
+}
+
+static bool open_host(Connection *connection, GError **error) {
+        Host *host = g_new0(Host, 1);
+        connection->data = host;
+        host->monitors = g_build_filename(connection->runtime_directory, "monitors", NULL);
+        host->uid = geteuid();
+        host->gid = getegid();
+        if (connection->privileged && !find_user(host, error))
+                return false;
+        /* QEMU's user goes through this directory to its own one. */
+        if (chmod(connection->runtime_directory, 0711) < 0 || (mkdir(host->monitors, 0700) < 0 && errno != EEXIST))
+                return virtbus_error_set_errno(error, errno, "directory %s cannot be made", host->monitors);
+        return true;
+}
+
+static void close_host(Connection *connection) {
+        Host *host = host_of(connection);
+        g_free(host->monitors);
+        g_free(host);
+}
+
+const Hypervisor qemu_hypervisor = {
+        .connection = "qemu",
+        .bus_name = "org.virtbus1.Driver.QEMU",
+        .open = open_host,
+        .close = close_host,
+        .check = check,
+        .start = start,
+        .reattach = reattach,
+        .suspend = suspend,
+        .resume = resume,
+        .shutdown = shut_down,
+        .reset = reset,
+        .dump = dump,
+        .destroy = destroy,
+        .release = release,
+        .save = save,
+        .open_console = open_console,
+        .open_graphics = open_graphics,
+        .delete_nvram = delete_nvram,
+};
