@@ -70,6 +70,8 @@ typedef struct Call {
         size_t bytes;
 } Call;
 
+#define DRIVER_ENDED "the driver ended before it answered; whether it was done, the object's state will show"
+
 typedef struct Waiter {
         Driver *only;
         DriversSettled resume;
@@ -120,8 +122,11 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         Call *call = data;
         const sd_bus_error *error = sd_bus_message_get_error(reply);
         (void) unused;
-        if (error && strcmp(error->name, SD_BUS_ERROR_NO_REPLY) == 0) {
-                call_time_out(call);
+        if (error && strcmp(error->name, SD_BUS_ERROR_NO_REPLY) == 0) { /* sd-bus's own, for both */
+                if (sd_bus_is_open(call->driver->peer) > 0)
+                        call_time_out(call);
+                else
+                        call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, DRIVER_ENDED);
                 return 0;
         }
         if (error) {
@@ -335,7 +340,7 @@ static void driver_lost(Driver *driver) {
                 return;
         }
         log_warning("driver %s has ended", driver->connection);
-        fail_calls(driver, false, "the driver ended before it answered; whether it was done, the object's state will show");
+        fail_calls(driver, false, DRIVER_ENDED);
         if (now(driver->drivers) - driver->attached_at < DRIVER_STABLE_AFTER)
                 driver_failed(driver, "%s", "it ended soon after it was started; see its log");
         else if (driver->owned)

@@ -265,7 +265,7 @@ static void on_closed(void *data, const GError *error) {
         /* Mostly because the process ends, which is seen next, with QEMU's words in its log. */
         if (guest->operation && guest->operation->kind == OPERATION_START)
                 process_end(guest->process);
-        else
+        else if (guest->domain->state != DOMAIN_STOPPING)
                 log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
 }
 

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the behaviour tests share: a connection to the private bus that tests/with-bus runs, signals, other users, and a runner
+that prints TAP."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+import gi
+
+gi.require_version("Gio", "2.0")
+from gi.repository import Gio, GLib  # noqa: E402
+
+NAME = "org.virtbus1"
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.environ["VIRTBUS_ROOT"]
+BUILD = os.environ["VIRTBUS_BUILD"]
+DEADLINE = 60  # seconds: a test that waits longer for an event has failed
+
+
+class BusError(Exception):
+    def __init__(self, error):
+        self.name = Gio.DBusError.get_remote_error(error) or str(error)
+        Gio.DBusError.strip_remote_error(error)
+        self.message = error.message
+        super().__init__(f"{self.name}: {self.message}")
+
+
+class Bus:
+    """A connection of its own; signals of org.virtbus1 are kept in order as (path, interface, member, arguments)."""
+
+    def __init__(self):
+        self.connection = Gio.DBusConnection.new_for_address_sync(
+            os.environ["DBUS_SYSTEM_BUS_ADDRESS"],
+            Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
+        self.signals = []
+        self.connection.signal_subscribe(NAME, None, None, None, None, Gio.DBusSignalFlags.NONE, self._on_signal)
+
+    def _on_signal(self, _connection, _sender, path, interface, member, arguments):
+        self.signals.append((path, interface, member, arguments.unpack()))
+
+    def call(self, path, interface, member, signature="", *arguments, destination=NAME, fds=None):
+        try:
+            body = GLib.Variant(f"({signature})", arguments) if signature else None
+            result, out = self.connection.call_with_unix_fd_list_sync(
+                destination, path, interface, member, body, None, Gio.DBusCallFlags.NONE, DEADLINE * 1000,
+                Gio.UnixFDList.new_from_array([os.dup(fd) for fd in fds]) if fds else None, None)
+        except GLib.Error as error:
+            raise BusError(error) from None
+        values = result.unpack()
+        if out is not None and out.get_length():
+            return out.get(values[0])
+        return values[0] if len(values) == 1 else values
+
+    def call_without_interface(self, path, member, signature, *arguments):
+        message = Gio.DBusMessage.new_method_call(NAME, path, None, member)
+        message.set_body(GLib.Variant(f"({signature})", arguments))
+        reply, _serial = self.connection.send_message_with_reply_sync(message, Gio.DBusSendMessageFlags.NONE, DEADLINE * 1000, None)
+        return reply.get_body().unpack()[0]
+
+    def begin(self, path, interface, member, signature, *arguments, destination=NAME):
+        """Calls without waiting; returns a list that gets the answer, or a BusError."""
+        answers = []
+
+        def on_answer(connection, result):
+            try:
+                answers.append(connection.call_finish(result).unpack())
+            except GLib.Error as error:
+                answers.append(BusError(error))
+
+        self.connection.call(destination, path, interface, member, GLib.Variant(f"({signature})", arguments) if signature else None,
+                             None, Gio.DBusCallFlags.NONE, DEADLINE * 1000, None, on_answer)
+        return answers
+
+    def get(self, path, interface, name):
+        return self.call(path, "org.freedesktop.DBus.Properties", "Get", "ss", f"{NAME}.{interface}", name)
+
+    def get_all(self, path, interface):
+        return self.call(path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"{NAME}.{interface}")
+
+    def set(self, path, interface, name, value):
+        self.call(path, "org.freedesktop.DBus.Properties", "Set", "ssv", f"{NAME}.{interface}", name, value)
+
+    def objects(self, path):
+        return self.call(path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+
+    def wait(self, condition, what):
+        """Runs the main loop until the condition holds: each time something has happened on the bus."""
+        expired = []
+        timer = GLib.timeout_add_seconds(DEADLINE, lambda: expired.append(True) or False)
+        while not condition():
+            if expired:
+                raise AssertionError(f"waited {DEADLINE} seconds for: {what}; signals: {self.signals[-10:]}")
+            GLib.MainContext.default().iteration(True)
+        if not expired:
+            GLib.source_remove(timer)
+
+    def wait_signal(self, path, member, check=lambda arguments: True):
+        def find():
+            return [s for s in self.signals if s[0] == path and s[2] == member and check(s[3])]
+        self.wait(find, f"signal {member} of {path}")
+        return find()[0][3]
+
+    def wait_state(self, domain, state):
+        self.wait_signal(domain, "StateChanged", lambda arguments: arguments[1] == state)
+
+    def settle(self):
+        """Takes in all signals that were sent before now: the bus keeps the order of what one service sends."""
+        self.call("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping")
+        while GLib.MainContext.default().iteration(False):
+            pass
+
+    def owner_pid(self, name):
+        return self.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixProcessID", "s", name,
+                         destination="org.freedesktop.DBus")
+
+    def driver(self, name):
+        return self.owner_pid(f"{NAME}.Driver.{name}")
+
+
+class Hypervisor:
+    """A connection under test: the test driver's, or QEMU's."""
+
+    def __init__(self, bus, name):
+        self.bus, self.name, self.path = bus, name, f"/org/virtbus1/{name}"
+        self.driver_name = {"test": "Test", "qemu": "QEMU"}[name]
+
+    def document(self, name, devices="", more="", memory=64, uuid="", kernel=""):
+        kind = {"test": "test", "qemu": "qemu"}[self.name]
+        return (f"<domain type='{kind}'><name>{name}</name>{uuid and f'<uuid>{uuid}</uuid>'}<memory unit='MiB'>{memory}</memory>"
+                f"<os><type arch='x86_64' machine='pc'>hvm</type>{kernel}</os><features><acpi/></features>{more}"
+                f"<devices>{devices}</devices></domain>")
+
+    def define(self, xml):
+        return self.bus.call(self.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", xml, {})
+
+    def create(self, xml, **options):
+        return self.bus.call(self.path, f"{NAME}.Connection", "CreateDomain", "sa{sv}", xml, variants(options))
+
+    def do(self, domain, member, **options):
+        if member in ("Suspend", "Resume", "Reset"):
+            return self.bus.call(domain, f"{NAME}.Domain", member)
+        return self.bus.call(domain, f"{NAME}.Domain", member, "a{sv}", variants(options))
+
+    def state(self, domain):
+        return self.bus.get(domain, "Domain", "State")
+
+    def kill_driver(self):
+        """Kills the driver, and waits until virtbusd has seen that and attached its successor."""
+        def states():
+            return [state for path, _, member, arguments in self.bus.signals
+                    if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
+                    for name, _, state, _ in arguments[1]["Drivers"] if name == self.name]
+        self.bus.settle()
+        seen = len(states())
+        os.kill(self.bus.driver(self.driver_name), signal.SIGKILL)
+        self.bus.wait(lambda: any(state != "attached" for state in states()[seen:]), "the end of the driver")
+        # One that ends soon after it was attached is started again only when it is needed; these tests are that quick.
+        expect("NoSuchDomain", self.bus.call, self.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
+
+
+def variants(options):
+    kinds = {bool: "b", int: "u", str: "s"}
+    return {name: value if isinstance(value, GLib.Variant) else GLib.Variant(kinds[type(value)], value)
+            for name, value in options.items()}
+
+
+def as_user(user, *command, check=False):
+    """Runs busctl (or another command) as a user without rights; returns its exit status and output."""
+    result = subprocess.run(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *command], capture_output=True, text=True)
+    return result.returncode, result.stdout + result.stderr
+
+
+def call_as(user, path, interface, member, signature="", *arguments, interactive=False):
+    command = ["busctl", f"--allow-interactive-authorization={'yes' if interactive else 'no'}", "call", NAME, path,
+               f"{NAME}.{interface}" if not interface.startswith("org.") else interface, member]
+    return as_user(user, *command, *([signature] if signature else []), *[str(a) for a in arguments])
+
+
+def expect(name, function, *arguments, **options):
+    """The call must fail with this error (its last part); returns its message."""
+    try:
+        result = function(*arguments, **options)
+    except BusError as error:
+        assert error.name.endswith("." + name), f"wanted {name}, got {error}"
+        return error.message
+    raise AssertionError(f"wanted {name}, got the answer {result!r}")
+
+
+def contains(text, *parts):
+    for part in parts:
+        assert part in text, f"{part!r} is not in {text!r}"
+
+
+def read_until(fd, pattern):
+    """Reads a console until what it has said matches."""
+    data = b""
+    while not re.search(pattern, data):
+        piece = os.read(fd, 65536)
+        assert piece, f"the console ended; it had said {data[-2000:]!r}"
+        data += piece
+    return data
+
+
+class Skip(Exception):
+    pass
+
+
+def run(tests, *arguments, after_failure=lambda: None):
+    """Runs test functions and prints TAP; a test's name is what it promises."""
+    only = os.environ.get("VIRTBUS_TESTS", "")
+    tests = [t for t in tests if re.search(only, t.__name__)]
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    for number, test in enumerate(tests, 1):
+        name = test.__name__.replace("_", " ")
+        began = time.monotonic()
+        try:
+            test(*arguments)
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+        except Exception:  # a failure of any kind fails the test, and the next one runs
+            failed += 1
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}")
+            print(f"not ok {number} - {name}", flush=True)
+            after_failure()
+        print(f"# {time.monotonic() - began:.1f} s", flush=True)
+    log = os.path.join(ROOT, "log")
+    if os.path.exists(log):
+        text = open(log, errors="replace").read()
+        if failed:
+            for line in text.splitlines()[-60:]:
+                print(f"# log: {line}")
+        if "ERROR: AddressSanitizer" in text or "runtime error:" in text or "ERROR: LeakSanitizer" in text:
+            for line in text.splitlines():
+                print(f"# log: {line}")
+            failed += 1
+    sys.exit(1 if failed else 0)
