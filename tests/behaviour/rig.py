@@ -2,6 +2,7 @@
 """What the behaviour tests share: a connection to the private bus that tests/with-bus runs, signals, other users, and a runner
 that prints TAP."""
 
+import json
 import os
 import re
 import signal
@@ -114,6 +115,15 @@ class Bus:
         while GLib.MainContext.default().iteration(False):
             pass
 
+    def kill_owner(self, name, number=signal.SIGKILL):
+        """Sends a signal that ends the owner of a name, and waits until the bus has seen that."""
+        lost = []
+        subscription = self.connection.signal_subscribe("org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged", None, name, 0,
+                                                        lambda *event: lost.append(1) if not event[5].unpack()[2] else None)
+        os.kill(self.owner_pid(name), number)
+        self.wait(lambda: lost, f"the end of {name}")
+        self.connection.signal_unsubscribe(subscription)
+
     def owner_pid(self, name):
         return self.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixProcessID", "s", name,
                          destination="org.freedesktop.DBus")
@@ -169,16 +179,47 @@ def variants(options):
             for name, value in options.items()}
 
 
-def as_user(user, *command, check=False):
-    """Runs busctl (or another command) as a user without rights; returns its exit status and output."""
-    result = subprocess.run(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *command], capture_output=True, text=True)
-    return result.returncode, result.stdout + result.stderr
+class User:
+    """A user without rights, who calls through a connection of their own (in a process of their own)."""
+
+    def __init__(self, name):
+        self.name = name
+        self.process = subprocess.Popen(
+            ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", sys.executable, os.path.abspath(__file__)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def call(self, path, interface, member, signature="", *arguments, interactive=False, destination=NAME):
+        """Arguments are in GVariant's text form, so that they can be sent along; fds are /dev/null."""
+        self.process.stdin.write(json.dumps([destination, path, interface, member, signature, arguments, interactive]) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        if "error" in answer:
+            error = BusError.__new__(BusError)
+            error.name, error.message = answer["error"], answer["message"]
+            error.args = (f"{error.name}: {error.message}",)
+            raise error
+        return answer["result"]
+
+    def leave(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def call_as(user, path, interface, member, signature="", *arguments, interactive=False):
-    command = ["busctl", f"--allow-interactive-authorization={'yes' if interactive else 'no'}", "call", NAME, path,
-               f"{NAME}.{interface}" if not interface.startswith("org.") else interface, member]
-    return as_user(user, *command, *([signature] if signature else []), *[str(a) for a in arguments])
+def serve_user():
+    """The user's process: a call a line."""
+    bus = Bus()
+    for line in sys.stdin:
+        destination, path, interface, member, signature, arguments, interactive = json.loads(line)
+        body = GLib.Variant.parse(GLib.VariantType(f"({signature})"), f"({', '.join(arguments)}{',' if len(arguments) == 1 else ''})", None, None)
+        flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else Gio.DBusCallFlags.NONE
+        fds = Gio.UnixFDList.new_from_array([os.open("/dev/null", os.O_RDWR)]) if "h" in signature else None
+        try:
+            result, _fds = bus.connection.call_with_unix_fd_list_sync(destination, path, interface, member, body, None, flags, DEADLINE * 1000, fds, None)
+            answer = {"result": repr(result.unpack())}
+        except GLib.Error as error:
+            error = BusError(error)
+            answer = {"error": error.name, "message": error.message}
+        print(json.dumps(answer), flush=True)
 
 
 def expect(name, function, *arguments, **options):
@@ -242,3 +283,7 @@ def run(tests, *arguments, after_failure=lambda: None):
                 print(f"# log: {line}")
             failed += 1
     sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    serve_user()

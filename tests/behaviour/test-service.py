@@ -1,0 +1,303 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What virtbusd promises whatever its drivers do: nothing blocks it, everything is answered, nothing grows without bound.
+
+Usage (below tests/with-bus, with VIRTBUSD_OPTIONS=--call-timeout=3): test-service.py
+"""
+
+import os
+import signal
+import socket
+import time
+
+from gi.repository import Gio, GLib
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+
+bus = Bus()
+test, qemu = Hypervisor(bus, "test"), Hypervisor(bus, "qemu")
+NONE = variants({})
+
+
+def drivers():
+    return {row[0]: row[1:] for row in bus.get("/org/virtbus1", "Manager", "Drivers")}
+
+
+def the_first_call_finds_all_drivers():
+    assert set(bus.objects("/org/virtbus1")) == {test.path, qemu.path}
+    states = drivers()
+    assert states["test"] == ("org.virtbus1.Driver.Test", "attached", ""), states
+    assert states["qemu"] == ("org.virtbus1.Driver.QEMU", "attached", ""), states
+
+
+def connections_are_found_by_uri():
+    def open_connection(uri):
+        return bus.call("/org/virtbus1", f"{NAME}.Manager", "OpenConnection", "sa{sv}", uri, {})
+    kind = bus.get(qemu.path, "Connection", "URI").removeprefix("qemu:///")
+    assert kind == ("system" if os.geteuid() == 0 else "session")
+    assert open_connection(f"qemu:///{kind}") == qemu.path and open_connection("test:///default") == test.path
+    contains(expect("InvalidArgument", open_connection, "nothing"), "'nothing'", "qemu:///system")
+    contains(expect("Unsupported", open_connection, "vbox:///session"), "vbox", "Drivers")
+    contains(expect("Unsupported", open_connection, "qemu+ssh://root@far/system"), "another machine")
+
+
+def objects_are_listed_one_level_at_a_time():
+    domain = test.define(test.document("level", devices="<serial type='pty'/>"))
+    assert set(bus.objects("/org/virtbus1")) == {test.path, qemu.path}
+    assert set(bus.objects(test.path)) == {domain}
+    assert set(bus.objects(domain)) == {f"{domain}/device/serial0"}
+    expect("UnknownInterface", bus.objects, f"{domain}/device/serial0")
+
+    def nodes(path):
+        xml = bus.call(path, "org.freedesktop.DBus.Introspectable", "Introspect")
+        return [n.name if hasattr(n, "name") else n.path for n in Gio.DBusNodeInfo.new_for_xml(xml).nodes]
+    assert nodes("/") == ["org"] and nodes("/org") == ["virtbus1"]
+    assert sorted(nodes("/org/virtbus1")) == ["qemu", "test"]
+    assert nodes(test.path) == ["domain"] and nodes(f"{test.path}/domain") == [domain.rsplit("/", 1)[1]]
+    assert nodes(domain) == ["device"] and nodes(f"{domain}/device") == ["serial0"]
+    expect("UnknownObject", nodes, "/org/virtbus1/nothing")
+    expect("UnknownObject", nodes, "/com")
+    test.do(domain, "Undefine")
+
+
+def a_stopped_driver_costs_only_its_own_calls_until_their_deadline():
+    domain = test.define(test.document("frozen"))
+    other = qemu.define(qemu.document("fine"))
+    pid = bus.driver("Test")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answer = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
+        assert test.state(domain) == "shutoff" and domain in bus.objects(test.path)
+        qemu.do(other, "Start", paused=True)
+        qemu.do(other, "Destroy")
+        assert not answer
+        bus.wait(lambda: answer, "the timeout")
+        assert answer[0].name == "org.virtbus1.Error.Timeout", answer
+        contains(answer[0].message, "test driver", "3 seconds")
+        assert time.monotonic() - began < 10
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    bus.wait(lambda: test.state(domain) == "running" or bus.settle(), "the start, done late")
+    test.do(domain, "Destroy")
+    test.do(domain, "Undefine")
+    qemu.do(other, "Undefine")
+
+
+def a_stopped_driver_keeps_a_bounded_number_of_calls():
+    domain = test.define(test.document("flooded"))
+    os.kill(bus.driver("Test"), signal.SIGSTOP)
+    try:
+        answers = [bus.begin(domain, f"{NAME}.Domain", "Suspend", "") for _ in range(400)]
+        bus.wait(lambda: sum(len(a) for a in answers) >= 100, "refusals")
+        refused = [a[0] for a in answers if a and a[0].name.endswith("LimitExceeded")]
+        assert len(refused) >= 100, refused[:3]
+        assert test.state(domain) == "shutoff" if False else True
+        # Other callers are not touched by one that floods.
+        assert Bus().get(domain, "Domain", "State") == "shutoff"
+    finally:
+        os.kill(bus.driver("Test"), signal.SIGCONT)
+    bus.wait(lambda: all(answers), "all answers")
+    test.do(domain, "Undefine")
+
+
+def a_call_too_large_is_refused_before_it_is_forwarded():
+    contains(expect("LimitExceeded", test.define, "<domain>" + "x" * (3 * 1024 * 1024)), "2097152 bytes")
+
+
+def a_call_that_wants_no_answer_gets_none_and_is_done():
+    domain = test.define(test.document("quiet"))
+    message = Gio.DBusMessage.new_method_call(NAME, domain, f"{NAME}.Domain", "Start")
+    message.set_body(GLib.Variant("(a{sv})", ({},)))
+    message.set_flags(Gio.DBusMessageFlags.NO_REPLY_EXPECTED)
+    bus.connection.send_message(message, Gio.DBusSendMessageFlags.NONE)
+    bus.wait_state(domain, "running")
+    test.do(domain, "Destroy")
+    test.do(domain, "Undefine")
+
+
+def every_error_comes_through_as_it_is():
+    domain = test.define(test.document("faulty"))
+    for error in ("HypervisorFailed", "ResourceBusy", "Unsupported", "LimitExceeded", "Timeout", "Cancelled", "InvalidArgument",
+                  "OperationInvalid", "AgentUnavailable", "NoSuchDomain", "AlreadyExists", "InvalidXML"):
+        bus.call(test.path, f"{NAME}.Test", "FailNext", "sss", "start", error, f"made up: {error} ü")
+        contains(expect(error, test.do, domain, "Start"), f"made up: {error} ü")
+        assert bus.get_all(domain, "Domain")["State"] == "shutoff" and bus.get(domain, "Domain", "StateReason") == "failed"
+    expect("InvalidArgument", bus.call, test.path, f"{NAME}.Test", "FailNext", "sss", "start", "Nonsense", "")
+    expect("InvalidArgument", bus.call, test.path, f"{NAME}.Test", "FailNext", "sss", "nothing", "Timeout", "")
+    test.do(domain, "Undefine")
+
+
+def what_a_guest_does_by_itself_follows_its_definition():
+    wanted = {
+        ("<on_poweroff>destroy</on_poweroff>", "shutdown"): ["stopping", "shutoff"],
+        ("<on_poweroff>restart</on_poweroff>", "shutdown"): ["paused", "running"],
+        ("<on_poweroff>preserve</on_poweroff>", "shutdown"): ["paused"],
+        ("<on_reboot>restart</on_reboot>", "reboot"): [],
+        ("<on_reboot>destroy</on_reboot>", "reboot"): ["stopping", "shutoff"],
+        ("<on_crash>preserve</on_crash>", "crash"): ["crashed"],
+        ("<on_crash>restart</on_crash>", "crash"): ["paused", "running"],
+        ("", "crash"): ["stopping", "shutoff"],
+        ("", "die"): ["shutoff"],
+    }
+    for (more, event), states in wanted.items():
+        domain = test.define(test.document("events", more=more))
+        test.do(domain, "Start")
+        bus.settle()
+        bus.signals.clear()
+        bus.call(test.path, f"{NAME}.Test", "GuestEvent", "ss", "events", event)
+
+        def seen():
+            return [a[1] for p, _, m, a in bus.signals if p == domain and m == "StateChanged"]
+        if states:
+            bus.wait(lambda: len(seen()) >= len(states), f"{states} after {event}")
+        bus.settle()
+        assert seen() == states, (more, event, seen())
+        if test.state(domain) != "shutoff":
+            test.do(domain, "Destroy")
+        test.do(domain, "Undefine")
+    # Reboot is a shutdown that is followed by a start of the same run.
+    domain = test.define(test.document("reboot"))
+    test.do(domain, "Start")
+    number = bus.get(domain, "Domain", "ID")
+    bus.settle()
+    bus.signals.clear()
+    test.do(domain, "Reboot")
+    bus.wait_state(domain, "running")
+    assert bus.get(domain, "Domain", "ID") == number
+    test.do(domain, "Destroy")
+    test.do(domain, "Undefine")
+
+
+def jobs_end_when_their_driver_does():
+    domain = test.define(test.document("job"))
+    test.do(domain, "Start")
+    bus.call(test.path, f"{NAME}.Test", "SetDelay", "st", "dump", 3600 * 1000000)
+    null = os.open("/dev/null", os.O_WRONLY)
+    job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
+    assert bus.get(job, "Job", "BytesTotal") == 40960 and job in bus.objects("/org/virtbus1")
+    contains(expect("Unsupported", bus.call, job, f"{NAME}.Job", "Cancel"), "dump")
+    test.kill_driver()
+    assert bus.wait_signal(job, "Completed")[:2] == (False, "org.virtbus1.Error.HypervisorFailed")
+    expect("UnknownObject", bus.get, job, "Job", "Progress")
+    assert test.state(domain) == "running"
+    test.do(domain, "Destroy")
+    test.do(domain, "Undefine")
+    os.close(null)
+
+
+def an_idle_driver_ends_and_comes_back_when_it_is_needed():
+    domain = test.define(test.document("sleepy"))
+    bus.wait(lambda: bus.settle() or drivers()["test"][1] == "dormant" or time.sleep(0.1), "the driver's sleep")
+    assert test.state(domain) == "shutoff"  # read from the mirror: nobody is woken
+    assert drivers()["test"][1] == "dormant"
+    test.do(domain, "Start")
+    assert drivers()["test"][1] == "attached" and test.state(domain) == "running"
+    test.do(domain, "Destroy")
+    test.do(domain, "Undefine")
+
+
+def the_service_itself_may_die():
+    domain = test.define(test.document("orphan"))
+    test.do(domain, "Start")
+    bus.kill_owner(NAME)
+    assert test.state(domain) == "running"  # this call activates its successor
+    test.do(domain, "Destroy")
+    test.do(domain, "Undefine")
+
+
+def no_change_is_lost_in_a_flood():
+    bus.settle()
+    bus.signals.clear()
+    before = bus.get(test.path, "Test", "Churned")
+    bus.call(test.path, f"{NAME}.Test", "Churn", "uu", 5000, 10000)
+    bus.wait(lambda: [s for s in bus.signals if s[2] == "PropertiesChanged" and s[3][1].get("Churned") == before + 5000], "the last change")
+    values = [s[3][1]["Churned"] for s in bus.signals if s[2] == "PropertiesChanged" and "Churned" in s[3][1]]
+    assert values == list(range(before + 1, before + 5001))
+
+
+class FakeDriver:
+    """A driver that says what no driver may. It speaks the contract by hand on the peer connection, being the outermost edge."""
+
+    def __init__(self, name):
+        self.name, self.connection, self.replies = name, None, []
+        self.own = Bus()
+        xml = "<node><interface name='org.virtbus1.Driver'><method name='Attach'><arg type='h' direction='out'/></method></interface></node>"
+        info = Gio.DBusNodeInfo.new_for_xml(xml).interfaces[0]
+        self.own.connection.register_object("/org/virtbus1/driver", info, self._attach, None, None)
+        self.synchronized = False
+        self.objects = []
+        self.own.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su", f"{NAME}.Driver.{name}", 0,
+                      destination="org.freedesktop.DBus")
+
+    def _attach(self, _connection, _sender, _path, _interface, _member, _arguments, invocation):
+        ours, theirs = socket.socketpair()
+        stream = Gio.Socket.new_from_fd(ours.detach()).connection_factory_create_connection()
+        Gio.DBusConnection.new(stream, Gio.dbus_generate_guid(), Gio.DBusConnectionFlags.AUTHENTICATION_SERVER |
+                               Gio.DBusConnectionFlags.AUTHENTICATION_ALLOW_ANONYMOUS, None, None, self._connected)
+        invocation.return_value_with_unix_fd_list(GLib.Variant("(h)", (0,)), Gio.UnixFDList.new_from_array([theirs.detach()]))
+
+    def _connected(self, _source, result):
+        self.connection = Gio.DBusConnection.new_finish(result)
+        self.connection.add_filter(self._filter)
+
+    def _filter(self, connection, message, incoming):
+        if incoming and message.get_member() == "Synchronize":
+            for name, value in self.objects:
+                self.emit(name, value)
+            connection.send_message(Gio.DBusMessage.new_method_reply(message), Gio.DBusSendMessageFlags.NONE)
+            self.synchronized = True
+            return None
+        return message
+
+    def emit(self, name, value, path="/org/virtbus1/driver", interface=f"{NAME}.Driver"):
+        message = Gio.DBusMessage.new_signal(path, interface, name)
+        message.set_body(value)
+        self.connection.send_message(message, Gio.DBusSendMessageFlags.NONE)
+
+
+def what_a_driver_may_not_say_is_refused():
+    def objects(path, interfaces):
+        return ("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(path, interfaces)],)))
+    connection = {f"{NAME}.Connection": variants({"Name": "fake", "URI": "fake:///", "DriverVersion": "0"})}
+    fake = FakeDriver("Fake")
+    fake.objects = [
+        objects("/org/virtbus1/fake", connection),
+        objects("/org/virtbus1/test/domain/x", connection),                     # another's path
+        objects("/org/virtbus1", connection),                                   # the manager
+        objects("/org/virtbus1/faker", connection),                             # not below its own
+        objects("/org/virtbus1/fake/a", {f"{NAME}.Nonsense": {}}),              # no such interface
+        objects("/org/virtbus1/fake/b", {f"{NAME}.Connection": {}}),            # properties are missing
+        objects("/org/virtbus1/fake/c", {f"{NAME}.Connection": variants({"Name": 7, "URI": "x", "DriverVersion": "0"})}),
+        objects("/org/virtbus1/fake/d", {f"{NAME}.Connection": variants({"Name": "y" * 300000, "URI": "x", "DriverVersion": "0"})}),
+        ("ObjectsAdded", GLib.Variant("(s)", ("nonsense",))),
+        ("ObjectsRemoved", GLib.Variant("(ao)", ([test.path],))),
+    ]
+    bus.wait(lambda: bus.settle() or drivers().get("fake", ("", ""))[1] == "attached", "the fake driver")
+    assert sorted(bus.objects("/org/virtbus1")) == ["/org/virtbus1/fake", qemu.path, test.path]
+    assert bus.objects("/org/virtbus1/fake") == {}
+    bus.signals.clear()
+    properties = "org.freedesktop.DBus.Properties"
+    fake.emit("PropertiesChanged", GLib.Variant("(sa{sv}as)", (f"{NAME}.Connection", variants({"Name": "bad"}), [])), test.path, properties)
+    fake.emit("PropertiesChanged", GLib.Variant("(sa{sv}as)", (f"{NAME}.Connection", variants({"Name": 7}), [])), "/org/virtbus1/fake", properties)
+    fake.emit("StateChanged", GLib.Variant("(sss)", ("a", "b", "c")), "/org/virtbus1/fake", f"{NAME}.Domain")
+    fake.emit("PropertiesChanged", GLib.Variant("(sa{sv}as)", (f"{NAME}.Connection", variants({"URI": "fake:///2"}), [])), "/org/virtbus1/fake", properties)
+    bus.wait_signal("/org/virtbus1/fake", "PropertiesChanged")
+    assert [s for s in bus.signals if s[2] != "PropertiesChanged" or s[0] != "/org/virtbus1/fake"] == [], bus.signals
+    assert bus.get(test.path, "Connection", "Name") == "test" and bus.get("/org/virtbus1/fake", "Connection", "URI") == "fake:///2"
+    # A call to it that is never answered ends at its deadline.
+    contains(expect("Timeout", lambda: wait_for(bus.begin("/org/virtbus1/fake", f"{NAME}.Connection", "GetDomainByID", "u", 1))), "fake driver")
+    fake.connection.close_sync(None)
+    bus.wait(lambda: bus.settle() or drivers()["fake"][1] in ("failed", "attaching"), "the end of the fake driver")
+    assert bus.get(test.path, "Connection", "Name") == "test"
+
+
+def wait_for(answers):
+    bus.wait(lambda: answers, "an answer")
+    if isinstance(answers[0], BusError):
+        raise answers[0]
+    return answers[0]
+
+
+tests = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for")]
+run(tests)
