@@ -656,7 +656,8 @@ void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *o
         if (!driver)
                 return;
         driver->owned = owner != NULL;
-        if (driver->owned ? driver->state == DRIVER_NEW : driver->state == DRIVER_LOST)
+        /* One that has come by itself, or been started again by systemd; or the end of a dying one. */
+        if (driver->owned ? driver->state == DRIVER_NEW || driver->state == DRIVER_FAILED : driver->state == DRIVER_LOST)
                 driver_attach(driver);
 }
 

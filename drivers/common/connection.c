@@ -83,13 +83,20 @@ static void load_status(void *data, const char *uuid, const char *text) {
                 log_error("the running domain %s is left as it is: %s", uuid, error->message);
 }
 
-static void start_with_machine(Connection *connection) {
+void connection_resume(Connection *connection) {
         g_autoptr(GList) domains = g_hash_table_get_values(connection->by_uuid);
+        bool first_run = store_is_first_run(connection->store);
+        connection->resumed = true;
+        for (GList *link = domains; link; link = link->next)
+                domain_ref(link->data); /* one may end, and go, while others are found */
         for (GList *link = domains; link; link = link->next) {
                 Domain *domain = link->data;
-                if (domain->autostart && !domain_is_active(domain))
+                if (domain_is_active(domain))
+                        domain_reattach(domain);
+                else if (domain->autostart && first_run)
                         domain_operate(domain, (Operation) { .kind = OPERATION_START });
         }
+        g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
 }
 
 Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const char *state,
@@ -118,8 +125,6 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         connection_publish(connection);
         store_each_definition(connection->store, load_definition, connection);
         store_each_status(connection->store, load_status, connection);
-        if (store_is_first_run(connection->store))
-                start_with_machine(connection);
         return g_steal_pointer(&connection);
 }
 

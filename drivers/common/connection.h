@@ -22,14 +22,20 @@ struct Connection {
         GHashTable *reserved;          /* names and UUIDs of domains whose definition is being written */
         uint32_t last_id;
         unsigned n_active;
+        bool resumed;
         void (*idle)(void *data);      /* something has ended: see whether anything is left */
         void *idle_data;
         void *data;                    /* the hypervisor's own */
 };
 
-/* Opens a hypervisor: reads the definitions, finds the domains that run, and starts those to be started with the machine. */
+/* Opens a hypervisor: reads the definitions, and what is written of the domains that ran. */
 Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const char *state,
                             const char *runtime, const char *log, GError **error);
+
+/* Finds the running domains, and starts those to be started with the machine. To be called once, when those who want to know
+ * what has become of them are there. */
+void connection_resume(Connection *connection);
+
 void connection_close(Connection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_close)
 

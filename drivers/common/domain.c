@@ -199,8 +199,14 @@ bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
         connection->n_active++;
         domain_announce(domain, NULL);
         domain_publish_devices(domain);
-        domain_operate(domain, (Operation) { .kind = OPERATION_REATTACH, .status = xmlCopyDoc(status, 1) });
+        Operation *reattach = g_new0(Operation, 1);
+        *reattach = (Operation) { .domain = domain, .kind = OPERATION_REATTACH, .fd = -1, .status = xmlCopyDoc(status, 1) };
+        g_queue_push_tail(&domain->waiting, reattach);
         return true;
+}
+
+void domain_reattach(Domain *domain) {
+        run_next(domain);
 }
 
 /* States */

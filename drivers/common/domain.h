@@ -154,8 +154,9 @@ void domain_set_live(Domain *domain, Definition *definition);
 /* What has changed of all there is to save of a running domain. */
 void domain_save_status(Domain *domain);
 
-/* Makes the active domain that a status document describes, and has the hypervisor find it. */
+/* Makes the active domain that a status document describes; domain_reattach has the hypervisor find it. */
 bool domain_restore(Connection *connection, xmlDoc *status, GError **error);
+void domain_reattach(Domain *domain);
 
 /* domain-bus.c: the objects of a domain and its devices. */
 void domain_publish(Domain *domain);

@@ -77,7 +77,12 @@ static int on_release(Driver *driver, sd_bus_message *call) {
 static int on_synchronize(Driver *driver, sd_bus_message *call) {
         objects_set_peer(driver->objects, driver->peer);
         int r = objects_send_all(driver->objects);
-        return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+        if (r >= 0)
+                r = sd_bus_reply_method_return(call, NULL);
+        /* What was running is found only now, so that whatever has happened to it is signalled. */
+        if (r >= 0 && !driver->connection->resumed)
+                connection_resume(driver->connection);
+        return r;
 }
 
 static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *error) {

@@ -28,11 +28,21 @@ static bool check_tree(const xmlNode *element, unsigned depth, unsigned *n_eleme
         return true;
 }
 
-static void parse_error(GError **error, xmlParserCtxt *context) {
-        const xmlError *fault = xmlCtxtGetLastError(context);
-        g_autofree char *message = g_strdup(fault && fault->message ? g_strchomp(fault->message) : "unreadable");
-        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "line %d, element <%s>: %s", fault ? fault->line : 0,
-                          context->node ? (const char *) context->node->name : "none", message);
+/* What a parser has met: kept at once, as its tree is gone when it returns. */
+typedef struct ParseState {
+        bool has_document_type;
+        int line;      /* of the first error */
+        char *element, *message;
+} ParseState;
+
+static void keep_error(void *context, xmlErrorPtr fault) {
+        xmlParserCtxt *parser = context;
+        ParseState *state = parser->_private;
+        if (state->message || fault->level < XML_ERR_ERROR)
+                return;
+        state->line = fault->line;
+        state->element = g_strdup(parser->node ? (const char *) parser->node->name : "none");
+        state->message = g_strchomp(g_strdup(fault->message ? fault->message : "unreadable"));
 }
 
 /* A document type could define entities that multiply or read files: the parser stops at the first sight of one. */
@@ -41,7 +51,7 @@ static void refuse_document_type(void *context, const xmlChar *name, const xmlCh
         (void) name;
         (void) external;
         (void) system;
-        *(bool *) parser->_private = true;
+        ((ParseState *) parser->_private)->has_document_type = true;
         xmlStopParser(parser);
 }
 
@@ -52,21 +62,25 @@ xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
                                   XML_BYTES_MAX);
                 return NULL;
         }
-        bool has_document_type = false;
+        ParseState state = { 0 };
         xmlParserCtxt *context = xmlNewParserCtxt();
-        context->_private = &has_document_type;
+        context->_private = &state;
+        context->sax->serror = keep_error;
         context->sax->internalSubset = refuse_document_type;
         g_autoptr(xmlDoc) document =
                         xmlCtxtReadMemory(context, text, (int) length, NULL, "UTF-8",
                                           XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES);
-        if (has_document_type)
+        if (state.has_document_type)
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
                                   "line %d, element <!DOCTYPE>: document types and entities are not allowed: leave it out",
                                   context->input ? context->input->line : 1);
         else if (!document)
-                parse_error(error, context);
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "line %d, element <%s>: %s", state.line,
+                                  state.element ? state.element : "none", state.message ? state.message : "the document is empty");
         xmlFreeParserCtxt(context);
-        if (!document || has_document_type)
+        g_free(state.element);
+        g_free(state.message);
+        if (!document || state.has_document_type)
                 return NULL;
         xmlNode *element = xmlDocGetRootElement(document);
         unsigned n_elements = 0;

@@ -37,7 +37,7 @@ typedef struct Builder {
         bool q35;
         bool order_by_kind; /* os/boot rather than boot order */
         unsigned order[4];  /* then: bootindex of hd, cdrom, network, fd; 0 for none */
-        bool has_usb, has_scsi, has_serial_bus, has_serial;
+        bool has_usb, has_scsi, has_sata, has_serial_bus, has_serial;
 } Builder;
 
 static bool unsupported(GError **error, const xmlNode *element, const char *what) {
@@ -311,11 +311,17 @@ static char *build_image(Builder *builder, const char *alias, GPtrArray *layers,
         return g_steal_pointer(&below);
 }
 
-/* The SCSI controller that disks need, made where the document has none: libvirt's choice of model. */
+/* The controllers that disks need, made where the document has none: libvirt's choice of model. */
 static void ensure_scsi(Builder *builder) {
         if (!builder->has_scsi)
                 add_json(builder, "-device", json_make("driver", 's', "lsi", "id", 's', "scsi0", NULL));
         builder->has_scsi = true;
+}
+
+static void ensure_sata(Builder *builder) {
+        if (!builder->has_sata)
+                add_json(builder, "-device", json_make("driver", 's', "ahci", "id", 's', "sata0", NULL));
+        builder->has_sata = true;
 }
 
 /* How a disk is attached: the numbers are in its alias, which follows from its name or address. */
@@ -348,6 +354,8 @@ static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDe
                 bus = g_strdup_printf("ide.%u", b);
                 json_add(device, "driver", 's', cdrom ? "ide-cd" : "ide-hd", "bus", 's', bus, "unit", 'i', (gint64) d, NULL);
         } else if (strcmp(part->bus, "sata") == 0) {
+                if (!builder->q35)
+                        ensure_sata(builder);
                 bus = builder->q35 && a == 0 ? g_strdup_printf("ide.%u", d) : g_strdup_printf("sata%u.%u", a, d);
                 json_add(device, "driver", 's', cdrom ? "ide-cd" : "ide-hd", "bus", 's', bus, NULL);
         } else if (strcmp(part->bus, "scsi") == 0) {
@@ -643,6 +651,7 @@ static bool build_controller(Builder *builder, xmlNode *element, const DeviceDef
                 builder->has_usb = true;
         }
         builder->has_scsi |= strcmp(type, "scsi") == 0;
+        builder->has_sata |= strcmp(type, "sata") == 0;
         builder->has_serial_bus |= strcmp(type, "virtio-serial") == 0;
         g_autoptr(JsonObject) device = json_make("driver", 's', driver, "id", 's', id, NULL);
         if (strcmp(driver, "pcie-root-port") == 0) {

@@ -109,6 +109,18 @@ class Bus:
     def wait_state(self, domain, state):
         self.wait_signal(domain, "StateChanged", lambda arguments: arguments[1] == state)
 
+    def wait_driver(self, name, *states):
+        """Waits until Manager.Drivers says that the driver is in one of the states."""
+        now = [{row[0]: row[2] for row in self.get("/org/virtbus1", "Manager", "Drivers")}.get(name)]
+
+        def state():
+            told = [row[2] for path, _, member, arguments in self.signals[seen:]
+                    if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
+                    for row in arguments[1]["Drivers"] if row[0] == name]
+            return (now + told)[-1]
+        seen = len(self.signals)
+        self.wait(lambda: state() in states, f"driver {name} to be {' or '.join(states)}")
+
     def settle(self):
         """Takes in all signals that were sent before now: the bus keeps the order of what one service sends."""
         self.call("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping")

@@ -224,10 +224,8 @@ def a_dump_is_a_job_that_says_how_far_it_is():
     path = os.path.join(ROOT, "core")
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     fresh()
-    reader, writer = bus, fd
-    job = reader.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[writer])
+    job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[fd])
     assert job.startswith(f"/org/virtbus1/job/{hypervisor.name}_"), job
-    expect("Unsupported", bus.call, job, f"{NAME}.Job", "Cancel") if [s for s in bus.signals if s[2] == "Completed"] == [] else None
     arguments = bus.wait_signal(job, "Completed")
     assert arguments == (True, "", ""), arguments
     bus.settle()
@@ -278,15 +276,13 @@ def a_driver_that_dies_fails_its_calls_and_no_others():
     bus.wait(lambda: answer, "an answer")
     assert answer[0].name.endswith("HypervisorFailed") and "ended" in answer[0].message, answer
     expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
-    if hypervisor.state(domain) != "shutoff":  # it had read the call before it died
-        bus.wait(lambda: hypervisor.state(domain) in ("running", "shutoff"), "a settled state")
     remove(domain)
 
 
 BAD = [
     # error, what its message names, the document
     ("InvalidXML", ["line 1"], "<domain"),
-    ("InvalidXML", ["line 1"], ""),
+    ("InvalidXML", ["empty"], ""),
     ("InvalidXML", ["line 2", "<b>"], "<domain type='test'>\n<b></domain>"),
     ("InvalidXML", ["<network>", "<domain>"], "<network/>"),
     ("InvalidXML", ["DOCTYPE", "leave it out"], "<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;&a;'>]><domain type='test'><name>&b;</name></domain>"),

@@ -1,0 +1,352 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the QEMU driver does beyond what every driver does: real guests, real images, real networks.
+
+Usage (below tests/with-bus): test-qemu.py GUEST, the folder that tests/guest/build-guest has filled.
+"""
+
+import os
+import pwd
+import re
+import signal
+import subprocess
+import sys
+
+from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, expect, read_until, run, variants
+
+bus = Bus()
+qemu = Hypervisor(bus, "qemu")
+GUEST = os.path.abspath(sys.argv[1])
+UUID = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+WORK = os.path.join(ROOT, "images")
+os.makedirs(WORK, mode=0o711, exist_ok=True)
+
+
+def kernel(cmdline=""):
+    return f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd><cmdline>console=ttyS0 quiet {cmdline}</cmdline>"
+
+
+def guest(name, devices="<serial type='pty'/>", cmdline="", more=""):
+    return qemu.document(name, devices=devices, memory=256, kernel=kernel(cmdline), more=more)
+
+
+def open_console(domain, alias="serial0"):
+    return bus.call(f"{domain}/device/{alias}", f"{NAME}.Device.Console", "Open", "a{sv}", {})
+
+
+def boot(domain):
+    """Starts a guest and returns its console, from which its first line has been read."""
+    qemu.do(domain, "Start", paused=True)
+    fd = open_console(domain)
+    qemu.do(domain, "Resume")
+    read_until(fd, rb"GUEST-UP")
+    return fd
+
+
+def pid_of(domain):
+    uuid = bus.get(domain, "Domain", "UUID")
+    return int(re.search(r' pid="(\d+)"', open(f"{ROOT}/qemu/run/qemu/domains/{uuid}.xml", encoding="utf-8").read()).group(1))
+
+
+def image(name, *arguments, format="qcow2", size="16M"):
+    path = os.path.join(WORK, name)
+    subprocess.run(["qemu-img", "create", "-q", "-f", format, *arguments, path, *([size] if size else [])], check=True)
+    os.chmod(path, 0o600)  # root's alone: QEMU's user can open it only through what it is given
+    return path
+
+
+def disk(path, target="vda", bus_name="virtio", format="qcow2", more="", kind="file"):
+    attribute = "dev" if kind == "block" else "file"
+    return (f"<disk type='{kind}'><driver name='qemu' type='{format}'/><source {attribute}='{path}'/>"
+            f"<target dev='{target}' bus='{bus_name}'/>{more}</disk>")
+
+
+def cleared(domain):
+    if qemu.state(domain) != "shutoff":
+        qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+    left = os.listdir(f"{ROOT}/qemu/run/qemu/domains") + os.listdir(f"{ROOT}/qemu/run/qemu/monitors")
+    assert left == [], left
+
+
+def a_real_guest_boots_talks_and_shuts_down():
+    devices = ("<serial type='pty'/><console type='pty'/><interface type='user'><model type='virtio'/></interface>"
+               "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+               "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng><memballoon model='virtio'/>")
+    domain = qemu.define(guest("real", devices))
+    fd = boot(domain)
+    os.write(fd, b"\necho $((6*7)) $(hostname)\n")
+    read_until(fd, rb"42 guest")
+    qemu.do(domain, "Shutdown")
+    bus.wait_state(domain, "shutoff")
+    assert bus.get(domain, "Domain", "StateReason") == "shutdown"
+    cleared(domain)
+
+
+def a_guest_outlives_its_driver():
+    domain = qemu.define(guest("survivor"))
+    os.close(boot(domain))
+    pid = pid_of(domain)
+    qemu.kill_driver()
+    assert qemu.state(domain) == "running" and pid_of(domain) == pid
+    fd = open_console(domain)
+    os.write(fd, b"\necho still $((6*7))\n")
+    read_until(fd, rb"still 42")
+    qemu.do(domain, "Suspend")
+    qemu.kill_driver()
+    assert qemu.state(domain) == "paused"
+    qemu.do(domain, "Resume")
+    os.write(open_console(domain), b"\npoweroff -f\n")
+    bus.wait_state(domain, "shutoff")
+    cleared(domain)
+
+
+def what_happened_while_no_driver_was_there_is_told():
+    domain = qemu.define(guest("lost"))
+    qemu.do(domain, "Start", paused=True)
+    pid = pid_of(domain)
+    driver = bus.driver("QEMU")
+    os.kill(driver, signal.SIGSTOP)  # it sees nothing until it is dead
+    os.kill(pid, signal.SIGKILL)
+    bus.settle()
+    bus.signals.clear()
+    qemu.kill_driver()
+    bus.wait_state(domain, "shutoff")
+    assert bus.get(domain, "Domain", "StateReason") == "unknown"
+    cleared(domain)
+
+
+def a_qemu_that_dies_is_told():
+    domain = qemu.define(guest("mortal"))
+    qemu.do(domain, "Start", paused=True)
+    os.kill(pid_of(domain), signal.SIGKILL)
+    bus.wait_state(domain, "shutoff")
+    assert bus.get(domain, "Domain", "StateReason") == "failed"
+    cleared(domain)
+
+
+def a_stopped_qemu_hurts_nobody_and_can_be_destroyed():
+    stopped, other = qemu.define(guest("stopped")), qemu.define(guest("other"))
+    qemu.do(stopped, "Start")
+    os.kill(pid_of(stopped), signal.SIGSTOP)
+    answer = bus.begin(stopped, f"{NAME}.Domain", "Suspend", "")
+    assert qemu.state(stopped) == "running"
+    qemu.do(other, "Start", paused=True)
+    qemu.do(other, "Resume")
+    cleared_other = qemu.do(other, "Destroy")
+    assert cleared_other == () and not answer
+    qemu.do(stopped, "Destroy")
+    bus.wait(lambda: answer, "the answer to Suspend")
+    assert answer[0].name.rsplit(".", 1)[1] in ("HypervisorFailed", "Cancelled"), answer
+    for domain in (stopped, other):
+        qemu.do(domain, "Undefine")
+
+
+def a_guest_that_reboots_crashes_or_ends_does_what_its_definition_says():
+    domain = qemu.define(guest("reboots", cmdline="reboot-now", more="<on_reboot>destroy</on_reboot>"))
+    qemu.do(domain, "Start")
+    bus.wait_state(domain, "shutoff")
+    cleared(domain)
+    bus.signals.clear()
+    domain = qemu.define(guest("ends", cmdline="poweroff-now", more="<on_poweroff>preserve</on_poweroff>"))
+    qemu.do(domain, "Start")
+    bus.wait_state(domain, "paused")
+    assert bus.get(domain, "Domain", "StateReason") == "shutdown"
+    cleared(domain)
+    bus.signals.clear()
+    domain = qemu.define(guest("again"))
+    os.close(boot(domain))
+    pid = pid_of(domain)
+    qemu.do(domain, "Reboot")
+    bus.wait_signal(domain, "StateChanged", lambda a: a[0] == "running" and a[1] == "paused")
+    bus.wait_signal(domain, "StateChanged", lambda a: a[0] == "paused" and a[2] == "resumed")
+    read_until(open_console(domain), rb"GUEST-UP")
+    assert pid_of(domain) == pid
+    cleared(domain)
+
+
+def qemu_runs_without_privileges_and_in_its_sandbox():
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    domain = qemu.define(guest("caged", devices="<serial type='pty'/>" + disk(image("caged.qcow2"))))
+    qemu.do(domain, "Start", paused=True)
+    status = open(f"/proc/{pid_of(domain)}/status", encoding="utf-8").read()
+    uid = pwd.getpwnam("virtbus-qemu").pw_uid
+    assert re.search(rf"^Uid:\t{uid}\t{uid}\t{uid}\t{uid}$", status, re.M), status
+    assert re.search(r"^CapEff:\t0+$", status, re.M) and "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, status
+    targets = [os.readlink(f"/proc/{pid_of(domain)}/fd/{fd}") for fd in os.listdir(f"/proc/{pid_of(domain)}/fd")]
+    files = {t for t in targets if t.startswith("/") and not t.startswith("/dev/")}
+    own = {f"{WORK}/caged.qcow2", f"{GUEST}/vmlinuz", f"{GUEST}/guest.cpio.gz"}
+    assert {f for f in files if not f.startswith((f"{ROOT}/qemu/log/", "/memfd:"))} <= own, files
+    cleared(domain)
+
+
+def images_of_all_kinds_are_seen_by_the_guest():
+    base = image("base.raw", format="raw")
+    with open(base, "r+b") as file:
+        file.write(b"from the base image")
+    middle = image("middle.qcow2", "-b", base, "-F", "raw", size=None)
+    top = image("top.qcow2", "-b", middle, "-F", "qcow2", size=None)
+    devices = ("<serial type='pty'/><controller type='scsi' index='0' model='virtio-scsi'/>" + disk(top)
+               + disk(image("plain.raw", format="raw"), "sda", "scsi", "raw", "<serial>PLAIN</serial>")
+               + "<disk type='file' device='cdrom'><target dev='sdb' bus='scsi'/></disk>"
+               + disk(image("ide.qcow2"), "hda", "ide") + disk(image("sata.qcow2"), "sdc", "sata"))
+    domain = qemu.define(guest("images", devices))
+    fd = boot(domain)
+    os.write(fd, b"\nhead -c 19 /dev/vda; echo; dd if=/dev/zero of=/dev/vda bs=4096 count=1 conv=fsync; echo sizes $(cat /sys/block/sda/size) end\n")
+    read_until(fd, rb"from the base image")
+    read_until(fd, rb"sizes 32768 end")
+    qemu.do(domain, "Shutdown")
+    bus.wait_state(domain, "shutoff")
+    assert open(base, "rb").read(19) == b"from the base image"  # what is written goes into the top image
+    cleared(domain)
+
+
+def wrong_images_are_refused_and_leave_nothing():
+    no_format = image("no-format.qcow2", size="1M")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", image("b.raw", format="raw"), no_format, "1M"], capture_output=True, check=False)
+    data = bytearray(open(image("loop.qcow2", size="1M"), "rb").read())
+    name = f"{WORK}/loop.qcow2".encode()
+    data[8:16], data[16:20] = (512).to_bytes(8, "big"), len(name).to_bytes(4, "big")
+    header = int.from_bytes(data[100:104], "big")
+    data[header:header + 24] = (0xe2792aca).to_bytes(4, "big") + (5).to_bytes(4, "big") + b"qcow2" + bytes(11)
+    data[512:512 + len(name)] = name
+    open(f"{WORK}/loop.qcow2", "wb").write(data)
+    open(f"{WORK}/lie.qcow2", "wb").write(b"not an image" * 100)
+    data[8:16] = (1 << 62).to_bytes(8, "big")
+    open(f"{WORK}/far.qcow2", "wb").write(data)
+    fifo = os.path.join(WORK, "fifo")
+    os.mkfifo(fifo)
+    cases = [
+        ("InvalidArgument", [f"{WORK}/none.qcow2", "No such file"], disk(f"{WORK}/none.qcow2")),
+        ("InvalidArgument", ["lie.qcow2", "not of format qcow2"], disk(f"{WORK}/lie.qcow2")),
+        ("InvalidArgument", ["far.qcow2", "header"], disk(f"{WORK}/far.qcow2")),
+        ("LimitExceeded", ["loop.qcow2", "64"], disk(f"{WORK}/loop.qcow2")),
+        ("InvalidArgument", ["neither a file nor a block device"], disk(fifo, format="raw")),
+        ("InvalidArgument", ["neither a file nor a block device"], disk("/dev/null", format="raw", kind="block")),
+        ("InvalidArgument", [WORK], disk(WORK, format="raw")),
+    ]
+    for error, parts, devices in cases:
+        domain = qemu.define(qemu.document("wrong", devices=devices))
+        contains(expect(error, qemu.do, domain, "Start"), "wrong", *parts)
+        assert qemu.state(domain) == "shutoff"
+        cleared(domain)
+
+
+def the_documents_paths_are_checked():
+    contains(expect("InvalidArgument", qemu.define, qemu.document("e", devices="<emulator>/nowhere/qemu</emulator>")), "<emulator>", "/nowhere/qemu")
+    contains(expect("InvalidArgument", qemu.define, qemu.document("e", devices="<emulator>/etc/passwd</emulator>")), "/etc/passwd", "no program")
+    for emulator in ("/bin/true", "/bin/false", "/bin/cat"):  # programs, but no QEMUs
+        domain = qemu.define(qemu.document("e", devices=f"<emulator>{emulator}</emulator>"))
+        contains(expect("HypervisorFailed", qemu.do, domain, "Start"), "'e'", "log")
+        cleared(domain)
+    domain = qemu.define(qemu.document("k", kernel="<kernel>/nowhere/vmlinuz</kernel>"))
+    contains(expect("InvalidArgument", qemu.do, domain, "Start"), "/nowhere/vmlinuz", "No such file")
+    cleared(domain)
+    domain = qemu.define(qemu.document("m").replace("machine='pc'", "machine='toaster'"))
+    contains(expect("HypervisorFailed", qemu.do, domain, "Start"), "unsupported machine type", "log")  # QEMU's own words
+    cleared(domain)
+    # A transient domain that cannot start leaves nothing either.
+    expect("InvalidArgument", qemu.create, qemu.document("gone", devices=disk("/nowhere/x")))
+    expect("NoSuchDomain", bus.call, qemu.path, f"{NAME}.Connection", "GetDomainByName", "s", "gone")
+
+
+UNSUPPORTED = [
+    (["line 1", "<sound>"], "<sound model='ich9'/>"),
+    (["<hostdev>"], "<hostdev mode='subsystem' type='pci'/>"),
+    (["<unicorn>"], "<unicorn/>"),
+    (["<model>"], "<video><model type='voodoo'/></video>"),
+    (["<interface>"], "<interface type='network'><source network='default'/></interface>"),
+    (["<model>"], "<interface type='user'><model type='carrier-pigeon'/></interface>"),
+    (["<iotune>"], "<disk type='file'><source file='/x'/><target dev='vda'/><iotune/></disk>"),
+    (["<disk>"], "<disk type='network'><source protocol='nbd' name='x'/><target dev='vda'/></disk>"),
+    (["<graphics>"], "<graphics type='spice'/>"),
+    (["<target>"], "<serial type='pty'><target type='pci-serial'/></serial>"),
+    (["<rng>"], "<rng model='dice'/>"),
+    (["<controller>"], "<controller type='scsi' model='antique'/>"),
+]
+
+
+def what_the_driver_does_not_know_is_refused_by_name():
+    for parts, devices in UNSUPPORTED:
+        contains(expect("Unsupported", qemu.define, qemu.document("no", devices=devices)), *parts)
+    for parts, more in ((["<cputune>"], "<cputune/>"), (["<hyperv>"], ""), (["<timer>"], "<clock offset='utc'><timer name='tsc'/></clock>")):
+        xml = qemu.document("no", more=more)
+        xml = xml.replace("<acpi/>", "<acpi/><hyperv/>") if not more else xml
+        contains(expect("Unsupported", qemu.define, xml), *parts)
+    contains(expect("Unsupported", qemu.define, qemu.document("no").replace("type='qemu'", "type='xen'")), "xen")
+
+
+def uefi_has_variables_of_its_own():
+    if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
+        raise Skip("no UEFI firmware (package ovmf) is installed")
+    xml = qemu.document("uefi", devices="<serial type='pty'/>", uuid=UUID).replace("<os>", "<os firmware='efi'>").replace("'pc'", "'q35'")
+    domain = qemu.define(xml)
+    qemu.do(domain, "Start", paused=True)
+    variables = f"{ROOT}/qemu/state/qemu/nvram/{UUID}.fd"
+    assert os.path.exists(variables)
+    qemu.do(domain, "Resume")
+    qemu.do(domain, "Destroy")
+    contains(expect("OperationInvalid", qemu.do, domain, "Undefine"), "nvram")
+    qemu.do(domain, "Undefine", nvram=True)
+    assert not os.path.exists(variables)
+
+
+def consoles_can_be_files_and_sockets():
+    log, path = os.path.join(WORK, "console.log"), os.path.join(WORK, "console.sock")
+    devices = (f"<serial type='file'><source path='{log}'/></serial><console type='unix'><source mode='bind' path='{path}'/>"
+               "<target type='virtio'/></console>")
+    domain = qemu.define(guest("talkers", devices, cmdline="poweroff-now"))
+    qemu.do(domain, "Start", paused=True)
+    contains(expect("OperationInvalid", open_console, domain, "serial0"), log)
+    fd = open_console(domain, "console0")
+    qemu.do(domain, "Resume")
+    bus.wait_state(domain, "shutoff")
+    contains(open(log, errors="replace").read(), "GUEST-UP")
+    assert not os.path.exists(path)
+    os.close(fd)
+    cleared(domain)
+    open(path, "w", encoding="utf-8").close()  # a file in the way is not deleted
+    domain = qemu.define(guest("talkers", devices))
+    contains(expect("HypervisorFailed", qemu.do, domain, "Start"), path)
+    assert os.path.isfile(path)
+    cleared(domain)
+
+
+def a_bridge_gets_the_guests_card_and_loses_it():
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+        raise Skip("needs root and /dev/net/tun")
+    if subprocess.run(["ip", "link", "add", "vbtest0", "type", "bridge"], capture_output=True, check=False).returncode:
+        raise Skip("this kernel makes no bridges here")
+    try:
+        devices = "<interface type='bridge'><source bridge='vbtest0'/><mac address='52:54:00:aa:bb:cc'/><model type='virtio'/></interface>"
+        domain = qemu.define(guest("bridged", devices))
+        qemu.do(domain, "Start", paused=True)
+        name = bus.get(f"{domain}/device/net0", "Device.NetworkInterface", "HostInterface")
+        contains(subprocess.run(["ip", "link", "show", name], capture_output=True, text=True, check=True).stdout, "master vbtest0", "fe:54:00:aa:bb:cc", "UP")
+        qemu.do(domain, "Destroy")
+        assert subprocess.run(["ip", "link", "show", name], capture_output=True, check=False).returncode != 0
+        assert bus.get(f"{domain}/device/net0", "Device.NetworkInterface", "HostInterface") == ""
+        cleared(domain)
+        domain = qemu.define(guest("bridged", devices.replace("vbtest0", "vbnone0")))
+        contains(expect("InvalidArgument", qemu.do, domain, "Start"), "vbnone0")
+        cleared(domain)
+        links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+        assert "vnet" not in links, links
+    finally:
+        subprocess.run(["ip", "link", "del", "vbtest0"], check=False)
+
+
+def autostart_happens_once():
+    domain = qemu.define(guest("early"))
+    bus.set(domain, "Domain", "Autostart", variants({"v": True})["v"])
+    qemu.kill_driver()
+    assert qemu.state(domain) == "shutoff"  # not at every start of the driver,
+    os.unlink(f"{ROOT}/qemu/run/qemu/started")  # but at the first since the machine started, as /run says
+    qemu.kill_driver()
+    bus.wait_state(domain, "running")
+    cleared(domain)
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+     and value.__name__ not in ("kernel", "guest", "open_console", "boot", "pid_of", "image", "disk", "cleared")])

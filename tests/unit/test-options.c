@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "options.h"
+
+#include <string.h>
+
+#include "errors.h"
+#include "messages.h"
+
+static sd_bus *bus;
+
+static void test_values_are_read_by_type(void) {
+        g_autoptr(sd_bus_message) message = new_message(bus);
+        g_autoptr(GError) error = NULL;
+        bool flag = false, absent = true;
+        uint32_t number = 0;
+        uint64_t large = 0;
+        const char *text = NULL;
+        sd_bus_message_append(message, "a{sv}", 4, "flag", "b", 1, "number", "u", 7u, "large", "t", UINT64_MAX, "text", "s", "ü");
+        seal(message);
+        g_assert_true(options_read(message, &error, "flag", 'b', &flag, "number", 'u', &number, "large", 't', &large, "text", 's',
+                                   &text, "absent", 'b', &absent, NULL));
+        g_assert_no_error(error);
+        g_assert_true(flag && absent);
+        g_assert_cmpuint(number, ==, 7);
+        g_assert_cmpuint(large, ==, UINT64_MAX);
+        g_assert_cmpstr(text, ==, "ü");
+}
+
+static void refuse(const char *part, const char *types, ...) {
+        g_autoptr(sd_bus_message) message = new_message(bus);
+        g_autoptr(GError) error = NULL;
+        bool flag = false;
+        va_list arguments;
+        va_start(arguments, types);
+        g_assert_cmpint(sd_bus_message_appendv(message, types, arguments), >=, 0);
+        va_end(arguments);
+        seal(message);
+        g_assert_false(options_read(message, &error, "flag", 'b', &flag, NULL));
+        g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT);
+        g_assert_nonnull(strstr(error->message, part));
+        g_assert_nonnull(strstr(error->message, "flag (b)"));
+        g_assert_false(flag);
+}
+
+static void test_what_is_not_allowed_is_refused(void) {
+        refuse("'other' is unknown", "a{sv}", 1, "other", "b", 1);
+        refuse("another type", "a{sv}", 1, "flag", "s", "yes");
+        refuse("another type", "a{sv}", 1, "flag", "as", 1, "yes");
+}
+
+static void test_an_option_given_twice_is_refused(void) {
+        g_autoptr(sd_bus_message) message = new_message(bus);
+        g_autoptr(GError) error = NULL;
+        bool flag = false;
+        sd_bus_message_append(message, "a{sv}", 2, "flag", "b", 0, "flag", "b", 1);
+        seal(message);
+        g_assert_false(options_read(message, &error, "flag", 'b', &flag, NULL));
+        g_assert_nonnull(strstr(error->message, "twice"));
+}
+
+int main(int argc, char *argv[]) {
+        g_test_init(&argc, &argv, NULL);
+        bus = unconnected_bus();
+        g_test_add_func("/options/values-are-read-by-type", test_values_are_read_by_type);
+        g_test_add_func("/options/what-is-not-allowed-is-refused", test_what_is_not_allowed_is_refused);
+        g_test_add_func("/options/an-option-given-twice-is-refused", test_an_option_given_twice_is_refused);
+        int status = g_test_run();
+        sd_bus_unref(bus);
+        return status;
+}

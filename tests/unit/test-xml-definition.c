@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "definition.h"
+
+#define DOMAIN(more) "<domain type='kvm'><name>n</name><memory unit='MiB'>1</memory><os><type>hvm</type></os>" more "</domain>"
+
+static void refuse(const char *xml, VirtbusError code, const char *part) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Definition) definition = definition_parse(xml, &error);
+        g_assert_null(definition);
+        g_assert_error(error, VIRTBUS_ERROR, (int) code);
+        if (!strstr(error->message, part))
+                g_error("'%s' is not in '%s'", part, error->message);
+}
+
+static void test_document_types_are_refused_at_sight(void) {
+        g_autoptr(GString) bomb = g_string_new("<!DOCTYPE d [<!ENTITY a0 'ha'>");
+        for (int i = 1; i < 40; i++)
+                g_string_append_printf(bomb, "<!ENTITY a%d '&a%d;&a%d;&a%d;&a%d;'>", i, i - 1, i - 1, i - 1, i - 1);
+        g_string_append(bomb, "]><domain type='&a39;'><name>&a39;</name></domain>");
+        refuse(bomb->str, VIRTBUS_ERROR_INVALID_XML, "DOCTYPE");
+        refuse("<!DOCTYPE d SYSTEM 'file:///dev/zero'><domain/>", VIRTBUS_ERROR_INVALID_XML, "DOCTYPE");
+        refuse("<!DOCTYPE d [<!ENTITY % x SYSTEM 'http://127.0.0.1:1/'>%x;]><domain/>", VIRTBUS_ERROR_INVALID_XML, "DOCTYPE");
+        refuse("<domain>&undefined;</domain>", VIRTBUS_ERROR_INVALID_XML, "line 1");
+        refuse("<domain type='kvm'>\n\n<name>\xff</name></domain>", VIRTBUS_ERROR_INVALID_XML, "line 3");
+}
+
+static void test_memory_is_bytes_whatever_the_unit(void) {
+        static const struct {
+                const char *element;
+                uint64_t bytes;
+        } cases[] = {
+                { "<memory>1024</memory>", 1 << 20 },           { "<memory unit='b'>4096</memory>", 4096 },
+                { "<memory unit='KB'>4</memory>", 4000 },       { "<memory unit='G'>2</memory>", UINT64_C(2) << 30 },
+                { "<memory unit='TiB'>1</memory>", UINT64_C(1) << 40 }, { "<memory unit='MiB'> 3\n</memory>", 3 << 20 },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *xml = g_strdup_printf("<domain type='kvm'><name>n</name>%s<os><type>hvm</type></os></domain>", cases[i].element);
+                g_autoptr(GError) error = NULL;
+                g_autoptr(Definition) definition = definition_parse(xml, &error);
+                g_assert_no_error(error);
+                g_assert_cmpuint(definition->max_memory, ==, cases[i].bytes);
+        }
+}
+
+static void test_devices_are_named_as_libvirt_names_them(void) {
+        static const char xml[] = DOMAIN("<devices><disk><target dev='vdb'/></disk><disk><target dev='hdc'/></disk><disk><target dev='sda' bus='sata'/></disk>"
+                                         "<disk><target dev='sdb'/></disk><disk><target dev='vdaa'/></disk><disk><target dev='sdc' bus='scsi'/>"
+                                         "<address type='drive' controller='1' bus='0' target='2' unit='3'/></disk><interface type='user'/><interface type='user'/>"
+                                         "<serial type='pty'/><console type='pty'/><memballoon model='virtio'/><controller type='pci' index='0' model='pcie-root'/>"
+                                         "<controller type='pci' index='1' model='pcie-root-port'/><controller type='virtio-serial' index='0'/>"
+                                         "<rng model='virtio'><alias name='ua-dice'/></rng></devices>");
+        static const char *const aliases[] = { "virtio-disk1", "ide0-1-0", "sata0-0-0", "scsi0-0-0-1", "virtio-disk26", "scsi1-0-2-3", "net0", "net1", "serial0",
+                                               "console0", "balloon0", "pcie.0", "pci.1", "virtio-serial0", "ua-dice" };
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Definition) definition = definition_parse(xml, &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(definition->devices->len, ==, G_N_ELEMENTS(aliases));
+        for (size_t i = 0; i < G_N_ELEMENTS(aliases); i++)
+                g_assert_cmpstr(((DeviceDefinition *) definition->devices->pdata[i])->alias, ==, aliases[i]);
+}
+
+static void test_what_is_missing_is_chosen_once(void) {
+        g_autoptr(Definition) first = definition_parse(DOMAIN("<devices><interface type='user'/></devices>"), NULL);
+        g_autoptr(Definition) again = definition_parse(first->xml, NULL);
+        g_assert_true(g_uuid_string_is_valid(first->uuid));
+        g_assert_cmpstr(first->uuid, ==, again->uuid);
+        g_assert_cmpstr(((DeviceDefinition *) first->devices->pdata[0])->mac, ==, ((DeviceDefinition *) again->devices->pdata[0])->mac);
+        g_assert_cmpstr(first->xml, ==, again->xml);
+}
+
+static void test_uuids_in_any_spelling(void) {
+        g_autofree char *uuid = uuid_normalize("1B4E28BA2FA111D2883F0016D3CCA427");
+        g_assert_cmpstr(uuid, ==, "1b4e28ba-2fa1-11d2-883f-0016d3cca427");
+        g_assert_null(uuid_normalize("1b4e28ba-2fa1-11d2-883f-0016d3cca42"));
+        g_assert_null(uuid_normalize("1b4e28ba-2fa1-11d2-883f-0016d3cca4277"));
+        g_assert_null(uuid_normalize("1b4e28ba-2fa1-11d2-883f-0016d3cca42z"));
+        g_assert_null(uuid_normalize(""));
+}
+
+static void test_passwords_are_left_out(void) {
+        g_autoptr(Definition) definition = definition_parse(DOMAIN("<devices><graphics type='vnc' passwd='x&amp;y'/></devices>"), NULL);
+        g_autofree char *open = definition_text(definition, true, 0), *closed = definition_text(definition, false, 7), *device = definition_device_text(definition, 0);
+        g_assert_nonnull(strstr(open, "x&amp;y"));
+        g_assert_null(strstr(closed, "passwd"));
+        g_assert_nonnull(strstr(closed, "id=\"7\""));
+        g_assert_null(strstr(device, "passwd"));
+}
+
+/* Every valid document cut off anywhere is refused, and nothing else happens (the sanitizers watch). */
+static void test_cut_off_documents_are_refused(void) {
+        static const char xml[] = DOMAIN("<devices><disk type='file'><source file='/x'/><target dev='vda'/></disk><graphics type='vnc'/></devices>");
+        for (size_t length = 0; length + 1 < sizeof xml; length++) {
+                g_autofree char *part = g_strndup(xml, length);
+                g_autoptr(GError) error = NULL;
+                g_autoptr(Definition) definition = definition_parse(part, &error);
+                g_assert_null(definition);
+                g_assert_nonnull(error);
+        }
+}
+
+int main(int argc, char *argv[]) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/xml/document-types-are-refused-at-sight", test_document_types_are_refused_at_sight);
+        g_test_add_func("/definition/memory-is-bytes-whatever-the-unit", test_memory_is_bytes_whatever_the_unit);
+        g_test_add_func("/definition/devices-are-named-as-libvirt-names-them", test_devices_are_named_as_libvirt_names_them);
+        g_test_add_func("/definition/what-is-missing-is-chosen-once", test_what_is_missing_is_chosen_once);
+        g_test_add_func("/definition/uuids-in-any-spelling", test_uuids_in_any_spelling);
+        g_test_add_func("/definition/passwords-are-left-out", test_passwords_are_left_out);
+        g_test_add_func("/definition/cut-off-documents-are-refused", test_cut_off_documents_are_refused);
+        return g_test_run();
+}
