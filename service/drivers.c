@@ -40,6 +40,7 @@ struct Driver {
         DriverState state;
         bool settled;     /* attached, or failed, once */
         bool owned;       /* the name has an owner on the bus */
+        bool dying;       /* the connection has ended, the name has not left the bus yet */
         char *failure;
         sd_bus *peer;
         sd_bus_slot *attaching; /* the call of Attach */
@@ -79,6 +80,7 @@ typedef struct Waiter {
 } Waiter;
 
 static void driver_attach(Driver *driver);
+static void driver_wake(Driver *driver);
 static void driver_synchronize(Driver *driver);
 
 static uint64_t now(Drivers *drivers) {
@@ -221,7 +223,7 @@ void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, con
                 return;
         }
         if (driver->state == DRIVER_DORMANT || driver->state == DRIVER_FAILED || driver->state == DRIVER_NEW)
-                driver_attach(driver);
+                driver_wake(driver);
 }
 
 static void send_waiting_calls(Driver *driver) {
@@ -323,15 +325,24 @@ static void end_jobs(Driver *driver) {
         }
 }
 
+/* Attaches a driver anew, as soon as that reaches a new process: the bus would hand an earlier call to the dying one. */
+static void driver_wake(Driver *driver) {
+        if (driver->dying)
+                set_state(driver, DRIVER_LOST);
+        else
+                driver_attach(driver);
+}
+
 static void driver_lost(Driver *driver) {
         DriverState state = driver->state;
         close_peer(driver);
+        driver->dying = driver->owned;
         if (state == DRIVER_DORMANT)
                 return;
         if (state == DRIVER_RELEASING) { /* its last answer was overtaken by its end */
                 set_state(driver, DRIVER_DORMANT);
                 if (!g_queue_is_empty(&driver->calls))
-                        driver_attach(driver);
+                        driver_wake(driver);
                 return;
         }
         end_jobs(driver);
@@ -343,10 +354,8 @@ static void driver_lost(Driver *driver) {
         fail_calls(driver, false, DRIVER_ENDED);
         if (now(driver->drivers) - driver->attached_at < DRIVER_STABLE_AFTER)
                 driver_failed(driver, "%s", "it ended soon after it was started; see its log");
-        else if (driver->owned)
-                set_state(driver, DRIVER_LOST); /* else the bus would hand the next Attach to the dying process */
         else
-                driver_attach(driver);
+                driver_wake(driver);
 }
 
 /* What a driver says */
@@ -415,10 +424,11 @@ static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
         int released = false;
         (void) error;
         if (sd_bus_message_read(reply, "b", &released) >= 0 && released) {
+                driver->dying = driver->owned;
                 set_state(driver, DRIVER_DORMANT);
                 close_peer(driver);
                 if (!g_queue_is_empty(&driver->calls))
-                        driver_attach(driver);
+                        driver_wake(driver);
         } else {
                 set_state(driver, DRIVER_ATTACHED);
                 send_waiting_calls(driver);
@@ -656,6 +666,7 @@ void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *o
         if (!driver)
                 return;
         driver->owned = owner != NULL;
+        driver->dying = false;
         /* One that has come by itself, or been started again by systemd; or the end of a dying one. */
         if (driver->owned ? driver->state == DRIVER_NEW || driver->state == DRIVER_FAILED : driver->state == DRIVER_LOST)
                 driver_attach(driver);

@@ -109,7 +109,17 @@ Stream *stream_new(sd_event *event, int guest, int *client, void (*ended)(void *
         return stream;
 }
 
+/* Takes in what the client wrote last: left unread, it would turn the end of the stream into an error for the client. */
+static void drop_input(int fd) {
+        uint8_t dropped[4096];
+        shutdown(fd, SHUT_RDWR); /* so that it ends */
+        while (recv(fd, dropped, sizeof dropped, MSG_DONTWAIT) > 0)
+                ;
+}
+
 void stream_free(Stream *stream) {
+        if (stream->sides[CLIENT].fd >= 0)
+                drop_input(stream->sides[CLIENT].fd);
         for (size_t i = 0; i < 2; i++) {
                 sd_event_source_disable_unref(stream->sides[i].source);
                 autofd_close(&stream->sides[i].fd);

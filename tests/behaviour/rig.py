@@ -5,6 +5,7 @@ that prints TAP."""
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -263,6 +264,18 @@ class Skip(Exception):
     pass
 
 
+def end_services():
+    """Tells the service and its drivers to end, and waits until they have: sanitizers report leaks then."""
+    bus = Bus()
+    for name in (NAME, f"{NAME}.Driver.Test", f"{NAME}.Driver.QEMU"):
+        try:
+            process = os.pidfd_open(bus.owner_pid(name))
+        except BusError:
+            continue
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        select.select([process], [], [], DEADLINE)
+
+
 def run(tests, *arguments, after_failure=lambda: None):
     """Runs test functions and prints TAP; a test's name is what it promises."""
     only = os.environ.get("VIRTBUS_TESTS", "")
@@ -284,6 +297,7 @@ def run(tests, *arguments, after_failure=lambda: None):
             print(f"not ok {number} - {name}", flush=True)
             after_failure()
         print(f"# {time.monotonic() - began:.1f} s", flush=True)
+    end_services()
     log = os.path.join(ROOT, "log")
     if os.path.exists(log):
         text = open(log, errors="replace").read()
