@@ -35,12 +35,13 @@ class BusError(Exception):
 class Bus:
     """A connection of its own; signals of org.virtbus1 are kept in order as (path, interface, member, arguments)."""
 
-    def __init__(self):
+    def __init__(self, listen=True):
         self.connection = Gio.DBusConnection.new_for_address_sync(
             os.environ["DBUS_SYSTEM_BUS_ADDRESS"],
             Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
         self.signals = []
-        self.connection.signal_subscribe(NAME, None, None, None, None, Gio.DBusSignalFlags.NONE, self._on_signal)
+        if listen:
+            self.connection.signal_subscribe(NAME, None, None, None, None, Gio.DBusSignalFlags.NONE, self._on_signal)
 
     def _on_signal(self, _connection, _sender, path, interface, member, arguments):
         self.signals.append((path, interface, member, arguments.unpack()))

@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The figures of tests/bench/run, below tests/with-bus."""
+
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "behaviour"))
+from rig import BUILD, NAME, ROOT, Bus, Hypervisor, variants  # noqa: E402
+
+BENCH = os.path.join(BUILD, "tests", "bench")
+ROUNDS = 4000
+DOMAINS = 10000
+bus = Bus()
+test = Hypervisor(bus, "test")
+rows = []
+
+
+def add(what, value, wanted, unit, detail):
+    rows.append({"what": what, "value": round(value, 2), "wanted": wanted, "unit": unit, "detail": detail})
+
+
+def say(text):
+    print(f"  {text} ...", file=sys.stderr, flush=True)
+
+
+def measure(rounds, *calls):
+    """The durations of each call, made in turn by one process."""
+    output = subprocess.run([os.path.join(BENCH, "caller"), str(rounds), *calls], capture_output=True, text=True, check=True).stdout
+    return [sorted(float(d) for d in line.split()) for line in output.splitlines()]
+
+
+def p50(durations):
+    return statistics.median(durations)
+
+
+def p99(durations):
+    return durations[int(len(durations) * 0.99)]
+
+
+def cpu_time(pid):
+    fields = open(f"/proc/{pid}/stat", encoding="utf-8").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def own_memory(pid):
+    """Bytes that are this process's alone."""
+    return sum(int(line.split()[1]) for line in open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") if line.startswith("Private")) * 1024
+
+
+def calls():
+    say("property reads and forwarded calls, against a static sd-bus service")
+    policy = os.path.join(ROOT, "bus.conf")
+    text = open(policy, encoding="utf-8").read()
+    open(policy, "w", encoding="utf-8").write(text.replace("</busconfig>", '<policy user="root"><allow own="bench.Echo"/>'
+                                              '<allow send_destination="bench.Echo"/></policy></busconfig>'))
+    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+    echo = subprocess.Popen([os.path.join(BENCH, "echo-service")])
+    while not bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", "s", "bench.Echo", destination="org.freedesktop.DBus"):
+        time.sleep(0.01)
+    domain = test.define(test.document("bench"))
+    daemon, echo_property, mirrored, echo_call, forwarded = measure(
+        ROUNDS, "org.freedesktop.DBus:/org/freedesktop/DBus:org.freedesktop.DBus:GetId", "bench.Echo:/echo:bench.Echo:.State",
+        f"{NAME}:{domain}:{NAME}.Domain:.State", "bench.Echo:/echo:bench.Echo:Call:bench",
+        f"{NAME}:{test.path}:{NAME}.Connection:GetDomainByName:bench")
+    echo.terminate()
+    add("property read through the mirror / static sd-bus service, p50", p50(mirrored) / p50(echo_property), "<= 1.15", "x",
+        f"{p50(mirrored):.0f} us / {p50(echo_property):.0f} us; the bus daemon's own answer {p50(daemon):.0f} us")
+    add("forwarded call / call of a static sd-bus service, p50", p50(forwarded) / p50(echo_call), "<= 1.7", "x",
+        f"{p50(forwarded):.0f} us / {p50(echo_call):.0f} us")
+    test.do(domain, "Undefine")
+
+
+def a_stopped_driver():
+    say("a stopped driver beside a running one")
+    qemu = Hypervisor(bus, "qemu")
+    mine, other = test.define(test.document("stopped")), qemu.define(qemu.document("other"))
+    reads = [f"{NAME}:{mine}:{NAME}.Domain:.State", f"{NAME}:{qemu.path}:{NAME}.Connection:GetDomainByName:other"]
+    pid = bus.driver("Test")
+    before, after = [[], []], [[], []]
+    for turn in range(6):  # in turns, so that both meet the same noise
+        os.kill(pid, signal.SIGSTOP if turn % 2 else signal.SIGCONT)
+        for i, durations in enumerate(measure(ROUNDS // 3, *reads)):
+            (after if turn % 2 else before)[i] += durations
+    began = time.monotonic()
+    answer = bus.begin(mine, f"{NAME}.Domain", "Start", "a{sv}", {})
+    bus.wait(lambda: answer, "the timeout")
+    took = time.monotonic() - began
+    os.kill(pid, signal.SIGCONT)
+    bus.wait_state(mine, "running")
+    for i, what in enumerate(("property reads of its objects", "calls to another driver")):
+        add(f"with a driver stopped / before: {what}, p99", p99(sorted(after[i])) / p99(sorted(before[i])), "<= 1.3", "x",
+            f"{p99(sorted(after[i])):.0f} us / {p99(sorted(before[i])):.0f} us")
+    add("a call to a stopped driver ends, of a deadline of 3 s", took, "3", "s", answer[0].name)
+    test.do(mine, "Destroy")
+    test.do(mine, "Undefine")
+    qemu.do(other, "Undefine")
+
+
+def many_domains():
+    say(f"{DOMAINS} domains of two devices on disk, to be mirrored")
+    bus.signals.clear()
+    folder = f"{ROOT}/test/state/test/domains"
+    devices = ("<disk type='file'><source file='/images/disk.qcow2'/><target dev='vda'/></disk>"
+               "<interface type='user'><mac address='52:54:00:00:00:01'/></interface>")
+    for number in range(DOMAINS):
+        name = str(uuid.uuid4())
+        document = test.document(f"domain-{number}", uuid=name, devices=devices, more="<title>One of many</title>")
+        with open(f"{folder}/{name}.xml", "w", encoding="utf-8") as file:
+            file.write(f'<?xml version="1.0"?>\n<?virtbus owner="0" autostart="no"?>\n{document}\n')
+    # A fresh service, whose memory holds nothing of what was measured before, and a fresh driver.
+    bus.kill_owner(f"{NAME}.Driver.Test", signal.SIGTERM)
+    bus.kill_owner(NAME, signal.SIGTERM)
+    service_file = f"{ROOT}/services/{NAME}.Driver.Test.service"
+    os.rename(service_file, service_file + ".away")
+    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+    bus.objects("/org/virtbus1")
+    bus.connection.close_sync(None)  # which would be busy taking in 30,000 signals
+    quiet = Bus(listen=False)
+    service = quiet.owner_pid(NAME)
+    base = own_memory(service)
+    os.rename(service_file + ".away", service_file)
+    began = time.monotonic()
+    quiet.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")  # virtbusd sees it now
+    while not [row for row in quiet.get("/org/virtbus1", "Manager", "Drivers") if (row[0], row[2]) == ("test", "attached")]:
+        time.sleep(0.01)
+    add(f"driver start to all {DOMAINS} domains mirrored", time.monotonic() - began, "<= 2", "s", "definitions read from disk")
+    memory = (own_memory(service) - base) / DOMAINS
+    add("memory of the service for each domain", memory / 1024, "<= 2", "KiB", f"private memory, {DOMAINS} domains of 2 devices")
+    caller = f"{NAME}:{test.path}:org.freedesktop.DBus.ObjectManager:GetManagedObjects"
+    durations, = measure(10, caller)
+    add(f"GetManagedObjects of {DOMAINS} domains, p50", p50(durations) / 1000, "<= 400", "ms", "until the answer is received")
+
+
+def changes():
+    say("5,000 property changes a second")
+    service = bus.owner_pid(NAME)
+    before = bus.get(test.path, "Test", "Churned")
+    bus.signals.clear()
+    used, began = cpu_time(service), time.monotonic()
+    bus.call(test.path, f"{NAME}.Test", "Churn", "uu", 25000, 5000)
+
+    def is_last():
+        return bus.signals and bus.signals[-1][2] == "PropertiesChanged" and bus.signals[-1][3][1].get("Churned") == before + 25000
+    bus.wait(is_last, "the last change")
+    took = time.monotonic() - began
+    seen = sum(1 for s in bus.signals if s[2] == "PropertiesChanged" and "Churned" in s[3][1])
+    add("processor time of the service at 5,000 changes a second", 100 * (cpu_time(service) - used) / took, "< 25", "% of a core",
+        f"{25000 / took:.0f} a second")
+    add("changes lost of 25,000", 25000 - seen, "0", "", "")
+
+
+def start_by_hand(arguments, directory):
+    """Starts QEMU as a person would, with the same arguments, up to QMP's capabilities and one query; returns how long that took."""
+    path = os.path.join(directory, "monitor")
+    began = time.monotonic()
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(1)
+    line = [a.replace("fd=MONITOR", f"fd={listener.fileno()}") for a in arguments]
+    process = subprocess.Popen(line, pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
+    monitor = socket.socket(socket.AF_UNIX)
+    monitor.connect(path)
+    lines = monitor.makefile("rw")
+    lines.readline()
+    for command in ("qmp_capabilities", "query-status"):
+        lines.write(json.dumps({"execute": command}) + "\n")
+        lines.flush()
+        while "return" not in json.loads(lines.readline()):
+            pass
+    took = time.monotonic() - began
+    process.terminate()
+    process.wait()
+    listener.close()
+    return took
+
+
+def qemu_starts():
+    say("starts of a minimal paused guest, against QEMU by hand")
+    qemu = Hypervisor(bus, "qemu")
+    domain = qemu.define(qemu.document("bench"))
+    qemu.do(domain, "Start", paused=True)
+    identifier = bus.get(domain, "Domain", "UUID")
+    text = open(f"{ROOT}/qemu/run/qemu/domains/{identifier}.xml", encoding="utf-8").read()
+    pid = text.split(' pid="')[1].split('"')[0]
+    arguments = open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")[:-1]
+    arguments = ["socket,id=monitor,fd=MONITOR,server=on,wait=off" if a.startswith("socket,id=monitor") else a for a in arguments]
+    qemu.do(domain, "Destroy")
+    ours, by_hand, ends = [], [], []
+    for _ in range(25):
+        began = time.monotonic()
+        qemu.do(domain, "Start", paused=True)
+        ours.append(time.monotonic() - began)
+        began = time.monotonic()
+        qemu.do(domain, "Destroy")
+        ends.append(time.monotonic() - began)
+        by_hand.append(start_by_hand(arguments, ROOT))
+    add("start of a minimal paused guest / QEMU by hand, p50", p50(ours) / p50(by_hand), "<= 1.25", "x",
+        f"{1000 * p50(ours):.0f} ms / {1000 * p50(by_hand):.0f} ms")
+    add("destroy, p50", 1000 * p50(ends), "no fixed wait", "ms", "")
+    qemu.do(domain, "Undefine")
+
+
+bus.objects("/org/virtbus1")
+calls()
+a_stopped_driver()
+qemu_starts()
+changes()
+many_domains()
+if "--json" in sys.argv[1:]:
+    print(json.dumps(rows, indent=2))
+else:
+    width = max(len(row["what"]) for row in rows)
+    for row in rows:
+        print(f"{row['what']:<{width}}  {row['value']:>8} {row['unit']:<11} wanted {row['wanted']:<14} {row['detail']}")
