@@ -199,7 +199,7 @@ class User:
     def __init__(self, name):
         self.name = name
         self.process = subprocess.Popen(
-            ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", sys.executable, os.path.abspath(__file__)],
+            ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", sys.executable, f"{ROOT}/source/tests/behaviour/rig.py"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def call(self, path, interface, member, signature="", *arguments, interactive=False, destination=NAME):
