@@ -276,7 +276,6 @@ static void end_waiting(Domain *domain) {
 /* The domain is off: what follows for all who wait, and for itself. */
 static void off(Domain *domain, DomainReason reason) {
         DomainState old = domain->state;
-        g_autofree char *name = g_strdup(domain_name(domain));
         end_waiting(domain);
         domain->state = DOMAIN_SHUTOFF;
         domain->reason = reason;
@@ -292,10 +291,10 @@ static void off(Domain *domain, DomainReason reason) {
                 domain_announce(domain, NULL);
                 domain_publish_devices(domain);
         }
-        for (Call *call; (call = g_queue_pop_head(&domain->destroyers));)
-                reply_domain_destroy(call);
         if (!domain->persistent)
                 forget(domain);
+        for (Call *call; (call = g_queue_pop_head(&domain->destroyers));)
+                reply_domain_destroy(call);
         if (domain->connection->idle)
                 domain->connection->idle(domain->connection->idle_data);
 }
