@@ -2,9 +2,6 @@
 
 /* virtbusd: owns org.virtbus1. The README's picture shows the way of a call through it. */
 
-#include <errno.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +11,7 @@
 #include "log.h"
 #include "manager.h"
 #include "paths.h"
+#include "program.h"
 #include "router.h"
 #include "sandbox.h"
 
@@ -127,50 +125,25 @@ static void service_stop(Service *service) {
         service->event = sd_event_unref(service->event);
 }
 
-static int handle_signals(sd_event *event) {
-        static const int signals[] = { SIGTERM, SIGINT };
-        sigset_t mask;
-        sigemptyset(&mask);
-        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-                sigaddset(&mask, signals[i]);
-        sigprocmask(SIG_BLOCK, &mask, NULL);
-        int r = 0;
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++)
-                r = sd_event_add_signal(event, NULL, signals[i], NULL, NULL); /* ends the loop */
-        return r;
-}
-
 int main(int argc, char *argv[]) {
-        gboolean user = false, version = false;
-        int call_timeout = CALL_TIMEOUT / SECOND;
+        gboolean user = false;
+        int call_timeout = CALL_TIMEOUT / SECOND, status;
         const GOptionEntry options[] = {
                 { "user", 0, 0, G_OPTION_ARG_NONE, &user, "Serve the session bus and the user's own guests", NULL },
                 { "call-timeout", 0, 0, G_OPTION_ARG_INT, &call_timeout, "How long a driver may take for a call", "SECONDS" },
-                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
                 G_OPTION_ENTRY_NULL
         };
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GOptionContext) context = g_option_context_new("- virtual machines on D-Bus");
-        g_option_context_add_main_entries(context, options, NULL);
-        setlocale(LC_ALL, "");
-        if (!g_option_context_parse(context, &argc, &argv, &error)) {
-                log_error("%s", error->message);
-                return EXIT_FAILURE;
-        }
-        if (version) {
-                puts(VIRTBUS_VERSION);
-                return EXIT_SUCCESS;
-        }
-        if (argc > 1 || call_timeout < 1 || call_timeout > CALL_TIMEOUT_SECONDS_MAX) {
-                log_error("%s; see virtbusd --help", argc > 1 ? "there are no arguments" :
-                                                                "--call-timeout takes 1 to 86400 seconds");
+        if (!program_options(options, "- virtual machines on D-Bus", argc, argv, &status))
+                return status;
+        if (call_timeout < 1 || call_timeout > CALL_TIMEOUT_SECONDS_MAX) {
+                log_error("--call-timeout takes 1 to %d seconds", CALL_TIMEOUT_SECONDS_MAX);
                 return EXIT_FAILURE;
         }
 
         Service service = { 0 };
         int r = service_start(&service, user, (uint64_t) call_timeout * SECOND);
         if (r >= 0)
-                r = handle_signals(service.event);
+                r = program_end_on_signals(service.event);
         if (r >= 0) {
                 int sandboxed = sandbox_enter();
                 if (sandboxed < 0)

@@ -63,8 +63,13 @@ void domain_unref(Domain *domain) {
                 return;
         if (domain->published)
                 domain_withdraw(domain);
-        if (domain->operation)
+        if (domain->operation) {
+                g_autoptr(GError) error = NULL;
+                domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+                if (domain->operation->job)
+                        job_end(domain->operation->job, error);
                 operation_free(domain->operation);
+        }
         g_queue_clear_full(&domain->waiting, (GDestroyNotify) operation_free);
         g_ptr_array_unref(domain->devices);
         g_clear_pointer(&domain->live, definition_unref);

@@ -2,7 +2,6 @@
 #include "driver.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "interfaces.h"
 #include "log.h"
 #include "paths.h"
+#include "program.h"
 
 #define IDLE_TIMEOUT_SECONDS_MAX 86400
 
@@ -194,8 +194,6 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
         g_autofree char *runtime = directory(root, "RUNTIME_DIRECTORY", "run", "/run", g_get_user_runtime_dir(), name);
         g_autofree char *log = directory(root, "LOGS_DIRECTORY", "log", "/var/log", g_get_user_cache_dir(), name);
         g_autoptr(GError) error = NULL;
-        static const int signals[] = { SIGTERM, SIGINT };
-        sigset_t mask;
         umask(0077);
         if (root) { /* as systemd makes /run/virtbus: guests' own users go through it to their sockets */
                 g_autofree char *run = g_build_filename(root, "run", NULL);
@@ -204,14 +202,10 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
                         return false;
                 }
         }
-        sigemptyset(&mask);
-        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-                sigaddset(&mask, signals[i]);
-        sigprocmask(SIG_BLOCK, &mask, NULL); /* before any thread begins */
         signal(SIGPIPE, SIG_IGN);
         int r = sd_event_default(&driver->event);
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++)
-                r = sd_event_add_signal(driver->event, NULL, signals[i], NULL, NULL);
+        if (r >= 0)
+                r = program_end_on_signals(driver->event);
         if (r >= 0)
                 r = sd_event_add_time_relative(driver->event, &driver->idle, CLOCK_MONOTONIC, driver->idle_timeout, 0, on_idle, driver);
         if (r < 0) {
@@ -245,30 +239,19 @@ static void driver_stop(Driver *driver) {
 }
 
 int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
-        gboolean user = false, version = false;
-        int idle_timeout = (int) (IDLE_TIMEOUT / 1000000);
+        gboolean user = false;
+        int idle_timeout = (int) (IDLE_TIMEOUT / 1000000), status;
         g_autofree char *root = NULL;
         const GOptionEntry options[] = {
                 { "user", 0, 0, G_OPTION_ARG_NONE, &user, "Serve the session bus and the user's own guests", NULL },
                 { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Keep everything below this directory", "DIR" },
                 { "idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_timeout, "End after this time without anything to do", "SECONDS" },
-                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
                 G_OPTION_ENTRY_NULL
         };
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GOptionContext) context = g_option_context_new("- a driver of virtbusd, activated by the bus");
-        g_option_context_add_main_entries(context, options, NULL);
-        setlocale(LC_ALL, "");
-        if (!g_option_context_parse(context, &argc, &argv, &error)) {
-                log_error("%s", error->message);
-                return EXIT_FAILURE;
-        }
-        if (version) {
-                puts(VIRTBUS_VERSION);
-                return EXIT_SUCCESS;
-        }
-        if (argc > 1 || idle_timeout < 1 || idle_timeout > IDLE_TIMEOUT_SECONDS_MAX) {
-                log_error("there are no arguments, and --idle-timeout takes 1 to %d seconds; see --help", IDLE_TIMEOUT_SECONDS_MAX);
+        if (!program_options(options, "- a driver of virtbusd, activated by the bus", argc, argv, &status))
+                return status;
+        if (idle_timeout < 1 || idle_timeout > IDLE_TIMEOUT_SECONDS_MAX) {
+                log_error("--idle-timeout takes 1 to %d seconds", IDLE_TIMEOUT_SECONDS_MAX);
                 return EXIT_FAILURE;
         }
         Driver driver = { .hypervisor = hypervisor, .idle_timeout = (uint64_t) idle_timeout * 1000000 };

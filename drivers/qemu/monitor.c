@@ -84,6 +84,10 @@ static bool fail(Monitor *monitor, const GError *error) {
         return true;
 }
 
+void monitor_end(Monitor *monitor, const GError *error) {
+        fail(monitor, error);
+}
+
 static bool fail_protocol(Monitor *monitor, const char *what) {
         g_autoptr(GError) error = NULL;
         virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the monitor was cut off: %s", what);

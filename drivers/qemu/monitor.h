@@ -26,6 +26,9 @@ typedef struct MonitorListener {
 /* Takes over a connected socket. The listener is not called before this returns. */
 Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data);
 
+/* Ends it as if QEMU had: every command that waits fails, and the listener is told, unless both has happened before. */
+void monitor_end(Monitor *monitor, const GError *error);
+
 /* Closes it; what waits is dropped without being called. */
 void monitor_free(Monitor *monitor);
 

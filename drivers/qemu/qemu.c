@@ -183,7 +183,6 @@ static void abort_start(Guest *guest, const GError *error) {
 static void on_ended(void *data, int status) {
         Guest *guest = data;
         Domain *domain = guest->domain;
-        Operation *operation = guest->operation;
         g_autofree char *tail = log_tail(guest), *log = log_path(domain);
         g_autoptr(GError) error = g_steal_pointer(&guest->failure);
         bool clean = status == 0;
@@ -191,6 +190,9 @@ static void on_ended(void *data, int status) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
         else if (!error)
                 domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s", *tail ? ": " : "", tail, log);
+        if (guest->monitor) /* whoever waits for an answer of it gets none */
+                monitor_end(guest->monitor, error);
+        Operation *operation = guest->operation;
         if (operation && operation->kind == OPERATION_START) {
                 fail_start(guest, error);
                 return;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "program.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "log.h"
+
+bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], int *status) {
+        gboolean version = false;
+        const GOptionEntry common[] = {
+                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+                G_OPTION_ENTRY_NULL
+        };
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GOptionContext) context = g_option_context_new(summary);
+        g_option_context_add_main_entries(context, options, NULL);
+        g_option_context_add_main_entries(context, common, NULL);
+        setlocale(LC_ALL, "");
+        *status = EXIT_FAILURE;
+        if (!g_option_context_parse(context, &argc, &argv, &error))
+                log_error("%s; see --help", error->message);
+        else if (argc > 1)
+                log_error("there are no arguments, only options; see --help");
+        else if (version) {
+                puts(VIRTBUS_VERSION);
+                *status = EXIT_SUCCESS;
+        } else
+                return true;
+        return false;
+}
+
+int program_end_on_signals(sd_event *event) {
+        static const int signals[] = { SIGTERM, SIGINT };
+        sigset_t mask;
+        int r = 0;
+        sigemptyset(&mask);
+        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+                sigaddset(&mask, signals[i]);
+        sigprocmask(SIG_BLOCK, &mask, NULL);
+        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++)
+                r = sd_event_add_signal(event, NULL, signals[i], NULL, NULL); /* without a handler it ends the loop */
+        return r;
+}
