@@ -217,6 +217,11 @@ def wrong_images_are_refused_and_leave_nothing():
     open(f"{WORK}/far.qcow2", "wb").write(data)
     fifo = os.path.join(WORK, "fifo")
     os.mkfifo(fifo)
+    if os.geteuid() != 0:
+        os.chmod(image("closed.qcow2"), 0)
+        domain = qemu.define(qemu.document("wrong", devices=disk(f"{WORK}/closed.qcow2")))
+        contains(expect("InvalidArgument", qemu.do, domain, "Start"), "closed.qcow2", "Permission denied")
+        cleared(domain)
     cases = [
         ("InvalidArgument", [f"{WORK}/none.qcow2", "No such file"], disk(f"{WORK}/none.qcow2")),
         ("InvalidArgument", ["lie.qcow2", "not of format qcow2"], disk(f"{WORK}/lie.qcow2")),
