@@ -232,7 +232,7 @@ def a_dump_is_a_job_that_says_how_far_it_is():
     added = [a for p, _, m, a in bus.signals if m == "InterfacesAdded" and a[0] == job]
     properties = added[0][1][f"{NAME}.Job"]
     assert (properties["Operation"], properties["Object"], properties["StartedBy"]) == ("dump", domain, os.geteuid()), properties
-    assert [1 for p, _, m, a in bus.signals if m == "InterfacesRemoved" and p == "/org/virtbus1" and a[0] == job]
+    bus.wait_signal("/org/virtbus1", "InterfacesRemoved", lambda removed: removed[0] == job)
     assert os.stat(path).st_size > 30000
     os.close(fd)
     os.unlink(path)
