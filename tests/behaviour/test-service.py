@@ -11,7 +11,7 @@ import socket
 import time
 
 from gi.repository import Gio, GLib
-from rig import NAME, Bus, BusError, Hypervisor, contains, expect, run, variants
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, expect, run, variants
 
 bus = Bus()
 test, qemu = Hypervisor(bus, "test"), Hypervisor(bus, "qemu")
@@ -37,6 +37,13 @@ def connections_are_found_by_uri():
     contains(expect("InvalidArgument", open_connection, "nothing"), "'nothing'", "qemu:///system")
     contains(expect("Unsupported", open_connection, "vbox:///session"), "vbox", "Drivers")
     contains(expect("Unsupported", open_connection, "qemu+ssh://root@far/system"), "another machine")
+
+
+def the_service_confines_itself():
+    status = open(f"/proc/{bus.owner_pid(NAME)}/status", encoding="utf-8").read()
+    if "without a system call filter" in open(f"{ROOT}/log", encoding="utf-8").read():
+        raise Skip("a build with sanitizers runs without the filter")
+    contains(status, "Seccomp:\t2", "NoNewPrivs:\t1")
 
 
 def objects_are_listed_one_level_at_a_time():
