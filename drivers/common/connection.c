@@ -259,19 +259,27 @@ void connection_define(Connection *connection, const char *xml, Call *call) {
         store_define(connection->store, definition->uuid, text, on_defined, change);
 }
 
+Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error) {
+        Domain *existing = NULL;
+        g_autoptr(Definition) definition = read_document(connection, xml, &existing, error);
+        if (!definition)
+                return NULL;
+        if (existing) {
+                domain_fail(existing, error, VIRTBUS_ERROR_ALREADY_EXISTS, "it is %s; use Start, or another name and UUID",
+                            domain_state_name(existing->state));
+                return NULL;
+        }
+        g_autoptr(Domain) domain = domain_new(connection, definition, false, owner);
+        return domain; /* which the connection's table holds */
+}
+
 void connection_create(Connection *connection, const char *xml, bool paused, Call *call) {
         g_autoptr(GError) error = NULL;
-        Domain *existing = NULL;
-        g_autoptr(Definition) definition = read_document(connection, xml, &existing, &error);
-        if (definition && existing)
-                domain_fail(existing, &error, VIRTBUS_ERROR_ALREADY_EXISTS, "it is %s; use Start, or another name and UUID",
-                            domain_state_name(existing->state));
-        if (error) {
+        Domain *domain = connection_add_transient(connection, xml, call->uid, &error);
+        if (domain)
+                domain_operate(domain, (Operation) { .kind = OPERATION_START, .creates = true, .paused = paused, .call = call });
+        else
                 call_fail(call, error);
-                return;
-        }
-        g_autoptr(Domain) domain = domain_new(connection, definition, false, call->uid);
-        domain_operate(domain, (Operation) { .kind = OPERATION_START, .creates = true, .paused = paused, .call = call });
 }
 
 static void on_undefined(void *data, const GError *error) {

@@ -25,6 +25,8 @@ struct Connection {
         bool resumed;
         void (*idle)(void *data);      /* something has ended: see whether anything is left */
         void *idle_data;
+        void (*observer)(Domain *domain, const GError *error, void *data); /* a state has changed, or a domain was found; or NULL */
+        void *observer_data;
         void *data;                    /* the hypervisor's own */
 };
 
@@ -44,6 +46,9 @@ bool connection_is_busy(const Connection *connection);
 
 Domain *connection_find(Connection *connection, const char *uuid);
 Domain *connection_find_name(Connection *connection, const char *name);
+
+/* Makes an inactive transient domain of a document, which is checked. Borrowed: it goes away when it has run. */
+Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error);
 
 /* Puts a domain into the tables, and takes it out. */
 void connection_add(Connection *connection, Domain *domain);

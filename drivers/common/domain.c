@@ -216,6 +216,12 @@ void domain_reattach(Domain *domain) {
 
 /* States */
 
+/* Tells a program that embeds the driver. */
+static void observe(Domain *domain, const GError *error) {
+        if (domain->connection->observer)
+                domain->connection->observer(domain, error, domain->connection->observer_data);
+}
+
 static void set_state(Domain *domain, DomainState state, DomainReason reason) {
         DomainState old = domain->state;
         if (old == state && domain->reason == reason)
@@ -226,6 +232,7 @@ static void set_state(Domain *domain, DomainState state, DomainReason reason) {
                 domain->connection->n_active++;
         domain_announce_state(domain, old);
         domain_save_status(domain);
+        observe(domain, NULL);
 }
 
 void domain_changed(Domain *domain, DomainState state, DomainReason reason) {
@@ -278,8 +285,8 @@ static void end_waiting(Domain *domain) {
         }
 }
 
-/* The domain is off: what follows for all who wait, and for itself. */
-static void off(Domain *domain, DomainReason reason) {
+/* The domain is off, because of ERROR or NULL: what follows for all who wait, and for itself. */
+static void off(Domain *domain, DomainReason reason, const GError *error) {
         DomainState old = domain->state;
         end_waiting(domain);
         domain->state = DOMAIN_SHUTOFF;
@@ -296,6 +303,7 @@ static void off(Domain *domain, DomainReason reason) {
                 domain_announce(domain, NULL);
                 domain_publish_devices(domain);
         }
+        observe(domain, error);
         if (!domain->persistent)
                 forget(domain);
         for (Call *call; (call = g_queue_pop_head(&domain->destroyers));)
@@ -309,7 +317,7 @@ void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
         Operation *operation = g_steal_pointer(&domain->operation);
         if (domain->state == DOMAIN_STOPPING)
                 reason = domain->stop_reason;
-        off(domain, reason);
+        off(domain, reason, error);
         if (!operation)
                 return;
         g_autoptr(GError) cancelled = NULL;
@@ -443,6 +451,9 @@ static void follow_success(const Operation *operation) {
                 if (domain->state == DOMAIN_CRASHED)
                         domain_changed(domain, DOMAIN_RUNNING, REASON_BOOTED);
                 break;
+        case OPERATION_REATTACH: /* found, in the state that was known */
+                observe(domain, NULL);
+                break;
         default:
                 break;
         }
@@ -455,10 +466,10 @@ void operation_finish(Operation *operation, const GError *error) {
         if (!error)
                 follow_success(operation);
         else if (operation->kind == OPERATION_START)
-                off(domain, domain->state == DOMAIN_STOPPING ? domain->stop_reason : REASON_FAILED);
+                off(domain, domain->state == DOMAIN_STOPPING ? domain->stop_reason : REASON_FAILED, error);
         else if (operation->kind == OPERATION_REATTACH) {
                 log_warning("%s", error->message);
-                off(domain, domain->state == DOMAIN_STOPPING ? domain->stop_reason : REASON_UNKNOWN);
+                off(domain, domain->state == DOMAIN_STOPPING ? domain->stop_reason : REASON_UNKNOWN, error);
         }
         if (operation->job)
                 job_end(operation->job, error);

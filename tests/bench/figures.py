@@ -211,10 +211,36 @@ def qemu_starts():
     qemu.do(domain, "Undefine")
 
 
+def embedded_starts():
+    say("virtbus-run, against QEMU by hand")
+    path = os.path.join(ROOT, "run.xml")
+    document = Hypervisor(bus, "qemu").document("run")
+    open(path, "w", encoding="utf-8").write(document)
+    arguments = None
+    times = {"cold": [], "warm": [], "hand": []}
+    for number in range(20):
+        for kind, root in (("cold", f"{ROOT}/run-{number}"), ("warm", f"{ROOT}/run-{number}")):
+            began = time.monotonic()
+            process = subprocess.Popen([os.path.join(BUILD, "client", "virtbus-run"), "--verbose", f"--root={root}", path], stdout=subprocess.PIPE, text=True)
+            while "running" not in process.stdout.readline():
+                pass
+            times[kind].append(time.monotonic() - began)
+            pid = subprocess.run(["pgrep", "-f", "guest=run,"], capture_output=True, text=True, check=True).stdout.split()[0]
+            arguments = arguments or open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")[:-1]
+            process.terminate()
+            process.wait()
+        line = ["socket,id=monitor,fd=MONITOR,server=on,wait=off" if a.startswith("socket,id=monitor") else a for a in arguments]
+        times["hand"].append(start_by_hand(line, ROOT))
+    for kind, wanted in (("cold", "<= 2.2"), ("warm", "<= 1.3")):
+        add(f"virtbus-run, {kind}, to a running guest / QEMU by hand, p50", p50(times[kind]) / p50(times["hand"]), wanted, "x",
+            f"{1000 * p50(times[kind]):.0f} ms / {1000 * p50(times['hand']):.0f} ms")
+
+
 bus.objects("/org/virtbus1")
 calls()
 a_stopped_driver()
 qemu_starts()
+embedded_starts()
 changes()
 many_domains()
 if "--json" in sys.argv[1:]:

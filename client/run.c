@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* virtbus-run: one guest from a libvirt document, by the QEMU driver inside this process: no bus, no daemon, and none of the
+ * system's guests seen. Everything lies below a root directory of its own.
+ *
+ * Exit status: 0 the guest has shut down, or was ended as this program was told to; 1 it could not be started; 2 it crashed;
+ * 3 its QEMU ended by itself. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "bus.h"
+#include "connection.h"
+#include "log.h"
+#include "qemu.h"
+
+enum { EXIT_CRASHED = 2, EXIT_HYPERVISOR_FAILED = 3 };
+
+typedef struct Run {
+        sd_event *event;
+        Connection *connection;
+        char *xml;
+        Domain *domain;   /* the guest, once what an earlier run has left is gone */
+        bool verbose, started;
+        bool told_to_end;
+        gint64 began;     /* monotonic microseconds */
+        int status;
+} Run;
+
+static void tell(const Run *run, const char *what) {
+        if (!run->verbose)
+                return;
+        printf("%8.1f ms  %s\n", (double) (g_get_monotonic_time() - run->began) / 1000, what);
+        fflush(stdout);
+}
+
+static int end(Run *run, int status) {
+        run->status = status;
+        return sd_event_exit(run->event, 0);
+}
+
+/* Ends what an earlier run with this root has left; then starts the guest. */
+static void proceed(Run *run) {
+        g_autoptr(GError) error = NULL;
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, run->connection->by_uuid);
+        if (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Domain *left = value;
+                if (!left->operation) {
+                        tell(run, "ending a guest that an earlier run has left");
+                        domain_destroy(left, REASON_DESTROYED, NULL);
+                } /* else it is being found; its end, or its being found, is observed */
+                return;
+        }
+        if (run->told_to_end) {
+                end(run, EXIT_SUCCESS);
+                return;
+        }
+        Domain *domain = connection_add_transient(run->connection, run->xml, getuid(), &error);
+        if (!domain) {
+                log_error("%s", error->message);
+                end(run, EXIT_FAILURE);
+                return;
+        }
+        run->domain = domain_ref(domain);
+        tell(run, "the document is read");
+        domain_operate(domain, (Operation) { .kind = OPERATION_START });
+}
+
+static int on_proceed(sd_event_source *source, void *data) {
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        proceed(data);
+        return 0;
+}
+
+/* Goes on from the event loop, as the observer is called in the middle of a change. */
+static void proceed_later(Run *run) {
+        if (sd_event_add_defer(run->event, NULL, on_proceed, run) < 0)
+                end(run, EXIT_FAILURE);
+}
+
+static int status_of(const Run *run, const Domain *domain) {
+        if (!run->started && !run->told_to_end)
+                return EXIT_FAILURE;
+        switch (domain->reason) {
+        case REASON_CRASHED:
+                return EXIT_CRASHED;
+        case REASON_FAILED:
+                return EXIT_HYPERVISOR_FAILED;
+        default:
+                return EXIT_SUCCESS;
+        }
+}
+
+static void on_changed(Domain *domain, const GError *error, void *data) {
+        Run *run = data;
+        if (domain != run->domain) {
+                proceed_later(run);
+                return;
+        }
+        tell(run, domain_state_name(domain->state));
+        run->started |= domain->state == DOMAIN_RUNNING || domain->state == DOMAIN_PAUSED;
+        if (domain->state != DOMAIN_SHUTOFF)
+                return;
+        int status = status_of(run, domain);
+        /* The failure of a start has been said by the driver. */
+        if (error && status == EXIT_HYPERVISOR_FAILED)
+                log_error("%s", error->message);
+        end(run, status);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+        Run *run = data;
+        (void) source;
+        (void) info;
+        run->told_to_end = true;
+        if (run->domain && domain_is_active(run->domain))
+                domain_destroy(run->domain, REASON_DESTROYED, NULL);
+        return 0;
+}
+
+/* Two runs must not share a root. Returns a descriptor that holds it, or -1. */
+static int lock_root(const char *root) {
+        g_autofree char *run = g_build_filename(root, "run", NULL), *path = g_build_filename(root, "lock", NULL);
+        if (g_mkdir_with_parents(run, 0711) < 0 || chmod(root, 0711) < 0 || chmod(run, 0711) < 0) {
+                log_error("the root directory %s cannot be made: %s", root, g_strerror(errno));
+                return -1;
+        }
+        g_autofd int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+                return steal_fd(&lock);
+        log_error("the root directory %s cannot be used: %s", root, errno == EWOULDBLOCK ? "another virtbus-run does" : g_strerror(errno));
+        return -1;
+}
+
+static int handle_signals(Run *run) {
+        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+        sigset_t mask;
+        int r = 0;
+        sigemptyset(&mask);
+        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+                sigaddset(&mask, signals[i]);
+        sigprocmask(SIG_BLOCK, &mask, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++)
+                r = sd_event_add_signal(run->event, NULL, signals[i], on_signal, run);
+        return r;
+}
+
+static void run_guest(Run *run, const char *root) {
+        g_autofree char *state = g_build_filename(root, "state", NULL), *runtime = g_build_filename(root, "run", "qemu", NULL),
+                        *log = g_build_filename(root, "log", NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Objects) objects = objects_new();
+        g_autofd int lock = lock_root(root);
+        umask(0077);
+        if (lock < 0)
+                return;
+        if (sd_event_new(&run->event) < 0 || handle_signals(run) < 0) {
+                log_error("the event loop cannot be had");
+                return;
+        }
+        run->connection = connection_open(&qemu_hypervisor, run->event, objects, state, runtime, log, &error);
+        if (!run->connection) {
+                log_error("%s", error->message);
+                return;
+        }
+        run->connection->observer = on_changed;
+        run->connection->observer_data = run;
+        tell(run, "the driver is ready");
+        connection_resume(run->connection);
+        proceed(run);
+        sd_event_loop(run->event);
+        run->connection->observer = NULL;
+        g_clear_pointer(&run->domain, domain_unref);
+        connection_close(run->connection);
+}
+
+static void remove_tree(const char *path) {
+        g_autoptr(GDir) listing = g_dir_open(path, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *child = g_build_filename(path, name, NULL);
+                if (g_file_test(child, G_FILE_TEST_IS_DIR) && !g_file_test(child, G_FILE_TEST_IS_SYMLINK))
+                        remove_tree(child);
+                else
+                        unlink(child);
+        }
+        rmdir(path);
+}
+
+int main(int argc, char *argv[]) {
+        gboolean verbose = false, version = false;
+        g_autofree char *root = NULL, *temporary = NULL;
+        const GOptionEntry options[] = {
+                { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Keep everything below this directory; else in a temporary one", "DIR" },
+                { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Print what happens and when", NULL },
+                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+                G_OPTION_ENTRY_NULL
+        };
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GOptionContext) context = g_option_context_new("FILE - run one guest from a libvirt document");
+        Run run = { .began = g_get_monotonic_time(), .status = EXIT_FAILURE };
+        g_option_context_add_main_entries(context, options, NULL);
+        if (!g_option_context_parse(context, &argc, &argv, &error)) {
+                log_error("%s; see virtbus-run --help", error->message);
+                return EXIT_FAILURE;
+        }
+        if (version) {
+                puts(VIRTBUS_VERSION);
+                return EXIT_SUCCESS;
+        }
+        if (argc != 2) {
+                log_error("one file is needed; see virtbus-run --help");
+                return EXIT_FAILURE;
+        }
+        struct stat info;
+        if (stat(argv[1], &info) == 0 && info.st_size > XML_BYTES_MAX)
+                log_error("%s has more than %d bytes", argv[1], XML_BYTES_MAX);
+        else if (!g_file_get_contents(argv[1], &run.xml, NULL, &error))
+                log_error("%s", error->message);
+        else if (!root && !(root = temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error)))
+                log_error("%s", error->message);
+        else {
+                g_autofree char *absolute = g_canonicalize_filename(root, NULL);
+                run.verbose = verbose;
+                run_guest(&run, absolute);
+        }
+        if (temporary) {
+                remove_tree(temporary);
+                temporary = NULL; /* root frees it */
+        }
+        sd_event_unref(run.event);
+        g_free(run.xml);
+        return run.status;
+}

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virtbus-run: one guest, no bus. (tests/with-bus is here only for its users.)
+
+Usage (below tests/with-bus): test-run.py GUEST, the folder that tests/guest/build-guest has filled.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+
+from rig import BUILD, ROOT, contains, run
+
+GUEST = os.path.abspath(sys.argv[1])
+PROGRAM = os.path.join(BUILD, "client", "virtbus-run")
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("DBUS")}
+
+
+def document(name, cmdline=None, more=""):
+    kernel = cmdline is not None and (f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd>"
+                                      f"<cmdline>console=ttyS0 quiet {cmdline}</cmdline>") or ""
+    path = os.path.join(ROOT, f"{name}.xml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"<domain type='qemu'>\n<name>{name}</name><memory unit='MiB'>{256 if kernel else 64}</memory>"
+                   f"<os><type arch='x86_64' machine='pc'>hvm</type>{kernel}</os><features><acpi/></features>{more}</domain>")
+    return path
+
+
+def start(*arguments):
+    return subprocess.Popen([PROGRAM, "--verbose", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT)
+
+
+def until(process, word):
+    said = ""
+    for line in process.stdout:
+        said += line
+        if word in line:
+            return said
+    raise AssertionError(f"it ended before it said {word!r}: {said}")
+
+
+def ended(process):
+    said = process.stdout.read()
+    return process.wait(), said
+
+
+def guests(name):
+    return subprocess.run(["pgrep", "-f", f"guest={name},"], capture_output=True, text=True, check=False).stdout.split()
+
+
+def it_waits_until_the_guest_shuts_down():
+    process = start(document("ends", "poweroff-now"))
+    until(process, "running")
+    status, said = ended(process)
+    assert status == 0 and "shutoff" in said, (status, said)
+    assert not [n for n in os.listdir("/tmp") if n.startswith("virtbus-run.")]
+
+
+def it_ends_the_guest_when_it_is_told_to_end():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        process = start(document("told"))
+        until(process, "running")
+        process.send_signal(number)
+        assert ended(process)[0] == 0
+        assert not guests("told")
+
+
+def it_tells_a_crash_from_an_end():
+    process = start(document("dies"))
+    until(process, "running")
+    os.kill(int(guests("dies")[0]), signal.SIGKILL)
+    status, said = ended(process)
+    assert status == 3, (status, said)
+
+
+def what_is_wrong_is_said():
+    def fails(path, *parts):
+        status, said = ended(start(path))
+        assert status == 1, (status, said)
+        contains(said, *parts)
+    fails(document("bad", more="<devices><disk/></devices>"), "line 2", "<disk>")
+    fails(document("bad", more="<sound/>"), "<sound>")
+    fails(document("bad", more="<devices><disk type='file'><source file='/nowhere/x'/><target dev='vda'/></disk></devices>"), "/nowhere/x", "No such file")
+    fails("/nowhere/x.xml", "/nowhere/x.xml")
+    large = os.path.join(ROOT, "large.xml")
+    with open(large, "w", encoding="utf-8") as file:
+        file.write("x" * (2 << 20))
+    fails(large, "1048576 bytes")
+
+
+def what_a_crash_has_left_is_found_and_ended():
+    root = os.path.join(ROOT, "own-root")
+    process = start(f"--root={root}", document("left"))
+    until(process, "running")
+    left = guests("left")
+    process.kill()
+    process.wait()
+    assert guests("left") == left
+    process = start(f"--root={root}", document("next"))
+    until(process, "ending a guest that an earlier run has left")
+    until(process, "running")
+    assert not guests("left") and guests("next")
+    # One root is for one run at a time.
+    status, said = ended(start(f"--root={root}", document("third")))
+    assert status == 1 and "another virtbus-run" in said, (status, said)
+    process.terminate()
+    assert ended(process)[0] == 0 and not guests("next")
+
+
+run([it_waits_until_the_guest_shuts_down, it_ends_the_guest_when_it_is_told_to_end, it_tells_a_crash_from_an_end, what_is_wrong_is_said,
+     what_a_crash_has_left_is_found_and_ended])
