@@ -25,10 +25,10 @@ typedef struct Run {
         sd_event *event;
         Connection *connection;
         char *xml;
-        Domain *domain;   /* the guest, once what an earlier run has left is gone */
+        Domain *domain; /* the guest, once what an earlier run has left is gone */
         bool verbose, started;
         bool told_to_end;
-        gint64 began;     /* monotonic microseconds */
+        gint64 began; /* monotonic microseconds */
         int status;
 } Run;
 
@@ -70,7 +70,7 @@ static void proceed(Run *run) {
         }
         run->domain = domain_ref(domain);
         tell(run, "the document is read");
-        domain_operate(domain, (Operation) { .kind = OPERATION_START });
+        domain_operate(domain, (Operation){ .kind = OPERATION_START });
 }
 
 static int on_proceed(sd_event_source *source, void *data) {
@@ -135,7 +135,8 @@ static int lock_root(const char *root) {
         g_autofd int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
                 return steal_fd(&lock);
-        log_error("the root directory %s cannot be used: %s", root, errno == EWOULDBLOCK ? "another virtbus-run does" : g_strerror(errno));
+        log_error("the root directory %s cannot be used: %s", root,
+                  errno == EWOULDBLOCK ? "another virtbus-run does" : g_strerror(errno));
         return -1;
 }
 
@@ -197,12 +198,11 @@ static void remove_tree(const char *path) {
 int main(int argc, char *argv[]) {
         gboolean verbose = false, version = false;
         g_autofree char *root = NULL, *temporary = NULL;
-        const GOptionEntry options[] = {
-                { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Keep everything below this directory; else in a temporary one", "DIR" },
-                { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Print what happens and when", NULL },
-                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
-                G_OPTION_ENTRY_NULL
-        };
+        const GOptionEntry options[] = { { "root", 0, 0, G_OPTION_ARG_FILENAME, &root,
+                                           "Keep everything below this directory; else in a temporary one", "DIR" },
+                                         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Print what happens and when", NULL },
+                                         { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+                                         G_OPTION_ENTRY_NULL };
         g_autoptr(GError) error = NULL;
         g_autoptr(GOptionContext) context = g_option_context_new("FILE - run one guest from a libvirt document");
         Run run = { .began = g_get_monotonic_time(), .status = EXIT_FAILURE };

@@ -22,7 +22,7 @@ static const char *const names[VIRTBUS_N_ERRORS] = {
         [VIRTBUS_ERROR_ACCESS_DENIED] = SD_BUS_ERROR_ACCESS_DENIED,
 };
 
-G_DEFINE_QUARK(virtbus-error, virtbus_error)
+G_DEFINE_QUARK(virtbus - error, virtbus_error)
 
 const char *virtbus_error_name(VirtbusError code) {
         return names[code];

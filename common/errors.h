@@ -11,7 +11,7 @@
 typedef enum VirtbusError {
         VIRTBUS_ERROR_NO_SUCH_DOMAIN,
         VIRTBUS_ERROR_ALREADY_EXISTS,
-        VIRTBUS_ERROR_INVALID_XML,       /* with line and element */
+        VIRTBUS_ERROR_INVALID_XML, /* with line and element */
         VIRTBUS_ERROR_INVALID_ARGUMENT,
         VIRTBUS_ERROR_OPERATION_INVALID, /* the object's state does not allow it; says which state that is */
         VIRTBUS_ERROR_UNSUPPORTED,
@@ -21,7 +21,7 @@ typedef enum VirtbusError {
         VIRTBUS_ERROR_CANCELLED,
         VIRTBUS_ERROR_RESOURCE_BUSY,
         VIRTBUS_ERROR_LIMIT_EXCEEDED,
-        VIRTBUS_ERROR_ACCESS_DENIED,     /* D-Bus's own */
+        VIRTBUS_ERROR_ACCESS_DENIED, /* D-Bus's own */
         VIRTBUS_N_ERRORS
 } VirtbusError;
 

@@ -9,10 +9,8 @@
 
 bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], int *status) {
         gboolean version = false;
-        const GOptionEntry common[] = {
-                { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
-                G_OPTION_ENTRY_NULL
-        };
+        const GOptionEntry common[] = { { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+                                        G_OPTION_ENTRY_NULL };
         g_autoptr(GError) error = NULL;
         g_autoptr(GOptionContext) context = g_option_context_new(summary);
         g_option_context_add_main_entries(context, options, NULL);

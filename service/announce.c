@@ -76,8 +76,7 @@ static int append_changed(sd_bus_message *signal, const Block *block, uint64_t c
 
 static void changed(void *data, Object *object, const Block *block, uint64_t changed_properties) {
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(data, &signal, object->path, "org.freedesktop.DBus.Properties",
-                                          "PropertiesChanged");
+        int r = sd_bus_message_new_signal(data, &signal, object->path, "org.freedesktop.DBus.Properties", "PropertiesChanged");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "s", block->interface->name);
         if (r >= 0)

@@ -32,7 +32,7 @@ static int on_changed(sd_bus_message *signal, void *data, sd_bus_error *error) {
 
 Authority *authority_new(sd_bus *bus, Callers *callers, bool own_user) {
         Authority *authority = g_new0(Authority, 1);
-        *authority = (Authority) { .bus = bus, .callers = callers, .own_user = own_user };
+        *authority = (Authority){ .bus = bus, .callers = callers, .own_user = own_user };
         if (!own_user)
                 sd_bus_match_signal_async(bus, &authority->changed, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "Changed",
                                           on_changed, NULL, authority);
@@ -125,8 +125,7 @@ static void check_end(Check *check, const sd_bus_error *error) {
 static void deny(Check *check, const char *name, const char *format, const char *argument) {
         g_autofree char *reason = g_strdup_printf(format, argument);
         g_autofree char *message = g_strdup_printf("%s of %s is not authorized (polkit action %s): %s",
-                                                   sd_bus_message_get_member(check->call), check->target, check->action,
-                                                   reason);
+                                                   sd_bus_message_get_member(check->call), check->target, check->action, reason);
         check_end(check, &SD_BUS_ERROR_MAKE_CONST(name, message));
 }
 
@@ -202,12 +201,9 @@ static int append_details(sd_bus_message *message, const Caller *caller, const O
         const struct {
                 const char *key, *value;
         } details[] = {
-                { "connection", connection },
-                { "domain_name", name },
-                { "domain_uuid", uuid },
-                { "domain_owner", name ? owner_string : NULL },
-                { "job_operation", operation },
-                { "caller_is_owner", owned ? "true" : "false" },
+                { "connection", connection },   { "domain_name", name },
+                { "domain_uuid", uuid },        { "domain_owner", name ? owner_string : NULL },
+                { "job_operation", operation }, { "caller_is_owner", owned ? "true" : "false" },
         };
         int r = sd_bus_message_open_container(message, 'a', "{ss}");
         for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(details); i++)
@@ -250,7 +246,7 @@ void authority_check(Authority *authority, Caller *caller, sd_bus_message *call,
         const Object *subject = subject_of_decision(object), *connection = object_with(object, &interface_connection);
         const char *name = subject ? object_string(subject, &interface_domain, DOMAIN_NAME) : NULL;
         Check *check = g_new0(Check, 1);
-        *check = (Check) {
+        *check = (Check){
                 .authority = authority,
                 .caller = caller_ref(caller),
                 .call = sd_bus_message_ref(call),

@@ -95,7 +95,7 @@ int callers_identify(Callers *callers, Caller *caller, CallerIdentified done, vo
                 return 0;
         }
         Identification *identification = g_new0(Identification, 1);
-        *identification = (Identification) { .caller = caller_ref(caller), .done = done, .data = data };
+        *identification = (Identification){ .caller = caller_ref(caller), .done = done, .data = data };
         int r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                          "org.freedesktop.DBus", "GetConnectionUnixUser", on_uid, identification, "s",
                                          caller->name);

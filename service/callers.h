@@ -13,8 +13,8 @@ typedef struct Callers Callers;
 
 typedef struct Caller {
         unsigned n_references;
-        char *name;            /* unique name */
-        bool identified;       /* uid is known */
+        char *name;      /* unique name */
+        bool identified; /* uid is known */
         bool gone;
         uid_t uid;
         unsigned n_calls;      /* not answered yet */

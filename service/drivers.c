@@ -18,9 +18,9 @@ typedef enum DriverState {
         DRIVER_ATTACHING,     /* Attach is called */
         DRIVER_SYNCHRONIZING, /* its objects are coming */
         DRIVER_ATTACHED,
-        DRIVER_RELEASING,     /* it is asked whether it ends now */
-        DRIVER_DORMANT,       /* it has ended, having nothing to do */
-        DRIVER_LOST,          /* its connection ended before its name left the bus */
+        DRIVER_RELEASING, /* it is asked whether it ends now */
+        DRIVER_DORMANT,   /* it has ended, having nothing to do */
+        DRIVER_LOST,      /* its connection ended before its name left the bus */
         DRIVER_FAILED,
 } DriverState;
 
@@ -38,14 +38,14 @@ struct Driver {
         char *path;       /* /org/virtbus1/qemu */
         char *job_prefix; /* /org/virtbus1/job/qemu_ */
         DriverState state;
-        bool settled;     /* attached, or failed, once */
-        bool owned;       /* the name has an owner on the bus */
-        bool dying;       /* the connection has ended, the name has not left the bus yet */
+        bool settled; /* attached, or failed, once */
+        bool owned;   /* the name has an owner on the bus */
+        bool dying;   /* the connection has ended, the name has not left the bus yet */
         char *failure;
         sd_bus *peer;
         sd_bus_slot *attaching; /* the call of Attach */
         uint64_t attached_at;
-        GQueue calls;     /* struct Call, forwarded or waiting to be */
+        GQueue calls; /* struct Call, forwarded or waiting to be */
         size_t call_bytes;
 };
 
@@ -56,7 +56,7 @@ struct Drivers {
         void (*changed)(void *data);
         void *data;
         GHashTable *by_connection;
-        GQueue waiters; /* struct Waiter */
+        GQueue waiters;   /* struct Waiter */
         unsigned n_lists; /* of the bus's names, that are asked for */
 };
 
@@ -109,8 +109,7 @@ static void call_fail(Call *call, VirtbusError code, const char *format, ...) {
         g_autofree char *reason = g_strdup_vprintf(format, arguments);
         va_end(arguments);
         sd_bus_reply_method_errorf(call->message, virtbus_error_name(code), "%s of %s: %s",
-                                   sd_bus_message_get_member(call->message), sd_bus_message_get_path(call->message),
-                                   reason);
+                                   sd_bus_message_get_member(call->message), sd_bus_message_get_path(call->message), reason);
         call_free(call);
 }
 
@@ -181,8 +180,8 @@ static void call_send(Call *call) {
         if (r >= 0)
                 r = sd_bus_call_async(driver->peer, &call->slot, message, on_reply, call, driver->drivers->call_timeout);
         if (r < 0) {
-                call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "it cannot be sent to the %s driver: %s",
-                          driver->connection, g_strerror(-r));
+                call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "it cannot be sent to the %s driver: %s", driver->connection,
+                          g_strerror(-r));
                 return;
         }
         call->expiry = sd_event_source_disable_unref(call->expiry);
@@ -199,7 +198,7 @@ static int on_expiry(sd_event_source *source, uint64_t usec, void *data) {
 
 void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const char *in, const char *out) {
         Call *call = g_new0(Call, 1);
-        *call = (Call) {
+        *call = (Call){
                 .driver = driver,
                 .caller = caller_begin_call(caller),
                 .message = sd_bus_message_ref(message),
@@ -207,8 +206,8 @@ void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, con
                 .out = out,
         };
         if (g_queue_get_length(&driver->calls) >= CALLS_PER_DRIVER_MAX) {
-                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%d calls wait for the %s driver already",
-                          CALLS_PER_DRIVER_MAX, driver->connection);
+                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%d calls wait for the %s driver already", CALLS_PER_DRIVER_MAX,
+                          driver->connection);
                 return;
         }
         g_queue_push_tail(&driver->calls, call);
@@ -274,7 +273,7 @@ int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, 
         if (g_queue_get_length(&drivers->waiters) >= CALLS_PER_DRIVER_MAX)
                 return -EBUSY;
         Waiter *waiter = g_new(Waiter, 1);
-        *waiter = (Waiter) { .only = only, .resume = resume, .data = data };
+        *waiter = (Waiter){ .only = only, .resume = resume, .data = data };
         g_queue_push_tail(&drivers->waiters, waiter);
         run_waiters(drivers);
         return 0;
@@ -318,7 +317,8 @@ static void end_jobs(Driver *driver) {
                 if (job->source != driver || !object_block(job, &interface_job))
                         continue;
                 g_autofree char *message = g_strdup_printf("the %s driver has ended; what became of the operation, the "
-                                                           "object's state will show", driver->connection);
+                                                           "object's state will show",
+                                                           driver->connection);
                 sd_bus_emit_signal(drivers->bus, job->path, interface_job.name, "Completed", "bss", 0,
                                    virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), message);
                 mirror_remove(drivers->mirror, job);
@@ -377,8 +377,7 @@ static int take_objects(Driver *driver, sd_bus_message *signal) {
                 }
                 r = mirror_take(driver->drivers->mirror, driver, path, signal);
                 if (r < 0) {
-                        log_error("driver %s: object %s is not as the API has it: %s", driver->connection, path,
-                                  g_strerror(-r));
+                        log_error("driver %s: object %s is not as the API has it: %s", driver->connection, path, g_strerror(-r));
                         return r;
                 }
                 r = sd_bus_message_exit_container(signal);
@@ -439,8 +438,8 @@ static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
 static int handle_idle(Driver *driver) {
         if (driver->state != DRIVER_ATTACHED || !g_queue_is_empty(&driver->calls))
                 return 0;
-        int r = sd_bus_call_method_async(driver->peer, NULL, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Release", on_released,
-                                         driver, NULL);
+        int r = sd_bus_call_method_async(driver->peer, NULL, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Release", on_released, driver,
+                                         NULL);
         if (r >= 0)
                 set_state(driver, DRIVER_RELEASING);
         return r;
@@ -552,11 +551,10 @@ static int on_attached(sd_bus_message *reply, void *data, sd_bus_error *unused) 
 
 static void driver_attach(Driver *driver) {
         g_autoptr(sd_bus_message) message = NULL;
-        int r = sd_bus_message_new_method_call(driver->drivers->bus, &message, driver->bus_name, DRIVER_PATH,
-                                               DRIVER_INTERFACE, "Attach");
+        int r = sd_bus_message_new_method_call(driver->drivers->bus, &message, driver->bus_name, DRIVER_PATH, DRIVER_INTERFACE,
+                                               "Attach");
         if (r >= 0)
-                r = sd_bus_call_async(driver->drivers->bus, &driver->attaching, message, on_attached, driver,
-                                      ATTACH_TIMEOUT);
+                r = sd_bus_call_async(driver->drivers->bus, &driver->attaching, message, on_attached, driver, ATTACH_TIMEOUT);
         if (r < 0)
                 driver_failed(driver, "it cannot be called: %s", g_strerror(-r));
         else
@@ -707,8 +705,8 @@ int drivers_append(Drivers *drivers, sd_bus_message *message) {
         int r = sd_bus_message_open_container(message, 'a', "(ssss)");
         for (guint i = 0; r >= 0 && i < n; i++) {
                 Driver *driver = sorted[i];
-                r = sd_bus_message_append(message, "(ssss)", driver->connection, driver->bus_name,
-                                          state_names[driver->state], driver->failure ? driver->failure : "");
+                r = sd_bus_message_append(message, "(ssss)", driver->connection, driver->bus_name, state_names[driver->state],
+                                          driver->failure ? driver->failure : "");
         }
         return r < 0 ? r : sd_bus_message_close_container(message);
 }

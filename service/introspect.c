@@ -5,54 +5,54 @@
 
 #include "paths.h"
 
-#define HEAD                                                                                   \
+#define HEAD \
         "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n" \
         "\"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n<node>\n"
 
 /* D-Bus specification, "Standard Interfaces". */
-#define STANDARD_INTERFACES                                                                                     \
-        "  <interface name=\"org.freedesktop.DBus.Peer\">\n"                                                    \
-        "    <method name=\"Ping\"/>\n"                                                                         \
+#define STANDARD_INTERFACES \
+        "  <interface name=\"org.freedesktop.DBus.Peer\">\n" \
+        "    <method name=\"Ping\"/>\n" \
         "    <method name=\"GetMachineId\"><arg type=\"s\" name=\"machine_uuid\" direction=\"out\"/></method>\n" \
-        "  </interface>\n"                                                                                      \
-        "  <interface name=\"org.freedesktop.DBus.Introspectable\">\n"                                          \
-        "    <method name=\"Introspect\"><arg name=\"xml_data\" type=\"s\" direction=\"out\"/></method>\n"      \
+        "  </interface>\n" \
+        "  <interface name=\"org.freedesktop.DBus.Introspectable\">\n" \
+        "    <method name=\"Introspect\"><arg name=\"xml_data\" type=\"s\" direction=\"out\"/></method>\n" \
         "  </interface>\n"
-#define PROPERTIES_INTERFACE                                                          \
-        "  <interface name=\"org.freedesktop.DBus.Properties\">\n"                    \
-        "    <method name=\"Get\">\n"                                                 \
-        "      <arg name=\"interface_name\" direction=\"in\" type=\"s\"/>\n"          \
-        "      <arg name=\"property_name\" direction=\"in\" type=\"s\"/>\n"           \
-        "      <arg name=\"value\" direction=\"out\" type=\"v\"/>\n"                  \
-        "    </method>\n"                                                             \
-        "    <method name=\"GetAll\">\n"                                              \
-        "      <arg name=\"interface_name\" direction=\"in\" type=\"s\"/>\n"          \
-        "      <arg name=\"props\" direction=\"out\" type=\"a{sv}\"/>\n"              \
-        "    </method>\n"                                                             \
-        "    <method name=\"Set\">\n"                                                 \
-        "      <arg name=\"interface_name\" direction=\"in\" type=\"s\"/>\n"          \
-        "      <arg name=\"property_name\" direction=\"in\" type=\"s\"/>\n"           \
-        "      <arg name=\"value\" direction=\"in\" type=\"v\"/>\n"                   \
-        "    </method>\n"                                                             \
-        "    <signal name=\"PropertiesChanged\">\n"                                   \
-        "      <arg type=\"s\" name=\"interface_name\"/>\n"                           \
-        "      <arg type=\"a{sv}\" name=\"changed_properties\"/>\n"                   \
-        "      <arg type=\"as\" name=\"invalidated_properties\"/>\n"                  \
-        "    </signal>\n"                                                             \
+#define PROPERTIES_INTERFACE \
+        "  <interface name=\"org.freedesktop.DBus.Properties\">\n" \
+        "    <method name=\"Get\">\n" \
+        "      <arg name=\"interface_name\" direction=\"in\" type=\"s\"/>\n" \
+        "      <arg name=\"property_name\" direction=\"in\" type=\"s\"/>\n" \
+        "      <arg name=\"value\" direction=\"out\" type=\"v\"/>\n" \
+        "    </method>\n" \
+        "    <method name=\"GetAll\">\n" \
+        "      <arg name=\"interface_name\" direction=\"in\" type=\"s\"/>\n" \
+        "      <arg name=\"props\" direction=\"out\" type=\"a{sv}\"/>\n" \
+        "    </method>\n" \
+        "    <method name=\"Set\">\n" \
+        "      <arg name=\"interface_name\" direction=\"in\" type=\"s\"/>\n" \
+        "      <arg name=\"property_name\" direction=\"in\" type=\"s\"/>\n" \
+        "      <arg name=\"value\" direction=\"in\" type=\"v\"/>\n" \
+        "    </method>\n" \
+        "    <signal name=\"PropertiesChanged\">\n" \
+        "      <arg type=\"s\" name=\"interface_name\"/>\n" \
+        "      <arg type=\"a{sv}\" name=\"changed_properties\"/>\n" \
+        "      <arg type=\"as\" name=\"invalidated_properties\"/>\n" \
+        "    </signal>\n" \
         "  </interface>\n"
-#define OBJECT_MANAGER_INTERFACE                                                                    \
-        "  <interface name=\"org.freedesktop.DBus.ObjectManager\">\n"                               \
-        "    <method name=\"GetManagedObjects\">\n"                                                 \
+#define OBJECT_MANAGER_INTERFACE \
+        "  <interface name=\"org.freedesktop.DBus.ObjectManager\">\n" \
+        "    <method name=\"GetManagedObjects\">\n" \
         "      <arg type=\"a{oa{sa{sv}}}\" name=\"object_paths_interfaces_and_properties\" direction=\"out\"/>\n" \
-        "    </method>\n"                                                                           \
-        "    <signal name=\"InterfacesAdded\">\n"                                                   \
-        "      <arg type=\"o\" name=\"object_path\"/>\n"                                            \
-        "      <arg type=\"a{sa{sv}}\" name=\"interfaces_and_properties\"/>\n"                      \
-        "    </signal>\n"                                                                           \
-        "    <signal name=\"InterfacesRemoved\">\n"                                                 \
-        "      <arg type=\"o\" name=\"object_path\"/>\n"                                            \
-        "      <arg type=\"as\" name=\"interfaces\"/>\n"                                            \
-        "    </signal>\n"                                                                           \
+        "    </method>\n" \
+        "    <signal name=\"InterfacesAdded\">\n" \
+        "      <arg type=\"o\" name=\"object_path\"/>\n" \
+        "      <arg type=\"a{sa{sv}}\" name=\"interfaces_and_properties\"/>\n" \
+        "    </signal>\n" \
+        "    <signal name=\"InterfacesRemoved\">\n" \
+        "      <arg type=\"o\" name=\"object_path\"/>\n" \
+        "      <arg type=\"as\" name=\"interfaces\"/>\n" \
+        "    </signal>\n" \
         "  </interface>\n"
 
 /* Appends the next element of an object's path below BASE, once. */

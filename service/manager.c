@@ -69,7 +69,8 @@ static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **err
         if (!driver)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "OpenConnection: there is no driver for '%.64s'; the manager's property Drivers "
-                                         "lists those there are", uri);
+                                         "lists those there are",
+                                         uri);
         sd_bus_reply_method_return(call, "o", driver_path(driver));
         return true;
 }

@@ -232,8 +232,7 @@ static int taken_read(Taken *taken, const Object *object, sd_bus_message *messag
                         break;
                 Block *block = &taken->blocks[taken->n];
                 block->interface = interface;
-                taken->changed[taken->n] =
-                                block_merge(block, object ? object_block(object, interface) : NULL, &values, &r);
+                taken->changed[taken->n] = block_merge(block, object ? object_block(object, interface) : NULL, &values, &r);
                 if (r < 0)
                         break;
                 taken->n++;

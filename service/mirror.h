@@ -23,10 +23,10 @@ typedef struct Block {
 typedef struct Object Object;
 struct Object {
         Object *parent, *previous, *next, *first_child, *last_child;
-        void *source;      /* the driver that it comes from; NULL for the manager */
-        Block *blocks;     /* one for each of its interfaces */
+        void *source;  /* the driver that it comes from; NULL for the manager */
+        Block *blocks; /* one for each of its interfaces */
         uint8_t n_blocks;
-        bool stale;        /* not named again since mirror_mark_stale */
+        bool stale; /* not named again since mirror_mark_stale */
         char path[];
 };
 

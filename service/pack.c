@@ -8,7 +8,7 @@
 
 /* Copies the first complete type of a signature, and its contents where it is a container. Returns what follows. */
 typedef struct Type {
-        char code;                       /* 'r' for a structure, 'e' for a dictionary entry */
+        char code; /* 'r' for a structure, 'e' for a dictionary entry */
         char contents[SIGNATURE_MAX + 1];
 } Type;
 

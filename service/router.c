@@ -41,12 +41,12 @@ static const struct {
 /* What a call means. Valid until the mirror changes. */
 typedef struct Target {
         CallKind kind;
-        Object *object;        /* NULL only for Introspect */
-        const Block *block;    /* of Get, Set and a method; of GetAll, NULL for all interfaces */
-        bool empty;            /* GetAll of an interface without properties */
+        Object *object;     /* NULL only for Introspect */
+        const Block *block; /* of Get, Set and a method; of GetAll, NULL for all interfaces */
+        bool empty;         /* GetAll of an interface without properties */
         size_t property;
         const MethodInfo *method;
-        const char *action;    /* polkit's; NULL where none is needed */
+        const char *action; /* polkit's; NULL where none is needed */
 } Target;
 
 /* A call that waits for something before it can be answered. */
@@ -58,7 +58,7 @@ typedef struct Request {
 
 static Request *request_new(Router *router, Caller *caller, sd_bus_message *message) {
         Request *request = g_new(Request, 1);
-        *request = (Request) {
+        *request = (Request){
                 .router = router,
                 .caller = caller_begin_call(caller),
                 .message = sd_bus_message_ref(message),
@@ -109,8 +109,8 @@ static int find_property(Target *target, const char *interface, const char *prop
         }
         if (!found && !is_standard_interface(interface))
                 return unknown_interface(error, object->path, interface);
-        return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_PROPERTY, "Interface '%s' of %s has no property '%s'.",
-                                 interface, object->path, property);
+        return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_PROPERTY, "Interface '%s' of %s has no property '%s'.", interface,
+                                 object->path, property);
 }
 
 static int resolve_get_all(Target *target, const char *interface, sd_bus_error *error) {
@@ -178,12 +178,11 @@ static int resolve_method(Target *target, const char *interface, const char *mem
         if (!found && !is_standard_interface(interface))
                 return unknown_interface(error, object->path, interface);
         if (!target->method)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_METHOD, "Object %s has no method '%s'%s%s.",
-                                         object->path, member, interface ? " on interface " : "",
-                                         interface ? interface : "");
+                return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_METHOD, "Object %s has no method '%s'%s%s.", object->path,
+                                         member, interface ? " on interface " : "", interface ? interface : "");
         if (!sd_bus_message_has_signature(message, target->method->in_signature))
-                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes arguments of type '%s', not '%s'.",
-                                         member, target->method->in_signature, sd_bus_message_get_signature(message, true));
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes arguments of type '%s', not '%s'.", member,
+                                         target->method->in_signature, sd_bus_message_get_signature(message, true));
         target->action = target->method->action;
         return 0;
 }
@@ -192,7 +191,7 @@ static int resolve_method(Target *target, const char *interface, const char *mem
 static int resolve(Router *router, sd_bus_message *message, Target *target, sd_bus_error *error) {
         const char *path = sd_bus_message_get_path(message);
         const char *interface = sd_bus_message_get_interface(message), *member = sd_bus_message_get_member(message);
-        *target = (Target) { .object = mirror_find(router->mirror, path) };
+        *target = (Target){ .object = mirror_find(router->mirror, path) };
         int r = sd_bus_message_rewind(message, true);
         if (r < 0)
                 return r;
@@ -281,8 +280,7 @@ static int answer(Router *router, Caller *caller, const Target *target, sd_bus_m
                 return 0;
         case CALL_METHOD:
                 if (driver) {
-                        driver_forward(driver, caller, message, target->method->in_signature,
-                                       target->method->out_signature);
+                        driver_forward(driver, caller, message, target->method->in_signature, target->method->out_signature);
                         return 0;
                 }
                 sd_bus_message_rewind(message, true);
@@ -335,8 +333,8 @@ static void on_identified(Caller *caller, void *data) {
         } else if (!target.action)
                 on_decided(request, NULL);
         else
-                authority_check(request->router->authority, caller, request->message, target.action, target.object,
-                                on_decided, request);
+                authority_check(request->router->authority, caller, request->message, target.action, target.object, on_decided,
+                                request);
         sd_bus_error_free(&error);
 }
 
@@ -344,8 +342,8 @@ static void route(Router *router, Caller *caller, sd_bus_message *message) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Target target;
         int r = resolve(router, message, &target, &error);
-        if (r >= 0 && (target.kind == CALL_INTROSPECT ||
-                       authority_knows(router->authority, caller, target.action, target.object)))
+        if (r >= 0 &&
+            (target.kind == CALL_INTROSPECT || authority_knows(router->authority, caller, target.action, target.object)))
                 r = answer(router, caller, &target, message, &error);
         else if (r >= 0) {
                 Request *request = request_new(router, caller, message);
@@ -371,8 +369,7 @@ static bool must_wait(Router *router, sd_bus_message *message, Driver **only) {
                 return !driver_is_settled(*only);
         if (drivers_are_settled(router->drivers))
                 return false;
-        return !mirror_find(router->mirror, path) ||
-               !sd_bus_message_is_method_call(message, PROPERTIES, NULL);
+        return !mirror_find(router->mirror, path) || !sd_bus_message_is_method_call(message, PROPERTIES, NULL);
 }
 
 static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {

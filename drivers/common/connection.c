@@ -94,7 +94,7 @@ void connection_resume(Connection *connection) {
                 if (domain_is_active(domain))
                         domain_reattach(domain);
                 else if (domain->autostart && first_run)
-                        domain_operate(domain, (Operation) { .kind = OPERATION_START });
+                        domain_operate(domain, (Operation){ .kind = OPERATION_START });
         }
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
 }
@@ -182,7 +182,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Change, change_free)
 
 static Change *change_new(Connection *connection, Domain *domain, Call *call) {
         Change *change = g_new0(Change, 1);
-        *change = (Change) { .connection = connection, .domain = domain ? domain_ref(domain) : NULL, .call = call };
+        *change = (Change){ .connection = connection, .domain = domain ? domain_ref(domain) : NULL, .call = call };
         if (domain)
                 domain->writing = true;
         return change;
@@ -203,14 +203,15 @@ static bool check_not_writing(const Domain *domain, GError **error) {
 static Definition *read_document(Connection *connection, const char *xml, Domain **domain, GError **error) {
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
         g_autoptr(Definition) definition = document ? definition_from_document(document, error) : NULL;
-        if (!definition || (connection->hypervisor->check &&
-                            !connection->hypervisor->check(connection, definition, document, error)))
+        if (!definition ||
+            (connection->hypervisor->check && !connection->hypervisor->check(connection, definition, document, error)))
                 return NULL;
         Domain *same_uuid = connection_find(connection, definition->uuid);
         Domain *same_name = connection_find_name(connection, definition->name);
         if (same_name && same_name != same_uuid) {
                 domain_fail(same_name, error, VIRTBUS_ERROR_ALREADY_EXISTS,
-                            "a domain of that name exists, with UUID %s; choose another name, or give that UUID", same_name->uuid);
+                            "a domain of that name exists, with UUID %s; choose another name, or give that UUID",
+                            same_name->uuid);
                 return NULL;
         }
         if (same_uuid && same_uuid != same_name) {
@@ -220,7 +221,8 @@ static Definition *read_document(Connection *connection, const char *xml, Domain
         }
         if (g_hash_table_contains(connection->reserved, definition->name) ||
             g_hash_table_contains(connection->reserved, definition->uuid)) {
-                virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "domain '%s': it is being defined; call again", definition->name);
+                virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "domain '%s': it is being defined; call again",
+                                  definition->name);
                 return NULL;
         }
         *domain = same_uuid;
@@ -277,7 +279,7 @@ void connection_create(Connection *connection, const char *xml, bool paused, Cal
         g_autoptr(GError) error = NULL;
         Domain *domain = connection_add_transient(connection, xml, call->uid, &error);
         if (domain)
-                domain_operate(domain, (Operation) { .kind = OPERATION_START, .creates = true, .paused = paused, .call = call });
+                domain_operate(domain, (Operation){ .kind = OPERATION_START, .creates = true, .paused = paused, .call = call });
         else
                 call_fail(call, error);
 }
@@ -302,8 +304,8 @@ static bool check_persistent(const Domain *domain, const char *what, GError **er
 
 void connection_undefine(Domain *domain, bool nvram, Call *call) {
         g_autoptr(GError) error = NULL;
-        if (check_persistent(domain, "Undefine", &error) && check_not_writing(domain, &error) &&
-            domain->persistent->has_nvram && !nvram)
+        if (check_persistent(domain, "Undefine", &error) && check_not_writing(domain, &error) && domain->persistent->has_nvram &&
+            !nvram)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a file of UEFI variables; pass the option nvram to delete that too");
         if (error) {
@@ -321,7 +323,7 @@ static void on_autostart_set(void *data, const GError *error) {
                 call_fail(change->call, error);
         else {
                 change->domain->autostart = change->autostart;
-                domain_announce(change->domain, (const int[]) { DOMAIN_AUTOSTART, -1 });
+                domain_announce(change->domain, (const int[]){ DOMAIN_AUTOSTART, -1 });
                 call_reply(change->call, "");
         }
         told(change);

@@ -23,11 +23,12 @@ struct Connection {
         uint32_t last_id;
         unsigned n_active;
         bool resumed;
-        void (*idle)(void *data);      /* something has ended: see whether anything is left */
+        void (*idle)(void *data); /* something has ended: see whether anything is left */
         void *idle_data;
-        void (*observer)(Domain *domain, const GError *error, void *data); /* a state has changed, or a domain was found; or NULL */
+        void (*observer)(Domain *domain, const GError *error,
+                         void *data); /* a state has changed, or a domain was found; or NULL */
         void *observer_data;
-        void *data;                    /* the hypervisor's own */
+        void *data; /* the hypervisor's own */
 };
 
 /* Opens a hypervisor: reads the definitions, and what is written of the domains that ran. */

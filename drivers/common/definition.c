@@ -15,8 +15,8 @@ Definition *definition_ref(Definition *definition) {
 }
 
 static void device_free(DeviceDefinition *device) {
-        char *strings[] = { device->kind,   device->alias, device->model, device->type,   device->source_type,
-                            device->source, device->target, device->bus,  device->format, device->mac };
+        char *strings[] = { device->kind,   device->alias,  device->model, device->type,   device->source_type,
+                            device->source, device->target, device->bus,   device->format, device->mac };
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(strings[i]);
         g_free(device);
@@ -26,10 +26,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeviceDefinition, device_free)
 void definition_unref(Definition *definition) {
         if (--definition->n_references > 0)
                 return;
-        char *strings[] = { definition->xml,     definition->name,         definition->uuid,
-                            definition->title,   definition->description,  definition->type,
-                            definition->os_type, definition->architecture, definition->machine,
-                            definition->emulator };
+        char *strings[] = { definition->xml,         definition->name,    definition->uuid,    definition->title,
+                            definition->description, definition->type,    definition->os_type, definition->architecture,
+                            definition->machine,     definition->emulator };
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(strings[i]);
         if (definition->devices)
@@ -102,7 +101,8 @@ static bool read_identity(Definition *definition, xmlNode *root, GError **error)
         if (strpbrk(definition->title, "\n\r"))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(root, "title"), "a title is one line");
         if (strlen(definition->title) > TEXT_BYTES_MAX || strlen(definition->description) > TEXT_BYTES_MAX)
-                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, root, "title and description may have %d bytes", TEXT_BYTES_MAX);
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, root, "title and description may have %d bytes",
+                                TEXT_BYTES_MAX);
         return true;
 }
 
@@ -111,11 +111,9 @@ static const struct {
         const char *name;
         uint64_t bytes;
 } units[] = {
-        { "b", 1 },          { "bytes", 1 },          { "KB", 1000 },
-        { "k", 1024 },       { "KiB", 1024 },         { "MB", 1000000 },
-        { "M", 1 << 20 },    { "MiB", 1 << 20 },      { "GB", 1000000000 },
-        { "G", 1 << 30 },    { "GiB", 1 << 30 },      { "TB", 1000000000000 },
-        { "T", 1ULL << 40 }, { "TiB", 1ULL << 40 },
+        { "b", 1 },         { "bytes", 1 },          { "KB", 1000 },      { "k", 1024 },         { "KiB", 1024 },
+        { "MB", 1000000 },  { "M", 1 << 20 },        { "MiB", 1 << 20 },  { "GB", 1000000000 },  { "G", 1 << 30 },
+        { "GiB", 1 << 30 }, { "TB", 1000000000000 }, { "T", 1ULL << 40 }, { "TiB", 1ULL << 40 },
 };
 
 static bool read_memory(xmlNode *element, uint64_t *bytes, GError **error) {
@@ -165,12 +163,9 @@ static bool read_action(xmlNode *root, const char *name, LifecycleAction otherwi
                 const char *name;
                 LifecycleAction action;
         } actions[] = {
-                { "destroy", ACTION_DESTROY },
-                { "restart", ACTION_RESTART },
-                { "preserve", ACTION_PRESERVE },
-                { "coredump-destroy", ACTION_DESTROY },
-                { "coredump-restart", ACTION_RESTART },
-                { "rename-restart", ACTION_RESTART },
+                { "destroy", ACTION_DESTROY },          { "restart", ACTION_RESTART },
+                { "preserve", ACTION_PRESERVE },        { "coredump-destroy", ACTION_DESTROY },
+                { "coredump-restart", ACTION_RESTART }, { "rename-restart", ACTION_RESTART },
         };
         xmlNode *element = xml_child(root, name);
         *action = otherwise;
@@ -274,8 +269,8 @@ static bool read_boot(const xmlNode *element, DeviceDefinition *device, GError *
 static bool read_disk(const xmlNode *element, DeviceDefinition *device, GError **error) {
         static const char *const types[] = { "disk", "cdrom", "floppy", "lun", NULL };
         static const char *const source_names[][2] = {
-                { "file", "file" }, { "block", "dev" }, { "dir", "dir" }, { "network", "name" }, { "volume", "volume" },
-                { "nvme", "" },     { "vhostuser", "path" }, { "vhostvdpa", "dev" },
+                { "file", "file" },     { "block", "dev" }, { "dir", "dir" },        { "network", "name" },
+                { "volume", "volume" }, { "nvme", "" },     { "vhostuser", "path" }, { "vhostvdpa", "dev" },
         };
         xmlNode *target = xml_child(element, "target"), *source = xml_child(element, "source");
         if (!xml_one_of(element, "device", types, error))
@@ -337,20 +332,26 @@ static bool read_network_interface(xmlNode *element, DeviceDefinition *device, G
         }
         g_autofree char *address = attribute_at(mac, "", "address");
         if (sscanf(address, "%2x:%2x:%2x:%2x:%2x:%2x%n", &bytes[0], &bytes[1], &bytes[2], &bytes[3], &bytes[4], &bytes[5],
-                   &end) != 6 || address[end])
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, mac, "'%.32s' is no address: use six pairs of hexadecimal digits", address);
+                   &end) != 6 ||
+            address[end])
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, mac,
+                                "'%.32s' is no address: use six pairs of hexadecimal digits", address);
         if (bytes[0] & 1)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, mac, "'%s' is a multicast address: its first number must be even", address);
-        device->mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5]);
-        device->source = attribute_at(element, "source", strcmp(device->type, "bridge") == 0 ? "bridge" :
-                                                         strcmp(device->type, "network") == 0 ? "network" : "dev");
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, mac,
+                                "'%s' is a multicast address: its first number must be even", address);
+        device->mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4],
+                                      bytes[5]);
+        device->source = attribute_at(element, "source",
+                                      strcmp(device->type, "bridge") == 0    ? "bridge"
+                                      : strcmp(device->type, "network") == 0 ? "network"
+                                                                             : "dev");
         device->target = attribute_at(element, "target", "dev");
         return read_boot(element, device, error);
 }
 
 static bool read_console(const xmlNode *element, DeviceDefinition *device, guint index, GError **error) {
-        static const char *const types[] = { "pty",  "unix", "file", "null", "dev", "pipe", "stdio", "vc", "udp",
-                                             "tcp", "spicevmc", "spiceport", "nmdm", "qemu-vdagent", "dbus", NULL };
+        static const char *const types[] = { "pty", "unix", "file",     "null",      "dev",  "pipe",         "stdio", "vc",
+                                             "udp", "tcp",  "spicevmc", "spiceport", "nmdm", "qemu-vdagent", "dbus",  NULL };
         uint64_t port = index;
         xmlNode *target = xml_child(element, "target");
         if (!xml_one_of(element, "type", types, error) || !xml_number_attribute(target, "port", 0, DEVICES_MAX, &port, error))
@@ -388,8 +389,8 @@ static bool read_graphics(const xmlNode *element, DeviceDefinition *device, GErr
 /* How the aliases of a kind begin, as libvirt names them, where that is not the kind itself. */
 static const char *alias_prefix(const char *kind) {
         static const char *const prefixes[][2] = {
-                { "interface", "net" }, { "memballoon", "balloon" }, { "filesystem", "fs" }, { "redirdev", "redir" },
-                { "graphics", "graphics" }, { "memory", "dimm" },
+                { "interface", "net" },  { "memballoon", "balloon" }, { "filesystem", "fs" },
+                { "redirdev", "redir" }, { "graphics", "graphics" },  { "memory", "dimm" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
                 if (strcmp(kind, prefixes[i][0]) == 0)
@@ -409,8 +410,9 @@ static bool read_alias(const xmlNode *element, DeviceDefinition *device, guint i
         xmlNode *alias = xml_child(element, "alias");
         device->alias = xml_attribute(alias, "name");
         if (device->alias)
-                return is_alias(device->alias) || xml_fail(error, VIRTBUS_ERROR_INVALID_XML, alias,
-                                                           "'%.64s' cannot be an alias: use letters, digits, '-', '_' and '.'", device->alias);
+                return is_alias(device->alias) ||
+                       xml_fail(error, VIRTBUS_ERROR_INVALID_XML, alias,
+                                "'%.64s' cannot be an alias: use letters, digits, '-', '_' and '.'", device->alias);
         if (xml_is(element, "disk"))
                 return true;
         if (xml_is(element, "controller")) {
@@ -418,7 +420,8 @@ static bool read_alias(const xmlNode *element, DeviceDefinition *device, guint i
                                 *number = attribute_at(element, "", "index");
                 uint64_t value = index;
                 if (!type[0])
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its attribute type is missing, such as type='scsi'");
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
+                                        "its attribute type is missing, such as type='scsi'");
                 if (!is_alias(type))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "type '%.32s' is unknown", type);
                 if (!xml_number_attribute(element, "index", 0, DEVICES_MAX, &value, error))
@@ -439,8 +442,8 @@ static const struct {
         const char *kind;
         DeviceClass device_class;
 } classes[] = {
-        { "disk", DEVICE_DISK },         { "interface", DEVICE_NETWORK_INTERFACE }, { "serial", DEVICE_CONSOLE },
-        { "console", DEVICE_CONSOLE },   { "graphics", DEVICE_GRAPHICS },
+        { "disk", DEVICE_DISK },       { "interface", DEVICE_NETWORK_INTERFACE }, { "serial", DEVICE_CONSOLE },
+        { "console", DEVICE_CONSOLE }, { "graphics", DEVICE_GRAPHICS },
 };
 
 static DeviceDefinition *read_device(xmlNode *element, guint index, GError **error) {
@@ -498,7 +501,8 @@ static bool read_devices(Definition *definition, xmlDoc *document, GError **erro
         definition->devices = g_ptr_array_new_with_free_func((GDestroyNotify) device_free);
         for (xmlNode *element = definition_first_device(document); element; element = definition_next_device(element)) {
                 if (definition->devices->len >= DEVICES_MAX)
-                        return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d devices", DEVICES_MAX);
+                        return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d devices",
+                                        DEVICES_MAX);
                 guint index = GPOINTER_TO_UINT(g_hash_table_lookup(counts, element->name));
                 DeviceDefinition *device = read_device(element, index, error);
                 if (!device)
@@ -506,11 +510,14 @@ static bool read_devices(Definition *definition, xmlDoc *document, GError **erro
                 g_hash_table_insert(counts, (void *) element->name, GUINT_TO_POINTER(index + 1));
                 g_ptr_array_add(definition->devices, device);
                 if (!g_hash_table_add(seen, g_strdup(device->alias)))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its alias or place '%s' is another device's", device->alias);
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its alias or place '%s' is another device's",
+                                        device->alias);
                 if (device->device_class == DEVICE_DISK && !g_hash_table_add(seen, g_strdup_printf("target:%s", device->target)))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "target '%s' is another disk's", device->target);
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "target '%s' is another disk's",
+                                        device->target);
                 if (device->boot && !g_hash_table_add(seen, g_strdup_printf("boot:%u", device->boot)))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "boot order %u is another device's", device->boot);
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "boot order %u is another device's",
+                                        device->boot);
         }
         return true;
 }
@@ -526,8 +533,8 @@ Definition *definition_from_document(xmlDoc *document, GError **error) {
         /* Every string is there: devices set only what they have. */
         for (guint i = 0; i < definition->devices->len; i++) {
                 DeviceDefinition *device = definition->devices->pdata[i];
-                char **strings[] = { &device->model, &device->type, &device->source_type, &device->source,
-                                     &device->target, &device->bus, &device->format, &device->mac };
+                char **strings[] = { &device->model,  &device->type, &device->source_type, &device->source,
+                                     &device->target, &device->bus,  &device->format,      &device->mac };
                 for (size_t j = 0; j < G_N_ELEMENTS(strings); j++)
                         if (!*strings[j])
                                 *strings[j] = g_strdup("");

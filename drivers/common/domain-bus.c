@@ -25,7 +25,7 @@ static void operate(Call *call, Domain *self, OperationKind kind, sd_bus_message
         if (options && !options_read(options, &error, NULL))
                 call_fail(call, error);
         else
-                domain_operate(self, (Operation) { .kind = kind, .call = call });
+                domain_operate(self, (Operation){ .kind = kind, .call = call });
 }
 
 static void bus_start(Call *call, Domain *self, sd_bus_message *options) {
@@ -34,7 +34,7 @@ static void bus_start(Call *call, Domain *self, sd_bus_message *options) {
         if (!options_read(options, &error, "paused", 'b', &paused, NULL))
                 call_fail(call, error);
         else
-                domain_operate(self, (Operation) { .kind = OPERATION_START, .paused = paused, .call = call });
+                domain_operate(self, (Operation){ .kind = OPERATION_START, .paused = paused, .call = call });
 }
 
 static void bus_suspend(Call *call, Domain *self) {
@@ -73,7 +73,7 @@ static void bus_dump(Call *call, Domain *self, int file, sd_bus_message *options
         else if ((fd = fcntl(file, F_DUPFD_CLOEXEC, 3)) < 0)
                 call_fail_errno(call, -errno);
         else
-                domain_operate(self, (Operation) { .kind = OPERATION_DUMP, .fd = fd, .call = call });
+                domain_operate(self, (Operation){ .kind = OPERATION_DUMP, .fd = fd, .call = call });
 }
 
 static void bus_undefine(Call *call, Domain *self, sd_bus_message *options) {
@@ -94,7 +94,8 @@ static char *get_xml(const Domain *self, sd_bus_message *options, bool secrets, 
                 domain_fail(self, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is transient; leave out the option inactive");
                 return NULL;
         }
-        return inactive ? definition_text(self->persistent, secrets, 0) : definition_text(domain_definition(self), secrets, self->id);
+        return inactive ? definition_text(self->persistent, secrets, 0)
+                        : definition_text(domain_definition(self), secrets, self->id);
 }
 
 static void bus_get_xml(Call *call, Domain *self, sd_bus_message *options) {
@@ -122,7 +123,9 @@ static void bus_set_autostart(Call *call, Domain *self, bool value) {
 /* org.virtbus1.Domain: properties */
 
 #define DOMAIN_PROPERTY(type, name, value) \
-        static type bus_get_##name(const Domain *self) { return value; }
+        static type bus_get_##name(const Domain *self) { \
+                return value; \
+        }
 #define DEFINED(name, member) DOMAIN_PROPERTY(const char *, name, domain_definition(self)->member)
 
 DEFINED(name, name)
@@ -154,7 +157,9 @@ static void device_get_xml(Call *call, Device *self) {
 }
 
 #define DEVICE_PROPERTY(type, prefix, name, member) \
-        static type prefix##_get_##name(const Device *self) { return self->definition->member; }
+        static type prefix##_get_##name(const Device *self) { \
+                return self->definition->member; \
+        }
 #define DEVICE_STRING(prefix, name, member) DEVICE_PROPERTY(const char *, prefix, name, member)
 
 DEVICE_STRING(device, alias, alias)
@@ -260,7 +265,9 @@ void domain_publish_devices(Domain *domain) {
                                 published_changed(device->published, vtables[j], NULL);
                 } else {
                         device = g_new0(Device, 1);
-                        *device = (Device) { .domain = domain, .definition = part, .device_class = part->device_class, .index = i };
+                        *device = (Device){
+                                .domain = domain, .definition = part, .device_class = part->device_class, .index = i
+                        };
                         device->published = objects_publish(domain->connection->objects, path, device, vtables);
                 }
                 g_ptr_array_add(devices, device);
@@ -289,7 +296,8 @@ void domain_announce(Domain *domain, const int *properties) {
 }
 
 void domain_announce_state(Domain *domain, DomainState old) {
-        domain_announce(domain, (const int[]) { DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, -1 });
+        domain_announce(domain,
+                        (const int[]){ DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, -1 });
         if (old != domain->state)
                 published_emit(domain->published, &bus_vtable, "StateChanged", "sss", domain_state_name(old),
                                domain_state_name(domain->state), domain_reason_name(domain->reason));

@@ -15,10 +15,10 @@ static const char *const state_names[DOMAIN_N_STATES] = {
 };
 
 static const char *const reason_names[DOMAIN_N_REASONS] = {
-        [REASON_UNKNOWN] = "unknown",   [REASON_BOOTED] = "booted",       [REASON_RESUMED] = "resumed",
-        [REASON_USER] = "user",         [REASON_SHUTDOWN] = "shutdown",   [REASON_DESTROYED] = "destroyed",
-        [REASON_CRASHED] = "crashed",   [REASON_FAILED] = "failed",       [REASON_IO_ERROR] = "io-error",
-        [REASON_DUMP] = "dump",         [REASON_REATTACHED] = "reattached",
+        [REASON_UNKNOWN] = "unknown", [REASON_BOOTED] = "booted",         [REASON_RESUMED] = "resumed",
+        [REASON_USER] = "user",       [REASON_SHUTDOWN] = "shutdown",     [REASON_DESTROYED] = "destroyed",
+        [REASON_CRASHED] = "crashed", [REASON_FAILED] = "failed",         [REASON_IO_ERROR] = "io-error",
+        [REASON_DUMP] = "dump",       [REASON_REATTACHED] = "reattached",
 };
 
 #define IN(state) (1u << (state))
@@ -189,8 +189,7 @@ bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
         if (!live)
                 return false;
         Domain *existing = connection_find(connection, live->uuid);
-        g_autoptr(Domain) domain = existing ? domain_ref(existing)
-                                            : domain_new(connection, live, false, (uid_t) owner);
+        g_autoptr(Domain) domain = existing ? domain_ref(existing) : domain_new(connection, live, false, (uid_t) owner);
         if (existing)
                 domain->live = definition_ref(live);
         domain->id = (uint32_t) id;
@@ -205,7 +204,7 @@ bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
         domain_announce(domain, NULL);
         domain_publish_devices(domain);
         Operation *reattach = g_new0(Operation, 1);
-        *reattach = (Operation) { .domain = domain, .kind = OPERATION_REATTACH, .fd = -1, .status = xmlCopyDoc(status, 1) };
+        *reattach = (Operation){ .domain = domain, .kind = OPERATION_REATTACH, .fd = -1, .status = xmlCopyDoc(status, 1) };
         g_queue_push_tail(&domain->waiting, reattach);
         return true;
 }
@@ -257,7 +256,7 @@ void domain_redefine(Domain *domain, Definition *definition) {
                 domain_announce(domain, NULL);
                 domain_publish_devices(domain);
         } else if (!was_persistent)
-                domain_announce(domain, (const int[]) { DOMAIN_PERSISTENT, -1 });
+                domain_announce(domain, (const int[]){ DOMAIN_PERSISTENT, -1 });
 }
 
 /* The domain's end: its object goes, references to it may stay. */
@@ -270,7 +269,7 @@ void domain_undefine(Domain *domain) {
         domain->autostart = false;
         if (domain_is_active(domain)) {
                 g_clear_pointer(&domain->persistent, definition_unref);
-                domain_announce(domain, (const int[]) { DOMAIN_PERSISTENT, DOMAIN_AUTOSTART, -1 });
+                domain_announce(domain, (const int[]){ DOMAIN_PERSISTENT, DOMAIN_AUTOSTART, -1 });
         } else
                 forget(domain);
 }
@@ -409,8 +408,8 @@ static void run_next(Domain *domain) {
 void domain_operate(Domain *domain, Operation template) {
         if (g_queue_get_length(&domain->waiting) >= OPERATIONS_WAITING_MAX) {
                 g_autoptr(GError) error = NULL;
-                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY, "%d operations wait already; call again when some are done",
-                            OPERATIONS_WAITING_MAX);
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "%d operations wait already; call again when some are done", OPERATIONS_WAITING_MAX);
                 if (template.call)
                         call_fail(template.call, error);
                 if (template.kind == OPERATION_DUMP)
@@ -527,13 +526,13 @@ void domain_guest_event(Domain *domain, GuestEvent event) {
         case ACTION_RESTART:
                 if (event != GUEST_REBOOT) { /* that has restarted itself */
                         domain_changed(domain, DOMAIN_PAUSED, reason);
-                        domain_operate(domain, (Operation) { .kind = OPERATION_RESET });
-                        domain_operate(domain, (Operation) { .kind = OPERATION_RESUME });
+                        domain_operate(domain, (Operation){ .kind = OPERATION_RESET });
+                        domain_operate(domain, (Operation){ .kind = OPERATION_RESUME });
                 }
                 break;
         case ACTION_PRESERVE:
                 if (event == GUEST_REBOOT)
-                        domain_operate(domain, (Operation) { .kind = OPERATION_SUSPEND });
+                        domain_operate(domain, (Operation){ .kind = OPERATION_SUSPEND });
                 else
                         domain_changed(domain, event == GUEST_CRASH ? DOMAIN_CRASHED : DOMAIN_PAUSED, reason);
                 break;

@@ -91,15 +91,15 @@ struct Domain {
         uint32_t id;
         uid_t owner;
         bool autostart;
-        bool reboot;            /* the next shutdown of the guest is one half of a reboot */
-        bool writing;           /* its definition is being written */
+        bool reboot;  /* the next shutdown of the guest is one half of a reboot */
+        bool writing; /* its definition is being written */
         uint64_t start_time;
         Published *published;
-        GPtrArray *devices;     /* Device */
-        Operation *operation;   /* at work */
-        GQueue waiting;         /* Operation */
-        GQueue destroyers;      /* Call: of Destroy, to be answered when it is off */
-        void *run;              /* the hypervisor's own, while active */
+        GPtrArray *devices;   /* Device */
+        Operation *operation; /* at work */
+        GQueue waiting;       /* Operation */
+        GQueue destroyers;    /* Call: of Destroy, to be answered when it is off */
+        void *run;            /* the hypervisor's own, while active */
 };
 
 Domain *domain_ref(Domain *domain);

@@ -207,7 +207,8 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
         if (r >= 0)
                 r = program_end_on_signals(driver->event);
         if (r >= 0)
-                r = sd_event_add_time_relative(driver->event, &driver->idle, CLOCK_MONOTONIC, driver->idle_timeout, 0, on_idle, driver);
+                r = sd_event_add_time_relative(driver->event, &driver->idle, CLOCK_MONOTONIC, driver->idle_timeout, 0, on_idle,
+                                               driver);
         if (r < 0) {
                 log_error("the event loop cannot be had: %s", g_strerror(-r));
                 return false;
@@ -245,7 +246,8 @@ int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
         const GOptionEntry options[] = {
                 { "user", 0, 0, G_OPTION_ARG_NONE, &user, "Serve the session bus and the user's own guests", NULL },
                 { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Keep everything below this directory", "DIR" },
-                { "idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_timeout, "End after this time without anything to do", "SECONDS" },
+                { "idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_timeout, "End after this time without anything to do",
+                  "SECONDS" },
                 G_OPTION_ENTRY_NULL
         };
         if (!program_options(options, "- a driver of virtbusd, activated by the bus", argc, argv, &status))

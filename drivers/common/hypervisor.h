@@ -9,7 +9,7 @@
 typedef struct Hypervisor {
         const char *connection; /* "qemu": the connection's name, the URI's scheme, the directories' last part */
         const char *bus_name;   /* org.virtbus1.Driver.QEMU */
-        const Vtable *extra;     /* an interface that the connection has besides its own, with the Connection as its handlers' self; or NULL */
+        const Vtable *extra; /* an interface that the connection has besides its own, with the Connection as its handlers' self; or NULL */
 
         /* Makes ready, before any domain is known; what it keeps goes into connection->data. May be NULL, as close. */
         bool (*open)(Connection *connection, GError **error);

@@ -91,14 +91,14 @@ void *job_data(const Job *job) {
 void job_progress(Job *job, uint64_t done, uint64_t total) {
         job->done = done;
         job->total = total;
-        published_changed(job->published, &bus_vtable, (const int[]) { JOB_BYTES_DONE, JOB_BYTES_TOTAL, JOB_PROGRESS, -1 });
+        published_changed(job->published, &bus_vtable, (const int[]){ JOB_BYTES_DONE, JOB_BYTES_TOTAL, JOB_PROGRESS, -1 });
 }
 
 void job_end(Job *job, const GError *error) {
         const char *name = "";
         if (error)
-                name = virtbus_error_name(error->domain == VIRTBUS_ERROR ? (VirtbusError) error->code :
-                                                                            VIRTBUS_ERROR_HYPERVISOR_FAILED);
+                name = virtbus_error_name(error->domain == VIRTBUS_ERROR ? (VirtbusError) error->code
+                                                                         : VIRTBUS_ERROR_HYPERVISOR_FAILED);
         published_emit(job->published, &bus_vtable, "Completed", "bss", error == NULL, name, error ? error->message : "");
         published_withdraw(job->published);
         g_free(job->operation);

@@ -187,8 +187,8 @@ void published_changed(Published *published, const Vtable *vtable, const int *pr
         if (!published->objects->peer)
                 return;
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(published->objects->peer, &signal, published->path,
-                                          "org.freedesktop.DBus.Properties", "PropertiesChanged");
+        int r = sd_bus_message_new_signal(published->objects->peer, &signal, published->path, "org.freedesktop.DBus.Properties",
+                                          "PropertiesChanged");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "s", vtable->info->name);
         if (r >= 0)

@@ -38,8 +38,7 @@ Store *store_new(sd_event *event, const char *state, const char *runtime, GError
         g_autoptr(Store) store = g_new0(Store, 1);
         store->first_run = g_build_filename(runtime, "started", NULL);
         if (!(store->definitions = make_directory(state, "domains", error)) ||
-            !(store->statuses = make_directory(runtime, "domains", error)) ||
-            !(store->worker = worker_new(event, 1, error)))
+            !(store->statuses = make_directory(runtime, "domains", error)) || !(store->worker = worker_new(event, 1, error)))
                 return NULL;
         return g_steal_pointer(&store);
 }
@@ -81,8 +80,7 @@ bool file_replace(const char *path, const char *text, bool sync, GError **error)
         g_autofd int fd = g_mkstemp_full(aside, O_WRONLY | O_CLOEXEC, 0600);
         if (fd < 0)
                 return virtbus_error_set_errno(error, errno, "%s cannot be written", path);
-        if (write_all(fd, text) && (!sync || fsync(fd) == 0) && rename(aside, path) == 0 &&
-            (!sync || sync_directory_of(path)))
+        if (write_all(fd, text) && (!sync || fsync(fd) == 0) && rename(aside, path) == 0 && (!sync || sync_directory_of(path)))
                 return true;
         int failure = errno;
         unlink(aside);
@@ -117,7 +115,7 @@ static char *file_of(const char *directory, const char *uuid) {
 
 void store_define(Store *store, const char *uuid, const char *text, WorkDone done, void *data) {
         Write *write = g_new0(Write, 1);
-        *write = (Write) { .path = file_of(store->definitions, uuid), .text = g_strdup(text), .done = done, .data = data };
+        *write = (Write){ .path = file_of(store->definitions, uuid), .text = g_strdup(text), .done = done, .data = data };
         worker_run(store->worker, write_in_thread, written, write);
 }
 

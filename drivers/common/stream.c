@@ -87,7 +87,8 @@ Stream *stream_new(sd_event *event, int guest, int *client, void (*ended)(void *
         Stream *stream = g_new0(Stream, 1);
         stream->ended = ended;
         stream->data = data;
-        int r = fcntl(guest, F_SETFL, O_NONBLOCK) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+        int r = fcntl(guest, F_SETFL, O_NONBLOCK) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? -errno
+                                                                                                                      : 0;
         if (r >= 0 && fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
                 r = -errno;
         const int fds[2] = { [GUEST] = guest, [CLIENT] = pair[0] };

@@ -49,8 +49,7 @@ Worker *worker_new(sd_event *event, int n_threads, GError **error) {
         g_autoptr(Worker) worker = g_new0(Worker, 1);
         worker->finished = g_async_queue_new();
         worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        int r = worker->wake < 0 ? -errno
-                                 : sd_event_add_io(event, &worker->source, worker->wake, EPOLLIN, on_wake, worker);
+        int r = worker->wake < 0 ? -errno : sd_event_add_io(event, &worker->source, worker->wake, EPOLLIN, on_wake, worker);
         if (r < 0) {
                 virtbus_error_set_errno(error, -r, "threads cannot be had");
                 return NULL;
@@ -71,7 +70,7 @@ void worker_free(Worker *worker) {
 
 void worker_run(Worker *worker, WorkFunction function, WorkDone done, void *data) {
         Work *work = g_new0(Work, 1);
-        *work = (Work) { .work = function, .done = done, .data = data };
+        *work = (Work){ .work = function, .done = done, .data = data };
         worker->n_pending++;
         g_thread_pool_push(worker->pool, work, NULL);
 }

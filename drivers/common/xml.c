@@ -18,10 +18,12 @@ static bool check_tree(const xmlNode *element, unsigned depth, unsigned *n_eleme
         if (depth > XML_DEPTH_MAX)
                 return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "elements nest deeper than %d", XML_DEPTH_MAX);
         if (++*n_elements > XML_ELEMENTS_MAX)
-                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d elements", XML_ELEMENTS_MAX);
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d elements",
+                                XML_ELEMENTS_MAX);
         for (const xmlNode *child = element->children; child; child = child->next) {
                 if (child->type == XML_ENTITY_REF_NODE)
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "entities are not allowed: write the text itself");
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
+                                        "entities are not allowed: write the text itself");
                 if (child->type == XML_ELEMENT_NODE && !check_tree(child, depth + 1, n_elements, error))
                         return false;
         }
@@ -31,7 +33,7 @@ static bool check_tree(const xmlNode *element, unsigned depth, unsigned *n_eleme
 /* What a parser has met: kept at once, as its tree is gone when it returns. */
 typedef struct ParseState {
         bool has_document_type;
-        int line;      /* of the first error */
+        int line; /* of the first error */
         char *element, *message;
 } ParseState;
 
@@ -76,7 +78,8 @@ xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
                                   context->input ? context->input->line : 1);
         else if (!document)
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "line %d, element <%s>: %s", state.line,
-                                  state.element ? state.element : "none", state.message ? state.message : "the document is empty");
+                                  state.element ? state.element : "none",
+                                  state.message ? state.message : "the document is empty");
         xmlFreeParserCtxt(context);
         g_free(state.element);
         g_free(state.message);

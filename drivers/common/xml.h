@@ -49,8 +49,7 @@ bool xml_number(const xmlNode *element, const char *what, const char *text, uint
                 GError **error);
 
 /* Reads an optional attribute that is a number; *VALUE stays where it is absent. */
-bool xml_number_attribute(const xmlNode *element, const char *name, uint64_t min, uint64_t max, uint64_t *value,
-                          GError **error);
+bool xml_number_attribute(const xmlNode *element, const char *name, uint64_t min, uint64_t max, uint64_t *value, GError **error);
 
 /* Checks that an optional attribute has one of the values, NULL at the end. */
 bool xml_one_of(const xmlNode *element, const char *name, const char *const *values, GError **error);

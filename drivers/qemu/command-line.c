@@ -120,10 +120,12 @@ static bool add_pci_address(Builder *builder, JsonObject *device, const xmlNode 
                 if (text)
                         values[i] = strtoul(text, &end, 0);
                 if (text && (*end || end == text || values[i] > limits[i]))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, address, "%s is '%.16s'; it must be from 0 to %#lx", names[i], text, limits[i]);
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, address, "%s is '%.16s'; it must be from 0 to %#lx",
+                                        names[i], text, limits[i]);
         }
         g_autofree char *bus = values[1] == 0 ? g_strdup(root_bus(builder)) : g_strdup_printf("pci.%lu", values[1]);
-        g_autofree char *place = values[3] ? g_strdup_printf("0x%lx.0x%lx", values[2], values[3]) : g_strdup_printf("0x%lx", values[2]);
+        g_autofree char *place =
+                        values[3] ? g_strdup_printf("0x%lx.0x%lx", values[2], values[3]) : g_strdup_printf("0x%lx", values[2]);
         json_add(device, "bus", 's', bus, "addr", 's', place, NULL);
         if (xml_attribute_is(address, "multifunction", "on"))
                 json_add(device, "multifunction", 'b', TRUE, NULL);
@@ -144,8 +146,9 @@ static int make_socket(const char *path, GError **error) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         struct stat info;
         if (strlen(path) >= sizeof address.sun_path) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the path %.200s is too long for a socket: it may have %zu bytes",
-                                  path, sizeof address.sun_path - 1);
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "the path %.200s is too long for a socket: it may have %zu bytes", path,
+                                  sizeof address.sun_path - 1);
                 return -1;
         }
         strcpy(address.sun_path, path);
@@ -172,7 +175,8 @@ static bool build_unix(Builder *builder, xmlNode *element, const DeviceDefinitio
         }
         int fd = -1;
         if (builder->files) {
-                g_autofree char *path = given ? g_strdup(given) : g_build_filename(builder->context->directory, part->alias, NULL);
+                g_autofree char *path =
+                                given ? g_strdup(given) : g_build_filename(builder->context->directory, part->alias, NULL);
                 fd = make_socket(path, error);
                 if (fd < 0)
                         return false;
@@ -210,15 +214,16 @@ static bool build_chardev(Builder *builder, xmlNode *element, const DeviceDefini
 
 static bool build_serial(Builder *builder, xmlNode *element, const DeviceDefinition *part, GError **error) {
         xmlNode *target = xml_child(element, "target");
-        if (!check_children(element, " source target alias address log protocol ", error) || !build_chardev(builder, element, part, error))
+        if (!check_children(element, " source target alias address ", error) || !build_chardev(builder, element, part, error))
                 return false;
         if (target && !xml_attribute_is(target, "type", "isa-serial") && !xml_attribute_is(target, "type", "serial") &&
             !xml_attribute_is(target, "type", NULL))
                 return unsupported(error, target, "this kind of serial port");
         g_autofree char *chardev = g_strdup_printf("char%s", part->alias);
         builder->has_serial = true;
-        add_json(builder, "-device", json_make("driver", 's', "isa-serial", "id", 's', part->alias, "chardev", 's', chardev,
-                                               "index", 'i', (gint64) part->port, NULL));
+        add_json(builder, "-device",
+                 json_make("driver", 's', "isa-serial", "id", 's', part->alias, "chardev", 's', chardev, "index", 'i',
+                           (gint64) part->port, NULL));
         return true;
 }
 
@@ -239,7 +244,7 @@ static bool is_first_console(const Builder *builder, const DeviceDefinition *par
 }
 
 static bool build_console(Builder *builder, xmlNode *element, const DeviceDefinition *part, GError **error) {
-        if (!check_children(element, " source target alias address log protocol ", error))
+        if (!check_children(element, " source target alias address ", error))
                 return false;
         if (strcmp(part->target, "serial") == 0) {
                 /* The first console of this kind is the first serial port under another name; libvirt's format says so. */
@@ -253,8 +258,9 @@ static bool build_console(Builder *builder, xmlNode *element, const DeviceDefini
                 return false;
         g_autofree char *chardev = g_strdup_printf("char%s", part->alias);
         ensure_serial_bus(builder);
-        add_json(builder, "-device", json_make("driver", 's', "virtconsole", "bus", 's', "virtio-serial0.0", "id", 's', part->alias,
-                                               "chardev", 's', chardev, NULL));
+        add_json(builder, "-device",
+                 json_make("driver", 's', "virtconsole", "bus", 's', "virtio-serial0.0", "id", 's', part->alias, "chardev", 's',
+                           chardev, NULL));
         return true;
 }
 
@@ -268,8 +274,8 @@ static bool build_channel(Builder *builder, xmlNode *element, const DeviceDefini
         if (!build_chardev(builder, element, part, error))
                 return false;
         ensure_serial_bus(builder);
-        JsonObject *device = json_make("driver", 's', "virtserialport", "bus", 's', "virtio-serial0.0", "id", 's', part->alias, "chardev",
-                                       's', chardev, "name", 's', name, NULL);
+        JsonObject *device = json_make("driver", 's', "virtserialport", "bus", 's', "virtio-serial0.0", "id", 's', part->alias,
+                                       "chardev", 's', chardev, "name", 's', name, NULL);
         uint64_t port = 0;
         bool fine = !address || xml_number_attribute(address, "port", 0, DEVICES_MAX, &port, error);
         if (port > 0)
@@ -281,25 +287,28 @@ static bool build_channel(Builder *builder, xmlNode *element, const DeviceDefini
 /* Disks */
 
 /* Makes the block nodes of an image and its backing images. Returns the name of the top one. */
-static char *build_image(Builder *builder, const char *alias, GPtrArray *layers, const char *format, bool is_device, bool read_only,
-                         const xmlNode *driver) {
-        g_autofree char *below = NULL, *discard = xml_attribute(driver, "discard"), *zeroes = xml_attribute(driver, "detect_zeroes"),
-                        *cache = xml_attribute(driver, "cache"), *io = xml_attribute(driver, "io");
-        bool direct = g_strcmp0(cache, "none") == 0 || g_strcmp0(cache, "directsync") == 0, no_flush = g_strcmp0(cache, "unsafe") == 0;
+static char *build_image(Builder *builder, const char *alias, GPtrArray *layers, const char *format, bool is_device,
+                         bool read_only, const xmlNode *driver) {
+        g_autofree char *below = NULL, *discard = xml_attribute(driver, "discard"),
+                        *zeroes = xml_attribute(driver, "detect_zeroes"), *cache = xml_attribute(driver, "cache"),
+                        *io = xml_attribute(driver, "io");
+        bool direct = g_strcmp0(cache, "none") == 0 || g_strcmp0(cache, "directsync") == 0,
+             no_flush = g_strcmp0(cache, "unsafe") == 0;
         for (guint n = layers ? layers->len : 1; n-- > 0;) {
                 ImageLayer *layer = layers ? layers->pdata[n] : NULL;
                 bool top = n == 0, fixed = read_only || !top;
                 int none = -1;
                 g_autofree char *file = pass_as_file(builder, layer ? &layer->fd : &none);
-                g_autofree char *storage = g_strdup_printf("%s-%u-storage", alias, n), *name = g_strdup_printf("%s-%u-format", alias, n);
+                g_autofree char *storage = g_strdup_printf("%s-%u-storage", alias, n),
+                                *name = g_strdup_printf("%s-%u-format", alias, n);
                 JsonObject *cache_options = json_make("direct", 'b', direct, "no-flush", 'b', no_flush, NULL);
                 add_json(builder, "-blockdev",
-                         json_make("driver", 's', (layer ? layer->is_device : is_device) ? "host_device" : "file", "node-name", 's', storage,
-                                   "filename", 's', file, "read-only", 'b', fixed, "aio", 's', io, "discard", 's', "unmap", "cache", 'o',
-                                   cache_options, NULL));
-                JsonObject *node = json_make("driver", 's', layer ? layer->format : format, "node-name", 's', name, "read-only", 'b', fixed,
-                                             "file", 's', storage, "discard", 's', top ? discard : NULL, "detect-zeroes", 's',
-                                             top ? zeroes : NULL, NULL);
+                         json_make("driver", 's', (layer ? layer->is_device : is_device) ? "host_device" : "file", "node-name",
+                                   's', storage, "filename", 's', file, "read-only", 'b', fixed, "aio", 's', io, "discard", 's',
+                                   "unmap", "cache", 'o', cache_options, NULL));
+                JsonObject *node = json_make("driver", 's', layer ? layer->format : format, "node-name", 's', name, "read-only",
+                                             'b', fixed, "file", 's', storage, "discard", 's', top ? discard : NULL,
+                                             "detect-zeroes", 's', top ? zeroes : NULL, NULL);
                 if (below)
                         json_add(node, "backing", 's', below, NULL);
                 else if (strcmp(layer ? layer->format : format, "qcow2") == 0)
@@ -325,14 +334,17 @@ static void ensure_sata(Builder *builder) {
 }
 
 /* How a disk is attached: the numbers are in its alias, which follows from its name or address. */
-static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *device, GError **error) {
+static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *device,
+                              GError **error) {
         bool cdrom = strcmp(part->type, "cdrom") == 0;
         unsigned a = 0, b = 0, c = 0, d = 0;
         g_autofree char *bus = NULL;
-        const char *place = strpbrk(part->alias, "0123456789");
+        bool named = g_str_has_prefix(part->alias, part->bus); /* by its place, not by its author */
+        const char *place = named ? part->alias + strlen(part->bus) : "";
         if (strcmp(part->bus, "virtio") == 0) {
                 if (cdrom)
-                        return unsupported(error, xml_child(element, "target"), "a CD-ROM drive on the virtio bus: use sata or scsi");
+                        return unsupported(error, xml_child(element, "target"),
+                                           "a CD-ROM drive on the virtio bus: use sata or scsi");
                 json_add(device, "driver", 's', "virtio-blk-pci", NULL);
                 return add_pci_address(builder, device, element, error);
         }
@@ -346,8 +358,10 @@ static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDe
                                 return false;
                         *values[i] = (unsigned) value;
                 }
-        } else if (g_str_has_prefix(part->alias, "scsi") ? sscanf(place, "%u-%u-%u-%u", &a, &b, &c, &d) != 4 : sscanf(place, "%u-%u-%u", &a, &b, &d) != 3)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "a disk with an alias of its own needs an <address type='drive'>");
+        } else if (!named || (strcmp(part->bus, "scsi") == 0 ? sscanf(place, "%u-%u-%u-%u", &a, &b, &c, &d) != 4
+                                                             : sscanf(place, "%u-%u-%u", &a, &b, &d) != 3))
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
+                                "a disk with an alias of its own needs an <address type='drive'>");
         if (strcmp(part->bus, "ide") == 0) {
                 if (builder->q35)
                         return unsupported(error, xml_child(element, "target"), "an IDE bus on machine q35: use sata");
@@ -361,7 +375,8 @@ static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDe
         } else if (strcmp(part->bus, "scsi") == 0) {
                 ensure_scsi(builder);
                 bus = g_strdup_printf("scsi%u.0", a);
-                json_add(device, "driver", 's', cdrom ? "scsi-cd" : "scsi-hd", "bus", 's', bus, "scsi-id", 'i', (gint64) (c ? c : d), NULL);
+                json_add(device, "driver", 's', cdrom ? "scsi-cd" : "scsi-hd", "bus", 's', bus, "scsi-id", 'i',
+                         (gint64) (c ? c : d), NULL);
                 if (c)
                         json_add(device, "lun", 'i', (gint64) d, NULL);
         } else
@@ -377,9 +392,10 @@ static bool build_disk(Builder *builder, xmlNode *element, const DeviceDefinitio
         static const char *const zeroes[] = { "off", "on", "unmap", NULL };
         xmlNode *driver = xml_child(element, "driver");
         bool is_block = strcmp(part->source_type, "block") == 0;
-        if (!check_children(element, " driver source target readonly shareable serial wwn vendor product boot address alias backingStore ", error) ||
-            !xml_one_of(driver, "type", formats, error) || !xml_one_of(driver, "cache", caches, error) || !xml_one_of(driver, "io", ios, error) ||
-            !xml_one_of(driver, "discard", discards, error) || !xml_one_of(driver, "detect_zeroes", zeroes, error))
+        if (!check_children(element, " driver source target readonly shareable serial boot address alias backingStore ", error) ||
+            !xml_one_of(driver, "type", formats, error) || !xml_one_of(driver, "cache", caches, error) ||
+            !xml_one_of(driver, "io", ios, error) || !xml_one_of(driver, "discard", discards, error) ||
+            !xml_one_of(driver, "detect_zeroes", zeroes, error))
                 return false;
         if (!is_block && strcmp(part->source_type, "file") != 0)
                 return unsupported(error, element, "a disk with a source of this type");
@@ -388,7 +404,8 @@ static bool build_disk(Builder *builder, xmlNode *element, const DeviceDefinitio
         if (strcmp(part->type, "disk") != 0 && strcmp(part->type, "cdrom") != 0)
                 return unsupported(error, element, "a disk device of this kind");
         if (!part->source[0] && strcmp(part->type, "cdrom") != 0)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "<source %s='...'/> is missing", is_block ? "dev" : "file");
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "<source %s='...'/> is missing",
+                                is_block ? "dev" : "file");
 
         g_autoptr(JsonObject) device = json_object_new();
         g_autofree char *serial = xml_text(xml_child(element, "serial")), *cache = xml_attribute(driver, "cache"), *node = NULL;
@@ -396,7 +413,8 @@ static bool build_disk(Builder *builder, xmlNode *element, const DeviceDefinitio
                 return false;
         File *file = find_file(builder, element);
         if (part->source[0])
-                node = build_image(builder, part->alias, file ? file->layers : NULL, part->format, is_block, part->read_only, driver);
+                node = build_image(builder, part->alias, file ? file->layers : NULL, part->format, is_block, part->read_only,
+                                   driver);
         json_add(device, "id", 's', part->alias, "drive", 's', node, "serial", 's', serial, NULL);
         if (g_strcmp0(cache, "writethrough") == 0 || g_strcmp0(cache, "directsync") == 0)
                 json_add(device, "write-cache", 's', "off", NULL);
@@ -413,13 +431,13 @@ static bool build_interface(Builder *builder, xmlNode *element, const DeviceDefi
         static const struct {
                 const char *model, *driver;
         } models[] = {
-                { "virtio", "virtio-net-pci" }, { "e1000", "e1000" },     { "e1000e", "e1000e" }, { "rtl8139", "rtl8139" },
-                { "ne2k_pci", "ne2k_pci" },     { "pcnet", "pcnet" },     { "", "rtl8139" }, /* libvirt's default */
+                { "virtio", "virtio-net-pci" }, { "e1000", "e1000" }, { "e1000e", "e1000e" }, { "rtl8139", "rtl8139" },
+                { "ne2k_pci", "ne2k_pci" },     { "pcnet", "pcnet" }, { "", "rtl8139" }, /* libvirt's default */
         };
         const char *driver = NULL;
         g_autofree char *netdev = g_strdup_printf("host%s", part->alias);
         JsonObject *backend = NULL;
-        if (!check_children(element, " mac source model target boot address alias link ", error))
+        if (!check_children(element, " mac source model target boot address alias ", error))
                 return false;
         for (size_t i = 0; i < G_N_ELEMENTS(models); i++)
                 if (strcmp(part->model, models[i].model) == 0)
@@ -435,7 +453,8 @@ static bool build_interface(Builder *builder, xmlNode *element, const DeviceDefi
                 if (builder->files) {
                         g_autofree char *name = NULL;
                         /* A name of the kernel's making is chosen anew at each start. */
-                        fd = network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, part->source, part->mac, &name, error);
+                        fd = network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, part->source, part->mac,
+                                              &name, error);
                         if (fd < 0)
                                 return false;
                         xml_set_attribute(xml_ensure_child(element, "target"), "dev", name);
@@ -445,7 +464,8 @@ static bool build_interface(Builder *builder, xmlNode *element, const DeviceDefi
         } else
                 return unsupported(error, element, "a network interface of this type");
         add_json(builder, "-netdev", backend);
-        g_autoptr(JsonObject) device = json_make("driver", 's', driver, "netdev", 's', netdev, "id", 's', part->alias, "mac", 's', part->mac, NULL);
+        g_autoptr(JsonObject) device = json_make("driver", 's', driver, "netdev", 's', netdev, "id", 's', part->alias, "mac", 's',
+                                                 part->mac, NULL);
         if (!add_pci_address(builder, device, element, error))
                 return false;
         add_boot(builder, device, part, 2);
@@ -457,7 +477,8 @@ static bool build_interface(Builder *builder, xmlNode *element, const DeviceDefi
 
 static bool build_graphics(Builder *builder, xmlNode *element, const DeviceDefinition *part, GError **error) {
         xmlNode *listen = xml_child(element, "listen");
-        g_autofree char *port = xml_attribute(element, "port"), *socket = g_strdup(part->source), *address = xml_attribute(listen, "address");
+        g_autofree char *port = xml_attribute(element, "port"), *socket = g_strdup(part->source),
+                        *address = xml_attribute(listen, "address");
         g_autoptr(GString) option = g_string_new(NULL);
         bool tcp = (port && strcmp(port, "-1") != 0) || xml_attribute_is(element, "autoport", "yes") ||
                    xml_attribute_is(listen, "type", "address") || xml_attribute_is(element, "listen", "127.0.0.1");
@@ -465,7 +486,8 @@ static bool build_graphics(Builder *builder, xmlNode *element, const DeviceDefin
                 return false;
         if (strcmp(part->type, "vnc") != 0)
                 return unsupported(error, element, "a display of this type");
-        if (listen && !xml_attribute_is(listen, "type", "socket") && !xml_attribute_is(listen, "type", "address") && !xml_attribute_is(listen, "type", "none"))
+        if (listen && !xml_attribute_is(listen, "type", "socket") && !xml_attribute_is(listen, "type", "address") &&
+            !xml_attribute_is(listen, "type", "none"))
                 return unsupported(error, listen, "listening in this way");
         if (tcp && !socket[0]) {
                 uint64_t number = 5900; /* RFC 6143: displays count from there */
@@ -500,12 +522,15 @@ static bool build_video(Builder *builder, xmlNode *element, const DeviceDefiniti
         static const struct {
                 const char *model, *first, *other;
         } models[] = {
-                { "vga", "VGA", "secondary-vga" },      { "cirrus", "cirrus-vga", NULL },
-                { "vmvga", "vmware-svga", NULL },       { "virtio", "virtio-vga", "virtio-gpu-pci" },
-                { "bochs", "bochs-display", "bochs-display" }, { "ramfb", "ramfb", NULL },
+                { "vga", "VGA", "secondary-vga" },
+                { "cirrus", "cirrus-vga", NULL },
+                { "vmvga", "vmware-svga", NULL },
+                { "virtio", "virtio-vga", "virtio-gpu-pci" },
+                { "bochs", "bochs-display", "bochs-display" },
+                { "ramfb", "ramfb", NULL },
                 { "", "cirrus-vga", NULL }, /* libvirt's default */
         };
-        if (!check_children(element, " model alias address driver ", error))
+        if (!check_children(element, " model alias address ", error))
                 return false;
         if (strcmp(part->model, "none") == 0)
                 return true;
@@ -522,7 +547,8 @@ static bool build_video(Builder *builder, xmlNode *element, const DeviceDefiniti
                 add_json(builder, "-device", json_object_ref(device));
                 return true;
         }
-        return unsupported(error, xml_child(element, "model"), builder->n_videos ? "a second video card of this model" : "a video card of this model");
+        return unsupported(error, xml_child(element, "model"),
+                           builder->n_videos ? "a second video card of this model" : "a video card of this model");
 }
 
 static bool build_input(Builder *builder, xmlNode *element, const DeviceDefinition *part, GError **error) {
@@ -539,7 +565,7 @@ static bool build_input(Builder *builder, xmlNode *element, const DeviceDefiniti
                 { "tablet", "virtio", "virtio-tablet-pci" },
         };
         g_autofree char *type = xml_attribute(element, "type"), *bus = xml_attribute(element, "bus");
-        if (!check_children(element, " address alias driver ", error))
+        if (!check_children(element, " address alias ", error))
                 return false;
         if (!bus)
                 bus = g_strdup(g_strcmp0(type, "tablet") == 0 ? "usb" : "ps2");
@@ -551,7 +577,9 @@ static bool build_input(Builder *builder, xmlNode *element, const DeviceDefiniti
                 g_autoptr(JsonObject) device = json_make("driver", 's', inputs[i].driver, "id", 's', part->alias, NULL);
                 if (strcmp(bus, "usb") == 0) {
                         if (!builder->has_usb)
-                                add_json(builder, "-device", json_make("driver", 's', builder->q35 ? "qemu-xhci" : "piix3-usb-uhci", "id", 's', "usb", NULL));
+                                add_json(builder, "-device",
+                                         json_make("driver", 's', builder->q35 ? "qemu-xhci" : "piix3-usb-uhci", "id", 's', "usb",
+                                                   NULL));
                         builder->has_usb = true;
                         json_add(device, "bus", 's', "usb.0", NULL);
                 } else if (!add_pci_address(builder, device, element, error))
@@ -568,7 +596,8 @@ static bool build_rng(Builder *builder, xmlNode *element, const DeviceDefinition
         xmlNode *backend = xml_child(element, "backend"), *rate = xml_child(element, "rate");
         g_autofree char *object = g_strdup_printf("obj%s", part->alias), *path = xml_text(backend);
         uint64_t bytes = 0, period = 1000;
-        if (!check_children(element, " backend rate address alias driver ", error) || !xml_number_attribute(rate, "bytes", 1, UINT32_MAX, &bytes, error) ||
+        if (!check_children(element, " backend rate address alias ", error) ||
+            !xml_number_attribute(rate, "bytes", 1, UINT32_MAX, &bytes, error) ||
             !xml_number_attribute(rate, "period", 1, UINT32_MAX, &period, error))
                 return false;
         if (!xml_attribute_is(element, "model", "virtio"))
@@ -576,11 +605,13 @@ static bool build_rng(Builder *builder, xmlNode *element, const DeviceDefinition
         if (xml_attribute_is(backend, "model", "builtin"))
                 add_json(builder, "-object", json_make("qom-type", 's', "rng-builtin", "id", 's', object, NULL));
         else if (xml_attribute_is(backend, "model", "random"))
-                add_json(builder, "-object", json_make("qom-type", 's', "rng-random", "id", 's', object, "filename", 's',
-                                                       path && *path ? path : "/dev/random", NULL));
+                add_json(builder, "-object",
+                         json_make("qom-type", 's', "rng-random", "id", 's', object, "filename", 's',
+                                   path && *path ? path : "/dev/random", NULL));
         else
                 return unsupported(error, backend ? backend : element, "this source of random numbers");
-        g_autoptr(JsonObject) device = json_make("driver", 's', "virtio-rng-pci", "rng", 's', object, "id", 's', part->alias, NULL);
+        g_autoptr(JsonObject) device =
+                        json_make("driver", 's', "virtio-rng-pci", "rng", 's', object, "id", 's', part->alias, NULL);
         if (bytes > 0)
                 json_add(device, "max-bytes", 'i', (gint64) bytes, "period", 'i', (gint64) period, NULL);
         if (!add_pci_address(builder, device, element, error))
@@ -590,7 +621,7 @@ static bool build_rng(Builder *builder, xmlNode *element, const DeviceDefinition
 }
 
 static bool build_memballoon(Builder *builder, xmlNode *element, const DeviceDefinition *part, GError **error) {
-        if (!check_children(element, " address alias stats driver ", error))
+        if (!check_children(element, " address alias ", error))
                 return false;
         if (xml_attribute_is(element, "model", "none"))
                 return true;
@@ -631,14 +662,16 @@ static bool build_controller(Builder *builder, xmlNode *element, const DeviceDef
         g_autofree char *type = xml_attribute(element, "type"), *id = g_strdup(part->alias);
         uint64_t index = 0;
         size_t found = G_N_ELEMENTS(controllers);
-        if (!check_children(element, " address alias master driver target ", error) || !xml_number_attribute(element, "index", 0, 255, &index, error))
+        if (!check_children(element, " address alias master target ", error) ||
+            !xml_number_attribute(element, "index", 0, 255, &index, error))
                 return false;
         if (strcmp(type, "usb") == 0 && strcmp(part->model, "none") == 0) {
                 builder->has_usb = true;
                 return true;
         }
         for (size_t i = 0; found == G_N_ELEMENTS(controllers) && i < G_N_ELEMENTS(controllers); i++)
-                if (strcmp(type, controllers[i].type) == 0 && (!part->model[0] || g_strcmp0(part->model, controllers[i].model) == 0 || !controllers[i].model))
+                if (strcmp(type, controllers[i].type) == 0 &&
+                    (!part->model[0] || g_strcmp0(part->model, controllers[i].model) == 0 || !controllers[i].model))
                         found = i;
         if (found == G_N_ELEMENTS(controllers))
                 return unsupported(error, element, "a controller of this kind");
@@ -677,15 +710,18 @@ static const struct {
         const char *kind;
         BuildDevice build;
 } kinds[] = {
-        { "controller", build_controller }, { "disk", build_disk },         { "interface", build_interface },
-        { "serial", build_serial },         { "console", build_console },   { "channel", build_channel },
-        { "graphics", build_graphics },     { "video", build_video },       { "input", build_input },
-        { "rng", build_rng },               { "memballoon", build_memballoon },
+        { "controller", build_controller }, { "disk", build_disk },
+        { "interface", build_interface },   { "serial", build_serial },
+        { "console", build_console },       { "channel", build_channel },
+        { "graphics", build_graphics },     { "video", build_video },
+        { "input", build_input },           { "rng", build_rng },
+        { "memballoon", build_memballoon },
 };
 
 static bool build_devices(Builder *builder, GError **error) {
         bool known;
-        for (xmlNode *element = definition_first_device(builder->context->document); element; element = definition_next_device(element)) {
+        for (xmlNode *element = definition_first_device(builder->context->document); element;
+             element = definition_next_device(element)) {
                 known = false;
                 for (size_t kind = 0; kind < G_N_ELEMENTS(kinds); kind++)
                         known |= xml_is(element, kinds[kind].kind);
@@ -694,8 +730,10 @@ static bool build_devices(Builder *builder, GError **error) {
         }
         for (size_t kind = 0; kind < G_N_ELEMENTS(kinds); kind++) {
                 guint i = 0;
-                for (xmlNode *element = definition_first_device(builder->context->document); element; element = definition_next_device(element), i++)
-                        if (xml_is(element, kinds[kind].kind) && !kinds[kind].build(builder, element, builder->definition->devices->pdata[i], error))
+                for (xmlNode *element = definition_first_device(builder->context->document); element;
+                     element = definition_next_device(element), i++)
+                        if (xml_is(element, kinds[kind].kind) &&
+                            !kinds[kind].build(builder, element, builder->definition->devices->pdata[i], error))
                                 return false;
         }
         return true;
@@ -731,7 +769,7 @@ static bool build_cpu(Builder *builder, GError **error) {
         g_autoptr(GString) option = g_string_new(NULL);
         if (!cpu)
                 return true;
-        if (!check_children(cpu, " model vendor topology feature ", error))
+        if (!check_children(cpu, " model topology feature ", error))
                 return false;
         if (g_strcmp0(mode, "host-passthrough") == 0) {
                 if (!kvm)
@@ -744,7 +782,8 @@ static bool build_cpu(Builder *builder, GError **error) {
         else if (model && is_cpu_name(model))
                 g_string_append(option, model);
         else if (model)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(cpu, "model"), "'%.64s' cannot be a processor's name", model);
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(cpu, "model"), "'%.64s' cannot be a processor's name",
+                                model);
         else if (xml_child(cpu, "feature"))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, cpu, "features need a <model>");
         for (xmlNode *feature = xml_child(cpu, "feature"); feature; feature = xml_next(feature, "feature")) {
@@ -769,7 +808,8 @@ static bool build_features(Builder *builder, GError **error) {
         for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
                 xmlNode *feature = xml_child(features, states[i]);
                 if (feature)
-                        g_string_append_printf(builder->machine, ",%s=%s", states[i], xml_attribute_is(feature, "state", "off") ? "off" : "on");
+                        g_string_append_printf(builder->machine, ",%s=%s", states[i],
+                                               xml_attribute_is(feature, "state", "off") ? "off" : "on");
         }
         return true;
 }
@@ -806,6 +846,8 @@ static bool build_firmware(Builder *builder, GError **error) {
         static const char *const loaders[] = { "pflash", "rom", NULL };
         if (!xml_one_of(loader, "type", loaders, error))
                 return false;
+        if (xml_attribute_is(loader, "secure", "yes"))
+                return unsupported(error, loader, "secure boot");
         bool efi = xml_attribute_is(os, "firmware", "efi"), pflash = xml_attribute_is(loader, "type", "pflash");
         if (xmlHasProp(os, (const xmlChar *) "firmware") && !efi && !xml_attribute_is(os, "firmware", "bios"))
                 return unsupported(error, os, "this firmware");
@@ -821,7 +863,8 @@ static bool build_firmware(Builder *builder, GError **error) {
         g_autofree char *code_node = build_image(builder, "pflash0", code ? code->layers : NULL, "raw", false, true, NULL);
         g_string_append_printf(builder->machine, ",pflash0=%s", code_node);
         if (!builder->files || variables) {
-                g_autofree char *node = build_image(builder, "pflash1", variables ? variables->layers : NULL, "raw", false, false, NULL);
+                g_autofree char *node =
+                                build_image(builder, "pflash1", variables ? variables->layers : NULL, "raw", false, false, NULL);
                 g_string_append_printf(builder->machine, ",pflash1=%s", node);
         }
         return true;
@@ -874,21 +917,29 @@ static bool build_boot(Builder *builder, GError **error) {
 
 static bool build_machine(Builder *builder, GError **error) {
         const Definition *definition = builder->definition;
-        xmlNode *type = xml_find(builder->root, "os/type");
-        static const char known[] = " name uuid genid title description metadata memory currentMemory vcpu os features cpu clock on_poweroff "
-                                    "on_reboot on_crash on_lockfailure pm devices seclabel resource ";
+        xmlNode *type = xml_find(builder->root, "os/type"), *vcpu = xml_child(builder->root, "vcpu");
+        static const char known[] =
+                        " name uuid title description metadata memory currentMemory vcpu os features cpu clock on_poweroff "
+                        "on_reboot on_crash devices ";
         if (!check_children(builder->root, known, error))
                 return false;
         if (strcmp(definition->type, "kvm") != 0 && strcmp(definition->type, "qemu") != 0)
-                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, builder->root, "type '%.32s' is not QEMU's; use kvm or qemu", definition->type);
+                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, builder->root, "type '%.32s' is not QEMU's; use kvm or qemu",
+                                definition->type);
+        if (xmlHasProp(vcpu, (const xmlChar *) "cpuset"))
+                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, vcpu, "the QEMU driver does not know cpuset; leave it out");
         if (strcmp(definition->os_type, "hvm") != 0)
-                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, type, "type '%.32s' is not QEMU's; use hvm", definition->os_type);
+                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, type, "type '%.32s' is not QEMU's; use hvm",
+                                definition->os_type);
         if (definition->machine[0] && !is_cpu_name(definition->machine))
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, type, "'%.64s' cannot be a machine's name", definition->machine);
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, type, "'%.64s' cannot be a machine's name",
+                                definition->machine);
         builder->q35 = strstr(definition->machine, "q35") != NULL;
         g_string_append(builder->machine, definition->machine[0] ? definition->machine : "pc");
-        g_string_append_printf(builder->machine, ",accel=%s,usb=off,dump-guest-core=off", strcmp(definition->type, "kvm") == 0 ? "kvm" : "tcg");
-        return build_features(builder, error) && build_clock(builder, error) && build_firmware(builder, error) && build_cpu(builder, error);
+        g_string_append_printf(builder->machine, ",accel=%s,usb=off,dump-guest-core=off",
+                               strcmp(definition->type, "kvm") == 0 ? "kvm" : "tcg");
+        return build_features(builder, error) && build_clock(builder, error) && build_firmware(builder, error) &&
+               build_cpu(builder, error);
 }
 
 static void build_process(Builder *builder, const char *emulator) {
@@ -906,11 +957,13 @@ static void build_process(Builder *builder, const char *emulator) {
         add(builder, "-mon", "chardev=monitor,mode=control");
         add(builder, "-msg", "timestamp=on");
         /* What follows from these is the driver's to do: the machine waits. */
-        add(builder, "-action", "shutdown=pause,panic=pause,reboot=%s", definition->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");
+        add(builder, "-action", "shutdown=pause,panic=pause,reboot=%s",
+            definition->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");
 }
 
 char *command_line_emulator(const Definition *definition) {
-        return definition->emulator[0] ? g_strdup(definition->emulator) : g_strdup_printf("/usr/bin/qemu-system-%s", definition->architecture);
+        return definition->emulator[0] ? g_strdup(definition->emulator)
+                                       : g_strdup_printf("/usr/bin/qemu-system-%s", definition->architecture);
 }
 
 char *command_line_nvram(Connection *connection, const char *uuid) {
@@ -974,7 +1027,7 @@ static void file_free(File *file) {
 
 static File *plan(GPtrArray *files, FilePurpose purpose, const xmlNode *element, const char *path) {
         File *file = g_new0(File, 1);
-        *file = (File) { .purpose = purpose, .element = element, .path = g_strdup(path), .format = g_strdup("raw"), .fd = -1 };
+        *file = (File){ .purpose = purpose, .element = element, .path = g_strdup(path), .format = g_strdup("raw"), .fd = -1 };
         g_ptr_array_add(files, file);
         return file;
 }
@@ -995,7 +1048,12 @@ static void plan_firmware(GPtrArray *files, const CommandLineContext *context, x
         if (!template && !(variables && *variables))
                 return; /* a loader without variables of its own */
         g_autofree char *own = command_line_nvram(context->connection, context->definition->uuid);
-        plan(files, FILE_NVRAM, nvram ? nvram : loader ? loader : root, variables && *variables ? variables : own)->template = g_steal_pointer(&template);
+        plan(files, FILE_NVRAM,
+             nvram    ? nvram
+             : loader ? loader
+                      : root,
+             variables && *variables ? variables : own)
+                        ->template = g_steal_pointer(&template);
 }
 
 GPtrArray *command_line_plan(const CommandLineContext *context) {
@@ -1010,7 +1068,8 @@ GPtrArray *command_line_plan(const CommandLineContext *context) {
         }
         plan_firmware(files, context, root);
         guint i = 0;
-        for (xmlNode *element = definition_first_device(context->document); element; element = definition_next_device(element), i++) {
+        for (xmlNode *element = definition_first_device(context->document); element;
+             element = definition_next_device(element), i++) {
                 const DeviceDefinition *part = context->definition->devices->pdata[i];
                 if (part->device_class == DEVICE_DISK && part->source[0]) {
                         File *file = plan(files, FILE_IMAGE, element, part->source);

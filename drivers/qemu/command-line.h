@@ -11,19 +11,19 @@
 
 /* A file that the guest needs. */
 typedef enum FilePurpose {
-        FILE_IMAGE,    /* a disk's, or firmware's */
-        FILE_NVRAM,    /* UEFI variables: made from a template where it is missing */
-        FILE_READ,     /* a kernel: read by QEMU's own user */
-        FILE_APPEND,   /* a console's output */
+        FILE_IMAGE,  /* a disk's, or firmware's */
+        FILE_NVRAM,  /* UEFI variables: made from a template where it is missing */
+        FILE_READ,   /* a kernel: read by QEMU's own user */
+        FILE_APPEND, /* a console's output */
 } FilePurpose;
 
 typedef struct File {
         FilePurpose purpose;
-        const xmlNode *element;  /* that asks for it */
+        const xmlNode *element; /* that asks for it */
         char *path, *format, *template;
         bool read_only;
-        GPtrArray *layers;       /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
-        int fd;                  /* others */
+        GPtrArray *layers; /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        int fd;            /* others */
 } File;
 
 typedef struct CommandLine {
@@ -38,9 +38,9 @@ typedef struct CommandLine {
 typedef struct CommandLineContext {
         Connection *connection;
         const Definition *definition;
-        xmlDoc *document;       /* gets what is chosen now: socket paths, interface names */
-        const char *directory;  /* of the guest, which QEMU's user may write to */
-        int monitor;            /* a listening socket; -1 to check only */
+        xmlDoc *document;      /* gets what is chosen now: socket paths, interface names */
+        const char *directory; /* of the guest, which QEMU's user may write to */
+        int monitor;           /* a listening socket; -1 to check only */
 } CommandLineContext;
 
 /* Lists the files. */

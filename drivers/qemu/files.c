@@ -59,7 +59,8 @@ static bool make_nvram(const File *file, GError **error) {
                 return virtbus_error_set_errno(error, errno, "directory %s cannot be made", directory);
         if (!g_file_get_contents(file->template, &contents, &length, &failure) ||
             !g_file_set_contents_full(file->path, contents, (gssize) length, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &failure))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the UEFI variables cannot be made: %s", failure->message);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the UEFI variables cannot be made: %s",
+                                         failure->message);
         return true;
 }
 

@@ -33,7 +33,8 @@ static bool open_layer(ImageLayer *layer, bool read_only, GError **error) {
                 return virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
         layer->is_device = S_ISBLK(info.st_mode);
         if (!layer->is_device && !S_ISREG(info.st_mode))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device", layer->path);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device",
+                                         layer->path);
         if (fcntl(layer->fd, F_SETFL, fcntl(layer->fd, F_GETFL) & ~O_NONBLOCK) < 0)
                 return virtbus_error_set_errno(error, errno, "image %s cannot be used", layer->path);
         return true;
@@ -74,25 +75,32 @@ static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **er
                 return virtbus_error_set_errno(error, errno, "image %s cannot be read", layer->path);
         size_t size = (size_t) n;
         if (size < QCOW2_HEADER_V2_BYTES || get32(header) != QCOW2_MAGIC)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is not of format qcow2, as <driver type> says", layer->path);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "image %s is not of format qcow2, as <driver type> says", layer->path);
         uint32_t version = get32(header + 4), name_size = get32(header + 16);
         uint64_t name_at = get64(header + 8);
         if (version >= 3 && size >= 104 && get64(header + 72) & QCOW2_FEATURE_EXTERNAL_DATA)
-                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s keeps its data in another file", layer->path);
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s keeps its data in another file",
+                                         layer->path);
         if (name_at == 0)
                 return true;
         if (name_size == 0 || name_size > QCOW2_BACKING_NAME_MAX || name_at > size || name_size > size - name_at)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s has a header that cannot be right", layer->path);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s has a header that cannot be right",
+                                         layer->path);
         g_autofree char *name = g_strndup((const char *) header + name_at, name_size);
-        g_autofree char *format = backing_format(header, size, version >= 3 && size >= 104 ? get32(header + 100) : QCOW2_HEADER_V2_BYTES);
+        g_autofree char *format =
+                        backing_format(header, size, version >= 3 && size >= 104 ? get32(header + 100) : QCOW2_HEADER_V2_BYTES);
         if (g_str_has_prefix(name, "json:") || (strchr(name, ':') && name[0] != '/' && name[0] != '.'))
-                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by '%.128s', which is no file", layer->path, name);
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by '%.128s', which is no file",
+                                         layer->path, name);
         if (!format) /* to guess would let a guest that writes a raw image choose what is opened */
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "image %s does not say the format of its backing image; run: qemu-img rebase -u -F FORMAT -b %s %s", layer->path,
-                                         name, layer->path);
+                                         "image %s does not say the format of its backing image; run: qemu-img rebase -u -F "
+                                         "FORMAT -b %s %s",
+                                         layer->path, name, layer->path);
         if (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by an image of format '%.32s'", layer->path, format);
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by an image of format '%.32s'",
+                                         layer->path, format);
         g_autofree char *directory = g_path_get_dirname(layer->path);
         *next = g_new0(ImageLayer, 1);
         (*next)->fd = -1;
@@ -104,12 +112,13 @@ static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **er
 GPtrArray *image_open(const char *path, const char *format, bool read_only, GError **error) {
         g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
         ImageLayer *layer = g_new0(ImageLayer, 1);
-        *layer = (ImageLayer) { .path = g_strdup(path), .format = g_strdup(format), .fd = -1 };
+        *layer = (ImageLayer){ .path = g_strdup(path), .format = g_strdup(format), .fd = -1 };
         while (layer) {
                 ImageLayer *next = NULL;
                 g_ptr_array_add(layers, layer);
                 if (layers->len > IMAGE_LAYERS_MAX) {
-                        virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "image %s has more than %d backing images, or is its own", path, IMAGE_LAYERS_MAX);
+                        virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                          "image %s has more than %d backing images, or is its own", path, IMAGE_LAYERS_MAX);
                         return NULL;
                 }
                 if (!open_layer(layer, read_only || layers->len > 1, error) ||

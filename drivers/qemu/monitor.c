@@ -35,7 +35,7 @@ struct Monitor {
         GQueue lines;    /* Line */
         GQueue commands; /* Command, unanswered */
         gint64 last_id;
-        bool *freed;     /* set while a callback may free us */
+        bool *freed; /* set while a callback may free us */
 };
 
 static void line_free(Line *line) {
@@ -101,7 +101,9 @@ static bool send_lines(Monitor *monitor) {
                 union {
                         struct cmsghdr header;
                         char space[CMSG_SPACE(sizeof(int))];
-                } control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+                } control = {
+                        .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS }
+                };
                 struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
                 if (line->fd >= 0) {
                         memcpy(CMSG_DATA(&control.header), &line->fd, sizeof(int));
@@ -125,8 +127,9 @@ static bool send_lines(Monitor *monitor) {
 
 static void queue(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data) {
         Command *command = g_new0(Command, 1);
-        *command = (Command) { .id = ++monitor->last_id, .name = g_strdup(name), .done = done, .data = data };
-        g_autoptr(JsonObject) request = json_make("execute", 's', name, "arguments", 'o', arguments, "id", 'i', command->id, NULL);
+        *command = (Command){ .id = ++monitor->last_id, .name = g_strdup(name), .done = done, .data = data };
+        g_autoptr(JsonObject) request =
+                        json_make("execute", 's', name, "arguments", 'o', arguments, "id", 'i', command->id, NULL);
         g_autofree char *text = json_text(request);
         Line *line = g_new0(Line, 1);
         line->text = g_strconcat(text, "\r\n", NULL);
@@ -144,7 +147,8 @@ void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, 
         if (monitor->failed)
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU's monitor is closed");
         else if (g_queue_get_length(&monitor->commands) >= MONITOR_COMMANDS_MAX)
-                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "QEMU has not answered %d commands yet", MONITOR_COMMANDS_MAX);
+                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "QEMU has not answered %d commands yet",
+                                  MONITOR_COMMANDS_MAX);
         if (error) {
                 if (arguments)
                         json_object_unref(arguments);
@@ -186,7 +190,8 @@ static void handle_answer(Monitor *monitor, JsonObject *answer) {
                 return;
         if (fault || !json_object_has_member(answer, "return")) {
                 const char *words = json_string(fault, "desc");
-                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU refuses %s: %.1024s", command->name, words ? words : "no reason given");
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU refuses %s: %.1024s", command->name,
+                                  words ? words : "no reason given");
         }
         if (command->done)
                 command->done(command->data, answer, error);
@@ -266,7 +271,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
 
 Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data) {
         Monitor *monitor = g_new0(Monitor, 1);
-        *monitor = (Monitor) { .fd = fd, .listener = listener, .data = data, .input = g_byte_array_new() };
+        *monitor = (Monitor){ .fd = fd, .listener = listener, .data = data, .input = g_byte_array_new() };
         g_queue_init(&monitor->lines);
         g_queue_init(&monitor->commands);
         if (sd_event_add_io(event, &monitor->source, fd, EPOLLIN, on_io, monitor) < 0)

@@ -47,7 +47,8 @@ static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, c
         g_autoptr(Link) current = NULL, master = NULL, change = rtnl_link_alloc();
         int r = rtnl_link_get_kernel(socket, 0, bridge, &master);
         if (r < 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no bridge '%s' on this machine: %s", bridge, nl_geterror(r));
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no bridge '%s' on this machine: %s",
+                                         bridge, nl_geterror(r));
         const char *type = rtnl_link_get_type(master);
         if (!type || strcmp(type, "bridge") != 0)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface '%s' is no bridge", bridge);

@@ -38,7 +38,8 @@ static uint64_t read_start_time(pid_t pid) {
         g_autofree char *path = g_strdup_printf("/proc/%d/stat", pid), *text = NULL;
         unsigned long long start_time = 0;
         const char *end = g_file_get_contents(path, &text, NULL, NULL) ? strrchr(text, ')') : NULL;
-        if (!end || sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start_time) != 1)
+        if (!end || sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                           &start_time) != 1)
                 return 0;
         return start_time;
 }
@@ -58,10 +59,11 @@ static int on_exit_seen(sd_event_source *source, int fd, uint32_t events, void *
 
 static Process *watch(sd_event *event, pid_t pid, int gate, ProcessEnded ended, void *data, GError **error) {
         g_autoptr(Process) process = g_new0(Process, 1);
-        *process = (Process) { .event = event, .pid = pid, .gate = gate, .ended = ended, .data = data };
+        *process = (Process){ .event = event, .pid = pid, .gate = gate, .ended = ended, .data = data };
         process->pidfd = open_pidfd(pid);
         process->start_time = read_start_time(pid);
-        int r = process->pidfd < 0 ? -errno : sd_event_add_io(event, &process->exit, process->pidfd, EPOLLIN, on_exit_seen, process);
+        int r = process->pidfd < 0 ? -errno
+                                   : sd_event_add_io(event, &process->exit, process->pidfd, EPOLLIN, on_exit_seen, process);
         if (r >= 0)
                 return g_steal_pointer(&process);
         virtbus_error_set_errno(error, -r, "process %d cannot be watched", pid);
@@ -92,8 +94,9 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
                 fail_child(program, "descriptors cannot be closed");
         for (size_t i = 0; i < setup->n_fds; i++)
                 fcntl(setup->fds[i], F_SETFD, 0);
-        if (geteuid() == 0 && (setgroups(setup->n_groups, setup->groups) < 0 || setresgid(setup->gid, setup->gid, setup->gid) < 0 ||
-                               setresuid(setup->uid, setup->uid, setup->uid) < 0))
+        if (geteuid() == 0 &&
+            (setgroups(setup->n_groups, setup->groups) < 0 || setresgid(setup->gid, setup->gid, setup->gid) < 0 ||
+             setresuid(setup->uid, setup->uid, setup->uid) < 0))
                 fail_child(program, "privileges cannot be given up");
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         if (read(gate, &go, 1) != 1)
@@ -154,7 +157,8 @@ static int on_grace_over(sd_event_source *source, uint64_t usec, void *data) {
 void process_end(Process *process) {
         syscall(SYS_pidfd_send_signal, process->pidfd, SIGTERM, NULL, 0);
         if (!process->grace)
-                sd_event_add_time_relative(process->event, &process->grace, CLOCK_MONOTONIC, PROCESS_END_GRACE, 0, on_grace_over, process);
+                sd_event_add_time_relative(process->event, &process->grace, CLOCK_MONOTONIC, PROCESS_END_GRACE, 0, on_grace_over,
+                                           process);
 }
 
 void process_free(Process *process) {

@@ -19,11 +19,11 @@ typedef void (*ProcessEnded)(void *data, int status);
 
 typedef struct ProcessSetup {
         char *const *arguments;
-        const int *fds;         /* passed under their own numbers */
+        const int *fds; /* passed under their own numbers */
         size_t n_fds;
-        int log;                /* its stdout and stderr */
+        int log; /* its stdout and stderr */
         uid_t uid;
-        gid_t gid;              /* of a driver that runs as root: what it becomes */
+        gid_t gid; /* of a driver that runs as root: what it becomes */
         const gid_t *groups;
         size_t n_groups;
 } ProcessSetup;

@@ -55,22 +55,22 @@ typedef struct Guest {
         Domain *domain;
         Process *process;
         Monitor *monitor;
-        Operation *operation;    /* START or REATTACH, until QEMU is ready */
+        Operation *operation; /* START or REATTACH, until QEMU is ready */
         Opening *opening;
         sd_event_source *timeout;
-        GError *failure;         /* why the start fails, once the process has ended */
-        xmlDoc *document;        /* START: becomes the live definition */
-        CommandLine *line;       /* START */
-        char *directory;         /* which QEMU's user may write to */
+        GError *failure;   /* why the start fails, once the process has ended */
+        xmlDoc *document;  /* START: becomes the live definition */
+        CommandLine *line; /* START */
+        char *directory;   /* which QEMU's user may write to */
         char *monitor_path;
         int monitor_listener;
-        long log_start;          /* where this run's part of the log begins */
-        GPtrArray *paths;        /* char *: sockets in the file system, to be removed */
-        GHashTable *terminals;   /* alias -> path of the pseudo terminal */
-        GHashTable *streams;     /* alias -> struct Console */
+        long log_start;        /* where this run's part of the log begins */
+        GPtrArray *paths;      /* char *: sockets in the file system, to be removed */
+        GHashTable *terminals; /* alias -> path of the pseudo terminal */
+        GHashTable *streams;   /* alias -> struct Console */
         DomainReason pause_reason;
         sd_event_source *dump_poll;
-        uint64_t n_fds;          /* that were passed by name */
+        uint64_t n_fds; /* that were passed by name */
 } Guest;
 
 /* A console that someone has open. */
@@ -189,7 +189,8 @@ static void on_ended(void *data, int status) {
         if (!error && domain->state == DOMAIN_STOPPING)
                 domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
         else if (!error)
-                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s", *tail ? ": " : "", tail, log);
+                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
+                            *tail ? ": " : "", tail, log);
         if (guest->monitor) /* whoever waits for an answer of it gets none */
                 monitor_end(guest->monitor, error);
         Operation *operation = guest->operation;
@@ -234,7 +235,8 @@ static void on_dump_completed(Guest *guest, JsonObject *arguments) {
                 return;
         guest->dump_poll = sd_event_source_disable_unref(guest->dump_poll);
         if (failure || g_strcmp0(json_string(result, "status"), "completed") != 0)
-                domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the dump failed: %.512s", failure ? failure : "no reason given");
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the dump failed: %.512s",
+                            failure ? failure : "no reason given");
         operation_finish(operation, error);
 }
 
@@ -290,7 +292,8 @@ static bool open_monitor(Guest *guest, GError **error) {
 static bool listen_for_monitor(Guest *guest, GError **error) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         if (strlen(guest->monitor_path) >= sizeof address.sun_path)
-                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the path %s is too long for a socket: keep the runtime directory's short",
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "the path %s is too long for a socket: keep the runtime directory's short",
                                          guest->monitor_path);
         strcpy(address.sun_path, guest->monitor_path);
         unlink(guest->monitor_path);
@@ -356,7 +359,8 @@ static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
                 JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
                 const char *label = json_string(chardev, "label"), *file = json_string(chardev, "filename");
                 /* Only the kernel's terminals: a QEMU that names another file will not have it opened. */
-                if (label && g_str_has_prefix(label, "char") && file && g_str_has_prefix(file, "pty:/dev/pts/") && !strstr(file, ".."))
+                if (label && g_str_has_prefix(label, "char") && file && g_str_has_prefix(file, "pty:/dev/pts/") &&
+                    !strstr(file, ".."))
                         g_hash_table_insert(guest->terminals, g_strdup(label + strlen("char")), g_strdup(file + strlen("pty:")));
         }
         set_live(guest);
@@ -379,8 +383,8 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
                 DomainState state;
                 DomainReason reason;
         } states[] = {
-                { "running", DOMAIN_RUNNING, REASON_REATTACHED },   { "paused", DOMAIN_PAUSED, REASON_USER },
-                { "prelaunch", DOMAIN_PAUSED, REASON_USER },        { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR },
+                { "running", DOMAIN_RUNNING, REASON_REATTACHED },     { "paused", DOMAIN_PAUSED, REASON_USER },
+                { "prelaunch", DOMAIN_PAUSED, REASON_USER },          { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR },
                 { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED },
         };
         Guest *guest = data;
@@ -404,7 +408,8 @@ static void on_ready(void *data) {
                 monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
         else if (guest->line->vnc_password)
                 monitor_command(guest->monitor, "set_password",
-                                json_make("protocol", 's', "vnc", "password", 's', guest->line->vnc_password, NULL), -1, on_password_set, guest);
+                                json_make("protocol", 's', "vnc", "password", 's', guest->line->vnc_password, NULL), -1,
+                                on_password_set, guest);
         else if (guest->line->consoles->len > 0)
                 on_password_set(guest, NULL, NULL);
         else {
@@ -419,7 +424,8 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
         g_autofree char *tail = log_tail(guest), *emulator = command_line_emulator(guest->domain->live);
         (void) source;
         (void) usec;
-        domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT, "%s did not answer within %d seconds; is it a QEMU of 7.2 or later?%s%s", emulator,
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT,
+                    "%s did not answer within %d seconds; is it a QEMU of 7.2 or later?%s%s", emulator,
                     (int) (START_TIMEOUT / 1000000), *tail ? " It said: " : "", tail);
         abort_start(guest, error);
         return 0;
@@ -436,7 +442,8 @@ static int open_log(Guest *guest, GError **error) {
                 return -1;
         }
         g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-        g_autofree char *time = g_date_time_format_iso8601(now), *command = g_strjoinv(" ", (char **) guest->line->arguments->pdata);
+        g_autofree char *time = g_date_time_format_iso8601(now),
+                        *command = g_strjoinv(" ", (char **) guest->line->arguments->pdata);
         dprintf(fd, "%s domain '%s' starts: %s\n", time, domain_name(guest->domain), command);
         guest->log_start = lseek(fd, 0, SEEK_END);
         return steal_fd(&fd);
@@ -469,7 +476,8 @@ static bool launch(Guest *guest, GError **error) {
         /* It is written down before it runs: whatever happens to this driver, the guest is found again. */
         domain_save_status(guest->domain);
         process_go(guest->process);
-        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0, on_timeout, guest);
+        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
+                                   on_timeout, guest);
         /* QEMU has its own copies now. */
         autofd_close(&guest->monitor_listener);
         guest->monitor_listener = -1;
@@ -480,7 +488,7 @@ static bool launch(Guest *guest, GError **error) {
 }
 
 static CommandLineContext context_of(Guest *guest) {
-        return (CommandLineContext) {
+        return (CommandLineContext){
                 .connection = guest->domain->connection,
                 .definition = guest->domain->live,
                 .document = guest->document,
@@ -542,7 +550,7 @@ static void start(Operation *operation) {
         definition_write_aliases(domain->live, guest->document);
         CommandLineContext context = context_of(guest);
         guest->opening = g_new0(Opening, 1);
-        *guest->opening = (Opening) {
+        *guest->opening = (Opening){
                 .guest = guest,
                 .files = command_line_plan(&context),
                 .foreign_user = domain->connection->privileged,
@@ -620,7 +628,8 @@ static void simple_command(Operation *operation, const char *name) {
         if (guest->monitor)
                 monitor_command(guest->monitor, name, NULL, -1, on_command_done, operation);
         else {
-                domain_fail(operation->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its monitor cannot be reached; Destroy can end it");
+                domain_fail(operation->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                            "its monitor cannot be reached; Destroy can end it");
                 operation_finish(operation, error);
         }
 }
@@ -660,7 +669,8 @@ static void on_dump_progress(void *data, JsonObject *answer, const GError *error
         JsonObject *result = json_member(answer, "return");
         Operation *operation = guest->domain->operation;
         if (!error && result && operation && operation->kind == OPERATION_DUMP)
-                job_progress(operation->job, (uint64_t) json_int(result, "completed", 0), (uint64_t) json_int(result, "total", 0));
+                job_progress(operation->job, (uint64_t) json_int(result, "completed", 0),
+                             (uint64_t) json_int(result, "total", 0));
 }
 
 static int on_dump_poll(sd_event_source *source, uint64_t usec, void *data) {
@@ -677,7 +687,8 @@ static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
         if (error && operation && operation->kind == OPERATION_DUMP)
                 operation_finish(operation, error);
         else if (!error)
-                sd_event_add_time_relative(guest->domain->connection->event, &guest->dump_poll, CLOCK_MONOTONIC, DUMP_POLL, 0, on_dump_poll, guest);
+                sd_event_add_time_relative(guest->domain->connection->event, &guest->dump_poll, CLOCK_MONOTONIC, DUMP_POLL, 0,
+                                           on_dump_poll, guest);
 }
 
 static char *pass_fd(Guest *guest, int fd) {
@@ -696,7 +707,8 @@ static void dump(Operation *operation) {
         }
         g_autofree char *name = pass_fd(guest, operation->fd), *protocol = g_strdup_printf("fd:%s", name);
         monitor_command(guest->monitor, "dump-guest-memory",
-                        json_make("paging", 'b', FALSE, "protocol", 's', protocol, "detach", 'b', TRUE, NULL), -1, on_dump_begun, guest);
+                        json_make("paging", 'b', FALSE, "protocol", 's', protocol, "detach", 'b', TRUE, NULL), -1, on_dump_begun,
+                        guest);
 }
 
 /* Consoles and displays */
@@ -709,7 +721,8 @@ static void on_stream_ended(void *data) {
 /* The first console of kind serial is the first serial port. */
 static const DeviceDefinition *resolve_console(const Domain *domain, const DeviceDefinition *device) {
         const Definition *live = domain->live;
-        for (guint i = 0; strcmp(device->kind, "console") == 0 && strcmp(device->target, "serial") == 0 && i < live->devices->len; i++) {
+        for (guint i = 0; strcmp(device->kind, "console") == 0 && strcmp(device->target, "serial") == 0 && i < live->devices->len;
+             i++) {
                 const DeviceDefinition *other = live->devices->pdata[i];
                 if (strcmp(other->kind, "serial") == 0)
                         return other;
@@ -720,7 +733,8 @@ static const DeviceDefinition *resolve_console(const Domain *domain, const Devic
 static int open_terminal(const Domain *domain, const DeviceDefinition *device, const char *path, GError **error) {
         int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
-                virtbus_error_set_errno(error, errno, "domain '%s': console '%s' at %s cannot be opened", domain_name(domain), device->alias, path);
+                virtbus_error_set_errno(error, errno, "domain '%s': console '%s' at %s cannot be opened", domain_name(domain),
+                                        device->alias, path);
         return fd;
 }
 
@@ -742,8 +756,8 @@ static int open_guest_end(const Domain *domain, const DeviceDefinition *device, 
                 return open_terminal(domain, device, terminal, error);
         if (strcmp(device->type, "unix") == 0)
                 return open_socket(domain, device, error);
-        domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "console '%s' is of type %s%s%s, which cannot be opened", device->alias, device->type,
-                    device->source[0] ? ", at " : "", device->source);
+        domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "console '%s' is of type %s%s%s, which cannot be opened",
+                    device->alias, device->type, device->source[0] ? ", at " : "", device->source);
         return -1;
 }
 
@@ -753,13 +767,14 @@ static void open_console(Domain *domain, const DeviceDefinition *asked, bool for
         g_autoptr(GError) error = NULL;
         g_autofd int client = -1;
         if (g_hash_table_contains(guest->streams, device->alias) && !force)
-                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY, "someone has console '%s' open; pass the option force to take it over", asked->alias);
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "someone has console '%s' open; pass the option force to take it over", asked->alias);
         else {
                 g_hash_table_remove(guest->streams, device->alias);
                 int fd = open_guest_end(domain, device, &error);
                 if (fd >= 0) {
                         Console *console = g_new0(Console, 1);
-                        *console = (Console) { .guest = guest, .alias = g_strdup(device->alias) };
+                        *console = (Console){ .guest = guest, .alias = g_strdup(device->alias) };
                         console->stream = stream_new(domain->connection->event, fd, &client, on_stream_ended, console, &error);
                         if (console->stream)
                                 g_hash_table_insert(guest->streams, console->alias, console);
@@ -799,7 +814,8 @@ static void open_graphics(Domain *domain, const DeviceDefinition *device, Call *
         if (!guest->monitor)
                 domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its monitor cannot be reached");
         else if (strcmp(device->type, "vnc") != 0)
-                domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "display '%s' of type %s takes no connections", device->alias, device->type);
+                domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "display '%s' of type %s takes no connections",
+                            device->alias, device->type);
         else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 virtbus_error_set_errno(&error, errno, "domain '%s': its display cannot be connected to", domain_name(domain));
         if (error) {
@@ -807,11 +823,12 @@ static void open_graphics(Domain *domain, const DeviceDefinition *device, Call *
                 return;
         }
         Viewer *viewer = g_new0(Viewer, 1);
-        *viewer = (Viewer) { .call = call, .fd = pair[1] };
+        *viewer = (Viewer){ .call = call, .fd = pair[1] };
         g_autofree char *name = pass_fd(guest, pair[0]);
         close(pair[0]);
-        monitor_command(guest->monitor, "add_client", json_make("protocol", 's', "vnc", "fdname", 's', name, "skipauth", 'b', TRUE, NULL), -1,
-                        on_client_added, viewer);
+        monitor_command(guest->monitor, "add_client",
+                        json_make("protocol", 's', "vnc", "fdname", 's', name, "skipauth", 'b', TRUE, NULL), -1, on_client_added,
+                        viewer);
 }
 
 /* The hypervisor */
@@ -848,7 +865,8 @@ static bool find_user(Host *host, GError **error) {
         errno = 0;
         const struct passwd *user = getpwnam(QEMU_USER); /* before anything is served: it may take its time */
         if (!user)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no user " QEMU_USER " to run guests; run: systemd-sysusers");
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "there is no user " QEMU_USER " to run guests; run: systemd-sysusers");
         host->uid = user->pw_uid;
         host->gid = user->pw_gid;
         if (getgrouplist(QEMU_USER, user->pw_gid, host->groups, &n) >= 0)

@@ -37,9 +37,14 @@ typedef enum TestOperation {
 } TestOperation;
 
 static const char *const operation_names[TEST_N_OPERATIONS] = {
-        [TEST_START] = "start",       [TEST_SUSPEND] = "suspend", [TEST_RESUME] = "resume",
-        [TEST_SHUTDOWN] = "shutdown", [TEST_RESET] = "reset",     [TEST_DESTROY] = "destroy",
-        [TEST_DUMP] = "dump",         [TEST_OPEN_CONSOLE] = "open-console",
+        [TEST_START] = "start",
+        [TEST_SUSPEND] = "suspend",
+        [TEST_RESUME] = "resume",
+        [TEST_SHUTDOWN] = "shutdown",
+        [TEST_RESET] = "reset",
+        [TEST_DESTROY] = "destroy",
+        [TEST_DUMP] = "dump",
+        [TEST_OPEN_CONSOLE] = "open-console",
         [TEST_OPEN_GRAPHICS] = "open-graphics",
 };
 
@@ -54,13 +59,13 @@ typedef struct Laboratory {
 /* A machine: domain->run. */
 typedef struct Machine {
         Domain *domain;
-        Operation *operation;     /* that the timer ends */
+        Operation *operation; /* that the timer ends */
         TestOperation kind;
         sd_event_source *timer;
-        sd_event_source *ending;  /* of Destroy */
-        unsigned dumped;          /* steps */
+        sd_event_source *ending; /* of Destroy */
+        unsigned dumped;         /* steps */
         Stream *console;
-        sd_event_source *echo;    /* the machine's end of the console */
+        sd_event_source *echo; /* the machine's end of the console */
 } Machine;
 
 static Laboratory *laboratory_of(const Domain *domain) {
@@ -322,7 +327,7 @@ static void test_bus_populate(Call *call, Connection *self, uint32_t count, sd_b
                         if (!definition)
                                 break;
                         g_autoptr(Domain) domain = domain_new(self, definition, false, call->uid);
-                        domain_operate(domain, (Operation) { .kind = OPERATION_START });
+                        domain_operate(domain, (Operation){ .kind = OPERATION_START });
                 }
         if (error)
                 call_fail(call, error);
@@ -371,7 +376,8 @@ static void test_bus_guest_event(Call *call, Connection *self, const char *name,
         if (!domain)
                 virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain '%.64s'", name);
         else if (!domain->run)
-                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; start it first", domain_state_name(domain->state));
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; start it first",
+                            domain_state_name(domain->state));
         if (error) {
                 call_fail(call, error);
                 return;
@@ -413,9 +419,11 @@ static void test_bus_churn(Call *call, Connection *self, uint32_t count, uint32_
         Laboratory *laboratory = self->data;
         g_autoptr(GError) error = NULL;
         if (laboratory->churn_left > 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "the last changes are not done; wait until Churned stands still");
+                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                                  "the last changes are not done; wait until Churned stands still");
         else if (count > CHURN_MAX || rate < 1 || rate > CHURN_RATE_MAX)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a count is at most %d, a rate from 1 to %d", CHURN_MAX, CHURN_RATE_MAX);
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a count is at most %d, a rate from 1 to %d", CHURN_MAX,
+                                  CHURN_RATE_MAX);
         if (error) {
                 call_fail(call, error);
                 return;

@@ -269,6 +269,9 @@ UNSUPPORTED = [
     (["<target>"], "<serial type='pty'><target type='pci-serial'/></serial>"),
     (["<rng>"], "<rng model='dice'/>"),
     (["<controller>"], "<controller type='scsi' model='antique'/>"),
+    (["<wwn>"], "<disk type='file'><source file='/x'/><target dev='vda'/><wwn>5000c50015ea71aa</wwn></disk>"),
+    (["<link>"], "<interface type='user'><link state='down'/></interface>"),
+    (["<driver>"], "<rng model='virtio'><backend model='random'/><driver iommu='on'/></rng>"),
 ]
 
 
@@ -280,6 +283,10 @@ def what_the_driver_does_not_know_is_refused_by_name():
         xml = xml.replace("<acpi/>", "<acpi/><hyperv/>") if not more else xml
         contains(expect("Unsupported", qemu.define, xml), *parts)
     contains(expect("Unsupported", qemu.define, qemu.document("no").replace("type='qemu'", "type='xen'")), "xen")
+    contains(expect("Unsupported", qemu.define, qemu.document("no", more="<vcpu cpuset='0'>1</vcpu>")), "<vcpu>", "cpuset")
+    # A disk that chooses its alias, so that its place cannot be told from that.
+    own = "<disk type='file'><source file='/x'/><target dev='sda' bus='sata'/><alias name='ua-mine'/></disk>"
+    contains(expect("InvalidXML", qemu.define, qemu.document("no", devices=own)), "<disk>", "drive")
 
 
 def uefi_has_variables_of_its_own():

@@ -35,7 +35,7 @@ int main(int argc, char *argv[]) {
         int rounds = argc > 2 ? atoi(argv[1]) : 0, n = argc - 2;
         if (rounds < 1 || sd_bus_open_system(&bus) < 0)
                 return EXIT_FAILURE;
-        g_autofree double *durations = g_new(double, (size_t) rounds * (size_t) n);
+        g_autofree double *durations = g_new(double, (size_t) rounds *(size_t) n);
         g_autofree char ***calls = g_new(char **, (size_t) n);
         for (int i = 0; i < n; i++)
                 calls[i] = g_strsplit(argv[i + 2], ":", 5);

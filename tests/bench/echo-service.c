@@ -7,8 +7,8 @@
 
 #include "bus.h"
 
-static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *data,
-                     sd_bus_error *error) {
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *data, sd_bus_error *error) {
         (void) bus;
         (void) path;
         (void) interface;

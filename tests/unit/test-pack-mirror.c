@@ -16,9 +16,10 @@ static sd_bus *bus;
 
 static sd_bus_message *every_type(void) {
         sd_bus_message *message = new_message(bus);
-        g_assert_cmpint(sd_bus_message_append(message, SIGNATURE, 1, 1, -2, 3, -4, 5u, INT64_C(-6), UINT64_C(7), 8.5, "nine", "/ten", "a{sv}",
-                                              3, 1, 2, 3, 2, 10u, 20u, 2, 0, 1, 2, "x", "", "y", -1, 2u, 2, "k", "s", "v", "l", "a(ss)", 1, "p", "q",
-                                              "v", "u", 11u), >=, 0);
+        g_assert_cmpint(sd_bus_message_append(message, SIGNATURE, 1, 1, -2, 3, -4, 5u, INT64_C(-6), UINT64_C(7), 8.5, "nine",
+                                              "/ten", "a{sv}", 3, 1, 2, 3, 2, 10u, 20u, 2, 0, 1, 2, "x", "", "y", -1, 2u, 2, "k",
+                                              "s", "v", "l", "a(ss)", 1, "p", "q", "v", "u", 11u),
+                        >=, 0);
         seal(message);
         return message;
 }
@@ -101,10 +102,11 @@ static void expect_told(const char *expected) {
 static int take(Mirror *mirror, void *source, const char *path, const char *alias, const char *kind, const char *type) {
         g_autoptr(sd_bus_message) message = new_message(bus);
         if (type)
-                sd_bus_message_append(message, "a{sa{sv}}", 2, "org.virtbus1.Device", 3, "Alias", "s", alias, "Kind", "s", kind, "Model", "s", "",
-                                      "org.virtbus1.Device.Graphics", 2, "Type", "s", type, "Socket", "s", "");
+                sd_bus_message_append(message, "a{sa{sv}}", 2, "org.virtbus1.Device", 3, "Alias", "s", alias, "Kind", "s", kind,
+                                      "Model", "s", "", "org.virtbus1.Device.Graphics", 2, "Type", "s", type, "Socket", "s", "");
         else
-                sd_bus_message_append(message, "a{sa{sv}}", 1, "org.virtbus1.Device", 3, "Alias", "s", alias, "Kind", "s", kind, "Model", "s", "");
+                sd_bus_message_append(message, "a{sa{sv}}", 1, "org.virtbus1.Device", 3, "Alias", "s", alias, "Kind", "s", kind,
+                                      "Model", "s", "");
         seal(message);
         return mirror_take(mirror, source, path, message);
 }
@@ -172,8 +174,8 @@ static void test_what_the_api_does_not_have_is_refused(void) {
         refuse(mirror, "a{sa{sv}}", 1, "org.virtbus1.Device", 0);
         refuse(mirror, "a{sa{sv}}", 1, "org.virtbus1.Device", 3, "Alias", "s", "", "Kind", "s", "", "Colour", "s", "");
         refuse(mirror, "a{sa{sv}}", 1, "org.virtbus1.Device", 3, "Alias", "s", "", "Kind", "s", "", "Model", "u", 7u);
-        refuse(mirror, "a{sa{sv}}", 2, "org.virtbus1.Device.Graphics", 2, "Type", "s", "", "Socket", "s", "", "org.virtbus1.Device.Graphics", 2, "Type", "s",
-               "", "Socket", "s", "");
+        refuse(mirror, "a{sa{sv}}", 2, "org.virtbus1.Device.Graphics", 2, "Type", "s", "", "Socket", "s", "",
+               "org.virtbus1.Device.Graphics", 2, "Type", "s", "", "Socket", "s", "");
         refuse(mirror, "as", 1, "org.virtbus1.Device");
 }
 

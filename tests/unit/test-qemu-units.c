@@ -74,7 +74,7 @@ static const MonitorListener listener = { on_ready, on_event, on_closed };
 
 static void scene_open(Scene *scene) {
         int pair[2];
-        *scene = (Scene) { .qemu = -1 };
+        *scene = (Scene){ .qemu = -1 };
         g_assert_cmpint(sd_event_new(&scene->event), >=, 0);
         g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
         scene->monitor = monitor_new(scene->event, pair[0], &listener, scene);

@@ -31,12 +31,16 @@ static void test_memory_is_bytes_whatever_the_unit(void) {
                 const char *element;
                 uint64_t bytes;
         } cases[] = {
-                { "<memory>1024</memory>", 1 << 20 },           { "<memory unit='b'>4096</memory>", 4096 },
-                { "<memory unit='KB'>4</memory>", 4000 },       { "<memory unit='G'>2</memory>", UINT64_C(2) << 30 },
-                { "<memory unit='TiB'>1</memory>", UINT64_C(1) << 40 }, { "<memory unit='MiB'> 3\n</memory>", 3 << 20 },
+                { "<memory>1024</memory>", 1 << 20 },
+                { "<memory unit='b'>4096</memory>", 4096 },
+                { "<memory unit='KB'>4</memory>", 4000 },
+                { "<memory unit='G'>2</memory>", UINT64_C(2) << 30 },
+                { "<memory unit='TiB'>1</memory>", UINT64_C(1) << 40 },
+                { "<memory unit='MiB'> 3\n</memory>", 3 << 20 },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                g_autofree char *xml = g_strdup_printf("<domain type='kvm'><name>n</name>%s<os><type>hvm</type></os></domain>", cases[i].element);
+                g_autofree char *xml = g_strdup_printf("<domain type='kvm'><name>n</name>%s<os><type>hvm</type></os></domain>",
+                                                       cases[i].element);
                 g_autoptr(GError) error = NULL;
                 g_autoptr(Definition) definition = definition_parse(xml, &error);
                 g_assert_no_error(error);
@@ -45,14 +49,19 @@ static void test_memory_is_bytes_whatever_the_unit(void) {
 }
 
 static void test_devices_are_named_as_libvirt_names_them(void) {
-        static const char xml[] = DOMAIN("<devices><disk><target dev='vdb'/></disk><disk><target dev='hdc'/></disk><disk><target dev='sda' bus='sata'/></disk>"
-                                         "<disk><target dev='sdb'/></disk><disk><target dev='vdaa'/></disk><disk><target dev='sdc' bus='scsi'/>"
-                                         "<address type='drive' controller='1' bus='0' target='2' unit='3'/></disk><interface type='user'/><interface type='user'/>"
-                                         "<serial type='pty'/><console type='pty'/><memballoon model='virtio'/><controller type='pci' index='0' model='pcie-root'/>"
-                                         "<controller type='pci' index='1' model='pcie-root-port'/><controller type='virtio-serial' index='0'/>"
-                                         "<rng model='virtio'><alias name='ua-dice'/></rng></devices>");
-        static const char *const aliases[] = { "virtio-disk1", "ide0-1-0", "sata0-0-0", "scsi0-0-0-1", "virtio-disk26", "scsi1-0-2-3", "net0", "net1", "serial0",
-                                               "console0", "balloon0", "pcie.0", "pci.1", "virtio-serial0", "ua-dice" };
+        static const char xml[] = DOMAIN(
+                        "<devices><disk><target dev='vdb'/></disk><disk><target dev='hdc'/></disk><disk><target dev='sda' "
+                        "bus='sata'/></disk>"
+                        "<disk><target dev='sdb'/></disk><disk><target dev='vdaa'/></disk><disk><target dev='sdc' bus='scsi'/>"
+                        "<address type='drive' controller='1' bus='0' target='2' unit='3'/></disk><interface "
+                        "type='user'/><interface type='user'/>"
+                        "<serial type='pty'/><console type='pty'/><memballoon model='virtio'/><controller type='pci' index='0' "
+                        "model='pcie-root'/>"
+                        "<controller type='pci' index='1' model='pcie-root-port'/><controller type='virtio-serial' index='0'/>"
+                        "<rng model='virtio'><alias name='ua-dice'/></rng></devices>");
+        static const char *const aliases[] = { "virtio-disk1", "ide0-1-0", "sata0-0-0", "scsi0-0-0-1",    "virtio-disk26",
+                                               "scsi1-0-2-3",  "net0",     "net1",      "serial0",        "console0",
+                                               "balloon0",     "pcie.0",   "pci.1",     "virtio-serial0", "ua-dice" };
         g_autoptr(GError) error = NULL;
         g_autoptr(Definition) definition = definition_parse(xml, &error);
         g_assert_no_error(error);
@@ -66,7 +75,8 @@ static void test_what_is_missing_is_chosen_once(void) {
         g_autoptr(Definition) again = definition_parse(first->xml, NULL);
         g_assert_true(g_uuid_string_is_valid(first->uuid));
         g_assert_cmpstr(first->uuid, ==, again->uuid);
-        g_assert_cmpstr(((DeviceDefinition *) first->devices->pdata[0])->mac, ==, ((DeviceDefinition *) again->devices->pdata[0])->mac);
+        g_assert_cmpstr(((DeviceDefinition *) first->devices->pdata[0])->mac, ==,
+                        ((DeviceDefinition *) again->devices->pdata[0])->mac);
         g_assert_cmpstr(first->xml, ==, again->xml);
 }
 
@@ -80,8 +90,10 @@ static void test_uuids_in_any_spelling(void) {
 }
 
 static void test_passwords_are_left_out(void) {
-        g_autoptr(Definition) definition = definition_parse(DOMAIN("<devices><graphics type='vnc' passwd='x&amp;y'/></devices>"), NULL);
-        g_autofree char *open = definition_text(definition, true, 0), *closed = definition_text(definition, false, 7), *device = definition_device_text(definition, 0);
+        g_autoptr(Definition) definition =
+                        definition_parse(DOMAIN("<devices><graphics type='vnc' passwd='x&amp;y'/></devices>"), NULL);
+        g_autofree char *open = definition_text(definition, true, 0), *closed = definition_text(definition, false, 7),
+                        *device = definition_device_text(definition, 0);
         g_assert_nonnull(strstr(open, "x&amp;y"));
         g_assert_null(strstr(closed, "passwd"));
         g_assert_nonnull(strstr(closed, "id=\"7\""));
@@ -90,7 +102,8 @@ static void test_passwords_are_left_out(void) {
 
 /* Every valid document cut off anywhere is refused, and nothing else happens (the sanitizers watch). */
 static void test_cut_off_documents_are_refused(void) {
-        static const char xml[] = DOMAIN("<devices><disk type='file'><source file='/x'/><target dev='vda'/></disk><graphics type='vnc'/></devices>");
+        static const char xml[] = DOMAIN("<devices><disk type='file'><source file='/x'/><target dev='vda'/></disk><graphics "
+                                         "type='vnc'/></devices>");
         for (size_t length = 0; length + 1 < sizeof xml; length++) {
                 g_autofree char *part = g_strndup(xml, length);
                 g_autoptr(GError) error = NULL;
