@@ -426,7 +426,14 @@ static bool read_alias(const xmlNode *element, DeviceDefinition *device, guint i
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "type '%.32s' is unknown", type);
                 if (!xml_number_attribute(element, "index", 0, DEVICES_MAX, &value, error))
                         return false;
-                if (value == 0 && strcmp(type, "pci") == 0)
+                /* USB 1 companions share the number of the USB 2 controller that they belong to. */
+                g_autofree char *companion = attribute_at(element, "master", "startport");
+                if (companion[0]) {
+                        device->alias = g_strdup_printf("%s%" PRIu64 ".%s", type, value, companion);
+                        if (!is_alias(device->alias))
+                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(element, "master"),
+                                                "startport '%.16s' is no number", companion);
+                } else if (value == 0 && strcmp(type, "pci") == 0)
                         device->alias = g_strdup(strcmp(model, "pcie-root") == 0 ? "pcie.0" : "pci.0");
                 else if (strcmp(type, "pci") == 0)
                         device->alias = g_strdup_printf("pci.%" PRIu64, value);

@@ -348,6 +348,9 @@ static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDe
                 json_add(device, "driver", 's', "virtio-blk-pci", NULL);
                 return add_pci_address(builder, device, element, error);
         }
+        static const char *const buses[] = { "ide", "sata", "scsi", NULL };
+        if (!g_strv_contains(buses, part->bus))
+                return unsupported(error, xml_child(element, "target"), "a disk on this bus");
         xmlNode *address = xml_child(element, "address");
         if (address && xml_attribute_is(address, "type", "drive")) {
                 static const char *const names[] = { "controller", "bus", "target", "unit" };
@@ -372,15 +375,14 @@ static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDe
                         ensure_sata(builder);
                 bus = builder->q35 && a == 0 ? g_strdup_printf("ide.%u", d) : g_strdup_printf("sata%u.%u", a, d);
                 json_add(device, "driver", 's', cdrom ? "ide-cd" : "ide-hd", "bus", 's', bus, NULL);
-        } else if (strcmp(part->bus, "scsi") == 0) {
+        } else {
                 ensure_scsi(builder);
                 bus = g_strdup_printf("scsi%u.0", a);
                 json_add(device, "driver", 's', cdrom ? "scsi-cd" : "scsi-hd", "bus", 's', bus, "scsi-id", 'i',
                          (gint64) (c ? c : d), NULL);
                 if (c)
                         json_add(device, "lun", 'i', (gint64) d, NULL);
-        } else
-                return unsupported(error, xml_child(element, "target"), "a disk on this bus");
+        }
         return true;
 }
 
@@ -815,7 +817,7 @@ static bool build_features(Builder *builder, GError **error) {
 }
 
 static bool build_clock(Builder *builder, GError **error) {
-        static const char *const offsets[] = { "utc", "localtime", NULL };
+        static const char *const offsets[] = { "utc", "localtime", "timezone", "variable", "absolute", NULL };
         xmlNode *clock = xml_child(builder->root, "clock");
         g_autoptr(GString) rtc = g_string_new("base=");
         if (!clock)
@@ -823,6 +825,9 @@ static bool build_clock(Builder *builder, GError **error) {
         else {
                 if (!xml_one_of(clock, "offset", offsets, error) || !check_children(clock, " timer ", error))
                         return false;
+                if (xmlHasProp(clock, (const xmlChar *) "offset") && !xml_attribute_is(clock, "offset", "utc") &&
+                    !xml_attribute_is(clock, "offset", "localtime"))
+                        return unsupported(error, clock, "this offset: use utc or localtime");
                 g_string_append(rtc, xml_attribute_is(clock, "offset", "localtime") ? "localtime" : "utc");
         }
         for (xmlNode *timer = xml_child(clock, "timer"); timer; timer = xml_next(timer, "timer")) {

@@ -58,10 +58,13 @@ static void test_devices_are_named_as_libvirt_names_them(void) {
                         "<serial type='pty'/><console type='pty'/><memballoon model='virtio'/><controller type='pci' index='0' "
                         "model='pcie-root'/>"
                         "<controller type='pci' index='1' model='pcie-root-port'/><controller type='virtio-serial' index='0'/>"
+                        "<controller type='usb' index='0' model='ich9-ehci1'/>"
+                        "<controller type='usb' index='0' model='ich9-uhci1'><master startport='2'/></controller>"
                         "<rng model='virtio'><alias name='ua-dice'/></rng></devices>");
         static const char *const aliases[] = { "virtio-disk1", "ide0-1-0", "sata0-0-0", "scsi0-0-0-1",    "virtio-disk26",
                                                "scsi1-0-2-3",  "net0",     "net1",      "serial0",        "console0",
-                                               "balloon0",     "pcie.0",   "pci.1",     "virtio-serial0", "ua-dice" };
+                                               "balloon0",     "pcie.0",   "pci.1",     "virtio-serial0", "usb0",
+                                               "usb0.2",       "ua-dice" };
         g_autoptr(GError) error = NULL;
         g_autoptr(Definition) definition = definition_parse(xml, &error);
         g_assert_no_error(error);
