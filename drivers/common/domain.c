@@ -350,10 +350,17 @@ static void begin_start(Operation *operation) {
         hypervisor_of(domain)->start(operation);
 }
 
+static void cancel_dump(Job *job, void *data) {
+        Operation *operation = data;
+        (void) job;
+        hypervisor_of(operation->domain)->cancel(operation);
+}
+
 static void begin_dump(Operation *operation) {
         Domain *domain = operation->domain;
         operation->job = job_new(domain->connection->objects, hypervisor_of(domain)->connection, "dump",
-                                 published_path(domain->published), operation->call->uid, NULL, NULL);
+                                 published_path(domain->published), operation->call->uid,
+                                 hypervisor_of(domain)->cancel ? cancel_dump : NULL, operation);
         reply_domain_dump(g_steal_pointer(&operation->call), job_path(operation->job));
         hypervisor_of(domain)->dump(operation);
 }

@@ -31,6 +31,9 @@ typedef struct Hypervisor {
         void (*reset)(Operation *operation);
         void (*dump)(Operation *operation);
 
+        /* Stops a dump that is being written; its end, with Cancelled, follows. NULL where that cannot be done. */
+        void (*cancel)(Operation *operation);
+
         /* Ends an active domain at once, whatever it is doing; domain_stopped, or the failure of start, follows. */
         void (*destroy)(Domain *domain);
 

@@ -229,6 +229,16 @@ static void test_dump(Operation *operation) {
         add_timer(operation->domain, &machine->timer, DUMP_STEP_DELAY, on_dump_step);
 }
 
+static void test_cancel(Operation *operation) {
+        Machine *machine = operation->domain->run;
+        g_autoptr(GError) error = NULL;
+        machine->timer = sd_event_source_disable_unref(machine->timer);
+        machine->operation = NULL;
+        domain_fail(operation->domain, &error, VIRTBUS_ERROR_CANCELLED,
+                    "the dump was cancelled; what was written of it is of no use");
+        operation_finish(operation, error);
+}
+
 /* Console and display */
 
 /* The machine says what is said to it. */
@@ -472,6 +482,7 @@ const Hypervisor test_hypervisor = {
         .shutdown = test_shutdown,
         .reset = test_reset,
         .dump = test_dump,
+        .cancel = test_cancel,
         .destroy = test_destroy,
         .release = machine_free,
         .save = test_save,
