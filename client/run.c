@@ -17,6 +17,7 @@
 #include "bus.h"
 #include "connection.h"
 #include "log.h"
+#include "program.h"
 #include "qemu.h"
 
 enum { EXIT_CRASHED = 2, EXIT_HYPERVISOR_FAILED = 3 };
@@ -127,9 +128,10 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 
 /* Two runs must not share a root. Returns a descriptor that holds it, or -1. */
 static int lock_root(const char *root) {
-        g_autofree char *run = g_build_filename(root, "run", NULL), *path = g_build_filename(root, "lock", NULL);
-        if (g_mkdir_with_parents(run, 0711) < 0 || chmod(root, 0711) < 0 || chmod(run, 0711) < 0) {
-                log_error("the root directory %s cannot be made: %s", root, g_strerror(errno));
+        g_autofree char *path = g_build_filename(root, "lock", NULL);
+        g_autoptr(GError) error = NULL;
+        if (!store_make_root(root, &error)) {
+                log_error("%s", error->message);
                 return -1;
         }
         g_autofd int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -138,20 +140,6 @@ static int lock_root(const char *root) {
         log_error("the root directory %s cannot be used: %s", root,
                   errno == EWOULDBLOCK ? "another virtbus-run does" : g_strerror(errno));
         return -1;
-}
-
-static int handle_signals(Run *run) {
-        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-        sigset_t mask;
-        int r = 0;
-        sigemptyset(&mask);
-        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-                sigaddset(&mask, signals[i]);
-        sigprocmask(SIG_BLOCK, &mask, NULL);
-        signal(SIGPIPE, SIG_IGN);
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++)
-                r = sd_event_add_signal(run->event, NULL, signals[i], on_signal, run);
-        return r;
 }
 
 static void run_guest(Run *run, const char *root) {
@@ -163,7 +151,8 @@ static void run_guest(Run *run, const char *root) {
         umask(0077);
         if (lock < 0)
                 return;
-        if (sd_event_new(&run->event) < 0 || handle_signals(run) < 0) {
+        if (sd_event_new(&run->event) < 0 ||
+            program_on_signals(run->event, (const int[]){ SIGTERM, SIGINT, SIGHUP, 0 }, on_signal, run) < 0) {
                 log_error("the event loop cannot be had");
                 return;
         }
@@ -196,45 +185,31 @@ static void remove_tree(const char *path) {
 }
 
 int main(int argc, char *argv[]) {
-        gboolean verbose = false, version = false;
+        gboolean verbose = false;
+        char *file;
         g_autofree char *root = NULL, *temporary = NULL;
         const GOptionEntry options[] = { { "root", 0, 0, G_OPTION_ARG_FILENAME, &root,
                                            "Keep everything below this directory; else in a temporary one", "DIR" },
                                          { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Print what happens and when", NULL },
-                                         { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
                                          G_OPTION_ENTRY_NULL };
         g_autoptr(GError) error = NULL;
-        g_autoptr(GOptionContext) context = g_option_context_new("FILE - run one guest from a libvirt document");
         Run run = { .began = g_get_monotonic_time(), .status = EXIT_FAILURE };
-        g_option_context_add_main_entries(context, options, NULL);
-        if (!g_option_context_parse(context, &argc, &argv, &error)) {
-                log_error("%s; see virtbus-run --help", error->message);
-                return EXIT_FAILURE;
-        }
-        if (version) {
-                puts(VIRTBUS_VERSION);
-                return EXIT_SUCCESS;
-        }
-        if (argc != 2) {
-                log_error("one file is needed; see virtbus-run --help");
-                return EXIT_FAILURE;
-        }
+        if (!program_options(options, "FILE - run one guest from a libvirt document", argc, argv, &file, &run.status))
+                return run.status;
         struct stat info;
-        if (stat(argv[1], &info) == 0 && info.st_size > XML_BYTES_MAX)
-                log_error("%s has more than %d bytes", argv[1], XML_BYTES_MAX);
-        else if (!g_file_get_contents(argv[1], &run.xml, NULL, &error))
+        if (stat(file, &info) == 0 && info.st_size > XML_BYTES_MAX)
+                log_error("%s has more than %d bytes", file, XML_BYTES_MAX);
+        else if (!g_file_get_contents(file, &run.xml, NULL, &error))
                 log_error("%s", error->message);
-        else if (!root && !(root = temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error)))
+        else if (!root && !(temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error)))
                 log_error("%s", error->message);
         else {
-                g_autofree char *absolute = g_canonicalize_filename(root, NULL);
+                g_autofree char *absolute = g_canonicalize_filename(root ? root : temporary, NULL);
                 run.verbose = verbose;
                 run_guest(&run, absolute);
         }
-        if (temporary) {
+        if (temporary)
                 remove_tree(temporary);
-                temporary = NULL; /* root frees it */
-        }
         sd_event_unref(run.event);
         g_free(run.xml);
         return run.status;

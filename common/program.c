@@ -7,7 +7,7 @@
 
 #include "log.h"
 
-bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], int *status) {
+bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], char **file, int *status) {
         gboolean version = false;
         const GOptionEntry common[] = { { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
                                         G_OPTION_ENTRY_NULL };
@@ -19,25 +19,28 @@ bool program_options(const GOptionEntry *options, const char *summary, int argc,
         *status = EXIT_FAILURE;
         if (!g_option_context_parse(context, &argc, &argv, &error))
                 log_error("%s; see --help", error->message);
-        else if (argc > 1)
-                log_error("there are no arguments, only options; see --help");
         else if (version) {
                 puts(VIRTBUS_VERSION);
                 *status = EXIT_SUCCESS;
-        } else
+        } else if (argc != (file ? 2 : 1))
+                log_error("%s; see --help", file ? "one file is needed" : "there are no arguments, only options");
+        else {
+                if (file)
+                        *file = argv[1];
                 return true;
+        }
         return false;
 }
 
-int program_end_on_signals(sd_event *event) {
-        static const int signals[] = { SIGTERM, SIGINT };
+int program_on_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler, void *data) {
         sigset_t mask;
         int r = 0;
         sigemptyset(&mask);
-        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+        for (size_t i = 0; signals[i]; i++)
                 sigaddset(&mask, signals[i]);
         sigprocmask(SIG_BLOCK, &mask, NULL);
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++)
-                r = sd_event_add_signal(event, NULL, signals[i], NULL, NULL); /* without a handler it ends the loop */
+        signal(SIGPIPE, SIG_IGN);
+        for (size_t i = 0; r >= 0 && signals[i]; i++)
+                r = sd_event_add_signal(event, NULL, signals[i], handler, data);
         return r;
 }

@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-/* Reads the command line; there are no arguments beside options, and --version is added to them. Returns true to go on; else
- * *STATUS is the exit status. */
-bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], int *status);
+/* Reads the command line; --version is added to the options. FILE is where the one argument goes, NULL for a program without
+ * arguments. Returns true to go on; else *STATUS is the exit status. */
+bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], char **file, int *status);
 
-/* Has SIGTERM and SIGINT end the event loop. To be called before any thread begins. Returns 0 or a negative errno. */
-int program_end_on_signals(sd_event *event);
+/* Has signals, 0 at the end of them, call a handler; without one they end the event loop. SIGPIPE is ignored. To be called
+ * before any thread begins. Returns 0 or a negative errno. */
+int program_on_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler, void *data);

@@ -81,7 +81,6 @@ typedef struct Waiter {
 
 static void driver_attach(Driver *driver);
 static void driver_wake(Driver *driver);
-static void driver_synchronize(Driver *driver);
 
 static uint64_t now(Drivers *drivers) {
         uint64_t usec = 0;

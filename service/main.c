@@ -2,6 +2,7 @@
 
 /* virtbusd: owns org.virtbus1. The README's picture shows the way of a call through it. */
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,7 +134,7 @@ int main(int argc, char *argv[]) {
                 { "call-timeout", 0, 0, G_OPTION_ARG_INT, &call_timeout, "How long a driver may take for a call", "SECONDS" },
                 G_OPTION_ENTRY_NULL
         };
-        if (!program_options(options, "- virtual machines on D-Bus", argc, argv, &status))
+        if (!program_options(options, "- virtual machines on D-Bus", argc, argv, NULL, &status))
                 return status;
         if (call_timeout < 1 || call_timeout > CALL_TIMEOUT_SECONDS_MAX) {
                 log_error("--call-timeout takes 1 to %d seconds", CALL_TIMEOUT_SECONDS_MAX);
@@ -143,7 +144,7 @@ int main(int argc, char *argv[]) {
         Service service = { 0 };
         int r = service_start(&service, user, (uint64_t) call_timeout * SECOND);
         if (r >= 0)
-                r = program_end_on_signals(service.event);
+                r = program_on_signals(service.event, (const int[]){ SIGTERM, SIGINT, 0 }, NULL, NULL);
         if (r >= 0) {
                 int sandboxed = sandbox_enter();
                 if (sandboxed < 0)

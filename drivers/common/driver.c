@@ -195,17 +195,13 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
         g_autofree char *log = directory(root, "LOGS_DIRECTORY", "log", "/var/log", g_get_user_cache_dir(), name);
         g_autoptr(GError) error = NULL;
         umask(0077);
-        if (root) { /* as systemd makes /run/virtbus: guests' own users go through it to their sockets */
-                g_autofree char *run = g_build_filename(root, "run", NULL);
-                if (g_mkdir_with_parents(run, 0711) < 0 || chmod(root, 0711) < 0 || chmod(run, 0711) < 0) {
-                        log_error("%s cannot be made: %s", run, g_strerror(errno));
-                        return false;
-                }
+        if (root && !store_make_root(root, &error)) {
+                log_error("%s", error->message);
+                return false;
         }
-        signal(SIGPIPE, SIG_IGN);
         int r = sd_event_default(&driver->event);
         if (r >= 0)
-                r = program_end_on_signals(driver->event);
+                r = program_on_signals(driver->event, (const int[]){ SIGTERM, SIGINT, 0 }, NULL, NULL);
         if (r >= 0)
                 r = sd_event_add_time_relative(driver->event, &driver->idle, CLOCK_MONOTONIC, driver->idle_timeout, 0, on_idle,
                                                driver);
@@ -250,7 +246,7 @@ int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
                   "SECONDS" },
                 G_OPTION_ENTRY_NULL
         };
-        if (!program_options(options, "- a driver of virtbusd, activated by the bus", argc, argv, &status))
+        if (!program_options(options, "- a driver of virtbusd, activated by the bus", argc, argv, NULL, &status))
                 return status;
         if (idle_timeout < 1 || idle_timeout > IDLE_TIMEOUT_SECONDS_MAX) {
                 log_error("--idle-timeout takes 1 to %d seconds", IDLE_TIMEOUT_SECONDS_MAX);

@@ -56,6 +56,13 @@ bool store_is_busy(const Store *store) {
         return worker_pending(store->worker) > 0;
 }
 
+bool store_make_root(const char *root, GError **error) {
+        g_autofree char *run = g_build_filename(root, "run", NULL);
+        if (g_mkdir_with_parents(run, 0711) == 0 && chmod(root, 0711) == 0 && chmod(run, 0711) == 0)
+                return true;
+        return virtbus_error_set_errno(error, errno, "the root directory %s cannot be made", root);
+}
+
 static bool write_all(int fd, const char *text) {
         for (size_t left = strlen(text); left > 0;) {
                 ssize_t n = write(fd, text, left);

@@ -36,5 +36,9 @@ void store_each_status(Store *store, StoreEach each, void *data);
 /* True for the first caller since the machine started: whose turn it is to autostart domains. */
 bool store_is_first_run(Store *store);
 
+/* Makes a root directory for everything that a driver keeps, and its directory run; open, as systemd makes /run/virtbus, for
+ * guests' own users to go through to their sockets. */
+bool store_make_root(const char *root, GError **error);
+
 /* Writes a file whole: aside, then renamed into place; with SYNC safe from a power failure. Usable from any thread. */
 bool file_replace(const char *path, const char *text, bool sync, GError **error);

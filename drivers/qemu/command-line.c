@@ -5,17 +5,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "bus.h"
 #include "image.h"
 #include "json.h"
 #include "network.h"
+#include "unix-socket.h"
 
 #define SOCKET_MODE 0660
-#define CHANNEL_BACKLOG 1 /* QEMU takes one client at a time */
 
 /* Debian's and Fedora's places of UEFI: code, template of the variables. */
 static const struct {
@@ -140,27 +137,27 @@ static void add_boot(Builder *builder, JsonObject *device, const DeviceDefinitio
                 json_add(device, "bootindex", 'i', order, NULL);
 }
 
+/* Makes a controller that the document has not, of the model that is libvirt's choice, once. */
+static void ensure_controller(Builder *builder, bool *has, const char *driver, const char *id) {
+        if (!*has)
+                add_json(builder, "-device", json_make("driver", 's', driver, "id", 's', id, NULL));
+        *has = true;
+}
+
+static void ensure_serial_bus(Builder *builder) {
+        ensure_controller(builder, &builder->has_serial_bus, "virtio-serial-pci", "virtio-serial0");
+}
+
 /* Character devices */
 
 static int make_socket(const char *path, GError **error) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        struct stat info;
-        if (strlen(path) >= sizeof address.sun_path) {
+        int fd = unix_listen(path, SOCKET_MODE);
+        if (fd == -ENAMETOOLONG)
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "the path %.200s is too long for a socket: it may have %zu bytes", path,
-                                  sizeof address.sun_path - 1);
-                return -1;
-        }
-        strcpy(address.sun_path, path);
-        if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
-                unlink(path); /* left by an earlier run; anything else that is there is not ours to delete */
-        g_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof address) < 0 || chmod(path, SOCKET_MODE) < 0 ||
-            listen(fd, CHANNEL_BACKLOG) < 0) {
-                virtbus_error_set_errno(error, errno, "the socket %s cannot be made", path);
-                return -1;
-        }
-        return steal_fd(&fd);
+                                  "the path %.200s is too long for a socket: it may have %zu bytes", path, UNIX_PATH_BYTES_MAX);
+        else if (fd < 0)
+                virtbus_error_set_errno(error, -fd, "the socket %s cannot be made", path);
+        return fd;
 }
 
 static bool build_unix(Builder *builder, xmlNode *element, const DeviceDefinition *part, GError **error) {
@@ -225,13 +222,6 @@ static bool build_serial(Builder *builder, xmlNode *element, const DeviceDefinit
                  json_make("driver", 's', "isa-serial", "id", 's', part->alias, "chardev", 's', chardev, "index", 'i',
                            (gint64) part->port, NULL));
         return true;
-}
-
-/* The bus of virtio consoles and channels, made where the document has none. */
-static void ensure_serial_bus(Builder *builder) {
-        if (!builder->has_serial_bus)
-                add_json(builder, "-device", json_make("driver", 's', "virtio-serial-pci", "id", 's', "virtio-serial0", NULL));
-        builder->has_serial_bus = true;
 }
 
 static bool is_first_console(const Builder *builder, const DeviceDefinition *part) {
@@ -320,19 +310,6 @@ static char *build_image(Builder *builder, const char *alias, GPtrArray *layers,
         return g_steal_pointer(&below);
 }
 
-/* The controllers that disks need, made where the document has none: libvirt's choice of model. */
-static void ensure_scsi(Builder *builder) {
-        if (!builder->has_scsi)
-                add_json(builder, "-device", json_make("driver", 's', "lsi", "id", 's', "scsi0", NULL));
-        builder->has_scsi = true;
-}
-
-static void ensure_sata(Builder *builder) {
-        if (!builder->has_sata)
-                add_json(builder, "-device", json_make("driver", 's', "ahci", "id", 's', "sata0", NULL));
-        builder->has_sata = true;
-}
-
 /* How a disk is attached: the numbers are in its alias, which follows from its name or address. */
 static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *device,
                               GError **error) {
@@ -372,11 +349,11 @@ static bool build_disk_device(Builder *builder, xmlNode *element, const DeviceDe
                 json_add(device, "driver", 's', cdrom ? "ide-cd" : "ide-hd", "bus", 's', bus, "unit", 'i', (gint64) d, NULL);
         } else if (strcmp(part->bus, "sata") == 0) {
                 if (!builder->q35)
-                        ensure_sata(builder);
+                        ensure_controller(builder, &builder->has_sata, "ahci", "sata0");
                 bus = builder->q35 && a == 0 ? g_strdup_printf("ide.%u", d) : g_strdup_printf("sata%u.%u", a, d);
                 json_add(device, "driver", 's', cdrom ? "ide-cd" : "ide-hd", "bus", 's', bus, NULL);
         } else {
-                ensure_scsi(builder);
+                ensure_controller(builder, &builder->has_scsi, "lsi", "scsi0");
                 bus = g_strdup_printf("scsi%u.0", a);
                 json_add(device, "driver", 's', cdrom ? "scsi-cd" : "scsi-hd", "bus", 's', bus, "scsi-id", 'i',
                          (gint64) (c ? c : d), NULL);
@@ -578,11 +555,7 @@ static bool build_input(Builder *builder, xmlNode *element, const DeviceDefiniti
                         return true;
                 g_autoptr(JsonObject) device = json_make("driver", 's', inputs[i].driver, "id", 's', part->alias, NULL);
                 if (strcmp(bus, "usb") == 0) {
-                        if (!builder->has_usb)
-                                add_json(builder, "-device",
-                                         json_make("driver", 's', builder->q35 ? "qemu-xhci" : "piix3-usb-uhci", "id", 's', "usb",
-                                                   NULL));
-                        builder->has_usb = true;
+                        ensure_controller(builder, &builder->has_usb, builder->q35 ? "qemu-xhci" : "piix3-usb-uhci", "usb");
                         json_add(device, "bus", 's', "usb.0", NULL);
                 } else if (!add_pci_address(builder, device, element, error))
                         return false;

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "bus.h"
@@ -17,6 +16,7 @@
 #include "monitor.h"
 #include "process.h"
 #include "stream.h"
+#include "unix-socket.h"
 #include "vtables.h"
 
 #define QEMU_USER "virtbus-qemu"
@@ -208,11 +208,15 @@ static void on_ended(void *data, int status) {
 
 /* Events */
 
+/* An operation stops and resumes the processors itself, and tells of it when it is done; a dump does not. */
+static bool is_operations_doing(const Domain *domain) {
+        return domain->operation && domain->operation->kind != OPERATION_DUMP;
+}
+
 static void on_stop(Guest *guest) {
         Domain *domain = guest->domain;
-        OperationKind kind = domain->operation ? domain->operation->kind : OPERATION_DUMP;
-        if (domain->operation && kind != OPERATION_DUMP)
-                return; /* the operation's own doing, which tells of it when it is done */
+        if (is_operations_doing(domain))
+                return;
         if (domain->state == DOMAIN_RUNNING)
                 domain_changed(domain, DOMAIN_PAUSED, domain->operation ? REASON_DUMP : guest->pause_reason);
         guest->pause_reason = REASON_UNKNOWN;
@@ -220,7 +224,7 @@ static void on_stop(Guest *guest) {
 
 static void on_resume(Guest *guest) {
         Domain *domain = guest->domain;
-        if (domain->operation && domain->operation->kind != OPERATION_DUMP)
+        if (is_operations_doing(domain))
                 return;
         if (domain->state == DOMAIN_PAUSED)
                 domain_changed(domain, DOMAIN_RUNNING, REASON_RESUMED);
@@ -279,29 +283,22 @@ static const MonitorListener monitor_listener = { .ready = on_ready, .event = on
 
 /* Connects to the monitor: its socket listens, whether QEMU runs yet or not. */
 static bool open_monitor(Guest *guest, GError **error) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        g_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        g_strlcpy(address.sun_path, guest->monitor_path, sizeof address.sun_path);
-        if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
-                return virtbus_error_set_errno(error, errno, "domain '%s': QEMU's monitor %s cannot be connected to",
+        int fd = unix_connect(guest->monitor_path);
+        if (fd < 0)
+                return virtbus_error_set_errno(error, -fd, "domain '%s': QEMU's monitor %s cannot be connected to",
                                                domain_name(guest->domain), guest->monitor_path);
-        guest->monitor = monitor_new(guest->domain->connection->event, steal_fd(&fd), &monitor_listener, guest);
+        guest->monitor = monitor_new(guest->domain->connection->event, fd, &monitor_listener, guest);
         return true;
 }
 
 static bool listen_for_monitor(Guest *guest, GError **error) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        if (strlen(guest->monitor_path) >= sizeof address.sun_path)
+        guest->monitor_listener = unix_listen(guest->monitor_path, 0600);
+        if (guest->monitor_listener == -ENAMETOOLONG)
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                          "the path %s is too long for a socket: keep the runtime directory's short",
                                          guest->monitor_path);
-        strcpy(address.sun_path, guest->monitor_path);
-        unlink(guest->monitor_path);
-        guest->monitor_listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (guest->monitor_listener >= 0 && bind(guest->monitor_listener, (struct sockaddr *) &address, sizeof address) == 0 &&
-            listen(guest->monitor_listener, 1) == 0)
-                return true;
-        return virtbus_error_set_errno(error, errno, "the socket %s cannot be made", guest->monitor_path);
+        return guest->monitor_listener >= 0 ||
+               virtbus_error_set_errno(error, -guest->monitor_listener, "the socket %s cannot be made", guest->monitor_path);
 }
 
 /* Starting, step by step: files by a worker; process; QEMU's greeting; terminals; processors. */
@@ -739,14 +736,11 @@ static int open_terminal(const Domain *domain, const DeviceDefinition *device, c
 }
 
 static int open_socket(const Domain *domain, const DeviceDefinition *device, GError **error) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        g_autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        g_strlcpy(address.sun_path, device->source, sizeof address.sun_path);
-        if (fd >= 0 && connect(fd, (struct sockaddr *) &address, sizeof address) == 0)
-                return steal_fd(&fd);
-        domain_fail(domain, error, errno == EAGAIN ? VIRTBUS_ERROR_RESOURCE_BUSY : VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                    "console '%s' at %s cannot be opened: %s", device->alias, device->source, g_strerror(errno));
-        return -1;
+        int fd = unix_connect(device->source);
+        if (fd < 0)
+                domain_fail(domain, error, fd == -EAGAIN ? VIRTBUS_ERROR_RESOURCE_BUSY : VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                            "console '%s' at %s cannot be opened: %s", device->alias, device->source, g_strerror(-fd));
+        return fd;
 }
 
 static int open_guest_end(const Domain *domain, const DeviceDefinition *device, GError **error) {

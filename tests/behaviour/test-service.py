@@ -174,12 +174,19 @@ def what_a_guest_does_by_itself_follows_its_definition():
     test.do(domain, "Undefine")
 
 
-def a_job_can_be_cancelled():
-    domain = test.define(test.document("cancel"))
+def endless_dump(name):
+    """A running domain and the job of its dump, which ends only when someone ends it."""
+    domain = test.define(test.document(name))
     test.do(domain, "Start")
     bus.call(test.path, f"{NAME}.Test", "SetDelay", "st", "dump", 3600 * 1000000)
     null = os.open("/dev/null", os.O_WRONLY)
     job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
+    os.close(null)
+    return domain, job
+
+
+def a_job_can_be_cancelled():
+    domain, job = endless_dump("cancel")
     assert bus.get(job, "Job", "Cancellable") is True
     waiting = bus.begin(domain, f"{NAME}.Domain", "Suspend", "")  # which comes after it
     bus.call(job, f"{NAME}.Job", "Cancel")
@@ -189,7 +196,6 @@ def a_job_can_be_cancelled():
     bus.call(test.path, f"{NAME}.Test", "SetDelay", "st", "dump", 0)
     test.do(domain, "Destroy")
     test.do(domain, "Undefine")
-    os.close(null)
     # QEMU cannot stop a dump, and says so. Its pipe is full, so that the dump stays.
     domain = qemu.define(qemu.document("cancel"))
     qemu.do(domain, "Start", paused=True)
@@ -205,11 +211,7 @@ def a_job_can_be_cancelled():
 
 
 def jobs_end_when_their_driver_does():
-    domain = test.define(test.document("job"))
-    test.do(domain, "Start")
-    bus.call(test.path, f"{NAME}.Test", "SetDelay", "st", "dump", 3600 * 1000000)
-    null = os.open("/dev/null", os.O_WRONLY)
-    job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
+    domain, job = endless_dump("job")
     bus.wait_signal(job, "PropertiesChanged", lambda arguments: arguments[1].get("BytesTotal") == 40960)
     assert job in bus.objects("/org/virtbus1")
     test.kill_driver()
@@ -218,7 +220,6 @@ def jobs_end_when_their_driver_does():
     assert test.state(domain) == "running"
     test.do(domain, "Destroy")
     test.do(domain, "Undefine")
-    os.close(null)
 
 
 def an_idle_driver_ends_and_comes_back_when_it_is_needed():
@@ -335,5 +336,5 @@ def wait_for(answers):
 
 
 tests = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for")]
+         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for", "endless_dump")]
 run(tests)
