@@ -265,16 +265,23 @@ class Skip(Exception):
     pass
 
 
+def end_process(pid, number=signal.SIGKILL):
+    """Sends a signal that ends a process, and waits until it has ended."""
+    process = os.pidfd_open(pid)
+    signal.pidfd_send_signal(process, number)
+    select.select([process], [], [], DEADLINE)
+    os.close(process)
+
+
 def end_services():
     """Tells the service and its drivers to end, and waits until they have: sanitizers report leaks then."""
     bus = Bus()
     for name in (NAME, f"{NAME}.Driver.Test", f"{NAME}.Driver.QEMU"):
         try:
-            process = os.pidfd_open(bus.owner_pid(name))
+            pid = bus.owner_pid(name)
         except BusError:
             continue
-        signal.pidfd_send_signal(process, signal.SIGTERM)
-        select.select([process], [], [], DEADLINE)
+        end_process(pid, signal.SIGTERM)
 
 
 def run(tests, *arguments, after_failure=lambda: None):

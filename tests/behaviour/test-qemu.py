@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 
-from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, expect, read_until, run, variants
+from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, end_process, expect, read_until, run, variants
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -107,7 +107,7 @@ def what_happened_while_no_driver_was_there_is_told():
     pid = pid_of(domain)
     driver = bus.driver("QEMU")
     os.kill(driver, signal.SIGSTOP)  # it sees nothing until it is dead
-    os.kill(pid, signal.SIGKILL)
+    end_process(pid)
     bus.settle()
     bus.signals.clear()
     qemu.kill_driver()
