@@ -70,6 +70,24 @@ static void bus_get_domain_by_id(Call *call, Connection *self, uint32_t id) {
         no_such_domain(call, self, "ID", number);
 }
 
+static void bus_domain_xml_to_native(Call *call, Connection *self, const char *format, const char *xml) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *native = connection_to_native(self, format, xml, &error);
+        if (native)
+                reply_connection_domain_xml_to_native(call, native);
+        else
+                call_fail(call, error);
+}
+
+static void bus_domain_xml_from_native(Call *call, Connection *self, const char *format, const char *native) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *xml = connection_from_native(self, format, native, &error);
+        if (xml)
+                reply_connection_domain_xml_from_native(call, xml);
+        else
+                call_fail(call, error);
+}
+
 static const char *bus_get_name(const Connection *self) {
         return self->hypervisor->connection;
 }

@@ -48,6 +48,10 @@ static char *file_text(const char *xml, uid_t owner, bool autostart) {
         return xml_document_text(document);
 }
 
+static bool complete_document(Connection *connection, xmlDoc *document, GError **error) {
+        return !connection->hypervisor->complete || connection->hypervisor->complete(connection, document, error);
+}
+
 static void load_definition(void *data, const char *uuid, const char *text) {
         Connection *connection = data;
         g_autoptr(GError) error = NULL;
@@ -61,7 +65,8 @@ static void load_definition(void *data, const char *uuid, const char *text) {
                         xmlFreeNode(node);
                         break;
                 }
-        g_autoptr(Definition) definition = document ? definition_from_document(document, &error) : NULL;
+        bool complete = document && complete_document(connection, document, &error);
+        g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         if (definition && strcmp(definition->uuid, uuid) != 0)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_XML, "its UUID is %s", definition->uuid);
         else if (definition && connection_find_name(connection, definition->name))
@@ -202,7 +207,8 @@ static bool check_not_writing(const Domain *domain, GError **error) {
 /* Reads a document and finds the domain that it is about. */
 static Definition *read_document(Connection *connection, const char *xml, Domain **domain, GError **error) {
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
-        g_autoptr(Definition) definition = document ? definition_from_document(document, error) : NULL;
+        bool complete = document && complete_document(connection, document, error);
+        g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
         if (!definition ||
             (connection->hypervisor->check && !connection->hypervisor->check(connection, definition, document, error)))
                 return NULL;
@@ -227,6 +233,31 @@ static Definition *read_document(Connection *connection, const char *xml, Domain
         }
         *domain = same_uuid;
         return g_steal_pointer(&definition);
+}
+
+/* Translations */
+
+static bool check_can_translate(const Connection *connection, const char *format, bool can, GError **error) {
+        if (!can)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "connection %s has no other format than its documents",
+                                         connection->hypervisor->connection);
+        return strcmp(format, NATIVE_FORMAT) == 0 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "format '%.64s' is unknown; use " NATIVE_FORMAT, format);
+}
+
+char *connection_to_native(Connection *connection, const char *format, const char *xml, GError **error) {
+        if (!check_can_translate(connection, format, connection->hypervisor->to_native != NULL, error))
+                return NULL;
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
+        bool complete = document && complete_document(connection, document, error);
+        g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
+        return definition ? connection->hypervisor->to_native(connection, definition, document, error) : NULL;
+}
+
+char *connection_from_native(Connection *connection, const char *format, const char *text, GError **error) {
+        if (!check_can_translate(connection, format, connection->hypervisor->from_native != NULL, error))
+                return NULL;
+        return connection->hypervisor->from_native(connection, text, error);
 }
 
 static void on_defined(void *data, const GError *error) {

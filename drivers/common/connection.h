@@ -55,6 +55,11 @@ Domain *connection_add_transient(Connection *connection, const char *xml, uid_t 
 void connection_add(Connection *connection, Domain *domain);
 void connection_remove(Connection *connection, Domain *domain);
 
+/* Translates between documents and the hypervisor's own format. */
+#define NATIVE_FORMAT "qemu-argv"
+char *connection_to_native(Connection *connection, const char *format, const char *xml, GError **error);
+char *connection_from_native(Connection *connection, const char *format, const char *text, GError **error);
+
 /* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */
 void connection_define(Connection *connection, const char *xml, Call *call);
 void connection_create(Connection *connection, const char *xml, bool paused, Call *call);

@@ -106,24 +106,11 @@ static bool read_identity(Definition *definition, xmlNode *root, GError **error)
         return true;
 }
 
-/* Units of libvirt's domain format, "Memory Allocation". */
-static const struct {
-        const char *name;
-        uint64_t bytes;
-} units[] = {
-        { "b", 1 },         { "bytes", 1 },          { "KB", 1000 },      { "k", 1024 },         { "KiB", 1024 },
-        { "MB", 1000000 },  { "M", 1 << 20 },        { "MiB", 1 << 20 },  { "GB", 1000000000 },  { "G", 1 << 30 },
-        { "GiB", 1 << 30 }, { "TB", 1000000000000 }, { "T", 1ULL << 40 }, { "TiB", 1ULL << 40 },
-};
-
 static bool read_memory(xmlNode *element, uint64_t *bytes, GError **error) {
         g_autofree char *text = xml_text(element), *unit = xml_attribute(element, "unit");
-        uint64_t number, factor = 0;
+        uint64_t number, factor = xml_unit(unit ? unit : "KiB");
         if (!xml_number(element, "its size", text, 0, MEMORY_MAX, &number, error))
                 return false;
-        for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
-                if (strcmp(unit ? unit : "KiB", units[i].name) == 0)
-                        factor = units[i].bytes;
         if (factor == 0)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "unit '%.16s' is unknown; use KiB, MiB or GiB", unit);
         if (number > MEMORY_MAX / factor)
@@ -205,8 +192,7 @@ static bool read_machine(Definition *definition, xmlNode *root, GError **error) 
 
 /* Devices */
 
-/* The number of a disk's name: vda is 0, vdb 1, vdaa 26; -1 where it has no such form. */
-static int disk_index(const char *target) {
+int disk_index(const char *target) {
         static const char *const prefixes[] = { "vd", "sd", "hd", "fd", "xvd", "ubd" };
         for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
                 if (!g_str_has_prefix(target, prefixes[i]))
@@ -235,6 +221,14 @@ static const char *bus_of_target(const char *target) {
         return "";
 }
 
+/* Old SCSI has no targets apart from units. */
+static bool is_narrow_scsi(const xmlNode *disk, const char *index) {
+        for (const xmlNode *other = xml_child(disk->parent, "controller"); other; other = xml_next(other, "controller"))
+                if (xml_attribute_is(other, "type", "scsi") && xml_attribute_is(other, "index", index))
+                        return xml_attribute_is(other, "model", "lsilogic");
+        return false;
+}
+
 static char *disk_alias(const DeviceDefinition *device, const xmlNode *element, int index) {
         const xmlNode *address = xml_child(element, "address");
         if (strcmp(device->bus, "virtio") == 0 || strcmp(device->bus, "xen") == 0 || strcmp(device->bus, "usb") == 0 ||
@@ -243,7 +237,7 @@ static char *disk_alias(const DeviceDefinition *device, const xmlNode *element, 
         if (address && xml_attribute_is(address, "type", "drive")) {
                 g_autofree char *controller = attribute_at(address, "", "controller"), *bus = attribute_at(address, "", "bus"),
                                 *target = attribute_at(address, "", "target"), *unit = attribute_at(address, "", "unit");
-                if (strcmp(device->bus, "scsi") == 0)
+                if (strcmp(device->bus, "scsi") == 0 && !is_narrow_scsi(element, controller))
                         return g_strdup_printf("scsi%s-%s-%s-%s", controller, bus, target, unit);
                 return g_strdup_printf("%s%s-%s-%s", device->bus, controller, bus, unit);
         }
@@ -387,15 +381,40 @@ static bool read_graphics(const xmlNode *element, DeviceDefinition *device, GErr
 }
 
 /* How the aliases of a kind begin, as libvirt names them, where that is not the kind itself. */
-static const char *alias_prefix(const char *kind) {
+static const char *alias_prefix(const xmlNode *element) {
         static const char *const prefixes[][2] = {
-                { "interface", "net" },  { "memballoon", "balloon" }, { "filesystem", "fs" },
-                { "redirdev", "redir" }, { "graphics", "graphics" },  { "memory", "dimm" },
+                { "interface", "net" },
+                { "memballoon", "balloon" },
+                { "filesystem", "fs" },
+                { "redirdev", "redir" },
         };
+        if (xml_is(element, "interface") && xml_attribute_is(element, "type", "hostdev"))
+                return "hostdev";
+        if (xml_is(element, "memory"))
+                return xml_attribute_is(element, "model", "nvdimm") ? "nvdimm" : "dimm";
         for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
-                if (strcmp(kind, prefixes[i][0]) == 0)
+                if (xml_is(element, prefixes[i][0]))
                         return prefixes[i][1];
-        return kind;
+        return (const char *) element->name;
+}
+
+xmlNode *definition_primary_video(xmlNode *devices) {
+        xmlNode *primary = xml_child(devices, "video");
+        for (xmlNode *other = primary; other; other = xml_next(other, "video"))
+                if (xml_attribute_is(xml_child(other, "model"), "primary", "yes"))
+                        primary = other;
+        return primary;
+}
+
+/* Where a card is among those of its kind: the primary one is the first, whatever the document's order. */
+static guint video_number(const xmlNode *element, guint index) {
+        const xmlNode *primary = definition_primary_video(element->parent);
+        if (element == primary)
+                return 0;
+        for (const xmlNode *other = element; other; other = xml_next(other, "video"))
+                if (other == primary)
+                        return index + 1;
+        return index;
 }
 
 static bool is_alias(const char *alias) {
@@ -433,7 +452,9 @@ static bool read_alias(const xmlNode *element, DeviceDefinition *device, guint i
                         if (!is_alias(device->alias))
                                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(element, "master"),
                                                 "startport '%.16s' is no number", companion);
-                } else if (value == 0 && strcmp(type, "pci") == 0)
+                } else if (value == 0 && strcmp(type, "usb") == 0)
+                        device->alias = g_strdup("usb");
+                else if (value == 0 && strcmp(type, "pci") == 0)
                         device->alias = g_strdup(strcmp(model, "pcie-root") == 0 ? "pcie.0" : "pci.0");
                 else if (strcmp(type, "pci") == 0)
                         device->alias = g_strdup_printf("pci.%" PRIu64, value);
@@ -441,7 +462,8 @@ static bool read_alias(const xmlNode *element, DeviceDefinition *device, guint i
                         device->alias = g_strdup_printf("%s%" PRIu64, type, value);
                 return true;
         }
-        device->alias = g_strdup_printf("%s%u", alias_prefix((const char *) element->name), index);
+        device->alias = g_strdup_printf("%s%u", alias_prefix(element),
+                                        xml_is(element, "video") ? video_number(element, index) : index);
         return true;
 }
 
@@ -487,7 +509,7 @@ static DeviceDefinition *read_device(xmlNode *element, guint index, GError **err
 
 /* Domain-wide elements among the devices. */
 static bool is_device(const xmlNode *element) {
-        return !xml_is(element, "emulator") && !element->ns;
+        return !xml_is(element, "emulator") && !xml_is(element, "redirfilter") && !element->ns;
 }
 
 xmlNode *definition_first_device(xmlDoc *document) {
@@ -502,6 +524,12 @@ xmlNode *definition_next_device(xmlNode *device) {
         return device;
 }
 
+/* libvirt numbers some kinds by their place, and these by the aliases that were given before. */
+static bool is_numbered_by_alias(const char *prefix) {
+        static const char *const prefixes[] = { "net", "hostdev", "redir", "rng", "shmem", "dimm", "nvdimm", NULL };
+        return g_strv_contains(prefixes, prefix);
+}
+
 static bool read_devices(Definition *definition, xmlDoc *document, GError **error) {
         g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -510,11 +538,13 @@ static bool read_devices(Definition *definition, xmlDoc *document, GError **erro
                 if (definition->devices->len >= DEVICES_MAX)
                         return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d devices",
                                         DEVICES_MAX);
-                guint index = GPOINTER_TO_UINT(g_hash_table_lookup(counts, element->name));
+                const char *prefix = alias_prefix(element);
+                guint index = GPOINTER_TO_UINT(g_hash_table_lookup(counts, prefix));
                 DeviceDefinition *device = read_device(element, index, error);
                 if (!device)
                         return false;
-                g_hash_table_insert(counts, (void *) element->name, GUINT_TO_POINTER(index + 1));
+                if (!xml_child(element, "alias") || !is_numbered_by_alias(prefix))
+                        g_hash_table_insert(counts, (void *) prefix, GUINT_TO_POINTER(index + 1));
                 g_ptr_array_add(definition->devices, device);
                 if (!g_hash_table_add(seen, g_strdup(device->alias)))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its alias or place '%s' is another device's",

@@ -88,5 +88,11 @@ xmlNode *definition_next_device(xmlNode *device);
 /* Finds a device by its alias, or returns NULL. */
 DeviceDefinition *definition_find_device(const Definition *definition, const char *alias);
 
+/* The number of a disk's name: vda is 0, vdb 1, vdaa 26; -1 where it has no such form. */
+int disk_index(const char *target);
+
+/* The video card that firmware writes to: the one that says so, or the first; NULL where there is none. */
+xmlNode *definition_primary_video(xmlNode *devices);
+
 /* Reads a UUID in any spelling that libvirt takes; NULL where it is none. */
 char *uuid_normalize(const char *text);

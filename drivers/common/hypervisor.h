@@ -15,6 +15,13 @@ typedef struct Hypervisor {
         bool (*open)(Connection *connection, GError **error);
         void (*close)(Connection *connection);
 
+        /* Writes into a document what it leaves to the hypervisor to choose, once; complete ones stay as they are. May be NULL. */
+        bool (*complete)(Connection *connection, xmlDoc *document, GError **error);
+
+        /* A document as the command line that would run it, and the other way round. Both may be NULL. */
+        char *(*to_native)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
+        char *(*from_native)(Connection *connection, const char *text, GError **error);
+
         /* Refuses, with Unsupported or InvalidXML, a document that it cannot run. May be NULL. */
         bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
 

@@ -192,3 +192,24 @@ xmlNode *xml_ensure_child(xmlNode *element, const char *name) {
         xmlNode *child = xml_child(element, name);
         return child ? child : xmlNewChild(element, NULL, (const xmlChar *) name, NULL);
 }
+
+uint64_t xml_unit(const char *name) {
+        /* libvirt's domain format, "Memory Allocation". */
+        static const struct {
+                const char *name;
+                uint64_t bytes;
+        } units[] = {
+                { "b", 1 },           { "B", 1 },
+                { "bytes", 1 },       { "KB", 1000 },
+                { "k", 1024 },        { "K", 1024 },
+                { "KiB", 1024 },      { "MB", 1000000 },
+                { "M", 1 << 20 },     { "MiB", 1 << 20 },
+                { "GB", 1000000000 }, { "G", 1 << 30 },
+                { "GiB", 1 << 30 },   { "TB", 1000000000000 },
+                { "T", 1ULL << 40 },  { "TiB", 1ULL << 40 },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
+                if (strcmp(name, units[i].name) == 0)
+                        return units[i].bytes;
+        return 0;
+}

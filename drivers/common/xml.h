@@ -57,3 +57,6 @@ bool xml_one_of(const xmlNode *element, const char *name, const char *const *val
 /* Sets an attribute, and an empty child element that is made where it is missing. */
 void xml_set_attribute(xmlNode *element, const char *name, const char *value);
 xmlNode *xml_ensure_child(xmlNode *element, const char *name);
+
+/* The bytes of a unit of sizes ("KiB", "MB", ...), 0 where there is no such unit. */
+uint64_t xml_unit(const char *name);

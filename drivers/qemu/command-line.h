@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A domain document as a command line for QEMU 7.2 or later. One function for each kind of device makes its JSON; what this
- * driver does not know is refused by name, never left out.
+/* A complete domain document (hardware.h) as a command line for QEMU 7.2 or later. One function for each kind of device makes
+ * its JSON; what this driver does not know is refused by name, never left out.
  *
  * It is made in two steps, as opening files may hang: command_line_plan lists the files, a worker opens them by files_open,
  * command_line_build makes the arguments. Without opened files it only checks the document. */
 
 #include "connection.h"
+#include "json.h"
 
 /* A file that the guest needs. */
 typedef enum FilePurpose {
@@ -26,18 +27,29 @@ typedef struct File {
         int fd;            /* others */
 } File;
 
+/* A command for the monitor. */
+typedef struct MonitorRequest {
+        char *name;
+        JsonObject *arguments;
+} MonitorRequest;
+
+void monitor_request_free(MonitorRequest *request);
+
 typedef struct CommandLine {
-        GPtrArray *arguments; /* NULL at the end */
-        GArray *fds;          /* int: to be passed, owned here */
-        GPtrArray *consoles;  /* char *: aliases of the chardevs that are pseudo terminals */
-        GPtrArray *paths;     /* char *: sockets that were made in the file system */
-        char *vnc_password;   /* to be set before anyone connects, or NULL */
+        GPtrArray *arguments;   /* NULL at the end */
+        GPtrArray *environment; /* "NAME=value" */
+        GArray *fds;            /* int: to be passed, owned here */
+        GPtrArray *consoles;    /* char *: aliases of the chardevs that are pseudo terminals */
+        GPtrArray *paths;       /* char *: sockets that were made in the file system */
+        GPtrArray *commands;    /* MonitorRequest: before the processors run, and before anyone connects */
 } CommandLine;
 
 /* What a command line is made for. */
 typedef struct CommandLineContext {
         Connection *connection;
         const Definition *definition;
+        const char *emulator;
+        size_t n_host_nodes;   /* NUMA nodes of this host */
         xmlDoc *document;      /* gets what is chosen now: socket paths, interface names */
         const char *directory; /* of the guest, which QEMU's user may write to */
         int monitor;           /* a listening socket; -1 to check only */
@@ -52,6 +64,9 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error);
 /* Makes the command line; FILES is NULL to check only. */
 CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *files, GError **error);
 
+/* For a person to read, and for a shell to run: one option a line. */
+char *command_line_text(const CommandLine *line);
+
 /* Closes what was opened, and removes the sockets where KEEP_PATHS is false. */
 void command_line_free(CommandLine *line, bool keep_paths);
 
@@ -60,3 +75,16 @@ char *command_line_emulator(const Definition *definition);
 
 /* Where a domain's UEFI variables lie. */
 char *command_line_nvram(Connection *connection, const char *uuid);
+
+/* UEFI: its code, and the template of a machine's variables. */
+typedef struct Firmware {
+        const char *code, *variables;
+        bool secure; /* checks signatures, with keys enrolled */
+} Firmware;
+
+/* The firmware of that file, or, where PATH is NULL or empty, the first that is installed; NULL where there is none. */
+const Firmware *firmware_choose(const char *path, bool secure);
+
+/* Whether a document asks for secure boot; the element that its variables belong to. */
+bool firmware_is_secure(xmlNode *root);
+xmlNode *firmware_variables_element(xmlNode *root);

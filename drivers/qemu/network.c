@@ -42,15 +42,15 @@ static int create_tap(const char *name, char **actual, GError **error) {
         return steal_fd(&fd);
 }
 
-/* Puts the tap into the bridge and sets it up, in one request. */
+/* Puts the tap into the bridge, if there is one, and sets it up, in one request. */
 static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, const char *mac, GError **error) {
         g_autoptr(Link) current = NULL, master = NULL, change = rtnl_link_alloc();
-        int r = rtnl_link_get_kernel(socket, 0, bridge, &master);
+        int r = bridge ? rtnl_link_get_kernel(socket, 0, bridge, &master) : 0;
         if (r < 0)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no bridge '%s' on this machine: %s",
                                          bridge, nl_geterror(r));
-        const char *type = rtnl_link_get_type(master);
-        if (!type || strcmp(type, "bridge") != 0)
+        const char *type = master ? rtnl_link_get_type(master) : NULL;
+        if (master && (!type || strcmp(type, "bridge") != 0))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface '%s' is no bridge", bridge);
         r = rtnl_link_get_kernel(socket, 0, tap, &current);
         if (r < 0)
@@ -63,9 +63,10 @@ static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, c
         rtnl_link_set_addr(change, address);
         nl_addr_put(address);
         rtnl_link_set_flags(change, IFF_UP);
-        rtnl_link_set_master(change, rtnl_link_get_ifindex(master));
+        if (master)
+                rtnl_link_set_master(change, rtnl_link_get_ifindex(master));
         r = rtnl_link_change(socket, current, change, 0);
-        return r >= 0 || fail(error, "the tap interface cannot be put into bridge", bridge, r);
+        return r >= 0 || fail(error, "the tap interface cannot be set up:", tap, r);
 }
 
 int network_open_tap(const char *name, const char *bridge, const char *mac, char **actual, GError **error) {
@@ -73,7 +74,7 @@ int network_open_tap(const char *name, const char *bridge, const char *mac, char
         g_autofree char *tap = NULL;
         int r = nl_connect(socket, NETLINK_ROUTE);
         if (r < 0) {
-                fail(error, "netlink cannot be used for", bridge, r);
+                fail(error, "netlink cannot be used for", bridge ? bridge : "a tap interface", r);
                 return -1;
         }
         g_autofd int fd = create_tap(name, &tap, error);

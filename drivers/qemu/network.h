@@ -6,6 +6,6 @@
 #include <glib.h>
 
 /* Makes a tap interface, named NAME or by the kernel ("vnet%d"), with the address that the guest's card has but for its
- * first byte, so that a bridge never takes it for its own; puts it into a bridge and up. It goes away with the descriptor
+ * first byte, so that a bridge never takes it for its own; puts it into a bridge, unless that is NULL, and up. It goes away with the descriptor
  * that is returned, or -1. *ACTUAL is its name, to be freed. */
 int network_open_tap(const char *name, const char *bridge, const char *mac, char **actual, GError **error);

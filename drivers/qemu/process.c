@@ -101,8 +101,13 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         if (read(gate, &go, 1) != 1)
                 _exit(EXIT_CANNOT_RUN); /* the driver has died before it could write down that we exist */
-        static char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=/", NULL };
-        execve(program, setup->arguments, environment);
+        clearenv();
+        setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
+        setenv("LC_ALL", "C.UTF-8", 1);
+        setenv("HOME", "/", 1);
+        for (char *const *variable = setup->environment; variable && *variable; variable++)
+                putenv(*variable);
+        execv(program, setup->arguments);
         fail_child(program, "it cannot be run");
 }
 

@@ -19,7 +19,8 @@ typedef void (*ProcessEnded)(void *data, int status);
 
 typedef struct ProcessSetup {
         char *const *arguments;
-        const int *fds; /* passed under their own numbers */
+        char *const *environment; /* besides what every program here gets; NULL at the end, or NULL */
+        const int *fds;           /* passed under their own numbers */
         size_t n_fds;
         int log; /* its stdout and stderr */
         uid_t uid;

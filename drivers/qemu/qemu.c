@@ -12,6 +12,7 @@
 
 #include "bus.h"
 #include "command-line.h"
+#include "hardware.h"
 #include "log.h"
 #include "monitor.h"
 #include "process.h"
@@ -40,6 +41,7 @@ typedef struct Host {
         gid_t gid;
         gid_t groups[GROUPS_MAX];
         size_t n_groups;
+        size_t n_nodes; /* NUMA */
         char *monitors; /* directory of the monitors' sockets, which QEMU's user cannot reach */
 } Host;
 
@@ -61,7 +63,8 @@ typedef struct Guest {
         GError *failure;   /* why the start fails, once the process has ended */
         xmlDoc *document;  /* START: becomes the live definition */
         CommandLine *line; /* START */
-        char *directory;   /* which QEMU's user may write to */
+        char *emulator;
+        char *directory; /* which QEMU's user may write to */
         char *monitor_path;
         int monitor_listener;
         long log_start;        /* where this run's part of the log begins */
@@ -99,6 +102,7 @@ static void console_free(Console *console) {
 static Guest *guest_new(Domain *domain) {
         Guest *guest = g_new0(Guest, 1);
         guest->domain = domain;
+        guest->emulator = command_line_emulator(domain->live);
         guest->directory = g_build_filename(domain->connection->runtime_directory, domain->uuid, NULL);
         guest->monitor_path = g_build_filename(host_of(domain->connection)->monitors, domain->uuid, NULL);
         guest->monitor_listener = -1;
@@ -127,6 +131,7 @@ static void guest_free(Guest *guest) {
         g_hash_table_unref(guest->streams);
         g_hash_table_unref(guest->terminals);
         g_ptr_array_unref(guest->paths);
+        g_free(guest->emulator);
         g_free(guest->directory);
         g_free(guest->monitor_path);
         g_free(guest);
@@ -364,13 +369,30 @@ static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
         run_processors(guest);
 }
 
-static void on_password_set(void *data, JsonObject *answer, const GError *error) {
+static void run_commands(Guest *guest);
+
+static void on_command_run(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         (void) answer;
         if (error)
                 finish_start(guest, error);
         else
+                run_commands(guest);
+}
+
+/* What the document asks for and no argument can say; then the terminals. */
+static void run_commands(Guest *guest) {
+        GPtrArray *commands = guest->line->commands;
+        if (commands->len > 0) {
+                MonitorRequest *request = g_ptr_array_steal_index(commands, 0);
+                monitor_command(guest->monitor, request->name, json_object_ref(request->arguments), -1, on_command_run, guest);
+                monitor_request_free(request);
+        } else if (guest->line->consoles->len > 0)
                 monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
+        else {
+                set_live(guest);
+                run_processors(guest);
+        }
 }
 
 static void on_status(void *data, JsonObject *answer, const GError *error) {
@@ -403,16 +425,8 @@ static void on_ready(void *data) {
         Guest *guest = data;
         if (guest->operation->kind == OPERATION_REATTACH)
                 monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
-        else if (guest->line->vnc_password)
-                monitor_command(guest->monitor, "set_password",
-                                json_make("protocol", 's', "vnc", "password", 's', guest->line->vnc_password, NULL), -1,
-                                on_password_set, guest);
-        else if (guest->line->consoles->len > 0)
-                on_password_set(guest, NULL, NULL);
-        else {
-                set_live(guest);
-                run_processors(guest);
-        }
+        else
+                run_commands(guest);
 }
 
 static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
@@ -457,6 +471,7 @@ static bool launch(Guest *guest, GError **error) {
         g_array_append_val(fds, monitor);
         const ProcessSetup setup = {
                 .arguments = (char *const *) guest->line->arguments->pdata,
+                .environment = (char *const *) guest->line->environment->pdata,
                 .fds = (const int *) (void *) fds->data,
                 .n_fds = fds->len,
                 .log = log,
@@ -488,6 +503,8 @@ static CommandLineContext context_of(Guest *guest) {
         return (CommandLineContext){
                 .connection = guest->domain->connection,
                 .definition = guest->domain->live,
+                .emulator = guest->emulator,
+                .n_host_nodes = host_of(guest->domain->connection)->n_nodes,
                 .document = guest->document,
                 .directory = guest->directory,
                 .monitor = guest->monitor_listener,
@@ -827,26 +844,58 @@ static void open_graphics(Domain *domain, const DeviceDefinition *device, Call *
 
 /* The hypervisor */
 
-static bool check(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
+static bool complete(Connection *connection, xmlDoc *document, GError **error) {
+        (void) connection;
+        return hardware_complete(document, error);
+}
+
+static CommandLine *translate(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
         g_autofree char *emulator = command_line_emulator(definition);
         const CommandLineContext context = {
                 .connection = connection,
                 .definition = definition,
+                .emulator = emulator,
+                .n_host_nodes = host_of(connection)->n_nodes,
                 .document = document,
                 .directory = "",
                 .monitor = -1,
         };
-        CommandLine *line = command_line_build(&context, NULL, error);
+        return command_line_build(&context, NULL, error);
+}
+
+static char *to_native(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
+        CommandLine *line = translate(connection, definition, document, error);
+        if (!line)
+                return NULL;
+        char *text = command_line_text(line);
+        command_line_free(line, false);
+        return text;
+}
+
+static bool check(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
+        g_autofree char *emulator = command_line_emulator(definition);
+        CommandLine *line = translate(connection, definition, document, error);
+        struct stat info;
         if (!line)
                 return false;
         command_line_free(line, false);
-        struct stat info;
         if (emulator[0] != '/' || stat(emulator, &info) < 0 || !S_ISREG(info.st_mode) || !(info.st_mode & 0111)) {
                 xmlNode *element = xml_find(xmlDocGetRootElement(document), "devices/emulator");
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_ARGUMENT, element ? element : xmlDocGetRootElement(document),
                                 "the emulator %.256s is no program on this machine; install it, or name another", emulator);
         }
         return true;
+}
+
+/* How many NUMA nodes the host has: one at least. */
+static size_t count_nodes(void) {
+        g_autofree char *text = NULL;
+        size_t last = 0;
+        if (g_file_get_contents("/sys/devices/system/node/possible", &text, NULL, NULL)) {
+                const char *end = strrchr(text, '-');
+                last = strtoul(end ? end + 1 : text, NULL, 10);
+        }
+        return last + 1;
 }
 
 static void delete_nvram(Connection *connection, const char *uuid) {
@@ -872,6 +921,7 @@ static bool open_host(Connection *connection, GError **error) {
         Host *host = g_new0(Host, 1);
         connection->data = host;
         host->monitors = g_build_filename(connection->runtime_directory, "monitors", NULL);
+        host->n_nodes = count_nodes();
         host->uid = geteuid();
         host->gid = getegid();
         if (connection->privileged && !find_user(host, error))
@@ -893,6 +943,8 @@ const Hypervisor qemu_hypervisor = {
         .bus_name = "org.virtbus1.Driver.QEMU",
         .open = open_host,
         .close = close_host,
+        .complete = complete,
+        .to_native = to_native,
         .check = check,
         .start = start,
         .reattach = reattach,

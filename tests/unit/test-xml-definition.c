@@ -63,7 +63,7 @@ static void test_devices_are_named_as_libvirt_names_them(void) {
                         "<rng model='virtio'><alias name='ua-dice'/></rng></devices>");
         static const char *const aliases[] = { "virtio-disk1", "ide0-1-0", "sata0-0-0", "scsi0-0-0-1",    "virtio-disk26",
                                                "scsi1-0-2-3",  "net0",     "net1",      "serial0",        "console0",
-                                               "balloon0",     "pcie.0",   "pci.1",     "virtio-serial0", "usb0",
+                                               "balloon0",     "pcie.0",   "pci.1",     "virtio-serial0", "usb",
                                                "usb0.2",       "ua-dice" };
         g_autoptr(GError) error = NULL;
         g_autoptr(Definition) definition = definition_parse(xml, &error);

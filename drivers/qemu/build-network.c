@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Network interfaces: the back end on the host, and the card in the guest. */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "builder.h"
+#include "network.h"
+
+#define QUEUES_MAX 256
+#define QUEUE_SIZE_MAX 1024
+
+/* Cards by model; "" is libvirt's default for x86. */
+static const struct {
+        const char *model, *driver;
+} cards[] = {
+        { "", "rtl8139" },
+        { "rtl8139", "rtl8139" },
+        { "e1000", "e1000" },
+        { "e1000e", "e1000e" },
+        { "e1000-82540em", "e1000" },
+        { "e1000-82544gc", "e1000-82544gc" },
+        { "e1000-82545em", "e1000-82545em" },
+        { "igb", "igb" },
+        { "ne2k_pci", "ne2k_pci" },
+        { "ne2k_isa", "ne2k_isa" },
+        { "pcnet", "pcnet" },
+        { "vmxnet3", "vmxnet3" },
+        { "i82550", "i82550" },
+        { "i82551", "i82551" },
+        { "i82557a", "i82557a" },
+        { "i82557b", "i82557b" },
+        { "i82557c", "i82557c" },
+        { "i82558a", "i82558a" },
+        { "i82558b", "i82558b" },
+        { "i82559a", "i82559a" },
+        { "i82559b", "i82559b" },
+        { "i82559c", "i82559c" },
+        { "i82559er", "i82559er" },
+        { "i82562", "i82562" },
+        { "i82801", "i82801" },
+        { "tulip", "tulip" },
+        { "usb-net", "usb-net" },
+};
+
+static bool is_virtio(const DeviceDefinition *part) {
+        return strcmp(part->model, "virtio") == 0 || g_str_has_prefix(part->model, "virtio-");
+}
+
+/* A tap interface: made now, in a bridge or alone. */
+static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
+        json_add(backend, "type", 's', "tap", NULL);
+        if (!builder->files) {
+                json_add(backend, "ifname", 's', part->target[0] ? part->target : NULL, "script", 's', "no", "downscript", 's',
+                         "no", NULL);
+                return;
+        }
+        g_autofree char *name = NULL;
+        if (builder->error)
+                return;
+        /* A name of the kernel's making is chosen anew at each start. */
+        int fd = network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target,
+                                  strcmp(part->type, "bridge") == 0 ? part->source : NULL, part->mac, &name, &builder->error);
+        if (fd < 0)
+                return;
+        choose_now(xml_ensure_child(element, "target"), "dev", name);
+        json_add(backend, "fd", 's', format_text(builder, "%d", pass(builder, fd)), NULL);
+}
+
+static void add_user(Builder *builder, xmlNode *element, JsonObject *backend) {
+        json_add(backend, "type", 's', "user", NULL);
+        for_each (builder, ip, element, "ip") {
+                const char *address = require(builder, ip, "@address"), *family = choose(builder, ip, "@family", "ipv4 ipv6");
+                uint64_t prefix = number(builder, ip, "@prefix", 0, 128, 0);
+                if (family && strcmp(family, "ipv6") == 0)
+                        json_add(backend, "ipv6-prefix", 's', address, "ipv6-prefixlen", 'i', (gint64) (prefix ? prefix : 64),
+                                 NULL);
+                else
+                        json_add(backend, "net", 's', prefix ? format_text(builder, "%s/%" PRIu64, address, prefix) : address,
+                                 NULL);
+        }
+}
+
+static void add_socket(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
+        const char *address = get(builder, element, "source/@address"), *port = require(builder, element, "source/@port");
+        const char *where = format_text(builder, "%s:%s", address ? address : "", port);
+        static const char *const members[][2] = {
+                { "server", "listen" },
+                { "client", "connect" },
+                { "mcast", "mcast" },
+                { "udp", "udp" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(members); i++)
+                if (strcmp(part->type, members[i][0]) == 0)
+                        json_add(backend, "type", 's', "socket", members[i][1], 's', where, NULL);
+        if (strcmp(part->type, "udp") == 0)
+                json_add(backend, "localaddr", 's',
+                         format_text(builder, "%s:%s", require(builder, element, "source/local/@address"),
+                                     require(builder, element, "source/local/@port")),
+                         NULL);
+}
+
+/* Another process has the other end of a socket. */
+static void add_vhost_user(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
+        const char *mode = choose(builder, element, "source/@mode", "server client"),
+                   *path = require(builder, element, "source/@path"), *chardev = format_text(builder, "char%s", part->alias);
+        xmlNode *reconnect = element_at(builder, element, "source/reconnect");
+        uint64_t queues = number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+        JsonObject *socket = json_make("backend", 's', "socket", "id", 's', chardev, "path", 's', path, NULL);
+        if (!is_virtio(part))
+                builder_invalid(builder, element, "an interface of type vhostuser needs <model type='virtio'/>");
+        if (g_strcmp0(mode, "server") == 0) {
+                json_add(socket, "server", 'b', TRUE, NULL);
+                if (reconnect)
+                        builder_invalid(builder, reconnect, "only a client connects again");
+        } else if (reconnect)
+                json_add(socket, "reconnect", 'i',
+                         flag(builder, reconnect, "@enabled") == 1 ? (gint64) number(builder, reconnect, "@timeout", 0, 86400, 0)
+                                                                   : (gint64) 0,
+                         NULL);
+        know(builder, element, "source/@type source/reconnect");
+        add_options(builder, "-chardev", socket);
+        json_add(backend, "type", 's', "vhost-user", "chardev", 's', chardev, NULL);
+        if (queues > 1)
+                json_add(backend, "queues", 'i', (gint64) queues, NULL);
+}
+
+/* Returns the back end, or NULL with the error set. */
+static JsonObject *make_backend(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        JsonObject *backend = json_make("id", 's', format_text(builder, "host%s", part->alias), NULL);
+        const char *type = part->type;
+        if (strcmp(type, "user") == 0)
+                add_user(builder, element, backend);
+        else if (strcmp(type, "bridge") == 0) {
+                require(builder, element, "source/@bridge");
+                add_tap(builder, element, part, backend);
+        } else if (strcmp(type, "ethernet") == 0) {
+                if (element_at(builder, element, "script"))
+                        builder_not_here(builder, element, "a script for its interface: the driver runs none");
+                know(builder, element, "script downscript ip route target/@managed");
+                add_tap(builder, element, part, backend);
+        } else if (strcmp(type, "network") == 0) {
+                require(builder, element, "source/@network");
+                know(builder, element, "source/@portgroup source/@bridge source/@portid");
+                builder_not_here(builder, element, "a network of libvirt's: use type bridge with its bridge");
+                add_tap(builder, element, part, backend);
+        } else if (strcmp(type, "direct") == 0) {
+                require(builder, element, "source/@dev");
+                choose(builder, element, "source/@mode", "vepa bridge private passthrough");
+                builder_not_here(builder, element, "an interface of type direct");
+                json_add(backend, "type", 's', "tap", NULL);
+        } else if (strcmp(type, "vdpa") == 0) {
+                require(builder, element, "source/@dev");
+                builder_not_here(builder, element, "an interface of type vdpa");
+                json_add(backend, "type", 's', "vhost-vdpa", NULL);
+        } else if (strcmp(type, "vhostuser") == 0)
+                add_vhost_user(builder, element, part, backend);
+        else if (strcmp(type, "server") == 0 || strcmp(type, "client") == 0 || strcmp(type, "mcast") == 0 ||
+                 strcmp(type, "udp") == 0)
+                add_socket(builder, element, part, backend);
+        else
+                builder_unsupported(builder, element,
+                                    "the QEMU driver does not know interfaces of type '%.32s'; use user or bridge", type);
+        int64_t sndbuf = (int64_t) number(builder, element, "tune/sndbuf", 0, UINT32_MAX, UINT64_MAX);
+        if (sndbuf >= 0)
+                json_add(backend, "sndbuf", 'i', (gint64) sndbuf, NULL);
+        return backend;
+}
+
+/* Features that virtio's card offers to its peers, by <driver><host/> and <guest/>. */
+static void add_offloads(Builder *builder, xmlNode *element, JsonObject *device) {
+        static const Property properties[] = {
+                { "driver/host/@csum", "csum", PROPERTY_BOOL },
+                { "driver/host/@gso", "gso", PROPERTY_BOOL },
+                { "driver/host/@tso4", "host_tso4", PROPERTY_BOOL },
+                { "driver/host/@tso6", "host_tso6", PROPERTY_BOOL },
+                { "driver/host/@ecn", "host_ecn", PROPERTY_BOOL },
+                { "driver/host/@ufo", "host_ufo", PROPERTY_BOOL },
+                { "driver/host/@mrg_rxbuf", "mrg_rxbuf", PROPERTY_BOOL },
+                { "driver/guest/@csum", "guest_csum", PROPERTY_BOOL },
+                { "driver/guest/@tso4", "guest_tso4", PROPERTY_BOOL },
+                { "driver/guest/@tso6", "guest_tso6", PROPERTY_BOOL },
+                { "driver/guest/@ecn", "guest_ecn", PROPERTY_BOOL },
+                { "driver/guest/@ufo", "guest_ufo", PROPERTY_BOOL },
+                { "driver/@ioeventfd", "ioeventfd", PROPERTY_BOOL },
+                { "driver/@event_idx", "event_idx", PROPERTY_BOOL },
+                { "driver/@rss", "rss", PROPERTY_BOOL },
+                { "driver/@rss_hash_report", "hash", PROPERTY_BOOL },
+        };
+        copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
+}
+
+static void add_queue_size(Builder *builder, xmlNode *element, const char *path, const char *name, JsonObject *device) {
+        uint64_t value = number(builder, element, path, 0, QUEUE_SIZE_MAX, 0);
+        if (value & (value - 1))
+                builder_invalid(builder, element_at(builder, element, "driver"), "%s is %" PRIu64 "; it must be a power of two",
+                                strrchr(path, '@') + 1, value);
+        else if (value > 0)
+                json_add(device, name, 'i', (gint64) value, NULL);
+}
+
+static JsonObject *make_virtio_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        JsonObject *device = virtio_device_new(builder, element, part, "virtio-net");
+        const char *transmit = choose(builder, element, "driver/@txmode", "iothread timer");
+        uint64_t queues = number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+        add_offloads(builder, element, device);
+        if (transmit)
+                json_add(device, "tx", 's', strcmp(transmit, "iothread") == 0 ? "bh" : "timer", NULL);
+        add_queue_size(builder, element, "driver/@rx_queue_size", "rx_queue_size", device);
+        add_queue_size(builder, element, "driver/@tx_queue_size", "tx_queue_size", device);
+        if (queues > 1) {
+                if (strcmp(part->type, "vhostuser") != 0)
+                        builder_not_here(builder, element, "several queues for a tap interface");
+                /* Two for each queue, one for configuration, one for control. */
+                json_add(device, "mq", 'b', TRUE, "vectors", 'i', (gint64) (2 * queues + 2), NULL);
+        }
+        uint64_t mtu = number(builder, element, "mtu/@size", 1, 65535, 0);
+        if (mtu > 0)
+                json_add(device, "host_mtu", 'i', (gint64) mtu, NULL);
+        if (element_at(builder, element, "teaming")) {
+                if (is(builder, element, "teaming/@type", "persistent"))
+                        json_add(device, "failover", 'b', TRUE, NULL);
+                else
+                        builder_unsupported(builder, element_at(builder, element, "teaming"),
+                                            "a virtio card is the persistent one");
+        }
+        return device;
+}
+
+static JsonObject *make_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        if (is_virtio(part))
+                return make_virtio_card(builder, element, part);
+        for (size_t i = 0; i < G_N_ELEMENTS(cards); i++)
+                if (strcmp(part->model, cards[i].model) == 0)
+                        return device_new(cards[i].driver, part);
+        builder_unsupported(builder, element_at(builder, element, "model"), "QEMU has no network card of model '%.32s'",
+                            part->model);
+        return json_object_new();
+}
+
+void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        if (strcmp(part->type, "hostdev") == 0) {
+                build_hostdev(builder, element, part);
+                return;
+        }
+        const char *tap = get(builder, element, "backend/@tap");
+        if (tap && strcmp(part->type, "vhostuser") == 0)
+                builder_unsupported(builder, element_at(builder, element, "backend"),
+                                    "an interface of type vhostuser has no tap device: leave out tap");
+        else if (tap && strcmp(tap, "/dev/net/tun") != 0)
+                builder_not_here(builder, element, "a tap device of another name");
+        static const char *const host_side[] = { "bandwidth", "vlan", "virtualport", "filterref", "port", "coalesce" };
+        for (size_t i = 0; i < G_N_ELEMENTS(host_side); i++)
+                if (element_at(builder, element, host_side[i])) {
+                        know(builder, element, host_side[i]);
+                        builder_not_here(builder, element_at(builder, element, host_side[i]), "this for its interface");
+                }
+        /* Whether the kernel helps with virtio; the document may ask for it, or for QEMU alone. */
+        const char *helper = choose(builder, element, "driver/@name", "qemu vhost");
+
+        if (helper && strcmp(helper, "vhost") == 0)
+                builder_not_here(builder, element, "vhost for its interface: leave out the driver's name");
+        know(builder, element, "@type @managed @trustGuestRxFilters mac source backend guest model target/@dev boot link/@state");
+        if (is(builder, element, "link/@state", "down"))
+                add_command(builder, "set_link", json_make("name", 's', part->alias, "up", 'b', FALSE, NULL));
+
+        JsonObject *backend = make_backend(builder, element, part), *card = make_card(builder, element, part);
+        if (json_string(backend, "type"))
+                add_json(builder, "-netdev", json_object_ref(backend));
+        json_object_unref(backend);
+        json_add(card, "netdev", 's', format_text(builder, "host%s", part->alias), "mac", 's', part->mac, NULL);
+        add_boot(builder, element, card, part, 2);
+        add_device(builder, element, card);
+}

@@ -1,0 +1,546 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tests/corpus, on the private bus: see there.
+
+Two command lines are equal where a guest sees the same machine and the host does the same for it. So each line is brought
+into one form, as a set of options that are sets of properties. What is not compared, and why, is said at each rule."""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import sys
+import xml.etree.ElementTree as ET
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "behaviour"))
+from rig import Bus, BusError  # noqa: E402
+
+# How each program is run and watched: its private business.
+PRIVATE_OPTIONS = {"-name", "-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-msg", "-mon", "-sandbox", "-action", "-add-fd",
+                   "-incoming"}
+FLAGS = {"-full-screen", "-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-no-acpi", "-usb", "-mem-prealloc", "-no-hpet", "-no-reboot"}
+
+# Properties with QEMU's own default, which may be said or not.
+DEFAULTS = {
+    ("qxl", "vram64_size_mb"): "0", ("qxl-vga", "vram64_size_mb"): "0", ("qxl", "vgamem_mb"): "16", ("qxl-vga", "vgamem_mb"): "16",
+    ("VGA", "vgamem_mb"): "16", ("*", "write-cache"): "on", ("*", "multifunction"): "off", ("usb-storage", "removable"): "off",
+}
+
+# What QEMU 7.2 has no more: a document that asks for it is to be refused as Unsupported. Pattern in the arguments, name.
+GONE = [(r"^-device ivshmem,", "ivshmem"), (r"^-fsdev handle", "9p handle driver"), (r'"driver":"coreaudio"', "coreaudio")]
+
+
+def on_off(value):
+    if value is True:
+        return "on"
+    if value is False:
+        return "off"
+    return "null" if value is None else str(value)
+
+
+def flatten(value, prefix=""):
+    """{"a": {"b": 1}} as {"a.b": "1"}; lists by their index."""
+    if isinstance(value, dict):
+        return {k: v for name, inner in value.items() for k, v in flatten(inner, f"{prefix}{name}.").items()}
+    if isinstance(value, list):
+        return {k: v for index, inner in enumerate(value) for k, v in flatten(inner, f"{prefix}{index}.").items()}
+    return {prefix[:-1]: on_off(value)}
+
+
+def split_options(text):
+    """a=b,c,d=e,,f: a comma that is written twice is one."""
+    parts = [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
+    return [part.partition("=") for part in parts]
+
+
+def parse_properties(option, text):
+    if text.startswith("{"):
+        return flatten(json.loads(text))
+    first = {"-device": "driver", "-object": "qom-type", "-netdev": "type", "-chardev": "backend", "-machine": "type", "-cpu": "model",
+             "-accel": "accel", "-numa": "kind", "-vnc": "at", "-display": "type", "-fsdev": "fsdriver", "-tpmdev": "type", "-smp": "cpus",
+             "-m": "size", "-audiodev": "driver", "-blockdev": "driver"}.get(option)
+    properties = {}
+    lists = {}
+    for index, (name, equals, value) in enumerate(split_options(text)):
+        if index == 0 and not equals and first:
+            name, value = first, name
+        elif not equals:
+            value = "on"
+        if (option, name) in {("-numa", "cpus"), ("-object", "host-nodes"), ("-spice", "tls-channel"), ("-spice", "plaintext-channel"),
+                              ("-smbios", "value")}:
+            lists.setdefault(name, []).append(value)
+        else:
+            properties[name] = value
+    for name, values in lists.items():
+        properties[name] = ",".join(values)
+    return properties
+
+
+def expand(text):
+    """1-2,5 as {1, 2, 5}."""
+    numbers = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        numbers |= set(range(int(first), int(last or first) + 1))
+    return ",".join(map(str, sorted(numbers)))
+
+
+class Line:
+    def __init__(self, words, xml):
+        self.options = []  # (option, properties)
+        self.xml = xml
+        self.environment = []
+        self.prealloc = False
+        self.fallback = False  # another processor was chosen, as the host cannot give what is asked for
+        while words and "=" in words[0] and not words[0].startswith(("-", "/")):
+            name = words[0].partition("=")[0]
+            if name not in {"LC_ALL", "PATH", "HOME", "USER", "LOGNAME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+                            "SDL_AUDIODRIVER", "XAUTHORITY", "SASL_CONF_PATH", "DISPLAY", "SPICE_DEBUG_ALLOW_MC"}:
+                self.environment.append(words[0])
+            words = words[1:]
+        self.emulator = words[0]
+        i = 1
+        while i < len(words):
+            option = words[i]
+            if option in FLAGS or i + 1 == len(words) or not option.startswith("-"):
+                self.options.append((option, {}))
+                i += 1
+                continue
+            text = words[i + 1]
+            i += 2
+            if option in {"-smbios", "-boot", "-rtc", "-global", "-fw_cfg", "-overcommit", "-spice"} | {
+                    "-device", "-object", "-netdev", "-chardev", "-machine", "-cpu", "-accel", "-numa", "-vnc", "-display", "-fsdev", "-tpmdev",
+                    "-smp", "-m", "-audiodev", "-blockdev"}:
+                self.options.append((option, parse_properties(option, text)))
+            else:
+                self.options.append((option, {"value": text}))
+
+    def find(self, option):
+        return [properties for name, properties in self.options if name == option]
+
+    def drop(self, condition):
+        self.options = [(o, p) for o, p in self.options if not condition(o, p)]
+
+    def machine(self):
+        return self.find("-machine")[0]
+
+    def normalize(self):
+        self.drop(lambda o, p: o in PRIVATE_OPTIONS)
+        self.normalize_machine()
+        self.normalize_memory()
+        self.normalize_objects()
+        self.normalize_blocks()
+        self.normalize_characters()
+        self.normalize_devices()
+        self.normalize_displays()
+        return {self.text(o, p) for o, p in self.options} | set(self.environment)
+
+    @staticmethod
+    def text(option, properties):
+        return option + "".join(f" {k}={v}" for k, v in sorted(properties.items()))
+
+    def controllers(self):
+        """{index: the element's text} of the PCI controllers in the document."""
+        return {int(e.get("index", -1)): ET.tostring(e, "unicode") for e in ET.fromstring(self.xml).iter("controller") if e.get("type") == "pci"}
+
+    def normalize_machine(self):
+        machine = self.machine()
+        flags = {o for o, p in self.options if o in FLAGS}
+        self.drop(lambda o, p: o in {"-no-acpi", "-usb", "-no-hpet", "-mem-prealloc"})
+        machine.setdefault("acpi", "off" if "-no-acpi" in flags else "on")
+        for name, default in (("usb", "off"), ("dump-guest-core", "off")):
+            if machine.get(name) == default:
+                del machine[name]
+        if "-usb" in flags:  # another way to say it
+            self.options.append(("-device", {"driver": "piix3-usb-uhci", "id": "usb", "bus": "pci.0", "addr": "0x1.0x2"}))
+        if "-mem-prealloc" in flags:
+            self.prealloc = True
+        for boot in self.find("-boot"):
+            if boot.get("menu") == "off":
+                del boot["menu"]
+        for smp in self.find("-smp"):
+            if smp.get("dies") == "1":
+                del smp["dies"]
+            smp.setdefault("maxcpus", smp["cpus"])
+        cpus = self.find("-cpu")
+        if not cpus:  # a QEMU that could not be asked for its default
+            cpus = [{"model": "qemu32" if self.emulator.endswith("i386") else "qemu64"}]
+            self.options.append(("-cpu", cpus[0]))
+        for cpu in cpus:
+            cpu.pop("migratable", None)
+            for name in list(cpu):  # a QEMU before 2.12 had no such spelling
+                if cpu[name] == "on" and name.startswith("hv-"):
+                    cpu[name] = "on"
+            # The host that libvirt's tests pretend to run on decides about these.
+            host = r"<cpu[^>]*mode=['\"]host-model|<cpu[^>]*match=['\"](minimum|strict)|policy=['\"]optional"
+            if re.search(host, self.xml) or self.fallback:
+                model = cpu.pop("model")
+                for name in list(cpu):
+                    if not name.startswith(("l3-cache", "host-cache", "hv-", "kvm", "phys-bits", "host-phys")):
+                        del cpu[name]
+                cpu["model"] = "of this host" if model else ""
+        for rtc in self.find("-rtc"):
+            if re.search(r"offset=['\"]variable", self.xml) and re.match(r"\d{4}-", rtc["base"]):
+                rtc["base"] = "now, adjusted"
+        self.drop(lambda o, p: o == "-overcommit" and p == {"mem-lock": "off"})
+        self.drop(lambda o, p: o == "-uuid" and "<uuid>" not in self.xml)
+
+    def normalize_memory(self):
+        for memory in self.find("-m"):
+            size = memory["size"]
+            memory["size"] = str(int(size[:-1]) // 1024 if size.endswith("k") else int(size))
+        objects = {p["id"]: p for p in self.find("-object")}
+        contexts = {p["id"]: p for p in self.find("-object") if p["qom-type"] == "thread-context"}
+        for backend in objects.values():
+            if not backend["qom-type"].startswith("memory-backend-"):
+                continue
+            hosts = [v for k, v in sorted(backend.items()) if re.match(r"host-nodes", k)]
+            for k in [k for k in backend if re.match(r"host-nodes", k)]:
+                del backend[k]
+            if hosts:
+                backend["host-nodes"] = ",".join(sorted(expand(",".join(hosts)).split(","), key=int))
+            context = contexts.get(backend.get("prealloc-context"))
+            if context:
+                backend["prealloc-context"] = expand(",".join(v for k, v in context.items() if k.startswith("node-affinity")))
+            # Huge pages are taken from a mounted folder or as a memory file: the guest has the same ones.
+            path = backend.pop("mem-path", "")
+            huge = re.match(r"/dev/hugepages(\d+)([MG])", path)
+            if huge:
+                backend["huge"] = str(int(huge[1]) * (1024 if huge[2] == "G" else 1) * 1048576)
+            elif backend.get("hugetlb") == "on":
+                backend["huge"] = backend["hugetlbsize"]
+            elif path and not path.startswith(("/var/lib/libvirt/qemu/ram", "ram-")):
+                backend["mem-path"] = path
+            if "huge" in backend:
+                backend["qom-type"] = "memory-backend-huge"
+                backend.pop("hugetlb", None)
+                backend.pop("hugetlbsize", None)
+                if backend.get("share") == "off":  # a file's default
+                    del backend["share"]
+            if backend.get("share") == "on" and backend["qom-type"] == "memory-backend-memfd":
+                del backend["share"]  # a memfd's default
+            # The name of a RAM block, for migration from and to old libvirt.
+            backend.pop("x-use-canonical-path-for-ramblock-id", None)
+            if backend["id"] == "pc.ram":
+                self.machine().pop("memory-backend", None)
+                # All memory is bound to nodes of the host by the backend or by a control group.
+                backend.pop("host-nodes", None)
+                backend.pop("policy", None)
+            if backend["id"] == "pc.ram" and set(backend) == {"qom-type", "id", "size"} and backend["qom-type"] == "memory-backend-ram":
+                backend["drop"] = "yes"  # as plain as -m
+        for node in self.find("-numa"):
+            if "cpus" in node:
+                node["cpus"] = expand(node["cpus"])
+            backend = objects.get(node.get("memdev"))
+            if backend and set(backend) == {"qom-type", "id", "size"} and backend["qom-type"] == "memory-backend-ram":
+                node["mem"] = str(int(backend["size"]) // 1048576)
+                del node["memdev"]
+                backend["drop"] = "yes"
+        for path in self.find("-mem-path"):  # before there were backends
+            shared = {"share": "on"} if re.search(r"access mode=['\"]shared", self.xml) else {}
+            self.options.append(("-object", {"qom-type": "memory-backend-file", "id": "pc.ram", "size": str(int(self.find("-m")[0]["size"]) * 1048576),
+                                             **({"prealloc": "on"} if self.prealloc else {}), **shared}))
+        self.drop(lambda o, p: o == "-mem-path")
+        self.drop(lambda o, p: o == "-object" and ("drop" in p or p["qom-type"] == "thread-context"))
+
+    def normalize_objects(self):
+        # Secrets: what is in them is the host's, and how they are passed is private.
+        self.drop(lambda o, p: o == "-object" and p["qom-type"] == "secret")
+        for p in self.find("-object") + self.find("-blockdev"):
+            for key in list(p):
+                if key.endswith(("key-secret", "password-secret", "cookie-secret")):
+                    p[key] = "a secret"
+        # Certificates are where the host's configuration says.
+        for p in self.find("-object"):
+            if p["qom-type"] == "tls-creds-x509":
+                p.pop("dir", None)
+                p.pop("passwordid", None)
+            if p["qom-type"] == "pr-manager-helper" and p.get("path", "/tmp/lib/").startswith("/tmp/lib/"):
+                p.pop("path", None)
+        for p in self.find("-object"):
+            if p["qom-type"] == "pr-manager-helper":
+                p["id"] = "pr-helper"
+        # TLS that the host's configuration asks for, not the document.
+        wanted = "tls=" in self.xml
+        if not wanted:
+            self.drop(lambda o, p: o == "-object" and p["qom-type"] == "tls-creds-x509")
+            for p in self.find("-chardev") + self.find("-vnc"):
+                p.pop("tls-creds", None)
+
+    def normalize_blocks(self):
+        nodes = {p["node-name"]: p for p in self.find("-blockdev")}
+        used = set()
+        objects = {p["id"]: p for p in self.find("-object")}
+
+        def describe(name):
+            node = nodes.get(name)
+            if node is None or name in used:
+                return name
+            used.add(name)
+            node = dict(node)
+            del node["node-name"]
+            storage = "file" not in node
+            node.pop("auto-read-only", None)  # read-only is decided in the node above
+            if storage:
+                if node["driver"] not in {"host_device"} or not self.is_host_device(node):
+                    node.pop("read-only", None)
+                node.pop("pr-manager", None)
+                if node["driver"] == "host_cdrom":
+                    node["driver"] = "host_device"  # as the device itself tells
+            if node.get("discard") == "unmap" and storage:
+                del node["discard"]
+            if "tls-creds" in node:
+                node["tls-creds"] = "tls"
+            # The layer of the format has the same cache as the one of the storage below, in newer libvirt's lines only.
+            filename = node.get("filename", "")
+            if re.match(r"/var/lib/libvirt/qemu/nvram/|/.*/state/nvram/|/.*/nvram/", filename) and "<nvram" not in self.xml:
+                node["filename"] = "the domain's variables"
+            if "/OVMF/" in filename and not re.search(r"<loader[^>/]*>[^<]", self.xml):
+                node["filename"] = "this host's firmware"
+            for key in ("file", "backing"):
+                if node.get(key, "null") != "null":
+                    node[key] = describe(node[key])
+            return "{" + " ".join(f"{k}={v}" for k, v in sorted(node.items())) + "}"
+
+        machine = self.machine()
+        for key in ("pflash0", "pflash1"):
+            if key in machine:
+                machine[key] = describe(machine[key])
+        for device in self.find("-device"):
+            if "drive" in device:
+                device["drive"] = describe(device["drive"])
+        self.drop(lambda o, p: o == "-blockdev" and p["node-name"] in used)
+        for p in self.find("-object"):
+            if p["qom-type"] == "tls-creds-x509":
+                p["id"] = "tls"
+        del objects
+
+    @staticmethod
+    def is_host_device(node):
+        return node["filename"].startswith("/dev/sg")
+
+    def normalize_characters(self):
+        self.drop(lambda o, p: o == "-chardev" and p["id"] in {"monitor", "charmonitor"})
+        for p in self.find("-chardev"):
+            # A socket that is listened at is passed as a descriptor or named; the same holds for files.
+            if p.get("server") == "on" and "host" not in p and p["id"][4:].rstrip("0123456789") != "net":
+                p.pop("fd", None)
+                p.pop("path", None)
+            if p["backend"] == "file":
+                p["path"] = "file"
+                p.pop("append", None)
+            if "logfile" in p:
+                p["logfile"] = "file"
+            # Sockets of helpers that each program runs by itself.
+            if p["id"] in {"chrtpm"} and "external" not in self.xml or p["id"].startswith(("chr-vu-video", "chr-vu-fs")):
+                p.pop("path", None)
+                p.pop("fd", None)
+            if p["id"].startswith("charshmem") and "path=" not in self.xml:
+                p.pop("path", None)
+
+    def normalize_devices(self):
+        vhost = {"vhostfd"}
+        for p in self.find("-device"):
+            for key in vhost & set(p):  # a descriptor
+                del p[key]
+            driver = p["driver"]
+            for name in (driver, "*"):
+                for key in list(p):
+                    if DEFAULTS.get((name, key)) == p[key]:
+                        del p[key]
+            for key in ("rombar",):
+                if key in p and p[key] in {"on", "off"}:
+                    p[key] = "1" if p[key] == "on" else "0"
+            if driver == "ioh3420" and "ioh3420" not in self.controllers().get(int(p["id"].removeprefix("pci.")), ""):
+                p["driver"] = "pcie-root-port"  # a QEMU without the newer one
+            if driver == "virtio-gpu-pci" and p["id"] == "video0":  # a QEMU without virtio-vga
+                p["driver"] = "virtio-vga"
+            if driver == "isa-fdc":  # the same as -global
+                for key in [k for k in p if k.startswith("bootindex")]:
+                    self.options.append(("-global", {f"isa-fdc.{key}": p.pop(key)}))
+            if driver == "vhost-vsock-pci" and re.search(r"auto=['\"]yes", self.xml):
+                p.pop("guest-cid", None)  # chosen at each start
+            if p.pop("virgl", None) == "on":  # a QEMU before 6.1
+                p["driver"] += "-gl"
+            if driver == "usb-host" and "hostbus" in p:  # a QEMU before 4.2
+                p["hostdevice"] = f"/dev/bus/usb/{int(p.pop('hostbus')):03}/{int(p.pop('hostaddr')):03}"
+            if driver == "vmgenid" and not re.search(r"<genid>\w", self.xml):
+                p["guid"] = "random"
+            if p.get("hv-crash") == "":
+                p["hv-crash"] = "on"
+        for p in self.find("-netdev"):
+            if p.get("type") == "tap":  # a descriptor, or the interface's name
+                for key in ("fd", "ifname", "script", "downscript"):
+                    p.pop(key, None)
+        for p in self.find("-global"):
+            if "driver" in p:
+                p[f"{p.pop('driver')}.{p.pop('property')}"] = p.pop("value")
+        for p in self.find("-fsdev"):
+            if "driver" in p:
+                p["fsdriver"] = p.pop("driver")
+
+    def normalize_displays(self):
+        for p in self.find("-vnc"):
+            p.pop("to", None)
+            p.pop("sasl", None)  # the host's configuration
+            p["at"] = p.get("at", "").removeprefix("vnc=")
+            for key in ("vnc", "unix"):
+                if key in p:
+                    p["at"] = p.pop(key)
+            p["at"] = p["at"].removeprefix("unix:")
+        for p in self.find("-spice"):
+            for key in ("x509-dir", "sasl", "disable-ticketing"):  # the host's configuration
+                p.pop(key, None)
+            if p.get("unix") == "on" and "socket=" not in self.xml:
+                p.pop("addr")
+        for p in self.find("-display"):
+            if "bad-test-used-env" in p.get("addr", "") or p.get("addr") == "unix:path=dbus.sock":
+                p["addr"] = "private"
+            if p["type"] == "egl-headless" and "rendernode" not in self.xml:
+                p.pop("rendernode", None)
+        for p in self.find("-display"):
+            if self.find("-full-screen"):
+                p["full-screen"] = "on"
+        self.drop(lambda o, p: o in {"-full-screen"} or (o == "-soundhw" and p["value"] == "pcspk"))
+        places = r"listen|port=|socket="
+        for display in ET.fromstring(self.xml).iter("graphics"):
+            if display.get("type") == "vnc" and not re.search(places, ET.tostring(display, "unicode")):
+                for p in self.find("-vnc"):  # each program has its own place
+                    p["at"] = "private"
+            if display.get("type") == "spice" and display.get("autoport") == "yes":
+                for p in self.find("-spice"):  # chosen at each start
+                    p.pop("port", None)
+                    p.pop("tls-port", None)
+        # QEMU's own BIOS, said or not.
+        self.drop(lambda o, p: o == "-bios" and p["value"] == "/usr/share/seabios/bios-256k.bin")
+        if re.search(r"firmware=['\"]efi", self.xml) and "<feature " not in self.xml:
+            # Whether the firmware that comes first on a host checks signatures is that host's affair.
+            self.machine().pop("smm", None)
+            self.drop(lambda o, p: o == "-global" and p == {"cfi.pflash01.secure": "on"})
+        # None is what there is when none is named.
+        self.drop(lambda o, p: o == "-display" and p.get("type") == "none")
+        # Audio of type none is silence, said or not.
+        silent = {p["id"] for p in self.find("-audiodev") if set(p) == {"id", "driver"} and p["driver"] == "none"}
+        self.drop(lambda o, p: o == "-audiodev" and p["id"] in silent)
+        for _, p in self.options:
+            for key in ("audiodev", "pcspk-audiodev"):
+                if p.get(key) in silent:
+                    del p[key]
+
+
+def parse(text, xml):
+    return Line(shlex.split(text.replace("\\\n", " ")), xml)
+
+
+def translate(bus, xml):
+    return bus.call("/org/virtbus1/qemu", "org.virtbus1.Connection", "DomainXMLToNative", "ss", "qemu-argv", xml)
+
+
+def has_usb(line):
+    return any("usb" in p["driver"] or "hci" in p["driver"] for p in line.find("-device")) or ("-usb", {}) in line.options
+
+
+def compare(bus, wanted, native, xml):
+    """What only libvirt has, and only the driver has."""
+    theirs, ours = parse(wanted, xml), parse(native, xml)
+    if not has_usb(theirs) and has_usb(ours) and "type='usb'" not in xml:
+        # Some of libvirt's tests are of a QEMU without any USB controller.
+        ours = parse(translate(bus, xml.replace("</devices>", "<controller type='usb' model='none'/></devices>")), xml)
+    if not theirs.find("-audiodev") and "<audio" not in xml:  # a QEMU before 4.0
+        ours.drop(lambda o, p: o == "-audiodev")
+        for _, p in ours.options:
+            p.pop("audiodev", None)
+    for mine in ours.find("-device"):
+        for other in theirs.find("-device"):  # a QEMU that could not be told of these
+            if mine.get("id") == other.get("id") and "vgamem_mb" not in other:
+                mine.pop("vgamem_mb", None)
+    models = {line.find("-cpu")[0]["model"] for line in (theirs, ours) if line.find("-cpu")}
+    if len(models) > 1 and re.search(r"<cpu", xml) and "forbid" not in xml:
+        theirs.fallback = ours.fallback = True
+    theirs, ours = theirs.normalize(), ours.normalize()
+    return theirs - ours, ours - theirs
+
+
+# Words that say nothing of a fault.
+COMMON = set("""a an and are as at be by can cannot could does element error for found from has have in internal invalid is it its line
+    must no not of on one only or out unsupported configuration use used value xml with this that the there to type but was address device
+    driver leave domain missing attribute already definition found qemu name names known""".split())
+
+
+def significant(text):
+    words = re.findall(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", text.lower())
+    parts = {w for word in words for w in [word, *re.split("[-_]", word)]}
+    return {w.rstrip("s") for w in parts if w not in COMMON and len(w) > 1}
+
+
+def same_fault(wanted, error):
+    """Both messages must speak of the same things: they share words, and ours is no refusal of something unknown."""
+    if "does not know" in error.message:
+        return False
+    shared = significant(wanted) & significant(error.message)
+    return len(shared) >= 2 or (len(shared) == 1 and len(significant(wanted)) <= 4)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("directory", nargs="?", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../shared/corpus/domain-xml"))
+    options = parser.parse_args()
+    if not os.path.isdir(options.directory):
+        print(f"corpus: there is no folder {options.directory}; give one with pairs of .xml and .args or .err", file=sys.stderr)
+        sys.exit(2)
+    bus = Bus(listen=False)
+    counts = {"equal": 0, "args": 0, "refused": 0, "err": 0, "gone": 0, "other": 0}
+    for name in sorted(os.listdir(options.directory)):
+        base, extension = os.path.splitext(os.path.join(options.directory, name))
+        if extension not in {".args", ".err"} or not os.path.exists(base + ".xml") or not re.search(options.only, name):
+            continue
+        with open(base + ".xml", encoding="utf-8") as file:
+            xml = file.read()
+        with open(base + extension, encoding="utf-8") as file:
+            wanted = file.read()
+        name = os.path.splitext(name)[0]
+        counts[extension[1:]] += 1
+        failure, native = None, ""
+        try:
+            native = translate(bus, xml)
+        except BusError as error:
+            failure = error
+        if extension == ".args":
+            gone = [what for pattern, what in GONE if re.search(pattern, wanted, re.MULTILINE)]
+            if failure:
+                if gone and failure.name.endswith("Unsupported"):
+                    counts["equal"] += 1
+                    counts["gone"] += 1
+                    if options.all:
+                        print(f"gone      {name}: {failure.message}")
+                else:
+                    print(f"refused   {name}: {failure.message}")
+                continue
+            missing, extra = compare(bus, wanted, native, xml)
+            if not missing and not extra:
+                counts["equal"] += 1
+                if options.all:
+                    print(f"equal     {name}")
+                continue
+            print(f"differs   {name}: {'; '.join(['- ' + t for t in sorted(missing)] + ['+ ' + o for o in sorted(extra)])}")
+            if options.verbose:
+                print(wanted, native, sep="\n")
+        elif "not supported in this QEMU binary" in wanted and not failure:
+            counts["other"] += 1
+            if options.all:
+                print(f"other     {name}: this host's QEMU has it [{wanted.strip()}]")
+        elif failure and same_fault(wanted, failure):
+            counts["refused"] += 1
+            if options.all:
+                print(f"same      {name}: {failure.message} [{wanted.strip()}]")
+        else:
+            print(f"{'other    ' if failure else 'accepted '} {name}: {failure.message if failure else ''} [{wanted.strip()[:200]}]")
+    print(f"{counts['equal']} of {counts['args']} equal ({counts['gone']} of them Unsupported, as QEMU 7.2 has it no more), "
+          f"{counts['refused']} of {counts['err']} refused for the same fault ({counts['other']} not to be, as this host's QEMU can do it)")
+
+
+main()
