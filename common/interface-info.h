@@ -13,6 +13,7 @@ typedef struct MethodInfo {
         const char *in_signature;
         const char *out_signature;
         const char *action; /* polkit's; NULL on a private interface */
+        bool patient;       /* may take as long as the driver lets it */
 } MethodInfo;
 
 typedef struct SignalInfo {

@@ -20,6 +20,8 @@ import xml.etree.ElementTree as ET
 POLKIT_ACTION = "org.virtbus1.PolkitAction"
 MANAGES_OBJECTS = "org.virtbus1.ManagesObjects"
 PRIVATE = "org.virtbus1.Private"
+ONE_HANDLER = "org.virtbus1.OneHandler"  # the driver answers all its methods by one function, with a table of its own
+PATIENT = "org.virtbus1.Patient"  # virtbusd sets its calls no time
 EMITS_CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 READ_ACTIONS = {"org.virtbus1.read"}  # asked for properties and GetManagedObjects, so named by no annotation
 
@@ -80,6 +82,8 @@ class Interface:
         self.head = Member(element, comment, "")
         self.name = self.head.name
         self.private = PRIVATE in self.head.annotations
+        self.one_handler = ONE_HANDLER in self.head.annotations
+        self.patient = PATIENT in self.head.annotations
         self.manages_objects = MANAGES_OBJECTS in self.head.annotations
         self.short = self.name.removeprefix("org.virtbus1.")
         self.identifier = snake(self.short.replace(".", ""))
@@ -181,7 +185,8 @@ def tables(interfaces):
             yield f"static const MethodInfo {identifier}_methods[] = {{"
             for m in interface.methods:
                 action = c_string(m.action) if m.action else "NULL"
-                yield f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action} }},'
+                patient = "true" if interface.patient else "false"
+                yield f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action}, {patient} }},'
             yield "};"
         if interface.signals:
             yield f"static const SignalInfo {identifier}_signals[] = {{"
@@ -297,7 +302,7 @@ def vtables(interfaces):
     yield '#include "interfaces.h"'
     yield '#include "objects.h"'
     for interface in interfaces:
-        if interface.private or interface.identifier == "manager":
+        if interface.private or interface.one_handler or interface.identifier == "manager":
             continue
         for m in interface.methods:
             outs = m.arguments("out")

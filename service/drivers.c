@@ -66,6 +66,7 @@ typedef struct Call {
         Caller *caller;
         sd_bus_message *message;
         const char *in, *out;
+        bool patient;            /* the driver may take its time */
         sd_bus_slot *slot;       /* the call on the peer connection; NULL while it waits for the driver */
         sd_event_source *expiry; /* while it waits for the driver */
         size_t bytes;
@@ -177,7 +178,8 @@ static void call_send(Call *call) {
         }
         /* Answered even where the caller wants no answer: what waits in the driver's socket is counted until then. */
         if (r >= 0)
-                r = sd_bus_call_async(driver->peer, &call->slot, message, on_reply, call, driver->drivers->call_timeout);
+                r = sd_bus_call_async(driver->peer, &call->slot, message, on_reply, call,
+                                      call->patient ? UINT64_MAX : driver->drivers->call_timeout);
         if (r < 0) {
                 call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "it cannot be sent to the %s driver: %s", driver->connection,
                           g_strerror(-r));
@@ -195,7 +197,7 @@ static int on_expiry(sd_event_source *source, uint64_t usec, void *data) {
         return 0;
 }
 
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const char *in, const char *out) {
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const char *in, const char *out, bool patient) {
         Call *call = g_new0(Call, 1);
         *call = (Call){
                 .driver = driver,
@@ -203,6 +205,7 @@ void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, con
                 .message = sd_bus_message_ref(message),
                 .in = in,
                 .out = out,
+                .patient = patient,
         };
         if (g_queue_get_length(&driver->calls) >= CALLS_PER_DRIVER_MAX) {
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%d calls wait for the %s driver already", CALLS_PER_DRIVER_MAX,

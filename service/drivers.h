@@ -42,5 +42,5 @@ typedef void (*DriversSettled)(void *data);
 int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, void *data);
 
 /* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant.
- * IN and OUT are the signatures. The call is always answered, if an answer is expected. */
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const char *in, const char *out);
+ * IN and OUT are the signatures; a PATIENT call may take as long as the driver lets it. The call is always answered, if an answer is expected. */
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const char *in, const char *out, bool patient);

@@ -276,11 +276,12 @@ static int answer(Router *router, Caller *caller, const Target *target, sd_bus_m
         case CALL_GET_MANAGED_OBJECTS:
                 return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(router, target, message) : 0;
         case CALL_SET:
-                driver_forward(driver, caller, message, "ssv", "");
+                driver_forward(driver, caller, message, "ssv", "", false);
                 return 0;
         case CALL_METHOD:
                 if (driver) {
-                        driver_forward(driver, caller, message, target->method->in_signature, target->method->out_signature);
+                        driver_forward(driver, caller, message, target->method->in_signature, target->method->out_signature,
+                                       target->method->patient);
                         return 0;
                 }
                 sd_bus_message_rewind(message, true);

@@ -53,6 +53,15 @@ void call_reply(Call *call, const char *signature, ...) {
         call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r); /* the service is gone: nobody waits */
 }
 
+int call_begin_answer(const Call *call, sd_bus_message **answer) {
+        return sd_bus_message_new_method_return(call->message, answer);
+}
+
+void call_send_answer(Call *call, sd_bus_message *answer) {
+        int r = sd_bus_send(NULL, answer, NULL);
+        call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);
+}
+
 void call_fail(Call *call, const GError *error) {
         int r = virtbus_error_reply(call->message, error);
         call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);

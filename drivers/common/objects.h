@@ -21,6 +21,10 @@ typedef struct Call {
 } Call;
 
 void call_reply(Call *call, const char *signature, ...);
+/* Answers whose parts are not known at compile time: what call_begin_answer returns is filled, then sent, which ends the call. */
+int call_begin_answer(const Call *call, sd_bus_message **answer);
+void call_send_answer(Call *call, sd_bus_message *answer);
+
 void call_fail(Call *call, const GError *error);
 void call_fail_errno(Call *call, int r);
 

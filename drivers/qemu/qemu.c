@@ -12,6 +12,7 @@
 
 #include "bus.h"
 #include "command-line.h"
+#include "guest-object.h"
 #include "hardware.h"
 #include "log.h"
 #include "monitor.h"
@@ -28,6 +29,9 @@
 
 /* How often QEMU is asked how far a dump is: it does not tell by itself. */
 #define DUMP_POLL 250000
+
+/* The name that agents look for among a machine's virtio-serial ports. */
+#define AGENT_CHANNEL "org.qemu.guest_agent.0"
 
 /* A log that has grown larger than this is put aside when the domain is started. */
 #define LOG_BYTES_MAX (1024 * 1024)
@@ -71,6 +75,9 @@ typedef struct Guest {
         GPtrArray *paths;      /* char *: sockets in the file system, to be removed */
         GHashTable *terminals; /* alias -> path of the pseudo terminal */
         GHashTable *streams;   /* alias -> struct Console */
+        GuestObject *object;   /* its agent's, while it has a channel */
+        char *agent_alias;     /* of that channel */
+        int agent_timeout;     /* REATTACH: as it was set */
         DomainReason pause_reason;
         sd_event_source *dump_poll;
         uint64_t n_fds; /* that were passed by name */
@@ -106,6 +113,7 @@ static Guest *guest_new(Domain *domain) {
         guest->directory = g_build_filename(domain->connection->runtime_directory, domain->uuid, NULL);
         guest->monitor_path = g_build_filename(host_of(domain->connection)->monitors, domain->uuid, NULL);
         guest->monitor_listener = -1;
+        guest->agent_timeout = AGENT_WAIT_DEFAULT;
         guest->paths = g_ptr_array_new_with_free_func(g_free);
         guest->terminals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         guest->streams = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) console_free);
@@ -113,11 +121,21 @@ static Guest *guest_new(Domain *domain) {
         return guest;
 }
 
+static void close_agent(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        if (!guest->object)
+                return;
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "it has ended");
+        guest_object_free(guest->object, error);
+        guest->object = NULL;
+}
+
 /* Lets go of a guest, which may run on. */
 static void guest_free(Guest *guest) {
         guest->domain->run = NULL;
         if (guest->opening)
                 guest->opening->guest = NULL;
+        close_agent(guest);
         g_clear_pointer(&guest->monitor, monitor_free);
         g_clear_pointer(&guest->process, process_free);
         sd_event_source_disable_unref(guest->timeout);
@@ -131,6 +149,7 @@ static void guest_free(Guest *guest) {
         g_hash_table_unref(guest->streams);
         g_hash_table_unref(guest->terminals);
         g_ptr_array_unref(guest->paths);
+        g_free(guest->agent_alias);
         g_free(guest->emulator);
         g_free(guest->directory);
         g_free(guest->monitor_path);
@@ -249,9 +268,22 @@ static void on_dump_completed(Guest *guest, JsonObject *arguments) {
         operation_finish(operation, error);
 }
 
+/* The guest has opened or closed a port of its virtio-serial bus. */
+static void on_port_changed(Guest *guest, JsonObject *arguments) {
+        JsonNode *open = arguments ? json_object_get_member(arguments, "open") : NULL;
+        if (guest->object && open && JSON_NODE_HOLDS_VALUE(open) &&
+            g_strcmp0(json_string(arguments, "id"), guest->agent_alias) == 0)
+                guest_object_set_connected(guest->object, json_node_get_boolean(open));
+}
+
 static void on_event(void *data, const char *name, JsonObject *arguments) {
         Guest *guest = data;
-        if (strcmp(name, "SHUTDOWN") == 0) {
+        static const char *const obeyed[] = { "SHUTDOWN", "RESET", "SUSPEND", "SUSPEND_DISK", NULL };
+        if (guest->object && g_strv_contains(obeyed, name))
+                guest_object_machine_obeys(guest->object);
+        if (strcmp(name, "VSERPORT_CHANGE") == 0)
+                on_port_changed(guest, arguments);
+        else if (strcmp(name, "SHUTDOWN") == 0) {
                 const char *reason = json_string(arguments, "reason");
                 if (g_strcmp0(reason, "guest-reset") == 0) /* on_reboot is destroy */
                         domain_guest_event(guest->domain, GUEST_REBOOT);
@@ -421,8 +453,57 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
                 domain_guest_event(domain, GUEST_SHUTDOWN);
 }
 
+/* Opens the agent's socket, once: QEMU has said hello, so that it listens. */
+static void open_agent(Guest *guest, xmlDoc *document) {
+        guint i = 0;
+        for (xmlNode *element = definition_first_device(document); element; element = definition_next_device(element), i++) {
+                if (!xml_is(element, "channel") || !xml_attribute_is(element, "type", "unix") ||
+                    !xml_attribute_is(xml_child(element, "target"), "name", AGENT_CHANNEL))
+                        continue;
+                g_autofree char *path = xml_attribute(xml_child(element, "source"), "path");
+                int fd = path ? unix_connect(path) : -ENOENT;
+                if (fd < 0) {
+                        log_warning("domain '%s': its agent's socket %s cannot be opened: %s", domain_name(guest->domain),
+                                    path ? path : "", g_strerror(-fd));
+                        return;
+                }
+                const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
+                guest->agent_alias = g_strdup(part->alias);
+                guest->object = guest_object_new(guest->domain, fd);
+                guest_object_restore_timeout(guest->object, guest->agent_timeout);
+                return;
+        }
+}
+
+/* Whether the guest had opened its agent's port before this driver was there. */
+static void on_ports_known(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        JsonArray *chardevs = json_array(answer, "return");
+        for (guint i = 0; !error && chardevs && i < json_array_get_length(chardevs); i++) {
+                JsonNode *node = json_array_get_element(chardevs, i);
+                JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                const char *label = json_string(chardev, "label");
+                JsonNode *open = chardev ? json_object_get_member(chardev, "frontend-open") : NULL;
+                if (label && g_str_has_prefix(label, "char") && g_strcmp0(label + strlen("char"), guest->agent_alias) == 0 &&
+                    open && JSON_NODE_HOLDS_VALUE(open) && guest->object)
+                        guest_object_set_connected(guest->object, json_node_get_boolean(open));
+        }
+}
+
+static void find_agent(Guest *guest) {
+        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        if (document)
+                open_agent(guest, document);
+        if (guest->object)
+                monitor_command(guest->monitor, "query-chardev", NULL, -1, on_ports_known, guest);
+}
+
 static void on_ready(void *data) {
         Guest *guest = data;
+        if (guest->operation->kind == OPERATION_REATTACH)
+                find_agent(guest);
+        else
+                open_agent(guest, guest->document);
         if (guest->operation->kind == OPERATION_REATTACH)
                 monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
         else
@@ -578,6 +659,9 @@ static void save(const Domain *domain, xmlNode *saved) {
         const Guest *guest = domain->run;
         if (!guest)
                 return;
+        g_autofree char *timeout =
+                        g_strdup_printf("%d", guest->object ? guest_object_timeout(guest->object) : guest->agent_timeout);
+        xml_set_attribute(saved, "agent-timeout", timeout);
         if (guest->process) {
                 g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
                 g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
@@ -600,7 +684,10 @@ static void reattach(Operation *operation, xmlNode *saved) {
         Guest *guest = guest_new(domain);
         g_autoptr(GError) error = NULL;
         uint64_t pid = 0, start_time = 0;
+        g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
         guest->operation = operation;
+        if (timeout)
+                guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);
         for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path"))
                 g_ptr_array_add(guest->paths, xml_text(path));
         for (xmlNode *terminal = xml_child(saved, "terminal"); terminal; terminal = xml_next(terminal, "terminal"))

@@ -20,7 +20,8 @@ bus = Bus()
 hypervisor = Hypervisor(bus, "test")
 alice, bob = User("vb-alice"), User("vb-bob")
 DENIED = ("org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired")
-ARGUMENTS = {"s": "'x'", "o": "'/'", "u": "uint32 1", "t": "uint64 1", "b": "true", "h": "handle 0", "a{sv}": "@a{sv} {}"}
+ARGUMENTS = {"s": "'x'", "o": "'/'", "u": "uint32 1", "t": "uint64 1", "b": "true", "h": "handle 0", "a{sv}": "@a{sv} {}",
+             "i": "int32 1", "x": "int64 1", "as": "['x']", "ay": "[byte 1]", "a(xb)": "[(int64 1, true)]"}
 CONSOLE = "<serial type='pty'/><graphics type='vnc'/>"
 
 
@@ -72,7 +73,10 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "dump", 3600 * 1000000)
     null = os.open("/dev/null", os.O_RDWR)
     job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
-    objects = {"Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job,
+    qemu = Hypervisor(bus, "qemu")  # a machine that waits, with a channel and no agent
+    asked = qemu.define(qemu.document("asked", devices="<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"))
+    qemu.do(asked, "Start", paused=True)
+    objects = {"Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job,
                "Device": f"{domain}/device/serial0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
     def attempt(interface, tag, member, signatures):
@@ -92,7 +96,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Destroy")  # which ends the dump that others would wait for
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
-    order = ["read", "read-secure", "domain.console", "domain.graphics", "domain.dump", "test", "domain.suspend", "domain.start",
+    order = ["read", "read-secure", "domain.console", "domain.graphics", "domain.dump", "domain.guest", "domain.guest-control", "test", "domain.suspend", "domain.start",
              "domain.shutdown", "domain.destroy", "domain.define"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
@@ -103,6 +107,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     for path, name in ((hypervisor.path, f"{NAME}.Connection"), ("/org/virtbus1", f"{NAME}.Manager")):
         assert outcome(bob.call, path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"'{name}'") in DENIED
     os.close(null)
+    qemu.do(asked, "Destroy")
 
 
 def reading_needs_leave_and_introspection_does_not():

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "agent.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "bus.h"
+#include "errors.h"
+#include "log.h"
+
+#define SECOND UINT64_C(1000000)
+#define READ_BYTES 65536
+
+typedef struct Command {
+        char *name, *text;
+        AgentExpectation expectation;
+        AgentDone done;
+        void *data;
+} Command;
+
+struct Agent {
+        sd_event *event;
+        sd_event_source *source, *timer;
+        int fd;
+        char *name;
+        AgentCut on_cut;
+        void *data;
+        bool connected, cut;
+        int timeout;
+        GByteArray *input;
+        size_t scanned;    /* of input: no line ends before */
+        size_t noise;      /* what came since the last answer */
+        GString *output;   /* to be sent */
+        gint64 sync;       /* the last one's ID */
+        bool synchronized; /* the first command's sync was answered: what comes next is its answer */
+        bool sent;         /* the first command is on its way */
+        GQueue commands;   /* the first one is at work */
+};
+
+static void command_free(Command *command) {
+        /* It may hold a password. */
+        explicit_bzero(command->text, strlen(command->text));
+        g_free(command->text);
+        g_free(command->name);
+        g_free(command);
+}
+
+static void begin(Agent *agent);
+
+/* Ends the first command. Its callback may not free the agent. */
+static void finish(Agent *agent, JsonNode *answer, const GError *error) {
+        Command *command = g_queue_pop_head(&agent->commands);
+        agent->timer = sd_event_source_disable_unref(agent->timer);
+        agent->sent = agent->synchronized = false;
+        command->done(command->data, answer, error);
+        command_free(command);
+        begin(agent);
+}
+
+static void fail_all(Agent *agent, const GError *error) {
+        Command *command;
+        agent->timer = sd_event_source_disable_unref(agent->timer);
+        agent->sent = agent->synchronized = false;
+        while ((command = g_queue_pop_head(&agent->commands))) {
+                bool ended = command->expectation == AGENT_END && !error;
+                g_autoptr(GError) closed = NULL;
+                if (!error && !ended)
+                        virtbus_error_set(&closed, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "domain '%s': its agent has ended",
+                                          agent->name);
+                command->done(command->data, NULL, error ? error : closed);
+                command_free(command);
+        }
+}
+
+/* Lets go of a guest that does not keep to the protocol: until its next run it has no agent. */
+static void cut_off(Agent *agent, const char *why) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_AGENT_UNAVAILABLE,
+                          "domain '%s': its agent was cut off until the domain is started again: %s", agent->name, why);
+        log_warning("%s", error->message);
+        agent->cut = true;
+        agent->source = sd_event_source_disable_unref(agent->source);
+        autofd_close(&agent->fd);
+        agent->fd = -1;
+        g_byte_array_set_size(agent->input, 0);
+        fail_all(agent, error);
+        agent->on_cut(agent->data);
+}
+
+static void send_output(Agent *agent) {
+        if (agent->output->len > 0) {
+                ssize_t n = send(agent->fd, agent->output->str, agent->output->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+                if (n < 0 && errno != EAGAIN && errno != EINTR) {
+                        cut_off(agent, g_strerror(errno));
+                        return;
+                }
+                if (n > 0) {
+                        explicit_bzero(agent->output->str, (size_t) n);
+                        g_string_erase(agent->output, 0, n);
+                }
+        }
+        sd_event_source_set_io_events(agent->source, EPOLLIN | (agent->output->len > 0 ? EPOLLOUT : 0));
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Agent *agent = data;
+        const Command *command = g_queue_peek_head(&agent->commands);
+        g_autoptr(GError) error = NULL;
+        (void) source;
+        (void) usec;
+        virtbus_error_set(&error, VIRTBUS_ERROR_TIMEOUT,
+                          "domain '%s': its agent has not answered %s in time; SetAgentResponseTimeout sets that time",
+                          agent->name, agent->synchronized ? command->name : "guest-sync");
+        finish(agent, NULL, error);
+        return 0;
+}
+
+/* Waits this long for the next answer; a negative number for ever. */
+static void wait_for(Agent *agent, int seconds) {
+        agent->timer = sd_event_source_disable_unref(agent->timer);
+        if (seconds >= 0)
+                sd_event_add_time_relative(agent->event, &agent->timer, CLOCK_MONOTONIC, (uint64_t) seconds * SECOND, 0,
+                                           on_timeout, agent);
+}
+
+static void send_command(Agent *agent) {
+        const Command *command = g_queue_peek_head(&agent->commands);
+        g_string_append(agent->output, command->text);
+        g_string_append_c(agent->output, '\n');
+        agent->synchronized = true;
+}
+
+/* Starts with the next command: its sync first. */
+static void begin(Agent *agent) {
+        const Command *command = g_queue_peek_head(&agent->commands);
+        if (!command || agent->sent || agent->cut)
+                return;
+        agent->sent = true;
+        agent->sync = g_random_int() & G_MAXINT32; /* not to be guessed by a guest */
+        g_string_append_printf(agent->output, "{\"execute\":\"guest-sync\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "}}\n",
+                               agent->sync);
+        if (agent->timeout == AGENT_NO_WAIT) {
+                /* Its answers are thrown away by the next sync. */
+                send_command(agent);
+                send_output(agent);
+                if (agent->cut)
+                        return;
+                if (command->expectation == AGENT_ANSWER)
+                        wait_for(agent, 0);
+                else
+                        finish(agent, NULL, NULL);
+                return;
+        }
+        wait_for(agent, agent->timeout > 0 ? MIN(agent->timeout, AGENT_TIMEOUT_DEFAULT) : AGENT_TIMEOUT_DEFAULT);
+        send_output(agent);
+}
+
+static bool is_sync_answer(const Agent *agent, JsonNode *node) {
+        return json_int(json_node_get_object(node), "return", -1) == agent->sync;
+}
+
+static void handle_answer(Agent *agent, JsonNode *node) {
+        const Command *command = g_queue_peek_head(&agent->commands);
+        JsonObject *object = json_node_get_object(node), *fault = json_member(object, "error");
+        g_autoptr(GError) error = NULL;
+        if (fault || !json_object_has_member(object, "return")) {
+                const char *words = json_string(fault, "desc");
+                g_autofree char *valid = words ? g_utf8_make_valid(words, -1) : NULL;
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "domain '%s': its agent refuses %s: %.512s",
+                                  agent->name, command->name, valid ? valid : "no reason given");
+        }
+        agent->noise = 0;
+        finish(agent, error ? NULL : json_object_get_member(object, "return"), error);
+}
+
+/* Takes one line from the guest. */
+static void handle_line(Agent *agent, const char *line, size_t length) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonNode) node = NULL;
+        agent->noise += length + 1;
+        if (agent->noise > AGENT_NOISE_MAX) {
+                cut_off(agent, "it talks without being asked");
+                return;
+        }
+        if (!agent->sent || length == 0)
+                return;
+        bool waits_for_sync = !agent->synchronized;
+        node = json_parse(line, (gssize) length, &error);
+        if (waits_for_sync) {
+                /* An answer that came too late is none, whatever it says. */
+                if (node && is_sync_answer(agent, node)) {
+                        send_command(agent);
+                        wait_for(agent, agent->timeout == AGENT_WAIT_DEFAULT ? AGENT_TIMEOUT_DEFAULT : agent->timeout);
+                        send_output(agent);
+                }
+                return;
+        }
+        if (node) {
+                handle_answer(agent, node);
+                return;
+        }
+        g_autoptr(GError) nonsense = NULL;
+        virtbus_error_set(&nonsense, VIRTBUS_ERROR_HYPERVISOR_FAILED, "domain '%s': its agent's answer is no JSON object: %.200s",
+                          agent->name, error->message);
+        finish(agent, NULL, nonsense);
+}
+
+static void receive(Agent *agent) {
+        guint length = agent->input->len;
+        g_byte_array_set_size(agent->input, length + READ_BYTES);
+        ssize_t n = recv(agent->fd, agent->input->data + length, READ_BYTES, MSG_DONTWAIT);
+        int failure = errno;
+        g_byte_array_set_size(agent->input, length + (n > 0 ? (guint) n : 0));
+        if (n < 0 && (failure == EAGAIN || failure == EINTR))
+                return;
+        if (n <= 0) {
+                cut_off(agent, n == 0 ? "QEMU has closed its socket" : g_strerror(failure));
+                return;
+        }
+        size_t start = 0;
+        for (uint8_t *end;
+             !agent->cut && (end = memchr(agent->input->data + agent->scanned, '\n', agent->input->len - agent->scanned));) {
+                size_t size = (size_t) (end - agent->input->data) - start;
+                g_autofree char *line = g_strndup((const char *) agent->input->data + start, size);
+                start += size + 1;
+                agent->scanned = start;
+                handle_line(agent, line, strlen(line));
+        }
+        if (agent->cut)
+                return;
+        g_byte_array_remove_range(agent->input, 0, (guint) start); /* once, however many lines there were */
+        agent->scanned = agent->input->len;
+        if (agent->input->len > AGENT_LINE_MAX)
+                cut_off(agent, "a line is too long");
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Agent *agent = data;
+        (void) source;
+        (void) fd;
+        if (events & EPOLLOUT)
+                send_output(agent);
+        if (!agent->cut && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+                receive(agent);
+        return 0;
+}
+
+Agent *agent_new(sd_event *event, int fd, const char *name, AgentCut cut, void *data) {
+        Agent *agent = g_new0(Agent, 1);
+        *agent = (Agent){
+                .event = event, .fd = fd, .name = g_strdup(name), .timeout = AGENT_WAIT_DEFAULT, .on_cut = cut, .data = data
+        };
+        agent->input = g_byte_array_new();
+        agent->output = g_string_new(NULL);
+        g_queue_init(&agent->commands);
+        if (sd_event_add_io(event, &agent->source, fd, EPOLLIN, on_io, agent) < 0)
+                g_error("an agent cannot be watched");
+        return agent;
+}
+
+void agent_free(Agent *agent, const GError *error) {
+        agent->cut = true;
+        fail_all(agent, error);
+        sd_event_source_disable_unref(agent->source);
+        autofd_close(&agent->fd);
+        g_byte_array_unref(agent->input);
+        g_string_free(agent->output, TRUE);
+        g_free(agent->name);
+        g_free(agent);
+}
+
+void agent_set_connected(Agent *agent, bool connected) {
+        bool ended = agent->connected && !connected;
+        agent->connected = connected;
+        if (!ended || agent->cut)
+                return;
+        fail_all(agent, NULL);
+        g_string_truncate(agent->output, 0);
+        sd_event_source_set_io_events(agent->source, EPOLLIN);
+}
+
+bool agent_is_connected(const Agent *agent) {
+        return agent->connected && !agent->cut;
+}
+
+void agent_machine_obeys(Agent *agent) {
+        const Command *command = g_queue_peek_head(&agent->commands);
+        if (command && command->expectation == AGENT_END && agent->synchronized)
+                finish(agent, NULL, NULL);
+}
+
+void agent_set_timeout(Agent *agent, int seconds) {
+        agent->timeout = seconds;
+}
+
+int agent_timeout(const Agent *agent) {
+        return agent->timeout;
+}
+
+void agent_command(Agent *agent, const char *name, JsonObject *arguments, AgentExpectation expectation, AgentDone done,
+                   void *data) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonObject) request = json_make("execute", 's', name, "arguments", 'o', arguments, NULL);
+        if (agent->cut)
+                virtbus_error_set(&error, VIRTBUS_ERROR_AGENT_UNAVAILABLE,
+                                  "domain '%s': its agent was cut off until the domain is started again", agent->name);
+        else if (!agent->connected)
+                virtbus_error_set(&error, VIRTBUS_ERROR_AGENT_UNAVAILABLE,
+                                  "domain '%s': no agent has opened its channel; install qemu-guest-agent in the guest, and "
+                                  "start it",
+                                  agent->name);
+        else if (g_queue_get_length(&agent->commands) >= AGENT_COMMANDS_MAX)
+                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "domain '%s': its agent has %d commands to answer already",
+                                  agent->name, AGENT_COMMANDS_MAX);
+        if (error) {
+                done(data, NULL, error);
+                return;
+        }
+        Command *command = g_new0(Command, 1);
+        *command = (Command){
+                .name = g_strdup(name), .text = json_text(request), .expectation = expectation, .done = done, .data = data
+        };
+        g_queue_push_tail(&agent->commands, command);
+        begin(agent);
+}

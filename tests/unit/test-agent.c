@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The agent's protocol against what guests may send: the other end of the socket plays the guest. */
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "agent.h"
+#include "bus.h"
+#include "errors.h"
+#include "guest-object.h"
+#include "interfaces.h"
+
+typedef struct Fixture {
+        sd_event *event;
+        Agent *agent;
+        int guest;
+        unsigned n_answers;
+        bool was_cut;
+        char *answer;
+        GError *error;
+} Fixture;
+
+static void on_cut(void *data) {
+        ((Fixture *) data)->was_cut = true;
+}
+
+static void set_up(Fixture *fixture, const void *unused) {
+        int pair[2];
+        (void) unused;
+        g_assert_cmpint(sd_event_new(&fixture->event), >=, 0);
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+        fixture->agent = agent_new(fixture->event, pair[0], "tested", on_cut, fixture);
+        fixture->guest = pair[1];
+        agent_set_connected(fixture->agent, true);
+}
+
+static void tear_down(Fixture *fixture, const void *unused) {
+        g_autoptr(GError) error = NULL;
+        (void) unused;
+        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "over");
+        agent_free(fixture->agent, error);
+        close(fixture->guest);
+        sd_event_unref(fixture->event);
+        g_free(fixture->answer);
+        g_clear_error(&fixture->error);
+}
+
+static void on_answer(void *data, JsonNode *answer, const GError *error) {
+        Fixture *fixture = data;
+        fixture->n_answers++;
+        g_free(fixture->answer);
+        fixture->answer = answer ? json_to_string(answer, FALSE) : NULL;
+        g_clear_error(&fixture->error);
+        fixture->error = error ? g_error_copy(error) : NULL;
+}
+
+static void ask(Fixture *fixture, AgentExpectation expectation) {
+        agent_command(fixture->agent, "guest-test", NULL, expectation, on_answer, fixture);
+}
+
+/* Does all that can be done at once. */
+static void settle(Fixture *fixture) {
+        while (sd_event_run(fixture->event, 0) > 0)
+                ;
+}
+
+static void wait_for_answers(Fixture *fixture, unsigned n) {
+        while (fixture->n_answers < n)
+                g_assert_cmpint(sd_event_run(fixture->event, UINT64_MAX), >=, 0);
+}
+
+static void say(Fixture *fixture, const char *text) {
+        g_assert_cmpint(send(fixture->guest, text, strlen(text), MSG_NOSIGNAL), ==, (gssize) strlen(text));
+        settle(fixture);
+}
+
+/* What the guest hears, and the ID in the last sync. */
+static char *hear(Fixture *fixture, gint64 *sync) {
+        char text[4096];
+        settle(fixture);
+        ssize_t n = recv(fixture->guest, text, sizeof text - 1, MSG_DONTWAIT);
+        text[MAX(n, 0)] = '\0';
+        for (const char *found = text; sync && (found = strstr(found, "\"id\":")); found++)
+                *sync = g_ascii_strtoll(found + 5, NULL, 10);
+        return g_strdup(text);
+}
+
+static void answer_sync(Fixture *fixture) {
+        gint64 sync = -1;
+        g_autofree char *heard = hear(fixture, &sync), *text = g_strdup_printf("\xff{\"return\": %" G_GINT64_FORMAT "}\n", sync);
+        g_assert_nonnull(strstr(heard, "guest-sync"));
+        say(fixture, text + 1);
+}
+
+static void assert_error(const Fixture *fixture, VirtbusError code, const char *word) {
+        g_assert_nonnull(fixture->error);
+        g_assert_cmpint(fixture->error->code, ==, (int) code);
+        g_assert_nonnull(strstr(fixture->error->message, word));
+}
+
+static void test_a_command_follows_a_sync(Fixture *fixture, const void *unused) {
+        (void) unused;
+        ask(fixture, AGENT_ANSWER);
+        g_autofree char *sync = hear(fixture, NULL);
+        g_assert_null(strstr(sync, "guest-test"));
+        say(fixture, "{\"return\": 12345}\n"); /* no such sync */
+        g_autofree char *nothing = hear(fixture, NULL);
+        g_assert_cmpstr(nothing, ==, "");
+        say(fixture, "garbage\n\n{}\n");
+        const char *id = strstr(sync, "\"id\":") + 5;
+        g_autofree char *text = g_strdup_printf("{\"return\": %" G_GINT64_FORMAT "}\n", g_ascii_strtoll(id, NULL, 10));
+        say(fixture, text);
+        g_autofree char *command = hear(fixture, NULL);
+        g_assert_nonnull(strstr(command, "guest-test"));
+        say(fixture, "{\"return\": {\"a\": 1}}\n");
+        g_assert_cmpstr(fixture->answer, ==, "{\"a\":1}");
+}
+
+static void test_a_late_answer_is_not_the_next_ones(Fixture *fixture, const void *unused) {
+        (void) unused;
+        agent_set_timeout(fixture->agent, 1);
+        ask(fixture, AGENT_ANSWER);
+        ask(fixture, AGENT_ANSWER);
+        answer_sync(fixture);
+        wait_for_answers(fixture, 1);
+        assert_error(fixture, VIRTBUS_ERROR_TIMEOUT, "guest-test");
+        say(fixture, "{\"return\": \"late\"}\n"); /* of the first one, while the second waits for its sync */
+        g_assert_cmpuint(fixture->n_answers, ==, 1);
+        answer_sync(fixture);
+        say(fixture, "{\"return\": \"right\"}\n");
+        g_assert_cmpuint(fixture->n_answers, ==, 2);
+        g_assert_cmpstr(fixture->answer, ==, "\"right\"");
+}
+
+static void test_a_silent_agent_times_out_in_its_sync(Fixture *fixture, const void *unused) {
+        (void) unused;
+        agent_set_timeout(fixture->agent, 1); /* shorter than a sync's own */
+        ask(fixture, AGENT_ANSWER);
+        wait_for_answers(fixture, 1);
+        assert_error(fixture, VIRTBUS_ERROR_TIMEOUT, "guest-sync");
+}
+
+static void test_no_wait(Fixture *fixture, const void *unused) {
+        (void) unused;
+        agent_set_timeout(fixture->agent, AGENT_NO_WAIT);
+        ask(fixture, AGENT_DONE);
+        g_assert_cmpuint(fixture->n_answers, ==, 1);
+        g_assert_no_error(fixture->error);
+        g_autofree char *heard = hear(fixture, NULL);
+        g_assert_nonnull(strstr(heard, "guest-test"));
+        ask(fixture, AGENT_ANSWER);
+        wait_for_answers(fixture, 2);
+        assert_error(fixture, VIRTBUS_ERROR_TIMEOUT, "guest-test");
+}
+
+static void test_an_agents_refusal_is_told(Fixture *fixture, const void *unused) {
+        (void) unused;
+        ask(fixture, AGENT_ANSWER);
+        answer_sync(fixture);
+        say(fixture, "{\"error\": {\"class\": \"x\", \"desc\": \"not today\"}}\n");
+        assert_error(fixture, VIRTBUS_ERROR_HYPERVISOR_FAILED, "not today");
+}
+
+static void test_nonsense_is_an_error_and_no_more(Fixture *fixture, const void *unused) {
+        static const char *const answers[] = { "nonsense\n", "[1]\n", "{\"return\"\n", "{}\n", "{\"error\": 7}\n", "\xff\xfe\n" };
+        g_autoptr(GString) deep = g_string_new("{\"return\":");
+        (void) unused;
+        for (size_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+                ask(fixture, AGENT_ANSWER);
+                answer_sync(fixture);
+                say(fixture, answers[i]);
+                g_assert_cmpuint(fixture->n_answers, ==, i + 1);
+                assert_error(fixture, VIRTBUS_ERROR_HYPERVISOR_FAILED, "tested");
+        }
+        for (int i = 0; i < 50000; i++)
+                g_string_append_c(deep, '[');
+        g_string_append_c(deep, '\n');
+        ask(fixture, AGENT_ANSWER);
+        answer_sync(fixture);
+        say(fixture, deep->str);
+        assert_error(fixture, VIRTBUS_ERROR_HYPERVISOR_FAILED, "deeper");
+}
+
+static void flood(Fixture *fixture, const char *text, size_t n) {
+        for (size_t i = 0; i < n && agent_is_connected(fixture->agent); i++) {
+                send(fixture->guest, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+                settle(fixture);
+        }
+}
+
+static void test_an_endless_line_is_cut_off(Fixture *fixture, const void *unused) {
+        g_autofree char *part = g_strnfill(32768, 'x');
+        (void) unused;
+        ask(fixture, AGENT_ANSWER);
+        flood(fixture, part, 2 * AGENT_LINE_MAX / 32768);
+        g_assert_false(agent_is_connected(fixture->agent));
+        assert_error(fixture, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "too long");
+        ask(fixture, AGENT_ANSWER);
+        assert_error(fixture, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "cut off");
+}
+
+static void test_a_flood_is_cut_off(Fixture *fixture, const void *unused) {
+        g_autofree char *part = g_strnfill(32768, '\n');
+        (void) unused;
+        flood(fixture, part, 2 * AGENT_NOISE_MAX / 32768);
+        g_assert_true(fixture->was_cut);
+        g_assert_false(agent_is_connected(fixture->agent));
+        ask(fixture, AGENT_DONE);
+        assert_error(fixture, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "cut off");
+}
+
+static void test_only_so_many_wait(Fixture *fixture, const void *unused) {
+        (void) unused;
+        for (int i = 0; i < AGENT_COMMANDS_MAX; i++)
+                ask(fixture, AGENT_ANSWER);
+        g_assert_cmpuint(fixture->n_answers, ==, 0);
+        ask(fixture, AGENT_ANSWER);
+        assert_error(fixture, VIRTBUS_ERROR_RESOURCE_BUSY, "32");
+        agent_set_connected(fixture->agent, false);
+        g_assert_cmpuint(fixture->n_answers, ==, AGENT_COMMANDS_MAX + 1);
+        assert_error(fixture, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "ended");
+        ask(fixture, AGENT_ANSWER);
+        assert_error(fixture, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "no agent");
+}
+
+static void test_an_agent_that_ends_has_done_what_ends_it(Fixture *fixture, const void *unused) {
+        (void) unused;
+        ask(fixture, AGENT_END);
+        answer_sync(fixture);
+        agent_set_connected(fixture->agent, false);
+        g_assert_cmpuint(fixture->n_answers, ==, 1);
+        g_assert_no_error(fixture->error);
+        agent_set_connected(fixture->agent, true);
+        ask(fixture, AGENT_END);
+        agent_machine_obeys(fixture->agent); /* not yet asked: somebody else's shutdown */
+        g_assert_cmpuint(fixture->n_answers, ==, 1);
+        answer_sync(fixture);
+        agent_machine_obeys(fixture->agent);
+        g_assert_cmpuint(fixture->n_answers, ==, 2);
+        g_assert_no_error(fixture->error);
+}
+
+static void test_every_method_is_in_the_table(void) {
+        const char *const *members = guest_object_members();
+        g_assert_cmpuint(g_strv_length((char **) members), ==, interface_domain_guest.n_methods);
+        for (size_t i = 0; members[i]; i++)
+                g_assert_cmpstr(members[i], ==, interface_domain_guest.methods[i].name);
+}
+
+#define TEST(function) g_test_add("/agent/" #function, Fixture, NULL, set_up, test_##function, tear_down)
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        TEST(a_command_follows_a_sync);
+        TEST(a_late_answer_is_not_the_next_ones);
+        TEST(a_silent_agent_times_out_in_its_sync);
+        TEST(no_wait);
+        TEST(an_agents_refusal_is_told);
+        TEST(nonsense_is_an_error_and_no_more);
+        TEST(an_endless_line_is_cut_off);
+        TEST(a_flood_is_cut_off);
+        TEST(only_so_many_wait);
+        TEST(an_agent_that_ends_has_done_what_ends_it);
+        g_test_add_func("/agent/every_method_is_in_the_table", test_every_method_is_in_the_table);
+        return g_test_run();
+}
