@@ -4,6 +4,7 @@
 #include "bus.h"
 #include "log.h"
 #include "pack.h"
+#include "peers.h"
 
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
@@ -19,19 +20,19 @@ static const char *manager_path(const Object *object) {
 
 static void added(void *data, Object *object, const Block *blocks, size_t n) {
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(data, &signal, manager_path(object), OBJECT_MANAGER, "InterfacesAdded");
+        int r = sd_bus_message_new_signal(peers_bus(data), &signal, manager_path(object), OBJECT_MANAGER, "InterfacesAdded");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "o", object->path);
         if (r >= 0)
                 r = blocks_append(blocks, n, signal);
         if (r >= 0)
-                r = sd_bus_send(data, signal, NULL);
+                r = peers_signal(data, signal);
         check(r, "the addition", object);
 }
 
 static void removed(void *data, Object *object, const Block *blocks, size_t n) {
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(data, &signal, manager_path(object), OBJECT_MANAGER, "InterfacesRemoved");
+        int r = sd_bus_message_new_signal(peers_bus(data), &signal, manager_path(object), OBJECT_MANAGER, "InterfacesRemoved");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "o", object->path);
         if (r >= 0)
@@ -41,7 +42,7 @@ static void removed(void *data, Object *object, const Block *blocks, size_t n) {
         if (r >= 0)
                 r = sd_bus_message_close_container(signal);
         if (r >= 0)
-                r = sd_bus_send(data, signal, NULL);
+                r = peers_signal(data, signal);
         check(r, "the removal", object);
 }
 
@@ -76,7 +77,8 @@ static int append_changed(sd_bus_message *signal, const Block *block, uint64_t c
 
 static void changed(void *data, Object *object, const Block *block, uint64_t changed_properties) {
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(data, &signal, object->path, "org.freedesktop.DBus.Properties", "PropertiesChanged");
+        int r = sd_bus_message_new_signal(peers_bus(data), &signal, object->path, "org.freedesktop.DBus.Properties",
+                                          "PropertiesChanged");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "s", block->interface->name);
         if (r >= 0)
@@ -84,7 +86,7 @@ static void changed(void *data, Object *object, const Block *block, uint64_t cha
         if (r >= 0)
                 r = append_changed(signal, block, changed_properties, EMITS_INVALIDATES);
         if (r >= 0)
-                r = sd_bus_send(data, signal, NULL);
+                r = peers_signal(data, signal);
         check(r, "a change", object);
 }
 

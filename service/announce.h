@@ -6,5 +6,5 @@
 
 #include "mirror.h"
 
-/* The listener for mirror_new; its data is the bus. */
+/* The listener for mirror_new; its data is the Peers that are told. */
 extern const MirrorListener announce_listener;

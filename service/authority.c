@@ -212,14 +212,23 @@ static int append_details(sd_bus_message *message, const Caller *caller, const O
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
+/* Who asks: a name on the bus, or the process at the other end of a connection. */
+static int append_subject(sd_bus_message *message, const Caller *caller) {
+        if (caller->direct)
+                return sd_bus_message_append(message, "(sa{sv})", "unix-process", 3, "pid", "u", (uint32_t) caller->pid,
+                                             "start-time", "t", caller->start_time, "uid", "i", (int32_t) caller->uid);
+        return sd_bus_message_append(message, "(sa{sv})", "system-bus-name", 1, "name", "s", caller->name);
+}
+
 /* Adds the question of a decision about SUBJECT; a person may be asked where INTERACTIVE. */
 static int add_question(Check *check, const Object *subject, bool interactive) {
         g_autoptr(sd_bus_message) message = NULL;
         int r = sd_bus_message_new_method_call(check->authority->bus, &message, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
                                                "CheckAuthorization");
         if (r >= 0)
-                r = sd_bus_message_append(message, "(sa{sv})s", "system-bus-name", 1, "name", "s", check->caller->name,
-                                          check->action);
+                r = append_subject(message, check->caller);
+        if (r >= 0)
+                r = sd_bus_message_append(message, "s", check->action);
         if (r >= 0)
                 r = append_details(message, check->caller, subject);
         if (r >= 0)

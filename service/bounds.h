@@ -19,6 +19,16 @@
 /* Calls of one caller that are not answered yet. */
 #define CALLS_PER_CALLER_MAX 256
 
+/* Connections without a bus, and those of one user; answers that one may leave unread before it may call again, and messages
+ * before it is cut off. */
+#define PEERS_MAX 128
+#define PEERS_PER_USER_MAX 16
+#define PEER_UNREAD_ANSWERS_MAX 16
+#define PEER_UNREAD_MAX 4096
+
+/* Messages of one such connection that are handled before others get their turn. */
+#define PEER_MESSAGES_AT_ONCE 64
+
 /* Calls that wait for one driver, and what their arguments may add up to. */
 #define CALLS_PER_DRIVER_MAX 1024
 #define CALL_BYTES_PER_DRIVER_MAX (64 * 1024 * 1024)

@@ -4,6 +4,7 @@
 struct Callers {
         sd_bus *bus;
         GHashTable *by_name;
+        uint64_t n_direct; /* so far */
 };
 
 typedef struct Identification {
@@ -56,6 +57,17 @@ Caller *callers_get(Callers *callers, const char *name) {
                 caller->decisions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
                 g_hash_table_insert(callers->by_name, caller->name, caller);
         }
+        return caller;
+}
+
+Caller *callers_add_direct(Callers *callers, uid_t uid, pid_t pid, uint64_t start_time, bool read_only) {
+        g_autofree char *name = g_strdup_printf(":peer.%" G_GUINT64_FORMAT, ++callers->n_direct);
+        Caller *caller = callers_get(callers, name);
+        caller->identified = caller->direct = true;
+        caller->read_only = read_only;
+        caller->uid = uid;
+        caller->pid = pid;
+        caller->start_time = start_time;
         return caller;
 }
 

@@ -16,6 +16,10 @@ typedef struct Caller {
         char *name;      /* unique name */
         bool identified; /* uid is known */
         bool gone;
+        bool direct;         /* on a connection of its own, without a bus; then: */
+        bool read_only;      /* the connection is one for reading */
+        pid_t pid;           /* its process */
+        uint64_t start_time; /* of that: clock ticks since the machine started; 0 where it is hidden */
         uid_t uid;
         unsigned n_calls;      /* not answered yet */
         GHashTable *decisions; /* polkit's answers that are kept: see authority.c */
@@ -35,6 +39,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Callers, callers_free)
 
 /* Finds the record of a call's sender, or begins one. Borrowed. */
 Caller *callers_get(Callers *callers, const char *name);
+
+/* Begins the record of a peer on a connection of its own, which the kernel has told who it is. Borrowed. */
+Caller *callers_add_direct(Callers *callers, uid_t uid, pid_t pid, uint64_t start_time, bool read_only);
 
 /* Tells that a name has left the bus. */
 void callers_left(Callers *callers, const char *name);

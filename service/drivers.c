@@ -50,6 +50,7 @@ struct Driver {
 };
 
 struct Drivers {
+        Peers *peers; /* who hear the drivers' signals */
         sd_bus *bus;
         Mirror *mirror;
         uint64_t call_timeout;
@@ -147,7 +148,7 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         if (r >= 0)
                 r = pack_relay(reply, answer, call->out, REPLY_BYTES_MAX, &size);
         if (r >= 0)
-                r = sd_bus_send(call->driver->drivers->bus, answer, NULL);
+                r = sd_bus_send(NULL, answer, NULL); /* where the call came from */
         if (r < 0)
                 call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the %s driver's answer cannot be relayed: %s",
                           call->driver->connection, g_strerror(-r));
@@ -321,8 +322,12 @@ static void end_jobs(Driver *driver) {
                 g_autofree char *message = g_strdup_printf("the %s driver has ended; what became of the operation, the "
                                                            "object's state will show",
                                                            driver->connection);
-                sd_bus_emit_signal(drivers->bus, job->path, interface_job.name, "Completed", "bss", 0,
-                                   virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), message);
+                g_autoptr(sd_bus_message) signal = NULL;
+                int r = sd_bus_message_new_signal(drivers->bus, &signal, job->path, interface_job.name, "Completed");
+                if (r >= 0)
+                        r = sd_bus_message_append(signal, "bss", 0, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), message);
+                if (r >= 0)
+                        peers_signal(drivers->peers, signal);
                 mirror_remove(drivers->mirror, job);
         }
 }
@@ -417,7 +422,7 @@ static int relay_signal(Driver *driver, Object *object, const InterfaceInfo *int
         int r = sd_bus_message_new_signal(driver->drivers->bus, &copy, object->path, interface->name, info->name);
         if (r >= 0)
                 r = pack_relay(signal, copy, info->signature, OBJECT_BYTES_MAX, &size);
-        return r < 0 ? r : sd_bus_send(driver->drivers->bus, copy, NULL);
+        return r < 0 ? r : peers_signal(driver->drivers->peers, copy);
 }
 
 static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
@@ -576,9 +581,10 @@ static void driver_free(Driver *driver) {
         g_free(driver);
 }
 
-Drivers *drivers_new(sd_bus *bus, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data), void *data) {
+Drivers *drivers_new(sd_bus *bus, Peers *peers, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data), void *data) {
         Drivers *drivers = g_new0(Drivers, 1);
         drivers->bus = bus;
+        drivers->peers = peers;
         drivers->mirror = mirror;
         drivers->call_timeout = call_timeout;
         drivers->changed = changed;

@@ -2,6 +2,7 @@
 
 /* virtbusd: owns org.virtbus1. The README's picture shows the way of a call through it. */
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,16 +99,22 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
                 r = sd_bus_set_exit_on_disconnect(router->bus, true);
         if (r < 0)
                 return r;
-        router->mirror = mirror_new(&announce_listener, router->bus);
         router->callers = callers_new(router->bus);
+        router->peers = peers_new(router->bus, router->callers, router_take, router);
+        router->mirror = mirror_new(&announce_listener, router->peers);
         router->authority = authority_new(router->bus, router->callers, user);
-        router->drivers = drivers_new(router->bus, router->mirror, call_timeout, on_drivers_changed, service);
+        router->drivers = drivers_new(router->bus, router->peers, router->mirror, call_timeout, on_drivers_changed, service);
         on_drivers_changed(service);
         r = add_matches(service);
         if (r >= 0)
                 r = drivers_discover(router->drivers);
         if (r >= 0)
                 r = router_start(router);
+        g_autoptr(GError) error = NULL;
+        if (r >= 0 && !peers_listen(router->peers, &error)) {
+                log_error("virtbusd cannot start: %s", error->message);
+                return -EINVAL;
+        }
         if (r >= 0)
                 r = sd_bus_request_name_async(router->bus, NULL, BUS_NAME, 0, on_name, service);
         if (r < 0)
@@ -120,6 +127,7 @@ static void service_stop(Service *service) {
         g_clear_pointer(&router->drivers, drivers_free);
         g_clear_pointer(&router->authority, authority_free);
         g_clear_pointer(&router->mirror, mirror_free);
+        g_clear_pointer(&router->peers, peers_free);
         if (router->bus)
                 router->bus = sd_bus_flush_close_unref(router->bus);
         g_clear_pointer(&router->callers, callers_free);

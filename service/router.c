@@ -248,7 +248,7 @@ static int append_children(const Object *object, sd_bus_message *reply) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int answer_from_mirror(Router *router, const Target *target, sd_bus_message *message) {
+static int answer_from_mirror(const Target *target, sd_bus_message *message) {
         g_autoptr(sd_bus_message) reply = NULL;
         int r = sd_bus_message_new_method_return(message, &reply);
         if (r < 0)
@@ -263,7 +263,7 @@ static int answer_from_mirror(Router *router, const Target *target, sd_bus_messa
                 r = block_append_properties(target->block, reply);
         else
                 r = append_all(target->object, reply);
-        return r < 0 ? r : sd_bus_send(router->bus, reply, NULL);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
 static int answer(Router *router, Caller *caller, const Target *target, sd_bus_message *message, sd_bus_error *error) {
@@ -274,7 +274,7 @@ static int answer(Router *router, Caller *caller, const Target *target, sd_bus_m
         case CALL_GET:
         case CALL_GET_ALL:
         case CALL_GET_MANAGED_OBJECTS:
-                return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(router, target, message) : 0;
+                return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(target, message) : 0;
         case CALL_SET:
                 driver_forward(driver, caller, message, "ssv", "", false);
                 return 0;
@@ -339,10 +339,22 @@ static void on_identified(Caller *caller, void *data) {
         sd_bus_error_free(&error);
 }
 
+/* On a connection for reading, only what polkit's action for reading stands for is done, whoever asks. */
+static int check_read_only(const Caller *caller, const Target *target, sd_bus_message *message, sd_bus_error *error) {
+        if (!caller->read_only || !target->action || strcmp(target->action, ACTION_READ) == 0)
+                return 0;
+        return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED,
+                                 "%s of %s changes something, or shows secrets, and this connection is for reading only: use the "
+                                 "socket " PEERS_SOCKET " instead of " PEERS_SOCKET_READ_ONLY ".",
+                                 sd_bus_message_get_member(message), sd_bus_message_get_path(message));
+}
+
 static void route(Router *router, Caller *caller, sd_bus_message *message) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Target target;
         int r = resolve(router, message, &target, &error);
+        if (r >= 0)
+                r = check_read_only(caller, &target, message, &error);
         if (r >= 0 &&
             (target.kind == CALL_INTROSPECT || authority_knows(router->authority, caller, target.action, target.object)))
                 r = answer(router, caller, &target, message, &error);
@@ -373,24 +385,18 @@ static bool must_wait(Router *router, sd_bus_message *message, Driver **only) {
         return !mirror_find(router->mirror, path) || !sd_bus_message_is_method_call(message, PROPERTIES, NULL);
 }
 
-static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
+void router_take(void *data, Caller *caller, sd_bus_message *message) {
         Router *router = data;
-        uint8_t type;
-        (void) unused;
-        const char *sender = sd_bus_message_get_sender(message);
-        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL || !sender)
-                return 0;
-        Caller *caller = callers_get(router->callers, sender);
         if (caller->n_calls >= CALLS_PER_CALLER_MAX) {
                 sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
                                            "You wait for %d answers already; call again when some have come.",
                                            CALLS_PER_CALLER_MAX);
-                return 1;
+                return;
         }
         Driver *only;
         if (!must_wait(router, message, &only)) {
                 route(router, caller, message);
-                return 1;
+                return;
         }
         Request *request = request_new(router, caller, message);
         if (drivers_when_settled(router->drivers, only, on_settled, request) < 0) {
@@ -398,6 +404,16 @@ static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
                 sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
                                            "Too many calls wait for the drivers; call again.");
         }
+}
+
+static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
+        Router *router = data;
+        uint8_t type;
+        (void) unused;
+        const char *sender = sd_bus_message_get_sender(message);
+        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL || !sender)
+                return 0;
+        router_take(router, callers_get(router->callers, sender), message);
         return 1;
 }
 

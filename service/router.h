@@ -13,7 +13,11 @@ typedef struct Router {
         Callers *callers;
         Authority *authority;
         Drivers *drivers;
+        Peers *peers;
 } Router;
+
+/* Takes a call of this caller; it is always answered. A PeersCall. */
+void router_take(void *router, Caller *caller, sd_bus_message *message);
 
 /* Takes the calls of a bus from now on. Returns 0 or a negative errno. */
 int router_start(Router *router);

@@ -81,6 +81,7 @@ static const char *const allowed[] = {
         "getdents64",
         "name_to_handle_at",
         "access",
+        "accept4",
         "faccessat2",
         "inotify_init1",
         "inotify_add_watch",

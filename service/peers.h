@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Who hears of changes, and who calls without a bus in between: virtbusd speaks D-Bus itself on sockets that it is given by
+ * systemd (sd_listen_fds(3)), told apart by their names. To a client such a connection is a bus with one service on it.
+ *
+ * A client that says Hello takes it for a bus and is sent signals once it has added a match; another one from its first call on.
+ *
+ * Whoever calls so is known by the kernel's word: user and process, which polkit is told. What one connection and one user may
+ * make the service keep is bounded; who does not read what is sent is cut off. */
+
+#include "callers.h"
+
+/* The names: FileDescriptorName= of the socket's unit. */
+#define PEERS_SOCKET "virtbus"              /* everything that polkit allows */
+#define PEERS_SOCKET_READ_ONLY "virtbus-ro" /* reading, whoever asks */
+
+typedef struct Peers Peers;
+
+/* Takes a call of a peer, as one on the bus. */
+typedef void (*PeersCall)(void *data, Caller *caller, sd_bus_message *message);
+
+/* BUS is the one that hears the signals too. */
+Peers *peers_new(sd_bus *bus, Callers *callers, PeersCall call, void *data);
+void peers_free(Peers *peers);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peers, peers_free)
+
+/* Listens on the sockets that this process was given, if any. A socket of another name is an error that names it. */
+bool peers_listen(Peers *peers, GError **error);
+
+/* The bus: what a signal is made for. */
+sd_bus *peers_bus(const Peers *peers);
+
+/* Sends a signal on the bus, and to every peer. Returns what the bus says: 0 or more, or a negative errno. */
+int peers_signal(Peers *peers, sd_bus_message *signal);
