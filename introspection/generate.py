@@ -306,6 +306,13 @@ def vtables(interfaces):
             continue
         for m in interface.methods:
             outs = m.arguments("out")
+            if [a.get("type") for a in outs] == ["as"]:
+                yield ""
+                yield f"/* Answers {interface.name}.{m.name} with strings, NULL at the end. */"
+                yield f"static inline void reply_{interface.identifier}_{snake(m.name)}(Call *call, char **strings) {{"
+                yield "        call_reply_strings(call, strings);"
+                yield "}"
+                continue
             parameters = [C_TYPES[a.get("type")] + snake(a.get("name")) for a in outs]
             values = "".join(f", {snake(a.get('name'))}" for a in outs)
             yield ""

@@ -71,12 +71,7 @@ static void bus_get_domain_by_id(Call *call, Connection *self, uint32_t id) {
 }
 
 static void bus_domain_xml_to_native(Call *call, Connection *self, const char *format, const char *xml) {
-        g_autoptr(GError) error = NULL;
-        g_autofree char *native = connection_to_native(self, format, xml, &error);
-        if (native)
-                reply_connection_domain_xml_to_native(call, native);
-        else
-                call_fail(call, error);
+        connection_to_native(self, format, xml, call);
 }
 
 static void bus_domain_xml_from_native(Call *call, Connection *self, const char *format, const char *native) {
@@ -86,6 +81,81 @@ static void bus_domain_xml_from_native(Call *call, Connection *self, const char 
                 reply_connection_domain_xml_from_native(call, xml);
         else
                 call_fail(call, error);
+}
+
+static void no_capabilities(Call *call, const Connection *self) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED, "connection %s does not tell what it can do",
+                          self->hypervisor->connection);
+        call_fail(call, error);
+}
+
+static void answer_capabilities(Connection *self, const char *unused, bool unused_too, Call *call) {
+        g_autofree char *xml = self->hypervisor->capabilities(self);
+        (void) unused;
+        (void) unused_too;
+        reply_connection_get_capabilities(call, xml);
+}
+
+static void bus_get_capabilities(Call *call, Connection *self) {
+        if (self->hypervisor->capabilities)
+                connection_prepare(self, NULL, answer_capabilities, false, call);
+        else
+                no_capabilities(call, self);
+}
+
+static void answer_domain_capabilities(Connection *self, const char *unused, bool unused_too, Call *call) {
+        const char *emulator, *arch, *machine, *type;
+        g_autoptr(GError) error = NULL;
+        (void) unused;
+        (void) unused_too;
+        sd_bus_message_rewind(call->message, true); /* the arguments lie in the message, which has waited with the call */
+        int r = sd_bus_message_read(call->message, "ssss", &emulator, &arch, &machine, &type);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        g_autofree char *xml = self->hypervisor->domain_capabilities(self, emulator, arch, machine, type, &error);
+        if (xml)
+                reply_connection_get_domain_capabilities(call, xml);
+        else
+                call_fail(call, error);
+}
+
+static void bus_get_domain_capabilities(Call *call, Connection *self, const char *emulator, const char *arch, const char *machine,
+                                        const char *type) {
+        (void) emulator;
+        (void) arch;
+        (void) machine;
+        (void) type;
+        if (self->hypervisor->domain_capabilities)
+                connection_prepare(self, NULL, answer_domain_capabilities, false, call);
+        else
+                no_capabilities(call, self);
+}
+
+static void answer_cpu_models(Connection *self, const char *arch, bool unused, Call *call) {
+        g_autoptr(GError) error = NULL;
+        (void) unused;
+        sd_bus_message_rewind(call->message, true);
+        int r = sd_bus_message_read(call->message, "s", &arch);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        g_autoptr(GPtrArray) models = self->hypervisor->cpu_models(self, arch, &error);
+        if (models)
+                reply_connection_get_cpu_models(call, (char **) models->pdata);
+        else
+                call_fail(call, error);
+}
+
+static void bus_get_cpu_models(Call *call, Connection *self, const char *arch) {
+        (void) arch;
+        if (self->hypervisor->cpu_models)
+                connection_prepare(self, NULL, answer_cpu_models, false, call);
+        else
+                no_capabilities(call, self);
 }
 
 static const char *bus_get_name(const Connection *self) {

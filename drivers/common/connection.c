@@ -235,6 +235,31 @@ static Definition *read_document(Connection *connection, const char *xml, Domain
         return g_steal_pointer(&definition);
 }
 
+/* Calls that wait until the hypervisor knows what it must know for a document. */
+typedef struct Prepared {
+        Connection *connection;
+        char *xml;
+        Call *call;
+        ConnectionProceed proceed;
+        bool flag;
+} Prepared;
+
+static void on_prepared(void *data) {
+        Prepared *prepared = data;
+        const Hypervisor *hypervisor = prepared->connection->hypervisor;
+        if (hypervisor->prepare && !hypervisor->prepare(prepared->connection, prepared->xml, on_prepared, prepared))
+                return;
+        prepared->proceed(prepared->connection, prepared->xml, prepared->flag, prepared->call);
+        g_free(prepared->xml);
+        g_free(prepared);
+}
+
+void connection_prepare(Connection *connection, const char *xml, ConnectionProceed proceed, bool flag, Call *call) {
+        Prepared *prepared = g_new0(Prepared, 1);
+        *prepared = (Prepared){ connection, g_strdup(xml), call, proceed, flag };
+        on_prepared(prepared);
+}
+
 /* Translations */
 
 static bool check_can_translate(const Connection *connection, const char *format, bool can, GError **error) {
@@ -245,13 +270,25 @@ static bool check_can_translate(const Connection *connection, const char *format
                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "format '%.64s' is unknown; use " NATIVE_FORMAT, format);
 }
 
-char *connection_to_native(Connection *connection, const char *format, const char *xml, GError **error) {
-        if (!check_can_translate(connection, format, connection->hypervisor->to_native != NULL, error))
-                return NULL;
-        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
-        bool complete = document && complete_document(connection, document, error);
-        g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
-        return definition ? connection->hypervisor->to_native(connection, definition, document, error) : NULL;
+static void answer_native(Connection *connection, const char *xml, bool unused, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
+        bool complete = document && complete_document(connection, document, &error);
+        g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
+        g_autofree char *native = definition ? connection->hypervisor->to_native(connection, definition, document, &error) : NULL;
+        (void) unused;
+        if (native)
+                reply_connection_domain_xml_to_native(call, native);
+        else
+                call_fail(call, error);
+}
+
+void connection_to_native(Connection *connection, const char *format, const char *xml, Call *call) {
+        g_autoptr(GError) error = NULL;
+        if (check_can_translate(connection, format, connection->hypervisor->to_native != NULL, &error))
+                connection_prepare(connection, xml, answer_native, false, call);
+        else
+                call_fail(call, error);
 }
 
 char *connection_from_native(Connection *connection, const char *format, const char *text, GError **error) {
@@ -276,8 +313,9 @@ static void on_defined(void *data, const GError *error) {
         told(change);
 }
 
-void connection_define(Connection *connection, const char *xml, Call *call) {
+static void define(Connection *connection, const char *xml, bool unused, Call *call) {
         g_autoptr(GError) error = NULL;
+        (void) unused;
         Domain *domain = NULL;
         g_autoptr(Definition) definition = read_document(connection, xml, &domain, &error);
         if (!definition || (domain && !check_not_writing(domain, &error))) {
@@ -290,6 +328,10 @@ void connection_define(Connection *connection, const char *xml, Call *call) {
         g_hash_table_add(connection->reserved, g_strdup(definition->uuid));
         g_autofree char *text = file_text(definition->xml, domain ? domain->owner : call->uid, domain && domain->autostart);
         store_define(connection->store, definition->uuid, text, on_defined, change);
+}
+
+void connection_define(Connection *connection, const char *xml, Call *call) {
+        connection_prepare(connection, xml, define, false, call);
 }
 
 Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error) {
@@ -306,13 +348,17 @@ Domain *connection_add_transient(Connection *connection, const char *xml, uid_t 
         return domain; /* which the connection's table holds */
 }
 
-void connection_create(Connection *connection, const char *xml, bool paused, Call *call) {
+static void create(Connection *connection, const char *xml, bool paused, Call *call) {
         g_autoptr(GError) error = NULL;
         Domain *domain = connection_add_transient(connection, xml, call->uid, &error);
         if (domain)
                 domain_operate(domain, (Operation){ .kind = OPERATION_START, .creates = true, .paused = paused, .call = call });
         else
                 call_fail(call, error);
+}
+
+void connection_create(Connection *connection, const char *xml, bool paused, Call *call) {
+        connection_prepare(connection, xml, create, paused, call);
 }
 
 static void on_undefined(void *data, const GError *error) {

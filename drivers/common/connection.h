@@ -55,9 +55,13 @@ Domain *connection_add_transient(Connection *connection, const char *xml, uid_t 
 void connection_add(Connection *connection, Domain *domain);
 void connection_remove(Connection *connection, Domain *domain);
 
+/* Goes on with a call as soon as the hypervisor knows what it must know for a document, or, where XML is NULL, for all. */
+typedef void (*ConnectionProceed)(Connection *connection, const char *xml, bool flag, Call *call);
+void connection_prepare(Connection *connection, const char *xml, ConnectionProceed proceed, bool flag, Call *call);
+
 /* Translates between documents and the hypervisor's own format. */
 #define NATIVE_FORMAT "qemu-argv"
-char *connection_to_native(Connection *connection, const char *format, const char *xml, GError **error);
+void connection_to_native(Connection *connection, const char *format, const char *xml, Call *call);
 char *connection_from_native(Connection *connection, const char *format, const char *text, GError **error);
 
 /* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */

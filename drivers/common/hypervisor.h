@@ -15,12 +15,22 @@ typedef struct Hypervisor {
         bool (*open)(Connection *connection, GError **error);
         void (*close)(Connection *connection);
 
+        /* Learns what it must know before it can complete a document, or, where XML is NULL, answer capabilities. True where it knows
+         * all that can be known; else DONE is called when it knows more. May be NULL. */
+        bool (*prepare)(Connection *connection, const char *xml, void (*done)(void *data), void *data);
+
         /* Writes into a document what it leaves to the hypervisor to choose, once; complete ones stay as they are. May be NULL. */
         bool (*complete)(Connection *connection, xmlDoc *document, GError **error);
 
         /* A document as the command line that would run it, and the other way round. Both may be NULL. */
         char *(*to_native)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
         char *(*from_native)(Connection *connection, const char *text, GError **error);
+
+        /* Documents of what the host can do; of one machine, each argument "" for the default; processors, NULL at the end. All may be NULL. */
+        char *(*capabilities)(Connection *connection);
+        char *(*domain_capabilities)(Connection *connection, const char *emulator, const char *arch, const char *machine,
+                                     const char *type, GError **error);
+        GPtrArray *(*cpu_models)(Connection *connection, const char *arch, GError **error);
 
         /* Refuses, with Unsupported or InvalidXML, a document that it cannot run. May be NULL. */
         bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);

@@ -53,6 +53,16 @@ void call_reply(Call *call, const char *signature, ...) {
         call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r); /* the service is gone: nobody waits */
 }
 
+void call_reply_strings(Call *call, char **strings) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, strings);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);
+}
+
 int call_begin_answer(const Call *call, sd_bus_message **answer) {
         return sd_bus_message_new_method_return(call->message, answer);
 }

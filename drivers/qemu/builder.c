@@ -237,6 +237,11 @@ void add(Builder *builder, const char *option, const char *format, ...) {
 }
 
 void add_json(Builder *builder, const char *option, JsonObject *object) {
+        const Capabilities *capabilities = builder->context->capabilities;
+        const char *driver = strcmp(option, "-device") == 0 ? json_string(object, "driver") : NULL;
+        if (driver && capabilities && !capabilities_has_device(capabilities, driver))
+                builder_unsupported(builder, builder->at ? builder->at : builder->root, "this QEMU, %s, has no device '%s'",
+                                    capabilities_version(capabilities), driver);
         g_ptr_array_add(builder->line->arguments, g_strdup(option));
         g_ptr_array_add(builder->line->arguments, json_text(object));
         json_object_unref(object);

@@ -16,6 +16,7 @@ typedef struct Builder {
         GPtrArray *files; /* opened; NULL to check, or to show: names stand where descriptors would be */
         CommandLine *line;
         GError *error;
+        const xmlNode *at;     /* the device that is being built */
         GStringChunk *strings; /* what was read */
         GString *machine;      /* options of -machine */
         GString *cpu;          /* of -cpu, for what is said elsewhere */

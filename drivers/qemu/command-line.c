@@ -43,6 +43,7 @@ static void build_controllers(Builder *builder, const Part *parts, guint n) {
                             !bus_is_there(element, made))
                                 continue;
                         g_autofree char *index = xml_attribute(element, "index");
+                        builder->at = element;
                         build_controller(builder, element, parts[i].device);
                         g_hash_table_add(made, GUINT_TO_POINTER(index ? (guint) strtoul(index, NULL, 0) : 0));
                         done[i] = progress = true;
@@ -50,7 +51,8 @@ static void build_controllers(Builder *builder, const Part *parts, guint n) {
         }
         for (unsigned rank = 1; rank <= 4; rank++)
                 for (guint i = 0; i < n; i++)
-                        if (xml_is(parts[i].element, "controller") && controller_rank(parts[i].element) == rank)
+                        if (xml_is(parts[i].element, "controller") && controller_rank(parts[i].element) == rank &&
+                            (builder->at = parts[i].element))
                                 build_controller(builder, parts[i].element, parts[i].device);
 }
 
@@ -143,7 +145,7 @@ static void build_devices(Builder *builder) {
         build_hubs(builder, parts, n);
         for (size_t kind = 0; kind < G_N_ELEMENTS(kinds); kind++)
                 for (i = 0; i < n && !builder->error; i++)
-                        if (xml_is(parts[i].element, kinds[kind].kind))
+                        if (xml_is(parts[i].element, kinds[kind].kind) && (builder->at = parts[i].element))
                                 kinds[kind].build(builder, parts[i].element, parts[i].device);
 }
 
@@ -167,11 +169,12 @@ static void build_process(Builder *builder) {
             definition->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");
 }
 
+char *command_line_default_emulator(const char *architecture) {
+        return g_strdup_printf("/usr/bin/qemu-system-%s", strcmp(architecture, "i686") == 0 ? "i386" : architecture);
+}
+
 char *command_line_emulator(const Definition *definition) {
-        if (definition->emulator[0])
-                return g_strdup(definition->emulator);
-        bool is_x86 = strcmp(definition->architecture, "i686") == 0;
-        return g_strdup_printf("/usr/bin/qemu-system-%s", is_x86 ? "i386" : definition->architecture);
+        return definition->emulator[0] ? g_strdup(definition->emulator) : command_line_default_emulator(definition->architecture);
 }
 
 char *command_line_nvram(Connection *connection, const char *uuid) {

@@ -7,6 +7,7 @@
  * It is made in two steps, as opening files may hang: command_line_plan lists the files, a worker opens them by files_open,
  * command_line_build makes the arguments. Without opened files it only checks the document. */
 
+#include "capabilities.h"
 #include "connection.h"
 #include "json.h"
 
@@ -49,10 +50,11 @@ typedef struct CommandLineContext {
         Connection *connection;
         const Definition *definition;
         const char *emulator;
-        size_t n_host_nodes;   /* NUMA nodes of this host */
-        xmlDoc *document;      /* gets what is chosen now: socket paths, interface names */
-        const char *directory; /* of the guest, which QEMU's user may write to */
-        int monitor;           /* a listening socket; -1 to check only */
+        const Capabilities *capabilities; /* of the emulator; NULL: not known */
+        size_t n_host_nodes;              /* NUMA nodes of this host */
+        xmlDoc *document;                 /* gets what is chosen now: socket paths, interface names */
+        const char *directory;            /* of the guest, which QEMU's user may write to */
+        int monitor;                      /* a listening socket; -1 to check only */
 } CommandLineContext;
 
 /* Lists the files. */
@@ -70,7 +72,8 @@ char *command_line_text(const CommandLine *line);
 /* Closes what was opened, and removes the sockets where KEEP_PATHS is false. */
 void command_line_free(CommandLine *line, bool keep_paths);
 
-/* The program that runs a definition. */
+/* The program of an architecture; the one that runs a definition. */
+char *command_line_default_emulator(const char *architecture);
 char *command_line_emulator(const Definition *definition);
 
 /* Where a domain's UEFI variables lie. */

@@ -479,7 +479,21 @@ static void choose_boot(xmlNode *os, xmlNode *devices) {
                 xml_set_attribute(add_element(os, "boot"), "dev", "hd");
 }
 
-bool hardware_complete(xmlDoc *document, GError **error) {
+/* A machine of a name without a version is another one in each version of QEMU: the version is chosen now. */
+static bool choose_machine(xmlNode *type, char **machine, const Capabilities *capabilities, GError **error) {
+        const char *own = capabilities ? capabilities_machine(capabilities, *machine) : *machine;
+        if (!own)
+                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, type, "QEMU %s has no machine '%.64s'; see GetCapabilities",
+                                capabilities_version(capabilities), *machine);
+        if (strcmp(own, *machine) == 0)
+                return true;
+        xml_set_attribute(type, "machine", own);
+        g_free(*machine);
+        *machine = g_strdup(own);
+        return true;
+}
+
+bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GError **error) {
         xmlNode *root = xmlDocGetRootElement(document), *type = xml_find(root, "os/type");
         g_autofree char *machine = xml_attribute(type, "machine");
         if (!type)
@@ -489,6 +503,8 @@ bool hardware_complete(xmlDoc *document, GError **error) {
                 g_free(machine);
                 machine = g_strdup("pc");
         }
+        if (!choose_machine(type, &machine, capabilities, error))
+                return false;
         bool q35 = strstr(machine, "q35") != NULL;
         xmlNode *devices = xml_ensure_child(root, "devices");
         for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk"))

@@ -5,11 +5,12 @@
  * sees the same hardware ever after, also where it was moved over from libvirt: the devices that every machine has, models,
  * controllers, and addresses on PCI, drive, USB, virtio-serial and smart card buses. What its author wrote is never changed.
  *
- * Complete documents stay as they are. */
+ * Complete documents stay as they are. CAPABILITIES are those of the document's QEMU, for its machines, or NULL. */
 
+#include "capabilities.h"
 #include "definition.h"
 
-bool hardware_complete(xmlDoc *document, GError **error);
+bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GError **error);
 
 /* The controller element of a type and index that is no USB companion, or NULL. */
 xmlNode *hardware_find_controller(xmlNode *devices, const char *type, unsigned index);

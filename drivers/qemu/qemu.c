@@ -46,6 +46,7 @@ typedef struct Host {
         gid_t groups[GROUPS_MAX];
         size_t n_groups;
         size_t n_nodes; /* NUMA */
+        CapabilitiesCache *capabilities;
         char *monitors; /* directory of the monitors' sockets, which QEMU's user cannot reach */
 } Host;
 
@@ -68,7 +69,8 @@ typedef struct Guest {
         xmlDoc *document;  /* START: becomes the live definition */
         CommandLine *line; /* START */
         char *emulator;
-        char *directory; /* which QEMU's user may write to */
+        Capabilities *capabilities; /* of the QEMU that it runs on, whatever becomes of the binary; NULL until they are known */
+        char *directory;            /* which QEMU's user may write to */
         char *monitor_path;
         int monitor_listener;
         long log_start;        /* where this run's part of the log begins */
@@ -79,6 +81,8 @@ typedef struct Guest {
         char *agent_alias;     /* of that channel */
         int agent_timeout;     /* REATTACH: as it was set */
         DomainReason pause_reason;
+        bool asks;     /* what its QEMU can do: the answer will be kept with it */
+        bool is_alien; /* REATTACH: nothing is known of its QEMU; it is left alone */
         sd_event_source *dump_poll;
         uint64_t n_fds; /* that were passed by name */
 } Guest;
@@ -149,6 +153,9 @@ static void guest_free(Guest *guest) {
         g_hash_table_unref(guest->streams);
         g_hash_table_unref(guest->terminals);
         g_ptr_array_unref(guest->paths);
+        if (guest->asks)
+                capabilities_forget(host_of(guest->domain->connection)->capabilities, guest);
+        g_clear_pointer(&guest->capabilities, capabilities_unref);
         g_free(guest->agent_alias);
         g_free(guest->emulator);
         g_free(guest->directory);
@@ -585,6 +592,7 @@ static CommandLineContext context_of(Guest *guest) {
                 .connection = guest->domain->connection,
                 .definition = guest->domain->live,
                 .emulator = guest->emulator,
+                .capabilities = guest->capabilities,
                 .n_host_nodes = host_of(guest->domain->connection)->n_nodes,
                 .document = guest->document,
                 .directory = guest->directory,
@@ -632,6 +640,33 @@ static bool make_directory(Guest *guest, GError **error) {
         return true;
 }
 
+/* A file that could be a program: whether it is a QEMU, asking it will show. */
+static bool is_program(const char *path) {
+        struct stat info;
+        return path[0] == '/' && stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_mode & 0111;
+}
+
+static void on_learned(void *data) {
+        Guest *guest = data;
+        Capabilities *known = capabilities_find(host_of(guest->domain->connection)->capabilities, guest->emulator);
+        guest->asks = false;
+        guest->capabilities = known ? capabilities_ref(known) : NULL;
+        if (guest->process)
+                domain_save_status(guest->domain);
+}
+
+/* Starting does not wait for the answer: it is written into the status when it comes. */
+static void learn_capabilities(Guest *guest) {
+        CapabilitiesCache *cache = host_of(guest->domain->connection)->capabilities;
+        Capabilities *known = capabilities_find(cache, guest->emulator);
+        if (known)
+                guest->capabilities = capabilities_ref(known);
+        else if (is_program(guest->emulator)) {
+                guest->asks = true;
+                capabilities_request(cache, guest->emulator, on_learned, guest);
+        }
+}
+
 static void start(Operation *operation) {
         Domain *domain = operation->domain;
         Guest *guest = guest_new(domain);
@@ -643,6 +678,7 @@ static void start(Operation *operation) {
                 return;
         }
         definition_write_aliases(domain->live, guest->document);
+        learn_capabilities(guest);
         CommandLineContext context = context_of(guest);
         guest->opening = g_new0(Opening, 1);
         *guest->opening = (Opening){
@@ -662,6 +698,9 @@ static void save(const Domain *domain, xmlNode *saved) {
         g_autofree char *timeout =
                         g_strdup_printf("%d", guest->object ? guest_object_timeout(guest->object) : guest->agent_timeout);
         xml_set_attribute(saved, "agent-timeout", timeout);
+        g_autofree char *capabilities = guest->capabilities ? capabilities_text(guest->capabilities) : NULL;
+        if (capabilities)
+                xmlNewTextChild(saved, NULL, (const xmlChar *) "capabilities", (const xmlChar *) capabilities);
         if (guest->process) {
                 g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
                 g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
@@ -709,6 +748,18 @@ static void reattach(Operation *operation, xmlNode *saved) {
                 process_end(guest->process);
                 return;
         }
+        g_autofree char *capabilities = xml_text(xml_child(saved, "capabilities"));
+        guest->capabilities = capabilities ? capabilities_parse(capabilities) : NULL;
+        if (!guest->capabilities) {
+                /* Its QEMU is not asked again: another binary may lie there by now. */
+                guest->is_alien = true;
+                log_error("domain '%s': its status does not say what its QEMU can do; it is left running and untouched, and "
+                          "Destroy can end it",
+                          domain_name(domain));
+                guest->operation = NULL;
+                operation_finish(operation, NULL);
+                return;
+        }
         if (!open_monitor(guest, &error)) {
                 log_error("%s; it runs on, and Destroy can end it", error->message);
                 guest->operation = NULL;
@@ -729,8 +780,9 @@ static void simple_command(Operation *operation, const char *name) {
         if (guest->monitor)
                 monitor_command(guest->monitor, name, NULL, -1, on_command_done, operation);
         else {
-                domain_fail(operation->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                            "its monitor cannot be reached; Destroy can end it");
+                domain_fail(operation->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s; Destroy can end it",
+                            guest->is_alien ? "its status does not say what its QEMU can do, so that it is left alone"
+                                            : "its monitor cannot be reached");
                 operation_finish(operation, error);
         }
 }
@@ -931,9 +983,67 @@ static void open_graphics(Domain *domain, const DeviceDefinition *device, Call *
 
 /* The hypervisor */
 
+/* The binary that a document asks for: its architecture's where it names none. */
+static char *emulator_of(xmlDoc *document) {
+        xmlNode *root = xmlDocGetRootElement(document);
+        g_autofree char *named = xml_text(xml_find(root, "devices/emulator")),
+                        *arch = xml_attribute(xml_find(root, "os/type"), "arch");
+        return named && *named ? g_steal_pointer(&named) : command_line_default_emulator(arch ? arch : "x86_64");
+}
+
+/* The binaries of x86, those that are installed. */
+static const char *const standard_emulators[] = { "/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-system-i386", NULL };
+
+static bool prepare(Connection *connection, const char *xml, void (*done)(void *data), void *data) {
+        g_autoptr(xmlDoc) document = xml ? xml_parse(xml, "domain", NULL) : NULL;
+        g_autofree char *emulator = document ? emulator_of(document) : NULL;
+        CapabilitiesCache *cache = host_of(connection)->capabilities;
+        const char *const own[] = { emulator, NULL }, *const *emulators = xml ? own : standard_emulators;
+        for (; *emulators; emulators++)
+                if (is_program(*emulators) && !capabilities_are_settled(cache, *emulators)) {
+                        capabilities_request(cache, *emulators, done, data);
+                        return false;
+                }
+        return true;
+}
+
 static bool complete(Connection *connection, xmlDoc *document, GError **error) {
-        (void) connection;
-        return hardware_complete(document, error);
+        g_autofree char *emulator = emulator_of(document);
+        return hardware_complete(document, capabilities_find(host_of(connection)->capabilities, emulator), error);
+}
+
+static char *get_capabilities(Connection *connection) {
+        return capabilities_host_xml(host_of(connection)->capabilities, standard_emulators);
+}
+
+static const Capabilities *find_capabilities(Connection *connection, const char *emulator, const char *arch, char **path,
+                                             GError **error) {
+        *path = *emulator ? g_strdup(emulator) : command_line_default_emulator(*arch ? arch : "x86_64");
+        const Capabilities *capabilities = is_program(*path) ? capabilities_find(host_of(connection)->capabilities, *path) : NULL;
+        if (!capabilities)
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                  "%.256s is not known as a QEMU on this machine; define a domain with it, or install it", *path);
+        return capabilities;
+}
+
+static char *get_domain_capabilities(Connection *connection, const char *emulator, const char *arch, const char *machine,
+                                     const char *type, GError **error) {
+        g_autofree char *path = NULL;
+        const Capabilities *capabilities = find_capabilities(connection, emulator, arch, &path, error);
+        if (!capabilities)
+                return NULL;
+        if (*type && strcmp(type, "kvm") != 0 && strcmp(type, "qemu") != 0) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "type is '%.32s'; it must be kvm or qemu", type);
+                return NULL;
+        }
+        bool kvm = *type ? strcmp(type, "kvm") == 0 : capabilities_has_kvm(capabilities);
+        return capabilities_domain_xml(capabilities, path, *machine ? machine : "pc", kvm, error);
+}
+
+static GPtrArray *get_cpu_models(Connection *connection, const char *arch, GError **error) {
+        g_autofree char *path = NULL;
+        const Capabilities *capabilities = find_capabilities(connection, "", arch, &path, error);
+        return capabilities ? capabilities_cpus(capabilities, capabilities_has_kvm(capabilities)) : NULL;
 }
 
 static CommandLine *translate(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
@@ -942,6 +1052,7 @@ static CommandLine *translate(Connection *connection, const Definition *definiti
                 .connection = connection,
                 .definition = definition,
                 .emulator = emulator,
+                .capabilities = capabilities_find(host_of(connection)->capabilities, emulator),
                 .n_host_nodes = host_of(connection)->n_nodes,
                 .document = document,
                 .directory = "",
@@ -962,11 +1073,10 @@ static char *to_native(Connection *connection, const Definition *definition, xml
 static bool check(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
         g_autofree char *emulator = command_line_emulator(definition);
         CommandLine *line = translate(connection, definition, document, error);
-        struct stat info;
         if (!line)
                 return false;
         command_line_free(line, false);
-        if (emulator[0] != '/' || stat(emulator, &info) < 0 || !S_ISREG(info.st_mode) || !(info.st_mode & 0111)) {
+        if (!is_program(emulator)) {
                 xmlNode *element = xml_find(xmlDocGetRootElement(document), "devices/emulator");
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_ARGUMENT, element ? element : xmlDocGetRootElement(document),
                                 "the emulator %.256s is no program on this machine; install it, or name another", emulator);
@@ -1013,6 +1123,8 @@ static bool open_host(Connection *connection, GError **error) {
         host->gid = getegid();
         if (connection->privileged && !find_user(host, error))
                 return false;
+        const ProcessSetup template = { .uid = host->uid, .gid = host->gid, .groups = host->groups, .n_groups = host->n_groups };
+        host->capabilities = capabilities_cache_new(connection, &template);
         /* QEMU's user goes through this directory to its own one. */
         if (chmod(connection->runtime_directory, 0711) < 0 || (mkdir(host->monitors, 0700) < 0 && errno != EEXIST))
                 return virtbus_error_set_errno(error, errno, "directory %s cannot be made", host->monitors);
@@ -1021,6 +1133,8 @@ static bool open_host(Connection *connection, GError **error) {
 
 static void close_host(Connection *connection) {
         Host *host = host_of(connection);
+        if (host->capabilities)
+                capabilities_cache_free(host->capabilities);
         g_free(host->monitors);
         g_free(host);
 }
@@ -1030,7 +1144,11 @@ const Hypervisor qemu_hypervisor = {
         .bus_name = "org.virtbus1.Driver.QEMU",
         .open = open_host,
         .close = close_host,
+        .prepare = prepare,
         .complete = complete,
+        .capabilities = get_capabilities,
+        .domain_capabilities = get_domain_capabilities,
+        .cpu_models = get_cpu_models,
         .to_native = to_native,
         .check = check,
         .start = start,

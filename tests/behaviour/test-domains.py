@@ -6,6 +6,7 @@ Usage (below tests/with-bus): test-domains.py test|qemu
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -39,8 +40,10 @@ def a_defined_domain_is_an_object_with_its_devices():
     assert domain == f"{hypervisor.path}/domain/{UUID.replace('-', '_')}"
     properties = bus.get_all(domain, "Domain")
     wanted = {"Name": "objects", "UUID": UUID, "Title": "Front", "Description": "of house", "State": "shutoff", "Active": False,
-              "Persistent": True, "Autostart": False, "ID": 0, "Memory": 64 << 20, "VCPUs": 1, "OSType": "hvm", "Machine": "pc", "Owner": os.geteuid()}
+              "Persistent": True, "Autostart": False, "ID": 0, "Memory": 64 << 20, "VCPUs": 1, "OSType": "hvm", "Owner": os.geteuid()}
     assert {k: properties[k] for k in wanted} == wanted, properties
+    # QEMU's machine gets the version that it has now, so that it stays the same machine when QEMU is a newer one.
+    assert re.fullmatch(r"pc-i440fx-\d+\.\d+" if hypervisor.name == "qemu" else "pc", properties["Machine"]), properties["Machine"]
     parts = bus.objects(domain)
     kinds = {path.rsplit("/", 1)[1]: p[f"{NAME}.Device"]["Kind"] for path, p in parts.items()}
     disk = "scsi0_2d0_2d0" if hypervisor.name == "qemu" else "scsi0_2d0_2d0_2d0"  # by the controller that QEMU's driver chooses

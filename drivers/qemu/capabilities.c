@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "capabilities.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <systemd/sd-id128.h>
+
+#include "bus.h"
+#include "log.h"
+#include "monitor.h"
+
+struct Capabilities {
+        unsigned n_references;
+        JsonObject *data;
+        GHashTable *devices; /* char *: of data */
+};
+
+/* A process that was started to be asked; it outlives the question until it has ended. */
+typedef struct Asked {
+        CapabilitiesCache *cache;
+        Process *process;
+        bool has_ended, is_let_go;
+} Asked;
+
+/* A QEMU that is being asked, one way. */
+typedef struct Question {
+        struct Inquiry *inquiry;
+        bool kvm;
+        Asked *asked;
+        Monitor *monitor;
+        size_t step;
+        JsonObject *answers;
+        bool failed;
+} Question;
+
+/* A binary that is being asked both ways. */
+typedef struct Inquiry {
+        CapabilitiesCache *cache;
+        char *emulator;
+        Question questions[2]; /* without KVM, with it */
+        sd_event_source *timeout;
+        GPtrArray *waiting; /* Waiter */
+} Inquiry;
+
+typedef struct Waiter {
+        CapabilitiesDone done;
+        void *data;
+} Waiter;
+
+struct CapabilitiesCache {
+        Connection *connection;
+        ProcessSetup template;
+        char *directory;
+        GHashTable *known;     /* emulator -> Capabilities */
+        GHashTable *failed;    /* emulator -> gint64: the time of a binary that does not tell */
+        GHashTable *inquiries; /* emulator -> Inquiry */
+        GPtrArray *ending;     /* Asked: that are being ended */
+};
+
+/* Values */
+
+static Capabilities *capabilities_new(JsonObject *data) {
+        Capabilities *capabilities = g_new0(Capabilities, 1);
+        JsonArray *devices = json_array(data, "devices");
+        capabilities->n_references = 1;
+        capabilities->data = data;
+        capabilities->devices = g_hash_table_new(g_str_hash, g_str_equal);
+        for (guint i = 0; devices && i < json_array_get_length(devices); i++) {
+                JsonNode *node = json_array_get_element(devices, i);
+                if (json_node_get_value_type(node) == G_TYPE_STRING)
+                        g_hash_table_add(capabilities->devices, (void *) json_node_get_string(node));
+        }
+        return capabilities;
+}
+
+Capabilities *capabilities_ref(Capabilities *capabilities) {
+        capabilities->n_references++;
+        return capabilities;
+}
+
+void capabilities_unref(Capabilities *capabilities) {
+        if (--capabilities->n_references > 0)
+                return;
+        g_hash_table_unref(capabilities->devices);
+        json_object_unref(capabilities->data);
+        g_free(capabilities);
+}
+
+char *capabilities_text(const Capabilities *capabilities) {
+        return json_text(capabilities->data);
+}
+
+Capabilities *capabilities_parse(const char *text) {
+        g_autoptr(JsonNode) node = json_parse(text, -1, NULL);
+        JsonObject *data = node ? json_node_get_object(node) : NULL;
+        bool fine = json_string(data, "version") && json_array(data, "machines") && json_array(data, "devices") &&
+                    json_member(data, "cpus");
+        return fine ? capabilities_new(json_object_ref(data)) : NULL;
+}
+
+const char *capabilities_version(const Capabilities *capabilities) {
+        return json_string(capabilities->data, "version");
+}
+
+static JsonObject *object_at(JsonArray *array, guint i) {
+        JsonNode *node = json_array_get_element(array, i);
+        return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+static JsonObject *find_machine(const Capabilities *capabilities, const char *name) {
+        JsonArray *machines = json_array(capabilities->data, "machines");
+        for (guint i = 0; i < json_array_get_length(machines); i++) {
+                JsonObject *machine = object_at(machines, i);
+                if (g_strcmp0(json_string(machine, "name"), name) == 0 || g_strcmp0(json_string(machine, "alias"), name) == 0)
+                        return machine;
+        }
+        return NULL;
+}
+
+const char *capabilities_machine(const Capabilities *capabilities, const char *name) {
+        return json_string(find_machine(capabilities, name), "name");
+}
+
+bool capabilities_has_device(const Capabilities *capabilities, const char *driver) {
+        /* Other names that QEMU takes for a type: qdev_alias_table. */
+        static const char *const aliases[][2] = {
+                { "lsi", "lsi53c895a" },
+                { "ahci", "ich9-ahci" },
+                { "e1000-82540em", "e1000" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(aliases); i++)
+                if (strcmp(driver, aliases[i][0]) == 0)
+                        driver = aliases[i][1];
+        return g_hash_table_contains(capabilities->devices, driver);
+}
+
+bool capabilities_has_kvm(const Capabilities *capabilities) {
+        return json_array(json_member(capabilities->data, "cpus"), "kvm") != NULL;
+}
+
+static JsonArray *cpus_of(const Capabilities *capabilities, bool kvm) {
+        JsonObject *cpus = json_member(capabilities->data, "cpus");
+        JsonArray *found = json_array(cpus, kvm ? "kvm" : "tcg");
+        return found ? found : json_array(cpus, "tcg");
+}
+
+GPtrArray *capabilities_cpus(const Capabilities *capabilities, bool kvm) {
+        JsonArray *cpus = cpus_of(capabilities, kvm);
+        GPtrArray *names = g_ptr_array_new();
+        for (guint i = 0; cpus && i < json_array_get_length(cpus); i++)
+                if (json_string(object_at(cpus, i), "name"))
+                        g_ptr_array_add(names, (void *) json_string(object_at(cpus, i), "name"));
+        g_ptr_array_add(names, NULL);
+        return names;
+}
+
+/* Files: the binary's size and time are in them. */
+
+static char *file_of(const CapabilitiesCache *cache, const char *emulator) {
+        g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, emulator, -1);
+        return g_strdup_printf("%s/%.32s.json", cache->directory, digest);
+}
+
+static bool identify(const char *emulator, gint64 *size, gint64 *time) {
+        struct stat info;
+        if (stat(emulator, &info) < 0 || !S_ISREG(info.st_mode))
+                return false;
+        *size = info.st_size;
+        *time = (gint64) info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+        return true;
+}
+
+static bool is_fresh(const Capabilities *capabilities, const char *emulator) {
+        gint64 size, time;
+        return identify(emulator, &size, &time) && json_int(capabilities->data, "size", -1) == size &&
+               json_int(capabilities->data, "time", -1) == time &&
+               g_strcmp0(json_string(capabilities->data, "emulator"), emulator) == 0;
+}
+
+Capabilities *capabilities_find(CapabilitiesCache *cache, const char *emulator) {
+        Capabilities *known = g_hash_table_lookup(cache->known, emulator);
+        if (known && is_fresh(known, emulator))
+                return known;
+        g_hash_table_remove(cache->known, emulator);
+        g_autofree char *path = file_of(cache, emulator), *text = NULL;
+        g_autoptr(Capabilities) kept = g_file_get_contents(path, &text, NULL, NULL) ? capabilities_parse(text) : NULL;
+        if (!kept || !is_fresh(kept, emulator))
+                return NULL;
+        known = g_steal_pointer(&kept);
+        g_hash_table_insert(cache->known, g_strdup(emulator), known);
+        return known;
+}
+
+bool capabilities_are_settled(CapabilitiesCache *cache, const char *emulator) {
+        const gint64 *failed = g_hash_table_lookup(cache->failed, emulator);
+        gint64 size, time;
+        return capabilities_find(cache, emulator) || (failed && (!identify(emulator, &size, &time) || time == *failed));
+}
+
+/* Asking */
+
+static const char *const questions_of_tcg[] = { "query-version", "query-target", "query-machines", "qom-list-types",
+                                                "query-cpu-definitions" };
+static const char *const questions_of_kvm[] = { "query-kvm", "query-cpu-definitions" };
+
+static void next_question(Question *question);
+
+static void asked_free(Asked *asked) {
+        process_free(asked->process);
+        g_free(asked);
+}
+
+static void end_question(Question *question) {
+        g_clear_pointer(&question->monitor, monitor_free);
+        Asked *asked = g_steal_pointer(&question->asked);
+        if (!asked)
+                return;
+        if (asked->has_ended) {
+                asked_free(asked);
+                return;
+        }
+        asked->is_let_go = true;
+        g_ptr_array_add(asked->cache->ending, asked);
+        process_end(asked->process);
+}
+
+static void inquiry_free(Inquiry *inquiry) {
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
+                end_question(inquiry->questions + i);
+                g_clear_pointer(&inquiry->questions[i].answers, json_object_unref);
+        }
+        sd_event_source_disable_unref(inquiry->timeout);
+        g_ptr_array_unref(inquiry->waiting);
+        g_free(inquiry->emulator);
+        g_free(inquiry);
+}
+
+/* The members of each element of an answer that are kept. */
+static JsonArray *keep(JsonObject *answers, const char *question, const char *const *members) {
+        JsonArray *array = json_array(answers, question), *kept = json_array_new();
+        for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
+                JsonObject *object = object_at(array, i), *copy = json_object_new();
+                for (const char *const *member = members; *member; member++) {
+                        JsonNode *node = object ? json_object_get_member(object, *member) : NULL;
+                        if (node)
+                                json_object_set_member(copy, *member, json_node_copy(node));
+                }
+                json_array_add_object_element(kept, copy);
+        }
+        return kept;
+}
+
+static JsonArray *keep_names(JsonObject *answers, const char *question) {
+        JsonArray *array = json_array(answers, question), *kept = json_array_new();
+        for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
+                const char *name = json_string(object_at(array, i), "name");
+                if (name)
+                        json_array_add_string_element(kept, name);
+        }
+        return kept;
+}
+
+static Capabilities *assemble(Inquiry *inquiry) {
+        static const char *const of_machine[] = { "name",       "alias", "cpu-max", "default-cpu-type", "hotpluggable-cpus",
+                                                  "deprecated", NULL };
+        static const char *const of_cpu[] = { "name", "deprecated", "unavailable-features", NULL };
+        JsonObject *tcg = inquiry->questions[0].answers, *kvm = inquiry->questions[1].answers;
+        JsonObject *version = json_member(json_member(tcg, "query-version"), "qemu"), *cpus = json_object_new();
+        gint64 size = 0, time = 0;
+        identify(inquiry->emulator, &size, &time);
+        g_autofree char *number = g_strdup_printf("%d.%d.%d", (int) json_int(version, "major", 0),
+                                                  (int) json_int(version, "minor", 0), (int) json_int(version, "micro", 0));
+        JsonObject *data = json_make("emulator", 's', inquiry->emulator, "size", 'i', size, "time", 'i', time, "version", 's',
+                                     number, "target", 's', json_string(json_member(tcg, "query-target"), "arch"), NULL);
+        json_object_set_array_member(data, "machines", keep(tcg, "query-machines", of_machine));
+        json_object_set_array_member(data, "devices", keep_names(tcg, "qom-list-types"));
+        json_object_set_array_member(cpus, "tcg", keep(tcg, "query-cpu-definitions", of_cpu));
+        JsonObject *has_kvm = json_member(kvm, "query-kvm");
+        if (!inquiry->questions[1].failed && has_kvm && json_object_get_boolean_member_with_default(has_kvm, "enabled", FALSE))
+                json_object_set_array_member(cpus, "kvm", keep(kvm, "query-cpu-definitions", of_cpu));
+        json_add(data, "cpus", 'o', cpus, NULL);
+        return capabilities_new(data);
+}
+
+typedef struct Writing {
+        char *path, *text;
+} Writing;
+
+static void write_file(void *data, GError **error) {
+        Writing *writing = data;
+        g_file_set_contents_full(writing->path, writing->text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+}
+
+static void on_written(void *data, const GError *error) {
+        Writing *writing = data;
+        if (error)
+                log_warning("what a QEMU can do is not kept: %s", error->message);
+        g_free(writing->path);
+        g_free(writing->text);
+        g_free(writing);
+}
+
+/* Both ways are answered, or have failed. */
+static void conclude(Inquiry *inquiry) {
+        CapabilitiesCache *cache = inquiry->cache;
+        if (inquiry->questions[0].failed) {
+                gint64 size, time = 0;
+                log_warning("%s does not say what it can do; is it a QEMU?", inquiry->emulator);
+                identify(inquiry->emulator, &size, &time);
+                g_hash_table_insert(cache->failed, g_strdup(inquiry->emulator), g_memdup2(&time, sizeof time));
+        } else {
+                Capabilities *capabilities = assemble(inquiry);
+                Writing *writing = g_new0(Writing, 1);
+                *writing = (Writing){ .path = file_of(cache, inquiry->emulator), .text = capabilities_text(capabilities) };
+                g_hash_table_insert(cache->known, g_strdup(inquiry->emulator), capabilities);
+                worker_run(cache->connection->worker, write_file, on_written, writing);
+        }
+        g_autoptr(GPtrArray) waiting = g_ptr_array_ref(inquiry->waiting);
+        g_hash_table_remove(cache->inquiries, inquiry->emulator);
+        for (guint i = 0; i < waiting->len; i++) {
+                Waiter *waiter = waiting->pdata[i];
+                if (waiter->done)
+                        waiter->done(waiter->data);
+        }
+}
+
+static bool is_answered(const Inquiry *inquiry) {
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
+                const Question *question = inquiry->questions + i;
+                size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
+                if (!question->failed && question->step < n)
+                        return false;
+        }
+        return true;
+}
+
+static int on_answered(sd_event_source *source, void *data) {
+        Inquiry *inquiry = data;
+        (void) source;
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++)
+                end_question(inquiry->questions + i);
+        conclude(inquiry);
+        return 0;
+}
+
+/* From the loop: a callback of what is freed then may be on the stack. */
+static void check_answered(Inquiry *inquiry) {
+        if (!is_answered(inquiry))
+                return;
+        sd_event_source_disable_unref(inquiry->timeout);
+        inquiry->timeout = NULL;
+        sd_event_add_defer(inquiry->cache->connection->event, &inquiry->timeout, on_answered, inquiry);
+}
+
+static void on_answer(void *data, JsonObject *answer, const GError *error) {
+        Question *question = data;
+        const char *const *names = question->kvm ? questions_of_kvm : questions_of_tcg;
+        if (error) {
+                question->failed = true;
+                check_answered(question->inquiry);
+                return;
+        }
+        json_object_set_member(question->answers, names[question->step],
+                               json_node_copy(json_object_get_member(answer, "return")));
+        question->step++;
+        next_question(question);
+}
+
+static void next_question(Question *question) {
+        const char *const *names = question->kvm ? questions_of_kvm : questions_of_tcg;
+        size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
+        if (question->step == n) {
+                check_answered(question->inquiry);
+                return;
+        }
+        const char *name = names[question->step];
+        JsonObject *arguments = strcmp(name, "qom-list-types") == 0
+                                                ? json_make("implements", 's', "device", "abstract", 'b', FALSE, NULL)
+                                                : NULL;
+        monitor_command(question->monitor, name, arguments, -1, on_answer, question);
+}
+
+static void on_ready(void *data) {
+        next_question(data);
+}
+
+static void on_event(void *data, const char *name, JsonObject *arguments) {
+        (void) data;
+        (void) name;
+        (void) arguments;
+}
+
+static void on_closed(void *data, const GError *error) {
+        Question *question = data;
+        (void) error;
+        question->failed = true;
+        check_answered(question->inquiry);
+}
+
+static const MonitorListener listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
+
+static void on_ended(void *data, int status) {
+        Asked *asked = data;
+        (void) status;
+        asked->has_ended = true; /* what it has not answered, its monitor tells */
+        if (asked->is_let_go)
+                g_ptr_array_remove(asked->cache->ending, asked);
+}
+
+static bool ask(Question *question, GError **error) {
+        CapabilitiesCache *cache = question->inquiry->cache;
+        int pair[2];
+        g_autofd int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return virtbus_error_set_errno(error, errno, "%s cannot be asked", question->inquiry->emulator);
+        g_autofd int theirs = pair[1];
+        g_autofree char *chardev = g_strdup_printf("socket,id=monitor,fd=%d", theirs);
+        char *const arguments[] = { question->inquiry->emulator,
+                                    "-S",
+                                    "-no-user-config",
+                                    "-nodefaults",
+                                    "-nographic",
+                                    "-machine",
+                                    question->kvm ? "none,accel=kvm" : "none,accel=tcg",
+                                    "-chardev",
+                                    chardev,
+                                    "-mon",
+                                    "chardev=monitor,mode=control",
+                                    NULL };
+        ProcessSetup setup = cache->template;
+        setup.arguments = arguments;
+        setup.fds = &theirs;
+        setup.n_fds = 1;
+        setup.log = log;
+        question->answers = json_object_new();
+        question->monitor = monitor_new(cache->connection->event, pair[0], &listener, question);
+        Asked *asked = g_new0(Asked, 1);
+        asked->cache = cache;
+        asked->process = process_new(cache->connection->event, &setup, on_ended, asked, error);
+        if (!asked->process) {
+                g_free(asked);
+                return false;
+        }
+        question->asked = asked;
+        process_go(asked->process);
+        return true;
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Inquiry *inquiry = data;
+        (void) source;
+        (void) usec;
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
+                Question *question = inquiry->questions + i;
+                size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
+                question->failed |= question->step < n;
+        }
+        check_answered(inquiry);
+        return 0;
+}
+
+void capabilities_request(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data) {
+        Inquiry *inquiry = g_hash_table_lookup(cache->inquiries, emulator);
+        Waiter *waiter = g_new0(Waiter, 1);
+        *waiter = (Waiter){ done, data };
+        if (inquiry) {
+                g_ptr_array_add(inquiry->waiting, waiter);
+                return;
+        }
+        inquiry = g_new0(Inquiry, 1);
+        *inquiry = (Inquiry){ .cache = cache, .emulator = g_strdup(emulator), .waiting = g_ptr_array_new_with_free_func(g_free) };
+        g_ptr_array_add(inquiry->waiting, waiter);
+        g_hash_table_insert(cache->inquiries, inquiry->emulator, inquiry);
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
+                g_autoptr(GError) error = NULL;
+                Question *question = inquiry->questions + i;
+                *question = (Question){ .inquiry = inquiry, .kvm = i == 1 };
+                if (!ask(question, &error)) {
+                        log_warning("%s", error->message);
+                        question->failed = true;
+                }
+        }
+        if (is_answered(inquiry))
+                check_answered(inquiry);
+        else
+                sd_event_add_time_relative(cache->connection->event, &inquiry->timeout, CLOCK_MONOTONIC, CAPABILITIES_TIMEOUT, 0,
+                                           on_timeout, inquiry);
+}
+
+void capabilities_forget(CapabilitiesCache *cache, const void *data) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, cache->inquiries);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Inquiry *inquiry = value;
+                for (guint i = 0; i < inquiry->waiting->len; i++)
+                        if (((Waiter *) inquiry->waiting->pdata[i])->data == data)
+                                ((Waiter *) inquiry->waiting->pdata[i])->done = NULL;
+        }
+}
+
+CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessSetup *template) {
+        CapabilitiesCache *cache = g_new0(CapabilitiesCache, 1);
+        cache->connection = connection;
+        cache->template = *template;
+        cache->directory = g_build_filename(connection->state_directory, "capabilities", NULL);
+        cache->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) capabilities_unref);
+        cache->failed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        cache->inquiries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) inquiry_free);
+        cache->ending = g_ptr_array_new_with_free_func((GDestroyNotify) asked_free);
+        if (g_mkdir_with_parents(cache->directory, 0700) < 0)
+                log_warning("directory %s cannot be made: what QEMUs can do is asked again each time", cache->directory);
+        return cache;
+}
+
+void capabilities_cache_free(CapabilitiesCache *cache) {
+        g_hash_table_unref(cache->inquiries);
+        g_hash_table_unref(cache->known);
+        g_hash_table_unref(cache->failed);
+        g_ptr_array_unref(cache->ending);
+        g_free(cache->directory);
+        g_free(cache);
+}
+
+/* libvirt's documents */
+
+static xmlNode *add(xmlNode *parent, const char *name, const char *text) {
+        return xmlNewTextChild(parent, NULL, (const xmlChar *) name, (const xmlChar *) text);
+}
+
+static void set_yes(xmlNode *element, const char *name, bool yes) {
+        xml_set_attribute(element, name, yes ? "yes" : "no");
+}
+
+static void set_number(xmlNode *element, const char *name, gint64 number) {
+        g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, number);
+        xml_set_attribute(element, name, text);
+}
+
+static bool is_32_bit(const Capabilities *capabilities) {
+        return g_strcmp0(json_string(capabilities->data, "target"), "i386") == 0;
+}
+
+static void add_guest(xmlNode *root, const Capabilities *capabilities, const char *emulator) {
+        xmlNode *guest = add(root, "guest", NULL), *arch;
+        JsonArray *machines = json_array(capabilities->data, "machines");
+        add(guest, "os_type", "hvm");
+        arch = add(guest, "arch", NULL);
+        xml_set_attribute(arch, "name", is_32_bit(capabilities) ? "i686" : json_string(capabilities->data, "target"));
+        add(arch, "wordsize", is_32_bit(capabilities) ? "32" : "64");
+        add(arch, "emulator", emulator);
+        for (guint i = 0; i < json_array_get_length(machines); i++) {
+                JsonObject *machine = object_at(machines, i);
+                const char *names[] = { json_string(machine, "name"), json_string(machine, "alias") };
+                for (size_t which = 0; which < G_N_ELEMENTS(names) && names[0] && strcmp(names[0], "none") != 0; which++) {
+                        if (!names[which])
+                                continue;
+                        xmlNode *element = add(arch, "machine", names[which]);
+                        if (which == 1)
+                                xml_set_attribute(element, "canonical", names[0]);
+                        set_number(element, "maxCpus", json_int(machine, "cpu-max", 1));
+                }
+        }
+        xml_set_attribute(add(arch, "domain", NULL), "type", "qemu");
+        if (capabilities_has_kvm(capabilities))
+                xml_set_attribute(add(arch, "domain", NULL), "type", "kvm");
+        xmlNode *features = add(guest, "features", NULL), *acpi = add(features, "acpi", NULL);
+        xml_set_attribute(acpi, "default", "on");
+        xml_set_attribute(acpi, "toggle", "yes");
+        add(features, "pae", NULL);
+}
+
+/* SMBIOS' UUID is for root alone; systemd's machine ID stands for it. */
+static void add_host(xmlNode *root) {
+        xmlNode *host = add(root, "host", NULL), *cpu;
+        struct utsname system;
+        sd_id128_t id;
+        if (sd_id128_get_machine_app_specific(SD_ID128_MAKE(0b, 5e, 7d, 1c, 6c, 3f, 4e, 0a, 9d, 21, 55, 0f, 3a, 77, 42, e8),
+                                              &id) >= 0)
+                add(host, "uuid", SD_ID128_TO_UUID_STRING(id));
+        cpu = add(host, "cpu", NULL);
+        if (uname(&system) == 0)
+                add(cpu, "arch", system.machine);
+        xmlNode *topology = add(cpu, "topology", NULL);
+        set_number(topology, "sockets", 1);
+        set_number(topology, "cores", g_get_num_processors());
+        set_number(topology, "threads", 1);
+}
+
+char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators) {
+        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
+        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "capabilities", NULL);
+        xmlDocSetRootElement(document, root);
+        add_host(root);
+        for (const char *const *emulator = emulators; *emulator; emulator++) {
+                const Capabilities *capabilities = capabilities_find(cache, *emulator);
+                if (capabilities)
+                        add_guest(root, capabilities, *emulator);
+        }
+        return xml_document_text(document);
+}
+
+/* One value of an enumeration, where QEMU has the device that it needs. */
+typedef struct Choice {
+        const char *value, *device; /* NULL: always there */
+} Choice;
+
+typedef struct Enumeration {
+        const char *element, *name;
+        Choice choices[14];
+} Enumeration;
+
+static const Enumeration enumerations[] = {
+        { "disk", "diskDevice", { { "disk", NULL }, { "cdrom", NULL }, { "floppy", "floppy" }, { "lun", "scsi-block" } } },
+        { "disk",
+          "bus",
+          { { "ide", "ide-hd" },
+            { "fdc", "floppy" },
+            { "scsi", "scsi-hd" },
+            { "virtio", "virtio-blk-pci" },
+            { "usb", "usb-storage" },
+            { "sata", "ahci" } } },
+        { "disk", "model", { { "virtio", NULL }, { "virtio-transitional", NULL }, { "virtio-non-transitional", NULL } } },
+        { "graphics", "type", { { "vnc", NULL }, { "spice", "qxl" }, { "egl-headless", NULL }, { "dbus", NULL } } },
+        { "video",
+          "modelType",
+          { { "vga", "VGA" },
+            { "cirrus", "cirrus-vga" },
+            { "vmvga", "vmware-svga" },
+            { "qxl", "qxl-vga" },
+            { "virtio", "virtio-gpu-pci" },
+            { "none", NULL },
+            { "bochs", "bochs-display" },
+            { "ramfb", "ramfb" } } },
+        { "hostdev", "mode", { { "subsystem", NULL } } },
+        { "hostdev", "subsysType", { { "usb", "usb-host" }, { "pci", "vfio-pci" }, { "scsi", "scsi-generic" } } },
+        { "rng",
+          "model",
+          { { "virtio", "virtio-rng-pci" },
+            { "virtio-transitional", "virtio-rng-pci" },
+            { "virtio-non-transitional", "virtio-rng-pci" } } },
+        { "rng", "backendModel", { { "random", NULL }, { "egd", NULL }, { "builtin", NULL } } },
+        { "filesystem", "driverType", { { "path", "virtio-9p-pci" }, { "virtiofs", "vhost-user-fs-pci" } } },
+        { "tpm", "model", { { "tpm-tis", "tpm-tis" }, { "tpm-crb", "tpm-crb" } } },
+        { "tpm", "backendModel", { { "external", NULL } } },
+        { "redirdev", "bus", { { "usb", "usb-redir" } } },
+        { "channel", "type", { { "pty", NULL }, { "unix", NULL }, { "spicevmc", "qxl" } } },
+};
+
+static void add_choices(xmlNode *parent, const Enumeration *enumeration, const Capabilities *capabilities) {
+        xmlNode *element = add(parent, "enum", NULL);
+        xml_set_attribute(element, "name", enumeration->name);
+        for (const Choice *choice = enumeration->choices; choice->value; choice++)
+                if (!choice->device || capabilities_has_device(capabilities, choice->device))
+                        add(element, "value", choice->value);
+}
+
+static void add_mode(xmlNode *cpu, const char *name, bool supported) {
+        xmlNode *mode = add(cpu, "mode", NULL);
+        xml_set_attribute(mode, "name", name);
+        set_yes(mode, "supported", supported);
+}
+
+static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) {
+        xmlNode *cpu = add(root, "cpu", NULL), *custom;
+        JsonArray *cpus = cpus_of(capabilities, kvm);
+        add_mode(cpu, "host-passthrough", kvm);
+        add_mode(cpu, "maximum", true);
+        add_mode(cpu, "host-model", true);
+        custom = add(cpu, "mode", NULL);
+        xml_set_attribute(custom, "name", "custom");
+        set_yes(custom, "supported", true);
+        for (guint i = 0; cpus && i < json_array_get_length(cpus); i++) {
+                JsonObject *model = object_at(cpus, i);
+                const char *name = json_string(model, "name");
+                JsonArray *missing = json_array(model, "unavailable-features");
+                if (!name || strcmp(name, "host") == 0 || strcmp(name, "max") == 0 || strcmp(name, "base") == 0)
+                        continue;
+                xmlNode *element = add(custom, "model", name);
+                if (missing)
+                        set_yes(element, "usable", json_array_get_length(missing) == 0);
+                else
+                        xml_set_attribute(element, "usable", "unknown");
+                set_yes(element, "deprecated", json_object_get_boolean_member_with_default(model, "deprecated", FALSE));
+        }
+}
+
+char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *name, bool kvm,
+                              GError **error) {
+        static const char *const elements[] = { "disk",       "graphics", "video",    "hostdev", "rng",
+                                                "filesystem", "tpm",      "redirdev", "channel" };
+        JsonObject *machine = find_machine(capabilities, name);
+        if (!machine) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "%s (QEMU %s) has no machine '%.64s'", emulator,
+                                  capabilities_version(capabilities), name);
+                return NULL;
+        }
+        if (kvm && !capabilities_has_kvm(capabilities)) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "%s cannot use KVM on this host; use qemu", emulator);
+                return NULL;
+        }
+        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
+        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "domainCapabilities", NULL), *os, *devices;
+        xmlDocSetRootElement(document, root);
+        add(root, "path", emulator);
+        add(root, "domain", kvm ? "kvm" : "qemu");
+        add(root, "machine", json_string(machine, "name"));
+        add(root, "arch", is_32_bit(capabilities) ? "i686" : json_string(capabilities->data, "target"));
+        set_number(add(root, "vcpu", NULL), "max", json_int(machine, "cpu-max", 1));
+        set_yes(add(root, "iothreads", NULL), "supported", true);
+        os = add(root, "os", NULL);
+        set_yes(os, "supported", true);
+        set_yes(add(os, "loader", NULL), "supported", true);
+        add_cpus(root, capabilities, kvm);
+        devices = add(root, "devices", NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(elements); i++) {
+                xmlNode *element = add(devices, elements[i], NULL);
+                set_yes(element, "supported", true);
+                for (size_t j = 0; j < G_N_ELEMENTS(enumerations); j++)
+                        if (strcmp(enumerations[j].element, elements[i]) == 0)
+                                add_choices(element, enumerations + j, capabilities);
+        }
+        xmlNode *features = add(root, "features", NULL);
+        set_yes(add(features, "vmcoreinfo", NULL), "supported", capabilities_has_device(capabilities, "vmcoreinfo"));
+        set_yes(add(features, "genid", NULL), "supported", capabilities_has_device(capabilities, "vmgenid"));
+        return xml_document_text(document);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a QEMU binary can do: asked once over QMP, without and with KVM at the same time, and kept in a file for as long as the
+ * binary has the same size and time. A running guest keeps what its own QEMU has said, whatever becomes of the binary. */
+
+#include "connection.h"
+#include "json.h"
+#include "process.h"
+
+/* How many machines, devices or processors of a QEMU are believed; and how long it may take to answer, in microseconds. */
+#define CAPABILITIES_ITEMS_MAX 8192
+#define CAPABILITIES_TIMEOUT (30 * UINT64_C(1000000))
+
+typedef struct Capabilities Capabilities;
+typedef struct CapabilitiesCache CapabilitiesCache;
+
+Capabilities *capabilities_ref(Capabilities *capabilities);
+void capabilities_unref(Capabilities *capabilities);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Capabilities, capabilities_unref)
+
+/* As text, to be kept with a guest, and back; NULL where it is not what capabilities_text makes. */
+char *capabilities_text(const Capabilities *capabilities);
+Capabilities *capabilities_parse(const char *text);
+
+/* TEMPLATE says whom a QEMU that is asked runs as. Files lie in a directory of the connection's state. */
+CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessSetup *template);
+void capabilities_cache_free(CapabilitiesCache *cache);
+
+/* What is known of a binary as it is now, or NULL. Borrowed until the cache changes. */
+Capabilities *capabilities_find(CapabilitiesCache *cache, const char *emulator);
+
+/* Whether it is known, or the binary as it is now has been asked in vain. */
+bool capabilities_are_settled(CapabilitiesCache *cache, const char *emulator);
+
+/* Asks a binary, unless that is being done, and calls DONE (which may be NULL) when it has answered, or will not. */
+typedef void (*CapabilitiesDone)(void *data);
+void capabilities_request(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data);
+
+/* Drops the calls that are to be made with DATA. */
+void capabilities_forget(CapabilitiesCache *cache, const void *data);
+
+const char *capabilities_version(const Capabilities *capabilities);
+
+/* The machine of a name or alias, by its own name; NULL where there is none. */
+const char *capabilities_machine(const Capabilities *capabilities, const char *name);
+
+bool capabilities_has_device(const Capabilities *capabilities, const char *driver);
+
+/* The names of the processors it knows, NULL at the end; the strings are borrowed. */
+GPtrArray *capabilities_cpus(const Capabilities *capabilities, bool kvm);
+bool capabilities_has_kvm(const Capabilities *capabilities);
+
+/* libvirt's documents: of the host and all binaries; of one machine of one binary. */
+char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators);
+char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *machine, bool kvm,
+                              GError **error);

@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a QEMU can do: asked once, kept with each running guest, told as libvirt's documents.
+
+The QEMU is a real one behind a script of this test, which counts how often it is asked. Usage: below tests/with-bus."""
+
+import os
+import re
+import shlex
+import subprocess
+import xml.etree.ElementTree as ET
+
+from rig import NAME, ROOT, Bus, Hypervisor, contains, expect, run
+
+bus = Bus()
+qemu = Hypervisor(bus, "qemu")
+CONNECTION = f"{NAME}.Connection"
+WORK = os.path.join(ROOT, "emulators")
+os.makedirs(WORK, mode=0o711)
+EMULATOR, ASKED = os.path.join(WORK, "qemu"), os.path.join(WORK, "asked")
+state = {}
+
+
+def install(more=""):
+    """(Over)writes the binary: another size and time make it another one."""
+    with open(ASKED, "a", encoding="utf-8"):
+        os.chmod(ASKED, 0o666)
+    with open(EMULATOR + ".new", "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\ncase "$*" in *none,accel=*) echo "$*" >> {ASKED};; esac\nexec /usr/bin/qemu-system-x86_64 "$@"\n{more}')
+    os.chmod(EMULATOR + ".new", 0o755)
+    os.rename(EMULATOR + ".new", EMULATOR)
+
+
+def times_asked():
+    with open(ASKED, encoding="utf-8") as file:
+        return len(file.readlines())
+
+
+def document(name):
+    return qemu.document(name, devices=f"<emulator>{EMULATOR}</emulator>")
+
+
+def status_file(domain):
+    return f"{ROOT}/qemu/run/qemu/domains/{bus.get(domain, 'Domain', 'UUID')}.xml"
+
+
+def a_binary_is_asked_once_without_and_with_kvm():
+    install()
+    state["domain"] = qemu.define(document("first"))
+    assert times_asked() == 2, open(ASKED, encoding="utf-8").read()
+    qemu.define(document("second"))
+    qemu.do(state["domain"], "Start", paused=True)
+    assert times_asked() == 2
+
+
+def a_running_guest_keeps_the_answer_whatever_becomes_of_the_binary():
+    contains(open(status_file(state["domain"]), encoding="utf-8").read(), "<capabilities>", "virtio-blk-pci")
+    install("# another one\n")
+    qemu.kill_driver()
+    assert bus.get(state["domain"], "Domain", "State") == "paused"
+    qemu.do(state["domain"], "Resume")
+    assert times_asked() == 2
+    qemu.define(document("third"))  # which would run on the new one
+    assert times_asked() == 4
+    qemu.kill_driver()
+    qemu.define(document("fourth"))  # known from the file
+    assert times_asked() == 4
+
+
+def a_guest_without_the_answer_is_left_alone():
+    path = status_file(state["domain"])
+    pid = int(re.search(r' pid="(\d+)"', open(path, encoding="utf-8").read()).group(1))
+
+    with open(path, encoding="utf-8") as file:
+        text = re.sub(r"<capabilities>.*?</capabilities>", "", file.read(), flags=re.DOTALL)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    qemu.kill_driver()
+    assert bus.get(state["domain"], "Domain", "State") == "running"
+    contains(expect("HypervisorFailed", qemu.do, state["domain"], "Suspend"), "'first'", "what its QEMU can do", "Destroy")
+    os.kill(pid, 0)
+    assert times_asked() == 4
+    with open(f"{ROOT}/log", encoding="utf-8") as log:
+        contains(log.read(), "domain 'first': its status does not say what its QEMU can do")
+    qemu.do(state["domain"], "Destroy")
+
+
+def a_binary_that_is_no_qemu_is_asked_once_and_told():
+    path = os.path.join(WORK, "not-qemu")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexit 3\n")
+    os.chmod(path, 0o755)
+    domain = qemu.define(qemu.document("odd", devices=f"<emulator>{path}</emulator>"))
+    assert bus.get(domain, "Domain", "Machine") == "pc"  # nobody knows its version
+    contains(expect("HypervisorFailed", qemu.do, domain, "Start"), "QEMU has ended")
+    with open(f"{ROOT}/log", encoding="utf-8") as log:
+        contains(log.read(), "not-qemu does not say what it can do")
+
+
+def what_it_lacks_is_refused_by_name():
+    contains(expect("Unsupported", qemu.define, qemu.document("none").replace("'pc'", "'pc-i440fx-99.0'")), "<type>", "pc-i440fx-99.0", "QEMU 7")
+    vmxnet = "<interface type='user'><model type='i82550'/></interface>"
+    qemu.do(qemu.define(qemu.document("known", devices=vmxnet)), "Undefine")
+    contains(expect("Unsupported", qemu.define, qemu.document("unknown", devices="<interface type='user'><model type='igb'/></interface>")),
+             "<interface>", "no device 'igb'", "7.")
+
+
+def documents_are_libvirts():
+    root = ET.fromstring(bus.call(qemu.path, CONNECTION, "GetCapabilities"))
+    assert root.tag == "capabilities" and root.find("host/cpu/arch").text == os.uname().machine
+    guest = [g for g in root.findall("guest") if g.find("arch").get("name") == "x86_64"][0]
+    machines = {m.text: m.get("canonical") for m in guest.findall("arch/machine")}
+    assert machines["pc"] in machines and machines["q35"].startswith("pc-q35-") and "none" not in machines
+    assert "qemu" in [d.get("type") for d in guest.findall("arch/domain")]
+    root = ET.fromstring(bus.call(qemu.path, CONNECTION, "GetDomainCapabilities", "ssss", "", "", "q35", "qemu"))
+    assert root.tag == "domainCapabilities" and root.find("machine").text == machines["q35"] and root.find("domain").text == "qemu"
+    buses = [v.text for e in root.findall("devices/disk/enum") if e.get("name") == "bus" for v in e]
+    assert {"virtio", "scsi", "sata", "ide"} <= set(buses), buses
+    models = [m.text for m in root.findall("cpu/mode/model")]
+    assert "qemu64" in models and "qemu64" in bus.call(qemu.path, CONNECTION, "GetCPUModels", "s", "")
+    for arguments, name, part in ((("/bin/false-qemu", "", "", ""), "Unsupported", "/bin/false-qemu"), (("", "vax", "", ""), "Unsupported", "vax"),
+                                  (("", "", "isapcx", "qemu"), "Unsupported", "isapcx"), (("", "", "", "xen"), "InvalidArgument", "xen")):
+        contains(expect(name, bus.call, qemu.path, CONNECTION, "GetDomainCapabilities", "ssss", *arguments), part)
+    contains(expect("Unsupported", bus.call, "/org/virtbus1/test", CONNECTION, "GetCapabilities"), "test")
+
+
+def a_document_is_shown_as_a_command_line_that_runs():
+    native = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", qemu.document("shown", devices="<serial type='pty'/>"))
+    words = shlex.split(native.replace("\\\n", " "))
+    assert words[0] == "/usr/bin/qemu-system-x86_64" and "isa-serial" in native, native
+    contains(expect("InvalidArgument", bus.call, qemu.path, CONNECTION, "DomainXMLToNative", "ss", "vmware", "<domain/>"), "qemu-argv")
+    contains(expect("InvalidXML", bus.call, qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", "<domain/>"), "line 1")
+    contains(expect("Unsupported", bus.call, "/org/virtbus1/test", CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", "<domain/>"), "test")
+    # As it stands, in a shell, until its monitor is told to quit.
+    process = subprocess.Popen(["/bin/sh", "-c", f"cd {WORK} && exec {native}"], stderr=subprocess.PIPE, text=True)
+    process.terminate()
+    assert process.wait() in (0, -15), process.stderr.read()
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+     and value.__name__ not in ("install", "times_asked", "document", "status_file")])
