@@ -12,6 +12,7 @@
 
 #include "bus.h"
 #include "command-line.h"
+#include "from-native.h"
 #include "guest-object.h"
 #include "hardware.h"
 #include "log.h"
@@ -1070,6 +1071,13 @@ static char *to_native(Connection *connection, const Definition *definition, xml
         return text;
 }
 
+static char *to_document(Connection *connection, const char *text, GError **error) {
+        g_autoptr(xmlDoc) document = from_native(text, error);
+        bool fine = document && complete(connection, document, error);
+        g_autoptr(Definition) definition = fine ? definition_from_document(document, error) : NULL;
+        return definition ? g_strdup(definition->xml) : NULL;
+}
+
 static bool check(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
         g_autofree char *emulator = command_line_emulator(definition);
         CommandLine *line = translate(connection, definition, document, error);
@@ -1150,6 +1158,7 @@ const Hypervisor qemu_hypervisor = {
         .domain_capabilities = get_domain_capabilities,
         .cpu_models = get_cpu_models,
         .to_native = to_native,
+        .from_native = to_document,
         .check = check,
         .start = start,
         .reattach = reattach,

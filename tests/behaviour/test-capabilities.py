@@ -137,5 +137,41 @@ def a_document_is_shown_as_a_command_line_that_runs():
     assert process.wait() in (0, -15), process.stderr.read()
 
 
+def from_native(text):
+    return bus.call(qemu.path, CONNECTION, "DomainXMLFromNative", "ss", "qemu-argv", text)
+
+
+def a_command_line_becomes_a_document():
+    xml = from_native("qemu-system-x86_64 -enable-kvm -M q35 -m 2G -smp 2,cores=2 -name 'my guest' -drive file=/tmp/a.qcow2,format=qcow2,if=virtio "
+                      "-cdrom /tmp/b.iso -nic user,model=virtio-net-pci,mac=52:54:00:11:22:33 -device usb-tablet -vga qxl -vnc :1 -serial mon:stdio "
+                      "-boot d,menu=on -device virtio-rng-pci,rng=r -object rng-random,id=r,filename=/dev/urandom -daemonize")
+    root = ET.fromstring(xml)
+    assert root.get("type") == "kvm" and root.find("name").text == "my guest" and root.find("memory").text == "2097152"
+    assert root.find("os/type").get("machine").startswith("pc-q35-") and root.find("vcpu").text == "2"
+    disks = {d.find("target").get("dev"): d for d in root.findall("devices/disk")}
+    assert disks["vda"].find("driver").get("type") == "qcow2" and disks["hdc"].get("device") == "cdrom", xml
+    assert root.find("devices/interface/mac").get("address") == "52:54:00:11:22:33"
+    assert root.find("devices/graphics").get("port") == "5901" and root.find("devices/rng/backend").text == "/dev/urandom"
+    assert root.find("devices/controller[@type='usb']/address") is not None  # it is complete
+    # What is made of a document leads back to it.
+    document = qemu.document("round", devices=(
+        "<disk type='file'><driver type='qcow2'/><source file='/tmp/x.qcow2'/><target dev='vda' bus='virtio'/></disk>"
+        "<interface type='user'><mac address='52:54:00:00:00:09'/><model type='virtio'/></interface><serial type='pty'/>"
+        "<channel type='unix'><source mode='bind' path='/tmp/c'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+        "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng><input type='tablet' bus='usb'/>"), uuid="6f0ad5d8-4f0d-4bd4-8f5f-4b7a2bb8a3e1")
+    native = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", document)
+    again = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", from_native(native))
+
+    def devices(text):
+        return sorted(w for w in shlex.split(text.replace("\\\n", " ")) if w.startswith(("{", "pc-")))
+    assert devices(native) == devices(again), (native, again)
+    for text, name, parts in (("", "InvalidArgument", ["command line"]), ("ls -l", "InvalidArgument", ["'ls'"]), ("qemu-system-x86_64 -m", "InvalidArgument", ["-m", "no value"]),
+                              ("qemu-system-x86_64 -m lots", "InvalidArgument", ["lots"]), ("qemu-system-x86_64 -frobnicate", "Unsupported", ["-frobnicate"]),
+                              ("qemu-system-x86_64 -device nvme,drive=x", "Unsupported", ["nvme"]), ("qemu-system-x86_64 -drive file=/x,copy=on", "Unsupported", ["copy"]),
+                              ("qemu-system-x86_64 disk.img", "InvalidArgument", ["disk.img"]), ("qemu-system-x86_64 -device virtio-net-pci,netdev=no", "InvalidArgument", ["'no'"]),
+                              ("qemu-system-x86_64 'unclosed", "InvalidArgument", ["command line"])):
+        contains(expect(name, from_native, text), *parts)
+
+
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-     and value.__name__ not in ("install", "times_asked", "document", "status_file")])
+     and value.__name__ not in ("install", "times_asked", "document", "status_file", "from_native")])
