@@ -37,7 +37,7 @@ void builder_unsupported(Builder *builder, const xmlNode *element, const char *f
 
 void builder_not_here(Builder *builder, const xmlNode *element, const char *what) {
         if (builder->files)
-                builder_unsupported(builder, element, "the QEMU driver cannot start a guest with %s yet", what);
+                builder_unsupported(builder, element, "the QEMU driver cannot yet start a guest with %s", what);
 }
 
 /* Reading: marks are in the nodes' _private. */

@@ -23,7 +23,9 @@ def ask(member, signature="", *arguments, domain=None):
 
 
 def connected(domain=None):
-    return bus.get(f"{domain or state['domain']}/guest", "Domain.Guest", "Connected")
+    """None where there is no agent's object (yet)."""
+    domain = domain or state["domain"]
+    return bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected")
 
 
 def wait_connected(domain, value):
@@ -133,6 +135,8 @@ def who_may_not_ask_is_refused():
 
 def a_restarted_driver_finds_the_agent():
     qemu.kill_driver()
+    bus.settle()
+    bus.signals.clear()  # those told before the driver's end
     wait_connected(state["domain"], True)
     assert bus.get(f"{state['domain']}/guest", "Domain.Guest", "AgentResponseTimeout") == -2
     assert ask("GetHostName") == "guest"
