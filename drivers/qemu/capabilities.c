@@ -16,6 +16,7 @@
 struct Capabilities {
         unsigned n_references;
         JsonObject *data;
+        char *text;          /* of data: every status file has it, and making it costs a millisecond */
         GHashTable *devices; /* char *: of data */
 };
 
@@ -63,11 +64,12 @@ struct CapabilitiesCache {
 
 /* Values */
 
-static Capabilities *capabilities_new(JsonObject *data) {
+static Capabilities *capabilities_new(JsonObject *data, char *text) {
         Capabilities *capabilities = g_new0(Capabilities, 1);
         JsonArray *devices = json_array(data, "devices");
         capabilities->n_references = 1;
         capabilities->data = data;
+        capabilities->text = text;
         capabilities->devices = g_hash_table_new(g_str_hash, g_str_equal);
         for (guint i = 0; devices && i < json_array_get_length(devices); i++) {
                 JsonNode *node = json_array_get_element(devices, i);
@@ -87,11 +89,12 @@ void capabilities_unref(Capabilities *capabilities) {
                 return;
         g_hash_table_unref(capabilities->devices);
         json_object_unref(capabilities->data);
+        g_free(capabilities->text);
         g_free(capabilities);
 }
 
-char *capabilities_text(const Capabilities *capabilities) {
-        return json_text(capabilities->data);
+const char *capabilities_text(const Capabilities *capabilities) {
+        return capabilities->text;
 }
 
 Capabilities *capabilities_parse(const char *text) {
@@ -99,7 +102,7 @@ Capabilities *capabilities_parse(const char *text) {
         JsonObject *data = node ? json_node_get_object(node) : NULL;
         bool fine = json_string(data, "version") && json_array(data, "machines") && json_array(data, "devices") &&
                     json_member(data, "cpus");
-        return fine ? capabilities_new(json_object_ref(data)) : NULL;
+        return fine ? capabilities_new(json_object_ref(data), g_strdup(text)) : NULL;
 }
 
 const char *capabilities_version(const Capabilities *capabilities) {
@@ -239,16 +242,20 @@ static void inquiry_free(Inquiry *inquiry) {
         g_free(inquiry);
 }
 
-/* The members of each element of an answer that are kept. */
+/* The plain members of each element of an answer that are kept, and of a processor model whether it lacks nothing here. Every
+ * status file has them: they are few. */
 static JsonArray *keep(JsonObject *answers, const char *question, const char *const *members) {
         JsonArray *array = json_array(answers, question), *kept = json_array_new();
         for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
                 JsonObject *object = object_at(array, i), *copy = json_object_new();
                 for (const char *const *member = members; *member; member++) {
                         JsonNode *node = object ? json_object_get_member(object, *member) : NULL;
-                        if (node)
+                        if (node && JSON_NODE_HOLDS_VALUE(node))
                                 json_object_set_member(copy, *member, json_node_copy(node));
                 }
+                JsonArray *missing = json_array(object, "unavailable-features");
+                if (missing)
+                        json_object_set_boolean_member(copy, "usable", json_array_get_length(missing) == 0);
                 json_array_add_object_element(kept, copy);
         }
         return kept;
@@ -265,9 +272,8 @@ static JsonArray *keep_names(JsonObject *answers, const char *question) {
 }
 
 static Capabilities *assemble(Inquiry *inquiry) {
-        static const char *const of_machine[] = { "name",       "alias", "cpu-max", "default-cpu-type", "hotpluggable-cpus",
-                                                  "deprecated", NULL };
-        static const char *const of_cpu[] = { "name", "deprecated", "unavailable-features", NULL };
+        static const char *const of_machine[] = { "name", "alias", "cpu-max", NULL };
+        static const char *const of_cpu[] = { "name", "deprecated", NULL };
         JsonObject *tcg = inquiry->questions[0].answers, *kvm = inquiry->questions[1].answers;
         JsonObject *version = json_member(json_member(tcg, "query-version"), "qemu"), *cpus = json_object_new();
         gint64 size = 0, time = 0;
@@ -283,7 +289,7 @@ static Capabilities *assemble(Inquiry *inquiry) {
         if (!inquiry->questions[1].failed && has_kvm && json_object_get_boolean_member_with_default(has_kvm, "enabled", FALSE))
                 json_object_set_array_member(cpus, "kvm", keep(kvm, "query-cpu-definitions", of_cpu));
         json_add(data, "cpus", 'o', cpus, NULL);
-        return capabilities_new(data);
+        return capabilities_new(data, json_text(data));
 }
 
 typedef struct Writing {
@@ -315,7 +321,7 @@ static void conclude(Inquiry *inquiry) {
         } else {
                 Capabilities *capabilities = assemble(inquiry);
                 Writing *writing = g_new0(Writing, 1);
-                *writing = (Writing){ .path = file_of(cache, inquiry->emulator), .text = capabilities_text(capabilities) };
+                *writing = (Writing){ .path = file_of(cache, inquiry->emulator), .text = g_strdup(capabilities->text) };
                 g_hash_table_insert(cache->known, g_strdup(inquiry->emulator), capabilities);
                 worker_run(cache->connection->worker, write_file, on_written, writing);
         }
@@ -677,12 +683,11 @@ static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) 
         for (guint i = 0; cpus && i < json_array_get_length(cpus); i++) {
                 JsonObject *model = object_at(cpus, i);
                 const char *name = json_string(model, "name");
-                JsonArray *missing = json_array(model, "unavailable-features");
                 if (!name || strcmp(name, "host") == 0 || strcmp(name, "max") == 0 || strcmp(name, "base") == 0)
                         continue;
                 xmlNode *element = add(custom, "model", name);
-                if (missing)
-                        set_yes(element, "usable", json_array_get_length(missing) == 0);
+                if (json_object_has_member(model, "usable"))
+                        set_yes(element, "usable", json_object_get_boolean_member_with_default(model, "usable", FALSE));
                 else
                         xml_set_attribute(element, "usable", "unknown");
                 set_yes(element, "deprecated", json_object_get_boolean_member_with_default(model, "deprecated", FALSE));

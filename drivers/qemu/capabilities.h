@@ -20,7 +20,7 @@ void capabilities_unref(Capabilities *capabilities);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Capabilities, capabilities_unref)
 
 /* As text, to be kept with a guest, and back; NULL where it is not what capabilities_text makes. */
-char *capabilities_text(const Capabilities *capabilities);
+const char *capabilities_text(const Capabilities *capabilities);
 Capabilities *capabilities_parse(const char *text);
 
 /* TEMPLATE says whom a QEMU that is asked runs as. Files lie in a directory of the connection's state. */

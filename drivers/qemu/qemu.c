@@ -699,9 +699,9 @@ static void save(const Domain *domain, xmlNode *saved) {
         g_autofree char *timeout =
                         g_strdup_printf("%d", guest->object ? guest_object_timeout(guest->object) : guest->agent_timeout);
         xml_set_attribute(saved, "agent-timeout", timeout);
-        g_autofree char *capabilities = guest->capabilities ? capabilities_text(guest->capabilities) : NULL;
-        if (capabilities)
-                xmlNewTextChild(saved, NULL, (const xmlChar *) "capabilities", (const xmlChar *) capabilities);
+        if (guest->capabilities)
+                xmlNewTextChild(saved, NULL, (const xmlChar *) "capabilities",
+                                (const xmlChar *) capabilities_text(guest->capabilities));
         if (guest->process) {
                 g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
                 g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
