@@ -99,7 +99,7 @@ xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
 char *xml_document_text(xmlDoc *document) {
         xmlChar *text;
         int length;
-        xmlDocDumpMemory(document, &text, &length);
+        xmlDocDumpFormatMemory(document, &text, &length, 1);
         char *copy = g_strndup((const char *) text, (gsize) length);
         xmlFree(text);
         return copy;

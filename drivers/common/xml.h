@@ -21,7 +21,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 /* Parses a document whose root element is ROOT. */
 xmlDoc *xml_parse(const char *text, const char *root, GError **error);
 
-/* The document, or one element, as text. */
+/* The document, or one element, as text; a document without blanks of its own is indented. */
 char *xml_document_text(xmlDoc *document);
 char *xml_element_text(xmlNode *element);
 
