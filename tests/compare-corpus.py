@@ -492,8 +492,8 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("directory", nargs="?", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../shared/corpus/domain-xml"))
     options = parser.parse_args()
-    if not os.path.isdir(options.directory):
-        print(f"corpus: there is no folder {options.directory}; give one with pairs of .xml and .args or .err", file=sys.stderr)
+    if not os.path.isdir(options.directory) or not any(name.endswith((".args", ".err")) for name in os.listdir(options.directory)):
+        print(f"corpus: there are no pairs of .xml and .args or .err in {options.directory}; name a folder of such", file=sys.stderr)
         sys.exit(2)
     bus = Bus(listen=False)
     counts = {"equal": 0, "args": 0, "refused": 0, "err": 0, "gone": 0, "other": 0}
