@@ -135,7 +135,7 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                    *address = listen_address(builder, element);
         uint64_t port = is(builder, element, "@port", "-1") ? 0 : number(builder, element, "@port", 0, 65535, 0),
                  tls = is(builder, element, "@tlsPort", "-1") ? 0 : number(builder, element, "@tlsPort", 0, 65535, 0);
-        bool automatic = flag(builder, element, "@autoport") == 1, has_secure = g_strcmp0(mode, "secure") == 0;
+        bool automatic = flag(builder, element, "@autoport") == 1;
         g_autoptr(GString) option = g_string_new(NULL), channels = g_string_new(NULL);
         for_each (builder, channel, element, "channel") {
                 const char *name = choose(builder, channel, "@name",
@@ -143,11 +143,9 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                            *channel_mode = choose(builder, channel, "@mode", "any secure insecure");
                 if (!name || !channel_mode)
                         builder_invalid(builder, channel, "its attributes name and mode are needed");
-                else if (strcmp(channel_mode, "any") != 0) {
-                        has_secure |= strcmp(channel_mode, "secure") == 0;
+                else if (strcmp(channel_mode, "any") != 0)
                         g_string_append_printf(channels, ",%s=%s",
                                                strcmp(channel_mode, "secure") == 0 ? "tls-channel" : "plaintext-channel", name);
-                }
         }
         if (get(builder, listen, "@socket") || g_strcmp0(how, "socket") == 0 || (!listen && part->source[0]))
                 g_string_printf(option, "unix=on,addr=%s", escape(builder, socket_path(builder, element, part)));
@@ -165,7 +163,6 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                 }
                 g_string_append_printf(option, ",addr=%s", address ? address : "127.0.0.1");
         }
-        (void) has_secure;
         if (g_strcmp0(mode, "secure") == 0)
                 g_string_append(option, ",tls-channel=default");
         else if (g_strcmp0(mode, "insecure") == 0)
@@ -336,7 +333,6 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "model/resolution/@y", "yres", PROPERTY_NUMBER },
         };
         copy_properties(builder, element, device, resolution, G_N_ELEMENTS(resolution));
-        builder->n_videos++;
         add_device(builder, element, device);
 }
 

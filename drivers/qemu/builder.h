@@ -20,9 +20,8 @@ typedef struct Builder {
         GStringChunk *strings; /* what was read */
         GString *machine;      /* options of -machine */
         GString *cpu;          /* of -cpu, for what is said elsewhere */
-        unsigned n_fdsets, n_videos, n_tpms;
+        unsigned n_fdsets, n_tpms;
         bool q35, kvm;
-        bool has_secret_key;       /* the object that other secrets are encrypted with was made */
         bool order_by_kind;        /* os/boot rather than boot order */
         unsigned order[4];         /* then: bootindex of hd, cdrom, network, fd; 0 for none */
         const xmlNode *first[4];   /* and which devices these are: the first of each kind */
@@ -191,6 +190,3 @@ const char *build_iscsi_node(Builder *builder, xmlNode *source, const char *name
 
 /* A memory backend of -object: for NUMA node NODE, -1 for none; ELEMENT is the memory device or the cell, or NULL. */
 void build_memory_backend(Builder *builder, const char *id, const xmlNode *element, uint64_t size, int node, bool is_device);
-
-/* Whether guest memory must be an object rather than -m alone. */
-bool is_memory_special(Builder *builder);
