@@ -235,11 +235,16 @@ static char *disk_alias(const DeviceDefinition *device, const xmlNode *element, 
             strcmp(device->bus, "sd") == 0)
                 return g_strdup_printf("%s-disk%d", device->bus, index);
         if (address && xml_attribute_is(address, "type", "drive")) {
-                g_autofree char *controller = attribute_at(address, "", "controller"), *bus = attribute_at(address, "", "bus"),
-                                *target = attribute_at(address, "", "target"), *unit = attribute_at(address, "", "unit");
-                if (strcmp(device->bus, "scsi") == 0 && !is_narrow_scsi(element, controller))
-                        return g_strdup_printf("scsi%s-%s-%s-%s", controller, bus, target, unit);
-                return g_strdup_printf("%s%s-%s-%s", device->bus, controller, bus, unit);
+                static const char *const names[] = { "controller", "bus", "target", "unit" };
+                g_autoptr(GString) alias = g_string_new(device->bus);
+                g_autofree char *controller = xml_attribute(address, "controller");
+                bool has_target = strcmp(device->bus, "scsi") == 0 && !is_narrow_scsi(element, controller ? controller : "0");
+                for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                        g_autofree char *number = xml_attribute(address, names[i]);
+                        if (has_target || strcmp(names[i], "target") != 0)
+                                g_string_append_printf(alias, "%s%s", i > 0 ? "-" : "", number ? number : "0");
+                }
+                return g_string_free(g_steal_pointer(&alias), FALSE);
         }
         /* How libvirt places a disk by its name: two units on an IDE bus, two buses; six ports on SATA; seven on SCSI. */
         if (strcmp(device->bus, "ide") == 0)

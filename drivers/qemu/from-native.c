@@ -17,8 +17,10 @@ typedef struct Backend {
 typedef struct Reader {
         GError *error;
         xmlNode *root, *os, *devices, *cpu, *features;
-        GHashTable *backends; /* "kind:id" -> Backend */
-        bool kvm, acpi;
+        GHashTable *backends;    /* "kind:id" -> Backend */
+        GHashTable *controllers; /* "type:id" -> its index + 1 */
+        GHashTable *indices;     /* type -> set of the indices + 1 that are taken */
+        bool kvm, acpi, q35, usb;
         const char *arch;
         unsigned n_disks[3]; /* virtio, IDE, SCSI */
 } Reader;
@@ -146,28 +148,115 @@ static void backend_free(Backend *backend) {
         g_free(backend);
 }
 
+/* Controllers and addresses */
+
+/* Gives a controller its index. Its ID may tell it, as "pci.1" and "scsi1" do; what the machine has
+ * by itself comes first. */
+static unsigned keep_controller(Reader *reader, const char *type, const char *id) {
+        bool is_pci = strcmp(type, "pci") == 0;
+        unsigned first = is_pci || (reader->q35 && strcmp(type, "sata") == 0) ? 1 : 0, index = first, named;
+        size_t length = strlen(type) + is_pci; /* "pci.1" has a point */
+        GHashTable *taken = g_hash_table_lookup(reader->indices, type);
+        if (!taken) {
+                taken = g_hash_table_new(NULL, NULL);
+                g_hash_table_insert(reader->indices, g_strdup(type), taken);
+        }
+        if (id && g_str_has_prefix(id, type) && strlen(id) > length && sscanf(id + length, "%3u", &named) == 1 && named >= first)
+                index = named;
+        while (!g_hash_table_add(taken, GUINT_TO_POINTER(index + 1)))
+                index++;
+        if (id)
+                g_hash_table_insert(reader->controllers, g_strdup_printf("%s:%s", type, id), GUINT_TO_POINTER(index + 1));
+        return index;
+}
+
+/* The controller that a bus belongs to: "ID.N", where the one the machine has by itself is BUILTIN; of PCI, "ID". */
+static bool find_controller(Reader *reader, const char *type, const char *bus, const char *builtin, unsigned *controller) {
+        bool is_pci = strcmp(type, "pci") == 0;
+        const char *dot = is_pci ? NULL : strrchr(bus, '.');
+        g_autofree char *id = dot ? g_strndup(bus, (gsize) (dot - bus)) : g_strdup(bus),
+                        *key = g_strdup_printf("%s:%s", type, id);
+        unsigned found = GPOINTER_TO_UINT(g_hash_table_lookup(reader->controllers, key));
+        if (found == 0 && (strcmp(id, builtin) != 0 && !(is_pci && strcmp(id, "pcie.0") == 0))) {
+                fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device: there is no controller before it whose bus is '%.64s'", bus);
+                return false;
+        }
+        *controller = found > 0 ? found - 1 : 0;
+        return true;
+}
+
+static xmlNode *add_address(xmlNode *element, const char *type) {
+        xmlNode *address = add(element, "address", NULL);
+        set(address, "type", type);
+        return address;
+}
+
+static void set_number(xmlNode *element, const char *name, unsigned number) {
+        g_autofree char *text = g_strdup_printf("%u", number);
+        set(element, name, text);
+}
+
 /* "bus=pci.0,addr=0x3": the address, unless it is QEMU's own choice. */
 static void read_pci_address(Reader *reader, GHashTable *properties, xmlNode *element) {
         g_autofree char *bus = take(properties, "bus"), *place = take(properties, "addr"),
                         *multifunction = take(properties, "multifunction");
-        unsigned number = 0, slot, function = 0;
-        if (!place)
+        unsigned number = 0, slot = 0, function = 0;
+        if ((bus && !find_controller(reader, "pci", bus, "pci.0", &number)) || (!place && number == 0))
                 return;
-        if ((bus && strcmp(bus, "pci.0") != 0 && strcmp(bus, "pcie.0") != 0 && sscanf(bus, "pci.%u", &number) != 1) ||
-            sscanf(place, "%x.%x", &slot, &function) < 1 || number > 255 || slot > 31 || function > 7) {
+        if ((place && sscanf(place, "%x.%x", &slot, &function) < 1) || number > 255 || slot > 31 || function > 7) {
                 fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device: its place '%.32s' on bus '%.32s' has no counterpart", place,
                      bus ? bus : "");
                 return;
         }
-        xmlNode *address = add(element, "address", NULL);
+        xmlNode *address = add_address(element, "pci");
         g_autofree char *bus_text = g_strdup_printf("0x%02x", number), *slot_text = g_strdup_printf("0x%02x", slot),
                         *function_text = g_strdup_printf("0x%x", function);
-        set(address, "type", "pci");
         set(address, "domain", "0x0000");
         set(address, "bus", bus_text);
         set(address, "slot", slot_text);
         set(address, "function", function_text);
         set(address, "multifunction", multifunction);
+}
+
+/* "bus=usb.0,port=1.2" */
+static void read_usb_address(Reader *reader, GHashTable *properties, xmlNode *element) {
+        g_autofree char *bus = take(properties, "bus"), *port = take(properties, "port");
+        unsigned controller = 0;
+        if ((bus && !find_controller(reader, "usb", bus, "usb", &controller)) || !port)
+                return;
+        xmlNode *address = add_address(element, "usb");
+        set_number(address, "bus", controller);
+        set(address, "port", port);
+}
+
+/* "bus=ide.1,unit=0", "bus=scsi0.0,channel=0,scsi-id=2,lun=0", or with scsi-id alone on an older controller. */
+static void read_drive_address(Reader *reader, GHashTable *properties, const char *type, xmlNode *element) {
+        g_autofree char *bus = take(properties, "bus"), *unit = take(properties, "unit"), *channel = take(properties, "channel"),
+                        *id = take(properties, "scsi-id"), *lun = take(properties, "lun");
+        unsigned controller = 0, number = 0;
+        if (!bus)
+                return;
+        const char *dot = strrchr(bus, '.');
+        if (!dot || sscanf(dot, ".%3u", &number) != 1) {
+                fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "-device: '%.64s' is no bus: its number is missing, as in ide.0",
+                     bus);
+                return;
+        }
+        if (!find_controller(reader, type, bus, strcmp(type, "scsi") == 0 ? "scsi" : "ide", &controller) ||
+            !(unit || id || strcmp(type, "sata") == 0))
+                return;
+        xmlNode *address = add_address(element, "drive");
+        set_number(address, "controller", controller);
+        if (strcmp(type, "sata") == 0)
+                set_number(address, "unit", number);
+        else if (strcmp(type, "ide") == 0) {
+                set_number(address, "bus", number);
+                set(address, "unit", unit);
+        } else {
+                set(address, "bus", channel ? channel : "0");
+                set(address, "target", lun ? id : "0");
+                set(address, "unit", lun ? lun : id);
+        }
 }
 
 /* Disks */
@@ -180,7 +269,7 @@ static char *next_target(Reader *reader, const char *prefix, unsigned which) {
 }
 
 /* What is below a block node, down to the file. */
-static void read_image(Reader *reader, GHashTable *node, xmlNode *disk) {
+static void read_image(Reader *reader, GHashTable *node, const char *write_cache, xmlNode *disk) {
         g_autofree char *driver = take(node, "driver"), *file = take(node, "file"), *read_only = take(node, "read-only");
         Backend *storage = file ? find_backend(reader, "block", file) : NULL;
         GHashTable *properties = storage ? storage->properties : node;
@@ -195,8 +284,19 @@ static void read_image(Reader *reader, GHashTable *node, xmlNode *disk) {
         set(add(disk, "source", NULL), block ? "dev" : "file", path);
         if (g_strcmp0(read_only, "on") == 0)
                 add(disk, "readonly", NULL);
-        drop(properties, "discard read-only auto-read-only aio");
-        drop(node, "discard");
+        g_autofree char *direct = take(node, "cache.direct"), *no_flush = take(node, "cache.no-flush");
+        bool is_direct = g_strcmp0(direct, "on") == 0 || g_strcmp0(direct, "true") == 0,
+             is_unsafe = g_strcmp0(no_flush, "on") == 0 || g_strcmp0(no_flush, "true") == 0,
+             is_through = g_strcmp0(write_cache, "off") == 0;
+        if (direct || no_flush || write_cache)
+                set(element, "cache",
+                    is_through  ? is_direct ? "directsync" : "writethrough"
+                    : is_unsafe ? "unsafe"
+                    : is_direct ? "none"
+                                : "writeback");
+        drop(properties, "discard read-only auto-read-only aio cache.direct cache.no-flush");
+        g_autofree char *discard = take(node, "discard");
+        set(element, "discard", storage ? discard : NULL);
         check_empty(reader, properties, "-blockdev");
         check_empty(reader, node, "-blockdev");
 }
@@ -271,6 +371,14 @@ static void read_drive(Reader *reader, GHashTable *drive) {
         check_empty(reader, drive, "-drive");
 }
 
+/* Whether what QEMU calls IDE is SATA: on q35, and at an AHCI controller. */
+static bool is_on_sata(Reader *reader, GHashTable *device) {
+        const char *bus = g_hash_table_lookup(device, "bus"), *dot = bus ? strrchr(bus, '.') : NULL;
+        g_autofree char *key = dot ? g_strdup_printf("sata:%.*s", (int) (dot - bus), bus) : NULL;
+        return (key && g_hash_table_contains(reader->controllers, key)) ||
+               (reader->q35 && (!key || strcmp(key, "sata:ide") == 0));
+}
+
 /* A disk as -device, with -drive if=none or -blockdev behind. */
 static void read_disk_device(Reader *reader, GHashTable *device, const char *driver) {
         static const struct {
@@ -285,7 +393,8 @@ static void read_disk_device(Reader *reader, GHashTable *device, const char *dri
                 { "scsi-cd", "cdrom", "scsi", "sd", 2 },
                 { "usb-storage", "disk", "usb", "sd", 2 },
         };
-        g_autofree char *id = take(device, "drive"), *boot = take(device, "bootindex"), *serial = take(device, "serial");
+        g_autofree char *id = take(device, "drive"), *boot = take(device, "bootindex"), *serial = take(device, "serial"),
+                        *write_cache = take(device, "write-cache");
         Backend *drive = id ? find_backend(reader, "drive", id) : NULL,
                 *node = id && !drive ? find_backend(reader, "block", id) : NULL;
         xmlNode *disk = add(reader->devices, "disk", NULL);
@@ -293,22 +402,34 @@ static void read_disk_device(Reader *reader, GHashTable *device, const char *dri
         while (strcmp(kinds[kind].driver, driver) != 0)
                 kind++;
         set(disk, "device", kinds[kind].device);
+        if (drive && write_cache)
+                fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device %s: write-cache has no counterpart here; write cache= in -drive",
+                     driver);
         if (drive)
                 read_drive_source(drive->properties, disk);
         else if (node)
-                read_image(reader, node->properties, disk);
+                read_image(reader, node->properties, write_cache, disk);
         else if (id)
                 fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "-device %s: there is no drive '%.64s'", driver, id);
         else
                 set(disk, "type", "file");
-        set_target(disk, next_target(reader, kinds[kind].prefix, kinds[kind].which), kinds[kind].bus);
+        bool is_sata = kinds[kind].which == 1 && is_on_sata(reader, device);
+        const char *bus = is_sata ? "sata" : kinds[kind].bus;
+        unsigned which = is_sata ? 2 : kinds[kind].which;
+        set_target(disk, next_target(reader, is_sata ? "sd" : kinds[kind].prefix, which), bus);
         if (serial)
                 add(disk, "serial", serial);
         if (boot)
                 set(add(disk, "boot", NULL), "order", boot);
-        if (kinds[kind].which == 0)
+        if (strcmp(bus, "virtio") == 0)
                 read_pci_address(reader, device, disk);
-        drop(device, "bus unit channel scsi-id lun device_id removable port");
+        else if (strcmp(bus, "usb") == 0)
+                read_usb_address(reader, device, disk);
+        else
+                read_drive_address(reader, device, bus, disk);
+        g_autofree char *removable = take(device, "removable");
+        set(xml_child(disk, "target"), "removable", strcmp(bus, "usb") == 0 ? removable : NULL);
+        drop(device, "device_id");
         if (drive) {
                 drop(drive->properties, "if media");
                 check_empty(reader, drive->properties, "-drive");
@@ -415,8 +536,15 @@ static void read_character_device(Reader *reader, GHashTable *device, const char
                 xmlNode *target = add(element, "target", NULL);
                 set(target, "type", "virtio");
                 set(target, "name", name);
+                g_autofree char *bus = take(device, "bus"), *port = take(device, "nr");
+                unsigned controller = 0;
+                if (bus && find_controller(reader, "virtio-serial", bus, "virtio-serial", &controller) && port) {
+                        xmlNode *address = add_address(element, "virtio-serial");
+                        set_number(address, "controller", controller);
+                        set(address, "port", port);
+                }
         }
-        drop(device, "index bus nr");
+        drop(device, "index");
 }
 
 static void read_serial(Reader *reader, const char *text) {
@@ -432,13 +560,14 @@ static void read_serial(Reader *reader, const char *text) {
 
 /* Other devices */
 
-static void read_simple_device(Reader *reader, GHashTable *device, const char *driver) {
+static void read_simple_device(Reader *reader, GHashTable *device, const char *driver, const char *id) {
         static const struct {
                 const char *driver, *element, *attributes; /* name=value, '|' between */
         } kinds[] = {
                 { "usb-tablet", "input", "type=tablet|bus=usb" },
                 { "usb-mouse", "input", "type=mouse|bus=usb" },
                 { "usb-kbd", "input", "type=keyboard|bus=usb" },
+                { "usb-hub", "hub", "type=usb" },
                 { "virtio-tablet-pci", "input", "type=tablet|bus=virtio" },
                 { "virtio-keyboard-pci", "input", "type=keyboard|bus=virtio" },
                 { "virtio-mouse-pci", "input", "type=mouse|bus=virtio" },
@@ -449,13 +578,15 @@ static void read_simple_device(Reader *reader, GHashTable *device, const char *d
                 { "AC97", "sound", "model=ac97" },
                 { "intel-hda", "sound", "model=ich6" },
                 { "ich9-intel-hda", "sound", "model=ich9" },
-                { "piix3-usb-uhci", "controller", "type=usb|index=0|model=piix3-uhci" },
-                { "nec-usb-xhci", "controller", "type=usb|index=0|model=nec-xhci" },
-                { "qemu-xhci", "controller", "type=usb|index=0|model=qemu-xhci" },
-                { "usb-ehci", "controller", "type=usb|index=0|model=ehci" },
-                { "virtio-serial-pci", "controller", "type=virtio-serial|index=0" },
-                { "virtio-scsi-pci", "controller", "type=scsi|index=0|model=virtio-scsi" },
-                { "lsi", "controller", "type=scsi|index=0|model=lsilogic" },
+                { "piix3-usb-uhci", "controller", "type=usb|model=piix3-uhci" },
+                { "nec-usb-xhci", "controller", "type=usb|model=nec-xhci" },
+                { "qemu-xhci", "controller", "type=usb|model=qemu-xhci" },
+                { "usb-ehci", "controller", "type=usb|model=ehci" },
+                { "virtio-serial-pci", "controller", "type=virtio-serial" },
+                { "virtio-scsi-pci", "controller", "type=scsi|model=virtio-scsi" },
+                { "ich9-ahci", "controller", "type=sata" },
+                { "ahci", "controller", "type=sata" },
+                { "lsi", "controller", "type=scsi|model=lsilogic" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
                 if (strcmp(driver, kinds[i].driver) != 0)
@@ -467,23 +598,83 @@ static void read_simple_device(Reader *reader, GHashTable *device, const char *d
                         *equals = '\0';
                         set(element, attributes[j], equals + 1);
                 }
-                if (g_str_has_prefix(driver, "usb-"))
-                        drop(device, "bus port");
-                read_pci_address(reader, device, element);
+                bool is_controller = strcmp(kinds[i].element, "controller") == 0;
+                if (is_controller) {
+                        g_autofree char *type = xml_attribute(element, "type");
+                        set_number(element, "index", keep_controller(reader, type, id));
+                }
+                if (g_str_has_prefix(driver, "usb-") && !is_controller)
+                        read_usb_address(reader, device, element);
+                else
+                        read_pci_address(reader, device, element);
                 drop(device, "audiodev bus");
                 return;
         }
         fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device: the device '%.64s' has no counterpart here", driver);
 }
 
-static void read_video(Reader *reader, GHashTable *device, const char *driver, const char *model) {
-        xmlNode *video = add(reader->devices, "video", NULL);
-        set(add(video, "model", NULL), "type", model);
-        (void) driver;
-        if (device) {
-                drop(device, "max_outputs vgamem_mb ram_size vram_size vram64_size_mb");
-                read_pci_address(reader, device, video);
+static bool read_pci_controller(Reader *reader, GHashTable *device, const char *driver, const char *id) {
+        static const struct {
+                const char *driver, *model;
+        } kinds[] = {
+                { "pcie-root-port", "pcie-root-port" },
+                { "ioh3420", "pcie-root-port" },
+                { "pci-bridge", "pci-bridge" },
+                { "i82801b11-bridge", "dmi-to-pci-bridge" },
+                { "pcie-pci-bridge", "pcie-to-pci-bridge" },
+                { "x3130-upstream", "pcie-switch-upstream-port" },
+                { "xio3130-downstream", "pcie-switch-downstream-port" },
+        };
+        static const char *const properties[][2] = {
+                { "chassis", "chassis" }, { "chassis_nr", "chassisNr" }, { "port", "port" }, { "hotplug", "hotplug" }
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+                if (strcmp(driver, kinds[i].driver) != 0)
+                        continue;
+                xmlNode *element = add(reader->devices, "controller", NULL), *target = NULL;
+                set(element, "type", "pci");
+                set_number(element, "index", keep_controller(reader, "pci", id));
+                set(element, "model", kinds[i].model);
+                if (strcmp(driver, "ioh3420") == 0)
+                        set(add(element, "model", NULL), "name", driver);
+                for (size_t j = 0; j < G_N_ELEMENTS(properties); j++) {
+                        g_autofree char *value = take(device, properties[j][0]);
+                        if (value)
+                                set(target ? target : (target = add(element, "target", NULL)), properties[j][1], value);
+                }
+                read_pci_address(reader, device, element);
+                return true;
         }
+        return false;
+}
+
+static void read_video(Reader *reader, GHashTable *device, const char *driver, const char *model) {
+        static const struct {
+                const char *property, *attribute;
+                guint64 unit; /* bytes; 0: a number */
+        } properties[] = {
+                { "ram_size", "ram", 1 },           { "vram_size", "vram", 1 },    { "vram64_size_mb", "vram64", 1 << 20 },
+                { "vgamem_mb", "vgamem", 1 << 20 }, { "max_outputs", "heads", 0 },
+        };
+        xmlNode *video = add(reader->devices, "video", NULL), *element = add(video, "model", NULL);
+        set(element, "type", model);
+        for (size_t i = 0; device && i < G_N_ELEMENTS(properties); i++) {
+                g_autofree char *text = take(device, properties[i].property);
+                guint64 value = 0, unit = MAX(properties[i].unit, 1);
+                if (!text)
+                        continue;
+                if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT32 / unit, &value, NULL)) {
+                        fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "-device %s: %s is not '%.32s'", driver,
+                             properties[i].property, text);
+                        return;
+                }
+                g_autofree char *number = g_strdup_printf("%" G_GUINT64_FORMAT, properties[i].unit ? value * unit / 1024 : value);
+                bool is_vram = strcmp(model, "qxl") != 0 && strcmp(properties[i].attribute, "vgamem") == 0;
+                if (value > 0) /* 0 is QEMU's own choice */
+                        set(element, is_vram ? "vram" : properties[i].attribute, number);
+        }
+        if (device)
+                read_pci_address(reader, device, video);
 }
 
 static void read_rng(Reader *reader, GHashTable *device) {
@@ -521,8 +712,10 @@ static void read_device(Reader *reader, GHashTable *device) {
                 read_character_device(reader, device, driver);
         else if (strcmp(driver, "virtio-rng-pci") == 0)
                 read_rng(reader, device);
+        else if (read_pci_controller(reader, device, driver, id))
+                ;
         else if (!g_str_has_prefix(driver, "hda-")) /* which its card has by itself */
-                read_simple_device(reader, device, driver);
+                read_simple_device(reader, device, driver, id);
         else
                 g_hash_table_remove_all(device);
         check_empty(reader, device, driver ? driver : "-device");
@@ -548,7 +741,14 @@ static uint64_t parse_size(Reader *reader, const char *text, uint64_t unit) {
 static void read_machine(Reader *reader, const char *text) {
         g_autoptr(GHashTable) properties = parse(reader, text, "type");
         g_autofree char *type = take(properties, "type"), *accelerator = take(properties, "accel"),
-                        *acpi = take(properties, "acpi"), *smm = take(properties, "smm"), *vmport = take(properties, "vmport");
+                        *acpi = take(properties, "acpi"), *smm = take(properties, "smm"), *vmport = take(properties, "vmport"),
+                        *usb = take(properties, "usb"), *memory = take(properties, "memory-backend");
+        Backend *backend = memory ? find_backend(reader, "object", memory) : NULL;
+        const char *memory_type = backend ? g_hash_table_lookup(backend->properties, "qom-type") : NULL;
+        if (memory && (g_strcmp0(memory_type, "memory-backend-ram") != 0 || g_hash_table_size(backend->properties) > 2))
+                fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-machine: memory of a kind of its own ('%.64s') has no counterpart here",
+                     memory);
+        reader->usb |= g_strcmp0(usb, "on") == 0;
         set(xml_ensure_child(reader->os, "type"), "machine", type);
         reader->kvm |= accelerator && g_str_has_prefix(accelerator, "kvm");
         reader->acpi = g_strcmp0(acpi, "off") != 0;
@@ -556,7 +756,7 @@ static void read_machine(Reader *reader, const char *text) {
                 set(add(reader->features, "smm", NULL), "state", smm);
         if (vmport)
                 set(add(reader->features, "vmport", NULL), "state", vmport);
-        drop(properties, "usb dump-guest-core memory-backend graphics");
+        drop(properties, "dump-guest-core graphics");
         check_empty(reader, properties, "-machine");
 }
 
@@ -742,9 +942,52 @@ static void read_cdrom(Reader *reader, const char *text) {
         read_disk_file(reader, text, "2", "cdrom");
 }
 
+/* Power states; what else -global sets is the machine's inside. */
+static void read_global(Reader *reader, const char *text) {
+        static const char *const states[][2] = { { "disable_s3=", "suspend-to-mem" }, { "disable_s4=", "suspend-to-disk" } };
+        const char *dot = strchr(text, '.');
+        for (size_t i = 0; dot && i < G_N_ELEMENTS(states); i++)
+                if (g_str_has_prefix(dot + 1, states[i][0]) &&
+                    (g_str_has_prefix(text, "PIIX4_PM.") || g_str_has_prefix(text, "ICH9-LPC."))) {
+                        xmlNode *pm = xml_ensure_child(reader->root, "pm");
+                        set(add(pm, states[i][1], NULL), "enabled", g_str_has_suffix(text, "=0") ? "yes" : "no");
+                        return;
+                }
+        fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-global %.64s has no counterpart here", text);
+}
+
 static void read_device_option(Reader *reader, const char *text) {
         g_autoptr(GHashTable) device = parse(reader, text, "driver");
         read_device(reader, device);
+}
+
+static void enable_usb(Reader *reader, const char *text) {
+        (void) text;
+        reader->usb = true;
+}
+
+static void forbid_reboot(Reader *reader, const char *text) {
+        (void) text;
+        add(reader->root, "on_reboot", "destroy");
+}
+
+static void read_monitor(Reader *reader, const char *text) {
+        g_autoptr(GHashTable) properties = parse(reader, text, "chardev");
+        find_backend(reader, "chardev", g_hash_table_lookup(properties, "chardev")); /* the driver has a monitor of its own */
+}
+
+static void read_display(Reader *reader, const char *text) {
+        if (strcmp(text, "none") != 0)
+                fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-display %.64s has no counterpart here; leave it out, or use -vnc",
+                     text);
+}
+
+static void read_audio(Reader *reader, const char *text) {
+        g_autoptr(GHashTable) properties = parse(reader, text, "driver");
+        g_autofree char *driver = take(properties, "driver"), *id = take(properties, "id");
+        if (g_strcmp0(driver, "none") != 0)
+                fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-audiodev %.64s has no counterpart here; use none",
+                     driver ? driver : "");
 }
 
 static void ignore(Reader *reader, const char *text) {
@@ -789,6 +1032,7 @@ static const struct {
         { "cdrom", true, read_cdrom },
         { "nic", true, read_nic },
         { "device", true, read_device_option },
+        { "global", true, read_global },
         { "serial", true, read_serial },
         { "vnc", true, read_vnc },
         { "vga", true, read_vga },
@@ -797,22 +1041,22 @@ static const struct {
         { "chardev", true, ignore },
         { "blockdev", true, ignore },
         { "object", true, ignore },
-        { "audiodev", true, ignore },
+        { "audiodev", true, read_audio },
         { "S", false, ignore },
         { "no-user-config", false, ignore },
         { "nodefaults", false, ignore },
         { "nographic", false, ignore },
         { "daemonize", false, ignore },
         { "no-shutdown", false, ignore },
-        { "no-reboot", false, ignore },
-        { "usb", false, ignore },
+        { "no-reboot", false, forbid_reboot },
+        { "usb", false, enable_usb },
         { "pidfile", true, ignore },
         { "monitor", true, ignore },
         { "qmp", true, ignore },
-        { "mon", true, ignore },
+        { "mon", true, read_monitor },
         { "msg", true, ignore },
         { "sandbox", true, ignore },
-        { "display", true, ignore },
+        { "display", true, read_display },
         { "action", true, ignore },
         { "overcommit", true, ignore },
         { "runas", true, ignore },
@@ -858,6 +1102,8 @@ static void keep_if_backend(Reader *reader, size_t option, const char *value) {
                       { "blockdev", "block", "driver", "node-name" },
                       { "object", "object", "qom-type", "id" },
                       { "drive", "drive", NULL, "id" } };
+        reader->q35 |= (strcmp(options[option].name, "machine") == 0 || strcmp(options[option].name, "M") == 0) &&
+                       strstr(value, "q35") != NULL;
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
                 if (strcmp(options[option].name, kinds[i].option) == 0)
                         keep_backend(reader, kinds[i].kind, value, kinds[i].first, kinds[i].id);
@@ -865,6 +1111,34 @@ static void keep_if_backend(Reader *reader, size_t option, const char *value) {
 
 static void read_option(Reader *reader, size_t option, const char *value) {
         options[option].read(reader, value);
+}
+
+/* What no device that was carried over uses would be lost. */
+static void check_used(Reader *reader) {
+        GHashTableIter iterator;
+        void *key, *value;
+        g_hash_table_iter_init(&iterator, reader->backends);
+        while (g_hash_table_iter_next(&iterator, &key, &value)) {
+                const Backend *backend = value;
+                if (!backend->used && !g_str_has_prefix(key, "drive:"))
+                        fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "the %.80s is used by nothing that has a counterpart here",
+                             (const char *) key);
+        }
+}
+
+/* What a document has unless it says otherwise, and this command line has not. */
+static void leave_out_defaults(Reader *reader) {
+        bool has_balloon = xml_child(reader->devices, "memballoon") != NULL, has_usb = reader->usb;
+        for (xmlNode *element = xml_child(reader->devices, NULL); element; element = xml_next(element, NULL))
+                has_usb |= xml_attribute_is(element, "type", "usb") || xml_attribute_is(element, "bus", "usb") ||
+                           xml_attribute_is(xml_child(element, "target"), "bus", "usb");
+        if (!has_balloon)
+                set(add(reader->devices, "memballoon", NULL), "model", "none");
+        if (!has_usb) {
+                xmlNode *controller = add(reader->devices, "controller", NULL);
+                set(controller, "type", "usb");
+                set(controller, "model", "none");
+        }
 }
 
 static void finish(Reader *reader, const char *emulator) {
@@ -886,6 +1160,8 @@ static void finish(Reader *reader, const char *emulator) {
                 else
                         xmlAddChild(reader->devices, element);
         }
+        leave_out_defaults(reader);
+        check_used(reader);
         if (!xml_child(reader->root, "memory"))
                 read_memory(reader, "128"); /* QEMU's own */
 }
@@ -923,11 +1199,15 @@ xmlDoc *from_native(const char *text, GError **error) {
         reader.features = add(reader.root, "features", NULL);
         reader.cpu = add(reader.root, "cpu", NULL);
         reader.devices = add(reader.root, "devices", NULL);
+        reader.controllers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        reader.indices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_hash_table_unref);
         reader.backends = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) backend_free);
         each_option(&reader, command, keep_if_backend);
         each_option(&reader, command, read_option);
         finish(&reader, *command);
         g_hash_table_unref(reader.backends);
+        g_hash_table_unref(reader.controllers);
+        g_hash_table_unref(reader.indices);
         if (!reader.error)
                 return g_steal_pointer(&document);
         g_propagate_error(error, reader.error);

@@ -154,21 +154,35 @@ def a_command_line_becomes_a_document():
     assert root.find("devices/graphics").get("port") == "5901" and root.find("devices/rng/backend").text == "/dev/urandom"
     assert root.find("devices/controller[@type='usb']/address") is not None  # it is complete
     # What is made of a document leads back to it.
+    more = qemu.document("many", devices=(
+        "<controller type='scsi' index='1' model='lsilogic'/><controller type='virtio-serial' index='1'/>"
+        "<disk type='file'><source file='/tmp/x'/><target dev='sda' bus='scsi'/><address type='drive' controller='1' unit='3'/></disk>"
+        "<disk type='file'><driver cache='none' discard='unmap'/><source file='/tmp/y'/><target dev='sdb' bus='sata'/></disk>"
+        "<disk type='file'><source file='/tmp/z'/><target dev='sdc' bus='usb' removable='on'/></disk><hub type='usb'/>"
+        "<video><model type='qxl' vgamem='8192'/></video><memballoon model='none'/>")).replace("'pc'", "'q35'")
     document = qemu.document("round", devices=(
         "<disk type='file'><driver type='qcow2'/><source file='/tmp/x.qcow2'/><target dev='vda' bus='virtio'/></disk>"
         "<interface type='user'><mac address='52:54:00:00:00:09'/><model type='virtio'/></interface><serial type='pty'/>"
         "<channel type='unix'><source mode='bind' path='/tmp/c'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
         "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng><input type='tablet' bus='usb'/>"), uuid="6f0ad5d8-4f0d-4bd4-8f5f-4b7a2bb8a3e1")
-    native = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", document)
-    again = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", from_native(native))
 
     def devices(text):
         return sorted(w for w in shlex.split(text.replace("\\\n", " ")) if w.startswith(("{", "pc-")))
-    assert devices(native) == devices(again), (native, again)
+
+    def to_native(xml):
+        return bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", xml)
+    for xml in (document, more):
+        native = to_native(xml)
+        assert devices(native) == devices(to_native(from_native(native))), (native, from_native(native))
+    assert '"id":"scsi1-0-3"' in to_native(more), to_native(more)  # what an address leaves out is 0
     for text, name, parts in (("", "InvalidArgument", ["command line"]), ("ls -l", "InvalidArgument", ["'ls'"]), ("qemu-system-x86_64 -m", "InvalidArgument", ["-m", "no value"]),
                               ("qemu-system-x86_64 -m lots", "InvalidArgument", ["lots"]), ("qemu-system-x86_64 -frobnicate", "Unsupported", ["-frobnicate"]),
                               ("qemu-system-x86_64 -device nvme,drive=x", "Unsupported", ["nvme"]), ("qemu-system-x86_64 -drive file=/x,copy=on", "Unsupported", ["copy"]),
                               ("qemu-system-x86_64 disk.img", "InvalidArgument", ["disk.img"]), ("qemu-system-x86_64 -device virtio-net-pci,netdev=no", "InvalidArgument", ["'no'"]),
+                              ("qemu-system-x86_64 -object iothread,id=worker", "Unsupported", ["object:worker"]),
+                              ("qemu-system-x86_64 -display gtk", "Unsupported", ["gtk", "-vnc"]), ("qemu-system-x86_64 -audiodev sdl,id=a", "Unsupported", ["sdl"]),
+                              ("qemu-system-x86_64 -device usb-tablet,bus=none.0,port=1", "Unsupported", ["none.0"]), ("qemu-system-x86_64 -global a.b=c", "Unsupported", ["a.b=c"]),
+                              ("qemu-system-x86_64 -device qxl-vga,vgamem_mb=99999999999", "InvalidArgument", ["vgamem_mb"]),
                               ("qemu-system-x86_64 'unclosed", "InvalidArgument", ["command line"])):
         contains(expect(name, from_native, text), *parts)
 
