@@ -165,7 +165,7 @@ void domain_save_status(Domain *domain) {
                         g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT, numbers[i].value);
                         xml_set_attribute(root, numbers[i].name, number);
                 }
-                hypervisor_of(domain)->save(domain, xmlNewChild(root, NULL, (const xmlChar *) "run", NULL));
+                hypervisor_of(domain)->save(domain, xml_add(root, "run", NULL));
                 xmlAddChild(root, xmlDocCopyNode(xmlDocGetRootElement(live), status, 1));
                 text = xml_document_text(status);
         }

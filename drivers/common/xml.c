@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "xml.h"
 
-#include <libxml/parser.h>
 #include <inttypes.h>
+#include <libxml/parser.h>
 #include <string.h>
 
 bool xml_fail(GError **error, VirtbusError code, const xmlNode *element, const char *format, ...) {
@@ -188,9 +188,19 @@ void xml_set_attribute(xmlNode *element, const char *name, const char *value) {
         xmlSetProp(element, (const xmlChar *) name, (const xmlChar *) value);
 }
 
+void xml_set_number(xmlNode *element, const char *name, int64_t number) {
+        char text[24];
+        g_snprintf(text, sizeof text, "%" PRId64, number);
+        xml_set_attribute(element, name, text);
+}
+
+xmlNode *xml_add(xmlNode *element, const char *name, const char *text) {
+        return xmlNewTextChild(element, NULL, (const xmlChar *) name, (const xmlChar *) text);
+}
+
 xmlNode *xml_ensure_child(xmlNode *element, const char *name) {
         xmlNode *child = xml_child(element, name);
-        return child ? child : xmlNewChild(element, NULL, (const xmlChar *) name, NULL);
+        return child ? child : xml_add(element, name, NULL);
 }
 
 uint64_t xml_unit(const char *name) {

@@ -54,8 +54,12 @@ bool xml_number_attribute(const xmlNode *element, const char *name, uint64_t min
 /* Checks that an optional attribute has one of the values, NULL at the end. */
 bool xml_one_of(const xmlNode *element, const char *name, const char *const *values, GError **error);
 
-/* Sets an attribute, and an empty child element that is made where it is missing. */
+/* Sets an attribute; as a decimal number. */
 void xml_set_attribute(xmlNode *element, const char *name, const char *value);
+void xml_set_number(xmlNode *element, const char *name, int64_t number);
+
+/* Adds a child element at the end, with TEXT unless that is NULL; the other one only where there is none of that name. */
+xmlNode *xml_add(xmlNode *element, const char *name, const char *text);
 xmlNode *xml_ensure_child(xmlNode *element, const char *name);
 
 /* The bytes of a unit of sizes ("KiB", "MB", ...), 0 where there is no such unit. */

@@ -534,17 +534,8 @@ void capabilities_cache_free(CapabilitiesCache *cache) {
 
 /* libvirt's documents */
 
-static xmlNode *add(xmlNode *parent, const char *name, const char *text) {
-        return xmlNewTextChild(parent, NULL, (const xmlChar *) name, (const xmlChar *) text);
-}
-
 static void set_yes(xmlNode *element, const char *name, bool yes) {
         xml_set_attribute(element, name, yes ? "yes" : "no");
-}
-
-static void set_number(xmlNode *element, const char *name, gint64 number) {
-        g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, number);
-        xml_set_attribute(element, name, text);
 }
 
 static bool is_32_bit(const Capabilities *capabilities) {
@@ -552,49 +543,49 @@ static bool is_32_bit(const Capabilities *capabilities) {
 }
 
 static void add_guest(xmlNode *root, const Capabilities *capabilities, const char *emulator) {
-        xmlNode *guest = add(root, "guest", NULL), *arch;
+        xmlNode *guest = xml_add(root, "guest", NULL), *arch;
         JsonArray *machines = json_array(capabilities->data, "machines");
-        add(guest, "os_type", "hvm");
-        arch = add(guest, "arch", NULL);
+        xml_add(guest, "os_type", "hvm");
+        arch = xml_add(guest, "arch", NULL);
         xml_set_attribute(arch, "name", is_32_bit(capabilities) ? "i686" : json_string(capabilities->data, "target"));
-        add(arch, "wordsize", is_32_bit(capabilities) ? "32" : "64");
-        add(arch, "emulator", emulator);
+        xml_add(arch, "wordsize", is_32_bit(capabilities) ? "32" : "64");
+        xml_add(arch, "emulator", emulator);
         for (guint i = 0; i < json_array_get_length(machines); i++) {
                 JsonObject *machine = object_at(machines, i);
                 const char *names[] = { json_string(machine, "name"), json_string(machine, "alias") };
                 for (size_t which = 0; which < G_N_ELEMENTS(names) && names[0] && strcmp(names[0], "none") != 0; which++) {
                         if (!names[which])
                                 continue;
-                        xmlNode *element = add(arch, "machine", names[which]);
+                        xmlNode *element = xml_add(arch, "machine", names[which]);
                         if (which == 1)
                                 xml_set_attribute(element, "canonical", names[0]);
-                        set_number(element, "maxCpus", json_int(machine, "cpu-max", 1));
+                        xml_set_number(element, "maxCpus", json_int(machine, "cpu-max", 1));
                 }
         }
-        xml_set_attribute(add(arch, "domain", NULL), "type", "qemu");
+        xml_set_attribute(xml_add(arch, "domain", NULL), "type", "qemu");
         if (capabilities_has_kvm(capabilities))
-                xml_set_attribute(add(arch, "domain", NULL), "type", "kvm");
-        xmlNode *features = add(guest, "features", NULL), *acpi = add(features, "acpi", NULL);
+                xml_set_attribute(xml_add(arch, "domain", NULL), "type", "kvm");
+        xmlNode *features = xml_add(guest, "features", NULL), *acpi = xml_add(features, "acpi", NULL);
         xml_set_attribute(acpi, "default", "on");
         xml_set_attribute(acpi, "toggle", "yes");
-        add(features, "pae", NULL);
+        xml_add(features, "pae", NULL);
 }
 
 /* SMBIOS' UUID is for root alone; systemd's machine ID stands for it. */
 static void add_host(xmlNode *root) {
-        xmlNode *host = add(root, "host", NULL), *cpu;
+        xmlNode *host = xml_add(root, "host", NULL), *cpu;
         struct utsname system;
         sd_id128_t id;
         if (sd_id128_get_machine_app_specific(SD_ID128_MAKE(0b, 5e, 7d, 1c, 6c, 3f, 4e, 0a, 9d, 21, 55, 0f, 3a, 77, 42, e8),
                                               &id) >= 0)
-                add(host, "uuid", SD_ID128_TO_UUID_STRING(id));
-        cpu = add(host, "cpu", NULL);
+                xml_add(host, "uuid", SD_ID128_TO_UUID_STRING(id));
+        cpu = xml_add(host, "cpu", NULL);
         if (uname(&system) == 0)
-                add(cpu, "arch", system.machine);
-        xmlNode *topology = add(cpu, "topology", NULL);
-        set_number(topology, "sockets", 1);
-        set_number(topology, "cores", g_get_num_processors());
-        set_number(topology, "threads", 1);
+                xml_add(cpu, "arch", system.machine);
+        xmlNode *topology = xml_add(cpu, "topology", NULL);
+        xml_set_number(topology, "sockets", 1);
+        xml_set_number(topology, "cores", g_get_num_processors());
+        xml_set_number(topology, "threads", 1);
 }
 
 char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators) {
@@ -658,26 +649,26 @@ static const Enumeration enumerations[] = {
 };
 
 static void add_choices(xmlNode *parent, const Enumeration *enumeration, const Capabilities *capabilities) {
-        xmlNode *element = add(parent, "enum", NULL);
+        xmlNode *element = xml_add(parent, "enum", NULL);
         xml_set_attribute(element, "name", enumeration->name);
         for (const Choice *choice = enumeration->choices; choice->value; choice++)
                 if (!choice->device || capabilities_has_device(capabilities, choice->device))
-                        add(element, "value", choice->value);
+                        xml_add(element, "value", choice->value);
 }
 
 static void add_mode(xmlNode *cpu, const char *name, bool supported) {
-        xmlNode *mode = add(cpu, "mode", NULL);
+        xmlNode *mode = xml_add(cpu, "mode", NULL);
         xml_set_attribute(mode, "name", name);
         set_yes(mode, "supported", supported);
 }
 
 static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) {
-        xmlNode *cpu = add(root, "cpu", NULL), *custom;
+        xmlNode *cpu = xml_add(root, "cpu", NULL), *custom;
         JsonArray *cpus = cpus_of(capabilities, kvm);
         add_mode(cpu, "host-passthrough", kvm);
         add_mode(cpu, "maximum", true);
         add_mode(cpu, "host-model", true);
-        custom = add(cpu, "mode", NULL);
+        custom = xml_add(cpu, "mode", NULL);
         xml_set_attribute(custom, "name", "custom");
         set_yes(custom, "supported", true);
         for (guint i = 0; cpus && i < json_array_get_length(cpus); i++) {
@@ -685,7 +676,7 @@ static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) 
                 const char *name = json_string(model, "name");
                 if (!name || strcmp(name, "host") == 0 || strcmp(name, "max") == 0 || strcmp(name, "base") == 0)
                         continue;
-                xmlNode *element = add(custom, "model", name);
+                xmlNode *element = xml_add(custom, "model", name);
                 if (json_object_has_member(model, "usable"))
                         set_yes(element, "usable", json_object_get_boolean_member_with_default(model, "usable", FALSE));
                 else
@@ -711,26 +702,26 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
         g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "domainCapabilities", NULL), *os, *devices;
         xmlDocSetRootElement(document, root);
-        add(root, "path", emulator);
-        add(root, "domain", kvm ? "kvm" : "qemu");
-        add(root, "machine", json_string(machine, "name"));
-        add(root, "arch", is_32_bit(capabilities) ? "i686" : json_string(capabilities->data, "target"));
-        set_number(add(root, "vcpu", NULL), "max", json_int(machine, "cpu-max", 1));
-        set_yes(add(root, "iothreads", NULL), "supported", true);
-        os = add(root, "os", NULL);
+        xml_add(root, "path", emulator);
+        xml_add(root, "domain", kvm ? "kvm" : "qemu");
+        xml_add(root, "machine", json_string(machine, "name"));
+        xml_add(root, "arch", is_32_bit(capabilities) ? "i686" : json_string(capabilities->data, "target"));
+        xml_set_number(xml_add(root, "vcpu", NULL), "max", json_int(machine, "cpu-max", 1));
+        set_yes(xml_add(root, "iothreads", NULL), "supported", true);
+        os = xml_add(root, "os", NULL);
         set_yes(os, "supported", true);
-        set_yes(add(os, "loader", NULL), "supported", true);
+        set_yes(xml_add(os, "loader", NULL), "supported", true);
         add_cpus(root, capabilities, kvm);
-        devices = add(root, "devices", NULL);
+        devices = xml_add(root, "devices", NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(elements); i++) {
-                xmlNode *element = add(devices, elements[i], NULL);
+                xmlNode *element = xml_add(devices, elements[i], NULL);
                 set_yes(element, "supported", true);
                 for (size_t j = 0; j < G_N_ELEMENTS(enumerations); j++)
                         if (strcmp(enumerations[j].element, elements[i]) == 0)
                                 add_choices(element, enumerations + j, capabilities);
         }
-        xmlNode *features = add(root, "features", NULL);
-        set_yes(add(features, "vmcoreinfo", NULL), "supported", capabilities_has_device(capabilities, "vmcoreinfo"));
-        set_yes(add(features, "genid", NULL), "supported", capabilities_has_device(capabilities, "vmgenid"));
+        xmlNode *features = xml_add(root, "features", NULL);
+        set_yes(xml_add(features, "vmcoreinfo", NULL), "supported", capabilities_has_device(capabilities, "vmcoreinfo"));
+        set_yes(xml_add(features, "genid", NULL), "supported", capabilities_has_device(capabilities, "vmgenid"));
         return xml_document_text(document);
 }

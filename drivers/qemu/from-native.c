@@ -119,10 +119,7 @@ static void check_empty(Reader *reader, GHashTable *properties, const char *opti
 
 /* The document */
 
-static xmlNode *add(xmlNode *parent, const char *name, const char *text) {
-        return xmlNewTextChild(parent, NULL, (const xmlChar *) name, (const xmlChar *) text);
-}
-
+/* Nothing where there is no value. */
 static void set(xmlNode *element, const char *name, const char *value) {
         if (value)
                 xml_set_attribute(element, name, value);
@@ -186,14 +183,9 @@ static bool find_controller(Reader *reader, const char *type, const char *bus, c
 }
 
 static xmlNode *add_address(xmlNode *element, const char *type) {
-        xmlNode *address = add(element, "address", NULL);
+        xmlNode *address = xml_add(element, "address", NULL);
         set(address, "type", type);
         return address;
-}
-
-static void set_number(xmlNode *element, const char *name, unsigned number) {
-        g_autofree char *text = g_strdup_printf("%u", number);
-        set(element, name, text);
 }
 
 /* "bus=pci.0,addr=0x3": the address, unless it is QEMU's own choice. */
@@ -225,7 +217,7 @@ static void read_usb_address(Reader *reader, GHashTable *properties, xmlNode *el
         if ((bus && !find_controller(reader, "usb", bus, "usb", &controller)) || !port)
                 return;
         xmlNode *address = add_address(element, "usb");
-        set_number(address, "bus", controller);
+        xml_set_number(address, "bus", controller);
         set(address, "port", port);
 }
 
@@ -246,11 +238,11 @@ static void read_drive_address(Reader *reader, GHashTable *properties, const cha
             !(unit || id || strcmp(type, "sata") == 0))
                 return;
         xmlNode *address = add_address(element, "drive");
-        set_number(address, "controller", controller);
+        xml_set_number(address, "controller", controller);
         if (strcmp(type, "sata") == 0)
-                set_number(address, "unit", number);
+                xml_set_number(address, "unit", number);
         else if (strcmp(type, "ide") == 0) {
-                set_number(address, "bus", number);
+                xml_set_number(address, "bus", number);
                 set(address, "unit", unit);
         } else {
                 set(address, "bus", channel ? channel : "0");
@@ -274,16 +266,16 @@ static void read_image(Reader *reader, GHashTable *node, const char *write_cache
         Backend *storage = file ? find_backend(reader, "block", file) : NULL;
         GHashTable *properties = storage ? storage->properties : node;
         g_autofree char *path = take(properties, "filename"), *how = storage ? take(properties, "driver") : NULL;
-        xmlNode *element = add(disk, "driver", NULL);
+        xmlNode *element = xml_add(disk, "driver", NULL);
         set(element, "name", "qemu");
         set(element, "type", storage ? driver : "raw");
         if (!path || (how && strcmp(how, "file") != 0 && strcmp(how, "host_device") != 0))
                 fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-blockdev: only files and block devices have a counterpart here");
         bool block = how && strcmp(how, "host_device") == 0;
         set(disk, "type", block ? "block" : "file");
-        set(add(disk, "source", NULL), block ? "dev" : "file", path);
+        set(xml_add(disk, "source", NULL), block ? "dev" : "file", path);
         if (g_strcmp0(read_only, "on") == 0)
-                add(disk, "readonly", NULL);
+                xml_add(disk, "readonly", NULL);
         g_autofree char *direct = take(node, "cache.direct"), *no_flush = take(node, "cache.no-flush");
         bool is_direct = g_strcmp0(direct, "on") == 0 || g_strcmp0(direct, "true") == 0,
              is_unsafe = g_strcmp0(no_flush, "on") == 0 || g_strcmp0(no_flush, "true") == 0,
@@ -307,7 +299,7 @@ static void read_drive_source(GHashTable *drive, xmlNode *disk) {
         };
         g_autofree char *path = take(drive, "file"), *format = take(drive, "format"), *read_only = take(drive, "readonly"),
                         *serial = take(drive, "serial");
-        xmlNode *driver = add(disk, "driver", NULL);
+        xmlNode *driver = xml_add(disk, "driver", NULL);
         set(driver, "name", "qemu");
         set(driver, "type", format ? format : "raw");
         for (size_t i = 0; i < G_N_ELEMENTS(attributes); i++) {
@@ -317,15 +309,15 @@ static void read_drive_source(GHashTable *drive, xmlNode *disk) {
         bool block = path && g_str_has_prefix(path, "/dev/");
         set(disk, "type", block ? "block" : "file");
         if (path && *path)
-                set(add(disk, "source", NULL), block ? "dev" : "file", path);
+                set(xml_add(disk, "source", NULL), block ? "dev" : "file", path);
         if (g_strcmp0(read_only, "on") == 0)
-                add(disk, "readonly", NULL);
+                xml_add(disk, "readonly", NULL);
         if (serial)
-                add(disk, "serial", serial);
+                xml_add(disk, "serial", serial);
 }
 
 static void set_target(xmlNode *disk, char *name, const char *bus) {
-        xmlNode *target = add(disk, "target", NULL);
+        xmlNode *target = xml_add(disk, "target", NULL);
         set(target, "dev", name);
         set(target, "bus", bus);
         g_free(name);
@@ -340,7 +332,7 @@ static void read_drive(Reader *reader, GHashTable *drive) {
         if (g_strcmp0(interface, "pflash") == 0) {
                 g_autofree char *path = take(drive, "file"), *read_only = take(drive, "readonly");
                 bool code = g_strcmp0(read_only, "on") == 0;
-                xmlNode *element = add(reader->os, code ? "loader" : "nvram", path);
+                xmlNode *element = xml_add(reader->os, code ? "loader" : "nvram", path);
                 if (code) {
                         set(element, "readonly", "yes");
                         set(element, "type", "pflash");
@@ -349,7 +341,7 @@ static void read_drive(Reader *reader, GHashTable *drive) {
                 check_empty(reader, drive, "-drive");
                 return;
         }
-        xmlNode *disk = add(reader->devices, "disk", NULL);
+        xmlNode *disk = xml_add(reader->devices, "disk", NULL);
         set(disk, "device", cdrom ? "cdrom" : floppy ? "floppy" : "disk");
         read_drive_source(drive, disk);
         unsigned which = virtio ? 0 : scsi ? 2 : 1;
@@ -397,7 +389,7 @@ static void read_disk_device(Reader *reader, GHashTable *device, const char *dri
                         *write_cache = take(device, "write-cache");
         Backend *drive = id ? find_backend(reader, "drive", id) : NULL,
                 *node = id && !drive ? find_backend(reader, "block", id) : NULL;
-        xmlNode *disk = add(reader->devices, "disk", NULL);
+        xmlNode *disk = xml_add(reader->devices, "disk", NULL);
         size_t kind = 0;
         while (strcmp(kinds[kind].driver, driver) != 0)
                 kind++;
@@ -418,9 +410,9 @@ static void read_disk_device(Reader *reader, GHashTable *device, const char *dri
         unsigned which = is_sata ? 2 : kinds[kind].which;
         set_target(disk, next_target(reader, is_sata ? "sd" : kinds[kind].prefix, which), bus);
         if (serial)
-                add(disk, "serial", serial);
+                xml_add(disk, "serial", serial);
         if (boot)
-                set(add(disk, "boot", NULL), "order", boot);
+                set(xml_add(disk, "boot", NULL), "order", boot);
         if (strcmp(bus, "virtio") == 0)
                 read_pci_address(reader, device, disk);
         else if (strcmp(bus, "usb") == 0)
@@ -442,11 +434,11 @@ static void read_network(Reader *reader, GHashTable *backend, xmlNode *interface
         g_autofree char *type = take(backend, "type"), *bridge = take(backend, "br"), *tap = take(backend, "ifname");
         if (g_strcmp0(type, "bridge") == 0) {
                 set(interface, "type", "bridge");
-                set(add(interface, "source", NULL), "bridge", bridge ? bridge : "br0");
+                set(xml_add(interface, "source", NULL), "bridge", bridge ? bridge : "br0");
         } else if (g_strcmp0(type, "tap") == 0) {
                 set(interface, "type", "ethernet");
                 if (tap)
-                        set(add(interface, "target", NULL), "dev", tap);
+                        set(xml_add(interface, "target", NULL), "dev", tap);
         } else if (g_strcmp0(type, "user") == 0)
                 set(interface, "type", "user");
         else
@@ -457,8 +449,8 @@ static void read_network(Reader *reader, GHashTable *backend, xmlNode *interface
 
 static void finish_interface(xmlNode *interface, const char *mac, const char *model) {
         if (mac)
-                set(add(interface, "mac", NULL), "address", mac);
-        set(add(interface, "model", NULL), "type", model);
+                set(xml_add(interface, "mac", NULL), "address", mac);
+        set(xml_add(interface, "model", NULL), "type", model);
 }
 
 static const char *card_model(const char *driver) {
@@ -476,14 +468,14 @@ static const char *card_model(const char *driver) {
 static void read_card(Reader *reader, GHashTable *device, const char *driver) {
         g_autofree char *id = take(device, "netdev"), *mac = take(device, "mac"), *boot = take(device, "bootindex");
         Backend *backend = find_backend(reader, "netdev", id);
-        xmlNode *interface = add(reader->devices, "interface", NULL);
+        xmlNode *interface = xml_add(reader->devices, "interface", NULL);
         if (backend)
                 read_network(reader, backend->properties, interface);
         else
                 fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "-device %s: there is no -netdev '%.64s'", driver, id ? id : "");
         finish_interface(interface, mac, card_model(driver));
         if (boot)
-                set(add(interface, "boot", NULL), "order", boot);
+                set(xml_add(interface, "boot", NULL), "order", boot);
         read_pci_address(reader, device, interface);
 }
 
@@ -493,7 +485,7 @@ static void read_nic(Reader *reader, const char *text) {
         if (g_strcmp0(type, "none") == 0)
                 return;
         g_hash_table_insert(properties, g_strdup("type"), g_strdup(type ? type : ""));
-        xmlNode *interface = add(reader->devices, "interface", NULL);
+        xmlNode *interface = xml_add(reader->devices, "interface", NULL);
         read_network(reader, properties, interface);
         const char *known = card_model(model ? model : "e1000"); /* QEMU's own choice for a PC */
         if (!known)
@@ -513,7 +505,7 @@ static void read_character(Reader *reader, xmlNode *element, GHashTable *propert
                 drop(properties, "signal mux");
         } else if (g_strcmp0(type, "file") == 0 || (g_strcmp0(type, "socket") == 0 && path)) {
                 set(element, "type", strcmp(type, "file") == 0 ? "file" : "unix");
-                xmlNode *source = add(element, "source", NULL);
+                xmlNode *source = xml_add(element, "source", NULL);
                 if (strcmp(type, "socket") == 0)
                         set(source, "mode", listens ? "bind" : "connect");
                 set(source, "path", path);
@@ -527,20 +519,20 @@ static void read_character_device(Reader *reader, GHashTable *device, const char
         g_autofree char *id = take(device, "chardev"), *name = take(device, "name");
         Backend *backend = find_backend(reader, "chardev", id);
         bool channel = strcmp(driver, "virtserialport") == 0, console = strcmp(driver, "virtconsole") == 0;
-        xmlNode *element = add(reader->devices, channel ? "channel" : console ? "console" : "serial", NULL);
+        xmlNode *element = xml_add(reader->devices, channel ? "channel" : console ? "console" : "serial", NULL);
         if (backend)
                 read_character(reader, element, backend->properties, "-chardev");
         else
                 fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "-device %s: there is no -chardev '%.64s'", driver, id ? id : "");
         if (channel || console) {
-                xmlNode *target = add(element, "target", NULL);
+                xmlNode *target = xml_add(element, "target", NULL);
                 set(target, "type", "virtio");
                 set(target, "name", name);
                 g_autofree char *bus = take(device, "bus"), *port = take(device, "nr");
                 unsigned controller = 0;
                 if (bus && find_controller(reader, "virtio-serial", bus, "virtio-serial", &controller) && port) {
                         xmlNode *address = add_address(element, "virtio-serial");
-                        set_number(address, "controller", controller);
+                        xml_set_number(address, "controller", controller);
                         set(address, "port", port);
                 }
         }
@@ -555,7 +547,7 @@ static void read_serial(Reader *reader, const char *text) {
         g_hash_table_insert(properties, g_strdup("backend"), g_strdup(file ? "file" : mixed ? text + strlen("mon:") : text));
         if (file)
                 g_hash_table_insert(properties, g_strdup("path"), g_strdup(text + strlen("file:")));
-        read_character(reader, add(reader->devices, "serial", NULL), properties, "-serial");
+        read_character(reader, xml_add(reader->devices, "serial", NULL), properties, "-serial");
 }
 
 /* Other devices */
@@ -591,7 +583,7 @@ static void read_simple_device(Reader *reader, GHashTable *device, const char *d
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
                 if (strcmp(driver, kinds[i].driver) != 0)
                         continue;
-                xmlNode *element = add(reader->devices, kinds[i].element, NULL);
+                xmlNode *element = xml_add(reader->devices, kinds[i].element, NULL);
                 g_auto(GStrv) attributes = g_strsplit(kinds[i].attributes, "|", -1);
                 for (size_t j = 0; attributes[j]; j++) {
                         char *equals = strchr(attributes[j], '=');
@@ -601,7 +593,7 @@ static void read_simple_device(Reader *reader, GHashTable *device, const char *d
                 bool is_controller = strcmp(kinds[i].element, "controller") == 0;
                 if (is_controller) {
                         g_autofree char *type = xml_attribute(element, "type");
-                        set_number(element, "index", keep_controller(reader, type, id));
+                        xml_set_number(element, "index", keep_controller(reader, type, id));
                 }
                 if (g_str_has_prefix(driver, "usb-") && !is_controller)
                         read_usb_address(reader, device, element);
@@ -631,16 +623,16 @@ static bool read_pci_controller(Reader *reader, GHashTable *device, const char *
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
                 if (strcmp(driver, kinds[i].driver) != 0)
                         continue;
-                xmlNode *element = add(reader->devices, "controller", NULL), *target = NULL;
+                xmlNode *element = xml_add(reader->devices, "controller", NULL), *target = NULL;
                 set(element, "type", "pci");
-                set_number(element, "index", keep_controller(reader, "pci", id));
+                xml_set_number(element, "index", keep_controller(reader, "pci", id));
                 set(element, "model", kinds[i].model);
                 if (strcmp(driver, "ioh3420") == 0)
-                        set(add(element, "model", NULL), "name", driver);
+                        set(xml_add(element, "model", NULL), "name", driver);
                 for (size_t j = 0; j < G_N_ELEMENTS(properties); j++) {
                         g_autofree char *value = take(device, properties[j][0]);
                         if (value)
-                                set(target ? target : (target = add(element, "target", NULL)), properties[j][1], value);
+                                set(target ? target : (target = xml_add(element, "target", NULL)), properties[j][1], value);
                 }
                 read_pci_address(reader, device, element);
                 return true;
@@ -656,7 +648,7 @@ static void read_video(Reader *reader, GHashTable *device, const char *driver, c
                 { "ram_size", "ram", 1 },           { "vram_size", "vram", 1 },    { "vram64_size_mb", "vram64", 1 << 20 },
                 { "vgamem_mb", "vgamem", 1 << 20 }, { "max_outputs", "heads", 0 },
         };
-        xmlNode *video = add(reader->devices, "video", NULL), *element = add(video, "model", NULL);
+        xmlNode *video = xml_add(reader->devices, "video", NULL), *element = xml_add(video, "model", NULL);
         set(element, "type", model);
         for (size_t i = 0; device && i < G_N_ELEMENTS(properties); i++) {
                 g_autofree char *text = take(device, properties[i].property);
@@ -682,7 +674,7 @@ static void read_rng(Reader *reader, GHashTable *device) {
         Backend *object = find_backend(reader, "object", id);
         g_autofree char *type = object ? take(object->properties, "qom-type") : NULL,
                         *path = object ? take(object->properties, "filename") : NULL;
-        xmlNode *rng = add(reader->devices, "rng", NULL), *backend = add(rng, "backend", path);
+        xmlNode *rng = xml_add(reader->devices, "rng", NULL), *backend = xml_add(rng, "backend", path);
         set(rng, "model", "virtio");
         set(backend, "model", type && strcmp(type, "rng-random") == 0 ? "random" : "builtin");
         read_pci_address(reader, device, rng);
@@ -753,9 +745,9 @@ static void read_machine(Reader *reader, const char *text) {
         reader->kvm |= accelerator && g_str_has_prefix(accelerator, "kvm");
         reader->acpi = g_strcmp0(acpi, "off") != 0;
         if (smm)
-                set(add(reader->features, "smm", NULL), "state", smm);
+                set(xml_add(reader->features, "smm", NULL), "state", smm);
         if (vmport)
-                set(add(reader->features, "vmport", NULL), "state", vmport);
+                set(xml_add(reader->features, "vmport", NULL), "state", vmport);
         drop(properties, "dump-guest-core graphics");
         check_empty(reader, properties, "-machine");
 }
@@ -783,7 +775,7 @@ static void read_processors(Reader *reader, const char *text) {
                 if (!value)
                         continue;
                 if (!topology)
-                        topology = add(reader->cpu, "topology", NULL);
+                        topology = xml_add(reader->cpu, "topology", NULL);
                 set(topology, names[i], value);
         }
         if (topology) /* all of them, or none */
@@ -799,7 +791,7 @@ static void read_cpu(Reader *reader, const char *text) {
         set(reader->cpu, "mode", host ? "host-passthrough" : max ? "maximum" : "custom");
         if (!host && !max && parts[0]) {
                 set(reader->cpu, "match", "exact");
-                add(reader->cpu, "model", parts[0]);
+                xml_add(reader->cpu, "model", parts[0]);
         }
         for (size_t i = 1; parts[0] && parts[i]; i++) {
                 char *equals = strchr(parts[i], '=');
@@ -811,7 +803,7 @@ static void read_cpu(Reader *reader, const char *text) {
                 }
                 if (equals)
                         *equals = '\0';
-                xmlNode *feature = add(reader->cpu, "feature", NULL);
+                xmlNode *feature = xml_add(reader->cpu, "feature", NULL);
                 set(feature, "policy", off ? "disable" : "require");
                 set(feature, "name", parts[i] + (parts[i][0] == '+' || parts[i][0] == '-'));
         }
@@ -824,9 +816,9 @@ static void read_boot(Reader *reader, const char *text) {
         for (const char *c = order; c && *c; c++)
                 for (size_t i = 0; i < G_N_ELEMENTS(devices); i++)
                         if (*c == devices[i][0][0])
-                                set(add(reader->os, "boot", NULL), "dev", devices[i][1]);
+                                set(xml_add(reader->os, "boot", NULL), "dev", devices[i][1]);
         if (menu)
-                set(add(reader->os, "bootmenu", NULL), "enable", strcmp(menu, "on") == 0 ? "yes" : "no");
+                set(xml_add(reader->os, "bootmenu", NULL), "enable", strcmp(menu, "on") == 0 ? "yes" : "no");
         drop(properties, "strict");
         check_empty(reader, properties, "-boot");
 }
@@ -834,7 +826,7 @@ static void read_boot(Reader *reader, const char *text) {
 static void read_vnc(Reader *reader, const char *text) {
         g_autoptr(GHashTable) properties = parse(reader, text, "at");
         g_autofree char *at = take(properties, "at"), *path = take(properties, "unix");
-        xmlNode *graphics = add(reader->devices, "graphics", NULL);
+        xmlNode *graphics = xml_add(reader->devices, "graphics", NULL);
         const char *colon = at ? strrchr(at, ':') : NULL;
         set(graphics, "type", "vnc");
         if (at && g_str_has_prefix(at, "unix:"))
@@ -847,7 +839,7 @@ static void read_vnc(Reader *reader, const char *text) {
                 if (*host)
                         set(graphics, "listen", host);
         } else if (at && strcmp(at, "none") == 0)
-                set(add(graphics, "listen", NULL), "type", "none");
+                set(xml_add(graphics, "listen", NULL), "type", "none");
         drop(properties, "audiodev to");
         check_empty(reader, properties, "-vnc");
 }
@@ -872,7 +864,7 @@ static void read_rtc(Reader *reader, const char *text) {
         if (!known)
                 fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-rtc: base '%.32s' has no counterpart here; use utc or localtime", base);
         if (g_strcmp0(drift, "slew") == 0) {
-                xmlNode *timer = add(clock, "timer", NULL);
+                xmlNode *timer = xml_add(clock, "timer", NULL);
                 set(timer, "name", "rtc");
                 set(timer, "tickpolicy", "catchup");
         }
@@ -887,7 +879,7 @@ static void read_name(Reader *reader, const char *text) {
 }
 
 static void read_file(Reader *reader, const char *element, const char *text) {
-        add(reader->os, element, text);
+        xml_add(reader->os, element, text);
 }
 
 static void read_kernel(Reader *reader, const char *text) {
@@ -907,7 +899,7 @@ static void read_bios(Reader *reader, const char *text) {
 }
 
 static void read_uuid(Reader *reader, const char *text) {
-        add(reader->root, "uuid", text);
+        xml_add(reader->root, "uuid", text);
 }
 
 static void read_acceleration(Reader *reader, const char *text) {
@@ -950,7 +942,7 @@ static void read_global(Reader *reader, const char *text) {
                 if (g_str_has_prefix(dot + 1, states[i][0]) &&
                     (g_str_has_prefix(text, "PIIX4_PM.") || g_str_has_prefix(text, "ICH9-LPC."))) {
                         xmlNode *pm = xml_ensure_child(reader->root, "pm");
-                        set(add(pm, states[i][1], NULL), "enabled", g_str_has_suffix(text, "=0") ? "yes" : "no");
+                        set(xml_add(pm, states[i][1], NULL), "enabled", g_str_has_suffix(text, "=0") ? "yes" : "no");
                         return;
                 }
         fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-global %.64s has no counterpart here", text);
@@ -968,7 +960,7 @@ static void enable_usb(Reader *reader, const char *text) {
 
 static void forbid_reboot(Reader *reader, const char *text) {
         (void) text;
-        add(reader->root, "on_reboot", "destroy");
+        xml_add(reader->root, "on_reboot", "destroy");
 }
 
 static void read_monitor(Reader *reader, const char *text) {
@@ -1133,9 +1125,9 @@ static void leave_out_defaults(Reader *reader) {
                 has_usb |= xml_attribute_is(element, "type", "usb") || xml_attribute_is(element, "bus", "usb") ||
                            xml_attribute_is(xml_child(element, "target"), "bus", "usb");
         if (!has_balloon)
-                set(add(reader->devices, "memballoon", NULL), "model", "none");
+                set(xml_add(reader->devices, "memballoon", NULL), "model", "none");
         if (!has_usb) {
-                xmlNode *controller = add(reader->devices, "controller", NULL);
+                xmlNode *controller = xml_add(reader->devices, "controller", NULL);
                 set(controller, "type", "usb");
                 set(controller, "model", "none");
         }
@@ -1147,7 +1139,7 @@ static void finish(Reader *reader, const char *emulator) {
         set(type, "arch", reader->arch);
         xmlNodeSetContent(type, (const xmlChar *) "hvm");
         if (reader->acpi)
-                add(reader->features, "acpi", NULL);
+                xml_add(reader->features, "acpi", NULL);
         if (!reader->cpu->children && !reader->cpu->properties) {
                 xmlUnlinkNode(reader->cpu);
                 xmlFreeNode(reader->cpu);
@@ -1194,11 +1186,11 @@ xmlDoc *from_native(const char *text, GError **error) {
                                                                : program + strlen("qemu-system-");
         reader.root = xmlNewDocNode(document, NULL, (const xmlChar *) "domain", NULL);
         xmlDocSetRootElement(document, reader.root);
-        add(reader.root, "name", "unnamed");
-        reader.os = add(reader.root, "os", NULL);
-        reader.features = add(reader.root, "features", NULL);
-        reader.cpu = add(reader.root, "cpu", NULL);
-        reader.devices = add(reader.root, "devices", NULL);
+        xml_add(reader.root, "name", "unnamed");
+        reader.os = xml_add(reader.root, "os", NULL);
+        reader.features = xml_add(reader.root, "features", NULL);
+        reader.cpu = xml_add(reader.root, "cpu", NULL);
+        reader.devices = xml_add(reader.root, "devices", NULL);
         reader.controllers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         reader.indices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_hash_table_unref);
         reader.backends = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) backend_free);

@@ -32,20 +32,10 @@ xmlNode *hardware_find_controller(xmlNode *devices, const char *type, unsigned i
         return NULL;
 }
 
-static xmlNode *add_element(xmlNode *devices, const char *name) {
-        return xmlNewChild(devices, NULL, (const xmlChar *) name, NULL);
-}
-
-static void set_number(xmlNode *element, const char *name, unsigned number) {
-        char text[12];
-        g_snprintf(text, sizeof text, "%u", number);
-        xml_set_attribute(element, name, text);
-}
-
 xmlNode *hardware_add_controller(xmlNode *devices, const char *type, unsigned index, const char *model) {
-        xmlNode *element = add_element(devices, "controller");
+        xmlNode *element = xml_add(devices, "controller", NULL);
         xml_set_attribute(element, "type", type);
-        set_number(element, "index", index);
+        xml_set_number(element, "index", index);
         if (model)
                 xml_set_attribute(element, "model", model);
         element->_private = element; /* see hardware_sorted */
@@ -132,7 +122,7 @@ static void add_inputs(xmlNode *devices) {
                 for (xmlNode *input = xml_child(devices, "input"); input; input = xml_next(input, "input"))
                         found |= xml_attribute_is(input, "type", types[i]) && xml_attribute_is(input, "bus", "ps2");
                 if (!found) {
-                        xmlNode *input = add_element(devices, "input");
+                        xmlNode *input = xml_add(devices, "input", NULL);
                         xml_set_attribute(input, "type", types[i]);
                         xml_set_attribute(input, "bus", "ps2");
                 }
@@ -150,9 +140,9 @@ static void add_audio(xmlNode *devices) {
         unsigned id = 1;
         for (xmlNode *audio = xml_child(devices, "audio"); audio; audio = xml_next(audio, "audio"), id++)
                 if (!xmlHasProp(audio, (const xmlChar *) "id"))
-                        set_number(audio, "id", id);
+                        xml_set_number(audio, "id", id);
         if (!xml_child(devices, "audio")) {
-                xmlNode *audio = add_element(devices, "audio");
+                xmlNode *audio = xml_add(devices, "audio", NULL);
                 xml_set_attribute(audio, "id", "1");
                 xml_set_attribute(audio, "type", type);
         }
@@ -160,7 +150,7 @@ static void add_audio(xmlNode *devices) {
 
 static void add_video(xmlNode *devices) {
         if (!xml_child(devices, "video") && xml_child(devices, "graphics"))
-                add_element(devices, "video");
+                xml_add(devices, "video", NULL);
         for (xmlNode *video = xml_child(devices, "video"); video; video = xml_next(video, "video")) {
                 xmlNode *model = xml_ensure_child(video, "model");
                 if (!xmlHasProp(model, (const xmlChar *) "type"))
@@ -184,7 +174,7 @@ static void add_machine_devices(xmlNode *devices, bool q35) {
         if (q35)
                 ensure_controller(devices, "sata", 0, NULL);
         if (!xml_child(devices, "memballoon"))
-                xml_set_attribute(add_element(devices, "memballoon"), "model", "virtio");
+                xml_set_attribute(xml_add(devices, "memballoon", NULL), "model", "virtio");
         add_inputs(devices);
         add_console_twins(devices);
         add_video(devices);
@@ -196,7 +186,7 @@ static void add_master(xmlNode *controller) {
         static const char *const companions[][2] = { { "ich9-uhci1", "0" }, { "ich9-uhci2", "2" }, { "ich9-uhci3", "4" } };
         for (size_t i = 0; i < G_N_ELEMENTS(companions); i++)
                 if (xml_attribute_is(controller, "model", companions[i][0]) && !xml_child(controller, "master"))
-                        xml_set_attribute(add_element(controller, "master"), "startport", companions[i][1]);
+                        xml_set_attribute(xml_add(controller, "master", NULL), "startport", companions[i][1]);
 }
 
 /* Models that are left open. */
@@ -208,7 +198,7 @@ static void choose_models(xmlNode *devices) {
                         while (type && index <= INDEX_MAX && hardware_find_controller(devices, type, index) &&
                                hardware_find_controller(devices, type, index) != element)
                                 index++;
-                        set_number(element, "index", index);
+                        xml_set_number(element, "index", index);
                 }
                 add_master(element);
                 if (xmlHasProp(element, (const xmlChar *) "model"))
@@ -237,12 +227,12 @@ static const char *bus_of_name(const char *name) {
 }
 
 static void set_drive_address(xmlNode *element, unsigned controller, unsigned bus, unsigned target, unsigned unit) {
-        xmlNode *address = add_element(element, "address");
+        xmlNode *address = xml_add(element, "address", NULL);
         xml_set_attribute(address, "type", "drive");
-        set_number(address, "controller", controller);
-        set_number(address, "bus", bus);
-        set_number(address, "target", target);
-        set_number(address, "unit", unit);
+        xml_set_number(address, "controller", controller);
+        xml_set_number(address, "bus", bus);
+        xml_set_number(address, "target", target);
+        xml_set_number(address, "unit", unit);
 }
 
 /* A disk's name says where it is on its bus. */
@@ -399,11 +389,11 @@ static void choose_port(xmlNode *devices, GHashTable *taken, xmlNode *element) {
                 for (unsigned port = 1; owner && port < ports_of(owner); port++)
                         if (mark_port(taken, controller, port)) {
                                 if (!address)
-                                        address = add_element(element, "address");
+                                        address = xml_add(element, "address", NULL);
                                 xml_set_attribute(address, "type", "virtio-serial");
-                                set_number(address, "controller", controller);
-                                set_number(address, "bus", 0);
-                                set_number(address, "port", port);
+                                xml_set_number(address, "controller", controller);
+                                xml_set_number(address, "bus", 0);
+                                xml_set_number(address, "port", port);
                                 return;
                         }
                 if (fixed)
@@ -436,10 +426,10 @@ static void place_smartcards(xmlNode *devices) {
         unsigned next = 0;
         for (xmlNode *card = xml_child(devices, "smartcard"); card; card = xml_next(card, "smartcard")) {
                 if (!xml_child(card, "address")) {
-                        xmlNode *address = add_element(card, "address");
+                        xmlNode *address = xml_add(card, "address", NULL);
                         xml_set_attribute(address, "type", "ccid");
-                        set_number(address, "controller", next);
-                        set_number(address, "slot", 0);
+                        xml_set_number(address, "controller", next);
+                        xml_set_number(address, "slot", 0);
                 }
                 ensure_controller(devices, "ccid", address_number(card, "controller"), NULL);
                 next = address_number(card, "controller") + 1;
@@ -461,9 +451,9 @@ static void place_memory(xmlNode *devices) {
                         else {
                                 while (slot < DIMM_SLOTS && taken[slot])
                                         slot++;
-                                address = add_element(memory, "address");
+                                address = xml_add(memory, "address", NULL);
                                 xml_set_attribute(address, "type", "dimm");
-                                set_number(address, "slot", slot);
+                                xml_set_number(address, "slot", slot);
                         }
                         if (slot < DIMM_SLOTS)
                                 taken[slot] = true;
@@ -476,7 +466,7 @@ static void choose_boot(xmlNode *os, xmlNode *devices) {
         for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL))
                 any |= xml_child(device, "boot") != NULL;
         if (!any)
-                xml_set_attribute(add_element(os, "boot"), "dev", "hd");
+                xml_set_attribute(xml_add(os, "boot", NULL), "dev", "hd");
 }
 
 /* A machine of a name without a version is another one in each version of QEMU: the version is chosen now. */

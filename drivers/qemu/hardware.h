@@ -19,9 +19,6 @@ xmlNode *hardware_find_controller(xmlNode *devices, const char *type, unsigned i
 bool hardware_place_pci(xmlNode *root, bool q35, GError **error);
 bool hardware_place_usb(xmlNode *devices, GError **error);
 
-/* The video card that firmware writes to: the one that says so, or the first; NULL where there is none. */
-#define hardware_primary_video definition_primary_video
-
 /* Adds a controller to the document. */
 xmlNode *hardware_add_controller(xmlNode *devices, const char *type, unsigned index, const char *model);
 

@@ -230,7 +230,7 @@ static void write_place(const Topology *topology, xmlNode *element, const Place 
         xmlNode *address = xml_child(element, "address");
         char text[8];
         if (!address)
-                address = xmlNewChild(element, NULL, (const xmlChar *) "address", NULL);
+                address = xml_add(element, "address", NULL);
         xml_set_attribute(address, "type", "pci");
         xml_set_attribute(address, "domain", "0x0000");
         g_snprintf(text, sizeof text, "0x%02x", place->bus);
@@ -448,7 +448,7 @@ static bool place_chipset_q35(Topology *topology, xmlNode *devices, GError **err
 
 /* The primary card is where firmware and old systems look for it. */
 static void place_primary_video(Topology *topology, xmlNode *devices) {
-        xmlNode *video = hardware_primary_video(devices);
+        xmlNode *video = definition_primary_video(devices);
         Place place = { 0, topology->q35 ? 1 : 2, 0 };
         if (video && device_kind(topology, video) && is_free(topology, place))
                 place_at(topology, video, place, false);
@@ -504,7 +504,7 @@ static bool place_all(Topology *topology, xmlNode *devices, const char *kind, GE
 
 /* The primary card is the first one, whatever the document's order. */
 static bool place_videos(Topology *topology, xmlNode *devices, GError **error) {
-        xmlNode *primary = hardware_primary_video(devices);
+        xmlNode *primary = definition_primary_video(devices);
         return (!primary || place_if_wanted(topology, primary, error)) && place_all(topology, devices, "video", error);
 }
 

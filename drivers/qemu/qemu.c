@@ -700,8 +700,7 @@ static void save(const Domain *domain, xmlNode *saved) {
                         g_strdup_printf("%d", guest->object ? guest_object_timeout(guest->object) : guest->agent_timeout);
         xml_set_attribute(saved, "agent-timeout", timeout);
         if (guest->capabilities)
-                xmlNewTextChild(saved, NULL, (const xmlChar *) "capabilities",
-                                (const xmlChar *) capabilities_text(guest->capabilities));
+                xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
         if (guest->process) {
                 g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
                 g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
@@ -709,12 +708,12 @@ static void save(const Domain *domain, xmlNode *saved) {
                 xml_set_attribute(saved, "start-time", start_time);
         }
         for (guint i = 0; i < guest->paths->len; i++)
-                xmlNewTextChild(saved, NULL, (const xmlChar *) "path", guest->paths->pdata[i]);
+                xml_add(saved, "path", guest->paths->pdata[i]);
         GHashTableIter iterator;
         void *alias, *path;
         g_hash_table_iter_init(&iterator, guest->terminals);
         while (g_hash_table_iter_next(&iterator, &alias, &path)) {
-                xmlNode *terminal = xmlNewTextChild(saved, NULL, (const xmlChar *) "terminal", path);
+                xmlNode *terminal = xml_add(saved, "terminal", path);
                 xml_set_attribute(terminal, "alias", alias);
         }
 }

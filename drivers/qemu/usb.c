@@ -139,11 +139,9 @@ static bool choose_port(Buses *buses, xmlNode *element) {
                     !find_port(buses->roots[bus], 0, path, &hub, &port))
                         continue;
                 if (!address)
-                        address = xmlNewChild(element, NULL, (const xmlChar *) "address", NULL);
-                char text[12];
-                g_snprintf(text, sizeof text, "%u", bus);
+                        address = xml_add(element, "address", NULL);
                 xml_set_attribute(address, "type", "usb");
-                xml_set_attribute(address, "bus", text);
+                xml_set_number(address, "bus", bus);
                 xml_set_attribute(address, "port", path->str);
                 hub->taken[port] = true;
                 if (xml_is(element, "hub"))
@@ -188,7 +186,7 @@ static void add_hubs(Buses *buses, xmlNode *devices) {
         unsigned n = (wanted - n_free + USB_HUB_PORTS - 1) /
                      (USB_HUB_PORTS - 1); /* one port more than is needed, as libvirt has it */
         for (unsigned i = 0; i < MIN(n, USB_HUBS_MAX); i++) {
-                xmlNode *hub = xmlNewChild(devices, NULL, (const xmlChar *) "hub", NULL);
+                xmlNode *hub = xml_add(devices, "hub", NULL);
                 xml_set_attribute(hub, "type", "usb");
                 if (!choose_port(buses, hub))
                         break;
