@@ -9,9 +9,9 @@
 #include "bus.h"
 #include "errors.h"
 #include "log.h"
+#include "unix-socket.h"
 
 #define SECOND UINT64_C(1000000)
-#define READ_BYTES 65536
 
 typedef struct Command {
         char *name, *text;
@@ -208,15 +208,11 @@ static void handle_line(Agent *agent, const char *line, size_t length) {
 }
 
 static void receive(Agent *agent) {
-        guint length = agent->input->len;
-        g_byte_array_set_size(agent->input, length + READ_BYTES);
-        ssize_t n = recv(agent->fd, agent->input->data + length, READ_BYTES, MSG_DONTWAIT);
-        int failure = errno;
-        g_byte_array_set_size(agent->input, length + (n > 0 ? (guint) n : 0));
-        if (n < 0 && (failure == EAGAIN || failure == EINTR))
+        ssize_t n = unix_receive(agent->fd, agent->input);
+        if (n == -EAGAIN || n == -EINTR)
                 return;
         if (n <= 0) {
-                cut_off(agent, n == 0 ? "QEMU has closed its socket" : g_strerror(failure));
+                cut_off(agent, n == 0 ? "QEMU has closed its socket" : g_strerror((int) -n));
                 return;
         }
         size_t start = 0;

@@ -8,8 +8,7 @@
 
 #include "bus.h"
 #include "errors.h"
-
-#define READ_BYTES 65536
+#include "unix-socket.h"
 
 /* A line that is to be sent, with its descriptor. */
 typedef struct Line {
@@ -234,15 +233,11 @@ static bool handle_line(Monitor *monitor, const char *line, size_t length) {
 }
 
 static bool receive(Monitor *monitor) {
-        guint length = monitor->input->len;
-        g_byte_array_set_size(monitor->input, length + READ_BYTES);
-        ssize_t n = recv(monitor->fd, monitor->input->data + length, READ_BYTES, MSG_DONTWAIT);
-        int failure = errno;
-        g_byte_array_set_size(monitor->input, length + (n > 0 ? (guint) n : 0));
-        if (n < 0 && (failure == EAGAIN || failure == EINTR))
+        ssize_t n = unix_receive(monitor->fd, monitor->input);
+        if (n == -EAGAIN || n == -EINTR)
                 return true;
         if (n <= 0)
-                return fail_protocol(monitor, n == 0 ? "QEMU has closed it" : g_strerror(failure));
+                return fail_protocol(monitor, n == 0 ? "QEMU has closed it" : g_strerror((int) -n));
         while (!monitor->failed) {
                 uint8_t *end = memchr(monitor->input->data, '\n', monitor->input->len);
                 if (!end)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Unix stream sockets by path. Each returns a descriptor, or a negative errno: -ENAMETOOLONG where the path is longer than
+/* Unix stream sockets. Those by path return a descriptor, or a negative errno: -ENAMETOOLONG where the path is longer than
  * UNIX_PATH_BYTES_MAX. */
 
+#include <glib.h>
 #include <sys/types.h>
 #include <sys/un.h>
 
@@ -15,3 +16,6 @@ int unix_listen(const char *path, mode_t mode);
 
 /* Connects without waiting: -EAGAIN where clients wait already. */
 int unix_connect(const char *path);
+
+/* Appends what has come, without waiting; returns how much, 0 at the end, or a negative errno. */
+ssize_t unix_receive(int fd, GByteArray *input);
