@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "hardware.h"
 #include "json.h"
 
 #define MIB (UINT64_C(1024) * 1024)
@@ -102,6 +103,10 @@ static char *take(GHashTable *properties, const char *name) {
         return value;
 }
 
+static bool is_on(const char *value) {
+        return g_strcmp0(value, "on") == 0;
+}
+
 static void drop(GHashTable *properties, const char *names) {
         g_auto(GStrv) parts = g_strsplit(names, " ", -1);
         for (size_t i = 0; parts[i]; i++)
@@ -167,14 +172,20 @@ static unsigned keep_controller(Reader *reader, const char *type, const char *id
         return index;
 }
 
-/* The controller that a bus belongs to: "ID.N", where the one the machine has by itself is BUILTIN; of PCI, "ID". */
-static bool find_controller(Reader *reader, const char *type, const char *bus, const char *builtin, unsigned *controller) {
-        bool is_pci = strcmp(type, "pci") == 0;
-        const char *dot = is_pci ? NULL : strrchr(bus, '.');
-        g_autofree char *id = dot ? g_strndup(bus, (gsize) (dot - bus)) : g_strdup(bus),
-                        *key = g_strdup_printf("%s:%s", type, id);
-        unsigned found = GPOINTER_TO_UINT(g_hash_table_lookup(reader->controllers, key));
-        if (found == 0 && (strcmp(id, builtin) != 0 && !(is_pci && strcmp(id, "pcie.0") == 0))) {
+/* The index + 1 of the controller that was read whose bus this is: "ID.N", of PCI "ID"; 0 where there is none. *ID is set. */
+static unsigned lookup_controller(Reader *reader, const char *type, const char *bus, char **id) {
+        const char *dot = strcmp(type, "pci") == 0 ? NULL : strrchr(bus, '.');
+        *id = dot ? g_strndup(bus, (gsize) (dot - bus)) : g_strdup(bus);
+        g_autofree char *key = g_strdup_printf("%s:%s", type, *id);
+        return GPOINTER_TO_UINT(g_hash_table_lookup(reader->controllers, key));
+}
+
+/* The index of a bus's controller: BUILTINS are the IDs of the one that the machine has by itself. */
+static bool find_controller(Reader *reader, const char *type, const char *bus, const char *const *builtins,
+                            unsigned *controller) {
+        g_autofree char *id = NULL;
+        unsigned found = lookup_controller(reader, type, bus, &id);
+        if (found == 0 && !g_strv_contains(builtins, id)) {
                 fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device: there is no controller before it whose bus is '%.64s'", bus);
                 return false;
         }
@@ -193,20 +204,16 @@ static void read_pci_address(Reader *reader, GHashTable *properties, xmlNode *el
         g_autofree char *bus = take(properties, "bus"), *place = take(properties, "addr"),
                         *multifunction = take(properties, "multifunction");
         unsigned number = 0, slot = 0, function = 0;
-        if ((bus && !find_controller(reader, "pci", bus, "pci.0", &number)) || (!place && number == 0))
+        if ((bus && !find_controller(reader, "pci", bus, (const char *[]){ "pci.0", "pcie.0", NULL }, &number)) ||
+            (!place && number == 0))
                 return;
         if ((place && sscanf(place, "%x.%x", &slot, &function) < 1) || number > 255 || slot > 31 || function > 7) {
                 fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device: its place '%.32s' on bus '%.32s' has no counterpart", place,
                      bus ? bus : "");
                 return;
         }
-        xmlNode *address = add_address(element, "pci");
-        g_autofree char *bus_text = g_strdup_printf("0x%02x", number), *slot_text = g_strdup_printf("0x%02x", slot),
-                        *function_text = g_strdup_printf("0x%x", function);
-        set(address, "domain", "0x0000");
-        set(address, "bus", bus_text);
-        set(address, "slot", slot_text);
-        set(address, "function", function_text);
+        xmlNode *address = xml_add(element, "address", NULL);
+        hardware_set_pci_address(address, number, slot, function);
         set(address, "multifunction", multifunction);
 }
 
@@ -214,7 +221,7 @@ static void read_pci_address(Reader *reader, GHashTable *properties, xmlNode *el
 static void read_usb_address(Reader *reader, GHashTable *properties, xmlNode *element) {
         g_autofree char *bus = take(properties, "bus"), *port = take(properties, "port");
         unsigned controller = 0;
-        if ((bus && !find_controller(reader, "usb", bus, "usb", &controller)) || !port)
+        if ((bus && !find_controller(reader, "usb", bus, (const char *[]){ "usb", NULL }, &controller)) || !port)
                 return;
         xmlNode *address = add_address(element, "usb");
         xml_set_number(address, "bus", controller);
@@ -234,7 +241,8 @@ static void read_drive_address(Reader *reader, GHashTable *properties, const cha
                      bus);
                 return;
         }
-        if (!find_controller(reader, type, bus, strcmp(type, "scsi") == 0 ? "scsi" : "ide", &controller) ||
+        if (!find_controller(reader, type, bus, (const char *[]){ strcmp(type, "scsi") == 0 ? "scsi" : "ide", NULL },
+                             &controller) ||
             !(unit || id || strcmp(type, "sata") == 0))
                 return;
         xmlNode *address = add_address(element, "drive");
@@ -274,12 +282,11 @@ static void read_image(Reader *reader, GHashTable *node, const char *write_cache
         bool block = how && strcmp(how, "host_device") == 0;
         set(disk, "type", block ? "block" : "file");
         set(xml_add(disk, "source", NULL), block ? "dev" : "file", path);
-        if (g_strcmp0(read_only, "on") == 0)
+        if (is_on(read_only))
                 xml_add(disk, "readonly", NULL);
         g_autofree char *direct = take(node, "cache.direct"), *no_flush = take(node, "cache.no-flush");
-        bool is_direct = g_strcmp0(direct, "on") == 0 || g_strcmp0(direct, "true") == 0,
-             is_unsafe = g_strcmp0(no_flush, "on") == 0 || g_strcmp0(no_flush, "true") == 0,
-             is_through = g_strcmp0(write_cache, "off") == 0;
+        bool is_direct = is_on(direct) || g_strcmp0(direct, "true") == 0,
+             is_unsafe = is_on(no_flush) || g_strcmp0(no_flush, "true") == 0, is_through = g_strcmp0(write_cache, "off") == 0;
         if (direct || no_flush || write_cache)
                 set(element, "cache",
                     is_through  ? is_direct ? "directsync" : "writethrough"
@@ -310,7 +317,7 @@ static void read_drive_source(GHashTable *drive, xmlNode *disk) {
         set(disk, "type", block ? "block" : "file");
         if (path && *path)
                 set(xml_add(disk, "source", NULL), block ? "dev" : "file", path);
-        if (g_strcmp0(read_only, "on") == 0)
+        if (is_on(read_only))
                 xml_add(disk, "readonly", NULL);
         if (serial)
                 xml_add(disk, "serial", serial);
@@ -331,7 +338,7 @@ static void read_drive(Reader *reader, GHashTable *drive) {
         g_autofree char *index = take(drive, "index");
         if (g_strcmp0(interface, "pflash") == 0) {
                 g_autofree char *path = take(drive, "file"), *read_only = take(drive, "readonly");
-                bool code = g_strcmp0(read_only, "on") == 0;
+                bool code = is_on(read_only);
                 xmlNode *element = xml_add(reader->os, code ? "loader" : "nvram", path);
                 if (code) {
                         set(element, "readonly", "yes");
@@ -365,10 +372,9 @@ static void read_drive(Reader *reader, GHashTable *drive) {
 
 /* Whether what QEMU calls IDE is SATA: on q35, and at an AHCI controller. */
 static bool is_on_sata(Reader *reader, GHashTable *device) {
-        const char *bus = g_hash_table_lookup(device, "bus"), *dot = bus ? strrchr(bus, '.') : NULL;
-        g_autofree char *key = dot ? g_strdup_printf("sata:%.*s", (int) (dot - bus), bus) : NULL;
-        return (key && g_hash_table_contains(reader->controllers, key)) ||
-               (reader->q35 && (!key || strcmp(key, "sata:ide") == 0));
+        const char *bus = g_hash_table_lookup(device, "bus");
+        g_autofree char *id = NULL;
+        return (bus && lookup_controller(reader, "sata", bus, &id) > 0) || (reader->q35 && (!bus || strcmp(id, "ide") == 0));
 }
 
 /* A disk as -device, with -drive if=none or -blockdev behind. */
@@ -498,7 +504,7 @@ static void read_nic(Reader *reader, const char *text) {
 static void read_character(Reader *reader, xmlNode *element, GHashTable *properties, const char *what) {
         g_autofree char *type = take(properties, "backend"), *path = take(properties, "path"),
                         *server = take(properties, "server");
-        bool listens = g_strcmp0(server, "on") == 0;
+        bool listens = is_on(server);
         if (g_strcmp0(type, "pty") == 0 || g_strcmp0(type, "null") == 0 || g_strcmp0(type, "stdio") == 0) {
                 /* Whoever sits at QEMU's own terminal has a console of the service's then. */
                 set(element, "type", strcmp(type, "stdio") == 0 ? "pty" : type);
@@ -530,7 +536,9 @@ static void read_character_device(Reader *reader, GHashTable *device, const char
                 set(target, "name", name);
                 g_autofree char *bus = take(device, "bus"), *port = take(device, "nr");
                 unsigned controller = 0;
-                if (bus && find_controller(reader, "virtio-serial", bus, "virtio-serial", &controller) && port) {
+                if (bus &&
+                    find_controller(reader, "virtio-serial", bus, (const char *[]){ "virtio-serial", NULL }, &controller) &&
+                    port) {
                         xmlNode *address = add_address(element, "virtio-serial");
                         xml_set_number(address, "controller", controller);
                         set(address, "port", port);
@@ -551,6 +559,21 @@ static void read_serial(Reader *reader, const char *text) {
 }
 
 /* Other devices */
+
+static void read_controller(Reader *reader, GHashTable *device, xmlNode *element, const char *driver, const char *id) {
+        static const char *const targets[][2] = {
+                { "chassis", "chassis" }, { "chassis_nr", "chassisNr" }, { "port", "port" }, { "hotplug", "hotplug" }
+        };
+        g_autofree char *type = xml_attribute(element, "type");
+        xml_set_number(element, "index", keep_controller(reader, type, id));
+        if (strcmp(driver, "ioh3420") == 0)
+                set(xml_add(element, "model", NULL), "name", driver);
+        for (size_t i = 0; strcmp(type, "pci") == 0 && i < G_N_ELEMENTS(targets); i++) {
+                g_autofree char *value = take(device, targets[i][0]);
+                if (value)
+                        set(xml_ensure_child(element, "target"), targets[i][1], value);
+        }
+}
 
 static void read_simple_device(Reader *reader, GHashTable *device, const char *driver, const char *id) {
         static const struct {
@@ -579,6 +602,13 @@ static void read_simple_device(Reader *reader, GHashTable *device, const char *d
                 { "ich9-ahci", "controller", "type=sata" },
                 { "ahci", "controller", "type=sata" },
                 { "lsi", "controller", "type=scsi|model=lsilogic" },
+                { "pcie-root-port", "controller", "type=pci|model=pcie-root-port" },
+                { "ioh3420", "controller", "type=pci|model=pcie-root-port" },
+                { "pci-bridge", "controller", "type=pci|model=pci-bridge" },
+                { "i82801b11-bridge", "controller", "type=pci|model=dmi-to-pci-bridge" },
+                { "pcie-pci-bridge", "controller", "type=pci|model=pcie-to-pci-bridge" },
+                { "x3130-upstream", "controller", "type=pci|model=pcie-switch-upstream-port" },
+                { "xio3130-downstream", "controller", "type=pci|model=pcie-switch-downstream-port" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
                 if (strcmp(driver, kinds[i].driver) != 0)
@@ -591,10 +621,8 @@ static void read_simple_device(Reader *reader, GHashTable *device, const char *d
                         set(element, attributes[j], equals + 1);
                 }
                 bool is_controller = strcmp(kinds[i].element, "controller") == 0;
-                if (is_controller) {
-                        g_autofree char *type = xml_attribute(element, "type");
-                        xml_set_number(element, "index", keep_controller(reader, type, id));
-                }
+                if (is_controller)
+                        read_controller(reader, device, element, driver, id);
                 if (g_str_has_prefix(driver, "usb-") && !is_controller)
                         read_usb_address(reader, device, element);
                 else
@@ -603,41 +631,6 @@ static void read_simple_device(Reader *reader, GHashTable *device, const char *d
                 return;
         }
         fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device: the device '%.64s' has no counterpart here", driver);
-}
-
-static bool read_pci_controller(Reader *reader, GHashTable *device, const char *driver, const char *id) {
-        static const struct {
-                const char *driver, *model;
-        } kinds[] = {
-                { "pcie-root-port", "pcie-root-port" },
-                { "ioh3420", "pcie-root-port" },
-                { "pci-bridge", "pci-bridge" },
-                { "i82801b11-bridge", "dmi-to-pci-bridge" },
-                { "pcie-pci-bridge", "pcie-to-pci-bridge" },
-                { "x3130-upstream", "pcie-switch-upstream-port" },
-                { "xio3130-downstream", "pcie-switch-downstream-port" },
-        };
-        static const char *const properties[][2] = {
-                { "chassis", "chassis" }, { "chassis_nr", "chassisNr" }, { "port", "port" }, { "hotplug", "hotplug" }
-        };
-        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-                if (strcmp(driver, kinds[i].driver) != 0)
-                        continue;
-                xmlNode *element = xml_add(reader->devices, "controller", NULL), *target = NULL;
-                set(element, "type", "pci");
-                xml_set_number(element, "index", keep_controller(reader, "pci", id));
-                set(element, "model", kinds[i].model);
-                if (strcmp(driver, "ioh3420") == 0)
-                        set(xml_add(element, "model", NULL), "name", driver);
-                for (size_t j = 0; j < G_N_ELEMENTS(properties); j++) {
-                        g_autofree char *value = take(device, properties[j][0]);
-                        if (value)
-                                set(target ? target : (target = xml_add(element, "target", NULL)), properties[j][1], value);
-                }
-                read_pci_address(reader, device, element);
-                return true;
-        }
-        return false;
 }
 
 static void read_video(Reader *reader, GHashTable *device, const char *driver, const char *model) {
@@ -704,8 +697,6 @@ static void read_device(Reader *reader, GHashTable *device) {
                 read_character_device(reader, device, driver);
         else if (strcmp(driver, "virtio-rng-pci") == 0)
                 read_rng(reader, device);
-        else if (read_pci_controller(reader, device, driver, id))
-                ;
         else if (!g_str_has_prefix(driver, "hda-")) /* which its card has by itself */
                 read_simple_device(reader, device, driver, id);
         else
@@ -740,7 +731,7 @@ static void read_machine(Reader *reader, const char *text) {
         if (memory && (g_strcmp0(memory_type, "memory-backend-ram") != 0 || g_hash_table_size(backend->properties) > 2))
                 fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-machine: memory of a kind of its own ('%.64s') has no counterpart here",
                      memory);
-        reader->usb |= g_strcmp0(usb, "on") == 0;
+        reader->usb |= is_on(usb);
         set(xml_ensure_child(reader->os, "type"), "machine", type);
         reader->kvm |= accelerator && g_str_has_prefix(accelerator, "kvm");
         reader->acpi = g_strcmp0(acpi, "off") != 0;

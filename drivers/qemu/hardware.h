@@ -19,6 +19,9 @@ xmlNode *hardware_find_controller(xmlNode *devices, const char *type, unsigned i
 bool hardware_place_pci(xmlNode *root, bool q35, GError **error);
 bool hardware_place_usb(xmlNode *devices, GError **error);
 
+/* Makes an <address> one on PCI. */
+void hardware_set_pci_address(xmlNode *address, unsigned bus, unsigned slot, unsigned function);
+
 /* Adds a controller to the document. */
 xmlNode *hardware_add_controller(xmlNode *devices, const char *type, unsigned index, const char *model);
 

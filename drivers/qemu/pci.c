@@ -222,23 +222,27 @@ static bool read_place(const xmlNode *element, Place *place, GError **error) {
         return true;
 }
 
+void hardware_set_pci_address(xmlNode *address, unsigned bus, unsigned slot, unsigned function) {
+        char text[16];
+        xml_set_attribute(address, "type", "pci");
+        xml_set_attribute(address, "domain", "0x0000");
+        g_snprintf(text, sizeof text, "0x%02x", bus);
+        xml_set_attribute(address, "bus", text);
+        g_snprintf(text, sizeof text, "0x%02x", slot);
+        xml_set_attribute(address, "slot", text);
+        g_snprintf(text, sizeof text, "0x%x", function);
+        xml_set_attribute(address, "function", text);
+}
+
 static void write_place(const Topology *topology, xmlNode *element, const Place *place, bool multifunction) {
         if (topology->dry) {
                 g_hash_table_add(topology->placed, element);
                 return;
         }
         xmlNode *address = xml_child(element, "address");
-        char text[8];
         if (!address)
                 address = xml_add(element, "address", NULL);
-        xml_set_attribute(address, "type", "pci");
-        xml_set_attribute(address, "domain", "0x0000");
-        g_snprintf(text, sizeof text, "0x%02x", place->bus);
-        xml_set_attribute(address, "bus", text);
-        g_snprintf(text, sizeof text, "0x%02x", place->slot);
-        xml_set_attribute(address, "slot", text);
-        g_snprintf(text, sizeof text, "0x%x", place->function);
-        xml_set_attribute(address, "function", text);
+        hardware_set_pci_address(address, place->bus, place->slot, place->function);
         if (multifunction)
                 xml_set_attribute(address, "multifunction", "on");
 }
