@@ -75,12 +75,7 @@ static void bus_domain_xml_to_native(Call *call, Connection *self, const char *f
 }
 
 static void bus_domain_xml_from_native(Call *call, Connection *self, const char *format, const char *native) {
-        g_autoptr(GError) error = NULL;
-        g_autofree char *xml = connection_from_native(self, format, native, &error);
-        if (xml)
-                reply_connection_domain_xml_from_native(call, xml);
-        else
-                call_fail(call, error);
+        connection_from_native(self, format, native, call);
 }
 
 static void no_capabilities(Call *call, const Connection *self) {

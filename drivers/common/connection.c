@@ -291,10 +291,28 @@ void connection_to_native(Connection *connection, const char *format, const char
                 call_fail(call, error);
 }
 
-char *connection_from_native(Connection *connection, const char *format, const char *text, GError **error) {
-        if (!check_can_translate(connection, format, connection->hypervisor->from_native != NULL, error))
-                return NULL;
-        return connection->hypervisor->from_native(connection, text, error);
+static void answer_document(Connection *connection, const char *xml, bool unused, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
+        bool complete = document && complete_document(connection, document, &error);
+        g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
+        (void) unused;
+        if (definition)
+                reply_connection_domain_xml_from_native(call, definition->xml);
+        else
+                call_fail(call, error);
+}
+
+void connection_from_native(Connection *connection, const char *format, const char *text, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = check_can_translate(connection, format, connection->hypervisor->from_native != NULL, &error)
+                                                     ? connection->hypervisor->from_native(text, &error)
+                                                     : NULL;
+        g_autofree char *xml = document ? xml_document_text(document) : NULL;
+        if (xml)
+                connection_prepare(connection, xml, answer_document, false, call);
+        else
+                call_fail(call, error);
 }
 
 static void on_defined(void *data, const GError *error) {

@@ -62,7 +62,7 @@ void connection_prepare(Connection *connection, const char *xml, ConnectionProce
 /* Translates between documents and the hypervisor's own format. */
 #define NATIVE_FORMAT "qemu-argv"
 void connection_to_native(Connection *connection, const char *format, const char *xml, Call *call);
-char *connection_from_native(Connection *connection, const char *format, const char *text, GError **error);
+void connection_from_native(Connection *connection, const char *format, const char *text, Call *call);
 
 /* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */
 void connection_define(Connection *connection, const char *xml, Call *call);

@@ -22,9 +22,9 @@ typedef struct Hypervisor {
         /* Writes into a document what it leaves to the hypervisor to choose, once; complete ones stay as they are. May be NULL. */
         bool (*complete)(Connection *connection, xmlDoc *document, GError **error);
 
-        /* A document as the command line that would run it, and the other way round. Both may be NULL. */
+        /* A document as the command line that would run it, and the other way round, not completed yet. Both may be NULL. */
         char *(*to_native)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
-        char *(*from_native)(Connection *connection, const char *text, GError **error);
+        xmlDoc *(*from_native)(const char *text, GError **error);
 
         /* Documents of what the host can do; of one machine, each argument "" for the default; processors, NULL at the end. All may be NULL. */
         char *(*capabilities)(Connection *connection);

@@ -8,7 +8,7 @@
 
 #include "bus.h"
 #include "errors.h"
-#include "unix-socket.h"
+#include "lines.h"
 
 /* A line that is to be sent, with its descriptor. */
 typedef struct Line {
@@ -30,7 +30,7 @@ struct Monitor {
         const MonitorListener *listener;
         void *data;
         bool greeted, ready, failed;
-        GByteArray *input;
+        Lines input;
         GQueue lines;    /* Line */
         GQueue commands; /* Command, unanswered */
         gint64 last_id;
@@ -55,7 +55,7 @@ void monitor_free(Monitor *monitor) {
         autofd_close(&monitor->fd);
         g_queue_clear_full(&monitor->lines, (GDestroyNotify) line_free);
         g_queue_clear_full(&monitor->commands, (GDestroyNotify) command_free);
-        g_byte_array_unref(monitor->input);
+        lines_close(&monitor->input);
         g_free(monitor);
 }
 
@@ -233,22 +233,19 @@ static bool handle_line(Monitor *monitor, const char *line, size_t length) {
 }
 
 static bool receive(Monitor *monitor) {
-        ssize_t n = unix_receive(monitor->fd, monitor->input);
+        ssize_t n = lines_receive(&monitor->input, monitor->fd);
         if (n == -EAGAIN || n == -EINTR)
                 return true;
         if (n <= 0)
                 return fail_protocol(monitor, n == 0 ? "QEMU has closed it" : g_strerror((int) -n));
         while (!monitor->failed) {
-                uint8_t *end = memchr(monitor->input->data, '\n', monitor->input->len);
-                if (!end)
+                g_autofree char *line = lines_next(&monitor->input);
+                if (!line)
                         break;
-                guint size = (guint) (end - monitor->input->data) + 1;
-                g_autofree char *line = g_strndup((const char *) monitor->input->data, size);
-                g_byte_array_remove_range(monitor->input, 0, size);
                 if (!handle_line(monitor, line, strlen(line)))
                         return false;
         }
-        if (monitor->input->len > MONITOR_LINE_MAX)
+        if (!monitor->failed && lines_exceed(&monitor->input, MONITOR_LINE_MAX))
                 return fail_protocol(monitor, "a line is too long");
         return true;
 }
@@ -266,7 +263,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
 
 Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data) {
         Monitor *monitor = g_new0(Monitor, 1);
-        *monitor = (Monitor){ .fd = fd, .listener = listener, .data = data, .input = g_byte_array_new() };
+        *monitor = (Monitor){ .fd = fd, .listener = listener, .data = data };
+        lines_open(&monitor->input);
         g_queue_init(&monitor->lines);
         g_queue_init(&monitor->commands);
         if (sd_event_add_io(event, &monitor->source, fd, EPOLLIN, on_io, monitor) < 0)

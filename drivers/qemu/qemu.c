@@ -31,9 +31,6 @@
 /* How often QEMU is asked how far a dump is: it does not tell by itself. */
 #define DUMP_POLL 250000
 
-/* The name that agents look for among a machine's virtio-serial ports. */
-#define AGENT_CHANNEL "org.qemu.guest_agent.0"
-
 /* A log that has grown larger than this is put aside when the domain is started. */
 #define LOG_BYTES_MAX (1024 * 1024)
 
@@ -463,24 +460,21 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
 
 /* Opens the agent's socket, once: QEMU has said hello, so that it listens. */
 static void open_agent(Guest *guest, xmlDoc *document) {
-        guint i = 0;
-        for (xmlNode *element = definition_first_device(document); element; element = definition_next_device(element), i++) {
-                if (!xml_is(element, "channel") || !xml_attribute_is(element, "type", "unix") ||
-                    !xml_attribute_is(xml_child(element, "target"), "name", AGENT_CHANNEL))
-                        continue;
-                g_autofree char *path = xml_attribute(xml_child(element, "source"), "path");
-                int fd = path ? unix_connect(path) : -ENOENT;
-                if (fd < 0) {
-                        log_warning("domain '%s': its agent's socket %s cannot be opened: %s", domain_name(guest->domain),
-                                    path ? path : "", g_strerror(-fd));
-                        return;
-                }
-                const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
-                guest->agent_alias = g_strdup(part->alias);
-                guest->object = guest_object_new(guest->domain, fd);
-                guest_object_restore_timeout(guest->object, guest->agent_timeout);
+        guint i;
+        xmlNode *channel = guest_object_channel(document, &i);
+        if (!channel)
+                return;
+        g_autofree char *path = xml_attribute(xml_child(channel, "source"), "path");
+        int fd = path ? unix_connect(path) : -ENOENT;
+        if (fd < 0) {
+                log_warning("domain '%s': its agent's socket %s cannot be opened: %s", domain_name(guest->domain),
+                            path ? path : "", g_strerror(-fd));
                 return;
         }
+        const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
+        guest->agent_alias = g_strdup(part->alias);
+        guest->object = guest_object_new(guest->domain, fd);
+        guest_object_restore_timeout(guest->object, guest->agent_timeout);
 }
 
 /* Whether the guest had opened its agent's port before this driver was there. */
@@ -1070,13 +1064,6 @@ static char *to_native(Connection *connection, const Definition *definition, xml
         return text;
 }
 
-static char *to_document(Connection *connection, const char *text, GError **error) {
-        g_autoptr(xmlDoc) document = from_native(text, error);
-        bool fine = document && complete(connection, document, error);
-        g_autoptr(Definition) definition = fine ? definition_from_document(document, error) : NULL;
-        return definition ? g_strdup(definition->xml) : NULL;
-}
-
 static bool check(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
         g_autofree char *emulator = command_line_emulator(definition);
         CommandLine *line = translate(connection, definition, document, error);
@@ -1157,7 +1144,7 @@ const Hypervisor qemu_hypervisor = {
         .domain_capabilities = get_domain_capabilities,
         .cpu_models = get_cpu_models,
         .to_native = to_native,
-        .from_native = to_document,
+        .from_native = from_native,
         .check = check,
         .start = start,
         .reattach = reattach,

@@ -9,7 +9,6 @@
 #include "bus.h"
 
 #define BACKLOG 1
-#define READ_BYTES 65536
 
 static int make_address(const char *path, struct sockaddr_un *address) {
         *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
@@ -32,15 +31,6 @@ int unix_listen(const char *path, mode_t mode) {
             listen(fd, BACKLOG) < 0)
                 return -errno;
         return steal_fd(&fd);
-}
-
-ssize_t unix_receive(int fd, GByteArray *input) {
-        guint length = input->len;
-        g_byte_array_set_size(input, length + READ_BYTES);
-        ssize_t n = recv(fd, input->data + length, READ_BYTES, MSG_DONTWAIT);
-        ssize_t result = n < 0 ? -errno : n;
-        g_byte_array_set_size(input, length + (n > 0 ? (guint) n : 0));
-        return result;
 }
 
 int unix_connect(const char *path) {

@@ -16,6 +16,3 @@ int unix_listen(const char *path, mode_t mode);
 
 /* Connects without waiting: -EAGAIN where clients wait already. */
 int unix_connect(const char *path);
-
-/* Appends what has come, without waiting; returns how much, 0 at the end, or a negative errno. */
-ssize_t unix_receive(int fd, GByteArray *input);

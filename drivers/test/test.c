@@ -8,6 +8,9 @@
 
 #include "bus.h"
 #include "connection.h"
+#include "guest-agent.h"
+#include "guest-object.h"
+#include "log.h"
 #include "options.h"
 #include "stream.h"
 #include "vtables.h"
@@ -66,6 +69,8 @@ typedef struct Machine {
         unsigned dumped;         /* steps */
         Stream *console;
         sd_event_source *echo; /* the machine's end of the console */
+        GuestAgent *agent;     /* where the machine has a channel for one */
+        GuestObject *object;
 } Machine;
 
 static Laboratory *laboratory_of(const Domain *domain) {
@@ -83,6 +88,12 @@ static void machine_free(Domain *domain) {
         if (!machine)
                 return;
         close_console(machine);
+        if (machine->object) {
+                g_autoptr(GError) error = NULL;
+                domain_fail(domain, &error, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "it has ended");
+                guest_object_free(machine->object, error);
+                guest_agent_free(machine->agent);
+        }
         sd_event_source_disable_unref(machine->timer);
         sd_event_source_disable_unref(machine->ending);
         g_free(machine);
@@ -93,6 +104,39 @@ static Machine *machine_new(Domain *domain) {
         machine->domain = domain;
         domain->run = machine;
         return machine;
+}
+
+/* The agent */
+
+static void on_agent_power(void *data, bool reboot) {
+        Machine *machine = data;
+        guest_object_machine_obeys(machine->object);
+        domain_guest_event(machine->domain, reboot ? GUEST_REBOOT : GUEST_SHUTDOWN);
+}
+
+static void open_agent(Machine *machine, xmlDoc *document, int timeout) {
+        Domain *domain = machine->domain;
+        g_autoptr(GError) error = NULL;
+        guint index;
+        int fd;
+        if (!guest_object_channel(document, &index))
+                return;
+        machine->agent = guest_agent_new(domain->connection->event, domain_name(domain), on_agent_power, machine, &fd, &error);
+        if (!machine->agent) {
+                log_warning("domain '%s': %s", domain_name(domain), error->message);
+                return;
+        }
+        machine->object = guest_object_new(domain, fd);
+        guest_object_restore_timeout(machine->object, timeout);
+}
+
+/* Its processors run, or not: its agent has opened its channel as soon as they have run once. */
+static void set_running(Machine *machine, bool running) {
+        if (!machine->agent)
+                return;
+        guest_agent_set_running(machine->agent, running);
+        if (running)
+                guest_object_set_connected(machine->object, true);
 }
 
 /* Operations */
@@ -120,6 +164,8 @@ static int on_done(sd_event_source *source, uint64_t usec, void *data) {
         (void) usec;
         if (error && machine->kind == TEST_START)
                 machine_free(domain);
+        else if (!error && (machine->kind == TEST_START || machine->kind == TEST_SUSPEND || machine->kind == TEST_RESUME))
+                set_running(machine, machine->kind == TEST_RESUME || (machine->kind == TEST_START && !operation->paused));
         else if (!error && machine->kind == TEST_SHUTDOWN) /* its guest turns itself off at once */
                 add_timer(domain, &machine->timer, 0, on_powered_off);
         operation_finish(operation, error);
@@ -138,14 +184,18 @@ static void test_start(Operation *operation) {
         definition_write_aliases(operation->domain->live, document);
         g_autoptr(Definition) live = definition_from_document(document, NULL);
         domain_set_live(operation->domain, live);
-        machine_new(operation->domain);
+        open_agent(machine_new(operation->domain), document, AGENT_WAIT_DEFAULT);
         operate(operation, TEST_START);
 }
 
 static void test_reattach(Operation *operation, xmlNode *saved) {
         Domain *domain = operation->domain;
-        (void) saved;
-        machine_new(domain);
+        Machine *machine = machine_new(domain);
+        g_autoptr(xmlDoc) document = xml_parse(domain->live->xml, "domain", NULL);
+        g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
+        open_agent(machine, document,
+                   timeout ? CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX) : AGENT_WAIT_DEFAULT);
+        set_running(machine, domain->state != DOMAIN_PAUSED);
         if (domain->state == DOMAIN_STARTING)
                 domain_changed(domain, DOMAIN_RUNNING, REASON_BOOTED);
         operation_finish(operation, NULL);
@@ -194,8 +244,9 @@ static void test_destroy(Domain *domain) {
 }
 
 static void test_save(const Domain *domain, xmlNode *saved) {
-        (void) domain;
-        (void) saved;
+        const Machine *machine = domain->run;
+        if (machine && machine->object)
+                xml_set_number(saved, "agent-timeout", guest_object_timeout(machine->object));
 }
 
 /* Dump */
@@ -469,12 +520,64 @@ static void test_close(Connection *connection) {
         g_free(laboratory);
 }
 
+/* What it can do */
+
+/* The processors that documents may name. */
+static char cpu_model[] = "test";
+
+static char *test_capabilities(Connection *connection) {
+        (void) connection;
+        return g_strdup("<capabilities>\n"
+                        "  <host>\n    <cpu>\n      <arch>x86_64</arch>\n    </cpu>\n  </host>\n"
+                        "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='x86_64'>\n      <wordsize>64</wordsize>\n"
+                        "      <domain type='test'/>\n    </arch>\n  </guest>\n"
+                        "</capabilities>\n");
+}
+
+static bool check_architecture(const char *arch, GError **error) {
+        return !*arch || strcmp(arch, "x86_64") == 0 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "architecture is '%.32s'; test machines are x86_64", arch);
+}
+
+static char *test_domain_capabilities(Connection *connection, const char *emulator, const char *arch, const char *machine,
+                                      const char *type, GError **error) {
+        (void) connection;
+        if (*type && strcmp(type, "test") != 0) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "type is '%.32s'; it must be test", type);
+                return NULL;
+        }
+        if (*emulator || *machine) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "test machines have neither an emulator nor a machine type");
+                return NULL;
+        }
+        if (!check_architecture(arch, error))
+                return NULL;
+        return g_strdup_printf(
+                        "<domainCapabilities>\n  <domain>test</domain>\n  <arch>x86_64</arch>\n"
+                        "  <cpu>\n    <mode name='custom' supported='yes'>\n      <model usable='yes'>%s</model>\n    </mode>\n"
+                        "  </cpu>\n</domainCapabilities>\n",
+                        cpu_model);
+}
+
+static GPtrArray *test_cpu_models(Connection *connection, const char *arch, GError **error) {
+        (void) connection;
+        if (!check_architecture(arch, error))
+                return NULL;
+        GPtrArray *models = g_ptr_array_new();
+        g_ptr_array_add(models, cpu_model);
+        g_ptr_array_add(models, NULL);
+        return models;
+}
+
 const Hypervisor test_hypervisor = {
         .connection = "test",
         .bus_name = "org.virtbus1.Driver.Test",
         .extra = &test_bus_vtable,
         .open = test_open,
         .close = test_close,
+        .capabilities = test_capabilities,
+        .domain_capabilities = test_domain_capabilities,
+        .cpu_models = test_cpu_models,
         .start = test_start,
         .reattach = test_reattach,
         .suspend = test_suspend,

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 
 from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, expect, run, variants
 
@@ -390,6 +391,59 @@ def passwords_are_shown_to_those_who_may():
                 assert b"swordfish" not in open(f"{path}/cmdline", "rb").read(), path
             except OSError:
                 pass
+    remove(domain)
+
+
+def a_connection_tells_what_it_can_do():
+    connection = f"{NAME}.Connection"
+    kind = {"test": "test", "qemu": "qemu"}[hypervisor.name]
+    root = ET.fromstring(bus.call(hypervisor.path, connection, "GetCapabilities"))
+    assert kind in [d.get("type") for d in root.iterfind("guest/arch/domain")] and root.find("host/cpu/arch") is not None
+    machine = ET.fromstring(bus.call(hypervisor.path, connection, "GetDomainCapabilities", "ssss", "", "x86_64", "", kind))
+    models = {m.text for m in machine.iterfind("cpu/mode/model")}
+    assert machine.findtext("domain") == kind and models & set(bus.call(hypervisor.path, connection, "GetCPUModels", "s", "")), models
+    for arguments, name, part in ((("", "vax", "", ""), "Unsupported", "vax"), (("/bin/no-emulator", "", "", ""), "Unsupported", "emulator"),
+                                  (("", "", "", "xen"), "InvalidArgument", "xen")):
+        contains(expect(name, bus.call, hypervisor.path, connection, "GetDomainCapabilities", "ssss", *arguments), part)
+    contains(expect("Unsupported", bus.call, hypervisor.path, connection, "GetCPUModels", "s", "vax"), "vax")
+
+
+def the_agent_of_a_test_machine_answers():
+    if hypervisor.name != "test":
+        return  # test-guest.py has real agents
+    guest = f"{NAME}.Domain.Guest"
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    domain = hypervisor.define(hypervisor.document("answering", devices=channel))
+    assert f"{domain}/guest" not in bus.objects(domain)
+    hypervisor.do(domain, "Start", paused=True)
+
+    def ask(member, signature="", *arguments):
+        return bus.call(f"{domain}/guest", guest, member, signature, *arguments)
+    assert bus.objects(domain)[f"{domain}/guest"][guest] == {"Connected": False, "AgentResponseTimeout": -1}
+    contains(expect("AgentUnavailable", ask, "Ping"), "'answering'")
+    hypervisor.do(domain, "Resume")
+    assert bus.get(f"{domain}/guest", "Domain.Guest", "Connected")
+    ask("Ping")
+    assert ask("GetHostName") == "answering" and ask("GetOSInfo")["id"] == "test" and ask("GetTimeZone") == ("UTC", 0)
+    assert ask("GetInterfaces")[0]["ip-addresses"][0]["ip-address"] == "127.0.0.1" and ask("GetUsers")[0]["user"] == "test"
+    assert ask("FreezeFileSystems", "as", []) == 1 and ask("GetFreezeStatus") == "frozen"
+    assert ask("ThawFileSystems") == 1 and ask("ThawFileSystems") == 0
+    ask("SetTime", "x", 10**18)
+    assert 0 <= ask("GetTime") - 10**18 < 10**11
+    contains(expect("HypervisorFailed", ask, "OpenFile", "ss", "/etc/passwd", "r"), "disabled")
+    hypervisor.do(domain, "Suspend")
+    ask("SetAgentResponseTimeout", "i", 1)
+    contains(expect("Timeout", ask, "Ping"), "guest-sync")
+    hypervisor.do(domain, "Resume")
+    assert ask("GetHostName") == "answering"  # not a late answer
+    fresh()
+    hypervisor.kill_driver()
+    bus.wait(lambda: bus.objects(domain).get(f"{domain}/guest"), "the agent's object")
+    assert bus.get(f"{domain}/guest", "Domain.Guest", "AgentResponseTimeout") == 1 and ask("GetHostName") == "answering"
+    fresh()
+    ask("Shutdown", "s", "powerdown")
+    bus.wait_state(domain, "shutoff")
+    assert f"{domain}/guest" not in bus.objects(domain)
     remove(domain)
 
 

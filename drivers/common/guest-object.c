@@ -620,6 +620,17 @@ static void on_cut(void *data) {
         published_changed(object->published, &vtable, (const int[]){ DOMAIN_GUEST_CONNECTED, -1 });
 }
 
+xmlNode *guest_object_channel(xmlDoc *document, guint *index) {
+        *index = 0;
+        for (xmlNode *element = definition_first_device(document); element; element = definition_next_device(element)) {
+                if (xml_is(element, "channel") && xml_attribute_is(element, "type", "unix") &&
+                    xml_attribute_is(xml_child(element, "target"), "name", AGENT_CHANNEL))
+                        return element;
+                ++*index;
+        }
+        return NULL;
+}
+
 GuestObject *guest_object_new(Domain *domain, int fd) {
         static const Vtable *const vtables[] = { &vtable, NULL };
         GuestObject *object = g_new0(GuestObject, 1);

@@ -8,8 +8,8 @@
 
 #include "bus.h"
 #include "errors.h"
+#include "lines.h"
 #include "log.h"
-#include "unix-socket.h"
 
 #define SECOND UINT64_C(1000000)
 
@@ -29,8 +29,7 @@ struct Agent {
         void *data;
         bool connected, cut;
         int timeout;
-        GByteArray *input;
-        size_t scanned;    /* of input: no line ends before */
+        Lines lines;
         size_t noise;      /* what came since the last answer */
         GString *output;   /* to be sent */
         gint64 sync;       /* the last one's ID */
@@ -84,7 +83,8 @@ static void cut_off(Agent *agent, const char *why) {
         agent->source = sd_event_source_disable_unref(agent->source);
         autofd_close(&agent->fd);
         agent->fd = -1;
-        g_byte_array_set_size(agent->input, 0);
+        lines_close(&agent->lines);
+        lines_open(&agent->lines);
         fail_all(agent, error);
         agent->on_cut(agent->data);
 }
@@ -208,27 +208,20 @@ static void handle_line(Agent *agent, const char *line, size_t length) {
 }
 
 static void receive(Agent *agent) {
-        ssize_t n = unix_receive(agent->fd, agent->input);
+        ssize_t n = lines_receive(&agent->lines, agent->fd);
         if (n == -EAGAIN || n == -EINTR)
                 return;
         if (n <= 0) {
-                cut_off(agent, n == 0 ? "QEMU has closed its socket" : g_strerror((int) -n));
+                cut_off(agent, n == 0 ? "its socket was closed" : g_strerror((int) -n));
                 return;
         }
-        size_t start = 0;
-        for (uint8_t *end;
-             !agent->cut && (end = memchr(agent->input->data + agent->scanned, '\n', agent->input->len - agent->scanned));) {
-                size_t size = (size_t) (end - agent->input->data) - start;
-                g_autofree char *line = g_strndup((const char *) agent->input->data + start, size);
-                start += size + 1;
-                agent->scanned = start;
+        while (!agent->cut) {
+                g_autofree char *line = lines_next(&agent->lines);
+                if (!line)
+                        break;
                 handle_line(agent, line, strlen(line));
         }
-        if (agent->cut)
-                return;
-        g_byte_array_remove_range(agent->input, 0, (guint) start); /* once, however many lines there were */
-        agent->scanned = agent->input->len;
-        if (agent->input->len > AGENT_LINE_MAX)
+        if (!agent->cut && lines_exceed(&agent->lines, AGENT_LINE_MAX))
                 cut_off(agent, "a line is too long");
 }
 
@@ -248,7 +241,7 @@ Agent *agent_new(sd_event *event, int fd, const char *name, AgentCut cut, void *
         *agent = (Agent){
                 .event = event, .fd = fd, .name = g_strdup(name), .timeout = AGENT_WAIT_DEFAULT, .on_cut = cut, .data = data
         };
-        agent->input = g_byte_array_new();
+        lines_open(&agent->lines);
         agent->output = g_string_new(NULL);
         g_queue_init(&agent->commands);
         if (sd_event_add_io(event, &agent->source, fd, EPOLLIN, on_io, agent) < 0)
@@ -261,7 +254,7 @@ void agent_free(Agent *agent, const GError *error) {
         fail_all(agent, error);
         sd_event_source_disable_unref(agent->source);
         autofd_close(&agent->fd);
-        g_byte_array_unref(agent->input);
+        lines_close(&agent->lines);
         g_string_free(agent->output, TRUE);
         g_free(agent->name);
         g_free(agent);

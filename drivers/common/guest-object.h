@@ -6,7 +6,13 @@
 #include "agent.h"
 #include "connection.h"
 
+/* The name that agents look for among a machine's virtio-serial ports. */
+#define AGENT_CHANNEL "org.qemu.guest_agent.0"
+
 typedef struct GuestObject GuestObject;
+
+/* The channel in a document that an agent uses, and its place among the devices; NULL where there is none. */
+xmlNode *guest_object_channel(xmlDoc *document, guint *index);
 
 /* Publishes the object of a domain whose agent's socket is FD, which is taken. */
 GuestObject *guest_object_new(Domain *domain, int fd);
