@@ -17,7 +17,8 @@ struct Capabilities {
         unsigned n_references;
         JsonObject *data;
         char *text;          /* of data: every status file has it, and making it costs a millisecond */
-        GHashTable *devices; /* char *: of data */
+        GHashTable *devices; /* char *: in names */
+        GStrv names;
 };
 
 /* A process that was started to be asked; it outlives the question until it has ended. */
@@ -66,16 +67,13 @@ struct CapabilitiesCache {
 
 static Capabilities *capabilities_new(JsonObject *data, char *text) {
         Capabilities *capabilities = g_new0(Capabilities, 1);
-        JsonArray *devices = json_array(data, "devices");
         capabilities->n_references = 1;
         capabilities->data = data;
         capabilities->text = text;
         capabilities->devices = g_hash_table_new(g_str_hash, g_str_equal);
-        for (guint i = 0; devices && i < json_array_get_length(devices); i++) {
-                JsonNode *node = json_array_get_element(devices, i);
-                if (json_node_get_value_type(node) == G_TYPE_STRING)
-                        g_hash_table_add(capabilities->devices, (void *) json_node_get_string(node));
-        }
+        capabilities->names = g_strsplit(json_string(data, "devices"), " ", -1);
+        for (char **name = capabilities->names; *name; name++)
+                g_hash_table_add(capabilities->devices, *name);
         return capabilities;
 }
 
@@ -88,6 +86,7 @@ void capabilities_unref(Capabilities *capabilities) {
         if (--capabilities->n_references > 0)
                 return;
         g_hash_table_unref(capabilities->devices);
+        g_strfreev(capabilities->names);
         json_object_unref(capabilities->data);
         g_free(capabilities->text);
         g_free(capabilities);
@@ -100,7 +99,7 @@ const char *capabilities_text(const Capabilities *capabilities) {
 Capabilities *capabilities_parse(const char *text) {
         g_autoptr(JsonNode) node = json_parse(text, -1, NULL);
         JsonObject *data = node ? json_node_get_object(node) : NULL;
-        bool fine = json_string(data, "version") && json_array(data, "machines") && json_array(data, "devices") &&
+        bool fine = json_string(data, "version") && json_array(data, "machines") && json_string(data, "devices") &&
                     json_member(data, "cpus");
         return fine ? capabilities_new(json_object_ref(data), g_strdup(text)) : NULL;
 }
@@ -261,14 +260,16 @@ static JsonArray *keep(JsonObject *answers, const char *question, const char *co
         return kept;
 }
 
-static JsonArray *keep_names(JsonObject *answers, const char *question) {
-        JsonArray *array = json_array(answers, question), *kept = json_array_new();
+/* The names as one text with blanks between them: a thousand strings of JSON would cost each start a millisecond. */
+static char *keep_names(JsonObject *answers, const char *question) {
+        JsonArray *array = json_array(answers, question);
+        g_autoptr(GString) kept = g_string_new(NULL);
         for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
                 const char *name = json_string(object_at(array, i), "name");
-                if (name)
-                        json_array_add_string_element(kept, name);
+                if (name && !strchr(name, ' '))
+                        g_string_append_printf(kept, "%s%s", kept->len > 0 ? " " : "", name);
         }
-        return kept;
+        return g_string_free(g_steal_pointer(&kept), FALSE);
 }
 
 static Capabilities *assemble(Inquiry *inquiry) {
@@ -283,7 +284,8 @@ static Capabilities *assemble(Inquiry *inquiry) {
         JsonObject *data = json_make("emulator", 's', inquiry->emulator, "size", 'i', size, "time", 'i', time, "version", 's',
                                      number, "target", 's', json_string(json_member(tcg, "query-target"), "arch"), NULL);
         json_object_set_array_member(data, "machines", keep(tcg, "query-machines", of_machine));
-        json_object_set_array_member(data, "devices", keep_names(tcg, "qom-list-types"));
+        g_autofree char *devices = keep_names(tcg, "qom-list-types");
+        json_add(data, "devices", 's', devices, NULL);
         json_object_set_array_member(cpus, "tcg", keep(tcg, "query-cpu-definitions", of_cpu));
         JsonObject *has_kvm = json_member(kvm, "query-kvm");
         if (!inquiry->questions[1].failed && has_kvm && json_object_get_boolean_member_with_default(has_kvm, "enabled", FALSE))
