@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The memory of a guest as an ELF file. */
+
+#include "guest.h"
+
+/* How often QEMU is asked how far a dump is: it does not tell by itself. */
+#define DUMP_POLL 250000
+
+void dump_completed(Guest *guest, JsonObject *arguments) {
+        Operation *operation = guest->domain->operation;
+        JsonObject *result = json_member(arguments, "result");
+        const char *failure = json_string(arguments, "error");
+        g_autoptr(GError) error = NULL;
+        if (!operation || operation->kind != OPERATION_DUMP)
+                return;
+        guest->dump_poll = sd_event_source_disable_unref(guest->dump_poll);
+        if (failure || g_strcmp0(json_string(result, "status"), "completed") != 0)
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the dump failed: %.512s",
+                            failure ? failure : "no reason given");
+        operation_finish(operation, error);
+}
+
+static void on_dump_progress(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        JsonObject *result = json_member(answer, "return");
+        Operation *operation = guest->domain->operation;
+        if (!error && result && operation && operation->kind == OPERATION_DUMP)
+                job_progress(operation->job, (uint64_t) json_int(result, "completed", 0),
+                             (uint64_t) json_int(result, "total", 0));
+}
+
+static int on_dump_poll(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        monitor_command(guest->monitor, "query-dump", NULL, -1, on_dump_progress, guest);
+        sd_event_source_set_time(source, usec + DUMP_POLL);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        Operation *operation = guest->domain->operation;
+        (void) answer;
+        if (error && operation && operation->kind == OPERATION_DUMP)
+                operation_finish(operation, error);
+        else if (!error)
+                sd_event_add_time_relative(guest->domain->connection->event, &guest->dump_poll, CLOCK_MONOTONIC, DUMP_POLL, 0,
+                                           on_dump_poll, guest);
+}
+
+void dump(Operation *operation) {
+        Guest *guest = operation->domain->run;
+        g_autoptr(GError) error = NULL;
+        if (!guest_check_monitor(operation->domain, &error)) {
+                operation_finish(operation, error);
+                return;
+        }
+        g_autofree char *name = guest_pass_fd(guest, operation->fd), *protocol = g_strdup_printf("fd:%s", name);
+        monitor_command(guest->monitor, "dump-guest-memory",
+                        json_make("paging", 'b', FALSE, "protocol", 's', protocol, "detach", 'b', TRUE, NULL), -1, on_dump_begun,
+                        guest);
+}

@@ -1,0 +1,725 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bus.h"
+#include "log.h"
+#include "unix-socket.h"
+
+/* How long a QEMU may take from its start to its greeting, in microseconds. */
+#define START_TIMEOUT (30 * UINT64_C(1000000))
+
+/* A log that has grown larger than this is put aside when the domain is started. */
+#define LOG_BYTES_MAX (1024 * 1024)
+
+/* How much of a log's end goes into an error. */
+#define LOG_TAIL_BYTES 1024
+
+Host *host_of(const Connection *connection) {
+        return connection->data;
+}
+
+static char *log_path(const Domain *domain) {
+        return g_strdup_printf("%s/%s.log", domain->connection->log_directory, domain->uuid);
+}
+
+/* Guests */
+
+static Guest *guest_new(Domain *domain) {
+        Guest *guest = g_new0(Guest, 1);
+        guest->domain = domain;
+        guest->emulator = command_line_emulator(domain->live);
+        guest->directory = g_build_filename(domain->connection->runtime_directory, domain->uuid, NULL);
+        guest->monitor_path = g_build_filename(host_of(domain->connection)->monitors, domain->uuid, NULL);
+        guest->monitor_listener = -1;
+        guest->agent_timeout = AGENT_WAIT_DEFAULT;
+        guest->paths = g_ptr_array_new_with_free_func(g_free);
+        guest->terminals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        guest->streams = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) console_free);
+        domain->run = guest;
+        return guest;
+}
+
+static void close_agent(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        if (!guest->object)
+                return;
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "it has ended");
+        guest_object_free(guest->object, error);
+        guest->object = NULL;
+}
+
+/* Lets go of a guest, which may run on. */
+static void guest_free(Guest *guest) {
+        guest->domain->run = NULL;
+        if (guest->opening)
+                guest->opening->guest = NULL;
+        close_agent(guest);
+        g_clear_pointer(&guest->monitor, monitor_free);
+        g_clear_pointer(&guest->process, process_free);
+        sd_event_source_disable_unref(guest->timeout);
+        sd_event_source_disable_unref(guest->dump_poll);
+        g_clear_error(&guest->failure);
+        if (guest->document)
+                xmlFreeDoc(guest->document);
+        if (guest->line)
+                command_line_free(guest->line, true);
+        autofd_close(&guest->monitor_listener);
+        g_hash_table_unref(guest->streams);
+        g_hash_table_unref(guest->terminals);
+        g_ptr_array_unref(guest->paths);
+        if (guest->asks)
+                capabilities_forget(host_of(guest->domain->connection)->capabilities, guest);
+        g_clear_pointer(&guest->capabilities, capabilities_unref);
+        g_free(guest->agent_alias);
+        g_free(guest->emulator);
+        g_free(guest->directory);
+        g_free(guest->monitor_path);
+        g_free(guest);
+}
+
+/* Removes what a guest that has ended leaves in the file system. */
+static void remove_traces(const Guest *guest) {
+        g_autoptr(GDir) listing = g_dir_open(guest->directory, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(guest->directory, name, NULL);
+                unlink(path);
+        }
+        rmdir(guest->directory);
+        unlink(guest->monitor_path);
+        for (guint i = 0; i < guest->paths->len; i++) {
+                struct stat info;
+                const char *path = guest->paths->pdata[i];
+                if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+                        unlink(path);
+        }
+}
+
+void guest_release(Domain *domain) {
+        guest_free(domain->run);
+}
+
+/* What QEMU wrote last in this run. */
+static char *log_tail(const Guest *guest) {
+        g_autofree char *path = log_path(guest->domain);
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+        off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+        off_t start = MAX((off_t) guest->log_start, end - LOG_TAIL_BYTES);
+        char tail[LOG_TAIL_BYTES + 1];
+        ssize_t n = end > start ? pread(fd, tail, (size_t) (end - start), start) : 0;
+        tail[MAX(n, 0)] = '\0';
+        return g_utf8_make_valid(g_strstrip(tail), -1);
+}
+
+/* Starting fails: the guest and its traces go, and the operation ends. */
+static void fail_start(Guest *guest, const GError *error) {
+        Operation *operation = guest->operation;
+        remove_traces(guest);
+        guest_free(guest);
+        operation_finish(operation, error);
+}
+
+/* Ends a guest that does not start as it should; fail_start follows when its process has ended. */
+static void abort_start(Guest *guest, const GError *error) {
+        if (!guest->failure)
+                guest->failure = g_error_copy(error);
+        process_end(guest->process);
+}
+
+static void on_ended(void *data, int status) {
+        Guest *guest = data;
+        Domain *domain = guest->domain;
+        g_autofree char *tail = log_tail(guest), *log = log_path(domain);
+        g_autoptr(GError) error = g_steal_pointer(&guest->failure);
+        bool clean = status == 0;
+        if (!error && domain->state == DOMAIN_STOPPING)
+                domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
+        else if (!error)
+                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
+                            *tail ? ": " : "", tail, log);
+        if (guest->monitor) /* whoever waits for an answer of it gets none */
+                monitor_end(guest->monitor, error);
+        Operation *operation = guest->operation;
+        if (operation && operation->kind == OPERATION_START) {
+                fail_start(guest, error);
+                return;
+        }
+        remove_traces(guest);
+        guest_free(guest);
+        if (operation)
+                operation_finish(operation, error);
+        else
+                domain_stopped(domain, clean ? REASON_SHUTDOWN : REASON_FAILED, error);
+}
+
+/* Events */
+
+/* An operation stops and resumes the processors itself, and tells of it when it is done; a dump does not. */
+static bool is_operations_doing(const Domain *domain) {
+        return domain->operation && domain->operation->kind != OPERATION_DUMP;
+}
+
+static void on_stop(Guest *guest) {
+        Domain *domain = guest->domain;
+        if (is_operations_doing(domain))
+                return;
+        if (domain->state == DOMAIN_RUNNING)
+                domain_changed(domain, DOMAIN_PAUSED, domain->operation ? REASON_DUMP : guest->pause_reason);
+        guest->pause_reason = REASON_UNKNOWN;
+}
+
+static void on_resume(Guest *guest) {
+        Domain *domain = guest->domain;
+        if (is_operations_doing(domain))
+                return;
+        if (domain->state == DOMAIN_PAUSED)
+                domain_changed(domain, DOMAIN_RUNNING, REASON_RESUMED);
+}
+/* The guest has opened or closed a port of its virtio-serial bus. */
+static void on_port_changed(Guest *guest, JsonObject *arguments) {
+        JsonNode *open = arguments ? json_object_get_member(arguments, "open") : NULL;
+        if (guest->object && open && JSON_NODE_HOLDS_VALUE(open) &&
+            g_strcmp0(json_string(arguments, "id"), guest->agent_alias) == 0)
+                guest_object_set_connected(guest->object, json_node_get_boolean(open));
+}
+
+static void on_event(void *data, const char *name, JsonObject *arguments) {
+        Guest *guest = data;
+        static const char *const obeyed[] = { "SHUTDOWN", "RESET", "SUSPEND", "SUSPEND_DISK", NULL };
+        if (guest->object && g_strv_contains(obeyed, name))
+                guest_object_machine_obeys(guest->object);
+        if (strcmp(name, "VSERPORT_CHANGE") == 0)
+                on_port_changed(guest, arguments);
+        else if (strcmp(name, "SHUTDOWN") == 0) {
+                const char *reason = json_string(arguments, "reason");
+                if (g_strcmp0(reason, "guest-reset") == 0) /* on_reboot is destroy */
+                        domain_guest_event(guest->domain, GUEST_REBOOT);
+                else if (reason && g_str_has_prefix(reason, "guest-"))
+                        domain_guest_event(guest->domain, GUEST_SHUTDOWN);
+        } else if (strcmp(name, "RESET") == 0) {
+                if (g_strcmp0(json_string(arguments, "reason"), "guest-reset") == 0)
+                        domain_guest_event(guest->domain, GUEST_REBOOT);
+        } else if (strcmp(name, "GUEST_PANICKED") == 0)
+                domain_guest_event(guest->domain, GUEST_CRASH);
+        else if (strcmp(name, "BLOCK_IO_ERROR") == 0) {
+                if (g_strcmp0(json_string(arguments, "action"), "stop") == 0)
+                        guest->pause_reason = REASON_IO_ERROR;
+        } else if (strcmp(name, "STOP") == 0)
+                on_stop(guest);
+        else if (strcmp(name, "RESUME") == 0)
+                on_resume(guest);
+        else if (strcmp(name, "DUMP_COMPLETED") == 0)
+                dump_completed(guest, arguments);
+}
+
+static void on_closed(void *data, const GError *error) {
+        Guest *guest = data;
+        /* Mostly because the process ends, which is seen next, with QEMU's words in its log. */
+        if (guest->operation && guest->operation->kind == OPERATION_START)
+                process_end(guest->process);
+        else if (guest->domain->state != DOMAIN_STOPPING)
+                log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
+}
+
+static void on_ready(void *data);
+
+static const MonitorListener monitor_listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
+
+/* Connects to the monitor: its socket listens, whether QEMU runs yet or not. */
+static bool open_monitor(Guest *guest, GError **error) {
+        int fd = unix_connect(guest->monitor_path);
+        if (fd < 0)
+                return virtbus_error_set_errno(error, -fd, "domain '%s': QEMU's monitor %s cannot be connected to",
+                                               domain_name(guest->domain), guest->monitor_path);
+        guest->monitor = monitor_new(guest->domain->connection->event, fd, &monitor_listener, guest);
+        return true;
+}
+
+static bool listen_for_monitor(Guest *guest, GError **error) {
+        guest->monitor_listener = unix_listen(guest->monitor_path, 0600);
+        if (guest->monitor_listener == -ENAMETOOLONG)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "the path %s is too long for a socket: keep the runtime directory's short",
+                                         guest->monitor_path);
+        return guest->monitor_listener >= 0 ||
+               virtbus_error_set_errno(error, -guest->monitor_listener, "the socket %s cannot be made", guest->monitor_path);
+}
+
+/* Starting, step by step: files by a worker; process; QEMU's greeting; terminals; processors. */
+
+static void finish_start(Guest *guest, const GError *error) {
+        Operation *operation = guest->operation;
+        if (error) {
+                abort_start(guest, error);
+                return;
+        }
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        guest->operation = NULL;
+        operation_finish(operation, NULL);
+}
+
+static void on_continued(void *data, JsonObject *answer, const GError *error) {
+        (void) answer;
+        finish_start(data, error);
+}
+
+static void run_processors(Guest *guest) {
+        if (guest->operation->paused)
+                finish_start(guest, NULL);
+        else
+                monitor_command(guest->monitor, "cont", NULL, -1, on_continued, guest);
+}
+
+/* The live definition: what was written, with what was chosen for this run. */
+static void set_live(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        xmlNode *element = definition_first_device(guest->document);
+        for (guint i = 0; element; element = definition_next_device(element), i++) {
+                const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
+                const char *terminal = g_hash_table_lookup(guest->terminals, part->alias);
+                if (terminal)
+                        xml_set_attribute(xml_ensure_child(element, "source"), "path", terminal);
+        }
+        g_autoptr(Definition) live = definition_from_document(guest->document, &error);
+        if (live)
+                domain_set_live(guest->domain, live);
+        else
+                log_error("domain '%s': its live document cannot be read: %s", domain_name(guest->domain), error->message);
+        g_clear_pointer(&guest->document, xmlFreeDoc);
+}
+
+static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        JsonArray *chardevs = json_array(answer, "return");
+        if (error) {
+                finish_start(guest, error);
+                return;
+        }
+        for (guint i = 0; chardevs && i < json_array_get_length(chardevs); i++) {
+                JsonNode *node = json_array_get_element(chardevs, i);
+                JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                const char *label = json_string(chardev, "label"), *file = json_string(chardev, "filename");
+                /* Only the kernel's terminals: a QEMU that names another file will not have it opened. */
+                if (label && g_str_has_prefix(label, "char") && file && g_str_has_prefix(file, "pty:/dev/pts/") &&
+                    !strstr(file, ".."))
+                        g_hash_table_insert(guest->terminals, g_strdup(label + strlen("char")), g_strdup(file + strlen("pty:")));
+        }
+        set_live(guest);
+        run_processors(guest);
+}
+
+static void run_commands(Guest *guest);
+
+static void on_command_run(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        (void) answer;
+        if (error)
+                finish_start(guest, error);
+        else
+                run_commands(guest);
+}
+
+/* What the document asks for and no argument can say; then the terminals. */
+static void run_commands(Guest *guest) {
+        GPtrArray *commands = guest->line->commands;
+        if (commands->len > 0) {
+                MonitorRequest *request = g_ptr_array_steal_index(commands, 0);
+                monitor_command(guest->monitor, request->name, json_object_ref(request->arguments), -1, on_command_run, guest);
+                monitor_request_free(request);
+        } else if (guest->line->consoles->len > 0)
+                monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
+        else {
+                set_live(guest);
+                run_processors(guest);
+        }
+}
+
+static void on_status(void *data, JsonObject *answer, const GError *error) {
+        /* QEMU's run states, and what they are to a user. */
+        static const struct {
+                const char *status;
+                DomainState state;
+                DomainReason reason;
+        } states[] = {
+                { "running", DOMAIN_RUNNING, REASON_REATTACHED },     { "paused", DOMAIN_PAUSED, REASON_USER },
+                { "prelaunch", DOMAIN_PAUSED, REASON_USER },          { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR },
+                { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED },
+        };
+        Guest *guest = data;
+        Domain *domain = guest->domain;
+        Operation *operation = g_steal_pointer(&guest->operation);
+        const char *status = json_string(json_member(answer, "return"), "status");
+        if (!error)
+                for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
+                        if (g_strcmp0(status, states[i].status) == 0 && domain->state != states[i].state)
+                                domain_changed(domain, states[i].state, states[i].reason);
+        if (error)
+                log_warning("domain '%s': %s", domain_name(domain), error->message);
+        operation_finish(operation, NULL);
+        if (g_strcmp0(status, "shutdown") == 0)
+                domain_guest_event(domain, GUEST_SHUTDOWN);
+}
+
+/* Opens the agent's socket, once: QEMU has said hello, so that it listens. */
+static void open_agent(Guest *guest, xmlDoc *document) {
+        guint i;
+        xmlNode *channel = guest_object_channel(document, &i);
+        if (!channel)
+                return;
+        g_autofree char *path = xml_attribute(xml_child(channel, "source"), "path");
+        int fd = path ? unix_connect(path) : -ENOENT;
+        if (fd < 0) {
+                log_warning("domain '%s': its agent's socket %s cannot be opened: %s", domain_name(guest->domain),
+                            path ? path : "", g_strerror(-fd));
+                return;
+        }
+        const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
+        guest->agent_alias = g_strdup(part->alias);
+        guest->object = guest_object_new(guest->domain, fd);
+        guest_object_restore_timeout(guest->object, guest->agent_timeout);
+}
+
+/* Whether the guest had opened its agent's port before this driver was there. */
+static void on_ports_known(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        JsonArray *chardevs = json_array(answer, "return");
+        for (guint i = 0; !error && chardevs && i < json_array_get_length(chardevs); i++) {
+                JsonNode *node = json_array_get_element(chardevs, i);
+                JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                const char *label = json_string(chardev, "label");
+                JsonNode *open = chardev ? json_object_get_member(chardev, "frontend-open") : NULL;
+                if (label && g_str_has_prefix(label, "char") && g_strcmp0(label + strlen("char"), guest->agent_alias) == 0 &&
+                    open && JSON_NODE_HOLDS_VALUE(open) && guest->object)
+                        guest_object_set_connected(guest->object, json_node_get_boolean(open));
+        }
+}
+
+static void find_agent(Guest *guest) {
+        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        if (document)
+                open_agent(guest, document);
+        if (guest->object)
+                monitor_command(guest->monitor, "query-chardev", NULL, -1, on_ports_known, guest);
+}
+
+static void on_ready(void *data) {
+        Guest *guest = data;
+        if (guest->operation->kind == OPERATION_REATTACH)
+                find_agent(guest);
+        else
+                open_agent(guest, guest->document);
+        if (guest->operation->kind == OPERATION_REATTACH)
+                monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
+        else
+                run_commands(guest);
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *tail = log_tail(guest), *emulator = command_line_emulator(guest->domain->live);
+        (void) source;
+        (void) usec;
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT,
+                    "%s did not answer within %d seconds; is it a QEMU of 7.2 or later?%s%s", emulator,
+                    (int) (START_TIMEOUT / 1000000), *tail ? " It said: " : "", tail);
+        abort_start(guest, error);
+        return 0;
+}
+
+static int open_log(Guest *guest, GError **error) {
+        g_autofree char *path = log_path(guest->domain), *aside = g_strdup_printf("%s.old", path);
+        struct stat info;
+        if (stat(path, &info) == 0 && info.st_size > LOG_BYTES_MAX)
+                rename(path, aside);
+        g_autofd int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0) {
+                virtbus_error_set_errno(error, errno, "the log %s cannot be written", path);
+                return -1;
+        }
+        g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+        g_autofree char *time = g_date_time_format_iso8601(now),
+                        *command = g_strjoinv(" ", (char **) guest->line->arguments->pdata);
+        dprintf(fd, "%s domain '%s' starts: %s\n", time, domain_name(guest->domain), command);
+        guest->log_start = lseek(fd, 0, SEEK_END);
+        return steal_fd(&fd);
+}
+
+static bool launch(Guest *guest, GError **error) {
+        Host *host = host_of(guest->domain->connection);
+        g_autofd int log = open_log(guest, error);
+        if (log < 0)
+                return false;
+        int monitor = guest->monitor_listener;
+        g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+        g_array_append_vals(fds, guest->line->fds->data, guest->line->fds->len);
+        g_array_append_val(fds, monitor);
+        const ProcessSetup setup = {
+                .arguments = (char *const *) guest->line->arguments->pdata,
+                .environment = (char *const *) guest->line->environment->pdata,
+                .fds = (const int *) (void *) fds->data,
+                .n_fds = fds->len,
+                .log = log,
+                .uid = host->uid,
+                .gid = host->gid,
+                .groups = host->groups,
+                .n_groups = host->n_groups,
+        };
+        if (!open_monitor(guest, error))
+                return false;
+        guest->process = process_new(guest->domain->connection->event, &setup, on_ended, guest, error);
+        if (!guest->process)
+                return false;
+        /* It is written down before it runs: whatever happens to this driver, the guest is found again. */
+        domain_save_status(guest->domain);
+        process_go(guest->process);
+        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
+                                   on_timeout, guest);
+        /* QEMU has its own copies now. */
+        autofd_close(&guest->monitor_listener);
+        guest->monitor_listener = -1;
+        for (guint i = 0; i < guest->line->fds->len; i++)
+                close(g_array_index(guest->line->fds, int, i));
+        g_array_set_size(guest->line->fds, 0);
+        return true;
+}
+
+static CommandLineContext context_of(Guest *guest) {
+        return (CommandLineContext){
+                .connection = guest->domain->connection,
+                .definition = guest->domain->live,
+                .emulator = guest->emulator,
+                .capabilities = guest->capabilities,
+                .n_host_nodes = host_of(guest->domain->connection)->n_nodes,
+                .document = guest->document,
+                .directory = guest->directory,
+                .monitor = guest->monitor_listener,
+        };
+}
+
+static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
+        CommandLineContext context = context_of(guest);
+        guest->line = command_line_build(&context, files, error);
+        if (!guest->line)
+                return false;
+        for (guint i = 0; i < guest->line->paths->len; i++)
+                g_ptr_array_add(guest->paths, g_strdup(guest->line->paths->pdata[i]));
+        return launch(guest, error);
+}
+
+static void open_files(void *data, GError **error) {
+        Opening *opening = data;
+        files_open(opening->files, opening->foreign_user, error);
+}
+
+static void on_files_opened(void *data, const GError *error) {
+        Opening *opening = data;
+        Guest *guest = opening->guest;
+        g_autoptr(GError) failure = NULL;
+        if (guest) {
+                guest->opening = NULL;
+                if (error)
+                        domain_fail(guest->domain, &failure, (VirtbusError) error->code, "%s", error->message);
+                else
+                        build_and_launch(guest, opening->files, &failure);
+        }
+        g_ptr_array_unref(opening->files);
+        g_free(opening);
+        if (guest && failure)
+                fail_start(guest, failure);
+}
+
+static bool make_directory(Guest *guest, GError **error) {
+        Host *host = host_of(guest->domain->connection);
+        if ((mkdir(guest->directory, 0700) < 0 && errno != EEXIST) ||
+            (guest->domain->connection->privileged && lchown(guest->directory, host->uid, host->gid) < 0))
+                return virtbus_error_set_errno(error, errno, "directory %s cannot be made", guest->directory);
+        return true;
+}
+
+bool is_program(const char *path) {
+        struct stat info;
+        return path[0] == '/' && stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_mode & 0111;
+}
+
+static void on_learned(void *data) {
+        Guest *guest = data;
+        Capabilities *known = capabilities_find(host_of(guest->domain->connection)->capabilities, guest->emulator);
+        guest->asks = false;
+        guest->capabilities = known ? capabilities_ref(known) : NULL;
+        if (guest->process)
+                domain_save_status(guest->domain);
+}
+
+/* Starting does not wait for the answer: it is written into the status when it comes. */
+static void learn_capabilities(Guest *guest) {
+        CapabilitiesCache *cache = host_of(guest->domain->connection)->capabilities;
+        Capabilities *known = capabilities_find(cache, guest->emulator);
+        if (known)
+                guest->capabilities = capabilities_ref(known);
+        else if (is_program(guest->emulator)) {
+                guest->asks = true;
+                capabilities_request(cache, guest->emulator, on_learned, guest);
+        }
+}
+
+void guest_start(Operation *operation) {
+        Domain *domain = operation->domain;
+        Guest *guest = guest_new(domain);
+        g_autoptr(GError) error = NULL;
+        guest->operation = operation;
+        guest->document = xml_parse(domain->live->xml, "domain", &error);
+        if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
+                fail_start(guest, error);
+                return;
+        }
+        definition_write_aliases(domain->live, guest->document);
+        learn_capabilities(guest);
+        CommandLineContext context = context_of(guest);
+        guest->opening = g_new0(Opening, 1);
+        *guest->opening = (Opening){
+                .guest = guest,
+                .files = command_line_plan(&context),
+                .foreign_user = domain->connection->privileged,
+        };
+        worker_run(domain->connection->worker, open_files, on_files_opened, guest->opening);
+}
+
+/* Other operations */
+
+void guest_save(const Domain *domain, xmlNode *saved) {
+        const Guest *guest = domain->run;
+        if (!guest)
+                return;
+        g_autofree char *timeout =
+                        g_strdup_printf("%d", guest->object ? guest_object_timeout(guest->object) : guest->agent_timeout);
+        xml_set_attribute(saved, "agent-timeout", timeout);
+        if (guest->capabilities)
+                xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
+        if (guest->process) {
+                g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
+                g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
+                xml_set_attribute(saved, "pid", pid);
+                xml_set_attribute(saved, "start-time", start_time);
+        }
+        for (guint i = 0; i < guest->paths->len; i++)
+                xml_add(saved, "path", guest->paths->pdata[i]);
+        GHashTableIter iterator;
+        void *alias, *path;
+        g_hash_table_iter_init(&iterator, guest->terminals);
+        while (g_hash_table_iter_next(&iterator, &alias, &path)) {
+                xmlNode *terminal = xml_add(saved, "terminal", path);
+                xml_set_attribute(terminal, "alias", alias);
+        }
+}
+
+void guest_reattach(Operation *operation, xmlNode *saved) {
+        Domain *domain = operation->domain;
+        Guest *guest = guest_new(domain);
+        g_autoptr(GError) error = NULL;
+        uint64_t pid = 0, start_time = 0;
+        g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
+        guest->operation = operation;
+        if (timeout)
+                guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);
+        for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path"))
+                g_ptr_array_add(guest->paths, xml_text(path));
+        for (xmlNode *terminal = xml_child(saved, "terminal"); terminal; terminal = xml_next(terminal, "terminal"))
+                g_hash_table_insert(guest->terminals, xml_attribute(terminal, "alias"), xml_text(terminal));
+        bool known = xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, &error) &&
+                     xml_number_attribute(saved, "start-time", 0, UINT64_MAX, &start_time, &error);
+        if (known && pid > 0)
+                guest->process = process_find(domain->connection->event, (pid_t) pid, start_time, on_ended, guest, &error);
+        if (!guest->process) {
+                g_clear_error(&error);
+                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its QEMU has ended while no driver was there");
+                fail_start(guest, error);
+                return;
+        }
+        if (domain->state == DOMAIN_STOPPING || domain->state == DOMAIN_STARTING) {
+                /* Cut off in between: what had begun to end is ended, and what had not started never did. */
+                domain->state = DOMAIN_STOPPING;
+                domain->stop_reason = domain->reason;
+                process_end(guest->process);
+                return;
+        }
+        g_autofree char *capabilities = xml_text(xml_child(saved, "capabilities"));
+        guest->capabilities = capabilities ? capabilities_parse(capabilities) : NULL;
+        if (!guest->capabilities) {
+                /* Its QEMU is not asked again: another binary may lie there by now. */
+                guest->is_alien = true;
+                log_error("domain '%s': its status does not say what its QEMU can do; it is left running and untouched, and "
+                          "Destroy can end it",
+                          domain_name(domain));
+                guest->operation = NULL;
+                operation_finish(operation, NULL);
+                return;
+        }
+        if (!open_monitor(guest, &error)) {
+                log_error("%s; it runs on, and Destroy can end it", error->message);
+                guest->operation = NULL;
+                operation_finish(operation, NULL);
+        }
+}
+
+bool guest_check_monitor(const Domain *domain, GError **error) {
+        const Guest *guest = domain->run;
+        return guest->monitor ||
+               domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s; Destroy can end it",
+                           guest->is_alien ? "its status does not say what its QEMU can do, so that it is left alone"
+                                           : "its monitor cannot be reached");
+}
+
+static void on_command_done(void *data, JsonObject *answer, const GError *error) {
+        Operation *operation = data;
+        (void) answer;
+        operation_finish(operation, error);
+}
+
+/* Does what one monitor command does. */
+static void simple_command(Operation *operation, const char *name) {
+        const Guest *guest = operation->domain->run;
+        g_autoptr(GError) error = NULL;
+        if (guest_check_monitor(operation->domain, &error))
+                monitor_command(guest->monitor, name, NULL, -1, on_command_done, operation);
+        else
+                operation_finish(operation, error);
+}
+
+void guest_suspend(Operation *operation) {
+        simple_command(operation, "stop");
+}
+
+void guest_resume(Operation *operation) {
+        simple_command(operation, "cont");
+}
+
+void guest_shut_down(Operation *operation) {
+        simple_command(operation, "system_powerdown");
+}
+
+void guest_reset(Operation *operation) {
+        simple_command(operation, "system_reset");
+}
+
+void guest_destroy(Domain *domain) {
+        Guest *guest = domain->run;
+        if (guest->process) {
+                process_end(guest->process);
+                return;
+        }
+        /* Its files are still being opened, which may never end. */
+        g_autoptr(GError) error = NULL;
+        domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
+        fail_start(guest, error);
+}
+
+char *guest_pass_fd(Guest *guest, int fd) {
+        char *name = g_strdup_printf("virtbus%" G_GUINT64_FORMAT, guest->n_fds++);
+        monitor_command(guest->monitor, "getfd", json_make("fdname", 's', name, NULL), fd, NULL, NULL);
+        return name;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A guest: one QEMU process, from its start to its end, whoever's child it is, and what the driver knows of it. Its monitor is
+ * the only way in; what QEMU must open is opened by a worker and passed. */
+
+#include "capabilities.h"
+#include "command-line.h"
+#include "connection.h"
+#include "guest-object.h"
+#include "monitor.h"
+#include "process.h"
+
+#define GROUPS_MAX 64
+
+typedef struct Console Console;
+
+/* The hypervisor: connection->data. */
+typedef struct Host {
+        uid_t uid; /* whom QEMU runs as */
+        gid_t gid;
+        gid_t groups[GROUPS_MAX];
+        size_t n_groups;
+        size_t n_nodes; /* NUMA */
+        CapabilitiesCache *capabilities;
+        char *monitors; /* directory of the monitors' sockets, which QEMU's user cannot reach */
+} Host;
+
+/* The files of a guest being opened by a worker. The guest may be gone when it is done. */
+typedef struct Opening {
+        struct Guest *guest;
+        GPtrArray *files;
+        bool foreign_user;
+} Opening;
+
+/* A guest: domain->run. */
+typedef struct Guest {
+        Domain *domain;
+        Process *process;
+        Monitor *monitor;
+        Operation *operation; /* START or REATTACH, until QEMU is ready */
+        Opening *opening;
+        sd_event_source *timeout;
+        GError *failure;   /* why the start fails, once the process has ended */
+        xmlDoc *document;  /* START: becomes the live definition */
+        CommandLine *line; /* START */
+        char *emulator;
+        Capabilities *capabilities; /* of the QEMU that it runs on, whatever becomes of the binary; NULL until they are known */
+        char *directory;            /* which QEMU's user may write to */
+        char *monitor_path;
+        int monitor_listener;
+        long log_start;        /* where this run's part of the log begins */
+        GPtrArray *paths;      /* char *: sockets in the file system, to be removed */
+        GHashTable *terminals; /* alias -> path of the pseudo terminal */
+        GHashTable *streams;   /* alias -> struct Console */
+        GuestObject *object;   /* its agent's, while it has a channel */
+        char *agent_alias;     /* of that channel */
+        int agent_timeout;     /* REATTACH: as it was set */
+        DomainReason pause_reason;
+        bool asks;     /* what its QEMU can do: the answer will be kept with it */
+        bool is_alien; /* REATTACH: nothing is known of its QEMU; it is left alone */
+        sd_event_source *dump_poll;
+        uint64_t n_fds; /* that were passed by name */
+} Guest;
+
+Host *host_of(const Connection *connection);
+
+/* A file that could be a program: whether it is a QEMU, asking it will show. */
+bool is_program(const char *path);
+
+/* Operations of the hypervisor: see there. */
+void guest_start(Operation *operation);
+void guest_reattach(Operation *operation, xmlNode *saved);
+void guest_suspend(Operation *operation);
+void guest_resume(Operation *operation);
+void guest_shut_down(Operation *operation);
+void guest_reset(Operation *operation);
+void guest_destroy(Domain *domain);
+void guest_release(Domain *domain);
+void guest_save(const Domain *domain, xmlNode *saved);
+
+/* Fails where the guest has no monitor that could be asked. */
+bool guest_check_monitor(const Domain *domain, GError **error);
+
+/* Gives QEMU a descriptor; returns the name that commands know it by. */
+char *guest_pass_fd(Guest *guest, int fd);
+
+/* dump.c: a guest's memory as a file. */
+void dump(Operation *operation);
+void dump_completed(Guest *guest, JsonObject *arguments);
+
+/* console.c: consoles and displays. */
+void console_free(Console *console);
+void open_console(Domain *domain, const DeviceDefinition *asked, bool force, Call *call);
+void open_graphics(Domain *domain, const DeviceDefinition *device, Call *call);
