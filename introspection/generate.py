@@ -219,16 +219,13 @@ def tables(interfaces):
     yield "};"
 
 
-def c_parameter(argument, last):
-    """The declaration, and how it is read: a name, or nothing for options, which the handler reads itself."""
-    signature, name = argument.get("type"), snake(argument.get("name"))
-    if signature == OPTIONS:
-        if not last:
-            raise Refused(f"argument {name}: options come last")
-        return "sd_bus_message *options"
-    if signature not in C_TYPES:
-        raise Refused(f"argument {name}: no C type for '{signature}'")
-    return C_TYPES[signature] + name
+def split_arguments(ins):
+    """Those that a handler gets as C types, and those after them that it reads itself: options, other containers."""
+    n = next((i for i, a in enumerate(ins) if a.get("type") not in C_TYPES), len(ins))
+    for a in ins[n:]:
+        if a.get("type") in C_TYPES:
+            raise Refused(f"argument {a.get('name')}: containers and options come last")
+    return ins[:n], ins[n:]
 
 
 def vtable_macro(interface):
@@ -236,8 +233,10 @@ def vtable_macro(interface):
     lines = [f"#define {upper}_VTABLE(Type, prefix)"]
     for m in interface.methods:
         name, ins = snake(m.name), m.arguments("in")
-        parameters = [c_parameter(a, a is ins[-1]) for a in ins]
-        plain = [a for a in ins if a.get("type") != OPTIONS]
+        plain, others = split_arguments(ins)
+        parameters = [C_TYPES[a.get("type")] + snake(a.get("name")) for a in plain]
+        if others:
+            parameters.append("sd_bus_message *" + ("options" if [a.get("type") for a in others] == [OPTIONS] else "arguments"))
         lines.append(f"static void prefix##_{name}(" + ", ".join(["Call *call", "Type *self"] + parameters) + ");")
         lines.append(f"static void prefix##_call_{name}(Call *call, void *self) {{")
         arguments = []
@@ -252,7 +251,7 @@ def vtable_macro(interface):
             lines.append(f'        int r = sd_bus_message_read(call->message, "{signature}", {addresses});')
             lines.append("        if (r < 0)")
             lines.append("                return call_fail_errno(call, r);")
-        if len(plain) < len(ins):
+        if others:
             arguments.append("call->message")
         lines.append(f"        prefix##_{name}(" + ", ".join(["call", "self"] + arguments) + ");")
         lines.append("}")
@@ -313,6 +312,8 @@ def vtables(interfaces):
                 yield "        call_reply_strings(call, strings);"
                 yield "}"
                 continue
+            if any(a.get("type") not in C_TYPES for a in outs):
+                continue  # made with call_begin_answer
             parameters = [C_TYPES[a.get("type")] + snake(a.get("name")) for a in outs]
             values = "".join(f", {snake(a.get('name'))}" for a in outs)
             yield ""

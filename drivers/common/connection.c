@@ -315,6 +315,11 @@ void connection_from_native(Connection *connection, const char *format, const ch
                 call_fail(call, error);
 }
 
+void connection_store(Domain *domain, const Definition *definition, WorkDone done, void *data) {
+        g_autofree char *text = file_text(definition->xml, domain->owner, domain->autostart);
+        store_define(domain->connection->store, domain->uuid, text, done, data);
+}
+
 static void on_defined(void *data, const GError *error) {
         Change *change = data;
         if (error)

@@ -70,5 +70,8 @@ void connection_create(Connection *connection, const char *xml, bool paused, Cal
 void connection_undefine(Domain *domain, bool nvram, Call *call);
 void connection_set_autostart(Domain *domain, bool autostart, Call *call);
 
+/* Writes another definition of a domain, then calls DONE. */
+void connection_store(Domain *domain, const Definition *definition, WorkDone done, void *data);
+
 /* connection-bus.c: the object of the connection, with what the hypervisor adds to it. */
 void connection_publish(Connection *connection);

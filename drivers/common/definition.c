@@ -311,6 +311,12 @@ static bool read_disk(const xmlNode *element, DeviceDefinition *device, GError *
         return read_boot(element, device, error);
 }
 
+char *definition_random_mac(void) {
+        /* 52:54:00 is QEMU's and KVM's prefix of locally administered addresses, libvirt's default. */
+        return g_strdup_printf("52:54:00:%02x:%02x:%02x", g_random_int_range(0, 256), g_random_int_range(0, 256),
+                               g_random_int_range(0, 256));
+}
+
 static bool read_network_interface(xmlNode *element, DeviceDefinition *device, GError **error) {
         xmlNode *mac = xml_child(element, "mac");
         unsigned bytes[6];
@@ -319,9 +325,7 @@ static bool read_network_interface(xmlNode *element, DeviceDefinition *device, G
         if (!device->type[0])
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its attribute type is missing, such as type='user'");
         if (!mac) {
-                /* 52:54:00 is QEMU's and KVM's prefix of locally administered addresses, libvirt's default. */
-                g_autofree char *address = g_strdup_printf("52:54:00:%02x:%02x:%02x", g_random_int_range(0, 256),
-                                                           g_random_int_range(0, 256), g_random_int_range(0, 256));
+                g_autofree char *address = definition_random_mac();
                 mac = xmlNewDocNode(element->doc, NULL, (const xmlChar *) "mac", NULL);
                 xml_set_attribute(mac, "address", address);
                 if (element->children)
@@ -401,6 +405,10 @@ static const char *alias_prefix(const xmlNode *element) {
                 if (xml_is(element, prefixes[i][0]))
                         return prefixes[i][1];
         return (const char *) element->name;
+}
+
+const char *definition_alias_prefix(const xmlNode *element) {
+        return xml_is(element, "disk") || xml_is(element, "controller") ? NULL : alias_prefix(element);
 }
 
 xmlNode *definition_primary_video(xmlNode *devices) {
@@ -551,12 +559,12 @@ static bool read_devices(Definition *definition, xmlDoc *document, GError **erro
                 if (!xml_child(element, "alias") || !is_numbered_by_alias(prefix))
                         g_hash_table_insert(counts, (void *) prefix, GUINT_TO_POINTER(index + 1));
                 g_ptr_array_add(definition->devices, device);
-                if (!g_hash_table_add(seen, g_strdup(device->alias)))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its alias or place '%s' is another device's",
-                                        device->alias);
                 if (device->device_class == DEVICE_DISK && !g_hash_table_add(seen, g_strdup_printf("target:%s", device->target)))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "target '%s' is another disk's",
                                         device->target);
+                if (!g_hash_table_add(seen, g_strdup(device->alias)))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its alias or place '%s' is another device's",
+                                        device->alias);
                 if (device->boot && !g_hash_table_add(seen, g_strdup_printf("boot:%u", device->boot)))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "boot order %u is another device's",
                                         device->boot);

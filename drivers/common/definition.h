@@ -88,6 +88,12 @@ xmlNode *definition_next_device(xmlNode *device);
 /* Finds a device by its alias, or returns NULL. */
 DeviceDefinition *definition_find_device(const Definition *definition, const char *alias);
 
+/* What the alias of an element begins with, before its number; NULL for disks and controllers, whose place is in it. */
+const char *definition_alias_prefix(const xmlNode *element);
+
+/* An address for a network card, to be freed. */
+char *definition_random_mac(void);
+
 /* The number of a disk's name: vda is 0, vdb 1, vdaa 26; -1 where it has no such form. */
 int disk_index(const char *target);
 

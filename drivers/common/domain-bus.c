@@ -4,11 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "connection.h"
+#include "device-change.h"
 #include "options.h"
 #include "vtables.h"
+
+/* How many limits one disk may have; what a disk's size is counted in. */
+#define IO_LIMITS_MAX 32
+#define DISK_SECTOR_BYTES 512
 
 DOMAIN_VTABLE(Domain, bus);
 DEVICE_VTABLE(Device, device);
@@ -74,6 +80,40 @@ static void bus_dump(Call *call, Domain *self, int file, sd_bus_message *options
                 call_fail_errno(call, -errno);
         else
                 domain_operate(self, (Operation){ .kind = OPERATION_DUMP, .fd = fd, .call = call });
+}
+
+/* Reads where a change of devices takes effect, and what else it may be told; NULL with an error. */
+static DeviceChange *read_change(sd_bus_message *options, bool has_timeout, bool has_force, GError **error) {
+        bool live = false, config = false, force = false;
+        uint64_t timeout = DETACH_TIMEOUT_DEFAULT;
+        bool fine = has_timeout ? options_read(options, error, "live", 'b', &live, "config", 'b', &config, "timeout", 't',
+                                               &timeout, NULL)
+                    : has_force ? options_read(options, error, "live", 'b', &live, "config", 'b', &config, "force", 'b', &force,
+                                               NULL)
+                                : options_read(options, error, "live", 'b', &live, "config", 'b', &config, NULL);
+        if (!fine)
+                return NULL;
+        if (timeout > DETACH_TIMEOUT_MAX) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "timeout is %" PRIu64 "; it is at most %" PRIu64 " microseconds", timeout, DETACH_TIMEOUT_MAX);
+                return NULL;
+        }
+        DeviceChange *change = device_change_new(live, config);
+        change->timeout = timeout;
+        change->force = force;
+        return change;
+}
+
+static void bus_attach_device(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) parsed = xml_parse(xml, NULL, &error);
+        DeviceChange *change = parsed ? read_change(options, false, false, &error) : NULL;
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        change->xml = g_strdup(xml);
+        domain_operate(self, (Operation){ .kind = OPERATION_ATTACH, .call = call, .change = change });
 }
 
 static void bus_undefine(Call *call, Domain *self, sd_bus_message *options) {
@@ -156,6 +196,109 @@ static void device_get_xml(Call *call, Device *self) {
         reply_device_get_xml(call, xml);
 }
 
+static void device_detach(Call *call, Device *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = read_change(options, true, false, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        change->alias = g_strdup(self->definition->alias);
+        domain_operate(self->domain, (Operation){ .kind = OPERATION_DETACH, .call = call, .change = change });
+}
+
+static void device_update(Call *call, Device *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) parsed = xml_parse(xml, NULL, &error);
+        DeviceChange *change = parsed ? read_change(options, false, true, &error) : NULL;
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        change->alias = g_strdup(self->definition->alias);
+        change->xml = g_strdup(xml);
+        domain_operate(self->domain, (Operation){ .kind = OPERATION_UPDATE, .call = call, .change = change });
+}
+
+/* Changes parts of a device's element. */
+static void edit(Call *call, const Device *self, DeviceChange *change) {
+        change->alias = g_strdup(self->definition->alias);
+        domain_operate(self->domain, (Operation){ .kind = OPERATION_UPDATE, .call = call, .change = change });
+}
+
+static void disk_change_media(Call *call, Device *self, const char *path, const char *format, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool removable = strcmp(self->definition->type, "cdrom") == 0 || strcmp(self->definition->type, "floppy") == 0;
+        DeviceChange *change = NULL;
+        if (!removable)
+                domain_fail(self->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "device '%s' is a %s, whose medium cannot be changed; detach it", self->definition->alias,
+                            self->definition->type);
+        else if (path[0] != '/' && path[0])
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is no absolute path", path);
+        else
+                change = read_change(options, false, true, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        bool is_block = g_str_has_prefix(path, "/dev/");
+        g_autofree char *quoted = g_markup_escape_text(path, -1),
+                        *source = g_strdup_printf("<source %s='%s'/>", is_block ? "dev" : "file", quoted);
+        device_change_edit(change, "backingStore", NULL);
+        device_change_edit(change, "source", path[0] ? source : NULL);
+        device_change_edit(change, "@type", is_block ? "block" : "file");
+        device_change_edit(change, "driver/@type", path[0] ? (format[0] ? format : "raw") : NULL);
+        edit(call, self, change);
+}
+
+static void disk_set_io_limits(Call *call, Device *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GString) limits = g_string_new("<iotune>");
+        int r = sd_bus_message_enter_container(arguments, 'a', "{st}");
+        size_t n = 0;
+        while (r > 0 && (r = sd_bus_message_enter_container(arguments, 'e', "st")) > 0) {
+                const char *name;
+                uint64_t value;
+                r = sd_bus_message_read(arguments, "st", &name, &value);
+                if (r < 0 || (r = sd_bus_message_exit_container(arguments)) < 0)
+                        break;
+                if (++n > IO_LIMITS_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name) || !*name) {
+                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no limit; see SetIOLimits", name);
+                        break;
+                }
+                if (value > 0)
+                        g_string_append_printf(limits, "<%s>%" PRIu64 "</%s>", name, value, name);
+                r = 1;
+        }
+        if (!error && r >= 0)
+                r = sd_bus_message_exit_container(arguments);
+        if (!error && r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        bool none = strcmp(limits->str, "<iotune>") == 0;
+        g_string_append(limits, "</iotune>");
+        DeviceChange *change = error ? NULL : read_change(arguments, false, false, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        device_change_edit(change, "iotune", none ? NULL : limits->str);
+        edit(call, self, change);
+}
+
+static void network_interface_set_link(Call *call, Device *self, bool up, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = read_change(options, false, false, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        device_change_edit(change, "link", up ? "<link state='up'/>" : "<link state='down'/>");
+        edit(call, self, change);
+}
+
 #define DEVICE_PROPERTY(type, prefix, name, member) \
         static type prefix##_get_##name(const Device *self) { \
                 return self->definition->member; \
@@ -211,6 +354,19 @@ static void graphics_open(Call *call, Device *self, sd_bus_message *options) {
                 self->domain->connection->hypervisor->open_graphics(self->domain, self->definition, call);
 }
 
+static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        Domain *domain = self->domain;
+        if (!options_read(options, &error, NULL) || !check_open(self, &error))
+                call_fail(call, error);
+        else if (bytes == 0 || bytes % DISK_SECTOR_BYTES != 0 || bytes > INT64_MAX) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "size is %" PRIu64 "; it must be a multiple of %d above 0", bytes, DISK_SECTOR_BYTES);
+                call_fail(call, error);
+        } else
+                domain->connection->hypervisor->resize_disk(domain, self->definition, bytes, call);
+}
+
 /* Publishing */
 
 static const Vtable *const device_vtables[][3] = {
@@ -235,10 +391,10 @@ static Device *find_device(Domain *domain, const char *path) {
         return NULL;
 }
 
-static char *device_path(const Domain *domain, const DeviceDefinition *definition) {
+char *domain_device_path(const Domain *domain, const char *alias) {
         g_autofree char *prefix = g_strdup_printf("%s/device", published_path(domain->published));
         char *path = NULL;
-        sd_bus_path_encode(prefix, definition->alias, &path);
+        sd_bus_path_encode(prefix, alias, &path);
         return path;
 }
 
@@ -249,7 +405,7 @@ void domain_publish_devices(Domain *domain) {
         for (guint i = 0; i < definition->devices->len; i++) {
                 DeviceDefinition *part = definition->devices->pdata[i];
                 const Vtable *const *vtables = device_vtables[part->device_class];
-                g_autofree char *path = device_path(domain, part);
+                g_autofree char *path = domain_device_path(domain, part->alias);
                 domain->devices = old;
                 Device *device = find_device(domain, path);
                 if (device && device->device_class != part->device_class) {

@@ -6,6 +6,7 @@
 
 #include "bus.h"
 #include "connection.h"
+#include "device-change.h"
 #include "log.h"
 #include "vtables.h"
 
@@ -22,6 +23,7 @@ static const char *const reason_names[DOMAIN_N_REASONS] = {
 };
 
 #define IN(state) (1u << (state))
+#define SETTLED (IN(DOMAIN_SHUTOFF) | IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED))
 
 /* The operations by kind: in which states each may begin. */
 static const struct {
@@ -36,6 +38,9 @@ static const struct {
         [OPERATION_REBOOT] = { "Reboot", IN(DOMAIN_RUNNING), "be running; Reset restarts it in any state" },
         [OPERATION_RESET] = { "Reset", IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED), "be active" },
         [OPERATION_DUMP] = { "Dump", IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED), "be active" },
+        [OPERATION_ATTACH] = { "AttachDevice", SETTLED, "have started or stopped" },
+        [OPERATION_DETACH] = { "Detach", SETTLED, "have started or stopped" },
+        [OPERATION_UPDATE] = { "Update", SETTLED, "have started or stopped" },
         [OPERATION_REATTACH] = { "Reattach", ~0u, "exist" },
 };
 
@@ -55,6 +60,8 @@ static void operation_free(Operation *operation) {
                 close(operation->fd);
         if (operation->status)
                 xmlFreeDoc(operation->status);
+        if (operation->change)
+                device_change_free(operation->change);
         g_free(operation);
 }
 
@@ -247,6 +254,20 @@ void domain_set_live(Domain *domain, Definition *definition) {
         domain_publish_devices(domain);
 }
 
+void domain_device_gone(Domain *domain, const char *alias) {
+        g_autoptr(xmlDoc) document = domain->live ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
+        xmlNode *element = document ? device_change_element(document, domain->live, alias) : NULL;
+        if (!element)
+                return;
+        xmlUnlinkNode(element);
+        xmlFreeNode(element);
+        g_autoptr(Definition) live = definition_from_document(document, NULL);
+        if (live) {
+                domain_set_live(domain, live);
+                domain_save_status(domain);
+        }
+}
+
 void domain_redefine(Domain *domain, Definition *definition) {
         bool was_persistent = domain->persistent != NULL;
         definition_ref(definition);
@@ -313,7 +334,9 @@ static void off(Domain *domain, DomainReason reason, const GError *error) {
 
 void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
         g_autoptr(Domain) keep = domain_ref(domain);
-        Operation *operation = g_steal_pointer(&domain->operation);
+        /* One that writes the definition goes on with that. */
+        bool writes = domain->operation && domain->operation->change && domain->writing;
+        Operation *operation = writes ? NULL : g_steal_pointer(&domain->operation);
         if (domain->state == DOMAIN_STOPPING)
                 reason = domain->stop_reason;
         off(domain, reason, error);
@@ -390,6 +413,11 @@ static void begin(Operation *operation) {
         case OPERATION_DUMP:
                 begin_dump(operation);
                 break;
+        case OPERATION_ATTACH:
+        case OPERATION_DETACH:
+        case OPERATION_UPDATE:
+                device_change_begin(operation);
+                break;
         case OPERATION_REATTACH:
                 hypervisor->reattach(operation, xml_child(xmlDocGetRootElement(operation->status), "run"));
                 break;
@@ -421,6 +449,8 @@ void domain_operate(Domain *domain, Operation template) {
                         call_fail(template.call, error);
                 if (template.kind == OPERATION_DUMP)
                         close(template.fd);
+                if (template.change)
+                        device_change_free(template.change);
                 return;
         }
         Operation *operation = g_new(Operation, 1);
@@ -436,6 +466,8 @@ static void reply_done(Operation *operation) {
         Call *call = g_steal_pointer(&operation->call);
         if (call && operation->creates)
                 reply_connection_create_domain(call, published_path(operation->domain->published));
+        else if (call && operation->kind == OPERATION_ATTACH)
+                reply_domain_attach_device(call, operation->change->path);
         else if (call)
                 call_reply(call, "");
 }
@@ -468,6 +500,8 @@ static void follow_success(const Operation *operation) {
 void operation_finish(Operation *operation, const GError *error) {
         g_autoptr(Domain) domain = domain_ref(operation->domain);
         g_assert(domain->operation == operation);
+        if (!error && operation->change && device_change_follow(operation))
+                return;
         domain->operation = NULL;
         if (!error)
                 follow_success(operation);

@@ -13,6 +13,7 @@
 typedef struct Connection Connection;
 typedef struct Domain Domain;
 typedef struct Operation Operation;
+typedef struct DeviceChange DeviceChange;
 
 /* Operations that may wait for one domain. */
 #define OPERATIONS_WAITING_MAX 16
@@ -57,18 +58,22 @@ typedef enum OperationKind {
         OPERATION_REBOOT,
         OPERATION_RESET,
         OPERATION_DUMP,
+        OPERATION_ATTACH,
+        OPERATION_DETACH,
+        OPERATION_UPDATE,
         OPERATION_REATTACH,
 } OperationKind;
 
 struct Operation {
         Domain *domain;
         OperationKind kind;
-        Call *call;     /* to be answered; NULL for the driver's own */
-        bool creates;   /* START: the call is CreateDomain */
-        bool paused;    /* START: leave the processors stopped */
-        int fd;         /* DUMP: where to */
-        Job *job;       /* DUMP */
-        xmlDoc *status; /* REATTACH: what was saved */
+        Call *call;           /* to be answered; NULL for the driver's own */
+        bool creates;         /* START: the call is CreateDomain */
+        bool paused;          /* START: leave the processors stopped */
+        int fd;               /* DUMP: where to */
+        Job *job;             /* DUMP */
+        DeviceChange *change; /* ATTACH, DETACH, UPDATE: device-change.h */
+        xmlDoc *status;       /* REATTACH: what was saved */
 };
 
 /* A device of a domain as an object. */
@@ -151,6 +156,9 @@ void domain_guest_event(Domain *domain, GuestEvent event);
 /* The live definition is another now. */
 void domain_set_live(Domain *domain, Definition *definition);
 
+/* A device has left the running guest. */
+void domain_device_gone(Domain *domain, const char *alias);
+
 /* What has changed of all there is to save of a running domain. */
 void domain_save_status(Domain *domain);
 
@@ -162,5 +170,6 @@ void domain_reattach(Domain *domain);
 void domain_publish(Domain *domain);
 void domain_withdraw(Domain *domain);
 void domain_publish_devices(Domain *domain);
+char *domain_device_path(const Domain *domain, const char *alias);
 void domain_announce(Domain *domain, const int *properties);
 void domain_announce_state(Domain *domain, DomainState old);

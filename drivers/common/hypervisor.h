@@ -48,6 +48,11 @@ typedef struct Hypervisor {
         void (*reset)(Operation *operation);
         void (*dump)(Operation *operation);
 
+        /* Does to a running guest what operation->change says; detach tells by domain_device_gone. NULL where it cannot. */
+        void (*attach)(Operation *operation);
+        void (*detach)(Operation *operation);
+        void (*update)(Operation *operation);
+
         /* Stops a dump that is being written; its end, with Cancelled, follows. NULL where that cannot be done. */
         void (*cancel)(Operation *operation);
 
@@ -63,6 +68,9 @@ typedef struct Hypervisor {
         /* Answers Console.Open and Graphics.Open of an active domain, with reply_device_..._open or call_fail. */
         void (*open_console)(Domain *domain, const DeviceDefinition *device, bool force, Call *call);
         void (*open_graphics)(Domain *domain, const DeviceDefinition *device, Call *call);
+
+        /* Answers Disk.Resize of an active domain. */
+        void (*resize_disk)(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call);
 
         /* Deletes what is kept for a domain besides its definition: UEFI variables. May be NULL. */
         void (*delete_nvram)(Connection *connection, const char *uuid);

@@ -87,7 +87,7 @@ xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
                 return NULL;
         xmlNode *element = xmlDocGetRootElement(document);
         unsigned n_elements = 0;
-        if (!xml_is(element, root)) {
+        if (root && !xml_is(element, root)) {
                 xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "the document's element must be <%s>", root);
                 return NULL;
         }

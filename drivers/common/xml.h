@@ -18,7 +18,7 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 
-/* Parses a document whose root element is ROOT. */
+/* Parses a document whose root element is ROOT, or, where that is NULL, any. */
 xmlDoc *xml_parse(const char *text, const char *root, GError **error);
 
 /* The document, or one element, as text; a document without blanks of its own is indented. */

@@ -72,7 +72,7 @@ static void add_unix(Builder *builder, xmlNode *element, const DeviceDefinition 
                 choose_now(source, "mode", "bind");
                 choose_now(source, "path", path);
                 g_ptr_array_add(builder->line->paths, g_steal_pointer(&path));
-                json_add(backend, "fd", 'i', (gint64) pass(builder, fd), NULL);
+                json_add(backend, "fd", 's', pass(builder, fd), NULL);
         }
         json_add(backend, "server", 'b', TRUE, "wait", 'b', FALSE, NULL);
 }

@@ -27,14 +27,17 @@ static JsonObject *cache_options(const char *mode) {
         return NULL;
 }
 
-/* A node's name, short enough whatever alias the author chose. */
+/* Short enough whatever alias the author chose. */
+char *command_line_node_prefix(const char *alias) {
+        if (strlen(alias) <= NODE_PREFIX_BYTES_MAX)
+                return g_strdup_printf("%s-", alias);
+        g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, alias, -1);
+        return g_strdup_printf("n%.*s-", NODE_PREFIX_BYTES_MAX - 2, digest);
+}
+
 static const char *node_name(Builder *builder, const char *alias, unsigned layer, const char *what) {
-        g_autofree char *digest = NULL;
-        if (strlen(alias) > NODE_PREFIX_BYTES_MAX) {
-                digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, alias, -1);
-                digest[NODE_PREFIX_BYTES_MAX - 2] = '\0';
-        }
-        return format_text(builder, "%s%s-%u-%s", digest ? "n" : "", digest ? digest : alias, layer, what);
+        g_autofree char *prefix = command_line_node_prefix(alias);
+        return format_text(builder, "%s%u-%s", prefix, builder->context->first_layer + layer, what);
 }
 
 /* Network sources */
@@ -584,8 +587,17 @@ static const char *disk_driver(Builder *builder, xmlNode *element, const DeviceD
         return "none";
 }
 
+/* What has the back end is, in QEMU, a part of the device for some buses. */
+static const char *block_device(Builder *builder, const DeviceDefinition *part) {
+        if (strcmp(part->bus, "virtio") == 0)
+                return format_text(builder, "/machine/peripheral/%s/virtio-backend", part->alias);
+        if (strcmp(part->bus, "usb") == 0)
+                return format_text(builder, "/machine/peripheral/%s/%s.0/legacy[0]", part->alias, part->alias);
+        return part->alias;
+}
+
 /* Limits on input and output are set by a command once QEMU is there. */
-static void add_io_limits(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+void build_io_limits(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         static const struct {
                 const char *name, *member;
                 bool required;
@@ -610,10 +622,21 @@ static void add_io_limits(Builder *builder, xmlNode *element, const DeviceDefini
                 { "write_iops_sec_max_length", "iops_wr_max_length", false },
                 { "size_iops_sec", "iops_size", false },
         };
+        static const char *const exclusive[][3] = {
+                { "total_bytes_sec", "read_bytes_sec", "write_bytes_sec" },
+                { "total_iops_sec", "read_iops_sec", "write_iops_sec" },
+                { "total_bytes_sec_max", "read_bytes_sec_max", "write_bytes_sec_max" },
+                { "total_iops_sec_max", "read_iops_sec_max", "write_iops_sec_max" },
+        };
         xmlNode *tune = element_at(builder, element, "iotune");
-        if (!tune)
-                return;
-        JsonObject *arguments = json_make("id", 's', part->alias, "group", 's', get(builder, tune, "group_name"), NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(exclusive); i++)
+                if (number(builder, tune, exclusive[i][0], 0, G_MAXINT64, 0) > 0 &&
+                    (number(builder, tune, exclusive[i][1], 0, G_MAXINT64, 0) > 0 ||
+                     number(builder, tune, exclusive[i][2], 0, G_MAXINT64, 0) > 0))
+                        builder_invalid(builder, tune, "%s excludes %s and %s: leave it out, or those", exclusive[i][0],
+                                        exclusive[i][1], exclusive[i][2]);
+        JsonObject *arguments =
+                        json_make("id", 's', block_device(builder, part), "group", 's', get(builder, tune, "group_name"), NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
                 gint64 value = (gint64) number(builder, tune, limits[i].name, 0, 1000000000000000, 0);
                 if (value > 0 || limits[i].required)
@@ -756,11 +779,12 @@ void build_disk(Builder *builder, xmlNode *element, const DeviceDefinition *part
         add_scsi_identity(builder, element, part, device);
         add_error_policy(builder, element, device);
         add_cache(builder, element, device);
-        add_io_limits(builder, element, part);
         json_add(device, "drive", 's', node, "serial", 's', get(builder, element, "serial"), NULL);
         if (element_at(builder, element, "shareable"))
                 json_add(device, "share-rw", 'b', TRUE, NULL);
         if (!floppy || !add_floppy_boot(builder, element, part))
                 add_boot(builder, element, device, part, cdrom ? 1 : 0);
         add_device(builder, element, device);
+        if (xml_child(element, "iotune"))
+                build_io_limits(builder, element, part);
 }

@@ -381,7 +381,10 @@ void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *
                 know(builder, element, "alias");
         } else
                 add_device(builder, element, device_new(model, part));
-        add(builder, "-watchdog-action", "%s", action ? action : "reset");
+        if (builder->live)
+                add_command(builder, "watchdog-set-action", json_make("action", 's', action ? action : "reset", NULL));
+        else
+                add(builder, "-watchdog-action", "%s", action ? action : "reset");
 }
 
 void build_panic(Builder *builder, xmlNode *element, const DeviceDefinition *part) {

@@ -65,7 +65,7 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
         if (fd < 0)
                 return;
         choose_now(xml_ensure_child(element, "target"), "dev", name);
-        json_add(backend, "fd", 's', format_text(builder, "%d", pass(builder, fd)), NULL);
+        json_add(backend, "fd", 's', pass(builder, fd), NULL);
 }
 
 static void add_user(Builder *builder, xmlNode *element, JsonObject *backend) {
@@ -262,9 +262,6 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         if (helper && strcmp(helper, "vhost") == 0)
                 builder_not_here(builder, element, "vhost for its interface: leave out the driver's name");
         know(builder, element, "@type @managed @trustGuestRxFilters mac source backend guest model target/@dev boot link/@state");
-        if (is(builder, element, "link/@state", "down"))
-                add_command(builder, "set_link", json_make("name", 's', part->alias, "up", 'b', FALSE, NULL));
-
         JsonObject *backend = make_backend(builder, element, part), *card = make_card(builder, element, part);
         if (json_string(backend, "type"))
                 add_json(builder, "-netdev", json_object_ref(backend));
@@ -272,4 +269,6 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         json_add(card, "netdev", 's', format_text(builder, "host%s", part->alias), "mac", 's', part->mac, NULL);
         add_boot(builder, element, card, part, 2);
         add_device(builder, element, card);
+        if (is(builder, element, "link/@state", "down"))
+                add_command(builder, "set_link", json_make("name", 's', part->alias, "up", 'b', FALSE, NULL));
 }

@@ -227,13 +227,42 @@ void copy_properties(Builder *builder, const xmlNode *element, JsonObject *objec
         }
 }
 
+/* What only a machine that is being made can be given. */
+static void refuse_live(Builder *builder, const char *option) {
+        if (builder->live)
+                builder_unsupported(builder, builder->at ? builder->at : builder->root,
+                                    "QEMU takes this only when it starts (%s): use the option config, and start the domain anew",
+                                    option);
+}
+
 void add(Builder *builder, const char *option, const char *format, ...) {
         va_list arguments;
+        refuse_live(builder, option);
         va_start(arguments, format);
         g_ptr_array_add(builder->line->arguments, g_strdup(option));
         if (format)
                 g_ptr_array_add(builder->line->arguments, g_strdup_vprintf(format, arguments));
         va_end(arguments);
+}
+
+/* The commands that do what arguments do. */
+static const struct {
+        const char *option, *command;
+} live_commands[] = {
+        { "-device", "device_add" },
+        { "-blockdev", "blockdev-add" },
+        { "-netdev", "netdev_add" },
+        { "-object", "object-add" },
+};
+
+static void add_live(Builder *builder, const char *option, JsonObject *object) {
+        for (size_t i = 0; i < G_N_ELEMENTS(live_commands); i++)
+                if (strcmp(option, live_commands[i].option) == 0) {
+                        add_command(builder, live_commands[i].command, object);
+                        return;
+                }
+        refuse_live(builder, option);
+        json_object_unref(object);
 }
 
 void add_json(Builder *builder, const char *option, JsonObject *object) {
@@ -242,12 +271,81 @@ void add_json(Builder *builder, const char *option, JsonObject *object) {
         if (driver && capabilities && !capabilities_has_device(capabilities, driver))
                 builder_unsupported(builder, builder->at ? builder->at : builder->root, "this QEMU, %s, has no device '%s'",
                                     capabilities_version(capabilities), driver);
+        if (builder->live) {
+                add_live(builder, option, object);
+                return;
+        }
         g_ptr_array_add(builder->line->arguments, g_strdup(option));
         g_ptr_array_add(builder->line->arguments, json_text(object));
         json_object_unref(object);
 }
 
+/* A back end of -chardev as chardev-add takes it: QAPI's ChardevBackend, which has other names for some members. */
+
+static JsonObject *inet_address(JsonObject *options, const char *host, const char *port) {
+        return json_make("type", 's', "inet", "data", 'o',
+                         json_make("host", 's', json_string(options, host) ? json_string(options, host) : "", "port", 's',
+                                   json_string(options, port), NULL),
+                         NULL);
+}
+
+static JsonObject *socket_address(JsonObject *options) {
+        const char *path = json_string(options, "path"), *fd = json_string(options, "fd");
+        if (fd)
+                return json_make("type", 's', "fd", "data", 'o', json_make("str", 's', fd, NULL), NULL);
+        if (path)
+                return json_make("type", 's', "unix", "data", 'o', json_make("path", 's', path, NULL), NULL);
+        return inet_address(options, "host", "port");
+}
+
+static JsonObject *chardev_data(JsonObject *options, const char **type) {
+        static const struct {
+                const char *backend, *type, *from, *to;
+        } members[] = {
+                { "file", "file", "path", "out" },
+                { "serial", "serial", "path", "device" },
+                { "parallel", "parallel", "path", "device" },
+                { "pipe", "pipe", "path", "device" },
+                { "spicevmc", "spicevmc", "name", "type" },
+                { "spiceport", "spiceport", "name", "fqdn" },
+                { "dbus", "dbus", "name", "name" },
+        };
+        static const char *const same[] = {
+                "append", "mouse", "clipboard", "wait", "telnet", "reconnect", "logfile", "logappend"
+        };
+        JsonObject *data = json_object_new();
+        const char *backend = json_string(options, "backend");
+        *type = backend;
+        for (size_t i = 0; i < G_N_ELEMENTS(members); i++)
+                if (strcmp(backend, members[i].backend) == 0)
+                        json_add(data, members[i].to, 's', json_string(options, members[i].from), NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(same); i++)
+                if (json_object_has_member(options, same[i]))
+                        json_object_set_member(data, same[i], json_node_copy(json_object_get_member(options, same[i])));
+        if (strcmp(backend, "socket") == 0)
+                json_add(data, "addr", 'o', socket_address(options), "server", 'b',
+                         json_object_get_boolean_member_with_default(options, "server", FALSE), NULL);
+        else if (strcmp(backend, "udp") == 0)
+                json_add(data, "remote", 'o', inet_address(options, "host", "port"), "local", 'o',
+                         json_object_has_member(options, "localport") ? inet_address(options, "localaddr", "localport") : NULL,
+                         NULL);
+        return data;
+}
+
+static void add_live_chardev(Builder *builder, JsonObject *options) {
+        const char *type;
+        JsonObject *data = chardev_data(options, &type);
+        add_command(builder, "chardev-add",
+                    json_make("id", 's', json_string(options, "id"), "backend", 'o',
+                              json_make("type", 's', type, "data", 'o', data, NULL), NULL));
+        json_object_unref(options);
+}
+
 void add_options(Builder *builder, const char *option, JsonObject *object) {
+        if (builder->live && strcmp(option, "-chardev") == 0) {
+                add_live_chardev(builder, object);
+                return;
+        }
         g_autoptr(GString) text = g_string_new(NULL);
         g_autoptr(GList) names = json_object_get_members(object);
         for (GList *link = names; link; link = link->next) {
@@ -269,13 +367,18 @@ void add_options(Builder *builder, const char *option, JsonObject *object) {
 void monitor_request_free(MonitorRequest *request) {
         g_free(request->name);
         json_object_unref(request->arguments);
+        autofd_close(&request->fd);
         g_free(request);
 }
 
-void add_command(Builder *builder, const char *name, JsonObject *arguments) {
+void add_command_with_fd(Builder *builder, const char *name, JsonObject *arguments, int fd) {
         MonitorRequest *request = g_new0(MonitorRequest, 1);
-        *request = (MonitorRequest){ .name = g_strdup(name), .arguments = arguments };
+        *request = (MonitorRequest){ .name = g_strdup(name), .arguments = arguments, .fd = fd };
         g_ptr_array_add(builder->line->commands, request);
+}
+
+void add_command(Builder *builder, const char *name, JsonObject *arguments) {
+        add_command_with_fd(builder, name, arguments, -1);
 }
 
 const char *escape(Builder *builder, const char *text) {
@@ -301,22 +404,37 @@ void choose_now(xmlNode *element, const char *name, const char *value) {
 
 /* Files and descriptors */
 
-int pass(Builder *builder, int fd) {
+static int pass_number(Builder *builder, int fd) {
         if (fd >= 0)
                 g_array_append_val(builder->line->fds, fd);
         return fd;
 }
 
+const char *pass(Builder *builder, int fd) {
+        if (!builder->live)
+                return format_text(builder, "%d", pass_number(builder, fd));
+        const char *name = format_text(builder, "virtbus-%s-%u", builder->alias, builder->line->commands->len);
+        add_command_with_fd(builder, "getfd", json_make("fdname", 's', name, NULL), fd);
+        return name;
+}
+
 const char *pass_to_read(Builder *builder, const xmlNode *element, const char *path) {
         File *file = find_file(builder, element);
-        return file ? format_text(builder, "/proc/self/fd/%d", pass(builder, steal_fd(&file->fd))) : path;
+        refuse_live(builder, "a ROM");
+        return file ? format_text(builder, "/proc/self/fd/%d", pass_number(builder, steal_fd(&file->fd))) : path;
 }
 
 const char *pass_as_file(Builder *builder, int *fd, const char *path) {
         if (!fd)
                 return path;
+        /* The set says whose it is, for when the device goes. */
         unsigned set = ++builder->n_fdsets;
-        add(builder, "-add-fd", "fd=%d,set=%u", pass(builder, steal_fd(fd)), set);
+        const char *whose = builder->alias ? builder->alias : "machine";
+        if (builder->live)
+                add_command_with_fd(builder, "add-fd", json_make("fdset-id", 'i', (gint64) set, "opaque", 's', whose, NULL),
+                                    steal_fd(fd));
+        else
+                add(builder, "-add-fd", "fd=%d,set=%u,opaque=%s", pass_number(builder, steal_fd(fd)), set, whose);
         return format_text(builder, "/dev/fdset/%u", set);
 }
 

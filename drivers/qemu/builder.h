@@ -17,11 +17,13 @@ typedef struct Builder {
         CommandLine *line;
         GError *error;
         const xmlNode *at;     /* the device that is being built */
+        const char *alias;     /* its alias */
         GStringChunk *strings; /* what was read */
         GString *machine;      /* options of -machine */
         GString *cpu;          /* of -cpu, for what is said elsewhere */
         unsigned n_fdsets, n_tpms;
         bool q35, kvm;
+        bool live;                 /* what is made are commands for a guest that runs */
         bool order_by_kind;        /* os/boot rather than boot order */
         unsigned order[4];         /* then: bootindex of hd, cdrom, network, fd; 0 for none */
         const xmlNode *first[4];   /* and which devices these are: the first of each kind */
@@ -95,8 +97,9 @@ void add(Builder *builder, const char *option, const char *format, ...) G_GNUC_P
 void add_json(Builder *builder, const char *option, JsonObject *object);
 void add_options(Builder *builder, const char *option, JsonObject *object);
 
-/* A command for the monitor, before the processors run. ARGUMENTS is taken. */
+/* A command for the monitor, before the processors run. ARGUMENTS is taken, and FD, or -1. */
 void add_command(Builder *builder, const char *name, JsonObject *arguments);
+void add_command_with_fd(Builder *builder, const char *name, JsonObject *arguments, int fd);
 
 /* Text in an option of the form name=value: a comma is written twice. Lives as long as the builder. */
 const char *escape(Builder *builder, const char *text);
@@ -121,8 +124,8 @@ xmlNode *controller_at(const Builder *builder, const char *type, uint64_t index)
 /* os/boot: the place of the first device of its kind; 0 hd, 1 cdrom, 2 network, 3 fd. */
 void add_boot(Builder *builder, const xmlNode *element, JsonObject *device, const DeviceDefinition *part, unsigned kind);
 
-/* Passes a descriptor to QEMU, which is taken, and returns its number. */
-int pass(Builder *builder, int fd);
+/* Passes a descriptor to QEMU, which is taken, and returns its name: its number, or what the monitor calls it. */
+const char *pass(Builder *builder, int fd);
 
 /* A file that was opened for this element, as a name that QEMU can open; PATH to show. */
 const char *pass_as_file(Builder *builder, int *fd, const char *path);
@@ -180,6 +183,9 @@ void build_passthrough_arguments(Builder *builder);
 
 /* The disk's block nodes; returns the name of the top one, or NULL where it has no medium. */
 const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+
+/* The command that sets a disk's limits; all 0 where it has none. */
+void build_io_limits(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 
 /* A flat image as a read-write or read-only node, such as firmware. */
 const char *build_flat_node(Builder *builder, xmlNode *element, const char *name, const char *path, bool read_only,

@@ -30,6 +30,20 @@ static unsigned controller_rank(const xmlNode *element) {
         return xml_attribute_is(element, "type", "ccid") ? 4 : 3;
 }
 
+/* Whether a device is to be made: of a guest that runs only those that it lacks. */
+static bool is_wanted(const Builder *builder, const Part *part) {
+        return !builder->live || !definition_find_device(builder->context->running, part->device->alias);
+}
+
+static void build_part(Builder *builder, const Part *part, BuildDevice build) {
+        if (!is_wanted(builder, part))
+                return;
+        builder->at = part->element;
+        builder->alias = part->device->alias;
+        build(builder, part->element, part->device);
+        builder->alias = NULL;
+}
+
 /* PCI bridges come after what they are plugged into; then the others by rank. */
 static void build_controllers(Builder *builder, const Part *parts, guint n) {
         g_autoptr(GHashTable) made = g_hash_table_new(g_direct_hash, g_direct_equal);
@@ -43,17 +57,20 @@ static void build_controllers(Builder *builder, const Part *parts, guint n) {
                             !bus_is_there(element, made))
                                 continue;
                         g_autofree char *index = xml_attribute(element, "index");
-                        builder->at = element;
-                        build_controller(builder, element, parts[i].device);
+                        if (builder->live && is_wanted(builder, parts + i))
+                                builder_unsupported(
+                                                builder, builder->root,
+                                                "the machine has no free slot for another device; give its definition another "
+                                                "<controller type='pci' model='pcie-root-port'/>, and start it anew");
+                        build_part(builder, parts + i, build_controller);
                         g_hash_table_add(made, GUINT_TO_POINTER(index ? (guint) strtoul(index, NULL, 0) : 0));
                         done[i] = progress = true;
                 }
         }
         for (unsigned rank = 1; rank <= 4; rank++)
                 for (guint i = 0; i < n; i++)
-                        if (xml_is(parts[i].element, "controller") && controller_rank(parts[i].element) == rank &&
-                            (builder->at = parts[i].element))
-                                build_controller(builder, parts[i].element, parts[i].device);
+                        if (xml_is(parts[i].element, "controller") && controller_rank(parts[i].element) == rank)
+                                build_part(builder, parts + i, build_controller);
 }
 
 /* Hubs that are plugged into hubs come later: their port has more numbers. */
@@ -67,7 +84,7 @@ static void build_hubs(Builder *builder, const Part *parts, guint n) {
                         g_autofree char *port = xml_attribute(xml_child(parts[i].element, "address"), "port");
                         size_t length = port ? strlen(port) : 0;
                         if (length == depth)
-                                build_hub(builder, parts[i].element, parts[i].device);
+                                build_part(builder, parts + i, build_hub);
                         else if (length > depth)
                                 next = MIN(next, length);
                 }
@@ -145,8 +162,39 @@ static void build_devices(Builder *builder) {
         build_hubs(builder, parts, n);
         for (size_t kind = 0; kind < G_N_ELEMENTS(kinds); kind++)
                 for (i = 0; i < n && !builder->error; i++)
-                        if (xml_is(parts[i].element, kinds[kind].kind) && (builder->at = parts[i].element))
-                                kinds[kind].build(builder, parts[i].element, parts[i].device);
+                        if (xml_is(parts[i].element, kinds[kind].kind))
+                                build_part(builder, parts + i, kinds[kind].build);
+        for (i = 0; builder->live && i < n && !builder->error; i++)
+                if (is_wanted(builder, parts + i))
+                        refuse_unknown(builder, parts[i].element);
+}
+
+/* What is made. */
+typedef enum Extent {
+        EVERYTHING, /* or, of a guest that runs, the devices that it lacks */
+        MEDIUM,     /* the nodes of one disk */
+        LIMITS,     /* its limits */
+} Extent;
+
+static xmlNode *device_at(xmlDoc *document, guint index) {
+        xmlNode *element = definition_first_device(document);
+        while (index-- > 0)
+                element = definition_next_device(element);
+        return element;
+}
+
+static void build_disk_part(Builder *builder, Extent extent, guint device, char **node) {
+        xmlNode *element = device_at(builder->context->document, device);
+        const DeviceDefinition *part = builder->definition->devices->pdata[device];
+        builder->at = element;
+        builder->alias = part->alias;
+        if (extent == MEDIUM)
+                *node = g_strdup(build_disk_nodes(builder, element, part));
+        else {
+                build_io_limits(builder, element, part);
+                if (xml_child(element, "iotune"))
+                        refuse_unknown(builder, xml_child(element, "iotune"));
+        }
 }
 
 static void build_process(Builder *builder) {
@@ -181,7 +229,24 @@ char *command_line_nvram(Connection *connection, const char *uuid) {
         return g_strdup_printf("%s/nvram/%s.fd", connection->state_directory, uuid);
 }
 
-CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *files, GError **error) {
+static void build_all(Builder *builder) {
+        build_process(builder);
+        build_machine(builder);
+        build_firmware(builder);
+        build_memory(builder);
+        build_boot(builder);
+        build_devices(builder);
+        if (!builder->has_display)
+                add(builder, "-display", "none");
+        add(builder, "-machine", "%s", builder->machine->str);
+        build_passthrough_arguments(builder);
+        if (!builder->error)
+                refuse_unknown(builder, builder->root);
+}
+
+/* DEVICE: of MEDIUM and LIMITS. */
+static CommandLine *build(const CommandLineContext *context, GPtrArray *files, Extent extent, guint device, char **node,
+                          GError **error) {
         CommandLine *line = g_new0(CommandLine, 1);
         line->arguments = g_ptr_array_new_with_free_func(g_free);
         line->environment = g_ptr_array_new_with_free_func(g_free);
@@ -202,24 +267,20 @@ CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *fi
                 .cpu = cpu,
                 .q35 = strstr(context->definition->machine, "q35") != NULL,
                 .kvm = strcmp(context->definition->type, "kvm") == 0,
+                .live = context->running != NULL,
+                .n_fdsets = context->last_fdset,
         };
         builder.devices = element_at(&builder, builder.root, "devices");
         xmlNode *audio = xml_child(builder.devices, "audio");
         if (audio)
                 builder.default_audio =
                                 format_text(&builder, "audio%s", get(&builder, audio, "@id") ? get(&builder, audio, "@id") : "1");
-        build_process(&builder);
-        build_machine(&builder);
-        build_firmware(&builder);
-        build_memory(&builder);
-        build_boot(&builder);
-        build_devices(&builder);
-        if (!builder.has_display)
-                add(&builder, "-display", "none");
-        add(&builder, "-machine", "%s", machine->str);
-        build_passthrough_arguments(&builder);
-        if (!builder.error)
-                refuse_unknown(&builder, builder.root);
+        if (extent != EVERYTHING)
+                build_disk_part(&builder, extent, device, node);
+        else if (builder.live)
+                build_devices(&builder);
+        else
+                build_all(&builder);
         g_ptr_array_add(line->arguments, NULL);
         g_ptr_array_add(line->environment, NULL);
         if (!builder.error)
@@ -227,6 +288,20 @@ CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *fi
         g_propagate_error(error, builder.error);
         command_line_free(line, false);
         return NULL;
+}
+
+CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *files, GError **error) {
+        return build(context, files, EVERYTHING, 0, NULL, error);
+}
+
+CommandLine *command_line_build_medium(const CommandLineContext *context, guint device, GPtrArray *files, char **node,
+                                       GError **error) {
+        *node = NULL;
+        return build(context, files, MEDIUM, device, node, error);
+}
+
+CommandLine *command_line_build_limits(const CommandLineContext *context, guint device, GError **error) {
+        return build(context, NULL, LIMITS, device, NULL, error);
 }
 
 char *command_line_text(const CommandLine *line) {
@@ -344,11 +419,22 @@ static void plan_of_device(GPtrArray *files, xmlNode *element, const DeviceDefin
 GPtrArray *command_line_plan(const CommandLineContext *context) {
         GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
         xmlNode *root = xmlDocGetRootElement(context->document);
-        plan_to_read(files, root);
-        plan_firmware(files, context, root);
+        if (!context->running) {
+                plan_to_read(files, root);
+                plan_firmware(files, context, root);
+        }
         guint i = 0;
         for (xmlNode *element = definition_first_device(context->document); element;
-             element = definition_next_device(element), i++)
-                plan_of_device(files, element, context->definition->devices->pdata[i]);
+             element = definition_next_device(element), i++) {
+                const DeviceDefinition *part = context->definition->devices->pdata[i];
+                if (!context->running || !definition_find_device(context->running, part->alias))
+                        plan_of_device(files, element, part);
+        }
+        return files;
+}
+
+GPtrArray *command_line_plan_medium(const CommandLineContext *context, guint device) {
+        GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
+        plan_of_device(files, device_at(context->document, device), context->definition->devices->pdata[device]);
         return files;
 }

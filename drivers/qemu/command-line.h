@@ -32,6 +32,7 @@ typedef struct File {
 typedef struct MonitorRequest {
         char *name;
         JsonObject *arguments;
+        int fd; /* passed along, owned here; or -1 */
 } MonitorRequest;
 
 void monitor_request_free(MonitorRequest *request);
@@ -45,6 +46,10 @@ typedef struct CommandLine {
         GPtrArray *commands;    /* MonitorRequest: before the processors run, and before anyone connects */
 } CommandLine;
 
+/* Where the names of the nodes of a disk's image begin to count: a medium is put in while the one before it still has its
+ * nodes. The longest chain of images lies between them. */
+#define DISK_LAYERS_OTHER 100
+
 /* What a command line is made for. */
 typedef struct CommandLineContext {
         Connection *connection;
@@ -55,6 +60,9 @@ typedef struct CommandLineContext {
         xmlDoc *document;                 /* gets what is chosen now: socket paths, interface names */
         const char *directory;            /* of the guest, which QEMU's user may write to */
         int monitor;                      /* a listening socket; -1 to check only */
+        const Definition *running;        /* of a guest that runs: the devices that it lacks are made, by commands; or NULL */
+        unsigned last_fdset;              /* of those that it has */
+        unsigned first_layer;             /* 0, or DISK_LAYERS_OTHER */
 } CommandLineContext;
 
 /* Lists the files. */
@@ -63,8 +71,18 @@ GPtrArray *command_line_plan(const CommandLineContext *context);
 /* Opens them; for a worker. FOREIGN_USER: QEMU will run as another user than this. */
 bool files_open(GPtrArray *files, bool foreign_user, GError **error);
 
-/* Makes the command line; FILES is NULL to check only. */
+/* Makes the command line, or the commands; FILES is NULL to check only. */
 CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *files, GError **error);
+
+/* The commands that give a disk of a running guest another medium: its nodes. *NODE is the name of the top one, to be freed,
+ * or NULL for an empty drive. And those that set its limits. */
+GPtrArray *command_line_plan_medium(const CommandLineContext *context, guint device);
+CommandLine *command_line_build_medium(const CommandLineContext *context, guint device, GPtrArray *files, char **node,
+                                       GError **error);
+CommandLine *command_line_build_limits(const CommandLineContext *context, guint device, GError **error);
+
+/* What the names of the nodes of a disk's images begin with. */
+char *command_line_node_prefix(const char *alias);
 
 /* For a person to read, and for a shell to run: one option a line. */
 char *command_line_text(const CommandLine *line);

@@ -44,7 +44,7 @@ static Guest *guest_new(Domain *domain) {
         return guest;
 }
 
-static void close_agent(Guest *guest) {
+void guest_close_agent(Guest *guest) {
         g_autoptr(GError) error = NULL;
         if (!guest->object)
                 return;
@@ -58,11 +58,12 @@ static void guest_free(Guest *guest) {
         guest->domain->run = NULL;
         if (guest->opening)
                 guest->opening->guest = NULL;
-        close_agent(guest);
+        guest_close_agent(guest);
         g_clear_pointer(&guest->monitor, monitor_free);
         g_clear_pointer(&guest->process, process_free);
         sd_event_source_disable_unref(guest->timeout);
         sd_event_source_disable_unref(guest->dump_poll);
+        hotplug_free(guest);
         g_clear_error(&guest->failure);
         if (guest->document)
                 xmlFreeDoc(guest->document);
@@ -158,9 +159,19 @@ static void on_ended(void *data, int status) {
 
 /* Events */
 
-/* An operation stops and resumes the processors itself, and tells of it when it is done; a dump does not. */
+/* These operations stop and resume the processors themselves, and tell of it when they are done. */
 static bool is_operations_doing(const Domain *domain) {
-        return domain->operation && domain->operation->kind != OPERATION_DUMP;
+        if (!domain->operation)
+                return false;
+        switch (domain->operation->kind) {
+        case OPERATION_DUMP:
+        case OPERATION_ATTACH:
+        case OPERATION_DETACH:
+        case OPERATION_UPDATE:
+                return false;
+        default:
+                return true;
+        }
 }
 
 static void on_stop(Guest *guest) {
@@ -168,7 +179,9 @@ static void on_stop(Guest *guest) {
         if (is_operations_doing(domain))
                 return;
         if (domain->state == DOMAIN_RUNNING)
-                domain_changed(domain, DOMAIN_PAUSED, domain->operation ? REASON_DUMP : guest->pause_reason);
+                domain_changed(domain, DOMAIN_PAUSED,
+                               domain->operation && domain->operation->kind == OPERATION_DUMP ? REASON_DUMP
+                                                                                              : guest->pause_reason);
         guest->pause_reason = REASON_UNKNOWN;
 }
 
@@ -214,6 +227,10 @@ static void on_event(void *data, const char *name, JsonObject *arguments) {
                 on_resume(guest);
         else if (strcmp(name, "DUMP_COMPLETED") == 0)
                 dump_completed(guest, arguments);
+        else if (strcmp(name, "DEVICE_DELETED") == 0)
+                hotplug_on_deleted(guest, arguments);
+        else if (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 || strcmp(name, "MEM_UNPLUG_ERROR") == 0)
+                hotplug_on_refused(guest, arguments);
 }
 
 static void on_closed(void *data, const GError *error) {
@@ -274,16 +291,20 @@ static void run_processors(Guest *guest) {
                 monitor_command(guest->monitor, "cont", NULL, -1, on_continued, guest);
 }
 
-/* The live definition: what was written, with what was chosen for this run. */
-static void set_live(Guest *guest) {
-        g_autoptr(GError) error = NULL;
-        xmlNode *element = definition_first_device(guest->document);
+void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document) {
+        xmlNode *element = definition_first_device(document);
         for (guint i = 0; element; element = definition_next_device(element), i++) {
-                const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
+                const DeviceDefinition *part = definition->devices->pdata[i];
                 const char *terminal = g_hash_table_lookup(guest->terminals, part->alias);
                 if (terminal)
                         xml_set_attribute(xml_ensure_child(element, "source"), "path", terminal);
         }
+}
+
+/* The live definition: what was written, with what was chosen for this run. */
+static void set_live(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        guest_write_terminals(guest, guest->domain->live, guest->document);
         g_autoptr(Definition) live = definition_from_document(guest->document, &error);
         if (live)
                 domain_set_live(guest->domain, live);
@@ -292,13 +313,8 @@ static void set_live(Guest *guest) {
         g_clear_pointer(&guest->document, xmlFreeDoc);
 }
 
-static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
-        Guest *guest = data;
+void guest_take_terminals(Guest *guest, JsonObject *answer) {
         JsonArray *chardevs = json_array(answer, "return");
-        if (error) {
-                finish_start(guest, error);
-                return;
-        }
         for (guint i = 0; chardevs && i < json_array_get_length(chardevs); i++) {
                 JsonNode *node = json_array_get_element(chardevs, i);
                 JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
@@ -308,6 +324,15 @@ static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
                     !strstr(file, ".."))
                         g_hash_table_insert(guest->terminals, g_strdup(label + strlen("char")), g_strdup(file + strlen("pty:")));
         }
+}
+
+static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        if (error) {
+                finish_start(guest, error);
+                return;
+        }
+        guest_take_terminals(guest, answer);
         set_live(guest);
         run_processors(guest);
 }
@@ -328,7 +353,8 @@ static void run_commands(Guest *guest) {
         GPtrArray *commands = guest->line->commands;
         if (commands->len > 0) {
                 MonitorRequest *request = g_ptr_array_steal_index(commands, 0);
-                monitor_command(guest->monitor, request->name, json_object_ref(request->arguments), -1, on_command_run, guest);
+                monitor_command(guest->monitor, request->name, json_object_ref(request->arguments), request->fd, on_command_run,
+                                guest);
                 monitor_request_free(request);
         } else if (guest->line->consoles->len > 0)
                 monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
@@ -378,6 +404,7 @@ static void open_agent(Guest *guest, xmlDoc *document) {
                 return;
         }
         const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
+        g_free(guest->agent_alias);
         guest->agent_alias = g_strdup(part->alias);
         guest->object = guest_object_new(guest->domain, fd);
         guest_object_restore_timeout(guest->object, guest->agent_timeout);
@@ -398,7 +425,9 @@ static void on_ports_known(void *data, JsonObject *answer, const GError *error) 
         }
 }
 
-static void find_agent(Guest *guest) {
+void guest_find_agent(Guest *guest) {
+        if (guest->object)
+                return;
         g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
         if (document)
                 open_agent(guest, document);
@@ -408,9 +437,10 @@ static void find_agent(Guest *guest) {
 
 static void on_ready(void *data) {
         Guest *guest = data;
-        if (guest->operation->kind == OPERATION_REATTACH)
-                find_agent(guest);
-        else
+        if (guest->operation->kind == OPERATION_REATTACH) {
+                guest_find_agent(guest);
+                hotplug_recover(guest);
+        } else
                 open_agent(guest, guest->document);
         if (guest->operation->kind == OPERATION_REATTACH)
                 monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
@@ -488,21 +518,22 @@ static bool launch(Guest *guest, GError **error) {
         return true;
 }
 
-static CommandLineContext context_of(Guest *guest) {
+CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definition *definition, const Definition *running) {
         return (CommandLineContext){
                 .connection = guest->domain->connection,
-                .definition = guest->domain->live,
+                .definition = definition,
                 .emulator = guest->emulator,
                 .capabilities = guest->capabilities,
                 .n_host_nodes = host_of(guest->domain->connection)->n_nodes,
-                .document = guest->document,
+                .document = document,
+                .running = running,
                 .directory = guest->directory,
                 .monitor = guest->monitor_listener,
         };
 }
 
 static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
-        CommandLineContext context = context_of(guest);
+        CommandLineContext context = guest_context(guest, guest->document, guest->domain->live, NULL);
         guest->line = command_line_build(&context, files, error);
         if (!guest->line)
                 return false;
@@ -520,17 +551,29 @@ static void on_files_opened(void *data, const GError *error) {
         Opening *opening = data;
         Guest *guest = opening->guest;
         g_autoptr(GError) failure = NULL;
+        if (guest && error)
+                domain_fail(guest->domain, &failure, (VirtbusError) error->code, "%s", error->message);
         if (guest) {
                 guest->opening = NULL;
-                if (error)
-                        domain_fail(guest->domain, &failure, (VirtbusError) error->code, "%s", error->message);
-                else
-                        build_and_launch(guest, opening->files, &failure);
+                opening->opened(guest, opening->files, failure);
         }
         g_ptr_array_unref(opening->files);
         g_free(opening);
-        if (guest && failure)
-                fail_start(guest, failure);
+}
+
+void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
+        guest->opening = g_new0(Opening, 1);
+        *guest->opening = (Opening){
+                .guest = guest, .files = files, .foreign_user = guest->domain->connection->privileged, .opened = opened
+        };
+        worker_run(guest->domain->connection->worker, open_files, on_files_opened, guest->opening);
+}
+
+static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {
+        g_autoptr(GError) failure = NULL;
+        if (!error && build_and_launch(guest, files, &failure))
+                return;
+        fail_start(guest, error ? error : failure);
 }
 
 static bool make_directory(Guest *guest, GError **error) {
@@ -579,14 +622,8 @@ void guest_start(Operation *operation) {
         }
         definition_write_aliases(domain->live, guest->document);
         learn_capabilities(guest);
-        CommandLineContext context = context_of(guest);
-        guest->opening = g_new0(Opening, 1);
-        *guest->opening = (Opening){
-                .guest = guest,
-                .files = command_line_plan(&context),
-                .foreign_user = domain->connection->privileged,
-        };
-        worker_run(domain->connection->worker, open_files, on_files_opened, guest->opening);
+        CommandLineContext context = guest_context(guest, guest->document, domain->live, NULL);
+        guest_open_files(guest, command_line_plan(&context), on_start_files);
 }
 
 /* Other operations */
@@ -598,6 +635,8 @@ void guest_save(const Domain *domain, xmlNode *saved) {
         g_autofree char *timeout =
                         g_strdup_printf("%d", guest->object ? guest_object_timeout(guest->object) : guest->agent_timeout);
         xml_set_attribute(saved, "agent-timeout", timeout);
+        if (guest->attaching)
+                xml_set_attribute(saved, "attaching", guest->attaching);
         if (guest->capabilities)
                 xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
         if (guest->process) {
@@ -624,6 +663,7 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         uint64_t pid = 0, start_time = 0;
         g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
         guest->operation = operation;
+        guest->attaching = xml_attribute(saved, "attaching");
         if (timeout)
                 guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);
         for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path"))

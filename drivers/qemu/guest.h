@@ -26,15 +26,19 @@ typedef struct Host {
         char *monitors; /* directory of the monitors' sockets, which QEMU's user cannot reach */
 } Host;
 
+typedef struct Guest Guest;
+
 /* The files of a guest being opened by a worker. The guest may be gone when it is done. */
+typedef void (*FilesOpened)(Guest *guest, GPtrArray *files, const GError *error);
 typedef struct Opening {
-        struct Guest *guest;
+        Guest *guest;
         GPtrArray *files;
         bool foreign_user;
+        FilesOpened opened;
 } Opening;
 
 /* A guest: domain->run. */
-typedef struct Guest {
+struct Guest {
         Domain *domain;
         Process *process;
         Monitor *monitor;
@@ -60,8 +64,13 @@ typedef struct Guest {
         bool asks;     /* what its QEMU can do: the answer will be kept with it */
         bool is_alien; /* REATTACH: nothing is known of its QEMU; it is left alone */
         sd_event_source *dump_poll;
-        uint64_t n_fds; /* that were passed by name */
-} Guest;
+        GHashTable *scripts;       /* Script: that run */
+        GHashTable *cleanups;      /* struct Cleanup: of devices that have left */
+        struct Plugging *plugging; /* of the operation at work */
+        sd_event_source *detach_timeout;
+        char *attaching; /* the device that is being attached: kept in the status, for a successor of this driver */
+        uint64_t n_fds;  /* that were passed by name */
+};
 
 Host *host_of(const Connection *connection);
 
@@ -84,6 +93,32 @@ bool guest_check_monitor(const Domain *domain, GError **error);
 
 /* Gives QEMU a descriptor; returns the name that commands know it by. */
 char *guest_pass_fd(Guest *guest, int fd);
+
+/* Opens files (which are taken) without waiting; nothing is called where the guest ends before. */
+void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened);
+
+/* What commands for it are made of. RUNNING as in CommandLineContext. */
+CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definition *definition, const Definition *running);
+
+/* Keeps the pseudo terminals that query-chardev has answered, and writes them into a document. */
+void guest_take_terminals(Guest *guest, JsonObject *answer);
+void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document);
+
+/* Connects to the agent where there is a channel for one and it is not yet; lets go of it. */
+void guest_find_agent(Guest *guest);
+void guest_close_agent(Guest *guest);
+
+/* hotplug.c: devices that come, go and change while the guest runs. */
+void hotplug_attach(Operation *operation);
+void hotplug_detach(Operation *operation);
+void hotplug_update(Operation *operation);
+void hotplug_resize_disk(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call);
+void hotplug_on_deleted(Guest *guest, JsonObject *arguments);
+void hotplug_on_refused(Guest *guest, JsonObject *arguments);
+void hotplug_free(Guest *guest);
+
+/* After a driver's restart: takes back what was being attached when the last one ended, and finds what has left since. */
+void hotplug_recover(Guest *guest);
 
 /* dump.c: a guest's memory as a file. */
 void dump(Operation *operation);

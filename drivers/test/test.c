@@ -8,6 +8,7 @@
 
 #include "bus.h"
 #include "connection.h"
+#include "device-change.h"
 #include "guest-agent.h"
 #include "guest-object.h"
 #include "log.h"
@@ -34,6 +35,10 @@ typedef enum TestOperation {
         TEST_RESET,
         TEST_DESTROY,
         TEST_DUMP,
+        TEST_ATTACH,
+        TEST_DETACH,
+        TEST_UPDATE,
+        TEST_RESIZE,
         TEST_OPEN_CONSOLE,
         TEST_OPEN_GRAPHICS,
         TEST_N_OPERATIONS
@@ -47,6 +52,10 @@ static const char *const operation_names[TEST_N_OPERATIONS] = {
         [TEST_RESET] = "reset",
         [TEST_DESTROY] = "destroy",
         [TEST_DUMP] = "dump",
+        [TEST_ATTACH] = "attach",
+        [TEST_DETACH] = "detach",
+        [TEST_UPDATE] = "update",
+        [TEST_RESIZE] = "resize",
         [TEST_OPEN_CONSOLE] = "open-console",
         [TEST_OPEN_GRAPHICS] = "open-graphics",
 };
@@ -219,6 +228,50 @@ static void test_shutdown(Operation *operation) {
 
 static void test_reset(Operation *operation) {
         operate(operation, TEST_RESET);
+}
+
+/* Devices */
+
+static int on_detached(sd_event_source *source, uint64_t usec, void *data) {
+        Machine *machine = data;
+        Domain *domain = machine->domain;
+        Operation *operation = g_steal_pointer(&machine->operation);
+        const DeviceChange *change = operation->change;
+        g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[TEST_DETACH]);
+        (void) source;
+        (void) usec;
+        if (!error && laboratory_of(domain)->delays[TEST_DETACH] > change->timeout)
+                domain_fail(domain, &error, VIRTBUS_ERROR_TIMEOUT, "the guest did not let go of device '%s' in time",
+                            change->alias);
+        if (!error)
+                domain_device_gone(domain, change->alias);
+        operation_finish(operation, error);
+        return 0;
+}
+
+static void test_attach(Operation *operation) {
+        operate(operation, TEST_ATTACH);
+}
+
+static void test_detach(Operation *operation) {
+        Machine *machine = operation->domain->run;
+        machine->operation = operation;
+        add_timer(operation->domain, &machine->timer,
+                  MIN(laboratory_of(operation->domain)->delays[TEST_DETACH], operation->change->timeout), on_detached);
+}
+
+static void test_update(Operation *operation) {
+        operate(operation, TEST_UPDATE);
+}
+
+static void test_resize_disk(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call) {
+        g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[TEST_RESIZE]);
+        (void) device;
+        (void) bytes;
+        if (error)
+                call_fail(call, error);
+        else
+                reply_device_disk_resize(call);
 }
 
 static int on_destroyed(sd_event_source *source, uint64_t usec, void *data) {
@@ -585,6 +638,10 @@ const Hypervisor test_hypervisor = {
         .shutdown = test_shutdown,
         .reset = test_reset,
         .dump = test_dump,
+        .attach = test_attach,
+        .detach = test_detach,
+        .update = test_update,
+        .resize_disk = test_resize_disk,
         .cancel = test_cancel,
         .destroy = test_destroy,
         .release = machine_free,

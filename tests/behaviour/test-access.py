@@ -21,8 +21,9 @@ hypervisor = Hypervisor(bus, "test")
 alice, bob = User("vb-alice"), User("vb-bob")
 DENIED = ("org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired")
 ARGUMENTS = {"s": "'x'", "o": "'/'", "u": "uint32 1", "t": "uint64 1", "b": "true", "h": "handle 0", "a{sv}": "@a{sv} {}",
-             "i": "int32 1", "x": "int64 1", "as": "['x']", "ay": "[byte 1]", "a(xb)": "[(int64 1, true)]"}
-CONSOLE = "<serial type='pty'/><graphics type='vnc'/>"
+             "i": "int32 1", "x": "int64 1", "as": "['x']", "ay": "[byte 1]", "a(xb)": "[(int64 1, true)]", "a{st}": "@a{st} {}"}
+CONSOLE = ("<serial type='pty'/><graphics type='vnc'/><rng model='virtio'/><disk type='file'><source file='/x'/><target dev='vda'/></disk>"
+           "<interface type='user'/>")
 
 
 def rules(text):
@@ -77,7 +78,8 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     asked = qemu.define(qemu.document("asked", devices="<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"))
     qemu.do(asked, "Start", paused=True)
     objects = {"Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job,
-               "Device": f"{domain}/device/serial0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
+               "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
+               "Device.NetworkInterface": f"{domain}/device/net0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
     def attempt(interface, tag, member, signatures):
         path = objects[interface.removeprefix(f"{NAME}.")]
@@ -96,7 +98,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Destroy")  # which ends the dump that others would wait for
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
-    order = ["read", "read-secure", "domain.console", "domain.graphics", "domain.dump", "domain.guest", "domain.guest-control", "test", "domain.suspend", "domain.start",
+    order = ["read", "read-secure", "domain.console", "domain.graphics", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "test", "domain.suspend", "domain.start",
              "domain.shutdown", "domain.destroy", "domain.define"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "device-change.h"
+
+#include <string.h>
+
+#include "connection.h"
+
+static void edit_free(DeviceEdit *edit) {
+        g_free(edit->place);
+        g_free(edit->value);
+        g_free(edit);
+}
+
+DeviceChange *device_change_new(bool live, bool config) {
+        DeviceChange *change = g_new0(DeviceChange, 1);
+        *change = (DeviceChange){ .live = live, .config = config, .timeout = DETACH_TIMEOUT_DEFAULT };
+        change->edits = g_ptr_array_new_with_free_func((GDestroyNotify) edit_free);
+        return change;
+}
+
+void device_change_free(DeviceChange *change) {
+        g_ptr_array_unref(change->edits);
+        g_clear_pointer(&change->document, xmlFreeDoc);
+        g_clear_pointer(&change->next, definition_unref);
+        g_clear_pointer(&change->persistent, definition_unref);
+        g_free(change->alias);
+        g_free(change->xml);
+        g_free(change->path);
+        g_free(change);
+}
+
+void device_change_edit(DeviceChange *change, const char *place, const char *value) {
+        DeviceEdit *edit = g_new0(DeviceEdit, 1);
+        *edit = (DeviceEdit){ .place = g_strdup(place), .value = g_strdup(value) };
+        g_ptr_array_add(change->edits, edit);
+}
+
+/* Documents */
+
+static xmlNode *element_of(xmlDoc *document, guint index) {
+        xmlNode *element = definition_first_device(document);
+        while (element && index-- > 0)
+                element = definition_next_device(element);
+        return element;
+}
+
+xmlNode *device_change_element(xmlDoc *document, const Definition *definition, const char *alias) {
+        for (guint i = 0; i < definition->devices->len; i++)
+                if (strcmp(((DeviceDefinition *) definition->devices->pdata[i])->alias, alias) == 0)
+                        return element_of(document, i);
+        return NULL;
+}
+
+/* The device of another definition of the same domain: disks by their name, cards by their address, others by alias. */
+static const DeviceDefinition *find_same(const Definition *definition, const DeviceDefinition *device) {
+        for (guint i = 0; i < definition->devices->len; i++) {
+                const DeviceDefinition *other = definition->devices->pdata[i];
+                if (strcmp(other->kind, device->kind) != 0)
+                        continue;
+                const char *one = device->alias, *two = other->alias;
+                if (device->device_class == DEVICE_DISK) {
+                        one = device->target;
+                        two = other->target;
+                } else if (device->device_class == DEVICE_NETWORK_INTERFACE) {
+                        one = device->mac;
+                        two = other->mac;
+                }
+                if (strcmp(one, two) == 0)
+                        return other;
+        }
+        return NULL;
+}
+
+/* Puts a new element after the others of its kind. */
+static void insert(xmlNode *devices, xmlNode *element) {
+        xmlNode *last = NULL;
+        for (xmlNode *other = xml_child(devices, (const char *) element->name); other;
+             other = xml_next(other, (const char *) element->name))
+                last = other;
+        if (last)
+                xmlAddNextSibling(last, element);
+        else
+                xmlAddChild(devices, element);
+}
+
+static void remove_element(xmlNode *element) {
+        xmlUnlinkNode(element);
+        xmlFreeNode(element);
+}
+
+/* The element with an address and an alias that the old one has and the new one leaves out. */
+static void replace(xmlNode *old, xmlNode *element) {
+        static const char *const kept[] = { "alias", "address" };
+        for (size_t i = 0; i < G_N_ELEMENTS(kept); i++) {
+                xmlNode *part = xml_child(old, kept[i]);
+                if (part && !xml_child(element, kept[i]))
+                        xmlAddChild(element, xmlDocCopyNode(part, element->doc, 1));
+        }
+        xmlReplaceNode(old, element);
+        xmlFreeNode(old);
+}
+
+static void edit_attribute(xmlNode *device, const char *place, const char *value) {
+        const char *at = strchr(place, '@');
+        g_autofree char *child = at > place ? g_strndup(place, (size_t) (at - place - 1)) : NULL;
+        xmlNode *element = !child ? device : value ? xml_ensure_child(device, child) : xml_child(device, child);
+        xmlAttr *attribute = element ? xmlHasProp(element, (const xmlChar *) at + 1) : NULL;
+        if (value)
+                xml_set_attribute(element, at + 1, value);
+        else if (attribute)
+                xmlRemoveProp(attribute);
+}
+
+static void edit_element(xmlNode *device, const char *name, const char *value) {
+        xmlNode *old = xml_child(device, name);
+        g_autoptr(xmlDoc) parsed = value ? xml_parse(value, name, NULL) : NULL;
+        xmlNode *element = parsed ? xmlDocCopyNode(xmlDocGetRootElement(parsed), device->doc, 1) : NULL;
+        if (element && old)
+                xmlAddPrevSibling(old, element);
+        else if (element)
+                xmlAddChild(device, element);
+        if (old)
+                remove_element(old);
+}
+
+/* Numbers an element among those of a running guest, whose aliases stay as they are. */
+static void choose_alias(const Definition *definition, xmlNode *element) {
+        const char *prefix = definition_alias_prefix(element);
+        if (!prefix || xml_child(element, "alias"))
+                return;
+        for (unsigned i = 0;; i++) {
+                g_autofree char *alias = g_strdup_printf("%s%u", prefix, i);
+                if (definition_find_device(definition, alias))
+                        continue;
+                xml_set_attribute(xml_ensure_child(element, "alias"), "name", alias);
+                return;
+        }
+}
+
+/* What a definition becomes: BASE with the change. *DOCUMENT is that of the result; the alias is that of the device in it. */
+static Definition *apply(const Operation *operation, const Definition *base, bool live, xmlDoc **result, char **alias,
+                         GError **error) {
+        const DeviceChange *change = operation->change;
+        Connection *connection = operation->domain->connection;
+        g_autoptr(xmlDoc) document = xml_parse(base->xml, "domain", error);
+        g_autoptr(xmlDoc) parsed = change->xml ? xml_parse(change->xml, NULL, error) : NULL;
+        xmlNode *element = NULL;
+        if (!document || (change->xml && !parsed))
+                return NULL;
+        if (parsed)
+                element = xmlDocCopyNode(xmlDocGetRootElement(parsed), document, 1);
+        if (operation->kind == OPERATION_ATTACH) {
+                insert(xml_ensure_child(xmlDocGetRootElement(document), "devices"), element);
+                if (live)
+                        choose_alias(base, element);
+        } else {
+                const DeviceDefinition *known = definition_find_device(domain_definition(operation->domain), change->alias);
+                const DeviceDefinition *same = known ? find_same(base, known) : NULL;
+                xmlNode *old = same ? device_change_element(document, base, same->alias) : NULL;
+                if (!old) {
+                        if (element)
+                                xmlFreeNode(element);
+                        domain_fail(operation->domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "%s has no device '%s'",
+                                    live ? "the running guest" : "its definition", change->alias);
+                        return NULL;
+                }
+                if (element && !xml_is(element, (const char *) old->name)) {
+                        domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                    "device '%s' is of kind <%s>, not <%s>", change->alias, (const char *) old->name,
+                                    (const char *) element->name);
+                        xmlFreeNode(element);
+                        return NULL;
+                }
+                if (operation->kind == OPERATION_DETACH) {
+                        remove_element(old);
+                        return definition_from_document(document, error);
+                }
+                if (element)
+                        replace(old, element);
+                else
+                        element = old;
+                for (guint i = 0; i < change->edits->len; i++) {
+                        const DeviceEdit *edit = change->edits->pdata[i];
+                        (strchr(edit->place, '@') ? edit_attribute : edit_element)(element, edit->place, edit->value);
+                }
+        }
+        const Hypervisor *hypervisor = connection->hypervisor;
+        if (hypervisor->complete && !hypervisor->complete(connection, document, error))
+                return NULL;
+        g_autoptr(Definition) definition = definition_from_document(document, error);
+        if (!definition || (!live && hypervisor->check && !hypervisor->check(connection, definition, document, error)))
+                return NULL;
+        guint index = 0;
+        for (xmlNode *other = definition_first_device(document); other && other != element; other = definition_next_device(other))
+                index++;
+        if (index >= definition->devices->len) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "<%.64s> is no device", (const char *) element->name);
+                return NULL;
+        }
+        if (alias)
+                *alias = g_strdup(((DeviceDefinition *) definition->devices->pdata[index])->alias);
+        if (live)
+                definition_write_aliases(definition, document);
+        *result = g_steal_pointer(&document);
+        return g_steal_pointer(&definition);
+}
+
+/* Beginning */
+
+/* Where the change takes effect. */
+static bool choose_sides(const Operation *operation, bool *live, bool *config, GError **error) {
+        const DeviceChange *change = operation->change;
+        const Domain *domain = operation->domain;
+        bool active = domain_is_active(domain);
+        *live = change->live || (!change->config && active);
+        *config = change->config || (!change->live && !active);
+        if (*live && !active)
+                return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                   "it is %s; leave out the option live to change its definition",
+                                   domain_state_name(domain->state));
+        if (*config && !domain->persistent)
+                return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                   "it is transient and has no definition to change; leave out the option config");
+        return !*config || !domain->writing ||
+               domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY, "its definition is being written; call again");
+}
+
+/* A card needs its address before it is in two places. */
+static void choose_mac(DeviceChange *change) {
+        g_autoptr(xmlDoc) parsed = change->xml ? xml_parse(change->xml, "interface", NULL) : NULL;
+        if (!parsed || xml_child(xmlDocGetRootElement(parsed), "mac"))
+                return;
+        g_autofree char *address = definition_random_mac();
+        xml_set_attribute(xml_add(xmlDocGetRootElement(parsed), "mac", NULL), "address", address);
+        g_free(change->xml);
+        change->xml = xml_element_text(xmlDocGetRootElement(parsed));
+}
+
+void device_change_begin(Operation *operation) {
+        DeviceChange *change = operation->change;
+        Domain *domain = operation->domain;
+        const Hypervisor *hypervisor = domain->connection->hypervisor;
+        void (*const doers[])(Operation *) = {
+                [OPERATION_ATTACH] = hypervisor->attach,
+                [OPERATION_DETACH] = hypervisor->detach,
+                [OPERATION_UPDATE] = hypervisor->update,
+        };
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) persistent = NULL;
+        bool live, config, adds = operation->kind == OPERATION_ATTACH, fine = choose_sides(operation, &live, &config, &error);
+        if (fine && adds)
+                choose_mac(change);
+        if (fine && live && !doers[operation->kind])
+                fine = virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "connection %s cannot change devices of a running domain; use the option config",
+                                         domain->connection->hypervisor->connection);
+        if (fine && config) {
+                change->persistent = apply(operation, domain->persistent, false, &persistent,
+                                           adds && !live ? &change->alias : NULL, &error);
+                fine = change->persistent != NULL;
+        }
+        if (fine && live && operation->kind == OPERATION_DETACH && !definition_find_device(domain->live, change->alias))
+                fine = domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "device '%s' is gone already", change->alias);
+        else if (fine && live && operation->kind != OPERATION_DETACH) {
+                change->next = apply(operation, domain->live, true, &change->document, adds ? &change->alias : NULL, &error);
+                fine = change->next != NULL;
+        }
+        if (fine && adds)
+                change->path = domain_device_path(domain, change->alias);
+        if (fine && live)
+                doers[operation->kind](operation);
+        else
+                operation_finish(operation, error);
+}
+
+/* Following */
+
+static void on_stored(void *data, const GError *error) {
+        Operation *operation = data;
+        DeviceChange *change = operation->change;
+        g_autoptr(Domain) domain = operation->domain; /* the reference that was held */
+        g_autoptr(GError) failure = NULL;
+        change->stored = true;
+        domain->writing = false;
+        if (!error)
+                domain_redefine(domain, change->persistent);
+        else if (domain_is_active(domain) && (change->next || operation->kind == OPERATION_DETACH))
+                domain_fail(domain, &failure, (VirtbusError) error->code,
+                            "the running guest has changed, but its definition has not: %s", error->message);
+        operation_finish(operation, failure ? failure : error);
+}
+
+bool device_change_follow(Operation *operation) {
+        DeviceChange *change = operation->change;
+        Domain *domain = operation->domain;
+        g_autoptr(GError) error = NULL;
+        if (change->stored)
+                return false;
+        if (change->document && domain->live) {
+                g_autoptr(Definition) live = definition_from_document(change->document, &error);
+                if (live) {
+                        domain_set_live(domain, live);
+                        domain_save_status(domain);
+                }
+        }
+        if (!change->persistent)
+                return false;
+        domain->writing = true;
+        domain_ref(domain);
+        connection_store(domain, change->persistent, on_stored, operation);
+        return true;
+}

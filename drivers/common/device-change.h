@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Devices of a domain that come, go or change: in its definition, in the running guest, or in both. What the document will be
+ * is worked out when the operation begins, so that changes that wait for each other add up; the hypervisor then does it to the
+ * guest, and the definition is written last. */
+
+#include "domain.h"
+
+/* How long a guest may take to let go of a device, in microseconds: by default, and the longest that can be asked for. */
+#define DETACH_TIMEOUT_DEFAULT (10 * UINT64_C(1000000))
+#define DETACH_TIMEOUT_MAX (3600 * UINT64_C(1000000))
+
+/* A part of a device's element that is replaced: PLACE is a child element, or with '@' before the last part an attribute of the
+ * element or of a child; a VALUE of NULL removes it. */
+typedef struct DeviceEdit {
+        char *place, *value;
+} DeviceEdit;
+
+struct DeviceChange {
+        bool live, config; /* what was asked for; neither: what counts now */
+        bool force;        /* UPDATE: what the guest holds is taken from it */
+        char *alias;       /* of the device; of a new one when it is known */
+        char *xml;         /* ATTACH, UPDATE: the element */
+        GPtrArray *edits;  /* UPDATE: DeviceEdit, instead of an element */
+        uint64_t timeout;  /* DETACH */
+
+        /* Since it has begun. */
+        xmlDoc *document; /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */
+        Definition *next; /* of that document */
+        Definition *persistent; /* as it will be; NULL: stays */
+        char *path;             /* ATTACH: the device's object */
+        bool stored;
+};
+
+DeviceChange *device_change_new(bool live, bool config);
+void device_change_free(DeviceChange *change);
+void device_change_edit(DeviceChange *change, const char *place, const char *value);
+
+/* Begins one of the three operations; it ends with operation_finish. */
+void device_change_begin(Operation *operation);
+
+/* Follows a success: true where the operation goes on until the definition is written, and operation_finish is called again. */
+bool device_change_follow(Operation *operation);
+
+/* A device's element in a document. */
+xmlNode *device_change_element(xmlDoc *document, const Definition *definition, const char *alias);

@@ -1,0 +1,392 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Devices that come, go and change: one suite, run against the test driver and against real guests.
+
+Usage (below tests/with-bus): test-devices.py test|qemu [GUEST], the folder that tests/guest/build-guest has filled.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+from gi.repository import GLib
+
+from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, run, variants
+
+bus = Bus()
+hypervisor = Hypervisor(bus, sys.argv[1])
+REAL = hypervisor.name == "qemu"
+WORK = os.path.join(ROOT, "images")
+os.makedirs(WORK, exist_ok=True)
+os.chmod(WORK, 0o755)
+state = {}
+KERNEL = ""
+if REAL:
+    GUEST = os.path.abspath(sys.argv[2])
+    KERNEL = f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd><cmdline>console=ttyS0 quiet</cmdline>"
+
+
+def image(name, megabytes=8, form="raw"):
+    path = os.path.join(WORK, name)
+    subprocess.run(["qemu-img", "create", "-q", "-f", form, path, f"{megabytes}M"], check=True)
+    return path
+
+
+def disk(target, path, more="", bus_name="virtio", form="raw"):
+    return f"<disk type='file'><driver type='{form}'/><source file='{path}'/><target dev='{target}' bus='{bus_name}'/>{more}</disk>"
+
+
+def attach(xml, domain=None, **options):
+    return bus.call(domain or state["domain"], f"{NAME}.Domain", "AttachDevice", "sa{sv}", xml, variants(options))
+
+
+def detach(path, **options):
+    bus.call(path, f"{NAME}.Device", "Detach", "a{sv}", variants(options))
+
+
+def update(path, xml, **options):
+    bus.call(path, f"{NAME}.Device", "Update", "sa{sv}", xml, variants(options))
+
+
+def xml_of(path):
+    return bus.call(path, f"{NAME}.Device", "GetXML")
+
+
+def devices(domain=None):
+    return {p.rsplit("/", 1)[1] for p in bus.objects(domain or state["domain"]) if "/device/" in p}
+
+
+def document(domain=None, **options):
+    return ET.fromstring(bus.call(domain or state["domain"], f"{NAME}.Domain", "GetXML", "a{sv}", variants(options)))
+
+
+def in_guest(command):
+    """Runs a command of the guest's shell; returns what it says."""
+    guest = f"{state['domain']}/guest"
+    pid = bus.call(guest, f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", command], ["PATH=/bin:/sbin"], b"", True)
+    status = (False,)
+    while not status[0]:
+        status = bus.call(guest, f"{NAME}.Domain.Guest", "GetExecStatus", "x", pid)
+    return bytes(status[3]).decode()
+
+
+def wait_in_guest(command):
+    """Waits in the guest, for what its kernel does on its own; the shell there is what polls."""
+    assert in_guest(f"n=0; until {command}; do n=$((n+1)); [ $n -lt 100 ] || exit 1; usleep 50000; done; echo yes").strip() == "yes", command
+
+
+def wait_agent():
+    domain = state["domain"]
+    bus.wait(lambda: bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent")
+
+
+def open_files():
+    """What QEMU has open below our folder."""
+    identifier = bus.get(state["domain"], "Domain", "UUID")
+    text = open(f"{ROOT}/qemu/run/qemu/domains/{identifier}.xml", encoding="utf-8").read()
+    pid = text.split(' pid="')[1].split('"')[0]
+    links = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except OSError:
+            pass
+    return sorted({link for link in links if link.startswith(WORK)})
+
+
+def a_guest_runs():
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    cdrom = "<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>"
+    domain = state["domain"] = hypervisor.define(hypervisor.document(
+        "changing", memory=256, kernel=KERNEL, devices=f"<serial type='pty'/>{channel}{cdrom}<controller type='scsi' index='0' model='virtio-scsi'/>"))
+    hypervisor.do(domain, "Start")
+    wait_agent()
+
+
+def a_disk_comes_and_goes_in_a_running_guest():
+    path = image("one.img")
+    before = devices()
+    bus.settle()
+    bus.signals.clear()
+    device = attach(disk("vdb", path, "<serial>ONE</serial>"))
+    assert devices() - before == {"virtio_2ddisk1"} and device.endswith("/virtio_2ddisk1")
+    bus.settle()
+    assert (state["domain"], device) in [(p, a[0]) for p, _, m, a in bus.signals if m == "InterfacesAdded"]
+    assert bus.get(device, "Device.Disk", "Source") == path
+    contains(xml_of(device), 'alias name="virtio-disk1"')
+    # The definition has not changed, the running guest's document has.
+    assert document(inactive=True).find("devices/disk/target[@dev='vdb']") is None
+    assert document().find("devices/disk/target[@dev='vdb']") is not None
+    if REAL:
+        assert xml_of(device).count("<address") == 1
+        wait_in_guest("[ -e /dev/vda ]")
+        assert in_guest("cat /sys/block/vda/serial") == "ONE"
+        in_guest("echo hello > /dev/vda; sync")
+        assert open(path, "rb").read(5) == b"hello"
+        assert open_files() == [path], open_files()
+    contains(expect("InvalidXML", attach, disk("vdb", path)), "vdb")
+    detach(device)
+    assert devices() == before and document().find("devices/disk/target[@dev='vdb']") is None
+    if REAL:
+        wait_in_guest("[ ! -e /dev/vda ]")
+        assert open_files() == []
+    # The same again: nothing was left behind.
+    device = attach(disk("vdb", image("two.qcow2", form="qcow2"), form="qcow2"))
+    detach(device)
+    if REAL:
+        assert open_files() == []
+
+
+def the_definition_changes_alone_or_with_the_guest():
+    path = image("both.img")
+    before = devices()
+    device = attach(disk("vdc", path), config=True)
+    assert devices() == before and document(inactive=True).find("devices/disk/target[@dev='vdc']") is not None
+    contains(expect("InvalidXML", attach, disk("vdc", path), config=True), "vdc")
+    live = attach(disk("vdc", path), live=True)
+    assert live == device and devices() - before == {live.rsplit("/", 1)[1]}
+    detach(live, live=True, config=True)
+    assert devices() == before and document(inactive=True).find("devices/disk/target[@dev='vdc']") is None
+    card = attach("<interface type='user'><model type='virtio'/></interface>", live=True, config=True)
+    mac = bus.get(card, "Device.NetworkInterface", "MAC")
+    assert document(inactive=True).find(f"devices/interface/mac[@address='{mac}']") is not None
+    # It outlives the driver.
+    hypervisor.kill_driver()
+    bus.wait(lambda: card in bus.objects(state["domain"]), "the card")
+    assert bus.get(card, "Device.NetworkInterface", "MAC") == mac
+    if REAL:
+        wait_agent()
+        wait_in_guest(f"grep -q {mac} /sys/class/net/*/address")
+    detach(card, config=True, live=True)
+    assert document(inactive=True).find("devices/interface") is None and document().find("devices/interface") is None
+
+
+def a_domain_that_is_off_changes_its_definition():
+    domain = hypervisor.define(hypervisor.document("off"))
+    before = devices(domain)
+    device = attach("<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", domain)
+    assert devices(domain) - before == {"rng0"} and device == f"{domain}/device/rng0"
+    contains(expect("OperationInvalid", attach, "<rng model='virtio'/>", domain, live=True), "shutoff", "live")
+    update(device, "<rng model='virtio'><backend model='random'>/dev/random</backend></rng>")
+    contains(xml_of(device), "/dev/random")
+    hypervisor.kill_driver()
+    assert devices(domain) - before == {"rng0"}
+    detach(device)
+    assert devices(domain) == before
+    hypervisor.do(domain, "Undefine")
+    transient = hypervisor.create(hypervisor.document("passing"), paused=True)
+    contains(expect("OperationInvalid", attach, "<rng model='virtio'/>", transient, config=True), "transient", "config")
+    hypervisor.do(transient, "Destroy")
+
+
+def media_are_changed_and_ejected():
+    drive = f"{state['domain']}/device/ide0_2d1_2d0"
+    first, second = image("first.iso", 1), image("second.iso", 1)
+    for path in (first, second):
+        with open(path, "r+b") as file:
+            file.write(os.path.basename(path).encode())
+
+    def change(path, form="", **options):
+        bus.call(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", path, form, variants(options))
+    for path in (first, second, first):
+        change(path)
+        assert bus.get(drive, "Device.Disk", "Source") == path
+        if REAL:
+            wait_in_guest(f"[ \"$(dd if=/dev/sr0 bs={len(os.path.basename(path))} count=1 2>/dev/null)\" = {os.path.basename(path)} ]")
+            assert open_files() == [path], open_files()
+    if REAL:
+        contains(expect("InvalidArgument", change, f"{WORK}/missing.iso"), "missing.iso")
+        assert bus.get(drive, "Device.Disk", "Source") == first and open_files() == [first]
+    contains(expect("InvalidArgument", change, "relative.iso"), "relative.iso")
+    change("")
+    assert bus.get(drive, "Device.Disk", "Source") == ""
+    assert not REAL or open_files() == []
+    change(second, config=True)
+    assert bus.get(drive, "Device.Disk", "Source") == "" and document(inactive=True).find(f"devices/disk/source[@file='{second}']") is not None
+    disk_path = attach(disk("vdd", image("fixed.img")))
+    contains(expect("OperationInvalid", bus.call, disk_path, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", first, "", {}), "detach")
+    detach(disk_path)
+
+
+def limits_sizes_and_links_are_set():
+    path = image("limited.img")
+    device = attach(disk("sda", path, bus_name="scsi"))
+
+    def limit(limits, **options):
+        bus.call(device, f"{NAME}.Device.Disk", "SetIOLimits", "a{st}a{sv}", limits, variants(options))
+
+    limit({"total_iops_sec": 500, "read_bytes_sec": 1 << 20})
+    contains(xml_of(device), "<total_iops_sec>500</total_iops_sec>", "<read_bytes_sec>1048576</read_bytes_sec>")
+    limit({"write_bytes_sec": 4096})
+    assert "total_iops_sec" not in xml_of(device)
+    limit({})
+    assert "iotune" not in xml_of(device)
+    contains(expect("InvalidArgument", limit, {"Speed<": 1}), "Speed<")
+    if REAL:
+        contains(expect("InvalidXML", limit, {"total_bytes_sec": 1, "read_bytes_sec": 1}), "excludes")
+        contains(expect("Unsupported", limit, {"warp": 9}), "warp")
+        assert "iotune" not in xml_of(device)
+
+    for target, bus_name in (("vdq", "virtio"), ("sdq", "usb")):
+        other = attach(disk(target, image(f"{bus_name}.img"), "<iotune><total_iops_sec>9</total_iops_sec></iotune>", bus_name))
+        bus.call(other, f"{NAME}.Device.Disk", "SetIOLimits", "a{st}a{sv}", {"total_bytes_sec": 4096}, {})
+        assert "total_iops_sec" not in xml_of(other)
+        detach(other)
+
+    def resize(size):
+        bus.call(device, f"{NAME}.Device.Disk", "Resize", "ta{sv}", size, {})
+    resize(16 << 20)
+    assert not REAL or os.path.getsize(path) == 16 << 20
+    contains(expect("InvalidArgument", resize, 1000), "1000", "512")
+    if REAL:
+        wait_in_guest("[ \"$(cat /sys/block/sda/size)\" = 32768 ]")
+    contains(expect("Unsupported" if REAL else "InvalidArgument", update, device, disk("sda", path, "<serial>x</serial>", "scsi") if REAL else "<interface type='user'/>"),
+             "serial" if REAL else "kind")
+    detach(device)
+
+    card = attach("<interface type='user'><mac address='52:54:00:aa:bb:cc'/><model type='virtio'/></interface>")
+    address = "$(dirname $(grep -l 52:54:00:aa:bb:cc /sys/class/net/*/address))"
+    for up in (False, True):
+        bus.call(card, f"{NAME}.Device.NetworkInterface", "SetLink", "ba{sv}", up, {})
+        contains(xml_of(card), f"<link state=\"{'up' if up else 'down'}\"")
+        if REAL:
+            wait_in_guest("grep -q 52:54:00:aa:bb:cc /sys/class/net/*/address")
+            in_guest(f"ip link set $(basename {address}) up")
+            wait_in_guest(f"[ \"$(cat {address}/carrier)\" = {int(up)} ]")
+    detach(card)
+
+
+def other_kinds_can_be_plugged():
+    before = devices()
+    kinds = [("<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", "rng0"),
+             ("<channel type='unix'><target type='virtio' name='org.example.test'/></channel>", "channel1"),
+             ("<input type='tablet' bus='virtio'/>", None), ("<controller type='scsi' index='3' model='virtio-scsi'/>", "scsi3"),
+             ("<watchdog model='i6300esb' action='none'/>", "watchdog0"),
+             ("<interface type='user'><model type='e1000'/></interface>", "net0"),
+             ("<disk type='file'><source file='%s'/><target dev='sdx' bus='usb'/></disk>" % image("stick.img"), None)]
+    for xml, alias in kinds:
+        device = attach(xml)
+        assert alias is None or device.endswith(f"/{alias}"), device
+        assert bus.get(device, "Device", "Kind") == ET.fromstring(xml).tag
+        detach(device)
+        assert devices() == before, (xml, devices() ^ before)
+    # A channel's socket is there, and goes with it.
+    device = attach("<channel type='unix'><target type='virtio' name='org.example.test'/></channel>")
+    if REAL:
+        socket = ET.fromstring(xml_of(device)).find("source").get("path")
+        assert os.path.exists(socket)
+        detach(device)
+        assert not os.path.exists(socket)
+    else:
+        detach(device)
+
+
+def what_cannot_be_plugged_changes_nothing():
+    before, text = devices(), document()
+    faults = [("<disk", "InvalidXML", "disk"), ("<interface/>", "InvalidXML", "type")]
+    if REAL:
+        faults += [("<domain type='qemu'/>", "Unsupported", "domain"), ("<disk type='file'><source file='/no/such'/><target dev='vdz' bus='virtio'/></disk>", "InvalidArgument", "/no/such"),
+                   ("<graphics type='vnc'/>", "Unsupported", "config"), ("<frobnicator/>", "Unsupported", "frobnicator"),
+                   ("<memory model='dimm'><target><size unit='MiB'>64</size></target></memory>", "InvalidXML", "maxMemory"),
+                   (disk("vdy", image("bad.img"), form="qcow2"), "InvalidArgument", "qcow2"),
+                   ("<video><model type='vga'/></video>", "HypervisorFailed", "pluggable"), ("<interface type='bridge'><source bridge='no-such-br'/></interface>", "InvalidArgument", "no-such-br" if os.geteuid() == 0 else "tap")]
+    for xml, name, part in faults:
+        contains(expect(name, attach, xml), part)
+    contains(expect("InvalidArgument", attach, "<rng/>", None, sideways=True), "sideways")
+    assert devices() == before and ET.tostring(document()) == ET.tostring(text)
+    assert not REAL or open_files() == []
+    hub = f"{state['domain']}/device/serial0"
+    contains(expect("HypervisorFailed" if REAL else "InvalidArgument", detach, hub, **({} if REAL else {"timeout": GLib.Variant("t", 10**12)})), "")
+    assert devices() == before
+
+
+def a_driver_that_was_killed_half_way_leaves_nothing():
+    if not REAL:
+        return
+    first, second = attach(disk("vdg", image("half.img"))), attach(disk("vdh", image("away.img")))
+    identifier = bus.get(state["domain"], "Domain", "UUID")
+    path = f"{ROOT}/qemu/run/qemu/domains/{identifier}.xml"
+    pid = bus.driver("QEMU")
+    os.kill(pid, signal.SIGSTOP)
+    # As it would be if the driver had ended before it wrote that the first device is there; and with a device that has left since.
+    status = ET.parse(path)
+    parent = status.getroot().find("domain/devices")
+    half = parent.find("disk/target[@dev='vdg']/..")
+    parent.remove(half)
+    status.getroot().find("run").set("attaching", "virtio-disk6")
+    gone = ET.fromstring(ET.tostring(half).replace(b"vdg", b"vdi").replace(b"virtio-disk6", b"virtio-disk8"))
+    gone.find("address").set("slot", "0x1e")
+    parent.append(gone)
+    status.write(path)
+    hypervisor.kill_driver()
+    wait_agent()
+    wait_in_guest("[ \"$(ls -d /sys/block/vd* | wc -l)\" = 1 ]")
+    bus.wait(lambda: not {p for p in bus.objects(state["domain"]) if p.endswith(("disk6", "disk8"))}, "the end of the devices")
+    for _ in range(100):  # nobody is told of the end of a device that never was: the guest's answers give it time
+        if open_files() == [f"{WORK}/away.img"]:
+            break
+        in_guest("true")
+    assert second in bus.objects(state["domain"]) and open_files() == [f"{WORK}/away.img"], open_files()
+    assert attach(disk("vdg", image("half.img"))) == first
+    detach(first)
+    detach(second)
+    assert open_files() == []
+
+
+def a_guest_that_does_not_let_go_is_told():
+    device = attach(disk("vde", image("held.img")))
+    if REAL:
+        hypervisor.do(state["domain"], "Suspend")
+    else:
+        bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "detach", 10**9)
+    message = expect("Timeout", detach, device, timeout=GLib.Variant("t", 300000))
+    contains(message, "did not let go", "virtio-disk4")
+    assert device in bus.objects(state["domain"])
+    if REAL:  # it does when it can, and the device goes then
+        bus.settle()
+        bus.signals.clear()
+        hypervisor.do(state["domain"], "Resume")
+        bus.wait(lambda: device not in bus.objects(state["domain"]), "the end of the device")
+        assert open_files() == []
+    else:
+        bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "detach", 0)
+        bus.call(hypervisor.path, f"{NAME}.Test", "FailNext", "sss", "detach", "HypervisorFailed", "it is glued")
+        contains(expect("HypervisorFailed", detach, device), "glued")
+        detach(device)
+
+
+def changes_that_wait_add_up():
+    results = [bus.begin(state["domain"], f"{NAME}.Domain", "AttachDevice", "sa{sv}",
+                         "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", {}) for _ in range(3)]
+    bus.wait(lambda: all(results), "the answers")
+    paths = [f"{state['domain']}/device/rng{i}" for i in range(3)]
+    assert set(paths) <= set(bus.objects(state["domain"])), bus.objects(state["domain"]).keys()
+    for path in paths:
+        detach(path)
+
+
+def who_may_not_change_devices_is_refused():
+    if os.geteuid() != 0:
+        return
+    alice = User("vb-alice")
+    device = f"{state['domain']}/device/serial0"
+    for path, interface, member, signature, arguments, action in (
+            (state["domain"], "Domain", "AttachDevice", "sa{sv}", ("'<rng/>'", "@a{sv} {}"), "domain.define"),
+            (device, "Device", "Detach", "a{sv}", ("@a{sv} {}",), "domain.define"),
+            (device, "Device", "Update", "sa{sv}", ("'<rng/>'", "@a{sv} {}"), "domain.define")):
+        contains(expect("InteractiveAuthorizationRequired", alice.call, path, f"{NAME}.{interface}", member, signature, *arguments), f"org.virtbus1.{action}")
+    alice.leave()
+
+
+def the_guest_ends_and_leaves_nothing():
+    attach(disk("vdf", image("last.img")))
+    hypervisor.do(state["domain"], "Destroy")
+    assert document().find("devices/disk/target[@dev='vdf']") is None
+    hypervisor.do(state["domain"], "Start")
+    hypervisor.do(state["domain"], "Destroy")
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+     and value.__name__ not in ("image", "disk", "attach", "detach", "update", "xml_of", "devices", "document", "in_guest", "wait_in_guest", "wait_agent", "open_files")])
