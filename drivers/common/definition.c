@@ -15,8 +15,8 @@ Definition *definition_ref(Definition *definition) {
 }
 
 static void device_free(DeviceDefinition *device) {
-        char *strings[] = { device->kind,   device->alias,  device->model, device->type,   device->source_type,
-                            device->source, device->target, device->bus,   device->format, device->mac };
+        char *strings[] = { device->kind,   device->alias, device->model,  device->type, device->source_type, device->source,
+                            device->target, device->bus,   device->format, device->mac,  device->name };
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(strings[i]);
         g_free(device);
@@ -364,12 +364,15 @@ static bool read_console(const xmlNode *element, DeviceDefinition *device, guint
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its attribute type is missing, such as type='pty'");
         device->source = attribute_at(element, "source", "path");
         device->target = attribute_at(target, "", "type");
+        device->name = attribute_at(target, "", "name");
         /* A serial port is one whatever card it sits on; a console's default is the first serial port. */
+        device->port = (uint32_t) port;
+        if (xml_is(element, "channel"))
+                return true;
         if (xml_is(element, "serial") || !device->target[0]) {
                 g_free(device->target);
                 device->target = g_strdup("serial");
         }
-        device->port = (uint32_t) port;
         return true;
 }
 
@@ -484,8 +487,9 @@ static const struct {
         const char *kind;
         DeviceClass device_class;
 } classes[] = {
-        { "disk", DEVICE_DISK },       { "interface", DEVICE_NETWORK_INTERFACE }, { "serial", DEVICE_CONSOLE },
-        { "console", DEVICE_CONSOLE }, { "graphics", DEVICE_GRAPHICS },
+        { "disk", DEVICE_DISK },       { "interface", DEVICE_NETWORK_INTERFACE },
+        { "serial", DEVICE_CONSOLE },  { "console", DEVICE_CONSOLE },
+        { "channel", DEVICE_CONSOLE }, { "graphics", DEVICE_GRAPHICS },
 };
 
 static DeviceDefinition *read_device(xmlNode *element, guint index, GError **error) {
@@ -583,8 +587,8 @@ Definition *definition_from_document(xmlDoc *document, GError **error) {
         /* Every string is there: devices set only what they have. */
         for (guint i = 0; i < definition->devices->len; i++) {
                 DeviceDefinition *device = definition->devices->pdata[i];
-                char **strings[] = { &device->model,  &device->type, &device->source_type, &device->source,
-                                     &device->target, &device->bus,  &device->format,      &device->mac };
+                char **strings[] = { &device->model, &device->type,   &device->source_type, &device->source, &device->target,
+                                     &device->bus,   &device->format, &device->mac,         &device->name };
                 for (size_t j = 0; j < G_N_ELEMENTS(strings); j++)
                         if (!*strings[j])
                                 *strings[j] = g_strdup("");

@@ -38,6 +38,7 @@ typedef struct DeviceDefinition {
         char *bus;         /* disk */
         char *format;      /* disk */
         char *mac;         /* interface */
+        char *name;        /* channel: what the guest finds it by */
         bool read_only;    /* disk */
         uint32_t boot;     /* disk, interface: order, 0 for none */
         uint32_t port;     /* console */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "device-change.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "connection.h"
@@ -137,6 +138,30 @@ static void choose_alias(const Definition *definition, xmlNode *element) {
         }
 }
 
+/* Another amount of memory, or number of processors. */
+static bool resize(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
+        const DeviceChange *change = operation->change;
+        if (change->memory > base->max_memory)
+                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                   "%" PRIu64 " bytes are more than its MaxMemory, %" PRIu64, change->memory, base->max_memory);
+        if (change->vcpus > base->max_vcpus)
+                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                   "%u processors are more than its MaxVCPUs, %u", change->vcpus, base->max_vcpus);
+        if (change->memory > 0) {
+                g_autofree char *element =
+                                g_strdup_printf("<currentMemory unit='KiB'>%" PRIu64 "</currentMemory>", change->memory / 1024);
+                edit_element(root, "currentMemory", element);
+        }
+        if (change->vcpus > 0) {
+                g_autofree char *number = g_strdup_printf("%u", change->vcpus);
+                if (xml_child(root, "vcpus"))
+                        return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                           "its document names each processor in <vcpus>; define it anew with others");
+                edit_attribute(root, "vcpu/@current", number);
+        }
+        return true;
+}
+
 /* What a definition becomes: BASE with the change. *DOCUMENT is that of the result; the alias is that of the device in it. */
 static Definition *apply(const Operation *operation, const Definition *base, bool live, xmlDoc **result, char **alias,
                          GError **error) {
@@ -153,6 +178,9 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                 insert(xml_ensure_child(xmlDocGetRootElement(document), "devices"), element);
                 if (live)
                         choose_alias(base, element);
+        } else if (operation->kind == OPERATION_RESIZE) {
+                if (!resize(operation, base, xmlDocGetRootElement(document), error))
+                        return NULL;
         } else {
                 const DeviceDefinition *known = definition_find_device(domain_definition(operation->domain), change->alias);
                 const DeviceDefinition *same = known ? find_same(base, known) : NULL;
@@ -193,7 +221,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
         guint index = 0;
         for (xmlNode *other = definition_first_device(document); other && other != element; other = definition_next_device(other))
                 index++;
-        if (index >= definition->devices->len) {
+        if (element && index >= definition->devices->len) {
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "<%.64s> is no device", (const char *) element->name);
                 return NULL;
         }
@@ -244,6 +272,7 @@ void device_change_begin(Operation *operation) {
                 [OPERATION_ATTACH] = hypervisor->attach,
                 [OPERATION_DETACH] = hypervisor->detach,
                 [OPERATION_UPDATE] = hypervisor->update,
+                [OPERATION_RESIZE] = hypervisor->resize,
         };
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) persistent = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Devices of a domain that come, go or change: in its definition, in the running guest, or in both. What the document will be
+/* Devices of a domain that come, go or change, and its memory and processors: in its definition, in the running guest, or in both. What the document will be
  * is worked out when the operation begins, so that changes that wait for each other add up; the hypervisor then does it to the
  * guest, and the definition is written last. */
 
@@ -24,6 +24,8 @@ struct DeviceChange {
         char *xml;         /* ATTACH, UPDATE: the element */
         GPtrArray *edits;  /* UPDATE: DeviceEdit, instead of an element */
         uint64_t timeout;  /* DETACH */
+        uint64_t memory;   /* RESIZE: bytes, or 0 to leave it */
+        uint32_t vcpus;    /* RESIZE: or 0 */
 
         /* Since it has begun. */
         xmlDoc *document; /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */
@@ -37,7 +39,7 @@ DeviceChange *device_change_new(bool live, bool config);
 void device_change_free(DeviceChange *change);
 void device_change_edit(DeviceChange *change, const char *place, const char *value);
 
-/* Begins one of the three operations; it ends with operation_finish. */
+/* Begins one of the operations; it ends with operation_finish. */
 void device_change_begin(Operation *operation);
 
 /* Follows a success: true where the operation goes on until the definition is written, and operation_finish is called again. */

@@ -16,6 +16,18 @@
 #define IO_LIMITS_MAX 32
 #define DISK_SECTOR_BYTES 512
 
+/* What memory is counted in, in bytes. */
+#define MEMORY_UNIT 1024
+
+/* Keys that are pressed together, and how long they may be held, in microseconds. */
+#define KEYS_MAX 16
+#define KEYS_HOLD_MIN 1000
+#define KEYS_HOLD_DEFAULT 100000
+#define KEYS_HOLD_MAX 10000000
+
+/* How much of a guest's memory one call shows, in bytes. */
+#define PEEK_BYTES_MAX 65536
+
 DOMAIN_VTABLE(Domain, bus);
 DEVICE_VTABLE(Device, device);
 DEVICE_DISK_VTABLE(Device, disk);
@@ -114,6 +126,109 @@ static void bus_attach_device(Call *call, Domain *self, const char *xml, sd_bus_
         }
         change->xml = g_strdup(xml);
         domain_operate(self, (Operation){ .kind = OPERATION_ATTACH, .call = call, .change = change });
+}
+
+static void bus_set_memory(Call *call, Domain *self, uint64_t size, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = NULL;
+        if (size == 0 || size % MEMORY_UNIT != 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "size is %" PRIu64 "; it must be a multiple of %d above 0", size, MEMORY_UNIT);
+        else
+                change = read_change(options, false, false, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        change->memory = size;
+        domain_operate(self, (Operation){ .kind = OPERATION_RESIZE, .call = call, .change = change });
+}
+
+static void bus_set_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = NULL;
+        if (count == 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a domain has one processor at least");
+        else
+                change = read_change(options, false, false, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        change->vcpus = count;
+        domain_operate(self, (Operation){ .kind = OPERATION_RESIZE, .call = call, .change = change });
+}
+
+/* Whether the domain is active, and past its start. */
+static bool check_active(const Domain *self, const char *what, GError **error) {
+        if (domain_is_active(self) && self->state != DOMAIN_STARTING && self->state != DOMAIN_STOPPING)
+                return true;
+        return domain_fail(self, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for %s it must be active",
+                           domain_state_name(self->state), what);
+}
+
+static void bus_screenshot(Call *call, Domain *self, uint32_t screen, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (!options_read(options, &error, NULL) || !check_active(self, "Screenshot", &error))
+                call_fail(call, error);
+        else
+                self->connection->hypervisor->screenshot(self, screen, call);
+}
+
+static void bus_send_keys(Call *call, Domain *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_auto(GStrv) keys = NULL;
+        uint64_t hold_time = KEYS_HOLD_DEFAULT;
+        int r = sd_bus_message_read_strv(arguments, &keys);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        size_t n = keys ? g_strv_length(keys) : 0;
+        if (!options_read(arguments, &error, "hold_time", 't', &hold_time, NULL) || !check_active(self, "SendKeys", &error))
+                ;
+        else if (n == 0 || n > KEYS_MAX)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%zu keys are given; use 1 to %d", n, KEYS_MAX);
+        else if (hold_time < KEYS_HOLD_MIN || hold_time > KEYS_HOLD_MAX)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "hold_time is %" PRIu64 "; it must be from %d to %d microseconds", hold_time, KEYS_HOLD_MIN,
+                                  KEYS_HOLD_MAX);
+        if (error)
+                call_fail(call, error);
+        else
+                self->connection->hypervisor->send_keys(self, keys, hold_time, call);
+}
+
+static void bus_inject_nmi(Call *call, Domain *self) {
+        g_autoptr(GError) error = NULL;
+        if (!check_active(self, "InjectNMI", &error))
+                call_fail(call, error);
+        else
+                self->connection->hypervisor->inject_nmi(self, call);
+}
+
+static void bus_wake_up(Call *call, Domain *self) {
+        g_autoptr(GError) error = NULL;
+        if (self->state != DOMAIN_PMSUSPENDED) {
+                domain_fail(self, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for WakeUp it must be pmsuspended",
+                            domain_state_name(self->state));
+                call_fail(call, error);
+        } else
+                self->connection->hypervisor->wake_up(self, call);
+}
+
+static void bus_peek_memory(Call *call, Domain *self, uint64_t address, uint64_t size, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool is_virtual = false;
+        if (!options_read(options, &error, "virtual", 'b', &is_virtual, NULL) || !check_active(self, "PeekMemory", &error))
+                ;
+        else if (size == 0 || size > PEEK_BYTES_MAX)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "size is %" PRIu64 "; it must be from 1 to %d", size,
+                                  PEEK_BYTES_MAX);
+        if (error)
+                call_fail(call, error);
+        else
+                self->connection->hypervisor->peek_memory(self, address, size, is_virtual, call);
 }
 
 static void bus_undefine(Call *call, Domain *self, sd_bus_message *options) {
@@ -323,6 +438,7 @@ DEVICE_STRING(network_interface, host_interface, target)
 DEVICE_PROPERTY(uint32_t, network_interface, boot_order, boot)
 DEVICE_STRING(console, type, type)
 DEVICE_STRING(console, path, source)
+DEVICE_STRING(console, name, name)
 DEVICE_STRING(console, target_type, target)
 DEVICE_PROPERTY(uint32_t, console, port, port)
 DEVICE_STRING(graphics, type, type)
@@ -331,7 +447,7 @@ DEVICE_STRING(graphics, socket, source)
 /* Consoles and displays can be opened while the domain is active and past its start. */
 static bool check_open(const Device *self, GError **error) {
         const Domain *domain = self->domain;
-        if (domain->state == DOMAIN_RUNNING || domain->state == DOMAIN_PAUSED || domain->state == DOMAIN_CRASHED)
+        if (domain_is_active(domain) && domain->state != DOMAIN_STARTING && domain->state != DOMAIN_STOPPING)
                 return true;
         return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; to open its %s '%s' start it first",
                            domain_state_name(domain->state), self->definition->kind, self->definition->alias);

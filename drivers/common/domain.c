@@ -11,8 +11,9 @@
 #include "vtables.h"
 
 static const char *const state_names[DOMAIN_N_STATES] = {
-        [DOMAIN_SHUTOFF] = "shutoff", [DOMAIN_STARTING] = "starting", [DOMAIN_RUNNING] = "running",
-        [DOMAIN_PAUSED] = "paused",   [DOMAIN_STOPPING] = "stopping", [DOMAIN_CRASHED] = "crashed",
+        [DOMAIN_SHUTOFF] = "shutoff",         [DOMAIN_STARTING] = "starting", [DOMAIN_RUNNING] = "running",
+        [DOMAIN_PAUSED] = "paused",           [DOMAIN_STOPPING] = "stopping", [DOMAIN_CRASHED] = "crashed",
+        [DOMAIN_PMSUSPENDED] = "pmsuspended",
 };
 
 static const char *const reason_names[DOMAIN_N_REASONS] = {
@@ -23,7 +24,8 @@ static const char *const reason_names[DOMAIN_N_REASONS] = {
 };
 
 #define IN(state) (1u << (state))
-#define SETTLED (IN(DOMAIN_SHUTOFF) | IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED))
+#define ACTIVE (IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED) | IN(DOMAIN_PMSUSPENDED))
+#define SETTLED (IN(DOMAIN_SHUTOFF) | ACTIVE)
 
 /* The operations by kind: in which states each may begin. */
 static const struct {
@@ -36,11 +38,12 @@ static const struct {
         [OPERATION_RESUME] = { "Resume", IN(DOMAIN_PAUSED), "be paused" },
         [OPERATION_SHUTDOWN] = { "Shutdown", IN(DOMAIN_RUNNING), "be running; Destroy ends it in any state" },
         [OPERATION_REBOOT] = { "Reboot", IN(DOMAIN_RUNNING), "be running; Reset restarts it in any state" },
-        [OPERATION_RESET] = { "Reset", IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED), "be active" },
-        [OPERATION_DUMP] = { "Dump", IN(DOMAIN_RUNNING) | IN(DOMAIN_PAUSED) | IN(DOMAIN_CRASHED), "be active" },
+        [OPERATION_RESET] = { "Reset", ACTIVE, "be active" },
+        [OPERATION_DUMP] = { "Dump", ACTIVE, "be active" },
         [OPERATION_ATTACH] = { "AttachDevice", SETTLED, "have started or stopped" },
         [OPERATION_DETACH] = { "Detach", SETTLED, "have started or stopped" },
         [OPERATION_UPDATE] = { "Update", SETTLED, "have started or stopped" },
+        [OPERATION_RESIZE] = { "SetMemory and SetVCPUs", SETTLED, "have started or stopped" },
         [OPERATION_REATTACH] = { "Reattach", ~0u, "exist" },
 };
 
@@ -254,6 +257,15 @@ void domain_set_live(Domain *domain, Definition *definition) {
         domain_publish_devices(domain);
 }
 
+/* Takes an edited document as the live one. */
+static void take_live(Domain *domain, xmlDoc *document) {
+        g_autoptr(Definition) live = definition_from_document(document, NULL);
+        if (!live)
+                return;
+        domain_set_live(domain, live);
+        domain_save_status(domain);
+}
+
 void domain_device_gone(Domain *domain, const char *alias) {
         g_autoptr(xmlDoc) document = domain->live ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
         xmlNode *element = document ? device_change_element(document, domain->live, alias) : NULL;
@@ -261,11 +273,27 @@ void domain_device_gone(Domain *domain, const char *alias) {
                 return;
         xmlUnlinkNode(element);
         xmlFreeNode(element);
-        g_autoptr(Definition) live = definition_from_document(document, NULL);
-        if (live) {
-                domain_set_live(domain, live);
-                domain_save_status(domain);
-        }
+        take_live(domain, document);
+}
+
+void domain_memory_changed(Domain *domain, uint64_t bytes) {
+        g_autoptr(xmlDoc) document =
+                        domain->live && domain->live->memory != bytes ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
+        if (!document)
+                return;
+        xmlNode *element = xml_ensure_child(xmlDocGetRootElement(document), "currentMemory");
+        g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, bytes / 1024);
+        xml_set_attribute(element, "unit", "KiB");
+        xmlNodeSetContent(element, (const xmlChar *) text);
+        take_live(domain, document);
+}
+
+void domain_vcpus_changed(Domain *domain, uint32_t count) {
+        g_autoptr(xmlDoc) document = domain->live ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
+        if (!document)
+                return;
+        xml_set_number(xml_ensure_child(xmlDocGetRootElement(document), "vcpu"), "current", count);
+        take_live(domain, document);
 }
 
 void domain_redefine(Domain *domain, Definition *definition) {
@@ -416,6 +444,7 @@ static void begin(Operation *operation) {
         case OPERATION_ATTACH:
         case OPERATION_DETACH:
         case OPERATION_UPDATE:
+        case OPERATION_RESIZE:
                 device_change_begin(operation);
                 break;
         case OPERATION_REATTACH:
@@ -554,6 +583,13 @@ void domain_guest_event(Domain *domain, GuestEvent event) {
         case GUEST_REBOOT:
                 action = domain->live->on_reboot;
                 break;
+        case GUEST_SLEEP:
+                domain_changed(domain, DOMAIN_PMSUSPENDED, REASON_UNKNOWN);
+                return;
+        case GUEST_WAKE:
+                if (domain->state == DOMAIN_PMSUSPENDED)
+                        domain_changed(domain, DOMAIN_RUNNING, REASON_RESUMED);
+                return;
         case GUEST_CRASH:
         default:
                 action = domain->live->on_crash;

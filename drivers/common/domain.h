@@ -23,6 +23,7 @@ typedef enum DomainState {
         DOMAIN_STARTING,
         DOMAIN_RUNNING,
         DOMAIN_PAUSED,
+        DOMAIN_PMSUSPENDED,
         DOMAIN_STOPPING,
         DOMAIN_CRASHED,
         DOMAIN_N_STATES
@@ -48,6 +49,8 @@ typedef enum GuestEvent {
         GUEST_SHUTDOWN,
         GUEST_REBOOT,
         GUEST_CRASH,
+        GUEST_SLEEP,
+        GUEST_WAKE,
 } GuestEvent;
 
 typedef enum OperationKind {
@@ -61,6 +64,7 @@ typedef enum OperationKind {
         OPERATION_ATTACH,
         OPERATION_DETACH,
         OPERATION_UPDATE,
+        OPERATION_RESIZE,
         OPERATION_REATTACH,
 } OperationKind;
 
@@ -72,7 +76,7 @@ struct Operation {
         bool paused;          /* START: leave the processors stopped */
         int fd;               /* DUMP: where to */
         Job *job;             /* DUMP */
-        DeviceChange *change; /* ATTACH, DETACH, UPDATE: device-change.h */
+        DeviceChange *change; /* ATTACH, DETACH, UPDATE, RESIZE: device-change.h */
         xmlDoc *status;       /* REATTACH: what was saved */
 };
 
@@ -158,6 +162,10 @@ void domain_set_live(Domain *domain, Definition *definition);
 
 /* A device has left the running guest. */
 void domain_device_gone(Domain *domain, const char *alias);
+
+/* The running guest has another amount of memory now, in bytes; another number of processors. */
+void domain_memory_changed(Domain *domain, uint64_t bytes);
+void domain_vcpus_changed(Domain *domain, uint32_t count);
 
 /* What has changed of all there is to save of a running domain. */
 void domain_save_status(Domain *domain);

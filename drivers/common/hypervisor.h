@@ -52,6 +52,7 @@ typedef struct Hypervisor {
         void (*attach)(Operation *operation);
         void (*detach)(Operation *operation);
         void (*update)(Operation *operation);
+        void (*resize)(Operation *operation);
 
         /* Stops a dump that is being written; its end, with Cancelled, follows. NULL where that cannot be done. */
         void (*cancel)(Operation *operation);
@@ -71,6 +72,13 @@ typedef struct Hypervisor {
 
         /* Answers Disk.Resize of an active domain. */
         void (*resize_disk)(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call);
+
+        /* Answer the methods of Domain of the same names; an active domain's. */
+        void (*screenshot)(Domain *domain, uint32_t screen, Call *call);
+        void (*send_keys)(Domain *domain, char **keys, uint64_t hold_time, Call *call);
+        void (*inject_nmi)(Domain *domain, Call *call);
+        void (*wake_up)(Domain *domain, Call *call);
+        void (*peek_memory)(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
 
         /* Deletes what is kept for a domain besides its definition: UEFI variables. May be NULL. */
         void (*delete_nvram)(Connection *connection, const char *uuid);

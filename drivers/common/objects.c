@@ -63,6 +63,16 @@ void call_reply_strings(Call *call, char **strings) {
         call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);
 }
 
+void call_reply_bytes(Call *call, const void *data, size_t size) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', data, size);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);
+}
+
 int call_begin_answer(const Call *call, sd_bus_message **answer) {
         return sd_bus_message_new_method_return(call->message, answer);
 }

@@ -24,6 +24,9 @@ void call_reply(Call *call, const char *signature, ...);
 /* Answers one array of strings, NULL at the end. */
 void call_reply_strings(Call *call, char **strings);
 
+/* Answers one array of bytes. */
+void call_reply_bytes(Call *call, const void *data, size_t size);
+
 /* Answers whose parts are not known at compile time: what call_begin_answer returns is filled, then sent, which ends the call. */
 int call_begin_answer(const Call *call, sd_bus_message **answer);
 void call_send_answer(Call *call, sd_bus_message *answer);

@@ -76,7 +76,10 @@ void open_console(Domain *domain, const DeviceDefinition *asked, bool force, Cal
         const DeviceDefinition *device = resolve_console(domain, asked);
         g_autoptr(GError) error = NULL;
         g_autofd int client = -1;
-        if (g_hash_table_contains(guest->streams, device->alias) && !force)
+        if (g_strcmp0(guest->agent_alias, device->alias) == 0 && guest->object)
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY, "channel '%s' is the agent's: use %s/guest",
+                            asked->alias, published_path(domain->published));
+        else if (g_hash_table_contains(guest->streams, device->alias) && !force)
                 domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
                             "someone has console '%s' open; pass the option force to take it over", asked->alias);
         else {
@@ -117,11 +120,18 @@ static void on_client_added(void *data, JsonObject *answer, const GError *error)
         g_free(viewer);
 }
 
+/* What add_client calls each kind of display. */
+static const char *const protocols[][2] = { { "vnc", "vnc" }, { "spice", "spice" }, { "dbus", "@dbus-display" } };
+
 void open_graphics(Domain *domain, const DeviceDefinition *device, Call *call) {
         Guest *guest = domain->run;
         g_autoptr(GError) error = NULL;
         int pair[2] = { -1, -1 };
-        if (guest_check_monitor(domain, &error) && strcmp(device->type, "vnc") != 0)
+        const char *protocol = NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(protocols); i++)
+                if (strcmp(device->type, protocols[i][0]) == 0)
+                        protocol = protocols[i][1];
+        if (guest_check_monitor(domain, &error) && !protocol)
                 domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "display '%s' of type %s takes no connections",
                             device->alias, device->type);
         if (!error && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -135,6 +145,6 @@ void open_graphics(Domain *domain, const DeviceDefinition *device, Call *call) {
         g_autofree char *name = guest_pass_fd(guest, pair[0]);
         close(pair[0]);
         monitor_command(guest->monitor, "add_client",
-                        json_make("protocol", 's', "vnc", "fdname", 's', name, "skipauth", 'b', TRUE, NULL), -1, on_client_added,
-                        viewer);
+                        json_make("protocol", 's', protocol, "fdname", 's', name, "skipauth", 'b', TRUE, NULL), -1,
+                        on_client_added, viewer);
 }

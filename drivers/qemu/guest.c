@@ -168,6 +168,7 @@ static bool is_operations_doing(const Domain *domain) {
         case OPERATION_ATTACH:
         case OPERATION_DETACH:
         case OPERATION_UPDATE:
+        case OPERATION_RESIZE:
                 return false;
         default:
                 return true;
@@ -216,7 +217,12 @@ static void on_event(void *data, const char *name, JsonObject *arguments) {
         } else if (strcmp(name, "RESET") == 0) {
                 if (g_strcmp0(json_string(arguments, "reason"), "guest-reset") == 0)
                         domain_guest_event(guest->domain, GUEST_REBOOT);
-        } else if (strcmp(name, "GUEST_PANICKED") == 0)
+        } else if (strcmp(name, "SUSPEND") == 0 || strcmp(name, "WAKEUP") == 0)
+                domain_guest_event(guest->domain, name[0] == 'S' ? GUEST_SLEEP : GUEST_WAKE);
+        else if (strcmp(name, "BALLOON_CHANGE") == 0)
+                domain_memory_changed(guest->domain,
+                                      (uint64_t) json_int(arguments, "actual", (gint64) guest->domain->live->memory));
+        else if (strcmp(name, "GUEST_PANICKED") == 0)
                 domain_guest_event(guest->domain, GUEST_CRASH);
         else if (strcmp(name, "BLOCK_IO_ERROR") == 0) {
                 if (g_strcmp0(json_string(arguments, "action"), "stop") == 0)
@@ -231,6 +237,8 @@ static void on_event(void *data, const char *name, JsonObject *arguments) {
                 hotplug_on_deleted(guest, arguments);
         else if (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 || strcmp(name, "MEM_UNPLUG_ERROR") == 0)
                 hotplug_on_refused(guest, arguments);
+        else if (strcmp(name, "ACPI_DEVICE_OST") == 0)
+                hotplug_on_acpi_status(guest, json_member(arguments, "info"));
 }
 
 static void on_closed(void *data, const GError *error) {
@@ -373,7 +381,7 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
         } states[] = {
                 { "running", DOMAIN_RUNNING, REASON_REATTACHED },     { "paused", DOMAIN_PAUSED, REASON_USER },
                 { "prelaunch", DOMAIN_PAUSED, REASON_USER },          { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR },
-                { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED },
+                { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED }, { "suspended", DOMAIN_PMSUSPENDED, REASON_UNKNOWN },
         };
         Guest *guest = data;
         Domain *domain = guest->domain;

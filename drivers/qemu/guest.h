@@ -112,13 +112,22 @@ void guest_close_agent(Guest *guest);
 void hotplug_attach(Operation *operation);
 void hotplug_detach(Operation *operation);
 void hotplug_update(Operation *operation);
+void hotplug_resize(Operation *operation);
 void hotplug_resize_disk(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call);
 void hotplug_on_deleted(Guest *guest, JsonObject *arguments);
 void hotplug_on_refused(Guest *guest, JsonObject *arguments);
+void hotplug_on_acpi_status(Guest *guest, JsonObject *info);
 void hotplug_free(Guest *guest);
 
 /* After a driver's restart: takes back what was being attached when the last one ended, and finds what has left since. */
 void hotplug_recover(Guest *guest);
+
+/* control.c: what a person does at the machine, and looks at. */
+void control_screenshot(Domain *domain, uint32_t screen, Call *call);
+void control_send_keys(Domain *domain, char **keys, uint64_t hold_time, Call *call);
+void control_inject_nmi(Domain *domain, Call *call);
+void control_wake_up(Domain *domain, Call *call);
+void control_peek_memory(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
 
 /* dump.c: a guest's memory as a file. */
 void dump(Operation *operation);

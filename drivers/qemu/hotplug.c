@@ -20,7 +20,8 @@ typedef struct Plugging {
         char *drive;           /* of a medium: what commands call the drive */
         char *node, *old_node; /* the top nodes of the new and the old one, or NULL */
         unsigned last_fdset, first_layer;
-        char *alias; /* whose detaching is waited for */
+        char *alias;           /* whose detaching is waited for */
+        GPtrArray *processors; /* RESIZE: char *, that are to be taken away after that one */
 } Plugging;
 
 /* What was behind a device that has left, or behind a medium that was taken out: being removed. */
@@ -41,6 +42,7 @@ static void plugging_free(Plugging *plugging) {
         g_free(plugging->node);
         g_free(plugging->old_node);
         g_free(plugging->alias);
+        g_clear_pointer(&plugging->processors, g_ptr_array_unref);
         g_free(plugging);
 }
 
@@ -382,6 +384,8 @@ void hotplug_recover(Guest *guest) {
                         guest);
 }
 
+static void unplug_next(Guest *guest);
+
 /* Detach */
 
 void hotplug_on_deleted(Guest *guest, JsonObject *arguments) {
@@ -389,6 +393,11 @@ void hotplug_on_deleted(Guest *guest, JsonObject *arguments) {
         const DeviceDefinition *device = alias ? definition_find_device(guest->domain->live, alias) : NULL;
         if (!alias)
                 return; /* a part of another one */
+        if (guest->plugging && guest->plugging->processors && g_strcmp0(guest->plugging->alias, alias) == 0) {
+                domain_vcpus_changed(guest->domain, guest->domain->live->vcpus - 1);
+                unplug_next(guest);
+                return;
+        }
         Cleanup *cleanup = cleanup_new(guest, alias);
         if (device) { /* else one whose attaching has failed half-way */
                 cleanup->device_gone = true;
@@ -411,6 +420,24 @@ void hotplug_on_refused(Guest *guest, JsonObject *arguments) {
         if (!guest->plugging || !alias || g_strcmp0(guest->plugging->alias, alias) != 0)
                 return;
         domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the guest refuses to let go of device '%s'", alias);
+        finish(guest, error);
+}
+
+/* What the guest's system says of an ejection: ACPI specification, _OST (OSPM status indication). */
+#define OST_SOURCE_EJECT 0x3
+#define OST_SOURCE_EJECT_BY_SYSTEM 0x103
+#define OST_SUCCESS 0
+#define OST_IN_PROGRESS 0x84
+
+void hotplug_on_acpi_status(Guest *guest, JsonObject *info) {
+        gint64 source = json_int(info, "source", 0), status = json_int(info, "status", OST_IN_PROGRESS);
+        const char *alias = json_string(info, "device");
+        g_autoptr(GError) error = NULL;
+        if (!guest->plugging || !alias || g_strcmp0(guest->plugging->alias, alias) != 0 || status == OST_SUCCESS ||
+            status == OST_IN_PROGRESS || (source != OST_SOURCE_EJECT && source != OST_SOURCE_EJECT_BY_SYSTEM))
+                return;
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                    "the guest refuses to let go of device '%s' (ACPI status 0x%" PRIx64 ")", alias, status);
         finish(guest, error);
 }
 
@@ -728,6 +755,112 @@ void hotplug_update(Operation *operation) {
                 monitor_command(guest->monitor, "query-block", NULL, -1, on_block_known, guest);
         else
                 run_update(guest, script_new(guest->monitor, scripts_of(guest)));
+}
+
+/* Memory and processors */
+
+static void on_ballooned(void *data, JsonObject *answer, const GError *error) {
+        (void) answer;
+        finish(data, error);
+}
+
+static void on_processors_plugged(void *data, const GError *error) {
+        finish(data, error);
+}
+
+/* Asks for the next processor; done when there is none. */
+static void unplug_next(Guest *guest) {
+        Plugging *plugging = guest->plugging;
+        guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
+        g_clear_pointer(&plugging->alias, g_free);
+        if (plugging->processors->len == 0) {
+                finish(guest, NULL);
+                return;
+        }
+        plugging->alias = g_strdup(plugging->processors->pdata[0]);
+        g_ptr_array_remove_index(plugging->processors, 0);
+        sd_event_add_time_relative(guest->domain->connection->event, &guest->detach_timeout, CLOCK_MONOTONIC,
+                                   DETACH_TIMEOUT_DEFAULT, 0, on_detach_timeout, guest);
+        monitor_command(guest->monitor, "device_del", json_make("id", 's', plugging->alias, NULL), -1, on_detach_begun, guest);
+}
+
+/* QEMU lists the places of processors, the last first; those that are taken say by what. */
+static void on_processors_known(void *data, JsonObject *answer, const GError *error) {
+        static const char path[] = "/machine/peripheral/";
+        Guest *guest = data;
+        Operation *operation = changing(guest);
+        JsonArray *places = json_array(answer, "return");
+        uint32_t wanted = operation->change->vcpus, has = guest->domain->live->vcpus;
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
+        Script *script = script_new(guest->monitor, scripts_of(guest));
+        uint32_t n = 0, left = wanted > has ? wanted - has : has - wanted;
+        guint length = !failure && places ? json_array_get_length(places) : 0;
+        for (guint i = 0; i < length && n < left; i++) {
+                guint number = wanted > has ? length - 1 - i : i;
+                JsonNode *node = json_array_get_element(places, number);
+                JsonObject *place = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                const char *taken = json_string(place, "qom-path"), *type = json_string(place, "type");
+                JsonObject *properties = json_member(place, "props");
+                g_autofree char *id = g_strdup_printf("vcpu%u", length - 1 - number);
+                if (wanted > has && !taken && type && properties) {
+                        JsonObject *device = json_make("driver", 's', type, "id", 's', id, NULL);
+                        g_autoptr(GList) names = json_object_get_members(properties);
+                        for (GList *link = names; link; link = link->next)
+                                json_object_set_member(device, link->data,
+                                                       json_node_copy(json_object_get_member(properties, link->data)));
+                        script_add_command(script, "device_add", device);
+                        n++;
+                } else if (wanted < has && taken && g_str_has_prefix(taken, path)) {
+                        g_ptr_array_add(removed, g_strdup(taken + strlen(path)));
+                        n++;
+                }
+        }
+        if (!failure && n < left)
+                domain_fail(guest->domain, &failure, VIRTBUS_ERROR_UNSUPPORTED,
+                            wanted > has ? "the machine has no place for more processors; use the option config"
+                                         : "processors that it started with cannot be taken away while it runs; use the option "
+                                           "config");
+        if (!failure && wanted > has) {
+                script_run(script, on_processors_plugged, guest);
+                return;
+        }
+        g_hash_table_remove(guest->scripts, script);
+        if (failure)
+                finish(guest, failure);
+        else {
+                guest->plugging->processors = g_steal_pointer(&removed);
+                unplug_next(guest);
+        }
+}
+
+void hotplug_resize(Operation *operation) {
+        const DeviceChange *change = operation->change;
+        Plugging *plugging = begin(operation);
+        if (!plugging)
+                return;
+        Guest *guest = plugging->guest;
+        if (change->vcpus > 0 && change->vcpus < guest->domain->live->vcpus && strcmp(guest->domain->live->type, "kvm") != 0) {
+                /* QEMU 7.2 counts the threads that TCG has ever had, and ends when there are too many. */
+                g_autoptr(GError) error = NULL;
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
+                            "QEMU cannot take away processors that it emulates (type 'qemu') while the guest runs; use the "
+                            "option "
+                            "config");
+                finish(guest, error);
+                return;
+        }
+        if (change->vcpus > 0) {
+                monitor_command(guest->monitor, "query-hotpluggable-cpus", NULL, -1, on_processors_known, guest);
+                return;
+        }
+        /* How much it has, QEMU tells when it changes. */
+        xmlNode *current = xml_ensure_child(xmlDocGetRootElement(change->document), "currentMemory");
+        g_autofree char *text = g_strdup_printf("%" PRIu64, guest->domain->live->memory / 1024);
+        xml_set_attribute(current, "unit", "KiB");
+        xmlNodeSetContent(current, (const xmlChar *) text);
+        monitor_command(guest->monitor, "balloon", json_make("value", 'i', (gint64) change->memory, NULL), -1, on_ballooned,
+                        guest);
 }
 
 /* Resize */

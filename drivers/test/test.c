@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "bus.h"
@@ -264,6 +266,10 @@ static void test_update(Operation *operation) {
         operate(operation, TEST_UPDATE);
 }
 
+static void test_resize(Operation *operation) {
+        operate(operation, TEST_UPDATE);
+}
+
 static void test_resize_disk(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call) {
         g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[TEST_RESIZE]);
         (void) device;
@@ -413,6 +419,56 @@ static void test_open_graphics(Domain *domain, const DeviceDefinition *device, C
                 reply_device_graphics_open(call, theirs);
 }
 
+/* At the machine */
+
+static void test_screenshot(Domain *domain, uint32_t screen, Call *call) {
+        /* The smallest PNG: one grey point. */
+        static const uint8_t picture[] = {
+                0x89, 'P',  'N',  'G',  0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 'I',  'H',  'D',  'R',  0x00,
+                0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00, 0x00, 0x3a, 0x7e, 0x9b, 0x55, 0x00,
+                0x00, 0x00, 0x0a, 'I',  'D',  'A',  'T',  0x78, 0x9c, 0x63, 0x68, 0x00, 0x00, 0x00, 0x82, 0x00, 0x81,
+                0x77, 0xcd, 0x72, 0xb6, 0x00, 0x00, 0x00, 0x00, 'I',  'E',  'N',  'D',  0xae, 0x42, 0x60, 0x82,
+        };
+        g_autofd int file = memfd_create("virtbus-screenshot", MFD_CLOEXEC);
+        g_autoptr(GError) error = NULL;
+        if (screen > 0)
+                domain_fail(domain, &error, VIRTBUS_ERROR_INVALID_ARGUMENT, "it has no screen %u", screen);
+        else if (file < 0 || write(file, picture, sizeof picture) < 0 || lseek(file, 0, SEEK_SET) < 0)
+                virtbus_error_set_errno(&error, errno, "a picture cannot be made");
+        if (error)
+                call_fail(call, error);
+        else
+                reply_domain_screenshot(call, file);
+}
+
+static void test_send_keys(Domain *domain, char **keys, uint64_t hold_time, Call *call) {
+        (void) domain;
+        (void) keys;
+        (void) hold_time;
+        reply_domain_send_keys(call);
+}
+
+static void test_inject_nmi(Domain *domain, Call *call) {
+        (void) domain;
+        reply_domain_inject_nmi(call);
+}
+
+static void test_wake_up(Domain *domain, Call *call) {
+        domain_guest_event(domain, GUEST_WAKE);
+        reply_domain_wake_up(call);
+}
+
+static void test_peek_memory(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call) {
+        g_autofree uint8_t *nothing = g_malloc0(size);
+        g_autoptr(GError) error = NULL;
+        (void) is_virtual;
+        if (address > domain->live->memory || size > domain->live->memory - address) {
+                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "there is no memory at 0x%" PRIx64, address);
+                call_fail(call, error);
+        } else
+                call_reply_bytes(call, nothing, size);
+}
+
 /* org.virtbus1.Test */
 
 TEST_VTABLE(Connection, test_bus);
@@ -484,7 +540,11 @@ static void test_bus_guest_event(Call *call, Connection *self, const char *name,
         static const struct {
                 const char *name;
                 GuestEvent event;
-        } events[] = { { "shutdown", GUEST_SHUTDOWN }, { "reboot", GUEST_REBOOT }, { "crash", GUEST_CRASH } };
+        } events[] = { { "shutdown", GUEST_SHUTDOWN },
+                       { "reboot", GUEST_REBOOT },
+                       { "crash", GUEST_CRASH },
+                       { "sleep", GUEST_SLEEP },
+                       { "wake", GUEST_WAKE } };
         g_autoptr(GError) error = NULL;
         Domain *domain = connection_find_name(self, name);
         if (!domain)
@@ -641,6 +701,12 @@ const Hypervisor test_hypervisor = {
         .attach = test_attach,
         .detach = test_detach,
         .update = test_update,
+        .resize = test_resize,
+        .screenshot = test_screenshot,
+        .send_keys = test_send_keys,
+        .inject_nmi = test_inject_nmi,
+        .wake_up = test_wake_up,
+        .peek_memory = test_peek_memory,
         .resize_disk = test_resize_disk,
         .cancel = test_cancel,
         .destroy = test_destroy,

@@ -1,0 +1,229 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a person does at a running machine: one suite, run against the test driver and against a real guest.
+
+Usage (below tests/with-bus): test-control.py test|qemu [GUEST], the folder that tests/guest/build-guest has filled.
+"""
+
+import os
+import socket
+import struct
+import sys
+import xml.etree.ElementTree as ET
+
+from gi.repository import GLib
+
+from rig import NAME, Bus, Hypervisor, User, contains, expect, read_until, run, variants
+
+bus = Bus()
+hypervisor = Hypervisor(bus, sys.argv[1])
+REAL = hypervisor.name == "qemu"
+state = {}
+KERNEL = ""
+if REAL:
+    GUEST = os.path.abspath(sys.argv[2])
+    KERNEL = f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd><cmdline>console=ttyS0 console=tty0 quiet nokaslr</cmdline>"
+
+
+def do(member, signature="", *arguments, domain=None):
+    return bus.call(domain or state["domain"], f"{NAME}.Domain", member, signature, *arguments)
+
+
+def get(name):
+    return bus.get(state["domain"], "Domain", name)
+
+
+def open_fd(path, interface, member, signature, *arguments):
+    reply, fds = bus.connection.call_with_unix_fd_list_sync(
+        NAME, path, f"{NAME}.{interface}", member, GLib.Variant(f"({signature})", arguments), None, 0, 30000, None, None)
+    return fds.get(reply.unpack()[0])
+
+
+def ask_guest(command):
+    guest = f"{state['domain']}/guest"
+    pid = bus.call(guest, f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", command], ["PATH=/bin:/sbin"], b"", True)
+    status = (False,)
+    while not status[0]:
+        status = bus.call(guest, f"{NAME}.Domain.Guest", "GetExecStatus", "x", pid)
+    return bytes(status[3]).decode()
+
+
+def wait_agent():
+    domain = state["domain"]
+    bus.wait(lambda: bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent")
+
+
+def a_guest_runs():
+    agent = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    channel = "<channel type='unix'><target type='virtio' name='org.example.echo'/></channel>"
+    document = hypervisor.document("operated", memory=256, kernel=KERNEL, more="<vcpu current='1'>3</vcpu>", devices=(
+        f"<serial type='pty'/>{agent}{channel}<graphics type='vnc'><listen type='none'/></graphics><video><model type='vga'/></video>"
+        "<input type='keyboard' bus='ps2'/><memballoon model='virtio'/>"))
+    domain = state["domain"] = hypervisor.define(document)
+    contains(expect("OperationInvalid", do, "Screenshot", "ua{sv}", 0, {}), "shutoff")
+    contains(expect("OperationInvalid", do, "SendKeys", "asa{sv}", ["ctrl"], {}), "shutoff")
+    contains(expect("OperationInvalid", do, "InjectNMI"), "shutoff")
+    contains(expect("OperationInvalid", do, "PeekMemory", "tta{sv}", 0, 16, {}), "shutoff")
+    hypervisor.do(domain, "Start")
+    wait_agent()
+
+
+def its_screen_is_a_picture():
+    picture = open_fd(state["domain"], "Domain", "Screenshot", "ua{sv}", 0, {})
+    data = os.pread(picture, 1 << 20, 0)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR", data[:20]
+    width, height = struct.unpack(">II", data[16:24])
+    assert (width, height) == (720, 400) if REAL else (1, 1), (width, height)
+    assert os.read(picture, 8) == data[:8]  # it is at its beginning
+    try:
+        os.write(picture, b"x")
+        assert not REAL, "it could be written"
+    except OSError:
+        pass
+    os.close(picture)
+    contains(expect("InvalidArgument", do, "Screenshot", "ua{sv}", 7, {}), "screen 7")
+    contains(expect("InvalidArgument", do, "Screenshot", "ua{sv}", 0, variants({"x": True})), "'x'")
+
+
+def keys_are_pressed():
+    if REAL:
+        ask_guest("for e in /dev/input/event*; do (cat $e > /tmp/events-${e##*/} 2>/dev/null &); done")
+    do("SendKeys", "asa{sv}", ["KEY_LEFTSHIFT", "a"], {})
+    do("SendKeys", "asa{sv}", ["ret"], {"hold_time": GLib.Variant("t", 1000)})
+    if REAL:
+        # KEY_LEFTSHIFT is 42, KEY_A 30: each press is an event of type 1 (struct input_event, linux/input.h).
+        text = ask_guest("n=0; until cat /tmp/events-* | hexdump -v -e '24/1 \"%02x\" \"\\n\"' | grep -q 01001e0001; do n=$((n+1)); [ $n -lt 100 ] || exit 1; "
+                         "usleep 50000; done; cat /tmp/events-* | hexdump -v -e '24/1 \"%02x\" \"\\n\"'")
+        contains(text, "01002a0001", "01001e0001")
+    for keys, options, part in (([], {}, "0 keys"), (["a"] * 17, {}, "17 keys"), (["a;b"] if REAL else [], {}, "a;b" if REAL else "0 keys"),
+                                (["a"], {"hold_time": GLib.Variant("t", 10**8)}, "hold_time")):
+        contains(expect("InvalidArgument", do, "SendKeys", "asa{sv}", keys, options), part)
+    if REAL:
+        contains(expect("HypervisorFailed", do, "SendKeys", "asa{sv}", ["anykey"], {}), "anykey")
+
+
+def its_memory_can_be_seen():
+    data = bytes(do("PeekMemory", "tta{sv}", 0xf0000 if REAL else 0, 65536 if REAL else 16, {}))
+    assert len(data) == (65536 if REAL else 16)
+    if REAL:
+        contains(data, b"SeaBIOS")
+        assert len(do("PeekMemory", "tta{sv}", 0xffffffff81000000, 64, variants({"virtual": True}))) == 64
+    for size, part in ((0, "0"), (65537, "65537")):
+        contains(expect("InvalidArgument", do, "PeekMemory", "tta{sv}", 0, size, {}), part)
+    if not REAL:
+        contains(expect("HypervisorFailed", do, "PeekMemory", "tta{sv}", 1 << 40, 16, {}), "no memory")
+
+
+def its_memory_grows_and_shrinks():
+    full = get("Memory")
+    do("SetMemory", "ta{sv}", full - (64 << 20), {})
+    bus.wait(lambda: get("Memory") == full - (64 << 20), "the balloon")
+    contains(do("GetXML", "a{sv}", {}), "currentMemory unit=\"KiB\">196608<")
+    assert "currentMemory" not in do("GetXML", "a{sv}", variants({"inactive": True}))
+    do("SetMemory", "ta{sv}", full, variants({"config": True}))
+    assert get("Memory") == full - (64 << 20)
+    do("SetMemory", "ta{sv}", full, variants({"live": True}))
+    bus.wait(lambda: get("Memory") == full, "the balloon")
+    contains(expect("InvalidArgument", do, "SetMemory", "ta{sv}", full + 1024, {}), "MaxMemory")
+    contains(expect("InvalidArgument", do, "SetMemory", "ta{sv}", 1000, {}), "1024")
+
+
+def a_channel_is_a_stream():
+    path = f"{state['domain']}/device/channel1"
+    assert bus.get(path, "Device.Console", "Name") == "org.example.echo"
+    if not REAL:
+        return
+    stream = open_fd(path, "Device.Console", "Open", "a{sv}", {})
+    # An echo in the guest: its port is found by that name.
+    ask_guest("for p in /sys/class/virtio-ports/*; do [ \"$(cat $p/name)\" = org.example.echo ] && (sh -c 'read l; echo \"<$l>\"' <>/dev/${p##*/} >&0 2>/dev/null &); done")
+    os.write(stream, b"hello\n")
+    contains(read_until(stream, rb"<hello>"), b"<hello>")
+    contains(expect("ResourceBusy", bus.call, path, f"{NAME}.Device.Console", "Open", "a{sv}", {}), "force")
+    other = open_fd(path, "Device.Console", "Open", "a{sv}", variants({"force": True}))
+    assert os.read(stream, 1) == b""
+    os.close(other)
+    os.close(stream)
+    contains(expect("ResourceBusy", bus.call, f"{state['domain']}/device/channel0", f"{NAME}.Device.Console", "Open", "a{sv}", {}), "agent")
+
+
+def it_sleeps_and_wakes():
+    contains(expect("OperationInvalid", do, "WakeUp"), "running", "pmsuspended")
+    if REAL:
+        bus.call(f"{state['domain']}/guest", f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", "echo mem > /sys/power/state"], ["PATH=/bin"], b"", False)
+    else:
+        bus.call(hypervisor.path, f"{NAME}.Test", "GuestEvent", "ss", "operated", "sleep")
+    bus.wait_state(state["domain"], "pmsuspended")
+    hypervisor.kill_driver()
+    assert get("State") == "pmsuspended"
+    do("WakeUp")
+    bus.wait_state(state["domain"], "running")
+    if REAL:
+        wait_agent()
+        assert ask_guest("echo awake").strip() == "awake"
+
+
+def its_processors_come_and_go():
+    def present():
+        return ask_guest("cat /sys/devices/system/cpu/present").strip()
+    assert not REAL or present() == "0", present()
+    do("SetVCPUs", "ua{sv}", 3, {})
+    assert get("VCPUs") == 3 and get("MaxVCPUs") == 3
+    if REAL:
+        ask_guest("n=0; until [ \"$(cat /sys/devices/system/cpu/present)\" = 0-2 ]; do n=$((n+1)); [ $n -lt 100 ] || exit 1; usleep 50000; done")
+        assert present() == "0-2", present()
+    hypervisor.kill_driver()
+    wait_agent()
+    assert get("VCPUs") == 3
+    if REAL:  # its processors are emulated: QEMU 7.2 can take away only those of KVM
+        contains(expect("Unsupported", do, "SetVCPUs", "ua{sv}", 2, {}), "emulates", "config")
+    else:
+        do("SetVCPUs", "ua{sv}", 1, {})
+        assert get("VCPUs") == 1
+    contains(expect("InvalidArgument", do, "SetVCPUs", "ua{sv}", 4, {}), "MaxVCPUs")
+    contains(expect("InvalidArgument", do, "SetVCPUs", "ua{sv}", 0, {}), "one processor")
+    do("SetVCPUs", "ua{sv}", 2, variants({"config": True}))
+    assert get("VCPUs") == (3 if REAL else 1) and 'current="2"' in do("GetXML", "a{sv}", variants({"inactive": True}))
+
+
+def who_may_not_is_refused():
+    if os.geteuid() != 0:
+        return
+    alice = User("vb-alice")
+    for member, signature, arguments, action in (("Screenshot", "ua{sv}", ("uint32 0", "@a{sv} {}"), "graphics"), ("SendKeys", "asa{sv}", ("['a']", "@a{sv} {}"), "graphics"),
+                                                 ("PeekMemory", "tta{sv}", ("uint64 0", "uint64 1", "@a{sv} {}"), "dump"), ("InjectNMI", "", (), "destroy"),
+                                                 ("SetMemory", "ta{sv}", ("uint64 1024", "@a{sv} {}"), "tune")):
+        contains(expect("InteractiveAuthorizationRequired", alice.call, state["domain"], f"{NAME}.Domain", member, signature, *arguments), f"org.virtbus1.domain.{action}")
+    alice.leave()
+
+
+def the_nmi_button_can_be_pressed():
+    if REAL:
+        console = open_fd(f"{state['domain']}/device/serial0", "Device.Console", "Open", "a{sv}", {})
+        ask_guest("echo 7 > /proc/sys/kernel/printk; echo 1 > /proc/sys/kernel/unknown_nmi_panic")
+    do("InjectNMI")
+    if REAL:
+        contains(read_until(console, rb"(?i)nmi"), b"NMI")
+        os.close(console)
+
+
+def displays_are_connections():
+    if not REAL:
+        return
+    domain = hypervisor.define(hypervisor.document("shown", devices="<graphics type='dbus' p2p='yes'/><video><model type='vga'/></video>"))
+    try:
+        hypervisor.do(domain, "Start")
+    except Exception as error:  # QEMU without its module for it
+        contains(str(error), "dbus")
+        hypervisor.do(domain, "Undefine")
+        return
+    fd = open_fd(f"{domain}/device/graphics0", "Device.Graphics", "Open", "a{sv}", {})
+    link = socket.socket(fileno=fd)
+    link.sendall(b"\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\r\n")
+    contains(link.recv(100), b"OK")
+    link.close()
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+     and value.__name__ not in ("do", "get", "open_fd", "ask_guest", "wait_agent")])
