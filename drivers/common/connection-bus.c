@@ -2,8 +2,12 @@
 
 /* The object of a connection. */
 
+#include <errno.h>
+#include <fcntl.h>
+
 #include "connection.h"
 #include "options.h"
+#include "save.h"
 #include "vtables.h"
 
 CONNECTION_VTABLE(Connection, bus);
@@ -23,6 +27,31 @@ static void bus_create_domain(Call *call, Connection *self, const char *xml, sd_
                 call_fail(call, error);
         else
                 connection_create(self, xml, paused, call);
+}
+
+static void restore(Call *call, Connection *self, const char *path, int fd, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        const char *xml = NULL;
+        bool paused = false;
+        if (path && path[0] != '/')
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is no absolute path", path);
+        else if (options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
+                int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+                if (fd < 0 || copy >= 0)
+                        restoring_begin(self, path, copy, xml, paused, call);
+                else
+                        call_fail_errno(call, -errno);
+                return;
+        }
+        call_fail(call, error);
+}
+
+static void bus_restore_domain(Call *call, Connection *self, const char *path, sd_bus_message *options) {
+        restore(call, self, path, -1, options);
+}
+
+static void bus_restore_domain_from_fd(Call *call, Connection *self, int file, sd_bus_message *options) {
+        restore(call, self, NULL, file, options);
 }
 
 static void no_such_domain(Call *call, const Connection *self, const char *what, const char *value) {

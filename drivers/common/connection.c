@@ -7,6 +7,7 @@
 #include "bus.h"
 #include "log.h"
 #include "paths.h"
+#include "save.h"
 #include "vtables.h"
 
 /* Threads for files that may hang: as many guests' images may be on a stalled disk before another guest has to wait. */
@@ -130,6 +131,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         connection_publish(connection);
         store_each_definition(connection->store, load_definition, connection);
         store_each_status(connection->store, load_status, connection);
+        save_find_managed(connection);
         return g_steal_pointer(&connection);
 }
 
@@ -391,6 +393,7 @@ static void on_undefined(void *data, const GError *error) {
         else {
                 if (change->nvram && change->connection->hypervisor->delete_nvram)
                         change->connection->hypervisor->delete_nvram(change->connection, change->domain->uuid);
+                save_remove_managed(change->domain);
                 domain_undefine(change->domain);
                 reply_domain_undefine(change->call);
         }
@@ -402,12 +405,15 @@ static bool check_persistent(const Domain *domain, const char *what, GError **er
                domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is transient; %s needs a definition", what);
 }
 
-void connection_undefine(Domain *domain, bool nvram, Call *call) {
+void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call) {
         g_autoptr(GError) error = NULL;
         if (check_persistent(domain, "Undefine", &error) && check_not_writing(domain, &error) && domain->persistent->has_nvram &&
             !nvram)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a file of UEFI variables; pass the option nvram to delete that too");
+        else if (!error && domain->has_managed_save && !managed_save)
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "it has a managed save; pass the option managed_save to delete that too");
         if (error) {
                 call_fail(call, error);
                 return;

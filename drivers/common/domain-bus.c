@@ -9,7 +9,9 @@
 
 #include "connection.h"
 #include "device-change.h"
+#include "bus.h"
 #include "options.h"
+#include "save.h"
 #include "vtables.h"
 
 /* How many limits one disk may have; what a disk's size is counted in. */
@@ -48,11 +50,11 @@ static void operate(Call *call, Domain *self, OperationKind kind, sd_bus_message
 
 static void bus_start(Call *call, Domain *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        bool paused = false;
-        if (!options_read(options, &error, "paused", 'b', &paused, NULL))
+        bool paused = false, boots = false;
+        if (!options_read(options, &error, "paused", 'b', &paused, "force_boot", 'b', &boots, NULL))
                 call_fail(call, error);
         else
-                domain_operate(self, (Operation){ .kind = OPERATION_START, .paused = paused, .call = call });
+                domain_operate(self, (Operation){ .kind = OPERATION_START, .paused = paused, .boots = boots, .call = call });
 }
 
 static void bus_suspend(Call *call, Domain *self) {
@@ -231,13 +233,64 @@ static void bus_peek_memory(Call *call, Domain *self, uint64_t address, uint64_t
                 self->connection->hypervisor->peek_memory(self, address, size, is_virtual, call);
 }
 
+/* Queues a save; PATH, or FD, or neither. */
+static void save(Call *call, Domain *self, const char *path, int fd, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        const char *compression = "";
+        bool paused = false;
+        g_autofd int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+        Saving *saving = NULL;
+        if (fd >= 0 && copy < 0) {
+                call_fail_errno(call, -errno);
+                return;
+        }
+        if (options_read(options, &error, "compression", 's', &compression, "paused", 'b', &paused, NULL))
+                saving = saving_new(path, steal_fd(&copy), compression, paused, &error);
+        if (saving)
+                domain_operate(self, (Operation){ .kind = OPERATION_SAVE, .call = call, .saving = saving });
+        else
+                call_fail(call, error);
+}
+
+static void bus_save(Call *call, Domain *self, const char *path, sd_bus_message *options) {
+        save(call, self, path, -1, options);
+}
+
+static void bus_save_to_fd(Call *call, Domain *self, int file, sd_bus_message *options) {
+        save(call, self, NULL, file, options);
+}
+
+static void bus_managed_save(Call *call, Domain *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (self->persistent)
+                save(call, self, NULL, -1, options);
+        else {
+                domain_fail(self, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is transient and would be gone; use Save");
+                call_fail(call, error);
+        }
+}
+
+static void bus_remove_managed_save(Call *call, Domain *self) {
+        g_autoptr(GError) error = NULL;
+        if (!self->has_managed_save)
+                domain_fail(self, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it has no managed save");
+        else if (self->state != DOMAIN_SHUTOFF)
+                domain_fail(self, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is being restored from its managed save");
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
+        save_remove_managed(self);
+        reply_domain_remove_managed_save(call);
+}
+
 static void bus_undefine(Call *call, Domain *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        bool nvram = false;
-        if (!options_read(options, &error, "nvram", 'b', &nvram, NULL))
+        bool nvram = false, managed_save = false;
+        if (!options_read(options, &error, "nvram", 'b', &nvram, "managed_save", 'b', &managed_save, NULL))
                 call_fail(call, error);
         else
-                connection_undefine(self, nvram, call);
+                connection_undefine(self, nvram, managed_save, call);
 }
 
 /* The document that GetXML and GetXMLWithSecrets answer; NULL with an error. */
@@ -296,6 +349,7 @@ DOMAIN_PROPERTY(const char *, state_reason, domain_reason_name(self->reason))
 DOMAIN_PROPERTY(bool, active, domain_is_active(self))
 DOMAIN_PROPERTY(bool, persistent, self->persistent != NULL)
 DOMAIN_PROPERTY(bool, autostart, self->autostart)
+DOMAIN_PROPERTY(bool, has_managed_save, self->has_managed_save)
 DOMAIN_PROPERTY(uint32_t, id, self->id)
 DOMAIN_PROPERTY(uint32_t, owner, self->owner)
 DOMAIN_PROPERTY(uint64_t, start_time, self->start_time)

@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "device-change.h"
 #include "log.h"
+#include "save.h"
 #include "vtables.h"
 
 static const char *const state_names[DOMAIN_N_STATES] = {
@@ -17,10 +18,11 @@ static const char *const state_names[DOMAIN_N_STATES] = {
 };
 
 static const char *const reason_names[DOMAIN_N_REASONS] = {
-        [REASON_UNKNOWN] = "unknown", [REASON_BOOTED] = "booted",         [REASON_RESUMED] = "resumed",
-        [REASON_USER] = "user",       [REASON_SHUTDOWN] = "shutdown",     [REASON_DESTROYED] = "destroyed",
-        [REASON_CRASHED] = "crashed", [REASON_FAILED] = "failed",         [REASON_IO_ERROR] = "io-error",
-        [REASON_DUMP] = "dump",       [REASON_REATTACHED] = "reattached",
+        [REASON_UNKNOWN] = "unknown",   [REASON_BOOTED] = "booted",         [REASON_RESUMED] = "resumed",
+        [REASON_USER] = "user",         [REASON_SHUTDOWN] = "shutdown",     [REASON_DESTROYED] = "destroyed",
+        [REASON_CRASHED] = "crashed",   [REASON_FAILED] = "failed",         [REASON_IO_ERROR] = "io-error",
+        [REASON_DUMP] = "dump",         [REASON_SAVING] = "saving",         [REASON_SAVED] = "saved",
+        [REASON_RESTORED] = "restored", [REASON_REATTACHED] = "reattached",
 };
 
 #define IN(state) (1u << (state))
@@ -40,6 +42,7 @@ static const struct {
         [OPERATION_REBOOT] = { "Reboot", IN(DOMAIN_RUNNING), "be running; Reset restarts it in any state" },
         [OPERATION_RESET] = { "Reset", ACTIVE, "be active" },
         [OPERATION_DUMP] = { "Dump", ACTIVE, "be active" },
+        [OPERATION_SAVE] = { "Save", ACTIVE, "be active" },
         [OPERATION_ATTACH] = { "AttachDevice", SETTLED, "have started or stopped" },
         [OPERATION_DETACH] = { "Detach", SETTLED, "have started or stopped" },
         [OPERATION_UPDATE] = { "Update", SETTLED, "have started or stopped" },
@@ -65,6 +68,10 @@ static void operation_free(Operation *operation) {
                 xmlFreeDoc(operation->status);
         if (operation->change)
                 device_change_free(operation->change);
+        if (operation->saving)
+                saving_free(operation->saving);
+        if (operation->restoring)
+                restoring_free(operation->restoring);
         g_free(operation);
 }
 
@@ -166,6 +173,8 @@ void domain_save_status(Domain *domain) {
                         { "owner", domain->owner },
                         { "start-time", domain->start_time },
                         { "reboot", domain->reboot },
+                        { "saving", domain->operation && domain->operation->kind == OPERATION_SAVE },
+                        { "resumes", domain->resumes },
                 };
                 xmlDocSetRootElement(status, root);
                 xml_set_attribute(root, "state", state_names[domain->state]);
@@ -175,6 +184,8 @@ void domain_save_status(Domain *domain) {
                         g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT, numbers[i].value);
                         xml_set_attribute(root, numbers[i].name, number);
                 }
+                if (domain->operation && domain->operation->saving && saving_temporary(domain->operation))
+                        xml_set_attribute(root, "saving-file", saving_temporary(domain->operation));
                 hypervisor_of(domain)->save(domain, xml_add(root, "run", NULL));
                 xmlAddChild(root, xmlDocCopyNode(xmlDocGetRootElement(live), status, 1));
                 text = xml_document_text(status);
@@ -185,13 +196,15 @@ void domain_save_status(Domain *domain) {
 
 bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
         xmlNode *root = xmlDocGetRootElement(status), *element = xml_child(root, "domain");
-        uint64_t id = 0, owner = 0, start_time = 0, reboot = 0;
+        uint64_t id = 0, owner = 0, start_time = 0, reboot = 0, saving = 0, resumes = 0;
         if (!element)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<domain> is missing");
         if (!xml_number_attribute(root, "id", 1, UINT32_MAX, &id, error) ||
             !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error) ||
             !xml_number_attribute(root, "start-time", 0, UINT64_MAX, &start_time, error) ||
-            !xml_number_attribute(root, "reboot", 0, 1, &reboot, error))
+            !xml_number_attribute(root, "reboot", 0, 1, &reboot, error) ||
+            !xml_number_attribute(root, "saving", 0, 1, &saving, error) ||
+            !xml_number_attribute(root, "resumes", 0, 1, &resumes, error))
                 return false;
         g_autofree char *xml = xml_element_text(element), *state = xml_attribute(root, "state"),
                         *reason = xml_attribute(root, "reason");
@@ -204,6 +217,11 @@ bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
                 domain->live = definition_ref(live);
         domain->id = (uint32_t) id;
         domain->reboot = reboot;
+        domain->was_saving = saving;
+        domain->resumes = resumes;
+        g_autofree char *half = xml_attribute(root, "saving-file");
+        if (half)
+                saving_forget(half);
         connection->last_id = MAX(connection->last_id, domain->id);
         domain->start_time = start_time;
         domain->state = domain_state_from_name(state ? state : "");
@@ -363,6 +381,7 @@ static void off(Domain *domain, DomainReason reason, const GError *error) {
 void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
         g_autoptr(Domain) keep = domain_ref(domain);
         /* One that writes the definition goes on with that. */
+        bool saved = domain->operation && saving_is_done(domain->operation);
         bool writes = domain->operation && domain->operation->change && domain->writing;
         Operation *operation = writes ? NULL : g_steal_pointer(&domain->operation);
         if (domain->state == DOMAIN_STOPPING)
@@ -371,7 +390,9 @@ void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
         if (!operation)
                 return;
         g_autoptr(GError) cancelled = NULL;
-        if (!error) {
+        if (saved)
+                error = NULL;
+        else if (!error) {
                 domain_fail(domain, &cancelled, VIRTBUS_ERROR_CANCELLED, "it ended while the operation was at work");
                 error = cancelled;
         }
@@ -397,21 +418,29 @@ static void begin_start(Operation *operation) {
                 domain->live = definition_ref(domain->persistent);
         domain->id = ++domain->connection->last_id;
         domain->start_time = (uint64_t) g_get_real_time();
-        set_state(domain, DOMAIN_STARTING, operation->creates || operation->call ? REASON_USER : REASON_UNKNOWN);
-        hypervisor_of(domain)->start(operation);
+        if (operation->restoring)
+                restoring_take(operation);
+        set_state(domain, DOMAIN_STARTING,
+                  operation->restoring                    ? REASON_RESTORED
+                  : operation->creates || operation->call ? REASON_USER
+                                                          : REASON_UNKNOWN);
+        if (domain->has_managed_save && !operation->restoring && !operation->boots)
+                restoring_begin_managed(operation);
+        else
+                hypervisor_of(domain)->start(operation);
 }
 
 static void cancel_dump(Job *job, void *data) {
         Operation *operation = data;
         (void) job;
-        hypervisor_of(operation->domain)->cancel(operation);
+        hypervisor_of(operation->domain)->cancel_dump(operation);
 }
 
 static void begin_dump(Operation *operation) {
         Domain *domain = operation->domain;
         operation->job = job_new(domain->connection->objects, hypervisor_of(domain)->connection, "dump",
                                  published_path(domain->published), operation->call->uid,
-                                 hypervisor_of(domain)->cancel ? cancel_dump : NULL, operation);
+                                 hypervisor_of(domain)->cancel_dump ? cancel_dump : NULL, operation);
         reply_domain_dump(g_steal_pointer(&operation->call), job_path(operation->job));
         hypervisor_of(domain)->dump(operation);
 }
@@ -440,6 +469,9 @@ static void begin(Operation *operation) {
                 break;
         case OPERATION_DUMP:
                 begin_dump(operation);
+                break;
+        case OPERATION_SAVE:
+                saving_begin(operation);
                 break;
         case OPERATION_ATTACH:
         case OPERATION_DETACH:
@@ -480,6 +512,10 @@ void domain_operate(Domain *domain, Operation template) {
                         close(template.fd);
                 if (template.change)
                         device_change_free(template.change);
+                if (template.saving)
+                        saving_free(template.saving);
+                if (template.restoring)
+                        restoring_free(template.restoring);
                 return;
         }
         Operation *operation = g_new(Operation, 1);
@@ -506,7 +542,10 @@ static void follow_success(const Operation *operation) {
         switch (operation->kind) {
         case OPERATION_START:
                 domain_changed(domain, operation->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING,
-                               operation->paused ? REASON_USER : REASON_BOOTED);
+                               operation->restoring ? REASON_RESTORED
+                               : operation->paused  ? REASON_USER
+                                                    : REASON_BOOTED);
+                save_remove_managed(domain);
                 break;
         case OPERATION_SUSPEND:
                 domain_changed(domain, DOMAIN_PAUSED, REASON_USER);
@@ -567,7 +606,8 @@ void domain_destroy(Domain *domain, DomainReason reason, Call *call) {
         domain->stop_reason = reason;
         set_state(domain, DOMAIN_STOPPING, reason);
         end_waiting(domain);
-        hypervisor_of(domain)->destroy(domain);
+        if (!restoring_cancel(domain->operation))
+                hypervisor_of(domain)->destroy(domain);
 }
 
 void domain_guest_event(Domain *domain, GuestEvent event) {

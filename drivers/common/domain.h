@@ -14,6 +14,8 @@ typedef struct Connection Connection;
 typedef struct Domain Domain;
 typedef struct Operation Operation;
 typedef struct DeviceChange DeviceChange;
+typedef struct Saving Saving;
+typedef struct Restoring Restoring;
 
 /* Operations that may wait for one domain. */
 #define OPERATIONS_WAITING_MAX 16
@@ -41,6 +43,9 @@ typedef enum DomainReason {
         REASON_IO_ERROR,
         REASON_DUMP,
         REASON_REATTACHED,
+        REASON_SAVING,
+        REASON_SAVED,
+        REASON_RESTORED,
         DOMAIN_N_REASONS
 } DomainReason;
 
@@ -61,6 +66,7 @@ typedef enum OperationKind {
         OPERATION_REBOOT,
         OPERATION_RESET,
         OPERATION_DUMP,
+        OPERATION_SAVE,
         OPERATION_ATTACH,
         OPERATION_DETACH,
         OPERATION_UPDATE,
@@ -75,7 +81,10 @@ struct Operation {
         bool creates;         /* START: the call is CreateDomain */
         bool paused;          /* START: leave the processors stopped */
         int fd;               /* DUMP: where to */
-        Job *job;             /* DUMP */
+        Job *job;             /* DUMP, SAVE, a START that restores */
+        Saving *saving;       /* SAVE: save.h */
+        Restoring *restoring; /* START: from a saved state, or NULL */
+        bool boots;           /* START: its managed save is thrown away */
         DeviceChange *change; /* ATTACH, DETACH, UPDATE, RESIZE: device-change.h */
         xmlDoc *status;       /* REATTACH: what was saved */
 };
@@ -102,6 +111,9 @@ struct Domain {
         bool autostart;
         bool reboot;  /* the next shutdown of the guest is one half of a reboot */
         bool writing; /* its definition is being written */
+        bool has_managed_save;
+        bool was_saving; /* when the last driver ended */
+        bool resumes;    /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
         Published *published;
         GPtrArray *devices;   /* Device */

@@ -37,7 +37,8 @@ typedef struct Hypervisor {
 
         /* Each does an operation and ends it with operation_finish, at once or later.
          *
-         * start begins with domain->live as the definition and may replace it; where it fails, it leaves nothing behind.
+         * start begins with domain->live as the definition and may replace it; where it fails, it leaves nothing behind. It reads
+         * the guest's state from restoring_fd unless that is -1.
          * reattach finds a domain that an earlier driver ran, from what save wrote; it reports the state by
          * domain_changed, or fails where the domain is gone. */
         void (*start)(Operation *operation);
@@ -55,7 +56,14 @@ typedef struct Hypervisor {
         void (*resize)(Operation *operation);
 
         /* Stops a dump that is being written; its end, with Cancelled, follows. NULL where that cannot be done. */
-        void (*cancel)(Operation *operation);
+        void (*cancel_dump)(Operation *operation);
+
+        /* Stops the guest and writes its state into saving_fd, then calls saving_written; where that fails, the guest is as it was
+         * before. cancel_save makes it fail. continue_saved lets go on a guest that has been written, as domain->resumes says,
+         * and ends the operation with ERROR. */
+        void (*save_memory)(Operation *operation);
+        void (*cancel_save)(Operation *operation);
+        void (*continue_saved)(Operation *operation, const GError *error);
 
         /* Ends an active domain at once, whatever it is doing; domain_stopped, or the failure of start, follows. */
         void (*destroy)(Domain *domain);

@@ -212,6 +212,8 @@ static void build_process(Builder *builder) {
                 add(builder, "-chardev", "socket,id=monitor,path=monitor.sock,server=on,wait=off");
         add(builder, "-mon", "chardev=monitor,mode=control");
         add(builder, "-msg", "timestamp=on");
+        if (builder->context->incoming)
+                add(builder, "-incoming", "defer");
         /* What follows from these is the driver's to do: the machine waits. */
         add(builder, "-action", "shutdown=pause,panic=pause,reboot=%s",
             definition->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");

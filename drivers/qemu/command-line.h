@@ -63,6 +63,7 @@ typedef struct CommandLineContext {
         const Definition *running;        /* of a guest that runs: the devices that it lacks are made, by commands; or NULL */
         unsigned last_fdset;              /* of those that it has */
         unsigned first_layer;             /* 0, or DISK_LAYERS_OTHER */
+        bool incoming;                    /* its state will be loaded */
 } CommandLineContext;
 
 /* Lists the files. */

@@ -8,6 +8,8 @@
 
 #include "bus.h"
 #include "log.h"
+#include "save.h"
+#include "script.h"
 #include "unix-socket.h"
 
 /* How long a QEMU may take from its start to its greeting, in microseconds. */
@@ -165,6 +167,7 @@ static bool is_operations_doing(const Domain *domain) {
                 return false;
         switch (domain->operation->kind) {
         case OPERATION_DUMP:
+        case OPERATION_SAVE:
         case OPERATION_ATTACH:
         case OPERATION_DETACH:
         case OPERATION_UPDATE:
@@ -179,10 +182,13 @@ static void on_stop(Guest *guest) {
         Domain *domain = guest->domain;
         if (is_operations_doing(domain))
                 return;
+        DomainReason reason = guest->pause_reason;
+        if (domain->operation && domain->operation->kind == OPERATION_DUMP)
+                reason = REASON_DUMP;
+        else if (domain->operation && domain->operation->kind == OPERATION_SAVE)
+                reason = REASON_SAVING;
         if (domain->state == DOMAIN_RUNNING)
-                domain_changed(domain, DOMAIN_PAUSED,
-                               domain->operation && domain->operation->kind == OPERATION_DUMP ? REASON_DUMP
-                                                                                              : guest->pause_reason);
+                domain_changed(domain, DOMAIN_PAUSED, reason);
         guest->pause_reason = REASON_UNKNOWN;
 }
 
@@ -233,6 +239,8 @@ static void on_event(void *data, const char *name, JsonObject *arguments) {
                 on_resume(guest);
         else if (strcmp(name, "DUMP_COMPLETED") == 0)
                 dump_completed(guest, arguments);
+        else if (strcmp(name, "MIGRATION") == 0)
+                migration_on_event(guest, arguments);
         else if (strcmp(name, "DEVICE_DELETED") == 0)
                 hotplug_on_deleted(guest, arguments);
         else if (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 || strcmp(name, "MEM_UNPLUG_ERROR") == 0)
@@ -292,6 +300,25 @@ static void on_continued(void *data, JsonObject *answer, const GError *error) {
         finish_start(data, error);
 }
 
+static void run_processors(Guest *guest);
+
+void guest_loaded(Guest *guest, const GError *error) {
+        if (error)
+                finish_start(guest, error);
+        else
+                run_processors(guest);
+}
+
+/* What the machine is to begin with: its own start, or what was saved. */
+static void set_out(Guest *guest) {
+        if (restoring_fd(guest->operation) < 0) {
+                run_processors(guest);
+                return;
+        }
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        migration_load(guest);
+}
+
 static void run_processors(Guest *guest) {
         if (guest->operation->paused)
                 finish_start(guest, NULL);
@@ -342,10 +369,16 @@ static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
         }
         guest_take_terminals(guest, answer);
         set_live(guest);
-        run_processors(guest);
+        set_out(guest);
 }
 
 static void run_commands(Guest *guest);
+
+struct Script *guest_script_new(Guest *guest) {
+        if (!guest->scripts)
+                guest->scripts = g_hash_table_new_full(g_direct_hash, g_direct_equal, (GDestroyNotify) script_free, NULL);
+        return script_new(guest->monitor, guest->scripts);
+}
 
 static void on_command_run(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
@@ -368,7 +401,7 @@ static void run_commands(Guest *guest) {
                 monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
         else {
                 set_live(guest);
-                run_processors(guest);
+                set_out(guest);
         }
 }
 
@@ -382,6 +415,7 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
                 { "running", DOMAIN_RUNNING, REASON_REATTACHED },     { "paused", DOMAIN_PAUSED, REASON_USER },
                 { "prelaunch", DOMAIN_PAUSED, REASON_USER },          { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR },
                 { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED }, { "suspended", DOMAIN_PMSUSPENDED, REASON_UNKNOWN },
+                { "postmigrate", DOMAIN_PAUSED, REASON_SAVING },      { "finish-migrate", DOMAIN_PAUSED, REASON_SAVING },
         };
         Guest *guest = data;
         Domain *domain = guest->domain;
@@ -394,6 +428,8 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
         if (error)
                 log_warning("domain '%s': %s", domain_name(domain), error->message);
         operation_finish(operation, NULL);
+        if (domain->was_saving)
+                migration_recover(guest);
         if (g_strcmp0(status, "shutdown") == 0)
                 domain_guest_event(domain, GUEST_SHUTDOWN);
 }
@@ -535,6 +571,7 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
                 .n_host_nodes = host_of(guest->domain->connection)->n_nodes,
                 .document = document,
                 .running = running,
+                .incoming = guest->operation && guest->operation->kind == OPERATION_START && restoring_fd(guest->operation) >= 0,
                 .directory = guest->directory,
                 .monitor = guest->monitor_listener,
         };

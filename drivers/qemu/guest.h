@@ -61,12 +61,12 @@ struct Guest {
         char *agent_alias;     /* of that channel */
         int agent_timeout;     /* REATTACH: as it was set */
         DomainReason pause_reason;
-        bool asks;     /* what its QEMU can do: the answer will be kept with it */
-        bool is_alien; /* REATTACH: nothing is known of its QEMU; it is left alone */
-        sd_event_source *dump_poll;
-        GHashTable *scripts;       /* Script: that run */
-        GHashTable *cleanups;      /* struct Cleanup: of devices that have left */
-        struct Plugging *plugging; /* of the operation at work */
+        bool asks;                  /* what its QEMU can do: the answer will be kept with it */
+        bool is_alien;              /* REATTACH: nothing is known of its QEMU; it is left alone */
+        sd_event_source *dump_poll; /* of a dump, or a save */
+        GHashTable *scripts;        /* Script: that run */
+        GHashTable *cleanups;       /* struct Cleanup: of devices that have left */
+        struct Plugging *plugging;  /* of the operation at work */
         sd_event_source *detach_timeout;
         char *attaching; /* the device that is being attached: kept in the status, for a successor of this driver */
         uint64_t n_fds;  /* that were passed by name */
@@ -128,6 +128,22 @@ void control_send_keys(Domain *domain, char **keys, uint64_t hold_time, Call *ca
 void control_inject_nmi(Domain *domain, Call *call);
 void control_wake_up(Domain *domain, Call *call);
 void control_peek_memory(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
+
+/* migration.c: a guest's state into a file, and back. */
+void migration_save(Operation *operation);
+void migration_cancel(Operation *operation);
+void migration_continue(Operation *operation, const GError *error);
+void migration_load(Guest *guest);
+void migration_on_event(Guest *guest, JsonObject *arguments);
+
+/* After a driver's restart: takes back a save that the last one had not ended. */
+void migration_recover(Guest *guest);
+
+/* The state is loaded, or ERROR says why not: the start goes on. */
+void guest_loaded(Guest *guest, const GError *error);
+
+/* Scripts of a guest: those that run. */
+struct Script *guest_script_new(Guest *guest);
 
 /* dump.c: a guest's memory as a file. */
 void dump(Operation *operation);

@@ -52,12 +52,6 @@ static void cleanup_free(Cleanup *cleanup) {
         g_free(cleanup);
 }
 
-static GHashTable *scripts_of(Guest *guest) {
-        if (!guest->scripts)
-                guest->scripts = g_hash_table_new_full(g_direct_hash, g_direct_equal, (GDestroyNotify) script_free, NULL);
-        return guest->scripts;
-}
-
 void hotplug_free(Guest *guest) {
         sd_event_source_disable_unref(guest->detach_timeout);
         g_free(guest->attaching);
@@ -175,7 +169,7 @@ static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error)
         }
         guest->attaching = g_strdup(operation->change->alias);
         domain_save_status(guest->domain);
-        Script *script = script_new(guest->monitor, scripts_of(guest));
+        Script *script = guest_script_new(guest);
         take_commands(script, guest->plugging->line);
         script_run(script, on_plugged, guest);
 }
@@ -268,7 +262,7 @@ static Cleanup *cleanup_new(Guest *guest, const char *alias) {
                 .guest = guest,
                 .alias = g_strdup(alias),
                 .prefix = command_line_node_prefix(alias),
-                .script = script_new(guest->monitor, scripts_of(guest)),
+                .script = guest_script_new(guest),
                 .last_fdset = G_MAXUINT,
         };
         script_ignore_errors(cleanup->script);
@@ -669,7 +663,7 @@ static void on_medium_files(Guest *guest, GPtrArray *files, const GError *error)
                 finish(guest, failure);
                 return;
         }
-        Script *script = script_new(guest->monitor, scripts_of(guest));
+        Script *script = guest_script_new(guest);
         take_commands(script, plugging->line);
         JsonObject *open = drive_arguments(plugging, NULL);
         json_add(open, "force", 'b', change->force, NULL);
@@ -754,7 +748,7 @@ void hotplug_update(Operation *operation) {
         if (plugging->changes_medium)
                 monitor_command(guest->monitor, "query-block", NULL, -1, on_block_known, guest);
         else
-                run_update(guest, script_new(guest->monitor, scripts_of(guest)));
+                run_update(guest, guest_script_new(guest));
 }
 
 /* Memory and processors */
@@ -793,7 +787,7 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
         uint32_t wanted = operation->change->vcpus, has = guest->domain->live->vcpus;
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
-        Script *script = script_new(guest->monitor, scripts_of(guest));
+        Script *script = guest_script_new(guest);
         uint32_t n = 0, left = wanted > has ? wanted - has : has - wanted;
         guint length = !failure && places ? json_array_get_length(places) : 0;
         for (guint i = 0; i < length && n < left; i++) {

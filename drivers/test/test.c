@@ -15,6 +15,7 @@
 #include "guest-object.h"
 #include "log.h"
 #include "options.h"
+#include "save.h"
 #include "stream.h"
 #include "vtables.h"
 
@@ -37,6 +38,7 @@ typedef enum TestOperation {
         TEST_RESET,
         TEST_DESTROY,
         TEST_DUMP,
+        TEST_SAVE,
         TEST_ATTACH,
         TEST_DETACH,
         TEST_UPDATE,
@@ -54,6 +56,7 @@ static const char *const operation_names[TEST_N_OPERATIONS] = {
         [TEST_RESET] = "reset",
         [TEST_DESTROY] = "destroy",
         [TEST_DUMP] = "dump",
+        [TEST_SAVE] = "save",
         [TEST_ATTACH] = "attach",
         [TEST_DETACH] = "detach",
         [TEST_UPDATE] = "update",
@@ -206,9 +209,9 @@ static void test_reattach(Operation *operation, xmlNode *saved) {
         g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
         open_agent(machine, document,
                    timeout ? CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX) : AGENT_WAIT_DEFAULT);
-        set_running(machine, domain->state != DOMAIN_PAUSED);
-        if (domain->state == DOMAIN_STARTING)
+        if (domain->state == DOMAIN_STARTING || (domain->was_saving && domain->resumes))
                 domain_changed(domain, DOMAIN_RUNNING, REASON_BOOTED);
+        set_running(machine, domain->state != DOMAIN_PAUSED);
         operation_finish(operation, NULL);
         if (domain->state == DOMAIN_STOPPING) { /* it went down with the driver */
                 machine_free(domain);
@@ -346,6 +349,69 @@ static void test_cancel(Operation *operation) {
         machine->operation = NULL;
         domain_fail(operation->domain, &error, VIRTBUS_ERROR_CANCELLED,
                     "the dump was cancelled; what was written of it is of no use");
+        operation_finish(operation, error);
+}
+
+/* Save: as a dump, but that the machine stands still. */
+
+static void stand_still(Operation *operation) {
+        set_running(operation->domain->run, false);
+        if (operation->domain->resumes)
+                domain_changed(operation->domain, DOMAIN_PAUSED, REASON_SAVING);
+}
+
+static void go_on(Operation *operation) {
+        set_running(operation->domain->run, operation->domain->resumes);
+        if (operation->domain->resumes)
+                domain_changed(operation->domain, DOMAIN_RUNNING, REASON_RESUMED);
+}
+
+static int on_save_step(sd_event_source *source, uint64_t usec, void *data) {
+        static const uint8_t piece[DUMP_STEP_BYTES];
+        Machine *machine = data;
+        Operation *operation = machine->operation;
+        Laboratory *laboratory = laboratory_of(machine->domain);
+        g_autoptr(GError) error = g_steal_pointer(&laboratory->failures[TEST_SAVE]);
+        (void) source;
+        (void) usec;
+        if (!error && write(saving_fd(operation), piece, sizeof piece) < 0)
+                virtbus_error_set_errno(&error, errno, "domain '%s': its state cannot be written", domain_name(machine->domain));
+        if (error || ++machine->dumped == DUMP_STEPS) {
+                machine->operation = NULL;
+                if (error)
+                        go_on(operation);
+                saving_written(operation, error);
+                return 0;
+        }
+        job_progress(operation->job, machine->dumped * sizeof piece, DUMP_STEPS * sizeof piece);
+        add_timer(machine->domain, &machine->timer, DUMP_STEP_DELAY + laboratory->delays[TEST_SAVE], on_save_step);
+        return 0;
+}
+
+static void test_save_memory(Operation *operation) {
+        Machine *machine = operation->domain->run;
+        machine->operation = operation;
+        machine->dumped = 0;
+        fcntl(saving_fd(operation), F_SETFL, O_NONBLOCK);
+        stand_still(operation);
+        job_progress(operation->job, 0, DUMP_STEPS * DUMP_STEP_BYTES);
+        add_timer(operation->domain, &machine->timer, DUMP_STEP_DELAY, on_save_step);
+}
+
+static void test_cancel_save(Operation *operation) {
+        Machine *machine = operation->domain->run;
+        g_autoptr(GError) error = NULL;
+        if (!machine->operation)
+                return; /* it is written already */
+        machine->timer = sd_event_source_disable_unref(machine->timer);
+        machine->operation = NULL;
+        domain_fail(operation->domain, &error, VIRTBUS_ERROR_CANCELLED, "the save was cancelled");
+        go_on(operation);
+        saving_written(operation, error);
+}
+
+static void test_continue_saved(Operation *operation, const GError *error) {
+        go_on(operation);
         operation_finish(operation, error);
 }
 
@@ -708,7 +774,10 @@ const Hypervisor test_hypervisor = {
         .wake_up = test_wake_up,
         .peek_memory = test_peek_memory,
         .resize_disk = test_resize_disk,
-        .cancel = test_cancel,
+        .cancel_dump = test_cancel,
+        .save_memory = test_save_memory,
+        .cancel_save = test_cancel_save,
+        .continue_saved = test_continue_saved,
         .destroy = test_destroy,
         .release = machine_free,
         .save = test_save,

@@ -99,7 +99,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
     order = ["read", "read-secure", "domain.console", "domain.graphics", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "test", "domain.suspend", "domain.start",
-             "domain.shutdown", "domain.destroy", "domain.define"]
+             "domain.shutdown", "domain.save", "domain.destroy", "domain.define"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
         allow("vb-alice", action)

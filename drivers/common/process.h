@@ -22,7 +22,8 @@ typedef struct ProcessSetup {
         char *const *environment; /* besides what every program here gets; NULL at the end, or NULL */
         const int *fds;           /* passed under their own numbers */
         size_t n_fds;
-        int log; /* its stdout and stderr */
+        int log;           /* its stdout and stderr */
+        int input, output; /* its stdin and stdout, or 0: nothing, and the log */
         uid_t uid;
         gid_t gid; /* of a driver that runs as root: what it becomes */
         const gid_t *groups;

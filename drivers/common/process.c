@@ -83,8 +83,8 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
         const char *program = setup->arguments[0];
         sigset_t none;
         char go;
-        dup2(null, STDIN_FILENO);
-        dup2(setup->log, STDOUT_FILENO);
+        dup2(setup->input > 0 ? setup->input : null, STDIN_FILENO);
+        dup2(setup->output > 0 ? setup->output : setup->log, STDOUT_FILENO);
         dup2(setup->log, STDERR_FILENO);
         setsid();
         sigemptyset(&none);

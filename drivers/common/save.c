@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "save.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "connection.h"
+#include "log.h"
+#include "process.h"
+#include "vtables.h"
+
+/* Whom a program that compresses runs as, where this is root: nobody. */
+#define FILTER_USER 65534
+
+/* A program between the hypervisor and the file. It outlives what it was started for until it has ended. */
+typedef struct Filter {
+        Process *process;
+        Saving *saving; /* to be told, or NULL */
+} Filter;
+
+struct Saving {
+        Operation *operation; /* NULL: it has ended before */
+        Connection *connection;
+        char *path, *temporary; /* NULL where it is a descriptor */
+        bool managed, paused;
+        char *compression, *program;
+        int file, end; /* where it lies; what the hypervisor writes into */
+        SaveHeader header;
+        Filter *filter;
+        GError *error;
+        bool in_worker, is_cancelled, is_done;
+};
+
+struct Restoring {
+        Operation *operation; /* NULL: none yet, or it has ended before */
+        Connection *connection;
+        char *path, *xml;
+        bool managed, paused, in_worker;
+        int fd;
+        SaveHeader header;
+        Definition *definition;
+        Call *call; /* until there is an operation */
+};
+
+/* Programs */
+
+static void on_filter_ended(void *data, int status);
+
+static Filter *filter_new(sd_event *event, char *const *arguments, int input, int output, GError **error) {
+        Filter *filter = g_new0(Filter, 1);
+        g_autofd int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        const ProcessSetup setup = {
+                .arguments = arguments,
+                .uid = FILTER_USER,
+                .gid = FILTER_USER,
+                .log = null,
+                .input = input,
+                .output = output,
+        };
+        filter->process = process_new(event, &setup, on_filter_ended, filter, error);
+        if (!filter->process) {
+                g_free(filter);
+                return NULL;
+        }
+        process_go(filter->process);
+        return filter;
+}
+
+/* Managed saves */
+
+char *save_managed_path(const Connection *connection, const char *uuid) {
+        return g_strdup_printf("%s/save/%s.save", connection->state_directory, uuid);
+}
+
+void save_find_managed(Connection *connection) {
+        GHashTableIter iterator;
+        void *value;
+        g_autofree char *directory = g_strdup_printf("%s/save", connection->state_directory);
+        g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));)
+                if (g_str_has_suffix(name, ".save"))
+                        g_hash_table_add(found, g_strndup(name, strlen(name) - strlen(".save")));
+        g_hash_table_iter_init(&iterator, connection->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Domain *domain = value;
+                if (!g_hash_table_contains(found, domain->uuid))
+                        continue;
+                domain->has_managed_save = !domain_is_active(domain);
+                if (domain->has_managed_save)
+                        continue;
+                /* The driver ended between the file's end and the guest's: the guest has run on, and is further now. */
+                g_autofree char *path = save_managed_path(connection, domain->uuid);
+                unlink(path);
+        }
+}
+
+void saving_forget(const char *path) {
+        unlink(path);
+}
+
+/* Saving */
+
+Saving *saving_new(const char *path, int fd, const char *compression, bool paused, GError **error) {
+        bool plain = !*compression || strcmp(compression, SAVE_UNCOMPRESSED) == 0;
+        g_autofree char *program = plain ? NULL : save_compression_program(compression, error);
+        struct stat info;
+        bool fine = plain || program;
+        if (fine && path && path[0] != '/')
+                fine = virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is no absolute path", path);
+        if (fine && fd >= 0 && (fstat(fd, &info) < 0 || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY))
+                fine = virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this file cannot be written to");
+        if (!fine) {
+                if (fd >= 0)
+                        close(fd);
+                return NULL;
+        }
+        Saving *saving = g_new0(Saving, 1);
+        *saving = (Saving){
+                .path = g_strdup(path),
+                .managed = !path && fd < 0,
+                .paused = paused,
+                .compression = g_strdup(plain ? SAVE_UNCOMPRESSED : compression),
+                .program = g_steal_pointer(&program),
+                .file = fd,
+                .end = -1,
+        };
+        return saving;
+}
+
+static void release(Saving *saving) {
+        if (saving->in_worker || saving->operation)
+                return;
+        autofd_close(&saving->file);
+        autofd_close(&saving->end);
+        if (saving->temporary)
+                unlink(saving->temporary);
+        save_header_clear(&saving->header);
+        g_clear_error(&saving->error);
+        g_free(saving->temporary);
+        g_free(saving->path);
+        g_free(saving->compression);
+        g_free(saving->program);
+        g_free(saving);
+}
+
+void saving_free(Saving *saving) {
+        saving->operation = NULL;
+        if (saving->filter) {
+                saving->filter->saving = NULL;
+                process_end(saving->filter->process);
+                saving->filter = NULL;
+        }
+        release(saving);
+}
+
+int saving_fd(const Operation *operation) {
+        return operation->saving->end;
+}
+
+const char *saving_temporary(const Operation *operation) {
+        return operation->saving->temporary;
+}
+
+bool saving_is_done(const Operation *operation) {
+        return operation->saving && operation->saving->is_done;
+}
+
+static void end(Saving *saving, const GError *error) {
+        operation_finish(saving->operation, error);
+}
+
+/* In a worker: makes the file, and writes the header. */
+static void open_and_write_header(void *data, GError **error) {
+        Saving *saving = data;
+        if (saving->path) {
+                g_autofree char *directory = g_path_get_dirname(saving->path);
+                saving->temporary = g_strdup_printf("%s.XXXXXX", saving->path);
+                if (saving->managed)
+                        g_mkdir_with_parents(directory, 0700);
+                saving->file = g_mkstemp_full(saving->temporary, O_WRONLY | O_CLOEXEC, 0600);
+                if (saving->file < 0) {
+                        virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);
+                        g_clear_pointer(&saving->temporary, g_free);
+                        return;
+                }
+        }
+        save_header_write(saving->file, &saving->header, error);
+}
+
+static bool check_not_cancelled(const Saving *saving, GError **error) {
+        return !saving->is_cancelled ||
+               domain_fail(saving->operation->domain, error, VIRTBUS_ERROR_CANCELLED, "the save was cancelled");
+}
+
+static void on_begun(void *data, const GError *error) {
+        Saving *saving = data;
+        Operation *operation = saving->operation;
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        int pair[2] = { -1, -1 };
+        saving->in_worker = false;
+        if (!operation) {
+                release(saving);
+                return;
+        }
+        if (!failure && check_not_cancelled(saving, &failure) && saving->program) {
+                char *const arguments[] = { saving->program, (char *) "-c", NULL };
+                if (pipe2(pair, O_CLOEXEC) < 0)
+                        virtbus_error_set_errno(&failure, errno, "a pipe cannot be made");
+                else {
+                        saving->filter = filter_new(saving->connection->event, arguments, pair[0], saving->file, &failure);
+                        close(pair[0]);
+                        saving->end = pair[1];
+                        if (saving->filter)
+                                saving->filter->saving = saving;
+                }
+        } else if (!failure)
+                saving->end = fcntl(saving->file, F_DUPFD_CLOEXEC, 3);
+        if (failure) {
+                end(saving, failure);
+                return;
+        }
+        /* A successor of this driver removes what is not whole, and lets the guest go on. */
+        domain_save_status(operation->domain);
+        saving->connection->hypervisor->save_memory(operation);
+}
+
+static void cancel(Job *job, void *data) {
+        Operation *operation = data;
+        (void) job;
+        operation->saving->is_cancelled = true;
+        if (operation->saving->end >= 0)
+                operation->domain->connection->hypervisor->cancel_save(operation);
+}
+
+void saving_begin(Operation *operation) {
+        Domain *domain = operation->domain;
+        Saving *saving = operation->saving;
+        const Hypervisor *hypervisor = domain->connection->hypervisor;
+        Call *call = g_steal_pointer(&operation->call);
+        operation->job = job_new(domain->connection->objects, hypervisor->connection, saving->managed ? "managed-save" : "save",
+                                 published_path(domain->published), call->uid, cancel, operation);
+        if (saving->managed)
+                reply_domain_managed_save(call, job_path(operation->job));
+        else if (saving->path)
+                reply_domain_save(call, job_path(operation->job));
+        else
+                reply_domain_save_to_fd(call, job_path(operation->job));
+        if (saving->managed)
+                saving->path = save_managed_path(domain->connection, domain->uuid);
+        saving->operation = operation;
+        saving->connection = domain->connection;
+        domain->resumes = domain->state == DOMAIN_RUNNING;
+        saving->header = (SaveHeader){
+                .xml = g_strdup(domain->live->xml),
+                .compression = g_strdup(saving->compression),
+                .running = domain->resumes && !saving->paused,
+        };
+        saving->in_worker = true;
+        worker_run(domain->connection->worker, open_and_write_header, on_begun, saving);
+}
+
+/* In a worker: makes it durable, and gives it its name. */
+static void store(void *data, GError **error) {
+        Saving *saving = data;
+        if (fsync(saving->file) < 0 && errno != EINVAL && errno != EROFS) { /* a pipe has nothing to be synchronized */
+                virtbus_error_set_errno(error, errno, "the saved state cannot be written");
+                return;
+        }
+        if (!saving->path)
+                return;
+        if (rename(saving->temporary, saving->path) < 0) {
+                virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);
+                return;
+        }
+        g_clear_pointer(&saving->temporary, g_free);
+        g_autofree char *directory = g_path_get_dirname(saving->path);
+        g_autofd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+                fsync(fd);
+}
+
+static void on_stored(void *data, const GError *error) {
+        Saving *saving = data;
+        saving->in_worker = false;
+        if (!saving->operation) { /* the guest has ended by itself: what was saved of it is not what it was */
+                if (!error && saving->path)
+                        unlink(saving->path);
+                release(saving);
+                return;
+        }
+        Domain *domain = saving->operation->domain;
+        if (error) {
+                saving->connection->hypervisor->continue_saved(saving->operation, error);
+                return;
+        }
+        saving->is_done = true;
+        if (saving->managed) {
+                domain->has_managed_save = true;
+                domain_announce(domain, (const int[]){ DOMAIN_HAS_MANAGED_SAVE, -1 });
+        }
+        domain_destroy(domain, REASON_SAVED, NULL);
+}
+
+/* The stream has ended: it is made durable, or the guest goes on. */
+static void conclude(Saving *saving) {
+        g_autoptr(GError) cancelled = NULL;
+        if (!saving->error && !check_not_cancelled(saving, &cancelled)) { /* it was too late for the hypervisor */
+                saving->connection->hypervisor->continue_saved(saving->operation, cancelled);
+                return;
+        }
+        if (saving->error) {
+                end(saving, saving->error);
+                return;
+        }
+        saving->in_worker = true;
+        worker_run(saving->connection->worker, store, on_stored, saving);
+}
+
+static void on_filter_ended(void *data, int status) {
+        Filter *filter = data;
+        Saving *saving = filter->saving;
+        process_free(filter->process);
+        g_free(filter);
+        if (!saving)
+                return;
+        saving->filter = NULL;
+        if (status == 0 && saving->end < 0) {
+                conclude(saving);
+                return;
+        }
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s has failed; is there space left?", saving->compression);
+        if (saving->end >= 0) /* the hypervisor finds that out */
+                saving->error = g_steal_pointer(&error);
+        else
+                saving->connection->hypervisor->continue_saved(saving->operation, error);
+}
+
+void saving_written(Operation *operation, const GError *error) {
+        Saving *saving = operation->saving;
+        autofd_close(&saving->end); /* the program sees the end */
+        saving->end = -1;
+        if (error && !saving->error)
+                saving->error = g_error_copy(error);
+        if (!saving->filter || saving->error)
+                conclude(saving);
+}
+
+/* Restoring */
+
+static void free_restoring(Restoring *restoring) {
+        if (restoring->in_worker || restoring->operation)
+                return;
+        autofd_close(&restoring->fd);
+        save_header_clear(&restoring->header);
+        g_clear_pointer(&restoring->definition, definition_unref);
+        g_free(restoring->path);
+        g_free(restoring->xml);
+        g_free(restoring);
+}
+
+void restoring_free(Restoring *restoring) {
+        restoring->operation = NULL;
+        free_restoring(restoring);
+}
+
+int restoring_fd(const Operation *operation) {
+        return operation->restoring ? operation->restoring->fd : -1;
+}
+
+bool restoring_is_running(const Operation *operation) {
+        return operation->restoring->header.running && !operation->restoring->paused;
+}
+
+/* In a worker. */
+static void open_and_read_header(void *data, GError **error) {
+        Restoring *restoring = data;
+        struct stat info;
+        if (restoring->path) {
+                restoring->fd = open(restoring->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+                if (restoring->fd < 0 || fstat(restoring->fd, &info) < 0) {
+                        virtbus_error_set_errno(error, errno, "%s cannot be opened", restoring->path);
+                        return;
+                }
+                if (!S_ISREG(info.st_mode)) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is no file", restoring->path);
+                        return;
+                }
+                fcntl(restoring->fd, F_SETFL, fcntl(restoring->fd, F_GETFL) & ~O_NONBLOCK);
+        }
+        save_header_read(restoring->fd, &restoring->header, error);
+}
+
+/* Puts the program that decompresses between the file and the hypervisor. */
+static bool decompress(Restoring *restoring, GError **error) {
+        int pair[2];
+        if (strcmp(restoring->header.compression, SAVE_UNCOMPRESSED) == 0)
+                return true;
+        g_autofree char *program = save_compression_program(restoring->header.compression, error);
+        char *const arguments[] = { program, (char *) "-dc", NULL };
+        if (!program)
+                return false;
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return virtbus_error_set_errno(error, errno, "a pipe cannot be made");
+        Filter *filter = filter_new(restoring->connection->event, arguments, restoring->fd, pair[1], error);
+        close(pair[1]);
+        close(restoring->fd);
+        restoring->fd = pair[0];
+        return filter != NULL;
+}
+
+/* The definition that was saved, as a document of this connection. */
+static Definition *read_definition(Restoring *restoring, GError **error) {
+        Connection *connection = restoring->connection;
+        const Hypervisor *hypervisor = connection->hypervisor;
+        g_autoptr(Definition) saved = definition_parse(restoring->header.xml, error);
+        if (!saved)
+                return NULL;
+        g_autoptr(xmlDoc) document = xml_parse(restoring->xml ? restoring->xml : restoring->header.xml, "domain", error);
+        if (!document || (hypervisor->complete && !hypervisor->complete(connection, document, error)))
+                return NULL;
+        g_autoptr(Definition) definition = definition_from_document(document, error);
+        if (!definition || (hypervisor->check && !hypervisor->check(connection, definition, document, error)))
+                return NULL;
+        if (strcmp(definition->uuid, saved->uuid) == 0)
+                return g_steal_pointer(&definition);
+        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                          "the saved domain has UUID %s, and the document %s; use the same", saved->uuid, definition->uuid);
+        return NULL;
+}
+
+/* The domain that is to run, which may have to be made. */
+static Domain *find_domain(Connection *connection, const Definition *definition, uid_t owner, GError **error) {
+        Domain *domain = connection_find(connection, definition->uuid),
+               *namesake = connection_find_name(connection, definition->name);
+        if (namesake && namesake != domain) {
+                domain_fail(namesake, error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                            "the saved domain has that name too, and another UUID: %s; pass a document with another name",
+                            definition->uuid);
+                return NULL;
+        }
+        if (domain && domain_is_active(domain)) {
+                domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; to be restored it must be shutoff",
+                            domain_state_name(domain->state));
+                return NULL;
+        }
+        if (domain)
+                return domain;
+        g_autoptr(Domain) fresh = domain_new(connection, definition, false, owner);
+        return fresh; /* which the connection's table holds */
+}
+
+static void on_header_read(void *data, const GError *error) {
+        Restoring *restoring = data;
+        Call *call = g_steal_pointer(&restoring->call);
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        restoring->in_worker = false;
+        if (!failure)
+                restoring->definition = read_definition(restoring, &failure);
+        Domain *domain = !failure && decompress(restoring, &failure)
+                                         ? find_domain(restoring->connection, restoring->definition, call->uid, &failure)
+                                         : NULL;
+        if (!domain) {
+                call_fail(call, failure);
+                free_restoring(restoring);
+                return;
+        }
+        domain_operate(domain, (Operation){ .kind = OPERATION_START, .call = call, .restoring = restoring });
+}
+
+void restoring_begin(Connection *connection, const char *path, int fd, const char *xml, bool paused, Call *call) {
+        Restoring *restoring = g_new0(Restoring, 1);
+        *restoring = (Restoring){
+                .connection = connection,
+                .path = g_strdup(path),
+                .fd = fd,
+                .xml = xml && *xml ? g_strdup(xml) : NULL,
+                .paused = paused,
+                .call = call,
+                .in_worker = true,
+        };
+        worker_run(connection->worker, open_and_read_header, on_header_read, restoring);
+}
+
+bool restoring_take(Operation *operation) {
+        Restoring *restoring = operation->restoring;
+        Domain *domain = operation->domain;
+        restoring->operation = operation;
+        definition_ref(restoring->definition);
+        g_clear_pointer(&domain->live, definition_unref);
+        domain->live = restoring->definition;
+        operation->paused = !restoring_is_running(operation);
+        if (restoring->managed || !operation->call)
+                return true;
+        Call *call = g_steal_pointer(&operation->call);
+        operation->job = job_new(domain->connection->objects, domain->connection->hypervisor->connection, "restore",
+                                 published_path(domain->published), call->uid, NULL, operation);
+        if (restoring->path)
+                reply_connection_restore_domain(call, published_path(domain->published), job_path(operation->job));
+        else
+                reply_connection_restore_domain_from_fd(call, published_path(domain->published), job_path(operation->job));
+        return true;
+}
+
+static void on_managed_read(void *data, const GError *error) {
+        Restoring *restoring = data;
+        Operation *operation = restoring->operation;
+        g_autoptr(GError) failure = NULL, named = NULL;
+        restoring->in_worker = false;
+        if (!operation) {
+                free_restoring(restoring);
+                return;
+        }
+        if (!error)
+                restoring->definition = read_definition(restoring, &failure);
+        if (error || failure || !decompress(restoring, &failure)) {
+                domain_fail(operation->domain, &named, (VirtbusError) (error ? error : failure)->code,
+                            "%s; pass the option force_boot to start it without what was saved",
+                            (error ? error : failure)->message);
+                operation_finish(operation, named);
+                return;
+        }
+        restoring_take(operation);
+        restoring->connection->hypervisor->start(operation);
+}
+
+void restoring_begin_managed(Operation *operation) {
+        Domain *domain = operation->domain;
+        Restoring *restoring = g_new0(Restoring, 1);
+        *restoring = (Restoring){
+                .operation = operation,
+                .connection = domain->connection,
+                .path = save_managed_path(domain->connection, domain->uuid),
+                .fd = -1,
+                .managed = true,
+                .paused = operation->paused,
+                .in_worker = true,
+        };
+        operation->restoring = restoring;
+        worker_run(domain->connection->worker, open_and_read_header, on_managed_read, restoring);
+}
+
+bool restoring_cancel(Operation *operation) {
+        if (!operation || !operation->restoring || !operation->restoring->in_worker)
+                return false;
+        g_autoptr(GError) error = NULL;
+        domain_fail(operation->domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
+        operation_finish(operation, error);
+        return true;
+}
+
+/* In a worker. */
+static void remove_file(void *data, GError **error) {
+        (void) error;
+        unlink(data);
+}
+
+static void on_removed(void *data, const GError *error) {
+        (void) error;
+        g_free(data);
+}
+
+void save_remove_managed(Domain *domain) {
+        if (!domain->has_managed_save)
+                return;
+        domain->has_managed_save = false;
+        domain_announce(domain, (const int[]){ DOMAIN_HAS_MANAGED_SAVE, -1 });
+        worker_run(domain->connection->worker, remove_file, on_removed, save_managed_path(domain->connection, domain->uuid));
+}

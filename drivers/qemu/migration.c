@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A guest's state into a file and back: QEMU's migration, whose other side is the file. The machine stands still meanwhile, so
+ * that it is written once. QEMU tells the end by an event; how far it is, it is asked. */
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "guest.h"
+#include "log.h"
+#include "save.h"
+#include "script.h"
+
+/* How often QEMU is asked how far a save is, in microseconds. */
+#define SAVE_POLL 250000
+
+/* No bound: the disk is one. QEMU's own would be for a network. */
+#define BANDWIDTH G_MAXINT64
+
+static Operation *saving_of(const Guest *guest) {
+        Operation *operation = guest->domain->operation;
+        return operation && operation->kind == OPERATION_SAVE ? operation : NULL;
+}
+
+static JsonObject *capabilities(void) {
+        JsonObject *arguments = json_object_new();
+        JsonArray *array = json_array_new();
+        json_array_add_object_element(array, json_make("capability", 's', "events", "state", 'b', TRUE, NULL));
+        json_object_set_array_member(arguments, "capabilities", array);
+        return arguments;
+}
+
+static void add_fd(Script *script, int fd, const char *name) {
+        MonitorRequest *request = g_new0(MonitorRequest, 1);
+        *request = (MonitorRequest){ .name = g_strdup("getfd"),
+                                     .arguments = json_make("fdname", 's', name, NULL),
+                                     .fd = fcntl(fd, F_DUPFD_CLOEXEC, 3) };
+        script_add(script, request);
+}
+
+/* Going on */
+
+/* What is to follow when the processors run again. */
+typedef struct Continuing {
+        Guest *guest;
+        GError *error;
+        bool written; /* saving_written is to be told, else the operation ends */
+} Continuing;
+
+static void on_going_on(void *data, JsonObject *answer, const GError *error) {
+        Continuing *continuing = data;
+        Operation *operation = saving_of(continuing->guest);
+        (void) answer;
+        (void) error; /* a guest that cannot go on has ended, or is told as paused */
+        if (operation && continuing->written)
+                saving_written(operation, continuing->error);
+        else if (operation)
+                operation_finish(operation, continuing->error);
+        g_error_free(continuing->error);
+        g_free(continuing);
+}
+
+static void go_on(Guest *guest, const GError *error, bool written) {
+        Continuing *continuing = g_new0(Continuing, 1);
+        *continuing = (Continuing){ .guest = guest, .error = g_error_copy(error), .written = written };
+        guest->dump_poll = sd_event_source_disable_unref(guest->dump_poll);
+        if (guest->domain->resumes)
+                monitor_command(guest->monitor, "cont", NULL, -1, on_going_on, continuing);
+        else
+                on_going_on(continuing, NULL, NULL);
+}
+
+void migration_continue(Operation *operation, const GError *error) {
+        go_on(operation->domain->run, error, false);
+}
+
+/* Saving */
+
+static void on_progress(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        Operation *operation = saving_of(guest);
+        JsonObject *ram = json_member(json_member(answer, "return"), "ram");
+        if (error || !ram || !operation)
+                return;
+        gint64 total = json_int(ram, "total", 0), left = json_int(ram, "remaining", 0);
+        job_progress(operation->job, (uint64_t) CLAMP(total - left, 0, total), (uint64_t) total);
+}
+
+static int on_poll(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        monitor_command(guest->monitor, "query-migrate", NULL, -1, on_progress, guest);
+        sd_event_source_set_time(source, usec + SAVE_POLL);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void on_begun(void *data, const GError *error) {
+        Guest *guest = data;
+        if (error)
+                go_on(guest, error, true);
+        else if (saving_of(guest))
+                sd_event_add_time_relative(guest->domain->connection->event, &guest->dump_poll, CLOCK_MONOTONIC, SAVE_POLL, 0,
+                                           on_poll, guest);
+}
+
+void migration_save(Operation *operation) {
+        Guest *guest = operation->domain->run;
+        g_autoptr(GError) error = NULL;
+        if (!guest_check_monitor(operation->domain, &error)) {
+                saving_written(operation, error);
+                return;
+        }
+        Script *script = guest_script_new(guest);
+        script_add_command(script, "migrate-set-capabilities", capabilities());
+        script_add_command(script, "migrate-set-parameters", json_make("max-bandwidth", 'i', (gint64) BANDWIDTH, NULL));
+        if (operation->domain->resumes)
+                script_add_command(script, "stop", NULL);
+        add_fd(script, saving_fd(operation), "virtbus-save");
+        script_add_command(script, "migrate", json_make("uri", 's', "fd:virtbus-save", NULL));
+        script_run(script, on_begun, guest);
+}
+
+void migration_cancel(Operation *operation) {
+        const Guest *guest = operation->domain->run;
+        monitor_command(guest->monitor, "migrate_cancel", NULL, -1, NULL, NULL);
+}
+
+/* Why it has failed. */
+static void on_failure_known(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        const char *words = json_string(json_member(answer, "return"), "error-desc");
+        g_autoptr(GError) failure = NULL;
+        domain_fail(guest->domain, &failure, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its state cannot be saved: %.512s",
+                    error   ? error->message
+                    : words ? words
+                            : "QEMU gives no reason; is there space left?");
+        if (saving_of(guest))
+                go_on(guest, failure, true);
+}
+
+/* Loading */
+
+static void on_loading(void *data, const GError *error) {
+        if (error)
+                guest_loaded(data, error);
+}
+
+void migration_load(Guest *guest) {
+        Script *script = guest_script_new(guest);
+        script_add_command(script, "migrate-set-capabilities", capabilities());
+        add_fd(script, restoring_fd(guest->operation), "virtbus-load");
+        script_add_command(script, "migrate-incoming", json_make("uri", 's', "fd:virtbus-load", NULL));
+        script_run(script, on_loading, guest);
+}
+
+/* Events */
+
+void migration_on_event(Guest *guest, JsonObject *arguments) {
+        const char *status = json_string(arguments, "status");
+        Operation *operation = saving_of(guest);
+        bool completed = g_strcmp0(status, "completed") == 0;
+        g_autoptr(GError) error = NULL;
+        if (guest->operation && guest->operation->kind == OPERATION_START) {
+                if (completed)
+                        guest_loaded(guest, NULL); /* where it fails, QEMU ends, and has said why in its log */
+        } else if (operation && completed) {
+                guest->dump_poll = sd_event_source_disable_unref(guest->dump_poll);
+                saving_written(operation, NULL);
+        } else if (operation && g_strcmp0(status, "failed") == 0)
+                monitor_command(guest->monitor, "query-migrate", NULL, -1, on_failure_known, guest);
+        else if (operation && g_strcmp0(status, "cancelled") == 0) {
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_CANCELLED, "the save was cancelled");
+                go_on(guest, error, true);
+        }
+}
+
+static void on_recovered(void *data, const GError *error) {
+        const Guest *guest = data;
+        if (error)
+                log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
+}
+
+void migration_recover(Guest *guest) {
+        guest->domain->was_saving = false;
+        Script *script = guest_script_new(guest);
+        script_ignore_errors(script);
+        script_add_command(script, "migrate_cancel", NULL);
+        if (guest->domain->resumes)
+                script_add_command(script, "cont", NULL);
+        script_run(script, on_recovered, guest);
+}

@@ -1,0 +1,338 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Saving and restoring: one suite, run against the test driver and against a real guest.
+
+Usage (below tests/with-bus): test-save.py test|qemu [GUEST], the folder that tests/guest/build-guest has filled.
+"""
+
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import xml.etree.ElementTree as ET
+
+from gi.repository import Gio, GLib
+
+from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, run, variants
+
+bus = Bus()
+hypervisor = Hypervisor(bus, sys.argv[1])
+REAL = hypervisor.name == "qemu"
+WORK = os.path.join(ROOT, "saves")
+os.makedirs(WORK, exist_ok=True)
+state = {}
+KERNEL = ""
+if REAL:
+    GUEST = os.path.abspath(sys.argv[2])
+    KERNEL = f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd><cmdline>console=ttyS0 quiet</cmdline>"
+
+
+def do(member, signature="", *arguments, fds=None):
+    if fds is None:
+        return bus.call(state["domain"], f"{NAME}.Domain", member, signature, *arguments)
+    return bus.call(state["domain"], f"{NAME}.Domain", member, signature, *arguments, fds=fds)
+
+
+def get(name):
+    return bus.get(state["domain"], "Domain", name)
+
+
+def wait_job(job):
+    """Returns how it ended: (success, error name, message)."""
+    bus.wait(lambda: [a for p, _, m, a in bus.signals if p == job and m == "Completed"], f"the end of {job}")
+    return [a for p, _, m, a in bus.signals if p == job and m == "Completed"][0]
+
+
+def succeeds(job):
+    success, name, message = wait_job(job)
+    assert success, (name, message)
+
+
+def fails(job, name, *parts):
+    success, error, message = wait_job(job)
+    assert not success and error == f"{NAME}.Error.{name}", (error, message)
+    contains(message, *parts)
+
+
+def wait_agent():
+    domain = state["domain"]
+    bus.wait(lambda: bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent")
+
+
+def ask_guest(command):
+    guest = f"{state['domain']}/guest"
+    pid = bus.call(guest, f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", command], ["PATH=/bin:/sbin"], b"", True)
+    status = (False,)
+    while not status[0]:
+        status = bus.call(guest, f"{NAME}.Domain.Guest", "GetExecStatus", "x", pid)
+    return bytes(status[3]).decode().strip()
+
+
+def remember(word):
+    if REAL:
+        ask_guest(f"echo {word} > /tmp/word")
+
+
+def check_remembers(word):
+    """It is the same guest: it has not booted since."""
+    if REAL:
+        wait_agent()
+        assert ask_guest("cat /tmp/word") == word
+
+
+def save(path, **options):
+    return do("Save", "sa{sv}", path, variants(options))
+
+
+def restore(path, **options):
+    return bus.call(hypervisor.path, f"{NAME}.Connection", "RestoreDomain", "sa{sv}", path, variants(options))
+
+
+def files():
+    return sorted(os.listdir(WORK)) + sorted(glob.glob(f"{ROOT}/{hypervisor.name}/state/{hypervisor.name}/save/*"))
+
+
+def fresh():
+    bus.settle()
+    bus.signals.clear()
+
+
+def a_guest_runs():
+    agent = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    domain = state["domain"] = hypervisor.define(hypervisor.document("kept", memory=256, kernel=KERNEL, devices=f"<serial type='pty'/>{agent}<interface type='user'/>"))
+    contains(expect("OperationInvalid", save, f"{WORK}/no"), "shutoff")
+    contains(expect("OperationInvalid", do, "RemoveManagedSave"), "no managed save")
+    hypervisor.do(domain, "Start")
+    wait_agent()
+
+
+def it_is_saved_to_a_file_and_restored():
+    remember("first")
+    fresh()
+    job = save(f"{WORK}/one")
+    properties = {}
+
+    def look():
+        try:
+            properties.update(bus.get_all(job, "Job"))
+        except Exception:
+            pass
+    look()
+    succeeds(job)
+    bus.wait_state(state["domain"], "shutoff")
+    assert get("StateReason") == "saved"
+    assert not properties or (properties["Operation"] == "save" and properties["Cancellable"]), properties
+    assert files() == ["one"] and oct(os.stat(f"{WORK}/one").st_mode & 0o777) == "0o600"
+    contains(open(f"{WORK}/one", "rb").read(3000), b"virtbus-save 1 ", b"<name>kept</name>")
+    states = [a[1] for p, _, m, a in bus.signals if m == "StateChanged" and p == state["domain"]]
+    assert states == ["paused", "stopping", "shutoff"], states
+    fresh()
+    domain, job = restore(f"{WORK}/one")
+    assert domain == state["domain"]
+    succeeds(job)
+    assert get("State") == "running" and get("StateReason") == "restored"
+    check_remembers("first")
+    contains(expect("OperationInvalid", restore, f"{WORK}/one"), "running")
+    assert files() == ["one"]
+
+
+def it_stays_paused_if_it_was_or_if_it_is_asked_to():
+    hypervisor.do(state["domain"], "Suspend")
+    succeeds(save(f"{WORK}/paused"))
+    _domain, job = restore(f"{WORK}/paused")
+    succeeds(job)
+    assert get("State") == "paused"
+    hypervisor.do(state["domain"], "Resume")
+    succeeds(save(f"{WORK}/paused"))
+    _domain, job = restore(f"{WORK}/paused", paused=True)
+    succeeds(job)
+    assert get("State") == "paused"
+    hypervisor.do(state["domain"], "Resume")
+    check_remembers("first")
+
+
+def its_managed_save_is_where_start_goes_on():
+    remember("second")
+    fresh()
+    succeeds(do("ManagedSave", "a{sv}", variants({"compression": "gzip"})))
+    bus.wait_state(state["domain"], "shutoff")
+    assert get("HasManagedSave")
+    hypervisor.kill_driver()
+    assert get("HasManagedSave")
+    contains(expect("OperationInvalid", bus.call, state["domain"], f"{NAME}.Domain", "Undefine", "a{sv}", {}), "managed_save")
+    fresh()
+    hypervisor.do(state["domain"], "Start")
+    assert get("State") == "running" and not get("HasManagedSave")
+    check_remembers("second")
+    bus.settle()
+    assert files() == ["one", "paused"], files()
+    succeeds(do("ManagedSave", "a{sv}", {}))
+    do("RemoveManagedSave")
+    assert not get("HasManagedSave")
+    succeeds_start(boots=True)
+    # Throwing it away while starting anew.
+    succeeds(do("ManagedSave", "a{sv}", {}))
+    hypervisor.do(state["domain"], "Start", force_boot=True)
+    assert not get("HasManagedSave")
+    wait_agent()
+
+
+def succeeds_start(boots):
+    hypervisor.do(state["domain"], "Start")
+    wait_agent()
+    if REAL:
+        assert (ask_guest("cat /tmp/word 2>/dev/null || echo none") == "none") == boots
+
+
+def a_broken_managed_save_is_told_and_kept():
+    succeeds(do("ManagedSave", "a{sv}", {}))
+    bus.wait_state(state["domain"], "shutoff")
+    path = files()[-1]
+    whole = open(path, "rb").read()
+    for broken, part in ((whole[:30], "too short"), (b"x" * 100, "no saved state"), (whole[:70], "too short")):
+        with open(path, "wb") as file:
+            file.write(broken)
+        contains(expect("InvalidArgument", hypervisor.do, state["domain"], "Start"), part, "force_boot")
+        assert get("HasManagedSave") and get("State") == "shutoff"
+    if REAL:
+        with open(path, "wb") as file:
+            file.write(whole[:-len(whole) // 2])
+        contains(expect("HypervisorFailed", hypervisor.do, state["domain"], "Start"), "QEMU has ended")
+        assert get("HasManagedSave") and get("State") == "shutoff"
+    with open(path, "wb") as file:
+        file.write(whole)
+    hypervisor.do(state["domain"], "Start")
+    assert not get("HasManagedSave")
+
+
+def it_goes_through_pipes_and_compressed():
+    remember("third")
+    for compression in ("none", "gzip", "xz" if shutil.which("xz") and not REAL else "zstd"):
+        if compression != "none" and not shutil.which(compression):
+            continue
+        reader, writer = os.pipe()
+        data = []
+        thread = threading.Thread(target=lambda r=reader, d=data: d.append(open(r, "rb").read()))
+        thread.start()
+        fresh()
+        job = do("SaveToFD", "ha{sv}", 0, variants({"compression": compression}), fds=[writer])
+        os.close(writer)
+        succeeds(job)
+        thread.join()
+        bus.wait_state(state["domain"], "shutoff")
+        reader, writer = os.pipe()
+        thread = threading.Thread(target=lambda w=writer, d=data: open(w, "wb").write(d[0]))
+        thread.start()
+        _reply, _ = bus.connection.call_with_unix_fd_list_sync(NAME, hypervisor.path, f"{NAME}.Connection", "RestoreDomainFromFD", GLib.Variant("(ha{sv})", (0, {})),
+                                                               None, 0, 30000, Gio.UnixFDList.new_from_array([reader]), None)
+        succeeds(_reply.unpack()[1])
+        thread.join()
+        assert get("State") == "running"
+        check_remembers("third")
+    assert files() == ["one", "paused"]
+
+
+def an_interrupted_save_leaves_the_guest_running_and_no_file():
+    remember("fourth")
+    if not REAL:
+        bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "save", 10**9)
+    # A reader that does not read holds QEMU up in the middle.
+    reader, writer = os.pipe()
+    fresh()
+    job = do("SaveToFD", "ha{sv}", 0, {}, fds=[writer])
+    os.close(writer)
+    bus.wait(lambda: get("State") == "paused", "the pause")
+    bus.call(job, f"{NAME}.Job", "Cancel")
+    if REAL:
+        threading.Thread(target=lambda: open(reader, "rb").read(), daemon=True).start()
+    fails(job, "Cancelled", "cancelled")
+    bus.wait_state(state["domain"], "running")
+    check_remembers("fourth")
+    if not REAL:
+        bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "save", 0)
+        os.close(reader)
+        bus.call(hypervisor.path, f"{NAME}.Test", "FailNext", "sss", "save", "HypervisorFailed", "the disk is on fire")
+        fails(save(f"{WORK}/burnt"), "HypervisorFailed", "fire")
+    else:
+        # A disk that is full.
+        small = os.path.join(WORK, "small")
+        os.makedirs(small)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8M", "none", small], check=False, capture_output=True).returncode == 0:
+            fails(save(f"{small}/full"), "HypervisorFailed", "saved")
+            assert os.listdir(small) == []
+            fails(do("Save", "sa{sv}", f"{small}/full", variants({"compression": "gzip"})), "HypervisorFailed", "gzip")
+            assert os.listdir(small) == []
+            subprocess.run(["umount", small], check=True)
+        os.rmdir(small)
+    bus.wait_state(state["domain"], "running")
+    assert files() == ["one", "paused"], files()
+    check_remembers("fourth")
+
+
+def a_killed_driver_leaves_the_guest_running_and_no_file():
+    if not REAL:
+        bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "save", 10**9)
+    fresh()
+    if REAL:  # slow enough to be met in the middle
+        os.kill(qemu_pid(), signal.SIGSTOP)
+    save(f"{WORK}/half")
+    bus.wait(lambda: [f for f in os.listdir(WORK) if f.startswith("half.")], "the file")
+    if REAL:
+        os.kill(bus.driver("QEMU"), signal.SIGSTOP)
+        os.kill(qemu_pid(), signal.SIGCONT)
+    hypervisor.kill_driver()
+    bus.wait(lambda: get("State") == "running", "the guest")
+    assert files() == ["one", "paused"], files()
+    check_remembers("fourth")
+
+
+def qemu_pid():
+    text = open(f"{ROOT}/qemu/run/qemu/domains/{get('UUID')}.xml", encoding="utf-8").read()
+    return int(text.split(' pid="')[1].split('"')[0])
+
+
+def bad_input_is_refused():
+    fresh()
+    contains(expect("InvalidArgument", save, "relative"), "relative")
+    contains(expect("InvalidArgument", save, f"{WORK}/x", compression="zip"), "zip", "gzip")
+    contains(expect("InvalidArgument", save, f"{WORK}/x", colour=True), "colour")
+    fails(save("/no/such/folder/x"), "InvalidArgument", "/no/such/folder/x")
+    null = os.open("/dev/null", os.O_RDONLY)
+    contains(expect("InvalidArgument", do, "SaveToFD", "ha{sv}", 0, {}, fds=[null]), "written")
+    os.close(null)
+    assert get("State") == "running"
+    for path, part in ((f"{WORK}/none", "none"), ("relative", "relative"), ("/etc/passwd", "no saved state"), ("/dev", "no file"), ("/dev/null", "no file")):
+        contains(expect("InvalidArgument", restore, path), part)
+    hypervisor.do(state["domain"], "Destroy")
+    other = ET.fromstring(do("GetXML", "a{sv}", {}))
+    other.find("uuid").text = "00000000-0000-0000-0000-00000000000a"
+    contains(expect("InvalidArgument", restore, f"{WORK}/one", xml=ET.tostring(other, encoding="unicode")), "UUID")
+    contains(expect("InvalidXML", restore, f"{WORK}/one", xml="<domain"), "domain")
+    # Without its definition it comes back as a transient domain.
+    hypervisor.do(state["domain"], "Undefine")
+    domain, job = restore(f"{WORK}/one")
+    succeeds(job)
+    assert not bus.get(domain, "Domain", "Persistent") and bus.get(domain, "Domain", "State") == "running"
+    contains(expect("OperationInvalid", do, "ManagedSave", "a{sv}", {}), "transient")
+    check_remembers("first")
+    hypervisor.do(domain, "Destroy")
+
+
+def who_may_not_is_refused():
+    if os.geteuid() != 0:
+        return
+    alice = User("vb-alice")
+    domain = hypervisor.define(hypervisor.document("guarded"))
+    for path, interface, member, signature, arguments, action in (
+            (domain, "Domain", "Save", "sa{sv}", ("'/tmp/x'", "@a{sv} {}"), "domain.define"), (domain, "Domain", "ManagedSave", "a{sv}", ("@a{sv} {}",), "domain.save"),
+            (hypervisor.path, "Connection", "RestoreDomain", "sa{sv}", ("'/tmp/x'", "@a{sv} {}"), "domain.define")):
+        contains(expect("InteractiveAuthorizationRequired", alice.call, path, f"{NAME}.{interface}", member, signature, *arguments), f"org.virtbus1.{action}")
+    alice.leave()
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+     and value.__name__ not in ("do", "get", "wait_job", "succeeds", "fails", "wait_agent", "ask_guest", "remember", "check_remembers", "save", "restore", "files",
+                                "fresh", "succeeds_start", "qemu_pid")])
