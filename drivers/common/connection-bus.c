@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "options.h"
 #include "save.h"
+#include "statistics.h"
 #include "vtables.h"
 
 CONNECTION_VTABLE(Connection, bus);
@@ -27,6 +28,19 @@ static void bus_create_domain(Call *call, Connection *self, const char *xml, sd_
                 call_fail(call, error);
         else
                 connection_create(self, xml, paused, call);
+}
+
+static int read_paths(sd_bus_message *message, char ***paths) {
+        g_autoptr(GPtrArray) array = g_ptr_array_new_with_free_func(g_free);
+        const char *path;
+        int r = sd_bus_message_enter_container(message, 'a', "o");
+        while (r >= 0 && (r = sd_bus_message_read_basic(message, 'o', &path)) > 0)
+                g_ptr_array_add(array, g_strdup(path));
+        if (r >= 0)
+                r = sd_bus_message_exit_container(message);
+        g_ptr_array_add(array, NULL);
+        *paths = (char **) g_ptr_array_steal(array, NULL);
+        return r;
 }
 
 static void restore(Call *call, Connection *self, const char *path, int fd, sd_bus_message *options) {
@@ -52,6 +66,23 @@ static void bus_restore_domain(Call *call, Connection *self, const char *path, s
 
 static void bus_restore_domain_from_fd(Call *call, Connection *self, int file, sd_bus_message *options) {
         restore(call, self, NULL, file, options);
+}
+
+static void bus_get_domain_stats(Call *call, Connection *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_auto(GStrv) paths = NULL, groups = NULL;
+        bool active = false;
+        int r = read_paths(arguments, &paths);
+        if (r >= 0)
+                r = sd_bus_message_read_strv(arguments, &groups);
+        if (r < 0)
+                call_fail_errno(call, r);
+        else if (!options_read(arguments, &error, "active", 'b', &active, NULL))
+                call_fail(call, error);
+        else {
+                char *none[] = { NULL };
+                statistics_answer(self, paths ? paths : none, groups ? groups : none, active, call);
+        }
 }
 
 static void no_such_domain(Call *call, const Connection *self, const char *what, const char *value) {

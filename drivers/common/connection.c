@@ -109,6 +109,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
                             const char *runtime, const char *log, GError **error) {
         g_autoptr(Connection) connection = g_new0(Connection, 1);
         connection->hypervisor = hypervisor;
+        g_queue_init(&connection->requests);
         connection->event = sd_event_ref(event);
         connection->objects = objects;
         connection->state_directory = g_strdup(state);

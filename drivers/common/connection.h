@@ -19,6 +19,7 @@ struct Connection {
         char *path, *uri;
         Published *published;
         GHashTable *by_uuid, *by_name; /* Domain; the first holds the references */
+        GQueue requests;               /* for statistics, that wait */
         GHashTable *reserved;          /* names and UUIDs of domains whose definition is being written */
         uint32_t last_id;
         unsigned n_active;

@@ -9,6 +9,7 @@
 #include "device-change.h"
 #include "log.h"
 #include "save.h"
+#include "statistics.h"
 #include "vtables.h"
 
 static const char *const state_names[DOMAIN_N_STATES] = {
@@ -88,6 +89,7 @@ void domain_unref(Domain *domain) {
                 operation_free(domain->operation);
         }
         g_queue_clear_full(&domain->waiting, (GDestroyNotify) operation_free);
+        g_clear_pointer(&domain->statistics, statistics_free);
         g_ptr_array_unref(domain->devices);
         g_clear_pointer(&domain->live, definition_unref);
         g_clear_pointer(&domain->persistent, definition_unref);
@@ -355,6 +357,8 @@ static void end_waiting(Domain *domain) {
 static void off(Domain *domain, DomainReason reason, const GError *error) {
         DomainState old = domain->state;
         end_waiting(domain);
+        statistics_collected(domain); /* nobody waits for it any more, nor shows what it used */
+        g_clear_pointer(&domain->statistics, statistics_free);
         domain->state = DOMAIN_SHUTOFF;
         domain->reason = reason;
         domain->id = 0;

@@ -116,11 +116,12 @@ struct Domain {
         bool resumes;    /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
         Published *published;
-        GPtrArray *devices;   /* Device */
-        Operation *operation; /* at work */
-        GQueue waiting;       /* Operation */
-        GQueue destroyers;    /* Call: of Destroy, to be answered when it is off */
-        void *run;            /* the hypervisor's own, while active */
+        GPtrArray *devices;            /* Device */
+        Operation *operation;          /* at work */
+        GQueue waiting;                /* Operation */
+        GQueue destroyers;             /* Call: of Destroy, to be answered when it is off */
+        void *run;                     /* the hypervisor's own, while active */
+        struct Statistics *statistics; /* or NULL */
 };
 
 Domain *domain_ref(Domain *domain);

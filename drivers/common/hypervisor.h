@@ -88,6 +88,9 @@ typedef struct Hypervisor {
         void (*wake_up)(Domain *domain, Call *call);
         void (*peek_memory)(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
 
+        /* Tells what an active domain uses, by statistics.h, and ends that with statistics_collected, at once or later. May be NULL. */
+        void (*collect)(Domain *domain);
+
         /* Deletes what is kept for a domain besides its definition: UEFI variables. May be NULL. */
         void (*delete_nvram)(Connection *connection, const char *uuid);
 } Hypervisor;

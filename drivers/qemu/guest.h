@@ -145,6 +145,9 @@ void guest_loaded(Guest *guest, const GError *error);
 /* Scripts of a guest: those that run. */
 struct Script *guest_script_new(Guest *guest);
 
+/* collect.c: what a guest uses. */
+void collect_statistics(Domain *domain);
+
 /* dump.c: a guest's memory as a file. */
 void dump(Operation *operation);
 void dump_completed(Guest *guest, JsonObject *arguments);

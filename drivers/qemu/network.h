@@ -4,8 +4,26 @@
 /* Network interfaces on the host, by libnl. The kernel answers these at once. */
 
 #include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Makes a tap interface, named NAME or by the kernel ("vnet%d"), with the address that the guest's card has but for its
  * first byte, so that a bridge never takes it for its own; puts it into a bridge, unless that is NULL, and up. It goes away with the descriptor
  * that is returned, or -1. *ACTUAL is its name, to be freed. */
 int network_open_tap(const char *name, const char *bridge, const char *mac, char **actual, GError **error);
+
+/* What a guest's card has done, as the guest sees it. */
+typedef enum NetworkCounter {
+        NETWORK_RX_BYTES,
+        NETWORK_RX_PACKETS,
+        NETWORK_RX_ERRORS,
+        NETWORK_RX_DROPS,
+        NETWORK_TX_BYTES,
+        NETWORK_TX_PACKETS,
+        NETWORK_TX_ERRORS,
+        NETWORK_TX_DROPS,
+        NETWORK_N_COUNTERS
+} NetworkCounter;
+
+/* Reads the counters of a tap of that name; false where there is none. */
+bool network_read_counters(const char *name, uint64_t counters[NETWORK_N_COUNTERS]);

@@ -191,6 +191,7 @@ const Hypervisor qemu_hypervisor = {
         .shutdown = guest_shut_down,
         .reset = guest_reset,
         .dump = dump,
+        .collect = collect_statistics,
         .save_memory = migration_save,
         .cancel_save = migration_cancel,
         .continue_saved = migration_continue,

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "options.h"
 #include "save.h"
+#include "statistics.h"
 #include "stream.h"
 #include "vtables.h"
 
@@ -43,6 +44,7 @@ typedef enum TestOperation {
         TEST_DETACH,
         TEST_UPDATE,
         TEST_RESIZE,
+        TEST_STATISTICS,
         TEST_OPEN_CONSOLE,
         TEST_OPEN_GRAPHICS,
         TEST_N_OPERATIONS
@@ -61,6 +63,7 @@ static const char *const operation_names[TEST_N_OPERATIONS] = {
         [TEST_DETACH] = "detach",
         [TEST_UPDATE] = "update",
         [TEST_RESIZE] = "resize",
+        [TEST_STATISTICS] = "statistics",
         [TEST_OPEN_CONSOLE] = "open-console",
         [TEST_OPEN_GRAPHICS] = "open-graphics",
 };
@@ -79,8 +82,9 @@ typedef struct Machine {
         Operation *operation; /* that the timer ends */
         TestOperation kind;
         sd_event_source *timer;
-        sd_event_source *ending; /* of Destroy */
-        unsigned dumped;         /* steps */
+        sd_event_source *ending;  /* of Destroy */
+        sd_event_source *telling; /* its statistics */
+        unsigned dumped;          /* steps */
         Stream *console;
         sd_event_source *echo; /* the machine's end of the console */
         GuestAgent *agent;     /* where the machine has a channel for one */
@@ -110,6 +114,7 @@ static void machine_free(Domain *domain) {
         }
         sd_event_source_disable_unref(machine->timer);
         sd_event_source_disable_unref(machine->ending);
+        sd_event_source_disable_unref(machine->telling);
         g_free(machine);
 }
 
@@ -485,6 +490,33 @@ static void test_open_graphics(Domain *domain, const DeviceDefinition *device, C
                 reply_device_graphics_open(call, theirs);
 }
 
+/* What it uses: a tenth of a processor since its start, and nothing of its disks. */
+
+static int on_told(sd_event_source *source, uint64_t usec, void *data) {
+        Domain *domain = ((Machine *) data)->domain;
+        uint64_t now = (uint64_t) g_get_real_time();
+        (void) source;
+        (void) usec;
+        statistics_begin(domain, "cpu");
+        statistics_set(domain, "time", (now - MIN(domain->start_time, now)) / 10);
+        for (guint i = 0; i < domain->live->devices->len; i++) {
+                const DeviceDefinition *device = domain->live->devices->pdata[i];
+                if (device->device_class != DEVICE_DISK)
+                        continue;
+                g_autofree char *group = g_strdup_printf("block.%s", device->alias);
+                statistics_begin(domain, group);
+                statistics_set(domain, "read_bytes", 0);
+                statistics_set(domain, "write_bytes", 0);
+        }
+        statistics_collected(domain);
+        return 0;
+}
+
+static void test_collect(Domain *domain) {
+        Machine *machine = domain->run;
+        add_timer(domain, &machine->telling, laboratory_of(domain)->delays[TEST_STATISTICS], on_told);
+}
+
 /* At the machine */
 
 static void test_screenshot(Domain *domain, uint32_t screen, Call *call) {
@@ -764,6 +796,7 @@ const Hypervisor test_hypervisor = {
         .shutdown = test_shutdown,
         .reset = test_reset,
         .dump = test_dump,
+        .collect = test_collect,
         .attach = test_attach,
         .detach = test_detach,
         .update = test_update,

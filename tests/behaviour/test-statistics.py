@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Statistics, also of guests that hang: one suite, run against the test driver and against real QEMUs.
+
+Usage (below tests/with-bus): test-statistics.py test|qemu
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, run, variants
+
+bus = Bus()
+hypervisor = Hypervisor(bus, sys.argv[1])
+REAL = hypervisor.name == "qemu"
+WORK = os.path.join(ROOT, "images")
+os.makedirs(WORK, exist_ok=True)
+state = {}
+
+
+def stats(domains=(), groups=(), **options):
+    return bus.call(hypervisor.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", list(domains), list(groups), variants(options))
+
+
+def guests_run():
+    path = os.path.join(WORK, "disk.img")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", path, "1M"], check=True)
+    disk = f"<disk type='file'><source file='{path}'/><target dev='vda' bus='virtio'/></disk>"
+    card = "<interface type='ethernet'/>" if REAL and os.geteuid() == 0 else ""
+    for name in ("one", "two", "off"):
+        state[name] = hypervisor.define(hypervisor.document(name, devices=(disk if name == "one" else "") + (card if name == "one" else "")))
+    for name in ("one", "two"):
+        hypervisor.do(state[name], "Start", paused=True)
+
+
+def all_domains_tell_in_one_call():
+    told = stats()
+    assert set(told) == {state[n] for n in ("one", "two", "off")}
+    assert told[state["off"]] == {"state": {"age": 0, "state": "shutoff", "reason": "unknown"}}, told[state["off"]]
+    one = told[state["one"]]
+    wanted = {"state", "cpu", "block.virtio-disk0"} | ({"memory", "vcpu.0", "balloon"} if REAL else set())
+    assert wanted <= set(one), one.keys()
+    assert {"read_bytes", "write_bytes"} <= set(one["block.virtio-disk0"]) and one["cpu"]["time"] > 0, one
+    assert all(group["age"] < 50000 for group in one.values()), one
+    if REAL:
+        assert one["balloon"]["current"] == one["balloon"]["maximum"] == 64 << 20 and one["memory"]["rss"] > 1 << 20
+        assert os.geteuid() != 0 or {"rx_bytes", "tx_packets"} <= set(one["interface.net0"]), one
+
+
+def what_is_wanted_can_be_chosen():
+    assert set(stats(domains=[state["two"]])) == {state["two"]}
+    assert set(stats(active=True)) == {state["one"], state["two"]}
+    assert set(stats(groups=["block"])[state["one"]]) == {"block.virtio-disk0"}
+    assert set(stats(groups=["state", "cpu"])[state["two"]]) == {"state", "cpu"}
+    assert set(stats(groups=["block.virtio-disk0"])[state["one"]]) == {"block.virtio-disk0"}
+    assert stats(groups=["nothing"])[state["one"]] == {}
+    contains(expect("NoSuchDomain", stats, domains=[f"{hypervisor.path}/domain/none"]), "domain/none")
+    contains(expect("NoSuchDomain", stats, domains=["/org/virtbus1"]), "/org/virtbus1")
+    contains(expect("InvalidArgument", stats, sideways=True), "sideways")
+
+
+def hang(name):
+    if REAL:
+        text = open(f"{ROOT}/qemu/run/qemu/domains/{bus.get(state[name], 'Domain', 'UUID')}.xml", encoding="utf-8").read()
+        pid = int(text.split(' pid="')[1].split('"')[0])
+        os.kill(pid, signal.SIGSTOP)
+        return lambda: os.kill(pid, signal.SIGCONT)
+    bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "statistics", 3600 * 10**6)
+    return lambda: bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "statistics", 0)
+
+
+def a_guest_that_hangs_is_not_waited_for():
+    stats()
+    go_on = hang("one")
+    first = stats()[state["one"]]["block.virtio-disk0"]["age"]  # which has waited a little
+    assert first >= 50000, first
+    began = time.monotonic()
+    told = [stats() for _ in range(20)]
+    assert time.monotonic() - began < 20 * 0.05, "it was waited for again"  # the patience of each, at least
+    ages = [t[state["one"]]["block.virtio-disk0"]["age"] for t in told]
+    assert ages == sorted(ages) and ages[0] >= first, ages
+    assert told[-1][state["one"]]["state"]["state"] == "paused"
+    if REAL:
+        assert all(t[state["two"]]["balloon"]["age"] < 50000 for t in told)
+        # All that is known of it is still told, and other guests obey.
+        assert bus.get(state["one"], "Domain", "State") == "paused"
+        hypervisor.do(state["two"], "Resume")
+        hypervisor.do(state["two"], "Suspend")
+        contains(expect("Timeout", hypervisor.do, state["one"], "Resume"), "20 seconds")
+    go_on()
+    if REAL:
+        bus.wait(lambda: stats()[state["one"]]["block.virtio-disk0"]["age"] < 50000, "what it uses")
+        hypervisor.do(state["one"], "Destroy")
+    else:
+        hypervisor.kill_driver()
+
+
+def a_guest_that_ends_is_not_waited_for():
+    if not REAL:
+        return
+    go_on = hang("two")
+    answer = bus.begin(hypervisor.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [state["two"]], [], {})
+    hypervisor.do(state["two"], "Destroy")
+    bus.wait(lambda: answer, "the answer")
+    assert not isinstance(answer[0], Exception), answer
+    del go_on
+    assert stats()[state["two"]] == {"state": {"age": 0, "state": "shutoff", "reason": "destroyed"}}
+
+
+def who_may_not_read_is_refused():
+    if os.geteuid() != 0:
+        return
+    bob = User("vb-bob")
+    contains(expect("InteractiveAuthorizationRequired", bob.call, hypervisor.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", "@ao []", "@as []", "@a{sv} {}"),
+             "org.virtbus1.read")
+    bob.leave()
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+     and value.__name__ not in ("stats", "hang")])
