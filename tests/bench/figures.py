@@ -20,6 +20,7 @@ from rig import BUILD, NAME, ROOT, Bus, Hypervisor, variants  # noqa: E402
 BENCH = os.path.join(BUILD, "tests", "bench")
 ROUNDS = 4000
 DOMAINS = 10000
+DEFINED, RUNNING = 1000, 50  # of the statistics
 bus = Bus()
 test = Hypervisor(bus, "test")
 rows = []
@@ -249,8 +250,103 @@ def embedded_starts():
             f"{1000 * p50(times[kind]):.0f} ms / {1000 * p50(times['hand']):.0f} ms")
 
 
+def guest_pid(domain):
+    text = open(f"{ROOT}/qemu/run/qemu/domains/{bus.get(domain, 'Domain', 'UUID')}.xml", encoding="utf-8").read()
+    return int(text.split(' pid="')[1].split('"')[0])
+
+
+def timed(rounds, function):
+    durations = []
+    for _ in range(rounds):
+        began = time.monotonic()
+        function()
+        durations.append((time.monotonic() - began) * 1e6)
+    return durations
+
+
+def a_hanging_guest():
+    say("a guest whose QEMU is stopped beside one that runs")
+    qemu = Hypervisor(bus, "qemu")
+    hung, other = qemu.define(qemu.document("hung")), qemu.define(qemu.document("awake"))
+    for domain in (hung, other):
+        qemu.do(domain, "Start", paused=True)
+    pid = guest_pid(hung)
+    calls = {
+        "property reads of it": lambda: bus.get(hung, "Domain", "State"),
+        "GetDomainStats of all": lambda: bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [], [], {}),
+        "calls that another guest answers": lambda: bus.call(other, f"{NAME}.Domain", "PeekMemory", "tta{sv}", 0, 16, {}),
+    }
+    before, after = {what: [] for what in calls}, {what: [] for what in calls}
+    for turn in range(8):
+        os.kill(pid, signal.SIGSTOP if turn % 2 else signal.SIGCONT)
+        for what, call in calls.items():
+            (after if turn % 2 else before)[what].extend(timed(300, call))
+    for what in calls:
+        add(f"with a guest stopped / before: {what}, p99", p99(sorted(after[what])) / p99(sorted(before[what])), "<= 1.3", "x",
+            f"{p99(sorted(after[what])):.0f} us / {p99(sorted(before[what])):.0f} us")
+    os.kill(pid, signal.SIGCONT)
+    for domain in (hung, other):
+        qemu.do(domain, "Destroy")
+        qemu.do(domain, "Undefine")
+
+
+def start_libvirt():
+    """libvirt's daemon in this mount namespace, with the same domains; None where it cannot be had."""
+    if os.geteuid() != 0 or not os.path.exists("/usr/sbin/libvirtd"):
+        return None
+    for folder in ("/run/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/etc/libvirt"):
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", folder], check=True)
+    os.makedirs("/etc/libvirt/qemu")
+    for file, line in (("passwd", "libvirt-qemu:x:60190:60190::/:/bin/false"), ("group", "libvirt-qemu:x:60190:"), ("group", "kvm:x:60191:")):
+        open(f"{ROOT}/{file}", "a", encoding="utf-8").write(line + "\n")  # which with-bus has put over those of /etc
+    open("/etc/libvirt/qemu.conf", "w", encoding="utf-8").write('security_driver = "none"\nuser = "root"\ngroup = "root"\ncgroup_controllers = []\n'
+                                              'stdio_handler = "file"\nremember_owner = 0\nnamespaces = []\n')
+    for number in range(DEFINED):
+        name = f"stats-{number}"
+        document = Hypervisor(bus, "qemu").document(name, uuid=str(uuid.uuid4()))
+        open(f"/etc/libvirt/qemu/{name}.xml", "w", encoding="utf-8").write(document)
+    log = open(os.path.join(ROOT, "libvirtd.log"), "w", encoding="utf-8")
+    daemon = subprocess.Popen(["/usr/sbin/libvirtd"], stdout=log, stderr=log)
+    while subprocess.run(["virsh", "-c", "qemu:///system", "version"], capture_output=True, check=False).returncode != 0:
+        if daemon.poll() is not None:
+            return None
+    for number in range(RUNNING):
+        subprocess.run(["virsh", "-c", "qemu:///system", "start", "--paused", f"stats-{number}"], stdout=subprocess.DEVNULL, check=True)
+    return daemon
+
+
+def domain_statistics():
+    say(f"statistics of {DEFINED} defined and {RUNNING} running guests")
+    qemu = Hypervisor(bus, "qemu")
+    domains = [qemu.define(qemu.document(f"stats-{number}")) for number in range(DEFINED)]
+    for domain in domains[:RUNNING]:
+        qemu.do(domain, "Start", paused=True)
+    ours = ["busctl", "call", NAME, qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", "0", "0", "0"]
+    theirs = ["virsh", "-c", "qemu:///system", "domstats"]
+    timed(3, lambda: bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [], [], {}))
+    call = timed(20, lambda: bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [], [], {}))
+    program = timed(10, lambda: subprocess.run(ours, stdout=subprocess.DEVNULL, check=True))
+    for domain in domains[:RUNNING]:
+        qemu.do(domain, "Destroy")
+    for domain in domains:
+        qemu.do(domain, "Undefine")
+    add(f"GetDomainStats of {DEFINED} defined and {RUNNING} running guests, p50", p50(call) / 1000, "", "ms", "until the answer is received")
+    daemon = start_libvirt()
+    if not daemon:
+        say("libvirtd is not here: no comparison with virsh domstats")
+        return
+    libvirt = timed(10, lambda: subprocess.run(theirs, stdout=subprocess.DEVNULL, check=True))
+    for number in range(RUNNING):
+        subprocess.run(["virsh", "-c", "qemu:///system", "destroy", f"stats-{number}"], capture_output=True, check=True)
+    daemon.terminate()
+    daemon.wait()
+    add("busctl GetDomainStats / virsh domstats of the same guests, p50", p50(program) / p50(libvirt), "< 1", "x",
+        f"{p50(program) / 1000:.0f} ms / {p50(libvirt) / 1000:.0f} ms")
+
+
 SECTIONS = {"calls": calls, "stopped-driver": a_stopped_driver, "starts": qemu_starts, "run": embedded_starts,
-            "changes": changes, "many-domains": many_domains}
+            "changes": changes, "hanging-guest": a_hanging_guest, "statistics": domain_statistics, "many-domains": many_domains}
 chosen = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or list(SECTIONS)
 for name in chosen:
     if name not in SECTIONS:
