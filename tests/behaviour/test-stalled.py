@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images on a file system that has stalled, as a network's does: a real FUSE file system (QEMU's storage daemon serves it) that is stopped.
+
+Usage (below tests/with-bus, with --call-timeout=3): test-stalled.py
+"""
+
+import os
+import signal
+import subprocess
+
+from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, expect, run
+
+bus = Bus()
+qemu = Hypervisor(bus, "qemu")
+FRONT = os.path.join(ROOT, "front.img")
+state = {}
+
+
+def disk(path):
+    return f"<disk type='file'><source file='{path}'/><target dev='vda' bus='virtio'/></disk>"
+
+
+def stats(domain):
+    return bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [domain], [], {})[domain]
+
+
+def others_answer():
+    """What belongs to nobody else's image is as it always was."""
+    for name in ("other", "hung"):
+        assert bus.get(state[name], "Domain", "Name") == name
+    qemu.do(state["other"], "Resume")
+    qemu.do(state["other"], "Suspend")
+    assert stats(state["other"])["balloon"]["age"] < 50000
+    fresh = qemu.define(qemu.document("fresh"))
+    qemu.do(fresh, "Start", paused=True)
+    qemu.do(fresh, "Destroy")
+    qemu.do(fresh, "Undefine")
+
+
+def a_guest_runs_on_it():
+    if not os.path.exists("/dev/fuse") or os.geteuid() != 0:
+        raise Skip("needs root and /dev/fuse")
+    for path, size in (("back.img", 8 << 20), ("front.img", 0)):
+        with open(os.path.join(ROOT, path), "wb") as file:
+            file.truncate(size)
+    state["server"] = subprocess.Popen(["qemu-storage-daemon", "--blockdev", f"driver=file,node-name=f,filename={ROOT}/back.img", "--export",
+                                        f"type=fuse,id=e,node-name=f,mountpoint={FRONT},writable=on", "--pidfile", f"{ROOT}/server.pid"])
+    while not os.path.exists(f"{ROOT}/server.pid"):  # which it writes when it serves
+        assert state["server"].poll() is None, "it has ended"
+    state["hung"], state["other"] = qemu.define(qemu.document("hung", devices=disk(FRONT))), qemu.define(qemu.document("other"))
+    for name in ("hung", "other"):
+        qemu.do(state[name], "Start", paused=True)
+
+
+def its_file_system_stalls():
+    if "server" not in state:
+        raise Skip("there is none")
+    state["server"].send_signal(signal.SIGSTOP)
+    # The size of its image is asked of the file system: QEMU waits for that, and with it all that it should do.
+    answer = bus.begin(f"{state['hung']}/device/virtio_2ddisk0", f"{NAME}.Device.Disk", "Resize", "ta{sv}", 16 << 20, {})
+    others_answer()
+    bus.wait(lambda: answer, "the timeout")
+    assert answer[0].name.endswith("Timeout"), answer
+    contains(expect("Timeout", qemu.do, state["hung"], "Resume"), "3 seconds")
+    assert bus.get(state["hung"], "Domain", "State") == "paused"
+    others_answer()
+
+
+def what_would_use_it_waits_alone_and_can_be_given_up():
+    if "server" not in state:
+        raise Skip("there is none")
+    starting = qemu.define(qemu.document("starting", devices=disk(FRONT)))
+    contains(expect("Timeout", qemu.do, starting, "Start"), "3 seconds")
+    assert bus.get(starting, "Domain", "State") == "starting"
+    others_answer()
+    qemu.do(starting, "Destroy")
+    assert bus.get(starting, "Domain", "State") == "shutoff"
+    contains(expect("Timeout", bus.call, state["other"], f"{NAME}.Domain", "AttachDevice", "sa{sv}", disk(FRONT), {}), "3 seconds")
+    assert bus.get(state["other"], "Domain", "State") == "paused" and stats(state["other"])["balloon"]["age"] < 50000
+    qemu.do(state["other"], "Destroy")
+    assert bus.get(state["other"], "Domain", "State") == "shutoff"
+    qemu.do(starting, "Undefine")
+
+
+def it_comes_back_and_nothing_is_left():
+    if "server" not in state:
+        raise Skip("there is none")
+    state["server"].send_signal(signal.SIGCONT)
+    bus.wait(lambda: stats(state["hung"])["block.virtio-disk0"]["age"] < 50000, "the guest")
+    qemu.do(state["hung"], "Destroy")
+    qemu.do(state["other"], "Start", paused=True)
+    qemu.do(state["other"], "Destroy")
+    state["server"].terminate()
+    state["server"].wait()
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
+     and value.__name__ not in ("disk", "stats", "others_answer")])
