@@ -16,6 +16,7 @@ struct Connection {
         Worker *worker; /* for files that may hang */
         char *state_directory, *runtime_directory, *log_directory;
         bool privileged; /* runs as root, for all users */
+        sd_bus *bus;     /* where other services are asked; NULL: nowhere. Borrowed */
         char *path, *uri;
         Published *published;
         GHashTable *by_uuid, *by_name; /* Domain; the first holds the references */

@@ -217,7 +217,10 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
         }
         driver->connection->idle = postpone_idle;
         driver->connection->idle_data = driver;
-        return open_bus(driver, user) >= 0;
+        if (open_bus(driver, user) < 0)
+                return false;
+        driver->connection->bus = driver->bus;
+        return true;
 }
 
 static void driver_stop(Driver *driver) {

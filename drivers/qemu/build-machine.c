@@ -341,14 +341,31 @@ void build_cpus(Builder *builder) {
                 g_string_append_printf(smp, ",sockets=%u,cores=1,threads=1", definition->max_vcpus);
         know(builder, vcpu, "@current");
         /* Where processors and memory are on the host is not QEMU's to know. */
-        static const char *const tuning[] = { "cputune", "blkiotune", "memtune", "resource", "idmap" };
+        know(builder, builder->root,
+             "cputune/shares cputune/global_quota cputune/global_period cputune/vcpupin cputune/emulatorpin memtune/hard_limit "
+             "memtune/soft_limit memtune/swap_hard_limit blkiotune/weight");
+        static const char *const done_here[][9] = {
+                { "cputune", "shares", "global_quota", "global_period", "vcpupin", "emulatorpin", NULL },
+                { "memtune", "hard_limit", "soft_limit", "swap_hard_limit", NULL },
+                { "blkiotune", "weight", NULL },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(done_here); i++) {
+                xmlNode *element = element_at(builder, builder->root, done_here[i][0]);
+                for (xmlNode *child = element ? xml_child(element, NULL) : NULL; child; child = xml_next(child, NULL))
+                        if (!g_strv_contains(done_here[i] + 1, (const char *) child->name)) {
+                                know(builder, element, (const char *) child->name);
+                                builder_not_here(builder, child, "this");
+                        }
+        }
+        static const char *const tuning[] = { "resource", "idmap" };
         for (size_t i = 0; i < G_N_ELEMENTS(tuning); i++)
                 if (element_at(builder, builder->root, tuning[i])) {
                         know(builder, builder->root, tuning[i]);
                         builder_not_here(builder, element_at(builder, builder->root, tuning[i]), "limits of this kind");
                 }
-        if (get(builder, vcpu, "@cpuset") || is(builder, vcpu, "@placement", "auto"))
-                builder_not_here(builder, vcpu, "processors bound to the host's");
+        get(builder, vcpu, "@cpuset");
+        if (is(builder, vcpu, "@placement", "auto"))
+                builder_not_here(builder, vcpu, "processors bound by numad's choice: name them in cpuset");
         choose(builder, vcpu, "@placement", "static auto");
         for_each (builder, one, builder->root, "vcpus/vcpu") {
                 know(builder, one, "@id @enabled @hotpluggable @order");

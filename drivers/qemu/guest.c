@@ -8,7 +8,9 @@
 
 #include "bus.h"
 #include "log.h"
+#include "pinning.h"
 #include "save.h"
+#include "scope.h"
 #include "script.h"
 #include "unix-socket.h"
 
@@ -66,6 +68,7 @@ static void guest_free(Guest *guest) {
         sd_event_source_disable_unref(guest->timeout);
         sd_event_source_disable_unref(guest->dump_poll);
         hotplug_free(guest);
+        g_clear_pointer(&guest->scope_call, scope_call_free);
         g_clear_error(&guest->failure);
         if (guest->document)
                 xmlFreeDoc(guest->document);
@@ -309,6 +312,27 @@ void guest_loaded(Guest *guest, const GError *error) {
                 run_processors(guest);
 }
 
+static void set_out(Guest *guest);
+
+static void on_processors_known(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        g_autoptr(GError) failure = NULL;
+        if (error || (document && !pinning_apply(guest, document, answer, &failure)))
+                finish_start(guest, error ? error : failure);
+        else
+                set_out(guest);
+}
+
+/* Its threads go where they belong before they have much to do. */
+static void place_threads(Guest *guest) {
+        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        if (document && pinning_is_wanted(document))
+                monitor_command(guest->monitor, "query-cpus-fast", NULL, -1, on_processors_known, guest);
+        else
+                set_out(guest);
+}
+
 /* What the machine is to begin with: its own start, or what was saved. */
 static void set_out(Guest *guest) {
         if (restoring_fd(guest->operation) < 0) {
@@ -369,7 +393,7 @@ static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
         }
         guest_take_terminals(guest, answer);
         set_live(guest);
-        set_out(guest);
+        place_threads(guest);
 }
 
 static void run_commands(Guest *guest);
@@ -401,7 +425,7 @@ static void run_commands(Guest *guest) {
                 monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
         else {
                 set_live(guest);
-                set_out(guest);
+                place_threads(guest);
         }
 }
 
@@ -523,6 +547,23 @@ static int open_log(Guest *guest, GError **error) {
         return steal_fd(&fd);
 }
 
+/* It is where it belongs, and may run its program. */
+static void on_placed(Guest *guest, const GError *error) {
+        if (error) {
+                abort_start(guest, error);
+                return;
+        }
+        process_go(guest->process);
+        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
+                                   on_timeout, guest);
+        /* QEMU has its own copies now. */
+        autofd_close(&guest->monitor_listener);
+        guest->monitor_listener = -1;
+        for (guint i = 0; i < guest->line->fds->len; i++)
+                close(g_array_index(guest->line->fds, int, i));
+        g_array_set_size(guest->line->fds, 0);
+}
+
 static bool launch(Guest *guest, GError **error) {
         Host *host = host_of(guest->domain->connection);
         g_autofd int log = open_log(guest, error);
@@ -550,15 +591,7 @@ static bool launch(Guest *guest, GError **error) {
                 return false;
         /* It is written down before it runs: whatever happens to this driver, the guest is found again. */
         domain_save_status(guest->domain);
-        process_go(guest->process);
-        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
-                                   on_timeout, guest);
-        /* QEMU has its own copies now. */
-        autofd_close(&guest->monitor_listener);
-        guest->monitor_listener = -1;
-        for (guint i = 0; i < guest->line->fds->len; i++)
-                close(g_array_index(guest->line->fds, int, i));
-        g_array_set_size(guest->line->fds, 0);
+        scope_create(guest, guest->document, on_placed);
         return true;
 }
 

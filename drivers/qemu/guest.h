@@ -68,8 +68,9 @@ struct Guest {
         GHashTable *cleanups;       /* struct Cleanup: of devices that have left */
         struct Plugging *plugging;  /* of the operation at work */
         sd_event_source *detach_timeout;
-        char *attaching; /* the device that is being attached: kept in the status, for a successor of this driver */
-        uint64_t n_fds;  /* that were passed by name */
+        struct ScopeCall *scope_call; /* that waits for systemd */
+        char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
+        uint64_t n_fds;               /* that were passed by name */
 };
 
 Host *host_of(const Connection *connection);
@@ -147,6 +148,9 @@ struct Script *guest_script_new(Guest *guest);
 
 /* collect.c: what a guest uses. */
 void collect_statistics(Domain *domain);
+
+/* scope.c */
+void scope_call_free(struct ScopeCall *call);
 
 /* dump.c: a guest's memory as a file. */
 void dump(Operation *operation);

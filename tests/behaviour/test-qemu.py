@@ -181,6 +181,36 @@ def qemu_runs_without_privileges_and_in_its_sandbox():
     cleared(domain)
 
 
+def threads_run_on_the_processors_that_they_are_bound_to():
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise Skip("needs two processors")
+    first, second = cpus[:2]
+    tune = f"<vcpu cpuset='{first}'>2</vcpu><cputune><vcpupin vcpu='1' cpuset='{second}'/><emulatorpin cpuset='{second},^{first}'/></cputune>"
+    domain = qemu.define(guest("bound", more=tune))
+    qemu.do(domain, "Start", paused=True)
+    allowed = {}
+    for task in os.listdir(f"/proc/{pid_of(domain)}/task"):
+        path = f"/proc/{pid_of(domain)}/task/{task}"
+        allowed[open(f"{path}/comm", encoding="utf-8").read().strip()] = os.sched_getaffinity(int(task))
+    assert allowed["CPU 0/TCG"] == {first} and allowed["CPU 1/TCG"] == {second}, allowed
+    assert allowed["qemu-system-x86"] == {second}, allowed
+    cleared(domain)
+    for value, part in (("1000", "1000"), ("2-1", "2-1"), ("x", "no list"), ("99999", "no list"), (f"{first},^{first}", "no list")):
+        domain = qemu.define(guest("unbound", more=f"<vcpu cpuset='{value}'>1</vcpu>"))
+        contains(expect("InvalidArgument", qemu.do, domain, "Start"), part)
+        cleared(domain)
+
+
+def limits_need_systemd():
+    domain = qemu.define(guest("limited", more="<memtune><hard_limit unit='GiB'>1</hard_limit></memtune>"))
+    contains(expect("Unsupported", qemu.do, domain, "Start"), "systemd", "memtune")  # installed tests have one
+    cleared(domain)
+    domain = qemu.define(guest("limited", more="<cputune><quota>1000</quota></cputune>"))
+    contains(expect("Unsupported", qemu.do, domain, "Start"), "quota")
+    cleared(domain)
+
+
 def images_of_all_kinds_are_seen_by_the_guest():
     base = image("base.raw", format="raw")
     with open(base, "r+b") as file:
