@@ -140,7 +140,7 @@ void connection_close(Connection *connection) {
         GHashTableIter iterator;
         void *domain;
         if (connection->worker)
-                worker_free(connection->worker);
+                worker_free(g_steal_pointer(&connection->worker));
         if (connection->store)
                 store_free(connection->store);
         g_hash_table_iter_init(&iterator, connection->by_uuid);

@@ -27,6 +27,7 @@ void device_change_free(DeviceChange *change) {
         g_free(change->alias);
         g_free(change->xml);
         g_free(change->path);
+        g_free(change->cpus);
         g_free(change);
 }
 
@@ -112,7 +113,14 @@ static void edit_attribute(xmlNode *device, const char *place, const char *value
                 xmlRemoveProp(attribute);
 }
 
-static void edit_element(xmlNode *device, const char *name, const char *value) {
+static void edit_element(xmlNode *device, const char *place, const char *value) {
+        const char *slash = strchr(place, '/'), *name = slash ? slash + 1 : place;
+        if (slash) {
+                g_autofree char *parent = g_strndup(place, (size_t) (slash - place));
+                device = value ? xml_ensure_child(device, parent) : xml_child(device, parent);
+        }
+        if (!device)
+                return;
         xmlNode *old = xml_child(device, name);
         g_autoptr(xmlDoc) parsed = value ? xml_parse(value, name, NULL) : NULL;
         xmlNode *element = parsed ? xmlDocCopyNode(xmlDocGetRootElement(parsed), device->doc, 1) : NULL;
@@ -138,7 +146,22 @@ static void choose_alias(const Definition *definition, xmlNode *element) {
         }
 }
 
-/* Another amount of memory, or number of processors. */
+static void pin(xmlNode *root, int64_t which, const char *cpus) {
+        xmlNode *tune = xml_ensure_child(root, "cputune"), *element = NULL;
+        g_autofree char *number = g_strdup_printf("%" PRId64, which);
+        if (which == PINNED_EMULATOR)
+                element = xml_ensure_child(tune, "emulatorpin");
+        else
+                for (xmlNode *other = xml_child(tune, "vcpupin"); other && !element; other = xml_next(other, "vcpupin"))
+                        element = xml_attribute_is(other, "vcpu", number) ? other : NULL;
+        if (!element) {
+                element = xml_add(tune, "vcpupin", NULL);
+                xml_set_attribute(element, "vcpu", number);
+        }
+        xml_set_attribute(element, "cpuset", cpus);
+}
+
+/* Another amount of memory or number of processors, where these run, and what the domain may use. */
 static bool resize(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
         const DeviceChange *change = operation->change;
         if (change->memory > base->max_memory)
@@ -158,6 +181,15 @@ static bool resize(const Operation *operation, const Definition *base, xmlNode *
                         return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                            "its document names each processor in <vcpus>; define it anew with others");
                 edit_attribute(root, "vcpu/@current", number);
+        }
+        if (change->cpus && change->pinned >= base->max_vcpus)
+                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                   "it has no virtual processor %" PRId64, change->pinned);
+        if (change->cpus)
+                pin(root, change->pinned, change->cpus);
+        for (guint i = 0; i < change->edits->len; i++) {
+                const DeviceEdit *edit = change->edits->pdata[i];
+                edit_element(root, edit->place, edit->value);
         }
         return true;
 }

@@ -11,11 +11,14 @@
 #define DETACH_TIMEOUT_DEFAULT (10 * UINT64_C(1000000))
 #define DETACH_TIMEOUT_MAX (3600 * UINT64_C(1000000))
 
-/* A part of a device's element that is replaced: PLACE is a child element, or with '@' before the last part an attribute of the
- * element or of a child; a VALUE of NULL removes it. */
+/* A part of an element that is replaced: PLACE is a child element or one of its children, or with '@' before the last part an
+ * attribute of the element or of a child; a VALUE of NULL removes it. */
 typedef struct DeviceEdit {
         char *place, *value;
 } DeviceEdit;
+
+/* Stands for the hypervisor's own threads, among virtual processors. */
+#define PINNED_EMULATOR -1
 
 struct DeviceChange {
         bool live, config; /* what was asked for; neither: what counts now */
@@ -26,6 +29,8 @@ struct DeviceChange {
         uint64_t timeout;  /* DETACH */
         uint64_t memory;   /* RESIZE: bytes, or 0 to leave it */
         uint32_t vcpus;    /* RESIZE: or 0 */
+        char *cpus;        /* RESIZE: where a thread runs, or NULL; EDITS of the domain's element */
+        int64_t pinned;    /* and which: a virtual processor's, or PINNED_EMULATOR */
 
         /* Since it has begun. */
         xmlDoc *document; /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */

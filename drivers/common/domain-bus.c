@@ -161,6 +161,92 @@ static void bus_set_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_messa
         domain_operate(self, (Operation){ .kind = OPERATION_RESIZE, .call = call, .change = change });
 }
 
+static void change_domain(Call *call, Domain *self, DeviceChange *change, const GError *error) {
+        if (change)
+                domain_operate(self, (Operation){ .kind = OPERATION_RESIZE, .call = call, .change = change });
+        else
+                call_fail(call, error);
+}
+
+static void pin(Call *call, Domain *self, int64_t which, const char *cpus, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = NULL;
+        if (!*cpus || strspn(cpus, "0123456789,-^ ") != strlen(cpus))
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no list of processors such as 0-3,8", cpus);
+        else
+                change = read_change(options, false, false, &error);
+        if (change) {
+                change->cpus = g_strdup(cpus);
+                change->pinned = which;
+        }
+        change_domain(call, self, change, error);
+}
+
+static void bus_pin_vcpu(Call *call, Domain *self, uint32_t vcpu, const char *cpus, sd_bus_message *options) {
+        pin(call, self, vcpu, cpus, options);
+}
+
+static void bus_pin_emulator(Call *call, Domain *self, const char *cpus, sd_bus_message *options) {
+        pin(call, self, PINNED_EMULATOR, cpus, options);
+}
+
+/* Puts one limit into the change; false where there is none of that name. */
+static bool edit_limit(DeviceChange *change, const char *name, uint64_t value) {
+        static const struct {
+                const char *name, *place, *unit;
+        } limits[] = {
+                { "cpu_shares", "cputune/shares", "" },
+                { "cpu_quota", "cputune/global_quota", "" },
+                { "cpu_period", "cputune/global_period", "" },
+                { "memory_hard_limit", "memtune/hard_limit", " unit='b'" },
+                { "memory_soft_limit", "memtune/soft_limit", " unit='b'" },
+                { "swap_hard_limit", "memtune/swap_hard_limit", " unit='b'" },
+                { "blkio_weight", "blkiotune/weight", "" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
+                if (strcmp(name, limits[i].name) == 0) {
+                        const char *element = strchr(limits[i].place, '/') + 1;
+                        g_autofree char *text =
+                                        g_strdup_printf("<%s%s>%" PRIu64 "</%s>", element, limits[i].unit, value, element);
+                        device_change_edit(change, limits[i].place, value > 0 ? text : NULL);
+                        return true;
+                }
+        return false;
+}
+
+static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *given = device_change_new(false, false);
+        int r = sd_bus_message_enter_container(arguments, 'a', "{st}");
+        while (r >= 0 && !error && (r = sd_bus_message_enter_container(arguments, 'e', "st")) > 0) {
+                const char *name;
+                uint64_t value;
+                r = sd_bus_message_read(arguments, "st", &name, &value);
+                if (r >= 0 && (given->edits->len >= IO_LIMITS_MAX || !edit_limit(given, name, value)))
+                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no limit; see SetLimits", name);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(arguments);
+        }
+        if (!error && r >= 0)
+                r = sd_bus_message_exit_container(arguments);
+        if (!error && r >= 0 && given->edits->len == 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no limit is given");
+        DeviceChange *change = !error && r >= 0 ? read_change(arguments, false, false, &error) : NULL;
+        if (r < 0)
+                call_fail_errno(call, r);
+        else {
+                if (change) {
+                        given->live = change->live;
+                        given->config = change->config;
+                        device_change_free(change);
+                        change = g_steal_pointer(&given);
+                }
+                change_domain(call, self, change, error);
+        }
+        if (given)
+                device_change_free(given);
+}
+
 /* Whether the domain is active, and past its start. */
 static bool check_active(const Domain *self, const char *what, GError **error) {
         if (domain_is_active(self) && self->state != DOMAIN_STARTING && self->state != DOMAIN_STOPPING)

@@ -223,7 +223,7 @@ bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
         domain->resumes = resumes;
         g_autofree char *half = xml_attribute(root, "saving-file");
         if (half)
-                saving_forget(half);
+                saving_forget(connection, half);
         connection->last_id = MAX(connection->last_id, domain->id);
         domain->start_time = start_time;
         domain->state = domain_state_from_name(state ? state : "");

@@ -53,14 +53,14 @@ typedef struct Hypervisor {
         void (*attach)(Operation *operation);
         void (*detach)(Operation *operation);
         void (*update)(Operation *operation);
-        void (*resize)(Operation *operation);
+        void (*resize)(Operation *operation); /* memory, processors, where threads run, limits */
 
         /* Stops a dump that is being written; its end, with Cancelled, follows. NULL where that cannot be done. */
         void (*cancel_dump)(Operation *operation);
 
         /* Stops the guest and writes its state into saving_fd, then calls saving_written; where that fails, the guest is as it was
          * before. cancel_save makes it fail. continue_saved lets go on a guest that has been written, as domain->resumes says,
-         * and ends the operation with ERROR. */
+         * and then calls saving_failed with ERROR. */
         void (*save_memory)(Operation *operation);
         void (*cancel_save)(Operation *operation);
         void (*continue_saved)(Operation *operation, const GError *error);

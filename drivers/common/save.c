@@ -99,10 +99,6 @@ void save_find_managed(Connection *connection) {
         }
 }
 
-void saving_forget(const char *path) {
-        unlink(path);
-}
-
 /* Saving */
 
 Saving *saving_new(const char *path, int fd, const char *compression, bool paused, GError **error) {
@@ -132,16 +128,40 @@ Saving *saving_new(const char *path, int fd, const char *compression, bool pause
         return saving;
 }
 
+/* Removes a file, which may hang, in a worker. */
+static void remove_file(void *data, GError **error) {
+        (void) error;
+        unlink(data);
+}
+
+static void on_removed(void *data, const GError *error) {
+        (void) error;
+        g_free(data);
+}
+
+/* Takes the path. */
+static void remove_later(const Connection *connection, char *path) {
+        if (connection->worker)
+                worker_run(connection->worker, remove_file, on_removed, path);
+        else { /* the driver is ending */
+                unlink(path);
+                g_free(path);
+        }
+}
+
+void saving_forget(const Connection *connection, const char *path) {
+        remove_later(connection, g_strdup(path));
+}
+
 static void release(Saving *saving) {
         if (saving->in_worker || saving->operation)
                 return;
         autofd_close(&saving->file);
         autofd_close(&saving->end);
         if (saving->temporary)
-                unlink(saving->temporary);
+                remove_later(saving->connection, g_steal_pointer(&saving->temporary));
         save_header_clear(&saving->header);
         g_clear_error(&saving->error);
-        g_free(saving->temporary);
         g_free(saving->path);
         g_free(saving->compression);
         g_free(saving->program);
@@ -170,8 +190,43 @@ bool saving_is_done(const Operation *operation) {
         return operation->saving && operation->saving->is_done;
 }
 
+static void remove_temporary(void *data, GError **error) {
+        (void) error;
+        unlink(((Saving *) data)->temporary);
+}
+
+static void on_temporary_removed(void *data, const GError *error) {
+        Saving *saving = data;
+        (void) error;
+        saving->in_worker = false;
+        g_clear_pointer(&saving->temporary, g_free);
+        if (saving->operation)
+                operation_finish(saving->operation, saving->error);
+        else
+                release(saving);
+}
+
+/* It has failed: what is not whole goes, before anyone is told. */
 static void end(Saving *saving, const GError *error) {
-        operation_finish(saving->operation, error);
+        if (error != saving->error) {
+                g_clear_error(&saving->error);
+                saving->error = g_error_copy(error);
+        }
+        if (!saving->temporary || !saving->connection->worker) {
+                operation_finish(saving->operation, saving->error);
+                return;
+        }
+        saving->in_worker = true;
+        worker_run(saving->connection->worker, remove_temporary, on_temporary_removed, saving);
+}
+
+void saving_failed(Operation *operation, const GError *error) {
+        end(operation->saving, error);
+}
+
+/* The guest is stopped and written, but that is of no use: it goes on. */
+static void give_up(Saving *saving, const GError *error) {
+        saving->connection->hypervisor->continue_saved(saving->operation, error);
 }
 
 /* In a worker: makes the file, and writes the header. */
@@ -179,13 +234,11 @@ static void open_and_write_header(void *data, GError **error) {
         Saving *saving = data;
         if (saving->path) {
                 g_autofree char *directory = g_path_get_dirname(saving->path);
-                saving->temporary = g_strdup_printf("%s.XXXXXX", saving->path);
                 if (saving->managed)
                         g_mkdir_with_parents(directory, 0700);
-                saving->file = g_mkstemp_full(saving->temporary, O_WRONLY | O_CLOEXEC, 0600);
+                saving->file = open(saving->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
                 if (saving->file < 0) {
                         virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);
-                        g_clear_pointer(&saving->temporary, g_free);
                         return;
                 }
         }
@@ -203,6 +256,8 @@ static void on_begun(void *data, const GError *error) {
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         int pair[2] = { -1, -1 };
         saving->in_worker = false;
+        if (saving->file < 0) /* it was not made */
+                g_clear_pointer(&saving->temporary, g_free);
         if (!operation) {
                 release(saving);
                 return;
@@ -224,8 +279,6 @@ static void on_begun(void *data, const GError *error) {
                 end(saving, failure);
                 return;
         }
-        /* A successor of this driver removes what is not whole, and lets the guest go on. */
-        domain_save_status(operation->domain);
         saving->connection->hypervisor->save_memory(operation);
 }
 
@@ -260,6 +313,10 @@ void saving_begin(Operation *operation) {
                 .compression = g_strdup(saving->compression),
                 .running = domain->resumes && !saving->paused,
         };
+        if (saving->path)
+                saving->temporary = g_strdup_printf("%s.%08x", saving->path, g_random_int());
+        /* A successor of this driver removes what is not whole, and lets the guest go on. */
+        domain_save_status(domain);
         saving->in_worker = true;
         worker_run(domain->connection->worker, open_and_write_header, on_begun, saving);
 }
@@ -277,7 +334,6 @@ static void store(void *data, GError **error) {
                 virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);
                 return;
         }
-        g_clear_pointer(&saving->temporary, g_free);
         g_autofree char *directory = g_path_get_dirname(saving->path);
         g_autofd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0)
@@ -287,15 +343,17 @@ static void store(void *data, GError **error) {
 static void on_stored(void *data, const GError *error) {
         Saving *saving = data;
         saving->in_worker = false;
+        if (!error)
+                g_clear_pointer(&saving->temporary, g_free);
         if (!saving->operation) { /* the guest has ended by itself: what was saved of it is not what it was */
                 if (!error && saving->path)
-                        unlink(saving->path);
+                        remove_later(saving->connection, g_strdup(saving->path));
                 release(saving);
                 return;
         }
         Domain *domain = saving->operation->domain;
         if (error) {
-                saving->connection->hypervisor->continue_saved(saving->operation, error);
+                give_up(saving, error);
                 return;
         }
         saving->is_done = true;
@@ -310,7 +368,7 @@ static void on_stored(void *data, const GError *error) {
 static void conclude(Saving *saving) {
         g_autoptr(GError) cancelled = NULL;
         if (!saving->error && !check_not_cancelled(saving, &cancelled)) { /* it was too late for the hypervisor */
-                saving->connection->hypervisor->continue_saved(saving->operation, cancelled);
+                give_up(saving, cancelled);
                 return;
         }
         if (saving->error) {
@@ -338,7 +396,7 @@ static void on_filter_ended(void *data, int status) {
         if (saving->end >= 0) /* the hypervisor finds that out */
                 saving->error = g_steal_pointer(&error);
         else
-                saving->connection->hypervisor->continue_saved(saving->operation, error);
+                give_up(saving, error);
 }
 
 void saving_written(Operation *operation, const GError *error) {
@@ -554,21 +612,10 @@ bool restoring_cancel(Operation *operation) {
         return true;
 }
 
-/* In a worker. */
-static void remove_file(void *data, GError **error) {
-        (void) error;
-        unlink(data);
-}
-
-static void on_removed(void *data, const GError *error) {
-        (void) error;
-        g_free(data);
-}
-
 void save_remove_managed(Domain *domain) {
         if (!domain->has_managed_save)
                 return;
         domain->has_managed_save = false;
         domain_announce(domain, (const int[]){ DOMAIN_HAS_MANAGED_SAVE, -1 });
-        worker_run(domain->connection->worker, remove_file, on_removed, save_managed_path(domain->connection, domain->uuid));
+        remove_later(domain->connection, save_managed_path(domain->connection, domain->uuid));
 }

@@ -21,6 +21,9 @@ int saving_fd(const Operation *operation);
 /* The hypervisor has stopped the guest and written all of it; or it could not, and the guest is as before. */
 void saving_written(Operation *operation, const GError *error);
 
+/* What has been written is given up, and the guest goes on: the operation ends with this error. */
+void saving_failed(Operation *operation, const GError *error);
+
 /* The guest has ended because it is saved: that is the operation's success. */
 bool saving_is_done(const Operation *operation);
 
@@ -28,7 +31,7 @@ bool saving_is_done(const Operation *operation);
 const char *saving_temporary(const Operation *operation);
 
 /* What was being written when a driver ended, by the path in the domain's status: removed. */
-void saving_forget(const char *path);
+void saving_forget(const Connection *connection, const char *path);
 
 /* Begins to run a saved guest: reads the header of PATH or FD (which is taken), finds or makes the domain, answers the call
  * with it and with a job. XML is used instead of the saved document, or NULL. */

@@ -8,6 +8,8 @@
 
 #include "device-change.h"
 #include "guest.h"
+#include "pinning.h"
+#include "scope.h"
 #include "script.h"
 #include "vtables.h"
 
@@ -828,6 +830,15 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
         }
 }
 
+static void on_threads_known(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        const Operation *operation = changing(guest);
+        g_autoptr(GError) failure = NULL;
+        if (!error)
+                pinning_apply(guest, operation->change->document, answer, &failure);
+        finish(guest, error ? error : failure);
+}
+
 void hotplug_resize(Operation *operation) {
         const DeviceChange *change = operation->change;
         Plugging *plugging = begin(operation);
@@ -842,6 +853,14 @@ void hotplug_resize(Operation *operation) {
                             "option "
                             "config");
                 finish(guest, error);
+                return;
+        }
+        if (change->cpus) {
+                monitor_command(guest->monitor, "query-cpus-fast", NULL, -1, on_threads_known, guest);
+                return;
+        }
+        if (change->edits->len > 0) {
+                scope_set_limits(guest, change->document, finish);
                 return;
         }
         if (change->vcpus > 0) {

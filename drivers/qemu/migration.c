@@ -55,7 +55,7 @@ static void on_going_on(void *data, JsonObject *answer, const GError *error) {
         if (operation && continuing->written)
                 saving_written(operation, continuing->error);
         else if (operation)
-                operation_finish(operation, continuing->error);
+                saving_failed(operation, continuing->error);
         g_error_free(continuing->error);
         g_free(continuing);
 }

@@ -67,8 +67,9 @@ static int append_limit(sd_bus_message *message, const char *name, uint64_t valu
         return sd_bus_message_append(message, "(sv)", name, "t", value);
 }
 
-/* What the document asks for as properties of a unit. systemd writes them into whichever kind of control group it has. */
-static int append_limits(sd_bus_message *message, xmlNode *root) {
+/* What the document asks for as properties of a unit. systemd writes them into whichever kind of control group it has. ALL: what
+ * is not asked for is not limited any more. */
+static int append_limits(sd_bus_message *message, xmlNode *root, bool all) {
         static const struct {
                 const char *path, *unified, *legacy;
                 bool is_size;
@@ -83,16 +84,21 @@ static int append_limits(sd_bus_message *message, xmlNode *root) {
         int r = 0;
         for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(limits); i++) {
                 const char *name = unified ? limits[i].unified : limits[i].legacy;
-                if (name && read_limit(root, limits[i].path, limits[i].is_size, &value))
-                        r = append_limit(message, name, value);
+                bool given = read_limit(root, limits[i].path, limits[i].is_size, &value);
+                if (name && (given || all))
+                        r = append_limit(message, name, given ? value : UINT64_MAX);
         }
         read_limit(root, "cputune/global_period", false, &period);
         if (r >= 0 && period > 0 && read_limit(root, "cputune/global_quota", false, &value) && value < UINT64_MAX / 1000000)
                 r = append_limit(message, "CPUQuotaPerSecUSec", value * 1000000 / period);
+        else if (r >= 0 && all)
+                r = append_limit(message, "CPUQuotaPerSecUSec", UINT64_MAX);
         /* Of memory and swap together in the document, of swap alone for systemd. */
         read_limit(root, "memtune/hard_limit", true, &hard);
         if (r >= 0 && unified && read_limit(root, "memtune/swap_hard_limit", true, &value))
                 r = append_limit(message, "MemorySwapMax", value > hard ? value - hard : 0);
+        else if (r >= 0 && unified && all)
+                r = append_limit(message, "MemorySwapMax", UINT64_MAX);
         return r;
 }
 
@@ -176,7 +182,7 @@ void scope_create(Guest *guest, xmlDoc *document, ScopeDone done) {
                 r = sd_bus_message_append(message, "(sv)(sv)", "Description", "s", description, "CollectMode", "s",
                                           "inactive-or-failed");
         if (r >= 0)
-                r = append_limits(message, xmlDocGetRootElement(document));
+                r = append_limits(message, xmlDocGetRootElement(document), false);
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
         send_call(guest, message, r, limited, done);
@@ -204,7 +210,7 @@ void scope_set_limits(Guest *guest, xmlDoc *document, ScopeDone done) {
         if (r >= 0)
                 r = sd_bus_message_open_container(message, 'a', "(sv)");
         if (r >= 0)
-                r = append_limits(message, xmlDocGetRootElement(document));
+                r = append_limits(message, xmlDocGetRootElement(document), true);
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
         send_call(guest, message, r, true, done);

@@ -417,7 +417,7 @@ static void test_cancel_save(Operation *operation) {
 
 static void test_continue_saved(Operation *operation, const GError *error) {
         go_on(operation);
-        operation_finish(operation, error);
+        saving_failed(operation, error);
 }
 
 /* Console and display */

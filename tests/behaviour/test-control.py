@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 
-from rig import NAME, Bus, Hypervisor, User, contains, expect, read_until, run, variants
+from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, read_until, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -149,7 +149,8 @@ def a_channel_is_a_stream():
 def it_sleeps_and_wakes():
     contains(expect("OperationInvalid", do, "WakeUp"), "running", "pmsuspended")
     if REAL:
-        bus.call(f"{state['domain']}/guest", f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", "echo mem > /sys/power/state"], ["PATH=/bin"], b"", False)
+        # It may sleep before its agent can answer.
+        bus.begin(f"{state['domain']}/guest", f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", "echo mem > /sys/power/state"], ["PATH=/bin"], b"", False)
     else:
         bus.call(hypervisor.path, f"{NAME}.Test", "GuestEvent", "ss", "operated", "sleep")
     bus.wait_state(state["domain"], "pmsuspended")
@@ -183,6 +184,37 @@ def its_processors_come_and_go():
     contains(expect("InvalidArgument", do, "SetVCPUs", "ua{sv}", 0, {}), "one processor")
     do("SetVCPUs", "ua{sv}", 2, variants({"config": True}))
     assert get("VCPUs") == (3 if REAL else 1) and 'current="2"' in do("GetXML", "a{sv}", variants({"inactive": True}))
+
+
+def its_threads_and_limits_are_set():
+    cpus = sorted(os.sched_getaffinity(0))
+
+    def threads():
+        text = open(f"{ROOT}/qemu/run/qemu/domains/{get('UUID')}.xml", encoding="utf-8").read()
+        pid = int(text.split(' pid="')[1].split('"')[0])
+        return {open(f"/proc/{pid}/task/{t}/comm", encoding="utf-8").read().strip(): os.sched_getaffinity(int(t)) for t in os.listdir(f"/proc/{pid}/task")}
+    last = cpus[-1]
+    do("PinVCPU", "usa{sv}", 0, str(last), {})
+    contains(do("GetXML", "a{sv}", {}), f'<vcpupin vcpu="0" cpuset="{last}"/>')
+    assert not REAL or (threads()["CPU 0/TCG"] == {last} and threads()["qemu-system-x86"] == set(cpus)), threads()
+    do("PinEmulator", "sa{sv}", str(cpus[0]), variants({"live": True, "config": True}))
+    contains(do("GetXML", "a{sv}", variants({"inactive": True})), f'<emulatorpin cpuset="{cpus[0]}"/>')
+    assert not REAL or (threads()["CPU 0/TCG"] == {last} and threads()["qemu-system-x86"] == {cpus[0]}), threads()
+    contains(expect("InvalidArgument", do, "PinVCPU", "usa{sv}", 3, "0", {}), "no virtual processor 3")
+    contains(expect("InvalidArgument", do, "PinEmulator", "sa{sv}", "all", {}), "all")
+    if REAL:
+        contains(expect("InvalidArgument", do, "PinEmulator", "sa{sv}", "1000", {}), "none of them")
+        contains(expect("Unsupported", do, "SetLimits", "a{st}a{sv}", {"memory_hard_limit": 1 << 30}, {}), "scope")  # installed tests have one
+    else:
+        do("SetLimits", "a{st}a{sv}", {"memory_hard_limit": 1 << 30, "cpu_shares": 2048}, {})
+        contains(do("GetXML", "a{sv}", {}), '<hard_limit unit="b">1073741824</hard_limit>', "<shares>2048</shares>")
+        do("SetLimits", "a{st}a{sv}", {"cpu_shares": 0}, {})
+        assert "<shares>" not in do("GetXML", "a{sv}", {})
+    do("SetLimits", "a{st}a{sv}", {"cpu_quota": 50000}, variants({"config": True}))
+    contains(do("GetXML", "a{sv}", variants({"inactive": True})), "<global_quota>50000</global_quota>")
+    do("SetLimits", "a{st}a{sv}", {"cpu_quota": 0}, variants({"config": True}))
+    contains(expect("InvalidArgument", do, "SetLimits", "a{st}a{sv}", {"speed": 1}, {}), "speed")
+    contains(expect("InvalidArgument", do, "SetLimits", "a{st}a{sv}", {}, {}), "no limit")
 
 
 def who_may_not_is_refused():
