@@ -16,11 +16,13 @@ DeviceChange *device_change_new(bool live, bool config) {
         DeviceChange *change = g_new0(DeviceChange, 1);
         *change = (DeviceChange){ .live = live, .config = config, .timeout = DETACH_TIMEOUT_DEFAULT };
         change->edits = g_ptr_array_new_with_free_func((GDestroyNotify) edit_free);
+        change->gone = g_ptr_array_new_with_free_func(g_free);
         return change;
 }
 
 void device_change_free(DeviceChange *change) {
         g_ptr_array_unref(change->edits);
+        g_ptr_array_unref(change->gone);
         g_clear_pointer(&change->document, xmlFreeDoc);
         g_clear_pointer(&change->next, definition_unref);
         g_clear_pointer(&change->persistent, definition_unref);
@@ -351,12 +353,25 @@ static void on_stored(void *data, const GError *error) {
         operation_finish(operation, failure ? failure : error);
 }
 
+/* All are found before the first goes, as that is by their places. */
+static void remove_gone(DeviceChange *change) {
+        g_autoptr(GPtrArray) elements = g_ptr_array_new();
+        for (guint i = 0; i < change->gone->len; i++) {
+                xmlNode *element = device_change_element(change->document, change->next, change->gone->pdata[i]);
+                if (element && !g_ptr_array_find(elements, element, NULL))
+                        g_ptr_array_add(elements, element);
+        }
+        g_ptr_array_foreach(elements, (GFunc) (void (*)(void)) remove_element, NULL);
+}
+
 bool device_change_follow(Operation *operation) {
         DeviceChange *change = operation->change;
         Domain *domain = operation->domain;
         g_autoptr(GError) error = NULL;
         if (change->stored)
                 return false;
+        if (change->document)
+                remove_gone(change);
         if (change->document && domain->live) {
                 g_autoptr(Definition) live = definition_from_document(change->document, &error);
                 if (live) {

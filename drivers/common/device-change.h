@@ -37,6 +37,7 @@ struct DeviceChange {
         Definition *next; /* of that document */
         Definition *persistent; /* as it will be; NULL: stays */
         char *path;             /* ATTACH: the device's object */
+        GPtrArray *gone;        /* char *: devices that have left the guest meanwhile */
         bool stored;
 };
 

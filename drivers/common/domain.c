@@ -289,6 +289,8 @@ static void take_live(Domain *domain, xmlDoc *document) {
 void domain_device_gone(Domain *domain, const char *alias) {
         g_autoptr(xmlDoc) document = domain->live ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
         xmlNode *element = document ? device_change_element(document, domain->live, alias) : NULL;
+        if (domain->operation && domain->operation->change)
+                g_ptr_array_add(domain->operation->change->gone, g_strdup(alias));
         if (!element)
                 return;
         xmlUnlinkNode(element);
@@ -301,10 +303,15 @@ void domain_memory_changed(Domain *domain, uint64_t bytes) {
                         domain->live && domain->live->memory != bytes ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
         if (!document)
                 return;
-        xmlNode *element = xml_ensure_child(xmlDocGetRootElement(document), "currentMemory");
+        /* Also in what an operation at work will make of it. */
+        xmlDoc *documents[] = { document,
+                                domain->operation && domain->operation->change ? domain->operation->change->document : NULL };
         g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, bytes / 1024);
-        xml_set_attribute(element, "unit", "KiB");
-        xmlNodeSetContent(element, (const xmlChar *) text);
+        for (size_t i = 0; i < G_N_ELEMENTS(documents) && documents[i]; i++) {
+                xmlNode *element = xml_ensure_child(xmlDocGetRootElement(documents[i]), "currentMemory");
+                xml_set_attribute(element, "unit", "KiB");
+                xmlNodeSetContent(element, (const xmlChar *) text);
+        }
         take_live(domain, document);
 }
 

@@ -325,8 +325,8 @@ def what_the_driver_cannot_do_yet_is_refused_at_the_start():
         contains(expect("Unsupported", qemu.do, domain, "Start"), *parts)
         assert bus.get(domain, "Domain", "State") == "shutoff"
         qemu.do(domain, "Undefine")
-    domain = qemu.define(qemu.document("later", more="<vcpu cpuset='0'>1</vcpu>"))
-    contains(expect("Unsupported", qemu.do, domain, "Start"), "<vcpu>", "bound")
+    domain = qemu.define(qemu.document("later", more="<vcpu placement='auto'>1</vcpu>"))
+    contains(expect("Unsupported", qemu.do, domain, "Start"), "<vcpu>", "numad")
     qemu.do(domain, "Undefine")
 
 

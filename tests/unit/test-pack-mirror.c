@@ -191,7 +191,7 @@ static void test_introspection_lists_the_nodes_between(void) {
         } cases[] = {
                 { "/", "<node name=\"org\"/>", "virtbus1" },
                 { "/org", "<node name=\"virtbus1\"/>", "<node name=\"t\"" },
-                { "/org/virtbus1", "<node name=\"t\"/>", "domain" },
+                { "/org/virtbus1", "<node name=\"t\"/>", "<node name=\"domain\"" },
                 { "/org/virtbus1/t", "<node name=\"domain\"/>", "<node name=\"a\"" },
                 { "/org/virtbus1/t/domain", "<node name=\"b\"/>", "org.virtbus1.Device" },
                 { "/org/virtbus1/t/domain/a", "org.virtbus1.Device", "<node name" },
