@@ -563,6 +563,12 @@ static void network_interface_set_link(Call *call, Device *self, bool up, sd_bus
 DEVICE_STRING(device, alias, alias)
 DEVICE_STRING(device, kind, kind)
 DEVICE_STRING(device, model, model)
+static const char *disk_get_error(const Device *self) {
+        GHashTable *errors = self->domain->disk_errors;
+        const char *error = errors ? g_hash_table_lookup(errors, self->definition->alias) : NULL;
+        return error ? error : "";
+}
+
 DEVICE_STRING(disk, target, target)
 DEVICE_STRING(disk, bus, bus)
 DEVICE_STRING(disk, type, type)
@@ -705,6 +711,14 @@ void domain_withdraw(Domain *domain) {
 
 void domain_announce(Domain *domain, const int *properties) {
         published_changed(domain->published, &bus_vtable, properties);
+}
+
+void domain_announce_disk_errors(Domain *domain) {
+        for (guint i = 0; i < domain->devices->len; i++) {
+                const Device *device = domain->devices->pdata[i];
+                if (device->device_class == DEVICE_DISK)
+                        published_changed(device->published, &disk_vtable, (const int[]){ DEVICE_DISK_ERROR, -1 });
+        }
 }
 
 void domain_announce_state(Domain *domain, DomainState old) {

@@ -90,6 +90,7 @@ void domain_unref(Domain *domain) {
         }
         g_queue_clear_full(&domain->waiting, (GDestroyNotify) operation_free);
         g_clear_pointer(&domain->statistics, statistics_free);
+        g_clear_pointer(&domain->disk_errors, g_hash_table_unref);
         g_ptr_array_unref(domain->devices);
         g_clear_pointer(&domain->live, definition_unref);
         g_clear_pointer(&domain->persistent, definition_unref);
@@ -260,13 +261,23 @@ static void set_state(Domain *domain, DomainState state, DomainReason reason) {
         if (old == DOMAIN_SHUTOFF)
                 domain->connection->n_active++;
         domain_announce_state(domain, old);
-        domain_save_status(domain);
         observe(domain, NULL);
+        domain_save_status(domain);
+}
+
+static void forget_disk_errors(Domain *domain) {
+        if (!domain->disk_errors)
+                return;
+        g_clear_pointer(&domain->disk_errors, g_hash_table_unref);
+        domain_announce_disk_errors(domain);
 }
 
 void domain_changed(Domain *domain, DomainState state, DomainReason reason) {
-        if (domain->state != DOMAIN_STOPPING && domain->state != DOMAIN_SHUTOFF)
-                set_state(domain, state, reason);
+        if (domain->state == DOMAIN_STOPPING || domain->state == DOMAIN_SHUTOFF)
+                return;
+        if (state == DOMAIN_RUNNING && domain->state != state)
+                forget_disk_errors(domain);
+        set_state(domain, state, reason);
 }
 
 void domain_set_live(Domain *domain, Definition *definition) {
@@ -323,6 +334,13 @@ void domain_vcpus_changed(Domain *domain, uint32_t count) {
         take_live(domain, document);
 }
 
+void domain_disk_failed(Domain *domain, const char *alias, const char *error) {
+        if (!domain->disk_errors)
+                domain->disk_errors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        g_hash_table_insert(domain->disk_errors, g_strdup(alias), (void *) error);
+        domain_announce_disk_errors(domain);
+}
+
 void domain_redefine(Domain *domain, Definition *definition) {
         bool was_persistent = domain->persistent != NULL;
         definition_ref(definition);
@@ -364,6 +382,7 @@ static void end_waiting(Domain *domain) {
 static void off(Domain *domain, DomainReason reason, const GError *error) {
         DomainState old = domain->state;
         end_waiting(domain);
+        forget_disk_errors(domain);
         statistics_collected(domain); /* nobody waits for it any more, nor shows what it used */
         g_clear_pointer(&domain->statistics, statistics_free);
         domain->state = DOMAIN_SHUTOFF;

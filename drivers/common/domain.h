@@ -122,6 +122,7 @@ struct Domain {
         GQueue destroyers;             /* Call: of Destroy, to be answered when it is off */
         void *run;                     /* the hypervisor's own, while active */
         struct Statistics *statistics; /* or NULL */
+        GHashTable *disk_errors;       /* alias -> literal: what its disks have told; or NULL */
 };
 
 Domain *domain_ref(Domain *domain);
@@ -180,6 +181,9 @@ void domain_device_gone(Domain *domain, const char *alias);
 void domain_memory_changed(Domain *domain, uint64_t bytes);
 void domain_vcpus_changed(Domain *domain, uint32_t count);
 
+/* A disk of the running guest has an error: a literal that Device.Disk's property Error knows. They are forgotten when it runs on. */
+void domain_disk_failed(Domain *domain, const char *alias, const char *error);
+
 /* What has changed of all there is to save of a running domain. */
 void domain_save_status(Domain *domain);
 
@@ -194,3 +198,4 @@ void domain_publish_devices(Domain *domain);
 char *domain_device_path(const Domain *domain, const char *alias);
 void domain_announce(Domain *domain, const int *properties);
 void domain_announce_state(Domain *domain, DomainState old);
+void domain_announce_disk_errors(Domain *domain);

@@ -141,21 +141,24 @@ bool capabilities_has_device(const Capabilities *capabilities, const char *drive
 }
 
 bool capabilities_has_kvm(const Capabilities *capabilities) {
-        return json_array(json_member(capabilities->data, "cpus"), "kvm") != NULL;
+        return json_string(json_member(capabilities->data, "cpus"), "kvm") != NULL;
 }
 
-static JsonArray *cpus_of(const Capabilities *capabilities, bool kvm) {
+/* The processor models, as keep_cpus has written them. */
+static GStrv cpus_of(const Capabilities *capabilities, bool kvm) {
         JsonObject *cpus = json_member(capabilities->data, "cpus");
-        JsonArray *found = json_array(cpus, kvm ? "kvm" : "tcg");
-        return found ? found : json_array(cpus, "tcg");
+        const char *found = json_string(cpus, kvm ? "kvm" : "tcg");
+        if (!found)
+                found = json_string(cpus, "tcg");
+        return g_strsplit(found ? found : "", " ", -1);
 }
 
 GPtrArray *capabilities_cpus(const Capabilities *capabilities, bool kvm) {
-        JsonArray *cpus = cpus_of(capabilities, kvm);
-        GPtrArray *names = g_ptr_array_new();
-        for (guint i = 0; cpus && i < json_array_get_length(cpus); i++)
-                if (json_string(object_at(cpus, i), "name"))
-                        g_ptr_array_add(names, (void *) json_string(object_at(cpus, i), "name"));
+        g_auto(GStrv) cpus = cpus_of(capabilities, kvm);
+        GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+        for (char **cpu = cpus; *cpu; cpu++)
+                if (**cpu)
+                        g_ptr_array_add(names, g_strndup(*cpu, strcspn(*cpu, "|")));
         g_ptr_array_add(names, NULL);
         return names;
 }
@@ -241,8 +244,7 @@ static void inquiry_free(Inquiry *inquiry) {
         g_free(inquiry);
 }
 
-/* The plain members of each element of an answer that are kept, and of a processor model whether it lacks nothing here. Every
- * status file has them: they are few. */
+/* The plain members of each element of an answer that are kept. Every status file has them: they are few. */
 static JsonArray *keep(JsonObject *answers, const char *question, const char *const *members) {
         JsonArray *array = json_array(answers, question), *kept = json_array_new();
         for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
@@ -252,12 +254,33 @@ static JsonArray *keep(JsonObject *answers, const char *question, const char *co
                         if (node && JSON_NODE_HOLDS_VALUE(node))
                                 json_object_set_member(copy, *member, json_node_copy(node));
                 }
-                JsonArray *missing = json_array(object, "unavailable-features");
-                if (missing)
-                        json_object_set_boolean_member(copy, "usable", json_array_get_length(missing) == 0);
                 json_array_add_object_element(kept, copy);
         }
         return kept;
+}
+
+/* The processor models as one text: each is its name, '|', '+' where it lacks nothing here or '-' where it does, and '!' where it
+ * is deprecated. */
+#define CPU_USABLE '+'
+#define CPU_UNUSABLE '-'
+#define CPU_DEPRECATED '!'
+
+static char *keep_cpus(JsonObject *answers) {
+        JsonArray *array = json_array(answers, "query-cpu-definitions");
+        g_autoptr(GString) kept = g_string_new(NULL);
+        for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
+                JsonObject *model = object_at(array, i);
+                const char *name = json_string(model, "name");
+                JsonArray *missing = json_array(model, "unavailable-features");
+                if (!name || strpbrk(name, " |"))
+                        continue;
+                g_string_append_printf(kept, "%s%s|", kept->len > 0 ? " " : "", name);
+                if (missing)
+                        g_string_append_c(kept, json_array_get_length(missing) == 0 ? CPU_USABLE : CPU_UNUSABLE);
+                if (json_object_get_boolean_member_with_default(model, "deprecated", FALSE))
+                        g_string_append_c(kept, CPU_DEPRECATED);
+        }
+        return g_string_free(g_steal_pointer(&kept), FALSE);
 }
 
 /* The names as one text with blanks between them: a thousand strings of JSON would cost each start a millisecond. */
@@ -274,7 +297,6 @@ static char *keep_names(JsonObject *answers, const char *question) {
 
 static Capabilities *assemble(Inquiry *inquiry) {
         static const char *const of_machine[] = { "name", "alias", "cpu-max", NULL };
-        static const char *const of_cpu[] = { "name", "deprecated", NULL };
         JsonObject *tcg = inquiry->questions[0].answers, *kvm = inquiry->questions[1].answers;
         JsonObject *version = json_member(json_member(tcg, "query-version"), "qemu"), *cpus = json_object_new();
         gint64 size = 0, time = 0;
@@ -286,10 +308,11 @@ static Capabilities *assemble(Inquiry *inquiry) {
         json_object_set_array_member(data, "machines", keep(tcg, "query-machines", of_machine));
         g_autofree char *devices = keep_names(tcg, "qom-list-types");
         json_add(data, "devices", 's', devices, NULL);
-        json_object_set_array_member(cpus, "tcg", keep(tcg, "query-cpu-definitions", of_cpu));
+        g_autofree char *emulated = keep_cpus(tcg), *accelerated = keep_cpus(kvm);
+        json_add(cpus, "tcg", 's', emulated, NULL);
         JsonObject *has_kvm = json_member(kvm, "query-kvm");
         if (!inquiry->questions[1].failed && has_kvm && json_object_get_boolean_member_with_default(has_kvm, "enabled", FALSE))
-                json_object_set_array_member(cpus, "kvm", keep(kvm, "query-cpu-definitions", of_cpu));
+                json_add(cpus, "kvm", 's', accelerated, NULL);
         json_add(data, "cpus", 'o', cpus, NULL);
         return capabilities_new(data, json_text(data));
 }
@@ -666,24 +689,24 @@ static void add_mode(xmlNode *cpu, const char *name, bool supported) {
 
 static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) {
         xmlNode *cpu = xml_add(root, "cpu", NULL), *custom;
-        JsonArray *cpus = cpus_of(capabilities, kvm);
+        g_auto(GStrv) cpus = cpus_of(capabilities, kvm);
         add_mode(cpu, "host-passthrough", kvm);
         add_mode(cpu, "maximum", true);
         add_mode(cpu, "host-model", true);
         custom = xml_add(cpu, "mode", NULL);
         xml_set_attribute(custom, "name", "custom");
         set_yes(custom, "supported", true);
-        for (guint i = 0; cpus && i < json_array_get_length(cpus); i++) {
-                JsonObject *model = object_at(cpus, i);
-                const char *name = json_string(model, "name");
+        for (char **model = cpus; *model; model++) {
+                const char *flags = strchr(*model, '|');
+                g_autofree char *name = flags ? g_strndup(*model, (gsize) (flags - *model)) : NULL;
                 if (!name || strcmp(name, "host") == 0 || strcmp(name, "max") == 0 || strcmp(name, "base") == 0)
                         continue;
                 xmlNode *element = xml_add(custom, "model", name);
-                if (json_object_has_member(model, "usable"))
-                        set_yes(element, "usable", json_object_get_boolean_member_with_default(model, "usable", FALSE));
+                if (strpbrk(flags, "+-"))
+                        set_yes(element, "usable", strchr(flags, CPU_USABLE));
                 else
                         xml_set_attribute(element, "usable", "unknown");
-                set_yes(element, "deprecated", json_object_get_boolean_member_with_default(model, "deprecated", FALSE));
+                set_yes(element, "deprecated", strchr(flags, CPU_DEPRECATED));
         }
 }
 

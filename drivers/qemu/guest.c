@@ -210,6 +210,19 @@ static void on_port_changed(Guest *guest, JsonObject *arguments) {
                 guest_object_set_connected(guest->object, json_node_get_boolean(open));
 }
 
+/* QEMU names the node, whose name begins with the disk's. */
+static void on_disk_error(Guest *guest, JsonObject *arguments) {
+        const char *node = json_string(arguments, "node-name");
+        JsonNode *full = arguments ? json_object_get_member(arguments, "nospace") : NULL;
+        bool no_space = full && JSON_NODE_HOLDS_VALUE(full) && json_node_get_boolean(full);
+        for (guint i = 0; node && i < guest->domain->live->devices->len; i++) {
+                const DeviceDefinition *device = guest->domain->live->devices->pdata[i];
+                g_autofree char *prefix = command_line_node_prefix(device->alias);
+                if (device->device_class == DEVICE_DISK && g_str_has_prefix(node, prefix))
+                        domain_disk_failed(guest->domain, device->alias, no_space ? "no-space" : "failed");
+        }
+}
+
 static void on_event(void *data, const char *name, JsonObject *arguments) {
         Guest *guest = data;
         static const char *const obeyed[] = { "SHUTDOWN", "RESET", "SUSPEND", "SUSPEND_DISK", NULL };
@@ -234,6 +247,7 @@ static void on_event(void *data, const char *name, JsonObject *arguments) {
         else if (strcmp(name, "GUEST_PANICKED") == 0)
                 domain_guest_event(guest->domain, GUEST_CRASH);
         else if (strcmp(name, "BLOCK_IO_ERROR") == 0) {
+                on_disk_error(guest, arguments);
                 if (g_strcmp0(json_string(arguments, "action"), "stop") == 0)
                         guest->pause_reason = REASON_IO_ERROR;
         } else if (strcmp(name, "STOP") == 0)

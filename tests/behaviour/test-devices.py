@@ -380,6 +380,33 @@ def who_may_not_change_devices_is_refused():
     alice.leave()
 
 
+def a_disk_without_space_stops_the_guest_and_is_told():
+    if not REAL or os.geteuid() != 0:
+        return
+    small = os.path.join(WORK, "small")
+    os.makedirs(small)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "none", small], check=False, capture_output=True).returncode != 0:
+        return
+    path = os.path.join(small, "disk.img")
+    with open(path, "wb") as file:
+        file.truncate(16 << 20)
+    os.chmod(path, 0o666)
+    device = attach(disk("vdj", path))
+    assert bus.get(device, "Device.Disk", "Error") == ""
+    wait_in_guest("[ -b /dev/vda ]")
+    bus.settle()
+    bus.signals.clear()
+    in_guest("(dd if=/dev/zero of=/dev/vda bs=1M count=8 conv=fsync >/dev/null 2>&1 &)")
+    bus.wait_state(state["domain"], "paused")
+    assert bus.get(state["domain"], "Domain", "StateReason") == "io-error" and bus.get(device, "Device.Disk", "Error") == "no-space"
+    subprocess.run(["mount", "-o", "remount,size=32M", small], check=True)
+    hypervisor.do(state["domain"], "Resume")
+    wait_in_guest("! grep -q bs=[1]M /proc/[0-9]*/cmdline 2>/dev/null")  # the writer is done
+    assert bus.get(device, "Device.Disk", "Error") == "" and bus.get(state["domain"], "Domain", "State") == "running"
+    detach(device)
+    subprocess.run(["umount", small], check=True)
+
+
 def the_guest_ends_and_leaves_nothing():
     attach(disk("vdf", image("last.img")))
     hypervisor.do(state["domain"], "Destroy")
