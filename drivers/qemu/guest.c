@@ -654,6 +654,11 @@ static void on_files_opened(void *data, const GError *error) {
 }
 
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
+        if (files->len == 0) { /* nothing to wait for */
+                g_autoptr(GPtrArray) none = files;
+                opened(guest, none, NULL);
+                return;
+        }
         guest->opening = g_new0(Opening, 1);
         *guest->opening = (Opening){
                 .guest = guest, .files = files, .foreign_user = guest->domain->connection->privileged, .opened = opened

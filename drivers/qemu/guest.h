@@ -95,7 +95,8 @@ bool guest_check_monitor(const Domain *domain, GError **error);
 /* Gives QEMU a descriptor; returns the name that commands know it by. */
 char *guest_pass_fd(Guest *guest, int fd);
 
-/* Opens files (which are taken) without waiting; nothing is called where the guest ends before. */
+/* Opens files (which are taken) without waiting; nothing is called where the guest ends before. Where there are none, OPENED is
+ * called before this returns. */
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened);
 
 /* What commands for it are made of. RUNNING as in CommandLineContext. */
