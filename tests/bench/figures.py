@@ -109,6 +109,7 @@ def a_stopped_driver():
 
 def many_domains():
     say(f"{DOMAINS} domains of two devices on disk, to be mirrored")
+    test.do(test.define(test.document("awake")), "Undefine")  # the driver may have gone to sleep while others were measured
     bus.signals.clear()
     folder = f"{ROOT}/test/state/test/domains"
     devices = ("<disk type='file'><source file='/images/disk.qcow2'/><target dev='vda'/></disk>"
