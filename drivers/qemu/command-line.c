@@ -60,8 +60,10 @@ static void build_controllers(Builder *builder, const Part *parts, guint n) {
                         if (builder->live && is_wanted(builder, parts + i))
                                 builder_unsupported(
                                                 builder, builder->root,
-                                                "the machine has no free slot for another device; give its definition another "
-                                                "<controller type='pci' model='pcie-root-port'/>, and start it anew");
+                                                "the running machine has no free slot for this device: it would need another "
+                                                "<controller type='pci' model='%s'/>; add that to its definition and start it "
+                                                "anew, or use a device of another model, such as virtio",
+                                                parts[i].device->model);
                         build_part(builder, parts + i, build_controller);
                         g_hash_table_add(made, GUINT_TO_POINTER(index ? (guint) strtoul(index, NULL, 0) : 0));
                         done[i] = progress = true;
