@@ -616,6 +616,17 @@ static void graphics_open(Call *call, Device *self, sd_bus_message *options) {
                 self->domain->connection->hypervisor->open_graphics(self->domain, self->definition, call);
 }
 
+static void network_interface_get_addresses(Call *call, Device *self, const char *source, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool agent = strcmp(source, "agent") == 0;
+        if (!agent && strcmp(source, "arp") != 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "source is '%.32s'; it must be agent or arp", source);
+        if (error || !options_read(options, &error, NULL) || !check_open(self, &error))
+                call_fail(call, error);
+        else
+                self->domain->connection->hypervisor->get_addresses(self->domain, self->definition, agent, call);
+}
+
 static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         Domain *domain = self->domain;

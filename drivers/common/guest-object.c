@@ -654,6 +654,10 @@ void guest_object_set_connected(GuestObject *object, bool connected) {
         published_changed(object->published, &vtable, (const int[]){ DOMAIN_GUEST_CONNECTED, -1 });
 }
 
+void guest_object_ask(GuestObject *object, const char *command, AgentDone done, void *data) {
+        agent_command(object->agent, command, NULL, AGENT_ANSWER, done, data);
+}
+
 void guest_object_machine_obeys(GuestObject *object) {
         agent_machine_obeys(object->agent);
 }

@@ -20,6 +20,9 @@ GuestObject *guest_object_new(Domain *domain, int fd);
 /* Withdraws it; calls that wait fail with ERROR. */
 void guest_object_free(GuestObject *object, const GError *error);
 
+/* Asks the agent for something that another object tells of. */
+void guest_object_ask(GuestObject *object, const char *command, AgentDone done, void *data);
+
 /* What the machine tells. */
 void guest_object_set_connected(GuestObject *object, bool connected);
 void guest_object_machine_obeys(GuestObject *object);

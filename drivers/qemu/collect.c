@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a guest uses: of its process by /proc, of its taps by netlink, of its disks and its balloon by its monitor. */
+/* What a guest uses, and which addresses it has: of its process by /proc, of its taps by netlink, of its disks and its balloon by its monitor. */
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "addresses.h"
 #include "guest.h"
 #include "network.h"
 #include "statistics.h"
@@ -148,4 +149,15 @@ void collect_statistics(Domain *domain) {
         monitor_command(guest->monitor, "query-blockstats", NULL, -1, on_blocks, guest);
         monitor_command(guest->monitor, "query-balloon", NULL, -1, on_balloon, guest);
         monitor_command(guest->monitor, "query-cpus-fast", NULL, -1, on_processors, guest);
+}
+
+void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call) {
+        const Guest *guest = domain->run;
+        if (agent)
+                addresses_ask_agent(domain, guest->object, device->mac, call);
+        else {
+                GArray *addresses = addresses_new();
+                network_read_neighbours(device->mac, addresses);
+                addresses_reply(call, addresses);
+        }
 }

@@ -147,7 +147,8 @@ void guest_loaded(Guest *guest, const GError *error);
 /* Scripts of a guest: those that run. */
 struct Script *guest_script_new(Guest *guest);
 
-/* collect.c: what a guest uses. */
+/* collect.c: what a guest uses, and which addresses it has. */
+void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
 void collect_statistics(Domain *domain);
 
 /* scope.c */

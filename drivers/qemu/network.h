@@ -12,6 +12,9 @@
  * that is returned, or -1. *ACTUAL is its name, to be freed. */
 int network_open_tap(const char *name, const char *bridge, const char *mac, char **actual, GError **error);
 
+/* Adds the addresses that the kernel knows of the card with this address (addresses.h). */
+void network_read_neighbours(const char *mac, GArray *addresses);
+
 /* What a guest's card has done, as the guest sees it. */
 typedef enum NetworkCounter {
         NETWORK_RX_BYTES,

@@ -192,6 +192,7 @@ const Hypervisor qemu_hypervisor = {
         .reset = guest_reset,
         .dump = dump,
         .collect = collect_statistics,
+        .get_addresses = collect_addresses,
         .save_memory = migration_save,
         .cancel_save = migration_cancel,
         .continue_saved = migration_continue,

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "addresses.h"
 #include "bus.h"
 #include "connection.h"
 #include "device-change.h"
@@ -517,6 +518,18 @@ static void test_collect(Domain *domain) {
         add_timer(domain, &machine->telling, laboratory_of(domain)->delays[TEST_STATISTICS], on_told);
 }
 
+/* A card of a test machine has one address of those that are for documentation, RFC 5737; its agent knows of none. */
+static void test_get_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call) {
+        const Machine *machine = domain->run;
+        if (agent)
+                addresses_ask_agent(domain, machine->object, device->mac, call);
+        else {
+                GArray *addresses = addresses_new();
+                addresses_add(addresses, "192.0.2.1", 0);
+                addresses_reply(call, addresses);
+        }
+}
+
 /* At the machine */
 
 static void test_screenshot(Domain *domain, uint32_t screen, Call *call) {
@@ -801,6 +814,7 @@ const Hypervisor test_hypervisor = {
         .detach = test_detach,
         .update = test_update,
         .resize = test_resize,
+        .get_addresses = test_get_addresses,
         .screenshot = test_screenshot,
         .send_keys = test_send_keys,
         .inject_nmi = test_inject_nmi,

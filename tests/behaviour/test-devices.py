@@ -283,6 +283,34 @@ def other_kinds_can_be_plugged():
         detach(device)
 
 
+def a_cards_addresses_are_told():
+    card = attach("<interface type='user'><mac address='52:54:00:aa:bb:dd'/><model type='virtio'/></interface>")
+
+    def addresses(source, path=card):
+        return bus.call(path, f"{NAME}.Device.NetworkInterface", "GetAddresses", "sa{sv}", source, {})
+    if REAL:
+        wait_in_guest("grep -q 52:54:00:aa:bb:dd /sys/class/net/*/address")
+        in_guest("n=$(basename $(dirname $(grep -l 52:54:00:aa:bb:dd /sys/class/net/*/address))); ip link set $n up; ip addr add 192.0.2.7/24 dev $n; ip addr add 2001:db8::7/64 dev $n")
+        assert {("192.0.2.7", 24), ("2001:db8::7", 64)} <= set(addresses("agent")), addresses("agent")
+        assert addresses("arp") == []
+        if os.geteuid() == 0:  # what the kernel would have learned from a guest that talks
+            subprocess.run(["ip", "tuntap", "add", "dev", "t0", "mode", "tap"], check=True)
+            subprocess.run(["ip", "link", "set", "t0", "up"], check=True)
+            subprocess.run(["ip", "neigh", "add", "192.0.2.9", "lladdr", "52:54:00:aa:bb:dd", "dev", "t0"], check=True)
+            assert addresses("arp") == [("192.0.2.9", 0)], addresses("arp")
+            subprocess.run(["ip", "link", "del", "t0"], check=True)
+    else:
+        assert addresses("agent") == [] and addresses("arp") == [("192.0.2.1", 0)]
+    contains(expect("InvalidArgument", addresses, "oracle"), "oracle", "agent")
+    detach(card)
+    off = hypervisor.define(hypervisor.document("dark", devices="<interface type='user'/>"))
+    contains(expect("OperationInvalid", addresses, "arp", f"{off}/device/net0"), "shutoff")
+    hypervisor.do(off, "Start", paused=True)
+    contains(expect("AgentUnavailable", addresses, "agent", f"{off}/device/net0"), "channel", "arp")
+    hypervisor.do(off, "Destroy")
+    hypervisor.do(off, "Undefine")
+
+
 def what_cannot_be_plugged_changes_nothing():
     before, text = devices(), document()
     faults = [("<disk", "InvalidXML", "disk"), ("<interface/>", "InvalidXML", "type")]
