@@ -343,6 +343,7 @@ static void on_stored(void *data, const GError *error) {
         DeviceChange *change = operation->change;
         g_autoptr(Domain) domain = operation->domain; /* the reference that was held */
         g_autoptr(GError) failure = NULL;
+        change->storing = false;
         change->stored = true;
         domain->writing = false;
         if (!error)
@@ -381,7 +382,7 @@ bool device_change_follow(Operation *operation) {
         }
         if (!change->persistent)
                 return false;
-        domain->writing = true;
+        domain->writing = change->storing = true;
         domain_ref(domain);
         connection_store(domain, change->persistent, on_stored, operation);
         return true;

@@ -38,7 +38,7 @@ struct DeviceChange {
         Definition *persistent; /* as it will be; NULL: stays */
         char *path;             /* ATTACH: the device's object */
         GPtrArray *gone;        /* char *: devices that have left the guest meanwhile */
-        bool stored;
+        bool storing, stored;   /* the definition is being written, has been */
 };
 
 DeviceChange *device_change_new(bool live, bool config);

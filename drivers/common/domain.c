@@ -412,7 +412,7 @@ void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
         g_autoptr(Domain) keep = domain_ref(domain);
         /* One that writes the definition goes on with that. */
         bool saved = domain->operation && saving_is_done(domain->operation);
-        bool writes = domain->operation && domain->operation->change && domain->writing;
+        bool writes = domain->operation && domain->operation->change && domain->operation->change->storing;
         Operation *operation = writes ? NULL : g_steal_pointer(&domain->operation);
         if (domain->state == DOMAIN_STOPPING)
                 reason = domain->stop_reason;

@@ -35,6 +35,15 @@ char *command_line_node_prefix(const char *alias) {
         return g_strdup_printf("n%.*s-", NODE_PREFIX_BYTES_MAX - 2, digest);
 }
 
+int command_line_node_layer(const char *prefix, const char *name) {
+        static const char *const kinds[] = { "-cor", "-format", "-storage", NULL };
+        char *end;
+        if (!g_str_has_prefix(name, prefix) || !g_ascii_isdigit(*(name += strlen(prefix))))
+                return -1;
+        guint64 layer = g_ascii_strtoull(name, &end, 10);
+        return layer < 2 * DISK_LAYERS_OTHER && g_strv_contains(kinds, end) ? (int) layer : -1;
+}
+
 static const char *node_name(Builder *builder, const char *alias, unsigned layer, const char *what) {
         g_autofree char *prefix = command_line_node_prefix(alias);
         return format_text(builder, "%s%u-%s", prefix, builder->context->first_layer + layer, what);

@@ -82,8 +82,10 @@ CommandLine *command_line_build_medium(const CommandLineContext *context, guint 
                                        GError **error);
 CommandLine *command_line_build_limits(const CommandLineContext *context, guint device, GError **error);
 
-/* What the names of the nodes of a disk's images begin with. */
+/* What the names of the nodes of a disk's images begin with; the layer that a node of such a name is of, or -1 where it is not
+ * one of that disk's. */
 char *command_line_node_prefix(const char *alias);
+int command_line_node_layer(const char *prefix, const char *name);
 
 /* For a person to read, and for a shell to run: one option a line. */
 char *command_line_text(const CommandLine *line);

@@ -218,7 +218,7 @@ static void on_disk_error(Guest *guest, JsonObject *arguments) {
         for (guint i = 0; node && i < guest->domain->live->devices->len; i++) {
                 const DeviceDefinition *device = guest->domain->live->devices->pdata[i];
                 g_autofree char *prefix = command_line_node_prefix(device->alias);
-                if (device->device_class == DEVICE_DISK && g_str_has_prefix(node, prefix))
+                if (device->device_class == DEVICE_DISK && command_line_node_layer(prefix, node) >= 0)
                         domain_disk_failed(guest->domain, device->alias, no_space ? "no-space" : "failed");
         }
 }

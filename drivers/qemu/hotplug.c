@@ -242,13 +242,10 @@ static void on_nodes_listed(void *data, JsonObject *answer, const GError *error)
         for (guint i = 0; !error && nodes && i < json_array_get_length(nodes); i++) {
                 JsonNode *node = json_array_get_element(nodes, i);
                 const char *name = JSON_NODE_HOLDS_OBJECT(node) ? json_string(json_node_get_object(node), "node-name") : NULL;
-                if (!name || !g_str_has_prefix(name, cleanup->prefix))
-                        continue;
-                const char *rest = name + strlen(cleanup->prefix);
-                unsigned layer = (unsigned) strtoul(rest, NULL, 10);
+                int layer = name ? command_line_node_layer(cleanup->prefix, name) : -1;
                 bool other_base = (layer >= DISK_LAYERS_OTHER) != (cleanup->first_layer >= DISK_LAYERS_OTHER);
-                if (g_ascii_isdigit(*rest) && !(cleanup->one_base && other_base))
-                        g_ptr_array_add(names, (void *) rest);
+                if (layer >= 0 && !(cleanup->one_base && other_base))
+                        g_ptr_array_add(names, (void *) (name + strlen(cleanup->prefix)));
         }
         g_ptr_array_sort(names, compare_nodes);
         for (guint i = 0; i < names->len; i++) {
@@ -713,7 +710,8 @@ static void on_block_known(void *data, JsonObject *answer, const GError *error) 
                         continue;
                 plugging->drive = g_strdup(name);
                 plugging->old_node = g_strdup(medium);
-                if (medium && g_str_has_prefix(medium, prefix) && strtoul(medium + strlen(prefix), NULL, 10) < DISK_LAYERS_OTHER)
+                int layer = medium ? command_line_node_layer(prefix, medium) : -1;
+                if (layer >= 0 && layer < DISK_LAYERS_OTHER)
                         plugging->first_layer = DISK_LAYERS_OTHER;
         }
         if (!failure && !plugging->drive)
