@@ -13,12 +13,15 @@
 /* Threads for files that may hang: as many guests' images may be on a stalled disk before another guest has to wait. */
 #define WORKER_THREADS 32
 
+/* Threads for clients' pipes. */
+#define CLIENT_THREADS 8
+
 /* A domain file is the document with one processing instruction in front, for what is not the document's. */
 #define INSTRUCTION "virtbus"
 
 bool connection_is_busy(const Connection *connection) {
         return connection->n_active > 0 || store_is_busy(connection->store) || worker_pending(connection->worker) > 0 ||
-               jobs_running() > 0;
+               worker_pending(connection->clients) > 0 || jobs_running() > 0;
 }
 
 Domain *connection_find(Connection *connection, const char *uuid) {
@@ -127,7 +130,8 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         }
         connection->store = store_new(event, state, runtime, error);
         connection->worker = connection->store ? worker_new(event, WORKER_THREADS, error) : NULL;
-        if (!connection->worker || (hypervisor->open && !hypervisor->open(connection, error)))
+        connection->clients = connection->worker ? worker_new(event, CLIENT_THREADS, error) : NULL;
+        if (!connection->clients || (hypervisor->open && !hypervisor->open(connection, error)))
                 return NULL;
         connection_publish(connection);
         store_each_definition(connection->store, load_definition, connection);
@@ -139,6 +143,8 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
 void connection_close(Connection *connection) {
         GHashTableIter iterator;
         void *domain;
+        if (connection->clients)
+                worker_free(g_steal_pointer(&connection->clients));
         if (connection->worker)
                 worker_free(g_steal_pointer(&connection->worker));
         if (connection->store)

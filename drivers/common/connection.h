@@ -13,7 +13,8 @@ struct Connection {
         sd_event *event;
         Objects *objects;
         Store *store;
-        Worker *worker; /* for files that may hang */
+        Worker *worker;  /* for files that may hang */
+        Worker *clients; /* for clients' pipes, which may be slow on purpose: these wait only for each other */
         char *state_directory, *runtime_directory, *log_directory;
         bool privileged; /* runs as root, for all users */
         sd_bus *bus;     /* where other services are asked; NULL: nowhere. Borrowed */

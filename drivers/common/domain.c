@@ -601,6 +601,8 @@ void operation_finish(Operation *operation, const GError *error) {
         if (!error && operation->change && device_change_follow(operation))
                 return;
         domain->operation = NULL;
+        if (error && operation->kind == OPERATION_SAVE)
+                domain_save_status(domain); /* which says no more that it is being saved */
         if (!error)
                 follow_success(operation);
         else if (operation->kind == OPERATION_START)

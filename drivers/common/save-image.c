@@ -2,6 +2,8 @@
 #include "save-image.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,10 +34,23 @@ char *save_compression_program(const char *compression, GError **error) {
         return program;
 }
 
+/* Waits until a pipe's other end has read, or written; files are always ready. */
+static bool wait_for(int fd, short events, GError **error) {
+        struct pollfd one = { .fd = fd, .events = events };
+        int n = poll(&one, 1, SAVE_PATIENCE);
+        if (n < 0 && errno != EINTR)
+                return virtbus_error_set_errno(error, errno, "the saved state cannot be used");
+        return n != 0 || virtbus_error_set(error, VIRTBUS_ERROR_TIMEOUT,
+                                           "the other end of the pipe has done nothing for %d seconds", SAVE_PATIENCE / 1000);
+}
+
 static bool write_all(int fd, const char *data, size_t size, GError **error) {
         while (size > 0) {
-                ssize_t n = write(fd, data, size);
-                if (n < 0 && errno != EINTR)
+                /* Of this much a pipe that is ready takes all without waiting: pipe(7). */
+                if (!wait_for(fd, POLLOUT, error))
+                        return false;
+                ssize_t n = write(fd, data, MIN(size, PIPE_BUF));
+                if (n < 0 && errno != EINTR && errno != EAGAIN)
                         return virtbus_error_set_errno(error, errno, "the saved state cannot be written");
                 data += MAX(n, 0);
                 size -= (size_t) MAX(n, 0);
@@ -45,8 +60,10 @@ static bool write_all(int fd, const char *data, size_t size, GError **error) {
 
 static bool read_all(int fd, char *data, size_t size, GError **error) {
         while (size > 0) {
+                if (!wait_for(fd, POLLIN, error))
+                        return false;
                 ssize_t n = read(fd, data, size);
-                if (n < 0 && errno != EINTR)
+                if (n < 0 && errno != EINTR && errno != EAGAIN)
                         return virtbus_error_set_errno(error, errno, "the saved state cannot be read");
                 if (n == 0)
                         return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,

@@ -12,6 +12,9 @@
 
 #define SAVE_HEADER_BYTES 64
 
+/* How long the other end of a pipe may do nothing while the header is written or read, in milliseconds. */
+#define SAVE_PATIENCE 10000
+
 typedef struct SaveHeader {
         char *xml;
         char *compression; /* one of save_compressions */

@@ -318,7 +318,8 @@ void saving_begin(Operation *operation) {
         /* A successor of this driver removes what is not whole, and lets the guest go on. */
         domain_save_status(domain);
         saving->in_worker = true;
-        worker_run(domain->connection->worker, open_and_write_header, on_begun, saving);
+        worker_run(saving->path ? domain->connection->worker : domain->connection->clients, open_and_write_header, on_begun,
+                   saving);
 }
 
 /* In a worker: makes it durable, and gives it its name. */
@@ -376,7 +377,7 @@ static void conclude(Saving *saving) {
                 return;
         }
         saving->in_worker = true;
-        worker_run(saving->connection->worker, store, on_stored, saving);
+        worker_run(saving->path ? saving->connection->worker : saving->connection->clients, store, on_stored, saving);
 }
 
 static void on_filter_ended(void *data, int status) {
@@ -542,7 +543,7 @@ void restoring_begin(Connection *connection, const char *path, int fd, const cha
                 .call = call,
                 .in_worker = true,
         };
-        worker_run(connection->worker, open_and_read_header, on_header_read, restoring);
+        worker_run(path ? connection->worker : connection->clients, open_and_read_header, on_header_read, restoring);
 }
 
 bool restoring_take(Operation *operation) {

@@ -424,7 +424,9 @@ def a_disk_without_space_stops_the_guest_and_is_told():
     wait_in_guest("[ -b /dev/vda ]")
     bus.settle()
     bus.signals.clear()
-    in_guest("(dd if=/dev/zero of=/dev/vda bs=1M count=8 conv=fsync >/dev/null 2>&1 &)")
+    # It stops when it writes, which may be before its agent has answered.
+    bus.begin(f"{state['domain']}/guest", f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/dd",
+              ["if=/dev/zero", "of=/dev/vda", "bs=1M", "count=8", "conv=fsync"], [], b"", False)
     bus.wait_state(state["domain"], "paused")
     assert bus.get(state["domain"], "Domain", "StateReason") == "io-error" and bus.get(device, "Device.Disk", "Error") == "no-space"
     subprocess.run(["mount", "-o", "remount,size=32M", small], check=True)

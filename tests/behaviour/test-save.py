@@ -294,6 +294,25 @@ def qemu_pid():
     return int(text.split(' pid="')[1].split('"')[0])
 
 
+def a_pipe_that_nobody_serves_is_given_up():
+    if REAL:
+        return  # the same code, which takes its time
+    fresh()
+    reader, writer = os.pipe()
+    results = []
+    bus.connection.call_with_unix_fd_list(NAME, hypervisor.path, f"{NAME}.Connection", "RestoreDomainFromFD", GLib.Variant("(ha{sv})", (0, {})), None, 0, 30000,
+                                          Gio.UnixFDList.new_from_array([reader]), None, lambda c, r: results.append(r))
+    hypervisor.do(state["domain"], "Suspend")  # others are not held up
+    hypervisor.do(state["domain"], "Resume")
+    bus.wait(lambda: results, "the end of its patience")
+    try:
+        bus.connection.call_with_unix_fd_list_finish(results[0])
+        raise AssertionError("it was answered")
+    except GLib.Error as error:
+        contains(str(error), "Error.Timeout", "10 seconds")
+    os.close(writer)
+
+
 def bad_input_is_refused():
     fresh()
     contains(expect("InvalidArgument", save, "relative"), "relative")
