@@ -357,7 +357,9 @@ static bool read_console(const xmlNode *element, DeviceDefinition *device, guint
                                              "udp", "tcp",  "spicevmc", "spiceport", "nmdm", "qemu-vdagent", "dbus",  NULL };
         uint64_t port = index;
         xmlNode *target = xml_child(element, "target");
-        if (!xml_one_of(element, "type", types, error) || !xml_number_attribute(target, "port", 0, DEVICES_MAX, &port, error))
+        bool is_channel = xml_is(element, "channel"); /* whose port, if it has one, is the network's */
+        if (!xml_one_of(element, "type", types, error) ||
+            (!is_channel && !xml_number_attribute(target, "port", 0, DEVICES_MAX, &port, error)))
                 return false;
         device->type = attribute_at(element, "", "type");
         if (!device->type[0])
@@ -367,7 +369,7 @@ static bool read_console(const xmlNode *element, DeviceDefinition *device, guint
         device->name = attribute_at(target, "", "name");
         /* A serial port is one whatever card it sits on; a console's default is the first serial port. */
         device->port = (uint32_t) port;
-        if (xml_is(element, "channel"))
+        if (is_channel)
                 return true;
         if (xml_is(element, "serial") || !device->target[0]) {
                 g_free(device->target);

@@ -394,6 +394,13 @@ def passwords_are_shown_to_those_who_may():
     remove(domain)
 
 
+def a_channels_port_may_be_the_networks():
+    channel = "<channel type='null'><target type='guestfwd' address='10.0.2.1' port='4600'/></channel>"
+    domain = hypervisor.define(hypervisor.document("forwarding", devices=channel))
+    contains(bus.call(f"{domain}/device/channel0", f"{NAME}.Device", "GetXML"), 'port="4600"')
+    remove(domain)
+
+
 def a_connection_tells_what_it_can_do():
     connection = f"{NAME}.Connection"
     kind = {"test": "test", "qemu": "qemu"}[hypervisor.name]
