@@ -283,6 +283,32 @@ def other_kinds_can_be_plugged():
         detach(device)
 
 
+def memory_modules_are_plugged():
+    if not REAL:
+        return
+    first, agent = state["domain"], "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    state["domain"] = hypervisor.define(hypervisor.document("growing", memory=256, kernel=KERNEL, devices=f"<serial type='pty'/>{agent}", more=(
+        "<maxMemory slots='4' unit='MiB'>1024</maxMemory><cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB'/></numa></cpu>")))
+    hypervisor.do(state["domain"], "Start")
+    wait_agent()
+    blocks = "ls -d /sys/devices/system/memory/memory[0-9]* | wc -l"
+    before = in_guest(blocks).strip()
+    module = attach("<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>")
+    assert module.endswith("/dimm0")
+    wait_in_guest(f"[ \"$({blocks})\" -gt {before} ]")
+    detach(module)
+    wait_in_guest(f"[ \"$({blocks})\" = {before} ]")
+    element = "<memory model='virtio-mem'><target><size unit='MiB'>256</size><node>0</node><block unit='MiB'>2</block><requested unit='MiB'>{}</requested></target></memory>"
+    module = attach(element.format(64))
+    update(module, element.format(128))
+    contains(xml_of(module), '<requested unit="MiB">128</requested>')
+    contains(expect("HypervisorFailed", update, module, element.format(512)), "requested-size")
+    contains(xml_of(module), '<requested unit="MiB">128</requested>')
+    hypervisor.do(state["domain"], "Destroy")
+    hypervisor.do(state["domain"], "Undefine")
+    state["domain"] = first
+
+
 def a_cards_addresses_are_told():
     card = attach("<interface type='user'><mac address='52:54:00:aa:bb:dd'/><model type='virtio'/></interface>")
 
