@@ -57,14 +57,12 @@ static void on_interfaces(void *data, JsonNode *answer, const GError *error) {
         else {
                 GArray *addresses = addresses_new();
                 for (guint i = 0; found && i < json_array_get_length(found); i++) {
-                        JsonNode *node = json_array_get_element(found, i);
-                        JsonObject *interface = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                        JsonObject *interface = json_object_at(found, i);
                         const char *mac = json_string(interface, "hardware-address");
                         JsonArray *list = json_array(interface, "ip-addresses");
                         for (guint k = 0;
                              mac && g_ascii_strcasecmp(mac, question->mac) == 0 && list && k < json_array_get_length(list); k++) {
-                                JsonNode *one = json_array_get_element(list, k);
-                                JsonObject *address = JSON_NODE_HOLDS_OBJECT(one) ? json_node_get_object(one) : NULL;
+                                JsonObject *address = json_object_at(list, k);
                                 const char *text = json_string(address, "ip-address");
                                 if (text)
                                         addresses_add(addresses, text,

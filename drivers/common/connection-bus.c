@@ -30,19 +30,6 @@ static void bus_create_domain(Call *call, Connection *self, const char *xml, sd_
                 connection_create(self, xml, paused, call);
 }
 
-static int read_paths(sd_bus_message *message, char ***paths) {
-        g_autoptr(GPtrArray) array = g_ptr_array_new_with_free_func(g_free);
-        const char *path;
-        int r = sd_bus_message_enter_container(message, 'a', "o");
-        while (r >= 0 && (r = sd_bus_message_read_basic(message, 'o', &path)) > 0)
-                g_ptr_array_add(array, g_strdup(path));
-        if (r >= 0)
-                r = sd_bus_message_exit_container(message);
-        g_ptr_array_add(array, NULL);
-        *paths = (char **) g_ptr_array_steal(array, NULL);
-        return r;
-}
-
 static void restore(Call *call, Connection *self, const char *path, int fd, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         const char *xml = NULL;
@@ -72,7 +59,7 @@ static void bus_get_domain_stats(Call *call, Connection *self, sd_bus_message *a
         g_autoptr(GError) error = NULL;
         g_auto(GStrv) paths = NULL, groups = NULL;
         bool active = false;
-        int r = read_paths(arguments, &paths);
+        int r = sd_bus_message_read_strv(arguments, &paths);
         if (r >= 0)
                 r = sd_bus_message_read_strv(arguments, &groups);
         if (r < 0)

@@ -65,8 +65,7 @@ static void load_definition(void *data, const char *uuid, const char *text) {
         for (xmlNode *node = document ? document->children : NULL; node; node = node->next)
                 if (node->type == XML_PI_NODE && xml_is(node, INSTRUCTION)) {
                         sscanf((const char *) node->content, "owner=\"%u\" autostart=\"%3[a-z]\"", &owner, autostart);
-                        xmlUnlinkNode(node);
-                        xmlFreeNode(node);
+                        xml_remove(node);
                         break;
                 }
         bool complete = document && complete_document(connection, document, &error);

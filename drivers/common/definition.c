@@ -543,6 +543,20 @@ xmlNode *definition_next_device(xmlNode *device) {
         return device;
 }
 
+xmlNode *definition_device_element(xmlDoc *document, guint index) {
+        xmlNode *element = definition_first_device(document);
+        while (element && index-- > 0)
+                element = definition_next_device(element);
+        return element;
+}
+
+void definition_set_memory(xmlNode *root, uint64_t bytes) {
+        xmlNode *element = xml_ensure_child(root, "currentMemory");
+        g_autofree char *text = g_strdup_printf("%" PRIu64, bytes / 1024);
+        xml_set_attribute(element, "unit", "KiB");
+        xmlNodeSetContent(element, (const xmlChar *) text);
+}
+
 /* libvirt numbers some kinds by their place, and these by the aliases that were given before. */
 static bool is_numbered_by_alias(const char *prefix) {
         static const char *const prefixes[] = { "net", "hostdev", "redir", "rng", "shmem", "dimm", "nvdimm", NULL };
@@ -635,9 +649,7 @@ char *definition_text(const Definition *definition, bool secrets, uint32_t id) {
 
 char *definition_device_text(const Definition *definition, guint index) {
         g_autoptr(xmlDoc) document = xml_parse(definition->xml, "domain", NULL);
-        xmlNode *element = document ? definition_first_device(document) : NULL;
-        while (element && index-- > 0)
-                element = definition_next_device(element);
+        xmlNode *element = document ? definition_device_element(document, index) : NULL;
         if (!element)
                 return g_strdup("");
         remove_secrets(element);

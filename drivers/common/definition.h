@@ -86,6 +86,12 @@ char *definition_device_text(const Definition *definition, guint index);
 xmlNode *definition_first_device(xmlDoc *document);
 xmlNode *definition_next_device(xmlNode *device);
 
+/* The one of a place among them, or NULL. */
+xmlNode *definition_device_element(xmlDoc *document, guint index);
+
+/* Writes how much memory a domain has now, in bytes. */
+void definition_set_memory(xmlNode *root, uint64_t bytes);
+
 /* Finds a device by its alias, or returns NULL. */
 DeviceDefinition *definition_find_device(const Definition *definition, const char *alias);
 

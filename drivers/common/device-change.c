@@ -41,17 +41,10 @@ void device_change_edit(DeviceChange *change, const char *place, const char *val
 
 /* Documents */
 
-static xmlNode *element_of(xmlDoc *document, guint index) {
-        xmlNode *element = definition_first_device(document);
-        while (element && index-- > 0)
-                element = definition_next_device(element);
-        return element;
-}
-
 xmlNode *device_change_element(xmlDoc *document, const Definition *definition, const char *alias) {
         for (guint i = 0; i < definition->devices->len; i++)
                 if (strcmp(((DeviceDefinition *) definition->devices->pdata[i])->alias, alias) == 0)
-                        return element_of(document, i);
+                        return definition_device_element(document, i);
         return NULL;
 }
 
@@ -85,11 +78,6 @@ static void insert(xmlNode *devices, xmlNode *element) {
                 xmlAddNextSibling(last, element);
         else
                 xmlAddChild(devices, element);
-}
-
-static void remove_element(xmlNode *element) {
-        xmlUnlinkNode(element);
-        xmlFreeNode(element);
 }
 
 /* The element with an address and an alias that the old one has and the new one leaves out. */
@@ -131,7 +119,7 @@ static void edit_element(xmlNode *device, const char *place, const char *value) 
         else if (element)
                 xmlAddChild(device, element);
         if (old)
-                remove_element(old);
+                xml_remove(old);
 }
 
 /* Numbers an element among those of a running guest, whose aliases stay as they are. */
@@ -172,11 +160,8 @@ static bool resize(const Operation *operation, const Definition *base, xmlNode *
         if (change->vcpus > base->max_vcpus)
                 return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                    "%u processors are more than its MaxVCPUs, %u", change->vcpus, base->max_vcpus);
-        if (change->memory > 0) {
-                g_autofree char *element =
-                                g_strdup_printf("<currentMemory unit='KiB'>%" PRIu64 "</currentMemory>", change->memory / 1024);
-                edit_element(root, "currentMemory", element);
-        }
+        if (change->memory > 0)
+                definition_set_memory(root, change->memory);
         if (change->vcpus > 0) {
                 g_autofree char *number = g_strdup_printf("%u", change->vcpus);
                 if (xml_child(root, "vcpus"))
@@ -234,7 +219,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                         return NULL;
                 }
                 if (operation->kind == OPERATION_DETACH) {
-                        remove_element(old);
+                        xml_remove(old);
                         return definition_from_document(document, error);
                 }
                 if (element)
@@ -362,7 +347,7 @@ static void remove_gone(DeviceChange *change) {
                 if (element && !g_ptr_array_find(elements, element, NULL))
                         g_ptr_array_add(elements, element);
         }
-        g_ptr_array_foreach(elements, (GFunc) (void (*)(void)) remove_element, NULL);
+        g_ptr_array_foreach(elements, (GFunc) (void (*)(void)) xml_remove, NULL);
 }
 
 bool device_change_follow(Operation *operation) {

@@ -248,8 +248,12 @@ static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) 
 }
 
 /* Whether the domain is active, and past its start. */
+static bool is_up(const Domain *self) {
+        return domain_is_active(self) && self->state != DOMAIN_STARTING && self->state != DOMAIN_STOPPING;
+}
+
 static bool check_active(const Domain *self, const char *what, GError **error) {
-        if (domain_is_active(self) && self->state != DOMAIN_STARTING && self->state != DOMAIN_STOPPING)
+        if (is_up(self))
                 return true;
         return domain_fail(self, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for %s it must be active",
                            domain_state_name(self->state), what);
@@ -593,7 +597,7 @@ DEVICE_STRING(graphics, socket, source)
 /* Consoles and displays can be opened while the domain is active and past its start. */
 static bool check_open(const Device *self, GError **error) {
         const Domain *domain = self->domain;
-        if (domain_is_active(domain) && domain->state != DOMAIN_STARTING && domain->state != DOMAIN_STOPPING)
+        if (is_up(domain))
                 return true;
         return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; to open its %s '%s' start it first",
                            domain_state_name(domain->state), self->definition->kind, self->definition->alias);

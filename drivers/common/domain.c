@@ -304,8 +304,7 @@ void domain_device_gone(Domain *domain, const char *alias) {
                 g_ptr_array_add(domain->operation->change->gone, g_strdup(alias));
         if (!element)
                 return;
-        xmlUnlinkNode(element);
-        xmlFreeNode(element);
+        xml_remove(element);
         take_live(domain, document);
 }
 
@@ -317,12 +316,8 @@ void domain_memory_changed(Domain *domain, uint64_t bytes) {
         /* Also in what an operation at work will make of it. */
         xmlDoc *documents[] = { document,
                                 domain->operation && domain->operation->change ? domain->operation->change->document : NULL };
-        g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, bytes / 1024);
-        for (size_t i = 0; i < G_N_ELEMENTS(documents) && documents[i]; i++) {
-                xmlNode *element = xml_ensure_child(xmlDocGetRootElement(documents[i]), "currentMemory");
-                xml_set_attribute(element, "unit", "KiB");
-                xmlNodeSetContent(element, (const xmlChar *) text);
-        }
+        for (size_t i = 0; i < G_N_ELEMENTS(documents) && documents[i]; i++)
+                definition_set_memory(xmlDocGetRootElement(documents[i]), bytes);
         take_live(domain, document);
 }
 
@@ -532,27 +527,20 @@ static void run_next(Domain *domain) {
 }
 
 void domain_operate(Domain *domain, Operation template) {
-        if (g_queue_get_length(&domain->waiting) >= OPERATIONS_WAITING_MAX) {
-                g_autoptr(GError) error = NULL;
-                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
-                            "%d operations wait already; call again when some are done", OPERATIONS_WAITING_MAX);
-                if (template.call)
-                        call_fail(template.call, error);
-                if (template.kind == OPERATION_DUMP)
-                        close(template.fd);
-                if (template.change)
-                        device_change_free(template.change);
-                if (template.saving)
-                        saving_free(template.saving);
-                if (template.restoring)
-                        restoring_free(template.restoring);
-                return;
-        }
         Operation *operation = g_new(Operation, 1);
         *operation = template;
         operation->domain = domain;
         if (operation->kind != OPERATION_DUMP)
                 operation->fd = -1;
+        if (g_queue_get_length(&domain->waiting) >= OPERATIONS_WAITING_MAX) {
+                g_autoptr(GError) error = NULL;
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "%d operations wait already; call again when some are done", OPERATIONS_WAITING_MAX);
+                if (operation->call)
+                        call_fail(operation->call, error);
+                operation_free(operation);
+                return;
+        }
         g_queue_push_tail(&domain->waiting, operation);
         run_next(domain);
 }

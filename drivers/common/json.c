@@ -114,3 +114,8 @@ JsonArray *json_array(JsonObject *object, const char *name) {
         JsonNode *node = find(object, name, JSON_NODE_ARRAY);
         return node ? json_node_get_array(node) : NULL;
 }
+
+JsonObject *json_object_at(JsonArray *array, guint index) {
+        JsonNode *node = json_array_get_element(array, index);
+        return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}

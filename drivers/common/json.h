@@ -27,3 +27,6 @@ const char *json_string(JsonObject *object, const char *name);
 gint64 json_int(JsonObject *object, const char *name, gint64 otherwise);
 JsonObject *json_member(JsonObject *object, const char *name);
 JsonArray *json_array(JsonObject *object, const char *name);
+
+/* An element that is an object, or NULL. */
+JsonObject *json_object_at(JsonArray *array, guint index);

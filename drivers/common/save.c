@@ -546,7 +546,7 @@ void restoring_begin(Connection *connection, const char *path, int fd, const cha
         worker_run(path ? connection->worker : connection->clients, open_and_read_header, on_header_read, restoring);
 }
 
-bool restoring_take(Operation *operation) {
+void restoring_take(Operation *operation) {
         Restoring *restoring = operation->restoring;
         Domain *domain = operation->domain;
         restoring->operation = operation;
@@ -555,7 +555,7 @@ bool restoring_take(Operation *operation) {
         domain->live = restoring->definition;
         operation->paused = !restoring_is_running(operation);
         if (restoring->managed || !operation->call)
-                return true;
+                return;
         Call *call = g_steal_pointer(&operation->call);
         operation->job = job_new(domain->connection->objects, domain->connection->hypervisor->connection, "restore",
                                  published_path(domain->published), call->uid, NULL, operation);
@@ -563,7 +563,6 @@ bool restoring_take(Operation *operation) {
                 reply_connection_restore_domain(call, published_path(domain->published), job_path(operation->job));
         else
                 reply_connection_restore_domain_from_fd(call, published_path(domain->published), job_path(operation->job));
-        return true;
 }
 
 static void on_managed_read(void *data, const GError *error) {

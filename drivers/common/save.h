@@ -41,7 +41,7 @@ void restoring_begin(Connection *connection, const char *path, int fd, const cha
 void restoring_begin_managed(Operation *operation);
 
 /* A start that restores begins: its domain gets the saved definition, its call its answer. */
-bool restoring_take(Operation *operation);
+void restoring_take(Operation *operation);
 
 /* Ends a start that still reads its managed save; false where there is none. */
 bool restoring_cancel(Operation *operation);

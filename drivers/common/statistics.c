@@ -212,21 +212,16 @@ void statistics_answer(Connection *connection, char **paths, char **groups, bool
                 .waited = g_hash_table_new(g_direct_hash, g_direct_equal),
                 .groups = g_strdupv(groups),
         };
+        bool only_state = groups[0] && !groups[1] && strcmp(groups[0], "state") == 0;
         /* Those that are asked count before any of them answers. */
-        for (guint i = 0; i < request->domains->len; i++) {
+        for (guint i = 0; hypervisor->collect && !only_state && i < request->domains->len; i++) {
                 Domain *domain = request->domains->pdata[i];
-                if (hypervisor->collect && domain_is_active(domain) && domain->run && !statistics_of(domain)->outstanding) {
+                if (domain_is_active(domain) && domain->run && !statistics_of(domain)->outstanding) {
                         domain->statistics->outstanding = true;
                         g_hash_table_add(request->waited, domain);
                 }
         }
-        bool only_state = request->groups[0] && !request->groups[1] && strcmp(request->groups[0], "state") == 0;
-        if (g_hash_table_size(request->waited) == 0 || only_state) {
-                GHashTableIter iterator;
-                void *domain;
-                g_hash_table_iter_init(&iterator, request->waited);
-                while (g_hash_table_iter_next(&iterator, &domain, NULL))
-                        ((Domain *) domain)->statistics->outstanding = false;
+        if (g_hash_table_size(request->waited) == 0) {
                 answer(request);
                 return;
         }

@@ -223,3 +223,8 @@ uint64_t xml_unit(const char *name) {
                         return units[i].bytes;
         return 0;
 }
+
+void xml_remove(xmlNode *element) {
+        xmlUnlinkNode(element);
+        xmlFreeNode(element);
+}

@@ -62,5 +62,8 @@ void xml_set_number(xmlNode *element, const char *name, int64_t number);
 xmlNode *xml_add(xmlNode *element, const char *name, const char *text);
 xmlNode *xml_ensure_child(xmlNode *element, const char *name);
 
+/* Takes an element out of its document, and frees it. */
+void xml_remove(xmlNode *element);
+
 /* The bytes of a unit of sizes ("KiB", "MB", ...), 0 where there is no such unit. */
 uint64_t xml_unit(const char *name);

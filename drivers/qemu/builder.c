@@ -300,15 +300,11 @@ static JsonObject *socket_address(JsonObject *options) {
 
 static JsonObject *chardev_data(JsonObject *options, const char **type) {
         static const struct {
-                const char *backend, *type, *from, *to;
+                const char *backend, *from, *to;
         } members[] = {
-                { "file", "file", "path", "out" },
-                { "serial", "serial", "path", "device" },
-                { "parallel", "parallel", "path", "device" },
-                { "pipe", "pipe", "path", "device" },
-                { "spicevmc", "spicevmc", "name", "type" },
-                { "spiceport", "spiceport", "name", "fqdn" },
-                { "dbus", "dbus", "name", "name" },
+                { "file", "path", "out" },    { "serial", "path", "device" }, { "parallel", "path", "device" },
+                { "pipe", "path", "device" }, { "spicevmc", "name", "type" }, { "spiceport", "name", "fqdn" },
+                { "dbus", "name", "name" },
         };
         static const char *const same[] = {
                 "append", "mouse", "clipboard", "wait", "telnet", "reconnect", "logfile", "logappend"
@@ -364,6 +360,12 @@ void add_options(Builder *builder, const char *option, JsonObject *object) {
         json_object_unref(object);
 }
 
+MonitorRequest *monitor_request_new(const char *name, JsonObject *arguments, int fd) {
+        MonitorRequest *request = g_new0(MonitorRequest, 1);
+        *request = (MonitorRequest){ .name = g_strdup(name), .arguments = arguments, .fd = fd };
+        return request;
+}
+
 void monitor_request_free(MonitorRequest *request) {
         g_free(request->name);
         json_object_unref(request->arguments);
@@ -372,9 +374,7 @@ void monitor_request_free(MonitorRequest *request) {
 }
 
 void add_command_with_fd(Builder *builder, const char *name, JsonObject *arguments, int fd) {
-        MonitorRequest *request = g_new0(MonitorRequest, 1);
-        *request = (MonitorRequest){ .name = g_strdup(name), .arguments = arguments, .fd = fd };
-        g_ptr_array_add(builder->line->commands, request);
+        g_ptr_array_add(builder->line->commands, monitor_request_new(name, arguments, fd));
 }
 
 void add_command(Builder *builder, const char *name, JsonObject *arguments) {

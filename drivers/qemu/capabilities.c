@@ -108,15 +108,10 @@ const char *capabilities_version(const Capabilities *capabilities) {
         return json_string(capabilities->data, "version");
 }
 
-static JsonObject *object_at(JsonArray *array, guint i) {
-        JsonNode *node = json_array_get_element(array, i);
-        return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
-
 static JsonObject *find_machine(const Capabilities *capabilities, const char *name) {
         JsonArray *machines = json_array(capabilities->data, "machines");
         for (guint i = 0; i < json_array_get_length(machines); i++) {
-                JsonObject *machine = object_at(machines, i);
+                JsonObject *machine = json_object_at(machines, i);
                 if (g_strcmp0(json_string(machine, "name"), name) == 0 || g_strcmp0(json_string(machine, "alias"), name) == 0)
                         return machine;
         }
@@ -248,7 +243,7 @@ static void inquiry_free(Inquiry *inquiry) {
 static JsonArray *keep(JsonObject *answers, const char *question, const char *const *members) {
         JsonArray *array = json_array(answers, question), *kept = json_array_new();
         for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
-                JsonObject *object = object_at(array, i), *copy = json_object_new();
+                JsonObject *object = json_object_at(array, i), *copy = json_object_new();
                 for (const char *const *member = members; *member; member++) {
                         JsonNode *node = object ? json_object_get_member(object, *member) : NULL;
                         if (node && JSON_NODE_HOLDS_VALUE(node))
@@ -269,7 +264,7 @@ static char *keep_cpus(JsonObject *answers) {
         JsonArray *array = json_array(answers, "query-cpu-definitions");
         g_autoptr(GString) kept = g_string_new(NULL);
         for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
-                JsonObject *model = object_at(array, i);
+                JsonObject *model = json_object_at(array, i);
                 const char *name = json_string(model, "name");
                 JsonArray *missing = json_array(model, "unavailable-features");
                 if (!name || strpbrk(name, " |"))
@@ -288,7 +283,7 @@ static char *keep_names(JsonObject *answers, const char *question) {
         JsonArray *array = json_array(answers, question);
         g_autoptr(GString) kept = g_string_new(NULL);
         for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
-                const char *name = json_string(object_at(array, i), "name");
+                const char *name = json_string(json_object_at(array, i), "name");
                 if (name && !strchr(name, ' '))
                         g_string_append_printf(kept, "%s%s", kept->len > 0 ? " " : "", name);
         }
@@ -576,7 +571,7 @@ static void add_guest(xmlNode *root, const Capabilities *capabilities, const cha
         xml_add(arch, "wordsize", is_32_bit(capabilities) ? "32" : "64");
         xml_add(arch, "emulator", emulator);
         for (guint i = 0; i < json_array_get_length(machines); i++) {
-                JsonObject *machine = object_at(machines, i);
+                JsonObject *machine = json_object_at(machines, i);
                 const char *names[] = { json_string(machine, "name"), json_string(machine, "alias") };
                 for (size_t which = 0; which < G_N_ELEMENTS(names) && names[0] && strcmp(names[0], "none") != 0; which++) {
                         if (!names[which])

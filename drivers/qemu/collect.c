@@ -94,9 +94,7 @@ static void on_blocks(void *data, JsonObject *answer, const GError *error) {
         Domain *domain = guest->domain;
         JsonArray *blocks = json_array(answer, "return");
         for (guint i = 0; !error && blocks && i < json_array_get_length(blocks); i++) {
-                JsonNode *node = json_array_get_element(blocks, i);
-                JsonObject *block = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL,
-                           *stats = json_member(block, "stats");
+                JsonObject *block = json_object_at(blocks, i), *stats = json_member(block, "stats");
                 const char *name = json_string(block, "qdev");
                 const DeviceDefinition *disk = name && stats ? find_disk(domain, name) : NULL;
                 if (!disk)
@@ -123,8 +121,7 @@ static void on_processors(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         JsonArray *processors = json_array(answer, "return");
         for (guint i = 0; !error && guest->process && processors && i < json_array_get_length(processors); i++) {
-                JsonNode *node = json_array_get_element(processors, i);
-                JsonObject *processor = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                JsonObject *processor = json_object_at(processors, i);
                 gint64 index = json_int(processor, "cpu-index", -1), thread = json_int(processor, "thread-id", 0);
                 uint64_t user, system;
                 g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/stat", process_pid(guest->process), (int) thread),

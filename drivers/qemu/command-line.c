@@ -178,15 +178,8 @@ typedef enum Extent {
         LIMITS,     /* its limits */
 } Extent;
 
-static xmlNode *device_at(xmlDoc *document, guint index) {
-        xmlNode *element = definition_first_device(document);
-        while (index-- > 0)
-                element = definition_next_device(element);
-        return element;
-}
-
 static void build_disk_part(Builder *builder, Extent extent, guint device, char **node) {
-        xmlNode *element = device_at(builder->context->document, device);
+        xmlNode *element = definition_device_element(builder->context->document, device);
         const DeviceDefinition *part = builder->definition->devices->pdata[device];
         builder->at = element;
         builder->alias = part->alias;
@@ -439,6 +432,6 @@ GPtrArray *command_line_plan(const CommandLineContext *context) {
 
 GPtrArray *command_line_plan_medium(const CommandLineContext *context, guint device) {
         GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
-        plan_of_device(files, device_at(context->document, device), context->definition->devices->pdata[device]);
+        plan_of_device(files, definition_device_element(context->document, device), context->definition->devices->pdata[device]);
         return files;
 }

@@ -35,6 +35,8 @@ typedef struct MonitorRequest {
         int fd; /* passed along, owned here; or -1 */
 } MonitorRequest;
 
+/* ARGUMENTS and FD are taken. */
+MonitorRequest *monitor_request_new(const char *name, JsonObject *arguments, int fd);
 void monitor_request_free(MonitorRequest *request);
 
 typedef struct CommandLine {

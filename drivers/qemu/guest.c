@@ -389,8 +389,7 @@ static void set_live(Guest *guest) {
 void guest_take_terminals(Guest *guest, JsonObject *answer) {
         JsonArray *chardevs = json_array(answer, "return");
         for (guint i = 0; chardevs && i < json_array_get_length(chardevs); i++) {
-                JsonNode *node = json_array_get_element(chardevs, i);
-                JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                JsonObject *chardev = json_object_at(chardevs, i);
                 const char *label = json_string(chardev, "label"), *file = json_string(chardev, "filename");
                 /* Only the kernel's terminals: a QEMU that names another file will not have it opened. */
                 if (label && g_str_has_prefix(label, "char") && file && g_str_has_prefix(file, "pty:/dev/pts/") &&
@@ -497,8 +496,7 @@ static void on_ports_known(void *data, JsonObject *answer, const GError *error) 
         Guest *guest = data;
         JsonArray *chardevs = json_array(answer, "return");
         for (guint i = 0; !error && chardevs && i < json_array_get_length(chardevs); i++) {
-                JsonNode *node = json_array_get_element(chardevs, i);
-                JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                JsonObject *chardev = json_object_at(chardevs, i);
                 const char *label = json_string(chardev, "label");
                 JsonNode *open = chardev ? json_object_get_member(chardev, "frontend-open") : NULL;
                 if (label && g_str_has_prefix(label, "char") && g_strcmp0(label + strlen("char"), guest->agent_alias) == 0 &&

@@ -97,8 +97,7 @@ static void add_console_twins(xmlNode *devices) {
                 xmlNodeSetName(serial, (const xmlChar *) "serial");
                 xmlNode *alias = xml_child(serial, "alias");
                 if (alias) {
-                        xmlUnlinkNode(alias);
-                        xmlFreeNode(alias);
+                        xml_remove(alias);
                 }
                 xmlNode *its_target = xml_ensure_child(serial, "target");
                 xml_set_attribute(its_target, "type", "isa-serial");
@@ -321,8 +320,7 @@ static bool place_drives(xmlNode *devices, GError **error) {
                                 place = drive_place(host, "scsi");
                                 if (g_hash_table_contains(taken, place)) {
                                         xmlNode *address = xml_child(host, "address");
-                                        xmlUnlinkNode(address);
-                                        xmlFreeNode(address);
+                                        xml_remove(address);
                                         g_clear_pointer(&place, g_free);
                                 }
                         }

@@ -100,11 +100,8 @@ static Plugging *begin(Operation *operation) {
 static unsigned last_fdset(JsonObject *answer) {
         JsonArray *sets = json_array(answer, "return");
         gint64 last = 0;
-        for (guint i = 0; sets && i < json_array_get_length(sets); i++) {
-                JsonNode *node = json_array_get_element(sets, i);
-                if (JSON_NODE_HOLDS_OBJECT(node))
-                        last = MAX(last, json_int(json_node_get_object(node), "fdset-id", 0));
-        }
+        for (guint i = 0; sets && i < json_array_get_length(sets); i++)
+                last = MAX(last, json_int(json_object_at(sets, i), "fdset-id", 0));
         return (unsigned) CLAMP(last, 0, G_MAXINT32);
 }
 
@@ -212,8 +209,7 @@ static void on_fdsets_listed(void *data, JsonObject *answer, const GError *error
         Cleanup *cleanup = data;
         JsonArray *sets = json_array(answer, "return");
         for (guint i = 0; !error && sets && i < json_array_get_length(sets); i++) {
-                JsonNode *node = json_array_get_element(sets, i);
-                JsonObject *set = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                JsonObject *set = json_object_at(sets, i);
                 JsonArray *fds = json_array(set, "fds");
                 JsonNode *first = fds && json_array_get_length(fds) > 0 ? json_array_get_element(fds, 0) : NULL;
                 const char *whose = first && JSON_NODE_HOLDS_OBJECT(first) ? json_string(json_node_get_object(first), "opaque")
@@ -240,8 +236,7 @@ static void on_nodes_listed(void *data, JsonObject *answer, const GError *error)
         JsonArray *nodes = json_array(answer, "return");
         g_autoptr(GPtrArray) names = g_ptr_array_new();
         for (guint i = 0; !error && nodes && i < json_array_get_length(nodes); i++) {
-                JsonNode *node = json_array_get_element(nodes, i);
-                const char *name = JSON_NODE_HOLDS_OBJECT(node) ? json_string(json_node_get_object(node), "node-name") : NULL;
+                const char *name = json_string(json_object_at(nodes, i), "node-name");
                 int layer = name ? command_line_node_layer(cleanup->prefix, name) : -1;
                 bool other_base = (layer >= DISK_LAYERS_OTHER) != (cleanup->first_layer >= DISK_LAYERS_OTHER);
                 if (layer >= 0 && !(cleanup->one_base && other_base))
@@ -279,8 +274,7 @@ static void remove_back_ends(Cleanup *cleanup) {
         xmlNode *element = rest ? device_change_element(rest, live, cleanup->alias) : NULL;
         if (!document || !element)
                 return;
-        xmlUnlinkNode(element);
-        xmlFreeNode(element);
+        xml_remove(element);
         g_autoptr(Definition) without = definition_from_document(rest, NULL);
         if (!without)
                 return;
@@ -344,11 +338,9 @@ static void on_half_removed(void *data, JsonObject *answer, const GError *error)
 
 /* Whether QEMU has a device of that name. */
 static bool is_listed(JsonArray *properties, const char *alias) {
-        for (guint i = 0; properties && i < json_array_get_length(properties); i++) {
-                JsonNode *node = json_array_get_element(properties, i);
-                if (JSON_NODE_HOLDS_OBJECT(node) && g_strcmp0(json_string(json_node_get_object(node), "name"), alias) == 0)
+        for (guint i = 0; properties && i < json_array_get_length(properties); i++)
+                if (g_strcmp0(json_string(json_object_at(properties, i), "name"), alias) == 0)
                         return true;
-        }
         return false;
 }
 
@@ -489,8 +481,7 @@ static void strip(xmlNode *element, const char *part) {
         if (attribute)
                 xmlRemoveProp(attribute);
         if (child) {
-                xmlUnlinkNode(child);
-                xmlFreeNode(child);
+                xml_remove(child);
         }
 }
 
@@ -703,8 +694,7 @@ static void on_block_known(void *data, JsonObject *answer, const GError *error) 
         g_autofree char *part = g_strdup_printf("/%s/", alias), *prefix = command_line_node_prefix(alias);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         for (guint i = 0; drives && i < json_array_get_length(drives); i++) {
-                JsonNode *node = json_array_get_element(drives, i);
-                JsonObject *drive = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                JsonObject *drive = json_object_at(drives, i);
                 const char *name = json_string(drive, "qdev"), *medium = json_string(json_member(drive, "inserted"), "node-name");
                 if (!name || (strcmp(name, alias) != 0 && !strstr(name, part)))
                         continue;
@@ -792,8 +782,7 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
         guint length = !failure && places ? json_array_get_length(places) : 0;
         for (guint i = 0; i < length && n < left; i++) {
                 guint number = wanted > has ? length - 1 - i : i;
-                JsonNode *node = json_array_get_element(places, number);
-                JsonObject *place = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                JsonObject *place = json_object_at(places, number);
                 const char *taken = json_string(place, "qom-path"), *type = json_string(place, "type");
                 JsonObject *properties = json_member(place, "props");
                 g_autofree char *id = g_strdup_printf("vcpu%u", length - 1 - number);
@@ -866,10 +855,7 @@ void hotplug_resize(Operation *operation) {
                 return;
         }
         /* How much it has, QEMU tells when it changes. */
-        xmlNode *current = xml_ensure_child(xmlDocGetRootElement(change->document), "currentMemory");
-        g_autofree char *text = g_strdup_printf("%" PRIu64, guest->domain->live->memory / 1024);
-        xml_set_attribute(current, "unit", "KiB");
-        xmlNodeSetContent(current, (const xmlChar *) text);
+        definition_set_memory(xmlDocGetRootElement(change->document), guest->domain->live->memory);
         monitor_command(guest->monitor, "balloon", json_make("value", 'i', (gint64) change->memory, NULL), -1, on_ballooned,
                         guest);
 }

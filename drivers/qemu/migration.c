@@ -31,11 +31,7 @@ static JsonObject *capabilities(void) {
 }
 
 static void add_fd(Script *script, int fd, const char *name) {
-        MonitorRequest *request = g_new0(MonitorRequest, 1);
-        *request = (MonitorRequest){ .name = g_strdup("getfd"),
-                                     .arguments = json_make("fdname", 's', name, NULL),
-                                     .fd = fcntl(fd, F_DUPFD_CLOEXEC, 3) };
-        script_add(script, request);
+        script_add(script, monitor_request_new("getfd", json_make("fdname", 's', name, NULL), fcntl(fd, F_DUPFD_CLOEXEC, 3)));
 }
 
 /* Going on */

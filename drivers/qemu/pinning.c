@@ -69,8 +69,7 @@ bool pinning_apply(const Guest *guest, xmlDoc *document, JsonObject *processors,
                 if (!set_affinity(guest, "the emulator", (pid_t) atoi(name), emulator, error))
                         return false;
         for (guint i = 0; array && i < json_array_get_length(array); i++) {
-                JsonNode *node = json_array_get_element(array, i);
-                JsonObject *processor = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+                JsonObject *processor = json_object_at(array, i);
                 gint64 index = json_int(processor, "cpu-index", -1), thread = json_int(processor, "thread-id", 0);
                 g_autofree char *set = vcpu_set(root, index), *what = g_strdup_printf("processor %d", (int) index),
                                 *task = g_strdup_printf("%s/%d", tasks, (int) thread);

@@ -38,30 +38,24 @@ void script_free(Script *script) {
         g_free(script);
 }
 
-static MonitorRequest *request_new(const char *name, JsonObject *arguments) {
-        MonitorRequest *request = g_new0(MonitorRequest, 1);
-        *request = (MonitorRequest){ .name = g_strdup(name), .arguments = arguments, .fd = -1 };
-        return request;
-}
-
 MonitorRequest *script_undo_of(const MonitorRequest *request) {
         static const struct {
-                const char *name, *member, *undo, *undo_member;
+                const char *name, *undo, *member;
         } pairs[] = {
-                { "blockdev-add", "node-name", "blockdev-del", "node-name" },
-                { "object-add", "id", "object-del", "id" },
-                { "netdev_add", "id", "netdev_del", "id" },
-                { "chardev-add", "id", "chardev-remove", "id" },
-                { "add-fd", "fdset-id", "remove-fd", "fdset-id" },
-                { "getfd", "fdname", "closefd", "fdname" },
-                { "device_add", "id", "device_del", "id" },
+                { "blockdev-add", "blockdev-del", "node-name" },
+                { "object-add", "object-del", "id" },
+                { "netdev_add", "netdev_del", "id" },
+                { "chardev-add", "chardev-remove", "id" },
+                { "add-fd", "remove-fd", "fdset-id" },
+                { "getfd", "closefd", "fdname" },
+                { "device_add", "device_del", "id" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
                 if (strcmp(request->name, pairs[i].name) == 0) {
                         JsonObject *arguments = json_object_new();
-                        json_object_set_member(arguments, pairs[i].undo_member,
+                        json_object_set_member(arguments, pairs[i].member,
                                                json_node_copy(json_object_get_member(request->arguments, pairs[i].member)));
-                        return request_new(pairs[i].undo, arguments);
+                        return monitor_request_new(pairs[i].undo, arguments, -1);
                 }
         return NULL;
 }
@@ -73,12 +67,12 @@ void script_add(Script *script, MonitorRequest *request) {
 }
 
 void script_add_command(Script *script, const char *name, JsonObject *arguments) {
-        script_add(script, request_new(name, arguments ? arguments : json_object_new()));
+        script_add(script, monitor_request_new(name, arguments ? arguments : json_object_new(), -1));
 }
 
 void script_undo_by(Script *script, const char *name, JsonObject *arguments) {
         Step *step = script->steps->pdata[script->steps->len - 1];
-        step->undo = request_new(name, arguments);
+        step->undo = monitor_request_new(name, arguments, -1);
 }
 
 void script_ignore_errors(Script *script) {
