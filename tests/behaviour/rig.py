@@ -173,6 +173,24 @@ class Hypervisor:
     def state(self, domain):
         return self.bus.get(domain, "Domain", "State")
 
+    def wait_agent(self, domain):
+        """Waits until the agent in a guest has opened its channel."""
+        self.bus.wait(lambda: self.bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent")
+
+    def in_guest(self, domain, command):
+        """Runs a command of a guest's shell; returns what it says."""
+        guest = f"{domain}/guest"
+        pid = self.bus.call(guest, f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", command], ["PATH=/bin:/sbin"], b"", True)
+        status = (False,)
+        while not status[0]:
+            status = self.bus.call(guest, f"{NAME}.Domain.Guest", "GetExecStatus", "x", pid)
+        return bytes(status[3]).decode()
+
+    def pid_of(self, domain):
+        """The process of a running guest of QEMU's."""
+        status = f"{ROOT}/qemu/run/qemu/domains/{self.bus.get(domain, 'Domain', 'UUID')}.xml"
+        return int(open(status, encoding="utf-8").read().split(' pid="')[1].split('"')[0])
+
     def kill_driver(self):
         """Kills the driver, and waits until virtbusd has seen that and attached its successor."""
         def states():
@@ -185,6 +203,12 @@ class Hypervisor:
         self.bus.wait(lambda: any(state != "attached" for state in states()[seen:]), "the end of the driver")
         # One that ends soon after it was attached is started again only when it is needed; these tests are that quick.
         expect("NoSuchDomain", self.bus.call, self.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
+
+
+def kernel(folder, more=""):
+    """What a document's <os> has for the guest that tests/guest/build-guest has put into a folder."""
+    folder = os.path.abspath(folder)
+    return f"<kernel>{folder}/vmlinuz</kernel><initrd>{folder}/guest.cpio.gz</initrd><cmdline>console=ttyS0 {more}quiet</cmdline>"
 
 
 def variants(options):

@@ -13,16 +13,13 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 
-from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, read_until, run, variants
+from rig import NAME, Bus, Hypervisor, User, contains, expect, kernel, read_until, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
 REAL = hypervisor.name == "qemu"
 state = {}
-KERNEL = ""
-if REAL:
-    GUEST = os.path.abspath(sys.argv[2])
-    KERNEL = f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd><cmdline>console=ttyS0 console=tty0 quiet nokaslr</cmdline>"
+KERNEL = kernel(sys.argv[2], "console=tty0 nokaslr ") if REAL else ""
 
 
 def do(member, signature="", *arguments, domain=None):
@@ -40,17 +37,11 @@ def open_fd(path, interface, member, signature, *arguments):
 
 
 def ask_guest(command):
-    guest = f"{state['domain']}/guest"
-    pid = bus.call(guest, f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", command], ["PATH=/bin:/sbin"], b"", True)
-    status = (False,)
-    while not status[0]:
-        status = bus.call(guest, f"{NAME}.Domain.Guest", "GetExecStatus", "x", pid)
-    return bytes(status[3]).decode()
+    return hypervisor.in_guest(state["domain"], command)
 
 
 def wait_agent():
-    domain = state["domain"]
-    bus.wait(lambda: bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent")
+    hypervisor.wait_agent(state["domain"])
 
 
 def a_guest_runs():
@@ -190,8 +181,7 @@ def its_threads_and_limits_are_set():
     cpus = sorted(os.sched_getaffinity(0))
 
     def threads():
-        text = open(f"{ROOT}/qemu/run/qemu/domains/{get('UUID')}.xml", encoding="utf-8").read()
-        pid = int(text.split(' pid="')[1].split('"')[0])
+        pid = hypervisor.pid_of(state["domain"])
         return {open(f"/proc/{pid}/task/{t}/comm", encoding="utf-8").read().strip(): os.sched_getaffinity(int(t)) for t in os.listdir(f"/proc/{pid}/task")}
     last = cpus[-1]
     do("PinVCPU", "usa{sv}", 0, str(last), {})

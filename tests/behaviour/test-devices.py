@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 
-from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, run, variants
+from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, kernel, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -22,10 +22,7 @@ WORK = os.path.join(ROOT, "images")
 os.makedirs(WORK, exist_ok=True)
 os.chmod(WORK, 0o755)
 state = {}
-KERNEL = ""
-if REAL:
-    GUEST = os.path.abspath(sys.argv[2])
-    KERNEL = f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd><cmdline>console=ttyS0 quiet</cmdline>"
+KERNEL = kernel(sys.argv[2]) if REAL else ""
 
 
 def image(name, megabytes=8, form="raw"):
@@ -63,13 +60,7 @@ def document(domain=None, **options):
 
 
 def in_guest(command):
-    """Runs a command of the guest's shell; returns what it says."""
-    guest = f"{state['domain']}/guest"
-    pid = bus.call(guest, f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", command], ["PATH=/bin:/sbin"], b"", True)
-    status = (False,)
-    while not status[0]:
-        status = bus.call(guest, f"{NAME}.Domain.Guest", "GetExecStatus", "x", pid)
-    return bytes(status[3]).decode()
+    return hypervisor.in_guest(state["domain"], command)
 
 
 def wait_in_guest(command):
@@ -78,15 +69,12 @@ def wait_in_guest(command):
 
 
 def wait_agent():
-    domain = state["domain"]
-    bus.wait(lambda: bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent")
+    hypervisor.wait_agent(state["domain"])
 
 
 def open_files():
     """What QEMU has open below our folder."""
-    identifier = bus.get(state["domain"], "Domain", "UUID")
-    text = open(f"{ROOT}/qemu/run/qemu/domains/{identifier}.xml", encoding="utf-8").read()
-    pid = text.split(' pid="')[1].split('"')[0]
+    pid = hypervisor.pid_of(state["domain"])
     links = []
     for name in os.listdir(f"/proc/{pid}/fd"):
         try:

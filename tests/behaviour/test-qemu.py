@@ -43,9 +43,7 @@ def boot(domain):
     return fd
 
 
-def pid_of(domain):
-    uuid = bus.get(domain, "Domain", "UUID")
-    return int(re.search(r' pid="(\d+)"', open(f"{ROOT}/qemu/run/qemu/domains/{uuid}.xml", encoding="utf-8").read()).group(1))
+pid_of = qemu.pid_of
 
 
 def image(name, *arguments, format="qcow2", size="16M"):

@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import Gio, GLib
 
-from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, run, variants
+from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, kernel, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -24,10 +24,7 @@ REAL = hypervisor.name == "qemu"
 WORK = os.path.join(ROOT, "saves")
 os.makedirs(WORK, exist_ok=True)
 state = {}
-KERNEL = ""
-if REAL:
-    GUEST = os.path.abspath(sys.argv[2])
-    KERNEL = f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd><cmdline>console=ttyS0 quiet</cmdline>"
+KERNEL = kernel(sys.argv[2]) if REAL else ""
 
 
 def do(member, signature="", *arguments, fds=None):
@@ -58,17 +55,11 @@ def fails(job, name, *parts):
 
 
 def wait_agent():
-    domain = state["domain"]
-    bus.wait(lambda: bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent")
+    hypervisor.wait_agent(state["domain"])
 
 
 def ask_guest(command):
-    guest = f"{state['domain']}/guest"
-    pid = bus.call(guest, f"{NAME}.Domain.Guest", "Exec", "sasasayb", "/bin/sh", ["-c", command], ["PATH=/bin:/sbin"], b"", True)
-    status = (False,)
-    while not status[0]:
-        status = bus.call(guest, f"{NAME}.Domain.Guest", "GetExecStatus", "x", pid)
-    return bytes(status[3]).decode().strip()
+    return hypervisor.in_guest(state["domain"], command).strip()
 
 
 def remember(word):
@@ -277,21 +268,16 @@ def a_killed_driver_leaves_the_guest_running_and_no_file():
         bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "save", 10**9)
     fresh()
     if REAL:  # slow enough to be met in the middle
-        os.kill(qemu_pid(), signal.SIGSTOP)
+        os.kill(hypervisor.pid_of(state["domain"]), signal.SIGSTOP)
     save(f"{WORK}/half")
     bus.wait(lambda: [f for f in os.listdir(WORK) if f.startswith("half.")], "the file")
     if REAL:
         os.kill(bus.driver("QEMU"), signal.SIGSTOP)
-        os.kill(qemu_pid(), signal.SIGCONT)
+        os.kill(hypervisor.pid_of(state["domain"]), signal.SIGCONT)
     hypervisor.kill_driver()
     bus.wait(lambda: get("State") == "running", "the guest")
     assert files() == ["one", "paused"], files()
     check_remembers("fourth")
-
-
-def qemu_pid():
-    text = open(f"{ROOT}/qemu/run/qemu/domains/{get('UUID')}.xml", encoding="utf-8").read()
-    return int(text.split(' pid="')[1].split('"')[0])
 
 
 def a_pipe_that_nobody_serves_is_given_up():
@@ -354,4 +340,4 @@ def who_may_not_is_refused():
 
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
      and value.__name__ not in ("do", "get", "wait_job", "succeeds", "fails", "wait_agent", "ask_guest", "remember", "check_remembers", "save", "restore", "files",
-                                "fresh", "succeeds_start", "qemu_pid")])
+                                "fresh", "succeeds_start")])

@@ -64,8 +64,7 @@ def what_is_wanted_can_be_chosen():
 
 def hang(name):
     if REAL:
-        text = open(f"{ROOT}/qemu/run/qemu/domains/{bus.get(state[name], 'Domain', 'UUID')}.xml", encoding="utf-8").read()
-        pid = int(text.split(' pid="')[1].split('"')[0])
+        pid = hypervisor.pid_of(state[name])
         os.kill(pid, signal.SIGSTOP)
         return lambda: os.kill(pid, signal.SIGCONT)
     bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "statistics", 3600 * 10**6)

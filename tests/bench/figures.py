@@ -194,9 +194,7 @@ def qemu_starts():
     qemu = Hypervisor(bus, "qemu")
     domain = qemu.define(qemu.document("bench"))
     qemu.do(domain, "Start", paused=True)
-    identifier = bus.get(domain, "Domain", "UUID")
-    text = open(f"{ROOT}/qemu/run/qemu/domains/{identifier}.xml", encoding="utf-8").read()
-    pid = text.split(' pid="')[1].split('"')[0]
+    pid = qemu.pid_of(domain)
     arguments = open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")[:-1]
     arguments = ["socket,id=monitor,fd=MONITOR,server=on,wait=off" if a.startswith("socket,id=monitor") else a for a in arguments]
     qemu.do(domain, "Destroy")
@@ -251,11 +249,6 @@ def embedded_starts():
             f"{1000 * p50(times[kind]):.0f} ms / {1000 * p50(times['hand']):.0f} ms")
 
 
-def guest_pid(domain):
-    text = open(f"{ROOT}/qemu/run/qemu/domains/{bus.get(domain, 'Domain', 'UUID')}.xml", encoding="utf-8").read()
-    return int(text.split(' pid="')[1].split('"')[0])
-
-
 def timed(rounds, function):
     durations = []
     for _ in range(rounds):
@@ -271,7 +264,7 @@ def a_hanging_guest():
     hung, other = qemu.define(qemu.document("hung")), qemu.define(qemu.document("awake"))
     for domain in (hung, other):
         qemu.do(domain, "Start", paused=True)
-    pid = guest_pid(hung)
+    pid = qemu.pid_of(hung)
     calls = {
         "property reads of it": lambda: bus.get(hung, "Domain", "State"),
         "GetDomainStats of all": lambda: bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [], [], {}),
