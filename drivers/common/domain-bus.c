@@ -190,8 +190,9 @@ static void bus_pin_emulator(Call *call, Domain *self, const char *cpus, sd_bus_
         pin(call, self, PINNED_EMULATOR, cpus, options);
 }
 
-/* Puts one limit into the change; false where there is none of that name. */
-static bool edit_limit(DeviceChange *change, const char *name, uint64_t value) {
+/* Puts one limit into the change, `data`; false where there is none of that name. */
+static bool edit_limit(const char *name, uint64_t value, void *data) {
+        DeviceChange *change = data;
         static const struct {
                 const char *name, *place, *unit;
         } limits[] = {
@@ -214,21 +215,32 @@ static bool edit_limit(DeviceChange *change, const char *name, uint64_t value) {
         return false;
 }
 
-static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) {
-        g_autoptr(GError) error = NULL;
-        DeviceChange *given = device_change_new(false, false);
+/* Takes one limit; false where there is none of this name. */
+typedef bool (*TakeLimit)(const char *name, uint64_t value, void *data);
+
+/* Reads limits by their names and has each taken. Returns a negative errno where the message is not one; where a name is refused,
+   `error` says so and names the member whose documentation has the list. */
+static int read_limits(sd_bus_message *arguments, const char *member, TakeLimit take, void *data, GError **error) {
+        size_t n = 0;
         int r = sd_bus_message_enter_container(arguments, 'a', "{st}");
-        while (r >= 0 && !error && (r = sd_bus_message_enter_container(arguments, 'e', "st")) > 0) {
+        while (r >= 0 && (r = sd_bus_message_enter_container(arguments, 'e', "st")) > 0) {
                 const char *name;
                 uint64_t value;
                 r = sd_bus_message_read(arguments, "st", &name, &value);
-                if (r >= 0 && (given->edits->len >= IO_LIMITS_MAX || !edit_limit(given, name, value)))
-                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no limit; see SetLimits", name);
+                if (r >= 0 && (++n > IO_LIMITS_MAX || !take(name, value, data))) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no limit; see %s", name, member);
+                        return 0;
+                }
                 if (r >= 0)
                         r = sd_bus_message_exit_container(arguments);
         }
-        if (!error && r >= 0)
-                r = sd_bus_message_exit_container(arguments);
+        return r < 0 ? r : sd_bus_message_exit_container(arguments);
+}
+
+static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *given = device_change_new(false, false);
+        int r = read_limits(arguments, "SetLimits", edit_limit, given, &error);
         if (!error && r >= 0 && given->edits->len == 0)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no limit is given");
         DeviceChange *change = !error && r >= 0 ? read_change(arguments, false, false, &error) : NULL;
@@ -511,28 +523,19 @@ static void disk_change_media(Call *call, Device *self, const char *path, const 
         edit(call, self, change);
 }
 
+static bool take_io_limit(const char *name, uint64_t value, void *limits) {
+        if (strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name) || !*name)
+                return false;
+        if (value > 0)
+                g_string_append_printf(limits, "<%s>%" PRIu64 "</%s>", name, value, name);
+        return true;
+}
+
 static void disk_set_io_limits(Call *call, Device *self, sd_bus_message *arguments) {
         g_autoptr(GError) error = NULL;
         g_autoptr(GString) limits = g_string_new("<iotune>");
-        int r = sd_bus_message_enter_container(arguments, 'a', "{st}");
-        size_t n = 0;
-        while (r > 0 && (r = sd_bus_message_enter_container(arguments, 'e', "st")) > 0) {
-                const char *name;
-                uint64_t value;
-                r = sd_bus_message_read(arguments, "st", &name, &value);
-                if (r < 0 || (r = sd_bus_message_exit_container(arguments)) < 0)
-                        break;
-                if (++n > IO_LIMITS_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name) || !*name) {
-                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no limit; see SetIOLimits", name);
-                        break;
-                }
-                if (value > 0)
-                        g_string_append_printf(limits, "<%s>%" PRIu64 "</%s>", name, value, name);
-                r = 1;
-        }
-        if (!error && r >= 0)
-                r = sd_bus_message_exit_container(arguments);
-        if (!error && r < 0) {
+        int r = read_limits(arguments, "SetIOLimits", take_io_limit, limits, &error);
+        if (r < 0) {
                 call_fail_errno(call, r);
                 return;
         }
