@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "connection.h"
+#include "resize.h"
 
 static void edit_free(DeviceEdit *edit) {
         g_free(edit->place);
@@ -30,6 +31,7 @@ void device_change_free(DeviceChange *change) {
         g_free(change->xml);
         g_free(change->path);
         g_free(change->cpus);
+        g_free(change->nodes);
         g_free(change);
 }
 
@@ -122,6 +124,13 @@ static void edit_element(xmlNode *device, const char *place, const char *value) 
                 xml_remove(old);
 }
 
+void device_change_apply_edits(const DeviceChange *change, xmlNode *element) {
+        for (guint i = 0; i < change->edits->len; i++) {
+                const DeviceEdit *edit = change->edits->pdata[i];
+                (strchr(edit->place, '@') ? edit_attribute : edit_element)(element, edit->place, edit->value);
+        }
+}
+
 /* Numbers an element among those of a running guest, whose aliases stay as they are. */
 static void choose_alias(const Definition *definition, xmlNode *element) {
         const char *prefix = definition_alias_prefix(element);
@@ -134,51 +143,6 @@ static void choose_alias(const Definition *definition, xmlNode *element) {
                 xml_set_attribute(xml_ensure_child(element, "alias"), "name", alias);
                 return;
         }
-}
-
-static void pin(xmlNode *root, int64_t which, const char *cpus) {
-        xmlNode *tune = xml_ensure_child(root, "cputune"), *element = NULL;
-        g_autofree char *number = g_strdup_printf("%" PRId64, which);
-        if (which == PINNED_EMULATOR)
-                element = xml_ensure_child(tune, "emulatorpin");
-        else
-                for (xmlNode *other = xml_child(tune, "vcpupin"); other && !element; other = xml_next(other, "vcpupin"))
-                        element = xml_attribute_is(other, "vcpu", number) ? other : NULL;
-        if (!element) {
-                element = xml_add(tune, "vcpupin", NULL);
-                xml_set_attribute(element, "vcpu", number);
-        }
-        xml_set_attribute(element, "cpuset", cpus);
-}
-
-/* Another amount of memory or number of processors, where these run, and what the domain may use. */
-static bool resize(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
-        const DeviceChange *change = operation->change;
-        if (change->memory > base->max_memory)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "%" PRIu64 " bytes are more than its MaxMemory, %" PRIu64, change->memory, base->max_memory);
-        if (change->vcpus > base->max_vcpus)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "%u processors are more than its MaxVCPUs, %u", change->vcpus, base->max_vcpus);
-        if (change->memory > 0)
-                definition_set_memory(root, change->memory);
-        if (change->vcpus > 0) {
-                g_autofree char *number = g_strdup_printf("%u", change->vcpus);
-                if (xml_child(root, "vcpus"))
-                        return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                           "its document names each processor in <vcpus>; define it anew with others");
-                edit_attribute(root, "vcpu/@current", number);
-        }
-        if (change->cpus && change->pinned >= base->max_vcpus)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "it has no virtual processor %" PRId64, change->pinned);
-        if (change->cpus)
-                pin(root, change->pinned, change->cpus);
-        for (guint i = 0; i < change->edits->len; i++) {
-                const DeviceEdit *edit = change->edits->pdata[i];
-                edit_element(root, edit->place, edit->value);
-        }
-        return true;
 }
 
 /* What a definition becomes: BASE with the change. *DOCUMENT is that of the result; the alias is that of the device in it. */
@@ -198,7 +162,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                 if (live)
                         choose_alias(base, element);
         } else if (operation->kind == OPERATION_RESIZE) {
-                if (!resize(operation, base, xmlDocGetRootElement(document), error))
+                if (!resize_apply(operation, base, xmlDocGetRootElement(document), error))
                         return NULL;
         } else {
                 const DeviceDefinition *known = definition_find_device(domain_definition(operation->domain), change->alias);
@@ -226,10 +190,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                         replace(old, element);
                 else
                         element = old;
-                for (guint i = 0; i < change->edits->len; i++) {
-                        const DeviceEdit *edit = change->edits->pdata[i];
-                        (strchr(edit->place, '@') ? edit_attribute : edit_element)(element, edit->place, edit->value);
-                }
+                device_change_apply_edits(change, element);
         }
         const Hypervisor *hypervisor = connection->hypervisor;
         if (hypervisor->complete && !hypervisor->complete(connection, document, error))

@@ -17,8 +17,19 @@ typedef struct DeviceEdit {
         char *place, *value;
 } DeviceEdit;
 
-/* Stands for the hypervisor's own threads, among virtual processors. */
-#define PINNED_EMULATOR -1
+/* Whose place on the host's processors is changed. */
+typedef enum PinnedThread {
+        PINNED_VCPU,
+        PINNED_EMULATOR, /* the hypervisor's own threads */
+        PINNED_IO_THREAD,
+} PinnedThread;
+
+/* An I/O thread that comes or goes. */
+typedef enum IOThreadChange {
+        IO_THREAD_SAME,
+        IO_THREAD_ADDED,
+        IO_THREAD_REMOVED,
+} IOThreadChange;
 
 struct DeviceChange {
         bool live, config; /* what was asked for; neither: what counts now */
@@ -30,7 +41,10 @@ struct DeviceChange {
         uint64_t memory;   /* RESIZE: bytes, or 0 to leave it */
         uint32_t vcpus;    /* RESIZE: or 0 */
         char *cpus;        /* RESIZE: where a thread runs, or NULL; EDITS of the domain's element */
-        int64_t pinned;    /* and which: a virtual processor's, or PINNED_EMULATOR */
+        PinnedThread pinned;      /* and which */
+        uint32_t thread;          /* its number; and that of the I/O thread */
+        IOThreadChange io_thread; /* RESIZE */
+        char *nodes;              /* RESIZE: the host's memory that it is to use, or NULL */
 
         /* Since it has begun. */
         xmlDoc *document; /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */
@@ -44,6 +58,9 @@ struct DeviceChange {
 DeviceChange *device_change_new(bool live, bool config);
 void device_change_free(DeviceChange *change);
 void device_change_edit(DeviceChange *change, const char *place, const char *value);
+
+/* Changes the parts of an element that are to be replaced. */
+void device_change_apply_edits(const DeviceChange *change, xmlNode *element);
 
 /* Begins one of the operations; it ends with operation_finish. */
 void device_change_begin(Operation *operation);

@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "device-change.h"
 #include "bus.h"
+#include "leases.h"
 #include "options.h"
 #include "save.h"
 #include "vtables.h"
@@ -168,26 +169,65 @@ static void change_domain(Call *call, Domain *self, DeviceChange *change, const 
                 call_fail(call, error);
 }
 
-static void pin(Call *call, Domain *self, int64_t which, const char *cpus, sd_bus_message *options) {
+/* A change that says where something is on the host, by a list of numbers; NULL with an error. */
+static DeviceChange *read_place(const char *list, const char *what, sd_bus_message *options, GError **error) {
+        if (*list && strspn(list, "0123456789,-^ ") == strlen(list))
+                return read_change(options, false, false, error);
+        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no list of %s such as 0-3,8", list, what);
+        return NULL;
+}
+
+static void pin(Call *call, Domain *self, PinnedThread which, uint32_t number, const char *cpus, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        DeviceChange *change = NULL;
-        if (!*cpus || strspn(cpus, "0123456789,-^ ") != strlen(cpus))
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no list of processors such as 0-3,8", cpus);
-        else
-                change = read_change(options, false, false, &error);
+        DeviceChange *change = read_place(cpus, "processors", options, &error);
         if (change) {
                 change->cpus = g_strdup(cpus);
                 change->pinned = which;
+                change->thread = number;
         }
         change_domain(call, self, change, error);
 }
 
 static void bus_pin_vcpu(Call *call, Domain *self, uint32_t vcpu, const char *cpus, sd_bus_message *options) {
-        pin(call, self, vcpu, cpus, options);
+        pin(call, self, PINNED_VCPU, vcpu, cpus, options);
 }
 
 static void bus_pin_emulator(Call *call, Domain *self, const char *cpus, sd_bus_message *options) {
-        pin(call, self, PINNED_EMULATOR, cpus, options);
+        pin(call, self, PINNED_EMULATOR, 0, cpus, options);
+}
+
+static void bus_pin_io_thread(Call *call, Domain *self, uint32_t thread, const char *cpus, sd_bus_message *options) {
+        pin(call, self, PINNED_IO_THREAD, thread, cpus, options);
+}
+
+static void bus_set_memory_nodes(Call *call, Domain *self, const char *nodes, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = read_place(nodes, "NUMA nodes", options, &error);
+        if (change)
+                change->nodes = g_strdup(nodes);
+        change_domain(call, self, change, error);
+}
+
+static void change_io_thread(Call *call, Domain *self, IOThreadChange kind, uint32_t thread, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = NULL;
+        if (thread == 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "I/O threads are numbered from 1");
+        else
+                change = read_change(options, false, false, &error);
+        if (change) {
+                change->io_thread = kind;
+                change->thread = thread;
+        }
+        change_domain(call, self, change, error);
+}
+
+static void bus_add_io_thread(Call *call, Domain *self, uint32_t thread, sd_bus_message *options) {
+        change_io_thread(call, self, IO_THREAD_ADDED, thread, options);
+}
+
+static void bus_remove_io_thread(Call *call, Domain *self, uint32_t thread, sd_bus_message *options) {
+        change_io_thread(call, self, IO_THREAD_REMOVED, thread, options);
 }
 
 /* Puts one limit into the change, `data`; false where there is none of that name. */
@@ -199,6 +239,12 @@ static bool edit_limit(const char *name, uint64_t value, void *data) {
                 { "cpu_shares", "cputune/shares", "" },
                 { "cpu_quota", "cputune/global_quota", "" },
                 { "cpu_period", "cputune/global_period", "" },
+                { "vcpu_quota", "cputune/quota", "" },
+                { "vcpu_period", "cputune/period", "" },
+                { "emulator_quota", "cputune/emulator_quota", "" },
+                { "emulator_period", "cputune/emulator_period", "" },
+                { "iothread_quota", "cputune/iothread_quota", "" },
+                { "iothread_period", "cputune/iothread_period", "" },
                 { "memory_hard_limit", "memtune/hard_limit", " unit='b'" },
                 { "memory_soft_limit", "memtune/soft_limit", " unit='b'" },
                 { "swap_hard_limit", "memtune/swap_hard_limit", " unit='b'" },
@@ -561,6 +607,63 @@ static void network_interface_set_link(Call *call, Device *self, bool up, sd_bus
         edit(call, self, change);
 }
 
+/* The limits of a card, as the document names and counts them: rates in kilobytes a second, bursts in kibibytes. */
+static const struct {
+        const char *name, *direction, *attribute;
+        uint64_t unit;
+} bandwidths[] = {
+        { "inbound_average", "inbound", "average", 1000 },   { "inbound_peak", "inbound", "peak", 1000 },
+        { "inbound_burst", "inbound", "burst", 1024 },       { "outbound_average", "outbound", "average", 1000 },
+        { "outbound_peak", "outbound", "peak", 1000 },       { "outbound_burst", "outbound", "burst", 1024 },
+};
+
+static bool take_bandwidth(const char *name, uint64_t value, void *data) {
+        uint64_t *values = data;
+        for (size_t i = 0; i < G_N_ELEMENTS(bandwidths); i++)
+                if (strcmp(name, bandwidths[i].name) == 0) {
+                        values[i] = value / bandwidths[i].unit + (value % bandwidths[i].unit > 0);
+                        return true;
+                }
+        return false;
+}
+
+static void network_interface_set_bandwidth(Call *call, Device *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GString) text = g_string_new("<bandwidth>");
+        uint64_t values[G_N_ELEMENTS(bandwidths)] = { 0 };
+        bool any = false;
+        int r = read_limits(arguments, "SetBandwidth", take_bandwidth, values, &error);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(bandwidths); i += G_N_ELEMENTS(bandwidths) / 2) {
+                uint64_t average = values[i], peak = values[i + 1], burst = values[i + 2];
+                const char *direction = bandwidths[i].direction;
+                if (!error && average == 0 && (peak > 0 || burst > 0))
+                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s_average is missing", direction);
+                else if (!error && peak > 0 && peak < average)
+                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s_peak is below %s_average", direction,
+                                          direction);
+                if (average == 0)
+                        continue;
+                any = true;
+                g_string_append_printf(text, "<%s", direction);
+                for (size_t k = i; k < i + G_N_ELEMENTS(bandwidths) / 2; k++)
+                        if (values[k] > 0)
+                                g_string_append_printf(text, " %s='%" PRIu64 "'", bandwidths[k].attribute, values[k]);
+                g_string_append(text, "/>");
+        }
+        g_string_append(text, "</bandwidth>");
+        DeviceChange *change = error ? NULL : read_change(arguments, false, false, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        device_change_edit(change, "bandwidth", any ? text->str : NULL);
+        edit(call, self, change);
+}
+
 #define DEVICE_PROPERTY(type, prefix, name, member) \
         static type prefix##_get_##name(const Device *self) { \
                 return self->definition->member; \
@@ -625,11 +728,14 @@ static void graphics_open(Call *call, Device *self, sd_bus_message *options) {
 
 static void network_interface_get_addresses(Call *call, Device *self, const char *source, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        bool agent = strcmp(source, "agent") == 0;
-        if (!agent && strcmp(source, "arp") != 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "source is '%.32s'; it must be agent or arp", source);
+        bool agent = strcmp(source, "agent") == 0, lease = strcmp(source, "lease") == 0;
+        if (!agent && !lease && strcmp(source, "arp") != 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "source is '%.32s'; it must be agent, lease or arp",
+                                  source);
         if (error || !options_read(options, &error, NULL) || !check_open(self, &error))
                 call_fail(call, error);
+        else if (lease)
+                leases_answer(self->domain->connection->worker, self->definition->source, self->definition->mac, call);
         else
                 self->domain->connection->hypervisor->get_addresses(self->domain, self->definition, agent, call);
 }

@@ -15,6 +15,9 @@ typedef struct Hypervisor {
         bool (*open)(Connection *connection, GError **error);
         void (*close)(Connection *connection);
 
+        /* Takes back what drivers that were killed have left, once all domains are known. May be NULL. */
+        void (*recover)(Connection *connection);
+
         /* Learns what it must know before it can complete a document, or, where XML is NULL, answer capabilities. True where it knows
          * all that can be known; else DONE is called when it knows more. May be NULL. */
         bool (*prepare)(Connection *connection, const char *xml, void (*done)(void *data), void *data);

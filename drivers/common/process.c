@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,6 +95,9 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
                 fail_child(program, "descriptors cannot be closed");
         for (size_t i = 0; i < setup->n_fds; i++)
                 fcntl(setup->fds[i], F_SETFD, 0);
+        const struct rlimit locked = { .rlim_cur = setup->locked_memory, .rlim_max = setup->locked_memory };
+        if (setup->locked_memory > 0 && setrlimit(RLIMIT_MEMLOCK, &locked) < 0)
+                fail_child(program, "memory cannot be locked");
         if (geteuid() == 0 &&
             (setgroups(setup->n_groups, setup->groups) < 0 || setresgid(setup->gid, setup->gid, setup->gid) < 0 ||
              setresuid(setup->uid, setup->uid, setup->uid) < 0))

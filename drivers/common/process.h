@@ -6,6 +6,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
@@ -28,6 +29,7 @@ typedef struct ProcessSetup {
         gid_t gid; /* of a driver that runs as root: what it becomes */
         const gid_t *groups;
         size_t n_groups;
+        uint64_t locked_memory; /* how much it may keep from being swapped out, in bytes; 0: what we may */
 } ProcessSetup;
 
 /* Forks a process that waits: it runs its program when process_go is called, and ends if this program ends before. */

@@ -23,7 +23,7 @@ static JsonObject *make_pci_host_device(Builder *builder, xmlNode *element, cons
                 builder_invalid(builder, element, "<source><address .../> is missing");
         know(builder, element, "source/@writeFiltering source/address/@type");
         choose(builder, element, "driver/@name", "vfio");
-        builder_not_here(builder, element, "a PCI device of the host");
+        builder->line->locks_memory = true;
         JsonObject *device = device_new("vfio-pci", part);
         json_add(device, "host", 's', pci_name(builder, address), NULL);
         if (element_at(builder, element, "teaming")) {
@@ -41,8 +41,15 @@ static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, cons
         xmlNode *source = element_at(builder, element, "source"), *address = element_at(builder, source, "address");
         JsonObject *device = device_new("usb-host", part);
         know(builder, source, "@startupPolicy address/@type");
-        builder_not_here(builder, element, "a USB device of the host");
-        if (address)
+        File *file = find_file(builder, element);
+        if (file) {
+                /* The one that was found, by its number; QEMU gets it opened. */
+                xmlNode *found = xml_ensure_child(source, "address");
+                choose_now(found, "bus", format_text(builder, "%u", file->device->bus));
+                choose_now(found, "device", format_text(builder, "%u", file->device->device));
+                json_add(device, "hostdevice", 's', pass_as_file(builder, &file->device->fd, ""), NULL);
+                know(builder, source, "vendor product");
+        } else if (address)
                 json_add(device, "hostdevice", 's',
                          format_text(builder, "/dev/bus/usb/%03" PRIu64 "/%03" PRIu64,
                                      number(builder, address, "@bus", 0, 999, 0), number(builder, address, "@device", 0, 999, 0)),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "builder.h"
+#include "threads.h"
 
 #define SMBIOS_VALUES_MAX 64
 #define TSEG_UNIT (UINT64_C(1024) * 1024)
@@ -316,6 +317,46 @@ static void build_cpu(Builder *builder) {
         add(builder, "-cpu", "%s%s", option->str, builder->cpu->str);
 }
 
+/* Quotas of processor time in microseconds, of each period: the kernel's ranges. */
+#define QUOTA_MIN 1000
+#define QUOTA_MAX (UINT64_MAX / 1000000)
+#define PERIOD_MIN 1000
+#define PERIOD_MAX 1000000
+
+/* sched(7) */
+#define PRIORITY_MAX 99
+
+/* How threads are scheduled: threads.c does it. */
+static void check_thread_tuning(Builder *builder) {
+        static const char *const owners[] = { "", "emulator_", "iothread_" };
+        static const struct {
+                const char *path, *numbers;
+        } schedules[] = { { "vcpusched", "vcpus" }, { "iothreadsched", "iothreads" }, { "emulatorsched", NULL } };
+        xmlNode *tune = element_at(builder, builder->root, "cputune");
+        for (size_t i = 0; i < G_N_ELEMENTS(owners); i++) {
+                const char *quota = format_text(builder, "%squota", owners[i]),
+                           *period = format_text(builder, "%speriod", owners[i]), *text = get(builder, tune, quota);
+                if (text && text[0] != '-') /* less than 0 is none */
+                        number(builder, tune, quota, QUOTA_MIN, QUOTA_MAX, 0);
+                number(builder, tune, period, PERIOD_MIN, PERIOD_MAX, 0);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(schedules); i++)
+                for_each (builder, schedule, tune, schedules[i].path) {
+                        const char *scheduler = choose(builder, schedule, "@scheduler", "batch idle fifo rr");
+                        bool is_real_time = scheduler && (strcmp(scheduler, "fifo") == 0 || strcmp(scheduler, "rr") == 0);
+                        cpu_set_t set;
+                        if (!scheduler)
+                                require(builder, schedule, "@scheduler");
+                        if (is_real_time && !get(builder, schedule, "@priority"))
+                                builder_invalid(builder, schedule, "scheduler %s needs a priority from 1 to %d", scheduler,
+                                                PRIORITY_MAX);
+                        number(builder, schedule, "@priority", 1, PRIORITY_MAX, 1);
+                        if (schedules[i].numbers &&
+                            !threads_read_set(require(builder, schedule, format_text(builder, "@%s", schedules[i].numbers)), &set))
+                                builder_invalid(builder, schedule, "its %s are no list such as 0-3,8", schedules[i].numbers);
+                }
+}
+
 void build_cpus(Builder *builder) {
         const Definition *definition = builder->definition;
         xmlNode *topology = element_at(builder, builder->root, "cpu/topology"),
@@ -342,10 +383,14 @@ void build_cpus(Builder *builder) {
         know(builder, vcpu, "@current");
         /* Where processors and memory are on the host is not QEMU's to know. */
         know(builder, builder->root,
-             "cputune/shares cputune/global_quota cputune/global_period cputune/vcpupin cputune/emulatorpin memtune/hard_limit "
+             "cputune/shares cputune/global_quota cputune/global_period cputune/vcpupin cputune/emulatorpin cputune/iothreadpin "
+             "memtune/hard_limit "
              "memtune/soft_limit memtune/swap_hard_limit blkiotune/weight");
-        static const char *const done_here[][9] = {
-                { "cputune", "shares", "global_quota", "global_period", "vcpupin", "emulatorpin", NULL },
+        check_thread_tuning(builder);
+        static const char *const done_here[][19] = {
+                { "cputune", "shares", "global_quota", "global_period", "vcpupin", "emulatorpin", "iothreadpin", "vcpusched",
+                  "iothreadsched", "emulatorsched", "quota", "period", "emulator_quota", "emulator_period", "iothread_quota",
+                  "iothread_period", NULL },
                 { "memtune", "hard_limit", "soft_limit", "swap_hard_limit", NULL },
                 { "blkiotune", "weight", NULL },
         };

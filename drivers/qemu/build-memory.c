@@ -101,8 +101,6 @@ static void check_numa_tuning(Builder *builder) {
                 for (size_t i = builder->context->n_host_nodes; i < HOST_NODES_MAX; i++)
                         if (set[i])
                                 builder_unsupported(builder, memory, "this host has no NUMA node %zu: it is not available", i);
-        if (restrictive)
-                builder_not_here(builder, tune, "memory of mode restrictive");
 }
 
 /* Huge pages for a guest's node (-1: none, all): their size in bytes, or 0. */

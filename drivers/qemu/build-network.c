@@ -3,10 +3,16 @@
 /* Network interfaces: the back end on the host, and the card in the guest. */
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <string.h>
 
+#include "bandwidth.h"
 #include "builder.h"
+#include "claims.h"
 #include "network.h"
+
+/* What the names of macvtaps begin with, as libvirt's do. */
+#define DIRECT_PREFIX "macvtap"
 
 #define QUEUES_MAX 256
 #define QUEUE_SIZE_MAX 1024
@@ -48,6 +54,18 @@ static bool is_virtio(const DeviceDefinition *part) {
         return strcmp(part->model, "virtio") == 0 || g_str_has_prefix(part->model, "virtio-");
 }
 
+/* What the host's interface may carry; it is this run's, and its name goes into the document. */
+static void set_up_host_side(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *name) {
+        Bandwidth bandwidth = bandwidth_of(element);
+        choose_now(xml_ensure_child(element, "target"), "dev", name);
+        if (bandwidth.inbound.average > 0 || bandwidth.outbound.average > 0)
+                bandwidth_set(name, strcmp(part->type, "direct") == 0, &bandwidth, &builder->error);
+}
+
+static unsigned mtu_of(Builder *builder, xmlNode *element) {
+        return (unsigned) number(builder, element, "mtu/@size", 1, 65535, 0);
+}
+
 /* A tap interface: made now, in a bridge or alone. */
 static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         json_add(backend, "type", 's', "tap", NULL);
@@ -61,10 +79,47 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                 return;
         /* A name of the kernel's making is chosen anew at each start. */
         int fd = network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target,
-                                  strcmp(part->type, "bridge") == 0 ? part->source : NULL, part->mac, &name, &builder->error);
+                                  strcmp(part->type, "bridge") == 0 ? part->source : NULL, part->mac,
+                                  mtu_of(builder, element), &name, &builder->error);
         if (fd < 0)
                 return;
-        choose_now(xml_ensure_child(element, "target"), "dev", name);
+        set_up_host_side(builder, element, part, name);
+        json_add(backend, "fd", 's', pass(builder, fd), NULL);
+}
+
+/* A name of the driver's making is chosen anew at each start. */
+static char *choose_direct_name(const DeviceDefinition *part) {
+        if (part->target[0] && !g_str_has_prefix(part->target, DIRECT_PREFIX))
+                return g_strdup(part->target);
+        for (unsigned i = 0;; i++) {
+                g_autofree char *name = g_strdup_printf(DIRECT_PREFIX "%u", i);
+                if (if_nametoindex(name) == 0)
+                        return g_steal_pointer(&name);
+        }
+}
+
+/* A macvtap interface on one of the host's. */
+static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
+        const char *device = require(builder, element, "source/@dev"),
+                   *mode = choose(builder, element, "source/@mode", "vepa bridge private passthrough");
+        json_add(backend, "type", 's', "tap", NULL);
+        if (!builder->files || builder->error)
+                return;
+        Connection *connection = builder->context->connection;
+        if (!connection->privileged) {
+                builder_unsupported(builder, element, "an interface of type direct needs the system's driver");
+                return;
+        }
+        g_autofree char *name = choose_direct_name(part);
+        const Claim claim = {
+                .kind = CLAIM_MACVTAP, .name = name, .uuid = builder->definition->uuid, .alias = part->alias
+        };
+        if (!claim_take(connection, &claim, &builder->error))
+                return;
+        int fd = network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), &builder->error);
+        if (fd < 0)
+                return;
+        set_up_host_side(builder, element, part, name);
         json_add(backend, "fd", 's', pass(builder, fd), NULL);
 }
 
@@ -145,12 +200,9 @@ static JsonObject *make_backend(Builder *builder, xmlNode *element, const Device
                 know(builder, element, "source/@portgroup source/@bridge source/@portid");
                 builder_not_here(builder, element, "a network of libvirt's: use type bridge with its bridge");
                 add_tap(builder, element, part, backend);
-        } else if (strcmp(type, "direct") == 0) {
-                require(builder, element, "source/@dev");
-                choose(builder, element, "source/@mode", "vepa bridge private passthrough");
-                builder_not_here(builder, element, "an interface of type direct");
-                json_add(backend, "type", 's', "tap", NULL);
-        } else if (strcmp(type, "vdpa") == 0) {
+        } else if (strcmp(type, "direct") == 0)
+                add_direct(builder, element, part, backend);
+        else if (strcmp(type, "vdpa") == 0) {
                 require(builder, element, "source/@dev");
                 builder_not_here(builder, element, "an interface of type vdpa");
                 json_add(backend, "type", 's', "vhost-vdpa", NULL);
@@ -215,7 +267,7 @@ static JsonObject *make_virtio_card(Builder *builder, xmlNode *element, const De
                 /* Two for each queue, one for configuration, one for control. */
                 json_add(device, "mq", 'b', TRUE, "vectors", 'i', (gint64) (2 * queues + 2), NULL);
         }
-        uint64_t mtu = number(builder, element, "mtu/@size", 1, 65535, 0);
+        unsigned mtu = mtu_of(builder, element);
         if (mtu > 0)
                 json_add(device, "host_mtu", 'i', (gint64) mtu, NULL);
         if (element_at(builder, element, "teaming")) {
@@ -250,12 +302,13 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
                                     "an interface of type vhostuser has no tap device: leave out tap");
         else if (tap && strcmp(tap, "/dev/net/tun") != 0)
                 builder_not_here(builder, element, "a tap device of another name");
-        static const char *const host_side[] = { "bandwidth", "vlan", "virtualport", "filterref", "port", "coalesce" };
+        static const char *const host_side[] = { "vlan", "virtualport", "filterref", "port", "coalesce" };
         for (size_t i = 0; i < G_N_ELEMENTS(host_side); i++)
                 if (element_at(builder, element, host_side[i])) {
                         know(builder, element, host_side[i]);
                         builder_not_here(builder, element_at(builder, element, host_side[i]), "this for its interface");
                 }
+        bandwidth_check(builder, element);
         /* Whether the kernel helps with virtio; the document may ask for it, or for QEMU alone. */
         const char *helper = choose(builder, element, "driver/@name", "qemu vhost");
 

@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "bandwidth.h"
 #include "builder.h"
 #include "bus.h"
+#include "guest.h"
 #include "hardware.h"
 
 /* Whether what an element is plugged into is there already: the controllers before it. */
@@ -175,15 +177,19 @@ static void build_devices(Builder *builder) {
 typedef enum Extent {
         EVERYTHING, /* or, of a guest that runs, the devices that it lacks */
         MEDIUM,     /* the nodes of one disk */
-        LIMITS,     /* its limits */
+        LIMITS,     /* its limits; those of a network card are only checked */
 } Extent;
 
-static void build_disk_part(Builder *builder, Extent extent, guint device, char **node) {
+static void build_part_of_device(Builder *builder, Extent extent, guint device, char **node) {
         xmlNode *element = definition_device_element(builder->context->document, device);
         const DeviceDefinition *part = builder->definition->devices->pdata[device];
         builder->at = element;
         builder->alias = part->alias;
-        if (extent == MEDIUM)
+        if (xml_is(element, "interface")) {
+                bandwidth_check(builder, element);
+                if (xml_child(element, "bandwidth"))
+                        refuse_unknown(builder, xml_child(element, "bandwidth"));
+        } else if (extent == MEDIUM)
                 *node = g_strdup(build_disk_nodes(builder, element, part));
         else {
                 build_io_limits(builder, element, part);
@@ -273,7 +279,7 @@ static CommandLine *build(const CommandLineContext *context, GPtrArray *files, E
                 builder.default_audio =
                                 format_text(&builder, "audio%s", get(&builder, audio, "@id") ? get(&builder, audio, "@id") : "1");
         if (extent != EVERYTHING)
-                build_disk_part(&builder, extent, device, node);
+                build_part_of_device(&builder, extent, device, node);
         else if (builder.live)
                 build_devices(&builder);
         else
@@ -340,6 +346,7 @@ static void file_free(File *file) {
         if (file->layers)
                 g_ptr_array_unref(file->layers);
         autofd_close(&file->fd);
+        g_clear_pointer(&file->device, host_device_free);
         g_free(file);
 }
 
@@ -392,7 +399,40 @@ static void plan_to_read(GPtrArray *files, xmlNode *root) {
                 }
 }
 
-static void plan_of_device(GPtrArray *files, xmlNode *element, const DeviceDefinition *part) {
+static unsigned number_of(const xmlNode *element, const char *attribute) {
+        g_autofree char *text = xml_attribute(element, attribute);
+        return text ? (unsigned) strtoul(text, NULL, g_str_has_prefix(text, "0x") ? 16 : 10) : 0;
+}
+
+/* The builder has checked the numbers when the document was defined. */
+static void plan_host_device(GPtrArray *files, const CommandLineContext *context, const xmlNode *element,
+                             const DeviceDefinition *part) {
+        xmlNode *source = xml_child(element, "source"), *address = xml_child(source, "address");
+        bool is_interface = xml_is(element, "interface"),
+             is_usb = xml_attribute_is(is_interface ? address : element, "type", "usb");
+        if (!is_usb && !xml_attribute_is(is_interface ? address : element, "type", "pci"))
+                return;
+        HostDevice *device = g_new0(HostDevice, 1);
+        *device = (HostDevice){
+                .connection = context->connection,
+                .is_usb = is_usb,
+                .uuid = g_strdup(context->definition->uuid),
+                .alias = g_strdup(part->alias),
+                .domain = number_of(address, "domain"),
+                .bus = number_of(address, "bus"),
+                .slot = number_of(address, "slot"),
+                .function = number_of(address, "function"),
+                .device = number_of(address, "device"),
+                .managed = xml_attribute_is(element, "managed", "yes"),
+                .vendor = number_of(xml_child(source, "vendor"), "id"),
+                .product = number_of(xml_child(source, "product"), "id"),
+                .uid = host_of(context->connection)->uid,
+                .fd = -1,
+        };
+        plan(files, FILE_DEVICE, element, part->alias)->device = device;
+}
+
+static void plan_of_device(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *rom = xml_child(element, "rom"), *log = xml_child(element, "log");
         g_autofree char *rom_path = xml_attribute(rom, "file"), *log_path = xml_attribute(log, "file");
         bool is_local = strcmp(part->source_type, "file") == 0 || strcmp(part->source_type, "block") == 0;
@@ -400,6 +440,8 @@ static void plan_of_device(GPtrArray *files, xmlNode *element, const DeviceDefin
                 plan(files, FILE_READ, rom, rom_path);
         if (log_path)
                 plan(files, FILE_APPEND, log, log_path);
+        if (strcmp(part->kind, "hostdev") == 0 || (strcmp(part->kind, "interface") == 0 && strcmp(part->type, "hostdev") == 0))
+                plan_host_device(files, context, element, part);
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {
                 File *file = plan(files, FILE_IMAGE, element, part->source);
                 g_free(file->format);
@@ -425,13 +467,14 @@ GPtrArray *command_line_plan(const CommandLineContext *context) {
              element = definition_next_device(element), i++) {
                 const DeviceDefinition *part = context->definition->devices->pdata[i];
                 if (!context->running || !definition_find_device(context->running, part->alias))
-                        plan_of_device(files, element, part);
+                        plan_of_device(files, context, element, part);
         }
         return files;
 }
 
 GPtrArray *command_line_plan_medium(const CommandLineContext *context, guint device) {
         GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
-        plan_of_device(files, definition_device_element(context->document, device), context->definition->devices->pdata[device]);
+        plan_of_device(files, context, definition_device_element(context->document, device),
+                       context->definition->devices->pdata[device]);
         return files;
 }

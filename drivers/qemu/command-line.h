@@ -9,6 +9,7 @@
 
 #include "capabilities.h"
 #include "connection.h"
+#include "host-device.h"
 #include "json.h"
 
 /* A file that the guest needs. */
@@ -17,6 +18,7 @@ typedef enum FilePurpose {
         FILE_NVRAM,  /* UEFI variables: made from a template where it is missing */
         FILE_READ,   /* a kernel: read by QEMU's own user */
         FILE_APPEND, /* a console's output */
+        FILE_DEVICE, /* one of the host's */
 } FilePurpose;
 
 typedef struct File {
@@ -26,6 +28,7 @@ typedef struct File {
         bool read_only;
         GPtrArray *layers; /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
         int fd;            /* others */
+        HostDevice *device; /* FILE_DEVICE */
 } File;
 
 /* A command for the monitor. */
@@ -46,6 +49,7 @@ typedef struct CommandLine {
         GPtrArray *consoles;    /* char *: aliases of the chardevs that are pseudo terminals */
         GPtrArray *paths;       /* char *: sockets that were made in the file system */
         GPtrArray *commands;    /* MonitorRequest: before the processors run, and before anyone connects */
+        bool locks_memory;      /* all that the guest has: a device of the host's reads and writes it */
 } CommandLine;
 
 /* Where the names of the nodes of a disk's image begin to count: a medium is put in while the one before it still has its
@@ -71,7 +75,7 @@ typedef struct CommandLineContext {
 /* Lists the files. */
 GPtrArray *command_line_plan(const CommandLineContext *context);
 
-/* Opens them; for a worker. FOREIGN_USER: QEMU will run as another user than this. */
+/* Opens them, and takes devices; for a worker. FOREIGN_USER: QEMU will run as another user than this. */
 bool files_open(GPtrArray *files, bool foreign_user, GError **error);
 
 /* Makes the command line, or the commands; FILES is NULL to check only. */

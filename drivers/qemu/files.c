@@ -80,6 +80,9 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
                 case FILE_READ:
                         fine = open_to_read(file, foreign_user, error);
                         break;
+                case FILE_DEVICE:
+                        fine = host_device_take(file->device, error);
+                        break;
                 case FILE_APPEND:
                         fine = open_to_append(file, error);
                         break;

@@ -4,14 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "bus.h"
+#include "claims.h"
 #include "log.h"
-#include "pinning.h"
 #include "save.h"
 #include "scope.h"
 #include "script.h"
+#include "threads.h"
 #include "unix-socket.h"
 
 /* How long a QEMU may take from its start to its greeting, in microseconds. */
@@ -19,6 +21,9 @@
 
 /* A log that has grown larger than this is put aside when the domain is started. */
 #define LOG_BYTES_MAX (1024 * 1024)
+
+/* What QEMU locks besides the guest's memory when a device of the host's can reach that: tables of the IOMMU, and its registers. */
+#define LOCKED_OVERHEAD (UINT64_C(1) << 30)
 
 /* How much of a log's end goes into an error. */
 #define LOG_TAIL_BYTES 1024
@@ -57,6 +62,53 @@ void guest_close_agent(Guest *guest) {
         guest->object = NULL;
 }
 
+/* What a guest held of the host, being given back by a worker. The guest may be gone when it is done. */
+struct Returning {
+        Guest *guest;
+        Connection *connection;
+        char *uuid, *alias;
+        GError *error;
+        ThingsReturned done;
+};
+
+static void return_in_worker(void *data, GError **error) {
+        const struct Returning *returning = data;
+        (void) error;
+        claims_give_back(returning->connection, returning->uuid, returning->alias);
+}
+
+static void on_returned(void *data, const GError *unused) {
+        struct Returning *returning = data;
+        (void) unused;
+        if (returning->guest) {
+                g_queue_remove(&returning->guest->returnings, returning);
+                returning->done(returning->guest, returning->alias, returning->error);
+        }
+        g_clear_error(&returning->error);
+        g_free(returning->uuid);
+        g_free(returning->alias);
+        g_free(returning);
+}
+
+void guest_return_things(Guest *guest, const char *alias, const GError *error, ThingsReturned done) {
+        Connection *connection = guest->domain->connection;
+        if (!claims_any(connection, guest->domain->uuid)) {
+                done(guest, alias, error);
+                return;
+        }
+        struct Returning *returning = g_new0(struct Returning, 1);
+        *returning = (struct Returning){
+                .guest = guest,
+                .connection = connection,
+                .uuid = g_strdup(guest->domain->uuid),
+                .alias = g_strdup(alias),
+                .error = error ? g_error_copy(error) : NULL,
+                .done = done,
+        };
+        g_queue_push_tail(&guest->returnings, returning);
+        worker_run(connection->worker, return_in_worker, on_returned, returning);
+}
+
 /* Lets go of a guest, which may run on. */
 static void guest_free(Guest *guest) {
         guest->domain->run = NULL;
@@ -68,7 +120,11 @@ static void guest_free(Guest *guest) {
         sd_event_source_disable_unref(guest->timeout);
         sd_event_source_disable_unref(guest->dump_poll);
         hotplug_free(guest);
-        g_clear_pointer(&guest->scope_call, scope_call_free);
+        scope_forget(guest);
+        threads_forget(guest);
+        for (GList *link = guest->returnings.head; link; link = link->next)
+                ((struct Returning *) link->data)->guest = NULL;
+        g_queue_clear(&guest->returnings);
         g_clear_error(&guest->failure);
         if (guest->document)
                 xmlFreeDoc(guest->document);
@@ -121,12 +177,25 @@ static char *log_tail(const Guest *guest) {
         return g_utf8_make_valid(g_strstrip(tail), -1);
 }
 
-/* Starting fails: the guest and its traces go, and the operation ends. */
-static void fail_start(Guest *guest, const GError *error) {
+static void end_guest(Guest *guest, const char *unused, const GError *error) {
+        Domain *domain = guest->domain;
         Operation *operation = guest->operation;
+        bool clean = guest->ended_well;
+        (void) unused;
         remove_traces(guest);
         guest_free(guest);
-        operation_finish(operation, error);
+        if (operation)
+                operation_finish(operation, error);
+        else
+                domain_stopped(domain, clean ? REASON_SHUTDOWN : REASON_FAILED, error);
+}
+
+/* The guest has no process, or none any more: what it held and its traces go, and the operation, or the domain's run, ends. */
+static void finish_guest(Guest *guest, const GError *error) {
+        if (guest->has_ended)
+                return; /* it is being done already */
+        guest->has_ended = true;
+        guest_return_things(guest, NULL, error, end_guest);
 }
 
 /* Ends a guest that does not start as it should; fail_start follows when its process has ended. */
@@ -141,7 +210,6 @@ static void on_ended(void *data, int status) {
         Domain *domain = guest->domain;
         g_autofree char *tail = log_tail(guest), *log = log_path(domain);
         g_autoptr(GError) error = g_steal_pointer(&guest->failure);
-        bool clean = status == 0;
         if (!error && domain->state == DOMAIN_STOPPING)
                 domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
         else if (!error)
@@ -149,17 +217,8 @@ static void on_ended(void *data, int status) {
                             *tail ? ": " : "", tail, log);
         if (guest->monitor) /* whoever waits for an answer of it gets none */
                 monitor_end(guest->monitor, error);
-        Operation *operation = guest->operation;
-        if (operation && operation->kind == OPERATION_START) {
-                fail_start(guest, error);
-                return;
-        }
-        remove_traces(guest);
-        guest_free(guest);
-        if (operation)
-                operation_finish(operation, error);
-        else
-                domain_stopped(domain, clean ? REASON_SHUTDOWN : REASON_FAILED, error);
+        guest->ended_well = status == 0;
+        finish_guest(guest, error);
 }
 
 /* Events */
@@ -328,12 +387,9 @@ void guest_loaded(Guest *guest, const GError *error) {
 
 static void set_out(Guest *guest);
 
-static void on_processors_known(void *data, JsonObject *answer, const GError *error) {
-        Guest *guest = data;
-        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
-        g_autoptr(GError) failure = NULL;
-        if (error || (document && !pinning_apply(guest, document, answer, &failure)))
-                finish_start(guest, error ? error : failure);
+static void on_threads_placed(Guest *guest, const GError *error) {
+        if (error)
+                finish_start(guest, error);
         else
                 set_out(guest);
 }
@@ -341,8 +397,8 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
 /* Its threads go where they belong before they have much to do. */
 static void place_threads(Guest *guest) {
         g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
-        if (document && pinning_is_wanted(document))
-                monitor_command(guest->monitor, "query-cpus-fast", NULL, -1, on_processors_known, guest);
+        if (document && threads_are_placed(document))
+                threads_place(guest, g_steal_pointer(&document), on_threads_placed);
         else
                 set_out(guest);
 }
@@ -576,6 +632,17 @@ static void on_placed(Guest *guest, const GError *error) {
         g_array_set_size(guest->line->fds, 0);
 }
 
+static uint64_t lockable_memory(const Guest *guest) {
+        return guest->domain->live->max_memory + LOCKED_OVERHEAD;
+}
+
+void guest_lock_memory(const Guest *guest) {
+        uint64_t size = lockable_memory(guest);
+        const struct rlimit limit = { .rlim_cur = size, .rlim_max = size };
+        if (prlimit(process_pid(guest->process), RLIMIT_MEMLOCK, &limit, NULL) < 0) /* QEMU says then what it could not do */
+                log_warning("domain '%s': its memory cannot be locked: %s", domain_name(guest->domain), g_strerror(errno));
+}
+
 static bool launch(Guest *guest, GError **error) {
         Host *host = host_of(guest->domain->connection);
         g_autofd int log = open_log(guest, error);
@@ -595,6 +662,7 @@ static bool launch(Guest *guest, GError **error) {
                 .gid = host->gid,
                 .groups = host->groups,
                 .n_groups = host->n_groups,
+                .locked_memory = guest->line->locks_memory ? lockable_memory(guest) : 0,
         };
         if (!open_monitor(guest, error))
                 return false;
@@ -637,6 +705,24 @@ static void open_files(void *data, GError **error) {
         files_open(opening->files, opening->foreign_user, error);
 }
 
+static void free_opening(void *data, const GError *error) {
+        Opening *opening = data;
+        (void) error;
+        g_ptr_array_unref(opening->files);
+        g_free(opening);
+}
+
+/* Nobody wants them any more. */
+static void give_back_devices(void *data, GError **error) {
+        const Opening *opening = data;
+        (void) error;
+        for (guint i = 0; i < opening->files->len; i++) {
+                const File *file = opening->files->pdata[i];
+                if (file->device)
+                        host_device_give_back(file->device);
+        }
+}
+
 static void on_files_opened(void *data, const GError *error) {
         Opening *opening = data;
         Guest *guest = opening->guest;
@@ -646,9 +732,9 @@ static void on_files_opened(void *data, const GError *error) {
         if (guest) {
                 guest->opening = NULL;
                 opening->opened(guest, opening->files, failure);
-        }
-        g_ptr_array_unref(opening->files);
-        g_free(opening);
+                free_opening(opening, NULL);
+        } else
+                worker_run(opening->connection->worker, give_back_devices, free_opening, opening);
 }
 
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
@@ -659,7 +745,11 @@ void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
         }
         guest->opening = g_new0(Opening, 1);
         *guest->opening = (Opening){
-                .guest = guest, .files = files, .foreign_user = guest->domain->connection->privileged, .opened = opened
+                .guest = guest,
+                .connection = guest->domain->connection,
+                .files = files,
+                .foreign_user = guest->domain->connection->privileged,
+                .opened = opened,
         };
         worker_run(guest->domain->connection->worker, open_files, on_files_opened, guest->opening);
 }
@@ -668,7 +758,7 @@ static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) 
         g_autoptr(GError) failure = NULL;
         if (!error && build_and_launch(guest, files, &failure))
                 return;
-        fail_start(guest, error ? error : failure);
+        finish_guest(guest, error ? error : failure);
 }
 
 static bool make_directory(Guest *guest, GError **error) {
@@ -712,7 +802,7 @@ void guest_start(Operation *operation) {
         guest->operation = operation;
         guest->document = xml_parse(domain->live->xml, "domain", &error);
         if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
-                fail_start(guest, error);
+                finish_guest(guest, error);
                 return;
         }
         definition_write_aliases(domain->live, guest->document);
@@ -772,7 +862,7 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         if (!guest->process) {
                 g_clear_error(&error);
                 domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its QEMU has ended while no driver was there");
-                fail_start(guest, error);
+                finish_guest(guest, error);
                 return;
         }
         if (domain->state == DOMAIN_STOPPING || domain->state == DOMAIN_STARTING) {
@@ -850,7 +940,7 @@ void guest_destroy(Domain *domain) {
         /* Its files are still being opened, which may never end. */
         g_autoptr(GError) error = NULL;
         domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
-        fail_start(guest, error);
+        finish_guest(guest, error);
 }
 
 char *guest_pass_fd(Guest *guest, int fd) {

@@ -32,6 +32,7 @@ typedef struct Guest Guest;
 typedef void (*FilesOpened)(Guest *guest, GPtrArray *files, const GError *error);
 typedef struct Opening {
         Guest *guest;
+        Connection *connection;
         GPtrArray *files;
         bool foreign_user;
         FilesOpened opened;
@@ -69,6 +70,11 @@ struct Guest {
         struct Plugging *plugging;  /* of the operation at work */
         sd_event_source *detach_timeout;
         struct ScopeCall *scope_call; /* that waits for systemd */
+        struct Limiting *limiting;    /* that waits for a worker */
+        struct Placing *placing;      /* its threads: threads.c */
+        bool has_thread_groups;       /* some of them have had limits */
+        GQueue returnings;            /* struct Returning: what it held that is being given back */
+        bool has_ended, ended_well;   /* nothing but that is left of it */
         char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
         uint64_t n_fds;               /* that were passed by name */
 };
@@ -94,6 +100,14 @@ bool guest_check_monitor(const Domain *domain, GError **error);
 
 /* Gives QEMU a descriptor; returns the name that commands know it by. */
 char *guest_pass_fd(Guest *guest, int fd);
+
+/* Gives back what a device of the guest, or with an ALIAS of NULL the guest, holds of the host (claims.h), then calls DONE, unless the
+ * guest is let go of before; at once where there is nothing. ERROR, which may be NULL, is passed on. */
+typedef void (*ThingsReturned)(Guest *guest, const char *alias, const GError *error);
+void guest_return_things(Guest *guest, const char *alias, const GError *error, ThingsReturned done);
+
+/* All memory may be locked from now on: a device of the host's reads and writes it. */
+void guest_lock_memory(const Guest *guest);
 
 /* Opens files (which are taken) without waiting; nothing is called where the guest ends before. Where there are none, OPENED is
  * called before this returns. */
@@ -150,9 +164,6 @@ struct Script *guest_script_new(Guest *guest);
 /* collect.c: what a guest uses, and which addresses it has. */
 void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
 void collect_statistics(Domain *domain);
-
-/* scope.c */
-void scope_call_free(struct ScopeCall *call);
 
 /* dump.c: a guest's memory as a file. */
 void dump(Operation *operation);

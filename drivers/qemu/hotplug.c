@@ -6,11 +6,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "bandwidth.h"
 #include "device-change.h"
 #include "guest.h"
-#include "pinning.h"
 #include "scope.h"
 #include "script.h"
+#include "threads.h"
 #include "vtables.h"
 
 /* What the operation at work has prepared. */
@@ -19,10 +20,12 @@ typedef struct Plugging {
         CommandLine *line; /* what was opened */
         guint device;      /* UPDATE: its place in the new definition */
         bool changes_medium;
+        const xmlNode *bandwidth; /* UPDATE: the element of an interface, whose is another */
         char *drive;           /* of a medium: what commands call the drive */
         char *node, *old_node; /* the top nodes of the new and the old one, or NULL */
         unsigned last_fdset, first_layer;
         char *alias;           /* whose detaching is waited for */
+        GError *error;         /* RESIZE: what is told when all is as it was again */
         GPtrArray *processors; /* RESIZE: char *, that are to be taken away after that one */
 } Plugging;
 
@@ -31,7 +34,6 @@ typedef struct Cleanup {
         Guest *guest;
         char *alias, *prefix;
         Script *script;
-        bool device_gone;
         unsigned last_fdset; /* only those up to it: of an old medium */
         bool one_base;       /* only the nodes that are counted from first_layer */
         unsigned first_layer;
@@ -45,6 +47,7 @@ static void plugging_free(Plugging *plugging) {
         g_free(plugging->old_node);
         g_free(plugging->alias);
         g_clear_pointer(&plugging->processors, g_ptr_array_unref);
+        g_clear_error(&plugging->error);
         g_free(plugging);
 }
 
@@ -68,8 +71,9 @@ static Operation *changing(const Guest *guest) {
         return operation && operation->change ? operation : NULL;
 }
 
-static void finish(Guest *guest, const GError *error) {
+static void finish_returned(Guest *guest, const char *unused, const GError *error) {
         Operation *operation = changing(guest);
+        (void) unused;
         g_autoptr(GError) named = NULL;
         guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
         g_clear_pointer(&guest->plugging, plugging_free);
@@ -82,6 +86,16 @@ static void finish(Guest *guest, const GError *error) {
                 domain_fail(guest->domain, &named, (VirtbusError) error->code, "%s", error->message);
         if (operation)
                 operation_finish(operation, named ? named : error);
+}
+
+/* A device that could not be attached holds nothing. */
+static void finish(Guest *guest, const GError *error) {
+        const Operation *operation = changing(guest);
+        guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
+        if (error && operation && operation->kind == OPERATION_ATTACH && operation->change->alias)
+                guest_return_things(guest, operation->change->alias, error, finish_returned);
+        else
+                finish_returned(guest, NULL, error);
 }
 
 static Plugging *begin(Operation *operation) {
@@ -166,6 +180,8 @@ static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error)
                 finish(guest, failure);
                 return;
         }
+        if (guest->plugging->line->locks_memory)
+                guest_lock_memory(guest);
         guest->attaching = g_strdup(operation->change->alias);
         domain_save_status(guest->domain);
         Script *script = guest_script_new(guest);
@@ -192,16 +208,25 @@ void hotplug_attach(Operation *operation) {
 
 /* What is behind a device */
 
+/* The device has left, and holds nothing any more. */
+static void on_things_returned(Guest *guest, const char *alias, const GError *unused) {
+        (void) unused;
+        if (definition_find_device(guest->domain->live, alias))
+                domain_device_gone(guest->domain, alias);
+        if (guest->plugging && g_strcmp0(guest->plugging->alias, alias) == 0)
+                finish(guest, NULL);
+}
+
 static void on_cleaned(void *data, const GError *error) {
         Cleanup *cleanup = data;
         Guest *guest = cleanup->guest;
         g_autofree char *alias = g_steal_pointer(&cleanup->alias);
-        bool gone = cleanup->device_gone;
+        bool is_medium = cleanup->one_base;
         (void) error;
         g_hash_table_remove(guest->cleanups, cleanup);
-        if (gone)
-                domain_device_gone(guest->domain, alias);
-        if (guest->plugging && g_strcmp0(guest->plugging->alias, alias) == 0)
+        if (!is_medium)
+                guest_return_things(guest, alias, NULL, on_things_returned);
+        else if (guest->plugging && g_strcmp0(guest->plugging->alias, alias) == 0)
                 finish(guest, NULL);
 }
 
@@ -345,7 +370,7 @@ static bool is_listed(JsonArray *properties, const char *alias) {
 }
 
 static void on_devices_listed(void *data, JsonObject *answer, const GError *error) {
-        static const char *const kinds[] = { "disk", "interface", "rng", NULL }; /* these are always devices of QEMU's */
+        static const char *const kinds[] = { "disk", "interface", "hostdev", "rng", NULL }; /* these are always devices of QEMU's */
         Guest *guest = data;
         const Definition *live = guest->domain->live;
         if (error)
@@ -385,7 +410,6 @@ void hotplug_on_deleted(Guest *guest, JsonObject *arguments) {
         }
         Cleanup *cleanup = cleanup_new(guest, alias);
         if (device) { /* else one whose attaching has failed half-way */
-                cleanup->device_gone = true;
                 remove_back_ends(cleanup);
                 remove_socket(guest, device);
         } else
@@ -464,7 +488,7 @@ static const struct {
         const char *kind;
         const char *parts[6];
 } changeable[] = {
-        { "disk", { "iotune" } },      { "interface", { "link" } }, { "graphics", { "@passwd" } },
+        { "disk", { "iotune" } },      { "interface", { "link", "bandwidth" } }, { "graphics", { "@passwd" } },
         { "memballoon", { "stats" } }, { "memory", { "target" } },
 };
 
@@ -556,10 +580,20 @@ static bool check_update(const Guest *guest, const DeviceDefinition *device, con
                            what);
 }
 
+/* The kernel answers at once. */
+static bool set_bandwidth(const DeviceDefinition *live, const xmlNode *element, GError **error) {
+        Bandwidth bandwidth = bandwidth_of(element);
+        return bandwidth_set(live->target, strcmp(live->type, "direct") == 0, &bandwidth, error);
+}
+
 static void on_updated(void *data, const GError *error) {
         Guest *guest = data;
         Plugging *plugging = guest->plugging;
         const Operation *operation = changing(guest);
+        g_autoptr(GError) failure = NULL;
+        if (!error && operation && plugging->bandwidth &&
+            !set_bandwidth(definition_find_device(guest->domain->live, operation->change->alias), plugging->bandwidth, &failure))
+                error = failure;
         if (error || !plugging->changes_medium || !operation) {
                 finish(guest, error);
                 return;
@@ -591,11 +625,20 @@ static bool add_settings(Guest *guest, const Operation *operation, Script *scrip
                         return false;
                 take_commands(script, line);
                 command_line_free(line, true);
-        } else if (strcmp(device->kind, "interface") == 0 && differs(old, new, "link"))
-                script_add_command(script, "set_link",
-                                   json_make("name", 's', change->alias, "up", 'b',
-                                             !xml_attribute_is(xml_child(new, "link"), "state", "down"), NULL));
-        else if (strcmp(device->kind, "graphics") == 0 && differs(old, new, "@passwd")) {
+        } else if (strcmp(device->kind, "interface") == 0) {
+                if (differs(old, new, "bandwidth")) {
+                        CommandLineContext context = guest_context(guest, change->document, change->next, domain->live);
+                        CommandLine *line = command_line_build_limits(&context, guest->plugging->device, error);
+                        if (!line)
+                                return false;
+                        command_line_free(line, true);
+                        guest->plugging->bandwidth = new;
+                }
+                if (differs(old, new, "link"))
+                        script_add_command(script, "set_link",
+                                           json_make("name", 's', change->alias, "up", 'b',
+                                                     !xml_attribute_is(xml_child(new, "link"), "state", "down"), NULL));
+        } else if (strcmp(device->kind, "graphics") == 0 && differs(old, new, "@passwd")) {
                 g_autofree char *password = xml_attribute(new, "passwd");
                 script_add_command(script, "set_password",
                                    json_make("protocol", 's', device->type, "password", 's', password ? password : "", NULL));
@@ -817,13 +860,57 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
         }
 }
 
-static void on_threads_known(void *data, JsonObject *answer, const GError *error) {
+/* What the document says of threads, which may have limits of their own. */
+static void place_threads(Guest *guest, xmlDoc *document, ThreadsPlaced placed) {
+        if (threads_are_placed(document) || guest->has_thread_groups)
+                threads_place(guest, xmlCopyDoc(document, 1), placed);
+        else
+                placed(guest, NULL);
+}
+
+/* What holds on the host is one whole: where a part of it is refused, all is set again as it was. */
+static void on_set_back(Guest *guest, const GError *unused) {
+        g_autoptr(GError) error = g_steal_pointer(&guest->plugging->error);
+        (void) unused;
+        finish(guest, error);
+}
+
+static void set_back_threads(Guest *guest, const GError *unused) {
+        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        (void) unused;
+        place_threads(guest, document, on_set_back);
+}
+
+static void on_host_side_set(Guest *guest, const GError *error) {
+        const Operation *operation = changing(guest);
+        if (!error || !operation) {
+                finish(guest, error);
+                return;
+        }
+        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        guest->plugging->error = g_error_copy(error);
+        if (operation->change->edits->len > 0 || operation->change->nodes)
+                scope_set_limits(guest, document, set_back_threads);
+        else
+                set_back_threads(guest, NULL);
+}
+
+static void on_limits_set(Guest *guest, const GError *error) {
+        const Operation *operation = changing(guest);
+        if (error || !operation)
+                on_host_side_set(guest, error);
+        else
+                place_threads(guest, operation->change->document, on_host_side_set);
+}
+
+static void on_io_threads_changed(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         const Operation *operation = changing(guest);
-        g_autoptr(GError) failure = NULL;
-        if (!error)
-                pinning_apply(guest, operation->change->document, answer, &failure);
-        finish(guest, error ? error : failure);
+        (void) answer;
+        if (error || !operation)
+                finish(guest, error);
+        else
+                place_threads(guest, operation->change->document, finish);
 }
 
 void hotplug_resize(Operation *operation) {
@@ -843,11 +930,18 @@ void hotplug_resize(Operation *operation) {
                 return;
         }
         if (change->cpus) {
-                monitor_command(guest->monitor, "query-cpus-fast", NULL, -1, on_threads_known, guest);
+                place_threads(guest, change->document, on_host_side_set);
                 return;
         }
-        if (change->edits->len > 0) {
-                scope_set_limits(guest, change->document, finish);
+        if (change->io_thread != IO_THREAD_SAME) {
+                bool adds = change->io_thread == IO_THREAD_ADDED;
+                g_autofree char *id = g_strdup_printf("iothread%u", change->thread);
+                JsonObject *thread = json_make("id", 's', id, adds ? "qom-type" : NULL, 's', "iothread", NULL);
+                monitor_command(guest->monitor, adds ? "object-add" : "object-del", thread, -1, on_io_threads_changed, guest);
+                return;
+        }
+        if (change->edits->len > 0 || change->nodes) {
+                scope_set_limits(guest, change->document, on_limits_set);
                 return;
         }
         if (change->vcpus > 0) {

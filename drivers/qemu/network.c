@@ -5,9 +5,8 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
-#include <netlink/netlink.h>
 #include <arpa/inet.h>
-#include <netlink/route/link.h>
+#include <netlink/route/link/macvtap.h>
 #include <netlink/route/neighbour.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,15 +18,6 @@
 
 /* libvirt gives taps an address from this byte on, above every real card's. */
 #define TAP_ADDRESS_FIRST_BYTE 0xfe
-
-typedef struct nl_sock NetlinkSocket;
-typedef struct rtnl_link Link;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkSocket, nl_socket_free)
-
-static void link_put(Link *link) {
-        rtnl_link_put(link);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_put)
 
 static bool fail(GError **error, const char *what, const char *name, int r) {
         return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s %s: %s", what, name, nl_geterror(r));
@@ -46,7 +36,7 @@ static int create_tap(const char *name, char **actual, GError **error) {
 }
 
 /* Puts the tap into the bridge, if there is one, and sets it up, in one request. */
-static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, const char *mac, GError **error) {
+static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, const char *mac, unsigned mtu, GError **error) {
         g_autoptr(Link) current = NULL, master = NULL, change = rtnl_link_alloc();
         int r = bridge ? rtnl_link_get_kernel(socket, 0, bridge, &master) : 0;
         if (r < 0)
@@ -66,13 +56,15 @@ static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, c
         rtnl_link_set_addr(change, address);
         nl_addr_put(address);
         rtnl_link_set_flags(change, IFF_UP);
+        if (mtu > 0)
+                rtnl_link_set_mtu(change, mtu);
         if (master)
                 rtnl_link_set_master(change, rtnl_link_get_ifindex(master));
         r = rtnl_link_change(socket, current, change, 0);
         return r >= 0 || fail(error, "the tap interface cannot be set up:", tap, r);
 }
 
-int network_open_tap(const char *name, const char *bridge, const char *mac, char **actual, GError **error) {
+int network_open_tap(const char *name, const char *bridge, const char *mac, unsigned mtu, char **actual, GError **error) {
         g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
         g_autofree char *tap = NULL;
         int r = nl_connect(socket, NETLINK_ROUTE);
@@ -81,10 +73,76 @@ int network_open_tap(const char *name, const char *bridge, const char *mac, char
                 return -1;
         }
         g_autofd int fd = create_tap(name, &tap, error);
-        if (fd < 0 || !set_up(socket, tap, bridge, mac, error))
+        if (fd < 0 || !set_up(socket, tap, bridge, mac, mtu, error))
                 return -1;
         *actual = g_steal_pointer(&tap);
         return steal_fd(&fd);
+}
+
+/* macvtap */
+
+void network_remove_direct(const char *name) {
+        g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
+        g_autoptr(Link) found = NULL;
+        if (nl_connect(socket, NETLINK_ROUTE) >= 0 && rtnl_link_get_kernel(socket, 0, name, &found) >= 0 &&
+            rtnl_link_is_macvtap(found))
+                (void) rtnl_link_delete(socket, found); /* it may go meanwhile, with the card that it is on */
+}
+
+/* The character device of a macvtap, which the kernel makes in /dev with it. */
+static int open_direct(Link *link, GError **error) {
+        struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+        g_autofree char *path = g_strdup_printf("/dev/tap%d", rtnl_link_get_ifindex(link));
+        g_autofd int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
+                virtbus_error_set_errno(error, errno, "%s, the device of a macvtap interface, cannot be used", path);
+                return -1;
+        }
+        return steal_fd(&fd);
+}
+
+int network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, GError **error) {
+        g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
+        g_autoptr(Link) lower = NULL, request = rtnl_link_macvtap_alloc(), made = NULL, change = rtnl_link_alloc();
+        struct nl_addr *address = NULL;
+        int fd = -1, r = nl_connect(socket, NETLINK_ROUTE);
+        if (r >= 0 && rtnl_link_get_kernel(socket, 0, device, &lower) < 0) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no interface '%s' on this machine", device);
+                return -1;
+        }
+        if (r >= 0)
+                r = nl_addr_parse(mac, AF_LLC, &address);
+        if (r >= 0)
+                r = rtnl_link_macvtap_set_mode(request,
+                                               (uint32_t) rtnl_link_macvtap_str2mode(
+                                                               strcmp(mode, "passthrough") == 0 ? "passthru" : mode));
+        if (r >= 0) {
+                rtnl_link_set_link(request, rtnl_link_get_ifindex(lower));
+                rtnl_link_set_name(request, name);
+                rtnl_link_set_addr(request, address);
+                if (mtu > 0)
+                        rtnl_link_set_mtu(request, mtu);
+                r = rtnl_link_add(socket, request, NLM_F_CREATE | NLM_F_EXCL);
+        }
+        bool is_made = r >= 0;
+        if (r >= 0)
+                r = rtnl_link_get_kernel(socket, 0, name, &made);
+        if (r >= 0) {
+                /* In passthrough mode it was born with the card's address, and gives the card the guest's now; the kernel gives that
+                 * its own one back in the end. */
+                rtnl_link_set_addr(change, address);
+                rtnl_link_set_flags(change, IFF_UP);
+                r = rtnl_link_change(socket, made, change, 0);
+        }
+        if (r >= 0)
+                fd = open_direct(made, error);
+        else
+                fail(error, "a macvtap interface cannot be made on", device, r);
+        if (fd < 0 && is_made)
+                network_remove_direct(name);
+        if (address)
+                nl_addr_put(address);
+        return fd;
 }
 
 bool network_read_counters(const char *name, uint64_t counters[NETWORK_N_COUNTERS]) {

@@ -4,13 +4,27 @@
 /* Network interfaces on the host, by libnl. The kernel answers these at once. */
 
 #include <glib.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+typedef struct nl_sock NetlinkSocket;
+typedef struct rtnl_link Link;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkSocket, nl_socket_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, rtnl_link_put)
+
 /* Makes a tap interface, named NAME or by the kernel ("vnet%d"), with the address that the guest's card has but for its
- * first byte, so that a bridge never takes it for its own; puts it into a bridge, unless that is NULL, and up. It goes away with the descriptor
- * that is returned, or -1. *ACTUAL is its name, to be freed. */
-int network_open_tap(const char *name, const char *bridge, const char *mac, char **actual, GError **error);
+ * first byte, so that a bridge never takes it for its own; gives it an MTU, unless that is 0, puts it into a bridge, unless that is
+ * NULL, and up. It goes away with the descriptor that is returned, or -1. *ACTUAL is its name, to be freed. */
+int network_open_tap(const char *name, const char *bridge, const char *mac, unsigned mtu, char **actual, GError **error);
+
+/* Makes a macvtap interface named NAME on an interface of the host's, with the guest's own address: MODE is vepa, bridge, private or
+ * passthrough. It stays when its descriptor is closed: network_remove takes it away. -1 on failure, with nothing left. */
+int network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, GError **error);
+
+/* Removes a macvtap interface, if it is there. */
+void network_remove_direct(const char *name);
 
 /* Adds the addresses that the kernel knows of the card with this address (addresses.h). */
 void network_read_neighbours(const char *mac, GArray *addresses);

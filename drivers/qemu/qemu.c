@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "bus.h"
+#include "claims.h"
 #include "from-native.h"
 #include "guest.h"
 #include "hardware.h"
@@ -171,11 +172,22 @@ static void close_host(Connection *connection) {
         g_free(host);
 }
 
+static bool is_active(const Connection *connection, const char *uuid) {
+        const Domain *domain = g_hash_table_lookup(connection->by_uuid, uuid);
+        return domain && domain_is_active(domain);
+}
+
+/* Before anything is served, so that no guest starts between. */
+static void recover(Connection *connection) {
+        claims_sweep(connection, is_active);
+}
+
 const Hypervisor qemu_hypervisor = {
         .connection = "qemu",
         .bus_name = "org.virtbus1.Driver.QEMU",
         .open = open_host,
         .close = close_host,
+        .recover = recover,
         .prepare = prepare,
         .complete = complete,
         .capabilities = get_capabilities,

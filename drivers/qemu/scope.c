@@ -2,12 +2,15 @@
 #include "scope.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <systemd/sd-login.h>
 
 #include "bus.h"
+#include "cgroup.h"
+#include "claims.h"
 #include "log.h"
+#include "threads.h"
 
 #define MACHINED "org.freedesktop.machine1"
 #define SYSTEMD "org.freedesktop.systemd1"
@@ -18,39 +21,23 @@
 /* A machine's name is a host name's label or several: machined checks that. */
 #define MACHINE_NAME_MAX 64
 
-/* statfs(2) */
-#define CGROUP2_MAGIC 0x63677270
-
-/* The period of cputune's quota where the document gives none: the kernel's, in microseconds. */
-#define PERIOD_DEFAULT 100000
-
 /* A call that waits for systemd. */
 struct ScopeCall {
         Guest *guest;
         sd_bus_slot *slot;
         ScopeDone done;
-        bool limited;
+        xmlDoc *document; /* whose limits it sets, or NULL */
 };
 
-void scope_call_free(struct ScopeCall *call) {
+static void scope_call_free(struct ScopeCall *call) {
         sd_bus_slot_unref(call->slot);
+        xmlFreeDoc(call->document);
         g_free(call);
 }
 
-static bool is_unified(void) {
-        struct statfs info;
-        return statfs("/sys/fs/cgroup", &info) == 0 && (unsigned long) info.f_type == CGROUP2_MAGIC;
-}
-
-/* A number at a path of the document, with its unit if it is a size; false where it is not there. */
-static bool read_limit(xmlNode *root, const char *path, bool is_size, uint64_t *value) {
-        xmlNode *element = xml_find(root, path);
-        g_autofree char *text = xml_text(element), *unit = is_size ? xml_attribute(element, "unit") : NULL;
-        uint64_t factor = is_size ? xml_unit(unit ? unit : "KiB") : 1;
-        if (!text || factor == 0 || !g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX / factor, value, NULL))
-                return false;
-        *value *= factor;
-        return true;
+/* The host's nodes that all memory of the guest is to be from; the kernel moves it where they change. */
+static char *memory_nodes(xmlNode *root) {
+        return xml_attribute(xml_find(root, "numatune/memory"), "nodeset");
 }
 
 bool scope_has_limits(xmlDoc *document) {
@@ -58,13 +45,39 @@ bool scope_has_limits(xmlDoc *document) {
                                              "memtune/soft_limit", "memtune/swap_hard_limit", "blkiotune/weight" };
         uint64_t value;
         for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
-                if (read_limit(xmlDocGetRootElement(document), paths[i], false, &value))
+                if (cgroup_read_limit(xmlDocGetRootElement(document), paths[i], false, &value))
                         return true;
-        return false;
+        return threads_have_quotas(document) ||
+               xml_attribute_is(xml_find(xmlDocGetRootElement(document), "numatune/memory"), "mode", "restrictive");
 }
 
 static int append_limit(sd_bus_message *message, const char *name, uint64_t value) {
         return sd_bus_message_append(message, "(sv)", name, "t", value);
+}
+
+/* A set as systemd has it: one bit for each node, the lowest first. */
+static int append_nodes(sd_bus_message *message, xmlNode *root) {
+        g_autofree char *text = memory_nodes(root);
+        cpu_set_t set;
+        uint8_t bits[CPU_SETSIZE / 8] = { 0 };
+        size_t length = 0;
+        if (!text || !threads_read_set(text, &set))
+                return 0;
+        for (size_t i = 0; i < CPU_SETSIZE; i++)
+                if (CPU_ISSET(i, &set)) {
+                        bits[i / 8] |= (uint8_t) (1 << i % 8);
+                        length = i / 8 + 1;
+                }
+        int r = sd_bus_message_open_container(message, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(message, "s", "AllowedMemoryNodes");
+        if (r >= 0)
+                r = sd_bus_message_open_container(message, 'v', "ay");
+        if (r >= 0)
+                r = sd_bus_message_append_array(message, 'y', bits, length);
+        if (r >= 0)
+                r = sd_bus_message_close_container(message);
+        return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
 /* What the document asks for as properties of a unit. systemd writes them into whichever kind of control group it has. ALL: what
@@ -79,27 +92,27 @@ static int append_limits(sd_bus_message *message, xmlNode *root, bool all) {
                 { "memtune/hard_limit", "MemoryMax", "MemoryLimit", true },
                 { "memtune/soft_limit", "MemoryHigh", NULL, true },
         };
-        uint64_t value, hard = 0, period = PERIOD_DEFAULT;
-        bool unified = is_unified();
+        uint64_t value, hard = 0, period = CGROUP_PERIOD_DEFAULT;
+        bool unified = cgroup_is_unified();
         int r = 0;
         for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(limits); i++) {
                 const char *name = unified ? limits[i].unified : limits[i].legacy;
-                bool given = read_limit(root, limits[i].path, limits[i].is_size, &value);
+                bool given = cgroup_read_limit(root, limits[i].path, limits[i].is_size, &value);
                 if (name && (given || all))
                         r = append_limit(message, name, given ? value : UINT64_MAX);
         }
-        read_limit(root, "cputune/global_period", false, &period);
-        if (r >= 0 && period > 0 && read_limit(root, "cputune/global_quota", false, &value) && value < UINT64_MAX / 1000000)
+        cgroup_read_limit(root, "cputune/global_period", false, &period);
+        if (r >= 0 && period > 0 && cgroup_read_limit(root, "cputune/global_quota", false, &value) && value < UINT64_MAX / 1000000)
                 r = append_limit(message, "CPUQuotaPerSecUSec", value * 1000000 / period);
         else if (r >= 0 && all)
                 r = append_limit(message, "CPUQuotaPerSecUSec", UINT64_MAX);
         /* Of memory and swap together in the document, of swap alone for systemd. */
-        read_limit(root, "memtune/hard_limit", true, &hard);
-        if (r >= 0 && unified && read_limit(root, "memtune/swap_hard_limit", true, &value))
+        cgroup_read_limit(root, "memtune/hard_limit", true, &hard);
+        if (r >= 0 && unified && cgroup_read_limit(root, "memtune/swap_hard_limit", true, &value))
                 r = append_limit(message, "MemorySwapMax", value > hard ? value - hard : 0);
         else if (r >= 0 && unified && all)
                 r = append_limit(message, "MemorySwapMax", UINT64_MAX);
-        return r;
+        return r < 0 || !unified ? r : append_nodes(message, root);
 }
 
 /* qemu-NUMBER-NAME, of what may be in a host name. */
@@ -115,54 +128,110 @@ static char *machine_name(const Domain *domain) {
         return name;
 }
 
+/* Without systemd the driver makes a control group itself. */
+struct Limiting {
+        Guest *guest; /* NULL: it has gone meanwhile */
+        Connection *connection;
+        char *uuid;
+        pid_t pid;
+        xmlDoc *document;
+        ScopeDone done;
+};
+
+static void limit_in_worker(void *data, GError **error) {
+        struct Limiting *limiting = data;
+        cgroup_limit_guest(limiting->connection, limiting->uuid, limiting->pid, xmlDocGetRootElement(limiting->document), error);
+}
+
+static void on_limited(void *data, const GError *error) {
+        struct Limiting *limiting = data;
+        Guest *guest = limiting->guest;
+        g_autoptr(GError) failure = NULL;
+        if (!guest)
+                claims_give_back(limiting->connection, limiting->uuid, "");
+        else {
+                guest->limiting = NULL;
+                if (error)
+                        domain_fail(guest->domain, &failure, (VirtbusError) error->code, "%s", error->message);
+                limiting->done(guest, failure);
+        }
+        xmlFreeDoc(limiting->document);
+        g_free(limiting->uuid);
+        g_free(limiting);
+}
+
+static void limit_without_systemd(Guest *guest, xmlDoc *document, ScopeDone done) {
+        struct Limiting *limiting = g_new0(struct Limiting, 1);
+        *limiting = (struct Limiting){
+                .guest = guest,
+                .connection = guest->domain->connection,
+                .uuid = g_strdup(guest->domain->uuid),
+                .pid = process_pid(guest->process),
+                .document = xmlCopyDoc(document, 1),
+                .done = done,
+        };
+        guest->limiting = limiting;
+        worker_run(limiting->connection->worker, limit_in_worker, on_limited, limiting);
+}
+
+void scope_forget(Guest *guest) {
+        if (guest->limiting)
+                guest->limiting->guest = NULL;
+        g_clear_pointer(&guest->scope_call, scope_call_free);
+}
+
 static int on_answered(sd_bus_message *answer, void *data, sd_bus_error *unused) {
         struct ScopeCall *call = data;
         Guest *guest = call->guest;
         const sd_bus_error *fault = sd_bus_message_get_error(answer);
         g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = g_steal_pointer(&call->document);
         ScopeDone done = call->done;
+        bool is_absent = fault && (sd_bus_error_has_name(fault, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+                                   sd_bus_error_has_name(fault, SD_BUS_ERROR_NAME_HAS_NO_OWNER));
         (void) unused;
-        if (fault && call->limited)
-                domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
-                            "its limits need systemd-machined, which says: %.256s; install it, or leave <cputune>, <memtune> and "
-                            "<blkiotune> out",
+        if (fault && !is_absent && document)
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "its limits need systemd, which says: %.256s",
                             fault->message);
-        else if (fault && !sd_bus_error_has_name(fault, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
-                 !sd_bus_error_has_name(fault, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+        else if (fault && !is_absent)
                 log_warning("domain '%s': it is not registered with systemd-machined: %s", domain_name(guest->domain),
                             fault->message);
         guest->scope_call = NULL;
         scope_call_free(call);
-        done(guest, error);
+        if (is_absent && document)
+                limit_without_systemd(guest, document, done);
+        else
+                done(guest, error);
         return 1;
 }
 
-static void send_call(Guest *guest, sd_bus_message *message, int r, bool limited, ScopeDone done) {
+/* LIMITS: the document whose limits it sets, or NULL where there are none. */
+static void send_call(Guest *guest, sd_bus_message *message, int r, xmlDoc *limits, ScopeDone done) {
         g_autoptr(GError) error = NULL;
         struct ScopeCall *call = g_new0(struct ScopeCall, 1);
-        *call = (struct ScopeCall){ .guest = guest, .done = done, .limited = limited };
+        *call = (struct ScopeCall){ .guest = guest, .done = done };
         if (r >= 0)
                 r = sd_bus_call_async(guest->domain->connection->bus, &call->slot, message, on_answered, call, ANSWER_TIMEOUT);
         if (r >= 0) {
+                call->document = limits ? xmlCopyDoc(limits, 1) : NULL;
                 guest->scope_call = call;
                 return;
         }
         g_free(call);
         virtbus_error_set_errno(&error, -r, "domain '%s': systemd cannot be asked", domain_name(guest->domain));
-        done(guest, limited ? error : NULL);
+        done(guest, limits ? error : NULL);
 }
 
 void scope_create(Guest *guest, xmlDoc *document, ScopeDone done) {
         Domain *domain = guest->domain;
         g_autoptr(sd_bus_message) message = NULL;
-        g_autoptr(GError) error = NULL;
         sd_id128_t id;
         bool limited = scope_has_limits(document);
         if (!domain->connection->bus || !domain->connection->privileged) {
                 if (limited)
-                        domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
-                                    "its limits need the system's systemd; leave <cputune>, <memtune> and <blkiotune> out");
-                done(guest, error);
+                        limit_without_systemd(guest, document, done);
+                else
+                        done(guest, NULL);
                 return;
         }
         g_autofree char *name = machine_name(domain), *description = g_strdup_printf("Virtual machine %s", domain_name(domain));
@@ -185,22 +254,20 @@ void scope_create(Guest *guest, xmlDoc *document, ScopeDone done) {
                 r = append_limits(message, xmlDocGetRootElement(document), false);
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
-        send_call(guest, message, r, limited, done);
+        send_call(guest, message, r, limited ? document : NULL, done);
 }
 
 void scope_set_limits(Guest *guest, xmlDoc *document, ScopeDone done) {
         Domain *domain = guest->domain;
         g_autoptr(sd_bus_message) message = NULL;
         g_autofree char *unit = NULL;
-        g_autoptr(GError) error = NULL;
         char *found = NULL;
         if (domain->connection->bus && domain->connection->privileged &&
             sd_pid_get_unit(process_pid(guest->process), &found) >= 0)
                 unit = g_strdup(found);
         free(found);
-        if (!unit || !g_str_has_suffix(unit, ".scope")) {
-                domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "it has no scope of systemd's, whose limits could be set");
-                done(guest, error);
+        if (!unit || !g_str_has_prefix(unit, "machine-") || !g_str_has_suffix(unit, ".scope")) {
+                limit_without_systemd(guest, document, done);
                 return;
         }
         int r = sd_bus_message_new_method_call(domain->connection->bus, &message, SYSTEMD, "/org/freedesktop/systemd1",
@@ -213,5 +280,5 @@ void scope_set_limits(Guest *guest, xmlDoc *document, ScopeDone done) {
                 r = append_limits(message, xmlDocGetRootElement(document), true);
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
-        send_call(guest, message, r, true, done);
+        send_call(guest, message, r, document, done);
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Where systemd runs, a guest is a machine of systemd-machined's: it has a scope of its own, with the limits that its document
- * asks for, and machinectl lists it. Elsewhere a guest without limits just runs.
+ * asks for, and machinectl lists it. Elsewhere a guest with limits gets a control group of its own, and others just run.
  *
  * Interface: org.freedesktop.machine1(5), CreateMachine; resource properties: org.freedesktop.systemd1(5). */
 
@@ -17,3 +17,6 @@ void scope_set_limits(Guest *guest, xmlDoc *document, ScopeDone done);
 
 /* Whether a document asks for limits. */
 bool scope_has_limits(xmlDoc *document);
+
+/* For guest_free: what waits for systemd, or for a worker. */
+void scope_forget(Guest *guest);

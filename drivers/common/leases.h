@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The addresses that DHCP servers of this host have leased to a card: what dnsmasq writes down, run by itself, by libvirt or by
+ * NetworkManager. Files of others are read with care: what is no lease is passed over, and nothing beyond a size is read. */
+
+#include "objects.h"
+#include "worker.h"
+
+/* The largest file of leases that is read, in bytes: some ten thousand leases. */
+#define LEASES_BYTES_MAX (1024 * 1024)
+
+/* Answers NetworkInterface.GetAddresses: BRIDGE is what the card is connected to, or "". */
+void leases_answer(Worker *worker, const char *bridge, const char *mac, Call *call);
