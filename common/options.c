@@ -85,3 +85,7 @@ bool options_read(sd_bus_message *message, GError **error, ...) {
                 return virtbus_error_set_errno(error, -r, "%s: the options cannot be read", sd_bus_message_get_member(message));
         return true;
 }
+
+bool path_check(const char *path, GError **error) {
+        return path[0] == '/' || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is no absolute path", path);
+}

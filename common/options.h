@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The last argument of methods that may grow: options, a{sv}. */
+/* What callers give to methods: the last argument of those that may grow, options, a{sv}; and paths. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -13,3 +13,6 @@
  *
  * Returns false, with InvalidArgument, for an option that is unknown, given twice, or of another type. */
 bool options_read(sd_bus_message *message, GError **error, ...) G_GNUC_NULL_TERMINATED;
+
+/* Refuses, with InvalidArgument, a path that is not absolute: it would be one of the driver's own folder. */
+bool path_check(const char *path, GError **error);

@@ -34,9 +34,7 @@ static void restore(Call *call, Connection *self, const char *path, int fd, sd_b
         g_autoptr(GError) error = NULL;
         const char *xml = NULL;
         bool paused = false;
-        if (path && path[0] != '/')
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is no absolute path", path);
-        else if (options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
+        if ((!path || path_check(path, &error)) && options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
                 int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
                 if (fd < 0 || copy >= 0)
                         restoring_begin(self, path, copy, xml, paused, call);

@@ -551,9 +551,7 @@ static void disk_change_media(Call *call, Device *self, const char *path, const 
                 domain_fail(self->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "device '%s' is a %s, whose medium cannot be changed; detach it", self->definition->alias,
                             self->definition->type);
-        else if (path[0] != '/' && path[0])
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is no absolute path", path);
-        else
+        else if (!path[0] || path_check(path, &error))
                 change = read_change(options, false, true, &error);
         if (!change) {
                 call_fail(call, error);

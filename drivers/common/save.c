@@ -10,6 +10,7 @@
 #include "bus.h"
 #include "connection.h"
 #include "log.h"
+#include "options.h"
 #include "process.h"
 #include "vtables.h"
 
@@ -106,8 +107,8 @@ Saving *saving_new(const char *path, int fd, const char *compression, bool pause
         g_autofree char *program = plain ? NULL : save_compression_program(compression, error);
         struct stat info;
         bool fine = plain || program;
-        if (fine && path && path[0] != '/')
-                fine = virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is no absolute path", path);
+        if (fine && path)
+                fine = path_check(path, error);
         if (fine && fd >= 0 && (fstat(fd, &info) < 0 || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY))
                 fine = virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this file cannot be written to");
         if (!fine) {
@@ -388,7 +389,7 @@ static void on_filter_ended(void *data, int status) {
         if (!saving)
                 return;
         saving->filter = NULL;
-        if (status == 0 && saving->end < 0) {
+        if (saving->end < 0 && (status == 0 || saving->error)) {
                 conclude(saving);
                 return;
         }
@@ -406,8 +407,10 @@ void saving_written(Operation *operation, const GError *error) {
         saving->end = -1;
         if (error && !saving->error)
                 saving->error = g_error_copy(error);
-        if (!saving->filter || saving->error)
+        if (!saving->filter)
                 conclude(saving);
+        else if (saving->error) /* when it is told, nothing holds the file any more */
+                process_end(saving->filter->process);
 }
 
 /* Restoring */

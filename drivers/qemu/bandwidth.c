@@ -163,7 +163,7 @@ static int limit_receiving(NetlinkSocket *socket, Link *link, const BandwidthRat
         g_autoptr(Qdisc) qdisc = rtnl_qdisc_alloc();
         rtnl_tc_set_link(TC_CAST(qdisc), link);
         rtnl_tc_set_parent(TC_CAST(qdisc), TC_H_INGRESS);
-        rtnl_tc_set_handle(TC_CAST(qdisc), TC_HANDLE(0xffff, 0));
+        rtnl_tc_set_handle(TC_CAST(qdisc), TC_H_MAKE(TC_H_INGRESS, 0));
         int r = rtnl_tc_set_kind(TC_CAST(qdisc), "ingress");
         if (r >= 0)
                 r = rtnl_qdisc_add(socket, qdisc, NLM_F_CREATE | NLM_F_EXCL);

@@ -822,6 +822,7 @@ void guest_save(const Domain *domain, xmlNode *saved) {
         xml_set_attribute(saved, "agent-timeout", timeout);
         if (guest->attaching)
                 xml_set_attribute(saved, "attaching", guest->attaching);
+        medium_save(guest, saved);
         if (guest->capabilities)
                 xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
         if (guest->process) {
@@ -849,6 +850,7 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
         guest->operation = operation;
         guest->attaching = xml_attribute(saved, "attaching");
+        medium_load(guest, saved);
         if (timeout)
                 guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);
         for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path"))

@@ -76,6 +76,7 @@ struct Guest {
         GQueue returnings;            /* struct Returning: what it held that is being given back */
         bool has_ended, ended_well;   /* nothing but that is left of it */
         char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
+        struct Medium *medium;        /* that is being changed, or NULL: plugging.h */
         uint64_t n_fds;               /* that were passed by name */
 };
 
@@ -134,6 +135,10 @@ void hotplug_on_deleted(Guest *guest, JsonObject *arguments);
 void hotplug_on_refused(Guest *guest, JsonObject *arguments);
 void hotplug_on_acpi_status(Guest *guest, JsonObject *info);
 void hotplug_free(Guest *guest);
+
+/* update.c: a medium that is being changed, in the status. */
+void medium_save(const Guest *guest, xmlNode *saved);
+void medium_load(Guest *guest, xmlNode *saved);
 
 /* After a driver's restart: takes back what was being attached when the last one ended, and finds what has left since. */
 void hotplug_recover(Guest *guest);

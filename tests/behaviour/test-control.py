@@ -11,9 +11,10 @@ import struct
 import sys
 import xml.etree.ElementTree as ET
 
-from gi.repository import GLib
+import gi
+from gi.repository import GLib, GObject
 
-from rig import NAME, Bus, Hypervisor, User, contains, expect, kernel, read_until, run, variants
+from rig import NAME, Bus, Hypervisor, Skip, User, contains, expect, kernel, read_until, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -91,6 +92,36 @@ def keys_are_pressed():
         contains(expect("InvalidArgument", do, "SendKeys", "asa{sv}", keys, options), part)
     if REAL:
         contains(expect("HypervisorFailed", do, "SendKeys", "asa{sv}", ["anykey"], {}), "anykey")
+
+
+def a_spice_client_sees_its_display():
+    """spice-glib, the client of virt-viewer and GNOME Boxes, on descriptors alone: each of its channels asks for one."""
+    if not REAL:
+        return
+    try:
+        gi.require_version("SpiceClientGLib", "2.0")
+        from gi.repository import SpiceClientGLib
+    except (ImportError, ValueError):
+        raise Skip("spice-glib is not installed") from None
+    domain = hypervisor.define(hypervisor.document("spice", devices="<graphics type='spice'><listen type='none'/></graphics><video><model type='qxl'/></video>"))
+    hypervisor.do(domain, "Start")
+    session, seen, connect = SpiceClientGLib.Session(), set(), GObject.Object.connect
+
+    def open_channel():
+        return bus.call(f"{domain}/device/graphics0", f"{NAME}.Device.Graphics", "Open", "a{sv}", {})
+
+    def on_channel(_session, channel):
+        connect(channel, "open-fd", lambda channel, _tls: channel.open_fd(open_channel()))
+        connect(channel, "channel-event", lambda channel, event: seen.add((type(channel).__name__, event.value_nick)))
+        if isinstance(channel, SpiceClientGLib.DisplayChannel):
+            connect(channel, "notify::width", lambda channel, _property: seen.add(("picture", channel.props.width > 0)))
+            channel.connect()
+    connect(session, "channel-new", on_channel)
+    session.open_fd(-1)
+    bus.wait(lambda: ("DisplayChannel", "opened") in seen and ("MainChannel", "opened") in seen, "the client's channels")
+    session.disconnect()
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
 
 
 def its_memory_can_be_seen():

@@ -5,10 +5,12 @@
 Usage (below tests/with-bus): test-devices.py test|qemu [GUEST], the folder that tests/guest/build-guest has filled.
 """
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
@@ -236,6 +238,15 @@ def limits_sizes_and_links_are_set():
 
     card = attach("<interface type='user'><mac address='52:54:00:aa:bb:cc'/><model type='virtio'/></interface>")
     address = "$(dirname $(grep -l 52:54:00:aa:bb:cc /sys/class/net/*/address))"
+    if not REAL:  # tests/behaviour/test-host.py has interfaces whose bandwidth can be limited
+        def limit(limits, **options):
+            bus.call(card, f"{NAME}.Device.NetworkInterface", "SetBandwidth", "a{st}a{sv}", limits, variants(options))
+        limit({"inbound_average": 1500, "inbound_burst": 1025, "outbound_average": 1000})
+        contains(xml_of(card), '<inbound average="2" burst="2"/>', '<outbound average="1"/>')
+        for limits, part in (({"inbound_burst": 5}, "inbound_average"), ({"speed": 5}, "speed"), ({"outbound_average": 9, "outbound_peak": 5, "inbound_peak": 1}, "inbound_average")):
+            contains(expect("InvalidArgument", limit, limits), part)
+        limit({})
+        assert "bandwidth" not in xml_of(card)
     for up in (False, True):
         bus.call(card, f"{NAME}.Device.NetworkInterface", "SetLink", "ba{sv}", up, {})
         contains(xml_of(card), f"<link state=\"{'up' if up else 'down'}\"")
@@ -314,7 +325,7 @@ def a_cards_addresses_are_told():
             assert addresses("arp") == [("192.0.2.9", 0)], addresses("arp")
             subprocess.run(["ip", "link", "del", "t0"], check=True)
     else:
-        assert addresses("agent") == [] and addresses("arp") == [("192.0.2.1", 0)]
+        assert addresses("agent") == [] and addresses("arp") == [("192.0.2.1", 0)] and addresses("lease") == []
     contains(expect("InvalidArgument", addresses, "oracle"), "oracle", "agent")
     detach(card)
     off = hypervisor.define(hypervisor.document("dark", devices="<interface type='user'/>"))
@@ -323,6 +334,44 @@ def a_cards_addresses_are_told():
     contains(expect("AgentUnavailable", addresses, "agent", f"{off}/device/net0"), "channel", "arp")
     hypervisor.do(off, "Destroy")
     hypervisor.do(off, "Undefine")
+
+
+def leases_of_the_hosts_dhcp_servers_are_told():
+    if not REAL or os.geteuid() != 0:
+        return
+    folders = ["/var/lib/misc", "/var/lib/libvirt/dnsmasq"]
+    for folder in folders:  # in the mount namespace that tests/with-bus has made
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    subprocess.run("ip link add br8 type bridge; ip addr add 192.0.2.1/24 dev br8; ip link set br8 up", shell=True, check=True)
+    server = subprocess.Popen(["dnsmasq", "--keep-in-foreground", "--port=0", "--interface=br8", "--bind-interfaces", "--conf-file=/dev/null", "--user=root", "--log-facility=-",
+                               "--dhcp-range=192.0.2.40,192.0.2.40,1h", "--dhcp-authoritative", f"--dhcp-leasefile={folders[0]}/dnsmasq.leases"],
+                              stderr=subprocess.PIPE, text=True)
+    while "DHCP, IP range" not in server.stderr.readline():
+        pass
+    card = attach("<interface type='bridge'><mac address='52:54:00:aa:bb:ee'/><source bridge='br8'/><model type='virtio'/></interface>")
+
+    def addresses():
+        return bus.call(card, f"{NAME}.Device.NetworkInterface", "GetAddresses", "sa{sv}", "lease", {})
+    assert addresses() == []
+    wait_in_guest("grep -q 52:54:00:aa:bb:ee /sys/class/net/*/address")
+    in_guest("n=$(basename $(dirname $(grep -l 52:54:00:aa:bb:ee /sys/class/net/*/address))); ip link set $n up; udhcpc -i $n -n -q -t 9 -T 1 -s /etc/udhcpc.sh")
+    assert addresses() == [("192.0.2.40", 0)], addresses()
+    # libvirt's dnsmasq reports to a program of libvirt's, which writes such a file: it is written by hand here.
+    server.terminate()
+    server.wait()
+    os.unlink(f"{folders[0]}/dnsmasq.leases")
+    now = int(time.time())
+    leases = [{"ip-address": "192.0.2.41", "mac-address": "52:54:00:AA:BB:EE", "expiry-time": now + 60}, {"ip-address": "192.0.2.42", "mac-address": "52:54:00:aa:bb:ee", "expiry-time": now - 60},
+              {"ip-address": "192.0.2.43", "mac-address": "52:54:00:00:00:00", "expiry-time": now + 60}, {"ip-address": "nowhere", "mac-address": "52:54:00:aa:bb:ee"}, 7, {}]
+    for text, wanted in ((json.dumps(leases), [("192.0.2.41", 0)]), ("[{", []), ("[" * 5000, []), ("", []), (" " * (2 << 20), [])):
+        with open(f"{folders[1]}/br8.status", "w", encoding="utf-8") as file:
+            file.write(text)
+        assert addresses() == wanted, (text[:100], addresses())
+    detach(card)
+    subprocess.run(["ip", "link", "del", "br8"], check=True)
+    for folder in folders:
+        subprocess.run(["umount", folder], check=True)
 
 
 def what_cannot_be_plugged_changes_nothing():
@@ -374,6 +423,34 @@ def a_driver_that_was_killed_half_way_leaves_nothing():
     assert attach(disk("vdg", image("half.img"))) == first
     detach(first)
     detach(second)
+    assert open_files() == []
+
+
+def a_driver_that_was_killed_while_a_medium_changed_leaves_one():
+    if not REAL:
+        return
+    drive = f"{state['domain']}/device/ide0_2d1_2d0"
+    paths = [image("even.iso", 1), image("odd.iso", 1)]
+    bus.call(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", paths[0], "", {})
+    seen = set()
+    for number in range(12):
+        before = bus.get(drive, "Device.Disk", "Source")
+        # The driver's death comes somewhere between the first command and the end, which takes some milliseconds.
+        bus.begin(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", paths[paths.index(before) ^ 1], "", {})
+        bus.connection.flush_sync(None)
+        time.sleep(number / 1000)
+        hypervisor.kill_driver()
+        wait_agent()
+        for _ in range(100):  # nobody is told of what is taken back: the guest's answers give it time
+            if open_files() == [bus.get(drive, "Device.Disk", "Source")]:
+                break
+            in_guest("true")
+        now = bus.get(drive, "Device.Disk", "Source")
+        assert open_files() == [now], (number, before, now, open_files())
+        seen.add(now == before)
+        wait_in_guest("dd if=/dev/sr0 of=/dev/null bs=2048 count=1 2>/dev/null")
+    assert seen == {True, False}, seen
+    bus.call(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", "", "", {})
     assert open_files() == []
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What guests get of their host: interfaces, devices, control groups, memory, and how they give it back.
 
-Usage (below tests/on-host tests/with-bus): test-host.py. Guests are started, mostly not run: their processors would be emulated by
-an emulated one.
+Usage (below tests/on-host tests/with-bus): test-host.py GUEST, the folder that tests/guest/build-guest has filled. Guests are started,
+mostly not run: their processors would be emulated by an emulated one.
 """
 
 import glob
@@ -12,10 +12,11 @@ import os
 import re
 import signal
 import subprocess
+import sys
 
 from gi.repository import GLib
 
-from rig import NAME, ROOT, Bus, Hypervisor, User, contains, end_process, expect, run, variants
+from rig import NAME, ROOT, Bus, Hypervisor, User, contains, end_process, expect, kernel, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, "qemu")
@@ -405,8 +406,34 @@ def memory_is_of_the_nodes_that_it_is_bound_to():
     end(domain)
 
 
+def kvms_processors_come_and_go():
+    os.chmod("/dev/kvm", 0o666)  # as udev has it, for QEMU's user here, who is not in its group
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    document = hypervisor.document("kvm", memory=256, kernel=kernel(sys.argv[1]), more="<vcpu current='1'>3</vcpu>", devices=channel)
+    domain = hypervisor.define(document.replace("type='qemu'", "type='kvm'"))
+    hypervisor.do(domain, "Start")
+    hypervisor.wait_agent(domain)
+
+    def processors():
+        """Those that the guest's system runs on."""
+        return hypervisor.in_guest(domain, "for c in /sys/devices/system/cpu/cpu[1-9]; do [ ! -e $c/online ] || echo 1 > $c/online; done 2>/dev/null; nproc").strip()
+    assert processors() == "1"
+    call(domain, "Domain", "SetVCPUs", "ua{sv}", 3, {})
+    assert processors() == "3" and bus.get(domain, "Domain", "VCPUs") == 3
+    call(domain, "Domain", "SetVCPUs", "ua{sv}", 2, {})
+    assert processors() == "2" and bus.get(domain, "Domain", "VCPUs") == 2
+    hypervisor.kill_driver()
+    hypervisor.wait_agent(domain)
+    call(domain, "Domain", "SetVCPUs", "ua{sv}", 1, {})
+    assert processors() == "1" and bus.get(domain, "Domain", "VCPUs") == 1
+    call(domain, "Domain", "SetVCPUs", "ua{sv}", 2, {})
+    assert processors() == "2"
+    contains(expect("InvalidArgument", call, domain, "Domain", "SetVCPUs", "ua{sv}", 4, {}), "MaxVCPUs")
+    end(domain)
+
+
 if __name__ == "__main__":
     run([direct_interfaces_come_and_go_with_the_guest, a_direct_interface_can_be_plugged_and_outlives_the_driver, what_fails_leaves_no_interface,
          what_a_killed_driver_had_taken_for_no_guest_is_given_back, the_bandwidth_of_interfaces_is_limited, a_usb_device_is_given_and_comes_back,
          a_pci_device_is_given_and_comes_back, limits_hold_without_systemd, threads_have_places_schedulers_and_quotas,
-         memory_is_of_the_nodes_that_it_is_bound_to])
+         memory_is_of_the_nodes_that_it_is_bound_to, kvms_processors_come_and_go])
