@@ -21,6 +21,7 @@ from rig import NAME, ROOT, Bus, Hypervisor, User, contains, end_process, expect
 bus = Bus()
 hypervisor = Hypervisor(bus, "qemu")
 CARD = os.path.basename(os.path.dirname(os.path.dirname(glob.glob("/sys/bus/pci/drivers/e1000e/*/net/*")[0])))
+state = {}
 CLAIMS = os.path.join(ROOT, "qemu/run/qemu/claims")
 
 
@@ -414,21 +415,40 @@ def kvms_processors_come_and_go():
     hypervisor.do(domain, "Start")
     hypervisor.wait_agent(domain)
 
-    def processors():
-        """Those that the guest's system runs on."""
-        return hypervisor.in_guest(domain, "for c in /sys/devices/system/cpu/cpu[1-9]; do [ ! -e $c/online ] || echo 1 > $c/online; done 2>/dev/null; nproc").strip()
-    assert processors() == "1"
+    def has_processors(count):
+        """Whether the guest's system comes to run on so many; it is the guest that polls for what its kernel does."""
+        online = "for c in /sys/devices/system/cpu/cpu[1-9]; do [ ! -e $c/online ] || echo 1 > $c/online; done 2>/dev/null"
+        return hypervisor.in_guest(domain, f"n=0; until {online}; [ $(nproc) = {count} ]; do n=$((n+1)); [ $n -lt 100 ] || exit 1; usleep 50000; done; echo yes").strip() == "yes"
+    assert has_processors(1)
     call(domain, "Domain", "SetVCPUs", "ua{sv}", 3, {})
-    assert processors() == "3" and bus.get(domain, "Domain", "VCPUs") == 3
+    assert has_processors(3) and bus.get(domain, "Domain", "VCPUs") == 3
     call(domain, "Domain", "SetVCPUs", "ua{sv}", 2, {})
-    assert processors() == "2" and bus.get(domain, "Domain", "VCPUs") == 2
+    assert has_processors(2) and bus.get(domain, "Domain", "VCPUs") == 2
     hypervisor.kill_driver()
     hypervisor.wait_agent(domain)
     call(domain, "Domain", "SetVCPUs", "ua{sv}", 1, {})
-    assert processors() == "1" and bus.get(domain, "Domain", "VCPUs") == 1
+    assert has_processors(1) and bus.get(domain, "Domain", "VCPUs") == 1
     call(domain, "Domain", "SetVCPUs", "ua{sv}", 2, {})
-    assert processors() == "2"
+    assert has_processors(2)
     contains(expect("InvalidArgument", call, domain, "Domain", "SetVCPUs", "ua{sv}", 4, {}), "MaxVCPUs")
+    state["kvm"] = domain
+
+
+def a_guest_that_runs_lets_go_of_what_is_the_hosts():
+    domain = state["kvm"]
+    card = f"pci/devices/{CARD}"
+    lan = call(domain, "Domain", "AttachDevice", "sa{sv}", direct("bridge", more="<target dev='lan9'/>").replace("e1000", "virtio"), {})
+    given_card = call(domain, "Domain", "AttachDevice", "sa{sv}", pci(CARD), {})
+
+    def cards():
+        return hypervisor.in_guest(domain, "cat /sys/bus/pci/devices/*/vendor | sort | uniq -c | grep 0x8086; ls /sys/class/net").split()
+    assert list(links("macvtap")) == ["lan9"] and driver_of(card) == "vfio-pci" and len(held()) == 2, held()
+    seen = cards()
+    call(lan, "Device", "Detach", "a{sv}", {})
+    assert links("macvtap") == {} and len(held()) == 1, held()
+    call(given_card, "Device", "Detach", "a{sv}", {})
+    assert driver_of(card) == "e1000e" and held() == []
+    assert cards() != seen, (cards(), seen)
     end(domain)
 
 
@@ -436,4 +456,4 @@ if __name__ == "__main__":
     run([direct_interfaces_come_and_go_with_the_guest, a_direct_interface_can_be_plugged_and_outlives_the_driver, what_fails_leaves_no_interface,
          what_a_killed_driver_had_taken_for_no_guest_is_given_back, the_bandwidth_of_interfaces_is_limited, a_usb_device_is_given_and_comes_back,
          a_pci_device_is_given_and_comes_back, limits_hold_without_systemd, threads_have_places_schedulers_and_quotas,
-         memory_is_of_the_nodes_that_it_is_bound_to, kvms_processors_come_and_go])
+         memory_is_of_the_nodes_that_it_is_bound_to, kvms_processors_come_and_go, a_guest_that_runs_lets_go_of_what_is_the_hosts])
