@@ -6,32 +6,14 @@
 
 #define PREFIX "org.virtbus1.Error."
 
-static const char *const names[VIRTBUS_N_ERRORS] = {
-        [VIRTBUS_ERROR_NO_SUCH_DOMAIN] = PREFIX "NoSuchDomain",
-        [VIRTBUS_ERROR_ALREADY_EXISTS] = PREFIX "AlreadyExists",
-        [VIRTBUS_ERROR_INVALID_XML] = PREFIX "InvalidXML",
-        [VIRTBUS_ERROR_INVALID_ARGUMENT] = PREFIX "InvalidArgument",
-        [VIRTBUS_ERROR_OPERATION_INVALID] = PREFIX "OperationInvalid",
-        [VIRTBUS_ERROR_UNSUPPORTED] = PREFIX "Unsupported",
-        [VIRTBUS_ERROR_HYPERVISOR_FAILED] = PREFIX "HypervisorFailed",
-        [VIRTBUS_ERROR_AGENT_UNAVAILABLE] = PREFIX "AgentUnavailable",
-        [VIRTBUS_ERROR_TIMEOUT] = PREFIX "Timeout",
-        [VIRTBUS_ERROR_CANCELLED] = PREFIX "Cancelled",
-        [VIRTBUS_ERROR_RESOURCE_BUSY] = PREFIX "ResourceBusy",
-        [VIRTBUS_ERROR_LIMIT_EXCEEDED] = PREFIX "LimitExceeded",
-        [VIRTBUS_ERROR_ACCESS_DENIED] = SD_BUS_ERROR_ACCESS_DENIED,
-};
-
 G_DEFINE_QUARK(virtbus - error, virtbus_error)
 
-const char *virtbus_error_name(VirtbusError code) {
-        return names[code];
-}
-
 int virtbus_error_from_short_name(const char *name) {
-        for (int code = 0; code < VIRTBUS_N_ERRORS; code++)
-                if (g_str_has_prefix(names[code], PREFIX) && g_str_equal(names[code] + strlen(PREFIX), name))
+        for (int code = 0; code < VIRTBUS_N_ERRORS; code++) {
+                const char *whole = virtbus_error_name((VirtbusError) code);
+                if (g_str_has_prefix(whole, PREFIX) && g_str_equal(whole + strlen(PREFIX), name))
                         return code;
+        }
         return -1;
 }
 
@@ -82,5 +64,5 @@ bool virtbus_error_set(GError **error, VirtbusError code, const char *format, ..
 
 int virtbus_error_reply(sd_bus_message *call, const GError *error) {
         VirtbusError code = error->domain == VIRTBUS_ERROR ? (VirtbusError) error->code : VIRTBUS_ERROR_HYPERVISOR_FAILED;
-        return sd_bus_reply_method_errorf(call, names[code], "%s", error->message);
+        return sd_bus_reply_method_errorf(call, virtbus_error_name((VirtbusError) code), "%s", error->message);
 }

@@ -8,28 +8,9 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
-typedef enum VirtbusError {
-        VIRTBUS_ERROR_NO_SUCH_DOMAIN,
-        VIRTBUS_ERROR_ALREADY_EXISTS,
-        VIRTBUS_ERROR_INVALID_XML, /* with line and element */
-        VIRTBUS_ERROR_INVALID_ARGUMENT,
-        VIRTBUS_ERROR_OPERATION_INVALID, /* the object's state does not allow it; says which state that is */
-        VIRTBUS_ERROR_UNSUPPORTED,
-        VIRTBUS_ERROR_HYPERVISOR_FAILED, /* with the hypervisor's own words */
-        VIRTBUS_ERROR_AGENT_UNAVAILABLE,
-        VIRTBUS_ERROR_TIMEOUT,
-        VIRTBUS_ERROR_CANCELLED,
-        VIRTBUS_ERROR_RESOURCE_BUSY,
-        VIRTBUS_ERROR_LIMIT_EXCEEDED,
-        VIRTBUS_ERROR_ACCESS_DENIED, /* D-Bus's own */
-        VIRTBUS_N_ERRORS
-} VirtbusError;
+#include "virtbus-error.h"
 
-#define VIRTBUS_ERROR virtbus_error_quark()
-GQuark virtbus_error_quark(void);
-
-/* The D-Bus name of an error code. */
-const char *virtbus_error_name(VirtbusError code);
+#define VIRTBUS_N_ERRORS (VIRTBUS_ERROR_ACCESS_DENIED + 1)
 
 /* Finds the code of the last part of an error's name, such as "Timeout"; -1 where there is none. */
 int virtbus_error_from_short_name(const char *name);

@@ -1,0 +1,944 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/**
+ * VirtbusClient:
+ *
+ * Follows what virtbus has: its hypervisor connections, their domains, and jobs.
+ *
+ * A client knows all of them when it has been made, and keeps up with them from then on, in the thread-default main context
+ * of the thread that made it; its objects are to be used in that thread. Domains are [iface@Virtbus.Domain] proxies, whose
+ * properties are always there, without a call; `notify::state` and its like tell of changes.
+ *
+ * The service may restart under a client: domains are removed then, and added again, as new objects, when it is back. A call
+ * in between starts the service where the bus can. `notify::available` tells of both.
+ *
+ * Since: 0.1
+ */
+
+#include "virtbus-client.h"
+
+#include <gio/gunixfdlist.h>
+#include <gio/gunixinputstream.h>
+#include <gio/gunixoutputstream.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "virtbus-error.h"
+
+#define BUS_NAME "org.virtbus1"
+#define ROOT_PATH "/org/virtbus1"
+#define JOB_INTERFACE BUS_NAME ".Job"
+
+/* How many jobs that have ended are remembered, for those that begin to wait only then. */
+#define ENDED_JOBS_MAX 64
+
+struct _VirtbusClient {
+        GObject parent;
+        GDBusConnection *bus;
+        GDBusObjectManager *root;
+        GHashTable *followed; /* path of a connection -> Followed */
+        guint n_loading;      /* of those, when the client is being made */
+        GTask *loading;
+        guint job_signals;
+        GQueue ended; /* Ended */
+        GQueue waits; /* GTask, of Wait */
+        gboolean is_available;
+};
+
+/* A hypervisor connection, and the manager of its domains once that has been made. */
+typedef struct Followed {
+        VirtbusClient *client;
+        VirtbusConnection *connection;
+        GDBusObjectManager *domains;
+        GCancellable *cancellable;
+} Followed;
+
+typedef struct Ended {
+        char *path;
+        GError *error; /* NULL: it was done */
+} Ended;
+
+typedef struct Wait {
+        char *path;
+        gulong cancelled;
+} Wait;
+
+enum {
+        PROPERTY_CONNECTION = 1,
+        PROPERTY_AVAILABLE,
+        N_PROPERTIES
+};
+
+enum {
+        SIGNAL_DOMAIN_ADDED,
+        SIGNAL_DOMAIN_REMOVED,
+        SIGNAL_JOB_ADDED,
+        SIGNAL_JOB_REMOVED,
+        N_SIGNALS
+};
+
+static GParamSpec *properties[N_PROPERTIES];
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE(VirtbusClient, virtbus_client, G_TYPE_OBJECT)
+
+GQuark virtbus_error_quark(void) {
+        static gsize quark;
+        GDBusErrorEntry entries[VIRTBUS_ERROR_ACCESS_DENIED + 1];
+        for (int code = 0; code < (int) G_N_ELEMENTS(entries); code++)
+                entries[code] = (GDBusErrorEntry){ code, virtbus_error_name((VirtbusError) code) };
+        /* The last is D-Bus's own, which GIO knows already. */
+        g_dbus_error_register_error_domain("virtbus-error", &quark, entries, G_N_ELEMENTS(entries) - 1);
+        return (GQuark) quark;
+}
+
+/* Domains */
+
+static void on_domain_added(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
+        g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
+        (void) manager;
+        if (domain)
+                g_signal_emit(client, signals[SIGNAL_DOMAIN_ADDED], 0, domain);
+}
+
+static void on_domain_removed(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
+        g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
+        (void) manager;
+        if (domain)
+                g_signal_emit(client, signals[SIGNAL_DOMAIN_REMOVED], 0, domain);
+}
+
+static void each_object(GDBusObjectManager *manager, VirtbusClient *client,
+                        void (*each)(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client)) {
+        GList *objects = g_dbus_object_manager_get_objects(manager);
+        for (GList *link = objects; link; link = link->next)
+                each(manager, link->data, client);
+        g_list_free_full(objects, g_object_unref);
+}
+
+static void followed_free(Followed *followed) {
+        g_cancellable_cancel(followed->cancellable);
+        g_object_unref(followed->cancellable);
+        if (followed->domains) {
+                g_signal_handlers_disconnect_by_data(followed->domains, followed->client);
+                if (followed->client->root) /* else the client itself is going */
+                        each_object(followed->domains, followed->client, on_domain_removed);
+                g_object_unref(followed->domains);
+        }
+        g_object_unref(followed->connection);
+        g_free(followed);
+}
+
+/* Where the client is being made, it is done with the last of its connections. */
+static void loaded(VirtbusClient *client, GError *error) {
+        if (!client->loading) {
+                g_clear_error(&error);
+                return;
+        }
+        if (client->n_loading > 0)
+                client->n_loading--;
+        if (error || client->n_loading == 0) {
+                g_autoptr(GTask) task = g_steal_pointer(&client->loading);
+                if (error)
+                        g_task_return_error(task, error);
+                else
+                        g_task_return_pointer(task, g_object_ref(client), g_object_unref);
+        }
+}
+
+static void on_domains_ready(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(VirtbusClient) client = data;
+        GError *error = NULL;
+        GDBusObjectManager *manager = virtbus_object_manager_client_new_finish(result, &error);
+        (void) source;
+        if (!manager) {
+                if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+                        g_clear_error(&error); /* the connection has gone again */
+                loaded(client, error);
+                return;
+        }
+        const char *path = g_dbus_object_manager_get_object_path(manager);
+        Followed *followed = g_hash_table_lookup(client->followed, path);
+        if (followed && !followed->domains) {
+                followed->domains = manager;
+                g_signal_connect(manager, "object-added", G_CALLBACK(on_domain_added), client);
+                g_signal_connect(manager, "object-removed", G_CALLBACK(on_domain_removed), client);
+                each_object(manager, client, on_domain_added);
+        } else
+                g_object_unref(manager);
+        loaded(client, NULL);
+}
+
+static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
+        g_autoptr(VirtbusConnection) connection = virtbus_object_get_connection(VIRTBUS_OBJECT(object));
+        g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
+        (void) manager;
+        if (job)
+                g_signal_emit(client, signals[SIGNAL_JOB_ADDED], 0, job);
+        if (!connection)
+                return;
+        const char *path = g_dbus_object_get_object_path(object);
+        Followed *followed = g_new0(Followed, 1);
+        *followed = (Followed){
+                .client = client, .connection = g_object_ref(connection), .cancellable = g_cancellable_new()
+        };
+        g_hash_table_replace(client->followed, g_strdup(path), followed);
+        if (client->loading)
+                client->n_loading++;
+        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, path,
+                                          followed->cancellable, on_domains_ready, g_object_ref(client));
+}
+
+static void on_object_removed(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
+        g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
+        (void) manager;
+        if (job)
+                g_signal_emit(client, signals[SIGNAL_JOB_REMOVED], 0, job);
+        g_hash_table_remove(client->followed, g_dbus_object_get_object_path(object));
+}
+
+/* Jobs */
+
+static void ended_free(Ended *ended) {
+        g_free(ended->path);
+        g_clear_error(&ended->error);
+        g_free(ended);
+}
+
+static void wait_free(Wait *wait) {
+        g_free(wait->path);
+        g_free(wait);
+}
+
+static void end_wait(VirtbusClient *client, GTask *task, const GError *error) {
+        Wait *wait = g_task_get_task_data(task);
+        g_queue_remove(&client->waits, task);
+        if (wait->cancelled)
+                g_signal_handler_disconnect(g_task_get_cancellable(task), wait->cancelled);
+        wait->cancelled = 0;
+        if (error)
+                g_task_return_error(task, g_error_copy(error));
+        else
+                g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+}
+
+/* PATH: NULL for all. */
+static void end_waits(VirtbusClient *client, const char *path, const GError *error) {
+        for (GList *link = client->waits.head, *next; link; link = next) {
+                const Wait *wait = g_task_get_task_data(link->data);
+                next = link->next;
+                if (!path || strcmp(wait->path, path) == 0)
+                        end_wait(client, link->data, error);
+        }
+}
+
+static void on_job_completed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                             const char *name, GVariant *arguments, gpointer data) {
+        VirtbusClient *client = data;
+        gboolean success;
+        const char *error_name, *message;
+        (void) bus;
+        (void) sender;
+        (void) interface;
+        (void) name;
+        if (!g_variant_is_of_type(arguments, G_VARIANT_TYPE("(bss)")))
+                return;
+        g_variant_get(arguments, "(b&s&s)", &success, &error_name, &message);
+        Ended *ended = g_new0(Ended, 1);
+        ended->path = g_strdup(path);
+        if (!success) {
+                ended->error = g_dbus_error_new_for_dbus_error(error_name, message);
+                g_dbus_error_strip_remote_error(ended->error);
+        }
+        g_queue_push_head(&client->ended, ended);
+        if (client->ended.length > ENDED_JOBS_MAX)
+                ended_free(g_queue_pop_tail(&client->ended));
+        end_waits(client, path, ended->error);
+}
+
+static void on_wait_cancelled(GCancellable *cancellable, GTask *task) {
+        g_autoptr(GError) error = NULL;
+        Wait *wait = g_task_get_task_data(task);
+        wait->cancelled = 0; /* whose handler this is: it goes by itself */
+        g_cancellable_set_error_if_cancelled(cancellable, &error);
+        end_wait(g_task_get_source_object(task), task, error);
+}
+
+/**
+ * virtbus_client_wait_for_job:
+ * @client: a client
+ * @path: the object path of a job, as methods answer it
+ * @cancellable: (nullable): ends the waiting; the job goes on, unless [method@Virtbus.Job.call_cancel] ends it
+ * @callback: (scope async): called when the job has ended
+ * @data: for @callback
+ *
+ * Waits for the end of a job. One that has ended while the client was there is known. How it gets on, the properties of the
+ * job tell: virtbus_client_get_job_at().
+ *
+ * Since: 0.1
+ */
+void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCancellable *cancellable,
+                                 GAsyncReadyCallback callback, gpointer data) {
+        GTask *task = g_task_new(client, cancellable, callback, data);
+        Wait *wait = g_new0(Wait, 1);
+        wait->path = g_strdup(path);
+        g_task_set_task_data(task, wait, (GDestroyNotify) wait_free);
+        g_queue_push_tail(&client->waits, task);
+        for (GList *link = client->ended.head; link; link = link->next) {
+                const Ended *ended = link->data;
+                if (strcmp(ended->path, path) == 0) {
+                        end_wait(client, task, ended->error);
+                        return;
+                }
+        }
+        if (!client->is_available) {
+                g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_CLOSED, "virtbusd has gone, and its jobs with it");
+                end_wait(client, task, error);
+                return;
+        }
+        if (cancellable && !g_cancellable_is_cancelled(cancellable))
+                wait->cancelled = g_signal_connect(cancellable, "cancelled", G_CALLBACK(on_wait_cancelled), task);
+        else if (cancellable)
+                on_wait_cancelled(cancellable, task);
+}
+
+/**
+ * virtbus_client_wait_for_job_finish:
+ * @client: a client
+ * @result: what the callback was given
+ * @error: why the job was not done: a %VIRTBUS_ERROR, or %G_IO_ERROR_CLOSED where the service has ended before
+ *
+ * Returns: whether the job was done
+ *
+ * Since: 0.1
+ */
+gboolean virtbus_client_wait_for_job_finish(VirtbusClient *client, GAsyncResult *result, GError **error) {
+        g_return_val_if_fail(g_task_is_valid(result, client), FALSE);
+        return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+static void store_result(GObject *source, GAsyncResult *result, gpointer data) {
+        (void) source;
+        *(GAsyncResult **) data = g_object_ref(result);
+}
+
+/**
+ * virtbus_client_wait_for_job_sync:
+ * @client: a client
+ * @path: the object path of a job
+ * @cancellable: (nullable): ends the waiting
+ * @error: as virtbus_client_wait_for_job_finish()
+ *
+ * Waits for the end of a job, and runs the client's main context meanwhile.
+ *
+ * Returns: whether the job was done
+ *
+ * Since: 0.1
+ */
+gboolean virtbus_client_wait_for_job_sync(VirtbusClient *client, const char *path, GCancellable *cancellable, GError **error) {
+        g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
+        g_autoptr(GAsyncResult) result = NULL;
+        virtbus_client_wait_for_job(client, path, cancellable, store_result, &result);
+        while (!result)
+                g_main_context_iteration(context, TRUE);
+        return virtbus_client_wait_for_job_finish(client, result, error);
+}
+
+/* Making one */
+
+static gboolean has_owner(VirtbusClient *client) {
+        g_autofree char *owner = g_dbus_object_manager_client_get_name_owner(G_DBUS_OBJECT_MANAGER_CLIENT(client->root));
+        return owner != NULL;
+}
+
+static void on_owner_changed(GObject *root, GParamSpec *specification, VirtbusClient *client) {
+        (void) root;
+        (void) specification;
+        gboolean is_available = has_owner(client);
+        if (!is_available) {
+                g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_CLOSED, "virtbusd has gone, and its jobs with it");
+                end_waits(client, NULL, error);
+        }
+        if (is_available == client->is_available)
+                return;
+        client->is_available = is_available;
+        g_object_notify_by_pspec(G_OBJECT(client), properties[PROPERTY_AVAILABLE]);
+}
+
+static void on_root_ready(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(VirtbusClient) client = data;
+        GError *error = NULL;
+        (void) source;
+        client->root = virtbus_object_manager_client_new_finish(result, &error);
+        if (!client->root) {
+                loaded(client, error);
+                return;
+        }
+        client->is_available = has_owner(client);
+        g_signal_connect(client->root, "object-added", G_CALLBACK(on_object_added), client);
+        g_signal_connect(client->root, "object-removed", G_CALLBACK(on_object_removed), client);
+        g_signal_connect(client->root, "notify::name-owner", G_CALLBACK(on_owner_changed), client);
+        client->n_loading = 1; /* this one */
+        each_object(client->root, client, on_object_added);
+        loaded(client, NULL);
+}
+
+static void load(VirtbusClient *client) {
+        virtbus_error_quark(); /* errors are those of this domain from now on */
+        client->job_signals = g_dbus_connection_signal_subscribe(client->bus, BUS_NAME, JOB_INTERFACE, "Completed", NULL, NULL,
+                                                                 G_DBUS_SIGNAL_FLAGS_NONE, on_job_completed, client, NULL);
+        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, ROOT_PATH,
+                                          g_task_get_cancellable(client->loading), on_root_ready, g_object_ref(client));
+}
+
+static void on_bus_ready(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(VirtbusClient) client = data;
+        GError *error = NULL;
+        (void) source;
+        client->bus = g_bus_get_finish(result, &error);
+        if (client->bus)
+                load(client);
+        else
+                loaded(client, error);
+}
+
+/**
+ * virtbus_client_new:
+ * @connection: (nullable): a connection to a message bus; %NULL for the system bus
+ * @cancellable: (nullable): stops it
+ * @callback: (scope async): called when the client knows all domains
+ * @data: for @callback
+ *
+ * Makes a client. Where the service does not run, the bus starts it.
+ *
+ * Since: 0.1
+ */
+void virtbus_client_new(GDBusConnection *connection, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
+        g_autoptr(VirtbusClient) client = g_object_new(VIRTBUS_TYPE_CLIENT, NULL);
+        client->loading = g_task_new(NULL, cancellable, callback, data);
+        if (connection) {
+                client->bus = g_object_ref(connection);
+                load(client);
+        } else
+                g_bus_get(G_BUS_TYPE_SYSTEM, cancellable, on_bus_ready, g_object_ref(client));
+}
+
+/**
+ * virtbus_client_new_finish:
+ * @result: what the callback was given
+ * @error: why there is no client
+ *
+ * Returns: (transfer full): a client, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+VirtbusClient *virtbus_client_new_finish(GAsyncResult *result, GError **error) {
+        return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/**
+ * virtbus_client_new_sync:
+ * @connection: (nullable): a connection to a message bus; %NULL for the system bus
+ * @cancellable: (nullable): stops it
+ * @error: why there is no client
+ *
+ * Makes a client, and runs the thread's main context until it knows all domains.
+ *
+ * Returns: (transfer full): a client, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+VirtbusClient *virtbus_client_new_sync(GDBusConnection *connection, GCancellable *cancellable, GError **error) {
+        g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
+        g_autoptr(GAsyncResult) result = NULL;
+        virtbus_client_new(connection, cancellable, store_result, &result);
+        while (!result)
+                g_main_context_iteration(context, TRUE);
+        return virtbus_client_new_finish(result, error);
+}
+
+/* What it knows */
+
+/**
+ * virtbus_client_get_connection: (get-property connection)
+ * @client: a client
+ *
+ * Returns: (transfer none): its connection to the message bus
+ *
+ * Since: 0.1
+ */
+GDBusConnection *virtbus_client_get_connection(VirtbusClient *client) {
+        return client->bus;
+}
+
+/**
+ * virtbus_client_get_available: (get-property available)
+ * @client: a client
+ *
+ * Returns: whether the service runs
+ *
+ * Since: 0.1
+ */
+gboolean virtbus_client_get_available(VirtbusClient *client) {
+        return client->is_available;
+}
+
+/**
+ * virtbus_client_get_manager:
+ * @client: a client
+ *
+ * Returns: (transfer full) (nullable): the service itself, or %NULL while it does not run
+ *
+ * Since: 0.1
+ */
+VirtbusManager *virtbus_client_get_manager(VirtbusClient *client) {
+        return virtbus_manager_proxy_new_sync(client->bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH, NULL, NULL);
+}
+
+/**
+ * virtbus_client_get_connections:
+ * @client: a client
+ *
+ * Returns: (transfer full) (element-type VirtbusConnection): the hypervisor connections
+ *
+ * Since: 0.1
+ */
+GList *virtbus_client_get_connections(VirtbusClient *client) {
+        GHashTableIter iterator;
+        gpointer value;
+        GList *list = NULL;
+        g_hash_table_iter_init(&iterator, client->followed);
+        while (g_hash_table_iter_next(&iterator, NULL, &value))
+                list = g_list_prepend(list, g_object_ref(((Followed *) value)->connection));
+        return list;
+}
+
+static int compare_domains(gconstpointer a, gconstpointer b) {
+        return g_strcmp0(virtbus_domain_get_name((VirtbusDomain *) a), virtbus_domain_get_name((VirtbusDomain *) b));
+}
+
+/**
+ * virtbus_client_get_domains:
+ * @client: a client
+ *
+ * Returns: (transfer full) (element-type VirtbusDomain): all domains that the caller may see, by their names
+ *
+ * Since: 0.1
+ */
+GList *virtbus_client_get_domains(VirtbusClient *client) {
+        GHashTableIter iterator;
+        gpointer value;
+        GList *list = NULL;
+        g_hash_table_iter_init(&iterator, client->followed);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                GDBusObjectManager *manager = ((Followed *) value)->domains;
+                GList *objects = manager ? g_dbus_object_manager_get_objects(manager) : NULL;
+                for (GList *link = objects; link; link = link->next) {
+                        VirtbusDomain *domain = virtbus_object_get_domain(link->data);
+                        if (domain)
+                                list = g_list_prepend(list, domain);
+                }
+                g_list_free_full(objects, g_object_unref);
+        }
+        return g_list_sort(list, compare_domains);
+}
+
+/**
+ * virtbus_client_get_jobs:
+ * @client: a client
+ *
+ * Returns: (transfer full) (element-type VirtbusJob): the jobs at work
+ *
+ * Since: 0.1
+ */
+GList *virtbus_client_get_jobs(VirtbusClient *client) {
+        GList *objects = g_dbus_object_manager_get_objects(client->root), *list = NULL;
+        for (GList *link = objects; link; link = link->next) {
+                VirtbusJob *job = virtbus_object_get_job(link->data);
+                if (job)
+                        list = g_list_prepend(list, job);
+        }
+        g_list_free_full(objects, g_object_unref);
+        return list;
+}
+
+/**
+ * virtbus_client_get_job_at:
+ * @client: a client
+ * @path: an object path
+ *
+ * Returns: (transfer full) (nullable): the job that is there, or %NULL where it has ended
+ *
+ * Since: 0.1
+ */
+VirtbusJob *virtbus_client_get_job_at(VirtbusClient *client, const char *path) {
+        g_autoptr(GDBusObject) object = g_dbus_object_manager_get_object(client->root, path);
+        return object ? virtbus_object_get_job(VIRTBUS_OBJECT(object)) : NULL;
+}
+
+static GDBusObjectManager *manager_of(VirtbusClient *client, const char *path, VirtbusConnection **connection) {
+        GHashTableIter iterator;
+        gpointer key, value;
+        g_hash_table_iter_init(&iterator, client->followed);
+        while (g_hash_table_iter_next(&iterator, &key, &value)) {
+                Followed *followed = value;
+                size_t length = strlen(key);
+                if (strncmp(path, key, length) == 0 && path[length] == '/') {
+                        *connection = followed->connection;
+                        return followed->domains;
+                }
+        }
+        return NULL;
+}
+
+/**
+ * virtbus_client_get_domain_at:
+ * @client: a client
+ * @path: an object path
+ *
+ * Returns: (transfer full) (nullable): the domain that is there, or %NULL
+ *
+ * Since: 0.1
+ */
+VirtbusDomain *virtbus_client_get_domain_at(VirtbusClient *client, const char *path) {
+        VirtbusConnection *connection;
+        GDBusObjectManager *manager = manager_of(client, path, &connection);
+        g_autoptr(GDBusObject) object = manager ? g_dbus_object_manager_get_object(manager, path) : NULL;
+        return object ? virtbus_object_get_domain(VIRTBUS_OBJECT(object)) : NULL;
+}
+
+/**
+ * virtbus_client_get_connection_of:
+ * @client: a client
+ * @domain: one of its domains
+ *
+ * Returns: (transfer none) (nullable): the hypervisor connection of a domain
+ *
+ * Since: 0.1
+ */
+VirtbusConnection *virtbus_client_get_connection_of(VirtbusClient *client, VirtbusDomain *domain) {
+        VirtbusConnection *connection = NULL;
+        manager_of(client, g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)), &connection);
+        return connection;
+}
+
+/**
+ * virtbus_client_find_domain:
+ * @client: a client
+ * @text: a domain's name or UUID, or how one of them begins
+ * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN, or %VIRTBUS_ERROR_INVALID_ARGUMENT where several begin so
+ *
+ * Finds the domain that a person means. A whole name counts more than a beginning.
+ *
+ * Returns: (transfer full): the domain
+ *
+ * Since: 0.1
+ */
+VirtbusDomain *virtbus_client_find_domain(VirtbusClient *client, const char *text, GError **error) {
+        GList *domains = virtbus_client_get_domains(client);
+        VirtbusDomain *exact = NULL, *begun = NULL;
+        guint n_exact = 0, n_begun = 0;
+        g_autoptr(GString) names = g_string_new(NULL);
+        for (GList *link = domains; link; link = link->next) {
+                const char *name = virtbus_domain_get_name(link->data), *uuid = virtbus_domain_get_uuid(link->data);
+                if (!name || !uuid)
+                        continue;
+                if (strcmp(name, text) == 0 || g_ascii_strcasecmp(uuid, text) == 0) {
+                        exact = link->data;
+                        n_exact++;
+                } else if (*text && (g_str_has_prefix(name, text) || g_ascii_strncasecmp(uuid, text, strlen(text)) == 0)) {
+                        begun = link->data;
+                        g_string_append_printf(names, "%s%s", n_begun++ > 0 ? ", " : "", name);
+                }
+        }
+        VirtbusDomain *found = n_exact == 1 ? exact : n_exact == 0 && n_begun == 1 ? begun : NULL;
+        if (found)
+                g_object_ref(found);
+        else if (n_exact > 1)
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                            "%u hypervisors have a domain '%s'; say its UUID instead", n_exact, text);
+        else if (n_begun > 1)
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT, "several domains begin with '%s': %s", text,
+                            names->str);
+        else
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain '%s'", text);
+        g_list_free_full(domains, g_object_unref);
+        return found;
+}
+
+/* Devices */
+
+static void on_devices_ready(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(GTask) task = data;
+        GError *error = NULL;
+        GDBusObjectManager *manager = virtbus_object_manager_client_new_finish(result, &error);
+        (void) source;
+        if (manager)
+                g_task_return_pointer(task, manager, g_object_unref);
+        else
+                g_task_return_error(task, error);
+}
+
+/**
+ * virtbus_client_get_devices:
+ * @client: a client
+ * @domain: one of its domains
+ * @cancellable: (nullable): stops it
+ * @callback: (scope async): called when the devices are known
+ * @data: for @callback
+ *
+ * Begins to follow the devices of a domain.
+ *
+ * Since: 0.1
+ */
+void virtbus_client_get_devices(VirtbusClient *client, VirtbusDomain *domain, GCancellable *cancellable,
+                                GAsyncReadyCallback callback, gpointer data) {
+        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME,
+                                          g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)), cancellable, on_devices_ready,
+                                          g_task_new(client, cancellable, callback, data));
+}
+
+/**
+ * virtbus_client_get_devices_finish:
+ * @client: a client
+ * @result: what the callback was given
+ * @error: why there are none
+ *
+ * Returns: (transfer full): a manager of [class@Virtbus.Object]s, each with a [iface@Virtbus.Device] and its kind's interface;
+ *   it keeps up with them as long as it lives
+ *
+ * Since: 0.1
+ */
+GDBusObjectManager *virtbus_client_get_devices_finish(VirtbusClient *client, GAsyncResult *result, GError **error) {
+        g_return_val_if_fail(g_task_is_valid(result, client), NULL);
+        return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/**
+ * virtbus_client_get_devices_sync:
+ * @client: a client
+ * @domain: one of its domains
+ * @cancellable: (nullable): stops it
+ * @error: why there are none
+ *
+ * Begins to follow the devices of a domain.
+ *
+ * Returns: (transfer full): as virtbus_client_get_devices_finish()
+ *
+ * Since: 0.1
+ */
+GDBusObjectManager *virtbus_client_get_devices_sync(VirtbusClient *client, VirtbusDomain *domain, GCancellable *cancellable,
+                                                    GError **error) {
+        return virtbus_object_manager_client_new_sync(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME,
+                                                      g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)), cancellable, error);
+}
+
+/* Consoles */
+
+static GVariant *console_options(gboolean force) {
+        GVariantDict options;
+        g_variant_dict_init(&options, NULL);
+        if (force)
+                g_variant_dict_insert(&options, "force", "b", TRUE);
+        return g_variant_dict_end(&options);
+}
+
+/* A descriptor as a stream, which owns it. */
+static GIOStream *make_stream(GVariant *handle, GUnixFDList *fds, GError **error) {
+        int fd = g_unix_fd_list_get(fds, g_variant_get_handle(handle), error), type;
+        socklen_t length = sizeof type;
+        if (fd < 0)
+                return NULL;
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0) {
+                g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, error);
+                return socket ? G_IO_STREAM(g_socket_connection_factory_create_connection(socket)) : NULL;
+        }
+        g_autoptr(GInputStream) input = g_unix_input_stream_new(fd, TRUE);
+        g_autoptr(GOutputStream) output = g_unix_output_stream_new(fd, FALSE);
+        return g_simple_io_stream_new(input, output);
+}
+
+static void on_console_opened(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(GTask) task = data;
+        g_autoptr(GVariant) handle = NULL;
+        g_autoptr(GUnixFDList) fds = NULL;
+        GError *error = NULL;
+        GIOStream *stream = NULL;
+        if (virtbus_device_console_call_open_finish(VIRTBUS_DEVICE_CONSOLE(source), &handle, &fds, result, &error))
+                stream = make_stream(handle, fds, &error);
+        if (stream)
+                g_task_return_pointer(task, stream, g_object_unref);
+        else
+                g_task_return_error(task, error);
+}
+
+/**
+ * virtbus_device_console_open_stream:
+ * @console: a console
+ * @force: whether to take it from who has it open
+ * @cancellable: (nullable): stops it
+ * @callback: (scope async): called when it is open
+ * @data: for @callback
+ *
+ * Opens a console as a stream of bytes.
+ *
+ * Since: 0.1
+ */
+void virtbus_device_console_open_stream(VirtbusDeviceConsole *console, gboolean force, GCancellable *cancellable,
+                                        GAsyncReadyCallback callback, gpointer data) {
+        virtbus_device_console_call_open(console, console_options(force), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, -1,
+                                         NULL, cancellable, on_console_opened, g_task_new(console, cancellable, callback, data));
+}
+
+/**
+ * virtbus_device_console_open_stream_finish:
+ * @console: a console
+ * @result: what the callback was given
+ * @error: why it is not open
+ *
+ * Returns: (transfer full): the stream; closing it lets go of the console
+ *
+ * Since: 0.1
+ */
+GIOStream *virtbus_device_console_open_stream_finish(VirtbusDeviceConsole *console, GAsyncResult *result, GError **error) {
+        g_return_val_if_fail(g_task_is_valid(result, console), NULL);
+        return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/**
+ * virtbus_device_console_open_stream_sync:
+ * @console: a console
+ * @force: whether to take it from who has it open
+ * @cancellable: (nullable): stops it
+ * @error: why it is not open
+ *
+ * Opens a console as a stream of bytes.
+ *
+ * Returns: (transfer full): the stream; closing it lets go of the console
+ *
+ * Since: 0.1
+ */
+GIOStream *virtbus_device_console_open_stream_sync(VirtbusDeviceConsole *console, gboolean force, GCancellable *cancellable,
+                                                   GError **error) {
+        g_autoptr(GVariant) handle = NULL;
+        g_autoptr(GUnixFDList) fds = NULL;
+        if (!virtbus_device_console_call_open_sync(console, console_options(force),
+                                                   G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, -1, NULL, &handle, &fds,
+                                                   cancellable, error))
+                return NULL;
+        return make_stream(handle, fds, error);
+}
+
+/* GObject */
+
+static void virtbus_client_dispose(GObject *object) {
+        VirtbusClient *client = VIRTBUS_CLIENT(object);
+        if (client->job_signals)
+                g_dbus_connection_signal_unsubscribe(client->bus, client->job_signals);
+        client->job_signals = 0;
+        if (client->root)
+                g_signal_handlers_disconnect_by_data(client->root, client);
+        g_clear_object(&client->root);
+        g_hash_table_remove_all(client->followed);
+        g_queue_clear_full(&client->ended, (GDestroyNotify) ended_free);
+        G_OBJECT_CLASS(virtbus_client_parent_class)->dispose(object);
+}
+
+static void virtbus_client_finalize(GObject *object) {
+        VirtbusClient *client = VIRTBUS_CLIENT(object);
+        g_hash_table_unref(client->followed);
+        g_clear_object(&client->bus);
+        G_OBJECT_CLASS(virtbus_client_parent_class)->finalize(object);
+}
+
+static void virtbus_client_get_property(GObject *object, guint id, GValue *value, GParamSpec *specification) {
+        VirtbusClient *client = VIRTBUS_CLIENT(object);
+        switch (id) {
+        case PROPERTY_CONNECTION:
+                g_value_set_object(value, client->bus);
+                break;
+        case PROPERTY_AVAILABLE:
+                g_value_set_boolean(value, client->is_available);
+                break;
+        default:
+                G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, specification);
+        }
+}
+
+static void virtbus_client_class_init(VirtbusClientClass *class) {
+        GObjectClass *object_class = G_OBJECT_CLASS(class);
+        GType type = G_TYPE_FROM_CLASS(class);
+        object_class->dispose = virtbus_client_dispose;
+        object_class->finalize = virtbus_client_finalize;
+        object_class->get_property = virtbus_client_get_property;
+
+        /**
+         * VirtbusClient:connection: (getter get_connection)
+         *
+         * The connection to the message bus.
+         *
+         * Since: 0.1
+         */
+        properties[PROPERTY_CONNECTION] = g_param_spec_object("connection", NULL, NULL, G_TYPE_DBUS_CONNECTION,
+                                                              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+        /**
+         * VirtbusClient:available: (getter get_available)
+         *
+         * Whether the service runs.
+         *
+         * Since: 0.1
+         */
+        properties[PROPERTY_AVAILABLE] =
+                        g_param_spec_boolean("available", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+        g_object_class_install_properties(object_class, N_PROPERTIES, properties);
+
+        /**
+         * VirtbusClient::domain-added:
+         * @client: the client
+         * @domain: the domain
+         *
+         * There is another domain.
+         *
+         * Since: 0.1
+         */
+        signals[SIGNAL_DOMAIN_ADDED] = g_signal_new("domain-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                                                    VIRTBUS_TYPE_DOMAIN);
+        /**
+         * VirtbusClient::domain-removed:
+         * @client: the client
+         * @domain: the domain, whose properties are as they were last
+         *
+         * A domain has gone, or the service.
+         *
+         * Since: 0.1
+         */
+        signals[SIGNAL_DOMAIN_REMOVED] = g_signal_new("domain-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                                                      1, VIRTBUS_TYPE_DOMAIN);
+        /**
+         * VirtbusClient::job-added:
+         * @client: the client
+         * @job: the job
+         *
+         * A job has begun.
+         *
+         * Since: 0.1
+         */
+        signals[SIGNAL_JOB_ADDED] =
+                        g_signal_new("job-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, VIRTBUS_TYPE_JOB);
+        /**
+         * VirtbusClient::job-removed:
+         * @client: the client
+         * @job: the job
+         *
+         * A job has ended.
+         *
+         * Since: 0.1
+         */
+        signals[SIGNAL_JOB_REMOVED] = g_signal_new("job-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                                                   VIRTBUS_TYPE_JOB);
+}
+
+static void virtbus_client_init(VirtbusClient *client) {
+        client->followed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) followed_free);
+}

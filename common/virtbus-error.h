@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/**
+ * VirtbusError:
+ * @VIRTBUS_ERROR_NO_SUCH_DOMAIN: There is no such domain.
+ * @VIRTBUS_ERROR_ALREADY_EXISTS: There is one of that name, UUID or number already.
+ * @VIRTBUS_ERROR_INVALID_XML: A document is wrong: the message has line and element.
+ * @VIRTBUS_ERROR_INVALID_ARGUMENT: An argument or an option cannot be used.
+ * @VIRTBUS_ERROR_OPERATION_INVALID: The object's state does not allow it: the message says which state that is.
+ * @VIRTBUS_ERROR_UNSUPPORTED: The hypervisor, or this host, cannot do it.
+ * @VIRTBUS_ERROR_HYPERVISOR_FAILED: The hypervisor has failed: the message has its own words.
+ * @VIRTBUS_ERROR_AGENT_UNAVAILABLE: The guest has no agent, or none that listens.
+ * @VIRTBUS_ERROR_TIMEOUT: There was no answer in time.
+ * @VIRTBUS_ERROR_CANCELLED: Somebody has cancelled it.
+ * @VIRTBUS_ERROR_RESOURCE_BUSY: Somebody else uses what it needs.
+ * @VIRTBUS_ERROR_LIMIT_EXCEEDED: It would be more than can be, or may be.
+ * @VIRTBUS_ERROR_ACCESS_DENIED: D-Bus's own: the caller may not.
+ *
+ * The errors of virtbus, which its service answers as `org.virtbus1.Error.NoSuchDomain` and so on.
+ *
+ * Since: 0.1
+ */
+typedef enum VirtbusError {
+        VIRTBUS_ERROR_NO_SUCH_DOMAIN,
+        VIRTBUS_ERROR_ALREADY_EXISTS,
+        VIRTBUS_ERROR_INVALID_XML,
+        VIRTBUS_ERROR_INVALID_ARGUMENT,
+        VIRTBUS_ERROR_OPERATION_INVALID,
+        VIRTBUS_ERROR_UNSUPPORTED,
+        VIRTBUS_ERROR_HYPERVISOR_FAILED,
+        VIRTBUS_ERROR_AGENT_UNAVAILABLE,
+        VIRTBUS_ERROR_TIMEOUT,
+        VIRTBUS_ERROR_CANCELLED,
+        VIRTBUS_ERROR_RESOURCE_BUSY,
+        VIRTBUS_ERROR_LIMIT_EXCEEDED,
+        VIRTBUS_ERROR_ACCESS_DENIED
+} VirtbusError;
+
+#define VIRTBUS_ERROR (virtbus_error_quark())
+GQuark virtbus_error_quark(void);
+
+/**
+ * virtbus_error_name:
+ * @code: an error
+ *
+ * Returns: the error's name on D-Bus
+ *
+ * Since: 0.1
+ */
+const char *virtbus_error_name(VirtbusError code);
+
+G_END_DECLS

@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""libvirtbus-1 by its typelib, as a program in Python sees it.
+
+Usage (below tests/with-bus): test-library.py LIBRARY_FOLDER, where the typelib and the library have been built.
+"""
+
+import os
+import signal
+import sys
+
+import gi
+
+gi.require_version("GIRepository", "2.0")
+from gi.repository import GIRepository  # noqa: E402
+
+GIRepository.Repository.prepend_search_path(sys.argv[1])
+GIRepository.Repository.prepend_library_path(sys.argv[1])
+gi.require_version("Virtbus", "1.0")
+from gi.repository import Gio, GLib, Virtbus  # noqa: E402
+
+from rig import ROOT, Bus, Hypervisor, contains, run, variants  # noqa: E402
+
+bus = Bus()
+hypervisor = Hypervisor(bus, "test")
+state = {"events": []}
+NOTHING = GLib.Variant("a{sv}", {})
+FLAGS = Gio.DBusCallFlags.NONE
+
+
+def wait(condition, what="an event"):
+    bus.wait(condition, what)
+
+
+def fails(code, function, *arguments):
+    try:
+        result = function(*arguments)
+    except GLib.Error as error:
+        assert error.matches(Virtbus.error_quark(), code), (error.domain, error.code, error.message)
+        return error.message
+    raise AssertionError(f"wanted {code}, got {result}")
+
+
+def a_client_knows_all_domains():
+    for name in ("alpha", "beta"):
+        state[name] = hypervisor.define(hypervisor.document(name, devices="<serial type='pty'/><interface type='user'/>"))
+    client = state["client"] = Virtbus.Client.new_sync(bus.connection, None)
+    assert client.props.available and client.get_manager().props.version == "0.1"
+    assert [d.props.name for d in client.get_domains()] == ["alpha", "beta"]
+    assert sorted(c.props.name for c in client.get_connections()) == ["qemu", "test"]
+    assert client.get_connection_of(client.get_domains()[0]).props.name == "test"
+    for name in ("domain-added", "domain-removed"):
+        client.connect(name, lambda client, domain, name=name: state["events"].append((name, domain.props.name)))
+
+
+def domains_are_found_by_name_uuid_and_beginning():
+    client = state["client"]
+    alpha = client.find_domain("alpha")
+    assert client.find_domain("al").props.uuid == alpha.props.uuid and client.find_domain(alpha.props.uuid).props.name == "alpha"
+    assert client.find_domain(alpha.props.uuid[:13].upper()).props.name == "alpha"
+    hypervisor.define(hypervisor.document("alphabet"))
+    wait(lambda: ("domain-added", "alphabet") in state["events"])
+    assert client.find_domain("alpha").props.name == "alpha"
+    contains(fails(Virtbus.Error.INVALID_ARGUMENT, client.find_domain, "alp"), "alpha, alphabet")
+    for text in ("gamma", ""):
+        contains(fails(Virtbus.Error.NO_SUCH_DOMAIN, client.find_domain, text), text)
+
+
+def properties_change_by_themselves():
+    domain = state["client"].find_domain("alpha")
+    seen = []
+    domain.connect("notify::state", lambda domain, _property: seen.append(domain.props.state))
+    domain.call_start_sync(NOTHING, FLAGS, -1, None)
+    wait(lambda: domain.props.state == "running")
+    assert seen[-1] == "running" and domain.props.active, seen
+    contains(fails(Virtbus.Error.OPERATION_INVALID, domain.call_start_sync, NOTHING, FLAGS, -1, None), "running")
+
+
+def calls_can_be_asynchronous_and_cancelled():
+    domain, answers = state["client"].find_domain("beta"), []
+    domain.call_start(NOTHING, FLAGS, -1, None, lambda domain, result: answers.append(domain.call_start_finish(result)))
+    wait(lambda: answers)
+    cancellable = Gio.Cancellable()
+    cancellable.cancel()
+    try:
+        domain.call_reset_sync(FLAGS, -1, cancellable)
+        raise AssertionError("it was not cancelled")
+    except GLib.Error as error:
+        assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED), error
+    Virtbus.Client.new(bus.connection, None, lambda _source, result: answers.append(Virtbus.Client.new_finish(result)))
+    wait(lambda: len(answers) == 2)
+    assert answers[1].find_domain("beta").props.state == "running"
+
+
+def devices_and_consoles_are_objects():
+    client = state["client"]
+    devices = client.get_devices_sync(client.find_domain("alpha"), None)
+    kinds = {o.get_device().props.alias: o for o in devices.get_objects() if o.get_device()}
+    assert set(kinds) >= {"serial0", "net0"} and kinds["net0"].get_device_network_interface().props.type == "user", kinds
+    console = kinds["serial0"].get_device_console()
+    stream = console.open_stream_sync(False, None)
+    stream.get_output_stream().write_all(b"hello\n", None)
+    data = b""
+    while b"hello" not in data:
+        data += stream.get_input_stream().read_bytes(100, None).get_data()
+    contains(fails(Virtbus.Error.RESOURCE_BUSY, console.open_stream_sync, False, None), "force")
+    answers = []
+    console.open_stream(True, None, lambda console, result: answers.append(console.open_stream_finish(result)))
+    wait(lambda: answers)
+    assert isinstance(answers[0], Gio.IOStream)
+
+
+def jobs_can_be_waited_for():
+    client = state["client"]
+    domain, progress, answers = client.find_domain("alpha"), [], []
+    bus.call(hypervisor.path, "org.virtbus1.Test", "SetDelay", "st", "save", 100000)
+    path = domain.call_managed_save_sync(NOTHING, FLAGS, -1, None)
+    client.connect("job-added", lambda client, job: job.connect("notify::progress", lambda job, _property: progress.append(job.props.progress)))
+    client.wait_for_job(path, None, lambda client, result: answers.append(client.wait_for_job_finish(result)))
+    wait(lambda: answers)
+    assert answers == [True] and progress and client.wait_for_job_sync(path, None)  # one that has ended is known
+    wait(lambda: domain.props.state == "shutoff" and domain.props.has_managed_save)
+    bus.call(hypervisor.path, "org.virtbus1.Test", "FailNext", "sss", "save", "HypervisorFailed", "the disk is on fire")
+    domain = client.find_domain("beta")
+    path = domain.call_managed_save_sync(NOTHING, FLAGS, -1, None)
+    contains(fails(Virtbus.Error.HYPERVISOR_FAILED, client.wait_for_job_sync, path, None), "fire")
+    cancellable = Gio.Cancellable()
+    bus.call(hypervisor.path, "org.virtbus1.Test", "SetDelay", "st", "save", 10**9)
+    path = domain.call_managed_save_sync(NOTHING, FLAGS, -1, None)
+    ends = []
+    client.wait_for_job(path, cancellable, lambda client, result: ends.append(result))
+    cancellable.cancel()
+    wait(lambda: ends)
+    assert ends[0].had_error()
+    # The service goes while a job is waited for.
+    ends.clear()
+    client.wait_for_job(path, None, lambda client, result: ends.append(result))
+    state["domain"] = domain
+    os.kill(bus.owner_pid("org.virtbus1"), signal.SIGKILL)
+    wait(lambda: ends and not client.props.available, "the end of the service")
+    try:
+        client.wait_for_job_finish(ends[0])
+        raise AssertionError("the job was done")
+    except GLib.Error as error:
+        assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CLOSED), error
+
+
+def the_service_may_restart():
+    client = state["client"]
+    assert client.get_domains() == [] and ("domain-removed", "alpha") in state["events"], state["events"]
+    state["events"].clear()
+    bus.call("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping")
+    wait(lambda: ("domain-added", "beta") in state["events"] and client.props.available, "the service")
+    assert {d.props.name for d in client.get_domains()} == {"alpha", "alphabet", "beta"}
+    bus.call(hypervisor.path, "org.virtbus1.Test", "SetDelay", "st", "save", 0)
+
+
+run([a_client_knows_all_domains, domains_are_found_by_name_uuid_and_beginning, properties_change_by_themselves, calls_can_be_asynchronous_and_cancelled,
+     devices_and_consoles_are_objects, jobs_can_be_waited_for, the_service_may_restart])
