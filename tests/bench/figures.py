@@ -321,22 +321,28 @@ def domain_statistics():
     timed(3, lambda: bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [], [], {}))
     call = timed(20, lambda: bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [], [], {}))
     program = timed(10, lambda: subprocess.run(ours, stdout=subprocess.DEVNULL, check=True))
+    listing = timed(10, lambda: subprocess.run([os.path.join(BUILD, "client", "virtbusctl", "virtbusctl"), "list"], stdout=subprocess.DEVNULL, check=True))
+    library = timed(10, lambda: subprocess.run([os.path.join(BENCH, "client")], check=True))
     for domain in domains[:RUNNING]:
         qemu.do(domain, "Destroy")
     for domain in domains:
         qemu.do(domain, "Undefine")
+    add(f"client library, start to all {DEFINED} domains known, p50", p50(library) / 1000, "", "ms", "a whole program: it makes a client and ends")
     add(f"GetDomainStats of {DEFINED} defined and {RUNNING} running guests, p50", p50(call) / 1000, "", "ms", "until the answer is received")
     daemon = start_libvirt()
     if not daemon:
         say("libvirtd is not here: no comparison with virsh domstats")
         return
     libvirt = timed(10, lambda: subprocess.run(theirs, stdout=subprocess.DEVNULL, check=True))
+    virsh_list = timed(10, lambda: subprocess.run(["virsh", "-c", "qemu:///system", "list", "--all"], stdout=subprocess.DEVNULL, check=True))
     for number in range(RUNNING):
         subprocess.run(["virsh", "-c", "qemu:///system", "destroy", f"stats-{number}"], capture_output=True, check=True)
     daemon.terminate()
     daemon.wait()
     add("busctl GetDomainStats / virsh domstats of the same guests, p50", p50(program) / p50(libvirt), "< 1", "x",
         f"{p50(program) / 1000:.0f} ms / {p50(libvirt) / 1000:.0f} ms")
+    add(f"virtbusctl list / virsh list --all, {DEFINED} domains, p50", p50(listing) / p50(virsh_list), "<= 0.5", "x",
+        f"{p50(listing) / 1000:.0f} ms / {p50(virsh_list) / 1000:.0f} ms")
 
 
 SECTIONS = {"calls": calls, "stopped-driver": a_stopped_driver, "starts": qemu_starts, "run": embedded_starts,

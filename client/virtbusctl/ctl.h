@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What virtbusctl's verbs share: the client, the options, calls with their errors, output. */
+
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtbus.h"
+
+/* Exit statuses: see virtbusctl(1). */
+typedef enum ExitStatus {
+        EXIT_DONE = 0,
+        EXIT_FAILED = 1,
+        EXIT_USAGE = 2,
+        EXIT_NOT_ACTIVE = 3,
+        EXIT_NO_SUCH_DOMAIN = 4,
+        EXIT_NOT_AUTHORIZED = 5,
+        EXIT_INTERRUPTED = 130,
+} ExitStatus;
+
+typedef struct Ctl {
+        VirtbusClient *client;
+        GDBusConnection *bus;
+        bool is_remote; /* descriptors cannot be passed */
+
+        /* Options. */
+        gboolean json, no_legend, no_pager, user, no_ask_password;
+        char *host, *machine, *connection;
+        gboolean active, live, config, force, paused, autostart, start, nvram;
+        char *compression, *memory, *cpus, *cdrom, *network;
+        char **disks;
+        double delay, timeout;
+        int iterations;
+} Ctl;
+
+/* Does one thing; ARGUMENTS ends with NULL. */
+typedef int (*Verb)(Ctl *ctl, char **arguments);
+
+/* main.c: says an error to the person, and returns the exit status for it. The error is freed. */
+int ctl_fail(GError *error);
+
+/* A call; NULL with the error. The text prompt of polkit is there if it needs one. FDS may be NULL. */
+GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
+                   GUnixFDList **out_fds, GError **error);
+
+/* The domain that a person means; NULL when it has been said that there is none, with the exit status in *STATUS. */
+VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status);
+const char *ctl_path(VirtbusDomain *domain);
+
+/* The hypervisor connection of --connection, or, where there is none, that of QEMU. */
+VirtbusConnection *ctl_connection(Ctl *ctl, GError **error);
+
+/* An option of a{sv} that is there if it is set; the options live and config. */
+GVariant *ctl_options(const char *name, ...) G_GNUC_NULL_TERMINATED;
+GVariant *ctl_change_options(const Ctl *ctl);
+
+/* Waits for a job, with a bar on a terminal; Ctrl-C asks what shall become of it. Returns the exit status. */
+int ctl_follow_job(Ctl *ctl, const char *path, const char *what);
+
+/* output.c */
+typedef struct Table Table;
+
+/* HEADINGS: those that begin with '>' are of numbers. */
+Table *table_new(const char *const *headings);
+/* Takes the texts. */
+void table_add(Table *table, char **cells);
+/* Prints it, as wide as the terminal is, or as JSON, and frees it. WHAT: what a row is, for the legend. */
+void table_print(Ctl *ctl, Table *table, const char *what);
+
+bool output_is_terminal(void);
+bool output_has_colours(void);
+unsigned output_columns(void);
+unsigned output_lines(void);
+const char *output_state_colour(const char *state);
+void output_print_json(JsonNode *node);
+JsonNode *output_json_of(GVariant *value);
+
+/* Prints a text, through the pager where it is longer than the screen. */
+void output_page(const Ctl *ctl, const char *text);
+
+/* "1.5G"; "-" for 0. */
+char *output_size(uint64_t bytes);
+
+/* show.c */
+int verb_list(Ctl *ctl, char **arguments);
+int verb_show(Ctl *ctl, char **arguments);
+int verb_status(Ctl *ctl, char **arguments);
+int verb_xml(Ctl *ctl, char **arguments);
+int verb_monitor(Ctl *ctl, char **arguments);
+int verb_stats(Ctl *ctl, char **arguments);
+int verb_top(Ctl *ctl, char **arguments);
+
+/* run.c */
+int verb_start(Ctl *ctl, char **arguments);
+int verb_shutdown(Ctl *ctl, char **arguments);
+int verb_reboot(Ctl *ctl, char **arguments);
+int verb_reset(Ctl *ctl, char **arguments);
+int verb_destroy(Ctl *ctl, char **arguments);
+int verb_suspend(Ctl *ctl, char **arguments);
+int verb_resume(Ctl *ctl, char **arguments);
+int verb_wait(Ctl *ctl, char **arguments);
+int verb_save(Ctl *ctl, char **arguments);
+int verb_restore(Ctl *ctl, char **arguments);
+int verb_dump(Ctl *ctl, char **arguments);
+
+/* define.c */
+int verb_define(Ctl *ctl, char **arguments);
+int verb_edit(Ctl *ctl, char **arguments);
+int verb_undefine(Ctl *ctl, char **arguments);
+int verb_create(Ctl *ctl, char **arguments);
+int verb_import(Ctl *ctl, char **arguments);
+int verb_attach(Ctl *ctl, char **arguments);
+int verb_detach(Ctl *ctl, char **arguments);
+int verb_autostart(Ctl *ctl, char **arguments);
+
+/* console.c */
+int verb_console(Ctl *ctl, char **arguments);
+int verb_display(Ctl *ctl, char **arguments);
+int verb_screenshot(Ctl *ctl, char **arguments);
+int verb_agent(Ctl *ctl, char **arguments);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Domains' documents: made, changed, brought over from libvirt. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ctl.h"
+
+/* Where libvirt keeps the definitions of its QEMU guests; autostart/ has a link for each that is started with the machine. */
+#define LIBVIRT_FOLDER "/etc/libvirt/qemu"
+
+#define MEMORY_DEFAULT "1G"
+
+/* Defines a document; its domain's object, or NULL. */
+static char *define(Ctl *ctl, const char *xml, GError **error) {
+        g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, error);
+        g_autoptr(GVariant) answer = NULL;
+        char *path = NULL;
+        if (connection)
+                answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection", "DefineDomain",
+                                  g_variant_new("(s@a{sv})", xml, ctl_options(NULL, NULL)), NULL, NULL, error);
+        if (answer)
+                g_variant_get(answer, "(o)", &path);
+        return path;
+}
+
+static bool read_document(const char *path, char **text, GError **error) {
+        if (strcmp(path, "-") == 0) {
+                g_autoptr(GIOChannel) channel = g_io_channel_unix_new(STDIN_FILENO);
+                g_io_channel_set_encoding(channel, NULL, NULL);
+                return g_io_channel_read_to_end(channel, text, NULL, error) == G_IO_STATUS_NORMAL;
+        }
+        return g_file_get_contents(path, text, NULL, error);
+}
+
+static int start_at(Ctl *ctl, const char *path) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) answer =
+                        ctl_call(ctl, path, "org.virtbus1.Domain", "Start",
+                                 g_variant_new("(@a{sv})", ctl_options(ctl->paused ? "paused" : NULL, NULL)), NULL, NULL, &error);
+        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+}
+
+static int set_autostart(Ctl *ctl, const char *path, bool on) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) answer =
+                        ctl_call(ctl, path, "org.freedesktop.DBus.Properties", "Set",
+                                 g_variant_new("(ssv)", "org.virtbus1.Domain", "Autostart", g_variant_new_boolean(on)), NULL, NULL, &error);
+        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+}
+
+/* What --start and --autostart ask for. */
+static int follow_up(Ctl *ctl, const char *path) {
+        int status = ctl->autostart ? set_autostart(ctl, path, true) : EXIT_DONE;
+        return status == EXIT_DONE && ctl->start ? start_at(ctl, path) : status;
+}
+
+int verb_define(Ctl *ctl, char **arguments) {
+        for (char **file = arguments; *file; file++) {
+                g_autofree char *text = NULL, *path = NULL;
+                g_autoptr(GError) error = NULL;
+                if (!read_document(*file, &text, &error) || !(path = define(ctl, text, &error))) {
+                        g_prefix_error(&error, "%s: ", *file);
+                        return ctl_fail(g_steal_pointer(&error));
+                }
+                int status = follow_up(ctl, path);
+                if (status != EXIT_DONE)
+                        return status;
+        }
+        return EXIT_DONE;
+}
+
+int verb_autostart(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        if (!domain)
+                return status;
+        bool on = g_strcmp0(arguments[1], "on") == 0;
+        if (!on && g_strcmp0(arguments[1], "off") != 0) {
+                fprintf(stderr, "virtbusctl: '%s' is neither on nor off\n", arguments[1]);
+                return EXIT_USAGE;
+        }
+        return set_autostart(ctl, ctl_path(domain), on);
+}
+
+int verb_undefine(Ctl *ctl, char **arguments) {
+        int worst = EXIT_DONE;
+        for (char **name = arguments; *name; name++) {
+                int status = EXIT_DONE;
+                g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
+                g_autoptr(GError) error = NULL;
+                if (domain) {
+                        g_autoptr(GVariant) answer = ctl_call(
+                                        ctl, ctl_path(domain), "org.virtbus1.Domain", "Undefine",
+                                        g_variant_new("(@a{sv})", ctl_options(ctl->nvram ? "nvram" : NULL, ctl->nvram ? "managed_save" : NULL,
+                                                                              NULL)),
+                                        NULL, NULL, &error);
+                        if (!answer)
+                                status = ctl_fail(g_steal_pointer(&error));
+                }
+                worst = MAX(worst, status);
+        }
+        return worst;
+}
+
+/* Editing */
+
+static bool run_editor(const char *path, GError **error) {
+        static const char *const variables[] = { "VIRTBUS_EDITOR", "VISUAL", "EDITOR" };
+        const char *editor = NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(variables) && !(editor && *editor); i++)
+                editor = getenv(variables[i]);
+        g_autofree char *quoted = g_shell_quote(path),
+                        *command = g_strdup_printf("%s %s", editor && *editor ? editor : "editor", quoted);
+        int status = system(command); /* its value may have arguments, as everywhere */
+        if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+                return true;
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "the editor '%s' has failed; choose another by $EDITOR",
+                    editor && *editor ? editor : "editor");
+        return false;
+}
+
+static bool ask_again(void) {
+        char line[16] = "";
+        if (!isatty(STDIN_FILENO))
+                return false;
+        fprintf(stderr, "Edit it again [Y/n]? ");
+        return fgets(line, sizeof line, stdin) && line[0] != 'n' && line[0] != 'N';
+}
+
+int verb_edit(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        g_autoptr(GError) error = NULL;
+        if (!domain)
+                return status;
+        g_autoptr(GVariant) answer =
+                        ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "GetXMLWithSecrets",
+                                 g_variant_new("(@a{sv})", ctl_options("inactive", NULL)), NULL, NULL, &error);
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        const char *before;
+        g_variant_get(answer, "(&s)", &before);
+        g_autofree char *path = NULL;
+        int fd = g_file_open_tmp("virtbus-XXXXXX.xml", &path, &error);
+        if (fd < 0)
+                return ctl_fail(g_steal_pointer(&error));
+        close(fd);
+        if (!g_file_set_contents_full(path, before, -1, G_FILE_SET_CONTENTS_NONE, 0600, &error))
+                return ctl_fail(g_steal_pointer(&error));
+        for (;;) {
+                g_autofree char *text = NULL, *defined = NULL;
+                g_clear_error(&error);
+                if (!run_editor(path, &error) || !g_file_get_contents(path, &text, NULL, &error))
+                        break;
+                if (strcmp(text, before) == 0) {
+                        fprintf(stderr, "Nothing has changed.\n");
+                        unlink(path);
+                        return EXIT_DONE;
+                }
+                defined = define(ctl, text, &error);
+                if (defined) {
+                        unlink(path);
+                        if (virtbus_domain_get_active(domain))
+                                fprintf(stderr, "It counts from the next start on.\n");
+                        return EXIT_DONE;
+                }
+                fprintf(stderr, "virtbusctl: %s\n", error->message);
+                if (!ask_again())
+                        break;
+        }
+        fprintf(stderr, "Your text is kept in %s\n", path);
+        return ctl_fail(g_steal_pointer(&error));
+}
+
+/* Making one without a document */
+
+/* Reads "2G", "512M"; 0 where it is no size. */
+static guint64 read_size(const char *text) {
+        char *end;
+        guint64 value = g_ascii_strtoull(text, &end, 10);
+        static const char units[] = "KMGT";
+        const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
+        if (end == text || (*end && (!unit || (end[1] && strcmp(end + 1, "iB") != 0 && strcmp(end + 1, "B") != 0))))
+                return 0;
+        return unit ? value << 10 * (unit - units + 1) : value;
+}
+
+static void add_disk(GString *xml, const char *device, const char *value, const char *target, const char *bus) {
+        g_auto(GStrv) parts = g_strsplit(value, ",", 2);
+        g_autofree char *path = g_canonicalize_filename(parts[0], NULL);
+        bool is_qcow2 = g_str_has_suffix(path, ".qcow2");
+        bool is_block = g_str_has_prefix(path, "/dev/");
+        g_autofree char *text = g_markup_printf_escaped(
+                        "<disk type='%s' device='%s'><driver type='%s'/><source %s='%s'/><target dev='%s' bus='%s'/></disk>",
+                        is_block ? "block" : "file", device, parts[1] ? parts[1] : is_qcow2 ? "qcow2" : "raw",
+                        is_block ? "dev" : "file", path, target, bus);
+        g_string_append(xml, text);
+}
+
+static bool add_network(GString *xml, const char *value) {
+        static const char *const kinds[][2] = { { "bridge", "bridge" }, { "direct", "dev" } };
+        g_auto(GStrv) parts = g_strsplit(value, "=", 2);
+        if (strcmp(value, "none") == 0)
+                return true;
+        if (strcmp(value, "user") == 0) {
+                g_string_append(xml, "<interface type='user'><model type='virtio'/></interface>");
+                return true;
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+                if (strcmp(parts[0], kinds[i][0]) == 0 && parts[1]) {
+                        g_autofree char *text = g_markup_printf_escaped(
+                                        "<interface type='%s'><source %s='%s'/><model type='virtio'/></interface>", kinds[i][0], kinds[i][1],
+                                        parts[1]);
+                        g_string_append(xml, text);
+                        return true;
+                }
+        return false;
+}
+
+int verb_create(Ctl *ctl, char **arguments) {
+        g_autoptr(GString) xml = g_string_new(NULL);
+        g_autoptr(GError) error = NULL;
+        guint64 memory = read_size(ctl->memory ? ctl->memory : MEMORY_DEFAULT), cpus = 1;
+        if (memory == 0) {
+                fprintf(stderr, "virtbusctl: --memory=%s is no size, such as 512M or 2G\n", ctl->memory);
+                return EXIT_USAGE;
+        }
+        if (ctl->cpus && !g_ascii_string_to_unsigned(ctl->cpus, 10, 1, 512, &cpus, NULL)) {
+                fprintf(stderr, "virtbusctl: --cpus=%s is no number from 1 to 512\n", ctl->cpus);
+                return EXIT_USAGE;
+        }
+        g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, &error);
+        if (!connection)
+                return ctl_fail(g_steal_pointer(&error));
+        bool is_qemu = strcmp(virtbus_connection_get_name(connection), "qemu") == 0;
+        const char *type = !is_qemu ? virtbus_connection_get_name(connection) : access("/dev/kvm", F_OK) == 0 && !ctl->force ? "kvm" : "qemu";
+        g_autofree char *head = g_markup_printf_escaped(
+                        "<domain type='%s'><name>%s</name><memory unit='b'>%" G_GUINT64_FORMAT "</memory><vcpu>%" G_GUINT64_FORMAT
+                        "</vcpu><os><type machine='q35'>hvm</type></os><features><acpi/><apic/></features>%s<devices>",
+                        type, arguments[0], memory, cpus, "");
+        g_string_append(xml, head);
+        char target[] = "vda";
+        for (char **disk = ctl->disks; disk && *disk; disk++, target[2]++)
+                add_disk(xml, "disk", *disk, target, "virtio");
+        if (ctl->cdrom)
+                add_disk(xml, "cdrom", ctl->cdrom, "sda", "sata");
+        if (!add_network(xml, ctl->network ? ctl->network : "user")) {
+                fprintf(stderr, "virtbusctl: --network=%s is none of user, none, bridge=NAME, direct=INTERFACE\n", ctl->network);
+                return EXIT_USAGE;
+        }
+        g_string_append(xml, "<serial type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+                             "<graphics type='vnc'><listen type='none'/></graphics><video><model type='virtio'/></video>"
+                             "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng></devices></domain>");
+        g_autofree char *path = define(ctl, xml->str, &error);
+        return path ? follow_up(ctl, path) : ctl_fail(g_steal_pointer(&error));
+}
+
+/* From libvirt */
+
+int verb_import(Ctl *ctl, char **arguments) {
+        static const char *const headings[] = { "FILE", "RESULT", NULL };
+        const char *folder = arguments[0] ? arguments[0] : LIBVIRT_FOLDER;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GDir) listing = g_dir_open(folder, 0, &error);
+        if (!listing)
+                return ctl_fail(g_steal_pointer(&error));
+        g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+        for (const char *name; (name = g_dir_read_name(listing));)
+                if (g_str_has_suffix(name, ".xml"))
+                        g_ptr_array_add(files, g_strdup(name));
+        g_ptr_array_sort(files, (GCompareFunc) (void (*)(void)) g_strcmp0);
+        Table *table = table_new(headings);
+        int status = EXIT_DONE;
+        for (guint i = 0; i < files->len; i++) {
+                const char *name = files->pdata[i];
+                g_autofree char *file = g_build_filename(folder, name, NULL), *link = g_build_filename(folder, "autostart", name, NULL),
+                                *text = NULL, *path = NULL;
+                g_autoptr(GError) failure = NULL;
+                if (g_file_get_contents(file, &text, NULL, &failure))
+                        path = define(ctl, text, &failure);
+                if (path && g_file_test(link, G_FILE_TEST_EXISTS) && set_autostart(ctl, path, true) != EXIT_DONE)
+                        status = EXIT_FAILED;
+                char **cells = g_new0(char *, 3);
+                cells[0] = g_strdup(name);
+                if (failure)
+                        g_dbus_error_strip_remote_error(failure);
+                cells[1] = g_strdup(path ? "imported" : failure->message);
+                table_add(table, cells);
+                if (!path)
+                        status = EXIT_FAILED;
+        }
+        table_print(ctl, table, "definition");
+        return status;
+}
+
+/* Devices */
+
+int verb_attach(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = NULL;
+        if (!domain)
+                return status;
+        if (!read_document(arguments[1], &text, &error))
+                return ctl_fail(g_steal_pointer(&error));
+        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "AttachDevice",
+                                              g_variant_new("(s@a{sv})", text, ctl_change_options(ctl)), NULL, NULL, &error);
+        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+}
+
+int verb_detach(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        g_autoptr(GError) error = NULL;
+        if (!domain)
+                return status;
+        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, &error);
+        if (!devices)
+                return ctl_fail(g_steal_pointer(&error));
+        GList *objects = g_dbus_object_manager_get_objects(devices);
+        g_autofree char *path = NULL;
+        for (GList *link = objects; link; link = link->next) {
+                g_autoptr(VirtbusDevice) device = virtbus_object_get_device(link->data);
+                g_autoptr(VirtbusDeviceDisk) disk = virtbus_object_get_device_disk(link->data);
+                if ((device && g_strcmp0(virtbus_device_get_alias(device), arguments[1]) == 0) ||
+                    (disk && g_strcmp0(virtbus_device_disk_get_target(disk), arguments[1]) == 0)) {
+                        g_free(path);
+                        path = g_strdup(g_dbus_object_get_object_path(link->data));
+                }
+        }
+        g_list_free_full(objects, g_object_unref);
+        if (!path) {
+                fprintf(stderr, "virtbusctl: domain '%s' has no device '%s'; see: virtbusctl status %s\n", arguments[0], arguments[1],
+                        arguments[0]);
+                return EXIT_FAILED;
+        }
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, "org.virtbus1.Device", "Detach",
+                                              g_variant_new("(@a{sv})", ctl_change_options(ctl)), NULL, NULL, &error);
+        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+}

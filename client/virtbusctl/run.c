@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Starting, stopping, saving; and waiting for what takes a while. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gunixfdlist.h>
+#include <glib-unix.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl.h"
+
+/* How wide the bar of a job is, in characters. */
+#define BAR_WIDTH 30
+
+/* Calls a method of each domain, and goes on after a failure. */
+static int each(Ctl *ctl, char **names, const char *method, const char *option) {
+        int worst = EXIT_DONE;
+        for (char **name = names; *name; name++) {
+                int status = EXIT_DONE;
+                g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
+                g_autoptr(GError) error = NULL;
+                if (domain) {
+                        bool bare = strcmp(method, "Suspend") == 0 || strcmp(method, "Resume") == 0 || strcmp(method, "Reset") == 0;
+                        g_autoptr(GVariant) answer =
+                                        ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", method,
+                                                 bare ? NULL : g_variant_new("(@a{sv})", ctl_options(option, NULL)), NULL, NULL, &error);
+                        if (!answer)
+                                status = ctl_fail(g_steal_pointer(&error));
+                }
+                worst = MAX(worst, status);
+        }
+        return worst;
+}
+
+int verb_start(Ctl *ctl, char **arguments) {
+        return each(ctl, arguments, "Start", ctl->paused ? "paused" : ctl->force ? "force_boot" : NULL);
+}
+
+int verb_shutdown(Ctl *ctl, char **arguments) {
+        return each(ctl, arguments, "Shutdown", NULL);
+}
+
+int verb_reboot(Ctl *ctl, char **arguments) {
+        return each(ctl, arguments, "Reboot", NULL);
+}
+
+int verb_reset(Ctl *ctl, char **arguments) {
+        return each(ctl, arguments, "Reset", NULL);
+}
+
+int verb_destroy(Ctl *ctl, char **arguments) {
+        return each(ctl, arguments, "Destroy", NULL);
+}
+
+int verb_suspend(Ctl *ctl, char **arguments) {
+        return each(ctl, arguments, "Suspend", NULL);
+}
+
+int verb_resume(Ctl *ctl, char **arguments) {
+        return each(ctl, arguments, "Resume", NULL);
+}
+
+/* Waiting for a state */
+
+typedef struct StateWait {
+        GMainLoop *loop;
+        const char *wanted;
+        bool is_over, is_late;
+} StateWait;
+
+static void check_state(VirtbusDomain *domain, GParamSpec *specification, StateWait *wait) {
+        (void) specification;
+        if (g_strcmp0(virtbus_domain_get_state(domain), wait->wanted) != 0)
+                return;
+        wait->is_over = true;
+        g_main_loop_quit(wait->loop);
+}
+
+/* A transient domain that is off is gone. */
+static void on_domain_removed(VirtbusClient *client, VirtbusDomain *domain, StateWait *wait) {
+        (void) client;
+        (void) domain;
+        wait->is_over = strcmp(wait->wanted, "shutoff") == 0;
+        g_main_loop_quit(wait->loop);
+}
+
+static gboolean on_late(gpointer data) {
+        StateWait *wait = data;
+        wait->is_late = true;
+        g_main_loop_quit(wait->loop);
+        return G_SOURCE_REMOVE;
+}
+
+int verb_wait(Ctl *ctl, char **arguments) {
+        static const char *const states[] = { "shutoff", "running", "paused", "pmsuspended", "crashed", NULL };
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        if (!domain)
+                return status;
+        g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+        StateWait wait = { .loop = loop, .wanted = arguments[1] ? arguments[1] : "shutoff" };
+        if (!g_strv_contains(states, wait.wanted)) {
+                g_autofree char *known = g_strjoinv(", ", (char **) states);
+                fprintf(stderr, "virtbusctl: '%s' is no state to wait for; it is one of %s\n", wait.wanted, known);
+                return EXIT_USAGE;
+        }
+        gulong removed = g_signal_connect(ctl->client, "domain-removed", G_CALLBACK(on_domain_removed), &wait);
+        gulong changed = g_signal_connect(domain, "notify::state", G_CALLBACK(check_state), &wait);
+        guint timer = ctl->timeout > 0 ? g_timeout_add((guint) (ctl->timeout * 1000), on_late, &wait) : 0;
+        check_state(domain, NULL, &wait);
+        if (!wait.is_over)
+                g_main_loop_run(loop);
+        if (timer && !wait.is_late)
+                g_source_remove(timer);
+        g_signal_handler_disconnect(domain, changed);
+        g_signal_handler_disconnect(ctl->client, removed);
+        if (wait.is_late)
+                fprintf(stderr, "virtbusctl: domain '%s' is still %s after %g seconds\n", arguments[0], virtbus_domain_get_state(domain),
+                        ctl->timeout);
+        else if (!wait.is_over)
+                fprintf(stderr, "virtbusctl: domain '%s' has gone\n", arguments[0]);
+        return wait.is_over ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* Jobs */
+
+typedef struct JobWait {
+        Ctl *ctl;
+        GMainLoop *loop;
+        GAsyncResult *result;
+        const char *path, *what;
+        gint64 began;
+        bool has_bar, is_asking, leaves;
+        guint keys;
+} JobWait;
+
+static void draw(const JobWait *wait) {
+        g_autoptr(VirtbusJob) job = virtbus_client_get_job_at(wait->ctl->client, wait->path);
+        if (!wait->has_bar || wait->is_asking || !job)
+                return;
+        uint64_t done = virtbus_job_get_bytes_done(job), total = virtbus_job_get_bytes_total(job);
+        double part = CLAMP(virtbus_job_get_progress(job), 0, 1), seconds = (double) (g_get_monotonic_time() - wait->began) / 1e6;
+        g_autofree char *have = output_size(done), *all = output_size(total),
+                        *speed = output_size(seconds > 0 ? (uint64_t) ((double) done / seconds) : 0);
+        fprintf(stderr, "\r%s ", wait->what);
+        for (int i = 0; i < BAR_WIDTH; i++)
+                fputs(i < (int) (part * BAR_WIDTH) ? "█" : "░", stderr);
+        fprintf(stderr, " %3.0f%% %s of %s, %s/s", part * 100, have, all, speed);
+        if (part > 0 && part < 1)
+                fprintf(stderr, ", %.0f s left", seconds / part - seconds);
+        fputs("\033[K", stderr);
+}
+
+static void on_progress(VirtbusJob *job, GParamSpec *specification, JobWait *wait) {
+        (void) job;
+        (void) specification;
+        draw(wait);
+}
+
+static void on_job_ended(GObject *source, GAsyncResult *result, gpointer data) {
+        JobWait *wait = data;
+        (void) source;
+        wait->result = g_object_ref(result);
+        g_main_loop_quit(wait->loop);
+}
+
+static gboolean on_answer(int fd, GIOCondition condition, gpointer data) {
+        JobWait *wait = data;
+        char line[64];
+        ssize_t n = read(fd, line, sizeof line);
+        (void) condition;
+        wait->is_asking = false;
+        wait->keys = 0;
+        if (n > 0 && (line[0] == 'y' || line[0] == 'Y')) {
+                g_autoptr(GError) error = NULL;
+                g_autoptr(GVariant) answer =
+                                ctl_call(wait->ctl, wait->path, "org.virtbus1.Job", "Cancel", NULL, NULL, NULL, &error);
+                if (!answer)
+                        ctl_fail(g_steal_pointer(&error));
+        } else if (n <= 0 || line[0] == 'l' || line[0] == 'L') {
+                wait->leaves = true;
+                g_main_loop_quit(wait->loop);
+        }
+        return G_SOURCE_REMOVE;
+}
+
+static gboolean on_interrupt(gpointer data) {
+        JobWait *wait = data;
+        if (wait->is_asking || !isatty(STDIN_FILENO)) {
+                wait->leaves = true;
+                g_main_loop_quit(wait->loop);
+                return G_SOURCE_CONTINUE;
+        }
+        wait->is_asking = true;
+        fprintf(stderr, "\nCancel it [y], wait on [N], or leave it to go on alone [l]? ");
+        wait->keys = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP, on_answer, wait);
+        return G_SOURCE_CONTINUE;
+}
+
+int ctl_follow_job(Ctl *ctl, const char *path, const char *what) {
+        g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+        g_autoptr(VirtbusJob) job = NULL;
+        g_autoptr(GError) error = NULL;
+        JobWait wait = { .ctl = ctl, .loop = loop, .path = path, .what = what, .began = g_get_monotonic_time() };
+        wait.has_bar = isatty(STDERR_FILENO) && !ctl->json;
+        guint interrupt = g_unix_signal_add(SIGINT, on_interrupt, &wait);
+        virtbus_client_wait_for_job(ctl->client, path, NULL, on_job_ended, &wait);
+        job = virtbus_client_get_job_at(ctl->client, path);
+        gulong progress = job ? g_signal_connect(job, "notify::bytes-done", G_CALLBACK(on_progress), &wait) : 0;
+        draw(&wait);
+        if (!wait.result)
+                g_main_loop_run(loop);
+        if (progress)
+                g_signal_handler_disconnect(job, progress);
+        g_source_remove(interrupt);
+        if (wait.keys)
+                g_source_remove(wait.keys);
+        if (wait.has_bar)
+                fputs("\r\033[K", stderr);
+        g_autoptr(GAsyncResult) result = wait.result;
+        if (!result) {
+                fprintf(stderr, "virtbusctl: it goes on as %s\n", path);
+                return EXIT_INTERRUPTED;
+        }
+        if (!virtbus_client_wait_for_job_finish(ctl->client, result, &error))
+                return ctl_fail(g_steal_pointer(&error));
+        return EXIT_DONE;
+}
+
+static int follow_answer(Ctl *ctl, GVariant *answer, gsize index, const char *what) {
+        g_autoptr(GVariant) path = g_variant_get_child_value(answer, index);
+        return ctl_follow_job(ctl, g_variant_get_string(path, NULL), what);
+}
+
+/* A path as the service must have it. */
+static char *absolute(const char *path) {
+        return g_canonicalize_filename(path, NULL);
+}
+
+int verb_save(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        g_autoptr(GError) error = NULL;
+        if (!domain)
+                return status;
+        GVariant *options = ctl_options(ctl->paused ? "paused" : NULL, NULL);
+        if (ctl->compression) {
+                GVariantDict dictionary;
+                g_variant_dict_init(&dictionary, options);
+                g_variant_unref(g_variant_ref_sink(options));
+                g_variant_dict_insert(&dictionary, "compression", "s", ctl->compression);
+                options = g_variant_dict_end(&dictionary);
+        }
+        g_autofree char *path = arguments[1] ? absolute(arguments[1]) : NULL;
+        g_autoptr(GVariant) answer =
+                        ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", path ? "Save" : "ManagedSave",
+                                 path ? g_variant_new("(s@a{sv})", path, options) : g_variant_new("(@a{sv})", options), NULL, NULL, &error);
+        return answer ? follow_answer(ctl, answer, 0, "saving") : ctl_fail(g_steal_pointer(&error));
+}
+
+int verb_restore(Ctl *ctl, char **arguments) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *path = absolute(arguments[0]);
+        g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, &error);
+        g_autoptr(GVariant) answer = NULL;
+        if (connection)
+                answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection",
+                                  "RestoreDomain",
+                                  g_variant_new("(s@a{sv})", path, ctl_options(ctl->paused ? "paused" : NULL, NULL)), NULL, NULL, &error);
+        return answer ? follow_answer(ctl, answer, 1, "restoring") : ctl_fail(g_steal_pointer(&error));
+}
+
+int verb_dump(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        g_autoptr(GError) error = NULL;
+        if (!domain)
+                return status;
+        int fd = open(arguments[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0) {
+                fprintf(stderr, "virtbusctl: %s cannot be made: %s\n", arguments[1], g_strerror(errno));
+                return EXIT_FAILED;
+        }
+        g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&fd, 1); /* which owns it */
+        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "Dump",
+                                              g_variant_new("(h@a{sv})", 0, ctl_options(NULL, NULL)), fds, NULL, &error);
+        status = answer ? follow_answer(ctl, answer, 0, "dumping") : ctl_fail(g_steal_pointer(&error));
+        if (status != EXIT_DONE && status != EXIT_INTERRUPTED)
+                unlink(arguments[1]);
+        return status;
+}
