@@ -151,7 +151,7 @@ int verb_display(Ctl *ctl, char **arguments) {
         g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, &error);
         if (!devices)
                 return ctl_fail(g_steal_pointer(&error));
-        Table *table = table_new(headings);
+        g_autoptr(Table) table = table_new(headings);
         GList *objects = g_dbus_object_manager_get_objects(devices);
         for (GList *link = objects; link; link = link->next) {
                 g_autoptr(VirtbusDeviceGraphics) graphics = virtbus_object_get_device_graphics(link->data);

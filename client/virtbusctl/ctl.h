@@ -66,7 +66,9 @@ typedef struct Table Table;
 Table *table_new(const char *const *headings);
 /* Takes the texts. */
 void table_add(Table *table, char **cells);
-/* Prints it, as wide as the terminal is, or as JSON, and frees it. WHAT: what a row is, for the legend. */
+void table_free(Table *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Table, table_free)
+/* Prints it, as wide as the terminal is, or as JSON. WHAT: what a row is, for the legend. */
 void table_print(Ctl *ctl, Table *table, const char *what);
 
 bool output_is_terminal(void);

@@ -18,16 +18,21 @@
 #define MEMORY_DEFAULT "1G"
 
 /* Defines a document; its domain's object, or NULL. */
-static char *define(Ctl *ctl, const char *xml, GError **error) {
-        g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, error);
-        g_autoptr(GVariant) answer = NULL;
+static char *define_at(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error) {
+        g_autoptr(GVariant) answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection",
+                                              "DefineDomain", g_variant_new("(s@a{sv})", xml, ctl_options(NULL, NULL)), NULL, NULL,
+                                              error);
         char *path = NULL;
-        if (connection)
-                answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection", "DefineDomain",
-                                  g_variant_new("(s@a{sv})", xml, ctl_options(NULL, NULL)), NULL, NULL, error);
         if (answer)
                 g_variant_get(answer, "(o)", &path);
+        else if (error && *error)
+                g_dbus_error_strip_remote_error(*error);
         return path;
+}
+
+static char *define(Ctl *ctl, const char *xml, GError **error) {
+        g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, error);
+        return connection ? define_at(ctl, connection, xml, error) : NULL;
 }
 
 static bool read_document(const char *path, char **text, GError **error) {
@@ -148,6 +153,7 @@ int verb_edit(Ctl *ctl, char **arguments) {
         const char *before;
         g_variant_get(answer, "(&s)", &before);
         g_autofree char *path = NULL;
+        bool has_told = false;
         int fd = g_file_open_tmp("virtbus-XXXXXX.xml", &path, &error);
         if (fd < 0)
                 return ctl_fail(g_steal_pointer(&error));
@@ -157,6 +163,7 @@ int verb_edit(Ctl *ctl, char **arguments) {
         for (;;) {
                 g_autofree char *text = NULL, *defined = NULL;
                 g_clear_error(&error);
+                has_told = false;
                 if (!run_editor(path, &error) || !g_file_get_contents(path, &text, NULL, &error))
                         break;
                 if (strcmp(text, before) == 0) {
@@ -164,7 +171,7 @@ int verb_edit(Ctl *ctl, char **arguments) {
                         unlink(path);
                         return EXIT_DONE;
                 }
-                defined = define(ctl, text, &error);
+                defined = define_at(ctl, virtbus_client_get_connection_of(ctl->client, domain), text, &error);
                 if (defined) {
                         unlink(path);
                         if (virtbus_domain_get_active(domain))
@@ -172,11 +179,14 @@ int verb_edit(Ctl *ctl, char **arguments) {
                         return EXIT_DONE;
                 }
                 fprintf(stderr, "virtbusctl: %s\n", error->message);
+                has_told = true;
                 if (!ask_again())
                         break;
         }
+        if (!has_told)
+                ctl_fail(g_steal_pointer(&error));
         fprintf(stderr, "Your text is kept in %s\n", path);
-        return ctl_fail(g_steal_pointer(&error));
+        return EXIT_FAILED;
 }
 
 /* Making one without a document */
@@ -276,7 +286,7 @@ int verb_import(Ctl *ctl, char **arguments) {
                 if (g_str_has_suffix(name, ".xml"))
                         g_ptr_array_add(files, g_strdup(name));
         g_ptr_array_sort(files, (GCompareFunc) (void (*)(void)) g_strcmp0);
-        Table *table = table_new(headings);
+        g_autoptr(Table) table = table_new(headings);
         int status = EXIT_DONE;
         for (guint i = 0; i < files->len; i++) {
                 const char *name = files->pdata[i];
@@ -289,8 +299,6 @@ int verb_import(Ctl *ctl, char **arguments) {
                         status = EXIT_FAILED;
                 char **cells = g_new0(char *, 3);
                 cells[0] = g_strdup(name);
-                if (failure)
-                        g_dbus_error_strip_remote_error(failure);
                 cells[1] = g_strdup(path ? "imported" : failure->message);
                 table_add(table, cells);
                 if (!path)

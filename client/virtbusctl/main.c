@@ -191,10 +191,10 @@ static GDBusConnection *connect_through(const char *const *command, GError **err
         if (!stream)
                 return NULL;
         /* Who we are is said by whoever runs the program there: our own user number means nothing to it. */
-        return g_dbus_connection_new_sync(G_IO_STREAM(stream), NULL,
-                                          G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION |
-                                                          G_DBUS_CONNECTION_FLAGS_CROSS_NAMESPACE,
-                                          NULL, NULL, error);
+        GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION |
+                                     G_DBUS_CONNECTION_FLAGS_CROSS_NAMESPACE;
+        /* Not g_dbus_connection_new_sync, whose check does not know the last flag in GLib 2.74, which brought it. */
+        return g_initable_new(G_TYPE_DBUS_CONNECTION, NULL, error, "stream", stream, "flags", flags, NULL);
 }
 
 static bool connect_bus(Ctl *ctl, GError **error) {

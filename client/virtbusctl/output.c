@@ -170,6 +170,9 @@ void table_print(Ctl *ctl, Table *table, const char *what) {
                 g_string_append_printf(text, "\n%u %s%s listed.\n", table->rows->len, what, table->rows->len == 1 ? "" : "s");
         if (!ctl->json)
                 output_page(ctl, text->str);
+}
+
+void table_free(Table *table) {
         g_strfreev(table->headings);
         g_ptr_array_unref(table->rows);
         g_free(table);

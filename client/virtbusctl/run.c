@@ -136,11 +136,13 @@ typedef struct JobWait {
         gint64 began;
         bool has_bar, is_asking, leaves;
         guint keys;
+        VirtbusJob *job;
+        gulong progress; /* of the job */
 } JobWait;
 
 static void draw(const JobWait *wait) {
-        g_autoptr(VirtbusJob) job = virtbus_client_get_job_at(wait->ctl->client, wait->path);
-        if (!wait->has_bar || wait->is_asking || !job)
+        VirtbusJob *job = wait->job;
+        if (!wait->has_bar || wait->is_asking)
                 return;
         uint64_t done = virtbus_job_get_bytes_done(job), total = virtbus_job_get_bytes_total(job);
         double part = CLAMP(virtbus_job_get_progress(job), 0, 1), seconds = (double) (g_get_monotonic_time() - wait->began) / 1e6;
@@ -158,6 +160,16 @@ static void draw(const JobWait *wait) {
 static void on_progress(VirtbusJob *job, GParamSpec *specification, JobWait *wait) {
         (void) job;
         (void) specification;
+        draw(wait);
+}
+
+/* The job's object is told of after the call's answer. */
+static void on_job_added(VirtbusClient *client, VirtbusJob *job, JobWait *wait) {
+        (void) client;
+        if (wait->job || strcmp(g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), wait->path) != 0)
+                return;
+        wait->job = g_object_ref(job);
+        wait->progress = g_signal_connect(job, "notify::bytes-done", G_CALLBACK(on_progress), wait);
         draw(wait);
 }
 
@@ -203,19 +215,21 @@ static gboolean on_interrupt(gpointer data) {
 
 int ctl_follow_job(Ctl *ctl, const char *path, const char *what) {
         g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-        g_autoptr(VirtbusJob) job = NULL;
         g_autoptr(GError) error = NULL;
         JobWait wait = { .ctl = ctl, .loop = loop, .path = path, .what = what, .began = g_get_monotonic_time() };
         wait.has_bar = isatty(STDERR_FILENO) && !ctl->json;
         guint interrupt = g_unix_signal_add(SIGINT, on_interrupt, &wait);
         virtbus_client_wait_for_job(ctl->client, path, NULL, on_job_ended, &wait);
-        job = virtbus_client_get_job_at(ctl->client, path);
-        gulong progress = job ? g_signal_connect(job, "notify::bytes-done", G_CALLBACK(on_progress), &wait) : 0;
-        draw(&wait);
+        g_autoptr(VirtbusJob) known = virtbus_client_get_job_at(ctl->client, path);
+        gulong added = g_signal_connect(ctl->client, "job-added", G_CALLBACK(on_job_added), &wait);
+        if (known)
+                on_job_added(ctl->client, known, &wait);
         if (!wait.result)
                 g_main_loop_run(loop);
-        if (progress)
-                g_signal_handler_disconnect(job, progress);
+        g_signal_handler_disconnect(ctl->client, added);
+        if (wait.job)
+                g_signal_handler_disconnect(wait.job, wait.progress);
+        g_clear_object(&wait.job);
         g_source_remove(interrupt);
         if (wait.keys)
                 g_source_remove(wait.keys);

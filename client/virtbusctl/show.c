@@ -147,7 +147,7 @@ int verb_list(Ctl *ctl, char **arguments) {
                 list_as_json(rows);
                 return EXIT_DONE;
         }
-        Table *table = table_new(headings);
+        g_autoptr(Table) table = table_new(headings);
         for (guint i = 0; i < rows->len; i++) {
                 const Listed *listed = rows->pdata[i];
                 char **cells = g_new0(char *, G_N_ELEMENTS(headings));
@@ -518,7 +518,7 @@ int verb_stats(Ctl *ctl, char **arguments) {
         g_autoptr(JsonObject) json = json_object_new();
         if (!paths)
                 return status;
-        Table *table = table_new(totals);
+        g_autoptr(Table) table = table_new(totals);
         status = picture(ctl, paths, NULL, table, json);
         if (ctl->json) {
                 g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), json);
@@ -545,7 +545,7 @@ int verb_top(Ctl *ctl, char **arguments) {
                 fputs("\033[?1049h\033[?25l", stdout); /* another screen, no cursor */
         }
         for (int i = 0; status == EXIT_DONE; i++) {
-                Table *table = table_new(i > 0 ? rates : totals);
+                g_autoptr(Table) table = table_new(i > 0 ? rates : totals);
                 status = picture(ctl, paths, earlier, table, NULL);
                 if (is_terminal)
                         fputs("\033[H\033[J", stdout);

@@ -1,0 +1,294 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virtbusctl, as a person at a terminal and as a script use it.
+
+Usage (below tests/with-bus): test-virtbusctl.py VIRTBUSCTL.
+"""
+
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import fcntl
+
+from rig import DEADLINE, NAME, ROOT, Bus, Hypervisor, contains, run
+
+bus = Bus()
+test, qemu = Hypervisor(bus, "test"), Hypervisor(bus, "qemu")
+CTL = os.path.abspath(sys.argv[1])
+WORK = os.path.join(ROOT, "ctl")
+os.makedirs(WORK)
+ENVIRONMENT = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+
+
+def ctl(*arguments, status=0, text=None, **more):
+    """What it says, on both outputs together; it must exit with this status."""
+    result = subprocess.run([CTL, *arguments], input=text or "", capture_output=True, encoding="utf-8", check=False, env={**ENVIRONMENT, **more})
+    assert result.returncode == status, (arguments, result)
+    return result.stdout + result.stderr
+
+
+class Terminal:
+    """A terminal of some width with a program on it."""
+
+    def __init__(self, *arguments, columns=80, lines=24, **more):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(CTL, [CTL, *arguments], {**ENVIRONMENT, **more})
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.said = ""
+
+    def expect(self, pattern):
+        while not re.search(pattern, self.said):
+            assert select.select([self.fd], [], [], DEADLINE)[0], f"{pattern!r} is not in {self.said!r}"
+            try:
+                piece = os.read(self.fd, 65536)
+            except OSError:
+                piece = b""
+            assert piece, f"it has ended; {pattern!r} is not in {self.said!r}"
+            self.said += piece.decode(errors="replace")
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def end(self):
+        """Reads to the end; returns the exit status."""
+        while True:
+            try:
+                piece = os.read(self.fd, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            self.said += piece.decode(errors="replace")
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def domains_are_made_without_a_document():
+    disk = os.path.join(WORK, "it's.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"], check=True)
+    ctl("create", "made", "--memory=256M", "--cpus=2", f"--disk={disk}", "--network=none", "--force", "--autostart")
+    text = ctl("xml", "made")
+    contains(text, "it's.qcow2", 'type="qcow2"', ">2</vcpu>", "268435456")
+    ctl("-c", "test", "create", "tiny", "--memory=64M", "--start")
+    assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "running"
+    for arguments, part in ((["--memory=much"], "512M"), (["--cpus=0"], "512"), (["--network=frob"], "bridge=NAME")):
+        contains(ctl("create", "bad", *arguments, status=2), part)
+    contains(ctl("create", "made", status=1), "made")
+    contains(ctl("-c", "hyperbole", "create", "x", status=1), "hyperbole", "there are: ")
+
+
+def what_there_is_is_shown():
+    lines = ctl("list").splitlines()
+    assert lines[0].split() == ["NAME", "STATE", "VCPUS", "MEMORY", "CONNECTION", "UUID"] and lines[-1] == "2 domains listed.", lines
+    assert ctl("list", "--no-legend", "t*").split()[:3] == ["tiny", "running", "1"]
+    assert [d["name"] for d in json.loads(ctl("list", "--json", "--active"))] == ["tiny"]
+    assert ctl("-c", "qemu", "list", "--no-legend").split()[0] == "made"
+    contains(ctl("status", "made", status=3), "○ made", "starts with the machine", "vda", "2 of 2")
+    contains(ctl("status", "tiny"), "● tiny", "running (booted) since")
+    contains(ctl("show", "tiny"), "State=running\n", "Memory=67108864\n")
+    assert json.loads(ctl("show", "--json", "tiny", "made"))[1]["VCPUs"] == 2
+    uuid = bus.get(test.define(test.document("other")), "Domain", "UUID")
+    contains(ctl("show", uuid[:8]), "Name=other\n")
+    contains(ctl("show", "t"), "Name=tiny\n")
+    contains(ctl("stats"), "CPU TIME", "tiny")
+    assert json.loads(ctl("stats", "--json"))["tiny"]["state"]["state"] == "running"
+    contains(ctl("top", "--iterations=2", "--delay=0.1", "tiny"), "CPU TIME", "WRITTEN/S")
+
+
+def mistakes_are_told_with_a_status():
+    contains(ctl("start", "nobody", status=4), "no domain 'nobody'")
+    contains(ctl("start", "made", "nobody", "tiny", status=4), "nobody", "it is running")  # the others are tried
+    ctl("destroy", "made")
+    contains(ctl("frobnicate", status=2), "--help")
+    contains(ctl("wait", status=2), "DOMAIN [STATE]")
+    contains(ctl("--frob", status=2), "--frob")
+    contains(ctl("wait", "tiny", "happy", status=2), "shutoff, running")
+    contains(ctl("--help"), "create NAME", "Looking:", "--json")
+    contains(ctl("--version"), "virtbusctl 0.1")
+    if os.geteuid() == 0:
+        result = subprocess.run(["setpriv", "--reuid=vb-bob", "--regid=vb-bob", "--init-groups", f"{ROOT}/build/client/virtbusctl/virtbusctl", "--no-ask-password", "list"],
+                                capture_output=True, encoding="utf-8", check=False)
+        assert result.returncode == 5, result
+        contains(result.stderr, "not authorized", "org.virtbus1.read")
+
+
+def domains_start_stop_and_are_waited_for():
+    ctl("suspend", "tiny")
+    ctl("wait", "tiny", "paused")
+    ctl("resume", "tiny")
+    contains(ctl("wait", "tiny", "--timeout=0.2", status=1), "still running")
+    waiting = subprocess.Popen([CTL, "wait", "tiny"])
+    monitor = subprocess.Popen([CTL, "monitor", "--json"], stdout=subprocess.PIPE, encoding="utf-8")
+    assert json.loads(monitor.stdout.readline())["event"] == "service"
+    ctl("destroy", "tiny")
+    assert waiting.wait(DEADLINE) == 0
+    told = [json.loads(monitor.stdout.readline()) for _ in range(2)]
+    assert [t["details"] for t in told] == ["running -> stopping (destroyed)", "stopping -> shutoff (destroyed)"], told
+    monitor.terminate()
+    monitor.wait()
+    ctl("start", "--paused", "tiny")
+    assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "paused"
+    ctl("autostart", "tiny", "on")
+    contains(ctl("show", "tiny"), "Autostart=true")
+    ctl("autostart", "tiny", "maybe", status=2)
+
+
+def documents_are_edited_and_kept_when_they_are_wrong():
+    contains(ctl("edit", "other", EDITOR="true"), "Nothing has changed")
+    ctl("edit", "other", EDITOR="sed -i 's/>64</>128</'")
+    contains(ctl("xml", "other"), ">128<")
+    said = ctl("edit", "other", EDITOR="sed -i 's/<memory/<memoir/'", status=1)
+    contains(said, "Your text is kept in ", "memory")
+    kept = re.search(r"kept in (\S+)", said).group(1)
+    with open(kept, encoding="utf-8") as file:
+        contains(file.read(), "<memoir")
+    os.unlink(kept)
+    contains(ctl("edit", "other", EDITOR="false", status=1), "$EDITOR")
+    # On a terminal it asks, and the second time the text is right.
+    script = os.path.join(WORK, "editor")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nif grep -q '<memoir' $1; then sed -i 's/memoir/memory/g; s/>128</>256</' $1; else sed -i 's/<memory/<memoir/' $1; fi\n")
+    os.chmod(script, 0o755)
+    terminal = Terminal("edit", "other", EDITOR=script)
+    terminal.expect("again")
+    terminal.type("\n")
+    assert terminal.end() == 0, terminal.said
+    contains(ctl("xml", "other"), ">256<")
+    contains(ctl("define", "-", text="<domain", status=1), "-: ")
+    ctl("define", "-", text=test.document("piped").replace("<domain", "<domain"), status=1)  # QEMU has no domains of type test
+    ctl("-c", "test", "define", "-", "--start", text=test.document("piped"))
+    ctl("destroy", "piped")
+    ctl("undefine", "piped")
+
+
+def tables_fit_the_terminal():
+    terminal = Terminal("list", columns=50)
+    assert terminal.end() == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.said).splitlines()
+    assert max(map(len, lines)) <= 50 and "…" in terminal.said, lines
+    contains(terminal.said, "\x1b[33mpaused")
+    terminal = Terminal("list", NO_COLOR="1")
+    terminal.end()
+    assert "\x1b" not in terminal.said
+    terminal = Terminal("list", lines=3, PAGER="sed s/^/PAGED:/")
+    terminal.end()
+    contains(terminal.said, "PAGED:")
+    terminal = Terminal("list", "--no-pager", lines=3, PAGER="sed s/^/PAGED:/")
+    terminal.end()
+    assert "PAGED" not in terminal.said
+    terminal = Terminal("top", "--delay=0.1")
+    terminal.expect("WRITTEN/S")
+    terminal.type("q")
+    assert terminal.end() == 0 and terminal.said.endswith("\x1b[?25h\x1b[?1049l"), terminal.said[-50:]
+
+
+def a_console_is_used():
+    ctl("resume", "tiny")
+    terminal = Terminal("console", "tiny")
+    terminal.expect(r"Press \^\]")
+    terminal.type("hello\r")
+    terminal.expect("hello")
+    other = ctl("console", "tiny", status=1)
+    contains(other, "force")
+    terminal.type("\x1d\x1d\x1d")
+    assert terminal.end() == 0
+    contains(terminal.said, "Disconnected")
+    contains(ctl("console", "tiny", "serial7", status=1), "serial7")
+    contains(ctl("display", "made"), "graphics0", "vnc")
+
+
+def jobs_show_how_they_get_on():
+    bus.call(test.path, f"{NAME}.Test", "SetDelay", "st", "save", 100000)
+    terminal = Terminal("save", "tiny")
+    terminal.expect("100%|[1-9]0%")
+    assert terminal.end() == 0, terminal.said
+    contains(terminal.said, "█", "left")
+    contains(ctl("status", "tiny", status=3), "has a managed save")
+    ctl("start", "tiny")
+    # Ctrl-C asks.
+    bus.call(test.path, f"{NAME}.Test", "SetDelay", "st", "save", 10**8)
+    terminal = Terminal("save", "tiny")
+    terminal.expect("saving")
+    terminal.type("\x03")
+    terminal.expect("Cancel it")
+    terminal.type("y\n")
+    assert terminal.end() == 1, terminal.said
+    contains(terminal.said, "cancelled")
+    terminal = Terminal("save", "tiny")
+    terminal.expect("saving")
+    terminal.type("\x03")
+    terminal.expect("Cancel it")
+    terminal.type("l\n")
+    assert terminal.end() == 130, terminal.said
+    job = re.search(r"it goes on as (\S+)", terminal.said).group(1)
+    bus.call(job, f"{NAME}.Job", "Cancel")
+    bus.call(test.path, f"{NAME}.Test", "SetDelay", "st", "save", 0)
+    bus.wait(lambda: test.state(ctl_path("tiny")) == "running", "the end of the save")
+    path = os.path.join(WORK, "saved")
+    ctl("save", "tiny", path)
+    ctl("-c", "test", "restore", path)
+    contains(ctl("-c", "test", "restore", "/no/such", status=1), "/no/such")
+    contains(ctl("save", "tiny", path, "--compression=bzip9", status=1), "bzip9")
+    ctl("dump", "tiny", os.path.join(WORK, "dump"))
+    assert os.path.getsize(os.path.join(WORK, "dump")) > 0
+    contains(ctl("dump", "tiny", os.path.join(WORK, "dump"), status=1), "File exists")
+    ctl("screenshot", "tiny", os.path.join(WORK, "picture"))
+    with open(os.path.join(WORK, "picture"), "rb") as file:
+        assert file.read(4) == b"\x89PNG"
+
+
+def ctl_path(name):
+    return json.loads(ctl("list", "--json", name))[0]["path"]
+
+
+def devices_come_and_go():
+    ctl("attach", "tiny", "-", text="<interface type='user'><mac address='52:54:00:00:00:07'/></interface>")
+    contains(ctl("status", "tiny"), "52:54:00:00:00:07")
+    alias = re.search(r"(net\d) \(user +52:54:00:00:00:07", ctl("status", "tiny")).group(1)
+    ctl("detach", "tiny", alias)
+    assert "52:54:00:00:00:07" not in ctl("status", "tiny")
+    contains(ctl("detach", "tiny", "vdz", status=1), "vdz", "virtbusctl status tiny")
+    ctl("detach", "made", "vda", "--config")
+    assert "vda" not in ctl("status", "made", status=3)
+
+
+def libvirts_definitions_are_imported():
+    folder = os.path.join(WORK, "libvirt")
+    os.makedirs(f"{folder}/autostart")
+    for name, text in (("old", qemu.document("old")), ("older", qemu.document("older")), ("wrong", "<domain type='qemu'><name>wrong</name></domain>")):
+        with open(f"{folder}/{name}.xml", "w", encoding="utf-8") as file:
+            file.write(f"<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE.\n-->\n{text}")
+    os.symlink(f"{folder}/older.xml", f"{folder}/autostart/older.xml")
+    said = ctl("import", folder, status=1)
+    assert re.search(r"old\.xml +imported", said) and re.search(r"wrong\.xml +.*memory", said), said
+    contains(ctl("show", "older"), "Autostart=true")
+    contains(ctl("show", "old"), "Autostart=false", "Name=old\n")
+    contains(ctl("import", "/no/such", status=1), "/no/such")
+    for name in ("old", "older", "made"):
+        ctl("undefine", name)
+
+
+def another_bus_is_reached_through_a_program():
+    """ssh itself is not here: a program of its name runs the bridge, as sshd would."""
+    folder = os.path.join(WORK, "bin")
+    os.makedirs(folder)
+    with open(f"{folder}/ssh", "w", encoding="utf-8") as file:
+        file.write('#!/bin/sh\n[ "$1 $2 $3 $4" = "-xT -- user@far systemd-stdio-bridge" ] && exec systemd-stdio-bridge --bus-path="$DBUS_SYSTEM_BUS_ADDRESS"\n')
+    os.chmod(f"{folder}/ssh", 0o755)
+    path = f"{folder}:{os.environ['PATH']}"
+    contains(ctl("-H", "user@far", "list", PATH=path), "tiny")
+    contains(ctl("-H", "user@far", "status", "tiny", PATH=path), "running")
+    contains(ctl("-H", "user@far", "console", "tiny", PATH=path, status=1), "another host")
+    ctl("-H", "nobody@nowhere", "list", PATH=path, status=1)
+
+
+run([domains_are_made_without_a_document, what_there_is_is_shown, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
+     documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, jobs_show_how_they_get_on, devices_come_and_go,
+     libvirts_definitions_are_imported, another_bus_is_reached_through_a_program])
