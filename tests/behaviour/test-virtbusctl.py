@@ -275,6 +275,17 @@ def libvirts_definitions_are_imported():
         ctl("undefine", name)
 
 
+def a_shell_completes_verbs_options_and_domains():
+    completion = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "completions", "virtbusctl.bash")
+
+    def complete(*words):
+        script = f'. {completion}; COMP_WORDS=(virtbusctl "$@"); COMP_CWORD=$#; _virtbusctl; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        return subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, encoding="utf-8", check=True,
+                              env={**ENVIRONMENT, "PATH": f"{os.path.dirname(CTL)}:{os.environ['PATH']}"}).stdout.split()
+    assert complete("sus") == ["suspend"] and {"start", "status", "stats"} <= set(complete("st"))
+    assert complete("--no-p") == ["--no-pager"] and complete("start", "ti") == ["tiny"] and complete("start", "--paused", "o") == ["other"]
+
+
 def another_bus_is_reached_through_a_program():
     """ssh itself is not here: a program of its name runs the bridge, as sshd would."""
     folder = os.path.join(WORK, "bin")
@@ -291,4 +302,4 @@ def another_bus_is_reached_through_a_program():
 
 run([domains_are_made_without_a_document, what_there_is_is_shown, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, jobs_show_how_they_get_on, devices_come_and_go,
-     libvirts_definitions_are_imported, another_bus_is_reached_through_a_program])
+     libvirts_definitions_are_imported, a_shell_completes_verbs_options_and_domains, another_bus_is_reached_through_a_program])
