@@ -705,7 +705,7 @@ void virtbus_client_get_devices(VirtbusClient *client, VirtbusDomain *domain, GC
  * @result: what the callback was given
  * @error: why there are none
  *
- * Returns: (transfer full): a manager of [class@Virtbus.Object]s, each with a [iface@Virtbus.Device] and its kind's interface;
+ * Returns: (transfer full): a manager of [iface@Virtbus.Object]s, each with a [iface@Virtbus.Device] and its kind's interface;
  *   it keeps up with them as long as it lives
  *
  * Since: 0.1

@@ -8,6 +8,7 @@
 #include <glib-unix.h>
 #include <locale.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -94,23 +95,31 @@ int ctl_fail(GError *error) {
 }
 
 /* Authorization: the text prompt of polkit, as machinectl has it. It says on a descriptor when it is ready. */
+static pid_t prompt; /* its process, or -1 */
+
+static void close_prompt(void) {
+        if (prompt > 0) {
+                kill(prompt, SIGTERM);
+                kill(prompt, SIGCONT);
+                waitpid(prompt, NULL, 0);
+        }
+}
+
 static void open_prompt(const Ctl *ctl) {
-        static bool is_open;
         int ready[2];
-        if (is_open || ctl->is_remote || ctl->user || ctl->no_ask_password || geteuid() == 0 || !isatty(STDIN_FILENO) ||
+        if (prompt != 0 || ctl->is_remote || ctl->user || ctl->no_ask_password || geteuid() == 0 || !isatty(STDIN_FILENO) ||
             !isatty(STDERR_FILENO) || pipe(ready) < 0)
                 return;
-        is_open = true;
         g_autofree char *number = g_strdup_printf("%d", ready[1]);
-        pid_t pid = fork();
-        if (pid == 0) {
+        prompt = fork();
+        if (prompt == 0) {
                 close(ready[0]);
                 execlp("pkttyagent", "pkttyagent", "--notify-fd", number, "--fallback", NULL);
                 _exit(127);
         }
         close(ready[1]);
         struct pollfd end = { .fd = ready[0], .events = POLLIN | POLLHUP };
-        if (pid > 0)
+        if (prompt > 0)
                 poll(&end, 1, -1); /* it closes the descriptor */
         close(ready[0]);
 }
@@ -317,6 +326,7 @@ int main(int argc, char *argv[]) {
                 return EXIT_USAGE;
         }
         int status = connect_bus(&ctl, &error) && (verb->verb == verb_list || make_client(&ctl, &error)) ? verb->verb(&ctl, arguments) : ctl_fail(g_steal_pointer(&error));
+        close_prompt();
         g_clear_object(&ctl.client);
         g_clear_object(&ctl.bus);
         g_strfreev(ctl.disks);

@@ -36,10 +36,10 @@ def ctl(*arguments, status=0, text=None, **more):
 class Terminal:
     """A terminal of some width with a program on it."""
 
-    def __init__(self, *arguments, columns=80, lines=24, **more):
+    def __init__(self, *arguments, columns=80, lines=24, command=(CTL,), **more):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(CTL, [CTL, *arguments], {**ENVIRONMENT, **more})
+            os.execvpe(command[0], [*command, *arguments], {**ENVIRONMENT, **more})
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.said = ""
 
