@@ -63,19 +63,9 @@ typedef struct Wait {
         gulong cancelled;
 } Wait;
 
-enum {
-        PROPERTY_CONNECTION = 1,
-        PROPERTY_AVAILABLE,
-        N_PROPERTIES
-};
+enum { PROPERTY_CONNECTION = 1, PROPERTY_AVAILABLE, N_PROPERTIES };
 
-enum {
-        SIGNAL_DOMAIN_ADDED,
-        SIGNAL_DOMAIN_REMOVED,
-        SIGNAL_JOB_ADDED,
-        SIGNAL_JOB_REMOVED,
-        N_SIGNALS
-};
+enum { SIGNAL_DOMAIN_ADDED, SIGNAL_DOMAIN_REMOVED, SIGNAL_JOB_ADDED, SIGNAL_JOB_REMOVED, N_SIGNALS };
 
 static GParamSpec *properties[N_PROPERTIES];
 static guint signals[N_SIGNALS];
@@ -179,9 +169,7 @@ static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, Vi
                 return;
         const char *path = g_dbus_object_get_object_path(object);
         Followed *followed = g_new0(Followed, 1);
-        *followed = (Followed){
-                .client = client, .connection = g_object_ref(connection), .cancellable = g_cancellable_new()
-        };
+        *followed = (Followed){ .client = client, .connection = g_object_ref(connection), .cancellable = g_cancellable_new() };
         g_hash_table_replace(client->followed, g_strdup(path), followed);
         if (client->loading)
                 client->n_loading++;
@@ -233,8 +221,8 @@ static void end_waits(VirtbusClient *client, const char *path, const GError *err
         }
 }
 
-static void on_job_completed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
-                             const char *name, GVariant *arguments, gpointer data) {
+static void on_job_completed(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *name,
+                             GVariant *arguments, gpointer data) {
         VirtbusClient *client = data;
         gboolean success;
         const char *error_name, *message;
@@ -278,8 +266,8 @@ static void on_wait_cancelled(GCancellable *cancellable, GTask *task) {
  *
  * Since: 0.1
  */
-void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCancellable *cancellable,
-                                 GAsyncReadyCallback callback, gpointer data) {
+void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                 gpointer data) {
         GTask *task = g_task_new(client, cancellable, callback, data);
         Wait *wait = g_new0(Wait, 1);
         wait->path = g_strdup(path);

@@ -31,8 +31,8 @@ GDBusObjectManager *virtbus_client_get_devices_finish(VirtbusClient *client, GAs
 GDBusObjectManager *virtbus_client_get_devices_sync(VirtbusClient *client, VirtbusDomain *domain, GCancellable *cancellable,
                                                     GError **error);
 
-void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCancellable *cancellable,
-                                 GAsyncReadyCallback callback, gpointer data);
+void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                 gpointer data);
 gboolean virtbus_client_wait_for_job_finish(VirtbusClient *client, GAsyncResult *result, GError **error);
 gboolean virtbus_client_wait_for_job_sync(VirtbusClient *client, const char *path, GCancellable *cancellable, GError **error);
 

@@ -45,8 +45,8 @@ static char *find_device(Ctl *ctl, VirtbusDomain *domain, const char *alias, con
         g_list_free_full(objects, g_object_unref);
         if (!found && error && !*error)
                 g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT, "domain '%s' has no %s%s%s",
-                            virtbus_domain_get_name(domain), alias ? "such device: " : strrchr(interface, '.') + 1, alias ? alias : "",
-                            "; see: virtbusctl status");
+                            virtbus_domain_get_name(domain), alias ? "such device: " : strrchr(interface, '.') + 1,
+                            alias ? alias : "", "; see: virtbusctl status");
         return found;
 }
 
@@ -114,7 +114,9 @@ int verb_console(Ctl *ctl, char **arguments) {
         if (!domain)
                 return status;
         if (ctl->is_remote) {
-                fprintf(stderr, "virtbusctl: a console cannot be passed from another host; run it there: ssh -t HOST virtbusctl console %s\n",
+                fprintf(stderr,
+                        "virtbusctl: a console cannot be passed from another host; run it there: ssh -t HOST virtbusctl console "
+                        "%s\n",
                         arguments[0]);
                 return EXIT_FAILED;
         }
@@ -127,7 +129,8 @@ int verb_console(Ctl *ctl, char **arguments) {
                 return ctl_fail(g_steal_pointer(&error));
         bool is_terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &saved) == 0;
         if (is_terminal) {
-                fprintf(stderr, "Connected to %s. Press ^] three times within 1s to disconnect.\n", virtbus_domain_get_name(domain));
+                fprintf(stderr, "Connected to %s. Press ^] three times within 1s to disconnect.\n",
+                        virtbus_domain_get_name(domain));
                 raw = saved;
                 cfmakeraw(&raw);
                 tcsetattr(STDIN_FILENO, TCSANOW, &raw);
@@ -202,7 +205,8 @@ static GVariant *ask(Ctl *ctl, const char *path, const char *method, GVariant *a
 }
 
 static int agent_info(Ctl *ctl, const char *path) {
-        static const char *const methods[] = { "GetHostName", "GetOSInfo", "GetTimeZone", "GetInterfaces", "GetUsers", "GetFileSystems" };
+        static const char *const methods[] = { "GetHostName",   "GetOSInfo", "GetTimeZone",
+                                               "GetInterfaces", "GetUsers",  "GetFileSystems" };
         g_autoptr(JsonObject) object = json_object_new();
         for (size_t i = 0; i < G_N_ELEMENTS(methods); i++) {
                 g_autoptr(GError) error = NULL;
@@ -211,7 +215,8 @@ static int agent_info(Ctl *ctl, const char *path) {
                         return ctl_fail(g_steal_pointer(&error));
                 if (!answer)
                         continue; /* an agent need not know everything */
-                g_autoptr(GVariant) value = g_variant_n_children(answer) == 1 ? g_variant_get_child_value(answer, 0) : g_variant_ref(answer);
+                g_autoptr(GVariant) value =
+                                g_variant_n_children(answer) == 1 ? g_variant_get_child_value(answer, 0) : g_variant_ref(answer);
                 json_object_set_member(object, methods[i] + strlen("Get"), output_json_of(value));
         }
         g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
@@ -226,7 +231,8 @@ static int agent_exec(Ctl *ctl, const char *path, char **command) {
         gint64 pid;
         g_variant_builder_init(&none, G_VARIANT_TYPE("as"));
         g_variant_builder_init(&bytes, G_VARIANT_TYPE("ay"));
-        g_autoptr(GVariant) begun = ask(ctl, path, "Exec", g_variant_new("(s^asasayb)", command[0], command + 1, &none, &bytes, TRUE), &error);
+        g_autoptr(GVariant) begun = ask(ctl, path, "Exec",
+                                        g_variant_new("(s^asasayb)", command[0], command + 1, &none, &bytes, TRUE), &error);
         if (!begun)
                 return ctl_fail(g_steal_pointer(&error));
         g_variant_get(begun, "(x)", &pid);

@@ -19,9 +19,9 @@
 
 /* Defines a document; its domain's object, or NULL. */
 static char *define_at(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error) {
-        g_autoptr(GVariant) answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection",
-                                              "DefineDomain", g_variant_new("(s@a{sv})", xml, ctl_options(NULL, NULL)), NULL, NULL,
-                                              error);
+        g_autoptr(GVariant) answer =
+                        ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection",
+                                 "DefineDomain", g_variant_new("(s@a{sv})", xml, ctl_options(NULL, NULL)), NULL, NULL, error);
         char *path = NULL;
         if (answer)
                 g_variant_get(answer, "(o)", &path);
@@ -56,7 +56,8 @@ static int set_autostart(Ctl *ctl, const char *path, bool on) {
         g_autoptr(GError) error = NULL;
         g_autoptr(GVariant) answer =
                         ctl_call(ctl, path, "org.freedesktop.DBus.Properties", "Set",
-                                 g_variant_new("(ssv)", "org.virtbus1.Domain", "Autostart", g_variant_new_boolean(on)), NULL, NULL, &error);
+                                 g_variant_new("(ssv)", "org.virtbus1.Domain", "Autostart", g_variant_new_boolean(on)), NULL,
+                                 NULL, &error);
         return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
 }
 
@@ -101,11 +102,11 @@ int verb_undefine(Ctl *ctl, char **arguments) {
                 g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
                 g_autoptr(GError) error = NULL;
                 if (domain) {
-                        g_autoptr(GVariant) answer = ctl_call(
-                                        ctl, ctl_path(domain), "org.virtbus1.Domain", "Undefine",
-                                        g_variant_new("(@a{sv})", ctl_options(ctl->nvram ? "nvram" : NULL, ctl->nvram ? "managed_save" : NULL,
-                                                                              NULL)),
-                                        NULL, NULL, &error);
+                        g_autoptr(GVariant) answer =
+                                        ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "Undefine",
+                                                 g_variant_new("(@a{sv})", ctl_options(ctl->nvram ? "nvram" : NULL,
+                                                                                       ctl->nvram ? "managed_save" : NULL, NULL)),
+                                                 NULL, NULL, &error);
                         if (!answer)
                                 status = ctl_fail(g_steal_pointer(&error));
                 }
@@ -145,9 +146,8 @@ int verb_edit(Ctl *ctl, char **arguments) {
         g_autoptr(GError) error = NULL;
         if (!domain)
                 return status;
-        g_autoptr(GVariant) answer =
-                        ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "GetXMLWithSecrets",
-                                 g_variant_new("(@a{sv})", ctl_options("inactive", NULL)), NULL, NULL, &error);
+        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "GetXMLWithSecrets",
+                                              g_variant_new("(@a{sv})", ctl_options("inactive", NULL)), NULL, NULL, &error);
         if (!answer)
                 return ctl_fail(g_steal_pointer(&error));
         const char *before;
@@ -209,7 +209,10 @@ static void add_disk(GString *xml, const char *device, const char *value, const 
         bool is_block = g_str_has_prefix(path, "/dev/");
         g_autofree char *text = g_markup_printf_escaped(
                         "<disk type='%s' device='%s'><driver type='%s'/><source %s='%s'/><target dev='%s' bus='%s'/></disk>",
-                        is_block ? "block" : "file", device, parts[1] ? parts[1] : is_qcow2 ? "qcow2" : "raw",
+                        is_block ? "block" : "file", device,
+                        parts[1]   ? parts[1]
+                        : is_qcow2 ? "qcow2"
+                                   : "raw",
                         is_block ? "dev" : "file", path, target, bus);
         g_string_append(xml, text);
 }
@@ -226,8 +229,8 @@ static bool add_network(GString *xml, const char *value) {
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
                 if (strcmp(parts[0], kinds[i][0]) == 0 && parts[1]) {
                         g_autofree char *text = g_markup_printf_escaped(
-                                        "<interface type='%s'><source %s='%s'/><model type='virtio'/></interface>", kinds[i][0], kinds[i][1],
-                                        parts[1]);
+                                        "<interface type='%s'><source %s='%s'/><model type='virtio'/></interface>", kinds[i][0],
+                                        kinds[i][1], parts[1]);
                         g_string_append(xml, text);
                         return true;
                 }
@@ -250,7 +253,9 @@ int verb_create(Ctl *ctl, char **arguments) {
         if (!connection)
                 return ctl_fail(g_steal_pointer(&error));
         bool is_qemu = strcmp(virtbus_connection_get_name(connection), "qemu") == 0;
-        const char *type = !is_qemu ? virtbus_connection_get_name(connection) : access("/dev/kvm", F_OK) == 0 && !ctl->force ? "kvm" : "qemu";
+        const char *type = !is_qemu                                       ? virtbus_connection_get_name(connection)
+                           : access("/dev/kvm", F_OK) == 0 && !ctl->force ? "kvm"
+                                                                          : "qemu";
         g_autofree char *head = g_markup_printf_escaped(
                         "<domain type='%s'><name>%s</name><memory unit='b'>%" G_GUINT64_FORMAT "</memory><vcpu>%" G_GUINT64_FORMAT
                         "</vcpu><os><type machine='q35'>hvm</type></os><features><acpi/><apic/></features>%s<devices>",
@@ -265,9 +270,10 @@ int verb_create(Ctl *ctl, char **arguments) {
                 fprintf(stderr, "virtbusctl: --network=%s is none of user, none, bridge=NAME, direct=INTERFACE\n", ctl->network);
                 return EXIT_USAGE;
         }
-        g_string_append(xml, "<serial type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
-                             "<graphics type='vnc'><listen type='none'/></graphics><video><model type='virtio'/></video>"
-                             "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng></devices></domain>");
+        g_string_append(xml,
+                        "<serial type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+                        "<graphics type='vnc'><listen type='none'/></graphics><video><model type='virtio'/></video>"
+                        "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng></devices></domain>");
         g_autofree char *path = define(ctl, xml->str, &error);
         return path ? follow_up(ctl, path) : ctl_fail(g_steal_pointer(&error));
 }
@@ -290,8 +296,8 @@ int verb_import(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         for (guint i = 0; i < files->len; i++) {
                 const char *name = files->pdata[i];
-                g_autofree char *file = g_build_filename(folder, name, NULL), *link = g_build_filename(folder, "autostart", name, NULL),
-                                *text = NULL, *path = NULL;
+                g_autofree char *file = g_build_filename(folder, name, NULL),
+                                *link = g_build_filename(folder, "autostart", name, NULL), *text = NULL, *path = NULL;
                 g_autoptr(GError) failure = NULL;
                 if (g_file_get_contents(file, &text, NULL, &failure))
                         path = define(ctl, text, &failure);
@@ -346,8 +352,8 @@ int verb_detach(Ctl *ctl, char **arguments) {
         }
         g_list_free_full(objects, g_object_unref);
         if (!path) {
-                fprintf(stderr, "virtbusctl: domain '%s' has no device '%s'; see: virtbusctl status %s\n", arguments[0], arguments[1],
-                        arguments[0]);
+                fprintf(stderr, "virtbusctl: domain '%s' has no device '%s'; see: virtbusctl status %s\n", arguments[0],
+                        arguments[1], arguments[0]);
                 return EXIT_FAILED;
         }
         g_autoptr(GVariant) answer = ctl_call(ctl, path, "org.virtbus1.Device", "Detach",

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -114,7 +115,8 @@ static void open_prompt(const Ctl *ctl) {
         prompt = fork();
         if (prompt == 0) {
                 close(ready[0]);
-                execlp("pkttyagent", "pkttyagent", "--notify-fd", number, "--fallback", NULL);
+                /* Where there is a session, its own agent comes first; without one, polkit does not look for one that stands back. */
+                execlp("pkttyagent", "pkttyagent", "--notify-fd", number, getenv("XDG_SESSION_ID") ? "--fallback" : NULL, NULL);
                 _exit(127);
         }
         close(ready[1]);
@@ -128,8 +130,8 @@ GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char
                    GUnixFDList **out_fds, GError **error) {
         open_prompt(ctl);
         return g_dbus_connection_call_with_unix_fd_list_sync(ctl->bus, BUS_NAME, path, interface, method, arguments, NULL,
-                                                             G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, fds, out_fds,
-                                                             NULL, error);
+                                                             G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, fds,
+                                                             out_fds, NULL, error);
 }
 
 VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status) {
@@ -157,8 +159,8 @@ VirtbusConnection *ctl_connection(Ctl *ctl, GError **error) {
         }
         g_list_free_full(connections, g_object_unref);
         if (!found)
-                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no connection '%s'; there are: %s", wanted,
-                            names->str);
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no connection '%s'; there are: %s",
+                            wanted, names->str);
         return found;
 }
 
@@ -200,8 +202,8 @@ static GDBusConnection *connect_through(const char *const *command, GError **err
         if (!stream)
                 return NULL;
         /* Who we are is said by whoever runs the program there: our own user number means nothing to it. */
-        GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION |
-                                     G_DBUS_CONNECTION_FLAGS_CROSS_NAMESPACE;
+        GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                     G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION | G_DBUS_CONNECTION_FLAGS_CROSS_NAMESPACE;
         /* Not g_dbus_connection_new_sync, whose check does not know the last flag in GLib 2.74, which brought it. */
         return g_initable_new(G_TYPE_DBUS_CONNECTION, NULL, error, "stream", stream, "flags", flags, NULL);
 }
@@ -229,8 +231,8 @@ static bool make_client(Ctl *ctl, GError **error) {
         if (g_strcmp0(name, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired") == 0) {
                 /* Who may not look without a password is asked for it here; polkit remembers that for a while. */
                 g_clear_error(&failure);
-                g_autoptr(GVariant) answer = ctl_call(ctl, "/org/virtbus1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
-                                                      NULL, NULL, NULL, &failure);
+                g_autoptr(GVariant) answer = ctl_call(ctl, "/org/virtbus1", "org.freedesktop.DBus.ObjectManager",
+                                                      "GetManagedObjects", NULL, NULL, NULL, &failure);
                 ctl->client = answer ? virtbus_client_new_sync(ctl->bus, NULL, &failure) : NULL;
         }
         if (failure)
@@ -265,9 +267,11 @@ static bool parse(Ctl *ctl, int *argc, char ***argv, gboolean *version, GError *
                 { "compression", 0, 0, G_OPTION_ARG_STRING, &ctl->compression, "save: none, gzip, zstd, xz, lz4", "PROGRAM" },
                 { "memory", 0, 0, G_OPTION_ARG_STRING, &ctl->memory, "create: 1G if it is not given", "SIZE" },
                 { "cpus", 0, 0, G_OPTION_ARG_STRING, &ctl->cpus, "create: processors", "N" },
-                { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ctl->disks, "create: an image or block device; again for more", "PATH[,FORMAT]" },
+                { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ctl->disks, "create: an image or block device; again for more",
+                  "PATH[,FORMAT]" },
                 { "cdrom", 0, 0, G_OPTION_ARG_STRING, &ctl->cdrom, "create: an image to boot from", "PATH" },
-                { "network", 0, 0, G_OPTION_ARG_STRING, &ctl->network, "create: user, none, bridge=NAME, direct=INTERFACE", "KIND" },
+                { "network", 0, 0, G_OPTION_ARG_STRING, &ctl->network, "create: user, none, bridge=NAME, direct=INTERFACE",
+                  "KIND" },
                 { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &ctl->timeout, "wait: give up after so long", "SECONDS" },
                 { "delay", 'd', 0, G_OPTION_ARG_DOUBLE, &ctl->delay, "top: how often", "SECONDS" },
                 { "iterations", 'n', 0, G_OPTION_ARG_INT, &ctl->iterations, "top: how many times", "N" },
@@ -325,7 +329,9 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "usage: virtbusctl %s %s\n", verb->name, verb->arguments);
                 return EXIT_USAGE;
         }
-        int status = connect_bus(&ctl, &error) && (verb->verb == verb_list || make_client(&ctl, &error)) ? verb->verb(&ctl, arguments) : ctl_fail(g_steal_pointer(&error));
+        int status = connect_bus(&ctl, &error) && (verb->verb == verb_list || make_client(&ctl, &error))
+                                     ? verb->verb(&ctl, arguments)
+                                     : ctl_fail(g_steal_pointer(&error));
         close_prompt();
         g_clear_object(&ctl.client);
         g_clear_object(&ctl.bus);

@@ -161,7 +161,8 @@ void table_print(Ctl *ctl, Table *table, const char *what) {
                 char **cells = table->rows->pdata[i];
                 for (size_t k = 0; k < n; k++) {
                         bool right = table->headings[k][0] == '>';
-                        const char *colour = colours && strcmp(table->headings[k], "STATE") == 0 ? output_state_colour(cells[k]) : "";
+                        const char *colour =
+                                        colours && strcmp(table->headings[k], "STATE") == 0 ? output_state_colour(cells[k]) : "";
                         append_cell(text, cells[k], widths[k], right, k + 1 == n, colour);
                 }
                 g_string_append_c(text, '\n');
@@ -218,5 +219,6 @@ char *output_size(uint64_t bytes) {
                 value /= 1024;
         if (bytes == 0)
                 return g_strdup("-");
-        return value < 10 && unit > 0 ? g_strdup_printf("%.1f%c", value, units[unit]) : g_strdup_printf("%.0f%c", value, units[unit]);
+        return value < 10 && unit > 0 ? g_strdup_printf("%.1f%c", value, units[unit])
+                                      : g_strdup_printf("%.0f%c", value, units[unit]);
 }

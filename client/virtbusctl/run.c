@@ -24,10 +24,11 @@ static int each(Ctl *ctl, char **names, const char *method, const char *option) 
                 g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
                 g_autoptr(GError) error = NULL;
                 if (domain) {
-                        bool bare = strcmp(method, "Suspend") == 0 || strcmp(method, "Resume") == 0 || strcmp(method, "Reset") == 0;
-                        g_autoptr(GVariant) answer =
-                                        ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", method,
-                                                 bare ? NULL : g_variant_new("(@a{sv})", ctl_options(option, NULL)), NULL, NULL, &error);
+                        bool bare = strcmp(method, "Suspend") == 0 || strcmp(method, "Resume") == 0 ||
+                                    strcmp(method, "Reset") == 0;
+                        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", method,
+                                                              bare ? NULL : g_variant_new("(@a{sv})", ctl_options(option, NULL)),
+                                                              NULL, NULL, &error);
                         if (!answer)
                                 status = ctl_fail(g_steal_pointer(&error));
                 }
@@ -119,8 +120,8 @@ int verb_wait(Ctl *ctl, char **arguments) {
         g_signal_handler_disconnect(domain, changed);
         g_signal_handler_disconnect(ctl->client, removed);
         if (wait.is_late)
-                fprintf(stderr, "virtbusctl: domain '%s' is still %s after %g seconds\n", arguments[0], virtbus_domain_get_state(domain),
-                        ctl->timeout);
+                fprintf(stderr, "virtbusctl: domain '%s' is still %s after %g seconds\n", arguments[0],
+                        virtbus_domain_get_state(domain), ctl->timeout);
         else if (!wait.is_over)
                 fprintf(stderr, "virtbusctl: domain '%s' has gone\n", arguments[0]);
         return wait.is_over ? EXIT_DONE : EXIT_FAILED;
@@ -272,7 +273,8 @@ int verb_save(Ctl *ctl, char **arguments) {
         g_autofree char *path = arguments[1] ? absolute(arguments[1]) : NULL;
         g_autoptr(GVariant) answer =
                         ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", path ? "Save" : "ManagedSave",
-                                 path ? g_variant_new("(s@a{sv})", path, options) : g_variant_new("(@a{sv})", options), NULL, NULL, &error);
+                                 path ? g_variant_new("(s@a{sv})", path, options) : g_variant_new("(@a{sv})", options), NULL,
+                                 NULL, &error);
         return answer ? follow_answer(ctl, answer, 0, "saving") : ctl_fail(g_steal_pointer(&error));
 }
 
@@ -284,7 +286,8 @@ int verb_restore(Ctl *ctl, char **arguments) {
         if (connection)
                 answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection",
                                   "RestoreDomain",
-                                  g_variant_new("(s@a{sv})", path, ctl_options(ctl->paused ? "paused" : NULL, NULL)), NULL, NULL, &error);
+                                  g_variant_new("(s@a{sv})", path, ctl_options(ctl->paused ? "paused" : NULL, NULL)), NULL, NULL,
+                                  &error);
         return answer ? follow_answer(ctl, answer, 1, "restoring") : ctl_fail(g_steal_pointer(&error));
 }
 

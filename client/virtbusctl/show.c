@@ -17,7 +17,6 @@
 #define DELAY_DEFAULT 1.0
 #define DELAY_MIN 0.1
 
-
 /* A picture of what there is needs no client that would keep up with it. */
 static GVariant *managed_objects(Ctl *ctl, const char *path, GError **error) {
         g_autoptr(GVariant) answer =
@@ -79,7 +78,8 @@ static bool is_listed(const Ctl *ctl, const Listed *listed, char **patterns) {
         return is_wanted && (listed->is_active || !ctl->active);
 }
 
-static bool list_connection(Ctl *ctl, const char *path, const char *connection, char **patterns, GPtrArray *rows, GError **error) {
+static bool list_connection(Ctl *ctl, const char *path, const char *connection, char **patterns, GPtrArray *rows,
+                            GError **error) {
         g_autoptr(GVariant) objects = managed_objects(ctl, path, error);
         GVariantIter iterator;
         const char *object, *interface;
@@ -90,8 +90,9 @@ static bool list_connection(Ctl *ctl, const char *path, const char *connection, 
         g_variant_iter_init(&iterator, objects);
         while (g_variant_iter_next(&iterator, "{&oa{sa{sv}}}", &object, &interfaces)) {
                 while (g_variant_iter_next(interfaces, "{&s@a{sv}}", &interface, &properties)) {
-                        Listed *listed = strcmp(interface, "org.virtbus1.Domain") == 0 ? read_listed(object, connection, properties)
-                                                                                       : NULL;
+                        Listed *listed = strcmp(interface, "org.virtbus1.Domain") == 0
+                                                         ? read_listed(object, connection, properties)
+                                                         : NULL;
                         if (listed && is_listed(ctl, listed, patterns))
                                 g_ptr_array_add(rows, listed);
                         else if (listed)
@@ -133,7 +134,8 @@ int verb_list(Ctl *ctl, char **arguments) {
                 return ctl_fail(g_steal_pointer(&error));
         g_variant_iter_init(&iterator, connections);
         while (!error && g_variant_iter_next(&iterator, "{&o@a{sa{sv}}}", &path, &interfaces)) {
-                g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, "org.virtbus1.Connection", G_VARIANT_TYPE_VARDICT);
+                g_autoptr(GVariant) properties =
+                                g_variant_lookup_value(interfaces, "org.virtbus1.Connection", G_VARIANT_TYPE_VARDICT);
                 const char *name = "";
                 g_variant_unref(interfaces);
                 if (properties && g_variant_lookup(properties, "Name", "&s", &name) &&
@@ -218,7 +220,8 @@ static void append_devices(Ctl *ctl, VirtbusDomain *domain, GString *text) {
                 g_autoptr(VirtbusDeviceGraphics) graphics = virtbus_object_get_device_graphics(link->data);
                 g_autofree char *more = NULL;
                 if (disk)
-                        more = g_strdup_printf("%s %s", virtbus_device_disk_get_target(disk), virtbus_device_disk_get_source(disk));
+                        more = g_strdup_printf("%s %s", virtbus_device_disk_get_target(disk),
+                                               virtbus_device_disk_get_source(disk));
                 else if (card)
                         more = g_strdup_printf("%s %s %s", virtbus_device_network_interface_get_type_(card),
                                                virtbus_device_network_interface_get_source(card),
@@ -244,7 +247,8 @@ int verb_status(Ctl *ctl, char **arguments) {
                 g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
                 if (!domain)
                         return status;
-                const char *state = virtbus_domain_get_state(domain), *colour = output_has_colours() ? output_state_colour(state) : "";
+                const char *state = virtbus_domain_get_state(domain),
+                           *colour = output_has_colours() ? output_state_colour(state) : "";
                 VirtbusConnection *connection = virtbus_client_get_connection_of(ctl->client, domain);
                 g_autofree char *memory = output_size(virtbus_domain_get_memory(domain)),
                                 *maximum = output_size(virtbus_domain_get_max_memory(domain));
@@ -256,8 +260,8 @@ int verb_status(Ctl *ctl, char **arguments) {
                 g_string_append_printf(text, "%11s: %s%s%s (%s)", "State", colour, state, *colour ? "\033[0m" : "",
                                        virtbus_domain_get_state_reason(domain));
                 if (virtbus_domain_get_start_time(domain) > 0) {
-                        g_autoptr(GDateTime) time =
-                                        g_date_time_new_from_unix_local((gint64) (virtbus_domain_get_start_time(domain) / 1000000));
+                        g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(
+                                        (gint64) (virtbus_domain_get_start_time(domain) / 1000000));
                         g_autofree char *when = g_date_time_format(time, "%a %F %T %Z");
                         g_string_append_printf(text, " since %s", when);
                 }
@@ -266,7 +270,8 @@ int verb_status(Ctl *ctl, char **arguments) {
                                        connection ? virtbus_connection_get_uri(connection) : "", virtbus_domain_get_type_(domain),
                                        virtbus_domain_get_machine(domain), "VCPUs", virtbus_domain_get_vcpus(domain),
                                        virtbus_domain_get_max_vcpus(domain), memory, maximum);
-                g_string_append_printf(text, "%11s: %s%s%s\n", "Kept", virtbus_domain_get_persistent(domain) ? "defined" : "transient",
+                g_string_append_printf(text, "%11s: %s%s%s\n", "Kept",
+                                       virtbus_domain_get_persistent(domain) ? "defined" : "transient",
                                        virtbus_domain_get_autostart(domain) ? ", starts with the machine" : "",
                                        virtbus_domain_get_has_managed_save(domain) ? ", has a managed save" : "");
                 append_devices(ctl, domain, text);
@@ -286,8 +291,8 @@ int verb_xml(Ctl *ctl, char **arguments) {
         if (!domain)
                 return status;
         g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "GetXML",
-                                              g_variant_new("(@a{sv})", ctl_options(ctl->config ? "inactive" : NULL, NULL)), NULL, NULL,
-                                              &error);
+                                              g_variant_new("(@a{sv})", ctl_options(ctl->config ? "inactive" : NULL, NULL)), NULL,
+                                              NULL, &error);
         if (!answer)
                 return ctl_fail(g_steal_pointer(&error));
         const char *text;
@@ -345,7 +350,8 @@ static void on_removed(VirtbusClient *client, VirtbusDomain *domain, Monitor *mo
 
 static void on_job(VirtbusClient *client, VirtbusJob *job, Monitor *monitor) {
         g_autoptr(VirtbusDomain) domain = virtbus_client_get_domain_at(client, virtbus_job_get_object(job));
-        tell(monitor, "job", domain ? virtbus_domain_get_name(domain) : virtbus_job_get_object(job), virtbus_job_get_operation(job));
+        tell(monitor, "job", domain ? virtbus_domain_get_name(domain) : virtbus_job_get_object(job),
+             virtbus_job_get_operation(job));
 }
 
 static void on_available(VirtbusClient *client, GParamSpec *specification, Monitor *monitor) {
@@ -375,10 +381,11 @@ int verb_monitor(Ctl *ctl, char **arguments) {
 static GVariant *get_stats(Ctl *ctl, VirtbusConnection *connection, char **paths, GError **error) {
         GVariantBuilder groups;
         g_variant_builder_init(&groups, G_VARIANT_TYPE("as"));
-        g_autoptr(GVariant) answer =
-                        ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection", "GetDomainStats",
-                                 g_variant_new("(^ao@as@a{sv})", paths, g_variant_builder_end(&groups), ctl_options("active", NULL)),
-                                 NULL, NULL, error);
+        g_autoptr(GVariant) answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)),
+                                              "org.virtbus1.Connection", "GetDomainStats",
+                                              g_variant_new("(^ao@as@a{sv})", paths, g_variant_builder_end(&groups),
+                                                            ctl_options("active", NULL)),
+                                              NULL, NULL, error);
         return answer ? g_variant_get_child_value(answer, 0) : NULL;
 }
 
@@ -428,8 +435,8 @@ static char **stats_row(const char *name, const Figures *now, const Figures *bef
         double seconds = before ? (double) (now->time - before->time) / MICROSECONDS : 0;
         cells[0] = g_strdup(name);
         if (before) {
-                cells[1] = seconds > 0 ? g_strdup_printf("%.0f%%", (double) (now->cpu - MIN(before->cpu, now->cpu)) / MICROSECONDS /
-                                                                                   seconds * 100)
+                cells[1] = seconds > 0 ? g_strdup_printf("%.0f%%", (double) (now->cpu - MIN(before->cpu, now->cpu)) /
+                                                                                   MICROSECONDS / seconds * 100)
                                        : g_strdup("-");
                 cells[3] = rate(now->read, before->read, seconds);
                 cells[4] = rate(now->written, before->written, seconds);

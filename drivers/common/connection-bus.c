@@ -34,7 +34,8 @@ static void restore(Call *call, Connection *self, const char *path, int fd, sd_b
         g_autoptr(GError) error = NULL;
         const char *xml = NULL;
         bool paused = false;
-        if ((!path || path_check(path, &error)) && options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
+        if ((!path || path_check(path, &error)) &&
+            options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
                 int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
                 if (fd < 0 || copy >= 0)
                         restoring_begin(self, path, copy, xml, paused, call);

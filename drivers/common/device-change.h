@@ -32,15 +32,15 @@ typedef enum IOThreadChange {
 } IOThreadChange;
 
 struct DeviceChange {
-        bool live, config; /* what was asked for; neither: what counts now */
-        bool force;        /* UPDATE: what the guest holds is taken from it */
-        char *alias;       /* of the device; of a new one when it is known */
-        char *xml;         /* ATTACH, UPDATE: the element */
-        GPtrArray *edits;  /* UPDATE: DeviceEdit, instead of an element */
-        uint64_t timeout;  /* DETACH */
-        uint64_t memory;   /* RESIZE: bytes, or 0 to leave it */
-        uint32_t vcpus;    /* RESIZE: or 0 */
-        char *cpus;        /* RESIZE: where a thread runs, or NULL; EDITS of the domain's element */
+        bool live, config;        /* what was asked for; neither: what counts now */
+        bool force;               /* UPDATE: what the guest holds is taken from it */
+        char *alias;              /* of the device; of a new one when it is known */
+        char *xml;                /* ATTACH, UPDATE: the element */
+        GPtrArray *edits;         /* UPDATE: DeviceEdit, instead of an element */
+        uint64_t timeout;         /* DETACH */
+        uint64_t memory;          /* RESIZE: bytes, or 0 to leave it */
+        uint32_t vcpus;           /* RESIZE: or 0 */
+        char *cpus;               /* RESIZE: where a thread runs, or NULL; EDITS of the domain's element */
         PinnedThread pinned;      /* and which */
         uint32_t thread;          /* its number; and that of the I/O thread */
         IOThreadChange io_thread; /* RESIZE */

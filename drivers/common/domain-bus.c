@@ -610,9 +610,9 @@ static const struct {
         const char *name, *direction, *attribute;
         uint64_t unit;
 } bandwidths[] = {
-        { "inbound_average", "inbound", "average", 1000 },   { "inbound_peak", "inbound", "peak", 1000 },
-        { "inbound_burst", "inbound", "burst", 1024 },       { "outbound_average", "outbound", "average", 1000 },
-        { "outbound_peak", "outbound", "peak", 1000 },       { "outbound_burst", "outbound", "burst", 1024 },
+        { "inbound_average", "inbound", "average", 1000 }, { "inbound_peak", "inbound", "peak", 1000 },
+        { "inbound_burst", "inbound", "burst", 1024 },     { "outbound_average", "outbound", "average", 1000 },
+        { "outbound_peak", "outbound", "peak", 1000 },     { "outbound_burst", "outbound", "burst", 1024 },
 };
 
 static bool take_bandwidth(const char *name, uint64_t value, void *data) {

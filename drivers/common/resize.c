@@ -108,7 +108,8 @@ static bool bind_memory(const Operation *operation, xmlNode *root, GError **erro
         g_autofree char *mode = xml_attribute(memory, "mode");
         if (mode && strcmp(mode, "strict") != 0 && strcmp(mode, "restrictive") != 0)
                 return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                   "its memory is of mode %.32s; only strict and restrictive memory can be bound elsewhere", mode);
+                                   "its memory is of mode %.32s; only strict and restrictive memory can be bound elsewhere",
+                                   mode);
         if (!mode)
                 xml_set_attribute(memory, "mode", "restrictive");
         xml_set_attribute(memory, "nodeset", change->nodes);

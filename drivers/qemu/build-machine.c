@@ -352,7 +352,8 @@ static void check_thread_tuning(Builder *builder) {
                                                 PRIORITY_MAX);
                         number(builder, schedule, "@priority", 1, PRIORITY_MAX, 1);
                         if (schedules[i].numbers &&
-                            !threads_read_set(require(builder, schedule, format_text(builder, "@%s", schedules[i].numbers)), &set))
+                            !threads_read_set(require(builder, schedule, format_text(builder, "@%s", schedules[i].numbers)),
+                                              &set))
                                 builder_invalid(builder, schedule, "its %s are no list such as 0-3,8", schedules[i].numbers);
                 }
 }

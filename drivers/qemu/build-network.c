@@ -79,8 +79,8 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                 return;
         /* A name of the kernel's making is chosen anew at each start. */
         int fd = network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target,
-                                  strcmp(part->type, "bridge") == 0 ? part->source : NULL, part->mac,
-                                  mtu_of(builder, element), &name, &builder->error);
+                                  strcmp(part->type, "bridge") == 0 ? part->source : NULL, part->mac, mtu_of(builder, element),
+                                  &name, &builder->error);
         if (fd < 0)
                 return;
         set_up_host_side(builder, element, part, name);
@@ -111,9 +111,7 @@ static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinitio
                 return;
         }
         g_autofree char *name = choose_direct_name(part);
-        const Claim claim = {
-                .kind = CLAIM_MACVTAP, .name = name, .uuid = builder->definition->uuid, .alias = part->alias
-        };
+        const Claim claim = { .kind = CLAIM_MACVTAP, .name = name, .uuid = builder->definition->uuid, .alias = part->alias };
         if (!claim_take(connection, &claim, &builder->error))
                 return;
         int fd = network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), &builder->error);

@@ -50,7 +50,8 @@ static int write_file(const char *directory, const char *name, const char *text)
 }
 
 static bool fail(GError **error, const char *directory, const char *name, const char *text, int r) {
-        return virtbus_error_set(error, r == -EINVAL || r == -ERANGE ? VIRTBUS_ERROR_INVALID_ARGUMENT : VIRTBUS_ERROR_HYPERVISOR_FAILED,
+        return virtbus_error_set(error,
+                                 r == -EINVAL || r == -ERANGE ? VIRTBUS_ERROR_INVALID_ARGUMENT : VIRTBUS_ERROR_HYPERVISOR_FAILED,
                                  "%s/%s cannot be %s: %s%s", directory, name, text, g_strerror(-r),
                                  r == -ENOENT ? "; this kernel has no such limit" : "");
 }
@@ -96,8 +97,8 @@ static bool set_limits(const char *name, xmlNode *root, GError **error) {
         for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
                 g_autofree char *directory = group_of(is_unified ? "" : limits[i].hierarchy, name),
                                 *text = cgroup_read_limit(root, limits[i].path, limits[i].is_size, &value)
-                                                ? g_strdup_printf("%" PRIu64, value)
-                                                : NULL;
+                                                        ? g_strdup_printf("%" PRIu64, value)
+                                                        : NULL;
                 if (!set_limit(directory, is_unified ? limits[i].unified : limits[i].legacy, text,
                                is_unified ? limits[i].none_unified : limits[i].none_legacy, error))
                         return false;

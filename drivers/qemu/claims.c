@@ -70,8 +70,8 @@ bool claim_take(const Connection *connection, const Claim *claim, GError **error
                         holder = g_strdup(uuid);
         }
         if (holder)
-                fine = virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "%s %s is held by domain %s", kinds[claim->kind].what,
-                                         claim->name, holder);
+                fine = virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "%s %s is held by domain %s",
+                                         kinds[claim->kind].what, claim->name, holder);
         if (fine)
                 fine = file_replace(path, text, false, error);
         g_mutex_unlock(&mutex);

@@ -26,8 +26,8 @@ typedef struct File {
         const xmlNode *element; /* that asks for it */
         char *path, *format, *template;
         bool read_only;
-        GPtrArray *layers; /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
-        int fd;            /* others */
+        GPtrArray *layers;  /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        int fd;             /* others */
         HostDevice *device; /* FILE_DEVICE */
 } File;
 

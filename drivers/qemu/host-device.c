@@ -106,7 +106,8 @@ static bool take_pci(HostDevice *device, GError **error) {
         g_autofree char *name = g_strdup_printf("%04x:%02x:%02x.%x", device->domain, device->bus, device->slot, device->function),
                         *directory = g_build_filename(PCI "/devices", name, NULL);
         if (!g_file_test(directory, G_FILE_TEST_IS_DIR))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no PCI device %s on this machine", name);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no PCI device %s on this machine",
+                                         name);
         if (!check_group(name, error))
                 return false;
         g_autofree char *driver = read_link(directory, "driver"), *group = group_path(name);
@@ -116,11 +117,9 @@ static bool take_pci(HostDevice *device, GError **error) {
                                          "PCI device %s is used by the host (driver %s): give it to " VFIO_DRIVER
                                          ", or use managed='yes'",
                                          name, driver ? driver : "none");
-        const Claim claim = { .kind = CLAIM_PCI,
-                              .name = name,
-                              .uuid = device->uuid,
-                              .alias = device->alias,
-                              .note = moves ? "managed" : NULL };
+        const Claim claim = {
+                .kind = CLAIM_PCI, .name = name, .uuid = device->uuid, .alias = device->alias, .note = moves ? "managed" : NULL
+        };
         if (!claim_take(device->connection, &claim, error))
                 return false;
         device->name = g_strdup(name);
@@ -190,7 +189,8 @@ static bool find_usb(HostDevice *device, char **name, GError **error) {
         }
         device->bus = bus;
         device->device = number;
-        return *name || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no USB device %s on this machine", what);
+        return *name ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no USB device %s on this machine", what);
 }
 
 static bool take_usb(HostDevice *device, GError **error) {

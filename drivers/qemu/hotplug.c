@@ -342,7 +342,8 @@ static bool is_listed(JsonArray *properties, const char *alias) {
 }
 
 static void on_devices_listed(void *data, JsonObject *answer, const GError *error) {
-        static const char *const kinds[] = { "disk", "interface", "hostdev", "rng", NULL }; /* these are always devices of QEMU's */
+        static const char *const kinds[] = { "disk", "interface", "hostdev", "rng",
+                                             NULL }; /* these are always devices of QEMU's */
         Guest *guest = data;
         const Definition *live = guest->domain->live;
         if (error)

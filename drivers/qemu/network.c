@@ -113,9 +113,8 @@ int network_open_direct(const char *name, const char *device, const char *mode, 
         if (r >= 0)
                 r = nl_addr_parse(mac, AF_LLC, &address);
         if (r >= 0)
-                r = rtnl_link_macvtap_set_mode(request,
-                                               (uint32_t) rtnl_link_macvtap_str2mode(
-                                                               strcmp(mode, "passthrough") == 0 ? "passthru" : mode));
+                r = rtnl_link_macvtap_set_mode(request, (uint32_t) rtnl_link_macvtap_str2mode(
+                                                                        strcmp(mode, "passthrough") == 0 ? "passthru" : mode));
         if (r >= 0) {
                 rtnl_link_set_link(request, rtnl_link_get_ifindex(lower));
                 rtnl_link_set_name(request, name);

@@ -15,7 +15,7 @@ typedef struct Plugging {
         const xmlNode *old;
         bool changes_medium;
         const xmlNode *bandwidth; /* UPDATE: the element of an interface, whose is another */
-        char *node; /* the top node of the new medium, or NULL */
+        char *node;               /* the top node of the new medium, or NULL */
         unsigned last_fdset;
         char *alias;           /* whose detaching is waited for */
         GError *error;         /* RESIZE: what is told when all is as it was again */
@@ -24,11 +24,11 @@ typedef struct Plugging {
 
 /* A medium that is being changed: kept in the status, for a successor of this driver. */
 typedef struct Medium {
-        char *alias, *drive; /* what commands call the drive */
-        char *old_node;      /* the top node of the old one, or NULL */
-        char *element;       /* what the device's element becomes */
+        char *alias, *drive;              /* what commands call the drive */
+        char *old_node;                   /* the top node of the old one, or NULL */
+        char *element;                    /* what the device's element becomes */
         unsigned first_layer, last_fdset; /* the new one's nodes begin there; its sets come after that one */
-        bool is_done;        /* the new one is in the drive */
+        bool is_done;                     /* the new one is in the drive */
 } Medium;
 
 /* What was behind a device that has left, or behind a medium that was taken out: being removed. */

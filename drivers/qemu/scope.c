@@ -102,7 +102,8 @@ static int append_limits(sd_bus_message *message, xmlNode *root, bool all) {
                         r = append_limit(message, name, given ? value : UINT64_MAX);
         }
         cgroup_read_limit(root, "cputune/global_period", false, &period);
-        if (r >= 0 && period > 0 && cgroup_read_limit(root, "cputune/global_quota", false, &value) && value < UINT64_MAX / 1000000)
+        if (r >= 0 && period > 0 && cgroup_read_limit(root, "cputune/global_quota", false, &value) &&
+            value < UINT64_MAX / 1000000)
                 r = append_limit(message, "CPUQuotaPerSecUSec", value * 1000000 / period);
         else if (r >= 0 && all)
                 r = append_limit(message, "CPUQuotaPerSecUSec", UINT64_MAX);

@@ -8,20 +8,15 @@
 #include "cgroup.h"
 
 /* The kinds of threads, and where a document speaks of each: below <cputune>. */
-typedef enum ThreadKind {
-        THREAD_EMULATOR,
-        THREAD_VCPU,
-        THREAD_IO,
-        THREAD_N_KINDS
-} ThreadKind;
+typedef enum ThreadKind { THREAD_EMULATOR, THREAD_VCPU, THREAD_IO, THREAD_N_KINDS } ThreadKind;
 
 static const struct {
-        const char *what, *group;                     /* to a person; of its control group */
-        const char *pin, *schedule, *quota, *period;  /* elements */
-        const char *pin_number, *schedule_numbers;    /* attributes; NULL: there is one */
+        const char *what, *group;                    /* to a person; of its control group */
+        const char *pin, *schedule, *quota, *period; /* elements */
+        const char *pin_number, *schedule_numbers;   /* attributes; NULL: there is one */
 } kinds[THREAD_N_KINDS] = {
-        [THREAD_EMULATOR] = { "the emulator", "emulator", "emulatorpin", "emulatorsched", "emulator_quota", "emulator_period", NULL,
-                              NULL },
+        [THREAD_EMULATOR] = { "the emulator", "emulator", "emulatorpin", "emulatorsched", "emulator_quota", "emulator_period",
+                              NULL, NULL },
         [THREAD_VCPU] = { "processor", "vcpu", "vcpupin", "vcpusched", "quota", "period", "vcpu", "vcpus" },
         [THREAD_IO] = { "I/O thread", "iothread", "iothreadpin", "iothreadsched", "iothread_quota", "iothread_period", "iothread",
                         "iothreads" },
@@ -73,7 +68,8 @@ static const xmlNode *schedule_of(xmlNode *root, ThreadKind kind, int number) {
         for (xmlNode *schedule = xml_child(xml_child(root, "cputune"), name); schedule; schedule = xml_next(schedule, name)) {
                 g_autofree char *which = attribute ? xml_attribute(schedule, attribute) : NULL;
                 cpu_set_t set;
-                if (!attribute || (which && threads_read_set(which, &set) && number < CPU_SETSIZE && CPU_ISSET((size_t) number, &set)))
+                if (!attribute ||
+                    (which && threads_read_set(which, &set) && number < CPU_SETSIZE && CPU_ISSET((size_t) number, &set)))
                         return schedule;
         }
         return NULL;

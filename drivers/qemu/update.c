@@ -16,8 +16,9 @@ static const struct {
         const char *kind;
         const char *parts[6];
 } changeable[] = {
-        { "disk", { "iotune" } },      { "interface", { "link", "bandwidth" } }, { "graphics", { "@passwd" } },
-        { "memballoon", { "stats" } }, { "memory", { "target" } },
+        { "disk", { "iotune" } },      { "interface", { "link", "bandwidth" } },
+        { "graphics", { "@passwd" } }, { "memballoon", { "stats" } },
+        { "memory", { "target" } },
 };
 
 /* Of a drive. */

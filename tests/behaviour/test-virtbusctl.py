@@ -286,6 +286,19 @@ def a_shell_completes_verbs_options_and_domains():
     assert complete("--no-p") == ["--no-pager"] and complete("start", "ti") == ["tiny"] and complete("start", "--paused", "o") == ["other"]
 
 
+def who_may_not_is_asked_for_a_password():
+    if os.geteuid() != 0:
+        return
+    command = ("setpriv", "--reuid=vb-bob", "--regid=vb-bob", "--init-groups", "env", "-u", "XDG_SESSION_ID", f"{ROOT}/build/client/virtbusctl/virtbusctl")
+    terminal = Terminal("list", command=command)
+    terminal.expect(r"AUTHENTICATING FOR org\.virtbus1\.read")
+    terminal.expect("Password: ")
+    terminal.type("wrong\n")
+    terminal.expect("AUTHENTICATION FAILED")
+    assert terminal.end() == 5, terminal.said
+    contains(terminal.said, "not authorized")
+
+
 def another_bus_is_reached_through_a_program():
     """ssh itself is not here: a program of its name runs the bridge, as sshd would."""
     folder = os.path.join(WORK, "bin")
@@ -302,4 +315,5 @@ def another_bus_is_reached_through_a_program():
 
 run([domains_are_made_without_a_document, what_there_is_is_shown, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, jobs_show_how_they_get_on, devices_come_and_go,
-     libvirts_definitions_are_imported, a_shell_completes_verbs_options_and_domains, another_bus_is_reached_through_a_program])
+     libvirts_definitions_are_imported, a_shell_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password,
+     another_bus_is_reached_through_a_program])
