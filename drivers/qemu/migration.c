@@ -40,14 +40,36 @@ static void add_fd(Script *script, int fd, const char *name) {
 typedef struct Continuing {
         Guest *guest;
         GError *error;
-        bool written; /* saving_written is to be told, else the operation ends */
+        bool written;         /* saving_written is to be told, else the operation ends */
+        bool has_asked_again; /* to go on */
 } Continuing;
+
+static void on_going_on(void *data, JsonObject *answer, const GError *error);
+
+/* A migration that is cancelled at its very end is told as that before QEMU's own thread has let go of the machine, and no event
+ * tells of that: "cont" is refused until then. Its thread waits for nothing but the lock that answering takes. */
+static void on_run_state_known(void *data, JsonObject *answer, const GError *error) {
+        Continuing *continuing = data;
+        bool is_ending = g_strcmp0(json_string(json_member(answer, "return"), "status"), "finish-migrate") == 0;
+        Monitor *monitor = continuing->guest->monitor;
+        if (!error && is_ending)
+                monitor_command(monitor, "query-status", NULL, -1, on_run_state_known, continuing);
+        else if (!error && !continuing->has_asked_again) {
+                continuing->has_asked_again = true;
+                monitor_command(monitor, "cont", NULL, -1, on_going_on, continuing);
+        } else
+                on_going_on(continuing, NULL, NULL);
+}
 
 static void on_going_on(void *data, JsonObject *answer, const GError *error) {
         Continuing *continuing = data;
         Operation *operation = saving_of(continuing->guest);
         (void) answer;
-        (void) error; /* a guest that cannot go on has ended, or is told as paused */
+        if (error && operation && !continuing->has_asked_again) {
+                monitor_command(continuing->guest->monitor, "query-status", NULL, -1, on_run_state_known, continuing);
+                return;
+        }
+        /* A guest that cannot go on has ended, or is told as paused. */
         if (operation && continuing->written)
                 saving_written(operation, continuing->error);
         else if (operation)
