@@ -45,6 +45,13 @@ int ctl_fail(GError *error);
 GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
                    GUnixFDList **out_fds, GError **error);
 
+/* The same for what answers nothing: says what has failed, and returns the exit status. */
+int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments);
+
+/* Calls a method of org.virtbus1.Domain of each domain that is named, and goes on after a failure. ARGUMENTS, which is taken, may be
+ * NULL. */
+int ctl_do_each(Ctl *ctl, char **names, const char *method, GVariant *arguments);
+
 /* The domain that a person means; NULL when it has been said that there is none, with the exit status in *STATUS. */
 VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status);
 const char *ctl_path(VirtbusDomain *domain);

@@ -45,20 +45,13 @@ static bool read_document(const char *path, char **text, GError **error) {
 }
 
 static int start_at(Ctl *ctl, const char *path) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) answer =
-                        ctl_call(ctl, path, "org.virtbus1.Domain", "Start",
-                                 g_variant_new("(@a{sv})", ctl_options(ctl->paused ? "paused" : NULL, NULL)), NULL, NULL, &error);
-        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+        return ctl_do(ctl, path, "org.virtbus1.Domain", "Start",
+                      g_variant_new("(@a{sv})", ctl_options(ctl->paused ? "paused" : NULL, NULL)));
 }
 
 static int set_autostart(Ctl *ctl, const char *path, bool on) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) answer =
-                        ctl_call(ctl, path, "org.freedesktop.DBus.Properties", "Set",
-                                 g_variant_new("(ssv)", "org.virtbus1.Domain", "Autostart", g_variant_new_boolean(on)), NULL,
-                                 NULL, &error);
-        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+        return ctl_do(ctl, path, "org.freedesktop.DBus.Properties", "Set",
+                      g_variant_new("(ssv)", "org.virtbus1.Domain", "Autostart", g_variant_new_boolean(on)));
 }
 
 /* What --start and --autostart ask for. */
@@ -96,23 +89,9 @@ int verb_autostart(Ctl *ctl, char **arguments) {
 }
 
 int verb_undefine(Ctl *ctl, char **arguments) {
-        int worst = EXIT_DONE;
-        for (char **name = arguments; *name; name++) {
-                int status = EXIT_DONE;
-                g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
-                g_autoptr(GError) error = NULL;
-                if (domain) {
-                        g_autoptr(GVariant) answer =
-                                        ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "Undefine",
-                                                 g_variant_new("(@a{sv})", ctl_options(ctl->nvram ? "nvram" : NULL,
-                                                                                       ctl->nvram ? "managed_save" : NULL, NULL)),
-                                                 NULL, NULL, &error);
-                        if (!answer)
-                                status = ctl_fail(g_steal_pointer(&error));
-                }
-                worst = MAX(worst, status);
-        }
-        return worst;
+        return ctl_do_each(ctl, arguments, "Undefine",
+                           g_variant_new("(@a{sv})",
+                                         ctl_options(ctl->nvram ? "nvram" : NULL, ctl->nvram ? "managed_save" : NULL, NULL)));
 }
 
 /* Editing */
@@ -325,9 +304,8 @@ int verb_attach(Ctl *ctl, char **arguments) {
                 return status;
         if (!read_document(arguments[1], &text, &error))
                 return ctl_fail(g_steal_pointer(&error));
-        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "AttachDevice",
-                                              g_variant_new("(s@a{sv})", text, ctl_change_options(ctl)), NULL, NULL, &error);
-        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+        return ctl_do(ctl, ctl_path(domain), "org.virtbus1.Domain", "AttachDevice",
+                      g_variant_new("(s@a{sv})", text, ctl_change_options(ctl)));
 }
 
 int verb_detach(Ctl *ctl, char **arguments) {
@@ -356,7 +334,5 @@ int verb_detach(Ctl *ctl, char **arguments) {
                         arguments[1], arguments[0]);
                 return EXIT_FAILED;
         }
-        g_autoptr(GVariant) answer = ctl_call(ctl, path, "org.virtbus1.Device", "Detach",
-                                              g_variant_new("(@a{sv})", ctl_change_options(ctl)), NULL, NULL, &error);
-        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+        return ctl_do(ctl, path, "org.virtbus1.Device", "Detach", g_variant_new("(@a{sv})", ctl_change_options(ctl)));
 }

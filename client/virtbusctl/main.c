@@ -146,6 +146,25 @@ const char *ctl_path(VirtbusDomain *domain) {
         return g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain));
 }
 
+int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, interface, method, arguments, NULL, NULL, &error);
+        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+}
+
+int ctl_do_each(Ctl *ctl, char **names, const char *method, GVariant *arguments) {
+        g_autoptr(GVariant) shared = arguments ? g_variant_ref_sink(arguments) : NULL;
+        int worst = EXIT_DONE;
+        for (char **name = names; *name; name++) {
+                int status = EXIT_DONE;
+                g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
+                if (domain)
+                        status = ctl_do(ctl, ctl_path(domain), "org.virtbus1.Domain", method, shared);
+                worst = MAX(worst, status);
+        }
+        return worst;
+}
+
 VirtbusConnection *ctl_connection(Ctl *ctl, GError **error) {
         const char *wanted = ctl->connection ? ctl->connection : "qemu";
         GList *connections = virtbus_client_get_connections(ctl->client);

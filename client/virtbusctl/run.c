@@ -16,53 +16,37 @@
 /* How wide the bar of a job is, in characters. */
 #define BAR_WIDTH 30
 
-/* Calls a method of each domain, and goes on after a failure. */
-static int each(Ctl *ctl, char **names, const char *method, const char *option) {
-        int worst = EXIT_DONE;
-        for (char **name = names; *name; name++) {
-                int status = EXIT_DONE;
-                g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
-                g_autoptr(GError) error = NULL;
-                if (domain) {
-                        bool bare = strcmp(method, "Suspend") == 0 || strcmp(method, "Resume") == 0 ||
-                                    strcmp(method, "Reset") == 0;
-                        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", method,
-                                                              bare ? NULL : g_variant_new("(@a{sv})", ctl_options(option, NULL)),
-                                                              NULL, NULL, &error);
-                        if (!answer)
-                                status = ctl_fail(g_steal_pointer(&error));
-                }
-                worst = MAX(worst, status);
-        }
-        return worst;
+/* With no option, or one. */
+static int each_with(Ctl *ctl, char **names, const char *method, const char *option) {
+        return ctl_do_each(ctl, names, method, g_variant_new("(@a{sv})", ctl_options(option, NULL)));
 }
 
 int verb_start(Ctl *ctl, char **arguments) {
-        return each(ctl, arguments, "Start", ctl->paused ? "paused" : ctl->force ? "force_boot" : NULL);
+        return each_with(ctl, arguments, "Start", ctl->paused ? "paused" : ctl->force ? "force_boot" : NULL);
 }
 
 int verb_shutdown(Ctl *ctl, char **arguments) {
-        return each(ctl, arguments, "Shutdown", NULL);
+        return each_with(ctl, arguments, "Shutdown", NULL);
 }
 
 int verb_reboot(Ctl *ctl, char **arguments) {
-        return each(ctl, arguments, "Reboot", NULL);
+        return each_with(ctl, arguments, "Reboot", NULL);
 }
 
 int verb_reset(Ctl *ctl, char **arguments) {
-        return each(ctl, arguments, "Reset", NULL);
+        return ctl_do_each(ctl, arguments, "Reset", NULL);
 }
 
 int verb_destroy(Ctl *ctl, char **arguments) {
-        return each(ctl, arguments, "Destroy", NULL);
+        return each_with(ctl, arguments, "Destroy", NULL);
 }
 
 int verb_suspend(Ctl *ctl, char **arguments) {
-        return each(ctl, arguments, "Suspend", NULL);
+        return ctl_do_each(ctl, arguments, "Suspend", NULL);
 }
 
 int verb_resume(Ctl *ctl, char **arguments) {
-        return each(ctl, arguments, "Resume", NULL);
+        return ctl_do_each(ctl, arguments, "Resume", NULL);
 }
 
 /* Waiting for a state */
@@ -135,7 +119,7 @@ typedef struct JobWait {
         GAsyncResult *result;
         const char *path, *what;
         gint64 began;
-        bool has_bar, is_asking, leaves;
+        bool has_bar, is_asking;
         guint keys;
         VirtbusJob *job;
         gulong progress; /* of the job */
@@ -188,14 +172,9 @@ static gboolean on_answer(int fd, GIOCondition condition, gpointer data) {
         (void) condition;
         wait->is_asking = false;
         wait->keys = 0;
-        if (n > 0 && (line[0] == 'y' || line[0] == 'Y')) {
-                g_autoptr(GError) error = NULL;
-                g_autoptr(GVariant) answer =
-                                ctl_call(wait->ctl, wait->path, "org.virtbus1.Job", "Cancel", NULL, NULL, NULL, &error);
-                if (!answer)
-                        ctl_fail(g_steal_pointer(&error));
-        } else if (n <= 0 || line[0] == 'l' || line[0] == 'L') {
-                wait->leaves = true;
+        if (n > 0 && (line[0] == 'y' || line[0] == 'Y'))
+                ctl_do(wait->ctl, wait->path, "org.virtbus1.Job", "Cancel", NULL);
+        else if (n <= 0 || line[0] == 'l' || line[0] == 'L') {
                 g_main_loop_quit(wait->loop);
         }
         return G_SOURCE_REMOVE;
@@ -204,7 +183,6 @@ static gboolean on_answer(int fd, GIOCondition condition, gpointer data) {
 static gboolean on_interrupt(gpointer data) {
         JobWait *wait = data;
         if (wait->is_asking || !isatty(STDIN_FILENO)) {
-                wait->leaves = true;
                 g_main_loop_quit(wait->loop);
                 return G_SOURCE_CONTINUE;
         }

@@ -303,15 +303,10 @@ int verb_xml(Ctl *ctl, char **arguments) {
 
 /* What happens */
 
-typedef struct Monitor {
-        Ctl *ctl;
-        GMainLoop *loop;
-} Monitor;
-
-static void tell(const Monitor *monitor, const char *what, const char *name, const char *details) {
+static void tell(const Ctl *ctl, const char *what, const char *name, const char *details) {
         g_autoptr(GDateTime) now = g_date_time_new_now_local();
         g_autofree char *time = g_date_time_format(now, "%F %T");
-        if (monitor->ctl->json) {
+        if (ctl->json) {
                 g_autoptr(JsonObject) object = json_object_new();
                 g_autoptr(JsonNode) node = json_node_alloc();
                 g_autofree char *iso = g_date_time_format_iso8601(now);
@@ -327,50 +322,48 @@ static void tell(const Monitor *monitor, const char *what, const char *name, con
         fflush(stdout);
 }
 
-static void on_state_changed(VirtbusDomain *domain, const char *old, const char *state, const char *reason, Monitor *monitor) {
+static void on_state_changed(VirtbusDomain *domain, const char *old, const char *state, const char *reason, Ctl *ctl) {
         g_autofree char *text = g_strdup_printf("%s -> %s (%s)", old, state, reason);
-        tell(monitor, "state", virtbus_domain_get_name(domain), text);
+        tell(ctl, "state", virtbus_domain_get_name(domain), text);
 }
 
-static void follow(Monitor *monitor, VirtbusDomain *domain) {
-        g_signal_connect(domain, "state-changed", G_CALLBACK(on_state_changed), monitor);
+static void follow(Ctl *ctl, VirtbusDomain *domain) {
+        g_signal_connect(domain, "state-changed", G_CALLBACK(on_state_changed), ctl);
 }
 
-static void on_added(VirtbusClient *client, VirtbusDomain *domain, Monitor *monitor) {
+static void on_added(VirtbusClient *client, VirtbusDomain *domain, Ctl *ctl) {
         (void) client;
-        tell(monitor, "added", virtbus_domain_get_name(domain), virtbus_domain_get_uuid(domain));
-        follow(monitor, domain);
+        tell(ctl, "added", virtbus_domain_get_name(domain), virtbus_domain_get_uuid(domain));
+        follow(ctl, domain);
 }
 
-static void on_removed(VirtbusClient *client, VirtbusDomain *domain, Monitor *monitor) {
+static void on_removed(VirtbusClient *client, VirtbusDomain *domain, Ctl *ctl) {
         (void) client;
         const char *name = virtbus_domain_get_name(domain);
-        tell(monitor, "removed", name ? name : ctl_path(domain), "");
+        tell(ctl, "removed", name ? name : ctl_path(domain), "");
 }
 
-static void on_job(VirtbusClient *client, VirtbusJob *job, Monitor *monitor) {
+static void on_job(VirtbusClient *client, VirtbusJob *job, Ctl *ctl) {
         g_autoptr(VirtbusDomain) domain = virtbus_client_get_domain_at(client, virtbus_job_get_object(job));
-        tell(monitor, "job", domain ? virtbus_domain_get_name(domain) : virtbus_job_get_object(job),
-             virtbus_job_get_operation(job));
+        tell(ctl, "job", domain ? virtbus_domain_get_name(domain) : virtbus_job_get_object(job), virtbus_job_get_operation(job));
 }
 
-static void on_available(VirtbusClient *client, GParamSpec *specification, Monitor *monitor) {
+static void on_available(VirtbusClient *client, GParamSpec *specification, Ctl *ctl) {
         (void) specification;
-        tell(monitor, "service", "virtbusd", virtbus_client_get_available(client) ? "is there" : "has gone");
+        tell(ctl, "service", "virtbusd", virtbus_client_get_available(client) ? "is there" : "has gone");
 }
 
 int verb_monitor(Ctl *ctl, char **arguments) {
         g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-        Monitor monitor = { .ctl = ctl, .loop = loop };
         GList *domains = virtbus_client_get_domains(ctl->client);
         (void) arguments;
         for (GList *link = domains; link; link = link->next)
-                follow(&monitor, link->data);
-        g_signal_connect(ctl->client, "domain-added", G_CALLBACK(on_added), &monitor);
-        g_signal_connect(ctl->client, "domain-removed", G_CALLBACK(on_removed), &monitor);
-        g_signal_connect(ctl->client, "job-added", G_CALLBACK(on_job), &monitor);
-        g_signal_connect(ctl->client, "notify::available", G_CALLBACK(on_available), &monitor);
-        tell(&monitor, "service", "virtbusd", "is there");
+                follow(ctl, link->data);
+        g_signal_connect(ctl->client, "domain-added", G_CALLBACK(on_added), ctl);
+        g_signal_connect(ctl->client, "domain-removed", G_CALLBACK(on_removed), ctl);
+        g_signal_connect(ctl->client, "job-added", G_CALLBACK(on_job), ctl);
+        g_signal_connect(ctl->client, "notify::available", G_CALLBACK(on_available), ctl);
+        tell(ctl, "service", "virtbusd", "is there");
         g_main_loop_run(loop); /* until Ctrl-C */
         g_list_free_full(domains, g_object_unref);
         return EXIT_DONE;
