@@ -43,6 +43,20 @@ bool cgroup_read_limit(xmlNode *root, const char *path, bool is_size, uint64_t *
         return true;
 }
 
+bool cgroup_read_swap_limit(xmlNode *root, bool is_unified, uint64_t *value) {
+        uint64_t hard = 0;
+        if (!cgroup_read_limit(root, "memtune/swap_hard_limit", true, value))
+                return false;
+        cgroup_read_limit(root, "memtune/hard_limit", true, &hard);
+        if (is_unified)
+                *value = *value > hard ? *value - hard : 0;
+        return true;
+}
+
+char *cgroup_memory_nodes(xmlNode *root) {
+        return xml_attribute(xml_find(root, "numatune/memory"), "nodeset");
+}
+
 static int write_file(const char *directory, const char *name, const char *text) {
         g_autofree char *path = g_build_filename(directory, name, NULL);
         g_autofd int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -93,7 +107,7 @@ static bool set_quota(const char *directory, bool is_unified, int64_t quota, uin
 
 static bool set_limits(const char *name, xmlNode *root, GError **error) {
         bool is_unified = cgroup_is_unified();
-        uint64_t value, hard = 0, period = CGROUP_PERIOD_DEFAULT;
+        uint64_t value, period = CGROUP_PERIOD_DEFAULT;
         for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
                 g_autofree char *directory = group_of(is_unified ? "" : limits[i].hierarchy, name),
                                 *text = cgroup_read_limit(root, limits[i].path, limits[i].is_size, &value)
@@ -103,13 +117,10 @@ static bool set_limits(const char *name, xmlNode *root, GError **error) {
                                is_unified ? limits[i].none_unified : limits[i].none_legacy, error))
                         return false;
         }
-        /* Of memory and swap together in the document and in version 1, of swap alone in version 2. */
         g_autofree char *memory = group_of(is_unified ? "" : "memory", name), *cpu = group_of(is_unified ? "" : "cpu", name),
-                        *cpuset = group_of(is_unified ? "" : "cpuset", name), *swap = NULL,
-                        *nodes = xml_attribute(xml_find(root, "numatune/memory"), "nodeset");
-        cgroup_read_limit(root, "memtune/hard_limit", true, &hard);
-        if (cgroup_read_limit(root, "memtune/swap_hard_limit", true, &value))
-                swap = g_strdup_printf("%" PRIu64, !is_unified ? value : value > hard ? value - hard : 0);
+                        *cpuset = group_of(is_unified ? "" : "cpuset", name), *swap = NULL, *nodes = cgroup_memory_nodes(root);
+        if (cgroup_read_swap_limit(root, is_unified, &value))
+                swap = g_strdup_printf("%" PRIu64, value);
         if (!set_limit(memory, is_unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes", swap, is_unified ? "max" : "-1",
                        error))
                 return false;

@@ -15,6 +15,12 @@ bool cgroup_is_unified(void);
 /* A limit of the document as a number, with its unit if it is a size; false where it is not there. */
 bool cgroup_read_limit(xmlNode *root, const char *path, bool is_size, uint64_t *value);
 
+/* The limit of swap: of swap alone where IS_UNIFIED, else of memory and swap together, as the document has it. */
+bool cgroup_read_swap_limit(xmlNode *root, bool is_unified, uint64_t *value);
+
+/* The host's nodes that all memory of the guest is to be from, or NULL; the kernel moves it where they change. */
+char *cgroup_memory_nodes(xmlNode *root);
+
 /* Makes a group for a guest, with the limits of its document, and puts a process into it. The group is a claim of the guest's.
  * Where there is one already, its limits are set anew. May take its time: the kernel may have to free memory first. */
 bool cgroup_limit_guest(const Connection *connection, const char *uuid, pid_t pid, xmlNode *root, GError **error);

@@ -78,11 +78,6 @@ bool claim_take(const Connection *connection, const Claim *claim, GError **error
         return fine;
 }
 
-void claim_drop(const Connection *connection, const Claim *claim) {
-        g_autofree char *path = path_of(connection, claim);
-        unlink(path);
-}
-
 /* Calls EACH with the files, which may go meanwhile. */
 typedef void (*EachFile)(const Connection *connection, const char *directory, const char *file, const char *uuid, ClaimKind kind,
                          const char *name, void *data);

@@ -28,9 +28,6 @@ typedef struct Claim {
 /* Fails with ResourceBusy where another guest holds the thing. */
 bool claim_take(const Connection *connection, const Claim *claim, GError **error);
 
-/* Forgets a claim whose thing could not be taken. */
-void claim_drop(const Connection *connection, const Claim *claim);
-
 /* Whether a guest holds anything. */
 bool claims_any(const Connection *connection, const char *uuid);
 

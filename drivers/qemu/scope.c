@@ -35,11 +35,6 @@ static void scope_call_free(struct ScopeCall *call) {
         g_free(call);
 }
 
-/* The host's nodes that all memory of the guest is to be from; the kernel moves it where they change. */
-static char *memory_nodes(xmlNode *root) {
-        return xml_attribute(xml_find(root, "numatune/memory"), "nodeset");
-}
-
 bool scope_has_limits(xmlDoc *document) {
         static const char *const paths[] = { "cputune/shares",     "cputune/global_quota",    "memtune/hard_limit",
                                              "memtune/soft_limit", "memtune/swap_hard_limit", "blkiotune/weight" };
@@ -57,7 +52,7 @@ static int append_limit(sd_bus_message *message, const char *name, uint64_t valu
 
 /* A set as systemd has it: one bit for each node, the lowest first. */
 static int append_nodes(sd_bus_message *message, xmlNode *root) {
-        g_autofree char *text = memory_nodes(root);
+        g_autofree char *text = cgroup_memory_nodes(root);
         cpu_set_t set;
         uint8_t bits[CPU_SETSIZE / 8] = { 0 };
         size_t length = 0;
@@ -92,7 +87,7 @@ static int append_limits(sd_bus_message *message, xmlNode *root, bool all) {
                 { "memtune/hard_limit", "MemoryMax", "MemoryLimit", true },
                 { "memtune/soft_limit", "MemoryHigh", NULL, true },
         };
-        uint64_t value, hard = 0, period = CGROUP_PERIOD_DEFAULT;
+        uint64_t value, period = CGROUP_PERIOD_DEFAULT;
         bool unified = cgroup_is_unified();
         int r = 0;
         for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(limits); i++) {
@@ -107,10 +102,8 @@ static int append_limits(sd_bus_message *message, xmlNode *root, bool all) {
                 r = append_limit(message, "CPUQuotaPerSecUSec", value * 1000000 / period);
         else if (r >= 0 && all)
                 r = append_limit(message, "CPUQuotaPerSecUSec", UINT64_MAX);
-        /* Of memory and swap together in the document, of swap alone for systemd. */
-        cgroup_read_limit(root, "memtune/hard_limit", true, &hard);
-        if (r >= 0 && unified && cgroup_read_limit(root, "memtune/swap_hard_limit", true, &value))
-                r = append_limit(message, "MemorySwapMax", value > hard ? value - hard : 0);
+        if (r >= 0 && unified && cgroup_read_swap_limit(root, true, &value))
+                r = append_limit(message, "MemorySwapMax", value);
         else if (r >= 0 && unified && all)
                 r = append_limit(message, "MemorySwapMax", UINT64_MAX);
         return r < 0 || !unified ? r : append_nodes(message, root);
