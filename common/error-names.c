@@ -23,5 +23,5 @@ static const char *const names[] = {
 };
 
 const char *virtbus_error_name(VirtbusError code) {
-        return names[code];
+        return (size_t) code < G_N_ELEMENTS(names) ? names[code] : NULL;
 }

@@ -45,10 +45,10 @@ typedef enum VirtbusError {
 GQuark virtbus_error_quark(void);
 
 /**
- * virtbus_error_name:
+ * virtbus_error_name: (skip)
  * @code: an error
  *
- * Returns: the error's name on D-Bus
+ * Returns: (nullable): the error's name on D-Bus; %NULL for a number that is none of them
  *
  * Since: 0.1
  */

@@ -5,12 +5,31 @@
  *
  * Follows what virtbus has: its hypervisor connections, their domains, and jobs.
  *
- * A client knows all of them when it has been made, and keeps up with them from then on, in the thread-default main context
- * of the thread that made it; its objects are to be used in that thread. Domains are [iface@Virtbus.Domain] proxies, whose
- * properties are always there, without a call; `notify::state` and its like tell of changes.
+ * A client knows all of them when it has been made, and keeps up with them from then on. Domains are [iface@Virtbus.Domain]
+ * proxies, whose properties are always there, without a call; `notify::state` and its like tell of changes.
  *
- * The service may restart under a client: domains are removed then, and added again, as new objects, when it is back. A call
- * in between starts the service where the bus can. `notify::available` tells of both.
+ * ## Threads
+ *
+ * A client belongs to the main context that was the thread's default when it was made: it learns of changes, and emits its
+ * signals, while that context is run, and its functions are to be called by the thread that runs it, as it does not lock. The
+ * same is true of the proxies and managers that it gives away: what their properties are is what that context has taken in so
+ * far. Only the calls on a proxy, such as [method@Virtbus.Domain.call_start_sync], may be made by any thread. Another
+ * thread that wants to follow domains makes a client of its own, in a main context of its own; both may share the connection.
+ *
+ * Functions that end in `_sync` block the thread, and do not run its main context, so that nothing else happens meanwhile;
+ * [method@Virtbus.Client.wait_for_job_sync] does run it. A program with a window wants the others.
+ *
+ * ## When the service restarts
+ *
+ * The service may end under a client, and come back, for instance when it is updated; guests go on. Domains and jobs are
+ * removed then ([signal@Virtbus.Client::domain-removed]), and the domains added again, as new objects, when it is back. Who keeps a
+ * domain finds it again by its UUID, with [method@Virtbus.Client.find_domain]. Calls that had no answer fail with
+ * %G_DBUS_ERROR_NO_REPLY, and whether they were carried out is not known; a job that was waited for fails with
+ * %G_IO_ERROR_CLOSED. A call while the service is away starts it where the bus can. [property@Virtbus.Client:available] tells
+ * of both. Where only a hypervisor's driver ends, its connection and domains go and come in the same way.
+ *
+ * The skeletons of the interfaces, such as [class@Virtbus.DomainSkeleton], are here for the tests of programs that use the
+ * library: to play a service.
  *
  * Since: 0.1
  */
@@ -35,9 +54,10 @@
 struct _VirtbusClient {
         GObject parent;
         GDBusConnection *bus;
+        VirtbusManager *manager;
         GDBusObjectManager *root;
         GHashTable *followed; /* path of a connection -> Followed */
-        guint n_loading;      /* of those, when the client is being made */
+        guint n_loading;      /* what is still asked for, while the client is being made */
         GTask *loading;
         guint job_signals;
         GQueue ended; /* Ended */
@@ -60,7 +80,7 @@ typedef struct Ended {
 
 typedef struct Wait {
         char *path;
-        gulong cancelled;
+        GSource *cancelled; /* NULL where it cannot be */
 } Wait;
 
 enum { PROPERTY_CONNECTION = 1, PROPERTY_AVAILABLE, N_PROPERTIES };
@@ -119,7 +139,7 @@ static void followed_free(Followed *followed) {
         g_free(followed);
 }
 
-/* Where the client is being made, it is done with the last of its connections. */
+/* Where the client is being made, it is done with the last of what is asked for. */
 static void loaded(VirtbusClient *client, GError *error) {
         if (!client->loading) {
                 g_clear_error(&error);
@@ -136,45 +156,53 @@ static void loaded(VirtbusClient *client, GError *error) {
         }
 }
 
+/* Takes the manager of a connection's domains, if the connection is still there. */
+static void take_domains(VirtbusClient *client, GDBusObjectManager *manager) {
+        Followed *followed = g_hash_table_lookup(client->followed, g_dbus_object_manager_get_object_path(manager));
+        if (!followed || followed->domains)
+                return;
+        followed->domains = g_object_ref(manager);
+        g_signal_connect(manager, "object-added", G_CALLBACK(on_domain_added), client);
+        g_signal_connect(manager, "object-removed", G_CALLBACK(on_domain_removed), client);
+        each_object(manager, client, on_domain_added);
+}
+
 static void on_domains_ready(GObject *source, GAsyncResult *result, gpointer data) {
         g_autoptr(VirtbusClient) client = data;
         GError *error = NULL;
-        GDBusObjectManager *manager = virtbus_object_manager_client_new_finish(result, &error);
+        g_autoptr(GDBusObjectManager) manager = virtbus_object_manager_client_new_finish(result, &error);
         (void) source;
-        if (!manager) {
-                if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-                        g_clear_error(&error); /* the connection has gone again */
-                loaded(client, error);
-                return;
-        }
-        const char *path = g_dbus_object_manager_get_object_path(manager);
-        Followed *followed = g_hash_table_lookup(client->followed, path);
-        if (followed && !followed->domains) {
-                followed->domains = manager;
-                g_signal_connect(manager, "object-added", G_CALLBACK(on_domain_added), client);
-                g_signal_connect(manager, "object-removed", G_CALLBACK(on_domain_removed), client);
-                each_object(manager, client, on_domain_added);
-        } else
-                g_object_unref(manager);
-        loaded(client, NULL);
+        if (manager)
+                take_domains(client, manager);
+        else if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+                g_clear_error(&error); /* the connection has gone again */
+        loaded(client, error);
 }
 
-static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
+/* A new connection, whose domains are to be asked for; NULL for another object. */
+static Followed *follow(VirtbusClient *client, GDBusObject *object) {
         g_autoptr(VirtbusConnection) connection = virtbus_object_get_connection(VIRTBUS_OBJECT(object));
         g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
-        (void) manager;
         if (job)
                 g_signal_emit(client, signals[SIGNAL_JOB_ADDED], 0, job);
         if (!connection)
-                return;
-        const char *path = g_dbus_object_get_object_path(object);
+                return NULL;
         Followed *followed = g_new0(Followed, 1);
         *followed = (Followed){ .client = client, .connection = g_object_ref(connection), .cancellable = g_cancellable_new() };
-        g_hash_table_replace(client->followed, g_strdup(path), followed);
+        g_hash_table_replace(client->followed, g_strdup(g_dbus_object_get_object_path(object)), followed);
+        return followed;
+}
+
+static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
+        const Followed *followed = follow(client, object);
+        (void) manager;
+        if (!followed)
+                return;
         if (client->loading)
                 client->n_loading++;
-        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, path,
-                                          followed->cancellable, on_domains_ready, g_object_ref(client));
+        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME,
+                                          g_dbus_object_get_object_path(object), followed->cancellable, on_domains_ready,
+                                          g_object_ref(client));
 }
 
 static void on_object_removed(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
@@ -202,8 +230,8 @@ static void end_wait(VirtbusClient *client, GTask *task, const GError *error) {
         Wait *wait = g_task_get_task_data(task);
         g_queue_remove(&client->waits, task);
         if (wait->cancelled)
-                g_signal_handler_disconnect(g_task_get_cancellable(task), wait->cancelled);
-        wait->cancelled = 0;
+                g_source_destroy(wait->cancelled);
+        g_clear_pointer(&wait->cancelled, g_source_unref);
         if (error)
                 g_task_return_error(task, g_error_copy(error));
         else
@@ -245,12 +273,27 @@ static void on_job_completed(GDBusConnection *bus, const char *sender, const cha
         end_waits(client, path, ended->error);
 }
 
-static void on_wait_cancelled(GCancellable *cancellable, GTask *task) {
+static gboolean on_wait_cancelled(GCancellable *cancellable, gpointer data) {
         g_autoptr(GError) error = NULL;
-        Wait *wait = g_task_get_task_data(task);
-        wait->cancelled = 0; /* whose handler this is: it goes by itself */
         g_cancellable_set_error_if_cancelled(cancellable, &error);
-        end_wait(g_task_get_source_object(task), task, error);
+        end_wait(g_task_get_source_object(data), data, error);
+        return G_SOURCE_REMOVE;
+}
+
+/* All that the service had told before its answer has been taken in: a job that is not known now never will be. */
+static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(GTask) task = data;
+        g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
+        VirtbusClient *client = g_task_get_source_object(task);
+        if (!g_queue_find(&client->waits, task))
+                return;
+        const Wait *wait = g_task_get_task_data(task);
+        g_autoptr(VirtbusJob) job = virtbus_client_get_job_at(client, wait->path);
+        if (job)
+                return;
+        g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                                              "there is no job %s; it may have ended before this client was made", wait->path);
+        end_wait(client, task, error);
 }
 
 /**
@@ -285,17 +328,22 @@ void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCance
                 end_wait(client, task, error);
                 return;
         }
-        if (cancellable && !g_cancellable_is_cancelled(cancellable))
-                wait->cancelled = g_signal_connect(cancellable, "cancelled", G_CALLBACK(on_wait_cancelled), task);
-        else if (cancellable)
-                on_wait_cancelled(cancellable, task);
+        if (cancellable) {
+                wait->cancelled = g_cancellable_source_new(cancellable);
+                g_task_attach_source(task, wait->cancelled, (GSourceFunc) (void (*)(void)) on_wait_cancelled);
+        }
+        g_autoptr(VirtbusJob) job = virtbus_client_get_job_at(client, path);
+        if (!job)
+                g_dbus_connection_call(client->bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL,
+                                       G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, on_caught_up, g_object_ref(task));
 }
 
 /**
  * virtbus_client_wait_for_job_finish:
  * @client: a client
  * @result: what the callback was given
- * @error: why the job was not done: a %VIRTBUS_ERROR, or %G_IO_ERROR_CLOSED where the service has ended before
+ * @error: why the job was not done: a %VIRTBUS_ERROR; %G_IO_ERROR_CLOSED where the service has ended before,
+ *   %G_IO_ERROR_NOT_FOUND where there is no such job
  *
  * Returns: whether the job was done
  *
@@ -354,30 +402,49 @@ static void on_owner_changed(GObject *root, GParamSpec *specification, VirtbusCl
         g_object_notify_by_pspec(G_OBJECT(client), properties[PROPERTY_AVAILABLE]);
 }
 
+/* Takes the manager of what is at the top. */
+static void take_root(VirtbusClient *client, GDBusObjectManager *root) {
+        client->root = root;
+        client->is_available = has_owner(client);
+        g_signal_connect(root, "object-added", G_CALLBACK(on_object_added), client);
+        g_signal_connect(root, "object-removed", G_CALLBACK(on_object_removed), client);
+        g_signal_connect(root, "notify::name-owner", G_CALLBACK(on_owner_changed), client);
+}
+
 static void on_root_ready(GObject *source, GAsyncResult *result, gpointer data) {
         g_autoptr(VirtbusClient) client = data;
         GError *error = NULL;
         (void) source;
-        client->root = virtbus_object_manager_client_new_finish(result, &error);
-        if (!client->root) {
-                loaded(client, error);
-                return;
+        GDBusObjectManager *root = virtbus_object_manager_client_new_finish(result, &error);
+        if (root) {
+                take_root(client, root);
+                each_object(root, client, on_object_added);
         }
-        client->is_available = has_owner(client);
-        g_signal_connect(client->root, "object-added", G_CALLBACK(on_object_added), client);
-        g_signal_connect(client->root, "object-removed", G_CALLBACK(on_object_removed), client);
-        g_signal_connect(client->root, "notify::name-owner", G_CALLBACK(on_owner_changed), client);
-        client->n_loading = 1; /* this one */
-        each_object(client->root, client, on_object_added);
-        loaded(client, NULL);
+        loaded(client, error);
 }
 
-static void load(VirtbusClient *client) {
+static void on_manager_ready(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(VirtbusClient) client = data;
+        GError *error = NULL;
+        (void) source;
+        client->manager = virtbus_manager_proxy_new_finish(result, &error);
+        loaded(client, error);
+}
+
+static void begin(VirtbusClient *client) {
         virtbus_error_quark(); /* errors are those of this domain from now on */
         client->job_signals = g_dbus_connection_signal_subscribe(client->bus, BUS_NAME, JOB_INTERFACE, "Completed", NULL, NULL,
                                                                  G_DBUS_SIGNAL_FLAGS_NONE, on_job_completed, client, NULL);
-        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, ROOT_PATH,
-                                          g_task_get_cancellable(client->loading), on_root_ready, g_object_ref(client));
+}
+
+static void load(VirtbusClient *client) {
+        GCancellable *cancellable = g_task_get_cancellable(client->loading);
+        begin(client);
+        client->n_loading = 2;
+        virtbus_manager_proxy_new(client->bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH, cancellable, on_manager_ready,
+                                  g_object_ref(client));
+        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, ROOT_PATH, cancellable,
+                                          on_root_ready, g_object_ref(client));
 }
 
 static void on_bus_ready(GObject *source, GAsyncResult *result, gpointer data) {
@@ -431,19 +498,48 @@ VirtbusClient *virtbus_client_new_finish(GAsyncResult *result, GError **error) {
  * @cancellable: (nullable): stops it
  * @error: why there is no client
  *
- * Makes a client, and runs the thread's main context until it knows all domains.
+ * Makes a client that knows all domains.
  *
  * Returns: (transfer full): a client, or %NULL with @error set
  *
  * Since: 0.1
  */
 VirtbusClient *virtbus_client_new_sync(GDBusConnection *connection, GCancellable *cancellable, GError **error) {
-        g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
-        g_autoptr(GAsyncResult) result = NULL;
-        virtbus_client_new(connection, cancellable, store_result, &result);
-        while (!result)
-                g_main_context_iteration(context, TRUE);
-        return virtbus_client_new_finish(result, error);
+        g_autoptr(VirtbusClient) client = g_object_new(VIRTBUS_TYPE_CLIENT, NULL);
+        client->bus = connection ? g_object_ref(connection) : g_bus_get_sync(G_BUS_TYPE_SYSTEM, cancellable, error);
+        if (!client->bus)
+                return NULL;
+        begin(client);
+        client->manager = virtbus_manager_proxy_new_sync(client->bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH, cancellable,
+                                                         error);
+        GDBusObjectManager *root =
+                        client->manager ? virtbus_object_manager_client_new_sync(client->bus,
+                                                                                 G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE,
+                                                                                 BUS_NAME, ROOT_PATH, cancellable, error)
+                                        : NULL;
+        if (!root)
+                return NULL;
+        take_root(client, root);
+        GList *objects = g_dbus_object_manager_get_objects(root);
+        g_autoptr(GError) failure = NULL;
+        for (GList *link = objects; link && !failure; link = link->next) {
+                if (!follow(client, link->data))
+                        continue;
+                g_autoptr(GDBusObjectManager) manager =
+                                virtbus_object_manager_client_new_sync(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE,
+                                                                       BUS_NAME, g_dbus_object_get_object_path(link->data),
+                                                                       cancellable, &failure);
+                if (manager)
+                        take_domains(client, manager);
+                else if (g_error_matches(failure, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT))
+                        g_clear_error(&failure); /* it has gone meanwhile, of which there is a signal on its way */
+        }
+        g_list_free_full(objects, g_object_unref);
+        if (failure) {
+                g_propagate_error(error, g_steal_pointer(&failure));
+                return NULL;
+        }
+        return g_steal_pointer(&client);
 }
 
 /* What it knows */
@@ -476,12 +572,12 @@ gboolean virtbus_client_get_available(VirtbusClient *client) {
  * virtbus_client_get_manager:
  * @client: a client
  *
- * Returns: (transfer full) (nullable): the service itself, or %NULL while it does not run
+ * Returns: (transfer none): the service itself; its properties are %NULL while it does not run
  *
  * Since: 0.1
  */
 VirtbusManager *virtbus_client_get_manager(VirtbusClient *client) {
-        return virtbus_manager_proxy_new_sync(client->bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH, NULL, NULL);
+        return client->manager;
 }
 
 /**
@@ -828,6 +924,7 @@ static void virtbus_client_dispose(GObject *object) {
         if (client->root)
                 g_signal_handlers_disconnect_by_data(client->root, client);
         g_clear_object(&client->root);
+        g_clear_object(&client->manager);
         g_hash_table_remove_all(client->followed);
         g_queue_clear_full(&client->ended, (GDestroyNotify) ended_free);
         G_OBJECT_CLASS(virtbus_client_parent_class)->dispose(object);

@@ -2,24 +2,39 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """libvirtbus-1 by its typelib, as a program in Python sees it.
 
-Usage (below tests/with-bus): test-library.py LIBRARY_FOLDER, where the typelib and the library have been built.
+Usage (below tests/with-bus): test-library.py TYPELIB_FOLDER LIBRARY_FOLDER, where they have been built. A library that
+AddressSanitizer checks has no typelib of its own, and is used with the other build's.
 """
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import threading
 
 import gi
 
 gi.require_version("GIRepository", "2.0")
 from gi.repository import GIRepository  # noqa: E402
 
-GIRepository.Repository.prepend_search_path(sys.argv[1])
-GIRepository.Repository.prepend_library_path(sys.argv[1])
+TYPELIBS, LIBRARY = sys.argv[1:3]
+IS_SANITIZED = TYPELIBS != LIBRARY
+if IS_SANITIZED and "LD_PRELOAD" not in os.environ:
+    if not os.path.exists(f"{TYPELIBS}/Virtbus-1.0.typelib"):
+        print(f"1..0 # SKIP there is no typelib in {TYPELIBS}")
+        sys.exit()
+    # The sanitizer must be there before Python is. What Python itself does not free is no matter.
+    sanitizer = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, encoding="utf-8", check=True).stdout.strip()
+    options = f"{os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0"
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "LD_PRELOAD": sanitizer, "ASAN_OPTIONS": options})
+os.environ.pop("LD_PRELOAD", None)
+GIRepository.Repository.prepend_search_path(TYPELIBS)
+GIRepository.Repository.prepend_library_path(LIBRARY)
 gi.require_version("Virtbus", "1.0")
 from gi.repository import Gio, GLib, Virtbus  # noqa: E402
 
-from rig import ROOT, Bus, Hypervisor, contains, run, variants  # noqa: E402
+from rig import BUILD, ROOT, SOURCE, Bus, Hypervisor, Skip, contains, run, variants  # noqa: E402
 
 bus = Bus()
 hypervisor = Hypervisor(bus, "test")
@@ -46,6 +61,7 @@ def a_client_knows_all_domains():
         state[name] = hypervisor.define(hypervisor.document(name, devices="<serial type='pty'/><interface type='user'/>"))
     client = state["client"] = Virtbus.Client.new_sync(bus.connection, None)
     assert client.props.available and client.get_manager().props.version == "0.1"
+    assert client.get_manager() == client.get_manager()
     assert [d.props.name for d in client.get_domains()] == ["alpha", "beta"]
     assert sorted(c.props.name for c in client.get_connections()) == ["qemu", "test"]
     assert client.get_connection_of(client.get_domains()[0]).props.name == "test"
@@ -132,6 +148,13 @@ def jobs_can_be_waited_for():
     cancellable.cancel()
     wait(lambda: ends)
     assert ends[0].had_error()
+    # One that is not there, or has ended before the client was made, is not waited for.
+    try:
+        client.wait_for_job_sync("/org/virtbus1/job/test_1", None)
+        raise AssertionError("the job was done")
+    except GLib.Error as error:
+        assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND), error
+        contains(error.message, "test_1")
     # The service goes while a job is waited for.
     ends.clear()
     client.wait_for_job(path, None, lambda client, result: ends.append(result))
@@ -145,6 +168,57 @@ def jobs_can_be_waited_for():
         assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CLOSED), error
 
 
+def a_thread_has_a_client_of_its_own():
+    answers = []
+
+    def follow():
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        client = Virtbus.Client.new_sync(bus.connection, None)
+        client.connect("domain-added", lambda client, domain: answers.append((threading.current_thread().name, domain.props.name)))
+        ready.set()
+        while not answers:
+            context.iteration(True)
+        context.pop_thread_default()
+    ready, thread = threading.Event(), threading.Thread(target=follow, name="follower")
+    thread.start()
+    ready.wait()
+    domain = hypervisor.define(hypervisor.document("threaded"))
+    thread.join()
+    assert answers == [("follower", "threaded")], answers
+    hypervisor.do(domain, "Undefine")
+
+
+def making_one_runs_nothing_else():
+    ran = []
+    idle = GLib.idle_add(lambda: ran.append(1) or GLib.SOURCE_CONTINUE)
+    client = Virtbus.Client.new_sync(bus.connection, None)
+    assert client.find_domain("beta") and not ran
+    GLib.source_remove(idle)
+
+
+def a_program_in_vala_is_built_against_what_is_installed():
+    if IS_SANITIZED or not os.path.exists(f"{LIBRARY}/virtbus-1.vapi") or not shutil.which("valac"):
+        raise Skip("needs valac, and a library without a sanitizer")
+    installed = f"{ROOT}/installed"
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet"], env={**os.environ, "DESTDIR": installed}, check=True)
+    found = subprocess.run(["find", installed, "-name", "virtbus-1.pc"], capture_output=True, encoding="utf-8", check=True).stdout.strip()
+    with open(found, encoding="utf-8") as file:
+        text = file.read()
+    with open(found, "w", encoding="utf-8") as file:
+        file.write(text.replace("prefix=/", f"prefix={installed}/", 1))
+    prefix = os.path.join(installed, text.split("prefix=/", 1)[1].split("\n", 1)[0])
+    folder = os.path.dirname(os.path.dirname(found))
+    environment = {**os.environ, "PKG_CONFIG_PATH": os.path.dirname(found), "LD_LIBRARY_PATH": folder}
+    program = f"{ROOT}/vala"
+    subprocess.run(["valac", "--quiet", f"--vapidir={prefix}/share/vala/vapi", "--pkg", "virtbus-1", "-X", "-w",
+                    f"--directory={ROOT}", "-o", program, f"{SOURCE}/tests/behaviour/library.vala"], env=environment, check=True)
+    domain = hypervisor.define(hypervisor.document("vala"))
+    said = subprocess.run([program, "vala"], env=environment, capture_output=True, encoding="utf-8", check=True).stdout
+    contains(said, "starting -> running", "saved: yes", "nobody is not there")
+    hypervisor.do(domain, "Undefine", managed_save=True)
+
+
 def the_service_may_restart():
     client = state["client"]
     assert client.get_domains() == [] and ("domain-removed", "alpha") in state["events"], state["events"]
@@ -156,4 +230,5 @@ def the_service_may_restart():
 
 
 run([a_client_knows_all_domains, domains_are_found_by_name_uuid_and_beginning, properties_change_by_themselves, calls_can_be_asynchronous_and_cancelled,
-     devices_and_consoles_are_objects, jobs_can_be_waited_for, the_service_may_restart])
+     devices_and_consoles_are_objects, a_thread_has_a_client_of_its_own, making_one_runs_nothing_else, a_program_in_vala_is_built_against_what_is_installed,
+     jobs_can_be_waited_for, the_service_may_restart])

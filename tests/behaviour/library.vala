@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What test-library.py builds and runs: libvirtbus-1 as a program in Vala sees it. Starts the domain that is named, follows it, and
+ * saves it. */
+
+async void use (string name) throws Error {
+	var client = yield new Virtbus.Client (null, null);
+	var none = new VariantDict ().end ();
+	var domain = client.find_domain (name);
+	domain.state_changed.connect ((before, state, reason) => print ("%s -> %s\n", before, state));
+	yield domain.call_start (none, DBusCallFlags.NONE, -1, null);
+	string job;
+	yield domain.call_managed_save (none, DBusCallFlags.NONE, -1, null, out job);
+	yield client.wait_for_job (job, null);
+	print ("saved: %s\n", domain.has_managed_save ? "yes" : "no");
+	try {
+		client.find_domain ("nobody");
+	} catch (Virtbus.Error error) {
+		print ("%s\n", (error is Virtbus.Error.NO_SUCH_DOMAIN) ? "nobody is not there" : error.message);
+	}
+}
+
+int main (string[] arguments) {
+	var loop = new MainLoop ();
+	var status = 1;
+	use.begin (arguments[1], (source, result) => {
+		try {
+			use.end (result);
+			status = 0;
+		} catch (Error error) {
+			printerr ("%s\n", error.message);
+		}
+		loop.quit ();
+	});
+	loop.run ();
+	return status;
+}
