@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
@@ -71,7 +70,19 @@ static Process *watch(sd_event *event, pid_t pid, int gate, ProcessEnded ended, 
         return NULL;
 }
 
-/* Between fork and exec: only what signal-safety(7) allows, as threads may have held any lock. */
+/* What the program's environment is, made while memory may still be taken. */
+static char **make_environment(const ProcessSetup *setup) {
+        static const char *const always[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=/" };
+        g_auto(GStrv) own = g_strdupv((char **) setup->environment);
+        for (size_t i = 0; i < G_N_ELEMENTS(always); i++) {
+                g_auto(GStrv) pair = g_strsplit(always[i], "=", 2);
+                own = g_environ_setenv(own, pair[0], pair[1], FALSE);
+        }
+        return g_steal_pointer(&own);
+}
+
+/* Between fork and exec: only what signal-safety(7) allows, as threads may have held any lock: that of malloc too, where a
+ * sanitizer brings its own. User and groups are given up by the system calls, as the C library's functions tell other threads. */
 static void fail_child(const char *program, const char *what) {
         const char *parts[] = { "virtbus: ", program, ": ", what, ": ", strerrordesc_np(errno), "\n" };
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
@@ -80,7 +91,7 @@ static void fail_child(const char *program, const char *what) {
         _exit(EXIT_CANNOT_RUN);
 }
 
-static void run_child(const ProcessSetup *setup, int null, int gate) {
+static void run_child(const ProcessSetup *setup, char *const *environment, int null, int gate) {
         const char *program = setup->arguments[0];
         sigset_t none;
         char go;
@@ -98,20 +109,14 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
         const struct rlimit locked = { .rlim_cur = setup->locked_memory, .rlim_max = setup->locked_memory };
         if (setup->locked_memory > 0 && setrlimit(RLIMIT_MEMLOCK, &locked) < 0)
                 fail_child(program, "memory cannot be locked");
-        if (geteuid() == 0 &&
-            (setgroups(setup->n_groups, setup->groups) < 0 || setresgid(setup->gid, setup->gid, setup->gid) < 0 ||
-             setresuid(setup->uid, setup->uid, setup->uid) < 0))
+        if (geteuid() == 0 && (syscall(SYS_setgroups, setup->n_groups, setup->groups) < 0 ||
+                               syscall(SYS_setresgid, setup->gid, setup->gid, setup->gid) < 0 ||
+                               syscall(SYS_setresuid, setup->uid, setup->uid, setup->uid) < 0))
                 fail_child(program, "privileges cannot be given up");
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         if (read(gate, &go, 1) != 1)
                 _exit(EXIT_CANNOT_RUN); /* the driver has died before it could write down that we exist */
-        clearenv();
-        setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
-        setenv("LC_ALL", "C.UTF-8", 1);
-        setenv("HOME", "/", 1);
-        for (char *const *variable = setup->environment; variable && *variable; variable++)
-                putenv(*variable);
-        execv(program, setup->arguments);
+        execve(program, setup->arguments, environment);
         fail_child(program, "it cannot be run");
 }
 
@@ -122,10 +127,11 @@ Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded en
                 virtbus_error_set_errno(error, errno, "%s cannot be started", setup->arguments[0]);
                 return NULL;
         }
+        g_auto(GStrv) environment = make_environment(setup);
         pid_t pid = fork();
         if (pid == 0) {
                 close(gate[1]);
-                run_child(setup, null, gate[0]);
+                run_child(setup, environment, null, gate[0]);
         }
         int failure = errno;
         close(gate[0]);
