@@ -38,7 +38,11 @@ typedef struct Ctl {
 /* Does one thing; ARGUMENTS ends with NULL. */
 typedef int (*Verb)(Ctl *ctl, char **arguments);
 
-/* main.c: says an error to the person, and returns the exit status for it. The error is freed. */
+/* bus.c: reaches the bus that the options say, and, WITH_CLIENT, makes the client. */
+bool ctl_connect(Ctl *ctl, bool with_client, GError **error);
+void ctl_disconnect(Ctl *ctl);
+
+/* Says an error to the person, and returns the exit status for it. The error is freed. */
 int ctl_fail(GError *error);
 
 /* A call; NULL with the error. The text prompt of polkit is there if it needs one. FDS may be NULL. */

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The bus: how it is reached, what is asked there, and what goes wrong. */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ctl.h"
+
+#define BUS_NAME "org.virtbus1"
+
+/* Errors */
+
+int ctl_fail(GError *error) {
+        static const struct {
+                const char *name;
+                int status;
+        } statuses[] = {
+                { "org.freedesktop.DBus.Error.AccessDenied", EXIT_NOT_AUTHORIZED },
+                { "org.freedesktop.DBus.Error.AuthFailed", EXIT_NOT_AUTHORIZED },
+                { "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", EXIT_NOT_AUTHORIZED },
+                { "org.virtbus1.Error.NoSuchDomain", EXIT_NO_SUCH_DOMAIN },
+        };
+        g_autofree char *name = error ? g_dbus_error_get_remote_error(error) : NULL;
+        int status = EXIT_FAILED;
+        if (!error)
+                return EXIT_FAILED; /* it has been said */
+        if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN))
+                status = EXIT_NO_SUCH_DOMAIN;
+        else if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED) ||
+                 g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_AUTH_FAILED))
+                status = EXIT_NOT_AUTHORIZED;
+        for (size_t i = 0; name && i < G_N_ELEMENTS(statuses); i++)
+                if (strcmp(name, statuses[i].name) == 0)
+                        status = statuses[i].status;
+        g_dbus_error_strip_remote_error(error);
+        fprintf(stderr, "virtbusctl: %s\n", error->message);
+        g_error_free(error);
+        return status;
+}
+
+/* Authorization: the text prompt of polkit, as machinectl has it. It says on a descriptor when it is ready. */
+static pid_t prompt; /* its process, or -1 */
+
+static void close_prompt(void) {
+        if (prompt > 0) {
+                kill(prompt, SIGTERM);
+                kill(prompt, SIGCONT);
+                waitpid(prompt, NULL, 0);
+        }
+}
+
+static void open_prompt(const Ctl *ctl) {
+        int ready[2];
+        if (prompt != 0 || ctl->is_remote || ctl->user || ctl->no_ask_password || geteuid() == 0 || !isatty(STDIN_FILENO) ||
+            !isatty(STDERR_FILENO) || pipe(ready) < 0)
+                return;
+        g_autofree char *number = g_strdup_printf("%d", ready[1]);
+        prompt = fork();
+        if (prompt == 0) {
+                close(ready[0]);
+                /* Where there is a session, its own agent comes first; without one, polkit does not look for one that stands back. */
+                execlp("pkttyagent", "pkttyagent", "--notify-fd", number, getenv("XDG_SESSION_ID") ? "--fallback" : NULL, NULL);
+                _exit(127);
+        }
+        close(ready[1]);
+        struct pollfd end = { .fd = ready[0], .events = POLLIN | POLLHUP };
+        if (prompt > 0)
+                poll(&end, 1, -1); /* it closes the descriptor */
+        close(ready[0]);
+}
+
+GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
+                   GUnixFDList **out_fds, GError **error) {
+        open_prompt(ctl);
+        return g_dbus_connection_call_with_unix_fd_list_sync(ctl->bus, BUS_NAME, path, interface, method, arguments, NULL,
+                                                             G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, fds,
+                                                             out_fds, NULL, error);
+}
+
+VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status) {
+        g_autoptr(GError) error = NULL;
+        VirtbusDomain *domain = virtbus_client_find_domain(ctl->client, text, &error);
+        if (!domain)
+                *status = ctl_fail(g_steal_pointer(&error));
+        return domain;
+}
+
+const char *ctl_path(VirtbusDomain *domain) {
+        return g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain));
+}
+
+int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, interface, method, arguments, NULL, NULL, &error);
+        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+}
+
+int ctl_do_each(Ctl *ctl, char **names, const char *method, GVariant *arguments) {
+        g_autoptr(GVariant) shared = arguments ? g_variant_ref_sink(arguments) : NULL;
+        int worst = EXIT_DONE;
+        for (char **name = names; *name; name++) {
+                int status = EXIT_DONE;
+                g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
+                if (domain)
+                        status = ctl_do(ctl, ctl_path(domain), "org.virtbus1.Domain", method, shared);
+                worst = MAX(worst, status);
+        }
+        return worst;
+}
+
+VirtbusConnection *ctl_connection(Ctl *ctl, GError **error) {
+        const char *wanted = ctl->connection ? ctl->connection : "qemu";
+        GList *connections = virtbus_client_get_connections(ctl->client);
+        VirtbusConnection *found = NULL;
+        g_autoptr(GString) names = g_string_new(NULL);
+        for (GList *link = connections; link; link = link->next) {
+                const char *name = virtbus_connection_get_name(link->data);
+                g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
+                if (strcmp(name, wanted) == 0)
+                        found = g_object_ref(link->data);
+        }
+        g_list_free_full(connections, g_object_unref);
+        if (!found)
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no connection '%s'; there are: %s",
+                            wanted, names->str);
+        return found;
+}
+
+GVariant *ctl_options(const char *name, ...) {
+        GVariantDict options;
+        va_list names;
+        g_variant_dict_init(&options, NULL);
+        va_start(names, name);
+        for (; name; name = va_arg(names, const char *))
+                g_variant_dict_insert(&options, name, "b", TRUE);
+        va_end(names);
+        return g_variant_dict_end(&options);
+}
+
+GVariant *ctl_change_options(const Ctl *ctl) {
+        return ctl_options(ctl->live ? "live" : ctl->config ? "config" : NULL, ctl->live && ctl->config ? "config" : NULL, NULL);
+}
+
+/* Connecting */
+
+/* A bus that is reached through a program: over ssh, or in a container, as systemctl does it. */
+static GDBusConnection *connect_through(const char *const *command, GError **error) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+                g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s", g_strerror(errno));
+                return NULL;
+        }
+        g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
+        g_subprocess_launcher_take_stdin_fd(launcher, dup(ends[1]));
+        g_subprocess_launcher_take_stdout_fd(launcher, ends[1]);
+        g_autoptr(GSubprocess) program = g_subprocess_launcher_spawnv(launcher, command, error);
+        g_clear_object(&launcher); /* our copies of the other end */
+        if (!program) {
+                close(ends[0]);
+                return NULL;
+        }
+        g_autoptr(GSocket) socket = g_socket_new_from_fd(ends[0], error);
+        g_autoptr(GSocketConnection) stream = socket ? g_socket_connection_factory_create_connection(socket) : NULL;
+        if (!stream)
+                return NULL;
+        /* Who we are is said by whoever runs the program there: our own user number means nothing to it. */
+        GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                     G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION | G_DBUS_CONNECTION_FLAGS_CROSS_NAMESPACE;
+        /* Not g_dbus_connection_new_sync, whose check does not know the last flag in GLib 2.74, which brought it. */
+        return g_initable_new(G_TYPE_DBUS_CONNECTION, NULL, error, "stream", stream, "flags", flags, NULL);
+}
+
+static bool connect_bus(Ctl *ctl, GError **error) {
+        ctl->is_remote = ctl->host || ctl->machine;
+        if (ctl->host) {
+                const char *const command[] = { "ssh", "-xT", "--", ctl->host, "systemd-stdio-bridge", NULL };
+                ctl->bus = connect_through(command, error);
+        } else if (ctl->machine) {
+                g_autofree char *option = g_strdup_printf("--machine=%s", ctl->machine);
+                const char *const command[] = { "systemd-stdio-bridge", option, NULL };
+                ctl->bus = connect_through(command, error);
+        } else
+                ctl->bus = g_bus_get_sync(ctl->user ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, error);
+        if (ctl->bus)
+                g_dbus_connection_set_exit_on_close(ctl->bus, FALSE);
+        return ctl->bus != NULL;
+}
+
+static bool make_client(Ctl *ctl, GError **error) {
+        g_autoptr(GError) failure = NULL;
+        ctl->client = virtbus_client_new_sync(ctl->bus, NULL, &failure);
+        g_autofree char *name = failure ? g_dbus_error_get_remote_error(failure) : NULL;
+        if (g_strcmp0(name, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired") == 0) {
+                /* Who may not look without a password is asked for it here; polkit remembers that for a while. */
+                g_clear_error(&failure);
+                g_autoptr(GVariant) answer = ctl_call(ctl, "/org/virtbus1", "org.freedesktop.DBus.ObjectManager",
+                                                      "GetManagedObjects", NULL, NULL, NULL, &failure);
+                ctl->client = answer ? virtbus_client_new_sync(ctl->bus, NULL, &failure) : NULL;
+        }
+        if (failure)
+                g_propagate_error(error, g_steal_pointer(&failure));
+        return ctl->client != NULL;
+}
+
+bool ctl_connect(Ctl *ctl, bool with_client, GError **error) {
+        return connect_bus(ctl, error) && (!with_client || make_client(ctl, error));
+}
+
+void ctl_disconnect(Ctl *ctl) {
+        close_prompt();
+        g_clear_object(&ctl->client);
+        g_clear_object(&ctl->bus);
+}
