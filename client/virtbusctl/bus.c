@@ -59,8 +59,8 @@ static void close_prompt(void) {
 
 static void open_prompt(const Ctl *ctl) {
         int ready[2];
-        if (prompt != 0 || ctl->is_remote || ctl->user || ctl->no_ask_password || geteuid() == 0 || !isatty(STDIN_FILENO) ||
-            !isatty(STDERR_FILENO) || pipe(ready) < 0)
+        if (prompt != 0 || ctl->host || ctl->machine || ctl->user || ctl->no_ask_password || geteuid() == 0 ||
+            !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO) || pipe(ready) < 0)
                 return;
         g_autofree char *number = g_strdup_printf("%d", ready[1]);
         prompt = fork();
@@ -149,6 +149,78 @@ GVariant *ctl_change_options(const Ctl *ctl) {
         return ctl_options(ctl->live ? "live" : ctl->config ? "config" : NULL, ctl->live && ctl->config ? "config" : NULL, NULL);
 }
 
+/* How well a device answers what a person asked for: 0 is best, more is worse, -1 is not at all. */
+static int rank_device(VirtbusObject *object, const char *name, const char *interface) {
+        g_autoptr(VirtbusDevice) device = virtbus_object_get_device(object);
+        g_autoptr(VirtbusDeviceDisk) disk = virtbus_object_get_device_disk(object);
+        g_autoptr(GDBusInterface) wanted = interface ? g_dbus_object_get_interface(G_DBUS_OBJECT(object), interface) : NULL;
+        if (!device || (interface && !wanted))
+                return -1;
+        if (name)
+                return g_strcmp0(virtbus_device_get_alias(device), name) == 0               ? 0
+                       : disk && g_strcmp0(virtbus_device_disk_get_target(disk), name) == 0 ? 0
+                                                                                            : -1;
+        /* A channel is a console for programs. */
+        const char *kind = virtbus_device_get_kind(device);
+        return strcmp(kind, "channel") == 0 ? -1 : strcmp(kind, "serial") == 0 ? 0 : 1;
+}
+
+VirtbusObject *ctl_find_device(Ctl *ctl, VirtbusDomain *domain, const char *name, const char *interface, GError **error) {
+        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, error);
+        if (!devices)
+                return NULL;
+        g_autolist(GDBusObject) objects = g_dbus_object_manager_get_objects(devices);
+        VirtbusObject *found = NULL;
+        int best = G_MAXINT;
+        for (GList *link = objects; link; link = link->next) {
+                int rank = rank_device(link->data, name, interface);
+                if (rank >= 0 && rank < best) {
+                        g_set_object(&found, link->data);
+                        best = rank;
+                }
+        }
+        if (!found && name)
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                            "domain '%s' has no %s '%s'; see: virtbusctl status %s", virtbus_domain_get_name(domain),
+                            interface ? strrchr(interface, '.') + 1 : "device", name, virtbus_domain_get_name(domain));
+        else if (!found)
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                            "domain '%s' has no %s; see: virtbusctl status %s", virtbus_domain_get_name(domain),
+                            strrchr(interface, '.') + 1, virtbus_domain_get_name(domain));
+        return found;
+}
+
+int ctl_take_fd(GVariant *answer, GUnixFDList *fds, GError **error) {
+        g_autoptr(GVariant) handle = g_variant_get_child_value(answer, 0);
+        return g_unix_fd_list_get(fds, g_variant_get_handle(handle), error);
+}
+
+bool ctl_write_all(int fd, const char *data, ssize_t n) {
+        while (n > 0) {
+                ssize_t written = write(fd, data, (size_t) n);
+                if (written < 0 && errno == EAGAIN) {
+                        struct pollfd room = { .fd = fd, .events = POLLOUT };
+                        poll(&room, 1, -1);
+                        continue;
+                }
+                if (written <= 0)
+                        return false;
+                data += written;
+                n -= written;
+        }
+        return true;
+}
+
+char **ctl_over_there(const Ctl *ctl, bool terminal, const char *const *arguments) {
+        g_autoptr(GStrvBuilder) command = g_strv_builder_new();
+        g_strv_builder_add_many(command, "ssh", terminal ? "-xt" : "-xT", "--", ctl->host, "virtbusctl", NULL);
+        for (; *arguments; arguments++) {
+                g_autofree char *quoted = g_shell_quote(*arguments); /* a shell over there reads it */
+                g_strv_builder_add(command, quoted);
+        }
+        return g_strv_builder_end(command);
+}
+
 /* Connecting */
 
 /* A bus that is reached through a program: over ssh, or in a container, as systemctl does it. */
@@ -179,7 +251,6 @@ static GDBusConnection *connect_through(const char *const *command, GError **err
 }
 
 static bool connect_bus(Ctl *ctl, GError **error) {
-        ctl->is_remote = ctl->host || ctl->machine;
         if (ctl->host) {
                 const char *const command[] = { "ssh", "-xT", "--", ctl->host, "systemd-stdio-bridge", NULL };
                 ctl->bus = connect_through(command, error);

@@ -3,6 +3,7 @@
 
 /* What virtbusctl's verbs share: the client, the options, calls with their errors, output. */
 
+#include <gio/gunixfdlist.h>
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,12 +24,11 @@ typedef enum ExitStatus {
 typedef struct Ctl {
         VirtbusClient *client;
         GDBusConnection *bus;
-        bool is_remote; /* descriptors cannot be passed */
 
         /* Options. */
         gboolean json, no_legend, no_pager, user, no_ask_password;
         char *host, *machine, *connection;
-        gboolean active, live, config, force, paused, autostart, start, nvram;
+        gboolean active, list, stdio, live, config, force, paused, autostart, start, nvram;
         char *compression, *memory, *cpus, *cdrom, *network;
         char **disks;
         double delay, timeout;
@@ -62,6 +62,17 @@ const char *ctl_path(VirtbusDomain *domain);
 
 /* The hypervisor connection of --connection, or, where there is none, that of QEMU. */
 VirtbusConnection *ctl_connection(Ctl *ctl, GError **error);
+
+/* A device by its alias or, a disk, by its name; without a NAME the first with an interface, a serial console before others.
+ * INTERFACE may be NULL where there is a name. */
+VirtbusObject *ctl_find_device(Ctl *ctl, VirtbusDomain *domain, const char *name, const char *interface, GError **error);
+
+/* The descriptor that a call has answered; -1 where there is none. */
+int ctl_take_fd(GVariant *answer, GUnixFDList *fds, GError **error);
+bool ctl_write_all(int fd, const char *data, ssize_t n);
+
+/* The command that runs virtbusctl on the host of --host, for what needs descriptors: they do not pass over ssh. */
+char **ctl_over_there(const Ctl *ctl, bool terminal, const char *const *arguments);
 
 /* An option of a{sv} that is there if it is set; the options live and config. */
 GVariant *ctl_options(const char *name, ...) G_GNUC_NULL_TERMINATED;
@@ -130,6 +141,8 @@ int verb_autostart(Ctl *ctl, char **arguments);
 
 /* console.c */
 int verb_console(Ctl *ctl, char **arguments);
+int verb_agent(Ctl *ctl, char **arguments);
+
+/* display.c */
 int verb_display(Ctl *ctl, char **arguments);
 int verb_screenshot(Ctl *ctl, char **arguments);
-int verb_agent(Ctl *ctl, char **arguments);

@@ -314,25 +314,9 @@ int verb_detach(Ctl *ctl, char **arguments) {
         g_autoptr(GError) error = NULL;
         if (!domain)
                 return status;
-        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, &error);
-        if (!devices)
+        g_autoptr(VirtbusObject) device = ctl_find_device(ctl, domain, arguments[1], NULL, &error);
+        if (!device)
                 return ctl_fail(g_steal_pointer(&error));
-        GList *objects = g_dbus_object_manager_get_objects(devices);
-        g_autofree char *path = NULL;
-        for (GList *link = objects; link; link = link->next) {
-                g_autoptr(VirtbusDevice) device = virtbus_object_get_device(link->data);
-                g_autoptr(VirtbusDeviceDisk) disk = virtbus_object_get_device_disk(link->data);
-                if ((device && g_strcmp0(virtbus_device_get_alias(device), arguments[1]) == 0) ||
-                    (disk && g_strcmp0(virtbus_device_disk_get_target(disk), arguments[1]) == 0)) {
-                        g_free(path);
-                        path = g_strdup(g_dbus_object_get_object_path(link->data));
-                }
-        }
-        g_list_free_full(objects, g_object_unref);
-        if (!path) {
-                fprintf(stderr, "virtbusctl: domain '%s' has no device '%s'; see: virtbusctl status %s\n", arguments[0],
-                        arguments[1], arguments[0]);
-                return EXIT_FAILED;
-        }
-        return ctl_do(ctl, path, "org.virtbus1.Device", "Detach", g_variant_new("(@a{sv})", ctl_change_options(ctl)));
+        return ctl_do(ctl, g_dbus_object_get_object_path(G_DBUS_OBJECT(device)), "org.virtbus1.Device", "Detach",
+                      g_variant_new("(@a{sv})", ctl_change_options(ctl)));
 }

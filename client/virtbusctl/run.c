@@ -275,6 +275,12 @@ int verb_dump(Ctl *ctl, char **arguments) {
         g_autoptr(GError) error = NULL;
         if (!domain)
                 return status;
+        if (ctl->host) {
+                fprintf(stderr,
+                        "virtbusctl: memory is not passed on from another host; run it there: ssh %s virtbusctl dump %s %s\n",
+                        ctl->host, arguments[0], arguments[1]);
+                return EXIT_FAILED;
+        }
         int fd = open(arguments[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0) {
                 fprintf(stderr, "virtbusctl: %s cannot be made: %s\n", arguments[1], g_strerror(errno));

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virtbusctl, as a person at a terminal and as a script use it.
 
-Usage (below tests/with-bus): test-virtbusctl.py VIRTBUSCTL.
+Usage (below tests/with-bus): test-virtbusctl.py VIRTBUSCTL [GUEST_FOLDER], where tests/guest/build-guest has put a guest.
 """
 
 import json
@@ -10,17 +10,23 @@ import os
 import pty
 import re
 import select
+import shutil
+import signal
+import socket
 import struct
 import subprocess
 import sys
 import termios
+import threading
 import fcntl
 
-from rig import DEADLINE, NAME, ROOT, Bus, Hypervisor, contains, run
+from rig import DEADLINE, NAME, ROOT, Bus, Hypervisor, Skip, contains, kernel, run
 
 bus = Bus()
 test, qemu = Hypervisor(bus, "test"), Hypervisor(bus, "qemu")
 CTL = os.path.abspath(sys.argv[1])
+GUEST = sys.argv[2] if len(sys.argv) > 2 else ""
+COMPLETIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "completions")
 WORK = os.path.join(ROOT, "ctl")
 os.makedirs(WORK)
 ENVIRONMENT = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
@@ -200,8 +206,58 @@ def a_console_is_used():
     terminal.type("\x1d\x1d\x1d")
     assert terminal.end() == 0
     contains(terminal.said, "Disconnected")
-    contains(ctl("console", "tiny", "serial7", status=1), "serial7")
-    contains(ctl("display", "made"), "graphics0", "vnc")
+    contains(ctl("console", "tiny", "serial7", status=1), "Console 'serial7'", "virtbusctl status tiny")
+    # However it ends, the terminal is as it was.
+    terminal = Terminal("console", "tiny")
+    before = termios.tcgetattr(terminal.fd)
+    terminal.expect(r"Press \^\]")
+    while termios.tcgetattr(terminal.fd) == before:
+        bus.settle()
+    os.kill(terminal.pid, signal.SIGTERM)
+    terminal.expect("Disconnected")
+    assert termios.tcgetattr(terminal.fd) == before
+    assert terminal.end() == 0
+    # What a script sends is not taken for a person's sign, and what it gets is all.
+    console = subprocess.Popen([CTL, "console", "tiny"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
+    console.stdin.write(b"\x1d\x1d\x1dall of it\n")
+    console.stdin.close()
+    said = b""
+    while b"all of it" not in said:
+        said += os.read(console.stdout.fileno(), 100)
+    console.terminate()
+    assert console.wait(DEADLINE) == 0
+
+
+def a_display_is_shown_in_a_viewer():
+    qemu.define(qemu.document("seen", "<graphics type='vnc'><listen type='none'/></graphics>"))
+    contains(ctl("display", "made", "--list"), "graphics0", "vnc")
+    assert json.loads(ctl("display", "made", "--json"))[0]["type"] == "vnc"
+    contains(ctl("display", "made", status=1), "start it first")
+    contains(ctl("display", "made", "graphics3", status=1), "Graphics 'graphics3'")
+    ctl("start", "made")
+    contains(ctl("display", "made", status=1, PATH="/nowhere"), "vncviewer", "$VIRTBUS_VIEWER")
+    contains(ctl("display", "made", status=1, VIRTBUS_VIEWER="false"), "false: ")
+    # QEMU itself greets whoever is connected.
+    contains(subprocess.run([CTL, "display", "made", "--stdio"], input=b"RFB 003.008\n", capture_output=True, check=True).stdout.decode(errors="replace"), "RFB 003.008\n")
+    x_server = subprocess.Popen(["Xvfb", "-displayfd", "1", "-nolisten", "tcp"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
+    display = x_server.stdout.readline().strip()
+    viewing = subprocess.Popen([CTL, "display", "made"], stderr=subprocess.PIPE, encoding="utf-8",
+                               env={**ENVIRONMENT, "DISPLAY": f":{display}", "HOME": WORK, "XDG_RUNTIME_DIR": WORK})
+    said = ""
+    while "Using pixel format" not in said:  # it has been told what the screen is like
+        line = viewing.stderr.readline()
+        assert line, said
+        said += line
+    contains(said, "Server supports RFB protocol version 3.8")
+    assert os.listdir(WORK).count("ctl") == 0 and [name for name in os.listdir(WORK) if name.startswith("virtbusctl.")]
+    # Whoever closes its window ends it.
+    viewer = int(subprocess.run(["pgrep", "-P", str(viewing.pid)], capture_output=True, encoding="utf-8", check=True).stdout)
+    os.kill(viewer, signal.SIGTERM)
+    viewing.wait(DEADLINE)
+    assert not [name for name in os.listdir(WORK) if name.startswith("virtbusctl.")]
+    x_server.terminate()
+    x_server.wait()
+    ctl("destroy", "made")
 
 
 def jobs_show_how_they_get_on():
@@ -275,15 +331,27 @@ def libvirts_definitions_are_imported():
         ctl("undefine", name)
 
 
-def a_shell_completes_verbs_options_and_domains():
-    completion = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "completions", "virtbusctl.bash")
-
+def bash_completes_verbs_options_and_domains():
     def complete(*words):
-        script = f'. {completion}; COMP_WORDS=(virtbusctl "$@"); COMP_CWORD=$#; _virtbusctl; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        script = f'. {COMPLETIONS}/virtbusctl.bash; COMP_WORDS=(virtbusctl "$@"); COMP_CWORD=$#; _virtbusctl; printf "%s\\n" "${{COMPREPLY[@]}}"'
         return subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, encoding="utf-8", check=True,
                               env={**ENVIRONMENT, "PATH": f"{os.path.dirname(CTL)}:{os.environ['PATH']}"}).stdout.split()
     assert complete("sus") == ["suspend"] and {"start", "status", "stats"} <= set(complete("st"))
     assert complete("--no-p") == ["--no-pager"] and complete("start", "ti") == ["tiny"] and complete("start", "--paused", "o") == ["other"]
+
+
+def zsh_completes_verbs_options_and_domains():
+    home = os.path.join(WORK, "zsh")
+    os.makedirs(home)
+    terminal = Terminal("-f", "-i", command=("zsh",), HOME=home, PATH=f"{os.path.dirname(CTL)}:{os.environ['PATH']}")
+    terminal.type(f"PS1='ready> '; fpath=({COMPLETIONS} $fpath); autoload -U compinit && compinit -u -D\n")
+    for typed, completed in (("virtbusctl sus\t", "virtbusctl suspend"), ("virtbusctl --no-p\t", "virtbusctl --no-pager"),
+                             ("virtbusctl start ti\t", "virtbusctl start tiny"), ("virtbusctl start --paused o\t", "virtbusctl start --paused other")):
+        terminal.said = ""
+        terminal.type("\x15" + typed)
+        terminal.expect(re.escape(completed))
+    terminal.type("\x15exit\n")
+    terminal.end()
 
 
 def who_may_not_is_asked_for_a_password():
@@ -301,21 +369,111 @@ def who_may_not_is_asked_for_a_password():
     contains(terminal.said, "not authorized")
 
 
-def another_bus_is_reached_through_a_program():
-    """ssh itself is not here: a program of its name runs the bridge, as sshd would."""
-    folder = os.path.join(WORK, "bin")
+def another_host_is_reached_by_ssh():
+    """A real ssh and a real server for it, dropbear, which runs what it is asked for with this bus in place of the machine's own."""
+    if os.geteuid() != 0:
+        raise Skip("the server of ssh needs root")
+    folder, home = os.path.join(WORK, "bin"), os.path.join(WORK, "far")
     os.makedirs(folder)
+    os.makedirs(f"{home}/.ssh", mode=0o700)
+    os.chmod(WORK, 0o755)
+    with open("/etc/passwd", "a", encoding="utf-8") as file:  # with-bus has put its own there
+        file.write(f"vb-far:x:0:0::{home}:/bin/sh\n")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{WORK}/key"], check=True)
+    shutil.copy(f"{WORK}/key.pub", f"{home}/.ssh/authorized_keys")
+    subprocess.run(["dropbearkey", "-t", "ed25519", "-f", f"{WORK}/host-key"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            connection = listening.accept()[0]
+            subprocess.Popen(["dropbear", "-i", "-r", f"{WORK}/host-key", "-c", f"{folder}/far-shell"], stdin=connection, stdout=connection,
+                             stderr=subprocess.DEVNULL)
+            connection.close()
+    threading.Thread(target=serve, daemon=True).start()
+    with open(f"{folder}/far-shell", "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\nexport DBUS_SYSTEM_BUS_ADDRESS={os.environ["DBUS_SYSTEM_BUS_ADDRESS"]} PATH={os.path.dirname(CTL)}:$PATH LC_ALL=C.UTF-8\n'
+                   f'export LD_LIBRARY_PATH={os.environ.get("LD_LIBRARY_PATH", "")} ASAN_OPTIONS={os.environ.get("ASAN_OPTIONS", "")}\n'
+                   '[ "$SSH_ORIGINAL_COMMAND" != systemd-stdio-bridge ] || exec systemd-stdio-bridge --bus-path="$DBUS_SYSTEM_BUS_ADDRESS"\n'
+                   'exec sh -c "$SSH_ORIGINAL_COMMAND"\n')
     with open(f"{folder}/ssh", "w", encoding="utf-8") as file:
-        file.write('#!/bin/sh\n[ "$1 $2 $3 $4" = "-xT -- user@far systemd-stdio-bridge" ] && exec systemd-stdio-bridge --bus-path="$DBUS_SYSTEM_BUS_ADDRESS"\n')
-    os.chmod(f"{folder}/ssh", 0o755)
+        file.write(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {WORK}/ssh-config "$@"\n')
+    with open(f"{WORK}/ssh-config", "w", encoding="utf-8") as file:
+        file.write(f"""Host far
+    User vb-far
+    IdentityFile {WORK}/key
+    UserKnownHostsFile {WORK}/known
+    StrictHostKeyChecking accept-new
+    BatchMode yes
+    LogLevel ERROR
+    HostName 127.0.0.1
+    Port {listening.getsockname()[1]}
+""")
+    for program in ("ssh", "far-shell"):
+        os.chmod(f"{folder}/{program}", 0o755)
     path = f"{folder}:{os.environ['PATH']}"
-    contains(ctl("-H", "user@far", "list", PATH=path), "tiny")
-    contains(ctl("-H", "user@far", "status", "tiny", PATH=path), "running")
-    contains(ctl("-H", "user@far", "console", "tiny", PATH=path, status=1), "another host")
-    ctl("-H", "nobody@nowhere", "list", PATH=path, status=1)
+
+    def far(*arguments, **more):
+        return ctl("-H", "far", *arguments, PATH=path, **more)
+    contains(far("list"), "tiny")
+    contains(far("status", "tiny"), "serial0")
+    far("suspend", "tiny")
+    far("resume", "tiny")
+    contains(far("start", "nobody", status=4), "nobody")
+    far("screenshot", "tiny", f"{WORK}/far-picture")
+    with open(f"{WORK}/far-picture", "rb") as file:
+        assert file.read(4) == b"\x89PNG"
+    contains(far("dump", "tiny", f"{WORK}/far-dump", status=1), "another host")
+    assert not os.path.exists(f"{WORK}/far-dump")
+    terminal = Terminal("-H", "far", "console", "tiny", PATH=path)
+    terminal.expect(r"Press \^\]")
+    terminal.type("so far\r")
+    terminal.expect("so far")
+    terminal.type("\x1d\x1d\x1d")
+    terminal.expect("Disconnected")
+    assert terminal.end() == 0
+    # A viewer's connections are passed on, each by a program over there.
+    ctl("start", "seen")
+    viewer = os.path.join(WORK, "greet")
+    with open(viewer, "w", encoding="utf-8") as file:
+        file.write("#!/usr/bin/python3\nimport socket, sys\n"
+                   "for turn in range(2):\n    with socket.socket(socket.AF_UNIX) as display:\n"
+                   "        display.connect(sys.argv[1])\n        print(turn, display.recv(12).decode(), flush=True)\n")
+    os.chmod(viewer, 0o755)
+    for where in ([], ["-H", "far"]):
+        said = ctl(*where, "display", "seen", PATH=path, VIRTBUS_VIEWER=viewer, XDG_RUNTIME_DIR=WORK)
+        contains(said, "0 RFB 003.008", "1 RFB 003.008")
+    ctl("destroy", "seen")
+    ctl("-H", "nobody@nowhere.invalid", "list", PATH=path, status=1)
+
+
+def a_guests_agent_is_asked():
+    if not os.path.exists(f"{GUEST}/vmlinuz"):
+        raise Skip("no guest has been made")
+    devices = "<serial type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    domain = qemu.define(qemu.document("real", devices, memory=256, kernel=kernel(GUEST)))
+    contains(ctl("agent", "real", "ping", status=1), "until it is started")
+    ctl("start", "--paused", "seen")
+    contains(ctl("agent", "seen", "ping", status=1), "org.qemu.guest_agent.0")
+    ctl("destroy", "seen")
+    ctl("start", "real")
+    terminal = Terminal("console", "real")
+    terminal.expect("GUEST-UP")
+    terminal.type("\x1d\x1d\x1d")
+    assert terminal.end() == 0
+    qemu.wait_agent(domain)
+    ctl("agent", "real", "ping")
+    assert json.loads(ctl("agent", "real"))["HostName"]
+    result = subprocess.run([CTL, "agent", "real", "exec", "/bin/sh", "-c", "echo out; echo err >&2; exit 7"], capture_output=True, encoding="utf-8", check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (7, "out\n", "err\n"), result
+    contains(ctl("agent", "real", "exec", "/no/such", status=1), "/no/such")
+    contains(ctl("agent", "real", "exec", status=2), "PROGRAM")
+    ctl("shutdown", "real")
+    ctl("wait", "real", "--timeout=60")
 
 
 run([domains_are_made_without_a_document, what_there_is_is_shown, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
-     documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, jobs_show_how_they_get_on, devices_come_and_go,
-     libvirts_definitions_are_imported, a_shell_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password,
-     another_bus_is_reached_through_a_program])
+     documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_display_is_shown_in_a_viewer,
+     jobs_show_how_they_get_on, devices_come_and_go, libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,
+     zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, another_host_is_reached_by_ssh, a_guests_agent_is_asked])
