@@ -6,7 +6,9 @@
 #include <gio/gunixinputstream.h>
 #include <gio/gunixoutputstream.h>
 #include <gio/gunixsocketaddress.h>
+#include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +30,8 @@ typedef struct Viewing {
         Ctl *ctl;
         const char *path, *alias, *domain;
         GIOStream *first; /* opened before the viewer was: what is wrong is told by then */
+        GSubprocess *viewer;
+        bool is_told; /* to end */
         GMainLoop *loop;
         GError *error;
 } Viewing;
@@ -76,8 +80,15 @@ static gboolean on_incoming(GSocketService *service, GSocketConnection *connecti
 
 static void on_viewer_ended(GObject *source, GAsyncResult *result, gpointer data) {
         Viewing *viewing = data;
-        g_subprocess_wait_check_finish(G_SUBPROCESS(source), result, &viewing->error);
+        g_subprocess_wait_check_finish(G_SUBPROCESS(source), result, viewing->is_told ? NULL : &viewing->error);
         g_main_loop_quit(viewing->loop);
+}
+
+static gboolean on_told(gpointer data) {
+        Viewing *viewing = data;
+        viewing->is_told = true;
+        g_subprocess_send_signal(viewing->viewer, SIGTERM);
+        return G_SOURCE_CONTINUE;
 }
 
 /* The command that shows what listens on a socket; NULL where there is none. */
@@ -115,6 +126,7 @@ static char **viewer_command(const char *type, const char *socket, GError **erro
 /* Runs a viewer on a socket in the user's own folder, until it ends. */
 static bool run_viewer(Viewing *viewing, const char *type, GError **error) {
         g_autofree char *folder = g_build_filename(g_get_user_runtime_dir(), "virtbusctl.XXXXXX", NULL);
+        g_mkdir_with_parents(g_get_user_runtime_dir(), 0700); /* where there is no session, that is a folder in the user's home */
         if (!g_mkdtemp(folder)) {
                 g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s cannot be made: %s", folder, g_strerror(errno));
                 return false;
@@ -130,8 +142,15 @@ static bool run_viewer(Viewing *viewing, const char *type, GError **error) {
                 viewer = g_subprocess_newv((const char *const *) command, G_SUBPROCESS_FLAGS_NONE, error);
         }
         if (viewer) {
+                static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+                guint sources[G_N_ELEMENTS(ends)];
+                viewing->viewer = viewer;
+                for (size_t i = 0; i < G_N_ELEMENTS(ends); i++)
+                        sources[i] = g_unix_signal_add(ends[i], on_told, viewing);
                 g_subprocess_wait_check_async(viewer, NULL, on_viewer_ended, viewing);
                 g_main_loop_run(viewing->loop);
+                for (size_t i = 0; i < G_N_ELEMENTS(ends); i++)
+                        g_source_remove(sources[i]);
         }
         g_socket_service_stop(service);
         g_socket_listener_close(G_SOCKET_LISTENER(service));

@@ -250,10 +250,10 @@ def a_display_is_shown_in_a_viewer():
         said += line
     contains(said, "Server supports RFB protocol version 3.8")
     assert os.listdir(WORK).count("ctl") == 0 and [name for name in os.listdir(WORK) if name.startswith("virtbusctl.")]
-    # Whoever closes its window ends it.
     viewer = int(subprocess.run(["pgrep", "-P", str(viewing.pid)], capture_output=True, encoding="utf-8", check=True).stdout)
-    os.kill(viewer, signal.SIGTERM)
-    viewing.wait(DEADLINE)
+    viewing.terminate()
+    assert viewing.wait(DEADLINE) == 0
+    assert not os.path.exists(f"/proc/{viewer}")
     assert not [name for name in os.listdir(WORK) if name.startswith("virtbusctl.")]
     x_server.terminate()
     x_server.wait()
