@@ -112,6 +112,8 @@ int verb_list(Ctl *ctl, char **arguments);
 int verb_show(Ctl *ctl, char **arguments);
 int verb_status(Ctl *ctl, char **arguments);
 int verb_xml(Ctl *ctl, char **arguments);
+
+/* watch.c */
 int verb_monitor(Ctl *ctl, char **arguments);
 int verb_stats(Ctl *ctl, char **arguments);
 int verb_top(Ctl *ctl, char **arguments);
@@ -141,6 +143,8 @@ int verb_autostart(Ctl *ctl, char **arguments);
 
 /* console.c */
 int verb_console(Ctl *ctl, char **arguments);
+
+/* agent.c */
 int verb_agent(Ctl *ctl, char **arguments);
 
 /* display.c */
