@@ -567,8 +567,19 @@ static void disk_change_media(Call *call, Device *self, const char *path, const 
         edit(call, self, change);
 }
 
+/* The elements of <iotune> that are numbers. */
+static bool is_io_limit(const char *name) {
+        static const char *const starts[] = { "total_bytes_sec", "read_bytes_sec", "write_bytes_sec",
+                                              "total_iops_sec",  "read_iops_sec",  "write_iops_sec" };
+        static const char *const ends[] = { "", "_max", "_max_length", NULL };
+        for (size_t i = 0; i < G_N_ELEMENTS(starts); i++)
+                if (g_str_has_prefix(name, starts[i]))
+                        return g_strv_contains(ends, name + strlen(starts[i]));
+        return strcmp(name, "size_iops_sec") == 0;
+}
+
 static bool take_io_limit(const char *name, uint64_t value, void *limits) {
-        if (strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name) || !*name)
+        if (!is_io_limit(name))
                 return false;
         if (value > 0)
                 g_string_append_printf(limits, "<%s>%" PRIu64 "</%s>", name, value, name);
