@@ -41,7 +41,8 @@ int ctl_fail(GError *error) {
                 if (strcmp(name, statuses[i].name) == 0)
                         status = statuses[i].status;
         g_dbus_error_strip_remote_error(error);
-        fprintf(stderr, "virtbusctl: %s\n", error->message);
+        g_autofree char *message = output_printable(error->message); /* it may be a guest's own words */
+        fprintf(stderr, "virtbusctl: %s\n", message);
         g_error_free(error);
         return status;
 }
@@ -129,9 +130,13 @@ VirtbusConnection *ctl_connection(Ctl *ctl, GError **error) {
         }
         g_list_free_full(connections, g_object_unref);
         if (!found)
-                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no connection '%s'; there are: %s",
-                            wanted, names->str);
+                ctl_no_connection(wanted, names->str, error);
         return found;
+}
+
+void ctl_no_connection(const char *wanted, const char *known, GError **error) {
+        g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no connection '%s'; there are: %s", wanted,
+                    known);
 }
 
 GVariant *ctl_options(const char *name, ...) {
@@ -145,8 +150,17 @@ GVariant *ctl_options(const char *name, ...) {
         return g_variant_dict_end(&options);
 }
 
-GVariant *ctl_change_options(const Ctl *ctl) {
-        return ctl_options(ctl->live ? "live" : ctl->config ? "config" : NULL, ctl->live && ctl->config ? "config" : NULL, NULL);
+GVariant *ctl_change_options(const Ctl *ctl, bool force) {
+        const struct {
+                const char *name;
+                bool is_set;
+        } options[] = { { "live", ctl->live }, { "config", ctl->config }, { "force", force } };
+        GVariantDict dictionary;
+        g_variant_dict_init(&dictionary, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
+                if (options[i].is_set)
+                        g_variant_dict_insert(&dictionary, options[i].name, "b", TRUE);
+        return g_variant_dict_end(&dictionary);
 }
 
 /* How well a device answers what a person asked for: 0 is best, more is worse, -1 is not at all. */

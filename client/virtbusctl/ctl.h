@@ -18,6 +18,7 @@ typedef enum ExitStatus {
         EXIT_NOT_ACTIVE = 3,
         EXIT_NO_SUCH_DOMAIN = 4,
         EXIT_NOT_AUTHORIZED = 5,
+        EXIT_OF_SIGNAL = 128, /* as shells have it: of a program in a guest that a signal has ended */
         EXIT_INTERRUPTED = 130,
 } ExitStatus;
 
@@ -28,9 +29,9 @@ typedef struct Ctl {
         /* Options. */
         gboolean json, no_legend, no_pager, user, no_ask_password;
         char *host, *machine, *connection;
-        gboolean active, list, stdio, live, config, force, paused, autostart, start, nvram;
+        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, value;
         char *compression, *memory, *cpus, *cdrom, *network;
-        char **disks;
+        char **disks, **properties;
         double delay, timeout;
         int iterations;
 } Ctl;
@@ -62,6 +63,7 @@ const char *ctl_path(VirtbusDomain *domain);
 
 /* The hypervisor connection of --connection, or, where there is none, that of QEMU. */
 VirtbusConnection *ctl_connection(Ctl *ctl, GError **error);
+void ctl_no_connection(const char *wanted, const char *known, GError **error);
 
 /* A device by its alias or, a disk, by its name; without a NAME the first with an interface, a serial console before others.
  * INTERFACE may be NULL where there is a name. */
@@ -74,9 +76,9 @@ bool ctl_write_all(int fd, const char *data, ssize_t n);
 /* The command that runs virtbusctl on the host of --host, for what needs descriptors: they do not pass over ssh. */
 char **ctl_over_there(const Ctl *ctl, bool terminal, const char *const *arguments);
 
-/* An option of a{sv} that is there if it is set; the options live and config. */
+/* Options of a{sv} that are there if they are set; live and config, as the command line says, and force. */
 GVariant *ctl_options(const char *name, ...) G_GNUC_NULL_TERMINATED;
-GVariant *ctl_change_options(const Ctl *ctl);
+GVariant *ctl_change_options(const Ctl *ctl, bool force);
 
 /* Waits for a job, with a bar on a terminal; Ctrl-C asks what shall become of it. Returns the exit status. */
 int ctl_follow_job(Ctl *ctl, const char *path, const char *what);
@@ -101,17 +103,27 @@ const char *output_state_colour(const char *state);
 void output_print_json(JsonNode *node);
 JsonNode *output_json_of(GVariant *value);
 
+/* What others have written is shown, not obeyed: control characters become '?', but for newlines, tabs and colours, which do no
+ * harm. */
+char *output_printable(const char *text);
+
 /* Prints a text, through the pager where it is longer than the screen. */
 void output_page(const Ctl *ctl, const char *text);
 
 /* "1.5G"; "-" for 0. */
 char *output_size(uint64_t bytes);
 
+/* Reads such a size, without a fraction: "2G", "512MiB", "65536". */
+bool ctl_read_size(const char *text, guint64 *bytes);
+
 /* show.c */
 int verb_list(Ctl *ctl, char **arguments);
 int verb_show(Ctl *ctl, char **arguments);
 int verb_status(Ctl *ctl, char **arguments);
 int verb_xml(Ctl *ctl, char **arguments);
+int verb_addresses(Ctl *ctl, char **arguments);
+int verb_capabilities(Ctl *ctl, char **arguments);
+int verb_translate(Ctl *ctl, char **arguments);
 
 /* watch.c */
 int verb_monitor(Ctl *ctl, char **arguments);
@@ -126,6 +138,9 @@ int verb_reset(Ctl *ctl, char **arguments);
 int verb_destroy(Ctl *ctl, char **arguments);
 int verb_suspend(Ctl *ctl, char **arguments);
 int verb_resume(Ctl *ctl, char **arguments);
+int verb_nmi(Ctl *ctl, char **arguments);
+int verb_wakeup(Ctl *ctl, char **arguments);
+int verb_discard(Ctl *ctl, char **arguments);
 int verb_wait(Ctl *ctl, char **arguments);
 int verb_save(Ctl *ctl, char **arguments);
 int verb_restore(Ctl *ctl, char **arguments);
@@ -141,6 +156,15 @@ int verb_attach(Ctl *ctl, char **arguments);
 int verb_detach(Ctl *ctl, char **arguments);
 int verb_autostart(Ctl *ctl, char **arguments);
 
+/* Reads a file, or, for "-", standard input. */
+bool ctl_read_file(const char *path, char **text, GError **error);
+
+/* The format that an image is taken to have where none is given. */
+const char *ctl_format_of(const char *path);
+
+/* set.c */
+int verb_set(Ctl *ctl, char **arguments);
+
 /* console.c */
 int verb_console(Ctl *ctl, char **arguments);
 
@@ -150,3 +174,4 @@ int verb_agent(Ctl *ctl, char **arguments);
 /* display.c */
 int verb_display(Ctl *ctl, char **arguments);
 int verb_screenshot(Ctl *ctl, char **arguments);
+int verb_press(Ctl *ctl, char **arguments);

@@ -17,11 +17,15 @@
 
 #define MEMORY_DEFAULT "1G"
 
-/* Defines a document; its domain's object, or NULL. */
+/* Disks that are named by a letter. */
+#define DISKS_MAX 26
+
+/* Defines a document, or, with --transient, runs it; its domain's object, or NULL. */
 static char *define_at(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error) {
-        g_autoptr(GVariant) answer =
-                        ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection",
-                                 "DefineDomain", g_variant_new("(s@a{sv})", xml, ctl_options(NULL, NULL)), NULL, NULL, error);
+        GVariant *options = ctl_options(ctl->transient && ctl->paused ? "paused" : NULL, NULL);
+        g_autoptr(GVariant) answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)),
+                                              "org.virtbus1.Connection", ctl->transient ? "CreateDomain" : "DefineDomain",
+                                              g_variant_new("(s@a{sv})", xml, options), NULL, NULL, error);
         char *path = NULL;
         if (answer)
                 g_variant_get(answer, "(o)", &path);
@@ -35,7 +39,7 @@ static char *define(Ctl *ctl, const char *xml, GError **error) {
         return connection ? define_at(ctl, connection, xml, error) : NULL;
 }
 
-static bool read_document(const char *path, char **text, GError **error) {
+bool ctl_read_file(const char *path, char **text, GError **error) {
         if (strcmp(path, "-") == 0) {
                 g_autoptr(GIOChannel) channel = g_io_channel_unix_new(STDIN_FILENO);
                 g_io_channel_set_encoding(channel, NULL, NULL);
@@ -57,14 +61,14 @@ static int set_autostart(Ctl *ctl, const char *path, bool on) {
 /* What --start and --autostart ask for. */
 static int follow_up(Ctl *ctl, const char *path) {
         int status = ctl->autostart ? set_autostart(ctl, path, true) : EXIT_DONE;
-        return status == EXIT_DONE && ctl->start ? start_at(ctl, path) : status;
+        return status == EXIT_DONE && ctl->start && !ctl->transient ? start_at(ctl, path) : status;
 }
 
 int verb_define(Ctl *ctl, char **arguments) {
         for (char **file = arguments; *file; file++) {
                 g_autofree char *text = NULL, *path = NULL;
                 g_autoptr(GError) error = NULL;
-                if (!read_document(*file, &text, &error) || !(path = define(ctl, text, &error))) {
+                if (!ctl_read_file(*file, &text, &error) || !(path = define(ctl, text, &error))) {
                         g_prefix_error(&error, "%s: ", *file);
                         return ctl_fail(g_steal_pointer(&error));
                 }
@@ -170,29 +174,18 @@ int verb_edit(Ctl *ctl, char **arguments) {
 
 /* Making one without a document */
 
-/* Reads "2G", "512M"; 0 where it is no size. */
-static guint64 read_size(const char *text) {
-        char *end;
-        guint64 value = g_ascii_strtoull(text, &end, 10);
-        static const char units[] = "KMGT";
-        const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
-        if (end == text || (*end && (!unit || (end[1] && strcmp(end + 1, "iB") != 0 && strcmp(end + 1, "B") != 0))))
-                return 0;
-        return unit ? value << 10 * (unit - units + 1) : value;
+const char *ctl_format_of(const char *path) {
+        return g_str_has_suffix(path, ".qcow2") ? "qcow2" : "raw";
 }
 
 static void add_disk(GString *xml, const char *device, const char *value, const char *target, const char *bus) {
         g_auto(GStrv) parts = g_strsplit(value, ",", 2);
         g_autofree char *path = g_canonicalize_filename(parts[0], NULL);
-        bool is_qcow2 = g_str_has_suffix(path, ".qcow2");
         bool is_block = g_str_has_prefix(path, "/dev/");
         g_autofree char *text = g_markup_printf_escaped(
                         "<disk type='%s' device='%s'><driver type='%s'/><source %s='%s'/><target dev='%s' bus='%s'/></disk>",
-                        is_block ? "block" : "file", device,
-                        parts[1]   ? parts[1]
-                        : is_qcow2 ? "qcow2"
-                                   : "raw",
-                        is_block ? "dev" : "file", path, target, bus);
+                        is_block ? "block" : "file", device, parts[1] ? parts[1] : ctl_format_of(path), is_block ? "dev" : "file",
+                        path, target, bus);
         g_string_append(xml, text);
 }
 
@@ -216,11 +209,39 @@ static bool add_network(GString *xml, const char *value) {
         return false;
 }
 
+static int wrong_network(const Ctl *ctl) {
+        fprintf(stderr, "virtbusctl: --network=%s is none of user, none, bridge=NAME, direct=INTERFACE\n", ctl->network);
+        return EXIT_USAGE;
+}
+
+/* KVM where the hypervisor has it: it is asked, as it may be on another machine. */
+static char *choose_type(Ctl *ctl, VirtbusConnection *connection, GError **error) {
+        const char *name = virtbus_connection_get_name(connection), *xml;
+        if (strcmp(name, "qemu") != 0)
+                return g_strdup(name);
+        if (ctl->emulate)
+                return g_strdup("qemu");
+        g_autoptr(GVariant) answer =
+                        ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection",
+                                 "GetDomainCapabilities", g_variant_new("(ssss)", "", "", "q35", ""), NULL, NULL, error);
+        if (!answer)
+                return NULL;
+        g_variant_get(answer, "(&s)", &xml);
+        return g_strdup(strstr(xml, "<domain>kvm</domain>") ? "kvm" : "qemu");
+}
+
+/* An image that is not there is no mistake yet. */
+static void tell_missing(const Ctl *ctl, const char *value) {
+        g_auto(GStrv) parts = g_strsplit(value, ",", 2);
+        if (!ctl->host && !ctl->machine && !g_file_test(parts[0], G_FILE_TEST_EXISTS))
+                fprintf(stderr, "virtbusctl: %s is not there yet; qemu-img(1) makes images\n", parts[0]);
+}
+
 int verb_create(Ctl *ctl, char **arguments) {
         g_autoptr(GString) xml = g_string_new(NULL);
         g_autoptr(GError) error = NULL;
-        guint64 memory = read_size(ctl->memory ? ctl->memory : MEMORY_DEFAULT), cpus = 1;
-        if (memory == 0) {
+        guint64 memory, cpus = 1;
+        if (!ctl_read_size(ctl->memory ? ctl->memory : MEMORY_DEFAULT, &memory) || memory == 0) {
                 fprintf(stderr, "virtbusctl: --memory=%s is no size, such as 512M or 2G\n", ctl->memory);
                 return EXIT_USAGE;
         }
@@ -231,24 +252,29 @@ int verb_create(Ctl *ctl, char **arguments) {
         g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, &error);
         if (!connection)
                 return ctl_fail(g_steal_pointer(&error));
-        bool is_qemu = strcmp(virtbus_connection_get_name(connection), "qemu") == 0;
-        const char *type = !is_qemu                                       ? virtbus_connection_get_name(connection)
-                           : access("/dev/kvm", F_OK) == 0 && !ctl->force ? "kvm"
-                                                                          : "qemu";
+        g_autofree char *type = choose_type(ctl, connection, &error);
+        if (!type)
+                return ctl_fail(g_steal_pointer(&error));
         g_autofree char *head = g_markup_printf_escaped(
                         "<domain type='%s'><name>%s</name><memory unit='b'>%" G_GUINT64_FORMAT "</memory><vcpu>%" G_GUINT64_FORMAT
-                        "</vcpu><os><type machine='q35'>hvm</type></os><features><acpi/><apic/></features>%s<devices>",
-                        type, arguments[0], memory, cpus, "");
+                        "</vcpu><os><type machine='q35'>hvm</type></os><features><acpi/><apic/></features><devices>",
+                        type, arguments[0], memory, cpus);
         g_string_append(xml, head);
-        char target[] = "vda";
-        for (char **disk = ctl->disks; disk && *disk; disk++, target[2]++)
-                add_disk(xml, "disk", *disk, target, "virtio");
-        if (ctl->cdrom)
-                add_disk(xml, "cdrom", ctl->cdrom, "sda", "sata");
-        if (!add_network(xml, ctl->network ? ctl->network : "user")) {
-                fprintf(stderr, "virtbusctl: --network=%s is none of user, none, bridge=NAME, direct=INTERFACE\n", ctl->network);
+        if (ctl->disks && g_strv_length(ctl->disks) > DISKS_MAX) {
+                fprintf(stderr, "virtbusctl: more than %d disks need a document; see define\n", DISKS_MAX);
                 return EXIT_USAGE;
         }
+        char target[] = "vda";
+        for (char **disk = ctl->disks; disk && *disk; disk++, target[2]++) {
+                add_disk(xml, "disk", *disk, target, "virtio");
+                tell_missing(ctl, *disk);
+        }
+        if (ctl->cdrom) {
+                add_disk(xml, "cdrom", ctl->cdrom, "sda", "sata");
+                tell_missing(ctl, ctl->cdrom);
+        }
+        if (!add_network(xml, ctl->network ? ctl->network : "user"))
+                return wrong_network(ctl);
         g_string_append(xml,
                         "<serial type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
                         "<graphics type='vnc'><listen type='none'/></graphics><video><model type='virtio'/></video>"
@@ -295,17 +321,62 @@ int verb_import(Ctl *ctl, char **arguments) {
 
 /* Devices */
 
+/* The first name of a disk, such as vdb, that a domain has not given. */
+static char *free_target(Ctl *ctl, VirtbusDomain *domain, GError **error) {
+        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, error);
+        if (!devices)
+                return NULL;
+        g_autolist(GDBusObject) objects = g_dbus_object_manager_get_objects(devices);
+        for (char letter = 'a'; letter <= 'z'; letter++) {
+                g_autofree char *target = g_strdup_printf("vd%c", letter);
+                bool is_free = true;
+                for (GList *link = objects; link; link = link->next) {
+                        g_autoptr(VirtbusDeviceDisk) disk = virtbus_object_get_device_disk(link->data);
+                        is_free &= !disk || g_strcmp0(virtbus_device_disk_get_target(disk), target) != 0;
+                }
+                if (is_free)
+                        return g_steal_pointer(&target);
+        }
+        g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                    "domain '%s' has 26 disks; say the next one's name in a file", virtbus_domain_get_name(domain));
+        return NULL;
+}
+
+static bool attach(Ctl *ctl, VirtbusDomain *domain, const char *xml, GError **error) {
+        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "AttachDevice",
+                                              g_variant_new("(s@a{sv})", xml, ctl_change_options(ctl, false)), NULL, NULL, error);
+        return answer != NULL;
+}
+
+static bool attach_disk(Ctl *ctl, VirtbusDomain *domain, const char *value, GError **error) {
+        g_autofree char *target = free_target(ctl, domain, error);
+        g_autoptr(GString) xml = g_string_new(NULL);
+        if (!target)
+                return false;
+        add_disk(xml, "disk", value, target, "virtio");
+        return attach(ctl, domain, xml->str, error);
+}
+
 int verb_attach(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
         g_autoptr(GError) error = NULL;
+        g_autoptr(GString) card = g_string_new(NULL);
         g_autofree char *text = NULL;
         if (!domain)
                 return status;
-        if (!read_document(arguments[1], &text, &error))
-                return ctl_fail(g_steal_pointer(&error));
-        return ctl_do(ctl, ctl_path(domain), "org.virtbus1.Domain", "AttachDevice",
-                      g_variant_new("(s@a{sv})", text, ctl_change_options(ctl)));
+        if (!arguments[1] && !ctl->disks && !ctl->network) {
+                fprintf(stderr, "virtbusctl: what is to be attached? A FILE with its element, --disk=PATH or --network=KIND\n");
+                return EXIT_USAGE;
+        }
+        if (ctl->network && !add_network(card, ctl->network))
+                return wrong_network(ctl);
+        bool is_done = !arguments[1] || (ctl_read_file(arguments[1], &text, &error) && attach(ctl, domain, text, &error));
+        for (char **disk = ctl->disks; is_done && disk && *disk; disk++)
+                is_done = attach_disk(ctl, domain, *disk, &error);
+        if (is_done && card->len > 0)
+                is_done = attach(ctl, domain, card->str, &error);
+        return is_done ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
 }
 
 int verb_detach(Ctl *ctl, char **arguments) {
@@ -318,5 +389,5 @@ int verb_detach(Ctl *ctl, char **arguments) {
         if (!device)
                 return ctl_fail(g_steal_pointer(&error));
         return ctl_do(ctl, g_dbus_object_get_object_path(G_DBUS_OBJECT(device)), "org.virtbus1.Device", "Detach",
-                      g_variant_new("(@a{sv})", ctl_change_options(ctl)));
+                      g_variant_new("(@a{sv})", ctl_change_options(ctl, false)));
 }

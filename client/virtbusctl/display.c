@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A guest's displays: shown in a viewer, passed on, photographed. */
+/* A guest's displays: shown in a viewer, passed on, photographed; and its keyboard. */
 
 #include <errno.h>
 #include <gio/gunixinputstream.h>
@@ -271,4 +271,12 @@ int verb_screenshot(Ctl *ctl, char **arguments) {
                                                       : g_file_set_contents_full(arguments[1], data, (gssize) size,
                                                                                  G_FILE_SET_CONTENTS_CONSISTENT, 0666, &error);
         return is_done ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+}
+
+int verb_press(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        return domain ? ctl_do(ctl, ctl_path(domain), "org.virtbus1.Domain", "SendKeys",
+                               g_variant_new("(^as@a{sv})", arguments + 1, ctl_options(NULL, NULL)))
+                      : status;
 }

@@ -19,12 +19,14 @@ typedef struct VerbEntry {
 static const VerbEntry verbs[] = {
         { .description = "Looking" },
         { "list", 0, -1, "[PATTERN...]", "List domains (--active: only those that run)", verb_list },
-        { "status", 1, -1, "DOMAIN...", "How domains are, and their devices", verb_status },
-        { "show", 1, -1, "DOMAIN...", "All properties of domains", verb_show },
+        { "status", 0, -1, "[DOMAIN...]", "How domains are, and their devices, or the service", verb_status },
+        { "show", 1, -1, "DOMAIN...", "Properties of domains (-p: only these; --value)", verb_show },
         { "xml", 1, 1, "DOMAIN", "A domain's document (--config: as it is defined)", verb_xml },
+        { "addresses", 1, 1, "DOMAIN", "The addresses of its network cards", verb_addresses },
         { "stats", 0, -1, "[DOMAIN...]", "What running domains have used", verb_stats },
         { "top", 0, -1, "[DOMAIN...]", "What running domains use, again and again", verb_top },
         { "monitor", 0, 0, "", "Tell what happens, until Ctrl-C", verb_monitor },
+        { "capabilities", 0, 2, "[host|domain|cpus]", "What a hypervisor can do", verb_capabilities },
         { .description = "Running" },
         { "start", 1, -1, "DOMAIN...", "Start domains (--paused; --force: not from a managed save)", verb_start },
         { "shutdown", 1, -1, "DOMAIN...", "Press their power buttons", verb_shutdown },
@@ -33,24 +35,30 @@ static const VerbEntry verbs[] = {
         { "destroy", 1, -1, "DOMAIN...", "Pull their plugs", verb_destroy },
         { "suspend", 1, -1, "DOMAIN...", "Stop their processors", verb_suspend },
         { "resume", 1, -1, "DOMAIN...", "Let their processors go on", verb_resume },
+        { "wakeup", 1, -1, "DOMAIN...", "Wake those whose system sleeps", verb_wakeup },
+        { "nmi", 1, -1, "DOMAIN...", "Interrupt their processors, for a crash dump", verb_nmi },
         { "wait", 1, 2, "DOMAIN [STATE]", "Wait until a domain is in a state, or off (--timeout=SECONDS)", verb_wait },
         { "save", 1, 2, "DOMAIN [FILE]", "Save its state and end it; without FILE, for the next start", verb_save },
         { "restore", 1, 1, "FILE", "Run a saved domain again", verb_restore },
+        { "discard", 1, -1, "DOMAIN...", "Forget what was saved for the next start", verb_discard },
         { "dump", 2, 2, "DOMAIN FILE", "Write its memory into a new file", verb_dump },
         { .description = "Using" },
         { "console", 1, 2, "DOMAIN [DEVICE]", "Use its console (--force: take it from another)", verb_console },
         { "display", 1, 2, "DOMAIN [DEVICE]", "Show its display in a viewer (--list: what there is)", verb_display },
         { "screenshot", 2, 2, "DOMAIN FILE", "What it shows, as a PNG file, - for standard output", verb_screenshot },
-        { "agent", 1, -1, "DOMAIN [ping|info|exec PROGRAM...]", "Ask the agent in the guest", verb_agent },
+        { "press", 2, -1, "DOMAIN KEY...", "Press keys together, such as ctrl alt delete", verb_press },
+        { "agent", 1, -1, "DOMAIN [COMMAND...]", "Ask the agent in the guest: info, exec PROGRAM, ping, ...", verb_agent },
         { .description = "Defining" },
         { "create", 1, 1, "NAME", "Make a domain (--memory, --cpus, --disk, --cdrom, --network, --start)", verb_create },
         { "define", 1, -1, "FILE...", "Define domains from documents, - for standard input", verb_define },
         { "edit", 1, 1, "DOMAIN", "Change a domain's document in an editor", verb_edit },
-        { "undefine", 1, -1, "DOMAIN...", "Forget domains (--nvram: with UEFI variables and managed save)", verb_undefine },
-        { "autostart", 2, 2, "DOMAIN on|off", "Whether it starts with the machine", verb_autostart },
-        { "attach", 2, 2, "DOMAIN FILE", "Attach a device (--live, --config)", verb_attach },
+        { "set", 2, -1, "DOMAIN [DEVICE] NAME=VALUE...", "Change memory, vcpus, media, link, limits and the like", verb_set },
+        { "attach", 1, 2, "DOMAIN [FILE]", "Attach a device (or: --disk, --network)", verb_attach },
         { "detach", 2, 2, "DOMAIN DEVICE", "Detach a device, by alias or a disk's name", verb_detach },
+        { "autostart", 2, 2, "DOMAIN on|off", "Whether it starts with the machine", verb_autostart },
+        { "undefine", 1, -1, "DOMAIN...", "Forget domains (--nvram: with UEFI variables and managed save)", verb_undefine },
         { "import", 0, 1, "[FOLDER]", "Define what libvirt has defined", verb_import },
+        { "translate", 1, 1, "FILE", "A document as QEMU's command line, or back", verb_translate },
 };
 
 /* Options */
@@ -60,7 +68,7 @@ static char *summary(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
                 if (verbs[i].verb) {
                         g_autofree char *usage = g_strdup_printf("%s %s", verbs[i].name, verbs[i].arguments);
-                        g_string_append_printf(text, "  %-30s %s\n", usage, verbs[i].description);
+                        g_string_append_printf(text, "  %-36s %s\n", usage, verbs[i].description);
                 } else
                         g_string_append_printf(text, "\n%s:\n", verbs[i].description);
         return g_string_free(text, FALSE);
@@ -72,21 +80,28 @@ static bool parse(Ctl *ctl, int *argc, char ***argv, gboolean *version, GError *
                 { "connection", 'c', 0, G_OPTION_ARG_STRING, &ctl->connection, "Of this hypervisor, such as qemu", "NAME" },
                 { "list", 0, 0, G_OPTION_ARG_NONE, &ctl->list, "display: list them", NULL },
                 { "stdio", 0, 0, G_OPTION_ARG_NONE, &ctl->stdio, "display: on standard input and output", NULL },
-                { "live", 0, 0, G_OPTION_ARG_NONE, &ctl->live, "Change the running domain", NULL },
-                { "config", 0, 0, G_OPTION_ARG_NONE, &ctl->config, "Change, or show, the definition", NULL },
-                { "force", 'f', 0, G_OPTION_ARG_NONE, &ctl->force, "console: take it; start: boot; create: without KVM", NULL },
+                { "property", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &ctl->properties, "show: only this one; again for more",
+                  "NAME" },
+                { "value", 0, 0, G_OPTION_ARG_NONE, &ctl->value, "show: without the names", NULL },
+                { "live", 0, 0, G_OPTION_ARG_NONE, &ctl->live, "set, attach, detach: change the running domain", NULL },
+                { "config", 0, 0, G_OPTION_ARG_NONE, &ctl->config, "set, attach, detach, xml: the definition", NULL },
+                { "force", 'f', 0, G_OPTION_ARG_NONE, &ctl->force, "console: take it; start: boot; set: take a locked medium",
+                  NULL },
                 { "paused", 0, 0, G_OPTION_ARG_NONE, &ctl->paused, "Leave its processors stopped", NULL },
                 { "start", 0, 0, G_OPTION_ARG_NONE, &ctl->start, "define, create: start it too", NULL },
+                { "transient", 0, 0, G_OPTION_ARG_NONE, &ctl->transient, "define, create: run it, and forget it when it ends",
+                  NULL },
+                { "emulate", 0, 0, G_OPTION_ARG_NONE, &ctl->emulate, "create: without KVM", NULL },
                 { "autostart", 0, 0, G_OPTION_ARG_NONE, &ctl->autostart, "define, create: start it with the machine", NULL },
                 { "nvram", 0, 0, G_OPTION_ARG_NONE, &ctl->nvram, "undefine: with UEFI variables and managed save", NULL },
                 { "compression", 0, 0, G_OPTION_ARG_STRING, &ctl->compression, "save: none, gzip, zstd, xz, lz4", "PROGRAM" },
                 { "memory", 0, 0, G_OPTION_ARG_STRING, &ctl->memory, "create: 1G if it is not given", "SIZE" },
                 { "cpus", 0, 0, G_OPTION_ARG_STRING, &ctl->cpus, "create: processors", "N" },
-                { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ctl->disks, "create: an image or block device; again for more",
-                  "PATH[,FORMAT]" },
+                { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, &ctl->disks,
+                  "create, attach: an image or block device; again for more", "PATH[,FORMAT]" },
                 { "cdrom", 0, 0, G_OPTION_ARG_STRING, &ctl->cdrom, "create: an image to boot from", "PATH" },
-                { "network", 0, 0, G_OPTION_ARG_STRING, &ctl->network, "create: user, none, bridge=NAME, direct=INTERFACE",
-                  "KIND" },
+                { "network", 0, 0, G_OPTION_ARG_STRING, &ctl->network,
+                  "create, attach: user, none, bridge=NAME, direct=INTERFACE", "KIND" },
                 { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &ctl->timeout, "wait: give up after so long", "SECONDS" },
                 { "delay", 'd', 0, G_OPTION_ARG_DOUBLE, &ctl->delay, "top: how often", "SECONDS" },
                 { "iterations", 'n', 0, G_OPTION_ARG_INT, &ctl->iterations, "top: how many times", "N" },
@@ -148,6 +163,7 @@ int main(int argc, char *argv[]) {
                                                                         : ctl_fail(g_steal_pointer(&error));
         ctl_disconnect(&ctl);
         g_strfreev(ctl.disks);
+        g_strfreev(ctl.properties);
         char *texts[] = { ctl.host, ctl.machine, ctl.connection, ctl.compression, ctl.memory, ctl.cpus, ctl.cdrom, ctl.network };
         for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
                 g_free(texts[i]);

@@ -77,17 +77,39 @@ static size_t width_of(const char *text) {
         return (size_t) g_utf8_strlen(text, -1);
 }
 
-/* What others have written is shown, not obeyed: no control character reaches the terminal. */
-static char *printable(const char *text) {
-        char *copy = g_utf8_make_valid(text, -1);
+/* How long the sign of a colour is (ECMA-48's SGR), where the text begins with one. */
+static size_t colour_length(const char *text) {
+        size_t n = g_str_has_prefix(text, "\033[") ? strspn(text + 2, "0123456789;") + 2 : 0;
+        return n > 0 && text[n] == 'm' ? n + 1 : 0;
+}
+
+char *output_printable(const char *text) {
+        g_autofree char *valid = g_utf8_make_valid(text, -1);
+        GString *printable = g_string_sized_new(strlen(valid));
+        for (const char *c = valid; *c;) {
+                gunichar character = g_utf8_get_char(c);
+                size_t colour = colour_length(c);
+                const char *next = colour > 0 ? c + colour : g_utf8_next_char(c);
+                if (colour > 0 || character == '\n' || character == '\t' || !g_unichar_iscntrl(character))
+                        g_string_append_len(printable, c, next - c);
+                else
+                        g_string_append_c(printable, '?');
+                c = next;
+        }
+        return g_string_free(printable, FALSE);
+}
+
+/* The same for one cell, which is of one line. */
+static char *printable_cell(const char *text) {
+        char *copy = output_printable(text);
         for (char *c = copy; *c; c++)
-                if ((unsigned char) *c < 0x20 || *c == 0x7f)
+                if ((unsigned char) *c < 0x20)
                         *c = '?';
         return copy;
 }
 
 static void append_cell(GString *line, const char *raw, size_t width, bool right, bool last, const char *colour) {
-        g_autofree char *text = printable(raw);
+        g_autofree char *text = printable_cell(raw);
         size_t length = width_of(text);
         if (length > width) {
                 g_autofree char *start = g_utf8_substring(text, 0, (glong) width - 1);
@@ -168,7 +190,10 @@ void table_print(Ctl *ctl, Table *table, const char *what) {
                 g_string_append_c(text, '\n');
         }
         if (!ctl->no_legend)
-                g_string_append_printf(text, "\n%u %s%s listed.\n", table->rows->len, what, table->rows->len == 1 ? "" : "s");
+                g_string_append_printf(text, "\n%u %s%s listed.\n", table->rows->len, what,
+                                       table->rows->len == 1         ? ""
+                                       : g_str_has_suffix(what, "s") ? "es"
+                                                                     : "s");
         if (!ctl->json)
                 output_page(ctl, text->str);
 }
@@ -183,7 +208,8 @@ void output_print_json(JsonNode *node) {
         g_autoptr(JsonGenerator) generator = json_generator_new();
         json_generator_set_root(generator, node);
         json_generator_set_pretty(generator, output_is_terminal());
-        g_autofree char *text = json_generator_to_data(generator, NULL);
+        g_autofree char *raw = json_generator_to_data(generator, NULL),
+                        *text = output_is_terminal() ? output_printable(raw) : g_strdup(raw);
         puts(text);
         fflush(stdout);
 }
@@ -192,7 +218,8 @@ JsonNode *output_json_of(GVariant *value) {
         return json_gvariant_serialize(value);
 }
 
-void output_page(const Ctl *ctl, const char *text) {
+void output_page(const Ctl *ctl, const char *raw) {
+        g_autofree char *text = output_is_terminal() ? output_printable(raw) : g_strdup(raw);
         unsigned lines = 0;
         for (const char *c = text; *c; c++)
                 lines += *c == '\n';
@@ -221,4 +248,17 @@ char *output_size(uint64_t bytes) {
                 return g_strdup("-");
         return value < 10 && unit > 0 ? g_strdup_printf("%.1f%c", value, units[unit])
                                       : g_strdup_printf("%.0f%c", value, units[unit]);
+}
+
+bool ctl_read_size(const char *text, guint64 *bytes) {
+        static const char units[] = "KMGT";
+        char *end;
+        guint64 value = g_ascii_strtoull(text, &end, 10);
+        const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
+        unsigned shift = unit ? 10 * (unsigned) (unit - units + 1) : 0;
+        if (!g_ascii_isdigit(*text) || value > G_MAXUINT64 >> shift || (*end && !unit) ||
+            (*end && end[1] && strcmp(end + 1, "iB") != 0 && strcmp(end + 1, "B") != 0))
+                return false;
+        *bytes = value << shift;
+        return true;
 }

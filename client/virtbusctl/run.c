@@ -13,6 +13,9 @@
 
 #include "ctl.h"
 
+#define DOMAIN "org.virtbus1.Domain"
+#define CONNECTION "org.virtbus1.Connection"
+
 /* How wide the bar of a job is, in characters. */
 #define BAR_WIDTH 30
 
@@ -47,6 +50,18 @@ int verb_suspend(Ctl *ctl, char **arguments) {
 
 int verb_resume(Ctl *ctl, char **arguments) {
         return ctl_do_each(ctl, arguments, "Resume", NULL);
+}
+
+int verb_nmi(Ctl *ctl, char **arguments) {
+        return ctl_do_each(ctl, arguments, "InjectNMI", NULL);
+}
+
+int verb_wakeup(Ctl *ctl, char **arguments) {
+        return ctl_do_each(ctl, arguments, "WakeUp", NULL);
+}
+
+int verb_discard(Ctl *ctl, char **arguments) {
+        return ctl_do_each(ctl, arguments, "RemoveManagedSave", NULL);
 }
 
 /* Waiting for a state */
@@ -234,37 +249,65 @@ static char *absolute(const char *path) {
         return g_canonicalize_filename(path, NULL);
 }
 
+/* Saves to standard output, or restores from standard input: FD is the one that is passed on. */
+static GVariant *call_with_fd(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *options, int fd,
+                              GError **error) {
+        g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+        g_autoptr(GVariant) shared = g_variant_ref_sink(options);
+        if (ctl->host) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                            "a state is not passed on from or to another host; run virtbusctl there: ssh %s virtbusctl ...",
+                            ctl->host);
+                return NULL;
+        }
+        if (g_unix_fd_list_append(fds, fd, error) < 0)
+                return NULL;
+        return ctl_call(ctl, path, interface, method, g_variant_new("(h@a{sv})", 0, shared), fds, NULL, error);
+}
+
 int verb_save(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
         g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) answer = NULL;
+        GVariantDict options;
         if (!domain)
                 return status;
-        GVariant *options = ctl_options(ctl->paused ? "paused" : NULL, NULL);
-        if (ctl->compression) {
-                GVariantDict dictionary;
-                g_variant_dict_init(&dictionary, options);
-                g_variant_unref(g_variant_ref_sink(options));
-                g_variant_dict_insert(&dictionary, "compression", "s", ctl->compression);
-                options = g_variant_dict_end(&dictionary);
+        if (g_strcmp0(arguments[1], "-") == 0 && isatty(STDOUT_FILENO)) {
+                fprintf(stderr, "virtbusctl: a state is nothing to look at; lead standard output elsewhere\n");
+                return EXIT_USAGE;
         }
-        g_autofree char *path = arguments[1] ? absolute(arguments[1]) : NULL;
-        g_autoptr(GVariant) answer =
-                        ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", path ? "Save" : "ManagedSave",
-                                 path ? g_variant_new("(s@a{sv})", path, options) : g_variant_new("(@a{sv})", options), NULL,
-                                 NULL, &error);
+        g_variant_dict_init(&options, NULL);
+        if (ctl->paused)
+                g_variant_dict_insert(&options, "paused", "b", TRUE);
+        if (ctl->compression)
+                g_variant_dict_insert(&options, "compression", "s", ctl->compression);
+        GVariant *given = g_variant_dict_end(&options);
+        const char *path = ctl_path(domain), *file = arguments[1];
+        if (!file)
+                answer = ctl_call(ctl, path, DOMAIN, "ManagedSave", g_variant_new("(@a{sv})", given), NULL, NULL, &error);
+        else if (strcmp(file, "-") == 0)
+                answer = call_with_fd(ctl, path, DOMAIN, "SaveToFD", given, STDOUT_FILENO, &error);
+        else {
+                g_autofree char *whole = absolute(file);
+                answer = ctl_call(ctl, path, DOMAIN, "Save", g_variant_new("(s@a{sv})", whole, given), NULL, NULL, &error);
+        }
         return answer ? follow_answer(ctl, answer, 0, "saving") : ctl_fail(g_steal_pointer(&error));
 }
 
 int verb_restore(Ctl *ctl, char **arguments) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *path = absolute(arguments[0]);
+        g_autofree char *file = absolute(arguments[0]);
         g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, &error);
         g_autoptr(GVariant) answer = NULL;
-        if (connection)
-                answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)), "org.virtbus1.Connection",
-                                  "RestoreDomain",
-                                  g_variant_new("(s@a{sv})", path, ctl_options(ctl->paused ? "paused" : NULL, NULL)), NULL, NULL,
+        if (!connection)
+                return ctl_fail(g_steal_pointer(&error));
+        GVariant *options = ctl_options(ctl->paused ? "paused" : NULL, NULL);
+        const char *path = g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection));
+        if (strcmp(arguments[0], "-") == 0)
+                answer = call_with_fd(ctl, path, CONNECTION, "RestoreDomainFromFD", options, STDIN_FILENO, &error);
+        else
+                answer = ctl_call(ctl, path, CONNECTION, "RestoreDomain", g_variant_new("(s@a{sv})", file, options), NULL, NULL,
                                   &error);
         return answer ? follow_answer(ctl, answer, 1, "restoring") : ctl_fail(g_steal_pointer(&error));
 }
@@ -287,7 +330,7 @@ int verb_dump(Ctl *ctl, char **arguments) {
                 return EXIT_FAILED;
         }
         g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&fd, 1); /* which owns it */
-        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "Dump",
+        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), DOMAIN, "Dump",
                                               g_variant_new("(h@a{sv})", 0, ctl_options(NULL, NULL)), fds, NULL, &error);
         status = answer ? follow_answer(ctl, answer, 0, "dumping") : ctl_fail(g_steal_pointer(&error));
         if (status != EXIT_DONE && status != EXIT_INTERRUPTED)

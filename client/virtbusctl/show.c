@@ -117,9 +117,11 @@ int verb_list(Ctl *ctl, char **arguments) {
         g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify) listed_free);
         g_autoptr(GError) error = NULL;
         g_autoptr(GVariant) connections = managed_objects(ctl, "/org/virtbus1", &error);
+        g_autoptr(GString) names = g_string_new(NULL);
         GVariantIter iterator;
         const char *path;
         GVariant *interfaces;
+        bool is_known = !ctl->connection;
         if (!connections)
                 return ctl_fail(g_steal_pointer(&error));
         g_variant_iter_init(&iterator, connections);
@@ -128,10 +130,16 @@ int verb_list(Ctl *ctl, char **arguments) {
                                 g_variant_lookup_value(interfaces, "org.virtbus1.Connection", G_VARIANT_TYPE_VARDICT);
                 const char *name = "";
                 g_variant_unref(interfaces);
-                if (properties && g_variant_lookup(properties, "Name", "&s", &name) &&
-                    (!ctl->connection || strcmp(ctl->connection, name) == 0))
-                        list_connection(ctl, path, name, arguments, rows, &error);
+                if (!properties || !g_variant_lookup(properties, "Name", "&s", &name))
+                        continue;
+                g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
+                if (ctl->connection && strcmp(ctl->connection, name) != 0)
+                        continue;
+                is_known = true;
+                list_connection(ctl, path, name, arguments, rows, &error);
         }
+        if (!error && !is_known)
+                ctl_no_connection(ctl->connection, names->str, &error);
         if (error)
                 return ctl_fail(g_steal_pointer(&error));
         g_ptr_array_sort(rows, compare_listed);
@@ -186,8 +194,16 @@ int verb_show(Ctl *ctl, char **arguments) {
                         g_autofree char *printed = g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
                                                                    ? g_variant_dup_string(value, NULL)
                                                                    : g_variant_print(value, FALSE);
-                        g_string_append_printf(text, "%s=%s\n", key, printed);
+                        if (!ctl->properties || g_strv_contains((const char *const *) ctl->properties, key))
+                                g_string_append_printf(text, "%s%s%s\n", ctl->value ? "" : key, ctl->value ? "" : "=", printed);
                         g_variant_unref(value);
+                }
+                for (char **property = ctl->properties; property && *property; property++) {
+                        g_autoptr(GVariant) there = g_variant_lookup_value(properties, *property, NULL);
+                        if (!there) {
+                                fprintf(stderr, "virtbusctl: a domain has no property '%s'\n", *property);
+                                return EXIT_USAGE;
+                        }
                 }
         }
         if (ctl->json) {
@@ -230,9 +246,64 @@ static void append_devices(Ctl *ctl, VirtbusDomain *domain, GString *text) {
         g_list_free_full(objects, g_object_unref);
 }
 
+/* How many domains of a connection there are, and how many of them run. */
+static void count_domains(Ctl *ctl, VirtbusConnection *connection, unsigned *n, unsigned *n_active) {
+        g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(ctl->client);
+        for (GList *link = domains; link; link = link->next)
+                if (virtbus_client_get_connection_of(ctl->client, link->data) == connection) {
+                        ++*n;
+                        *n_active += virtbus_domain_get_active(link->data);
+                }
+}
+
+/* The service itself: its hypervisors, and what is at work. */
+static int service_status(Ctl *ctl) {
+        VirtbusManager *manager = virtbus_client_get_manager(ctl->client);
+        g_autolist(VirtbusConnection) connections = virtbus_client_get_connections(ctl->client);
+        g_autolist(VirtbusJob) jobs = virtbus_client_get_jobs(ctl->client);
+        g_autoptr(GString) text = g_string_new(NULL);
+        GVariant *drivers = virtbus_manager_get_drivers(manager);
+        const char *name, *state, *reason;
+        GVariantIter iterator;
+        if (ctl->json) {
+                g_autoptr(GError) error = NULL;
+                g_autoptr(GVariant) properties = properties_of(ctl, "/org/virtbus1", "org.virtbus1.Manager", &error);
+                if (!properties)
+                        return ctl_fail(g_steal_pointer(&error));
+                g_autoptr(JsonNode) node = output_json_of(properties);
+                output_print_json(node);
+                return EXIT_DONE;
+        }
+        g_string_append_printf(text, "● virtbusd %s\n", virtbus_manager_get_version(manager));
+        g_variant_iter_init(&iterator, drivers);
+        while (g_variant_iter_next(&iterator, "(&s&s&s&s)", &name, NULL, &state, &reason)) {
+                g_string_append_printf(text, "%11s: %s%s%s", name, state, *reason ? ", " : "", reason);
+                for (GList *link = connections; link; link = link->next)
+                        if (g_strcmp0(virtbus_connection_get_name(link->data), name) == 0) {
+                                unsigned n = 0, n_active = 0;
+                                count_domains(ctl, link->data, &n, &n_active);
+                                g_string_append_printf(text, ", %s, version %s; %u domain%s, %u active",
+                                                       virtbus_connection_get_uri(link->data),
+                                                       virtbus_connection_get_driver_version(link->data), n, n == 1 ? "" : "s",
+                                                       n_active);
+                        }
+                g_string_append_c(text, '\n');
+        }
+        for (GList *link = jobs; link; link = link->next) {
+                g_autoptr(VirtbusDomain) domain = virtbus_client_get_domain_at(ctl->client, virtbus_job_get_object(link->data));
+                g_string_append_printf(text, "%11s: %s of %s, %.0f%%\n", "Job", virtbus_job_get_operation(link->data),
+                                       domain ? virtbus_domain_get_name(domain) : virtbus_job_get_object(link->data),
+                                       virtbus_job_get_progress(link->data) * 100);
+        }
+        output_page(ctl, text->str);
+        return EXIT_DONE;
+}
+
 int verb_status(Ctl *ctl, char **arguments) {
         g_autoptr(GString) text = g_string_new(NULL);
         int status = EXIT_DONE;
+        if (!*arguments)
+                return service_status(ctl);
         for (char **name = arguments; *name; name++) {
                 g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *name, &status);
                 if (!domain)
@@ -289,4 +360,105 @@ int verb_xml(Ctl *ctl, char **arguments) {
         g_variant_get(answer, "(&s)", &text);
         output_page(ctl, text);
         return EXIT_DONE;
+}
+
+/* Who is asked for a card's addresses. */
+static const char *const address_sources[] = { "agent", "lease", "arp" };
+
+/* Adds the addresses of a card, as the first source that knows some tells them. */
+static void add_addresses(Ctl *ctl, Table *table, VirtbusObject *object, VirtbusDeviceNetworkInterface *card) {
+        g_autoptr(VirtbusDevice) device = virtbus_object_get_device(object);
+        for (size_t i = 0; i < G_N_ELEMENTS(address_sources); i++) {
+                g_autoptr(GVariant) answer = ctl_call(ctl, g_dbus_object_get_object_path(G_DBUS_OBJECT(object)),
+                                                      "org.virtbus1.Device.NetworkInterface", "GetAddresses",
+                                                      g_variant_new("(s@a{sv})", address_sources[i], ctl_options(NULL, NULL)),
+                                                      NULL, NULL, NULL);
+                g_autoptr(GVariant) addresses = answer ? g_variant_get_child_value(answer, 0) : NULL;
+                GVariantIter iterator;
+                const char *address;
+                guint32 prefix;
+                if (!addresses || g_variant_n_children(addresses) == 0)
+                        continue;
+                g_variant_iter_init(&iterator, addresses);
+                while (g_variant_iter_next(&iterator, "(&su)", &address, &prefix)) {
+                        char **cells = g_new0(char *, 5);
+                        cells[0] = g_strdup(virtbus_device_get_alias(device));
+                        cells[1] = g_strdup(virtbus_device_network_interface_get_mac(card));
+                        cells[2] = prefix > 0 ? g_strdup_printf("%s/%u", address, prefix) : g_strdup(address);
+                        cells[3] = g_strdup(address_sources[i]);
+                        table_add(table, cells);
+                }
+                return;
+        }
+}
+
+int verb_addresses(Ctl *ctl, char **arguments) {
+        static const char *const headings[] = { "DEVICE", "MAC", "ADDRESS", "SOURCE", NULL };
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        g_autoptr(GError) error = NULL;
+        if (!domain)
+                return status;
+        if (!virtbus_domain_get_active(domain)) {
+                fprintf(stderr, "virtbusctl: domain '%s' is %s: it has no addresses\n", virtbus_domain_get_name(domain),
+                        virtbus_domain_get_state(domain));
+                return EXIT_FAILED;
+        }
+        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, &error);
+        if (!devices)
+                return ctl_fail(g_steal_pointer(&error));
+        g_autoptr(Table) table = table_new(headings);
+        g_autolist(GDBusObject) objects = g_dbus_object_manager_get_objects(devices);
+        for (GList *link = objects; link; link = link->next) {
+                g_autoptr(VirtbusDeviceNetworkInterface) card = virtbus_object_get_device_network_interface(link->data);
+                if (card)
+                        add_addresses(ctl, table, link->data, card);
+        }
+        table_print(ctl, table, "address");
+        return EXIT_DONE;
+}
+
+/* What a call of the connection answers: a text, or texts, a line each. */
+static int show_answer(Ctl *ctl, const char *method, GVariant *arguments) {
+        g_autoptr(GVariant) given = arguments ? g_variant_ref_sink(arguments) : NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, &error);
+        g_autoptr(GVariant) answer = connection ? ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)),
+                                                           "org.virtbus1.Connection", method, given, NULL, NULL, &error)
+                                                : NULL;
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        g_autoptr(GVariant) value = g_variant_get_child_value(answer, 0);
+        g_autofree char *text = NULL;
+        if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING_ARRAY)) {
+                g_autofree const char **lines = g_variant_get_strv(value, NULL);
+                text = g_strjoinv("\n", (char **) lines);
+        } else
+                text = g_variant_dup_string(value, NULL);
+        g_autofree char *line = g_str_has_suffix(text, "\n") ? g_strdup(text) : g_strconcat(text, "\n", NULL);
+        output_page(ctl, line);
+        return EXIT_DONE;
+}
+
+int verb_capabilities(Ctl *ctl, char **arguments) {
+        const char *what = arguments[0] ? arguments[0] : "host";
+        if (strcmp(what, "host") == 0)
+                return show_answer(ctl, "GetCapabilities", NULL);
+        if (strcmp(what, "domain") == 0)
+                return show_answer(ctl, "GetDomainCapabilities",
+                                   g_variant_new("(ssss)", "", "", arguments[1] ? arguments[1] : "", ""));
+        if (strcmp(what, "cpus") == 0)
+                return show_answer(ctl, "GetCPUModels", g_variant_new("(s)", arguments[1] ? arguments[1] : ""));
+        fprintf(stderr, "virtbusctl: capabilities are told of host, domain [MACHINE], cpus [ARCHITECTURE]\n");
+        return EXIT_USAGE;
+}
+
+int verb_translate(Ctl *ctl, char **arguments) {
+        g_autofree char *text = NULL;
+        g_autoptr(GError) error = NULL;
+        if (!ctl_read_file(arguments[0], &text, &error))
+                return ctl_fail(g_steal_pointer(&error));
+        bool is_document = *g_strchug(text) == '<';
+        return show_answer(ctl, is_document ? "DomainXMLToNative" : "DomainXMLFromNative",
+                           g_variant_new("(ss)", "qemu-argv", text));
 }

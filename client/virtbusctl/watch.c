@@ -33,8 +33,11 @@ static void tell(const Ctl *ctl, const char *what, const char *name, const char 
                 json_node_init_object(node, object);
                 g_autofree char *text = json_to_string(node, FALSE);
                 puts(text);
-        } else
-                printf("%s %-10s %s%s%s\n", time, what, name, *details ? ": " : "", details);
+        } else {
+                g_autofree char *line = g_strdup_printf("%s %-10s %s%s%s", time, what, name, *details ? ": " : "", details),
+                                *printable = output_printable(line);
+                puts(printable);
+        }
         fflush(stdout);
 }
 

@@ -17,8 +17,8 @@ _virtbusctl() {
         COMPREPLY=($(compgen -W "$(sed -nE 's/^  ([a-z]+) .*/\1/p' <<< "$help")" -- "$current"))
     else
         case $verb in
-        define | restore | import) COMPREPLY=($(compgen -f -- "$current")) ;;
-        create | monitor) ;;
+        define | restore | import | translate) COMPREPLY=($(compgen -f -- "$current")) ;;
+        create | monitor | capabilities) ;;
         *)
             local IFS=$'\n'
             COMPREPLY=($(compgen -W "$(virtbusctl "${places[@]}" --no-ask-password --no-legend list 2> /dev/null | cut -d ' ' -f 1)" -- "$current"))

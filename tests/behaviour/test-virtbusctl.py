@@ -79,7 +79,7 @@ class Terminal:
 def domains_are_made_without_a_document():
     disk = os.path.join(WORK, "it's.qcow2")
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"], check=True)
-    ctl("create", "made", "--memory=256M", "--cpus=2", f"--disk={disk}", "--network=none", "--force", "--autostart")
+    ctl("create", "made", "--memory=256M", "--cpus=2", f"--disk={disk}", "--network=none", "--emulate", "--autostart")
     text = ctl("xml", "made")
     contains(text, "it's.qcow2", 'type="qcow2"', ">2</vcpu>", "268435456")
     ctl("-c", "test", "create", "tiny", "--memory=64M", "--start")
@@ -87,7 +87,19 @@ def domains_are_made_without_a_document():
     for arguments, part in ((["--memory=much"], "512M"), (["--cpus=0"], "512"), (["--network=frob"], "bridge=NAME")):
         contains(ctl("create", "bad", *arguments, status=2), part)
     contains(ctl("create", "made", status=1), "made")
-    contains(ctl("-c", "hyperbole", "create", "x", status=1), "hyperbole", "there are: ")
+    for verb in ("create", "list"):
+        contains(ctl("-c", "hyperbole", verb, *(["x"] if verb == "create" else []), status=1), "'hyperbole'; there are: ", "qemu")
+    contains(ctl("create", "later", "--disk=not-made.img", "--memory=64M"), "not-made.img is not there yet")
+    kind = re.search("<domain>(.+)</domain>", ctl("capabilities", "domain", "q35")).group(1)
+    contains(ctl("xml", "later"), f'<domain type="{kind}">')
+    ctl("undefine", "later")
+    contains(ctl("create", "many", *["--disk=x"] * 27, status=2), "26")
+    ctl("-c", "test", "create", "brief", "--memory=64M", "--transient", "--paused")
+    contains(ctl("show", "brief", "-p", "State", "-p", "Persistent"), "State=paused\n", "Persistent=false\n")
+    assert ctl("show", "brief", "-p", "State", "--value") == "paused\n"
+    contains(ctl("show", "brief", "-p", "Mood", status=2), "Mood")
+    ctl("destroy", "brief")
+    contains(ctl("show", "brief", status=4), "brief")
 
 
 def what_there_is_is_shown():
@@ -98,6 +110,8 @@ def what_there_is_is_shown():
     assert ctl("-c", "qemu", "list", "--no-legend").split()[0] == "made"
     contains(ctl("status", "made", status=3), "○ made", "starts with the machine", "vda", "2 of 2")
     contains(ctl("status", "tiny"), "● tiny", "running (booted) since")
+    contains(ctl("status"), "● virtbusd 0.1", "test: attached, test:///system, version 0.1; 1 domain, 1 active")
+    assert {row[0] for row in json.loads(ctl("status", "--json"))["Drivers"]} == {"qemu", "test"}
     contains(ctl("show", "tiny"), "State=running\n", "Memory=67108864\n")
     assert json.loads(ctl("show", "--json", "tiny", "made"))[1]["VCPUs"] == 2
     uuid = bus.get(test.define(test.document("other")), "Domain", "UUID")
@@ -315,6 +329,83 @@ def devices_come_and_go():
     assert "vda" not in ctl("status", "made", status=3)
 
 
+def what_domains_have_is_set():
+    ctl("set", "tiny", "memory=32M", "vcpus=1")
+    contains(ctl("show", "tiny"), "Memory=33554432\n")
+    with open(f"{WORK}/cd.iso", "wb") as file:
+        file.truncate(1 << 20)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{WORK}/small.qcow2", "8M"], check=True)
+    ctl("create", "many", "--emulate", "--memory=64M", f"--disk={WORK}/small.qcow2", f"--cdrom={WORK}/cd.iso")
+    ctl("set", "many", "vcpu_cpus.0=0", "emulator_cpus=0", "iothread.1=on", "iothread_cpus.1=0", "cpu_shares=200", "memory_hard_limit=1G")
+    contains(ctl("xml", "many"), '<vcpupin vcpu="0" cpuset="0"/>', '<emulatorpin cpuset="0"/>', "<iothreads>1<", '<iothreadpin iothread="1" cpuset="0"/>',
+             "<shares>200</shares>", ">1073741824</hard_limit>")
+    ctl("set", "many", "iothread.1=off", "cpu_shares=off")
+    assert "iothreadpin" not in ctl("xml", "many") and "shares" not in ctl("xml", "many")
+    ctl("set", "many", "vda", "total_bytes_sec=10M", "total_iops_sec=500")
+    contains(ctl("xml", "many"), "<total_bytes_sec>10485760</total_bytes_sec>", "<total_iops_sec>500</total_iops_sec>")
+    ctl("set", "many", "net0", "link=off")
+    contains(ctl("xml", "many"), '<link state="down"/>')
+    ctl("start", "many")
+    ctl("set", "many", "vda", "size=16M")
+    assert json.loads(subprocess.run(["qemu-img", "info", "-U", "--output=json", f"{WORK}/small.qcow2"], capture_output=True, check=True).stdout)["virtual-size"] == 16 << 20
+    ctl("set", "many", "sda", "media=", "--force")
+    assert "cd.iso" not in ctl("status", "many")
+    ctl("set", "many", "sda", f"media={WORK}/cd.iso,raw")
+    contains(ctl("status", "many"), "cd.iso")
+    for arguments, status, part in ((["memory=much"], 2, "512M"), (["memory=32M", "nonsense"], 2, "NAME=VALUE"), (["vcpu_cpus=0"], 2, "NAME.NUMBER"),
+                                    (["emulator_cpus.1=0"], 2, "only one"), (["vcpus=-1"], 2, "no number"), (["frob=1"], 1, "'frob' is no limit; see SetLimits"),
+                                    (["vda", "link=off"], 1, "'link' is no limit; see SetIOLimits"), (["net0", "link=up"], 2, "neither on nor off"),
+                                    (["vda"], 2, "NAME=VALUE"), (["vdz", "size=1"], 1, "vdz"), (["serial0", "frob=1"], 2, "frob"), (["=1"], 2, "NAME=VALUE"),
+                                    (["vda", "size=1"], 1, "512"), (["memory=99G"], 1, "MaxMemory")):
+        contains(ctl("set", "many", *arguments, status=status), part)
+    contains(ctl("addresses", "tiny"), "net0", "192.0.2.1", "1 address listed")
+    contains(ctl("addresses", "many"), "0 addresses listed")
+    ctl("press", "many", "ctrl", "alt", "delete")
+    contains(ctl("press", "many", "warp", status=1), "warp")
+    ctl("nmi", "many")
+    contains(ctl("wakeup", "many", status=1), "running")
+    # A device without a document.
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", f"{WORK}/more.img", "1M"], check=True)
+    ctl("attach", "many", f"--disk={WORK}/more.img", "--network=user")
+    contains(ctl("status", "many"), f"vdb {WORK}/more.img", "net1 (user")
+    contains(ctl("attach", "many", status=2), "--disk=PATH")
+    contains(ctl("attach", "many", "--network=frob", status=2), "bridge=NAME")
+    contains(ctl("attach", "many", "--disk=/no/such", status=1), "/no/such")
+    # A state that is passed on, and one that is thrown away.
+    state = subprocess.run([CTL, "save", "many", "-"], capture_output=True, check=True).stdout
+    assert len(state) > 10000
+    result = subprocess.run([CTL, "restore", "-"], input=state, capture_output=True, check=False)
+    assert result.returncode == 0, result
+    assert json.loads(ctl("list", "--json", "many"))[0]["state"] == "running"
+    terminal = Terminal("save", "many", "-")
+    assert terminal.end() == 2, terminal.said
+    ctl("save", "many")
+    contains(ctl("status", "many", status=3), "has a managed save")
+    ctl("discard", "many")
+    assert "managed save" not in ctl("status", "many", status=3)
+    contains(ctl("discard", "many", status=1), "many")
+    contains(ctl("capabilities"), "<capabilities>", "x86_64")
+    contains(ctl("capabilities", "domain", "q35"), "<domainCapabilities>", "q35")
+    assert "qemu64" in ctl("capabilities", "cpus").split("\n")
+    contains(ctl("capabilities", "frob", status=2), "cpus")
+    contains(ctl("capabilities", "cpus", "z80", status=1), "z80")
+    line = ctl("translate", "-", text=ctl("xml", "many"))
+    contains(line, "qemu-system-x86_64", "guest=many")
+    contains(ctl("translate", "-", text="qemu-system-x86_64 -name back -m 64 -machine q35"), "<name>back</name>")
+    contains(ctl("translate", "-", text="<domain/>", status=1), "domain")
+    ctl("undefine", "many")
+
+
+def what_others_have_written_is_shown_and_not_obeyed():
+    document = test.document("painted", more="<title>A \x9b31m B</title>")
+    test.define(document)
+    terminal = Terminal("status", "painted")
+    terminal.end()
+    assert "\x9b" not in terminal.said and "A ?31m B" in terminal.said, terminal.said
+    contains(ctl("status", "painted", status=3), "A \x9b31m B")  # a script gets what is there
+    ctl("undefine", "painted")
+
+
 def libvirts_definitions_are_imported():
     folder = os.path.join(WORK, "libvirt")
     os.makedirs(f"{folder}/autostart")
@@ -475,5 +566,6 @@ def a_guests_agent_is_asked():
 
 run([domains_are_made_without_a_document, what_there_is_is_shown, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_display_is_shown_in_a_viewer,
-     jobs_show_how_they_get_on, devices_come_and_go, libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,
+     jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
+     libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, another_host_is_reached_by_ssh, a_guests_agent_is_asked])
