@@ -17,6 +17,9 @@
 
 #define MEMORY_DEFAULT "1G"
 
+/* The ports of a new machine: what it has from the start takes six of them, what is attached while it runs the others. */
+#define ROOT_PORTS 14
+
 /* Disks that are named by a letter. */
 #define DISKS_MAX 26
 
@@ -278,7 +281,11 @@ int verb_create(Ctl *ctl, char **arguments) {
         g_string_append(xml,
                         "<serial type='pty'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
                         "<graphics type='vnc'><listen type='none'/></graphics><video><model type='virtio'/></video>"
-                        "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng></devices></domain>");
+                        "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>");
+        g_string_append(xml, "<controller type='pci' model='pcie-root'/>");
+        for (int i = 0; i < ROOT_PORTS; i++)
+                g_string_append(xml, "<controller type='pci' model='pcie-root-port'/>");
+        g_string_append(xml, "</devices></domain>");
         g_autofree char *path = define(ctl, xml->str, &error);
         return path ? follow_up(ctl, path) : ctl_fail(g_steal_pointer(&error));
 }
