@@ -24,6 +24,13 @@
 static const char *const legacy[] = { "cpu", "memory", "blkio", "cpuset", NULL };
 static const char *const unified[] = { "", NULL };
 
+const CgroupLimit cgroup_limits[CGROUP_LIMITS] = {
+        { "cputune/shares", false, "cpu.weight", "cpu", "cpu.shares", "100", "1024", "CPUWeight", "CPUShares" },
+        { "blkiotune/weight", false, "io.weight", "blkio", "blkio.bfq.weight", "100", "100", "IOWeight", "BlockIOWeight" },
+        { "memtune/hard_limit", true, "memory.max", "memory", "memory.limit_in_bytes", "max", "-1", "MemoryMax", "MemoryLimit" },
+        { "memtune/soft_limit", true, "memory.high", "memory", "memory.soft_limit_in_bytes", "max", "-1", "MemoryHigh", NULL },
+};
+
 bool cgroup_is_unified(void) {
         struct statfs info;
         return statfs(MOUNT, &info) == 0 && (unsigned long) info.f_type == CGROUP2_MAGIC;
@@ -41,6 +48,12 @@ bool cgroup_read_limit(xmlNode *root, const char *path, bool is_size, uint64_t *
                 return false;
         *value *= factor;
         return true;
+}
+
+bool cgroup_read_quota(xmlNode *root, uint64_t *quota, uint64_t *period) {
+        if (!cgroup_read_limit(root, "cputune/global_period", false, period) || *period == 0)
+                *period = CGROUP_PERIOD_DEFAULT;
+        return cgroup_read_limit(root, "cputune/global_quota", false, quota) && *quota > 0 && *quota <= INT64_MAX;
 }
 
 bool cgroup_read_swap_limit(xmlNode *root, bool is_unified, uint64_t *value) {
@@ -72,19 +85,6 @@ static bool fail(GError **error, const char *directory, const char *name, const 
 
 /* Groups of guests */
 
-/* What a document says, and the file that says it to the kernel. */
-static const struct {
-        const char *path;
-        bool is_size;
-        const char *unified, *hierarchy, *legacy;
-        const char *none_unified, *none_legacy;
-} limits[] = {
-        { "cputune/shares", false, "cpu.weight", "cpu", "cpu.shares", "100", "1024" },
-        { "memtune/hard_limit", true, "memory.max", "memory", "memory.limit_in_bytes", "max", "-1" },
-        { "memtune/soft_limit", true, "memory.high", "memory", "memory.soft_limit_in_bytes", "max", "-1" },
-        { "blkiotune/weight", false, "io.weight", "blkio", "blkio.bfq.weight", "100", "100" },
-};
-
 static char *group_of(const char *hierarchy, const char *name) {
         return g_build_filename(MOUNT, hierarchy, name, NULL);
 }
@@ -107,14 +107,15 @@ static bool set_quota(const char *directory, bool is_unified, int64_t quota, uin
 
 static bool set_limits(const char *name, xmlNode *root, GError **error) {
         bool is_unified = cgroup_is_unified();
-        uint64_t value, period = CGROUP_PERIOD_DEFAULT;
-        for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
-                g_autofree char *directory = group_of(is_unified ? "" : limits[i].hierarchy, name),
-                                *text = cgroup_read_limit(root, limits[i].path, limits[i].is_size, &value)
+        uint64_t value, period;
+        for (size_t i = 0; i < CGROUP_LIMITS; i++) {
+                const CgroupLimit *limit = cgroup_limits + i;
+                g_autofree char *directory = group_of(is_unified ? "" : limit->hierarchy, name),
+                                *text = cgroup_read_limit(root, limit->path, limit->is_size, &value)
                                                         ? g_strdup_printf("%" PRIu64, value)
                                                         : NULL;
-                if (!set_limit(directory, is_unified ? limits[i].unified : limits[i].legacy, text,
-                               is_unified ? limits[i].none_unified : limits[i].none_legacy, error))
+                if (!set_limit(directory, is_unified ? limit->unified_file : limit->legacy_file, text,
+                               is_unified ? limit->none_unified : limit->none_legacy, error))
                         return false;
         }
         g_autofree char *memory = group_of(is_unified ? "" : "memory", name), *cpu = group_of(is_unified ? "" : "cpu", name),
@@ -124,10 +125,7 @@ static bool set_limits(const char *name, xmlNode *root, GError **error) {
         if (!set_limit(memory, is_unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes", swap, is_unified ? "max" : "-1",
                        error))
                 return false;
-        cgroup_read_limit(root, "cputune/global_period", false, &period);
-        value = 0;
-        cgroup_read_limit(root, "cputune/global_quota", false, &value);
-        if (!set_quota(cpu, is_unified, (int64_t) MIN(value, INT64_MAX), period, error))
+        if (!set_quota(cpu, is_unified, cgroup_read_quota(root, &value, &period) ? (int64_t) value : 0, period, error))
                 return false;
         if (nodes && !is_unified)
                 write_file(cpuset, "cpuset.memory_migrate", "1");

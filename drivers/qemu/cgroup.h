@@ -12,8 +12,25 @@
 /* Whether version 2 is in use. */
 bool cgroup_is_unified(void);
 
+/* A limit as the document says it, as the kernel's file in each version (in a hierarchy of version 1) with what is no limit there, and
+ * as systemd's property of a unit in each version, of which there may be none. */
+typedef struct CgroupLimit {
+        const char *path;
+        bool is_size;
+        const char *unified_file, *hierarchy, *legacy_file;
+        const char *none_unified, *none_legacy;
+        const char *unified_property, *legacy_property;
+} CgroupLimit;
+
+#define CGROUP_LIMITS 4
+
+extern const CgroupLimit cgroup_limits[CGROUP_LIMITS];
+
 /* A limit of the document as a number, with its unit if it is a size; false where it is not there. */
 bool cgroup_read_limit(xmlNode *root, const char *path, bool is_size, uint64_t *value);
+
+/* The processor time that all of the guest may use, in each period, in microseconds; false where that is not limited. */
+bool cgroup_read_quota(xmlNode *root, uint64_t *quota, uint64_t *period);
 
 /* The limit of swap: of swap alone where IS_UNIFIED, else of memory and swap together, as the document has it. */
 bool cgroup_read_swap_limit(xmlNode *root, bool is_unified, uint64_t *value);

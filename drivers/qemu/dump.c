@@ -4,9 +4,6 @@
 
 #include "guest.h"
 
-/* How often QEMU is asked how far a dump is: it does not tell by itself. */
-#define DUMP_POLL 250000
-
 void dump_completed(Guest *guest, JsonObject *arguments) {
         Operation *operation = guest->domain->operation;
         JsonObject *result = json_member(arguments, "result");
@@ -14,7 +11,7 @@ void dump_completed(Guest *guest, JsonObject *arguments) {
         g_autoptr(GError) error = NULL;
         if (!operation || operation->kind != OPERATION_DUMP)
                 return;
-        guest->dump_poll = sd_event_source_disable_unref(guest->dump_poll);
+        progress_end(guest);
         if (failure || g_strcmp0(json_string(result, "status"), "completed") != 0)
                 domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the dump failed: %.512s",
                             failure ? failure : "no reason given");
@@ -30,13 +27,6 @@ static void on_dump_progress(void *data, JsonObject *answer, const GError *error
                              (uint64_t) json_int(result, "total", 0));
 }
 
-static int on_dump_poll(sd_event_source *source, uint64_t usec, void *data) {
-        Guest *guest = data;
-        monitor_command(guest->monitor, "query-dump", NULL, -1, on_dump_progress, guest);
-        sd_event_source_set_time(source, usec + DUMP_POLL);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
 static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         Operation *operation = guest->domain->operation;
@@ -44,8 +34,7 @@ static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
         if (error && operation && operation->kind == OPERATION_DUMP)
                 operation_finish(operation, error);
         else if (!error)
-                sd_event_add_time_relative(guest->domain->connection->event, &guest->dump_poll, CLOCK_MONOTONIC, DUMP_POLL, 0,
-                                           on_dump_poll, guest);
+                progress_follow(guest, "query-dump", on_dump_progress);
 }
 
 void dump(Operation *operation) {

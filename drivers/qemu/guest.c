@@ -118,7 +118,7 @@ static void guest_free(Guest *guest) {
         g_clear_pointer(&guest->monitor, monitor_free);
         g_clear_pointer(&guest->process, process_free);
         sd_event_source_disable_unref(guest->timeout);
-        sd_event_source_disable_unref(guest->dump_poll);
+        progress_end(guest);
         hotplug_free(guest);
         scope_forget(guest);
         threads_forget(guest);

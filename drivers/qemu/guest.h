@@ -62,12 +62,14 @@ struct Guest {
         char *agent_alias;     /* of that channel */
         int agent_timeout;     /* REATTACH: as it was set */
         DomainReason pause_reason;
-        bool asks;                  /* what its QEMU can do: the answer will be kept with it */
-        bool is_alien;              /* REATTACH: nothing is known of its QEMU; it is left alone */
-        sd_event_source *dump_poll; /* of a dump, or a save */
-        GHashTable *scripts;        /* Script: that run */
-        GHashTable *cleanups;       /* struct Cleanup: of devices that have left */
-        struct Plugging *plugging;  /* of the operation at work */
+        bool asks;                 /* what its QEMU can do: the answer will be kept with it */
+        bool is_alien;             /* REATTACH: nothing is known of its QEMU; it is left alone */
+        sd_event_source *progress; /* of a dump, or a save: progress.c */
+        const char *progress_command;
+        MonitorDone progress_read;
+        GHashTable *scripts;       /* Script: that run */
+        GHashTable *cleanups;      /* struct Cleanup: of devices that have left */
+        struct Plugging *plugging; /* of the operation at work */
         sd_event_source *detach_timeout;
         struct ScopeCall *scope_call; /* that waits for systemd */
         struct Limiting *limiting;    /* that waits for a worker */
@@ -169,6 +171,10 @@ struct Script *guest_script_new(Guest *guest);
 /* collect.c: what a guest uses, and which addresses it has. */
 void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
 void collect_statistics(Domain *domain);
+
+/* progress.c: asks QEMU by a command, again and again, how far it is; READ is given each answer, and the guest. */
+void progress_follow(Guest *guest, const char *command, MonitorDone read);
+void progress_end(Guest *guest);
 
 /* dump.c: a guest's memory as a file. */
 void dump(Operation *operation);

@@ -11,9 +11,6 @@
 #include "save.h"
 #include "script.h"
 
-/* How often QEMU is asked how far a save is, in microseconds. */
-#define SAVE_POLL 250000
-
 /* No bound: the disk is one. QEMU's own would be for a network. */
 #define BANDWIDTH G_MAXINT64
 
@@ -81,7 +78,7 @@ static void on_going_on(void *data, JsonObject *answer, const GError *error) {
 static void go_on(Guest *guest, const GError *error, bool written) {
         Continuing *continuing = g_new0(Continuing, 1);
         *continuing = (Continuing){ .guest = guest, .error = g_error_copy(error), .written = written };
-        guest->dump_poll = sd_event_source_disable_unref(guest->dump_poll);
+        progress_end(guest);
         if (guest->domain->resumes)
                 monitor_command(guest->monitor, "cont", NULL, -1, on_going_on, continuing);
         else
@@ -104,20 +101,12 @@ static void on_progress(void *data, JsonObject *answer, const GError *error) {
         job_progress(operation->job, (uint64_t) CLAMP(total - left, 0, total), (uint64_t) total);
 }
 
-static int on_poll(sd_event_source *source, uint64_t usec, void *data) {
-        Guest *guest = data;
-        monitor_command(guest->monitor, "query-migrate", NULL, -1, on_progress, guest);
-        sd_event_source_set_time(source, usec + SAVE_POLL);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
 static void on_begun(void *data, const GError *error) {
         Guest *guest = data;
         if (error)
                 go_on(guest, error, true);
         else if (saving_of(guest))
-                sd_event_add_time_relative(guest->domain->connection->event, &guest->dump_poll, CLOCK_MONOTONIC, SAVE_POLL, 0,
-                                           on_poll, guest);
+                progress_follow(guest, "query-migrate", on_progress);
 }
 
 void migration_save(Operation *operation) {
@@ -181,7 +170,7 @@ void migration_on_event(Guest *guest, JsonObject *arguments) {
                 if (completed)
                         guest_loaded(guest, NULL); /* where it fails, QEMU ends, and has said why in its log */
         } else if (operation && completed) {
-                guest->dump_poll = sd_event_source_disable_unref(guest->dump_poll);
+                progress_end(guest);
                 saving_written(operation, NULL);
         } else if (operation && g_strcmp0(status, "failed") == 0)
                 monitor_command(guest->monitor, "query-migrate", NULL, -1, on_failure_known, guest);

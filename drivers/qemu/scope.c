@@ -36,14 +36,14 @@ static void scope_call_free(struct ScopeCall *call) {
 }
 
 bool scope_has_limits(xmlDoc *document) {
-        static const char *const paths[] = { "cputune/shares",     "cputune/global_quota",    "memtune/hard_limit",
-                                             "memtune/soft_limit", "memtune/swap_hard_limit", "blkiotune/weight" };
-        uint64_t value;
-        for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
-                if (cgroup_read_limit(xmlDocGetRootElement(document), paths[i], false, &value))
+        xmlNode *root = xmlDocGetRootElement(document);
+        uint64_t value, period;
+        for (size_t i = 0; i < CGROUP_LIMITS; i++)
+                if (cgroup_read_limit(root, cgroup_limits[i].path, cgroup_limits[i].is_size, &value))
                         return true;
-        return threads_have_quotas(document) ||
-               xml_attribute_is(xml_find(xmlDocGetRootElement(document), "numatune/memory"), "mode", "restrictive");
+        if (cgroup_read_quota(root, &value, &period) || cgroup_read_swap_limit(root, false, &value))
+                return true;
+        return threads_have_quotas(document) || xml_attribute_is(xml_find(root, "numatune/memory"), "mode", "restrictive");
 }
 
 static int append_limit(sd_bus_message *message, const char *name, uint64_t value) {
@@ -78,27 +78,17 @@ static int append_nodes(sd_bus_message *message, xmlNode *root) {
 /* What the document asks for as properties of a unit. systemd writes them into whichever kind of control group it has. ALL: what
  * is not asked for is not limited any more. */
 static int append_limits(sd_bus_message *message, xmlNode *root, bool all) {
-        static const struct {
-                const char *path, *unified, *legacy;
-                bool is_size;
-        } limits[] = {
-                { "cputune/shares", "CPUWeight", "CPUShares", false },
-                { "blkiotune/weight", "IOWeight", "BlockIOWeight", false },
-                { "memtune/hard_limit", "MemoryMax", "MemoryLimit", true },
-                { "memtune/soft_limit", "MemoryHigh", NULL, true },
-        };
-        uint64_t value, period = CGROUP_PERIOD_DEFAULT;
+        uint64_t value, period;
         bool unified = cgroup_is_unified();
         int r = 0;
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(limits); i++) {
-                const char *name = unified ? limits[i].unified : limits[i].legacy;
-                bool given = cgroup_read_limit(root, limits[i].path, limits[i].is_size, &value);
+        for (size_t i = 0; r >= 0 && i < CGROUP_LIMITS; i++) {
+                const CgroupLimit *limit = cgroup_limits + i;
+                const char *name = unified ? limit->unified_property : limit->legacy_property;
+                bool given = cgroup_read_limit(root, limit->path, limit->is_size, &value);
                 if (name && (given || all))
                         r = append_limit(message, name, given ? value : UINT64_MAX);
         }
-        cgroup_read_limit(root, "cputune/global_period", false, &period);
-        if (r >= 0 && period > 0 && cgroup_read_limit(root, "cputune/global_quota", false, &value) &&
-            value < UINT64_MAX / 1000000)
+        if (r >= 0 && cgroup_read_quota(root, &value, &period) && value < UINT64_MAX / 1000000)
                 r = append_limit(message, "CPUQuotaPerSecUSec", value * 1000000 / period);
         else if (r >= 0 && all)
                 r = append_limit(message, "CPUQuotaPerSecUSec", UINT64_MAX);
