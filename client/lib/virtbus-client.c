@@ -85,7 +85,7 @@ typedef struct Wait {
 
 enum { PROPERTY_CONNECTION = 1, PROPERTY_AVAILABLE, N_PROPERTIES };
 
-enum { SIGNAL_DOMAIN_ADDED, SIGNAL_DOMAIN_REMOVED, SIGNAL_JOB_ADDED, SIGNAL_JOB_REMOVED, N_SIGNALS };
+enum { SIGNAL_DOMAIN_ADDED, SIGNAL_DOMAIN_REMOVED, SIGNAL_JOB_ADDED, SIGNAL_JOB_CHANGED, SIGNAL_JOB_REMOVED, N_SIGNALS };
 
 static GParamSpec *properties[N_PROPERTIES];
 static guint signals[N_SIGNALS];
@@ -215,6 +215,17 @@ static void on_object_removed(GDBusObjectManager *manager, GDBusObject *object, 
 
 /* Jobs */
 
+static void on_properties_changed(GDBusObjectManager *manager, GDBusObjectProxy *object, GDBusProxy *proxy, GVariant *changed,
+                                  const char *const *invalidated, VirtbusClient *client) {
+        (void) manager;
+        (void) object;
+        (void) changed;
+        (void) invalidated;
+        if (VIRTBUS_IS_JOB(proxy))
+                g_signal_emit(client, signals[SIGNAL_JOB_CHANGED], g_quark_try_string(g_dbus_proxy_get_object_path(proxy)),
+                              proxy);
+}
+
 static void ended_free(Ended *ended) {
         g_free(ended->path);
         g_clear_error(&ended->error);
@@ -304,8 +315,8 @@ static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
  * @callback: (scope async): called when the job has ended
  * @data: for @callback
  *
- * Waits for the end of a job. One that has ended while the client was there is known. How it gets on, the properties of the
- * job tell: virtbus_client_get_job_at().
+ * Waits for the end of a job. One that has ended while the client was there is known. How it gets on,
+ * [signal@Virtbus.Client::job-changed] tells meanwhile, with the path as the detail where only this job is of interest.
  *
  * Since: 0.1
  */
@@ -408,6 +419,7 @@ static void take_root(VirtbusClient *client, GDBusObjectManager *root) {
         client->is_available = has_owner(client);
         g_signal_connect(root, "object-added", G_CALLBACK(on_object_added), client);
         g_signal_connect(root, "object-removed", G_CALLBACK(on_object_removed), client);
+        g_signal_connect(root, "interface-proxy-properties-changed", G_CALLBACK(on_properties_changed), client);
         g_signal_connect(root, "notify::name-owner", G_CALLBACK(on_owner_changed), client);
 }
 
@@ -1011,6 +1023,17 @@ static void virtbus_client_class_init(VirtbusClientClass *class) {
          */
         signals[SIGNAL_JOB_ADDED] =
                         g_signal_new("job-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, VIRTBUS_TYPE_JOB);
+        /**
+         * VirtbusClient::job-changed:
+         * @client: the client
+         * @job: the job
+         *
+         * A job has got on: its properties tell how far. The signal's detail is the job's object path.
+         *
+         * Since: 0.1
+         */
+        signals[SIGNAL_JOB_CHANGED] = g_signal_new("job-changed", type, G_SIGNAL_RUN_LAST | G_SIGNAL_DETAILED, 0, NULL, NULL,
+                                                   NULL, G_TYPE_NONE, 1, VIRTBUS_TYPE_JOB);
         /**
          * VirtbusClient::job-removed:
          * @client: the client

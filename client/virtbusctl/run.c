@@ -136,12 +136,10 @@ typedef struct JobWait {
         gint64 began;
         bool has_bar, is_asking;
         guint keys;
-        VirtbusJob *job;
-        gulong progress; /* of the job */
 } JobWait;
 
-static void draw(const JobWait *wait) {
-        VirtbusJob *job = wait->job;
+static void draw(VirtbusClient *client, VirtbusJob *job, JobWait *wait) {
+        (void) client;
         if (!wait->has_bar || wait->is_asking)
                 return;
         uint64_t done = virtbus_job_get_bytes_done(job), total = virtbus_job_get_bytes_total(job);
@@ -155,22 +153,6 @@ static void draw(const JobWait *wait) {
         if (part > 0 && part < 1)
                 fprintf(stderr, ", %.0f s left", seconds / part - seconds);
         fputs("\033[K", stderr);
-}
-
-static void on_progress(VirtbusJob *job, GParamSpec *specification, JobWait *wait) {
-        (void) job;
-        (void) specification;
-        draw(wait);
-}
-
-/* The job's object is told of after the call's answer. */
-static void on_job_added(VirtbusClient *client, VirtbusJob *job, JobWait *wait) {
-        (void) client;
-        if (wait->job || strcmp(g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), wait->path) != 0)
-                return;
-        wait->job = g_object_ref(job);
-        wait->progress = g_signal_connect(job, "notify::bytes-done", G_CALLBACK(on_progress), wait);
-        draw(wait);
 }
 
 static void on_job_ended(GObject *source, GAsyncResult *result, gpointer data) {
@@ -214,16 +196,12 @@ int ctl_follow_job(Ctl *ctl, const char *path, const char *what) {
         wait.has_bar = isatty(STDERR_FILENO) && !ctl->json;
         guint interrupt = g_unix_signal_add(SIGINT, on_interrupt, &wait);
         virtbus_client_wait_for_job(ctl->client, path, NULL, on_job_ended, &wait);
-        g_autoptr(VirtbusJob) known = virtbus_client_get_job_at(ctl->client, path);
-        gulong added = g_signal_connect(ctl->client, "job-added", G_CALLBACK(on_job_added), &wait);
-        if (known)
-                on_job_added(ctl->client, known, &wait);
-        if (!wait.result)
-                g_main_loop_run(loop);
-        g_signal_handler_disconnect(ctl->client, added);
-        if (wait.job)
-                g_signal_handler_disconnect(wait.job, wait.progress);
-        g_clear_object(&wait.job);
+        g_autofree char *signal = g_strconcat("job-changed::", path, NULL);
+        gulong changed = g_signal_connect(ctl->client, signal, G_CALLBACK(draw), &wait);
+        if (wait.has_bar)
+                fprintf(stderr, "%s ...", what);
+        g_main_loop_run(loop);
+        g_signal_handler_disconnect(ctl->client, changed);
         g_source_remove(interrupt);
         if (wait.keys)
                 g_source_remove(wait.keys);

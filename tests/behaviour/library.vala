@@ -11,6 +11,7 @@ async void use (string name) throws Error {
 	yield domain.call_start (none, DBusCallFlags.NONE, -1, null);
 	string job;
 	yield domain.call_managed_save (none, DBusCallFlags.NONE, -1, null, out job);
+	client.job_changed[job].connect ((job) => print ("%s: %u of 100\n", job.operation, (uint) (job.progress * 100)));
 	yield client.wait_for_job (job, null);
 	print ("saved: %s\n", domain.has_managed_save ? "yes" : "no");
 	try {

@@ -131,10 +131,11 @@ def jobs_can_be_waited_for():
     domain, progress, answers = client.find_domain("alpha"), [], []
     bus.call(hypervisor.path, "org.virtbus1.Test", "SetDelay", "st", "save", 100000)
     path = domain.call_managed_save_sync(NOTHING, FLAGS, -1, None)
-    client.connect("job-added", lambda client, job: job.connect("notify::progress", lambda job, _property: progress.append(job.props.progress)))
+    client.connect(f"job-changed::{path}", lambda client, job: progress.append(job.props.progress))
+    client.connect("job-changed::/org/virtbus1/job/test_1", lambda client, job: progress.append("another"))
     client.wait_for_job(path, None, lambda client, result: answers.append(client.wait_for_job_finish(result)))
     wait(lambda: answers)
-    assert answers == [True] and progress and client.wait_for_job_sync(path, None)  # one that has ended is known
+    assert answers == [True] and progress and progress == sorted(progress) and client.wait_for_job_sync(path, None)  # one that has ended is known
     wait(lambda: domain.props.state == "shutoff" and domain.props.has_managed_save)
     bus.call(hypervisor.path, "org.virtbus1.Test", "FailNext", "sss", "save", "HypervisorFailed", "the disk is on fire")
     domain = client.find_domain("beta")
@@ -214,8 +215,9 @@ def a_program_in_vala_is_built_against_what_is_installed():
     subprocess.run(["valac", "--quiet", f"--vapidir={prefix}/share/vala/vapi", "--pkg", "virtbus-1", "-X", "-w",
                     f"--directory={ROOT}", "-o", program, f"{SOURCE}/tests/behaviour/library.vala"], env=environment, check=True)
     domain = hypervisor.define(hypervisor.document("vala"))
+    bus.call(hypervisor.path, "org.virtbus1.Test", "SetDelay", "st", "save", 100000)
     said = subprocess.run([program, "vala"], env=environment, capture_output=True, encoding="utf-8", check=True).stdout
-    contains(said, "starting -> running", "saved: yes", "nobody is not there")
+    contains(said, "starting -> running", "save: 50 of 100", "saved: yes", "nobody is not there")
     hypervisor.do(domain, "Undefine", managed_save=True)
 
 
