@@ -163,6 +163,23 @@ GVariant *ctl_change_options(const Ctl *ctl, bool force) {
         return g_variant_dict_end(&dictionary);
 }
 
+static int compare_objects(gconstpointer a, gconstpointer b) {
+        return strverscmp(g_dbus_object_get_object_path(*(GDBusObject *const *) a),
+                          g_dbus_object_get_object_path(*(GDBusObject *const *) b));
+}
+
+GPtrArray *ctl_devices(Ctl *ctl, VirtbusDomain *domain, GError **error) {
+        g_autoptr(GDBusObjectManager) manager = virtbus_client_get_devices_sync(ctl->client, domain, NULL, error);
+        if (!manager)
+                return NULL;
+        GPtrArray *devices = g_ptr_array_new_with_free_func(g_object_unref);
+        g_autoptr(GList) objects = g_dbus_object_manager_get_objects(manager); /* the array takes what is in it */
+        for (GList *link = objects; link; link = link->next)
+                g_ptr_array_add(devices, link->data);
+        g_ptr_array_sort(devices, compare_objects);
+        return devices;
+}
+
 /* How well a device answers what a person asked for: 0 is best, more is worse, -1 is not at all. */
 static int rank_device(VirtbusObject *object, const char *name, const char *interface) {
         g_autoptr(VirtbusDevice) device = virtbus_object_get_device(object);
@@ -180,16 +197,15 @@ static int rank_device(VirtbusObject *object, const char *name, const char *inte
 }
 
 VirtbusObject *ctl_find_device(Ctl *ctl, VirtbusDomain *domain, const char *name, const char *interface, GError **error) {
-        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, error);
-        if (!devices)
-                return NULL;
-        g_autolist(GDBusObject) objects = g_dbus_object_manager_get_objects(devices);
+        g_autoptr(GPtrArray) devices = ctl_devices(ctl, domain, error);
         VirtbusObject *found = NULL;
         int best = G_MAXINT;
-        for (GList *link = objects; link; link = link->next) {
-                int rank = rank_device(link->data, name, interface);
+        if (!devices)
+                return NULL;
+        for (guint i = 0; i < devices->len; i++) {
+                int rank = rank_device(devices->pdata[i], name, interface);
                 if (rank >= 0 && rank < best) {
-                        g_set_object(&found, link->data);
+                        g_set_object(&found, devices->pdata[i]);
                         best = rank;
                 }
         }

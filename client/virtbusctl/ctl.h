@@ -65,6 +65,9 @@ const char *ctl_path(VirtbusDomain *domain);
 VirtbusConnection *ctl_connection(Ctl *ctl, GError **error);
 void ctl_no_connection(const char *wanted, const char *known, GError **error);
 
+/* A domain's devices (VirtbusObject), in the order of their aliases; NULL with the error. */
+GPtrArray *ctl_devices(Ctl *ctl, VirtbusDomain *domain, GError **error);
+
 /* A device by its alias or, a disk, by its name; without a NAME the first with an interface, a serial console before others.
  * INTERFACE may be NULL where there is a name. */
 VirtbusObject *ctl_find_device(Ctl *ctl, VirtbusDomain *domain, const char *name, const char *interface, GError **error);

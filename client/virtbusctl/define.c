@@ -330,15 +330,14 @@ int verb_import(Ctl *ctl, char **arguments) {
 
 /* The first name of a disk, such as vdb, that a domain has not given. */
 static char *free_target(Ctl *ctl, VirtbusDomain *domain, GError **error) {
-        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, error);
+        g_autoptr(GPtrArray) devices = ctl_devices(ctl, domain, error);
         if (!devices)
                 return NULL;
-        g_autolist(GDBusObject) objects = g_dbus_object_manager_get_objects(devices);
         for (char letter = 'a'; letter <= 'z'; letter++) {
                 g_autofree char *target = g_strdup_printf("vd%c", letter);
                 bool is_free = true;
-                for (GList *link = objects; link; link = link->next) {
-                        g_autoptr(VirtbusDeviceDisk) disk = virtbus_object_get_device_disk(link->data);
+                for (guint i = 0; i < devices->len; i++) {
+                        g_autoptr(VirtbusDeviceDisk) disk = virtbus_object_get_device_disk(devices->pdata[i]);
                         is_free &= !disk || g_strcmp0(virtbus_device_disk_get_target(disk), target) != 0;
                 }
                 if (is_free)

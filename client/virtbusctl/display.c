@@ -184,14 +184,13 @@ static bool pass_on(GIOStream *display) {
 static int list_displays(Ctl *ctl, VirtbusDomain *domain) {
         static const char *const headings[] = { "DEVICE", "TYPE", "SOCKET", NULL };
         g_autoptr(GError) error = NULL;
-        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, &error);
+        g_autoptr(GPtrArray) devices = ctl_devices(ctl, domain, &error);
         if (!devices)
                 return ctl_fail(g_steal_pointer(&error));
         g_autoptr(Table) table = table_new(headings);
-        g_autolist(GDBusObject) objects = g_dbus_object_manager_get_objects(devices);
-        for (GList *link = objects; link; link = link->next) {
-                g_autoptr(VirtbusDeviceGraphics) graphics = virtbus_object_get_device_graphics(link->data);
-                g_autoptr(VirtbusDevice) device = virtbus_object_get_device(link->data);
+        for (guint i = 0; i < devices->len; i++) {
+                g_autoptr(VirtbusDeviceGraphics) graphics = virtbus_object_get_device_graphics(devices->pdata[i]);
+                g_autoptr(VirtbusDevice) device = virtbus_object_get_device(devices->pdata[i]);
                 if (!graphics || !device)
                         continue;
                 const char *socket = virtbus_device_graphics_get_socket(graphics);

@@ -215,15 +215,15 @@ int verb_show(Ctl *ctl, char **arguments) {
 }
 
 static void append_devices(Ctl *ctl, VirtbusDomain *domain, GString *text) {
-        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, NULL);
-        GList *objects = devices ? g_dbus_object_manager_get_objects(devices) : NULL;
+        g_autoptr(GPtrArray) devices = ctl_devices(ctl, domain, NULL);
         const char *label = "Devices";
-        for (GList *link = objects; link; link = link->next) {
-                g_autoptr(VirtbusDevice) device = virtbus_object_get_device(link->data);
-                g_autoptr(VirtbusDeviceDisk) disk = virtbus_object_get_device_disk(link->data);
-                g_autoptr(VirtbusDeviceNetworkInterface) card = virtbus_object_get_device_network_interface(link->data);
-                g_autoptr(VirtbusDeviceConsole) console = virtbus_object_get_device_console(link->data);
-                g_autoptr(VirtbusDeviceGraphics) graphics = virtbus_object_get_device_graphics(link->data);
+        for (guint i = 0; devices && i < devices->len; i++) {
+                VirtbusObject *object = devices->pdata[i];
+                g_autoptr(VirtbusDevice) device = virtbus_object_get_device(object);
+                g_autoptr(VirtbusDeviceDisk) disk = virtbus_object_get_device_disk(object);
+                g_autoptr(VirtbusDeviceNetworkInterface) card = virtbus_object_get_device_network_interface(object);
+                g_autoptr(VirtbusDeviceConsole) console = virtbus_object_get_device_console(object);
+                g_autoptr(VirtbusDeviceGraphics) graphics = virtbus_object_get_device_graphics(object);
                 g_autofree char *more = NULL;
                 if (disk)
                         more = g_strdup_printf("%s %s", virtbus_device_disk_get_target(disk),
@@ -243,7 +243,6 @@ static void append_devices(Ctl *ctl, VirtbusDomain *domain, GString *text) {
                                        g_strstrip(more));
                 label = "";
         }
-        g_list_free_full(objects, g_object_unref);
 }
 
 /* How many domains of a connection there are, and how many of them run. */
@@ -404,15 +403,14 @@ int verb_addresses(Ctl *ctl, char **arguments) {
                         virtbus_domain_get_state(domain));
                 return EXIT_FAILED;
         }
-        g_autoptr(GDBusObjectManager) devices = virtbus_client_get_devices_sync(ctl->client, domain, NULL, &error);
+        g_autoptr(GPtrArray) devices = ctl_devices(ctl, domain, &error);
         if (!devices)
                 return ctl_fail(g_steal_pointer(&error));
         g_autoptr(Table) table = table_new(headings);
-        g_autolist(GDBusObject) objects = g_dbus_object_manager_get_objects(devices);
-        for (GList *link = objects; link; link = link->next) {
-                g_autoptr(VirtbusDeviceNetworkInterface) card = virtbus_object_get_device_network_interface(link->data);
+        for (guint i = 0; i < devices->len; i++) {
+                g_autoptr(VirtbusDeviceNetworkInterface) card = virtbus_object_get_device_network_interface(devices->pdata[i]);
                 if (card)
-                        add_addresses(ctl, table, link->data, card);
+                        add_addresses(ctl, table, devices->pdata[i], card);
         }
         table_print(ctl, table, "address");
         return EXIT_DONE;

@@ -113,6 +113,8 @@ def what_there_is_is_shown():
     contains(ctl("status", "tiny"), "● tiny", "running (booted) since")
     contains(ctl("status"), "● virtbusd 0.1", "test: attached, test:///system, version 0.1; 1 domain, 1 active")
     assert {row[0] for row in json.loads(ctl("status", "--json"))["Drivers"]} == {"qemu", "test"}
+    devices = re.findall(r"(\w+) \(", ctl("status", "tiny").split("Devices:")[1])
+    assert devices == sorted(devices) and "serial0" in devices, devices
     contains(ctl("show", "tiny"), "State=running\n", "Memory=67108864\n")
     assert json.loads(ctl("show", "--json", "tiny", "made"))[1]["VCPUs"] == 2
     uuid = bus.get(test.define(test.document("other")), "Domain", "UUID")
