@@ -125,7 +125,8 @@ static bool set_limits(const char *name, xmlNode *root, GError **error) {
         if (!set_limit(memory, is_unified ? "memory.swap.max" : "memory.memsw.limit_in_bytes", swap, is_unified ? "max" : "-1",
                        error))
                 return false;
-        if (!set_quota(cpu, is_unified, cgroup_read_quota(root, &value, &period) ? (int64_t) value : 0, period, error))
+        bool has_quota = cgroup_read_quota(root, &value, &period);
+        if (!set_quota(cpu, is_unified, has_quota ? (int64_t) value : 0, period, error))
                 return false;
         if (nodes && !is_unified)
                 write_file(cpuset, "cpuset.memory_migrate", "1");
