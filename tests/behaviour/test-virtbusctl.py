@@ -479,6 +479,14 @@ def who_may_not_is_asked_for_a_password():
     contains(terminal.said, "AUTHENTICATION COMPLETE", "tiny")
 
 
+def the_users_own_are_on_the_session_bus():
+    """This bus in the place of the session's; tests/as-user has the real ones."""
+    nowhere = "unix:path=/no/such"
+    contains(ctl("--user", "list", DBUS_SESSION_BUS_ADDRESS=os.environ["DBUS_SYSTEM_BUS_ADDRESS"], DBUS_SYSTEM_BUS_ADDRESS=nowhere), "tiny")
+    contains(ctl("--user", "list", DBUS_SESSION_BUS_ADDRESS=nowhere, status=1), "No such file")
+    contains(ctl("list", DBUS_SYSTEM_BUS_ADDRESS=nowhere, status=1), "No such file")
+
+
 def another_host_is_reached_by_ssh():
     """A real ssh and a real server for it, dropbear, which runs what it is asked for with this bus in place of the machine's own."""
     if os.geteuid() != 0:
@@ -587,4 +595,5 @@ run([domains_are_made_without_a_document, what_there_is_is_shown, mistakes_are_t
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
      libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,
-     zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, another_host_is_reached_by_ssh, a_guests_agent_is_asked])
+     zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
+     another_host_is_reached_by_ssh, a_guests_agent_is_asked])
