@@ -135,15 +135,6 @@ int verb_top(Ctl *ctl, char **arguments);
 
 /* run.c */
 int verb_start(Ctl *ctl, char **arguments);
-int verb_shutdown(Ctl *ctl, char **arguments);
-int verb_reboot(Ctl *ctl, char **arguments);
-int verb_reset(Ctl *ctl, char **arguments);
-int verb_destroy(Ctl *ctl, char **arguments);
-int verb_suspend(Ctl *ctl, char **arguments);
-int verb_resume(Ctl *ctl, char **arguments);
-int verb_nmi(Ctl *ctl, char **arguments);
-int verb_wakeup(Ctl *ctl, char **arguments);
-int verb_discard(Ctl *ctl, char **arguments);
 int verb_wait(Ctl *ctl, char **arguments);
 int verb_save(Ctl *ctl, char **arguments);
 int verb_restore(Ctl *ctl, char **arguments);
@@ -162,8 +153,8 @@ int verb_autostart(Ctl *ctl, char **arguments);
 /* Reads a file, or, for "-", standard input. */
 bool ctl_read_file(const char *path, char **text, GError **error);
 
-/* The format that an image is taken to have where none is given. */
-const char *ctl_format_of(const char *path);
+/* Reads PATH[,FORMAT]: an absolute path, and a format, which follows from the name where none is given. */
+void ctl_read_image(const char *text, char **path, char **format);
 
 /* set.c */
 int verb_set(Ctl *ctl, char **arguments);

@@ -177,18 +177,22 @@ int verb_edit(Ctl *ctl, char **arguments) {
 
 /* Making one without a document */
 
-const char *ctl_format_of(const char *path) {
-        return g_str_has_suffix(path, ".qcow2") ? "qcow2" : "raw";
+void ctl_read_image(const char *text, char **path, char **format) {
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+        const char *comma = strrchr(text, ','); /* one that is within a name is followed by more than a word */
+        bool is_given = comma && comma[1] && !comma[1 + strspn(comma + 1, letters)];
+        g_autofree char *name = is_given ? g_strndup(text, (gsize) (comma - text)) : g_strdup(text);
+        *path = g_canonicalize_filename(name, NULL);
+        *format = g_strdup(is_given ? comma + 1 : g_str_has_suffix(name, ".qcow2") ? "qcow2" : "raw");
 }
 
 static void add_disk(GString *xml, const char *device, const char *value, const char *target, const char *bus) {
-        g_auto(GStrv) parts = g_strsplit(value, ",", 2);
-        g_autofree char *path = g_canonicalize_filename(parts[0], NULL);
+        g_autofree char *path = NULL, *format = NULL;
+        ctl_read_image(value, &path, &format);
         bool is_block = g_str_has_prefix(path, "/dev/");
         g_autofree char *text = g_markup_printf_escaped(
                         "<disk type='%s' device='%s'><driver type='%s'/><source %s='%s'/><target dev='%s' bus='%s'/></disk>",
-                        is_block ? "block" : "file", device, parts[1] ? parts[1] : ctl_format_of(path), is_block ? "dev" : "file",
-                        path, target, bus);
+                        is_block ? "block" : "file", device, format, is_block ? "dev" : "file", path, target, bus);
         g_string_append(xml, text);
 }
 
@@ -235,9 +239,10 @@ static char *choose_type(Ctl *ctl, VirtbusConnection *connection, GError **error
 
 /* An image that is not there is no mistake yet. */
 static void tell_missing(const Ctl *ctl, const char *value) {
-        g_auto(GStrv) parts = g_strsplit(value, ",", 2);
-        if (!ctl->host && !ctl->machine && !g_file_test(parts[0], G_FILE_TEST_EXISTS))
-                fprintf(stderr, "virtbusctl: %s is not there yet; qemu-img(1) makes images\n", parts[0]);
+        g_autofree char *path = NULL, *format = NULL;
+        ctl_read_image(value, &path, &format);
+        if (!ctl->host && !ctl->machine && !g_file_test(path, G_FILE_TEST_EXISTS))
+                fprintf(stderr, "virtbusctl: %s is not there yet; qemu-img(1) makes images\n", path);
 }
 
 int verb_create(Ctl *ctl, char **arguments) {

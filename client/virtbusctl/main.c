@@ -13,9 +13,12 @@ typedef struct VerbEntry {
         int min, max; /* arguments; -1: any number */
         const char *arguments, *description;
         Verb verb;
+        /* Without a verb: a method of org.virtbus1.Domain that is called of each domain, with options, which are none, or without. */
+        const char *method;
+        bool takes_options;
 } VerbEntry;
 
-/* Those without a verb are headings. */
+/* Those without a name are headings. */
 static const VerbEntry verbs[] = {
         { .description = "Looking" },
         { "list", 0, -1, "[PATTERN...]", "List domains (--active: only those that run)", verb_list },
@@ -29,18 +32,18 @@ static const VerbEntry verbs[] = {
         { "capabilities", 0, 2, "[host|domain|cpus]", "What a hypervisor can do", verb_capabilities },
         { .description = "Running" },
         { "start", 1, -1, "DOMAIN...", "Start domains (--paused; --force: not from a managed save)", verb_start },
-        { "shutdown", 1, -1, "DOMAIN...", "Press their power buttons", verb_shutdown },
-        { "reboot", 1, -1, "DOMAIN...", "Shut down, and start again", verb_reboot },
-        { "reset", 1, -1, "DOMAIN...", "Press their reset buttons", verb_reset },
-        { "destroy", 1, -1, "DOMAIN...", "Pull their plugs", verb_destroy },
-        { "suspend", 1, -1, "DOMAIN...", "Stop their processors", verb_suspend },
-        { "resume", 1, -1, "DOMAIN...", "Let their processors go on", verb_resume },
-        { "wakeup", 1, -1, "DOMAIN...", "Wake those whose system sleeps", verb_wakeup },
-        { "nmi", 1, -1, "DOMAIN...", "Interrupt their processors, for a crash dump", verb_nmi },
+        { "shutdown", 1, -1, "DOMAIN...", "Press their power buttons", .method = "Shutdown", .takes_options = true },
+        { "reboot", 1, -1, "DOMAIN...", "Shut down, and start again", .method = "Reboot", .takes_options = true },
+        { "reset", 1, -1, "DOMAIN...", "Press their reset buttons", .method = "Reset" },
+        { "destroy", 1, -1, "DOMAIN...", "Pull their plugs", .method = "Destroy", .takes_options = true },
+        { "suspend", 1, -1, "DOMAIN...", "Stop their processors", .method = "Suspend" },
+        { "resume", 1, -1, "DOMAIN...", "Let their processors go on", .method = "Resume" },
+        { "wakeup", 1, -1, "DOMAIN...", "Wake those whose system sleeps", .method = "WakeUp" },
+        { "nmi", 1, -1, "DOMAIN...", "Interrupt their processors, for a crash dump", .method = "InjectNMI" },
         { "wait", 1, 2, "DOMAIN [STATE]", "Wait until a domain is in a state, or off (--timeout=SECONDS)", verb_wait },
         { "save", 1, 2, "DOMAIN [FILE]", "Save its state and end it; without FILE, for the next start", verb_save },
         { "restore", 1, 1, "FILE", "Run a saved domain again", verb_restore },
-        { "discard", 1, -1, "DOMAIN...", "Forget what was saved for the next start", verb_discard },
+        { "discard", 1, -1, "DOMAIN...", "Forget what was saved for the next start", .method = "RemoveManagedSave" },
         { "dump", 2, 2, "DOMAIN FILE", "Write its memory into a new file", verb_dump },
         { .description = "Using" },
         { "console", 1, 2, "DOMAIN [DEVICE]", "Use its console (--force: take it from another)", verb_console },
@@ -66,7 +69,7 @@ static const VerbEntry verbs[] = {
 static char *summary(void) {
         GString *text = g_string_new("Virtual machines on D-Bus. DOMAIN is a name, a UUID, or the beginning of one.\n");
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
-                if (verbs[i].verb) {
+                if (verbs[i].name) {
                         g_autofree char *usage = g_strdup_printf("%s %s", verbs[i].name, verbs[i].arguments);
                         g_string_append_printf(text, "  %-36s %s\n", usage, verbs[i].description);
                 } else
@@ -127,9 +130,16 @@ static bool parse(Ctl *ctl, int *argc, char ***argv, gboolean *version, GError *
         return g_option_context_parse(context, argc, argv, error);
 }
 
+static int run_verb(Ctl *ctl, const VerbEntry *verb, char **arguments) {
+        if (verb->verb)
+                return verb->verb(ctl, arguments);
+        return ctl_do_each(ctl, arguments, verb->method,
+                           verb->takes_options ? g_variant_new("(@a{sv})", ctl_options(NULL, NULL)) : NULL);
+}
+
 static const VerbEntry *find_verb(const char *name) {
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
-                if (verbs[i].verb && strcmp(verbs[i].name, name) == 0)
+                if (verbs[i].name && strcmp(verbs[i].name, name) == 0)
                         return verbs + i;
         return NULL;
 }
@@ -159,7 +169,7 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "usage: virtbusctl %s %s\n", verb->name, verb->arguments);
                 return EXIT_USAGE;
         }
-        int status = ctl_connect(&ctl, verb->verb != verb_list, &error) ? verb->verb(&ctl, arguments)
+        int status = ctl_connect(&ctl, verb->verb != verb_list, &error) ? run_verb(&ctl, verb, arguments)
                                                                         : ctl_fail(g_steal_pointer(&error));
         ctl_disconnect(&ctl);
         g_strfreev(ctl.disks);

@@ -19,49 +19,9 @@
 /* How wide the bar of a job is, in characters. */
 #define BAR_WIDTH 30
 
-/* With no option, or one. */
-static int each_with(Ctl *ctl, char **names, const char *method, const char *option) {
-        return ctl_do_each(ctl, names, method, g_variant_new("(@a{sv})", ctl_options(option, NULL)));
-}
-
 int verb_start(Ctl *ctl, char **arguments) {
-        return each_with(ctl, arguments, "Start", ctl->paused ? "paused" : ctl->force ? "force_boot" : NULL);
-}
-
-int verb_shutdown(Ctl *ctl, char **arguments) {
-        return each_with(ctl, arguments, "Shutdown", NULL);
-}
-
-int verb_reboot(Ctl *ctl, char **arguments) {
-        return each_with(ctl, arguments, "Reboot", NULL);
-}
-
-int verb_reset(Ctl *ctl, char **arguments) {
-        return ctl_do_each(ctl, arguments, "Reset", NULL);
-}
-
-int verb_destroy(Ctl *ctl, char **arguments) {
-        return each_with(ctl, arguments, "Destroy", NULL);
-}
-
-int verb_suspend(Ctl *ctl, char **arguments) {
-        return ctl_do_each(ctl, arguments, "Suspend", NULL);
-}
-
-int verb_resume(Ctl *ctl, char **arguments) {
-        return ctl_do_each(ctl, arguments, "Resume", NULL);
-}
-
-int verb_nmi(Ctl *ctl, char **arguments) {
-        return ctl_do_each(ctl, arguments, "InjectNMI", NULL);
-}
-
-int verb_wakeup(Ctl *ctl, char **arguments) {
-        return ctl_do_each(ctl, arguments, "WakeUp", NULL);
-}
-
-int verb_discard(Ctl *ctl, char **arguments) {
-        return ctl_do_each(ctl, arguments, "RemoveManagedSave", NULL);
+        const char *option = ctl->paused ? "paused" : ctl->force ? "force_boot" : NULL;
+        return ctl_do_each(ctl, arguments, "Start", g_variant_new("(@a{sv})", ctl_options(option, NULL)));
 }
 
 /* Waiting for a state */

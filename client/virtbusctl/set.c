@@ -91,10 +91,11 @@ static bool add_value(GVariantBuilder *arguments, const struct Setting *setting,
                         g_variant_builder_add(arguments, "b", strcmp(value, "on") == 0);
                 return true;
         case KIND_MEDIUM: {
-                g_auto(GStrv) parts = g_strsplit(value, ",", 2);
-                g_autofree char *path = *value ? g_canonicalize_filename(parts[0], NULL) : g_strdup("");
-                g_variant_builder_add(arguments, "s", path);
-                g_variant_builder_add(arguments, "s", *value && parts[1] ? parts[1] : *value ? ctl_format_of(path) : "");
+                g_autofree char *path = NULL, *format = NULL;
+                if (*value)
+                        ctl_read_image(value, &path, &format);
+                g_variant_builder_add(arguments, "s", path ? path : "");
+                g_variant_builder_add(arguments, "s", format ? format : "");
                 return true;
         }
         }

@@ -78,11 +78,11 @@ class Terminal:
 
 
 def domains_are_made_without_a_document():
-    disk = os.path.join(WORK, "it's.qcow2")
+    disk = os.path.join(WORK, "it's, mine.qcow2")
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"], check=True)
     ctl("create", "made", "--memory=256M", "--cpus=2", f"--disk={disk}", "--network=none", "--emulate", "--autostart")
     text = ctl("xml", "made")
-    contains(text, "it's.qcow2", 'type="qcow2"', ">2</vcpu>", "268435456")
+    contains(text, "it's, mine.qcow2", 'type="qcow2"', ">2</vcpu>", "268435456")
     ctl("-c", "test", "create", "tiny", "--memory=64M", "--start")
     assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "running"
     for arguments, part in ((["--memory=much"], "512M"), (["--cpus=0"], "512"), (["--network=frob"], "bridge=NAME")):
