@@ -16,7 +16,7 @@ Definition *definition_ref(Definition *definition) {
 
 static void device_free(DeviceDefinition *device) {
         char *strings[] = { device->kind,   device->alias, device->model,  device->type, device->source_type, device->source,
-                            device->target, device->bus,   device->format, device->mac,  device->name };
+                            device->target, device->bus,   device->format, device->mac,  device->name,        device->bridge };
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(strings[i]);
         g_free(device);
@@ -348,6 +348,8 @@ static bool read_network_interface(xmlNode *element, DeviceDefinition *device, G
                                       strcmp(device->type, "bridge") == 0    ? "bridge"
                                       : strcmp(device->type, "network") == 0 ? "network"
                                                                              : "dev");
+        if (strcmp(device->type, "bridge") == 0 || strcmp(device->type, "network") == 0)
+                device->bridge = attribute_at(element, "source", "bridge");
         device->target = attribute_at(element, "target", "dev");
         return read_boot(element, device, error);
 }
@@ -604,7 +606,7 @@ Definition *definition_from_document(xmlDoc *document, GError **error) {
         for (guint i = 0; i < definition->devices->len; i++) {
                 DeviceDefinition *device = definition->devices->pdata[i];
                 char **strings[] = { &device->model, &device->type,   &device->source_type, &device->source, &device->target,
-                                     &device->bus,   &device->format, &device->mac,         &device->name };
+                                     &device->bus,   &device->format, &device->mac,         &device->name,   &device->bridge };
                 for (size_t j = 0; j < G_N_ELEMENTS(strings); j++)
                         if (!*strings[j])
                                 *strings[j] = g_strdup("");

@@ -38,6 +38,7 @@ typedef struct DeviceDefinition {
         char *bus;         /* disk */
         char *format;      /* disk */
         char *mac;         /* interface */
+        char *bridge;      /* interface: that it is in; of a network, while it runs */
         char *name;        /* channel: what the guest finds it by */
         bool read_only;    /* disk */
         uint32_t boot;     /* disk, interface: order, 0 for none */

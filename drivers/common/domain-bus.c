@@ -744,7 +744,7 @@ static void network_interface_get_addresses(Call *call, Device *self, const char
         if (error || !options_read(options, &error, NULL) || !check_open(self, &error))
                 call_fail(call, error);
         else if (lease)
-                leases_answer(self->domain->connection->worker, self->definition->source, self->definition->mac, call);
+                leases_answer(self->domain->connection->worker, self->definition->bridge, self->definition->mac, call);
         else
                 self->domain->connection->hypervisor->get_addresses(self->domain, self->definition, agent, call);
 }

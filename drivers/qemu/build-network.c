@@ -10,6 +10,7 @@
 #include "builder.h"
 #include "claims.h"
 #include "network.h"
+#include "networks.h"
 
 /* What the names of macvtaps begin with, as libvirt's do. */
 #define DIRECT_PREFIX "macvtap"
@@ -74,13 +75,20 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                          "no", NULL);
                 return;
         }
-        g_autofree char *name = NULL;
+        g_autofree char *name = NULL, *bridge = NULL;
         if (builder->error)
                 return;
+        if (strcmp(part->type, "bridge") == 0)
+                bridge = g_strdup(part->source);
+        else if (strcmp(part->type, "network") == 0) {
+                bridge = networks_find_bridge(part->source, &builder->error);
+                if (!bridge)
+                        return;
+                choose_now(element_at(builder, element, "source"), "bridge", bridge);
+        }
         /* A name of the kernel's making is chosen anew at each start. */
-        int fd = network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target,
-                                  strcmp(part->type, "bridge") == 0 ? part->source : NULL, part->mac, mtu_of(builder, element),
-                                  &name, &builder->error);
+        int fd = network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, bridge, part->mac,
+                                  mtu_of(builder, element), &name, &builder->error);
         if (fd < 0)
                 return;
         set_up_host_side(builder, element, part, name);
@@ -195,8 +203,9 @@ static JsonObject *make_backend(Builder *builder, xmlNode *element, const Device
                 add_tap(builder, element, part, backend);
         } else if (strcmp(type, "network") == 0) {
                 require(builder, element, "source/@network");
-                know(builder, element, "source/@portgroup source/@bridge source/@portid");
-                builder_not_here(builder, element, "a network of libvirt's: use type bridge with its bridge");
+                know(builder, element, "source/@bridge source/@portid");
+                if (get(builder, element, "source/@portgroup"))
+                        builder_not_here(builder, element, "a group of a network's ports");
                 add_tap(builder, element, part, backend);
         } else if (strcmp(type, "direct") == 0)
                 add_direct(builder, element, part, backend);

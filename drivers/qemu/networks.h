@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Networks by name: those that libvirt's daemon for networks has started, with their bridges, DHCP servers and firewall rules. */
+
+#include <glib.h>
+
+/* What is read of such a daemon's file at the most, in bytes. */
+#define NETWORK_STATUS_MAX (1024 * 1024)
+
+/* The bridge of an active network, to be freed; NULL with an error that says what to do. */
+char *networks_find_bridge(const char *name, GError **error);
