@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bus.h"
@@ -389,16 +390,22 @@ static void on_filter_ended(void *data, int status) {
         if (!saving)
                 return;
         saving->filter = NULL;
-        if (saving->end < 0 && (status == 0 || saving->error)) {
+        /* Where it has ended by itself, that is why the hypervisor could not write on, whichever of the two is seen first. */
+        bool is_cause = WIFEXITED(status) && WEXITSTATUS(status) != 0 &&
+                        !g_error_matches(saving->error, VIRTBUS_ERROR, VIRTBUS_ERROR_CANCELLED);
+        if (saving->end < 0 && (status == 0 || (saving->error && !is_cause))) {
                 conclude(saving);
                 return;
         }
-        g_autoptr(GError) error = NULL;
+        g_autoptr(GError) error = NULL, earlier = g_steal_pointer(&saving->error);
         virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s has failed; is there space left?", saving->compression);
-        if (saving->end >= 0) /* the hypervisor finds that out */
-                saving->error = g_steal_pointer(&error);
-        else
+        if (saving->end < 0 && !earlier) {
                 give_up(saving, error);
+                return;
+        }
+        saving->error = g_steal_pointer(&error);
+        if (saving->end < 0)
+                conclude(saving); /* else the hypervisor finds that out */
 }
 
 void saving_written(Operation *operation, const GError *error) {

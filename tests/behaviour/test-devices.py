@@ -434,12 +434,15 @@ def a_driver_that_was_killed_while_a_medium_changed_leaves_one():
     paths = [image("even.iso", 1), image("odd.iso", 1)]
     bus.call(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", paths[0], "", {})
     seen = set()
-    for number in range(12):
+    for number in range(30):
+        if number >= 12 and seen == {True, False}:
+            break
         before = bus.get(drive, "Device.Disk", "Source")
-        # The driver's death comes somewhere between the first command and the end, which takes some milliseconds.
+        # The driver's death comes somewhere between the first command and the end, which takes some milliseconds; more where the
+        # machine is busy.
         bus.begin(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", paths[paths.index(before) ^ 1], "", {})
         bus.connection.flush_sync(None)
-        time.sleep(number / 1000)
+        time.sleep(number / 1000 * 1.5 ** max(0, number - 12))
         hypervisor.kill_driver()
         wait_agent()
         for _ in range(100):  # nobody is told of what is taken back: the guest's answers give it time
