@@ -251,6 +251,13 @@ char **ctl_over_there(const Ctl *ctl, bool terminal, const char *const *argument
         return g_strv_builder_end(command);
 }
 
+int ctl_go_there(const Ctl *ctl, bool terminal, const char *const *arguments) {
+        g_auto(GStrv) command = ctl_over_there(ctl, terminal, arguments);
+        execvp(command[0], command);
+        fprintf(stderr, "virtbusctl: %s cannot be run: %s\n", command[0], g_strerror(errno));
+        return EXIT_FAILED;
+}
+
 /* Connecting */
 
 /* A bus that is reached through a program: over ssh, or in a container, as systemctl does it. */

@@ -84,10 +84,7 @@ static void pass_on(int console, bool is_terminal) {
 static int console_over_there(const Ctl *ctl, VirtbusDomain *domain, const char *device) {
         const char *arguments[] = { "console", virtbus_domain_get_uuid(domain), ctl->force ? "--force" : device,
                                     ctl->force ? device : NULL, NULL };
-        g_auto(GStrv) command = ctl_over_there(ctl, isatty(STDIN_FILENO), arguments);
-        execvp(command[0], command);
-        fprintf(stderr, "virtbusctl: %s cannot be run: %s\n", command[0], g_strerror(errno));
-        return EXIT_FAILED;
+        return ctl_go_there(ctl, isatty(STDIN_FILENO), arguments);
 }
 
 int verb_console(Ctl *ctl, char **arguments) {

@@ -79,6 +79,9 @@ bool ctl_write_all(int fd, const char *data, ssize_t n);
 /* The command that runs virtbusctl on the host of --host, for what needs descriptors: they do not pass over ssh. */
 char **ctl_over_there(const Ctl *ctl, bool terminal, const char *const *arguments);
 
+/* Runs it in the place of this program; returns only where that fails, with the exit status. */
+int ctl_go_there(const Ctl *ctl, bool terminal, const char *const *arguments);
+
 /* Options of a{sv} that are there if they are set; live and config, as the command line says, and force. */
 GVariant *ctl_options(const char *name, ...) G_GNUC_NULL_TERMINATED;
 GVariant *ctl_change_options(const Ctl *ctl, bool force);

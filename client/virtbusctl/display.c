@@ -221,10 +221,14 @@ int verb_display(Ctl *ctl, char **arguments) {
                             .alias = virtbus_device_get_alias(device),
                             .domain = virtbus_domain_get_uuid(domain),
                             .loop = loop };
+        if (ctl->host && ctl->stdio) {
+                const char *there[] = { "display", "--stdio", viewing.domain, viewing.alias, NULL };
+                return ctl_go_there(ctl, false, there);
+        }
         if (!ctl->host && !(viewing.first = open_display(ctl, viewing.path, &error)))
                 return ctl_fail(g_steal_pointer(&error));
-        bool is_done = ctl->stdio && viewing.first ? pass_on(viewing.first)
-                                                   : run_viewer(&viewing, virtbus_device_graphics_get_type_(graphics), &error);
+        bool is_done = ctl->stdio ? pass_on(viewing.first)
+                                  : run_viewer(&viewing, virtbus_device_graphics_get_type_(graphics), &error);
         g_clear_object(&viewing.first);
         return is_done ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
 }

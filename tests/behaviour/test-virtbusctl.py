@@ -562,6 +562,8 @@ def another_host_is_reached_by_ssh():
     for where in ([], ["-H", "far"]):
         said = ctl(*where, "display", "seen", PATH=path, VIRTBUS_VIEWER=viewer, XDG_RUNTIME_DIR=WORK)
         contains(said, "0 RFB 003.008", "1 RFB 003.008")
+    said = subprocess.run([CTL, "-H", "far", "display", "seen", "--stdio"], input=b"RFB 003.008\n", capture_output=True, check=True, env={**ENVIRONMENT, "PATH": path})
+    contains(said.stdout.decode(errors="replace"), "RFB 003.008\n")
     ctl("destroy", "seen")
     ctl("-H", "nobody@nowhere.invalid", "list", PATH=path, status=1)
 
