@@ -490,11 +490,11 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--verbose", action="store_true")
-    parser.add_argument("directory", nargs="?", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../shared/corpus/domain-xml"))
+    parser.add_argument("directory")
     options = parser.parse_args()
     bus = Bus(listen=False)
     counts = {"equal": 0, "args": 0, "refused": 0, "err": 0, "gone": 0, "other": 0}
-    for name in sorted(os.listdir(options.directory) if os.path.isdir(options.directory) else []):
+    for name in sorted(os.listdir(options.directory)):
         base, extension = os.path.splitext(os.path.join(options.directory, name))
         if extension not in {".args", ".err"} or not os.path.exists(base + ".xml") or not re.search(options.only, name):
             continue
