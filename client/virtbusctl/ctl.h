@@ -29,7 +29,7 @@ typedef struct Ctl {
         /* Options. */
         gboolean json, no_legend, no_pager, user, no_ask_password;
         char *host, *machine, *connection;
-        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, value;
+        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, value, virtual;
         char *compression, *memory, *cpus, *cdrom, *network;
         char **disks, **properties;
         double delay, timeout;
@@ -142,6 +142,7 @@ int verb_wait(Ctl *ctl, char **arguments);
 int verb_save(Ctl *ctl, char **arguments);
 int verb_restore(Ctl *ctl, char **arguments);
 int verb_dump(Ctl *ctl, char **arguments);
+int verb_peek(Ctl *ctl, char **arguments);
 
 /* define.c */
 int verb_define(Ctl *ctl, char **arguments);

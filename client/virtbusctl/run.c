@@ -16,6 +16,9 @@
 #define DOMAIN "org.virtbus1.Domain"
 #define CONNECTION "org.virtbus1.Connection"
 
+/* How many bytes of memory are on a line. */
+#define PEEK_LINE 16
+
 /* How wide the bar of a job is, in characters. */
 #define BAR_WIDTH 30
 
@@ -274,4 +277,47 @@ int verb_dump(Ctl *ctl, char **arguments) {
         if (status != EXIT_DONE && status != EXIT_INTERRUPTED)
                 unlink(arguments[1]);
         return status;
+}
+
+/* For a person, as hexdump -C has it; a program gets the bytes. */
+static void print_memory(guint64 address, const unsigned char *data, gsize size) {
+        if (!isatty(STDOUT_FILENO)) {
+                fwrite(data, 1, size, stdout);
+                return;
+        }
+        for (gsize at = 0; at < size; at += PEEK_LINE) {
+                gsize n = MIN(size - at, PEEK_LINE);
+                printf("%016" PRIx64 " ", address + at);
+                for (gsize i = 0; i < PEEK_LINE; i++)
+                        i < n ? printf(" %02x", data[at + i]) : printf("   ");
+                printf("  |");
+                for (gsize i = 0; i < n; i++)
+                        putchar(g_ascii_isprint(data[at + i]) ? data[at + i] : '.');
+                puts("|");
+        }
+}
+
+int verb_peek(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        g_autoptr(GError) error = NULL;
+        char *end;
+        guint64 size, address = g_ascii_strtoull(arguments[1], &end, 0);
+        if (!domain)
+                return status;
+        if (*end || !g_ascii_isdigit(arguments[1][0]) || !ctl_read_size(arguments[2], &size)) {
+                fprintf(stderr, "virtbusctl: peek wants an address, such as 0x7c00, and a size in bytes\n");
+                return EXIT_USAGE;
+        }
+        g_autoptr(GVariant) answer =
+                        ctl_call(ctl, ctl_path(domain), DOMAIN, "PeekMemory",
+                                 g_variant_new("(tt@a{sv})", address, size, ctl_options(ctl->virtual ? "virtual" : NULL, NULL)),
+                                 NULL, NULL, &error);
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        g_autoptr(GVariant) bytes = g_variant_get_child_value(answer, 0);
+        gsize n;
+        const unsigned char *data = g_variant_get_fixed_array(bytes, &n, 1);
+        print_memory(address, data, n);
+        return EXIT_DONE;
 }

@@ -366,6 +366,13 @@ def what_domains_have_is_set():
     ctl("press", "many", "ctrl", "alt", "delete")
     contains(ctl("press", "many", "warp", status=1), "warp")
     ctl("nmi", "many")
+    firmware = subprocess.run([CTL, "peek", "many", "0xfffffff0", "5"], capture_output=True, check=True).stdout
+    assert firmware[0] == 0xea and len(firmware) == 5, firmware  # where a PC begins: a far jump
+    assert subprocess.run([CTL, "peek", "many", "0xfffffff0", "5", "--virtual"], capture_output=True, check=True).stdout == firmware
+    terminal = Terminal("peek", "many", "0xfffffff0", "16")
+    assert terminal.end() == 0 and re.match(r"00000000fffffff0  ea( [0-9a-f]{2}){15}  \|.{16}\|", terminal.said), terminal.said
+    for arguments, status, part in ((["there", "5"], 2, "0x7c00"), (["0", "0x10"], 2, "0x7c00"), (["0", "1M"], 1, "65536")):
+        contains(ctl("peek", "many", *arguments, status=status), part)
     contains(ctl("wakeup", "many", status=1), "running")
     # A device without a document.
     subprocess.run(["qemu-img", "create", "-q", "-f", "raw", f"{WORK}/more.img", "1M"], check=True)
