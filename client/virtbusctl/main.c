@@ -171,6 +171,10 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "usage: virtbusctl %s %s\n", verb->name, verb->arguments);
                 return EXIT_USAGE;
         }
+        if (!!ctl.user + !!ctl.host + !!ctl.machine > 1) {
+                fprintf(stderr, "virtbusctl: --user, --host and --machine exclude each other\n");
+                return EXIT_USAGE;
+        }
         int status = ctl_connect(&ctl, verb->verb != verb_list, &error) ? run_verb(&ctl, verb, arguments)
                                                                         : ctl_fail(g_steal_pointer(&error));
         ctl_disconnect(&ctl);

@@ -132,6 +132,7 @@ def mistakes_are_told_with_a_status():
     contains(ctl("frobnicate", status=2), "--help")
     contains(ctl("wait", status=2), "DOMAIN [STATE]")
     contains(ctl("--frob", status=2), "--frob")
+    contains(ctl("--user", "-M", "box", "list", status=2), "exclude")
     contains(ctl("wait", "tiny", "happy", status=2), "shutoff, running")
     contains(ctl("--help"), "create NAME", "Looking:", "--json")
     contains(ctl("--version"), "virtbusctl 0.1")
