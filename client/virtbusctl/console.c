@@ -52,11 +52,19 @@ static void on_end(int number) {
                 _exit(EXIT_FAILED);
 }
 
+int ctl_watch_end(void) {
+        const struct sigaction end = { .sa_handler = on_end };
+        ending = eventfd(0, EFD_CLOEXEC);
+        sigaction(SIGTERM, &end, NULL);
+        sigaction(SIGHUP, &end, NULL);
+        return ending;
+}
+
 /* Passes on what is typed and what is said, until one of them ends, or this program is told to. */
-static void pass_on(int console, bool is_terminal) {
+static void pass_on(int console, int end, bool is_terminal) {
         struct pollfd ends[] = { { .fd = console, .events = POLLIN },
                                  { .fd = STDIN_FILENO, .events = POLLIN },
-                                 { .fd = ending, .events = POLLIN } };
+                                 { .fd = end, .events = POLLIN } };
         Escape escape = { 0 };
         while (!ends[2].revents) {
                 char data[PIECE];
@@ -94,7 +102,6 @@ int verb_console(Ctl *ctl, char **arguments) {
         g_autoptr(GUnixFDList) fds = NULL;
         g_autoptr(GVariant) answer = NULL;
         struct termios saved, raw;
-        const struct sigaction end = { .sa_handler = on_end };
         if (!domain)
                 return status;
         if (ctl->host)
@@ -107,9 +114,7 @@ int verb_console(Ctl *ctl, char **arguments) {
         if (console < 0)
                 return ctl_fail(g_steal_pointer(&error));
         /* However this ends, the terminal is put back. */
-        ending = eventfd(0, EFD_CLOEXEC);
-        sigaction(SIGTERM, &end, NULL);
-        sigaction(SIGHUP, &end, NULL);
+        int end = ctl_watch_end();
         bool is_terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &saved) == 0;
         if (is_terminal) {
                 fprintf(stderr, "Connected to %s. Press ^] three times within 1s to disconnect.\n",
@@ -118,12 +123,12 @@ int verb_console(Ctl *ctl, char **arguments) {
                 cfmakeraw(&raw);
                 tcsetattr(STDIN_FILENO, TCSANOW, &raw);
         }
-        pass_on(console, is_terminal);
+        pass_on(console, end, is_terminal);
         if (is_terminal) {
                 tcsetattr(STDIN_FILENO, TCSANOW, &saved);
                 fprintf(stderr, "\nDisconnected from %s.\n", virtbus_domain_get_name(domain));
         }
-        close(ending);
+        close(end);
         close(console);
         return EXIT_DONE;
 }

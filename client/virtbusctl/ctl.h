@@ -163,7 +163,8 @@ void ctl_read_image(const char *text, char **path, char **format);
 /* set.c */
 int verb_set(Ctl *ctl, char **arguments);
 
-/* console.c */
+/* console.c: a descriptor that can be read once this program is told to end, for what has to put the terminal back. */
+int ctl_watch_end(void);
 int verb_console(Ctl *ctl, char **arguments);
 
 /* agent.c */

@@ -73,7 +73,7 @@ int verb_wait(Ctl *ctl, char **arguments) {
         }
         gulong removed = g_signal_connect(ctl->client, "domain-removed", G_CALLBACK(on_domain_removed), &wait);
         gulong changed = g_signal_connect(domain, "notify::state", G_CALLBACK(check_state), &wait);
-        guint timer = ctl->timeout > 0 ? g_timeout_add((guint) (ctl->timeout * 1000), on_late, &wait) : 0;
+        guint timer = ctl->timeout > 0 ? g_timeout_add((guint) MIN(ctl->timeout * 1000, G_MAXUINT), on_late, &wait) : 0;
         check_state(domain, NULL, &wait);
         if (!wait.is_over)
                 g_main_loop_run(loop);

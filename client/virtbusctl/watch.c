@@ -16,6 +16,7 @@
 /* How long between two pictures of top, in seconds. */
 #define DELAY_DEFAULT 1.0
 #define DELAY_MIN 0.1
+#define DELAY_MAX 86400.0
 
 /* What happens */
 
@@ -253,10 +254,11 @@ int verb_top(Ctl *ctl, char **arguments) {
         g_autoptr(GHashTable) earlier = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         struct termios saved, raw;
         bool is_terminal = output_is_terminal() && tcgetattr(STDIN_FILENO, &saved) == 0;
-        double delay = ctl->delay > 0 ? MAX(ctl->delay, DELAY_MIN) : DELAY_DEFAULT;
+        double delay = ctl->delay > 0 ? CLAMP(ctl->delay, DELAY_MIN, DELAY_MAX) : DELAY_DEFAULT;
         if (!paths)
                 return status;
         ctl->no_pager = TRUE;
+        int end = ctl_watch_end();
         if (is_terminal) {
                 raw = saved;
                 raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO | ISIG); /* Ctrl-C is a key, so that the screen is put back */
@@ -275,13 +277,16 @@ int verb_top(Ctl *ctl, char **arguments) {
                 if (ctl->iterations > 0 && i + 1 >= ctl->iterations)
                         break;
                 /* Until the next picture is due, or somebody presses a key; the client keeps up meanwhile. */
-                struct pollfd key = { .fd = is_terminal ? STDIN_FILENO : -1, .events = POLLIN };
+                struct pollfd events[] = { { .fd = is_terminal ? STDIN_FILENO : -1, .events = POLLIN },
+                                           { .fd = end, .events = POLLIN } };
                 char c;
                 while (g_main_context_iteration(NULL, FALSE))
                         ;
-                if (poll(&key, 1, (int) (delay * 1000)) > 0 && (read(STDIN_FILENO, &c, 1) != 1 || c == 'q' || c == 3))
+                int n = poll(events, G_N_ELEMENTS(events), (int) (delay * 1000));
+                if (events[1].revents || (n > 0 && events[0].revents && (read(STDIN_FILENO, &c, 1) != 1 || c == 'q' || c == 3)))
                         break;
         }
+        close(end);
         if (is_terminal) {
                 fputs("\033[?25h\033[?1049l", stdout);
                 tcsetattr(STDIN_FILENO, TCSANOW, &saved);

@@ -211,6 +211,10 @@ def tables_fit_the_terminal():
     terminal.expect("WRITTEN/S")
     terminal.type("q")
     assert terminal.end() == 0 and terminal.said.endswith("\x1b[?25h\x1b[?1049l"), terminal.said[-50:]
+    terminal = Terminal("top", "--delay=100")
+    terminal.expect("q ends this")
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.end() == 0 and terminal.said.endswith("\x1b[?25h\x1b[?1049l"), terminal.said[-50:]
 
 
 def a_console_is_used():
