@@ -317,7 +317,7 @@ UNSUPPORTED = [
 
 # What QEMU can do, and the driver cannot yet: refused when it is started.
 NOT_YET = [
-    (["<interface>", "network"], "<interface type='network'><source network='default'/></interface>"),
+    (["<interface>", "ports"], "<interface type='network'><source network='default' portgroup='fast'/></interface>"),
     (["<source>", "storage pool"], "<disk type='volume'><source pool='x' volume='y'/><target dev='vda'/></disk>"),
     (["<hostdev>", "SCSI device"], "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/></source></hostdev>"),
     (["<filesystem>", "9p"], "<filesystem type='mount'><source dir='/x'/><target dir='x'/></filesystem>"),
@@ -339,6 +339,9 @@ def what_the_driver_cannot_do_yet_is_refused_at_the_start():
         contains(expect("Unsupported", qemu.do, domain, "Start"), *parts)
         assert bus.get(domain, "Domain", "State") == "shutoff"
         qemu.do(domain, "Undefine")
+    domain = qemu.define(qemu.document("later", devices="<interface type='network'><source network='vb-nowhere'/></interface>"))
+    contains(expect("InvalidArgument", qemu.do, domain, "Start"), "no active network 'vb-nowhere'", "virsh net-start")
+    qemu.do(domain, "Undefine")
     domain = qemu.define(qemu.document("later", more="<vcpu placement='auto'>1</vcpu>"))
     contains(expect("Unsupported", qemu.do, domain, "Start"), "<vcpu>", "numad")
     qemu.do(domain, "Undefine")
