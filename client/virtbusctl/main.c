@@ -146,12 +146,10 @@ static const VerbEntry *find_verb(const char *name) {
         return NULL;
 }
 
-int main(int argc, char *argv[]) {
-        Ctl ctl = { 0 };
-        gboolean version = FALSE;
+static int run(Ctl *ctl, int argc, char *argv[]) {
         g_autoptr(GError) error = NULL;
-        setlocale(LC_ALL, "");
-        if (!parse(&ctl, &argc, &argv, &version, &error)) {
+        gboolean version = FALSE;
+        if (!parse(ctl, &argc, &argv, &version, &error)) {
                 fprintf(stderr, "virtbusctl: %s\n", error->message);
                 return EXIT_USAGE;
         }
@@ -171,12 +169,18 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "usage: virtbusctl %s %s\n", verb->name, verb->arguments);
                 return EXIT_USAGE;
         }
-        if (!!ctl.user + !!ctl.host + !!ctl.machine > 1) {
+        if (!!ctl->user + !!ctl->host + !!ctl->machine > 1) {
                 fprintf(stderr, "virtbusctl: --user, --host and --machine exclude each other\n");
                 return EXIT_USAGE;
         }
-        int status = ctl_connect(&ctl, verb->verb != verb_list, &error) ? run_verb(&ctl, verb, arguments)
-                                                                        : ctl_fail(g_steal_pointer(&error));
+        return ctl_connect(ctl, verb->verb != verb_list, &error) ? run_verb(ctl, verb, arguments)
+                                                                 : ctl_fail(g_steal_pointer(&error));
+}
+
+int main(int argc, char *argv[]) {
+        Ctl ctl = { 0 };
+        setlocale(LC_ALL, "");
+        int status = run(&ctl, argc, argv);
         ctl_disconnect(&ctl);
         g_strfreev(ctl.disks);
         g_strfreev(ctl.properties);
