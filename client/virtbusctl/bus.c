@@ -220,7 +220,11 @@ VirtbusObject *ctl_find_device(Ctl *ctl, VirtbusDomain *domain, const char *name
         return found;
 }
 
-int ctl_take_fd(GVariant *answer, GUnixFDList *fds, GError **error) {
+int ctl_call_for_fd(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GError **error) {
+        g_autoptr(GUnixFDList) fds = NULL;
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, interface, method, arguments, NULL, &fds, error);
+        if (!answer)
+                return -1;
         g_autoptr(GVariant) handle = g_variant_get_child_value(answer, 0);
         return g_unix_fd_list_get(fds, g_variant_get_handle(handle), error);
 }

@@ -99,18 +99,15 @@ int verb_console(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
         g_autoptr(GError) error = NULL;
-        g_autoptr(GUnixFDList) fds = NULL;
-        g_autoptr(GVariant) answer = NULL;
         struct termios saved, raw;
         if (!domain)
                 return status;
         if (ctl->host)
                 return console_over_there(ctl, domain, arguments[1]);
         g_autoptr(VirtbusObject) device = ctl_find_device(ctl, domain, arguments[1], CONSOLE, &error);
-        if (device)
-                answer = ctl_call(ctl, g_dbus_object_get_object_path(G_DBUS_OBJECT(device)), CONSOLE, "Open",
-                                  g_variant_new("(@a{sv})", ctl_options(ctl->force ? "force" : NULL, NULL)), NULL, &fds, &error);
-        int console = answer ? ctl_take_fd(answer, fds, &error) : -1;
+        int console = device ? ctl_call_for_fd(ctl, g_dbus_object_get_object_path(G_DBUS_OBJECT(device)), CONSOLE, "Open",
+                                               g_variant_new("(@a{sv})", ctl_options(ctl->force ? "force" : NULL, NULL)), &error)
+                             : -1;
         if (console < 0)
                 return ctl_fail(g_steal_pointer(&error));
         /* However this ends, the terminal is put back. */

@@ -72,8 +72,8 @@ GPtrArray *ctl_devices(Ctl *ctl, VirtbusDomain *domain, GError **error);
  * INTERFACE may be NULL where there is a name. */
 VirtbusObject *ctl_find_device(Ctl *ctl, VirtbusDomain *domain, const char *name, const char *interface, GError **error);
 
-/* The descriptor that a call has answered; -1 where there is none. */
-int ctl_take_fd(GVariant *answer, GUnixFDList *fds, GError **error);
+/* A call that answers a descriptor; -1 with the error. */
+int ctl_call_for_fd(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GError **error);
 bool ctl_write_all(int fd, const char *data, ssize_t n);
 
 /* The command that runs virtbusctl on the host of --host, for what needs descriptors: they do not pass over ssh. */

@@ -37,10 +37,7 @@ typedef struct Viewing {
 } Viewing;
 
 static GIOStream *open_display(Ctl *ctl, const char *path, GError **error) {
-        g_autoptr(GUnixFDList) fds = NULL;
-        g_autoptr(GVariant) answer = ctl_call(ctl, path, GRAPHICS, "Open", g_variant_new("(@a{sv})", ctl_options(NULL, NULL)),
-                                              NULL, &fds, error);
-        int fd = answer ? ctl_take_fd(answer, fds, error) : -1;
+        int fd = ctl_call_for_fd(ctl, path, GRAPHICS, "Open", g_variant_new("(@a{sv})", ctl_options(NULL, NULL)), error);
         g_autoptr(GSocket) socket = fd >= 0 ? g_socket_new_from_fd(fd, error) : NULL;
         return socket ? G_IO_STREAM(g_socket_connection_factory_create_connection(socket)) : NULL;
 }
@@ -246,10 +243,8 @@ static GBytes *photograph_over_there(const Ctl *ctl, VirtbusDomain *domain, GErr
 }
 
 static GBytes *photograph(Ctl *ctl, VirtbusDomain *domain, GError **error) {
-        g_autoptr(GUnixFDList) fds = NULL;
-        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "Screenshot",
-                                              g_variant_new("(u@a{sv})", 0, ctl_options(NULL, NULL)), NULL, &fds, error);
-        int fd = answer ? ctl_take_fd(answer, fds, error) : -1;
+        int fd = ctl_call_for_fd(ctl, ctl_path(domain), "org.virtbus1.Domain", "Screenshot",
+                                 g_variant_new("(u@a{sv})", 0, ctl_options(NULL, NULL)), error);
         if (fd < 0)
                 return NULL;
         g_autoptr(GInputStream) input = g_unix_input_stream_new(fd, TRUE);

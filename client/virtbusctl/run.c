@@ -238,7 +238,6 @@ int verb_save(Ctl *ctl, char **arguments) {
 
 int verb_restore(Ctl *ctl, char **arguments) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *file = absolute(arguments[0]);
         g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, &error);
         g_autoptr(GVariant) answer = NULL;
         if (!connection)
@@ -247,9 +246,11 @@ int verb_restore(Ctl *ctl, char **arguments) {
         const char *path = g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection));
         if (strcmp(arguments[0], "-") == 0)
                 answer = call_with_fd(ctl, path, CONNECTION, "RestoreDomainFromFD", options, STDIN_FILENO, &error);
-        else
+        else {
+                g_autofree char *file = absolute(arguments[0]);
                 answer = ctl_call(ctl, path, CONNECTION, "RestoreDomain", g_variant_new("(s@a{sv})", file, options), NULL, NULL,
                                   &error);
+        }
         return answer ? follow_answer(ctl, answer, 1, "restoring") : ctl_fail(g_steal_pointer(&error));
 }
 

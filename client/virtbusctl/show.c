@@ -246,8 +246,7 @@ static void append_devices(Ctl *ctl, VirtbusDomain *domain, GString *text) {
 }
 
 /* How many domains of a connection there are, and how many of them run. */
-static void count_domains(Ctl *ctl, VirtbusConnection *connection, unsigned *n, unsigned *n_active) {
-        g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(ctl->client);
+static void count_domains(Ctl *ctl, GList *domains, VirtbusConnection *connection, unsigned *n, unsigned *n_active) {
         for (GList *link = domains; link; link = link->next)
                 if (virtbus_client_get_connection_of(ctl->client, link->data) == connection) {
                         ++*n;
@@ -259,6 +258,7 @@ static void count_domains(Ctl *ctl, VirtbusConnection *connection, unsigned *n, 
 static int service_status(Ctl *ctl) {
         VirtbusManager *manager = virtbus_client_get_manager(ctl->client);
         g_autolist(VirtbusConnection) connections = virtbus_client_get_connections(ctl->client);
+        g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(ctl->client);
         g_autolist(VirtbusJob) jobs = virtbus_client_get_jobs(ctl->client);
         g_autoptr(GString) text = g_string_new(NULL);
         GVariant *drivers = virtbus_manager_get_drivers(manager);
@@ -280,7 +280,7 @@ static int service_status(Ctl *ctl) {
                 for (GList *link = connections; link; link = link->next)
                         if (g_strcmp0(virtbus_connection_get_name(link->data), name) == 0) {
                                 unsigned n = 0, n_active = 0;
-                                count_domains(ctl, link->data, &n, &n_active);
+                                count_domains(ctl, domains, link->data, &n, &n_active);
                                 g_string_append_printf(text, ", %s, version %s; %u domain%s, %u active",
                                                        virtbus_connection_get_uri(link->data),
                                                        virtbus_connection_get_driver_version(link->data), n, n == 1 ? "" : "s",

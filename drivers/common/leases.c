@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "leases.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "addresses.h"
-#include "bus.h"
+#include "foreign.h"
 #include "json.h"
 
 /* Where leases are: %s is the bridge's name. */
@@ -27,15 +24,6 @@ typedef struct Search {
         Call *call;
         GArray *addresses;
 } Search;
-
-static char *read_file(const char *path) {
-        struct stat info;
-        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd < 0 || fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size > LEASES_BYTES_MAX)
-                return NULL;
-        g_autofree char *text = g_malloc0((size_t) info.st_size + 1);
-        return read(fd, text, (size_t) info.st_size) >= 0 ? g_steal_pointer(&text) : NULL;
-}
 
 static void add(Search *search, const char *mac, const char *address, gint64 expiry) {
         bool is_over = expiry > 0 && expiry < time(NULL);
@@ -71,7 +59,7 @@ static void search_in_worker(void *data, GError **error) {
         for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
                 g_auto(GStrv) parts = g_strsplit(places[i].path, "%s", 2);
                 g_autofree char *path = g_strjoinv(search->bridge, parts);
-                g_autofree char *text = parts[1] && !*search->bridge ? NULL : read_file(path);
+                g_autofree char *text = parts[1] && !*search->bridge ? NULL : foreign_read(path);
                 if (text)
                         places[i].is_json ? read_json(search, text) : read_lines(search, text);
         }

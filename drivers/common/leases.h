@@ -7,8 +7,5 @@
 #include "objects.h"
 #include "worker.h"
 
-/* The largest file of leases that is read, in bytes: some ten thousand leases. */
-#define LEASES_BYTES_MAX (1024 * 1024)
-
 /* Answers NetworkInterface.GetAddresses: BRIDGE is what the card is connected to, or "". */
 void leases_answer(Worker *worker, const char *bridge, const char *mac, Call *call);

@@ -342,8 +342,8 @@ static bool is_listed(JsonArray *properties, const char *alias) {
 }
 
 static void on_devices_listed(void *data, JsonObject *answer, const GError *error) {
-        static const char *const kinds[] = { "disk", "interface", "hostdev", "rng",
-                                             NULL }; /* these are always devices of QEMU's */
+        /* These are always devices of QEMU's. */
+        static const char *const kinds[] = { "disk", "interface", "hostdev", "rng", NULL };
         Guest *guest = data;
         const Definition *live = guest->domain->live;
         if (error)

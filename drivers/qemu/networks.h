@@ -5,8 +5,5 @@
 
 #include <glib.h>
 
-/* What is read of such a daemon's file at the most, in bytes. */
-#define NETWORK_STATUS_MAX (1024 * 1024)
-
 /* The bridge of an active network, to be freed; NULL with an error that says what to do. */
 char *networks_find_bridge(const char *name, GError **error);

@@ -62,6 +62,12 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
+    def type_unseen(self, text):
+        """When it is not shown any more: what is typed before a password is asked for is thrown away."""
+        while termios.tcgetattr(self.fd)[3] & termios.ECHO:
+            bus.settle()
+        self.type(text)
+
     def end(self):
         """Reads to the end; returns the exit status."""
         while True:
@@ -467,9 +473,7 @@ def who_may_not_is_asked_for_a_password():
     terminal = Terminal("list", command=command)
     terminal.expect(r"AUTHENTICATING FOR org\.virtbus1\.read")
     terminal.expect("Password: ")
-    while termios.tcgetattr(terminal.fd)[3] & termios.ECHO:  # what is typed before is thrown away
-        bus.settle()
-    terminal.type("wrong\n")
+    terminal.type_unseen("wrong\n")
     terminal.expect("AUTHENTICATION FAILED")
     assert terminal.end() == 5, terminal.said
     contains(terminal.said, "not authorized")
@@ -484,9 +488,7 @@ def who_may_not_is_asked_for_a_password():
            f'mount --bind {ROOT}/bus /run/dbus/system_bus_socket && exec "$@"')
     terminal = Terminal("list", command=("unshare", "--mount", "sh", "-c", own, "sh", *command))
     terminal.expect("Password: ")
-    while termios.tcgetattr(terminal.fd)[3] & termios.ECHO:
-        bus.settle()
-    terminal.type("sesame\n")
+    terminal.type_unseen("sesame\n")
     assert terminal.end() == 0, terminal.said
     contains(terminal.said, "AUTHENTICATION COMPLETE", "tiny")
 
