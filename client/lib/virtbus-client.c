@@ -719,48 +719,84 @@ VirtbusConnection *virtbus_client_get_connection_of(VirtbusClient *client, Virtb
         return connection;
 }
 
+/* The one domain that IS says yes to; TEXT is what the caller named it by. */
+static VirtbusDomain *find(VirtbusClient *client, const char *text, gboolean (*is)(VirtbusDomain *domain, const char *text),
+                           GError **error) {
+        g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(client);
+        VirtbusDomain *found = NULL;
+        guint n_found = 0;
+        for (GList *link = domains; link; link = link->next) {
+                if (!is(link->data, text))
+                        continue;
+                found = link->data;
+                n_found++;
+        }
+        if (n_found == 1)
+                return g_object_ref(found);
+        if (n_found > 1)
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                            "%u hypervisors have a domain '%s'; say its UUID instead", n_found, text);
+        else
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain '%s'", text);
+        return NULL;
+}
+
+static gboolean has_name(VirtbusDomain *domain, const char *text) {
+        return g_strcmp0(virtbus_domain_get_name(domain), text) == 0;
+}
+
+static gboolean has_uuid(VirtbusDomain *domain, const char *text) {
+        const char *uuid = virtbus_domain_get_uuid(domain);
+        return uuid && g_ascii_strcasecmp(uuid, text) == 0;
+}
+
+static gboolean has_name_or_uuid(VirtbusDomain *domain, const char *text) {
+        return has_name(domain, text) || has_uuid(domain, text);
+}
+
+/**
+ * virtbus_client_get_domain_by_name:
+ * @client: a client
+ * @name: a domain's whole name
+ * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN, or %VIRTBUS_ERROR_INVALID_ARGUMENT where several hypervisors have one of that name
+ *
+ * Returns: (transfer full): the domain
+ *
+ * Since: 0.2
+ */
+VirtbusDomain *virtbus_client_get_domain_by_name(VirtbusClient *client, const char *name, GError **error) {
+        return find(client, name, has_name, error);
+}
+
+/**
+ * virtbus_client_get_domain_by_uuid:
+ * @client: a client
+ * @uuid: a domain's whole UUID, in letters of any case
+ * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN, or %VIRTBUS_ERROR_INVALID_ARGUMENT where several hypervisors have one of that UUID
+ *
+ * Returns: (transfer full): the domain
+ *
+ * Since: 0.2
+ */
+VirtbusDomain *virtbus_client_get_domain_by_uuid(VirtbusClient *client, const char *uuid, GError **error) {
+        return find(client, uuid, has_uuid, error);
+}
+
 /**
  * virtbus_client_find_domain:
  * @client: a client
- * @text: a domain's name or UUID, or how one of them begins
- * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN, or %VIRTBUS_ERROR_INVALID_ARGUMENT where several begin so
+ * @text: a domain's whole name or UUID
+ * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN, or %VIRTBUS_ERROR_INVALID_ARGUMENT where several domains are meant
  *
- * Finds the domain that a person means. A whole name counts more than a beginning.
+ * Finds the domain that a person means. The beginning of a name is not enough: what is done to a domain must never reach another
+ * one because the first has gone.
  *
  * Returns: (transfer full): the domain
  *
  * Since: 0.1
  */
 VirtbusDomain *virtbus_client_find_domain(VirtbusClient *client, const char *text, GError **error) {
-        GList *domains = virtbus_client_get_domains(client);
-        VirtbusDomain *exact = NULL, *begun = NULL;
-        guint n_exact = 0, n_begun = 0;
-        g_autoptr(GString) names = g_string_new(NULL);
-        for (GList *link = domains; link; link = link->next) {
-                const char *name = virtbus_domain_get_name(link->data), *uuid = virtbus_domain_get_uuid(link->data);
-                if (!name || !uuid)
-                        continue;
-                if (strcmp(name, text) == 0 || g_ascii_strcasecmp(uuid, text) == 0) {
-                        exact = link->data;
-                        n_exact++;
-                } else if (*text && (g_str_has_prefix(name, text) || g_ascii_strncasecmp(uuid, text, strlen(text)) == 0)) {
-                        begun = link->data;
-                        g_string_append_printf(names, "%s%s", n_begun++ > 0 ? ", " : "", name);
-                }
-        }
-        VirtbusDomain *found = n_exact == 1 ? exact : n_exact == 0 && n_begun == 1 ? begun : NULL;
-        if (found)
-                g_object_ref(found);
-        else if (n_exact > 1)
-                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                            "%u hypervisors have a domain '%s'; say its UUID instead", n_exact, text);
-        else if (n_begun > 1)
-                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT, "several domains begin with '%s': %s", text,
-                            names->str);
-        else
-                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain '%s'", text);
-        g_list_free_full(domains, g_object_unref);
-        return found;
+        return find(client, text, has_name_or_uuid, error);
 }
 
 /* Devices */

@@ -21,6 +21,8 @@ GList *virtbus_client_get_connections(VirtbusClient *client);
 GList *virtbus_client_get_domains(VirtbusClient *client);
 GList *virtbus_client_get_jobs(VirtbusClient *client);
 VirtbusJob *virtbus_client_get_job_at(VirtbusClient *client, const char *path);
+VirtbusDomain *virtbus_client_get_domain_by_name(VirtbusClient *client, const char *name, GError **error);
+VirtbusDomain *virtbus_client_get_domain_by_uuid(VirtbusClient *client, const char *uuid, GError **error);
 VirtbusDomain *virtbus_client_find_domain(VirtbusClient *client, const char *text, GError **error);
 VirtbusDomain *virtbus_client_get_domain_at(VirtbusClient *client, const char *path);
 VirtbusConnection *virtbus_client_get_connection_of(VirtbusClient *client, VirtbusDomain *domain);

@@ -69,17 +69,20 @@ def a_client_knows_all_domains():
         client.connect(name, lambda client, domain, name=name: state["events"].append((name, domain.props.name)))
 
 
-def domains_are_found_by_name_uuid_and_beginning():
+def domains_are_found_by_whole_names_and_uuids():
     client = state["client"]
     alpha = client.find_domain("alpha")
-    assert client.find_domain("al").props.uuid == alpha.props.uuid and client.find_domain(alpha.props.uuid).props.name == "alpha"
-    assert client.find_domain(alpha.props.uuid[:13].upper()).props.name == "alpha"
+    assert client.find_domain(alpha.props.uuid.upper()).props.name == "alpha"
+    assert client.get_domain_by_name("alpha").props.uuid == alpha.props.uuid
+    assert client.get_domain_by_uuid(alpha.props.uuid.upper()).props.name == "alpha"
     hypervisor.define(hypervisor.document("alphabet"))
     wait(lambda: ("domain-added", "alphabet") in state["events"])
-    assert client.find_domain("alpha").props.name == "alpha"
-    contains(fails(Virtbus.Error.INVALID_ARGUMENT, client.find_domain, "alp"), "alpha, alphabet")
-    for text in ("gamma", ""):
-        contains(fails(Virtbus.Error.NO_SUCH_DOMAIN, client.find_domain, text), text)
+    # The beginning of a name or UUID names nobody: the one that is left might be another domain.
+    for find in (client.find_domain, client.get_domain_by_name, client.get_domain_by_uuid):
+        for text in ("al", "alp", alpha.props.uuid[:13], "gamma", ""):
+            contains(fails(Virtbus.Error.NO_SUCH_DOMAIN, find, text), text)
+    fails(Virtbus.Error.NO_SUCH_DOMAIN, client.get_domain_by_name, alpha.props.uuid)
+    fails(Virtbus.Error.NO_SUCH_DOMAIN, client.get_domain_by_uuid, "alpha")
 
 
 def properties_change_by_themselves():
@@ -231,6 +234,6 @@ def the_service_may_restart():
     bus.call(hypervisor.path, "org.virtbus1.Test", "SetDelay", "st", "save", 0)
 
 
-run([a_client_knows_all_domains, domains_are_found_by_name_uuid_and_beginning, properties_change_by_themselves, calls_can_be_asynchronous_and_cancelled,
+run([a_client_knows_all_domains, domains_are_found_by_whole_names_and_uuids, properties_change_by_themselves, calls_can_be_asynchronous_and_cancelled,
      devices_and_consoles_are_objects, a_thread_has_a_client_of_its_own, making_one_runs_nothing_else, a_program_in_vala_is_built_against_what_is_installed,
      jobs_can_be_waited_for, the_service_may_restart])
