@@ -150,7 +150,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                          GError **error) {
         const DeviceChange *change = operation->change;
         Connection *connection = operation->domain->connection;
-        g_autoptr(xmlDoc) document = xml_parse(base->xml, "domain", error);
+        g_autoptr(xmlDoc) document = xml_parse_own(base->xml, "domain", error);
         g_autoptr(xmlDoc) parsed = change->xml ? xml_parse(change->xml, NULL, error) : NULL;
         xmlNode *element = NULL;
         if (!document || (change->xml && !parsed))

@@ -490,7 +490,8 @@ static Definition *read_definition(Restoring *restoring, GError **error) {
         g_autoptr(Definition) saved = definition_parse(restoring->header.xml, error);
         if (!saved)
                 return NULL;
-        g_autoptr(xmlDoc) document = xml_parse(restoring->xml ? restoring->xml : restoring->header.xml, "domain", error);
+        g_autoptr(xmlDoc) document = restoring->xml ? xml_parse(restoring->xml, "domain", error)
+                                                    : xml_parse_own(restoring->header.xml, "domain", error);
         if (!document || (hypervisor->complete && !hypervisor->complete(connection, document, error)))
                 return NULL;
         g_autoptr(Definition) definition = definition_from_document(document, error);

@@ -5,13 +5,26 @@
 #include <libxml/parser.h>
 #include <string.h>
 
+/* The alias of the device that an element is, or is a part of; NULL where there is none. */
+static char *device_of(const xmlNode *element) {
+        for (; element && element->type == XML_ELEMENT_NODE; element = element->parent)
+                if (xml_child(element, "alias"))
+                        return xml_attribute(xml_child(element, "alias"), "name");
+        return NULL;
+}
+
 bool xml_fail(GError **error, VirtbusError code, const xmlNode *element, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
         g_autofree char *fault = g_strdup_vprintf(format, arguments);
         va_end(arguments);
-        return virtbus_error_set(error, code, "line %ld, element <%s>: %s", xmlGetLineNo((xmlNode *) element),
-                                 (const char *) element->name, fault);
+        long line = xmlGetLineNo((xmlNode *) element);
+        const char *name = (const char *) element->name;
+        if (line > 0)
+                return virtbus_error_set(error, code, "line %ld, element <%s>: %s", line, name, fault);
+        g_autofree char *device = device_of(element);
+        return virtbus_error_set(error, code, "element <%s>%s%s%s: %s", name, device ? " of device '" : "", device ? device : "",
+                                 device ? "'" : "", fault);
 }
 
 static bool check_tree(const xmlNode *element, unsigned depth, unsigned *n_elements, GError **error) {
@@ -94,6 +107,19 @@ xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
         if (!check_tree(element, 0, &n_elements, error))
                 return NULL;
         return g_steal_pointer(&document);
+}
+
+static void forget_lines(xmlNode *element) {
+        element->line = 0;
+        for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
+                forget_lines(child);
+}
+
+xmlDoc *xml_parse_own(const char *text, const char *root, GError **error) {
+        xmlDoc *document = xml_parse(text, root, error);
+        if (document)
+                forget_lines(xmlDocGetRootElement(document));
+        return document;
 }
 
 char *xml_document_text(xmlDoc *document) {

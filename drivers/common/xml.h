@@ -21,6 +21,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 /* Parses a document whose root element is ROOT, or, where that is NULL, any. */
 xmlDoc *xml_parse(const char *text, const char *root, GError **error);
 
+/* The same for a document of our own making: its lines are nobody's, so that errors name its elements and devices alone. */
+xmlDoc *xml_parse_own(const char *text, const char *root, GError **error);
+
 /* The document, or one element, as text; a document without blanks of its own is indented. */
 char *xml_document_text(xmlDoc *document);
 char *xml_element_text(xmlNode *element);
@@ -41,7 +44,8 @@ char *xml_text(const xmlNode *element);
 /* An attribute that may be compared at once: true where it has this value. */
 bool xml_attribute_is(const xmlNode *element, const char *name, const char *value);
 
-/* Sets an error that names the element, its line and the fault. Returns false, to be returned. */
+/* Sets an error that names the fault, the element, and its line in the document that was handed in; where it is in none, the
+ * device that it belongs to. Returns false, to be returned. */
 bool xml_fail(GError **error, VirtbusError code, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(4, 5);
 
 /* Reads a number from min to max out of TEXT (owned by element, what it is called in errors). */

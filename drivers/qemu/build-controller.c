@@ -104,9 +104,7 @@ static void build_scsi_controller(Builder *builder, xmlNode *element, JsonObject
                 { "driver/@ioeventfd", "ioeventfd", PROPERTY_BOOL },
         };
         copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
-        uint64_t thread = number(builder, element, "driver/@iothread", 1, UINT32_MAX, 0);
-        if (thread > 0)
-                json_add(device, "iothread", 's', format_text(builder, "iothread%" PRIu64, thread), NULL);
+        json_add(device, "iothread", 's', io_thread_at(builder, element, "driver/@iothread"), NULL);
 }
 
 static JsonObject *build_usb_controller(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *driver,
@@ -140,8 +138,10 @@ void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition
         uint64_t index = number(builder, element, "@index", 0, 255, 0);
         size_t found = 0;
         know(builder, element, "@model");
-        if (strcmp(type, "usb") == 0 && strcmp(model, "none") == 0)
+        if (strcmp(type, "usb") == 0 && strcmp(model, "none") == 0) {
+                know_turned_off(builder, element);
                 return;
+        }
         bool virtio = g_str_has_prefix(model, "virtio");
         if (virtio) /* with or without a suffix */
                 model = strcmp(type, "virtio-serial") == 0 ? "" : "virtio-scsi";

@@ -779,11 +779,10 @@ void build_disk(Builder *builder, xmlNode *element, const DeviceDefinition *part
                 json_add(device, "removable", 'b', flag(builder, element, "target/@removable") == 1, NULL);
         else if (!virtio)
                 add_drive_address(builder, element, part, device);
-        uint64_t thread = number(builder, element, "driver/@iothread", 1, UINT32_MAX, 0);
-        if (thread > 0 && !virtio)
+        const char *thread = io_thread_at(builder, element, "driver/@iothread");
+        if (thread && !virtio)
                 builder_unsupported(builder, element_at(builder, element, "driver"), "only virtio disks have an iothread");
-        else if (thread > 0)
-                json_add(device, "iothread", 's', format_text(builder, "iothread%" PRIu64, thread), NULL);
+        json_add(device, "iothread", 's', thread, NULL);
         add_geometry(builder, element, device);
         add_scsi_identity(builder, element, part, device);
         add_error_policy(builder, element, device);

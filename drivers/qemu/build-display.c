@@ -285,8 +285,10 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
         know(builder, element,
              "model/@type model/@primary model/@heads model/@vram model/@ram model/@vgamem model/acceleration/@accel2d "
              "driver/@vgaconf");
-        if (strcmp(part->model, "none") == 0)
+        if (strcmp(part->model, "none") == 0) {
+                know_turned_off(builder, element);
                 return;
+        }
         bool virtio = g_str_has_prefix(part->model, "virtio"), accelerated = flag(builder, model, "acceleration/@accel3d") == 1;
         for (size_t i = 0; i < G_N_ELEMENTS(models); i++)
                 if (strcmp(virtio ? "virtio" : part->model, models[i].model) == 0)
@@ -326,7 +328,7 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 else if ((strcmp(part->model, "vga") == 0 || strcmp(part->model, "vmvga") == 0) && get(builder, model, "@vram"))
                         json_add(device, "vgamem_mb", 'i', (gint64) MAX(mebibytes(builder, model, "@vram", 16), 1), NULL);
                 else if (strcmp(part->model, "bochs") == 0 && get(builder, model, "@vram"))
-                        json_add(device, "vgamem", 's', format_text(builder, "%sk", get(builder, model, "@vram")), NULL);
+                        json_add(device, "vgamem", 'i', (gint64) (number(builder, model, "@vram", 0, UINT32_MAX, 0) * 1024), NULL);
         }
         static const Property resolution[] = {
                 { "model/resolution/@x", "xres", PROPERTY_NUMBER },
@@ -413,7 +415,7 @@ void build_audio(Builder *builder, xmlNode *element, const DeviceDefinition *par
                         add_audio_options(builder, element, type, backend, options, G_N_ELEMENTS(options));
                         add_direction(builder, element, type, "input", "in", backend);
                         add_direction(builder, element, type, "output", "out", backend);
-                        if (drivers[i].foreign && builder->files)
+                        if (drivers[i].foreign && !builder->context->to_show)
                                 builder_unsupported(builder, element, "QEMU for Linux has no audio of type %s", type);
                         add_json(builder, "-audiodev", backend);
                         return;

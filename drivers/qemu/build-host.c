@@ -308,8 +308,10 @@ void build_memballoon(Builder *builder, xmlNode *element, const DeviceDefinition
                 { "@freePageReporting", "free-page-reporting", PROPERTY_BOOL },
         };
         know(builder, element, "@model alias");
-        if (strcmp(part->model, "none") == 0)
+        if (strcmp(part->model, "none") == 0) {
+                know_turned_off(builder, element);
                 return;
+        }
         if (!g_str_has_prefix(part->model, "virtio")) {
                 builder_unsupported(builder, element, "QEMU has a memory balloon of model virtio, not '%.32s'", part->model);
                 return;

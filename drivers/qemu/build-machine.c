@@ -376,7 +376,7 @@ void build_cpus(Builder *builder) {
                          threads = number(builder, topology, "@threads", 1, 4096, 1);
                 g_string_append_printf(smp, ",sockets=%" PRIu64 ",dies=%" PRIu64 ",cores=%" PRIu64 ",threads=%" PRIu64, sockets,
                                        dies, cores, threads);
-                if (builder->files && sockets * dies * cores * threads != definition->max_vcpus)
+                if (!builder->context->to_show && sockets * dies * cores * threads != definition->max_vcpus)
                         builder_invalid(builder, topology, "its product is %" PRIu64 ", but there are %u processors",
                                         sockets * dies * cores * threads, definition->max_vcpus);
         } else
@@ -384,8 +384,7 @@ void build_cpus(Builder *builder) {
         know(builder, vcpu, "@current");
         /* Where processors and memory are on the host is not QEMU's to know. */
         know(builder, builder->root,
-             "cputune/shares cputune/global_quota cputune/global_period cputune/vcpupin cputune/emulatorpin cputune/iothreadpin "
-             "memtune/hard_limit "
+             "cputune/shares cputune/global_quota cputune/global_period memtune/hard_limit "
              "memtune/soft_limit memtune/swap_hard_limit blkiotune/weight");
         check_thread_tuning(builder);
         static const char *const done_here[][19] = {
@@ -431,6 +430,47 @@ static void add_io_thread(Builder *builder, xmlNode *thread, uint64_t id) {
         if (thread)
                 copy_properties(builder, thread, object, properties, G_N_ELEMENTS(properties));
         add_json(builder, "-object", object);
+}
+
+/* <iothreadids> gives some of the threads their numbers; the others have the lowest that are left. */
+static bool has_io_thread(Builder *builder, uint64_t id) {
+        uint64_t n = number(builder, builder->root, "iothreads", 0, DEVICES_MAX, 0), n_named = 0, n_below = 0;
+        for_each (builder, thread, builder->root, "iothreadids/iothread") {
+                uint64_t named = number(builder, thread, "@id", 1, UINT32_MAX, 0);
+                if (named == id)
+                        return true;
+                n_named++;
+                n_below += named < id;
+        }
+        return n > n_named && id - n_below <= n - n_named;
+}
+
+const char *io_thread_at(Builder *builder, const xmlNode *element, const char *path) {
+        uint64_t id = number(builder, element, path, 1, UINT32_MAX, 0);
+        if (id == 0)
+                return NULL;
+        if (!has_io_thread(builder, id))
+                builder_invalid(builder, element, "there is no I/O thread %" PRIu64 ": raise <iothreads>, or name another", id);
+        return format_text(builder, "iothread%" PRIu64, id);
+}
+
+/* Which threads are bound to which processors of the host: threads.c does it. */
+static void check_pins(Builder *builder) {
+        xmlNode *tune = element_at(builder, builder->root, "cputune");
+        static const char *const kinds[] = { "vcpupin", "iothreadpin", "emulatorpin" };
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+                for_each (builder, pin, tune, kinds[i]) {
+                        cpu_set_t set;
+                        const char *text = require(builder, pin, "@cpuset");
+                        if (*text && !threads_read_set(text, &set))
+                                builder_invalid(builder, pin, "cpuset is '%.64s'; it must be a list such as 0-3,8", text);
+                        if (i == 0 && *require(builder, pin, "@vcpu") &&
+                            number(builder, pin, "@vcpu", 0, UINT32_MAX, 0) >= builder->definition->max_vcpus)
+                                builder_invalid(builder, pin, "there is no processor %s: the last is %u",
+                                                get(builder, pin, "@vcpu"), builder->definition->max_vcpus - 1);
+                        else if (i == 1 && *require(builder, pin, "@iothread"))
+                                io_thread_at(builder, pin, "@iothread");
+                }
 }
 
 static void build_io_threads(Builder *builder) {
@@ -765,6 +805,7 @@ void build_machine(Builder *builder) {
         build_power_management(builder);
         build_clock(builder);
         build_io_threads(builder);
+        check_pins(builder);
         build_system_information(builder);
         build_security(builder);
         for (xmlNode *panic = xml_child(builder->devices, "panic"); panic; panic = xml_next(panic, "panic"))

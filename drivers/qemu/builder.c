@@ -36,7 +36,7 @@ void builder_unsupported(Builder *builder, const xmlNode *element, const char *f
 }
 
 void builder_not_here(Builder *builder, const xmlNode *element, const char *what) {
-        if (builder->files)
+        if (!builder->context->to_show)
                 builder_unsupported(builder, element, "the QEMU driver cannot yet start a guest with %s", what);
 }
 
@@ -170,6 +170,11 @@ static void know_all(xmlNode *element) {
                 attribute->_private = attribute;
         for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
                 know_all(child);
+}
+
+void know_turned_off(Builder *builder, xmlNode *element) {
+        (void) builder;
+        know_all(element);
 }
 
 void know(Builder *builder, const xmlNode *element, const char *paths) {

@@ -37,7 +37,7 @@ void builder_fail(Builder *builder, VirtbusError code, const xmlNode *element, c
 void builder_invalid(Builder *builder, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(3, 4);
 void builder_unsupported(Builder *builder, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* What can be said to QEMU, but needs something that this driver does not do yet: refused when the guest is started. */
+/* What can be said to QEMU, but needs something that this driver does not do yet: shown, and refused when it is defined. */
 void builder_not_here(Builder *builder, const xmlNode *element, const char *what);
 
 /* Reading. A path is names with '/' between, the last one an attribute where it begins with '@': "driver/@cache". */
@@ -70,6 +70,9 @@ uint64_t size_at(Builder *builder, const xmlNode *element, const char *path, con
 
 /* Marks what has no effect on QEMU, by paths between blanks, with all that is below. */
 void know(Builder *builder, const xmlNode *element, const char *paths);
+
+/* Marks a device that the document turns off: what is said of it has no effect, by its model 'none'. */
+void know_turned_off(Builder *builder, xmlNode *element);
 
 /* Fails with what was not read. */
 void refuse_unknown(Builder *builder, const xmlNode *element);
@@ -123,6 +126,9 @@ xmlNode *controller_at(const Builder *builder, const char *type, uint64_t index)
 
 /* os/boot: the place of the first device of its kind; 0 hd, 1 cdrom, 2 network, 3 fd. */
 void add_boot(Builder *builder, const xmlNode *element, JsonObject *device, const DeviceDefinition *part, unsigned kind);
+
+/* The object of the I/O thread whose number is at a path, which must be there; NULL where the document names none. */
+const char *io_thread_at(Builder *builder, const xmlNode *element, const char *path);
 
 /* Passes a descriptor to QEMU, which is taken, and returns its name: its number, or what the monitor calls it. */
 const char *pass(Builder *builder, int fd);

@@ -42,6 +42,7 @@ static void build_part(Builder *builder, const Part *part, BuildDevice build) {
                 return;
         builder->at = part->element;
         builder->alias = part->device->alias;
+        know(builder, part->element, "alias"); /* read by the definition, and written there by a start */
         build(builder, part->element, part->device);
         builder->alias = NULL;
 }

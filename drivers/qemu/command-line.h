@@ -5,7 +5,8 @@
  * its JSON; what this driver does not know is refused by name, never left out.
  *
  * It is made in two steps, as opening files may hang: command_line_plan lists the files, a worker opens them by files_open,
- * command_line_build makes the arguments. Without opened files it only checks the document. */
+ * command_line_build makes the arguments. Without opened files it only checks the document: all that a start refuses, save for
+ * what the host lacks, is refused then too. */
 
 #include "capabilities.h"
 #include "connection.h"
@@ -70,6 +71,7 @@ typedef struct CommandLineContext {
         unsigned last_fdset;              /* of those that it has */
         unsigned first_layer;             /* 0, or DISK_LAYERS_OTHER */
         bool incoming;                    /* its state will be loaded */
+        bool to_show;                     /* for a person to read: also what this driver cannot start */
 } CommandLineContext;
 
 /* Lists the files. */

@@ -800,7 +800,7 @@ void guest_start(Operation *operation) {
         Guest *guest = guest_new(domain);
         g_autoptr(GError) error = NULL;
         guest->operation = operation;
-        guest->document = xml_parse(domain->live->xml, "domain", &error);
+        guest->document = xml_parse_own(domain->live->xml, "domain", &error);
         if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
                 finish_guest(guest, error);
                 return;

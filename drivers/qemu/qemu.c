@@ -79,9 +79,10 @@ static GPtrArray *get_cpu_models(Connection *connection, const char *arch, GErro
         return capabilities ? capabilities_cpus(capabilities, capabilities_has_kvm(capabilities)) : NULL;
 }
 
-static CommandLine *translate(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
-        g_autofree char *emulator = command_line_emulator(definition);
-        const CommandLineContext context = {
+/* What is the same for showing and checking. */
+static CommandLineContext context_of(Connection *connection, const Definition *definition, const char *emulator,
+                                     xmlDoc *document) {
+        return (CommandLineContext){
                 .connection = connection,
                 .definition = definition,
                 .emulator = emulator,
@@ -91,11 +92,13 @@ static CommandLine *translate(Connection *connection, const Definition *definiti
                 .directory = "",
                 .monitor = -1,
         };
-        return command_line_build(&context, NULL, error);
 }
 
 static char *to_native(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
-        CommandLine *line = translate(connection, definition, document, error);
+        g_autofree char *emulator = command_line_emulator(definition);
+        CommandLineContext context = context_of(connection, definition, emulator, document);
+        context.to_show = true;
+        CommandLine *line = command_line_build(&context, NULL, error);
         if (!line)
                 return NULL;
         char *text = command_line_text(line);
@@ -103,9 +106,17 @@ static char *to_native(Connection *connection, const Definition *definition, xml
         return text;
 }
 
+/* What a start does, up to what needs the host: what it would refuse by itself is refused when the document is defined. */
 static bool check(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
         g_autofree char *emulator = command_line_emulator(definition);
-        CommandLine *line = translate(connection, definition, document, error);
+        g_autoptr(xmlDoc) copy = xmlCopyDoc(document, 1);
+        const CommandLineContext context = context_of(connection, definition, emulator, copy);
+        definition_write_aliases(definition, copy);
+        g_autoptr(Definition) live = definition_from_document(copy, error);
+        if (!live)
+                return false;
+        g_ptr_array_unref(command_line_plan(&context));
+        CommandLine *line = command_line_build(&context, NULL, error);
         if (!line)
                 return false;
         command_line_free(line, false);

@@ -264,7 +264,7 @@ static void roll_forward(Guest *guest) {
         const Medium *medium = guest->medium;
         Definition *live = guest->domain->live;
         g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) document = xml_parse(live->xml, "domain", &error),
+        g_autoptr(xmlDoc) document = xml_parse_own(live->xml, "domain", &error),
                           parsed = document ? xml_parse(medium->element, NULL, &error) : NULL;
         xmlNode *old = parsed ? device_change_element(document, live, medium->alias) : NULL;
         if (old) {
@@ -418,7 +418,7 @@ void hotplug_update(Operation *operation) {
         if (!plugging)
                 return;
         Guest *guest = plugging->guest;
-        plugging->document = xml_parse(live->xml, "domain", &error);
+        plugging->document = xml_parse_own(live->xml, "domain", &error);
         const xmlNode *old = plugging->old =
                         plugging->document ? device_change_element(plugging->document, live, change->alias) : NULL;
         const xmlNode *new = device_change_element(change->document, change->next, change->alias);

@@ -315,7 +315,7 @@ UNSUPPORTED = [
     (["<sound>", "gravis"], "<sound model='gravis'/>"),
 ]
 
-# What QEMU can do, and the driver cannot yet: refused when it is started.
+# What QEMU can do, and the driver cannot yet: refused when it is defined too.
 NOT_YET = [
     (["<interface>", "ports"], "<interface type='network'><source network='default' portgroup='fast'/></interface>"),
     (["<source>", "storage pool"], "<disk type='volume'><source pool='x' volume='y'/><target dev='vda'/></disk>"),
@@ -333,18 +333,76 @@ def what_the_driver_does_not_know_is_refused_by_name():
     contains(expect("Unsupported", qemu.define, qemu.document("no").replace("type='qemu'", "type='xen'")), "xen")
 
 
-def what_the_driver_cannot_do_yet_is_refused_at_the_start():
+def what_the_driver_cannot_do_yet_is_refused_when_it_is_defined():
     for parts, devices in NOT_YET:
-        domain = qemu.define(qemu.document("later", devices=devices))
-        contains(expect("Unsupported", qemu.do, domain, "Start"), *parts)
-        assert bus.get(domain, "Domain", "State") == "shutoff"
-        qemu.do(domain, "Undefine")
+        contains(expect("Unsupported", qemu.define, qemu.document("later", devices=devices)), "line ", *parts)
+        expect("Unsupported", qemu.create, qemu.document("later", devices=devices))
+    contains(expect("Unsupported", qemu.define, qemu.document("later", more="<vcpu placement='auto'>1</vcpu>")), "<vcpu>", "numad")
+
+
+def what_only_the_host_lacks_is_told_at_the_start():
     domain = qemu.define(qemu.document("later", devices="<interface type='network'><source network='vb-nowhere'/></interface>"))
     contains(expect("InvalidArgument", qemu.do, domain, "Start"), "no active network 'vb-nowhere'", "virsh net-start")
     qemu.do(domain, "Undefine")
-    domain = qemu.define(qemu.document("later", more="<vcpu placement='auto'>1</vcpu>"))
-    contains(expect("Unsupported", qemu.do, domain, "Start"), "<vcpu>", "numad")
+
+
+# What a start would find wrong without asking the host, and what the error must name.
+WRONG_TOGETHER = [
+    (["<topology>", "6", "4"], dict(more="<vcpu>4</vcpu><cpu><topology sockets='1' cores='3' threads='2'/></cpu>")),
+    (["<disk>", "I/O thread 2"], dict(more="<iothreads>1</iothreads>", devices="<disk type='file'><driver iothread='2'/><source file='/x'/><target dev='vda'/></disk>")),
+    (["<controller>", "I/O thread 7"], dict(more="<iothreads>1</iothreads><iothreadids><iothread id='6'/></iothreadids>",
+                                            devices="<controller type='scsi' model='virtio-scsi'><driver iothread='7'/></controller>")),
+    (["<iothreadpin>", "I/O thread 3"], dict(more="<iothreads>2</iothreads><cputune><iothreadpin iothread='3' cpuset='0'/></cputune>")),
+    (["<vcpupin>", "no processor 2"], dict(more="<vcpu>2</vcpu><cputune><vcpupin vcpu='2' cpuset='0'/></cputune>")),
+    (["<vcpupin>", "cpuset"], dict(more="<vcpu>2</vcpu><cputune><vcpupin vcpu='1' cpuset='3-1'/></cputune>")),
+    (["<emulatorpin>", "list"], dict(more="<cputune><emulatorpin cpuset='all'/></cputune>")),
+]
+
+
+def what_cannot_go_together_is_refused_when_it_is_defined():
+    for parts, document in WRONG_TOGETHER:
+        contains(expect("InvalidXML", qemu.define, qemu.document("no", **document)), "line ", *parts)
+
+
+def threads_that_the_document_numbers_are_found():
+    for more, thread in (("<iothreads>2</iothreads>", 2), ("<iothreads>2</iothreads><iothreadids><iothread id='9'/></iothreadids>", 1),
+                         ("<iothreads>1</iothreads><iothreadids><iothread id='9'/></iothreadids>", 9)):
+        path = image("threads.img", format="raw")
+        domain = qemu.define(qemu.document("threads", more=more, devices=disk(path, format="raw", more="").replace("type='raw'", f"type='raw' iothread='{thread}'")))
+        qemu.do(domain, "Start", paused=True)
+        qemu.do(domain, "Destroy")
+        qemu.do(domain, "Undefine")
+
+
+# What a document turns off, or says of a device in a form that QEMU has another one for.
+STARTED = [
+    "<video><model type='none'/></video>",
+    "<video><model type='none' heads='1'/><address type='pci' domain='0' bus='0' slot='2' function='0'/></video>",
+    "<controller type='usb' index='0' model='none'/>",
+    "<memballoon model='none'/>",
+    "<audio id='1' type='none'/>",
+    "<video><model type='bochs' vram='16384' heads='1' primary='yes'/></video>",
+]
+
+
+def devices_that_are_turned_off_are_no_hindrance():
+    for devices in STARTED:
+        domain = qemu.define(qemu.document("off", devices=devices))
+        qemu.do(domain, "Start", paused=True)
+        live = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+        qemu.do(domain, "Destroy")
+        qemu.do(domain, "Undefine")
+        again = qemu.define(live)  # what a running guest shows can be defined
+        qemu.do(again, "Undefine")
+
+
+def errors_of_a_start_name_the_device_and_no_line():
+    domain = qemu.define(qemu.document("lines", devices="<interface type='network'><source network='vb-nowhere'/></interface>"))
+    text = expect("InvalidArgument", qemu.do, domain, "Start")
+    assert "line " not in text, text
     qemu.do(domain, "Undefine")
+    text = expect("Unsupported", qemu.define, qemu.document("lines", devices="\n\n<video><model type='voodoo'/></video>"))
+    assert text.count("line ") == 1 and "element <model>" in text, text
 
 
 def uefi_has_variables_of_its_own():
