@@ -38,10 +38,13 @@ struct Driver {
         char *path;       /* /org/virtbus1/qemu */
         char *job_prefix; /* /org/virtbus1/job/qemu_ */
         DriverState state;
-        bool settled; /* attached, or failed, once */
+        bool settled; /* attached, or failed, since it was new or was tried again */
         bool owned;   /* the name has an owner on the bus */
         bool dying;   /* the connection has ended, the name has not left the bus yet */
         char *failure;
+        unsigned n_failures;      /* since it last ran for a while */
+        uint64_t retry_at;        /* while it has failed: when it may be tried again */
+        sd_event_source *leaving; /* how long its name may stay without it */
         sd_bus *peer;
         sd_bus_slot *attaching; /* the call of Attach */
         uint64_t attached_at;
@@ -198,6 +201,25 @@ static int on_expiry(sd_event_source *source, uint64_t usec, void *data) {
         return 0;
 }
 
+typedef enum FailedCalls {
+        FAIL_SENT,
+        FAIL_ALL, /* those that wait for the driver too */
+} FailedCalls;
+
+static void fail_calls(Driver *driver, FailedCalls which, const char *reason) {
+        g_autoptr(GList) calls = g_list_copy(driver->calls.head);
+        for (GList *link = calls; link; link = link->next) {
+                Call *call = link->data;
+                if (which == FAIL_ALL || call->slot)
+                        call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s", reason);
+        }
+}
+
+static char *failure_text(const Driver *driver) {
+        return g_strdup_printf("its driver failed: %s; the %s driver is tried again with a later call", driver->failure,
+                               driver->connection);
+}
+
 void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const char *in, const char *out, bool patient) {
         Call *call = g_new0(Call, 1);
         *call = (Call){
@@ -224,8 +246,13 @@ void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, con
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "it cannot wait for the driver: %s", g_strerror(-r));
                 return;
         }
-        if (driver->state == DRIVER_DORMANT || driver->state == DRIVER_FAILED || driver->state == DRIVER_NEW)
+        if (driver->state == DRIVER_DORMANT || driver->state == DRIVER_NEW)
                 driver_wake(driver);
+        driver_want(driver);
+        if (driver->state == DRIVER_FAILED) { /* since the router looked */
+                g_autofree char *reason = failure_text(driver);
+                fail_calls(driver, FAIL_ALL, reason);
+        }
 }
 
 static void send_waiting_calls(Driver *driver) {
@@ -235,16 +262,6 @@ static void send_waiting_calls(Driver *driver) {
                         call_send(link->data);
 }
 
-/* Fails the calls that were sent, and those that wait for the driver too where ALL. */
-static void fail_calls(Driver *driver, bool all, const char *reason) {
-        g_autoptr(GList) calls = g_list_copy(driver->calls.head);
-        for (GList *link = calls; link; link = link->next) {
-                Call *call = link->data;
-                if (all || call->slot)
-                        call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s", reason);
-        }
-}
-
 /* States */
 
 bool drivers_are_settled(const Drivers *drivers) {
@@ -252,7 +269,7 @@ bool drivers_are_settled(const Drivers *drivers) {
         void *driver;
         g_hash_table_iter_init(&iterator, drivers->by_connection);
         while (g_hash_table_iter_next(&iterator, NULL, &driver))
-                if (!driver_is_settled(driver))
+                if (!((Driver *) driver)->settled && ((Driver *) driver)->n_failures <= 1)
                         return false;
         return drivers->n_lists == 0;
 }
@@ -284,6 +301,8 @@ int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, 
 
 static void set_state(Driver *driver, DriverState state) {
         driver->state = state;
+        if (state != DRIVER_LOST)
+                driver->leaving = sd_event_source_disable_unref(driver->leaving);
         if (state == DRIVER_ATTACHED || state == DRIVER_FAILED)
                 driver->settled = true;
         if (driver->drivers->changed)
@@ -301,14 +320,50 @@ static void close_peer(Driver *driver) {
         driver->peer = sd_bus_unref(driver->peer);
 }
 
+/* How long a driver that has failed N times is left alone. The first time is often bad luck: it was ending, or the machine was busy. */
+static uint64_t retry_delay(unsigned n) {
+        uint64_t delay = n > 1 ? DRIVER_RETRY_DELAY : 0;
+        for (unsigned i = 2; i < n && delay < DRIVER_RETRY_DELAY_MAX; i++)
+                delay *= 2;
+        return MIN(delay, DRIVER_RETRY_DELAY_MAX);
+}
+
 static void driver_failed(Driver *driver, const char *format, const char *argument) {
         g_free(driver->failure);
         driver->failure = g_strdup_printf(format, argument);
         log_error("driver %s: %s", driver->connection, driver->failure);
+        if (driver->peer && sd_bus_is_open(driver->peer) <= 0)
+                driver->dying = driver->owned;
         close_peer(driver);
-        g_autofree char *reason = g_strdup_printf("the %s driver cannot be used: %s", driver->connection, driver->failure);
-        fail_calls(driver, true, reason);
+        driver->n_failures++;
+        driver->retry_at = now(driver->drivers) + retry_delay(driver->n_failures);
+        g_autofree char *reason = failure_text(driver);
+        fail_calls(driver, driver->n_failures > 1 ? FAIL_ALL : FAIL_SENT, reason);
         set_state(driver, DRIVER_FAILED);
+        if (!g_queue_is_empty(&driver->calls))
+                driver_want(driver);
+}
+
+void driver_want(Driver *driver) {
+        if (driver->state != DRIVER_FAILED || now(driver->drivers) < driver->retry_at)
+                return;
+        driver->settled = false;
+        driver_wake(driver);
+}
+
+void drivers_want(Drivers *drivers) {
+        GHashTableIter iterator;
+        void *driver;
+        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        while (g_hash_table_iter_next(&iterator, NULL, &driver))
+                driver_want(driver);
+}
+
+int driver_check(const Driver *driver, const char *path, sd_bus_error *error) {
+        if (!driver || driver->state != DRIVER_FAILED)
+                return 0;
+        g_autofree char *reason = failure_text(driver);
+        return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), "%s: %s", path, reason);
 }
 
 /* Ends the jobs of a driver that is gone, so that whoever waits for one does not wait for ever. */
@@ -332,12 +387,26 @@ static void end_jobs(Driver *driver) {
         }
 }
 
+static int on_not_left(sd_event_source *source, uint64_t usec, void *data) {
+        Driver *driver = data;
+        (void) source;
+        (void) usec;
+        driver->dying = false; /* what owns the name may be called again */
+        driver_failed(driver, "%s", "its connection has ended, but its process has not; see its log");
+        return 0;
+}
+
 /* Attaches a driver anew, as soon as that reaches a new process: the bus would hand an earlier call to the dying one. */
 static void driver_wake(Driver *driver) {
-        if (driver->dying)
-                set_state(driver, DRIVER_LOST);
-        else
+        if (!driver->dying) {
                 driver_attach(driver);
+                return;
+        }
+        set_state(driver, DRIVER_LOST);
+        int r = sd_event_add_time_relative(sd_bus_get_event(driver->drivers->bus), &driver->leaving, CLOCK_MONOTONIC,
+                                           ATTACH_TIMEOUT, 0, on_not_left, driver);
+        if (r < 0)
+                driver_failed(driver, "its end cannot be waited for: %s", g_strerror(-r));
 }
 
 static void driver_lost(Driver *driver) {
@@ -346,7 +415,7 @@ static void driver_lost(Driver *driver) {
         driver->dying = driver->owned;
         if (state == DRIVER_DORMANT)
                 return;
-        if (state == DRIVER_RELEASING) { /* its last answer was overtaken by its end */
+        if (state == DRIVER_RELEASING) {
                 set_state(driver, DRIVER_DORMANT);
                 if (!g_queue_is_empty(&driver->calls))
                         driver_wake(driver);
@@ -358,7 +427,7 @@ static void driver_lost(Driver *driver) {
                 return;
         }
         log_warning("driver %s has ended", driver->connection);
-        fail_calls(driver, false, DRIVER_ENDED);
+        fail_calls(driver, FAIL_SENT, DRIVER_ENDED);
         if (now(driver->drivers) - driver->attached_at < DRIVER_STABLE_AFTER)
                 driver_failed(driver, "%s", "it ended soon after it was started; see its log");
         else
@@ -429,6 +498,8 @@ static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
         Driver *driver = data;
         int released = false;
         (void) error;
+        if (sd_bus_is_open(driver->peer) <= 0) /* its end has overtaken its answer: driver_lost follows */
+                return 0;
         if (sd_bus_message_read(reply, "b", &released) >= 0 && released) {
                 driver->dying = driver->owned;
                 set_state(driver, DRIVER_DORMANT);
@@ -499,6 +570,7 @@ static int on_synchronized(sd_bus_message *reply, void *data, sd_bus_error *unus
         }
         mirror_sweep(driver->drivers->mirror, driver);
         g_clear_pointer(&driver->failure, g_free);
+        driver->n_failures = 0;
         driver->attached_at = now(driver->drivers);
         log_info("driver %s is attached: %zu objects", driver->connection, mirror_count(driver->drivers->mirror, driver));
         set_state(driver, DRIVER_ATTACHED);
@@ -571,8 +643,9 @@ static void driver_attach(Driver *driver) {
 /* Finding */
 
 static void driver_free(Driver *driver) {
-        fail_calls(driver, true, "virtbusd is ending");
+        fail_calls(driver, FAIL_ALL, "virtbusd is ending");
         close_peer(driver);
+        sd_event_source_disable_unref(driver->leaving);
         g_free(driver->bus_name);
         g_free(driver->connection);
         g_free(driver->path);
@@ -673,8 +746,8 @@ void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *o
                 return;
         driver->owned = owner != NULL;
         driver->dying = false;
-        /* One that has come by itself, or been started again by systemd; or the end of a dying one. */
-        if (driver->owned ? driver->state == DRIVER_NEW || driver->state == DRIVER_FAILED : driver->state == DRIVER_LOST)
+        /* The end of a dying one; or one that has come by itself, or been started again by systemd. */
+        if (driver->state == DRIVER_LOST || (driver->owned && (driver->state == DRIVER_NEW || driver->state == DRIVER_FAILED)))
                 driver_attach(driver);
 }
 

@@ -34,7 +34,16 @@ Driver *drivers_find_connection(Drivers *drivers, const char *name);
 /* The path of a driver's connection. */
 const char *driver_path(const Driver *driver);
 
-/* A driver is settled when it has been attached, or has failed, once; drivers are, when they are known and each is. */
+/* Tells that an answer depends on a driver, or on all: one that has failed is tried again, unless its last failure is too recent
+ * (DRIVER_RETRY_DELAY). It is not settled until that has ended. */
+void driver_want(Driver *driver);
+void drivers_want(Drivers *drivers);
+
+/* Sets an error, HypervisorFailed, that says why a driver has failed; returns 0 where it has not, or is NULL. PATH is what was asked for. */
+int driver_check(const Driver *driver, const char *path, sd_bus_error *error);
+
+/* A driver is settled when it has been attached, or has failed, since it was new or was tried again. Drivers are, when they are known
+ * and each is; one that fails again and again is not waited for here. */
 bool driver_is_settled(const Driver *driver);
 bool drivers_are_settled(const Drivers *drivers);
 

@@ -75,6 +75,16 @@ static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **err
         return true;
 }
 
+Driver *manager_driver(Drivers *drivers, sd_bus_message *call) {
+        const char *uri, *member = sd_bus_message_get_member(call);
+        if (strcmp(sd_bus_message_get_path(call), MANAGER_PATH) != 0 || strcmp(member, "OpenConnection") != 0 ||
+            !sd_bus_message_has_signature(call, "sa{sv}") || sd_bus_message_read(call, "s", &uri) < 0)
+                return NULL;
+        g_autofree char *name = connection_of_uri(uri, NULL);
+        sd_bus_message_rewind(call, true);
+        return name ? drivers_find_connection(drivers, name) : NULL;
+}
+
 int manager_call(Drivers *drivers, sd_bus_message *call) {
         g_autoptr(GError) error = NULL;
         /* The router has checked interface, member and signature. */

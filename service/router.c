@@ -192,7 +192,10 @@ static int resolve(Router *router, sd_bus_message *message, Target *target, sd_b
         const char *path = sd_bus_message_get_path(message);
         const char *interface = sd_bus_message_get_interface(message), *member = sd_bus_message_get_member(message);
         *target = (Target){ .object = mirror_find(router->mirror, path) };
-        int r = sd_bus_message_rewind(message, true);
+        Driver *driver = target->object ? target->object->source : drivers_find(router->drivers, path);
+        int r = driver_check(driver ? driver : manager_driver(router->drivers, message), path, error);
+        if (r >= 0)
+                r = sd_bus_message_rewind(message, true);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < G_N_ELEMENTS(standard_methods); i++) {
@@ -368,21 +371,45 @@ static void route(Router *router, Caller *caller, sd_bus_message *message) {
         sd_bus_error_free(&error);
 }
 
-static void on_settled(void *data) {
-        g_autoptr(Request) request = data;
-        route(request->router, request->caller, request->message);
-}
-
 /* True where the answer depends on drivers that have not sent their objects yet, as just after the service was activated
- * by this very call. Sets *only where that is one driver. */
+ * by this very call, or that have failed and are tried again now. Sets *only where that is one driver. */
 static bool must_wait(Router *router, sd_bus_message *message, Driver **only) {
         const char *path = sd_bus_message_get_path(message);
         *only = drivers_find(router->drivers, path);
-        if (*only)
+        if (!*only)
+                *only = manager_driver(router->drivers, message);
+        if (*only) {
+                driver_want(*only);
                 return !driver_is_settled(*only);
-        if (drivers_are_settled(router->drivers))
+        }
+        if (mirror_find(router->mirror, path) && sd_bus_message_is_method_call(message, PROPERTIES, NULL))
                 return false;
-        return !mirror_find(router->mirror, path) || !sd_bus_message_is_method_call(message, PROPERTIES, NULL);
+        drivers_want(router->drivers);
+        return !drivers_are_settled(router->drivers);
+}
+
+static void take(Router *router, Caller *caller, sd_bus_message *message);
+
+static void on_settled(void *data) {
+        g_autoptr(Request) request = data;
+        take(request->router, request->caller, request->message);
+}
+
+/* Answers a call when the drivers that it depends on are settled. */
+static void take(Router *router, Caller *caller, sd_bus_message *message) {
+        Driver *only;
+        if (!must_wait(router, message, &only)) {
+                route(router, caller, message);
+                if (!only) /* what is read of the manager is what was so before that */
+                        drivers_want(router->drivers);
+                return;
+        }
+        Request *request = request_new(router, caller, message);
+        if (drivers_when_settled(router->drivers, only, on_settled, request) < 0) {
+                request_free(request);
+                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                                           "Too many calls wait for the drivers; call again.");
+        }
 }
 
 void router_take(void *data, Caller *caller, sd_bus_message *message) {
@@ -393,17 +420,7 @@ void router_take(void *data, Caller *caller, sd_bus_message *message) {
                                            CALLS_PER_CALLER_MAX);
                 return;
         }
-        Driver *only;
-        if (!must_wait(router, message, &only)) {
-                route(router, caller, message);
-                return;
-        }
-        Request *request = request_new(router, caller, message);
-        if (drivers_when_settled(router->drivers, only, on_settled, request) < 0) {
-                request_free(request);
-                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
-                                           "Too many calls wait for the drivers; call again.");
-        }
+        take(router, caller, message);
 }
 
 static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {

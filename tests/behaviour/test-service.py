@@ -255,17 +255,27 @@ def no_change_is_lost_in_a_flood():
 class FakeDriver:
     """A driver that says what no driver may. It speaks the contract by hand on the peer connection, being the outermost edge."""
 
-    def __init__(self, name):
-        self.connection = None
+    def __init__(self, name, refusals=0):
+        self.connection, self.refusals, self.seen, self.answers = None, refusals, [], False
+        self.name = f"{NAME}.Driver.{name}"
         self.own = Bus()
         xml = "<node><interface name='org.virtbus1.Driver'><method name='Attach'><arg type='h' direction='out'/></method></interface></node>"
         info = Gio.DBusNodeInfo.new_for_xml(xml).interfaces[0]
         self.own.connection.register_object("/org/virtbus1/driver", info, self._attach, None, None)
         self.objects = []
-        self.own.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su", f"{NAME}.Driver.{name}", 0,
-                      destination="org.freedesktop.DBus")
+        self.come()
+
+    def come(self):
+        self.own.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su", self.name, 0, destination="org.freedesktop.DBus")
+
+    def go(self):
+        self.own.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReleaseName", "s", self.name, destination="org.freedesktop.DBus")
 
     def _attach(self, _connection, _sender, _path, _interface, _member, _arguments, invocation):
+        if self.refusals:
+            self.refusals -= 1
+            invocation.return_dbus_error("com.example.Broken", "it is made to fail")
+            return
         ours, theirs = socket.socketpair()
         stream = Gio.Socket.new_from_fd(ours.detach()).connection_factory_create_connection()
         Gio.DBusConnection.new(stream, Gio.dbus_generate_guid(), Gio.DBusConnectionFlags.AUTHENTICATION_SERVER |
@@ -284,11 +294,19 @@ class FakeDriver:
                 self.emit(name, value)
             connection.send_message(Gio.DBusMessage.new_method_reply(message), Gio.DBusSendMessageFlags.NONE)
             return None
-        return None if incoming and message.get_member() == "GetDomainByID" else message  # which is never answered
+        if incoming:
+            self.seen.append(message.get_member())
+            GLib.idle_add(lambda: False)  # this is a thread of GDBus
+        if incoming and message.get_member() == "GetDomainByID" and self.answers:
+            reply = Gio.DBusMessage.new_method_reply(message)
+            reply.set_body(GLib.Variant("(o)", ("/answered",)))
+            connection.send_message(reply, Gio.DBusSendMessageFlags.NONE)
+        return None if incoming and message.get_member() in ("GetDomainByID", "Release") else message  # which are never answered otherwise
 
     def emit(self, name, value, path="/org/virtbus1/driver", interface=f"{NAME}.Driver"):
         message = Gio.DBusMessage.new_signal(path, interface, name)
-        message.set_body(value)
+        if value:
+            message.set_body(value)
         self.connection.send_message(message, Gio.DBusSendMessageFlags.NONE)
 
 
@@ -326,6 +344,84 @@ def what_a_driver_may_not_say_is_refused():
     fake.connection.close_sync(None)
     bus.wait_driver("fake", "failed", "attaching")
     assert bus.get(test.path, "Connection", "Name") == "test"
+    fake.go()
+
+
+def ask(*call):
+    """A call while fake drivers, which live in this process, answer theirs."""
+    return wait_for(bus.begin(*call))
+
+
+def is_there(path):
+    """Whether an object is there; it may be one of a driver that has failed, and nothing else."""
+    try:
+        return bool(ask(path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"{NAME}.Connection"))
+    except BusError as error:
+        assert error.name == f"{NAME}.Error.HypervisorFailed", error
+        contains(error.message, path, "its driver failed: ")
+        return False
+
+
+def a_driver_that_failed_is_tried_again_when_it_is_wanted():
+    late = "/org/virtbus1/late"
+    fake = FakeDriver("Late", refusals=4)
+    fake.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(late, {
+        f"{NAME}.Connection": variants({"Name": "late", "URI": "late:///", "DriverVersion": "0"})})],)))]
+    bus.wait_driver("late", "failed")
+    # What is asked of all drivers does not fail for one of them, and says which.
+    assert late not in ask("/org/virtbus1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "")[0]
+    assert "it is made to fail" in drivers()["late"][2]
+    for call in ((late, "org.freedesktop.DBus.Properties", "GetAll", "s", f"{NAME}.Connection"),
+                 (f"{late}/domain/x", "org.freedesktop.DBus.Properties", "Get", "ss", f"{NAME}.Domain", "Name"),
+                 ("/org/virtbus1/job/late_1", "org.freedesktop.DBus.Properties", "Get", "ss", f"{NAME}.Job", "Progress"),
+                 (f"{late}/domain/x", f"{NAME}.Domain", "Start", "a{sv}", {}),
+                 (late, "org.freedesktop.DBus.Introspectable", "Introspect", ""),
+                 ("/org/virtbus1", f"{NAME}.Manager", "OpenConnection", "sa{sv}", "late:///", {})):
+        if fake.refusals:
+            contains(expect("HypervisorFailed", ask, *call), call[0], "its driver failed", "it is made to fail", "tried again")
+    while not is_there(late):
+        time.sleep(0.1)
+    assert drivers()["late"] == (fake.name, "attached", ""), drivers()
+    assert ask("/org/virtbus1", f"{NAME}.Manager", "OpenConnection", "sa{sv}", "late:///", {}) == (late,)
+    assert late in bus.objects("/org/virtbus1")
+    fake.go()
+
+
+def a_call_that_waits_while_a_driver_ends_wakes_it_again():
+    fake, heir = FakeDriver("Tired"), FakeDriver("Tired")  # the name goes to the other one when the first lets go of it
+    fake.objects = heir.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([("/org/virtbus1/tired", {
+        f"{NAME}.Connection": variants({"Name": "tired", "URI": "tired:///", "DriverVersion": "0"})})],)))]
+    bus.wait_driver("tired", "attached")
+    fake.emit("Idle", None)
+    bus.wait(lambda: "Release" in fake.seen, "the question whether it ends")
+    answer = bus.begin("/org/virtbus1/tired", f"{NAME}.Connection", "GetDomainByID", "u", 1)
+    bus.settle()
+    assert not answer
+    heir.answers = True
+    fake.connection.close_sync(None)  # instead of an answer
+    fake.go()
+    assert wait_for(answer) == ("/answered",)
+    heir.go()
+
+
+def service_and_drivers_come_back_in_whatever_order_they_die():
+    domain = test.define(test.document("survivor"))
+    start = ("/org/freedesktop/DBus", "org.freedesktop.DBus", "StartServiceByName", "su", NAME, 0)
+    for victims in (("Test", NAME), (NAME, "Test"), (NAME, "Test", "QEMU"), ("QEMU", "Test", NAME), (NAME, NAME)) * 2:
+        for victim in victims:
+            if victim == NAME:
+                bus.kill_owner(NAME)
+                bus.call(*start, destination="org.freedesktop.DBus")
+            else:
+                try:
+                    os.kill(bus.driver(victim), signal.SIGKILL)
+                except BusError:
+                    pass  # it has not been started again yet
+        while not (is_there(test.path) and is_there(qemu.path)):
+            time.sleep(0.1)
+        assert set(bus.objects(test.path)) == {domain}
+        assert test.state(domain) == "shutoff"
+    test.do(domain, "Undefine")
 
 
 def wait_for(answers):
@@ -336,5 +432,5 @@ def wait_for(answers):
 
 
 tests = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for", "endless_dump")]
+         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for", "endless_dump", "is_there", "ask")]
 run(tests)
