@@ -256,18 +256,17 @@ typedef struct Prepared {
 
 static void on_prepared(void *data) {
         Prepared *prepared = data;
-        const Hypervisor *hypervisor = prepared->connection->hypervisor;
-        if (hypervisor->prepare && !hypervisor->prepare(prepared->connection, prepared->xml, on_prepared, prepared))
-                return;
         prepared->proceed(prepared->connection, prepared->xml, prepared->flag, prepared->call);
         g_free(prepared->xml);
         g_free(prepared);
 }
 
 void connection_prepare(Connection *connection, const char *xml, ConnectionProceed proceed, bool flag, Call *call) {
+        const Hypervisor *hypervisor = connection->hypervisor;
         Prepared *prepared = g_new0(Prepared, 1);
         *prepared = (Prepared){ connection, g_strdup(xml), call, proceed, flag };
-        on_prepared(prepared);
+        if (!hypervisor->prepare || hypervisor->prepare(connection, prepared->xml, on_prepared, prepared))
+                on_prepared(prepared);
 }
 
 /* Translations */

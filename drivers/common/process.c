@@ -91,6 +91,13 @@ static void fail_child(const char *program, const char *what) {
         _exit(EXIT_CANNOT_RUN);
 }
 
+/* AMOUNT: 0 leaves what we may. Hard limits too, so that it is never given back. */
+static void limit(const char *program, int resource, uint64_t amount, const char *failure) {
+        const struct rlimit bound = { .rlim_cur = amount, .rlim_max = amount };
+        if (amount > 0 && setrlimit((__rlimit_resource_t) resource, &bound) < 0)
+                fail_child(program, failure);
+}
+
 static void run_child(const ProcessSetup *setup, char *const *environment, int null, int gate) {
         const char *program = setup->arguments[0];
         sigset_t none;
@@ -106,9 +113,9 @@ static void run_child(const ProcessSetup *setup, char *const *environment, int n
                 fail_child(program, "descriptors cannot be closed");
         for (size_t i = 0; i < setup->n_fds; i++)
                 fcntl(setup->fds[i], F_SETFD, 0);
-        const struct rlimit locked = { .rlim_cur = setup->locked_memory, .rlim_max = setup->locked_memory };
-        if (setup->locked_memory > 0 && setrlimit(RLIMIT_MEMLOCK, &locked) < 0)
-                fail_child(program, "memory cannot be locked");
+        limit(program, RLIMIT_MEMLOCK, setup->locked_memory, "memory cannot be locked");
+        limit(program, RLIMIT_FSIZE, setup->file_size, "the size of its files cannot be limited");
+        limit(program, RLIMIT_CPU, setup->seconds, "its time cannot be limited");
         if (geteuid() == 0 && (syscall(SYS_setgroups, setup->n_groups, setup->groups) < 0 ||
                                syscall(SYS_setresgid, setup->gid, setup->gid, setup->gid) < 0 ||
                                syscall(SYS_setresuid, setup->uid, setup->uid, setup->uid) < 0))

@@ -30,6 +30,8 @@ typedef struct ProcessSetup {
         const gid_t *groups;
         size_t n_groups;
         uint64_t locked_memory; /* how much it may keep from being swapped out, in bytes; 0: what we may */
+        uint64_t file_size;     /* how large a file it may write, in bytes; 0: what we may */
+        uint64_t seconds;       /* how long it may use a processor; 0: what we may */
 } ProcessSetup;
 
 /* Forks a process that waits: it runs its program when process_go is called, and ends if this program ends before. */

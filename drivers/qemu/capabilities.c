@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <systemd/sd-id128.h>
 
 #include "bus.h"
+#include "command-line.h"
 #include "log.h"
 #include "monitor.h"
 
@@ -39,10 +39,11 @@ typedef struct Question {
         bool failed;
 } Question;
 
-/* A binary that is being asked both ways. */
+/* A binary that is being asked both ways, or waits for that. */
 typedef struct Inquiry {
         CapabilitiesCache *cache;
         char *emulator;
+        ExecutableIdentity identity;
         Question questions[2]; /* without KVM, with it */
         sd_event_source *timeout;
         GPtrArray *waiting; /* Waiter */
@@ -53,13 +54,22 @@ typedef struct Waiter {
         void *data;
 } Waiter;
 
+/* A binary, as it was when it was last looked at. */
+typedef struct Seen {
+        ExecutableIdentity identity;
+        GError *problem; /* why it is not run, or NULL */
+        bool is_silent;  /* it has been asked in vain */
+} Seen;
+
 struct CapabilitiesCache {
         Connection *connection;
         ProcessSetup template;
         char *directory;
         GHashTable *known;     /* emulator -> Capabilities */
-        GHashTable *failed;    /* emulator -> gint64: the time of a binary that does not tell */
+        GHashTable *seen;      /* emulator -> Seen */
         GHashTable *inquiries; /* emulator -> Inquiry */
+        GQueue waiting;        /* Inquiry: that have not begun */
+        unsigned n_asked;      /* that have */
         GPtrArray *ending;     /* Asked: that are being ended */
 };
 
@@ -165,40 +175,69 @@ static char *file_of(const CapabilitiesCache *cache, const char *emulator) {
         return g_strdup_printf("%s/%.32s.json", cache->directory, digest);
 }
 
-static bool identify(const char *emulator, gint64 *size, gint64 *time) {
-        struct stat info;
-        if (stat(emulator, &info) < 0 || !S_ISREG(info.st_mode))
-                return false;
-        *size = info.st_size;
-        *time = (gint64) info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
-        return true;
+static void seen_free(Seen *seen) {
+        g_clear_error(&seen->problem);
+        g_free(seen);
 }
 
-static bool is_fresh(const Capabilities *capabilities, const char *emulator) {
-        gint64 size, time;
-        return identify(emulator, &size, &time) && json_int(capabilities->data, "size", -1) == size &&
-               json_int(capabilities->data, "time", -1) == time &&
-               g_strcmp0(json_string(capabilities->data, "emulator"), emulator) == 0;
+static bool is_same(const ExecutableIdentity *one, const ExecutableIdentity *other) {
+        return one->size == other->size && one->time == other->time;
+}
+
+static bool is_of(const Capabilities *capabilities, const ExecutableIdentity *identity) {
+        return json_int(capabilities->data, "size", -1) == identity->size &&
+               json_int(capabilities->data, "time", -1) == identity->time;
 }
 
 Capabilities *capabilities_find(CapabilitiesCache *cache, const char *emulator) {
         Capabilities *known = g_hash_table_lookup(cache->known, emulator);
-        if (known && is_fresh(known, emulator))
-                return known;
-        g_hash_table_remove(cache->known, emulator);
-        g_autofree char *path = file_of(cache, emulator), *text = NULL;
-        g_autoptr(Capabilities) kept = g_file_get_contents(path, &text, NULL, NULL) ? capabilities_parse(text) : NULL;
-        if (!kept || !is_fresh(kept, emulator))
-                return NULL;
-        known = g_steal_pointer(&kept);
-        g_hash_table_insert(cache->known, g_strdup(emulator), known);
-        return known;
+        const Seen *seen = g_hash_table_lookup(cache->seen, emulator);
+        return known && (!seen || (!seen->problem && is_of(known, &seen->identity))) ? known : NULL;
 }
 
-bool capabilities_are_settled(CapabilitiesCache *cache, const char *emulator) {
-        const gint64 *failed = g_hash_table_lookup(cache->failed, emulator);
-        gint64 size, time;
-        return capabilities_find(cache, emulator) || (failed && (!identify(emulator, &size, &time) || time == *failed));
+const GError *capabilities_problem(const CapabilitiesCache *cache, const char *emulator) {
+        const Seen *seen = g_hash_table_lookup(cache->seen, emulator);
+        return seen ? seen->problem : NULL;
+}
+
+static void forget_some(GHashTable *table) {
+        if (g_hash_table_size(table) >= CAPABILITIES_KNOWN_MAX)
+                g_hash_table_remove_all(table);
+}
+
+/* Keeps what a worker has seen of a binary. */
+static Seen *keep_seen(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity,
+                       const GError *problem) {
+        Seen *seen = g_hash_table_lookup(cache->seen, emulator);
+        if (!seen) {
+                forget_some(cache->seen);
+                seen = g_new0(Seen, 1);
+                g_hash_table_insert(cache->seen, g_strdup(emulator), seen);
+        }
+        seen->is_silent = seen->is_silent && is_same(&seen->identity, identity);
+        seen->identity = *identity;
+        g_clear_error(&seen->problem);
+        seen->problem = problem ? g_error_copy(problem) : NULL;
+        return seen;
+}
+
+static void keep_known(CapabilitiesCache *cache, const char *emulator, Capabilities *capabilities) {
+        forget_some(cache->known);
+        g_hash_table_insert(cache->known, g_strdup(emulator), capabilities);
+}
+
+/* What earlier drivers have learnt. */
+static void load_known(CapabilitiesCache *cache) {
+        g_autoptr(GDir) listing = g_dir_open(cache->directory, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(cache->directory, name, NULL), *text = NULL;
+                g_autoptr(Capabilities) kept = g_str_has_suffix(name, ".json") && g_file_get_contents(path, &text, NULL, NULL)
+                                                               ? capabilities_parse(text)
+                                                               : NULL;
+                const char *emulator = kept ? json_string(kept->data, "emulator") : NULL;
+                if (emulator)
+                        keep_known(cache, emulator, g_steal_pointer(&kept));
+        }
 }
 
 /* Asking */
@@ -208,6 +247,7 @@ static const char *const questions_of_tcg[] = { "query-version", "query-target",
 static const char *const questions_of_kvm[] = { "query-kvm", "query-cpu-definitions" };
 
 static void next_question(Question *question);
+static void begin_inquiries(CapabilitiesCache *cache);
 
 static void asked_free(Asked *asked) {
         process_free(asked->process);
@@ -294,12 +334,11 @@ static Capabilities *assemble(Inquiry *inquiry) {
         static const char *const of_machine[] = { "name", "alias", "cpu-max", NULL };
         JsonObject *tcg = inquiry->questions[0].answers, *kvm = inquiry->questions[1].answers;
         JsonObject *version = json_member(json_member(tcg, "query-version"), "qemu"), *cpus = json_object_new();
-        gint64 size = 0, time = 0;
-        identify(inquiry->emulator, &size, &time);
         g_autofree char *number = g_strdup_printf("%d.%d.%d", (int) json_int(version, "major", 0),
                                                   (int) json_int(version, "minor", 0), (int) json_int(version, "micro", 0));
-        JsonObject *data = json_make("emulator", 's', inquiry->emulator, "size", 'i', size, "time", 'i', time, "version", 's',
-                                     number, "target", 's', json_string(json_member(tcg, "query-target"), "arch"), NULL);
+        JsonObject *data = json_make("emulator", 's', inquiry->emulator, "size", 'i', inquiry->identity.size, "time", 'i',
+                                     inquiry->identity.time, "version", 's', number, "target", 's',
+                                     json_string(json_member(tcg, "query-target"), "arch"), NULL);
         json_object_set_array_member(data, "machines", keep(tcg, "query-machines", of_machine));
         g_autofree char *devices = keep_names(tcg, "qom-list-types");
         json_add(data, "devices", 's', devices, NULL);
@@ -333,20 +372,22 @@ static void on_written(void *data, const GError *error) {
 /* Both ways are answered, or have failed. */
 static void conclude(Inquiry *inquiry) {
         CapabilitiesCache *cache = inquiry->cache;
+        Seen *seen = g_hash_table_lookup(cache->seen, inquiry->emulator);
         if (inquiry->questions[0].failed) {
-                gint64 size, time = 0;
                 log_warning("%s does not say what it can do; is it a QEMU?", inquiry->emulator);
-                identify(inquiry->emulator, &size, &time);
-                g_hash_table_insert(cache->failed, g_strdup(inquiry->emulator), g_memdup2(&time, sizeof time));
+                if (seen)
+                        seen->is_silent = is_same(&seen->identity, &inquiry->identity);
         } else {
                 Capabilities *capabilities = assemble(inquiry);
                 Writing *writing = g_new0(Writing, 1);
                 *writing = (Writing){ .path = file_of(cache, inquiry->emulator), .text = g_strdup(capabilities->text) };
-                g_hash_table_insert(cache->known, g_strdup(inquiry->emulator), capabilities);
+                keep_known(cache, inquiry->emulator, capabilities);
                 worker_run(cache->connection->worker, write_file, on_written, writing);
         }
         g_autoptr(GPtrArray) waiting = g_ptr_array_ref(inquiry->waiting);
         g_hash_table_remove(cache->inquiries, inquiry->emulator);
+        cache->n_asked--;
+        begin_inquiries(cache);
         for (guint i = 0; i < waiting->len; i++) {
                 Waiter *waiter = waiting->pdata[i];
                 if (waiter->done)
@@ -450,6 +491,8 @@ static bool ask(Question *question, GError **error) {
                                     "-no-user-config",
                                     "-nodefaults",
                                     "-nographic",
+                                    "-sandbox",
+                                    QEMU_SANDBOX,
                                     "-machine",
                                     question->kvm ? "none,accel=kvm" : "none,accel=tcg",
                                     "-chardev",
@@ -462,6 +505,8 @@ static bool ask(Question *question, GError **error) {
         setup.fds = &theirs;
         setup.n_fds = 1;
         setup.log = log;
+        setup.file_size = CAPABILITIES_FILE_BYTES;
+        setup.seconds = CAPABILITIES_SECONDS;
         question->answers = json_object_new();
         question->monitor = monitor_new(cache->connection->event, pair[0], &listener, question);
         Asked *asked = g_new0(Asked, 1);
@@ -489,18 +534,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
         return 0;
 }
 
-void capabilities_request(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data) {
-        Inquiry *inquiry = g_hash_table_lookup(cache->inquiries, emulator);
-        Waiter *waiter = g_new0(Waiter, 1);
-        *waiter = (Waiter){ done, data };
-        if (inquiry) {
-                g_ptr_array_add(inquiry->waiting, waiter);
-                return;
-        }
-        inquiry = g_new0(Inquiry, 1);
-        *inquiry = (Inquiry){ .cache = cache, .emulator = g_strdup(emulator), .waiting = g_ptr_array_new_with_free_func(g_free) };
-        g_ptr_array_add(inquiry->waiting, waiter);
-        g_hash_table_insert(cache->inquiries, inquiry->emulator, inquiry);
+static void begin(Inquiry *inquiry) {
         for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
                 g_autoptr(GError) error = NULL;
                 Question *question = inquiry->questions + i;
@@ -513,8 +547,76 @@ void capabilities_request(CapabilitiesCache *cache, const char *emulator, Capabi
         if (is_answered(inquiry))
                 check_answered(inquiry);
         else
-                sd_event_add_time_relative(cache->connection->event, &inquiry->timeout, CLOCK_MONOTONIC, CAPABILITIES_TIMEOUT, 0,
-                                           on_timeout, inquiry);
+                sd_event_add_time_relative(inquiry->cache->connection->event, &inquiry->timeout, CLOCK_MONOTONIC,
+                                           CAPABILITIES_TIMEOUT, 0, on_timeout, inquiry);
+}
+
+static void begin_inquiries(CapabilitiesCache *cache) {
+        while (cache->n_asked < CAPABILITIES_ASKED_MAX && !g_queue_is_empty(&cache->waiting)) {
+                cache->n_asked++;
+                begin(g_queue_pop_head(&cache->waiting));
+        }
+}
+
+/* Asks a binary, unless that is being done. */
+static void request(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity, CapabilitiesDone done,
+                    void *data) {
+        Inquiry *inquiry = g_hash_table_lookup(cache->inquiries, emulator);
+        Waiter *waiter = g_new0(Waiter, 1);
+        *waiter = (Waiter){ done, data };
+        if (!inquiry) {
+                inquiry = g_new0(Inquiry, 1);
+                *inquiry = (Inquiry){ .cache = cache,
+                                      .emulator = g_strdup(emulator),
+                                      .identity = *identity,
+                                      .waiting = g_ptr_array_new_with_free_func(g_free) };
+                g_hash_table_insert(cache->inquiries, inquiry->emulator, inquiry);
+                g_queue_push_tail(&cache->waiting, inquiry);
+        }
+        g_ptr_array_add(inquiry->waiting, waiter);
+        begin_inquiries(cache);
+}
+
+bool capabilities_learn(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity, CapabilitiesDone done,
+                        void *data) {
+        const Seen *seen = keep_seen(cache, emulator, identity, NULL);
+        if (seen->is_silent || capabilities_find(cache, emulator))
+                return true;
+        request(cache, emulator, identity, done, data);
+        return false;
+}
+
+/* A binary that a worker looks at. */
+typedef struct Look {
+        CapabilitiesCache *cache;
+        char *emulator;
+        ExecutableIdentity identity;
+        CapabilitiesDone done;
+        void *data;
+} Look;
+
+static void look_in_worker(void *data, GError **error) {
+        Look *look = data;
+        executable_check(look->emulator, &look->identity, error);
+}
+
+static void on_looked(void *data, const GError *error) {
+        Look *look = data;
+        bool known = true;
+        if (error)
+                keep_seen(look->cache, look->emulator, &look->identity, error);
+        else
+                known = capabilities_learn(look->cache, look->emulator, &look->identity, look->done, look->data);
+        if (known)
+                look->done(look->data);
+        g_free(look->emulator);
+        g_free(look);
+}
+
+void capabilities_look(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data) {
+        Look *look = g_new0(Look, 1);
+        *look = (Look){ .cache = cache, .emulator = g_strdup(emulator), .done = done, .data = data };
+        worker_run(cache->connection->worker, look_in_worker, on_looked, look);
 }
 
 void capabilities_forget(CapabilitiesCache *cache, const void *data) {
@@ -535,18 +637,20 @@ CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessS
         cache->template = *template;
         cache->directory = g_build_filename(connection->state_directory, "capabilities", NULL);
         cache->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) capabilities_unref);
-        cache->failed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        cache->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) seen_free);
         cache->inquiries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) inquiry_free);
         cache->ending = g_ptr_array_new_with_free_func((GDestroyNotify) asked_free);
         if (g_mkdir_with_parents(cache->directory, 0700) < 0)
                 log_warning("directory %s cannot be made: what QEMUs can do is asked again each time", cache->directory);
+        load_known(cache);
         return cache;
 }
 
 void capabilities_cache_free(CapabilitiesCache *cache) {
+        g_queue_clear(&cache->waiting);
         g_hash_table_unref(cache->inquiries);
         g_hash_table_unref(cache->known);
-        g_hash_table_unref(cache->failed);
+        g_hash_table_unref(cache->seen);
         g_ptr_array_unref(cache->ending);
         g_free(cache->directory);
         g_free(cache);

@@ -7,10 +7,19 @@
 #include "connection.h"
 #include "json.h"
 #include "process.h"
+#include "executable.h"
 
 /* How many machines, devices or processors of a QEMU are believed; and how long it may take to answer, in microseconds. */
 #define CAPABILITIES_ITEMS_MAX 8192
 #define CAPABILITIES_TIMEOUT (30 * UINT64_C(1000000))
+
+/* How many binaries are asked at the same time: the others wait for their turn. And how many are remembered. */
+#define CAPABILITIES_ASKED_MAX 4
+#define CAPABILITIES_KNOWN_MAX 256
+
+/* What a QEMU that is asked may use: seconds of a processor, and bytes in a file. */
+#define CAPABILITIES_SECONDS 30
+#define CAPABILITIES_FILE_BYTES (UINT64_C(1) << 20)
 
 typedef struct Capabilities Capabilities;
 typedef struct CapabilitiesCache CapabilitiesCache;
@@ -27,15 +36,22 @@ Capabilities *capabilities_parse(const char *text);
 CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessSetup *template);
 void capabilities_cache_free(CapabilitiesCache *cache);
 
-/* What is known of a binary as it is now, or NULL. Borrowed until the cache changes. */
+/* Nothing here waits for a file system but a worker: what is known of a binary is what it was when it was last looked at. */
+
+/* What is known of it, or NULL. Borrowed until the cache changes. */
 Capabilities *capabilities_find(CapabilitiesCache *cache, const char *emulator);
 
-/* Whether it is known, or the binary as it is now has been asked in vain. */
-bool capabilities_are_settled(CapabilitiesCache *cache, const char *emulator);
+/* Why it is not run (executable.h), or NULL where it may be, or has not been looked at. */
+const GError *capabilities_problem(const CapabilitiesCache *cache, const char *emulator);
 
-/* Asks a binary, unless that is being done, and calls DONE (which may be NULL) when it has answered, or will not. */
+/* Has a worker look at a binary, asks it what it can do where that is not known, and calls DONE when all that can be known is. */
 typedef void (*CapabilitiesDone)(void *data);
-void capabilities_request(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data);
+void capabilities_look(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data);
+
+/* The same of a binary that a worker has just looked at, and found fit to be run: without waiting for anything. Returns whether all is
+ * known that can be; else, DONE is called later. */
+bool capabilities_learn(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity, CapabilitiesDone done,
+                        void *data);
 
 /* Drops the calls that are to be made with DATA. */
 void capabilities_forget(CapabilitiesCache *cache, const void *data);

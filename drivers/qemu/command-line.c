@@ -207,7 +207,7 @@ static void build_process(Builder *builder) {
         add(builder, "-S", NULL);
         add(builder, "-no-user-config", NULL);
         add(builder, "-nodefaults", NULL);
-        add(builder, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+        add(builder, "-sandbox", QEMU_SANDBOX);
         if (builder->files)
                 add(builder, "-chardev", "socket,id=monitor,fd=%d,server=on,wait=off", builder->context->monitor);
         else
@@ -460,6 +460,7 @@ GPtrArray *command_line_plan(const CommandLineContext *context) {
         GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
         xmlNode *root = xmlDocGetRootElement(context->document);
         if (!context->running) {
+                plan(files, FILE_PROGRAM, NULL, context->emulator);
                 plan_to_read(files, root);
                 plan_firmware(files, context, root);
         }

@@ -13,13 +13,17 @@
 #include "host-device.h"
 #include "json.h"
 
+/* What every QEMU that is run may not do, whether it has a guest or is only asked. */
+#define QEMU_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
 /* A file that the guest needs. */
 typedef enum FilePurpose {
-        FILE_IMAGE,  /* a disk's, or firmware's */
-        FILE_NVRAM,  /* UEFI variables: made from a template where it is missing */
-        FILE_READ,   /* a kernel: read by QEMU's own user */
-        FILE_APPEND, /* a console's output */
-        FILE_DEVICE, /* one of the host's */
+        FILE_PROGRAM, /* the emulator: looked at, not opened */
+        FILE_IMAGE,   /* a disk's, or firmware's */
+        FILE_NVRAM,   /* UEFI variables: made from a template where it is missing */
+        FILE_READ,    /* a kernel: read by QEMU's own user */
+        FILE_APPEND,  /* a console's output */
+        FILE_DEVICE,  /* one of the host's */
 } FilePurpose;
 
 typedef struct File {
@@ -30,6 +34,7 @@ typedef struct File {
         GPtrArray *layers;  /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
         int fd;             /* others */
         HostDevice *device; /* FILE_DEVICE */
+        ExecutableIdentity program;
 } File;
 
 /* A command for the monitor. */

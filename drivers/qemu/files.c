@@ -69,6 +69,9 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
                 File *file = files->pdata[i];
                 bool fine = true;
                 switch (file->purpose) {
+                case FILE_PROGRAM:
+                        fine = executable_check(file->path, &file->program, error);
+                        break;
                 case FILE_NVRAM:
                         fine = make_nvram(file, error);
                         G_GNUC_FALLTHROUGH;

@@ -754,8 +754,32 @@ void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
         worker_run(guest->domain->connection->worker, open_files, on_files_opened, guest->opening);
 }
 
+static void on_learned(void *data) {
+        Guest *guest = data;
+        Capabilities *known = capabilities_find(host_of(guest->domain->connection)->capabilities, guest->emulator);
+        guest->asks = false;
+        guest->capabilities = known ? capabilities_ref(known) : NULL;
+        if (guest->process)
+                domain_save_status(guest->domain);
+}
+
+/* Starting does not wait for the answer: it is written into the status when it comes. */
+static void learn_capabilities(Guest *guest, const GPtrArray *files) {
+        CapabilitiesCache *cache = host_of(guest->domain->connection)->capabilities;
+        for (guint i = 0; i < files->len; i++) {
+                const File *file = files->pdata[i];
+                if (file->purpose != FILE_PROGRAM)
+                        continue;
+                guest->asks = true;
+                if (capabilities_learn(cache, guest->emulator, &file->program, on_learned, guest))
+                        on_learned(guest);
+        }
+}
+
 static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {
         g_autoptr(GError) failure = NULL;
+        if (!error)
+                learn_capabilities(guest, files);
         if (!error && build_and_launch(guest, files, &failure))
                 return;
         finish_guest(guest, error ? error : failure);
@@ -769,32 +793,6 @@ static bool make_directory(Guest *guest, GError **error) {
         return true;
 }
 
-bool is_program(const char *path) {
-        struct stat info;
-        return path[0] == '/' && stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_mode & 0111;
-}
-
-static void on_learned(void *data) {
-        Guest *guest = data;
-        Capabilities *known = capabilities_find(host_of(guest->domain->connection)->capabilities, guest->emulator);
-        guest->asks = false;
-        guest->capabilities = known ? capabilities_ref(known) : NULL;
-        if (guest->process)
-                domain_save_status(guest->domain);
-}
-
-/* Starting does not wait for the answer: it is written into the status when it comes. */
-static void learn_capabilities(Guest *guest) {
-        CapabilitiesCache *cache = host_of(guest->domain->connection)->capabilities;
-        Capabilities *known = capabilities_find(cache, guest->emulator);
-        if (known)
-                guest->capabilities = capabilities_ref(known);
-        else if (is_program(guest->emulator)) {
-                guest->asks = true;
-                capabilities_request(cache, guest->emulator, on_learned, guest);
-        }
-}
-
 void guest_start(Operation *operation) {
         Domain *domain = operation->domain;
         Guest *guest = guest_new(domain);
@@ -806,7 +804,6 @@ void guest_start(Operation *operation) {
                 return;
         }
         definition_write_aliases(domain->live, guest->document);
-        learn_capabilities(guest);
         CommandLineContext context = guest_context(guest, guest->document, domain->live, NULL);
         guest_open_files(guest, command_line_plan(&context), on_start_files);
 }

@@ -84,9 +84,6 @@ struct Guest {
 
 Host *host_of(const Connection *connection);
 
-/* A file that could be a program: whether it is a QEMU, asking it will show. */
-bool is_program(const char *path);
-
 /* Operations of the hypervisor: see there. */
 void guest_start(Operation *operation);
 void guest_reattach(Operation *operation, xmlNode *saved);

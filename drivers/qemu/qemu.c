@@ -27,17 +27,38 @@ static char *emulator_of(xmlDoc *document) {
 /* The binaries of x86, those that are installed. */
 static const char *const standard_emulators[] = { "/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-system-i386", NULL };
 
+/* Binaries that are being looked at, one after the other. */
+typedef struct Preparing {
+        CapabilitiesCache *cache;
+        GPtrArray *emulators; /* char *: those that are left */
+        void (*done)(void *data);
+        void *data;
+} Preparing;
+
+static void look_at_next(void *data) {
+        Preparing *preparing = data;
+        if (preparing->emulators->len > 0) {
+                g_autofree char *emulator = g_ptr_array_steal_index(preparing->emulators, 0);
+                capabilities_look(preparing->cache, emulator, look_at_next, preparing);
+                return;
+        }
+        preparing->done(preparing->data);
+        g_ptr_array_unref(preparing->emulators);
+        g_free(preparing);
+}
+
 static bool prepare(Connection *connection, const char *xml, void (*done)(void *data), void *data) {
         g_autoptr(xmlDoc) document = xml ? xml_parse(xml, "domain", NULL) : NULL;
-        g_autofree char *emulator = document ? emulator_of(document) : NULL;
-        CapabilitiesCache *cache = host_of(connection)->capabilities;
-        const char *const own[] = { emulator, NULL }, *const *emulators = xml ? own : standard_emulators;
-        for (; *emulators; emulators++)
-                if (is_program(*emulators) && !capabilities_are_settled(cache, *emulators)) {
-                        capabilities_request(cache, *emulators, done, data);
-                        return false;
-                }
-        return true;
+        if (xml && !document)
+                return true; /* whoever reads it next says what is wrong */
+        Preparing *preparing = g_new0(Preparing, 1);
+        *preparing = (Preparing){ host_of(connection)->capabilities, g_ptr_array_new_with_free_func(g_free), done, data };
+        if (document)
+                g_ptr_array_add(preparing->emulators, emulator_of(document));
+        for (const char *const *emulator = standard_emulators; !document && *emulator; emulator++)
+                g_ptr_array_add(preparing->emulators, g_strdup(*emulator));
+        look_at_next(preparing);
+        return false;
 }
 
 static bool complete(Connection *connection, xmlDoc *document, GError **error) {
@@ -52,7 +73,7 @@ static char *get_capabilities(Connection *connection) {
 static const Capabilities *find_capabilities(Connection *connection, const char *emulator, const char *arch, char **path,
                                              GError **error) {
         *path = *emulator ? g_strdup(emulator) : command_line_default_emulator(*arch ? arch : "x86_64");
-        const Capabilities *capabilities = is_program(*path) ? capabilities_find(host_of(connection)->capabilities, *path) : NULL;
+        const Capabilities *capabilities = capabilities_find(host_of(connection)->capabilities, *path);
         if (!capabilities)
                 virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                   "%.256s is not known as a QEMU on this machine; define a domain with it, or install it", *path);
@@ -120,10 +141,11 @@ static bool check(Connection *connection, const Definition *definition, xmlDoc *
         if (!line)
                 return false;
         command_line_free(line, false);
-        if (!is_program(emulator)) {
+        const GError *problem = capabilities_problem(host_of(connection)->capabilities, emulator);
+        if (problem) {
                 xmlNode *element = xml_find(xmlDocGetRootElement(document), "devices/emulator");
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_ARGUMENT, element ? element : xmlDocGetRootElement(document),
-                                "the emulator %.256s is no program on this machine; install it, or name another", emulator);
+                return xml_fail(error, (VirtbusError) problem->code, element ? element : xmlDocGetRootElement(document), "%s",
+                                problem->message);
         }
         return true;
 }
