@@ -14,7 +14,11 @@ import sys
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "behaviour"))
+import compare_definitions  # noqa: E402
 from rig import Bus, BusError  # noqa: E402
+from gi.repository import GLib  # noqa: E402
+
+CONNECTION = "/org/virtbus1/qemu"
 
 # How each program is run and watched: its private business.
 PRIVATE_OPTIONS = {"-name", "-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-msg", "-mon", "-sandbox", "-action", "-add-fd",
@@ -437,7 +441,7 @@ def parse(text, xml):
 
 
 def translate(bus, xml):
-    return bus.call("/org/virtbus1/qemu", "org.virtbus1.Connection", "DomainXMLToNative", "ss", "qemu-argv", xml)
+    return bus.call(CONNECTION, "org.virtbus1.Connection", "DomainXMLToNative", "ss", "qemu-argv", xml)
 
 
 def has_usb(line):
@@ -485,6 +489,114 @@ def same_fault(wanted, error):
     return len(shared) >= 2 or (len(shared) == 1 and len(significant(wanted)) <= 4)
 
 
+def define(bus, xml):
+    """The definition as it is kept."""
+    path = bus.call(CONNECTION, "org.virtbus1.Connection", "DefineDomain", "sa{sv}", xml, {})
+    path = path if isinstance(path, str) else path[0]
+    try:
+        return bus.call(path, "org.virtbus1.Domain", "GetXMLWithSecrets", "a{sv}", {})
+    finally:
+        bus.call(path, "org.virtbus1.Domain", "Undefine", "a{sv}", {"nvram": GLib.Variant("b", True)})
+
+
+class Results:
+    """What became of the cases of a folder: numbers, and a line for each that is not as it should be."""
+
+    def __init__(self, show_all):
+        self.show_all = show_all
+        self.equal = self.good = self.refused = self.bad = self.gone = self.possible = 0
+
+    def tell(self, what, name, text="", always=True):
+        if always or self.show_all:
+            print(f"{what:9} {name}{': ' if text else ''}{text}")
+
+    def differences(self, name, missing, extra):
+        self.equal += not missing and not extra
+        if not missing and not extra:
+            self.tell("equal", name, always=False)
+        else:
+            self.tell("differs", name, "; ".join(["- " + t for t in sorted(missing)] + ["+ " + o for o in sorted(extra)]))
+
+    def summary(self):
+        notes = f" ({self.gone} of them Unsupported, as QEMU 7.2 has it no more)" if self.gone else ""
+        others = f" ({self.possible} not to be, as this host's QEMU can do it)" if self.possible else ""
+        return (f"{self.equal} of {self.good} equal{notes}, {self.refused} of {self.bad} refused for the same fault{others}")
+
+
+def check_refused(results, name, wanted, failure):
+    results.bad += 1
+    if "not supported in this QEMU binary" in wanted and not failure:
+        results.possible += 1
+        results.tell("other", name, f"this host's QEMU has it [{wanted.strip()}]", always=False)
+    elif failure and same_fault(wanted, failure):
+        results.refused += 1
+        results.tell("same", name, f"{failure.message} [{wanted.strip()}]", always=False)
+    else:
+        results.tell("other" if failure else "accepted", name, f"{failure.message if failure else ''} [{wanted.strip()[:200]}]")
+
+
+def check_command_line(results, bus, name, files, verbose):
+    """NAME.xml, and NAME.args or NAME.err. It is defined, and translated: both must do."""
+    xml, native, failure = files[".xml"], "", None
+    try:
+        native = translate(bus, xml)
+        define(bus, xml)
+    except BusError as error:
+        failure = error
+    if ".err" in files:
+        check_refused(results, name, files[".err"], failure)
+        return
+    results.good += 1
+    wanted = files[".args"]
+    gone = [what for pattern, what in GONE if re.search(pattern, wanted, re.MULTILINE)]
+    if failure and (gone or "has no device" in failure.message) and failure.name.endswith("Unsupported"):
+        results.equal += 1
+        results.gone += 1
+        results.tell("gone", name, failure.message, always=False)
+    elif failure:
+        results.tell("refused", name, failure.message)
+    else:
+        results.differences(name, *compare(bus, wanted, native, xml))
+        if verbose:
+            print(wanted, native, sep="\n")
+
+
+def check_definition(results, bus, name, files, verbose):
+    """NAME.xml, and NAME.out: the definition that is kept of it."""
+    results.good += 1
+    try:
+        kept = define(bus, files[".xml"])
+    except BusError as error:
+        if error.name.endswith("Unsupported") and ("has no " in error.message):
+            results.equal += 1
+            results.gone += 1
+            results.tell("gone", name, error.message, always=False)
+        else:
+            results.tell("refused", name, error.message)
+        return
+    results.differences(name, *compare_definitions.compare(files[".out"], kept, files[".xml"]))
+    if verbose:
+        print(files[".out"], kept, sep="\n")
+
+
+# The kinds of cases that can be tried, by the folder's name: what a case has beside its .xml, and who tries it.
+KINDS = {
+    "domain-xml": ({".args", ".err"}, check_command_line),
+    "domain-xml-out": ({".out"}, check_definition),
+}
+UNKNOWN_KIND = 77  # as automake and meson know it: skipped
+
+
+def read_cases(directory, only):
+    cases = {}
+    for name in sorted(os.listdir(directory)):
+        base, extension = os.path.splitext(name)
+        if re.search(only, base):
+            with open(os.path.join(directory, name), encoding="utf-8") as file:
+                cases.setdefault(base, {})[extension] = file.read()
+    return cases
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="")
@@ -492,58 +604,20 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("directory")
     options = parser.parse_args()
+    kind = os.path.basename(os.path.normpath(options.directory))
+    if kind not in KINDS:
+        print(f"corpus: cases of the kind '{kind}' cannot be tried yet; those that can: {', '.join(KINDS)}")
+        sys.exit(UNKNOWN_KIND)
+    extensions, check = KINDS[kind]
     bus = Bus(listen=False)
-    counts = {"equal": 0, "args": 0, "refused": 0, "err": 0, "gone": 0, "other": 0}
-    for name in sorted(os.listdir(options.directory)):
-        base, extension = os.path.splitext(os.path.join(options.directory, name))
-        if extension not in {".args", ".err"} or not os.path.exists(base + ".xml") or not re.search(options.only, name):
-            continue
-        with open(base + ".xml", encoding="utf-8") as file:
-            xml = file.read()
-        with open(base + extension, encoding="utf-8") as file:
-            wanted = file.read()
-        name = os.path.splitext(name)[0]
-        counts[extension[1:]] += 1
-        failure, native = None, ""
-        try:
-            native = translate(bus, xml)
-        except BusError as error:
-            failure = error
-        if extension == ".args":
-            gone = [what for pattern, what in GONE if re.search(pattern, wanted, re.MULTILINE)]
-            if failure:
-                if (gone or "has no device" in failure.message) and failure.name.endswith("Unsupported"):
-                    counts["equal"] += 1
-                    counts["gone"] += 1
-                    if options.all:
-                        print(f"gone      {name}: {failure.message}")
-                else:
-                    print(f"refused   {name}: {failure.message}")
-                continue
-            missing, extra = compare(bus, wanted, native, xml)
-            if not missing and not extra:
-                counts["equal"] += 1
-                if options.all:
-                    print(f"equal     {name}")
-                continue
-            print(f"differs   {name}: {'; '.join(['- ' + t for t in sorted(missing)] + ['+ ' + o for o in sorted(extra)])}")
-            if options.verbose:
-                print(wanted, native, sep="\n")
-        elif "not supported in this QEMU binary" in wanted and not failure:
-            counts["other"] += 1
-            if options.all:
-                print(f"other     {name}: this host's QEMU has it [{wanted.strip()}]")
-        elif failure and same_fault(wanted, failure):
-            counts["refused"] += 1
-            if options.all:
-                print(f"same      {name}: {failure.message} [{wanted.strip()}]")
-        else:
-            print(f"{'other    ' if failure else 'accepted '} {name}: {failure.message if failure else ''} [{wanted.strip()[:200]}]")
-    if not counts["args"] + counts["err"]:
-        print(f"corpus: there are no pairs of .xml and .args or .err in {options.directory}; name a folder of such", file=sys.stderr)
+    results = Results(options.all)
+    for name, files in read_cases(options.directory, options.only).items():
+        if ".xml" in files and extensions & set(files):
+            check(results, bus, name, files, options.verbose)
+    if not results.good + results.bad:
+        print(f"corpus: there is no case in {options.directory}: .xml and one of {', '.join(sorted(extensions))}", file=sys.stderr)
         sys.exit(2)
-    print(f"{counts['equal']} of {counts['args']} equal ({counts['gone']} of them Unsupported, as QEMU 7.2 has it no more), "
-          f"{counts['refused']} of {counts['err']} refused for the same fault ({counts['other']} not to be, as this host's QEMU can do it)")
+    print(results.summary())
 
 
 main()
