@@ -2,8 +2,10 @@
 #include "json.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "errors.h"
+#include "json-grammar.h"
 
 static void add(JsonObject *object, const char *name, va_list *arguments) {
         for (; name; name = va_arg(*arguments, const char *)) {
@@ -56,38 +58,57 @@ char *json_text(JsonObject *object) {
         return json_to_string(node, FALSE);
 }
 
-/* json-glib reads nested values by recursion, so that depth is to be checked before. */
-static bool is_shallow(const char *line, gssize length) {
-        bool quoted = false;
-        unsigned depth = 0;
-        for (gssize i = 0; i < length; i++) {
-                if (quoted && line[i] == '\\')
-                        i++;
-                else if (line[i] == '"')
-                        quoted = !quoted;
-                else if (!quoted && (line[i] == '{' || line[i] == '[')) {
-                        if (++depth > JSON_DEPTH_MAX)
-                                return false;
-                } else if (!quoted && (line[i] == '}' || line[i] == ']') && depth > 0)
-                        depth--;
-        }
-        return true;
+static unsigned count_members(JsonNode *node);
+
+static void count_member(JsonObject *object, const char *name, JsonNode *value, void *data) {
+        (void) object;
+        (void) name;
+        *(unsigned *) data += 1 + count_members(value);
 }
 
-JsonNode *json_parse(const char *line, gssize length, GError **error) {
+static void count_element(JsonArray *array, guint index, JsonNode *value, void *data) {
+        (void) array;
+        (void) index;
+        *(unsigned *) data += count_members(value);
+}
+
+/* Members of all objects, which nest as deep as the grammar lets through. */
+static unsigned count_members(JsonNode *node) {
+        unsigned n = 0;
+        if (JSON_NODE_HOLDS_OBJECT(node))
+                json_object_foreach_member(json_node_get_object(node), count_member, &n);
+        else if (JSON_NODE_HOLDS_ARRAY(node))
+                json_array_foreach_element(json_node_get_array(node), count_element, &n);
+        return n;
+}
+
+static JsonNode *parse(const char *text, gssize length, JsonNodeType type, GError **error) {
         g_autoptr(JsonParser) parser = json_parser_new_immutable();
-        if (!is_shallow(line, length)) {
-                virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "JSON nests deeper than %d", JSON_DEPTH_MAX);
-                return NULL;
-        }
-        if (!json_parser_load_from_data(parser, line, length, error))
+        size_t n_bytes = length < 0 ? strlen(text) : (size_t) length;
+        unsigned n_members = 0;
+        if (!json_check_grammar(text, n_bytes, &n_members, error) ||
+            !json_parser_load_from_data(parser, text, (gssize) n_bytes, error))
                 return NULL;
         JsonNode *root = json_parser_get_root(parser);
-        if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
-                virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "JSON is not an object");
+        if (!root || JSON_NODE_TYPE(root) != type) {
+                virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "JSON is not an %s",
+                                  type == JSON_NODE_OBJECT ? "object" : "array");
+                return NULL;
+        }
+        /* Of two members of one name json-glib keeps the last, another reader may keep the first. */
+        if (count_members(root) != n_members) {
+                virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "JSON has two members of the same name");
                 return NULL;
         }
         return json_node_ref(root);
+}
+
+JsonNode *json_parse(const char *text, gssize length, GError **error) {
+        return parse(text, length, JSON_NODE_OBJECT, error);
+}
+
+JsonNode *json_parse_array(const char *text, gssize length, GError **error) {
+        return parse(text, length, JSON_NODE_ARRAY, error);
 }
 
 static JsonNode *find(JsonObject *object, const char *name, JsonNodeType type) {

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* JSON for QEMU, made and read with json-glib. */
+/* JSON of QEMUs, guests and callers, made and read with json-glib; what is read is checked by json-grammar.h before. */
 
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
-
-/* Depth of what a QEMU may send; json-glib reads it recursively. */
-#define JSON_DEPTH_MAX 64
 
 /* Makes an object of members: name, type, value; NULL at the end. Types: 's' const char * (left out where it is NULL), 'i'
  * gint64, 'b' int, 'o' JsonObject * (taken; left out where it is NULL), 'n' null without a value. */
@@ -19,8 +16,10 @@ void json_add(JsonObject *object, const char *name, ...);
 /* One line of text. */
 char *json_text(JsonObject *object);
 
-/* Parses a line; NULL with an error where it is no object, or nests too deep. */
-JsonNode *json_parse(const char *line, gssize length, GError **error);
+/* Parses an object, or an array, from TEXT of LENGTH bytes (-1: it ends with NUL); NULL with an error where it is not one, is not
+ * JSON by the letter, nests too deep, or has two members of one name in an object. */
+JsonNode *json_parse(const char *text, gssize length, GError **error);
+JsonNode *json_parse_array(const char *text, gssize length, GError **error);
 
 /* Members that may be missing or of another type: NULL, OTHERWISE, NULL then. */
 const char *json_string(JsonObject *object, const char *name);

@@ -43,9 +43,8 @@ static void read_lines(Search *search, char *text) {
 
 /* An array of objects. */
 static void read_json(Search *search, const char *text) {
-        g_autoptr(JsonParser) parser = json_parser_new();
-        JsonNode *root = json_parser_load_from_data(parser, text, -1, NULL) ? json_parser_get_root(parser) : NULL;
-        JsonArray *leases = root && JSON_NODE_HOLDS_ARRAY(root) ? json_node_get_array(root) : NULL;
+        g_autoptr(JsonNode) root = json_parse_array(text, -1, NULL);
+        JsonArray *leases = root ? json_node_get_array(root) : NULL;
         for (guint i = 0; leases && i < json_array_get_length(leases); i++) {
                 JsonObject *lease = json_object_at(leases, i);
                 add(search, json_string(lease, "mac-address"), json_string(lease, "ip-address"),

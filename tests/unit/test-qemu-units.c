@@ -7,37 +7,6 @@
 #include "json.h"
 #include "monitor.h"
 
-/* JSON */
-
-static void test_json_is_bounded_and_checked(void) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GString) deep = g_string_new("{\"a\":");
-        for (int i = 0; i < 100000; i++)
-                g_string_append_c(deep, '[');
-        g_assert_null(json_parse(deep->str, (gssize) deep->len, &error));
-        g_assert_nonnull(strstr(error->message, "deeper"));
-        g_clear_error(&error);
-        g_assert_null(json_parse("[1]", 3, &error));
-        g_clear_error(&error);
-        g_assert_null(json_parse("{\"a\":", 5, &error));
-        g_clear_error(&error);
-        const char *line = "{\"s\":\"[[[{{\\\"\",\"n\":7,\"o\":{},\"a\":[]}";
-        g_autoptr(JsonNode) node = json_parse(line, (gssize) strlen(line), &error);
-        g_assert_no_error(error);
-        JsonObject *object = json_node_get_object(node);
-        g_assert_cmpstr(json_string(object, "s"), ==, "[[[{{\"");
-        g_assert_cmpint(json_int(object, "n", 0), ==, 7);
-        g_assert_nonnull(json_member(object, "o"));
-        g_assert_nonnull(json_array(object, "a"));
-        /* Members that are missing or of another type are no crash. */
-        g_assert_null(json_string(object, "n"));
-        g_assert_null(json_string(object, "x"));
-        g_assert_null(json_string(NULL, "x"));
-        g_assert_cmpint(json_int(object, "s", -1), ==, -1);
-        g_assert_null(json_member(object, "a"));
-        g_assert_null(json_array(object, "o"));
-}
-
 /* Monitor: against a hostile QEMU, which is one end of a socketpair. */
 
 typedef struct Scene {
@@ -177,7 +146,6 @@ static void test_a_flood_of_events_is_only_read(void) {
 
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/json/is-bounded-and-checked", test_json_is_bounded_and_checked);
         g_test_add_func("/monitor/commands-wait-for-the-greeting", test_commands_wait_for_the_greeting);
         g_test_add_func("/monitor/who-breaks-the-protocol-is-cut-off", test_who_breaks_the_protocol_is_cut_off);
         g_test_add_func("/monitor/a-flood-of-events-is-only-read", test_a_flood_of_events_is_only_read);
