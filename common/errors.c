@@ -41,7 +41,9 @@ static VirtbusError code_of_errno(int errno_value) {
 }
 
 static bool set_prefixed(GError **error, VirtbusError code, const char *format, va_list arguments, const char *suffix) {
-        g_autofree char *message = g_strdup_vprintf(format, arguments);
+        g_autofree char *words = g_strdup_vprintf(format, arguments);
+        /* Strangers' words, or a part of them, may be anything: what is not UTF-8 no bus would take. */
+        g_autofree char *message = g_utf8_make_valid(words, -1);
         g_set_error(error, VIRTBUS_ERROR, (int) code, "%s%s%s", message, suffix ? ": " : "", suffix ? suffix : "");
         return false;
 }
@@ -62,7 +64,10 @@ bool virtbus_error_set(GError **error, VirtbusError code, const char *format, ..
         return false;
 }
 
+VirtbusError virtbus_error_code(const GError *error) {
+        return error->domain == VIRTBUS_ERROR ? (VirtbusError) error->code : VIRTBUS_ERROR_HYPERVISOR_FAILED;
+}
+
 int virtbus_error_reply(sd_bus_message *call, const GError *error) {
-        VirtbusError code = error->domain == VIRTBUS_ERROR ? (VirtbusError) error->code : VIRTBUS_ERROR_HYPERVISOR_FAILED;
-        return sd_bus_reply_method_errorf(call, virtbus_error_name((VirtbusError) code), "%s", error->message);
+        return sd_bus_reply_method_errorf(call, virtbus_error_name(virtbus_error_code(error)), "%s", error->message);
 }

@@ -19,8 +19,11 @@ int virtbus_error_from_short_name(const char *name);
  * missing or may not be used is InvalidArgument, the rest HypervisorFailed. Returns false, to be returned. */
 bool virtbus_error_set_errno(GError **error, int errno_value, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* Sets a GError of this domain. Returns false, to be returned. */
+/* Sets a GError of this domain; what is not UTF-8 in its message is replaced. Returns false, to be returned. */
 bool virtbus_error_set(GError **error, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* The code of an error; one of another GError domain is HypervisorFailed. */
+VirtbusError virtbus_error_code(const GError *error);
 
 /* Answers a call with an error; an error of another GError domain is HypervisorFailed. */
 int virtbus_error_reply(sd_bus_message *call, const GError *error);

@@ -59,7 +59,7 @@ static bool complete_document(Connection *connection, xmlDoc *document, GError *
 static void load_definition(void *data, const char *uuid, const char *text) {
         Connection *connection = data;
         g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) document = xml_parse(text, "domain", &error);
+        g_autoptr(xmlDoc) document = xml_parse_own(text, "domain", &error);
         unsigned owner = 0;
         char autostart[4] = "no";
         for (xmlNode *node = document ? document->children : NULL; node; node = node->next)
@@ -86,7 +86,7 @@ static void load_definition(void *data, const char *uuid, const char *text) {
 static void load_status(void *data, const char *uuid, const char *text) {
         Connection *connection = data;
         g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) status = xml_parse(text, "virtbus-status", &error);
+        g_autoptr(xmlDoc) status = xml_parse_own(text, "virtbus-status", &error);
         if (!status || !domain_restore(connection, status, &error))
                 log_error("the running domain %s is left as it is: %s", uuid, error->message);
 }

@@ -599,9 +599,9 @@ Definition *definition_from_document(xmlDoc *document, GError **error) {
         xmlNode *root = xmlDocGetRootElement(document);
         definition->n_references = 1;
         if (!read_identity(definition, root, error) || !read_resources(definition, root, error) ||
-            !read_machine(definition, root, error) || !read_devices(definition, document, error))
+            !read_machine(definition, root, error) || !read_devices(definition, document, error) ||
+            !(definition->xml = xml_checked_text(document, error)))
                 return NULL;
-        definition->xml = xml_document_text(document);
         /* Every string is there: devices set only what they have. */
         for (guint i = 0; i < definition->devices->len; i++) {
                 DeviceDefinition *device = definition->devices->pdata[i];

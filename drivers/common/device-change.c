@@ -295,7 +295,7 @@ static void on_stored(void *data, const GError *error) {
         if (!error)
                 domain_redefine(domain, change->persistent);
         else if (domain_is_active(domain) && (change->next || operation->kind == OPERATION_DETACH))
-                domain_fail(domain, &failure, (VirtbusError) error->code,
+                domain_fail(domain, &failure, virtbus_error_code(error),
                             "the running guest has changed, but its definition has not: %s", error->message);
         operation_finish(operation, failure ? failure : error);
 }

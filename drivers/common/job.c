@@ -97,8 +97,7 @@ void job_progress(Job *job, uint64_t done, uint64_t total) {
 void job_end(Job *job, const GError *error) {
         const char *name = "";
         if (error)
-                name = virtbus_error_name(error->domain == VIRTBUS_ERROR ? (VirtbusError) error->code
-                                                                         : VIRTBUS_ERROR_HYPERVISOR_FAILED);
+                name = virtbus_error_name(virtbus_error_code(error));
         published_emit(job->published, &bus_vtable, "Completed", "bss", error == NULL, name, error ? error->message : "");
         published_withdraw(job->published);
         g_free(job->operation);

@@ -588,7 +588,7 @@ static void on_managed_read(void *data, const GError *error) {
         if (!error)
                 restoring->definition = read_definition(restoring, &failure);
         if (error || failure || !decompress(restoring, &failure)) {
-                domain_fail(operation->domain, &named, (VirtbusError) (error ? error : failure)->code,
+                domain_fail(operation->domain, &named, virtbus_error_code(error ? error : failure),
                             "%s; pass the option force_boot to start it without what was saved",
                             (error ? error : failure)->message);
                 operation_finish(operation, named);

@@ -11,9 +11,6 @@
 #include "log.h"
 #include "xml.h"
 
-/* A file holds a document and what the driver adds to it. */
-#define FILE_BYTES_MAX (2 * XML_BYTES_MAX)
-
 struct Store {
         char *definitions, *statuses, *first_run;
         Worker *worker;
@@ -144,7 +141,7 @@ static void each_file(const char *directory, StoreEach each, void *data) {
                 g_autofree char *uuid = g_strndup(name, (gsize) (end - name)), *text = NULL;
                 g_autoptr(GError) error = NULL;
                 struct stat info;
-                if (stat(path, &info) < 0 || info.st_size > FILE_BYTES_MAX)
+                if (stat(path, &info) < 0 || info.st_size > XML_OWN_BYTES_MAX)
                         log_error("%s is left as it is: it cannot be read or is too large", path);
                 else if (!g_file_get_contents(path, &text, NULL, &error))
                         log_error("%s is left as it is: %s", path, error->message);

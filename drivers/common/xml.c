@@ -18,6 +18,8 @@ bool xml_fail(GError **error, VirtbusError code, const xmlNode *element, const c
         va_start(arguments, format);
         g_autofree char *fault = g_strdup_vprintf(format, arguments);
         va_end(arguments);
+        if (!element) /* what is at fault is missing: the words say where */
+                return virtbus_error_set(error, code, "%s", fault);
         long line = xmlGetLineNo((xmlNode *) element);
         const char *name = (const char *) element->name;
         if (line > 0)
@@ -27,18 +29,73 @@ bool xml_fail(GError **error, VirtbusError code, const xmlNode *element, const c
                                  device ? "'" : "", fault);
 }
 
-static bool check_tree(const xmlNode *element, unsigned depth, unsigned *n_elements, GError **error) {
-        if (depth > XML_DEPTH_MAX)
-                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "elements nest deeper than %d", XML_DEPTH_MAX);
-        if (++*n_elements > XML_ELEMENTS_MAX)
-                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d elements",
-                                XML_ELEMENTS_MAX);
+typedef struct Limits {
+        size_t bytes;
+        unsigned depth, elements;
+} Limits;
+
+static const Limits strangers = { XML_BYTES_MAX, XML_DEPTH_MAX, XML_ELEMENTS_MAX };
+
+/* A file of ours wraps a document, and adds what the driver knows: it may be that much larger. */
+static const Limits ours = { XML_OWN_BYTES_MAX, XML_DEPTH_MAX + 8, 2 * XML_ELEMENTS_MAX };
+
+static bool check_tree(const xmlNode *element, const Limits *limits, unsigned depth, unsigned *n_elements, GError **error) {
+        if (depth > limits->depth)
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "elements nest deeper than %u", limits->depth);
+        if (++*n_elements > limits->elements)
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %u elements",
+                                limits->elements);
         for (const xmlNode *child = element->children; child; child = child->next) {
                 if (child->type == XML_ENTITY_REF_NODE)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                         "entities are not allowed: write the text itself");
-                if (child->type == XML_ELEMENT_NODE && !check_tree(child, depth + 1, n_elements, error))
+                if (child->type == XML_ELEMENT_NODE && !check_tree(child, limits, depth + 1, n_elements, error))
                         return false;
+        }
+        return true;
+}
+
+static bool check_size(size_t length, const Limits *limits, GError **error) {
+        return length <= limits->bytes ||
+               virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the document has %zu bytes; at most %zu are read", length,
+                                 limits->bytes);
+}
+
+/* Behind what ENDING says, or at the end of the text. */
+static const char *skip_past(const char *text, const char *ending) {
+        const char *found = strstr(text, ending);
+        return found ? found + strlen(ending) : text + strlen(text);
+}
+
+/* The tag that begins here: behind its end. Where it is not well-formed, libxml2 will say so. */
+static const char *skip_tag(const char *c, unsigned *n_attributes) {
+        for (char quote = 0; *c && (quote || *c != '>'); c++) {
+                if (quote)
+                        quote = *c == quote ? 0 : quote;
+                else if (*c == '"' || *c == '\'')
+                        quote = *c;
+                else if (*c == '=')
+                        ++*n_attributes;
+        }
+        return c;
+}
+
+/* libxml2 compares each attribute of an element with all before it: a megabyte of them takes it half a minute. */
+static bool check_attributes(const char *text, GError **error) {
+        static const struct {
+                const char *begin, *end;
+        } others[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
+        for (const char *c = strchr(text, '<'), *next; c; c = strchr(next, '<')) {
+                unsigned n_attributes = 0;
+                next = NULL;
+                for (size_t i = 0; i < G_N_ELEMENTS(others) && !next; i++)
+                        if (g_str_has_prefix(c, others[i].begin))
+                                next = skip_past(c + strlen(others[i].begin), others[i].end);
+                if (!next)
+                        next = skip_tag(c + 1, &n_attributes);
+                if (n_attributes > XML_ATTRIBUTES_MAX)
+                        return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "an element has more than %d attributes",
+                                                 XML_ATTRIBUTES_MAX);
         }
         return true;
 }
@@ -70,21 +127,20 @@ static void refuse_document_type(void *context, const xmlChar *name, const xmlCh
         xmlStopParser(parser);
 }
 
-xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
+static xmlDoc *parse(const char *text, const char *root, const Limits *limits, GError **error) {
         size_t length = strlen(text);
-        if (length > XML_BYTES_MAX) {
-                virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the document has %zu bytes; at most %d are read", length,
-                                  XML_BYTES_MAX);
+        if (!check_size(length, limits, error) || !check_attributes(text, error))
                 return NULL;
-        }
         ParseState state = { 0 };
         xmlParserCtxt *context = xmlNewParserCtxt();
         context->_private = &state;
         context->sax->serror = keep_error;
         context->sax->internalSubset = refuse_document_type;
+        /* The text is UTF-8, whatever encoding it declares: it has come over D-Bus, or was written by xml_document_text. */
         g_autoptr(xmlDoc) document =
                         xmlCtxtReadMemory(context, text, (int) length, NULL, "UTF-8",
-                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES);
+                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES |
+                                                          XML_PARSE_IGNORE_ENC);
         if (state.has_document_type)
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
                                   "line %d, element <!DOCTYPE>: document types and entities are not allowed: leave it out",
@@ -104,9 +160,11 @@ xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
                 xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "the document's element must be <%s>", root);
                 return NULL;
         }
-        if (!check_tree(element, 0, &n_elements, error))
-                return NULL;
-        return g_steal_pointer(&document);
+        return check_tree(element, limits, 0, &n_elements, error) ? g_steal_pointer(&document) : NULL;
+}
+
+xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
+        return parse(text, root, &strangers, error);
 }
 
 static void forget_lines(xmlNode *element) {
@@ -116,7 +174,7 @@ static void forget_lines(xmlNode *element) {
 }
 
 xmlDoc *xml_parse_own(const char *text, const char *root, GError **error) {
-        xmlDoc *document = xml_parse(text, root, error);
+        xmlDoc *document = parse(text, root, &ours, error);
         if (document)
                 forget_lines(xmlDocGetRootElement(document));
         return document;
@@ -125,10 +183,18 @@ xmlDoc *xml_parse_own(const char *text, const char *root, GError **error) {
 char *xml_document_text(xmlDoc *document) {
         xmlChar *text;
         int length;
-        xmlDocDumpFormatMemory(document, &text, &length, 1);
+        xmlDocDumpFormatMemoryEnc(document, &text, &length, "UTF-8", 1);
         char *copy = g_strndup((const char *) text, (gsize) length);
         xmlFree(text);
         return copy;
+}
+
+char *xml_checked_text(xmlDoc *document, GError **error) {
+        unsigned n_elements = 0;
+        if (!check_tree(xmlDocGetRootElement(document), &strangers, 0, &n_elements, error))
+                return NULL;
+        g_autofree char *text = xml_document_text(document);
+        return check_size(strlen(text), &strangers, error) && check_attributes(text, error) ? g_steal_pointer(&text) : NULL;
 }
 
 char *xml_element_text(xmlNode *element) {

@@ -15,17 +15,26 @@
 #define XML_BYTES_MAX (1024 * 1024)
 #define XML_DEPTH_MAX 64
 #define XML_ELEMENTS_MAX 20000
+#define XML_ATTRIBUTES_MAX 64 /* of one element; libvirt's have at most some 20 */
+
+/* The largest file that this program writes itself: a document with what the driver adds to it. */
+#define XML_OWN_BYTES_MAX (4 * XML_BYTES_MAX)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 
-/* Parses a document whose root element is ROOT, or, where that is NULL, any. */
+/* Parses a document whose root element is ROOT, or, where that is NULL, any. The text is UTF-8, whatever it declares. */
 xmlDoc *xml_parse(const char *text, const char *root, GError **error);
 
-/* The same for a document of our own making: its lines are nobody's, so that errors name its elements and devices alone. */
+/* The same for a document of our own making, within wider bounds: its lines are nobody's, so that errors name its elements and
+ * devices alone. */
 xmlDoc *xml_parse_own(const char *text, const char *root, GError **error);
 
-/* The document, or one element, as text; a document without blanks of its own is indented. */
+/* The document as text, in UTF-8; one without blanks of its own is indented. The second says whether xml_parse would read that
+ * again: a document may have grown since it was parsed. */
 char *xml_document_text(xmlDoc *document);
+char *xml_checked_text(xmlDoc *document, GError **error);
+
+/* One element as text. */
 char *xml_element_text(xmlNode *element);
 
 /* The first child element of that name (NULL for any), and the next one after a sibling. */
@@ -44,8 +53,8 @@ char *xml_text(const xmlNode *element);
 /* An attribute that may be compared at once: true where it has this value. */
 bool xml_attribute_is(const xmlNode *element, const char *name, const char *value);
 
-/* Sets an error that names the fault, the element, and its line in the document that was handed in; where it is in none, the
- * device that it belongs to. Returns false, to be returned. */
+/* Sets an error that names the fault, the element (unless that is NULL), and its line in the document that was handed in; where
+ * it is in none, the device that it belongs to. Returns false, to be returned. */
 bool xml_fail(GError **error, VirtbusError code, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(4, 5);
 
 /* Reads a number from min to max out of TEXT (owned by element, what it is called in errors). */

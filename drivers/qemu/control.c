@@ -46,7 +46,7 @@ static Deed *deed_new(Domain *domain, Call *call) {
 
 static void fail(Deed *deed, const GError *error) {
         g_autoptr(GError) named = NULL;
-        domain_fail(deed->guest->domain, &named, (VirtbusError) error->code, "%s", error->message);
+        domain_fail(deed->guest->domain, &named, virtbus_error_code(error), "%s", error->message);
         call_fail(deed->call, named);
         deed_free(deed);
 }

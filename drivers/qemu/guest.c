@@ -728,7 +728,7 @@ static void on_files_opened(void *data, const GError *error) {
         Guest *guest = opening->guest;
         g_autoptr(GError) failure = NULL;
         if (guest && error)
-                domain_fail(guest->domain, &failure, (VirtbusError) error->code, "%s", error->message);
+                domain_fail(guest->domain, &failure, virtbus_error_code(error), "%s", error->message);
         if (guest) {
                 guest->opening = NULL;
                 opening->opened(guest, opening->files, failure);

@@ -55,7 +55,7 @@ static void finish_returned(Guest *guest, const char *unused, const GError *erro
                         domain_save_status(guest->domain);
         }
         if (error && !strstr(error->message, domain_name(guest->domain)))
-                domain_fail(guest->domain, &named, (VirtbusError) error->code, "%s", error->message);
+                domain_fail(guest->domain, &named, virtbus_error_code(error), "%s", error->message);
         if (operation)
                 operation_finish(operation, named ? named : error);
 }

@@ -136,7 +136,7 @@ static void on_limited(void *data, const GError *error) {
         else {
                 guest->limiting = NULL;
                 if (error)
-                        domain_fail(guest->domain, &failure, (VirtbusError) error->code, "%s", error->message);
+                        domain_fail(guest->domain, &failure, virtbus_error_code(error), "%s", error->message);
                 limiting->done(guest, failure);
         }
         xmlFreeDoc(limiting->document);

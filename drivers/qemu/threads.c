@@ -132,7 +132,7 @@ static bool place(const Guest *guest, ThreadKind kind, int number, pid_t thread,
         g_autoptr(GError) failure = NULL;
         if ((quota > 0 || guest->has_thread_groups) &&
             !cgroup_limit_thread(process_pid(guest->process), thread, group, (int64_t) MIN(quota, INT64_MAX), period, &failure))
-                return domain_fail(guest->domain, error, (VirtbusError) failure->code, "%s: %s", what, failure->message);
+                return domain_fail(guest->domain, error, virtbus_error_code(failure), "%s: %s", what, failure->message);
         return true;
 }
 

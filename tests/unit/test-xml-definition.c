@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "definition.h"
+#include "xml.h"
 
 #define DOMAIN(more) "<domain type='kvm'><name>n</name><memory unit='MiB'>1</memory><os><type>hvm</type></os>" more "</domain>"
 
@@ -116,6 +117,67 @@ static void test_cut_off_documents_are_refused(void) {
         }
 }
 
+/* The text comes over D-Bus, which is UTF-8: what a program's XML writer declares says how that would write files. */
+static void test_text_is_utf8_whatever_it_declares(void) {
+        static const char *const encodings[] = { "utf-16", "UTF-16LE",  "UTF-16BE", "UCS-4",   "UTF-32", "UTF-7",
+                                                 "EBCDIC-US", "ISO-8859-1", "US-ASCII", "windows-1252", "Shift_JIS", "no-such-encoding" };
+        for (size_t i = 0; i < G_N_ELEMENTS(encodings); i++) {
+                g_autofree char *xml = g_strdup_printf("<?xml version='1.0' encoding='%s'?>%s", encodings[i],
+                                                       DOMAIN("<title>\u00e4\u20ac\U0001f600</title>"));
+                g_autoptr(GError) error = NULL;
+                g_autoptr(Definition) definition = definition_parse(xml, &error), again = NULL;
+                g_assert_no_error(error);
+                g_assert_cmpstr(definition->title, ==, "\u00e4\u20ac\U0001f600");
+                g_assert_nonnull(strstr(definition->xml, "encoding=\"UTF-8\""));
+                again = definition_parse(definition->xml, &error);
+                g_assert_no_error(error);
+                g_assert_cmpstr(again->xml, ==, definition->xml);
+        }
+        g_autoptr(Definition) marked = definition_parse("\xef\xbb\xbf" DOMAIN(""), NULL);
+        g_assert_nonnull(marked);
+}
+
+/* libxml2 compares each attribute with all others of its element. */
+static void test_attributes_of_an_element_are_bounded(void) {
+        static const char *const forms[] = { " a%d='>'", " xmlns:a%d='u'", " a%d:b=\"'\"" };
+        for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
+                g_autoptr(GString) xml = g_string_new("<domain><!-- it's <x a=''--><![CDATA[<\"]]><?it's ?><a");
+                for (int j = 0; xml->len < XML_BYTES_MAX - 100; j++)
+                        g_string_append_printf(xml, forms[i], j);
+                g_string_append(xml, "/></domain>");
+                refuse(xml->str, VIRTBUS_ERROR_LIMIT_EXCEEDED, "attributes");
+        }
+}
+
+/* What is accepted can be read again: indentation makes a document longer. */
+static void test_a_definition_can_always_be_read_again(void) {
+        g_autoptr(GString) wide = g_string_new("<description>"), deep = g_string_new(""), many = g_string_new("");
+        for (int i = 0; wide->len < 60000; i++)
+                g_string_append(wide, "&#13;&gt;\"");
+        g_string_append(wide, "</description>");
+        for (int i = 0; i < 55; i++)
+                g_string_append(deep, "<a>");
+        for (int i = 0; i < 19000; i++)
+                g_string_append(deep, "<b/>");
+        for (int i = 0; i < 55; i++)
+                g_string_append(deep, "</a>");
+        for (int i = 0; i < 60000; i++)
+                g_string_append(many, "<!--&-->");
+        const GString *all[] = { wide, deep, many };
+        for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
+                g_autofree char *xml = g_strconcat("<domain type='kvm'><name>n</name><memory>4096</memory><os><type>hvm</type></os>",
+                                                   all[i]->str, "</domain>", NULL);
+                g_autoptr(GError) error = NULL;
+                g_autoptr(Definition) definition = definition_parse(xml, &error), again = NULL;
+                if (!definition) {
+                        g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_LIMIT_EXCEEDED);
+                        continue;
+                }
+                again = definition_parse(definition->xml, &error);
+                g_assert_no_error(error);
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/xml/document-types-are-refused-at-sight", test_document_types_are_refused_at_sight);
@@ -125,5 +187,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/definition/uuids-in-any-spelling", test_uuids_in_any_spelling);
         g_test_add_func("/definition/passwords-are-left-out", test_passwords_are_left_out);
         g_test_add_func("/definition/cut-off-documents-are-refused", test_cut_off_documents_are_refused);
+        g_test_add_func("/xml/text-is-utf8-whatever-it-declares", test_text_is_utf8_whatever_it_declares);
+        g_test_add_func("/xml/attributes-of-an-element-are-bounded", test_attributes_of_an_element_are_bounded);
+        g_test_add_func("/definition/can-always-be-read-again", test_a_definition_can_always_be_read_again);
         return g_test_run();
 }
