@@ -124,7 +124,7 @@ def what_there_is_is_shown():
     contains(ctl("show", "tiny"), "State=running\n", "Memory=67108864\n")
     assert json.loads(ctl("show", "--json", "tiny", "made"))[1]["VCPUs"] == 2
     uuid = bus.get(test.define(test.document("other")), "Domain", "UUID")
-    contains(ctl("show", uuid[:8]), "Name=other\n")
+    contains(ctl("show", uuid), "Name=other\n")
     contains(ctl("show", "t"), "Name=tiny\n")
     contains(ctl("stats"), "CPU TIME", "tiny")
     assert json.loads(ctl("stats", "--json"))["tiny"]["state"]["state"] == "running"
