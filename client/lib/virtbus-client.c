@@ -34,15 +34,14 @@
  * Since: 0.1
  */
 
+#define PROXY_CALLS_THEMSELVES
 #include "virtbus-client.h"
 
-#include <gio/gunixfdlist.h>
-#include <gio/gunixinputstream.h>
-#include <gio/gunixoutputstream.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "proxy-calls.h"
 #include "virtbus-error.h"
+#include "virtbus-lists.h"
 
 #define BUS_NAME "org.virtbus1"
 #define ROOT_PATH "/org/virtbus1"
@@ -50,6 +49,8 @@
 
 /* How many jobs that have ended are remembered, for those that begin to wait only then. */
 #define ENDED_JOBS_MAX 64
+
+enum { LIST_CONNECTIONS, LIST_DOMAINS, LIST_JOBS, N_LISTS };
 
 struct _VirtbusClient {
         GObject parent;
@@ -60,8 +61,9 @@ struct _VirtbusClient {
         guint n_loading;      /* what is still asked for, while the client is being made */
         GTask *loading;
         guint job_signals;
-        GQueue ended; /* Ended */
-        GQueue waits; /* GTask, of Wait */
+        GQueue ended;               /* Ended */
+        GQueue waits;               /* GTask, of Wait */
+        GListStore *lists[N_LISTS]; /* each is made when it is asked for first */
         gboolean is_available;
 };
 
@@ -83,7 +85,15 @@ typedef struct Wait {
         GSource *cancelled; /* NULL where it cannot be */
 } Wait;
 
-enum { PROPERTY_CONNECTION = 1, PROPERTY_AVAILABLE, N_PROPERTIES };
+enum {
+        PROPERTY_CONNECTION = 1,
+        PROPERTY_AVAILABLE,
+        PROPERTY_INTERACTIVE,
+        PROPERTY_CONNECTION_LIST,
+        PROPERTY_DOMAIN_LIST,
+        PROPERTY_JOB_LIST,
+        N_PROPERTIES
+};
 
 enum { SIGNAL_DOMAIN_ADDED, SIGNAL_DOMAIN_REMOVED, SIGNAL_JOB_ADDED, SIGNAL_JOB_CHANGED, SIGNAL_JOB_REMOVED, N_SIGNALS };
 
@@ -107,15 +117,21 @@ GQuark virtbus_error_quark(void) {
 static void on_domain_added(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
         g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
         (void) manager;
-        if (domain)
-                g_signal_emit(client, signals[SIGNAL_DOMAIN_ADDED], 0, domain);
+        if (!domain)
+                return;
+        if (client->lists[LIST_DOMAINS])
+                list_add(client->lists[LIST_DOMAINS], domain);
+        g_signal_emit(client, signals[SIGNAL_DOMAIN_ADDED], 0, domain);
 }
 
 static void on_domain_removed(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
         g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
         (void) manager;
-        if (domain)
-                g_signal_emit(client, signals[SIGNAL_DOMAIN_REMOVED], 0, domain);
+        if (!domain)
+                return;
+        if (client->lists[LIST_DOMAINS])
+                list_remove(client->lists[LIST_DOMAINS], domain);
+        g_signal_emit(client, signals[SIGNAL_DOMAIN_REMOVED], 0, domain);
 }
 
 static void each_object(GDBusObjectManager *manager, VirtbusClient *client,
@@ -183,10 +199,14 @@ static void on_domains_ready(GObject *source, GAsyncResult *result, gpointer dat
 static Followed *follow(VirtbusClient *client, GDBusObject *object) {
         g_autoptr(VirtbusConnection) connection = virtbus_object_get_connection(VIRTBUS_OBJECT(object));
         g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
+        if (job && client->lists[LIST_JOBS])
+                list_add(client->lists[LIST_JOBS], job);
         if (job)
                 g_signal_emit(client, signals[SIGNAL_JOB_ADDED], 0, job);
         if (!connection)
                 return NULL;
+        if (client->lists[LIST_CONNECTIONS])
+                list_add(client->lists[LIST_CONNECTIONS], connection);
         Followed *followed = g_new0(Followed, 1);
         *followed = (Followed){ .client = client, .connection = g_object_ref(connection), .cancellable = g_cancellable_new() };
         g_hash_table_replace(client->followed, g_strdup(g_dbus_object_get_object_path(object)), followed);
@@ -208,8 +228,13 @@ static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, Vi
 static void on_object_removed(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
         g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
         (void) manager;
+        if (job && client->lists[LIST_JOBS])
+                list_remove(client->lists[LIST_JOBS], job);
         if (job)
                 g_signal_emit(client, signals[SIGNAL_JOB_REMOVED], 0, job);
+        const Followed *followed = g_hash_table_lookup(client->followed, g_dbus_object_get_object_path(object));
+        if (followed && client->lists[LIST_CONNECTIONS])
+                list_remove(client->lists[LIST_CONNECTIONS], followed->connection);
         g_hash_table_remove(client->followed, g_dbus_object_get_object_path(object));
 }
 
@@ -581,6 +606,34 @@ gboolean virtbus_client_get_available(VirtbusClient *client) {
 }
 
 /**
+ * virtbus_client_get_interactive: (get-property interactive)
+ * @client: a client
+ *
+ * Returns: whether calls may ask a person for a password
+ *
+ * Since: 0.2
+ */
+gboolean virtbus_client_get_interactive(VirtbusClient *client) {
+        return proxy_calls_get_interactive(client->bus);
+}
+
+/**
+ * virtbus_client_set_interactive: (set-property interactive)
+ * @client: a client
+ * @interactive: whether calls may ask a person for a password
+ *
+ * Says whether the calls of this client's proxies, and of any others on the same connection, may ask.
+ *
+ * Since: 0.2
+ */
+void virtbus_client_set_interactive(VirtbusClient *client, gboolean interactive) {
+        if (interactive == virtbus_client_get_interactive(client))
+                return;
+        proxy_calls_set_interactive(client->bus, interactive);
+        g_object_notify_by_pspec(G_OBJECT(client), properties[PROPERTY_INTERACTIVE]);
+}
+
+/**
  * virtbus_client_get_manager:
  * @client: a client
  *
@@ -799,6 +852,75 @@ VirtbusDomain *virtbus_client_find_domain(VirtbusClient *client, const char *tex
         return find(client, text, has_name_or_uuid, error);
 }
 
+/* Lists */
+
+/* The list of this kind, filled with what GET answers where it is new. */
+static GListModel *get_list(VirtbusClient *client, guint kind, GType type, GList *(*get)(VirtbusClient *client)) {
+        if (!client->lists[kind]) {
+                GList *items = get(client);
+                client->lists[kind] = list_new(type);
+                for (GList *link = items; link; link = link->next)
+                        list_add(client->lists[kind], link->data);
+                g_list_free_full(items, g_object_unref);
+        }
+        return G_LIST_MODEL(client->lists[kind]);
+}
+
+/**
+ * virtbus_client_get_connection_list: (get-property connection-list)
+ * @client: a client
+ *
+ * Returns: (transfer none): the hypervisor connections, each a [iface@Virtbus.Connection], in the order of their names; the list
+ *   follows what there is
+ *
+ * Since: 0.2
+ */
+GListModel *virtbus_client_get_connection_list(VirtbusClient *client) {
+        return get_list(client, LIST_CONNECTIONS, VIRTBUS_TYPE_CONNECTION, virtbus_client_get_connections);
+}
+
+/**
+ * virtbus_client_get_domain_list: (get-property domain-list)
+ * @client: a client
+ *
+ * Returns: (transfer none): the domains of all connections, each a [iface@Virtbus.Domain], in the order of their names; the list
+ *   follows what there is
+ *
+ * Since: 0.2
+ */
+GListModel *virtbus_client_get_domain_list(VirtbusClient *client) {
+        return get_list(client, LIST_DOMAINS, VIRTBUS_TYPE_DOMAIN, virtbus_client_get_domains);
+}
+
+/**
+ * virtbus_client_get_job_list: (get-property job-list)
+ * @client: a client
+ *
+ * Returns: (transfer none): the jobs at work, each a [iface@Virtbus.Job], in the order in which they began; the list follows what
+ *   there is
+ *
+ * Since: 0.2
+ */
+GListModel *virtbus_client_get_job_list(VirtbusClient *client) {
+        return get_list(client, LIST_JOBS, VIRTBUS_TYPE_JOB, virtbus_client_get_jobs);
+}
+
+/**
+ * virtbus_client_get_device_list:
+ * @client: a client
+ * @domain: one of its domains
+ *
+ * Begins to follow the devices of a domain. The list is empty at first: the devices come as the service answers.
+ *
+ * Returns: (transfer full): the domain's devices, each a [iface@Virtbus.Object] with a [iface@Virtbus.Device] and its kind's
+ *   interface, in the order of their aliases; it follows them as long as it lives
+ *
+ * Since: 0.2
+ */
+GListModel *virtbus_client_get_device_list(VirtbusClient *client, VirtbusDomain *domain) {
+        return list_of_devices(client->bus, BUS_NAME, g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)));
+}
+
 /* Devices */
 
 static void on_devices_ready(GObject *source, GAsyncResult *result, gpointer data) {
@@ -866,102 +988,6 @@ GDBusObjectManager *virtbus_client_get_devices_sync(VirtbusClient *client, Virtb
                                                       g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)), cancellable, error);
 }
 
-/* Consoles */
-
-static GVariant *console_options(gboolean force) {
-        GVariantDict options;
-        g_variant_dict_init(&options, NULL);
-        if (force)
-                g_variant_dict_insert(&options, "force", "b", TRUE);
-        return g_variant_dict_end(&options);
-}
-
-/* A descriptor as a stream, which owns it. */
-static GIOStream *make_stream(GVariant *handle, GUnixFDList *fds, GError **error) {
-        int fd = g_unix_fd_list_get(fds, g_variant_get_handle(handle), error), type;
-        socklen_t length = sizeof type;
-        if (fd < 0)
-                return NULL;
-        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0) {
-                g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, error);
-                return socket ? G_IO_STREAM(g_socket_connection_factory_create_connection(socket)) : NULL;
-        }
-        g_autoptr(GInputStream) input = g_unix_input_stream_new(fd, TRUE);
-        g_autoptr(GOutputStream) output = g_unix_output_stream_new(fd, FALSE);
-        return g_simple_io_stream_new(input, output);
-}
-
-static void on_console_opened(GObject *source, GAsyncResult *result, gpointer data) {
-        g_autoptr(GTask) task = data;
-        g_autoptr(GVariant) handle = NULL;
-        g_autoptr(GUnixFDList) fds = NULL;
-        GError *error = NULL;
-        GIOStream *stream = NULL;
-        if (virtbus_device_console_call_open_finish(VIRTBUS_DEVICE_CONSOLE(source), &handle, &fds, result, &error))
-                stream = make_stream(handle, fds, &error);
-        if (stream)
-                g_task_return_pointer(task, stream, g_object_unref);
-        else
-                g_task_return_error(task, error);
-}
-
-/**
- * virtbus_device_console_open_stream:
- * @console: a console
- * @force: whether to take it from who has it open
- * @cancellable: (nullable): stops it
- * @callback: (scope async): called when it is open
- * @data: for @callback
- *
- * Opens a console as a stream of bytes.
- *
- * Since: 0.1
- */
-void virtbus_device_console_open_stream(VirtbusDeviceConsole *console, gboolean force, GCancellable *cancellable,
-                                        GAsyncReadyCallback callback, gpointer data) {
-        virtbus_device_console_call_open(console, console_options(force), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, -1,
-                                         NULL, cancellable, on_console_opened, g_task_new(console, cancellable, callback, data));
-}
-
-/**
- * virtbus_device_console_open_stream_finish:
- * @console: a console
- * @result: what the callback was given
- * @error: why it is not open
- *
- * Returns: (transfer full): the stream; closing it lets go of the console
- *
- * Since: 0.1
- */
-GIOStream *virtbus_device_console_open_stream_finish(VirtbusDeviceConsole *console, GAsyncResult *result, GError **error) {
-        g_return_val_if_fail(g_task_is_valid(result, console), NULL);
-        return g_task_propagate_pointer(G_TASK(result), error);
-}
-
-/**
- * virtbus_device_console_open_stream_sync:
- * @console: a console
- * @force: whether to take it from who has it open
- * @cancellable: (nullable): stops it
- * @error: why it is not open
- *
- * Opens a console as a stream of bytes.
- *
- * Returns: (transfer full): the stream; closing it lets go of the console
- *
- * Since: 0.1
- */
-GIOStream *virtbus_device_console_open_stream_sync(VirtbusDeviceConsole *console, gboolean force, GCancellable *cancellable,
-                                                   GError **error) {
-        g_autoptr(GVariant) handle = NULL;
-        g_autoptr(GUnixFDList) fds = NULL;
-        if (!virtbus_device_console_call_open_sync(console, console_options(force),
-                                                   G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, -1, NULL, &handle, &fds,
-                                                   cancellable, error))
-                return NULL;
-        return make_stream(handle, fds, error);
-}
-
 /* GObject */
 
 static void virtbus_client_dispose(GObject *object) {
@@ -973,6 +999,8 @@ static void virtbus_client_dispose(GObject *object) {
                 g_signal_handlers_disconnect_by_data(client->root, client);
         g_clear_object(&client->root);
         g_clear_object(&client->manager);
+        for (guint i = 0; i < N_LISTS; i++)
+                g_clear_object(&client->lists[i]);
         g_hash_table_remove_all(client->followed);
         g_queue_clear_full(&client->ended, (GDestroyNotify) ended_free);
         G_OBJECT_CLASS(virtbus_client_parent_class)->dispose(object);
@@ -994,9 +1022,28 @@ static void virtbus_client_get_property(GObject *object, guint id, GValue *value
         case PROPERTY_AVAILABLE:
                 g_value_set_boolean(value, client->is_available);
                 break;
+        case PROPERTY_INTERACTIVE:
+                g_value_set_boolean(value, virtbus_client_get_interactive(client));
+                break;
+        case PROPERTY_CONNECTION_LIST:
+                g_value_set_object(value, virtbus_client_get_connection_list(client));
+                break;
+        case PROPERTY_DOMAIN_LIST:
+                g_value_set_object(value, virtbus_client_get_domain_list(client));
+                break;
+        case PROPERTY_JOB_LIST:
+                g_value_set_object(value, virtbus_client_get_job_list(client));
+                break;
         default:
                 G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, specification);
         }
+}
+
+static void virtbus_client_set_property(GObject *object, guint id, const GValue *value, GParamSpec *specification) {
+        if (id == PROPERTY_INTERACTIVE)
+                virtbus_client_set_interactive(VIRTBUS_CLIENT(object), g_value_get_boolean(value));
+        else
+                G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, specification);
 }
 
 static void virtbus_client_class_init(VirtbusClientClass *class) {
@@ -1005,6 +1052,7 @@ static void virtbus_client_class_init(VirtbusClientClass *class) {
         object_class->dispose = virtbus_client_dispose;
         object_class->finalize = virtbus_client_finalize;
         object_class->get_property = virtbus_client_get_property;
+        object_class->set_property = virtbus_client_set_property;
 
         /**
          * VirtbusClient:connection: (getter get_connection)
@@ -1024,6 +1072,44 @@ static void virtbus_client_class_init(VirtbusClientClass *class) {
          */
         properties[PROPERTY_AVAILABLE] =
                         g_param_spec_boolean("available", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+        /**
+         * VirtbusClient:interactive: (getter get_interactive) (setter set_interactive)
+         *
+         * Whether calls may ask a person for a password, where polkit wants one. Calls wait for the person then. It is of the
+         * connection to the message bus: whoever makes calls on the same one has the same.
+         *
+         * Since: 0.2
+         */
+        properties[PROPERTY_INTERACTIVE] =
+                        g_param_spec_boolean("interactive", NULL, NULL, TRUE,
+                                             G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS);
+        /**
+         * VirtbusClient:connection-list: (getter get_connection_list)
+         *
+         * The hypervisor connections, as a list that follows what there is.
+         *
+         * Since: 0.2
+         */
+        properties[PROPERTY_CONNECTION_LIST] = g_param_spec_object("connection-list", NULL, NULL, G_TYPE_LIST_MODEL,
+                                                                   G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+        /**
+         * VirtbusClient:domain-list: (getter get_domain_list)
+         *
+         * The domains of all connections, as a list that follows what there is.
+         *
+         * Since: 0.2
+         */
+        properties[PROPERTY_DOMAIN_LIST] = g_param_spec_object("domain-list", NULL, NULL, G_TYPE_LIST_MODEL,
+                                                               G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+        /**
+         * VirtbusClient:job-list: (getter get_job_list)
+         *
+         * The jobs at work, as a list that follows what there is.
+         *
+         * Since: 0.2
+         */
+        properties[PROPERTY_JOB_LIST] =
+                        g_param_spec_object("job-list", NULL, NULL, G_TYPE_LIST_MODEL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
         g_object_class_install_properties(object_class, N_PROPERTIES, properties);
 
         /**

@@ -16,6 +16,8 @@ VirtbusClient *virtbus_client_new_sync(GDBusConnection *connection, GCancellable
 
 GDBusConnection *virtbus_client_get_connection(VirtbusClient *client);
 gboolean virtbus_client_get_available(VirtbusClient *client);
+gboolean virtbus_client_get_interactive(VirtbusClient *client);
+void virtbus_client_set_interactive(VirtbusClient *client, gboolean interactive);
 VirtbusManager *virtbus_client_get_manager(VirtbusClient *client);
 GList *virtbus_client_get_connections(VirtbusClient *client);
 GList *virtbus_client_get_domains(VirtbusClient *client);
@@ -27,6 +29,11 @@ VirtbusDomain *virtbus_client_find_domain(VirtbusClient *client, const char *tex
 VirtbusDomain *virtbus_client_get_domain_at(VirtbusClient *client, const char *path);
 VirtbusConnection *virtbus_client_get_connection_of(VirtbusClient *client, VirtbusDomain *domain);
 
+GListModel *virtbus_client_get_connection_list(VirtbusClient *client);
+GListModel *virtbus_client_get_domain_list(VirtbusClient *client);
+GListModel *virtbus_client_get_job_list(VirtbusClient *client);
+GListModel *virtbus_client_get_device_list(VirtbusClient *client, VirtbusDomain *domain);
+
 void virtbus_client_get_devices(VirtbusClient *client, VirtbusDomain *domain, GCancellable *cancellable,
                                 GAsyncReadyCallback callback, gpointer data);
 GDBusObjectManager *virtbus_client_get_devices_finish(VirtbusClient *client, GAsyncResult *result, GError **error);
@@ -37,11 +44,5 @@ void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCance
                                  gpointer data);
 gboolean virtbus_client_wait_for_job_finish(VirtbusClient *client, GAsyncResult *result, GError **error);
 gboolean virtbus_client_wait_for_job_sync(VirtbusClient *client, const char *path, GCancellable *cancellable, GError **error);
-
-void virtbus_device_console_open_stream(VirtbusDeviceConsole *console, gboolean force, GCancellable *cancellable,
-                                        GAsyncReadyCallback callback, gpointer data);
-GIOStream *virtbus_device_console_open_stream_finish(VirtbusDeviceConsole *console, GAsyncResult *result, GError **error);
-GIOStream *virtbus_device_console_open_stream_sync(VirtbusDeviceConsole *console, gboolean force, GCancellable *cancellable,
-                                                   GError **error);
 
 G_END_DECLS

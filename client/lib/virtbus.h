@@ -6,3 +6,5 @@
 #include "virtbus-client.h"
 #include "virtbus-error.h"
 #include "virtbus-generated.h"
+#include "virtbus-streams.h"
+#include "virtbus-verbs.h"

@@ -5,12 +5,17 @@
 
 async void use (string name) throws Error {
 	var client = yield new Virtbus.Client (null, null);
-	var none = new VariantDict ().end ();
 	var domain = client.find_domain (name);
 	domain.state_changed.connect ((before, state, reason) => print ("%s -> %s\n", before, state));
-	yield domain.call_start (none, DBusCallFlags.NONE, -1, null);
+	yield domain.start (Virtbus.DomainStartFlags.NONE, null);
+	Variant stats;
+	var none = new VariantDict ().end ();
+	yield client.get_connection_of (domain).call_get_domain_stats ({ ((DBusProxy) domain).g_object_path }, { "cpu", "state" }, none, DBusCallFlags.NONE, -1, null, out stats);
+	print ("statistics: %s\n", stats.get_type_string ());
+	yield domain.call_send_keys ({ "ctrl", "a" }, none, DBusCallFlags.NONE, -1, null);
+	print ("%u domains in the list\n", client.domain_list.get_n_items ());
 	string job;
-	yield domain.call_managed_save (none, DBusCallFlags.NONE, -1, null, out job);
+	yield domain.managed_save (Virtbus.DomainManagedSaveFlags.NONE, null, out job);
 	client.job_changed[job].connect ((job) => print ("%s: %u of 100\n", job.operation, (uint) (job.progress * 100)));
 	yield client.wait_for_job (job, null);
 	print ("saved: %s\n", domain.has_managed_save ? "yes" : "no");

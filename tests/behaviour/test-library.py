@@ -7,11 +7,13 @@ AddressSanitizer checks has no typelib of its own, and is used with the other bu
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import xml.etree.ElementTree as ET
 
 import gi
 
@@ -60,7 +62,7 @@ def a_client_knows_all_domains():
     for name in ("alpha", "beta"):
         state[name] = hypervisor.define(hypervisor.document(name, devices="<serial type='pty'/><interface type='user'/>"))
     client = state["client"] = Virtbus.Client.new_sync(bus.connection, None)
-    assert client.props.available and client.get_manager().props.version == "0.1"
+    assert client.props.available and client.get_manager().props.version == "0.2"
     assert client.get_manager() == client.get_manager()
     assert [d.props.name for d in client.get_domains()] == ["alpha", "beta"]
     assert sorted(c.props.name for c in client.get_connections()) == ["qemu", "test"]
@@ -220,8 +222,166 @@ def a_program_in_vala_is_built_against_what_is_installed():
     domain = hypervisor.define(hypervisor.document("vala"))
     bus.call(hypervisor.path, "org.virtbus1.Test", "SetDelay", "st", "save", 100000)
     said = subprocess.run([program, "vala"], env=environment, capture_output=True, encoding="utf-8", check=True).stdout
-    contains(said, "starting -> running", "save: 50 of 100", "saved: yes", "nobody is not there")
+    contains(said, "starting -> running", "statistics: a{oa{sa{sv}}}", "domains in the list", "save: 50 of 100", "saved: yes", "nobody is not there")
     hypervisor.do(domain, "Undefine", managed_save=True)
+
+
+def lists_of_strings_are_arrays():
+    """Every method that takes or answers one is called."""
+    client = state["client"]
+    domain = client.find_domain("beta")
+    connection = client.get_connection_of(domain)
+    stats = connection.call_get_domain_stats_sync([domain.get_object_path()], ["state"], NOTHING, FLAGS, -1, None)
+    assert list(stats.unpack()) == [domain.get_object_path()], stats
+    qemu = [c for c in client.get_connections() if c.props.name == "qemu"][0]
+    assert "qemu64" in qemu.call_get_cpu_models_sync("x86_64", FLAGS, -1, None)
+    if domain.props.state == "shutoff":
+        domain.start_sync(Virtbus.DomainStartFlags.NONE, None)
+    domain.call_send_keys_sync(["ctrl", "alt", "delete"], NOTHING, FLAGS, -1, None)
+    path = hypervisor.define(hypervisor.document("keyed", devices="<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"))
+    wait(lambda: client.get_domain_at(path))
+    client.get_domain_at(path).start_sync(0, None)
+    devices = client.get_devices_sync(client.get_domain_at(path), None)
+    wait(lambda: devices.get_object(path + "/guest"))
+    guest = devices.get_object(path + "/guest").get_domain_guest()
+
+    def passed(function, *arguments):
+        """What the test driver's agent does not know is told by the agent: the arguments have come through."""
+        try:
+            return function(*arguments, FLAGS, -1, None)
+        except GLib.Error as error:
+            assert error.domain == "virtbus-error" and not error.message.startswith("GDBus"), (error.domain, error.message)
+            return None
+    data = GLib.Variant("ay", b"a\0b")
+    passed(guest.call_exec_sync, "/bin/true", ["one", "two"], ["A=b"], data, True)
+    passed(guest.call_add_ssh_keys_sync, "root", ["ssh-rsa AAAA"], False)
+    passed(guest.call_get_ssh_keys_sync, "root")
+    passed(guest.call_remove_ssh_keys_sync, "root", ["ssh-rsa AAAA"])
+    passed(guest.call_freeze_file_systems_sync, ["/"])
+    passed(guest.call_write_file_sync, 1, data)
+    # No list of strings is taken for one string.
+    core = "{http://www.gtk.org/introspection/core/1.0}"
+    missing = [method.get("name") for method in ET.parse(f"{TYPELIBS}/Virtbus-1.0.gir").iter(core + "method")
+               for parameter in method.iter(core + "parameter") for kind in parameter.findall(core + "type")
+               if re.search(r"char ?\*( ?const)? ?\*", kind.get("{http://www.gtk.org/introspection/c/1.0}type", "")) and parameter.get("direction") != "out"]
+    hypervisor.do(path, "Destroy")
+    hypervisor.do(path, "Undefine")
+    assert not missing, missing
+
+
+def javascript_calls_them_too():
+    if IS_SANITIZED or not shutil.which("gjs"):
+        raise Skip("needs gjs, and a library without a sanitizer")
+    script = f"{ROOT}/library.js"
+    with open(script, "w", encoding="utf-8") as file:
+        file.write("""
+imports.gi.versions.Virtbus = '1.0';
+const { Gio, GLib, Virtbus } = imports.gi;
+const client = Virtbus.Client.new_sync(null, null), domain = client.find_domain('beta'), none = new GLib.Variant('a{sv}', {});
+const stats = client.get_connection_of(domain).call_get_domain_stats_sync([domain.get_object_path()], ['state'], none, 0, -1, null);
+print(Object.keys(stats[1].deepUnpack()).length, 'domain');
+print(domain.call_send_keys_sync(['ctrl', 'a'], none, 0, -1, null), 'keys');
+for (let i = 0, list = client.domain_list; i < list.get_n_items(); i++)
+    print('has', list.get_item(i).name);
+try {
+    domain.start_sync(Virtbus.DomainStartFlags.NONE, null);
+} catch (error) {
+    print(error.matches(Virtbus.error_quark(), Virtbus.Error.OPERATION_INVALID), error.message);
+}
+""")
+    environment = {**os.environ, "GI_TYPELIB_PATH": TYPELIBS, "LD_LIBRARY_PATH": LIBRARY}
+    said = subprocess.run(["gjs", script], env=environment, capture_output=True, encoding="utf-8", check=False)
+    contains(said.stdout, "1 domain", "true keys", "has beta", "true domain 'beta': it is running")
+
+
+def options_are_flags():
+    domain = state["client"].find_domain("beta")
+    domain.destroy_sync(None)
+    wait(lambda: domain.props.state == "shutoff")
+    domain.start_sync(Virtbus.DomainStartFlags.PAUSED, None)
+    wait(lambda: domain.props.state == "paused")
+    answers = []
+    domain.resume(None, lambda domain, result: answers.append(domain.resume_finish(result)))
+    wait(lambda: answers == [True] and domain.props.state == "running")
+    message = fails(Virtbus.Error.OPERATION_INVALID, domain.start_sync, Virtbus.DomainStartFlags.NONE, None)
+    assert message.startswith("domain 'beta': it is running"), message  # no "GDBus.Error:..." before it
+    xml = domain.get_xml_sync(Virtbus.DomainGetXMLFlags.INACTIVE, None)[1]
+    contains(xml, "<name>beta</name>")
+    message = fails(Virtbus.Error.INVALID_XML, state["client"].get_connection_of(domain).define_domain_sync, "<domain", None)
+    assert not message.startswith("GDBus"), message
+
+
+def lists_follow_what_there_is():
+    client = state["client"]
+    domains, jobs, seen = client.props.domain_list, client.props.job_list, []
+    assert domains == client.get_domain_list() and domains.get_item_type() == Virtbus.Domain.__gtype__
+    names = lambda: [domains.get_item(i).props.name for i in range(domains.get_n_items())]  # noqa: E731
+    assert names() == [d.props.name for d in client.get_domains()], names()
+    domains.connect("items-changed", lambda _list, position, removed, added: seen.append((position, removed, added)))
+    path = hypervisor.define(hypervisor.document("aaa", devices="<serial type='pty'/><interface type='user'/>"))
+    wait(lambda: "aaa" in names())
+    assert seen[-1] == (0, 0, 1) and names() == sorted(names()), (seen, names())
+    devices = client.get_device_list(client.get_domain_at(path))
+    aliases = lambda: [devices.get_item(i).get_device().props.alias for i in range(devices.get_n_items())]  # noqa: E731
+    wait(lambda: {"serial0", "net0"} <= set(aliases()), "its devices")
+    bus.call(path, "org.virtbus1.Domain", "AttachDevice", "sa{sv}", "<interface type='user'/>", {})
+    wait(lambda: "net1" in aliases(), "the new device")
+    assert [c.props.name for c in client.props.connection_list] == ["qemu", "test"]
+    assert jobs.get_n_items() == 0
+    hypervisor.do(path, "Undefine")
+    wait(lambda: "aaa" not in names() and not aliases(), "their end")
+
+
+def streams_are_there_for_displays_pictures_and_saved_states():
+    client = state["client"]
+    path = hypervisor.define(hypervisor.document("seen", devices="<graphics type='vnc'/><video><model type='vga'/></video>"))
+    wait(lambda: client.get_domain_at(path))
+    domain, connection = client.get_domain_at(path), client.get_connection_of(client.get_domain_at(path))
+    domain.start_sync(0, None)
+    assert domain.take_screenshot_sync(0, None).get_data().startswith(b"\x89PNG")
+    pictures = []
+    domain.take_screenshot(0, None, lambda domain, result: pictures.append(domain.take_screenshot_finish(result)))
+    wait(lambda: pictures)
+    assert pictures[0].get_data().startswith(b"\x89PNG")
+    fails(Virtbus.Error.INVALID_ARGUMENT, domain.take_screenshot_sync, 99, None)
+    devices = client.get_devices_sync(domain, None)
+    graphics = [o for o in devices.get_objects() if o.get_device_graphics()][0].get_device_graphics()
+    assert isinstance(graphics.open_stream_sync(None), Gio.SocketConnection)
+    saved, job = domain.save_to_stream_sync(None, Virtbus.DomainSaveFlags.PAUSED, None)
+    state_bytes = b""
+    while data := saved.read_bytes(65536, None).get_data():
+        state_bytes += data
+    assert client.wait_for_job_sync(job, None) and state_bytes
+    wait(lambda: domain.props.state == "shutoff")
+    answers = []
+    connection.restore_from_stream(Gio.MemoryInputStream.new_from_data(state_bytes), 0, None,
+                                   lambda connection, result: answers.append(connection.restore_from_stream_finish(result)))
+    wait(lambda: answers)
+    assert answers[0][1] == path and client.wait_for_job_sync(answers[0][2], None)
+    wait(lambda: domain.props.state == "paused")
+    domain.destroy_sync(None)
+    hypervisor.do(path, "Undefine")
+
+
+def calls_may_ask_unless_they_are_told_not_to():
+    client = state["client"]
+    domain = client.find_domain("beta")
+    flags = []
+
+    def watch(_connection, message, incoming):
+        if not incoming and message.get_member() in ("Suspend", "Resume"):
+            flags.append(bool(message.get_flags() & Gio.DBusMessageFlags.ALLOW_INTERACTIVE_AUTHORIZATION))
+        return message
+    filter_id = bus.connection.add_filter(watch)
+    assert client.props.interactive
+    domain.call_suspend_sync(FLAGS, -1, None)
+    domain.resume_sync(None)
+    client.props.interactive = False
+    domain.suspend_sync(None)
+    domain.call_resume_sync(FLAGS, -1, None)
+    client.props.interactive = True
+    bus.connection.remove_filter(filter_id)
+    assert flags == [True, True, False, False], flags
 
 
 def the_service_may_restart():
@@ -236,4 +396,6 @@ def the_service_may_restart():
 
 run([a_client_knows_all_domains, domains_are_found_by_whole_names_and_uuids, properties_change_by_themselves, calls_can_be_asynchronous_and_cancelled,
      devices_and_consoles_are_objects, a_thread_has_a_client_of_its_own, making_one_runs_nothing_else, a_program_in_vala_is_built_against_what_is_installed,
-     jobs_can_be_waited_for, the_service_may_restart])
+     options_are_flags, lists_of_strings_are_arrays, javascript_calls_them_too, lists_follow_what_there_is,
+     streams_are_there_for_displays_pictures_and_saved_states, calls_may_ask_unless_they_are_told_not_to, jobs_can_be_waited_for,
+     the_service_may_restart])

@@ -117,7 +117,7 @@ def what_there_is_is_shown():
     assert ctl("-c", "qemu", "list", "--no-legend").split()[0] == "made"
     contains(ctl("status", "made", status=3), "○ made", "starts with the machine", "vda", "2 of 2")
     contains(ctl("status", "tiny"), "● tiny", "running (booted) since")
-    contains(ctl("status"), "● virtbusd 0.1", "test: attached, test:///system, version 0.1; 1 domain, 1 active")
+    contains(ctl("status"), "● virtbusd 0.2", "test: attached, test:///system, version 0.2; 1 domain, 1 active")
     assert {row[0] for row in json.loads(ctl("status", "--json"))["Drivers"]} == {"qemu", "test"}
     devices = re.findall(r"(\w+) \(", ctl("status", "tiny").split("Devices:")[1])
     assert devices == sorted(devices) and "serial0" in devices, devices
@@ -125,7 +125,7 @@ def what_there_is_is_shown():
     assert json.loads(ctl("show", "--json", "tiny", "made"))[1]["VCPUs"] == 2
     uuid = bus.get(test.define(test.document("other")), "Domain", "UUID")
     contains(ctl("show", uuid), "Name=other\n")
-    contains(ctl("show", "t"), "Name=tiny\n")
+    contains(ctl("show", "tiny"), "Name=tiny\n")
     contains(ctl("stats"), "CPU TIME", "tiny")
     assert json.loads(ctl("stats", "--json"))["tiny"]["state"]["state"] == "running"
     contains(ctl("top", "--iterations=2", "--delay=0.1", "tiny"), "CPU TIME", "WRITTEN/S")
@@ -141,7 +141,7 @@ def mistakes_are_told_with_a_status():
     contains(ctl("--user", "-M", "box", "list", status=2), "exclude")
     contains(ctl("wait", "tiny", "happy", status=2), "shutoff, running")
     contains(ctl("--help"), "create NAME", "Looking:", "--json")
-    contains(ctl("--version"), "virtbusctl 0.1")
+    contains(ctl("--version"), "virtbusctl 0.2")
     if os.geteuid() == 0:
         result = subprocess.run(["setpriv", "--reuid=vb-bob", "--regid=vb-bob", "--init-groups", f"{ROOT}/build/client/virtbusctl/virtbusctl", "--no-ask-password", "list"],
                                 capture_output=True, encoding="utf-8", check=False)
