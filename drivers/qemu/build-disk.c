@@ -457,6 +457,10 @@ static const char *build_backing(Builder *builder, const Layer *above, GPtrArray
         layer.format = require(builder, store, "format/@type");
         layer.source = element_at(builder, store, "source");
         know(builder, store, "format/metadata_cache");
+        if (!layer.source) {
+                builder_invalid(builder, store, "<source> is missing");
+                return NULL;
+        }
         bool last;
         const char *below = build_backing(builder, &layer, NULL, &last);
         return build_layer(builder, &layer, below, last, NULL);
@@ -489,8 +493,10 @@ const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDef
         get(builder, driver, "@detect_zeroes");
         if (strcmp(part->format, "raw") != 0)
                 check_format(builder, &layer);
-        if (!has_medium(source, part))
+        if (!has_medium(source, part)) { /* an empty name is an empty drive */
+                know(builder, source, "@file @dev @dir @name @volume @startupPolicy seclabel");
                 return NULL;
+        }
         bool ends;
         const char *below = build_backing(builder, &layer, file ? file->layers : NULL, &ends);
         const char *name = build_layer(builder, &layer, below, ends, driver);
@@ -504,8 +510,8 @@ const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDef
         return name;
 }
 
-const char *build_flat_node(Builder *builder, xmlNode *element, const char *name, const char *path, bool read_only,
-                            const File *file) {
+const char *build_flat_node(Builder *builder, xmlNode *element, const char *name, const char *path, const char *format,
+                            bool read_only, const File *file) {
         const ImageLayer *image = file && file->layers ? file->layers->pdata[0] : NULL;
         xmlNode *source = element_at(builder, element, "source");
         const char *storage_name = format_text(builder, "%s-storage", name), *node = format_text(builder, "%s-format", name);
@@ -518,7 +524,7 @@ const char *build_flat_node(Builder *builder, xmlNode *element, const char *name
         json_add(storage, "node-name", 's', storage_name, "read-only", 'b', read_only, "discard", 's', "unmap", NULL);
         add_json(builder, "-blockdev", storage);
         add_json(builder, "-blockdev",
-                 json_make("driver", 's', "raw", "node-name", 's', node, "read-only", 'b', read_only, "file", 's', storage_name,
+                 json_make("driver", 's', format, "node-name", 's', node, "read-only", 'b', read_only, "file", 's', storage_name,
                            NULL));
         return node;
 }

@@ -483,9 +483,11 @@ void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "tablet", "virtio", "virtio-tablet" },
                 { "passthrough", "virtio", "virtio-input-host" },
         };
-        const char *type = require(builder, element, "@type"), *bus = require(builder, element, "@bus");
+        const char *type = require(builder, element, "@type"), *bus;
         know(builder, element, "@model");
         if (strcmp(type, "evdev") == 0) {
+                if (get(builder, element, "@bus"))
+                        builder_invalid(builder, element, "an input device of type evdev is on no bus: leave out its bus");
                 static const Property properties[] = {
                         { "source/@grab", "grab_all", PROPERTY_STRING },
                         { "source/@repeat", "repeat", PROPERTY_BOOL },
@@ -501,6 +503,7 @@ void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 add_json(builder, "-object", object);
                 return;
         }
+        bus = require(builder, element, "@bus");
         for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++)
                 if (strcmp(type, inputs[i].type) == 0 && strcmp(bus, inputs[i].bus) == 0) {
                         bool virtio = strcmp(bus, "virtio") == 0;

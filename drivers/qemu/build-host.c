@@ -33,6 +33,12 @@ static JsonObject *make_pci_host_device(Builder *builder, xmlNode *element, cons
         return device;
 }
 
+/* Beside an address: the device that is there must be of this kind. */
+static void check_usb_identity(Builder *builder, xmlNode *source) {
+        number(builder, source, "vendor/@id", 0, 0xffff, 0);
+        number(builder, source, "product/@id", 0, 0xffff, 0);
+}
+
 static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         static const struct {
                 const char *mode;
@@ -49,12 +55,13 @@ static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, cons
                 choose_now(found, "device", format_text(builder, "%u", file->device->device));
                 json_add(device, "hostdevice", 's', pass_as_file(builder, &file->device->fd, ""), NULL);
                 know(builder, source, "vendor product");
-        } else if (address)
+        } else if (address) {
+                check_usb_identity(builder, source);
                 json_add(device, "hostdevice", 's',
                          format_text(builder, "/dev/bus/usb/%03" PRIu64 "/%03" PRIu64,
                                      number(builder, address, "@bus", 0, 999, 0), number(builder, address, "@device", 0, 999, 0)),
                          NULL);
-        else
+        } else
                 json_add(device, "vendorid", 'i', (gint64) number(builder, source, "vendor/@id", 0, 0xffff, 0), "productid", 'i',
                          (gint64) number(builder, source, "product/@id", 0, 0xffff, 0), NULL);
         const char *reset = choose(builder, source, "@guestReset", "off uninitialized on");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "builder.h"
+#include "firmware.h"
 #include "threads.h"
 
 #define SMBIOS_VALUES_MAX 64
@@ -51,6 +52,10 @@ static void build_hyperv(Builder *builder, xmlNode *hyperv) {
         if (flag(builder, hyperv, "spinlocks/@state") == 1)
                 g_string_append_printf(builder->cpu, ",hv-spinlocks=0x%" PRIx64,
                                        number(builder, hyperv, "spinlocks/@retries", 4095, UINT32_MAX, 4095));
+        if (flag(builder, hyperv, "tlbflush/direct/@state") == 1)
+                g_string_append(builder->cpu, ",hv-tlbflush-direct=on");
+        if (flag(builder, hyperv, "tlbflush/extended/@state") == 1)
+                g_string_append(builder->cpu, ",hv-tlbflush-ext=on");
         const char *vendor = get(builder, hyperv, "vendor_id/@value");
         if (flag(builder, hyperv, "vendor_id/@state") == 1)
                 g_string_append_printf(builder->cpu, ",hv-vendor-id=%s", vendor ? escape(builder, vendor) : "");
@@ -182,9 +187,17 @@ static void build_timer(Builder *builder, xmlNode *timer, GString *rtc) {
 
 static void build_clock(Builder *builder) {
         xmlNode *clock = element_at(builder, builder->root, "clock");
-        const char *offset = choose(builder, clock, "@offset", "utc localtime timezone variable absolute");
+        const char *offset = choose(builder, clock, "@offset", "utc localtime timezone variable absolute"),
+                   *adjustment = get(builder, clock, "@adjustment");
+        bool local = is(builder, clock, "@basis", "localtime") || g_strcmp0(offset, "localtime") == 0;
         g_autoptr(GString) rtc = g_string_new("base=");
-        know(builder, clock, "@adjustment @basis");
+        choose(builder, clock, "@basis", "utc localtime");
+        if ((!offset || strcmp(offset, "utc") == 0 || strcmp(offset, "localtime") == 0) && adjustment) {
+                if (strcmp(adjustment, "reset") == 0) /* it begins anew at each start, as here always */
+                        adjustment = NULL;
+                else /* as libvirt reads it */
+                        offset = "variable";
+        }
         if (!offset || strcmp(offset, "utc") == 0)
                 g_string_append(rtc, "utc");
         else if (strcmp(offset, "localtime") == 0)
@@ -194,7 +207,6 @@ static void build_clock(Builder *builder) {
                 g_ptr_array_add(builder->line->environment, g_strdup_printf("TZ=%s", require(builder, clock, "@timezone")));
         } else {
                 gint64 time = g_get_real_time() / G_USEC_PER_SEC;
-                const char *adjustment = get(builder, clock, "@adjustment");
                 if (strcmp(offset, "absolute") == 0)
                         time = (gint64) number(builder, clock, "@start", 0, G_MAXINT64, 0);
                 else {
@@ -204,10 +216,10 @@ static void build_clock(Builder *builder) {
                                 builder_invalid(builder, clock, "adjustment is '%.32s'; it must be a number of seconds",
                                                 adjustment);
                         time += seconds;
-                        if (is(builder, clock, "@basis", "localtime"))
-                                builder_unsupported(builder, clock, "the QEMU driver knows the basis utc only");
                 }
-                g_autoptr(GDateTime) date = g_date_time_new_from_unix_utc(time);
+                bool by_local_time = local && strcmp(offset, "absolute") != 0;
+                g_autoptr(GDateTime) date = by_local_time ? g_date_time_new_from_unix_local(time)
+                                                          : g_date_time_new_from_unix_utc(time);
                 g_autofree char *text = date ? g_date_time_format(date, "%Y-%m-%dT%H:%M:%S") : NULL;
                 if (!text)
                         builder_invalid(builder, clock, "there is no such time");
@@ -402,12 +414,18 @@ void build_cpus(Builder *builder) {
                                 builder_not_here(builder, child, "this");
                         }
         }
-        static const char *const tuning[] = { "resource", "idmap" };
-        for (size_t i = 0; i < G_N_ELEMENTS(tuning); i++)
-                if (element_at(builder, builder->root, tuning[i])) {
-                        know(builder, builder->root, tuning[i]);
-                        builder_not_here(builder, element_at(builder, builder->root, tuning[i]), "limits of this kind");
-                }
+        const char *partition = get(builder, builder->root, "resource/partition");
+        if (partition && strcmp(partition, "/machine") != 0) /* where every guest is */
+                builder_not_here(builder, element_at(builder, builder->root, "resource/partition"),
+                                 "a partition other than /machine: leave it out");
+        if (element_at(builder, builder->root, "resource/fibrechannel")) {
+                know(builder, builder->root, "resource/fibrechannel");
+                builder_not_here(builder, element_at(builder, builder->root, "resource/fibrechannel"), "an application ID of its own");
+        }
+        if (element_at(builder, builder->root, "idmap")) {
+                know(builder, builder->root, "idmap");
+                builder_not_here(builder, element_at(builder, builder->root, "idmap"), "a map of users: that is for containers");
+        }
         get(builder, vcpu, "@cpuset");
         if (is(builder, vcpu, "@placement", "auto"))
                 builder_not_here(builder, vcpu, "processors bound by numad's choice: name them in cpuset");
@@ -499,6 +517,10 @@ static void build_io_threads(Builder *builder) {
 
 /* Firmware */
 
+static const char *state_text(int state) {
+        return state < 0 ? "on or off" : state ? "on" : "off";
+}
+
 /* A loader's file is code that is mapped as flash, with variables in a second one or in itself; or a BIOS that is read. */
 void build_firmware(Builder *builder) {
         xmlNode *os = element_at(builder, builder->root, "os"), *loader = element_at(builder, os, "loader"),
@@ -506,6 +528,7 @@ void build_firmware(Builder *builder) {
         const char *firmware = choose(builder, os, "@firmware", "bios efi"),
                    *type = choose(builder, loader, "@type", "pflash rom"), *path = get(builder, loader, "");
         int stateless = flag(builder, loader, "@stateless"), secure = flag(builder, loader, "@secure");
+        choose(builder, loader, "@format", "raw qcow2");
         bool efi = g_strcmp0(firmware, "efi") == 0, pflash = g_strcmp0(type, "pflash") == 0;
         bool read_only = efi || flag(builder, loader, "@readonly") == 1, boot_secure = secure == 1;
         flag(builder, loader, "@readonly");
@@ -521,16 +544,16 @@ void build_firmware(Builder *builder) {
         if (enrolled == 1 && secure_boot == 0)
                 builder_invalid(builder, element_at(builder, os, "firmware"),
                                 "enrolled-keys cannot be on where secure-boot is off");
-        if (firmware && (type || (path && *path)))
-                builder_invalid(builder, loader, "with firmware='%s' the loader is chosen: leave out its file and its type",
+        bool named = path && *path;
+        /* libvirt writes down what it has chosen: the file with its kind. One that was merely named is a contradiction. */
+        if (firmware && (named ? !efi || !pflash || flag(builder, loader, "@readonly") != 1
+                               : type || flag(builder, loader, "@readonly") >= 0))
+                builder_invalid(builder, loader,
+                                "with firmware='%s' the loader is chosen: leave out its file, its type and readonly, or say "
+                                "type='pflash' readonly='yes' with the file",
                                 firmware);
         if (g_strcmp0(firmware, "bios") == 0 && nvram)
                 builder_invalid(builder, nvram, "firmware 'bios' has no variables to keep: leave it out");
-        if (secure_boot == 1 || enrolled == 1 || boot_secure) {
-                if (!builder->q35)
-                        builder_unsupported(builder, os, "secure boot needs machine q35");
-                boot_secure = true;
-        }
         know(builder, nvram, "@template @type @format @templateFormat");
         get(builder, nvram, "");
         if (!efi && !pflash) {
@@ -542,32 +565,54 @@ void build_firmware(Builder *builder) {
         }
         if (pflash && !(path && *path))
                 builder_invalid(builder, loader, "a loader of type pflash needs its file");
-        const Firmware *chosen = firmware_choose(path, boot_secure);
-        const char *code = path && *path ? path : chosen ? chosen->code : "";
-        if (!*code)
-                builder_unsupported(builder, os, "no UEFI firmware%s is installed; install ovmf",
-                                    boot_secure ? " with secure boot" : "");
-        if (boot_secure) {
+        boot_secure |= secure_boot == 1 || enrolled == 1;
+        if (boot_secure && !builder->q35)
+                builder_unsupported(builder, os, "secure boot needs machine q35");
+        g_autoptr(Firmware) chosen = firmware_choose(builder->root, builder->definition);
+        if (!chosen) {
+                builder_unsupported(builder, os,
+                                    "no UEFI firmware for machine %s with secure boot %s and enrolled keys %s is installed; "
+                                    "install ovmf, or change <firmware><feature .../>",
+                                    builder->definition->machine, state_text(secure_boot), state_text(enrolled));
+                return;
+        }
+        if (efi && named && !firmware_fits(chosen, builder->root, builder->definition))
+                builder_invalid(builder, loader, "its file is firmware %s secure boot: change that, or <firmware><feature .../>",
+                                chosen->secure_boot ? "with" : "without");
+        if (boot_secure || (efi && !named && chosen->needs_smm)) {
+                if (is(builder, builder->root, "features/smm/@state", "off"))
+                        builder_invalid(builder, os, "secure boot needs <features><smm state='on'/>");
                 if (builder->q35)
                         add(builder, "-global", "driver=cfi.pflash01,property=secure,value=on");
                 if (!strstr(builder->machine->str, ",smm="))
                         g_string_append(builder->machine, ",smm=on");
         }
         g_string_append_printf(builder->machine, ",pflash0=%s",
-                               build_flat_node(builder, os, "pflash0", code, read_only, find_file(builder, os)));
+                               build_flat_node(builder, os, "pflash0", chosen->code, chosen->format, read_only,
+                                               find_file(builder, os)));
         if (stateless == 1 || !read_only)
                 return;
         const char *variables = get(builder, nvram, "");
         g_autofree char *own = command_line_nvram(builder->context->connection, builder->definition->uuid);
+        g_autofree char *format = firmware_variables_format(builder->root, chosen);
+        const char *template_format = get(builder, nvram, "@templateFormat");
         const File *file = find_file(builder, firmware_variables_element(builder->root));
+        if (!template_format && !get(builder, nvram, "@template"))
+                template_format = chosen->variables_format;
+        if (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0)
+                builder_invalid(builder, nvram, "format is '%.16s'; it must be raw or qcow2", format);
+        else if (template_format && strcmp(format, template_format) != 0)
+                builder_unsupported(builder, nvram ? nvram : os,
+                                    "the template of its variables has format %.16s, and they %s: they are copied as they are",
+                                    template_format, format);
         if (nvram && is(builder, nvram, "@type", "network")) {
                 builder_not_here(builder, nvram, "UEFI variables on a network");
                 g_string_append_printf(builder->machine, ",pflash1=%s",
-                                       build_flat_node(builder, nvram, "pflash1", "", false, NULL));
+                                       build_flat_node(builder, nvram, "pflash1", "", "raw", false, NULL));
         } else if (file || !builder->files)
                 g_string_append_printf(builder->machine, ",pflash1=%s",
                                        build_flat_node(builder, nvram ? nvram : os, "pflash1",
-                                                       variables && *variables ? variables : own, false, file));
+                                                       variables && *variables ? variables : own, format, false, file));
         know(builder, nvram, "source");
 }
 
@@ -618,8 +663,8 @@ void build_boot(Builder *builder) {
                         builder_invalid(builder, bios, "rebootTimeout is '%.16s'; it must be from -1 to 65535", reboot);
                 g_string_append_printf(boot, "reboot-timeout=%" G_GINT64_FORMAT ",", value);
         }
-        if (flag(builder, bios, "@useserial") == 1)
-                builder_unsupported(builder, bios, "QEMU 7.2 needs no serial BIOS: use a serial console");
+        if (flag(builder, bios, "@useserial") == 1) /* what it shows goes to the first serial port */
+                g_string_append(builder->machine, ",graphics=off");
         g_string_append(boot, "strict=on");
         add(builder, "-boot", "%s", boot->str);
         build_kernel_file(builder, "-kernel", "os/kernel");
@@ -724,6 +769,18 @@ static void build_system_information(Builder *builder) {
         }
 }
 
+/* A label that libvirt would choose: with what it has chosen, where the document is a running guest's. */
+static bool says_nothing(const xmlNode *label, const char *type) {
+        return g_strcmp0(type, "none") == 0 || (g_strcmp0(type, "static") != 0 && !xml_child(label, "baselabel") &&
+                                                !xml_attribute_is(label, "relabel", "no") &&
+                                                (type || !xml_child(label, "label")));
+}
+
+/* Images are what the driver opens: their labels are never changed. */
+static bool is_left_alone(const xmlNode *label) {
+        return !xml_child(label, "label") && !xml_attribute_is(label, "relabel", "yes");
+}
+
 /* Security labels are of other confinements than this driver's. */
 static void build_security(Builder *builder) {
         g_autoptr(GHashTable) models = g_hash_table_new(g_str_hash, g_str_equal);
@@ -731,8 +788,10 @@ static void build_security(Builder *builder) {
                 const char *type = choose(builder, label, "@type", "dynamic static none"), *model = get(builder, label, "@model");
                 if (!g_hash_table_add(models, (void *) (model ? model : "")))
                         builder_invalid(builder, label, "there is a label of model '%.32s' already", model ? model : "");
-                if (type && strcmp(type, "none") != 0 && (g_strcmp0(model, "dac") != 0 || xml_child(label, "label")))
-                        builder_not_here(builder, label, "a security label: every guest runs as one user, in a sandbox");
+                if (!says_nothing(label, type))
+                        builder_not_here(builder, label,
+                                         "a security label of the document's choosing: every guest runs as one user, in a "
+                                         "sandbox; leave it out");
                 know(builder, label, "@relabel label imagelabel baselabel");
         }
         for_each (builder, label, builder->root, "seclabel")
@@ -742,6 +801,9 @@ static void build_security(Builder *builder) {
         know(builder, builder->root, "seclabel");
         for (xmlNode *device = xml_child(builder->devices, NULL); device; device = xml_next(device, NULL)) {
                 xmlNode *source = xml_child(device, "source"), *first = xml_child(source, "seclabel");
+                for (xmlNode *label = first; label; label = xml_next(label, "seclabel"))
+                        if (!is_left_alone(label))
+                                builder_not_here(builder, label, "a label of its own for an image: leave it out");
                 if (first && xml_next(first, "seclabel"))
                         for (xmlNode *label = first; label; label = xml_next(label, "seclabel"))
                                 if (!xmlHasProp(label, (const xmlChar *) "model"))
@@ -749,13 +811,53 @@ static void build_security(Builder *builder) {
         }
 }
 
+/* What QEMU does with what will go away. */
+static void build_deprecation(Builder *builder, xmlNode *element) {
+        static const char *const behaviors[][2] = { { "none", NULL },
+                                                    { "omit", "deprecated-output=hide" },
+                                                    { "reject", "deprecated-output=hide,deprecated-input=reject" },
+                                                    { "crash", "deprecated-output=hide,deprecated-input=crash" } };
+        const char *behavior = choose(builder, element, "@behavior", "none omit reject crash");
+        if (!behavior)
+                require(builder, element, "@behavior");
+        for (size_t i = 0; behavior && i < G_N_ELEMENTS(behaviors); i++)
+                if (strcmp(behavior, behaviors[i][0]) == 0 && behaviors[i][1])
+                        add(builder, "-compat", "%s", behaviors[i][1]);
+}
+
+/* The author's own values of devices' properties, which add_device has set: each must have found its device. */
+static void check_override(Builder *builder, xmlNode *override) {
+        for (xmlNode *device = xml_child(override, NULL); device; device = xml_next(device, NULL)) {
+                const char *alias = require(builder, device, "@alias");
+                device->_private = device;
+                if (!builder->error && (!xml_is(device, "device") || !definition_find_device(builder->definition, alias)))
+                        builder_invalid(builder, device, "there is no device '%.64s'", alias);
+        }
+}
+
 /* Arguments of the author's own, in libvirt's namespace for them. */
 void build_passthrough_arguments(Builder *builder) {
-        static const char address[] = "http://libvirt.org/schemas/domain/qemu/1.0";
         for (xmlNode *element = xml_child(builder->root, NULL); element; element = xml_next(element, NULL)) {
-                if (!element->ns || strcmp((const char *) element->ns->href, address) != 0)
+                if (!element->ns || strcmp((const char *) element->ns->href, QEMU_NAMESPACE) != 0)
                         continue;
                 element->_private = element;
+                if (xml_is(element, "capabilities")) { /* what libvirt shall think of QEMU: this driver asks QEMU itself */
+                        for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL)) {
+                                child->_private = child;
+                                if (!xml_is(child, "add") && !xml_is(child, "del"))
+                                        builder_unsupported(builder, child, "the QEMU driver does not know this element; leave it out");
+                                require(builder, child, "@capability");
+                        }
+                        continue;
+                }
+                if (xml_is(element, "deprecation")) {
+                        build_deprecation(builder, element);
+                        continue;
+                }
+                if (xml_is(element, "override")) {
+                        check_override(builder, element);
+                        continue;
+                }
                 if (!xml_is(element, "commandline")) {
                         builder_unsupported(builder, element, "the QEMU driver does not know this element; leave it out");
                         return;

@@ -593,11 +593,59 @@ static void add_rom(Builder *builder, const xmlNode *element, JsonObject *device
                 json_add(device, "romfile", 's', pass_to_read(builder, rom, file), NULL);
 }
 
+static void override_property(Builder *builder, xmlNode *property, JsonObject *device) {
+        const char *name = require(builder, property, "@name"),
+                   *type = choose(builder, property, "@type", "string signed unsigned bool remove"),
+                   *value = get(builder, property, "@value");
+        char *end = NULL;
+        mark(property);
+        if (!type)
+                require(builder, property, "@type");
+        else if (strcmp(type, "remove") == 0) {
+                if (json_object_has_member(device, name))
+                        json_object_remove_member(device, name);
+        } else if (!value)
+                require(builder, property, "@value");
+        else if (strcmp(type, "string") == 0)
+                json_add(device, name, 's', value, NULL);
+        else if (strcmp(type, "bool") == 0)
+                json_add(device, name, 'b', flag(builder, property, "@value") == 1, NULL);
+        else {
+                gint64 number = strcmp(type, "signed") == 0 ? g_ascii_strtoll(value, &end, 0)
+                                                            : (gint64) g_ascii_strtoull(value, &end, 0);
+                if (*end || !*value)
+                        builder_invalid(builder, property, "value is '%.32s'; it must be a number", value);
+                json_add(device, name, 'i', number, NULL);
+        }
+}
+
+/* <qemu:override><qemu:device alias='...'><qemu:frontend><qemu:property .../>: the author's own values of a device's properties. */
+static void override_properties(Builder *builder, JsonObject *device) {
+        const char *id = json_string(device, "id");
+        for (xmlNode *override = xml_child(builder->root, NULL); override; override = xml_next(override, NULL)) {
+                if (!override->ns || strcmp((const char *) override->ns->href, QEMU_NAMESPACE) != 0 ||
+                    !xml_is(override, "override"))
+                        continue;
+                for (xmlNode *one = xml_child(override, NULL); one; one = xml_next(one, NULL)) {
+                        if (!xml_attribute_is(one, "alias", id ? id : ""))
+                                continue;
+                        for (xmlNode *side = xml_child(one, NULL); side; side = xml_next(side, NULL)) {
+                                mark(side);
+                                if (!xml_is(side, "frontend"))
+                                        builder_unsupported(builder, side, "the QEMU driver does not know this element; leave it out");
+                                for (xmlNode *property = xml_child(side, NULL); property; property = xml_next(property, NULL))
+                                        override_property(builder, property, device);
+                        }
+                }
+        }
+}
+
 void add_device(Builder *builder, const xmlNode *element, JsonObject *device) {
         static const Property common[] = { { "acpi/@index", "acpi-index", PROPERTY_NUMBER } };
         add_address(builder, element, device);
         copy_properties(builder, element, device, common, G_N_ELEMENTS(common));
         add_rom(builder, element, device);
         know(builder, element, "alias");
+        override_properties(builder, device);
         add_json(builder, "-device", device);
 }

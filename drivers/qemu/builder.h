@@ -32,6 +32,9 @@ typedef struct Builder {
         const char *default_audio; /* the ID of the first audio backend */
 } Builder;
 
+/* libvirt's namespace for what is QEMU's alone. */
+#define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
+
 /* Errors: the first one counts. */
 void builder_fail(Builder *builder, VirtbusError code, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(4, 5);
 void builder_invalid(Builder *builder, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -194,8 +197,8 @@ const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDef
 void build_io_limits(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 
 /* A flat image as a read-write or read-only node, such as firmware. */
-const char *build_flat_node(Builder *builder, xmlNode *element, const char *name, const char *path, bool read_only,
-                            const File *file);
+const char *build_flat_node(Builder *builder, xmlNode *element, const char *name, const char *path, const char *format,
+                            bool read_only, const File *file);
 
 /* The node of a source of a host device (iSCSI). */
 const char *build_iscsi_node(Builder *builder, xmlNode *source, const char *name, bool read_only);

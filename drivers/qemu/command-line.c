@@ -6,6 +6,7 @@
 #include "bandwidth.h"
 #include "builder.h"
 #include "bus.h"
+#include "firmware.h"
 #include "guest.h"
 #include "hardware.h"
 
@@ -358,6 +359,11 @@ static File *plan(GPtrArray *files, FilePurpose purpose, const xmlNode *element,
         return file;
 }
 
+static void set_format(File *file, const char *format) {
+        g_free(file->format);
+        file->format = g_strdup(format);
+}
+
 static void plan_firmware(GPtrArray *files, const CommandLineContext *context, xmlNode *root) {
         xmlNode *os = xml_child(root, "os"), *loader = xml_child(os, "loader"), *nvram = xml_child(os, "nvram");
         g_autofree char *code = xml_text(loader), *variables = xml_text(nvram), *template = xml_attribute(nvram, "template");
@@ -367,20 +373,24 @@ static void plan_firmware(GPtrArray *files, const CommandLineContext *context, x
                         plan(files, FILE_READ, loader, code);
                 return;
         }
-        const Firmware *firmware = firmware_choose(code, firmware_is_secure(root));
+        g_autoptr(Firmware) firmware = firmware_choose(root, context->definition);
         bool read_only = efi || xml_attribute_is(loader, "readonly", "yes");
-        if (!(code && *code) && !firmware)
+        if (!firmware)
                 return;
-        plan(files, FILE_IMAGE, os, code && *code ? code : firmware->code)->read_only = read_only;
+        File *file = plan(files, FILE_IMAGE, os, firmware->code);
+        file->read_only = read_only;
+        set_format(file, firmware->format);
         if (!read_only || xml_attribute_is(loader, "stateless", "yes") || xml_attribute_is(nvram, "type", "network"))
                 return;
-        if (!template && firmware)
+        if (!template)
                 template = g_strdup(firmware->variables);
         if (!template && !(variables && *variables))
                 return; /* a loader whose variables nobody knows */
         g_autofree char *own = command_line_nvram(context->connection, context->definition->uuid);
-        plan(files, FILE_NVRAM, firmware_variables_element(root), variables && *variables ? variables : own)->template =
-                        g_steal_pointer(&template);
+        file = plan(files, FILE_NVRAM, firmware_variables_element(root), variables && *variables ? variables : own);
+        file->template = g_steal_pointer(&template);
+        g_autofree char *format = firmware_variables_format(root, firmware);
+        set_format(file, format);
 }
 
 /* Files that QEMU reads itself, once. */
@@ -445,8 +455,7 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
                 plan_host_device(files, context, element, part);
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {
                 File *file = plan(files, FILE_IMAGE, element, part->source);
-                g_free(file->format);
-                file->format = g_strdup(part->format);
+                set_format(file, part->format);
                 file->read_only = part->read_only;
         } else if (xml_attribute_is(element, "type", "file")) {
                 g_autofree char *path = xml_attribute(xml_child(element, "source"), "path");

@@ -112,16 +112,3 @@ char *command_line_emulator(const Definition *definition);
 
 /* Where a domain's UEFI variables lie. */
 char *command_line_nvram(Connection *connection, const char *uuid);
-
-/* UEFI: its code, and the template of a machine's variables. */
-typedef struct Firmware {
-        const char *code, *variables;
-        bool secure; /* checks signatures, with keys enrolled */
-} Firmware;
-
-/* The firmware of that file, or, where PATH is NULL or empty, the first that is installed; NULL where there is none. */
-const Firmware *firmware_choose(const char *path, bool secure);
-
-/* Whether a document asks for secure boot; the element that its variables belong to. */
-bool firmware_is_secure(xmlNode *root);
-xmlNode *firmware_variables_element(xmlNode *root);

@@ -104,8 +104,14 @@ static void add_console_twins(xmlNode *devices) {
                 xml_set_attribute(its_target, "port", "0");
                 xmlAddPrevSibling(console, serial);
         }
-        if (is_serial)
-                xml_set_attribute(xml_ensure_child(console, "target"), "type", "serial");
+        if (!is_serial)
+                return;
+        xml_set_attribute(xml_ensure_child(console, "target"), "type", "serial");
+        /* It is one device, and libvirt's live documents show its alias twice. */
+        xmlNode *alias = xml_child(console, "alias");
+        g_autofree char *name = xml_attribute(alias, "name");
+        if (name && xml_attribute_is(xml_child(serial, "alias"), "name", name))
+                xml_remove(alias);
 }
 
 static void add_inputs(xmlNode *devices) {

@@ -155,15 +155,20 @@ static unsigned usb_number(sd_device *found, const char *attribute, int base) {
 }
 
 static bool is_wanted(const HostDevice *device, sd_device *found) {
-        if (device->bus || device->device)
-                return usb_number(found, "busnum", 10) == device->bus && usb_number(found, "devnum", 10) == device->device;
-        return usb_number(found, "idVendor", 16) == device->vendor && usb_number(found, "idProduct", 16) == device->product;
+        bool has_place = device->bus || device->device, has_kind = device->vendor || device->product || !has_place;
+        return (!has_place ||
+                (usb_number(found, "busnum", 10) == device->bus && usb_number(found, "devnum", 10) == device->device)) &&
+               (!has_kind ||
+                (usb_number(found, "idVendor", 16) == device->vendor && usb_number(found, "idProduct", 16) == device->product));
 }
 
 static bool find_usb(HostDevice *device, char **name, GError **error) {
         g_autoptr(sd_device_enumerator) enumerator = NULL;
-        g_autofree char *what = device->bus || device->device ? g_strdup_printf("bus %u device %u", device->bus, device->device)
-                                                              : g_strdup_printf("%04x:%04x", device->vendor, device->product);
+        g_autofree char *kind = g_strdup_printf("%04x:%04x", device->vendor, device->product),
+                        *place = g_strdup_printf("bus %u device %u", device->bus, device->device),
+                        *both = g_strdup_printf("%s at %s", kind, place);
+        bool has_place = device->bus || device->device, has_kind = device->vendor || device->product;
+        const char *what = has_place && has_kind ? both : has_place ? place : kind;
         unsigned bus = 0, number = 0;
         int r = sd_device_enumerator_new(&enumerator);
         if (r >= 0)

@@ -15,7 +15,7 @@ typedef struct HostDevice {
         char *uuid, *alias; /* of the domain and the device */
         unsigned domain, bus, slot, function;
         bool managed;
-        unsigned device, vendor, product; /* USB: BUS and DEVICE, or VENDOR and PRODUCT where both of those are 0 */
+        unsigned device, vendor, product; /* USB: BUS and DEVICE, VENDOR and PRODUCT, or both; 0 for none */
         uid_t uid;                        /* PCI: who opens it */
 
         char *name; /* the kernel's, once it is taken: to be given back */
