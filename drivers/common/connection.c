@@ -414,8 +414,9 @@ static bool check_persistent(const Domain *domain, const char *what, GError **er
 
 void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call) {
         g_autoptr(GError) error = NULL;
-        if (check_persistent(domain, "Undefine", &error) && check_not_writing(domain, &error) && domain->persistent->has_nvram &&
-            !nvram)
+        const Hypervisor *hypervisor = domain->connection->hypervisor;
+        if (check_persistent(domain, "Undefine", &error) && check_not_writing(domain, &error) && !nvram &&
+            hypervisor->has_nvram && hypervisor->has_nvram(domain->connection, domain->uuid))
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a file of UEFI variables; pass the option nvram to delete that too");
         else if (!error && domain->has_managed_save && !managed_save)

@@ -179,8 +179,6 @@ static bool read_machine(Definition *definition, xmlNode *root, GError **error) 
         definition->architecture = attribute_at(type, "", "arch");
         definition->machine = attribute_at(type, "", "machine");
         definition->emulator = text_at(root, "devices/emulator");
-        definition->has_nvram = xml_find(root, "os/nvram") || xml_attribute_is(xml_child(root, "os"), "firmware", "efi") ||
-                                xml_attribute_is(xml_find(root, "os/loader"), "type", "pflash");
         if (!definition->architecture[0]) {
                 g_free(definition->architecture);
                 definition->architecture = g_strdup("x86_64");

@@ -57,7 +57,6 @@ typedef struct Definition {
         char *architecture;
         char *machine;
         char *emulator;
-        bool has_nvram;              /* UEFI, whose variables are a file of the domain's */
         uint64_t memory, max_memory; /* bytes */
         uint32_t vcpus, max_vcpus;
         LifecycleAction on_poweroff, on_reboot, on_crash;

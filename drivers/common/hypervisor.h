@@ -97,6 +97,7 @@ typedef struct Hypervisor {
         /* Tells what an active domain uses, by statistics.h, and ends that with statistics_collected, at once or later. May be NULL. */
         void (*collect)(Domain *domain);
 
-        /* Deletes what is kept for a domain besides its definition: UEFI variables. May be NULL. */
+        /* Whether something is kept for a domain besides its definition: UEFI variables; deletes that. Both may be NULL. */
+        bool (*has_nvram)(Connection *connection, const char *uuid);
         void (*delete_nvram)(Connection *connection, const char *uuid);
 } Hypervisor;

@@ -609,7 +609,7 @@ static void override_property(Builder *builder, xmlNode *property, JsonObject *d
         else if (strcmp(type, "string") == 0)
                 json_add(device, name, 's', value, NULL);
         else if (strcmp(type, "bool") == 0)
-                json_add(device, name, 'b', flag(builder, property, "@value") == 1, NULL);
+                json_add(device, name, 'b', g_strcmp0(choose(builder, property, "@value", "true false"), "true") == 0, NULL);
         else {
                 gint64 number = strcmp(type, "signed") == 0 ? g_ascii_strtoll(value, &end, 0)
                                                             : (gint64) g_ascii_strtoull(value, &end, 0);

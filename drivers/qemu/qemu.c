@@ -161,6 +161,11 @@ static size_t count_nodes(void) {
         return last + 1;
 }
 
+static bool has_nvram(Connection *connection, const char *uuid) {
+        g_autofree char *path = command_line_nvram(connection, uuid);
+        return access(path, F_OK) == 0;
+}
+
 static void delete_nvram(Connection *connection, const char *uuid) {
         g_autofree char *path = command_line_nvram(connection, uuid);
         unlink(path);
@@ -256,5 +261,6 @@ const Hypervisor qemu_hypervisor = {
         .save = guest_save,
         .open_console = open_console,
         .open_graphics = open_graphics,
+        .has_nvram = has_nvram,
         .delete_nvram = delete_nvram,
 };

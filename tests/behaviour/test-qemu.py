@@ -381,8 +381,55 @@ STARTED = [
     "<controller type='usb' index='0' model='none'/>",
     "<memballoon model='none'/>",
     "<audio id='1' type='none'/>",
+    "<serial type='pty'><alias name='serial0'/></serial><console type='pty' tty='/dev/pts/1'><target type='serial' port='0'/><alias name='serial0'/></console>",
+    "<disk type='file' device='cdrom'><source file=''/><target dev='hdc' bus='ide'/></disk>",
+    "<disk type='file' device='floppy'><source file=''/><target dev='fda' bus='fdc'/></disk>",
     "<video><model type='bochs' vram='16384' heads='1' primary='yes'/></video>",
 ]
+
+
+# What libvirt writes by itself, or for itself, below <domain>.
+LIBVIRTS_OWN = [
+    "<seclabel type='dynamic' model='apparmor' relabel='yes'/>",
+    "<seclabel type='dynamic' model='dac' relabel='yes'/><seclabel type='none' model='none'/>",
+    "<seclabel type='dynamic' model='selinux' relabel='yes'><label>a:b:c:d</label><imagelabel>a:b:e:f</imagelabel></seclabel>",
+    "<resource><partition>/machine</partition></resource>",
+    "<clock offset='utc' adjustment='reset'/>",
+    "<clock offset='variable' adjustment='-3600' basis='localtime'/>",
+    "<qemu:capabilities xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:add capability='incremental-backup'/><qemu:del capability='x'/></qemu:capabilities>",
+    "<qemu:deprecation xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' behavior='omit'/>",
+]
+
+# What asks for another confinement than there is.
+OTHER_CONFINEMENT = [
+    (["<seclabel>", "leave it out"], "<seclabel type='static' model='selinux'><label>a:b:c:d</label></seclabel>"),
+    (["<seclabel>", "leave it out"], "<seclabel type='dynamic' model='selinux'><baselabel>a:b:c:d</baselabel></seclabel>"),
+    (["<seclabel>", "leave it out"], "<seclabel type='dynamic' model='dac' relabel='no'/>"),
+    (["<partition>", "leave it out"], "<resource><partition>/production</partition></resource>"),
+]
+
+
+def what_libvirt_writes_by_itself_moves_over():
+    for more in LIBVIRTS_OWN:
+        domain = qemu.define(qemu.document("moved", more=more))
+        qemu.do(domain, "Start", paused=True)
+        qemu.do(domain, "Destroy")
+        qemu.do(domain, "Undefine")
+    for parts, more in OTHER_CONFINEMENT:
+        contains(expect("Unsupported", qemu.define, qemu.document("no", more=more)), *parts)
+
+
+def properties_that_the_document_overrides_are_qemus():
+    override = ("<qemu:override xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:device alias='{}'><qemu:frontend>"
+                "<qemu:property name='{}' type='{}' value='{}'/></qemu:frontend></qemu:device></qemu:override>")
+    card = "<interface type='user'><alias name='ua-card'/><model type='virtio'/></interface>"
+    domain = qemu.define(qemu.document("override", devices=card, more=override.format("ua-card", "x-txburst", "unsigned", "64")))
+    qemu.do(domain, "Start", paused=True)
+    contains(open(f"/proc/{qemu.pid_of(domain)}/cmdline", encoding="utf-8").read(), '"x-txburst":64')
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+    contains(expect("InvalidXML", qemu.define, qemu.document("override", devices=card, more=override.format("ua-other", "x", "bool", "true"))), "ua-other")
+    contains(expect("InvalidXML", qemu.define, qemu.document("override", devices=card, more=override.format("ua-card", "x", "unsigned", "few"))), "few")
 
 
 def devices_that_are_turned_off_are_no_hindrance():
@@ -418,6 +465,47 @@ def uefi_has_variables_of_its_own():
     contains(expect("OperationInvalid", qemu.do, domain, "Undefine"), "nvram")
     qemu.do(domain, "Undefine", nvram=True)
     assert not os.path.exists(variables)
+    qemu.do(qemu.define(xml), "Undefine")  # without a start there are none
+
+
+FEATURES = "<firmware>" + "".join(f"<feature enabled='{{{i}}}' name='{name}'/>" for i, name in enumerate(("secure-boot", "enrolled-keys"))) + "</firmware>"
+
+
+def uefi_is_chosen_by_what_the_document_asks_for():
+    if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.ms.fd"):
+        raise Skip("no UEFI firmware (package ovmf) is installed")
+    plain, microsoft = "/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"
+    document = qemu.document("uefi", uuid=UUID).replace("<os>", "<os firmware='efi'>").replace("'pc'", "'q35'")
+    for features, template, is_secure in ((("yes", "no"), plain, True), (("yes", "yes"), microsoft, True), (("no", "no"), plain, False)):
+        domain = qemu.define(document.replace("</os>", FEATURES.format(*features) + "</os>"))
+        qemu.do(domain, "Start", paused=True)
+        arguments = open(f"/proc/{qemu.pid_of(domain)}/cmdline", encoding="utf-8").read()
+        assert ("smm=on" in arguments) == is_secure, arguments
+        assert open(f"{ROOT}/qemu/state/qemu/nvram/{UUID}.fd", "rb").read() == open(template, "rb").read(), features
+        qemu.do(domain, "Destroy")
+        qemu.do(domain, "Undefine", nvram=True)
+    text = expect("Unsupported", qemu.define, document.replace("'q35'", "'pc'").replace("</os>", FEATURES.format("yes", "no") + "</os>"))
+    contains(text, "q35")
+    contains(expect("InvalidXML", qemu.define, document.replace("</os>", FEATURES.format("no", "yes") + "</os>")), "enrolled-keys")
+
+
+def firmware_that_libvirt_has_written_down_is_used():
+    if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
+        raise Skip("no UEFI firmware (package ovmf) is installed")
+    variables = f"{WORK}/moved_VARS.fd"
+    loader = ("<loader readonly='yes' type='pflash' format='raw'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+              f"<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd' templateFormat='raw' format='raw'>{variables}</nvram>")
+    document = qemu.document("uefi", uuid=UUID).replace("<os>", "<os firmware='efi'>").replace("'pc'", "'q35'")
+    domain = qemu.define(document.replace("</os>", FEATURES.format("no", "no") + loader + "</os>"))
+    qemu.do(domain, "Start", paused=True)
+    assert os.path.exists(variables)
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")  # the file is its author's
+    assert os.path.exists(variables)
+    contains(expect("InvalidXML", qemu.define, document.replace("</os>", FEATURES.format("yes", "no") + loader + "</os>")), "<loader>", "secure boot")
+    contains(expect("InvalidXML", qemu.define, document.replace("</os>", "<loader>/usr/share/OVMF/OVMF_CODE_4M.fd</loader></os>")), "<loader>", "pflash")
+    contains(expect("Unsupported", qemu.define, document.replace("</os>", loader.replace("templateFormat='raw'", "templateFormat='qcow2'") + "</os>")),
+             "<nvram>", "format")
 
 
 def consoles_can_be_files_and_sockets():
