@@ -21,7 +21,12 @@
 
 bool connection_is_busy(const Connection *connection) {
         return connection->n_active > 0 || store_is_busy(connection->store) || worker_pending(connection->worker) > 0 ||
-               worker_pending(connection->clients) > 0 || jobs_running() > 0;
+               worker_pending(connection->clients) > 0 || turns_pending(connection->turns) > 0 || jobs_running() > 0;
+}
+
+void connection_idle(const Connection *connection) {
+        if (connection->idle)
+                connection->idle(connection->idle_data);
 }
 
 Domain *connection_find(Connection *connection, const char *uuid) {
@@ -33,6 +38,7 @@ Domain *connection_find_name(Connection *connection, const char *name) {
 }
 
 void connection_add(Connection *connection, Domain *domain) {
+        g_assert(!connection_find(connection, domain->uuid) && !connection_find_name(connection, domain_name(domain)));
         g_hash_table_insert(connection->by_uuid, domain->uuid, domain_ref(domain));
         g_hash_table_insert(connection->by_name, g_strdup(domain_name(domain)), domain);
 }
@@ -122,7 +128,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         connection->uri = g_strdup_printf("%s:///%s", hypervisor->connection, connection->privileged ? "system" : "session");
         connection->by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) domain_unref);
         connection->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        connection->reserved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        connection->turns = turns_new();
         if (g_mkdir_with_parents(log, 0700) < 0) {
                 virtbus_error_set_errno(error, errno, "directory %s cannot be made", log);
                 return NULL;
@@ -141,13 +147,37 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         return g_steal_pointer(&connection);
 }
 
+void connection_cancel(Connection *connection) {
+        g_autoptr(GError) error = NULL;
+        if (connection->closing)
+                return;
+        connection->closing = true;
+        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        if (connection->turns)
+                turns_cancel(connection->turns, error);
+        if (connection->clients)
+                worker_cancel(connection->clients);
+        if (connection->worker)
+                worker_cancel(connection->worker);
+        if (connection->store)
+                store_finish(connection->store);
+        g_autoptr(GList) domains = g_hash_table_get_values(connection->by_uuid);
+        for (GList *link = domains; link; link = link->next)
+                domain_ref(link->data);
+        for (GList *link = domains; link; link = link->next)
+                domain_cancel(link->data, error);
+        g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
+        calls_cancel(error);
+}
+
 void connection_close(Connection *connection) {
         GHashTableIter iterator;
         void *domain;
+        connection_cancel(connection);
         if (connection->clients)
-                worker_free(g_steal_pointer(&connection->clients));
+                worker_free(connection->clients);
         if (connection->worker)
-                worker_free(g_steal_pointer(&connection->worker));
+                worker_free(connection->worker);
         if (connection->store)
                 store_free(connection->store);
         g_hash_table_iter_init(&iterator, connection->by_uuid);
@@ -156,7 +186,7 @@ void connection_close(Connection *connection) {
                         connection->hypervisor->release(domain);
         g_hash_table_unref(connection->by_name);
         g_hash_table_unref(connection->by_uuid);
-        g_hash_table_unref(connection->reserved);
+        turns_free(connection->turns);
         if (connection->hypervisor->close && connection->data)
                 connection->hypervisor->close(connection);
         if (connection->published)
@@ -172,77 +202,80 @@ void connection_close(Connection *connection) {
 
 /* Defining */
 
-/* A definition that is being written. */
+/* A change of what a UUID and a name stand for, which waits for its turn or is being written. */
 typedef struct Change {
         Connection *connection;
+        Turn *turn;
         Definition *definition; /* the new one, or NULL */
         Domain *domain;         /* the existing one, or NULL */
-        bool autostart, nvram;
+        bool autostart, nvram, managed_save, paused;
+        void (*begin)(struct Change *change);
         Call *call;
 } Change;
 
 static void change_free(Change *change) {
-        if (change->domain) {
-                change->domain->writing = false;
-                domain_unref(change->domain);
-        }
-        if (change->definition) {
-                g_hash_table_remove(change->connection->reserved, change->definition->name);
-                g_hash_table_remove(change->connection->reserved, change->definition->uuid);
-                definition_unref(change->definition);
-        }
+        Turn *turn = change->turn;
+        g_clear_pointer(&change->domain, domain_unref);
+        g_clear_pointer(&change->definition, definition_unref);
         g_free(change);
+        if (turn)
+                turn_end(turn);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Change, change_free)
 
-static Change *change_new(Connection *connection, Domain *domain, Call *call) {
-        Change *change = g_new0(Change, 1);
-        *change = (Change){ .connection = connection, .domain = domain ? domain_ref(domain) : NULL, .call = call };
-        if (domain)
-                domain->writing = true;
-        return change;
-}
-
+/* The change is made, or cannot be. */
 static void told(Change *change) {
-        if (change->connection->idle)
-                change->connection->idle(change->connection->idle_data);
+        Connection *connection = change->connection;
         change_free(change);
+        connection_idle(connection);
 }
 
-static bool check_not_writing(const Domain *domain, GError **error) {
-        return !domain->writing ||
-               domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY, "its definition is being written; call again");
+static void refuse(Change *change, const GError *error) {
+        call_fail(change->call, error);
+        told(change);
 }
 
-/* Reads a document and finds the domain that it is about. */
-static Definition *read_document(Connection *connection, const char *xml, Domain **domain, GError **error) {
+static void on_turn(void *data, Turn *turn, const GError *error) {
+        Change *change = data;
+        change->turn = turn;
+        if (turn)
+                change->begin(change);
+        else
+                refuse(change, error);
+}
+
+static void take_turn(const Change *template) {
+        Change *change = g_new(Change, 1);
+        *change = *template;
+        if (change->domain)
+                domain_ref(change->domain);
+        turns_take(change->connection->turns, change->definition ? change->definition->uuid : change->domain->uuid,
+                   change->definition ? change->definition->name : domain_name(change->domain), on_turn, change);
+}
+
+/* Reads a document, as one of this connection. */
+static Definition *read_document(Connection *connection, const char *xml, GError **error) {
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
         bool complete = document && complete_document(connection, document, error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
         if (!definition ||
             (connection->hypervisor->check && !connection->hypervisor->check(connection, definition, document, error)))
                 return NULL;
+        return g_steal_pointer(&definition);
+}
+
+bool connection_find_same(Connection *connection, const Definition *definition, Domain **domain, GError **error) {
         Domain *same_uuid = connection_find(connection, definition->uuid);
         Domain *same_name = connection_find_name(connection, definition->name);
-        if (same_name && same_name != same_uuid) {
-                domain_fail(same_name, error, VIRTBUS_ERROR_ALREADY_EXISTS,
-                            "a domain of that name exists, with UUID %s; choose another name, or give that UUID",
-                            same_name->uuid);
-                return NULL;
-        }
-        if (same_uuid && same_uuid != same_name) {
-                domain_fail(same_uuid, error, VIRTBUS_ERROR_ALREADY_EXISTS,
-                            "it has UUID %s already; leave <uuid> out, or give that name", same_uuid->uuid);
-                return NULL;
-        }
-        if (g_hash_table_contains(connection->reserved, definition->name) ||
-            g_hash_table_contains(connection->reserved, definition->uuid)) {
-                virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "domain '%s': it is being defined; call again",
-                                  definition->name);
-                return NULL;
-        }
         *domain = same_uuid;
-        return g_steal_pointer(&definition);
+        if (same_name && same_name != same_uuid)
+                return domain_fail(same_name, error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                   "a domain of that name exists, with UUID %s; choose another name, or give that UUID",
+                                   same_name->uuid);
+        if (same_uuid && same_uuid != same_name)
+                return domain_fail(same_uuid, error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                   "it has UUID %s already; leave <uuid> out, or give that name", same_uuid->uuid);
+        return true;
 }
 
 /* Calls that wait until the hypervisor knows what it must know for a document. */
@@ -331,45 +364,50 @@ void connection_store(Domain *domain, const Definition *definition, WorkDone don
 
 static void on_defined(void *data, const GError *error) {
         Change *change = data;
-        if (error)
-                call_fail(change->call, error);
-        else {
-                Domain *domain = change->domain;
-                g_autoptr(Domain) fresh = NULL;
-                if (domain)
-                        domain_redefine(domain, change->definition);
-                else
-                        domain = fresh = domain_new(change->connection, change->definition, true, change->call->uid);
-                reply_connection_define_domain(change->call, published_path(domain->published));
+        if (error) {
+                refuse(change, error);
+                return;
         }
+        g_autoptr(Domain) fresh = NULL;
+        Domain *domain = change->domain;
+        if (domain)
+                domain_redefine(domain, change->definition);
+        else
+                domain = fresh = domain_new(change->connection, change->definition, true, change->call->uid);
+        reply_connection_define_domain(change->call, published_path(domain->published));
         told(change);
+}
+
+static void begin_define(Change *change) {
+        g_autoptr(GError) error = NULL;
+        Domain *domain = NULL;
+        if (!connection_find_same(change->connection, change->definition, &domain, &error)) {
+                refuse(change, error);
+                return;
+        }
+        change->domain = domain ? domain_ref(domain) : NULL;
+        g_autofree char *text = file_text(change->definition->xml, domain ? domain->owner : change->call->uid,
+                                          domain && domain->autostart);
+        store_define(change->connection->store, change->definition->uuid, text, on_defined, change);
 }
 
 static void define(Connection *connection, const char *xml, bool unused, Call *call) {
         g_autoptr(GError) error = NULL;
+        Definition *definition = read_document(connection, xml, &error);
         (void) unused;
-        Domain *domain = NULL;
-        g_autoptr(Definition) definition = read_document(connection, xml, &domain, &error);
-        if (!definition || (domain && !check_not_writing(domain, &error))) {
+        if (definition)
+                take_turn(&(Change){ .connection = connection, .definition = definition, .begin = begin_define, .call = call });
+        else
                 call_fail(call, error);
-                return;
-        }
-        Change *change = change_new(connection, domain, call);
-        change->definition = definition_ref(definition);
-        g_hash_table_add(connection->reserved, g_strdup(definition->name));
-        g_hash_table_add(connection->reserved, g_strdup(definition->uuid));
-        g_autofree char *text = file_text(definition->xml, domain ? domain->owner : call->uid, domain && domain->autostart);
-        store_define(connection->store, definition->uuid, text, on_defined, change);
 }
 
 void connection_define(Connection *connection, const char *xml, Call *call) {
         connection_prepare(connection, xml, define, false, call);
 }
 
-Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error) {
+static Domain *add_transient(Connection *connection, const Definition *definition, uid_t owner, GError **error) {
         Domain *existing = NULL;
-        g_autoptr(Definition) definition = read_document(connection, xml, &existing, error);
-        if (!definition)
+        if (!connection_find_same(connection, definition, &existing, error))
                 return NULL;
         if (existing) {
                 domain_fail(existing, error, VIRTBUS_ERROR_ALREADY_EXISTS, "it is %s; use Start, or another name and UUID",
@@ -380,11 +418,40 @@ Domain *connection_add_transient(Connection *connection, const char *xml, uid_t 
         return domain; /* which the connection's table holds */
 }
 
+Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error) {
+        g_autoptr(Definition) definition = read_document(connection, xml, error);
+        if (!definition)
+                return NULL;
+        if (turns_taken(connection->turns, definition->uuid, definition->name)) {
+                virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "domain '%s': its definition is being written; call again",
+                                  definition->name);
+                return NULL;
+        }
+        return add_transient(connection, definition, owner, error);
+}
+
+static void begin_create(Change *change) {
+        g_autoptr(GError) error = NULL;
+        Domain *domain = add_transient(change->connection, change->definition, change->call->uid, &error);
+        if (domain)
+                domain_operate(domain, (Operation){ .kind = OPERATION_START,
+                                                    .creates = true,
+                                                    .paused = change->paused,
+                                                    .call = change->call });
+        else
+                call_fail(change->call, error);
+        told(change);
+}
+
 static void create(Connection *connection, const char *xml, bool paused, Call *call) {
         g_autoptr(GError) error = NULL;
-        Domain *domain = connection_add_transient(connection, xml, call->uid, &error);
-        if (domain)
-                domain_operate(domain, (Operation){ .kind = OPERATION_START, .creates = true, .paused = paused, .call = call });
+        Definition *definition = read_document(connection, xml, &error);
+        if (definition)
+                take_turn(&(Change){ .connection = connection,
+                                     .definition = definition,
+                                     .paused = paused,
+                                     .begin = begin_create,
+                                     .call = call });
         else
                 call_fail(call, error);
 }
@@ -395,62 +462,79 @@ void connection_create(Connection *connection, const char *xml, bool paused, Cal
 
 static void on_undefined(void *data, const GError *error) {
         Change *change = data;
-        if (error)
-                call_fail(change->call, error);
-        else {
-                if (change->nvram && change->connection->hypervisor->delete_nvram)
-                        change->connection->hypervisor->delete_nvram(change->connection, change->domain->uuid);
-                save_remove_managed(change->domain);
-                domain_undefine(change->domain);
-                reply_domain_undefine(change->call);
+        if (error) {
+                refuse(change, error);
+                return;
         }
+        if (change->nvram && change->connection->hypervisor->delete_nvram)
+                change->connection->hypervisor->delete_nvram(change->connection, change->domain->uuid);
+        save_remove_managed(change->domain);
+        domain_undefine(change->domain);
+        reply_domain_undefine(change->call);
         told(change);
 }
 
+/* Whether there is a definition to be changed: who has waited for their turn may find it gone. */
 static bool check_persistent(const Domain *domain, const char *what, GError **error) {
+        if (!domain->published)
+                return domain_fail(domain, error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "it was undefined, or has ended, meanwhile");
         return domain->persistent ||
                domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is transient; %s needs a definition", what);
 }
 
-void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call) {
+static void begin_undefine(Change *change) {
+        Domain *domain = change->domain;
         g_autoptr(GError) error = NULL;
         const Hypervisor *hypervisor = domain->connection->hypervisor;
-        if (check_persistent(domain, "Undefine", &error) && check_not_writing(domain, &error) && !nvram &&
+        if (check_persistent(domain, "Undefine", &error) && !change->nvram &&
             hypervisor->has_nvram && hypervisor->has_nvram(domain->connection, domain->uuid))
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a file of UEFI variables; pass the option nvram to delete that too");
-        else if (!error && domain->has_managed_save && !managed_save)
+        else if (!error && domain->has_managed_save && !change->managed_save)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a managed save; pass the option managed_save to delete that too");
-        if (error) {
-                call_fail(call, error);
-                return;
-        }
-        Change *change = change_new(domain->connection, domain, call);
-        change->nvram = nvram;
-        store_define(domain->connection->store, domain->uuid, NULL, on_undefined, change);
+        if (error)
+                refuse(change, error);
+        else
+                store_define(change->connection->store, domain->uuid, NULL, on_undefined, change);
+}
+
+void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call) {
+        take_turn(&(Change){ .connection = domain->connection,
+                             .domain = domain,
+                             .nvram = nvram,
+                             .managed_save = managed_save,
+                             .begin = begin_undefine,
+                             .call = call });
 }
 
 static void on_autostart_set(void *data, const GError *error) {
         Change *change = data;
-        if (error)
-                call_fail(change->call, error);
-        else {
-                change->domain->autostart = change->autostart;
-                domain_announce(change->domain, (const int[]){ DOMAIN_AUTOSTART, -1 });
-                call_reply(change->call, "");
+        if (error) {
+                refuse(change, error);
+                return;
         }
+        change->domain->autostart = change->autostart;
+        domain_announce(change->domain, (const int[]){ DOMAIN_AUTOSTART, -1 });
+        call_reply(change->call, "");
         told(change);
 }
 
-void connection_set_autostart(Domain *domain, bool autostart, Call *call) {
+static void begin_autostart(Change *change) {
+        Domain *domain = change->domain;
         g_autoptr(GError) error = NULL;
-        if (!check_persistent(domain, "Autostart", &error) || !check_not_writing(domain, &error)) {
-                call_fail(call, error);
+        if (!check_persistent(domain, "Autostart", &error)) {
+                refuse(change, error);
                 return;
         }
-        Change *change = change_new(domain->connection, domain, call);
-        change->autostart = autostart;
-        g_autofree char *text = file_text(domain->persistent->xml, domain->owner, autostart);
-        store_define(domain->connection->store, domain->uuid, text, on_autostart_set, change);
+        g_autofree char *text = file_text(domain->persistent->xml, domain->owner, change->autostart);
+        store_define(change->connection->store, domain->uuid, text, on_autostart_set, change);
+}
+
+void connection_set_autostart(Domain *domain, bool autostart, Call *call) {
+        take_turn(&(Change){ .connection = domain->connection,
+                             .domain = domain,
+                             .autostart = autostart,
+                             .begin = begin_autostart,
+                             .call = call });
 }

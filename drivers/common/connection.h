@@ -7,6 +7,7 @@
 #include "domain.h"
 #include "hypervisor.h"
 #include "store.h"
+#include "turns.h"
 
 struct Connection {
         const Hypervisor *hypervisor;
@@ -22,10 +23,11 @@ struct Connection {
         Published *published;
         GHashTable *by_uuid, *by_name; /* Domain; the first holds the references */
         GQueue requests;               /* for statistics, that wait */
-        GHashTable *reserved;          /* names and UUIDs of domains whose definition is being written */
+        Turns *turns;                  /* of who changes what a name and a UUID stand for */
         uint32_t last_id;
         unsigned n_active;
         bool resumed;
+        bool closing; /* nothing may begin any more */
         void (*idle)(void *data); /* something has ended: see whether anything is left */
         void *idle_data;
         void (*observer)(Domain *domain, const GError *error,
@@ -42,6 +44,11 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
  * what has become of them are there. */
 void connection_resume(Connection *connection);
 
+/* Ends what can be ended: nothing begins any more, and who waits for something is told that it is Cancelled. Guests run on. To be
+ * called before the peer goes, and once. */
+void connection_cancel(Connection *connection);
+
+/* Lets go of everything. */
 void connection_close(Connection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_close)
 
@@ -73,7 +80,14 @@ void connection_create(Connection *connection, const char *xml, bool paused, Cal
 void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call);
 void connection_set_autostart(Domain *domain, bool autostart, Call *call);
 
-/* Writes another definition of a domain, then calls DONE. */
+/* Something has ended: whoever waits for that looks whether anything is left. */
+void connection_idle(const Connection *connection);
+
+/* Finds the domain that has this definition's UUID and name: *DOMAIN is NULL where there is none. False with an error where only
+ * one of the two is known. To be asked in a turn. */
+bool connection_find_same(Connection *connection, const Definition *definition, Domain **domain, GError **error);
+
+/* In a turn: writes another definition of a domain, then calls DONE. */
 void connection_store(Domain *domain, const Definition *definition, WorkDone done, void *data);
 
 /* connection-bus.c: the object of the connection, with what the hypervisor adds to it. */

@@ -26,6 +26,7 @@ void device_change_free(DeviceChange *change) {
         g_ptr_array_unref(change->gone);
         g_clear_pointer(&change->document, xmlFreeDoc);
         g_clear_pointer(&change->next, definition_unref);
+        g_clear_pointer(&change->known, definition_unref);
         g_clear_pointer(&change->persistent, definition_unref);
         g_free(change->alias);
         g_free(change->xml);
@@ -165,7 +166,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                 if (!resize_apply(operation, base, xmlDocGetRootElement(document), error))
                         return NULL;
         } else {
-                const DeviceDefinition *known = definition_find_device(domain_definition(operation->domain), change->alias);
+                const DeviceDefinition *known = definition_find_device(change->known, change->alias);
                 const DeviceDefinition *same = known ? find_same(base, known) : NULL;
                 xmlNode *old = same ? device_change_element(document, base, same->alias) : NULL;
                 if (!old) {
@@ -226,11 +227,9 @@ static bool choose_sides(const Operation *operation, bool *live, bool *config, G
                 return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
                                    "it is %s; leave out the option live to change its definition",
                                    domain_state_name(domain->state));
-        if (*config && !domain->persistent)
-                return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
-                                   "it is transient and has no definition to change; leave out the option config");
-        return !*config || !domain->writing ||
-               domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY, "its definition is being written; call again");
+        return !*config || domain->persistent ||
+               domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                           "it is transient and has no definition to change; leave out the option config");
 }
 
 /* A card needs its address before it is in two places. */
@@ -257,13 +256,14 @@ void device_change_begin(Operation *operation) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) persistent = NULL;
         bool live, config, adds = operation->kind == OPERATION_ATTACH, fine = choose_sides(operation, &live, &config, &error);
+        change->known = definition_ref(domain_definition(domain));
         if (fine && adds)
                 choose_mac(change);
         if (fine && live && !doers[operation->kind])
                 fine = virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "connection %s cannot change devices of a running domain; use the option config",
                                          domain->connection->hypervisor->connection);
-        if (fine && config) {
+        if (fine && config) { /* tried before anything is changed; what is written is made of what there is then */
                 change->persistent = apply(operation, domain->persistent, false, &persistent,
                                            adds && !live ? &change->alias : NULL, &error);
                 fine = change->persistent != NULL;
@@ -284,20 +284,53 @@ void device_change_begin(Operation *operation) {
 
 /* Following */
 
-static void on_stored(void *data, const GError *error) {
-        Operation *operation = data;
+/* The definition is changed, or cannot be. */
+static void end_storing(Operation *operation, const GError *error) {
         DeviceChange *change = operation->change;
         g_autoptr(Domain) domain = operation->domain; /* the reference that was held */
+        Turn *turn = g_steal_pointer(&change->turn);
         g_autoptr(GError) failure = NULL;
         change->storing = false;
         change->stored = true;
-        domain->writing = false;
-        if (!error)
-                domain_redefine(domain, change->persistent);
-        else if (domain_is_active(domain) && (change->next || operation->kind == OPERATION_DETACH))
+        if (error && domain_is_active(domain) && (change->next || operation->kind == OPERATION_DETACH))
                 domain_fail(domain, &failure, virtbus_error_code(error),
                             "the running guest has changed, but its definition has not: %s", error->message);
         operation_finish(operation, failure ? failure : error);
+        if (turn)
+                turn_end(turn);
+}
+
+static void on_stored(void *data, const GError *error) {
+        Operation *operation = data;
+        if (!error)
+                domain_redefine(operation->domain, operation->change->persistent);
+        end_storing(operation, error);
+}
+
+/* What was defined meanwhile is what is changed. */
+static void on_turn(void *data, Turn *turn, const GError *cancelled) {
+        Operation *operation = data;
+        DeviceChange *change = operation->change;
+        Domain *domain = operation->domain;
+        g_autoptr(GError) error = cancelled ? g_error_copy(cancelled) : NULL;
+        g_autoptr(xmlDoc) document = NULL;
+        g_autofree char *alias = NULL;
+        change->turn = turn;
+        g_clear_pointer(&change->persistent, definition_unref);
+        if (turn && !domain->persistent)
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "its definition was taken away meanwhile");
+        else if (turn)
+                change->persistent = apply(operation, domain->persistent, false, &document,
+                                           operation->kind == OPERATION_ATTACH && !change->next ? &alias : NULL, &error);
+        if (!change->persistent) {
+                end_storing(operation, error);
+                return;
+        }
+        if (alias) {
+                g_free(change->path);
+                change->path = domain_device_path(domain, alias);
+        }
+        connection_store(domain, change->persistent, on_stored, operation);
 }
 
 /* All are found before the first goes, as that is by their places. */
@@ -328,8 +361,8 @@ bool device_change_follow(Operation *operation) {
         }
         if (!change->persistent)
                 return false;
-        domain->writing = change->storing = true;
+        change->storing = true;
         domain_ref(domain);
-        connection_store(domain, change->persistent, on_stored, operation);
+        turns_take(domain->connection->turns, domain->uuid, domain_name(domain), on_turn, operation);
         return true;
 }

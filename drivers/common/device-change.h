@@ -3,9 +3,10 @@
 
 /* Devices of a domain that come, go or change, and its memory and processors: in its definition, in the running guest, or in both. What the document will be
  * is worked out when the operation begins, so that changes that wait for each other add up; the hypervisor then does it to the
- * guest, and the definition is written last. */
+ * guest. The definition is written last, of what it is by then: what was defined meanwhile is changed, not undone. */
 
 #include "domain.h"
+#include "turns.h"
 
 /* How long a guest may take to let go of a device, in microseconds: by default, and the longest that can be asked for. */
 #define DETACH_TIMEOUT_DEFAULT (10 * UINT64_C(1000000))
@@ -49,6 +50,8 @@ struct DeviceChange {
         /* Since it has begun. */
         xmlDoc *document; /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */
         Definition *next; /* of that document */
+        Definition *known; /* which alias is meant in: that of when it began */
+        Turn *turn;        /* to write the definition, while it does */
         Definition *persistent; /* as it will be; NULL: stays */
         char *path;             /* ATTACH: the device's object */
         GPtrArray *gone;        /* char *: devices that have left the guest meanwhile */

@@ -161,12 +161,12 @@ bool domain_fail(const Domain *domain, GError **error, VirtbusError code, const 
 
 /* Status on disk */
 
-void domain_save_status(Domain *domain) {
+bool domain_save_status(Domain *domain) {
         g_autoptr(GError) error = NULL;
         g_autofree char *text = NULL;
         if (domain_is_active(domain)) {
                 g_autoptr(xmlDoc) status = xmlNewDoc((const xmlChar *) "1.0");
-                g_autoptr(xmlDoc) live = xml_parse(domain->live->xml, "domain", NULL);
+                g_autoptr(xmlDoc) live = xml_parse_own(domain->live->xml, "domain", NULL);
                 xmlNode *root = xmlNewDocNode(status, NULL, (const xmlChar *) "virtbus-status", NULL);
                 const struct {
                         const char *name;
@@ -193,8 +193,10 @@ void domain_save_status(Domain *domain) {
                 xmlAddChild(root, xmlDocCopyNode(xmlDocGetRootElement(live), status, 1));
                 text = xml_document_text(status);
         }
-        if (!store_save_status(domain->connection->store, domain->uuid, text, &error))
-                log_error("domain '%s': what is known of its run cannot be written: %s", domain_name(domain), error->message);
+        if (store_save_status(domain->connection->store, domain->uuid, text, &error))
+                return true;
+        log_error("domain '%s': what is known of its run cannot be written: %s", domain_name(domain), error->message);
+        return false;
 }
 
 bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
@@ -252,17 +254,18 @@ static void observe(Domain *domain, const GError *error) {
                 domain->connection->observer(domain, error, domain->connection->observer_data);
 }
 
-static void set_state(Domain *domain, DomainState state, DomainReason reason) {
+/* False where it could not be written down. */
+static bool set_state(Domain *domain, DomainState state, DomainReason reason) {
         DomainState old = domain->state;
         if (old == state && domain->reason == reason)
-                return;
+                return true;
         domain->state = state;
         domain->reason = reason;
         if (old == DOMAIN_SHUTOFF)
                 domain->connection->n_active++;
         domain_announce_state(domain, old);
         observe(domain, NULL);
-        domain_save_status(domain);
+        return domain_save_status(domain);
 }
 
 static void forget_disk_errors(Domain *domain) {
@@ -341,36 +344,73 @@ void domain_redefine(Domain *domain, Definition *definition) {
         definition_ref(definition);
         g_clear_pointer(&domain->persistent, definition_unref);
         domain->persistent = definition;
-        if (!domain->live) {
+        if (!domain_is_active(domain)) { /* one that had none, and has ended, would have gone */
+                g_clear_pointer(&domain->live, definition_unref);
                 domain_announce(domain, NULL);
                 domain_publish_devices(domain);
         } else if (!was_persistent)
                 domain_announce(domain, (const int[]){ DOMAIN_PERSISTENT, -1 });
 }
 
+static void fail_waiting(Domain *domain, const GError *error) {
+        for (Operation *waiting; (waiting = g_queue_pop_head(&domain->waiting));) {
+                if (waiting->call)
+                        call_fail(waiting->call, error);
+                operation_free(waiting);
+        }
+}
+
 /* The domain's end: its object goes, references to it may stay. */
 static void forget(Domain *domain) {
+        g_autoptr(GError) error = NULL;
+        domain_fail(domain, &error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "it was undefined, or has ended, meanwhile");
+        fail_waiting(domain, error);
         domain_withdraw(domain);
         connection_remove(domain->connection, domain);
 }
 
+/* A transient domain has ended. Somebody may have given it a definition, or started it again, before its turn came. */
+static void on_forget_turn(void *data, Turn *turn, const GError *cancelled) {
+        g_autoptr(Domain) domain = data; /* the reference that was held */
+        (void) cancelled;
+        if (domain->published && !domain->persistent && !domain_is_active(domain) && !domain->operation)
+                forget(domain);
+        if (turn)
+                turn_end(turn);
+        connection_idle(domain->connection);
+}
+
+static void forget_in_turn(Domain *domain) {
+        turns_take(domain->connection->turns, domain->uuid, domain_name(domain), on_forget_turn, domain_ref(domain));
+}
+
 void domain_undefine(Domain *domain) {
         domain->autostart = false;
-        if (domain_is_active(domain)) {
+        if (domain_is_active(domain) || domain->operation) {
+                /* One that is inactive and has an operation at work goes when that has ended. */
+                if (!domain->live)
+                        domain->live = definition_ref(domain->persistent);
                 g_clear_pointer(&domain->persistent, definition_unref);
                 domain_announce(domain, (const int[]){ DOMAIN_PERSISTENT, DOMAIN_AUTOSTART, -1 });
         } else
                 forget(domain);
 }
 
+void domain_cancel(Domain *domain, const GError *error) {
+        Operation *operation = domain->operation;
+        fail_waiting(domain, error);
+        for (Call *call; (call = g_queue_pop_head(&domain->destroyers));)
+                call_fail(call, error);
+        if (operation && operation->job)
+                job_end(g_steal_pointer(&operation->job), error);
+        if (operation && operation->call)
+                call_fail(g_steal_pointer(&operation->call), error);
+}
+
 static void end_waiting(Domain *domain) {
         g_autoptr(GError) error = NULL;
         domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was ended before the operation began");
-        for (Operation *waiting; (waiting = g_queue_pop_head(&domain->waiting));) {
-                if (waiting->call)
-                        call_fail(waiting->call, error);
-                operation_free(waiting);
-        }
+        fail_waiting(domain, error);
 }
 
 /* The domain is off, because of ERROR or NULL: what follows for all who wait, and for itself. */
@@ -395,12 +435,11 @@ static void off(Domain *domain, DomainReason reason, const GError *error) {
                 domain_publish_devices(domain);
         }
         observe(domain, error);
-        if (!domain->persistent)
-                forget(domain);
+        if (!domain->persistent && !domain->operation)
+                forget_in_turn(domain);
         for (Call *call; (call = g_queue_pop_head(&domain->destroyers));)
                 reply_domain_destroy(call);
-        if (domain->connection->idle)
-                domain->connection->idle(domain->connection->idle_data);
+        connection_idle(domain->connection);
 }
 
 void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
@@ -431,6 +470,8 @@ void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
 /* Operations */
 
 static bool check_begin(const Domain *domain, const Operation *operation, GError **error) {
+        if (domain->connection->closing)
+                return domain_fail(domain, error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
         if (kinds[operation->kind].states & IN(domain->state))
                 return true;
         return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for %s it must %s",
@@ -439,7 +480,7 @@ static bool check_begin(const Domain *domain, const Operation *operation, GError
 
 static void begin_start(Operation *operation) {
         Domain *domain = operation->domain;
-        if (!domain->live)
+        if (!domain->live) /* a transient one keeps its own while it is off */
                 domain->live = definition_ref(domain->persistent);
         domain->id = ++domain->connection->last_id;
         domain->start_time = (uint64_t) g_get_real_time();
@@ -524,6 +565,8 @@ static void run_next(Domain *domain) {
                         call_fail(operation->call, error);
                 operation_free(operation);
         }
+        if (!domain->operation && !domain->persistent && !domain_is_active(domain) && domain->published)
+                forget_in_turn(domain); /* it was undefined, or has ended, while operations were at work */
 }
 
 void domain_operate(Domain *domain, Operation template) {

@@ -110,12 +110,11 @@ struct Domain {
         uid_t owner;
         bool autostart;
         bool reboot;  /* the next shutdown of the guest is one half of a reboot */
-        bool writing; /* its definition is being written */
         bool has_managed_save;
         bool was_saving; /* when the last driver ended */
         bool resumes;    /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
-        Published *published;
+        Published *published;          /* NULL: it is gone */
         GPtrArray *devices;            /* Device */
         Operation *operation;          /* at work */
         GQueue waiting;                /* Operation */
@@ -134,6 +133,9 @@ Domain *domain_new(Connection *connection, const Definition *definition, bool pe
 
 /* Gives a domain another persistent definition. */
 void domain_redefine(Domain *domain, Definition *definition);
+
+/* The driver is ending: whoever waits for the domain, or for an operation on it, is told ERROR. It runs on. */
+void domain_cancel(Domain *domain, const GError *error);
 
 /* Takes the definition away; the domain goes away with it, or when it stops. */
 void domain_undefine(Domain *domain);
@@ -184,8 +186,9 @@ void domain_vcpus_changed(Domain *domain, uint32_t count);
 /* A disk of the running guest has an error: a literal that Device.Disk's property Error knows. They are forgotten when it runs on. */
 void domain_disk_failed(Domain *domain, const char *alias, const char *error);
 
-/* What has changed of all there is to save of a running domain. */
-void domain_save_status(Domain *domain);
+/* Writes down what is known of a running domain, where it is found after the driver's end; false where that cannot be written,
+ * which is logged. */
+bool domain_save_status(Domain *domain);
 
 /* Makes the active domain that a status document describes; domain_reattach has the hypervisor find it. */
 bool domain_restore(Connection *connection, xmlDoc *status, GError **error);

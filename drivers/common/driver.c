@@ -34,17 +34,6 @@ static bool is_busy(const Driver *driver) {
         return connection_is_busy(driver->connection) || calls_pending() > 0;
 }
 
-static int on_idle(sd_event_source *source, uint64_t usec, void *data) {
-        Driver *driver = data;
-        (void) source;
-        (void) usec;
-        if (is_busy(driver))
-                return 0;
-        if (!driver->peer) /* virtbusd is gone: nobody will miss this process */
-                return sd_event_exit(driver->event, EXIT_SUCCESS);
-        return sd_bus_emit_signal(driver->peer, DRIVER_PATH, DRIVER_INTERFACE, "Idle", NULL);
-}
-
 /* Begins to wait anew, as something has happened. */
 static void postpone_idle(void *data) {
         Driver *driver = data;
@@ -52,6 +41,19 @@ static void postpone_idle(void *data) {
         sd_event_now(driver->event, CLOCK_MONOTONIC, &now);
         sd_event_source_set_time(driver->idle, now + driver->idle_timeout);
         sd_event_source_set_enabled(driver->idle, SD_EVENT_ONESHOT);
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *data) {
+        Driver *driver = data;
+        (void) source;
+        (void) usec;
+        if (is_busy(driver)) { /* not all that ends tells so */
+                postpone_idle(driver);
+                return 0;
+        }
+        if (!driver->peer) /* virtbusd is gone: nobody will miss this process */
+                return sd_event_exit(driver->event, EXIT_SUCCESS);
+        return sd_bus_emit_signal(driver->peer, DRIVER_PATH, DRIVER_INTERFACE, "Idle", NULL);
 }
 
 /* The peer connection */
@@ -224,12 +226,14 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
 }
 
 static void driver_stop(Driver *driver) {
-        if (driver->objects)
-                close_peer(driver);
         if (driver->connection) {
                 driver->connection->idle = NULL;
-                connection_close(driver->connection);
+                connection_cancel(driver->connection);
         }
+        if (driver->objects)
+                close_peer(driver);
+        if (driver->connection)
+                connection_close(driver->connection);
         if (driver->objects)
                 objects_free(driver->objects);
         if (driver->bus)

@@ -25,17 +25,22 @@ struct Published {
         char path[];
 };
 
-static unsigned n_calls;
+static GQueue pending_calls = G_QUEUE_INIT; /* Call */
 
 /* Calls */
 
 static void call_end(Call *call, int r) {
-        if (r < 0)
+        /* The service is gone, and nobody waits; or it was told Cancelled already. */
+        if (r < 0 && r != -ENOTCONN && r != -ECONNRESET && !call->is_cancelled)
                 log_warning("%s of %s could not be answered: %s", sd_bus_message_get_member(call->message),
                             sd_bus_message_get_path(call->message), g_strerror(-r));
         sd_bus_message_unref(call->message);
+        g_queue_delete_link(&pending_calls, call->link);
         g_free(call);
-        n_calls--;
+}
+
+static int send_answer(const Call *call, sd_bus_message *answer) {
+        return call->is_cancelled ? 0 : sd_bus_send(NULL, answer, NULL);
 }
 
 void call_reply(Call *call, const char *signature, ...) {
@@ -49,8 +54,8 @@ void call_reply(Call *call, const char *signature, ...) {
                 va_end(arguments);
         }
         if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r); /* the service is gone: nobody waits */
+                r = send_answer(call, reply);
+        call_end(call, r);
 }
 
 void call_reply_strings(Call *call, char **strings) {
@@ -59,8 +64,8 @@ void call_reply_strings(Call *call, char **strings) {
         if (r >= 0)
                 r = sd_bus_message_append_strv(reply, strings);
         if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);
+                r = send_answer(call, reply);
+        call_end(call, r);
 }
 
 void call_reply_bytes(Call *call, const void *data, size_t size) {
@@ -69,8 +74,8 @@ void call_reply_bytes(Call *call, const void *data, size_t size) {
         if (r >= 0)
                 r = sd_bus_message_append_array(reply, 'y', data, size);
         if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);
+                r = send_answer(call, reply);
+        call_end(call, r);
 }
 
 int call_begin_answer(const Call *call, sd_bus_message **answer) {
@@ -78,13 +83,13 @@ int call_begin_answer(const Call *call, sd_bus_message **answer) {
 }
 
 void call_send_answer(Call *call, sd_bus_message *answer) {
-        int r = sd_bus_send(NULL, answer, NULL);
-        call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);
+        int r = send_answer(call, answer);
+        call_end(call, r);
 }
 
 void call_fail(Call *call, const GError *error) {
-        int r = virtbus_error_reply(call->message, error);
-        call_end(call, r == -ENOTCONN || r == -ECONNRESET ? 0 : r);
+        int r = call->is_cancelled ? 0 : virtbus_error_reply(call->message, error);
+        call_end(call, r);
 }
 
 void call_fail_errno(Call *call, int r) {
@@ -94,7 +99,16 @@ void call_fail_errno(Call *call, int r) {
 }
 
 unsigned calls_pending(void) {
-        return n_calls;
+        return g_queue_get_length(&pending_calls);
+}
+
+void calls_cancel(const GError *error) {
+        for (GList *link = pending_calls.head; link; link = link->next) {
+                Call *call = link->data;
+                if (!call->is_cancelled)
+                        virtbus_error_reply(call->message, error);
+                call->is_cancelled = true;
+        }
 }
 
 /* Objects */
@@ -256,7 +270,8 @@ static Call *call_new(sd_bus_message *message, const char *out) {
         call->out = out;
         if (!caller_decode(sd_bus_message_get_sender(message), &call->uid))
                 call->uid = (uid_t) -1;
-        n_calls++;
+        g_queue_push_tail(&pending_calls, call);
+        call->link = pending_calls.tail;
         return call;
 }
 

@@ -18,6 +18,8 @@ typedef struct Call {
         sd_bus_message *message;
         const char *out; /* the signature of the answer */
         uid_t uid;       /* the caller's */
+        bool is_cancelled; /* answered already, by calls_cancel */
+        GList *link;
 } Call;
 
 void call_reply(Call *call, const char *signature, ...);
@@ -81,3 +83,6 @@ int objects_dispatch(Objects *objects, sd_bus_message *message);
 
 /* How many calls wait for their answer. */
 unsigned calls_pending(void);
+
+/* Answers all of them with an error; what their handlers answer later is not sent. */
+void calls_cancel(const GError *error);

@@ -504,7 +504,7 @@ static Definition *read_definition(Restoring *restoring, GError **error) {
         return NULL;
 }
 
-/* The domain that is to run, which may have to be made. */
+/* The domain that is to run, which may have to be made; in a turn. */
 static Domain *find_domain(Connection *connection, const Definition *definition, uid_t owner, GError **error) {
         Domain *domain = connection_find(connection, definition->uuid),
                *namesake = connection_find_name(connection, definition->name);
@@ -525,22 +525,36 @@ static Domain *find_domain(Connection *connection, const Definition *definition,
         return fresh; /* which the connection's table holds */
 }
 
+static void on_turn(void *data, Turn *turn, const GError *error) {
+        Restoring *restoring = data;
+        Connection *connection = restoring->connection;
+        Call *call = g_steal_pointer(&restoring->call);
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        Domain *domain = turn ? find_domain(connection, restoring->definition, call->uid, &failure) : NULL;
+        if (domain)
+                domain_operate(domain, (Operation){ .kind = OPERATION_START, .call = call, .restoring = restoring });
+        else {
+                call_fail(call, failure);
+                free_restoring(restoring);
+        }
+        if (turn)
+                turn_end(turn);
+        connection_idle(connection);
+}
+
 static void on_header_read(void *data, const GError *error) {
         Restoring *restoring = data;
-        Call *call = g_steal_pointer(&restoring->call);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         restoring->in_worker = false;
         if (!failure)
                 restoring->definition = read_definition(restoring, &failure);
-        Domain *domain = !failure && decompress(restoring, &failure)
-                                         ? find_domain(restoring->connection, restoring->definition, call->uid, &failure)
-                                         : NULL;
-        if (!domain) {
-                call_fail(call, failure);
-                free_restoring(restoring);
+        if (!failure && decompress(restoring, &failure)) {
+                turns_take(restoring->connection->turns, restoring->definition->uuid, restoring->definition->name, on_turn,
+                           restoring);
                 return;
         }
-        domain_operate(domain, (Operation){ .kind = OPERATION_START, .call = call, .restoring = restoring });
+        call_fail(restoring->call, failure);
+        free_restoring(restoring);
 }
 
 void restoring_begin(Connection *connection, const char *path, int fd, const char *xml, bool paused, Call *call) {

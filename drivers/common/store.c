@@ -49,6 +49,10 @@ void store_free(Store *store) {
         g_free(store);
 }
 
+void store_finish(Store *store) {
+        worker_finish(store->worker);
+}
+
 bool store_is_busy(const Store *store) {
         return worker_pending(store->worker) > 0;
 }

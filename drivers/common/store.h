@@ -19,6 +19,9 @@ Store *store_new(sd_event *event, const char *state, const char *runtime, GError
 void store_free(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_free)
 
+/* Waits until what is queued is written and told. */
+void store_finish(Store *store);
+
 /* Whether something is being written. */
 bool store_is_busy(const Store *store);
 

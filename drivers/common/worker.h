@@ -4,6 +4,7 @@
 /* Work that may be slow (files above all) done by threads, its end told to the event loop. */
 
 #include <glib.h>
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 typedef struct Worker Worker;
@@ -11,8 +12,18 @@ typedef struct Worker Worker;
 /* N_THREADS: 1 keeps the order of what it is given; more let slow work be overtaken. */
 Worker *worker_new(sd_event *event, int n_threads, GError **error);
 
-/* Finishes what is queued and tells it. */
+/* How long one that ends waits for the next piece of work to be done, in microseconds: a disk may never answer. */
+#define WORKER_END_PATIENCE 5000000
+
+/* Finishes what is queued and tells it. What hangs is left behind, untold. */
 void worker_free(Worker *worker);
+
+/* Waits until all work is done, and tells it; false where something hangs, which keeps its data. */
+bool worker_finish(Worker *worker);
+
+/* Begins nothing any more: what is at work is finished and told, what waits, and what comes later, is told at once as
+ * Cancelled. */
+void worker_cancel(Worker *worker);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Worker, worker_free)
 
 /* Runs WORK(data, error) in a thread, then DONE(data, error or NULL) in the event loop; DONE owns DATA. */
