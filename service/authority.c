@@ -5,34 +5,35 @@
 #include <unistd.h>
 
 #include "bus.h"
-#include "interfaces.h"
 #include "bounds.h"
-
-#define POLKIT_NAME "org.freedesktop.PolicyKit1"
-#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
-#define POLKIT_INTERFACE POLKIT_NAME ".Authority"
-
-/* Flags of CheckAuthorization. */
-#define ALLOW_USER_INTERACTION 1u
+#include "errors.h"
+#include "interfaces.h"
+#include "polkit-names.h"
+#include "questions.h"
 
 struct Authority {
         sd_bus *bus;
         Callers *callers;
+        Questions *questions;
         bool own_user;
         sd_bus_slot *changed; /* the match for polkit's signal */
 };
 
+static void forget(Authority *authority) {
+        callers_forget_decisions(authority->callers);
+        questions_changed(authority->questions);
+}
+
 static int on_changed(sd_bus_message *signal, void *data, sd_bus_error *error) {
-        Authority *authority = data;
         (void) signal;
         (void) error;
-        callers_forget_decisions(authority->callers);
+        forget(data);
         return 0;
 }
 
 Authority *authority_new(sd_bus *bus, Callers *callers, bool own_user) {
         Authority *authority = g_new0(Authority, 1);
-        *authority = (Authority){ .bus = bus, .callers = callers, .own_user = own_user };
+        *authority = (Authority){ .bus = bus, .callers = callers, .questions = questions_new(bus), .own_user = own_user };
         if (!own_user)
                 sd_bus_match_signal_async(bus, &authority->changed, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "Changed",
                                           on_changed, NULL, authority);
@@ -41,11 +42,16 @@ Authority *authority_new(sd_bus *bus, Callers *callers, bool own_user) {
 
 void authority_free(Authority *authority) {
         sd_bus_slot_unref(authority->changed);
+        questions_free(authority->questions);
         g_free(authority);
 }
 
 void authority_service_changed(Authority *authority) {
-        callers_forget_decisions(authority->callers);
+        forget(authority);
+}
+
+void authority_cancel(Authority *authority, const Caller *caller) {
+        questions_cancel(authority->questions, caller);
 }
 
 static bool needs_no_leave(Authority *authority, const Caller *caller) {
@@ -96,11 +102,11 @@ typedef struct Check {
         sd_bus_message *call;
         const char *action;
         struct {
-                sd_bus_message *message;
+                GStrv details;
                 char *key; /* what a decision to read is kept as */
+                bool interactive;
         } questions[2];
         unsigned n_questions, at;
-        bool interactive;
         char *target; /* for messages */
         AuthorityDone done;
         void *data;
@@ -108,7 +114,7 @@ typedef struct Check {
 
 static void check_free(Check *check) {
         for (unsigned i = 0; i < check->n_questions; i++) {
-                sd_bus_message_unref(check->questions[i].message);
+                g_strfreev(check->questions[i].details);
                 g_free(check->questions[i].key);
         }
         caller_unref(check->caller);
@@ -129,58 +135,48 @@ static void deny(Check *check, const char *name, const char *format, const char 
         check_end(check, &SD_BUS_ERROR_MAKE_CONST(name, message));
 }
 
-static int ask(Check *check);
+static void ask(Check *check);
 
-static int on_answer(sd_bus_message *reply, void *data, sd_bus_error *unused) {
+static void on_answer(void *data, const Answer *answer) {
         Check *check = data;
-        const sd_bus_error *failure = sd_bus_message_get_error(reply);
-        int authorized, challenge;
-        bool temporary = false;
-        (void) unused;
-        if (failure) {
-                deny(check, SD_BUS_ERROR_ACCESS_DENIED, "polkit gave no answer (%s); see that its service runs",
-                     failure->message);
-                return 0;
-        }
-        int r = sd_bus_message_enter_container(reply, 'r', "bba{ss}");
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "bb", &authorized, &challenge);
-        if (r >= 0)
-                r = sd_bus_message_enter_container(reply, 'a', "{ss}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "ss")) > 0) {
-                const char *name, *value;
-                r = sd_bus_message_read(reply, "ss", &name, &value);
-                if (r < 0)
-                        break;
-                temporary |= strcmp(name, "polkit.temporary_authorization_id") == 0;
-                r = sd_bus_message_exit_container(reply);
-        }
-        if (r < 0) {
-                deny(check, SD_BUS_ERROR_ACCESS_DENIED, "polkit's answer cannot be read (%s)", g_strerror(-r));
-                return 0;
-        }
-        if (authorized) {
+        bool more = check->at + 1 < check->n_questions;
+        switch (answer->kind) {
+        case ANSWER_YES:
                 /* A password that was typed counts for a while only, and polkit does not say when that ends. */
-                if (is_read(check->action) && !temporary && !check->caller->gone) {
+                if (is_read(check->action) && !answer->temporary && !check->caller->gone) {
                         if (g_hash_table_size(check->caller->decisions) >= DECISIONS_PER_CALLER_MAX)
                                 g_hash_table_remove_all(check->caller->decisions);
                         g_hash_table_add(check->caller->decisions, g_steal_pointer(&check->questions[check->at].key));
                 }
                 check_end(check, NULL);
-        } else if (++check->at < check->n_questions) {
-                r = ask(check);
-                if (r < 0)
-                        deny(check, SD_BUS_ERROR_ACCESS_DENIED, "polkit cannot be asked (%s)", g_strerror(-r));
-        } else if (challenge)
-                deny(check, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
-                     "%s; call again with interactive authorization allowed, or ask an administrator for a rule",
-                     "a password is required");
-        else
-                deny(check, SD_BUS_ERROR_ACCESS_DENIED, "%s; ask an administrator for a rule", "polkit refuses it");
-        return 0;
+                return;
+        case ANSWER_NO:
+        case ANSWER_CHALLENGE:
+                if (more) {
+                        check->at++;
+                        ask(check);
+                } else if (answer->kind == ANSWER_CHALLENGE)
+                        deny(check, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                             "%s; call again with interactive authorization allowed, or ask an administrator for a rule",
+                             "a password is required");
+                else
+                        deny(check, SD_BUS_ERROR_ACCESS_DENIED, "%s; ask an administrator for a rule", "polkit refuses it");
+                return;
+        case ANSWER_BUSY:
+                deny(check, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED), "polkit has too many questions (%s); call again",
+                     answer->reason);
+                return;
+        case ANSWER_NONE:
+                deny(check, SD_BUS_ERROR_ACCESS_DENIED, "polkit gave no answer (%s); see that its service runs", answer->reason);
+                return;
+        case ANSWER_CANCELLED:
+                deny(check, virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "%s", "virtbusd is ending, or its caller has left");
+                return;
+        }
 }
 
-static int append_details(sd_bus_message *message, const Caller *caller, const Object *subject) {
+/* What polkit's rules are told: names and values. */
+static GStrv make_details(const Caller *caller, const Object *subject) {
         const char *connection = NULL, *name = NULL, *uuid = NULL, *operation = NULL;
         bool owned = false;
         uint32_t owner = 0;
@@ -205,45 +201,28 @@ static int append_details(sd_bus_message *message, const Caller *caller, const O
                 { "domain_uuid", uuid },        { "domain_owner", name ? owner_string : NULL },
                 { "job_operation", operation }, { "caller_is_owner", owned ? "true" : "false" },
         };
-        int r = sd_bus_message_open_container(message, 'a', "{ss}");
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(details); i++)
-                if (details[i].value)
-                        r = sd_bus_message_append(message, "{ss}", details[i].key, details[i].value);
-        return r < 0 ? r : sd_bus_message_close_container(message);
-}
-
-/* Who asks: a name on the bus, or the process at the other end of a connection. */
-static int append_subject(sd_bus_message *message, const Caller *caller) {
-        if (caller->direct)
-                return sd_bus_message_append(message, "(sa{sv})", "unix-process", 3, "pid", "u", (uint32_t) caller->pid,
-                                             "start-time", "t", caller->start_time, "uid", "i", (int32_t) caller->uid);
-        return sd_bus_message_append(message, "(sa{sv})", "system-bus-name", 1, "name", "s", caller->name);
+        g_autoptr(GPtrArray) words = g_ptr_array_new();
+        for (size_t i = 0; i < G_N_ELEMENTS(details); i++)
+                if (details[i].value) {
+                        g_ptr_array_add(words, g_strdup(details[i].key));
+                        g_ptr_array_add(words, g_strdup(details[i].value));
+                }
+        g_ptr_array_add(words, NULL);
+        return (GStrv) g_ptr_array_free(g_steal_pointer(&words), FALSE);
 }
 
 /* Adds the question of a decision about SUBJECT; a person may be asked where INTERACTIVE. */
-static int add_question(Check *check, const Object *subject, bool interactive) {
-        g_autoptr(sd_bus_message) message = NULL;
-        int r = sd_bus_message_new_method_call(check->authority->bus, &message, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
-                                               "CheckAuthorization");
-        if (r >= 0)
-                r = append_subject(message, check->caller);
-        if (r >= 0)
-                r = sd_bus_message_append(message, "s", check->action);
-        if (r >= 0)
-                r = append_details(message, check->caller, subject);
-        if (r >= 0)
-                r = sd_bus_message_append(message, "us", interactive ? ALLOW_USER_INTERACTION : 0u, "");
-        if (r < 0)
-                return r;
-        check->questions[check->n_questions].message = g_steal_pointer(&message);
-        check->questions[check->n_questions].key = g_strdup(decision_key(subject));
-        check->n_questions++;
-        return 0;
+static void add_question(Check *check, const Object *subject, bool interactive) {
+        unsigned n = check->n_questions++;
+        check->questions[n].details = make_details(check->caller, subject);
+        check->questions[n].key = g_strdup(decision_key(subject));
+        check->questions[n].interactive = interactive;
 }
 
-static int ask(Check *check) {
-        return sd_bus_call_async(check->authority->bus, NULL, check->questions[check->at].message, on_answer, check,
-                                 check->interactive ? AUTHORITY_INTERACTIVE_TIMEOUT : AUTHORITY_TIMEOUT);
+static void ask(Check *check) {
+        unsigned at = check->at;
+        questions_ask(check->authority->questions, check->caller, check->action,
+                      g_steal_pointer(&check->questions[at].details), check->questions[at].interactive, on_answer, check);
 }
 
 void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action, const Object *object,
@@ -260,7 +239,6 @@ void authority_check(Authority *authority, Caller *caller, sd_bus_message *call,
                 .caller = caller_ref(caller),
                 .call = sd_bus_message_ref(call),
                 .action = action,
-                .interactive = sd_bus_message_get_allow_interactive_authorization(call) > 0,
                 .target = name ? g_strdup_printf("domain '%s'", name) : g_strdup(sd_bus_message_get_path(call)),
                 .done = done,
                 .data = data,
@@ -269,13 +247,8 @@ void authority_check(Authority *authority, Caller *caller, sd_bus_message *call,
                 deny(check, SD_BUS_ERROR_ACCESS_DENIED, "%s", "this service belongs to another user");
                 return;
         }
-        int r = 0;
         if (is_read(action) && connection && connection != subject)
-                r = add_question(check, connection, false);
-        if (r >= 0)
-                r = add_question(check, subject, check->interactive);
-        if (r >= 0)
-                r = ask(check);
-        if (r < 0)
-                deny(check, SD_BUS_ERROR_ACCESS_DENIED, "polkit cannot be asked (%s)", g_strerror(-r));
+                add_question(check, connection, false);
+        add_question(check, subject, sd_bus_message_get_allow_interactive_authorization(call) > 0);
+        ask(check);
 }

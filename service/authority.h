@@ -4,7 +4,7 @@
 /* Who may do what: asks polkit over its D-Bus API, never waiting.
  *
  * User 0, and on a session bus the service's own user, are allowed without asking. polkit unreachable or slow means
- * denied, with an error that says so. Decisions to read are kept for each caller and object until polkit says that
+ * denied, with an error that says so; polkit asked too much means LimitExceeded. Decisions to read are kept for each caller and object until polkit says that
  * something has changed, its service goes away, or the caller leaves. */
 
 #include "callers.h"
@@ -24,6 +24,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Authority, authority_free)
 
 /* Tells that polkit's service has left the bus, or come. */
 void authority_service_changed(Authority *authority);
+
+/* Denies what waits for polkit: of a caller who has left, or all, where that is NULL, since the service ends. */
+void authority_cancel(Authority *authority, const Caller *caller);
 
 /* True where an identified caller may do ACTION to OBJECT for all that is known without asking. */
 bool authority_knows(Authority *authority, const Caller *caller, const char *action, const Object *object);

@@ -16,28 +16,80 @@
 #define AUTHORITY_TIMEOUT (10 * SECOND)
 #define AUTHORITY_INTERACTIVE_TIMEOUT (300 * SECOND)
 
-/* Calls of one caller that are not answered yet. */
+/* Questions to polkit that are out at the same time, and those of one user; the same for those that a person may have to answer.
+ * With those to the bus they are below the 128 answers that dbus-daemon lets a connection wait for. */
+#define QUESTIONS_MAX 64
+#define QUESTIONS_PER_USER_MAX 4
+#define DIALOGS_MAX 32
+#define DIALOGS_PER_USER_MAX 4
+
+/* How often a question is asked that the bus refuses. */
+#define QUESTION_TRIES_MAX 8
+
+/* Callers whose user the bus is asked for at the same time. */
+#define IDENTIFICATIONS_MAX 16
+
+/* Calls of one caller that are not answered yet; of one user, and of all. */
 #define CALLS_PER_CALLER_MAX 256
+#define CALLS_PER_USER_MAX 512
+#define CALLS_MAX 8192
+
+/* What is kept of them: their messages, and what goes with each. */
+#define KEPT_BYTES_PER_USER_MAX (16 * 1024 * 1024)
+#define KEPT_BYTES_MAX (48 * 1024 * 1024)
+#define KEPT_BYTES_PER_CALL 2048
+/* A call of no more bytes, of a caller with no other, is modest: see quota.h. */
+#define MODEST_CALL_BYTES (16 * 1024)
+
+/* The descriptors that came with them; of all at most a quarter of what the process may have. */
+#define DESCRIPTORS_PER_USER_MAX 256
+#define DESCRIPTORS_MAX 2048
+
+/* What the process raises its own limit to, where it may; and what it takes for it where it cannot be told. */
+#define PROCESS_DESCRIPTORS_MAX 65536
+#define FALLBACK_DESCRIPTORS 1024
+
+/* Descriptors of one message. */
+#define DESCRIPTORS_PER_MESSAGE_MAX 16
 
 /* Connections without a bus, and those of one user; answers that one may leave unread before it may call again, and messages
- * before it is cut off. */
+ * before it is cut off. A connection has five descriptors. */
 #define PEERS_MAX 128
 #define PEERS_PER_USER_MAX 16
+#define PEER_DESCRIPTORS 5
 #define PEER_UNREAD_ANSWERS_MAX 16
 #define PEER_UNREAD_MAX 4096
 
-/* Messages of one such connection that are handled before others get their turn. */
-#define PEER_MESSAGES_AT_ONCE 64
+/* How long such a connection may take to authenticate itself, and for a message to come whole. */
+#define PEER_TIMEOUT (30 * SECOND)
+
+/* A line of its authentication, and all of it. */
+#define AUTHENTICATION_LINE_MAX 512
+#define AUTHENTICATION_BYTES_MAX 4096
+
+/* A message's header. */
+#define HEADER_BYTES_MAX (8 * 1024)
+
+/* Pieces of messages of one connection that are read before others get their turn: a message is two or three. */
+#define INLET_STEPS_AT_ONCE 128
 
 /* Calls that wait for one driver, and what their arguments may add up to. */
-#define CALLS_PER_DRIVER_MAX 1024
+#define CALLS_PER_DRIVER_MAX 4096
 #define CALL_BYTES_PER_DRIVER_MAX (64 * 1024 * 1024)
 
 /* The arguments of one call: a domain document of 1 MiB and its options. */
 #define CALL_BYTES_MAX (2 * 1024 * 1024)
 
+/* The body of a message. What is between the two is padding, and refused with its arguments. */
+#define BODY_BYTES_MAX (CALL_BYTES_MAX + 64 * 1024)
+
 /* A driver's answer. */
 #define REPLY_BYTES_MAX (16 * 1024 * 1024)
+
+/* Answers that a user has not read yet, and those of all. Smaller ones are not looked at. */
+#define UNREAD_BYTES_PER_USER_MAX (16 * 1024 * 1024)
+#define UNREAD_BYTES_MAX (48 * 1024 * 1024)
+#define SMALL_ANSWER_BYTES (16 * 1024)
 
 /* Decisions of polkit that are kept for one caller. */
 #define DECISIONS_PER_CALLER_MAX 1024
@@ -45,6 +97,9 @@
 /* Objects that one driver may publish, and the properties of one object. */
 #define OBJECTS_PER_DRIVER_MAX 1000000
 #define OBJECT_BYTES_MAX (256 * 1024)
+
+/* How long the service goes on, once told to end, for others to read what they are answered. */
+#define ENDING_TIMEOUT (2 * SECOND)
 
 /* Drivers that are known. */
 #define DRIVERS_MAX 64

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "callers.h"
 
+#include <errno.h>
+#include <unistd.h>
+
+#include "bounds.h"
+
 struct Callers {
         sd_bus *bus;
         GHashTable *by_name;
         uint64_t n_direct; /* so far */
+        Quota *quota;
+        Outbox *outbox; /* of the bus */
+        GQueue to_identify; /* Caller: the bus is still to be asked about them */
+        unsigned n_identifying;
 };
 
+/* The account of callers that are not known yet. */
+#define NOBODY_YET ((uid_t) -1)
+
 typedef struct Identification {
-        Caller *caller;
         CallerIdentified done;
         void *data;
 } Identification;
@@ -21,30 +32,65 @@ Caller *caller_ref(Caller *caller) {
 void caller_unref(Caller *caller) {
         if (--caller->n_references > 0)
                 return;
+        g_assert(g_queue_is_empty(&caller->identifying));
+        if (caller->direct)
+                close(caller->process.pidfd);
         g_hash_table_unref(caller->decisions);
         g_free(caller->name);
         g_free(caller);
 }
 
-Caller *caller_begin_call(Caller *caller) {
-        caller->n_calls++;
+bool callers_have_room(const Callers *callers, const Caller *caller, const Charge *charge) {
+        bool modest = caller->held.calls == 0 && charge->bytes <= MODEST_CALL_BYTES;
+        return caller->held.calls < CALLS_PER_CALLER_MAX && quota_has_room(callers->quota, caller->account, charge, modest);
+}
+
+Caller *caller_begin_call(Caller *caller, const Charge *charge) {
+        charge_add(&caller->held, charge);
+        quota_take(caller->callers->quota, caller->account, charge);
         return caller_ref(caller);
 }
 
-void caller_end_call(Caller *caller) {
-        caller->n_calls--;
+void caller_end_call(Caller *caller, const Charge *charge) {
+        charge_subtract(&caller->held, charge);
+        quota_give_back(caller->callers->quota, caller->account, charge);
         caller_unref(caller);
 }
 
-Callers *callers_new(sd_bus *bus) {
+static void set_user(Caller *caller, uid_t uid) {
+        Charge held = caller->held;
+        quota_take(caller->callers->quota, uid, &held);
+        quota_give_back(caller->callers->quota, caller->account, &held);
+        caller->account = caller->uid = uid;
+        caller->identified = true;
+}
+
+Callers *callers_new(sd_bus *bus, Quota *calls, Quota *unread) {
         Callers *callers = g_new0(Callers, 1);
         callers->bus = bus;
         callers->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) caller_unref);
+        callers->quota = calls;
+        callers->outbox = outbox_new(bus, unread);
+        g_queue_init(&callers->to_identify);
         return callers;
+}
+
+bool caller_may_be_answered(const Caller *caller, size_t bytes) {
+        return caller->outbox && outbox_has_room(caller->outbox, caller->account, bytes);
+}
+
+int caller_answer(Caller *caller, sd_bus_message *answer, size_t bytes) {
+        uint64_t cookie;
+        int r = caller->outbox ? sd_bus_send(NULL, answer, &cookie) : -ENOTCONN;
+        if (r < 0)
+                return r;
+        outbox_sent(caller->outbox, caller->account, bytes, cookie);
+        return 0;
 }
 
 void callers_free(Callers *callers) {
         g_hash_table_unref(callers->by_name);
+        outbox_free(callers->outbox);
         g_free(callers);
 }
 
@@ -52,7 +98,11 @@ Caller *callers_get(Callers *callers, const char *name) {
         Caller *caller = g_hash_table_lookup(callers->by_name, name);
         if (!caller) {
                 caller = g_new0(Caller, 1);
+                caller->callers = callers;
                 caller->n_references = 1;
+                caller->account = NOBODY_YET;
+                caller->outbox = callers->outbox;
+                g_queue_init(&caller->identifying);
                 caller->name = g_strdup(name);
                 caller->decisions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
                 g_hash_table_insert(callers->by_name, caller->name, caller);
@@ -60,15 +110,22 @@ Caller *callers_get(Callers *callers, const char *name) {
         return caller;
 }
 
-Caller *callers_add_direct(Callers *callers, uid_t uid, pid_t pid, uint64_t start_time, bool read_only) {
+Caller *callers_find(Callers *callers, const char *name) {
+        return g_hash_table_lookup(callers->by_name, name);
+}
+
+Caller *callers_add_direct(Callers *callers, const Identity *process, bool read_only) {
         g_autofree char *name = g_strdup_printf(":peer.%" G_GUINT64_FORMAT, ++callers->n_direct);
         Caller *caller = callers_get(callers, name);
-        caller->identified = caller->direct = true;
+        caller->direct = true;
         caller->read_only = read_only;
-        caller->uid = uid;
-        caller->pid = pid;
-        caller->start_time = start_time;
+        caller->process = *process;
+        set_user(caller, process->uid);
         return caller;
+}
+
+bool caller_is_there(const Caller *caller) {
+        return !caller->gone && (!caller->direct || process_is_alive(caller->process.pidfd));
 }
 
 void callers_left(Callers *callers, const char *name) {
@@ -87,33 +144,62 @@ void callers_forget_decisions(Callers *callers) {
                 g_hash_table_remove_all(((Caller *) caller)->decisions);
 }
 
-static int on_uid(sd_bus_message *reply, void *data, sd_bus_error *error) {
-        Identification *identification = data;
-        g_autoptr(Caller) caller = identification->caller;
-        uint32_t uid;
-        (void) error;
-        if (sd_bus_message_read(reply, "u", &uid) > 0) {
-                caller->uid = uid;
-                caller->identified = true;
-        }
-        identification->done(caller, identification->data);
-        g_free(identification);
-        return 0;
-}
+static int ask(Callers *callers);
 
-int callers_identify(Callers *callers, Caller *caller, CallerIdentified done, void *data) {
-        if (caller->identified) {
-                done(caller, data);
-                return 0;
-        }
-        Identification *identification = g_new0(Identification, 1);
-        *identification = (Identification){ .caller = caller_ref(caller), .done = done, .data = data };
-        int r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                         "org.freedesktop.DBus", "GetConnectionUnixUser", on_uid, identification, "s",
-                                         caller->name);
-        if (r < 0) {
-                caller_unref(caller);
+static void identified(Caller *caller) {
+        Identification *identification;
+        while ((identification = g_queue_pop_head(&caller->identifying))) {
+                identification->done(caller, identification->data);
                 g_free(identification);
         }
-        return r;
+}
+
+static int on_uid(sd_bus_message *reply, void *data, sd_bus_error *error) {
+        g_autoptr(Caller) caller = data;
+        Callers *callers = caller->callers;
+        uint32_t uid;
+        (void) error;
+        callers->n_identifying--;
+        if (sd_bus_message_read(reply, "u", &uid) > 0 && uid != NOBODY_YET)
+                set_user(caller, uid);
+        identified(caller);
+        return ask(callers);
+}
+
+/* Asks the bus about those who wait, a few at a time: the bus bounds what it has to answer. */
+static int ask(Callers *callers) {
+        int r = 0;
+        while (callers->n_identifying < IDENTIFICATIONS_MAX && !g_queue_is_empty(&callers->to_identify)) {
+                g_autoptr(Caller) caller = g_queue_pop_head(&callers->to_identify);
+                r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                             "org.freedesktop.DBus", "GetConnectionUnixUser", on_uid, caller, "s", caller->name);
+                if (r < 0) {
+                        identified(caller);
+                        continue;
+                }
+                caller_ref(caller); /* for the answer */
+                callers->n_identifying++;
+        }
+        return r < 0 ? r : 0;
+}
+
+void callers_identify(Callers *callers, Caller *caller, CallerIdentified done, void *data) {
+        if (caller->identified) {
+                done(caller, data);
+                return;
+        }
+        Identification *identification = g_new0(Identification, 1);
+        *identification = (Identification){ .done = done, .data = data };
+        g_queue_push_tail(&caller->identifying, identification);
+        if (g_queue_get_length(&caller->identifying) > 1)
+                return; /* it is asked already */
+        g_queue_push_tail(&callers->to_identify, caller_ref(caller));
+        ask(callers);
+}
+
+void callers_end(Callers *callers) {
+        g_autoptr(GList) all = g_hash_table_get_values(callers->by_name);
+        g_queue_clear_full(&callers->to_identify, (GDestroyNotify) caller_unref);
+        for (GList *link = all; link; link = link->next)
+                identified(link->data);
 }

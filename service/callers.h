@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who calls: one record for each peer on the bus that has called, until it leaves the bus. All that a peer makes the
- * service keep is counted here. */
+/* Who calls: one record for each peer on the bus that has called, until it leaves the bus. All that it makes the service keep
+ * is charged to it and to its user; until the bus has said whose it is, to a user that stands for all those. */
 
 #include <glib.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
+#include "identity.h"
+#include "outbox.h"
+#include "quota.h"
+
 typedef struct Callers Callers;
 
 typedef struct Caller {
+        Callers *callers;
         unsigned n_references;
         char *name;      /* unique name */
         bool identified; /* uid is known */
         bool gone;
         bool direct;         /* on a connection of its own, without a bus; then: */
         bool read_only;      /* the connection is one for reading */
-        pid_t pid;           /* its process */
-        uint64_t start_time; /* of that: clock ticks since the machine started; 0 where it is hidden */
+        Identity process;    /* that made the connection */
         uid_t uid;
-        unsigned n_calls;      /* not answered yet */
+        Outbox *outbox;        /* of its connection; NULL once that has ended */
+        uid_t account;         /* who is charged */
+        Charge held;           /* its calls that are not answered yet */
+        unsigned n_dialogs;    /* questions that a person may have to answer */
+        GQueue identifying;    /* struct Identification: who waits for its user to be known */
         GHashTable *decisions; /* polkit's answers that are kept: see authority.c */
 } Caller;
 
@@ -29,19 +37,30 @@ Caller *caller_ref(Caller *caller);
 void caller_unref(Caller *caller);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Caller, caller_unref)
 
-/* A reference that counts as one unanswered call. */
-Caller *caller_begin_call(Caller *caller);
-void caller_end_call(Caller *caller);
-
-Callers *callers_new(sd_bus *bus);
+/* CALLS is charged with calls that wait, UNREAD with answers that were not read. */
+Callers *callers_new(sd_bus *bus, Quota *calls, Quota *unread);
 void callers_free(Callers *callers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Callers, callers_free)
+
+/* Whether a caller may have this kept for it too. */
+bool callers_have_room(const Callers *callers, const Caller *caller, const Charge *charge);
+
+/* A reference that is charged for an unanswered call, and its end. The limits are not looked at. */
+Caller *caller_begin_call(Caller *caller, const Charge *charge);
+void caller_end_call(Caller *caller, const Charge *charge);
 
 /* Finds the record of a call's sender, or begins one. Borrowed. */
 Caller *callers_get(Callers *callers, const char *name);
 
-/* Begins the record of a peer on a connection of its own, which the kernel has told who it is. Borrowed. */
-Caller *callers_add_direct(Callers *callers, uid_t uid, pid_t pid, uint64_t start_time, bool read_only);
+/* Begins the record of a peer on a connection of its own, which the kernel has told who it is; its pidfd is taken over.
+ * Borrowed. */
+Caller *callers_add_direct(Callers *callers, const Identity *process, bool read_only);
+
+/* Whether the caller is still there: it may have ended without that having been heard yet. */
+bool caller_is_there(const Caller *caller);
+
+/* Finds the record of a name, or NULL. Borrowed. */
+Caller *callers_find(Callers *callers, const char *name);
 
 /* Tells that a name has left the bus. */
 void callers_left(Callers *callers, const char *name);
@@ -49,7 +68,16 @@ void callers_left(Callers *callers, const char *name);
 /* Forgets all decisions. */
 void callers_forget_decisions(Callers *callers);
 
+/* Tells those who wait for users to be known that they are not. */
+void callers_end(Callers *callers);
+
 /* Learns a caller's user ID from the bus, then calls DONE, at once where it is known. The caller has left where
- * identified is still false then. */
+ * identified is still false then. The bus is asked once for all that wait. */
 typedef void (*CallerIdentified)(Caller *caller, void *data);
-int callers_identify(Callers *callers, Caller *caller, CallerIdentified done, void *data);
+void callers_identify(Callers *callers, Caller *caller, CallerIdentified done, void *data);
+
+/* Whether an answer of about so many bytes may be made for an identified caller now. */
+bool caller_may_be_answered(const Caller *caller, size_t bytes);
+
+/* Sends such an answer. Returns 0 or a negative errno. */
+int caller_answer(Caller *caller, sd_bus_message *answer, size_t bytes);

@@ -62,6 +62,7 @@ struct Drivers {
         GHashTable *by_connection;
         GQueue waiters;   /* struct Waiter */
         unsigned n_lists; /* of the bus's names, that are asked for */
+        bool ending;      /* nothing is attached any more */
 };
 
 /* A forwarded call. */
@@ -69,13 +70,16 @@ typedef struct Call {
         Driver *driver;
         Caller *caller;
         sd_bus_message *message;
+        Charge charge;
         const char *in, *out;
+        const char *set_on;      /* the interface of Set, which its caller may have left out */
         bool patient;            /* the driver may take its time */
         sd_bus_slot *slot;       /* the call on the peer connection; NULL while it waits for the driver */
         sd_event_source *expiry; /* while it waits for the driver */
         size_t bytes;
 } Call;
 
+#define ENDING "virtbusd is ending; whether it was done, the object's state will show"
 #define DRIVER_ENDED "the driver ended before it answered; whether it was done, the object's state will show"
 
 typedef struct Waiter {
@@ -100,7 +104,7 @@ static void call_free(Call *call) {
         call->driver->call_bytes -= call->bytes;
         sd_bus_slot_unref(call->slot);
         sd_event_source_disable_unref(call->expiry);
-        caller_end_call(call->caller);
+        caller_end_call(call->caller, &call->charge);
         sd_bus_message_unref(call->message);
         g_free(call);
 }
@@ -150,14 +154,36 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 r = sd_bus_message_new_method_return(call->message, &answer);
         if (r >= 0)
                 r = pack_relay(reply, answer, call->out, REPLY_BYTES_MAX, &size);
+        if (r >= 0 && !caller_may_be_answered(call->caller, size))
+                r = -ENOBUFS;
         if (r >= 0)
-                r = sd_bus_send(NULL, answer, NULL); /* where the call came from */
-        if (r < 0)
+                r = caller_answer(call->caller, answer, size);
+        if (r == -ENOBUFS)
+                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "it was done, but your user has not read earlier answers yet");
+        else if (r < 0)
                 call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the %s driver's answer cannot be relayed: %s",
                           call->driver->connection, g_strerror(-r));
         else
                 call_free(call);
         return 0;
+}
+
+/* Copies a call's arguments, with the interface where that is not the caller's to say. */
+static int relay_arguments(const Call *call, sd_bus_message *message, size_t *size) {
+        if (!call->set_on)
+                return pack_relay(call->message, message, call->in, CALL_BYTES_MAX, size);
+        g_autoptr(GByteArray) pack = g_byte_array_new();
+        int r = sd_bus_message_rewind(call->message, true);
+        if (r >= 0)
+                r = sd_bus_message_skip(call->message, "s");
+        if (r >= 0)
+                r = pack_read(pack, CALL_BYTES_MAX, call->message, call->in + strlen("s"));
+        if (r >= 0)
+                r = sd_bus_message_append_basic(message, 's', call->set_on);
+        if (r < 0)
+                return r;
+        *size += pack->len;
+        return pack_append(pack->data, message, call->in + strlen("s")) ? 0 : -EINVAL;
 }
 
 /* Sends a call to the attached driver. */
@@ -172,7 +198,7 @@ static void call_send(Call *call) {
         if (r >= 0)
                 r = sd_bus_message_set_sender(message, sender);
         if (r >= 0)
-                r = pack_relay(call->message, message, call->in, CALL_BYTES_MAX, &size);
+                r = relay_arguments(call, message, &size);
         if (r >= 0 && driver->call_bytes + size > CALL_BYTES_PER_DRIVER_MAX)
                 r = -E2BIG;
         if (r == -E2BIG) {
@@ -206,13 +232,17 @@ typedef enum FailedCalls {
         FAIL_ALL, /* those that wait for the driver too */
 } FailedCalls;
 
-static void fail_calls(Driver *driver, FailedCalls which, const char *reason) {
+static void fail_calls_with(Driver *driver, FailedCalls which, VirtbusError code, const char *reason) {
         g_autoptr(GList) calls = g_list_copy(driver->calls.head);
         for (GList *link = calls; link; link = link->next) {
                 Call *call = link->data;
                 if (which == FAIL_ALL || call->slot)
-                        call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s", reason);
+                        call_fail(call, code, "%s", reason);
         }
+}
+
+static void fail_calls(Driver *driver, FailedCalls which, const char *reason) {
+        fail_calls_with(driver, which, VIRTBUS_ERROR_HYPERVISOR_FAILED, reason);
 }
 
 static char *failure_text(const Driver *driver) {
@@ -220,16 +250,19 @@ static char *failure_text(const Driver *driver) {
                                driver->connection);
 }
 
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const char *in, const char *out, bool patient) {
+static Call *call_new(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge) {
         Call *call = g_new0(Call, 1);
         *call = (Call){
                 .driver = driver,
-                .caller = caller_begin_call(caller),
+                .caller = caller_begin_call(caller, charge),
                 .message = sd_bus_message_ref(message),
-                .in = in,
-                .out = out,
-                .patient = patient,
+                .charge = *charge,
         };
+        return call;
+}
+
+static void forward(Call *call) {
+        Driver *driver = call->driver;
         if (g_queue_get_length(&driver->calls) >= CALLS_PER_DRIVER_MAX) {
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%d calls wait for the %s driver already", CALLS_PER_DRIVER_MAX,
                           driver->connection);
@@ -253,6 +286,22 @@ void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, con
                 g_autofree char *reason = failure_text(driver);
                 fail_calls(driver, FAIL_ALL, reason);
         }
+}
+
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, const MethodInfo *method) {
+        Call *call = call_new(driver, caller, message, charge);
+        call->in = method->in_signature;
+        call->out = method->out_signature;
+        call->patient = method->patient;
+        forward(call);
+}
+
+void driver_set(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, const InterfaceInfo *interface) {
+        Call *call = call_new(driver, caller, message, charge);
+        call->in = "ssv";
+        call->out = "";
+        call->set_on = interface->name;
+        forward(call);
 }
 
 static void send_waiting_calls(Driver *driver) {
@@ -630,6 +679,8 @@ static int on_attached(sd_bus_message *reply, void *data, sd_bus_error *unused) 
 
 static void driver_attach(Driver *driver) {
         g_autoptr(sd_bus_message) message = NULL;
+        if (driver->drivers->ending)
+                return;
         int r = sd_bus_message_new_method_call(driver->drivers->bus, &message, driver->bus_name, DRIVER_PATH, DRIVER_INTERFACE,
                                                "Attach");
         if (r >= 0)
@@ -643,7 +694,7 @@ static void driver_attach(Driver *driver) {
 /* Finding */
 
 static void driver_free(Driver *driver) {
-        fail_calls(driver, FAIL_ALL, "virtbusd is ending");
+        fail_calls_with(driver, FAIL_ALL, VIRTBUS_ERROR_CANCELLED, ENDING);
         close_peer(driver);
         sd_event_source_disable_unref(driver->leaving);
         g_free(driver->bus_name);
@@ -665,6 +716,20 @@ Drivers *drivers_new(sd_bus *bus, Peers *peers, Mirror *mirror, uint64_t call_ti
         drivers->by_connection = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) driver_free);
         g_queue_init(&drivers->waiters);
         return drivers;
+}
+
+void drivers_end(Drivers *drivers) {
+        GHashTableIter iterator;
+        void *driver;
+        drivers->ending = true;
+        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        while (g_hash_table_iter_next(&iterator, NULL, &driver))
+                fail_calls_with(driver, FAIL_ALL, VIRTBUS_ERROR_CANCELLED, ENDING);
+        Waiter *waiter;
+        while ((waiter = g_queue_pop_head(&drivers->waiters))) {
+                waiter->resume(waiter->data);
+                g_free(waiter);
+        }
 }
 
 void drivers_free(Drivers *drivers) {

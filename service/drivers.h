@@ -51,6 +51,12 @@ bool drivers_are_settled(const Drivers *drivers);
 typedef void (*DriversSettled)(void *data);
 int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, void *data);
 
-/* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant.
- * IN and OUT are the signatures; a PATIENT call may take as long as the driver lets it. The call is always answered, if an answer is expected. */
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const char *in, const char *out, bool patient);
+/* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant. It is
+ * charged to the caller until it is answered, which it always is, if an answer is expected. */
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const MethodInfo *method);
+
+/* The same for org.freedesktop.DBus.Properties.Set of a property of this interface. */
+void driver_set(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const InterfaceInfo *interface);
+
+/* Fails all calls that wait with Cancelled, and resumes what waits for drivers. */
+void drivers_end(Drivers *drivers);

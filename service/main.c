@@ -6,10 +6,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "announce.h"
 #include "bus.h"
 #include "bounds.h"
+#include "connect.h"
 #include "log.h"
 #include "manager.h"
 #include "paths.h"
@@ -21,14 +23,59 @@
 
 typedef struct Service {
         sd_event *event;
+        Quota *calls, *unread; /* what users make it keep */
         Router router;
 } Service;
+
+/* Takes as many descriptors as it may have, and returns how many that are. */
+static unsigned raise_descriptors(void) {
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return FALLBACK_DESCRIPTORS;
+        rlim_t soft = limit.rlim_cur;
+        limit.rlim_cur = MIN(limit.rlim_max, PROCESS_DESCRIPTORS_MAX);
+        if (limit.rlim_cur > soft && setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                limit.rlim_cur = soft;
+        return (unsigned) MIN(limit.rlim_cur, PROCESS_DESCRIPTORS_MAX);
+}
+
+/* Calls and connections have a quarter each: there are always some left for what the service needs itself, and for what is on
+ * its way. */
+static void make_quotas(Service *service, unsigned descriptors) {
+        const Charge calls = {
+                .calls = CALLS_MAX,
+                .bytes = KEPT_BYTES_MAX,
+                .descriptors = MIN(DESCRIPTORS_MAX, descriptors / 4),
+        };
+        const Charge calls_of_one = {
+                .calls = CALLS_PER_USER_MAX,
+                .bytes = KEPT_BYTES_PER_USER_MAX,
+                .descriptors = DESCRIPTORS_PER_USER_MAX,
+        };
+        const Charge unread = { .bytes = UNREAD_BYTES_MAX }, unread_of_one = { .bytes = UNREAD_BYTES_PER_USER_MAX };
+        service->calls = quota_new(&calls, &calls_of_one);
+        service->unread = quota_new(&unread, &unread_of_one);
+}
+
+/* A caller has left: nothing of it waits any more. */
+static void forget_caller(void *data, Caller *leaving) {
+        Router *router = data;
+        g_autoptr(Caller) caller = caller_ref(leaving);
+        callers_left(router->callers, caller->name);
+        authority_cancel(router->authority, caller);
+}
 
 static void on_drivers_changed(void *data) {
         Service *service = data;
         int r = manager_update(service->router.bus, service->router.mirror, service->router.drivers);
         if (r < 0)
                 log_error("the manager's properties cannot be updated: %s", g_strerror(-r));
+}
+
+static void name_left(Service *service, const char *name) {
+        Caller *caller = callers_find(service->router.callers, name);
+        if (caller)
+                forget_caller(&service->router, caller);
 }
 
 static int on_owner_changed(sd_bus_message *signal, void *data, sd_bus_error *error) {
@@ -38,7 +85,7 @@ static int on_owner_changed(sd_bus_message *signal, void *data, sd_bus_error *er
         if (sd_bus_message_read(signal, "sss", &name, &old_owner, &new_owner) < 0)
                 return 0;
         if (name[0] == ':')
-                callers_left(service->router.callers, name);
+                name_left(service, name);
         else if (strcmp(name, "org.freedesktop.PolicyKit1") == 0)
                 authority_service_changed(service->router.authority);
         else
@@ -85,22 +132,60 @@ static int add_matches(Service *service) {
         return r;
 }
 
+/* Ending */
+
+/* All that was answered has been written. */
+static int on_idle(sd_event_source *source, void *data) {
+        Service *service = data;
+        uint64_t n = 0;
+        (void) source;
+        bool written = sd_bus_get_n_queued_write(service->router.bus, &n) < 0 || n == 0;
+        return written && peers_are_written(service->router.peers) ? sd_event_exit(service->event, 0) : 0;
+}
+
+static int on_ending_too_long(sd_event_source *source, uint64_t usec, void *data) {
+        Service *service = data;
+        (void) source;
+        (void) usec;
+        return sd_event_exit(service->event, 0);
+}
+
+/* Told to end: what waits is failed, and the service has ended when that is written, or nobody reads it. */
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+        Service *service = data;
+        (void) source;
+        (void) info;
+        if (!service->router.drivers)
+                return sd_event_exit(service->event, 0);
+        if (service->router.ending)
+                return 0;
+        router_end(&service->router);
+        int r = sd_event_add_post(service->event, NULL, on_idle, service);
+        if (r >= 0)
+                r = sd_event_add_time_relative(service->event, NULL, CLOCK_MONOTONIC, ENDING_TIMEOUT, 0, on_ending_too_long,
+                                               service);
+        return r < 0 ? sd_event_exit(service->event, 0) : 0;
+}
+
 static int service_start(Service *service, bool user, uint64_t call_timeout) {
         Router *router = &service->router;
+        unsigned descriptors = raise_descriptors();
         int r = sd_event_default(&service->event);
         if (r >= 0)
-                r = user ? sd_bus_open_user(&router->bus) : sd_bus_open_system(&router->bus);
+                r = program_on_signals(service->event, (const int[]){ SIGTERM, SIGINT, 0 }, on_terminate, service);
+        if (r >= 0)
+                r = connect_bus(user, service->event, &router->bus, &router->inlet);
         if (r < 0) {
                 log_error("the %s bus cannot be connected to: %s", user ? "session" : "system", g_strerror(-r));
                 return r;
         }
-        r = sd_bus_attach_event(router->bus, service->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r >= 0)
-                r = sd_bus_set_exit_on_disconnect(router->bus, true);
+        r = sd_bus_set_exit_on_disconnect(router->bus, true);
         if (r < 0)
                 return r;
-        router->callers = callers_new(router->bus);
-        router->peers = peers_new(router->bus, router->callers, router_take, router);
+        make_quotas(service, descriptors);
+        router->callers = callers_new(router->bus, service->calls, service->unread);
+        router->peers = peers_new(router->bus, router->callers, service->calls, service->unread,
+                                  MIN(PEERS_MAX, descriptors / 4 / PEER_DESCRIPTORS), router_take, forget_caller, router);
         router->mirror = mirror_new(&announce_listener, router->peers);
         router->authority = authority_new(router->bus, router->callers, user);
         router->drivers = drivers_new(router->bus, router->peers, router->mirror, call_timeout, on_drivers_changed, service);
@@ -124,13 +209,18 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
 
 static void service_stop(Service *service) {
         Router *router = &service->router;
+        if (router->drivers)
+                router_end(router);
+        g_clear_pointer(&router->peers, peers_free);
         g_clear_pointer(&router->drivers, drivers_free);
         g_clear_pointer(&router->authority, authority_free);
         g_clear_pointer(&router->mirror, mirror_free);
-        g_clear_pointer(&router->peers, peers_free);
         if (router->bus)
-                router->bus = sd_bus_flush_close_unref(router->bus);
+                router->bus = sd_bus_close_unref(router->bus); /* written is what could be */
+        g_clear_pointer(&router->inlet, inlet_free);
         g_clear_pointer(&router->callers, callers_free);
+        g_clear_pointer(&service->calls, quota_free);
+        g_clear_pointer(&service->unread, quota_free);
         service->event = sd_event_unref(service->event);
 }
 
@@ -151,8 +241,6 @@ int main(int argc, char *argv[]) {
 
         Service service = { 0 };
         int r = service_start(&service, user, (uint64_t) call_timeout * SECOND);
-        if (r >= 0)
-                r = program_on_signals(service.event, (const int[]){ SIGTERM, SIGINT, 0 }, NULL, NULL);
         if (r >= 0) {
                 int sandboxed = sandbox_enter();
                 if (sandboxed < 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
@@ -31,9 +32,12 @@ typedef struct Listener {
 typedef struct Peer {
         Peers *peers;
         sd_bus *bus;
+        Inlet *inlet;
+        Outbox *outbox;
         Caller *caller;
-        sd_event_source *source;
+        sd_event_source *process; /* its end */
         GList *link;
+        bool waits;          /* for its user's other messages, before it may send another one */
         bool has_called;    /* before that it is not known which of both it is: nothing may come before Hello's answer */
         bool greeted;       /* it takes the connection for a bus */
         unsigned n_matches; /* then: it wants signals where there are any */
@@ -42,19 +46,31 @@ typedef struct Peer {
 struct Peers {
         sd_bus *bus;
         Callers *callers;
+        Quota *calls, *unread; /* what users have sent that is not answered, and users have not read of what they asked for */
         PeersCall call;
+        PeersLeft left;
         void *data;
         GPtrArray *listeners;
         GQueue all; /* Peer */
+        unsigned max;
 };
 
 /* Connections */
 
 static void peer_free(Peer *peer) {
-        g_queue_delete_link(&peer->peers->all, peer->link);
-        callers_left(peer->peers->callers, peer->caller->name);
-        caller_unref(peer->caller);
-        sd_event_source_disable_unref(peer->source);
+        Peers *peers = peer->peers;
+        g_queue_delete_link(&peers->all, peer->link);
+        inlet_free(peer->inlet);
+        if (peer->caller) {
+                if (peer->outbox) {
+                        peer->caller->outbox = NULL;
+                        outbox_free(peer->outbox);
+                }
+                peers->left(peers->data, peer->caller);
+                caller_unref(peer->caller);
+        }
+        sd_event_source_disable_unref(peer->process);
+        sd_bus_detach_event(peer->bus);
         sd_bus_close_unref(peer->bus);
         g_free(peer);
 }
@@ -62,20 +78,8 @@ static void peer_free(Peer *peer) {
 static unsigned count_of_user(const Peers *peers, uid_t uid) {
         unsigned n = 0;
         for (GList *link = peers->all.head; link; link = link->next)
-                n += ((Peer *) link->data)->caller->uid == uid;
+                n += ((Peer *) link->data)->caller && ((Peer *) link->data)->caller->uid == uid;
         return n;
-}
-
-/* When a process started, in clock ticks since the machine did: with its ID it names just this one. 0 where that is hidden. */
-static uint64_t start_time_of(pid_t pid) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int) pid), *text = NULL;
-        if (!g_file_get_contents(path, &text, NULL, NULL))
-                return 0;
-        /* proc(5): the name, which may hold anything, ends with the last ')'; the time is the 20th field after it. */
-        const char *at = strrchr(text, ')');
-        for (int field = 0; at && field < 20; field++)
-                at = strchr(at + 1, ' ');
-        return at ? g_ascii_strtoull(at, NULL, 10) : 0;
 }
 
 static uint64_t unread(const Peer *peer) {
@@ -187,6 +191,7 @@ static int on_message(sd_bus_message *message, void *data, sd_bus_error *unused)
                 peer_free(peer);
                 return 1;
         }
+        const InletMessage *arrived = inlet_message(peer->inlet);
         if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
                 return 1;
         if (unread(peer) > PEER_UNREAD_MAX) {
@@ -210,69 +215,142 @@ static int on_message(sd_bus_message *message, void *data, sd_bus_error *unused)
                                                   "There is only " BUS_NAME " on this connection, no '%.255s'.", destination);
         if (g_strcmp0(interface, "org.freedesktop.DBus.Peer") == 0)
                 return 0; /* the library's */
-        peer->peers->call(peer->peers->data, peer->caller, message);
+        peer->peers->call(peer->peers->data, peer->caller, message, arrived);
         return 1;
 }
 
-/* The library's own way to attach a bus to an event loop handles one message for each event of the socket. Here that is not
- * enough: what a client sends together with the end of its authentication is in the library's buffer, and no event tells of it. */
+/* A client's bytes */
 
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
+/* Who the client says that it is, as D-Bus has it: decimal digits in hexadecimal. */
+static char *user_token(uid_t uid) {
+        g_autoptr(GString) token = g_string_new(NULL);
+        g_autofree char *digits = g_strdup_printf("%u", (unsigned) uid);
+        for (const char *digit = digits; *digit; digit++)
+                g_string_append_printf(token, "%02x", (unsigned) *digit);
+        return g_string_free(g_steal_pointer(&token), FALSE);
+}
+
+/* sd-bus reads from an inlet, which is this process's own: it is told this process's user where the client has named its own, and
+ * nonsense where it has named another. */
+static void on_line(void *data, GString *line) {
+        static const char *const claims[] = { "AUTH EXTERNAL ", "DATA " };
         Peer *peer = data;
-        sd_bus *bus = sd_bus_ref(peer->bus); /* the peer may go away meanwhile */
+        for (size_t i = 0; i < G_N_ELEMENTS(claims); i++) {
+                size_t length = strlen(claims[i]);
+                if (strncmp(line->str, claims[i], length) != 0)
+                        continue;
+                g_autofree char *own = user_token(peer->caller->uid), *ours = user_token(getuid());
+                bool right = g_ascii_strcasecmp(line->str + length, own) == 0;
+                g_string_truncate(line, length);
+                g_string_append(line, right ? ours : "-");
+                return;
+        }
+}
+
+/* A message that has begun is charged to its user, as one that waits. */
+static bool on_begin(void *data, size_t bytes) {
+        Peer *peer = data;
+        Quota *quota = peer->peers->calls;
+        Charge charge = { .bytes = bytes };
+        peer->waits = !quota_has_room(quota, peer->caller->uid, &charge, bytes <= MODEST_CALL_BYTES);
+        if (!peer->waits)
+                quota_take(quota, peer->caller->uid, &charge);
+        return !peer->waits;
+}
+
+static void on_end(void *data, size_t bytes) {
+        Peer *peer = data;
+        quota_give_back(peer->peers->calls, peer->caller->uid, &(Charge){ .bytes = bytes });
+}
+
+static const InletRules client_rules = {
+        .client = true,
+        .header_max = HEADER_BYTES_MAX,
+        .body_max = BODY_BYTES_MAX,
+        .timeout = PEER_TIMEOUT,
+        .line = on_line,
+        .begin = on_begin,
+        .end = on_end,
+};
+
+/* Something was given back: messages that wait for that go on. */
+static void resume(void *data) {
+        Peers *peers = data;
+        for (GList *link = peers->all.head; link; link = link->next) {
+                Peer *peer = link->data;
+                if (peer->waits)
+                        inlet_resume(peer->inlet);
+        }
+}
+
+/* Connections */
+
+/* Its process has ended: whoever else holds the socket now is not who was asked about. */
+static int on_process_ended(sd_event_source *source, int fd, uint32_t events, void *data) {
         (void) source;
         (void) fd;
         (void) events;
-        for (unsigned n = 0; n < PEER_MESSAGES_AT_ONCE && sd_bus_process(bus, NULL) > 0; n++)
-                ;
-        sd_bus_unref(bus);
+        peer_free(data);
         return 0;
 }
 
-static int on_prepare(sd_event_source *source, void *data) {
-        Peer *peer = data;
-        int events = sd_bus_get_events(peer->bus);
-        return sd_event_source_set_io_events(source, events < 0 ? EPOLLIN : (uint32_t) events);
+static int watch(Peer *peer) {
+        sd_event *event = sd_bus_get_event(peer->peers->bus);
+        int r = sd_bus_add_filter(peer->bus, NULL, on_message, peer);
+        if (r >= 0)
+                r = sd_bus_start(peer->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(peer->bus, event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = inlet_start(peer->inlet);
+        if (r >= 0)
+                r = sd_event_add_io(event, &peer->process, peer->caller->process.pidfd, EPOLLIN, on_process_ended, peer);
+        /* After what it has sent before. */
+        return r < 0 ? r : sd_event_source_set_priority(peer->process, SD_EVENT_PRIORITY_IDLE);
+}
+
+static int peer_open(Peer *peer, Listener *listener, int fd) {
+        Peers *peers = peer->peers;
+        Identity identity;
+        sd_id128_t id;
+        g_autofd int owned = fd;
+        int r = identity_of_peer(fd, &identity);
+        if (r < 0)
+                return r;
+        bool many = count_of_user(peers, identity.uid) >= PEERS_PER_USER_MAX;
+        peer->caller = caller_ref(callers_add_direct(peers->callers, &identity, listener->read_only));
+        if (many)
+                return -EUSERS;
+        r = sd_id128_randomize(&id);
+        if (r >= 0)
+                r = inlet_connect(peer->inlet, peer->bus, steal_fd(&owned));
+        if (r >= 0)
+                r = sd_bus_set_server(peer->bus, true, id);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(peer->bus, true);
+        if (r < 0)
+                return r;
+        peer->caller->outbox = peer->outbox = outbox_new(peer->bus, peers->unread);
+        return watch(peer);
 }
 
 /* Takes a connection over; what is wrong with it is told. */
 static int welcome(Listener *listener, int fd) {
         Peers *peers = listener->peers;
-        struct ucred credentials;
-        socklen_t size = sizeof credentials;
-        sd_id128_t id;
-        g_autoptr(sd_bus) bus = NULL;
         g_autofd int owned = fd;
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
-                return -errno;
-        if (g_queue_get_length(&peers->all) >= PEERS_MAX || count_of_user(peers, credentials.uid) >= PEERS_PER_USER_MAX)
+        if (g_queue_get_length(&peers->all) >= peers->max)
                 return -EUSERS;
-        int r = sd_id128_randomize(&id);
-        if (r >= 0)
-                r = sd_bus_new(&bus);
-        if (r >= 0)
-                r = sd_bus_set_fd(bus, fd, fd);
-        if (r < 0)
-                return r;
-        steal_fd(&owned);
-        r = sd_bus_set_server(bus, true, id);
-        if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, true);
-        if (r < 0)
-                return r;
         Peer *peer = g_new0(Peer, 1);
-        *peer = (Peer){ .peers = peers, .bus = g_steal_pointer(&bus) };
-        peer->caller = caller_ref(callers_add_direct(peers->callers, credentials.uid, credentials.pid,
-                                                     start_time_of(credentials.pid), listener->read_only));
+        int r = sd_bus_new(&peer->bus);
+        if (r < 0) {
+                g_free(peer);
+                return r;
+        }
+        peer->peers = peers;
+        peer->inlet = inlet_new(&client_rules, peer);
         g_queue_push_tail(&peers->all, peer);
         peer->link = peers->all.tail;
-        r = sd_bus_add_filter(peer->bus, NULL, on_message, peer);
-        if (r >= 0)
-                r = sd_bus_start(peer->bus);
-        if (r >= 0)
-                r = sd_event_add_io(sd_bus_get_event(peers->bus), &peer->source, fd, EPOLLIN, on_io, peer);
-        if (r >= 0)
-                r = sd_event_source_set_prepare(peer->source, on_prepare);
+        r = peer_open(peer, listener, steal_fd(&owned));
         if (r < 0)
                 peer_free(peer);
         return r;
@@ -295,21 +373,29 @@ static void listener_free(Listener *listener) {
         g_free(listener);
 }
 
-Peers *peers_new(sd_bus *bus, Callers *callers, PeersCall call, void *data) {
+Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, unsigned max, PeersCall call, PeersLeft left, void *data) {
         Peers *peers = g_new0(Peers, 1);
-        *peers = (Peers){ .bus = bus, .callers = callers, .call = call, .data = data };
+        *peers = (Peers){
+                .bus = bus,
+                .callers = callers,
+                .calls = calls,
+                .unread = unread,
+                .max = max,
+                .call = call,
+                .left = left,
+                .data = data,
+        };
         peers->listeners = g_ptr_array_new_with_free_func((GDestroyNotify) listener_free);
         g_queue_init(&peers->all);
+        quota_watch(calls, resume, peers);
         return peers;
 }
 
 void peers_free(Peers *peers) {
+        quota_watch(peers->calls, NULL, NULL);
         g_ptr_array_unref(peers->listeners);
-        while (!g_queue_is_empty(&peers->all)) {
-                Peer *peer = g_queue_peek_head(&peers->all);
-                sd_bus_flush(peer->bus);
-                peer_free(peer);
-        }
+        while (!g_queue_is_empty(&peers->all))
+                peer_free(g_queue_peek_head(&peers->all));
         g_free(peers);
 }
 
@@ -381,10 +467,10 @@ static int signal_to(Peer *peer, sd_bus_message *signal) {
 
 int peers_signal(Peers *peers, sd_bus_message *signal) {
         int result = sd_bus_send(peers->bus, signal, NULL);
-        for (GList *link = peers->all.head, *next; result >= 0 && link; link = next) {
+        for (GList *link = peers->all.head, *next; link; link = next) {
                 Peer *peer = link->data;
                 next = link->next;
-                if (!peer->has_called || (peer->greeted && peer->n_matches == 0))
+                if (!peer->caller || !peer->has_called || (peer->greeted && peer->n_matches == 0))
                         continue;
                 if (unread(peer) > PEER_UNREAD_MAX || signal_to(peer, signal) < 0) {
                         log_warning("%s of user %u does not read what it is sent: it is cut off", peer->caller->name,
@@ -393,4 +479,11 @@ int peers_signal(Peers *peers, sd_bus_message *signal) {
                 }
         }
         return result;
+}
+
+bool peers_are_written(const Peers *peers) {
+        for (GList *link = peers->all.head; link; link = link->next)
+                if (unread(link->data) > 0)
+                        return false;
+        return true;
 }

@@ -10,6 +10,7 @@
  * make the service keep is bounded; who does not read what is sent is cut off. */
 
 #include "callers.h"
+#include "inlet.h"
 
 /* The names: FileDescriptorName= of the socket's unit. */
 #define PEERS_SOCKET "virtbus"              /* everything that polkit allows */
@@ -18,10 +19,13 @@
 typedef struct Peers Peers;
 
 /* Takes a call of a peer, as one on the bus. */
-typedef void (*PeersCall)(void *data, Caller *caller, sd_bus_message *message);
+typedef void (*PeersCall)(void *data, Caller *caller, sd_bus_message *message, const InletMessage *arrived);
 
-/* BUS is the one that hears the signals too. */
-Peers *peers_new(sd_bus *bus, Callers *callers, PeersCall call, void *data);
+/* Tells that a peer has gone. */
+typedef void (*PeersLeft)(void *data, Caller *caller);
+
+/* BUS is the one that hears the signals too; CALLS and UNREAD are as those of callers_new. There are MAX peers at most. */
+Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, unsigned max, PeersCall call, PeersLeft left, void *data);
 void peers_free(Peers *peers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peers, peers_free)
 
@@ -33,3 +37,6 @@ sd_bus *peers_bus(const Peers *peers);
 
 /* Sends a signal on the bus, and to every peer. Returns what the bus says: 0 or more, or a negative errno. */
 int peers_signal(Peers *peers, sd_bus_message *signal);
+
+/* Whether all has been written that was sent to peers. */
+bool peers_are_written(const Peers *peers);

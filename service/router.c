@@ -54,20 +54,22 @@ typedef struct Request {
         Router *router;
         Caller *caller;
         sd_bus_message *message;
+        Charge charge;
 } Request;
 
-static Request *request_new(Router *router, Caller *caller, sd_bus_message *message) {
+static Request *request_new(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
         Request *request = g_new(Request, 1);
         *request = (Request){
                 .router = router,
-                .caller = caller_begin_call(caller),
+                .caller = caller_begin_call(caller, charge),
                 .message = sd_bus_message_ref(message),
+                .charge = *charge,
         };
         return request;
 }
 
 static void request_free(Request *request) {
-        caller_end_call(request->caller);
+        caller_end_call(request->caller, &request->charge);
         sd_bus_message_unref(request->message);
         g_free(request);
 }
@@ -212,12 +214,23 @@ static int resolve(Router *router, sd_bus_message *message, Target *target, sd_b
 
 /* Answering */
 
-static int answer_introspect(Router *router, sd_bus_message *message, sd_bus_error *error) {
+static int refuse_answer(sd_bus_error *error) {
+        return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                                 "Your user has not read earlier answers yet; read them, then call again.");
+}
+
+static int answer_introspect(Router *router, Caller *caller, sd_bus_message *message, sd_bus_error *error) {
+        g_autoptr(sd_bus_message) reply = NULL;
         const char *path = sd_bus_message_get_path(message);
         g_autofree char *xml = introspect(router->mirror, path);
         if (!xml)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
-        return sd_bus_reply_method_return(message, "s", xml);
+        if (!caller_may_be_answered(caller, strlen(xml)))
+                return refuse_answer(error);
+        int r = sd_bus_message_new_method_return(message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(reply, 's', xml);
+        return r < 0 ? r : caller_answer(caller, reply, strlen(xml));
 }
 
 static int append_all(const Object *object, sd_bus_message *reply) {
@@ -251,8 +264,29 @@ static int append_children(const Object *object, sd_bus_message *reply) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int answer_from_mirror(const Target *target, sd_bus_message *message) {
+/* About how large an object is in a message. */
+static size_t object_bytes(const Object *object) {
+        size_t bytes = strlen(object->path) + 32;
+        for (size_t i = 0; i < object->n_blocks; i++)
+                bytes += object->blocks[i].size + 48 + 40 * object->blocks[i].interface->n_properties;
+        return bytes;
+}
+
+/* About how large an answer from the mirror is. */
+static size_t answer_bytes(const Target *target) {
+        if (target->kind != CALL_GET_MANAGED_OBJECTS)
+                return object_bytes(target->object);
+        size_t bytes = 0;
+        for (const Object *child = target->object->first_child; child; child = child->next)
+                bytes += object_bytes(child);
+        return bytes;
+}
+
+static int answer_from_mirror(Caller *caller, const Target *target, sd_bus_message *message, sd_bus_error *error) {
         g_autoptr(sd_bus_message) reply = NULL;
+        size_t bytes = answer_bytes(target);
+        if (!caller_may_be_answered(caller, bytes))
+                return refuse_answer(error);
         int r = sd_bus_message_new_method_return(message, &reply);
         if (r < 0)
                 return r;
@@ -266,25 +300,25 @@ static int answer_from_mirror(const Target *target, sd_bus_message *message) {
                 r = block_append_properties(target->block, reply);
         else
                 r = append_all(target->object, reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        return r < 0 ? r : caller_answer(caller, reply, bytes);
 }
 
-static int answer(Router *router, Caller *caller, const Target *target, sd_bus_message *message, sd_bus_error *error) {
+static int answer(Router *router, Caller *caller, const Target *target, sd_bus_message *message, const Charge *charge,
+                  sd_bus_error *error) {
         Driver *driver = target->object ? target->object->source : NULL;
         switch (target->kind) {
         case CALL_INTROSPECT:
-                return answer_introspect(router, message, error);
+                return answer_introspect(router, caller, message, error);
         case CALL_GET:
         case CALL_GET_ALL:
         case CALL_GET_MANAGED_OBJECTS:
-                return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(target, message) : 0;
+                return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(caller, target, message, error) : 0;
         case CALL_SET:
-                driver_forward(driver, caller, message, "ssv", "", false);
+                driver_set(driver, caller, message, charge, target->block->interface);
                 return 0;
         case CALL_METHOD:
                 if (driver) {
-                        driver_forward(driver, caller, message, target->method->in_signature, target->method->out_signature,
-                                       target->method->patient);
+                        driver_forward(driver, caller, message, charge, target->method);
                         return 0;
                 }
                 sd_bus_message_rewind(message, true);
@@ -306,31 +340,35 @@ static void answer_failure(sd_bus_message *message, int r, const sd_bus_error *e
 /* The way of a call */
 
 /* Answers a call that is allowed. */
-static void proceed(Router *router, Caller *caller, sd_bus_message *message) {
+static void proceed(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Target target;
         int r = resolve(router, message, &target, &error);
         if (r >= 0)
-                r = answer(router, caller, &target, message, &error);
+                r = answer(router, caller, &target, message, charge, &error);
         answer_failure(message, r, &error);
         sd_bus_error_free(&error);
 }
 
 static void on_decided(void *data, const sd_bus_error *error) {
         g_autoptr(Request) request = data;
-        if (request->caller->gone)
+        if (!caller_is_there(request->caller))
                 return;
         if (error)
                 answer_failure(request->message, 0, error);
         else
-                proceed(request->router, request->caller, request->message);
+                proceed(request->router, request->caller, request->message, &request->charge);
 }
 
 static void on_identified(Caller *caller, void *data) {
         Request *request = data;
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Target target;
-        int r = caller->identified ? resolve(request->router, request->message, &target, &error) : -ENOTCONN;
+        int r = -ENOTCONN;
+        if (request->router->ending)
+                r = sd_bus_error_setf(&error, virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "virtbusd is ending; call again.");
+        else if (caller->identified)
+                r = resolve(request->router, request->message, &target, &error);
         if (r < 0) {
                 answer_failure(request->message, r, &error);
                 request_free(request);
@@ -352,20 +390,29 @@ static int check_read_only(const Caller *caller, const Target *target, sd_bus_me
                                  sd_bus_message_get_member(message), sd_bus_message_get_path(message));
 }
 
-static void route(Router *router, Caller *caller, sd_bus_message *message) {
+/* With a call come as many descriptors as its method takes: others would only be held. */
+static int check_descriptors(const Target *target, sd_bus_message *message, unsigned n, sd_bus_error *error) {
+        unsigned wanted = 0;
+        for (const char *type = target->kind == CALL_METHOD ? target->method->in_signature : ""; *type; type++)
+                wanted += *type == 'h';
+        return n == wanted ? 0
+                           : sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes %u descriptors, not %u.",
+                                               sd_bus_message_get_member(message), wanted, n);
+}
+
+static void route(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Target target;
         int r = resolve(router, message, &target, &error);
         if (r >= 0)
+                r = check_descriptors(&target, message, charge->descriptors, &error);
+        if (r >= 0)
                 r = check_read_only(caller, &target, message, &error);
         if (r >= 0 &&
             (target.kind == CALL_INTROSPECT || authority_knows(router->authority, caller, target.action, target.object)))
-                r = answer(router, caller, &target, message, &error);
+                r = answer(router, caller, &target, message, charge, &error);
         else if (r >= 0) {
-                Request *request = request_new(router, caller, message);
-                r = callers_identify(router->callers, caller, on_identified, request);
-                if (r < 0)
-                        request_free(request);
+                callers_identify(router->callers, caller, on_identified, request_new(router, caller, message, charge));
         }
         answer_failure(message, r, &error);
         sd_bus_error_free(&error);
@@ -388,23 +435,27 @@ static bool must_wait(Router *router, sd_bus_message *message, Driver **only) {
         return !drivers_are_settled(router->drivers);
 }
 
-static void take(Router *router, Caller *caller, sd_bus_message *message);
+static void take(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge);
 
 static void on_settled(void *data) {
         g_autoptr(Request) request = data;
-        take(request->router, request->caller, request->message);
+        take(request->router, request->caller, request->message, &request->charge);
 }
 
 /* Answers a call when the drivers that it depends on are settled. */
-static void take(Router *router, Caller *caller, sd_bus_message *message) {
+static void take(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
         Driver *only;
+        if (router->ending) {
+                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "virtbusd is ending; call again.");
+                return;
+        }
         if (!must_wait(router, message, &only)) {
-                route(router, caller, message);
+                route(router, caller, message, charge);
                 if (!only) /* what is read of the manager is what was so before that */
                         drivers_want(router->drivers);
                 return;
         }
-        Request *request = request_new(router, caller, message);
+        Request *request = request_new(router, caller, message, charge);
         if (drivers_when_settled(router->drivers, only, on_settled, request) < 0) {
                 request_free(request);
                 sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
@@ -412,15 +463,43 @@ static void take(Router *router, Caller *caller, sd_bus_message *message) {
         }
 }
 
-void router_take(void *data, Caller *caller, sd_bus_message *message) {
+/* Why a caller's call is not even kept. */
+static int refuse(Router *router, const Caller *caller, sd_bus_message *message, const InletMessage *arrived,
+                  const Charge *charge) {
+        const char *name = virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED);
+        if (arrived->cut)
+                return sd_bus_reply_method_errorf(message, name,
+                                                  "%s of %s: arguments of more than %d bytes, or more descriptors than can be had",
+                                                  sd_bus_message_get_member(message), sd_bus_message_get_path(message),
+                                                  CALL_BYTES_MAX);
+        if (caller->held.calls >= CALLS_PER_CALLER_MAX)
+                return sd_bus_reply_method_errorf(message, name,
+                                                  "You wait for %d answers already; call again when some have come.",
+                                                  CALLS_PER_CALLER_MAX);
+        if (callers_have_room(router->callers, caller, charge))
+                return 0;
+        return sd_bus_reply_method_errorf(message, name,
+                                          "The calls of your user that wait are too many, or too large; call again when some have "
+                                          "been answered.");
+}
+
+static void on_known(Caller *caller, void *data) {
+        (void) caller;
+        (void) data;
+}
+
+void router_take(void *data, Caller *caller, sd_bus_message *message, const InletMessage *arrived) {
         Router *router = data;
-        if (caller->n_calls >= CALLS_PER_CALLER_MAX) {
-                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
-                                           "You wait for %d answers already; call again when some have come.",
-                                           CALLS_PER_CALLER_MAX);
-                return;
-        }
-        take(router, caller, message);
+        /* The message is held once more on its way to a driver. */
+        Charge charge = {
+                .calls = 1,
+                .bytes = KEPT_BYTES_PER_CALL + 2 * arrived->bytes,
+                .descriptors = arrived->descriptors,
+        };
+        if (refuse(router, caller, message, arrived, &charge) == 0)
+                take(router, caller, message, &charge);
+        else if (!caller->identified && g_queue_is_empty(&caller->identifying))
+                callers_identify(router->callers, caller, on_known, NULL); /* its next call is charged to its own user */
 }
 
 static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
@@ -430,10 +509,17 @@ static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
         const char *sender = sd_bus_message_get_sender(message);
         if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL || !sender)
                 return 0;
-        router_take(router, callers_get(router->callers, sender), message);
+        router_take(router, callers_get(router->callers, sender), message, inlet_message(router->inlet));
         return 1;
 }
 
 int router_start(Router *router) {
         return sd_bus_add_fallback(router->bus, NULL, "/", on_call, router);
+}
+
+void router_end(Router *router) {
+        router->ending = true;
+        callers_end(router->callers);
+        authority_cancel(router->authority, NULL);
+        drivers_end(router->drivers);
 }

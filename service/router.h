@@ -6,18 +6,24 @@
 
 #include "authority.h"
 #include "drivers.h"
+#include "inlet.h"
 
 typedef struct Router {
         sd_bus *bus;
+        Inlet *inlet; /* the bus's */
         Mirror *mirror;
         Callers *callers;
         Authority *authority;
         Drivers *drivers;
         Peers *peers;
+        bool ending; /* calls are not taken any more */
 } Router;
 
 /* Takes a call of this caller; it is always answered. A PeersCall. */
-void router_take(void *router, Caller *caller, sd_bus_message *message);
+void router_take(void *router, Caller *caller, sd_bus_message *message, const InletMessage *arrived);
 
 /* Takes the calls of a bus from now on. Returns 0 or a negative errno. */
 int router_start(Router *router);
+
+/* Takes no calls from now on, and fails those that wait with Cancelled. */
+void router_end(Router *router);

@@ -50,6 +50,7 @@ static const char *const allowed[] = {
         "munmap",
         "newfstatat",
         "nanosleep",
+        "pidfd_open",
         "poll",
         "ppoll",
         "pread64",

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "inlet.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdalign.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "bounds.h"
+#include "bus.h"
+
+/* D-Bus specification, "Message Format": the part of a header that is always there, up to the length of the array of fields. */
+#define FIXED_HEADER_SIZE 16u
+#define FIELD_UNIX_FDS 9
+
+/* What is read at once. */
+#define PIECE_MAX (64u * 1024)
+
+typedef enum Stage {
+        STAGE_LINES, /* the authentication */
+        STAGE_HEADER,
+        STAGE_BODY,
+} Stage;
+
+struct Inlet {
+        const InletRules *rules;
+        void *data;
+        unsigned n_references;
+        sd_bus *bus;
+        int socket, feed; /* what is read, and what sd-bus reads the other end of; -1 once the connection has ended */
+        sd_event_source *readable, *deadline, *again;
+        Stage stage;
+        size_t line_bytes; /* of the authentication so far */
+        GByteArray *head;  /* the line or header so far */
+        int descriptors[DESCRIPTORS_PER_MESSAGE_MAX];
+        unsigned n_descriptors;
+        bool lost;        /* some that came could not be kept */
+        bool waiting;     /* for leave to begin */
+        bool discard;     /* the body is not handed on */
+        size_t body_left; /* to be read */
+        size_t let_in;    /* what END is told */
+        InletMessage message;
+        bool handled;                             /* sd-bus has passed it to a handler */
+        int numbers[DESCRIPTORS_PER_MESSAGE_MAX]; /* that its descriptors have with sd-bus */
+        unsigned n_numbers;
+};
+
+static void close_descriptors(Inlet *inlet) {
+        for (unsigned i = 0; i < inlet->n_descriptors; i++)
+                close(inlet->descriptors[i]);
+        inlet->n_descriptors = 0;
+}
+
+static void let_go(Inlet *inlet) {
+        if (inlet->let_in && inlet->rules->end)
+                inlet->rules->end(inlet->data, inlet->let_in);
+        inlet->let_in = 0;
+}
+
+/* sd-bus reads the end of the connection, and does what it does then. */
+static void hang_up(Inlet *inlet) {
+        inlet->readable = sd_event_source_disable_unref(inlet->readable);
+        inlet->deadline = sd_event_source_disable_unref(inlet->deadline);
+        inlet->again = sd_event_source_disable_unref(inlet->again);
+        close_descriptors(inlet);
+        let_go(inlet);
+        autofd_close(&inlet->feed);
+        autofd_close(&inlet->socket);
+        inlet->feed = inlet->socket = -1;
+}
+
+static void unref(Inlet *inlet) {
+        if (--inlet->n_references > 0)
+                return;
+        g_byte_array_unref(inlet->head);
+        g_free(inlet);
+}
+
+Inlet *inlet_new(const InletRules *rules, void *data) {
+        Inlet *inlet = g_new0(Inlet, 1);
+        *inlet = (Inlet){ .rules = rules, .data = data, .n_references = 1, .socket = -1, .feed = -1 };
+        inlet->head = g_byte_array_new();
+        return inlet;
+}
+
+void inlet_free(Inlet *inlet) {
+        hang_up(inlet);
+        unref(inlet);
+}
+
+const InletMessage *inlet_message(Inlet *inlet) {
+        inlet->handled = true;
+        return &inlet->message;
+}
+
+/* Reading */
+
+/* Keeps descriptors that came along, of which there may be only so many. */
+static void take_descriptors(Inlet *inlet, struct msghdr *message) {
+        for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
+                if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+                        continue;
+                size_t n = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                for (size_t i = 0; i < n; i++) {
+                        int descriptor;
+                        memcpy(&descriptor, CMSG_DATA(control) + i * sizeof descriptor, sizeof descriptor);
+                        if (inlet->n_descriptors < DESCRIPTORS_PER_MESSAGE_MAX)
+                                inlet->descriptors[inlet->n_descriptors++] = descriptor;
+                        else {
+                                close(descriptor);
+                                inlet->lost = true;
+                        }
+                }
+        }
+        inlet->lost |= (message->msg_flags & MSG_CTRUNC) != 0;
+}
+
+/* Returns how much was read, 0 where there is nothing now, or a negative errno. */
+static ssize_t receive(Inlet *inlet, void *buffer, size_t size) {
+        alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE_MAX)];
+        struct iovec piece = { .iov_base = buffer, .iov_len = size };
+        struct msghdr message = {
+                .msg_iov = &piece,
+                .msg_iovlen = 1,
+                .msg_control = control,
+                .msg_controllen = sizeof control,
+        };
+        ssize_t n = recvmsg(inlet->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (n < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        take_descriptors(inlet, &message);
+        return n == 0 ? -ECONNRESET : n;
+}
+
+/* Handing on */
+
+/* Has sd-bus handle what it has been given. The connection may have ended then. */
+static int process(Inlet *inlet) {
+        int r;
+        do
+                r = sd_bus_process(inlet->bus, NULL);
+        while (r > 0 && inlet->feed >= 0);
+        return inlet->feed < 0 ? -ECANCELED : r;
+}
+
+/* sd-bus gets the lowest numbers that are free. */
+static void foresee_numbers(Inlet *inlet) {
+        for (inlet->n_numbers = 0; inlet->n_numbers < inlet->message.descriptors; inlet->n_numbers++) {
+                int number = fcntl(inlet->feed, F_DUPFD_CLOEXEC, 3);
+                if (number < 0)
+                        break;
+                inlet->numbers[inlet->n_numbers] = number;
+        }
+        for (unsigned i = 0; i < inlet->n_numbers; i++)
+                close(inlet->numbers[i]);
+}
+
+/* sd-bus loses the descriptors of a message that it cannot read. Nothing else was opened while it tried. */
+static void close_lost_numbers(Inlet *inlet) {
+        for (unsigned i = 0; !inlet->handled && i < inlet->n_numbers; i++)
+                if (fcntl(inlet->numbers[i], F_GETFD) >= 0)
+                        close(inlet->numbers[i]);
+        inlet->n_numbers = 0;
+}
+
+static int hand_on(Inlet *inlet, const void *data, size_t size) {
+        alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE_MAX)] = { 0 };
+        const uint8_t *at = data, *end = at + size;
+        while (at < end) {
+                struct iovec piece = { .iov_base = (void *) at, .iov_len = (size_t) (end - at) };
+                struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
+                if (inlet->n_descriptors > 0) {
+                        size_t bytes = sizeof(int) * inlet->n_descriptors;
+                        message.msg_control = control;
+                        message.msg_controllen = CMSG_SPACE(bytes);
+                        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+                        *header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(bytes), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+                        memcpy(CMSG_DATA(header), inlet->descriptors, bytes);
+                }
+                ssize_t n = sendmsg(inlet->feed, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (n < 0)
+                        return -errno; /* sd-bus has read all before: there is room */
+                close_descriptors(inlet);
+                if (inlet->rules->client && inlet->message.descriptors > 0 && inlet->n_numbers == 0)
+                        foresee_numbers(inlet);
+                at += n;
+                int r = process(inlet);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The authentication */
+
+/* Reads up to the end of a line and not beyond, where a message may begin. */
+static int read_line(Inlet *inlet) {
+        char piece[AUTHENTICATION_LINE_MAX];
+        size_t had = inlet->head->len;
+        ssize_t n = recv(inlet->socket, piece, sizeof piece - had, MSG_PEEK | MSG_DONTWAIT);
+        if (n <= 0)
+                return n == 0 ? -ECONNRESET : errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        if (!inlet->rules->client && had == 0 && (piece[0] == 'l' || piece[0] == 'B')) { /* no line of a bus begins so */
+                inlet->stage = STAGE_HEADER;
+                return 1;
+        }
+        g_byte_array_append(inlet->head, (const guint8 *) piece, (guint) n);
+        size_t from = had > 0 ? had - 1 : 0;
+        const guint8 *end = memmem(inlet->head->data + from, inlet->head->len - from, "\r\n", 2);
+        size_t length = end ? (size_t) (end + 2 - inlet->head->data) : inlet->head->len;
+        g_byte_array_set_size(inlet->head, (guint) length);
+        n = recv(inlet->socket, piece, length - had, MSG_DONTWAIT); /* descriptors that came are gone */
+        inlet->line_bytes += length - had;
+        if (n != (ssize_t) (length - had))
+                return -EIO;
+        if (inlet->line_bytes > AUTHENTICATION_BYTES_MAX || (!end && length == sizeof piece))
+                return -EBADMSG;
+        if (!end)
+                return 1;
+
+        size_t skip = inlet->rules->client && inlet->line_bytes == length ? 1 : 0; /* the very first byte is a NUL */
+        if (skip && inlet->head->data[0] != '\0')
+                return -EBADMSG;
+        g_autoptr(GString) line = g_string_new_len((const char *) inlet->head->data + skip, (gssize) (length - skip - 2));
+        if (inlet->rules->line)
+                inlet->rules->line(inlet->data, line);
+        bool last = inlet->rules->client && g_string_equal(line, &(GString){ .str = (char *) "BEGIN", .len = 5 });
+        g_string_append(line, "\r\n");
+        if (skip)
+                g_string_prepend_c(line, '\0');
+        g_byte_array_set_size(inlet->head, 0);
+        int r = hand_on(inlet, line->str, line->len);
+        if (r >= 0 && last && sd_bus_is_ready(inlet->bus) > 0)
+                inlet->stage = STAGE_HEADER;
+        return r < 0 ? r : 1;
+}
+
+/* Messages */
+
+static uint32_t number_at(const GByteArray *head, size_t at) {
+        uint32_t value;
+        memcpy(&value, head->data + at, sizeof value);
+        return head->data[0] == 'B' ? be32toh(value) : le32toh(value);
+}
+
+static void set_number(GByteArray *head, size_t at, uint32_t value) {
+        uint32_t bytes = head->data[0] == 'B' ? htobe32(value) : htole32(value);
+        memcpy(head->data + at, &bytes, sizeof bytes);
+}
+
+static size_t align(size_t at, size_t to) {
+        return (at + to - 1) / to * to;
+}
+
+static size_t header_size(const GByteArray *head) {
+        return align(FIXED_HEADER_SIZE + (size_t) number_at(head, 12), 8);
+}
+
+static size_t body_size(const GByteArray *head) {
+        return number_at(head, 4);
+}
+
+/* Says in a header that the message has neither body nor descriptors. Fields that are not as the specification has them, sd-bus
+ * refuses. */
+static void cut_header(GByteArray *head) {
+        size_t at = FIXED_HEADER_SIZE, end = at + number_at(head, 12);
+        set_number(head, 4, 0);
+        while ((at = align(at, 8)) + 4 <= end && head->data[at + 1] == 1) {
+                uint8_t field = head->data[at];
+                char type = (char) head->data[at + 2];
+                at += 4;
+                if (type == 'g')
+                        at += head->data[at] + 2u;
+                else if (type == 's' || type == 'o')
+                        at = at + 4 <= end ? at + 4 + number_at(head, at) + 1u : end;
+                else if (type == 'u') {
+                        if (field == FIELD_UNIX_FDS && at + 4 <= end)
+                                set_number(head, at, 0);
+                        at += 4;
+                } else
+                        return;
+        }
+}
+
+static void arm_deadline(Inlet *inlet, bool on) {
+        if (!inlet->deadline)
+                return;
+        if (on)
+                sd_event_source_set_time_relative(inlet->deadline, inlet->rules->timeout);
+        sd_event_source_set_enabled(inlet->deadline, on ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static void message_done(Inlet *inlet) {
+        close_lost_numbers(inlet);
+        inlet->stage = STAGE_HEADER;
+        inlet->discard = inlet->lost = inlet->handled = false;
+        inlet->message = (InletMessage){ 0 };
+        g_byte_array_set_size(inlet->head, 0);
+        arm_deadline(inlet, false);
+}
+
+/* The fixed part of a header is there: what is not one of a message is refused. */
+static int check_header(Inlet *inlet) {
+        const GByteArray *head = inlet->head;
+        bool sane = (head->data[0] == 'l' || head->data[0] == 'B') && head->data[3] == 1 && number_at(head, 12) > 0;
+        if (!sane)
+                return -EBADMSG;
+        if (header_size(head) <= inlet->rules->header_max)
+                return 0;
+        if (inlet->rules->client)
+                return -EMSGSIZE;
+        inlet->discard = true;
+        inlet->body_left = header_size(head) - FIXED_HEADER_SIZE + body_size(head);
+        inlet->stage = STAGE_BODY;
+        return 0;
+}
+
+/* The header is there whole: hands it on, and the descriptors with it. */
+static int pass_header(Inlet *inlet) {
+        GByteArray *head = inlet->head;
+        size_t body = body_size(head);
+        inlet->message.cut = inlet->lost || body > inlet->rules->body_max;
+        inlet->message.bytes = head->len + (inlet->message.cut ? 0 : body);
+        if (inlet->rules->begin && !inlet->rules->begin(inlet->data, inlet->message.bytes)) {
+                inlet->waiting = true;
+                return sd_event_source_set_io_events(inlet->readable, EPOLLRDHUP);
+        }
+        inlet->let_in = inlet->message.bytes;
+        inlet->body_left = body;
+        inlet->discard = inlet->message.cut;
+        inlet->stage = STAGE_BODY;
+        if (inlet->message.cut) {
+                close_descriptors(inlet);
+                cut_header(head);
+        }
+        inlet->message.descriptors = inlet->n_descriptors;
+        if (body == 0 || inlet->message.cut)
+                let_go(inlet);
+        return hand_on(inlet, head->data, head->len);
+}
+
+static int read_header(Inlet *inlet) {
+        GByteArray *head = inlet->head;
+        size_t had = head->len, wanted = had < FIXED_HEADER_SIZE ? FIXED_HEADER_SIZE : header_size(head);
+        if (had < wanted) {
+                g_byte_array_set_size(head, (guint) wanted);
+                ssize_t n = receive(inlet, head->data + had, wanted - had);
+                g_byte_array_set_size(head, (guint) (had + (size_t) MAX(n, 0)));
+                if (n <= 0 || head->len < wanted)
+                        return n < 0 ? (int) n : n > 0;
+                if (wanted == FIXED_HEADER_SIZE) {
+                        int r = check_header(inlet);
+                        return r < 0 ? r : 1;
+                }
+        }
+        int r = pass_header(inlet);
+        return r < 0 ? r : !inlet->waiting;
+}
+
+/* Reads on in a body; 0 bytes are left of one that has been read. */
+static int read_body(Inlet *inlet) {
+        static uint8_t piece[PIECE_MAX];
+        if (inlet->body_left > 0) {
+                ssize_t n = receive(inlet, piece, MIN(sizeof piece, inlet->body_left));
+                if (n <= 0)
+                        return (int) n;
+                close_descriptors(inlet); /* they come with a header */
+                inlet->body_left -= (size_t) n;
+                if (inlet->body_left == 0)
+                        let_go(inlet);
+                int r = inlet->discard ? 0 : hand_on(inlet, piece, (size_t) n);
+                if (r < 0)
+                        return r;
+        }
+        if (inlet->body_left == 0)
+                message_done(inlet);
+        return 1;
+}
+
+static int step(Inlet *inlet) {
+        switch (inlet->stage) {
+        case STAGE_LINES:
+                return read_line(inlet);
+        case STAGE_HEADER:
+                return read_header(inlet);
+        case STAGE_BODY:
+                return read_body(inlet);
+        }
+        return -EINVAL;
+}
+
+/* Events */
+
+static void read_on(Inlet *inlet) {
+        int r = 1;
+        inlet->n_references++;
+        for (unsigned n = 0; r > 0 && n < INLET_STEPS_AT_ONCE; n++)
+                r = step(inlet);
+        if (r < 0)
+                hang_up(inlet);
+        else if (inlet->stage == STAGE_BODY || (inlet->stage == STAGE_HEADER && inlet->head->len > 0))
+                arm_deadline(inlet, true);
+        unref(inlet);
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Inlet *inlet = data;
+        (void) source;
+        (void) fd;
+        (void) events;
+        if (inlet->waiting) /* and the other side has gone */
+                hang_up(inlet);
+        else
+                read_on(inlet);
+        return 0;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *data) {
+        (void) source;
+        (void) usec;
+        hang_up(data);
+        return 0;
+}
+
+static int on_again(sd_event_source *source, void *data) {
+        (void) source;
+        read_on(data);
+        return 0;
+}
+
+void inlet_resume(Inlet *inlet) {
+        if (!inlet->waiting)
+                return;
+        inlet->waiting = false;
+        if (sd_event_source_set_io_events(inlet->readable, EPOLLIN) < 0 ||
+            sd_event_source_set_enabled(inlet->again, SD_EVENT_ONESHOT) < 0)
+                hang_up(inlet);
+}
+
+int inlet_connect(Inlet *inlet, sd_bus *bus, int socket) {
+        g_autofd int own = socket, output = fcntl(socket, F_DUPFD_CLOEXEC, 3);
+        int pair[2], r = output < 0 ? -errno : 0;
+        if (r >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+                r = -errno;
+        if (r < 0)
+                return r;
+        inlet->bus = bus;
+        inlet->feed = pair[1];
+        inlet->socket = steal_fd(&own);
+        r = sd_bus_set_fd(bus, pair[0], output);
+        if (r < 0)
+                close(pair[0]);
+        else
+                steal_fd(&output);
+        return r;
+}
+
+int inlet_start(Inlet *inlet) {
+        sd_event *event = sd_bus_get_event(inlet->bus);
+        int r = sd_event_add_io(event, &inlet->readable, inlet->socket, EPOLLIN, on_readable, inlet);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &inlet->again, on_again, inlet);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(inlet->again, SD_EVENT_OFF);
+        if (r >= 0 && inlet->rules->timeout)
+                r = sd_event_add_time_relative(event, &inlet->deadline, CLOCK_MONOTONIC, inlet->rules->timeout, 0, on_deadline, inlet);
+        return r;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Stands between a socket and sd-bus: reads the messages of the other side and hands them on, one at a time.
+ *
+ * sd-bus allocates what the header of a message asks for, up to 128 MiB, takes descriptors until there are none left, ends a
+ * connection that had more of them than this process can have, keeps those of a message that it cannot read, and does not tell
+ * how large a message was. Here all of that is known and bounded before sd-bus has it: a body that is too large is left out, and
+ * the message goes on without one, so that it can be answered; what is not a message ends the connection.
+ *
+ * sd-bus writes to the socket itself. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+typedef struct Inlet Inlet;
+
+/* A message, while sd-bus handles it. */
+typedef struct InletMessage {
+        size_t bytes;         /* that are kept for it */
+        unsigned descriptors; /* that came with it */
+        bool cut;             /* body and descriptors were left out: there were too many, or none could be had */
+} InletMessage;
+
+typedef struct InletRules {
+        bool client;       /* a client, who authenticates itself here; else a bus */
+        size_t header_max; /* a larger header ends a client's connection; such a message of a bus is left out */
+        size_t body_max;
+        uint64_t timeout; /* for the authentication, and for a message to come whole: then the connection ends. 0: none */
+        /* Takes a line of a client's authentication, without its end, which it may change. */
+        void (*line)(void *data, GString *line);
+        /* Whether so many bytes may come now; false has the inlet wait for inlet_resume and ask again. What was let in is ended:
+         * the message is there, or does not come any more. */
+        bool (*begin)(void *data, size_t bytes);
+        void (*end)(void *data, size_t bytes);
+} InletRules;
+
+/* DATA is for the rules, which are not copied. Rules without functions let everything in. */
+Inlet *inlet_new(const InletRules *rules, void *data);
+void inlet_free(Inlet *inlet);
+
+/* Takes SOCKET over, for BUS, which has not been started: that reads from the inlet. Returns 0 or a negative errno. */
+int inlet_connect(Inlet *inlet, sd_bus *bus, int socket);
+
+/* Begins to read. The bus is started and attached to an event loop. Returns 0 or a negative errno. */
+int inlet_start(Inlet *inlet);
+
+/* Goes on where BEGIN has said false. */
+void inlet_resume(Inlet *inlet);
+
+/* The message that sd-bus is handling; for each one a handler must have asked for it. */
+const InletMessage *inlet_message(Inlet *inlet);
