@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bandwidth.h"
+#include "check.h"
 #include "builder.h"
 #include "bus.h"
 #include "firmware.h"
@@ -280,6 +281,9 @@ static CommandLine *build(const CommandLineContext *context, GPtrArray *files, E
         if (audio)
                 builder.default_audio =
                                 format_text(&builder, "audio%s", get(&builder, audio, "@id") ? get(&builder, audio, "@id") : "1");
+        /* What was defined has been checked: a start need not do it again. */
+        if (extent == EVERYTHING && !builder.files)
+                check_document(context->document, &builder.error);
         if (extent != EVERYTHING)
                 build_part_of_device(&builder, extent, device, node);
         else if (builder.live)

@@ -378,17 +378,17 @@ def a_full_disk_while_defining_changes_nothing():
 
 
 def passwords_are_shown_to_those_who_may():
-    domain = hypervisor.define(hypervisor.document("secret", devices="<graphics type='vnc' passwd='swordfish'/><video><model type='vga'/></video>"))
+    domain = hypervisor.define(hypervisor.document("secret", devices="<graphics type='vnc' passwd='swordfsh'/><video><model type='vga'/></video>"))
     hypervisor.do(domain, "Start", paused=True)
     for inactive in (True, False):
         options = variants({"inactive": inactive})
-        assert "swordfish" not in bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", options)
-        contains(bus.call(domain, f"{NAME}.Domain", "GetXMLWithSecrets", "a{sv}", options), "swordfish")
-    assert "swordfish" not in bus.call(f"{domain}/device/graphics0", f"{NAME}.Device", "GetXML")
+        assert "swordfsh" not in bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", options)
+        contains(bus.call(domain, f"{NAME}.Domain", "GetXMLWithSecrets", "a{sv}", options), "swordfsh")
+    assert "swordfsh" not in bus.call(f"{domain}/device/graphics0", f"{NAME}.Device", "GetXML")
     for path, _, files in os.walk("/proc"):
         if path.count("/") == 2 and "cmdline" in files:
             try:
-                assert b"swordfish" not in open(f"{path}/cmdline", "rb").read(), path
+                assert b"swordfsh" not in open(f"{path}/cmdline", "rb").read(), path
             except OSError:
                 pass
     remove(domain)

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+
+#include <string.h>
+
+#include "xml.h"
+
+/* A document that breaks no rule; what a case adds comes below <domain>, or below <devices>. */
+static const char document_format[] =
+                "<domain type='kvm'><name>d</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid><memory "
+                "unit='MiB'>1024</memory>"
+                "<vcpu>4</vcpu><os><type arch='x86_64' machine='%s'>hvm</type></os>%s<devices>%s</devices></domain>";
+
+typedef struct Case {
+        const char *in_domain, *in_devices, *phrase; /* of the error; NULL where there is none */
+} Case;
+
+static void try_case(const Case *one, const char *machine) {
+        g_autofree char *text = g_strdup_printf(document_format, machine, one->in_domain, one->in_devices);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse(text, "domain", &error);
+        g_assert_no_error(error);
+        bool good = check_document(document, &error);
+        if (good != !one->phrase || (one->phrase && !strstr(error->message, one->phrase)))
+                g_error("%s%s: expected '%s', got '%s'", one->in_domain, one->in_devices, one->phrase ? one->phrase : "no error",
+                        error ? error->message : "no error");
+}
+
+static void try_cases(const Case *cases, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                try_case(cases + i, "pc-q35-7.2");
+}
+
+static void documents_that_break_no_rule_are_taken(void) {
+        static const Case cases[] = {
+                { "", "", NULL },
+                { "<cpu><numa><cell id='0' cpus='0-1' memory='524288'/><cell id='1' cpus='2-3' memory='524288'/></numa></cpu>",
+                  "", NULL },
+                { "<features><acpi/><smm state='on'><tseg unit='MiB'>48</tseg></smm></features>", "", NULL },
+                { "",
+                  "<disk type='file' device='disk'><target dev='sda' "
+                  "bus='scsi'/><wwn>5000c50015ea71ad</wwn><vendor>SEAGATE</vendor></disk>",
+                  NULL },
+                { "", "<shmem name='a'><size unit='MiB'>4</size></shmem><shmem name='b'><size unit='MiB'>1</size></shmem>",
+                  NULL },
+                { "<sysinfo type='smbios'><bios><entry name='date'>04/30/2024</entry></bios></sysinfo>", "", NULL },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+static void faults_of_the_machine_are_named(void) {
+        static const Case cases[] = {
+                { "<vcpu>2</vcpu>", "", "only one <vcpu>" },
+                { "<os firmware='efi'><type>hvm</type></os>", "", "only one <os>" },
+                { "<sysinfo type='smbios'><bios><entry name='date'>30/04/2024</entry></bios></sysinfo>", "",
+                  "bios date '30/04/2024'" },
+                { "<sysinfo type='smbios'><system><entry "
+                  "name='uuid'>17a5fdbd-edaf-9455-926a-d65c16db1809</entry></system></sysinfo>",
+                  "", "does not match the domain's <uuid>" },
+                { "<genid>x</genid>", "", "malformed genid 'x'" },
+                { "<cpu><feature name='avx'/><feature name='avx'/></cpu>", "", "CPU feature 'avx' is specified more than once" },
+                { "<cpu mode='custom' migratable='off'/>", "", "migratable is only allowed" },
+                { "<cpu><model vendor_id='short'>qemu64</model></cpu>", "", "must be exactly 12 characters" },
+                { "<cpu><numa><cell id='0' cpus='0-2' memory='1'/><cell id='1' cpus='2-3' memory='1'/></numa></cpu>", "",
+                  "overlapping vCPU ids" },
+                { "<cpu><numa><cell id='0' cpus='0-1' memory='1'/><cell id='0' cpus='2-3' memory='1'/></numa></cpu>", "",
+                  "duplicate NUMA cell" },
+                { "<cpu><numa><cell id='0' cpus='0-1' memory='1'/><cell id='2' cpus='2-3' memory='1'/></numa></cpu>", "",
+                  "there is no cell 1" },
+                { "<cpu><numa><cell id='0' cpus='0-7' memory='1'/></numa></cpu>", "", "exceeds the <vcpu> count" },
+                { "<cpu><numa><cell id='0' cpus='8' memory='1'/></numa></cpu>", "", "exceed the <vcpu> count" },
+                { "<cpu><numa><cell id='0' cpus='0' memory='1'><distances><sibling id='3' "
+                  "value='20'/></distances></cell></numa></cpu>",
+                  "", "does not refer to a valid cell" },
+                { "<numatune><memnode cellid='0' mode='strict' nodeset='0'/></numatune>", "", "without any guest NUMA cells" },
+                { "<vcpus><vcpu id='4' enabled='yes'/></vcpus>", "", "vcpu id '4' is out of range" },
+                { "<vcpus><vcpu id='0' enabled='no'/></vcpus>", "", "vcpu 0 can't be offline" },
+                { "<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='0' cpuset='1'/></cputune>", "",
+                  "duplicate vcpupin for vcpu '0'" },
+                { "<cputune><vcpusched vcpus='0-2' scheduler='fifo' priority='1'/><vcpusched vcpus='2' scheduler='fifo' "
+                  "priority='1'/></cputune>",
+                  "", "overlapping vcpus" },
+                { "<maxMemory slots='0' unit='MiB'>4096</maxMemory>", "", "slots' is '0'" },
+                { "<maxMemory slots='4' unit='MiB'>512</maxMemory>", "",
+                  "must be equal to or greater than the actual memory size" },
+                { "<memoryBacking><hugepages><page size='4'/><page size='8'/></hugepages></memoryBacking>", "",
+                  "two master hugepages" },
+                { "<clock offset='absolute'/>", "", "'start' of a clock" },
+                { "<clock offset='utc'><timer name='kvmclock' tickpolicy='delay'/></clock>", "",
+                  "doesn't support setting of the timer tickpolicy" },
+                { "<features><smm state='on'><tseg unit='KiB'>1</tseg></smm></features>", "", "divisible by 1 MiB" },
+                { "<features><gic version='3'/></features>", "", "'gic' feature is not supported" },
+                { "<features><hyperv><spinlocks state='on' retries='10'/></hyperv></features>", "", "at least 4095" },
+                { "<seclabel type='static'/>", "", "<label>, which is missing" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+        try_case(&(Case){ "<features><smm state='on'><tseg unit='MiB'>48</tseg></smm></features>", "", "q35" }, "pc-i440fx-7.2");
+}
+
+static void faults_of_disks_and_controllers_are_named(void) {
+#define DISK(inside) "<disk type='file' device='disk'><target dev='vda' bus='virtio'/>" inside "</disk>"
+#define SCSI(inside) "<disk type='file' device='disk'><target dev='sda' bus='scsi'/>" inside "</disk>"
+        static const Case cases[] = {
+                { "", DISK("<wwn>5000c50015ea71ad</wwn>"),
+                  "wwn is only supported for disks on a bus of: ide sata scsi; not on bus 'virtio'" },
+                { "", SCSI("<wwn>5000</wwn>"), "malformed wwn '5000'" },
+                { "", SCSI("<vendor>NINECHARS</vendor>"), "vendor 'NINECHARS' is more than 8 characters" },
+                { "", SCSI("<product>12345678901234567</product>"), "more than 16 characters" },
+                { "", SCSI("<driver iothread='1'/>"), "an iothread is only supported for disks" },
+                { "", DISK("<driver queue_size='100'/>"), "power of two" },
+                { "", DISK("<driver copy_on_read='on'/><readonly/>"),
+                  "copy_on_read is not compatible with the readonly disk 'vda'" },
+                { "", DISK("<driver cache='sometimes'/>"), "invalid value for attribute 'cache'" },
+                { "", DISK("<blockio logical_block_size='1000'/>"), "logical_block_size '1000' must be a power of two" },
+                { "", DISK("<transient/><readonly/>"), "the transient disk 'vda' must not be read-only" },
+                { "", DISK("<address type='drive'/>"), "address type drive" },
+                { "", DISK("<iotune><total_bytes_sec>5</total_bytes_sec><read_bytes_sec>5</read_bytes_sec></iotune>"),
+                  "cannot be set at the same time" },
+                { "", "<disk type='file' device='cdrom'><target dev='vda' bus='virtio'/></disk>",
+                  "invalid bus type 'virtio' for a cdrom" },
+                { "", "<disk type='file' device='lun'><target dev='sda' bus='scsi'/></disk>",
+                  "only valid for a block type disk source" },
+                { "", "<controller type='usb' index='0' model='none'/><input type='tablet' bus='usb'/>", "USB bus is disabled" },
+                { "", "<controller type='scsi' index='0' model='lsilogic'><driver queues='4'/></controller>",
+                  "only supported by the virtio-scsi controller" },
+                { "", "<controller type='pci' index='1' model='pci-bridge'><target chassisNr='256'/></controller>",
+                  "chassisNr '256' is out of range" },
+                { "", "<controller type='pci' index='1' model='pci-bridge'><model name='pxb'/></controller>",
+                  "'pxb' is not valid for the model 'pci-bridge'" },
+                { "", "<filesystem type='mount'><driver type='virtiofs'/><source dir='/'/><target dir='t'/></filesystem>",
+                  "requires shared memory" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+static void faults_of_devices_are_named(void) {
+        static const Case cases[] = {
+                { "", "<memballoon model='virtio'/><memballoon model='virtio'/>", "only a single memory balloon device" },
+                { "", "<watchdog model='i6300esb'/><watchdog model='i6300esb'/>", "only a single watchdog device" },
+                { "", "<audio id='1' type='none'/><audio id='1' type='none'/>", "audio ID '1' is used multiple times" },
+                { "", "<sound model='ich6'><audio id='7'/></sound>", "no audio device with ID '7'" },
+                { "", "<graphics type='vnc'/><graphics type='vnc'/>", "only 1 graphics device of each type" },
+                { "", "<graphics type='vnc' port='80'/>", "vnc port '80' must be in range" },
+                { "", "<graphics type='egl-headless'/>", "only supported with one of" },
+                { "", "<video><model type='vga' primary='yes'/></video><video><model type='qxl' primary='yes'/></video>",
+                  "only one primary video" },
+                { "", "<video><model type='none'/></video><video><model type='vga'/></video>", "must be the only video device" },
+                { "", "<video><model type='vga' ram='65536'/></video>",
+                  "ram attribute is only supported for the video type qxl" },
+                { "", "<video><model type='qxl' vgamem='9000'/></video>", "'vgamem', 9000, must be a power of two" },
+                { "", "<input type='tablet' bus='ps2'/>", "ps2 bus does not support the tablet" },
+                { "", "<smartcard mode='passthrough' type='spicevmc'/>", "not supported without spice graphics" },
+                { "", "<tpm model='tpm-crb'><backend type='emulator' version='1.2'/></tpm>",
+                  "not supported with the CRB interface" },
+                { "", "<vsock><cid auto='no' address='2'/></vsock>", "guest CIDs must be >= 3" },
+                { "", "<iommu model='intel'><driver intremap='on'/></iommu>", "split I/O APIC" },
+                { "", "<shmem name='a'><size unit='MiB'>3</size></shmem>", "shmem size '3' must be a power of two" },
+                { "", "<shmem name='..'/>", "cannot be equal to '..'" },
+                { "", "<memory model='dimm'><target><size>1</size><node>0</node></target></memory>", "no NUMA nodes" },
+                { "", "<panic model='isa'/><panic model='isa'/>", "multiple panic devices" },
+                { "", "<serial type='tcp'><source mode='connect' host='h'/></serial>", "source service attribute" },
+                { "", "<rng model='virtio'/>", "the backend of the RNG device is missing" },
+                { "", "<hostdev mode='subsystem' type='usb' display='on'><source/></hostdev>", "'display' is only supported" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+static void faults_of_interfaces_are_named(void) {
+#define CARD(inside) "<interface type='user'><model type='virtio'/>" inside "</interface>"
+        static const Case cases[] = {
+                { "", CARD("<mac address='01:00:00:00:00:01'/>"), "found the multicast '01:00:00:00:00:01'" },
+                { "", CARD("<mtu size='1400'/>"), "setting MTU on the interface type user" },
+                { "", CARD("<filterref filter='f'/>"), "filterref is not supported for network interfaces of type user" },
+                { "", CARD("<driver rx_queue_size='300'/>"), "rx_queue_size '300' has to be a power of two" },
+                { "", CARD("<port isolated='yes'/>"), "isolated" },
+                { "", "<interface type='bridge'><source network='n'/></interface>", "'bridge' attribute" },
+                { "", "<interface type='bridge'><source bridge='b'/><backend type='passt'/></interface>",
+                  "'passt' backend can only be used" },
+                { "", "<interface type='bridge'><source bridge='b'/><model type='e1000'/><driver queues='2'/></interface>",
+                  "only supported for virtio" },
+                { "", "<interface type='bridge'><source bridge='b'/><vlan><tag id='42'/></vlan></interface>",
+                  "vlan tag is not supported" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/check/documents_that_break_no_rule_are_taken", documents_that_break_no_rule_are_taken);
+        g_test_add_func("/check/faults_of_the_machine_are_named", faults_of_the_machine_are_named);
+        g_test_add_func("/check/faults_of_disks_and_controllers_are_named", faults_of_disks_and_controllers_are_named);
+        g_test_add_func("/check/faults_of_devices_are_named", faults_of_devices_are_named);
+        g_test_add_func("/check/faults_of_interfaces_are_named", faults_of_interfaces_are_named);
+        return g_test_run();
+}
