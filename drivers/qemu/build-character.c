@@ -7,9 +7,6 @@
 #include <string.h>
 
 #include "builder.h"
-#include "unix-socket.h"
-
-#define SOCKET_MODE 0660
 
 /* The version of usb-redir's filter format: a device's binary coded decimal one. */
 #define USB_FILTER_TEXT_MAX 4096
@@ -20,22 +17,20 @@ const char *chardev_id(Builder *builder, const DeviceDefinition *part) {
 
 /* Back ends */
 
-static int make_socket(Builder *builder, const char *path) {
-        int fd = unix_listen(path, SOCKET_MODE);
-        GError **error = builder->error ? NULL : &builder->error;
-        if (fd == -ENAMETOOLONG)
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "the path %.200s is too long for a socket: it may have %zu bytes", path, UNIX_PATH_BYTES_MAX);
-        else if (fd < 0)
-                virtbus_error_set_errno(error, -fd, "the socket %s cannot be made", path);
-        return fd;
-}
-
 /* A socket that libvirt has made for a run of a guest, in a document that was taken from it: this run gets one of its own. */
 static bool is_libvirts_own(const char *path) {
         const char *found = strstr(path, "/channel/");
         return found && (g_str_has_prefix(found, "/channel/domain-") || g_str_has_prefix(found, "/channel/target/domain-") ||
                          g_str_has_prefix(found, "/channel/target/"));
+}
+
+char *chardev_socket(const xmlNode *element, const char *directory, const char *alias) {
+        xmlNode *source = xml_child(element, "source");
+        g_autofree char *path = xml_attribute(source, "path");
+        bool is_given = path && *path && !is_libvirts_own(path);
+        if (is_given && (xml_attribute_is(source, "mode", "connect") || xml_attribute_is(source, "mode", "client")))
+                return NULL;
+        return is_given ? g_steal_pointer(&path) : g_build_filename(directory, alias, NULL);
 }
 
 static void add_unix(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
@@ -63,16 +58,15 @@ static void add_unix(Builder *builder, xmlNode *element, const DeviceDefinition 
         if (!builder->files) {
                 json_add(backend, "path", 's', given ? given : format_text(builder, "%s.sock", part->alias), NULL);
         } else {
-                g_autofree char *path = given && *given ? g_strdup(given)
-                                                        : g_build_filename(builder->context->directory, part->alias, NULL);
-                int fd = make_socket(builder, path);
-                if (fd < 0)
+                File *file = find_file(builder, element);
+                if (!file) {
+                        builder_unsupported(builder, element, "its back end cannot be a socket");
                         return;
+                }
                 source = xml_ensure_child(element, "source");
                 choose_now(source, "mode", "bind");
-                choose_now(source, "path", path);
-                g_ptr_array_add(builder->line->paths, g_steal_pointer(&path));
-                json_add(backend, "fd", 's', pass(builder, fd), NULL);
+                choose_now(source, "path", file->path);
+                json_add(backend, "fd", 's', pass(builder, steal_fd(&file->fd)), NULL);
         }
         json_add(backend, "server", 'b', TRUE, "wait", 'b', FALSE, NULL);
 }

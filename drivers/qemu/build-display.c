@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "builder.h"
+#include "runtime.h"
 
 /* RFC 6143: VNC's displays count from this port; RFC 6455 has no such number, QEMU's is the display's port too. */
 #define VNC_PORT 5900
@@ -36,7 +37,7 @@ static const char *bracketed(Builder *builder, const char *address) {
 static const char *socket_path(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         const char *path = part->source[0] ? part->source : NULL;
         if (!path && builder->files)
-                path = format_text(builder, "%s/%s", builder->context->directory, part->alias);
+                path = format_text(builder, "%s/" RUNTIME_QEMU "/%s", builder->context->directory, part->alias);
         if (builder->files) {
                 choose_now(element, "socket", path);
                 g_ptr_array_add(builder->line->paths, g_strdup(path));
@@ -328,7 +329,8 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 else if ((strcmp(part->model, "vga") == 0 || strcmp(part->model, "vmvga") == 0) && get(builder, model, "@vram"))
                         json_add(device, "vgamem_mb", 'i', (gint64) MAX(mebibytes(builder, model, "@vram", 16), 1), NULL);
                 else if (strcmp(part->model, "bochs") == 0 && get(builder, model, "@vram"))
-                        json_add(device, "vgamem", 'i', (gint64) (number(builder, model, "@vram", 0, UINT32_MAX, 0) * 1024), NULL);
+                        json_add(device, "vgamem", 'i', (gint64) (number(builder, model, "@vram", 0, UINT32_MAX, 0) * 1024),
+                                 NULL);
         }
         static const Property resolution[] = {
                 { "model/resolution/@x", "xres", PROPERTY_NUMBER },

@@ -28,11 +28,11 @@ void builder_fail(Builder *builder, VirtbusError code, const xmlNode *element, c
 }
 
 void builder_invalid(Builder *builder, const xmlNode *element, const char *format, ...) {
-        FAIL(builder, VIRTBUS_ERROR_INVALID_XML, element, format);
+        FAIL(builder, VIRTBUS_ERROR_INVALID_XML, element ? element : builder->at, format);
 }
 
 void builder_unsupported(Builder *builder, const xmlNode *element, const char *format, ...) {
-        FAIL(builder, VIRTBUS_ERROR_UNSUPPORTED, element, format);
+        FAIL(builder, VIRTBUS_ERROR_UNSUPPORTED, element ? element : builder->at, format);
 }
 
 void builder_not_here(Builder *builder, const xmlNode *element, const char *what) {

@@ -295,7 +295,7 @@ static CommandLine *build(const CommandLineContext *context, GPtrArray *files, E
         if (!builder.error)
                 return line;
         g_propagate_error(error, builder.error);
-        command_line_free(line, false);
+        command_line_free(line);
         return NULL;
 }
 
@@ -329,11 +329,9 @@ char *command_line_text(const CommandLine *line) {
         return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-void command_line_free(CommandLine *line, bool keep_paths) {
+void command_line_free(CommandLine *line) {
         for (guint i = 0; i < line->fds->len; i++)
                 close(g_array_index(line->fds, int, i));
-        for (guint i = 0; !keep_paths && i < line->paths->len; i++)
-                unlink(line->paths->pdata[i]);
         g_ptr_array_unref(line->arguments);
         g_ptr_array_unref(line->environment);
         g_array_unref(line->fds);
@@ -353,6 +351,7 @@ static void file_free(File *file) {
                 g_ptr_array_unref(file->layers);
         autofd_close(&file->fd);
         g_clear_pointer(&file->device, host_device_free);
+        g_clear_pointer(&file->socket, unix_socket_free);
         g_free(file);
 }
 
@@ -447,6 +446,19 @@ static void plan_host_device(GPtrArray *files, const CommandLineContext *context
         plan(files, FILE_DEVICE, element, part->alias)->device = device;
 }
 
+/* A character device, or what holds one. */
+static void plan_socket(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
+        static const char *const with_sockets[] = { "serial", "parallel", "console", "channel", "smartcard", "redirdev", NULL };
+        bool is_other = strcmp(part->kind, "console") == 0 && strcmp(part->target, "serial") == 0; /* the serial port's */
+        xmlNode *end = strcmp(part->kind, "rng") == 0 ? xml_child(element, "backend") : element;
+        if (!end || is_other || (end == element && !g_strv_contains(with_sockets, part->kind)) ||
+            !xml_attribute_is(end, "type", "unix"))
+                return;
+        g_autofree char *path = chardev_socket(end, context->directory, part->alias);
+        if (path)
+                plan(files, FILE_SOCKET, end, path);
+}
+
 static void plan_of_device(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *rom = xml_child(element, "rom"), *log = xml_child(element, "log");
         g_autofree char *rom_path = xml_attribute(rom, "file"), *log_path = xml_attribute(log, "file");
@@ -457,6 +469,7 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
                 plan(files, FILE_APPEND, log, log_path);
         if (strcmp(part->kind, "hostdev") == 0 || (strcmp(part->kind, "interface") == 0 && strcmp(part->type, "hostdev") == 0))
                 plan_host_device(files, context, element, part);
+        plan_socket(files, context, element, part);
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {
                 File *file = plan(files, FILE_IMAGE, element, part->source);
                 set_format(file, part->format);

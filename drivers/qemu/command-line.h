@@ -12,6 +12,7 @@
 #include "connection.h"
 #include "host-device.h"
 #include "json.h"
+#include "unix-socket.h"
 
 /* What every QEMU that is run may not do, whether it has a guest or is only asked. */
 #define QEMU_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -24,6 +25,7 @@ typedef enum FilePurpose {
         FILE_READ,    /* a kernel: read by QEMU's own user */
         FILE_APPEND,  /* a console's output */
         FILE_DEVICE,  /* one of the host's */
+        FILE_SOCKET,  /* of a character device, which QEMU listens at */
 } FilePurpose;
 
 typedef struct File {
@@ -35,6 +37,7 @@ typedef struct File {
         int fd;             /* others */
         HostDevice *device; /* FILE_DEVICE */
         ExecutableIdentity program;
+        UnixSocket *socket; /* FILE_SOCKET */
 } File;
 
 /* A command for the monitor. */
@@ -53,7 +56,7 @@ typedef struct CommandLine {
         GPtrArray *environment; /* "NAME=value" */
         GArray *fds;            /* int: to be passed, owned here */
         GPtrArray *consoles;    /* char *: aliases of the chardevs that are pseudo terminals */
-        GPtrArray *paths;       /* char *: sockets that were made in the file system */
+        GPtrArray *paths;       /* char *: sockets that QEMU will make in the file system */
         GPtrArray *commands;    /* MonitorRequest: before the processors run, and before anyone connects */
         bool locks_memory;      /* all that the guest has: a device of the host's reads and writes it */
 } CommandLine;
@@ -70,7 +73,7 @@ typedef struct CommandLineContext {
         const Capabilities *capabilities; /* of the emulator; NULL: not known */
         size_t n_host_nodes;              /* NUMA nodes of this host */
         xmlDoc *document;                 /* gets what is chosen now: socket paths, interface names */
-        const char *directory;            /* of the guest, which QEMU's user may write to */
+        const char *directory;            /* of the guest: runtime.h */
         int monitor;                      /* a listening socket; -1 to check only */
         const Definition *running;        /* of a guest that runs: the devices that it lacks are made, by commands; or NULL */
         unsigned last_fdset;              /* of those that it has */
@@ -82,8 +85,10 @@ typedef struct CommandLineContext {
 /* Lists the files. */
 GPtrArray *command_line_plan(const CommandLineContext *context);
 
-/* Opens them, and takes devices; for a worker. FOREIGN_USER: QEMU will run as another user than this. */
+/* Opens them, makes sockets and takes devices; for a worker. FOREIGN_USER: QEMU will run as another user than this. Where
+ * nobody wants them any more, files_give_back removes the sockets and gives the devices back; also for a worker. */
 bool files_open(GPtrArray *files, bool foreign_user, GError **error);
+void files_give_back(const GPtrArray *files);
 
 /* Makes the command line, or the commands; FILES is NULL to check only. */
 CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *files, GError **error);
@@ -103,12 +108,16 @@ int command_line_node_layer(const char *prefix, const char *name);
 /* For a person to read, and for a shell to run: one option a line. */
 char *command_line_text(const CommandLine *line);
 
-/* Closes what was opened, and removes the sockets where KEEP_PATHS is false. */
-void command_line_free(CommandLine *line, bool keep_paths);
+/* Closes what was opened. */
+void command_line_free(CommandLine *line);
 
 /* The program of an architecture; the one that runs a definition. */
 char *command_line_default_emulator(const char *architecture);
 char *command_line_emulator(const Definition *definition);
+
+/* The path of the socket that the driver makes for a character device of type unix: its document's, or one in DIRECTORY; NULL where
+ * QEMU is to connect to a socket of somebody else's. */
+char *chardev_socket(const xmlNode *element, const char *directory, const char *alias);
 
 /* Where a domain's UEFI variables lie. */
 char *command_line_nvram(Connection *connection, const char *uuid);

@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "bus.h"
 #include "guest.h"
 #include "stream.h"
-#include "unix-socket.h"
 #include "vtables.h"
 
 /* A console that someone has open. */
@@ -43,64 +43,119 @@ static const DeviceDefinition *resolve_console(const Domain *domain, const Devic
         return device;
 }
 
-static int open_terminal(const Domain *domain, const DeviceDefinition *device, const char *path, GError **error) {
-        int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-        if (fd < 0)
-                virtbus_error_set_errno(error, errno, "domain '%s': console '%s' at %s cannot be opened", domain_name(domain),
-                                        device->alias, path);
-        return fd;
+/* A console that is being opened. */
+typedef struct ConsoleRequest {
+        Call *call;
+        char *alias, *asked; /* the device's, and the one that was named */
+        bool force;
+} ConsoleRequest;
+
+static void request_free(ConsoleRequest *request) {
+        g_free(request->alias);
+        g_free(request->asked);
+        g_free(request);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConsoleRequest, request_free)
+
+/* Fails where it is in use. */
+static bool check_free(Guest *guest, const ConsoleRequest *request, GError **error) {
+        if (g_strcmp0(guest->agent_alias, request->alias) == 0 && guest->object)
+                return domain_fail(guest->domain, error, VIRTBUS_ERROR_RESOURCE_BUSY, "channel '%s' is the agent's: use %s/guest",
+                                   request->asked, published_path(guest->domain->published));
+        return request->force || !g_hash_table_contains(guest->streams, request->alias) ||
+               domain_fail(guest->domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                           "someone has console '%s' open; pass the option force to take it over", request->asked);
 }
 
-static int open_socket(const Domain *domain, const DeviceDefinition *device, GError **error) {
-        int fd = unix_connect(device->source);
-        if (fd < 0)
-                domain_fail(domain, error, fd == -EAGAIN ? VIRTBUS_ERROR_RESOURCE_BUSY : VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                            "console '%s' at %s cannot be opened: %s", device->alias, device->source, g_strerror(-fd));
-        return fd;
-}
-
-static int open_guest_end(const Domain *domain, const DeviceDefinition *device, GError **error) {
-        const Guest *guest = domain->run;
-        const char *terminal = g_hash_table_lookup(guest->terminals, device->alias);
-        if (terminal)
-                return open_terminal(domain, device, terminal, error);
-        if (strcmp(device->type, "unix") == 0)
-                return open_socket(domain, device, error);
-        domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "console '%s' is of type %s%s%s, which cannot be opened",
-                    device->alias, device->type, device->source[0] ? ", at " : "", device->source);
+/* FD: the guest's end, which is taken. */
+static int add_stream(Guest *guest, const ConsoleRequest *request, int fd, GError **error) {
+        int client = -1;
+        g_autofd int end = fd;
+        if (!check_free(guest, request, error))
+                return -1;
+        g_hash_table_remove(guest->streams, request->alias);
+        Console *console = g_new0(Console, 1);
+        *console = (Console){ .guest = guest, .alias = g_strdup(request->alias) };
+        console->stream = stream_new(guest->domain->connection->event, steal_fd(&end), &client, on_stream_ended, console, error);
+        if (console->stream) {
+                g_hash_table_insert(guest->streams, console->alias, console);
+                return client;
+        }
+        g_free(console->alias);
+        g_free(console);
         return -1;
+}
+
+static void answer(Guest *guest, const ConsoleRequest *request, int fd) {
+        g_autoptr(GError) error = NULL;
+        g_autofd int client = add_stream(guest, request, fd, &error);
+        if (error)
+                call_fail(request->call, error);
+        else
+                reply_device_console_open(request->call, client);
+}
+
+static void on_socket_open(Guest *guest, int fd, void *data) {
+        g_autoptr(ConsoleRequest) request = data;
+        g_autoptr(GError) error = NULL;
+        if (guest && fd >= 0) {
+                answer(guest, request, fd);
+                return;
+        }
+        autofd_close(&fd);
+        if (!guest)
+                virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID, "console '%s' has gone: its domain has ended",
+                                  request->asked);
+        else if (fd == -ENOTSOCK)
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "the socket of console '%s' is not one that QEMU listens at: connect to it yourself", request->asked);
+        else
+                domain_fail(guest->domain, &error, fd == -EAGAIN ? VIRTBUS_ERROR_RESOURCE_BUSY : VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                            "the socket of console '%s' cannot be opened: %s", request->asked,
+                            fd == -ESTALE ? "somebody has put something else in its place" : g_strerror(-fd));
+        call_fail(request->call, error);
+}
+
+/* A QEMU that lies names a terminal of somebody else's: it can only open its own user's. */
+static int open_terminal(const Guest *guest, const char *path, GError **error) {
+        struct stat info;
+        const Domain *domain = guest->domain;
+        g_autofd int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &info) < 0) {
+                virtbus_error_set_errno(error, errno, "domain '%s': terminal %s cannot be opened", domain_name(domain), path);
+                return -1;
+        }
+        if (!S_ISCHR(info.st_mode) || info.st_uid != host_of(domain->connection)->uid) {
+                domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU names the terminal %s, which is not its own",
+                            path);
+                return -1;
+        }
+        return steal_fd(&fd);
 }
 
 void open_console(Domain *domain, const DeviceDefinition *asked, bool force, Call *call) {
         Guest *guest = domain->run;
         const DeviceDefinition *device = resolve_console(domain, asked);
+        const char *terminal = g_hash_table_lookup(guest->terminals, device->alias);
         g_autoptr(GError) error = NULL;
-        g_autofd int client = -1;
-        if (g_strcmp0(guest->agent_alias, device->alias) == 0 && guest->object)
-                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY, "channel '%s' is the agent's: use %s/guest",
-                            asked->alias, published_path(domain->published));
-        else if (g_hash_table_contains(guest->streams, device->alias) && !force)
-                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
-                            "someone has console '%s' open; pass the option force to take it over", asked->alias);
-        else {
-                g_hash_table_remove(guest->streams, device->alias);
-                int fd = open_guest_end(domain, device, &error);
-                if (fd >= 0) {
-                        Console *console = g_new0(Console, 1);
-                        *console = (Console){ .guest = guest, .alias = g_strdup(device->alias) };
-                        console->stream = stream_new(domain->connection->event, fd, &client, on_stream_ended, console, &error);
-                        if (console->stream)
-                                g_hash_table_insert(guest->streams, console->alias, console);
-                        else {
-                                g_free(console->alias);
-                                g_free(console);
-                        }
-                }
-        }
+        g_autoptr(ConsoleRequest) request = g_new0(ConsoleRequest, 1);
+        int fd = -1;
+        *request = (ConsoleRequest){ call, g_strdup(device->alias), g_strdup(asked->alias), force };
+        if (check_free(guest, request, &error) && terminal)
+                fd = open_terminal(guest, terminal, &error);
+        else if (!error && strcmp(device->type, "unix") == 0) {
+                if (force) /* QEMU takes one client at a time */
+                        g_hash_table_remove(guest->streams, device->alias);
+                guest_connect(guest, device->source, on_socket_open, g_steal_pointer(&request));
+                return;
+        } else if (!error)
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "console '%s' is of type %s%s%s, which cannot be opened", asked->alias, device->type,
+                            device->source[0] ? ", at " : "", device->source);
         if (error)
                 call_fail(call, error);
         else
-                reply_device_console_open(call, client);
+                answer(guest, request, fd);
 }
 
 /* A display's client that QEMU is being handed. */

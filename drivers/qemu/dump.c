@@ -9,7 +9,7 @@ void dump_completed(Guest *guest, JsonObject *arguments) {
         JsonObject *result = json_member(arguments, "result");
         const char *failure = json_string(arguments, "error");
         g_autoptr(GError) error = NULL;
-        if (!operation || operation->kind != OPERATION_DUMP)
+        if (!operation || operation->kind != OPERATION_DUMP || !guest_take_awaited(guest, AWAITS_DUMP))
                 return;
         progress_end(guest);
         if (failure || g_strcmp0(json_string(result, "status"), "completed") != 0)
@@ -31,9 +31,11 @@ static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         Operation *operation = guest->domain->operation;
         (void) answer;
-        if (error && operation && operation->kind == OPERATION_DUMP)
+        if (!operation || operation->kind != OPERATION_DUMP || guest->awaits != AWAITS_DUMP)
+                return;
+        if (error && guest_take_awaited(guest, AWAITS_DUMP))
                 operation_finish(operation, error);
-        else if (!error)
+        else
                 progress_follow(guest, "query-dump", on_dump_progress);
 }
 
@@ -44,6 +46,7 @@ void dump(Operation *operation) {
                 operation_finish(operation, error);
                 return;
         }
+        guest->awaits = AWAITS_DUMP;
         g_autofree char *name = guest_pass_fd(guest, operation->fd), *protocol = g_strdup_printf("fd:%s", name);
         monitor_command(guest->monitor, "dump-guest-memory",
                         json_make("paging", 'b', FALSE, "protocol", 's', protocol, "detach", 'b', TRUE, NULL), -1, on_dump_begun,

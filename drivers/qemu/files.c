@@ -64,6 +64,35 @@ static bool make_nvram(const File *file, GError **error) {
         return true;
 }
 
+/* Whoever may open a socket of a character device: its group, where its folder gives it one, besides ourselves. */
+#define SOCKET_MODE 0660
+
+static bool make_socket(File *file, GError **error) {
+        file->fd = unix_listen(file->path, SOCKET_MODE, &file->socket);
+        if (file->fd == -ENAMETOOLONG)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "the path %.200s is too long for a socket: it may have %zu bytes", file->path,
+                                         UNIX_PATH_BYTES_MAX);
+        return file->fd >= 0 || virtbus_error_set_errno(error, -file->fd, "the socket %s cannot be made", file->path);
+}
+
+static void remove_sockets(const GPtrArray *files) {
+        for (guint i = 0; i < files->len; i++) {
+                const File *file = files->pdata[i];
+                if (file->socket)
+                        unix_remove(file->socket, geteuid());
+        }
+}
+
+void files_give_back(const GPtrArray *files) {
+        remove_sockets(files);
+        for (guint i = 0; i < files->len; i++) {
+                const File *file = files->pdata[i];
+                if (file->device)
+                        host_device_give_back(file->device);
+        }
+}
+
 bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
         for (guint i = 0; i < files->len; i++) {
                 File *file = files->pdata[i];
@@ -89,9 +118,14 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
                 case FILE_APPEND:
                         fine = open_to_append(file, error);
                         break;
+                case FILE_SOCKET:
+                        fine = make_socket(file, error);
+                        break;
                 }
-                if (!fine)
+                if (!fine) {
+                        remove_sockets(files);
                         return false;
+                }
         }
         return true;
 }

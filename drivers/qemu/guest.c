@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "bus.h"
 #include "claims.h"
 #include "log.h"
+#include "runtime.h"
 #include "save.h"
 #include "scope.h"
 #include "script.h"
@@ -46,7 +48,7 @@ static Guest *guest_new(Domain *domain) {
         guest->monitor_path = g_build_filename(host_of(domain->connection)->monitors, domain->uuid, NULL);
         guest->monitor_listener = -1;
         guest->agent_timeout = AGENT_WAIT_DEFAULT;
-        guest->paths = g_ptr_array_new_with_free_func(g_free);
+        guest->sockets = g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free);
         guest->terminals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         guest->streams = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) console_free);
         domain->run = guest;
@@ -62,11 +64,13 @@ void guest_close_agent(Guest *guest) {
         guest->object = NULL;
 }
 
-/* What a guest held of the host, being given back by a worker. The guest may be gone when it is done. */
+/* What a guest held of the host, and its traces in the file system, being given back by a worker. The guest may be gone when it is done. */
 struct Returning {
         Guest *guest;
         Connection *connection;
-        char *uuid, *alias;
+        char *uuid, *alias, *folder;
+        GPtrArray *sockets; /* UnixSocket */
+        uid_t uid;
         GError *error;
         ThingsReturned done;
 };
@@ -75,6 +79,10 @@ static void return_in_worker(void *data, GError **error) {
         const struct Returning *returning = data;
         (void) error;
         claims_give_back(returning->connection, returning->uuid, returning->alias);
+        for (guint i = 0; returning->sockets && i < returning->sockets->len; i++)
+                unix_remove(returning->sockets->pdata[i], returning->uid);
+        if (returning->folder)
+                runtime_remove(returning->folder);
 }
 
 static void on_returned(void *data, const GError *unused) {
@@ -85,28 +93,125 @@ static void on_returned(void *data, const GError *unused) {
                 returning->done(returning->guest, returning->alias, returning->error);
         }
         g_clear_error(&returning->error);
+        g_clear_pointer(&returning->sockets, g_ptr_array_unref);
+        g_free(returning->folder);
         g_free(returning->uuid);
         g_free(returning->alias);
         g_free(returning);
 }
 
-void guest_return_things(Guest *guest, const char *alias, const GError *error, ThingsReturned done) {
-        Connection *connection = guest->domain->connection;
-        if (!claims_any(connection, guest->domain->uuid)) {
-                done(guest, alias, error);
-                return;
-        }
+static struct Returning *returning_new(Guest *guest, const char *alias, const GError *error, ThingsReturned done) {
         struct Returning *returning = g_new0(struct Returning, 1);
         *returning = (struct Returning){
                 .guest = guest,
-                .connection = connection,
+                .connection = guest->domain->connection,
                 .uuid = g_strdup(guest->domain->uuid),
                 .alias = g_strdup(alias),
+                .uid = host_of(guest->domain->connection)->uid,
                 .error = error ? g_error_copy(error) : NULL,
                 .done = done,
         };
         g_queue_push_tail(&guest->returnings, returning);
+        return returning;
+}
+
+void guest_return_things(Guest *guest, const char *alias, const GError *error, ThingsReturned done) {
+        Connection *connection = guest->domain->connection;
+        if (claims_any(connection, guest->domain->uuid))
+                worker_run(connection->worker, return_in_worker, on_returned, returning_new(guest, alias, error, done));
+        else
+                done(guest, alias, error);
+}
+
+/* What a guest that has ended leaves in the file system goes with what it held. */
+static void return_everything(Guest *guest, const GError *error, ThingsReturned done) {
+        Connection *connection = guest->domain->connection;
+        struct Returning *returning = returning_new(guest, NULL, error, done);
+        unlink(guest->monitor_path);
+        returning->folder = runtime_put_aside(connection->runtime_directory, guest->domain->uuid);
+        returning->sockets = g_steal_pointer(&guest->sockets);
+        guest->sockets = g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free);
         worker_run(connection->worker, return_in_worker, on_returned, returning);
+}
+
+/* Sockets */
+
+typedef struct Removal {
+        GPtrArray *sockets; /* UnixSocket */
+        uid_t uid;
+} Removal;
+
+static void remove_in_worker(void *data, GError **error) {
+        const Removal *removal = data;
+        (void) error;
+        for (guint i = 0; i < removal->sockets->len; i++)
+                unix_remove(removal->sockets->pdata[i], removal->uid);
+}
+
+static void on_removed(void *data, const GError *error) {
+        Removal *removal = data;
+        (void) error;
+        g_ptr_array_unref(removal->sockets);
+        g_free(removal);
+}
+
+void guest_keep_sockets(Guest *guest, const GPtrArray *files, const GPtrArray *paths) {
+        for (guint i = 0; i < files->len; i++) {
+                const File *file = files->pdata[i];
+                if (file->socket)
+                        g_ptr_array_add(guest->sockets, unix_socket_copy(file->socket));
+        }
+        for (guint i = 0; paths && i < paths->len; i++)
+                g_ptr_array_add(guest->sockets, unix_socket_new(paths->pdata[i], 0, 0));
+}
+
+void guest_remove_sockets(Guest *guest, guint from, const char *path) {
+        Connection *connection = guest->domain->connection;
+        Removal *removal = g_new0(Removal, 1);
+        *removal = (Removal){ g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free), host_of(connection)->uid };
+        for (guint i = guest->sockets->len; i-- > from;)
+                if (!path || strcmp(((UnixSocket *) guest->sockets->pdata[i])->path, path) == 0)
+                        g_ptr_array_add(removal->sockets, g_ptr_array_steal_index(guest->sockets, i));
+        worker_run(connection->worker, remove_in_worker, on_removed, removal);
+}
+
+struct Connecting {
+        Guest *guest;
+        UnixSocket *socket; /* NULL: there is none */
+        int fd;
+        GuestConnected done;
+        void *data;
+};
+
+static void connect_in_worker(void *data, GError **error) {
+        struct Connecting *connecting = data;
+        (void) error;
+        if (connecting->socket)
+                connecting->fd = unix_connect(connecting->socket);
+}
+
+static void on_connected(void *data, const GError *error) {
+        struct Connecting *connecting = data;
+        (void) error;
+        if (connecting->guest)
+                g_queue_remove(&connecting->guest->connectings, connecting);
+        connecting->done(connecting->guest, connecting->fd, connecting->data);
+        g_clear_pointer(&connecting->socket, unix_socket_free);
+        g_free(connecting);
+}
+
+void guest_connect(Guest *guest, const char *path, GuestConnected done, void *data) {
+        struct Connecting *connecting = g_new0(struct Connecting, 1);
+        *connecting = (struct Connecting){ .guest = guest, .fd = -ENOTSOCK, .done = done, .data = data };
+        for (guint i = 0; i < guest->sockets->len; i++) {
+                const UnixSocket *known = guest->sockets->pdata[i];
+                if (known->inode != 0 && strcmp(known->path, path) == 0) {
+                        g_clear_pointer(&connecting->socket, unix_socket_free);
+                        connecting->socket = unix_socket_copy(known);
+                }
+        }
+        g_queue_push_tail(&guest->connectings, connecting);
+        worker_run(guest->domain->connection->worker, connect_in_worker, on_connected, connecting);
 }
 
 /* Lets go of a guest, which may run on. */
@@ -125,15 +230,18 @@ static void guest_free(Guest *guest) {
         for (GList *link = guest->returnings.head; link; link = link->next)
                 ((struct Returning *) link->data)->guest = NULL;
         g_queue_clear(&guest->returnings);
+        for (GList *link = guest->connectings.head; link; link = link->next)
+                ((struct Connecting *) link->data)->guest = NULL;
+        g_queue_clear(&guest->connectings);
         g_clear_error(&guest->failure);
         if (guest->document)
                 xmlFreeDoc(guest->document);
         if (guest->line)
-                command_line_free(guest->line, true);
+                command_line_free(guest->line);
         autofd_close(&guest->monitor_listener);
         g_hash_table_unref(guest->streams);
         g_hash_table_unref(guest->terminals);
-        g_ptr_array_unref(guest->paths);
+        g_ptr_array_unref(guest->sockets);
         if (guest->asks)
                 capabilities_forget(host_of(guest->domain->connection)->capabilities, guest);
         g_clear_pointer(&guest->capabilities, capabilities_unref);
@@ -142,23 +250,6 @@ static void guest_free(Guest *guest) {
         g_free(guest->directory);
         g_free(guest->monitor_path);
         g_free(guest);
-}
-
-/* Removes what a guest that has ended leaves in the file system. */
-static void remove_traces(const Guest *guest) {
-        g_autoptr(GDir) listing = g_dir_open(guest->directory, 0, NULL);
-        for (const char *name; listing && (name = g_dir_read_name(listing));) {
-                g_autofree char *path = g_build_filename(guest->directory, name, NULL);
-                unlink(path);
-        }
-        rmdir(guest->directory);
-        unlink(guest->monitor_path);
-        for (guint i = 0; i < guest->paths->len; i++) {
-                struct stat info;
-                const char *path = guest->paths->pdata[i];
-                if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
-                        unlink(path);
-        }
 }
 
 void guest_release(Domain *domain) {
@@ -182,7 +273,6 @@ static void end_guest(Guest *guest, const char *unused, const GError *error) {
         Operation *operation = guest->operation;
         bool clean = guest->ended_well;
         (void) unused;
-        remove_traces(guest);
         guest_free(guest);
         if (operation)
                 operation_finish(operation, error);
@@ -195,7 +285,7 @@ static void finish_guest(Guest *guest, const GError *error) {
         if (guest->has_ended)
                 return; /* it is being done already */
         guest->has_ended = true;
-        guest_return_things(guest, NULL, error, end_guest);
+        return_everything(guest, error, end_guest);
 }
 
 /* Ends a guest that does not start as it should; fail_start follows when its process has ended. */
@@ -240,8 +330,9 @@ static bool is_operations_doing(const Domain *domain) {
         }
 }
 
-static void on_stop(Guest *guest) {
+static void on_stop(Guest *guest, JsonObject *unused) {
         Domain *domain = guest->domain;
+        (void) unused;
         if (is_operations_doing(domain))
                 return;
         DomainReason reason = guest->pause_reason;
@@ -254,8 +345,9 @@ static void on_stop(Guest *guest) {
         guest->pause_reason = REASON_UNKNOWN;
 }
 
-static void on_resume(Guest *guest) {
+static void on_resume(Guest *guest, JsonObject *unused) {
         Domain *domain = guest->domain;
+        (void) unused;
         if (is_operations_doing(domain))
                 return;
         if (domain->state == DOMAIN_PAUSED)
@@ -282,47 +374,121 @@ static void on_disk_error(Guest *guest, JsonObject *arguments) {
         }
 }
 
+static void on_shutdown(Guest *guest, JsonObject *arguments) {
+        const char *reason = json_string(arguments, "reason");
+        if (g_strcmp0(reason, "guest-reset") == 0) /* on_reboot is destroy */
+                domain_guest_event(guest->domain, GUEST_REBOOT);
+        else if (reason && g_str_has_prefix(reason, "guest-"))
+                domain_guest_event(guest->domain, GUEST_SHUTDOWN);
+}
+
+static void on_reset(Guest *guest, JsonObject *arguments) {
+        if (g_strcmp0(json_string(arguments, "reason"), "guest-reset") == 0)
+                domain_guest_event(guest->domain, GUEST_REBOOT);
+}
+
+static void on_sleep(Guest *guest, JsonObject *unused) {
+        (void) unused;
+        domain_guest_event(guest->domain, GUEST_SLEEP);
+}
+
+static void on_wakeup(Guest *guest, JsonObject *unused) {
+        (void) unused;
+        domain_guest_event(guest->domain, GUEST_WAKE);
+}
+
+static void on_panicked(Guest *guest, JsonObject *unused) {
+        (void) unused;
+        domain_guest_event(guest->domain, GUEST_CRASH);
+}
+
+static void on_ballooned(Guest *guest, JsonObject *arguments) {
+        gint64 size = json_int(arguments, "actual", -1);
+        if (size > 0 && (uint64_t) size <= guest->domain->live->max_memory)
+                domain_memory_changed(guest->domain, (uint64_t) size);
+}
+
+static void on_io_error(Guest *guest, JsonObject *arguments) {
+        on_disk_error(guest, arguments);
+        if (g_strcmp0(json_string(arguments, "action"), "stop") == 0)
+                guest->pause_reason = REASON_IO_ERROR;
+}
+
+static void on_acpi_status(Guest *guest, JsonObject *arguments) {
+        hotplug_on_acpi_status(guest, json_member(arguments, "info"));
+}
+
+/* What a guest is at, as far as it matters to what its QEMU may tell. */
+typedef enum GuestPhase {
+        PHASE_BEGINNING = 1,   /* its processors have not run yet */
+        PHASE_SETTING_OUT = 2, /* they have been told to, and the start is not at its end */
+        PHASE_FINDING = 4,     /* after a driver's restart: what has happened before will be asked */
+        PHASE_RUNNING = 8,
+        PHASE_ENDING = 16, /* nothing that it tells matters any more */
+} GuestPhase;
+
+static GuestPhase phase_of(const Guest *guest) {
+        if (guest->has_ended || guest->failure || guest->domain->state == DOMAIN_STOPPING)
+                return PHASE_ENDING;
+        if (!guest->operation)
+                return PHASE_RUNNING;
+        if (guest->operation->kind == OPERATION_REATTACH)
+                return PHASE_FINDING;
+        return guest->has_set_out ? PHASE_SETTING_OUT : PHASE_BEGINNING;
+}
+
+/* Events, and when one is believed: a QEMU that the guest has taken over tells what it likes. What an operation waits for is taken once, by that. */
+static const struct {
+        const char *name;
+        unsigned phases; /* GuestPhase */
+        void (*take)(Guest *guest, JsonObject *arguments);
+} events[] = {
+        { "VSERPORT_CHANGE", PHASE_BEGINNING | PHASE_SETTING_OUT | PHASE_FINDING | PHASE_RUNNING, on_port_changed },
+        { "SHUTDOWN", PHASE_SETTING_OUT | PHASE_RUNNING, on_shutdown },
+        { "RESET", PHASE_SETTING_OUT | PHASE_RUNNING, on_reset },
+        { "SUSPEND", PHASE_RUNNING, on_sleep },
+        { "WAKEUP", PHASE_RUNNING, on_wakeup },
+        { "STOP", PHASE_RUNNING, on_stop },
+        { "RESUME", PHASE_RUNNING, on_resume },
+        { "BALLOON_CHANGE", PHASE_SETTING_OUT | PHASE_FINDING | PHASE_RUNNING, on_ballooned },
+        { "GUEST_PANICKED", PHASE_SETTING_OUT | PHASE_RUNNING, on_panicked },
+        { "BLOCK_IO_ERROR", PHASE_SETTING_OUT | PHASE_FINDING | PHASE_RUNNING, on_io_error },
+        { "DUMP_COMPLETED", PHASE_RUNNING, dump_completed },
+        { "MIGRATION", PHASE_BEGINNING | PHASE_RUNNING, migration_on_event },
+        { "DEVICE_DELETED", PHASE_FINDING | PHASE_RUNNING, hotplug_on_deleted },
+        { "DEVICE_UNPLUG_GUEST_ERROR", PHASE_RUNNING, hotplug_on_refused },
+        { "MEM_UNPLUG_ERROR", PHASE_RUNNING, hotplug_on_refused },
+        { "ACPI_DEVICE_OST", PHASE_RUNNING, on_acpi_status },
+};
+
 static void on_event(void *data, const char *name, JsonObject *arguments) {
         Guest *guest = data;
         static const char *const obeyed[] = { "SHUTDOWN", "RESET", "SUSPEND", "SUSPEND_DISK", NULL };
-        if (guest->object && g_strv_contains(obeyed, name))
+        GuestPhase phase = phase_of(guest);
+        if (guest->object && phase != PHASE_ENDING && g_strv_contains(obeyed, name))
                 guest_object_machine_obeys(guest->object);
-        if (strcmp(name, "VSERPORT_CHANGE") == 0)
-                on_port_changed(guest, arguments);
-        else if (strcmp(name, "SHUTDOWN") == 0) {
-                const char *reason = json_string(arguments, "reason");
-                if (g_strcmp0(reason, "guest-reset") == 0) /* on_reboot is destroy */
-                        domain_guest_event(guest->domain, GUEST_REBOOT);
-                else if (reason && g_str_has_prefix(reason, "guest-"))
-                        domain_guest_event(guest->domain, GUEST_SHUTDOWN);
-        } else if (strcmp(name, "RESET") == 0) {
-                if (g_strcmp0(json_string(arguments, "reason"), "guest-reset") == 0)
-                        domain_guest_event(guest->domain, GUEST_REBOOT);
-        } else if (strcmp(name, "SUSPEND") == 0 || strcmp(name, "WAKEUP") == 0)
-                domain_guest_event(guest->domain, name[0] == 'S' ? GUEST_SLEEP : GUEST_WAKE);
-        else if (strcmp(name, "BALLOON_CHANGE") == 0)
-                domain_memory_changed(guest->domain,
-                                      (uint64_t) json_int(arguments, "actual", (gint64) guest->domain->live->memory));
-        else if (strcmp(name, "GUEST_PANICKED") == 0)
-                domain_guest_event(guest->domain, GUEST_CRASH);
-        else if (strcmp(name, "BLOCK_IO_ERROR") == 0) {
-                on_disk_error(guest, arguments);
-                if (g_strcmp0(json_string(arguments, "action"), "stop") == 0)
-                        guest->pause_reason = REASON_IO_ERROR;
-        } else if (strcmp(name, "STOP") == 0)
-                on_stop(guest);
-        else if (strcmp(name, "RESUME") == 0)
-                on_resume(guest);
-        else if (strcmp(name, "DUMP_COMPLETED") == 0)
-                dump_completed(guest, arguments);
-        else if (strcmp(name, "MIGRATION") == 0)
-                migration_on_event(guest, arguments);
-        else if (strcmp(name, "DEVICE_DELETED") == 0)
-                hotplug_on_deleted(guest, arguments);
-        else if (strcmp(name, "DEVICE_UNPLUG_GUEST_ERROR") == 0 || strcmp(name, "MEM_UNPLUG_ERROR") == 0)
-                hotplug_on_refused(guest, arguments);
-        else if (strcmp(name, "ACPI_DEVICE_OST") == 0)
-                hotplug_on_acpi_status(guest, json_member(arguments, "info"));
+        for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
+                if (strcmp(events[i].name, name) == 0) {
+                        if (events[i].phases & phase)
+                                events[i].take(guest, arguments);
+                        return;
+                }
+}
+
+bool guest_take_awaited(Guest *guest, GuestAwaits awaited) {
+        bool is_due = guest->awaits == awaited;
+        if (is_due)
+                guest->awaits = AWAITS_NOTHING;
+        return is_due;
+}
+
+/* REATTACH: its QEMU does not answer as one. */
+static void leave_alone(Guest *guest, const char *why) {
+        Operation *operation = g_steal_pointer(&guest->operation);
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        log_error("domain '%s': its QEMU cannot be asked: %s; it runs on, and Destroy can end it", domain_name(guest->domain),
+                  why);
+        operation_finish(operation, NULL);
 }
 
 static void on_closed(void *data, const GError *error) {
@@ -330,6 +496,8 @@ static void on_closed(void *data, const GError *error) {
         /* Mostly because the process ends, which is seen next, with QEMU's words in its log. */
         if (guest->operation && guest->operation->kind == OPERATION_START)
                 process_end(guest->process);
+        else if (guest->operation)
+                leave_alone(guest, error->message);
         else if (guest->domain->state != DOMAIN_STOPPING)
                 log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
 }
@@ -340,7 +508,7 @@ static const MonitorListener monitor_listener = { .ready = on_ready, .event = on
 
 /* Connects to the monitor: its socket listens, whether QEMU runs yet or not. */
 static bool open_monitor(Guest *guest, GError **error) {
-        int fd = unix_connect(guest->monitor_path);
+        int fd = unix_connect_own(guest->monitor_path);
         if (fd < 0)
                 return virtbus_error_set_errno(error, -fd, "domain '%s': QEMU's monitor %s cannot be connected to",
                                                domain_name(guest->domain), guest->monitor_path);
@@ -349,7 +517,8 @@ static bool open_monitor(Guest *guest, GError **error) {
 }
 
 static bool listen_for_monitor(Guest *guest, GError **error) {
-        guest->monitor_listener = unix_listen(guest->monitor_path, 0600);
+        g_autoptr(UnixSocket) made = NULL;
+        guest->monitor_listener = unix_listen(guest->monitor_path, 0600, &made);
         if (guest->monitor_listener == -ENAMETOOLONG)
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                          "the path %s is too long for a socket: keep the runtime directory's short",
@@ -362,6 +531,8 @@ static bool listen_for_monitor(Guest *guest, GError **error) {
 
 static void finish_start(Guest *guest, const GError *error) {
         Operation *operation = guest->operation;
+        if (!operation || guest->failure)
+                return; /* it fails already, and that is told when its process has ended */
         if (error) {
                 abort_start(guest, error);
                 return;
@@ -405,6 +576,8 @@ static void place_threads(Guest *guest) {
 
 /* What the machine is to begin with: its own start, or what was saved. */
 static void set_out(Guest *guest) {
+        if (!guest->operation || guest->failure)
+                return;
         if (restoring_fd(guest->operation) < 0) {
                 run_processors(guest);
                 return;
@@ -416,8 +589,10 @@ static void set_out(Guest *guest) {
 static void run_processors(Guest *guest) {
         if (guest->operation->paused)
                 finish_start(guest, NULL);
-        else
+        else {
+                guest->has_set_out = true;
                 monitor_command(guest->monitor, "cont", NULL, -1, on_continued, guest);
+        }
 }
 
 void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document) {
@@ -442,14 +617,17 @@ static void set_live(Guest *guest) {
         g_clear_pointer(&guest->document, xmlFreeDoc);
 }
 
+/* What query-chardev calls a pseudo terminal, before its number. */
+#define TERMINAL "pty:/dev/pts/"
+
 void guest_take_terminals(Guest *guest, JsonObject *answer) {
         JsonArray *chardevs = json_array(answer, "return");
         for (guint i = 0; chardevs && i < json_array_get_length(chardevs); i++) {
                 JsonObject *chardev = json_object_at(chardevs, i);
                 const char *label = json_string(chardev, "label"), *file = json_string(chardev, "filename");
                 /* Only the kernel's terminals: a QEMU that names another file will not have it opened. */
-                if (label && g_str_has_prefix(label, "char") && file && g_str_has_prefix(file, "pty:/dev/pts/") &&
-                    !strstr(file, ".."))
+                const char *number = file && g_str_has_prefix(file, TERMINAL) ? file + strlen(TERMINAL) : "";
+                if (label && g_str_has_prefix(label, "char") && *number && strspn(number, "0123456789") == strlen(number))
                         g_hash_table_insert(guest->terminals, g_strdup(label + strlen("char")), g_strdup(file + strlen("pty:")));
         }
 }
@@ -513,6 +691,9 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         Domain *domain = guest->domain;
         Operation *operation = g_steal_pointer(&guest->operation);
+        if (!operation)
+                return; /* it took too long */
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
         const char *status = json_string(json_member(answer, "return"), "status");
         if (!error)
                 for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
@@ -525,26 +706,6 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
                 migration_recover(guest);
         if (g_strcmp0(status, "shutdown") == 0)
                 domain_guest_event(domain, GUEST_SHUTDOWN);
-}
-
-/* Opens the agent's socket, once: QEMU has said hello, so that it listens. */
-static void open_agent(Guest *guest, xmlDoc *document) {
-        guint i;
-        xmlNode *channel = guest_object_channel(document, &i);
-        if (!channel)
-                return;
-        g_autofree char *path = xml_attribute(xml_child(channel, "source"), "path");
-        int fd = path ? unix_connect(path) : -ENOENT;
-        if (fd < 0) {
-                log_warning("domain '%s': its agent's socket %s cannot be opened: %s", domain_name(guest->domain),
-                            path ? path : "", g_strerror(-fd));
-                return;
-        }
-        const DeviceDefinition *part = guest->domain->live->devices->pdata[i];
-        g_free(guest->agent_alias);
-        guest->agent_alias = g_strdup(part->alias);
-        guest->object = guest_object_new(guest->domain, fd);
-        guest_object_restore_timeout(guest->object, guest->agent_timeout);
 }
 
 /* Whether the guest had opened its agent's port before this driver was there. */
@@ -561,27 +722,74 @@ static void on_ports_known(void *data, JsonObject *answer, const GError *error) 
         }
 }
 
-void guest_find_agent(Guest *guest) {
-        if (guest->object)
-                return;
-        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
-        if (document)
-                open_agent(guest, document);
-        if (guest->object)
+/* What goes on when the agent's socket is connected to, or cannot be. */
+typedef struct AgentSearch {
+        char *alias; /* of its channel */
+        void (*done)(Guest *guest);
+} AgentSearch;
+
+static void on_agent_connected(Guest *guest, int fd, void *data) {
+        AgentSearch *search = data;
+        if (guest && fd < 0)
+                log_warning("domain '%s': the socket of its agent's %s cannot be opened: %s", domain_name(guest->domain),
+                            search->alias, g_strerror(-fd));
+        if (guest && fd >= 0 && !guest->object && !guest->has_ended) {
+                g_free(guest->agent_alias);
+                guest->agent_alias = g_strdup(search->alias);
+                guest->object = guest_object_new(guest->domain, fd);
+                guest_object_restore_timeout(guest->object, guest->agent_timeout);
                 monitor_command(guest->monitor, "query-chardev", NULL, -1, on_ports_known, guest);
+        } else
+                autofd_close(&fd);
+        if (guest && search->done)
+                search->done(guest);
+        g_free(search->alias);
+        g_free(search);
+}
+
+/* Connects to the agent's socket, once: QEMU has said hello, so that it listens. Then DONE, which may be NULL. */
+static void find_agent(Guest *guest, const xmlDoc *document, void (*done)(Guest *guest)) {
+        guint i;
+        xmlNode *channel = guest->object || !document ? NULL : guest_object_channel((xmlDoc *) document, &i);
+        g_autofree char *path = xml_attribute(xml_child(channel, "source"), "path");
+        if (!channel) {
+                if (done)
+                        done(guest);
+                return;
+        }
+        AgentSearch *search = g_new0(AgentSearch, 1);
+        *search = (AgentSearch){ g_strdup(((DeviceDefinition *) guest->domain->live->devices->pdata[i])->alias), done };
+        guest_connect(guest, path ? path : "", on_agent_connected, search);
+}
+
+static void find_live_agent(Guest *guest, void (*done)(Guest *guest)) {
+        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        find_agent(guest, document, done);
+}
+
+void guest_find_agent(Guest *guest) {
+        find_live_agent(guest, NULL);
+}
+
+/* It may have begun to end since. */
+static void go_on(Guest *guest) {
+        if (!guest->operation || guest->has_ended || guest->failure)
+                return;
+        if (guest->operation->kind == OPERATION_REATTACH) {
+                hotplug_recover(guest);
+                monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
+        } else
+                run_commands(guest);
 }
 
 static void on_ready(void *data) {
         Guest *guest = data;
-        if (guest->operation->kind == OPERATION_REATTACH) {
-                guest_find_agent(guest);
-                hotplug_recover(guest);
-        } else
-                open_agent(guest, guest->document);
+        if (!guest->operation)
+                return;
         if (guest->operation->kind == OPERATION_REATTACH)
-                monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
+                find_live_agent(guest, go_on);
         else
-                run_commands(guest);
+                find_agent(guest, guest->document, go_on);
 }
 
 static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
@@ -693,11 +901,8 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
 static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
         CommandLineContext context = guest_context(guest, guest->document, guest->domain->live, NULL);
         guest->line = command_line_build(&context, files, error);
-        if (!guest->line)
-                return false;
-        for (guint i = 0; i < guest->line->paths->len; i++)
-                g_ptr_array_add(guest->paths, g_strdup(guest->line->paths->pdata[i]));
-        return launch(guest, error);
+        guest_keep_sockets(guest, files, guest->line ? guest->line->paths : NULL);
+        return guest->line && launch(guest, error);
 }
 
 static void open_files(void *data, GError **error) {
@@ -713,14 +918,10 @@ static void free_opening(void *data, const GError *error) {
 }
 
 /* Nobody wants them any more. */
-static void give_back_devices(void *data, GError **error) {
+static void give_back(void *data, GError **error) {
         const Opening *opening = data;
         (void) error;
-        for (guint i = 0; i < opening->files->len; i++) {
-                const File *file = opening->files->pdata[i];
-                if (file->device)
-                        host_device_give_back(file->device);
-        }
+        files_give_back(opening->files);
 }
 
 static void on_files_opened(void *data, const GError *error) {
@@ -734,7 +935,7 @@ static void on_files_opened(void *data, const GError *error) {
                 opening->opened(guest, opening->files, failure);
                 free_opening(opening, NULL);
         } else
-                worker_run(opening->connection->worker, give_back_devices, free_opening, opening);
+                worker_run(opening->connection->worker, give_back, free_opening, opening);
 }
 
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
@@ -786,11 +987,13 @@ static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) 
 }
 
 static bool make_directory(Guest *guest, GError **error) {
-        Host *host = host_of(guest->domain->connection);
-        if ((mkdir(guest->directory, 0700) < 0 && errno != EEXIST) ||
-            (guest->domain->connection->privileged && lchown(guest->directory, host->uid, host->gid) < 0))
-                return virtbus_error_set_errno(error, errno, "directory %s cannot be made", guest->directory);
-        return true;
+        const Host *host = host_of(guest->domain->connection);
+        const GPtrArray *devices = guest->domain->live->devices;
+        g_autofree char *left = runtime_put_aside(guest->domain->connection->runtime_directory, guest->domain->uuid);
+        bool has_display = false;
+        for (guint i = 0; i < devices->len && !has_display; i++)
+                has_display = strcmp(((DeviceDefinition *) devices->pdata[i])->kind, "graphics") == 0;
+        return runtime_make(guest->directory, has_display, host->uid, host->gid, error);
 }
 
 void guest_start(Operation *operation) {
@@ -828,8 +1031,14 @@ void guest_save(const Domain *domain, xmlNode *saved) {
                 xml_set_attribute(saved, "pid", pid);
                 xml_set_attribute(saved, "start-time", start_time);
         }
-        for (guint i = 0; i < guest->paths->len; i++)
-                xml_add(saved, "path", guest->paths->pdata[i]);
+        for (guint i = 0; i < guest->sockets->len; i++) {
+                const UnixSocket *known = guest->sockets->pdata[i];
+                xmlNode *path = xml_add(saved, "path", known->path);
+                g_autofree char *device = g_strdup_printf("%" PRIu64, known->device),
+                                *inode = g_strdup_printf("%" PRIu64, known->inode);
+                xml_set_attribute(path, "device", device);
+                xml_set_attribute(path, "inode", inode);
+        }
         GHashTableIter iterator;
         void *alias, *path;
         g_hash_table_iter_init(&iterator, guest->terminals);
@@ -837,6 +1046,17 @@ void guest_save(const Domain *domain, xmlNode *saved) {
                 xmlNode *terminal = xml_add(saved, "terminal", path);
                 xml_set_attribute(terminal, "alias", alias);
         }
+}
+
+static int on_reattach_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        (void) source;
+        (void) usec;
+        g_autoptr(GError) error = NULL;
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT, "its QEMU has not answered within %d seconds",
+                    (int) (START_TIMEOUT / 1000000));
+        monitor_end(guest->monitor, error);
+        return 0;
 }
 
 void guest_reattach(Operation *operation, xmlNode *saved) {
@@ -850,8 +1070,13 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         medium_load(guest, saved);
         if (timeout)
                 guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);
-        for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path"))
-                g_ptr_array_add(guest->paths, xml_text(path));
+        for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path")) {
+                uint64_t device = 0, inode = 0;
+                g_autofree char *text = xml_text(path);
+                if (text && xml_number_attribute(path, "device", 0, UINT64_MAX, &device, NULL) &&
+                    xml_number_attribute(path, "inode", 0, UINT64_MAX, &inode, NULL))
+                        g_ptr_array_add(guest->sockets, unix_socket_new(text, device, inode));
+        }
         for (xmlNode *terminal = xml_child(saved, "terminal"); terminal; terminal = xml_next(terminal, "terminal"))
                 g_hash_table_insert(guest->terminals, xml_attribute(terminal, "alias"), xml_text(terminal));
         bool known = xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, &error) &&
@@ -883,11 +1108,11 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
                 operation_finish(operation, NULL);
                 return;
         }
-        if (!open_monitor(guest, &error)) {
-                log_error("%s; it runs on, and Destroy can end it", error->message);
-                guest->operation = NULL;
-                operation_finish(operation, NULL);
-        }
+        if (!open_monitor(guest, &error))
+                leave_alone(guest, error->message);
+        else
+                sd_event_add_time_relative(domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
+                                           on_reattach_timeout, guest);
 }
 
 bool guest_check_monitor(const Domain *domain, GError **error) {

@@ -28,6 +28,14 @@ typedef struct Host {
 
 typedef struct Guest Guest;
 
+/* What the operation at work waits to be told by an event. */
+typedef enum GuestAwaits {
+        AWAITS_NOTHING,
+        AWAITS_DUMP,
+        AWAITS_SAVE,
+        AWAITS_LOAD,
+} GuestAwaits;
+
 /* The files of a guest being opened by a worker. The guest may be gone when it is done. */
 typedef void (*FilesOpened)(Guest *guest, GPtrArray *files, const GError *error);
 typedef struct Opening {
@@ -51,17 +59,20 @@ struct Guest {
         CommandLine *line; /* START */
         char *emulator;
         Capabilities *capabilities; /* of the QEMU that it runs on, whatever becomes of the binary; NULL until they are known */
-        char *directory;            /* which QEMU's user may write to */
+        char *directory;            /* runtime.h */
         char *monitor_path;
         int monitor_listener;
         long log_start;        /* where this run's part of the log begins */
-        GPtrArray *paths;      /* char *: sockets in the file system, to be removed */
+        GPtrArray *sockets;    /* UnixSocket: in the file system, to be removed */
+        GQueue connectings;    /* struct Connecting: to one of them */
         GHashTable *terminals; /* alias -> path of the pseudo terminal */
         GHashTable *streams;   /* alias -> struct Console */
         GuestObject *object;   /* its agent's, while it has a channel */
         char *agent_alias;     /* of that channel */
         int agent_timeout;     /* REATTACH: as it was set */
         DomainReason pause_reason;
+        GuestAwaits awaits;
+        bool has_set_out;          /* START: the processors have been told to run */
         bool asks;                 /* what its QEMU can do: the answer will be kept with it */
         bool is_alien;             /* REATTACH: nothing is known of its QEMU; it is left alone */
         sd_event_source *progress; /* of a dump, or a save: progress.c */
@@ -116,6 +127,16 @@ void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened);
 /* What commands for it are made of. RUNNING as in CommandLineContext. */
 CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definition *definition, const Definition *running);
 
+/* Of the sockets that opening FILES has made, and that QEMU will make at PATHS: they go with the guest, or with guest_remove_sockets, by a worker:
+ * all from that place in the list on, or, where PATH is not NULL, the one that lies there. */
+void guest_keep_sockets(Guest *guest, const GPtrArray *files, const GPtrArray *paths);
+void guest_remove_sockets(Guest *guest, guint from, const char *path);
+
+/* Connects to a socket that the driver has made for the guest's QEMU; DONE is called later with a descriptor, which it owns, or a negative errno:
+ * -ENOTSOCK where there is no such socket. GUEST is NULL where it has ended before. */
+typedef void (*GuestConnected)(Guest *guest, int fd, void *data);
+void guest_connect(Guest *guest, const char *path, GuestConnected done, void *data);
+
 /* Keeps the pseudo terminals that query-chardev has answered, and writes them into a document. */
 void guest_take_terminals(Guest *guest, JsonObject *answer);
 void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document);
@@ -161,6 +182,9 @@ void migration_recover(Guest *guest);
 
 /* The state is loaded, or ERROR says why not: the start goes on. */
 void guest_loaded(Guest *guest, const GError *error);
+
+/* Whether this is what the operation at work waits for; from then on it does not. */
+bool guest_take_awaited(Guest *guest, GuestAwaits awaited);
 
 /* Scripts of a guest: those that run. */
 struct Script *guest_script_new(Guest *guest);

@@ -12,7 +12,7 @@
 
 static void plugging_free(Plugging *plugging) {
         if (plugging->line)
-                command_line_free(plugging->line, false);
+                command_line_free(plugging->line);
         g_free(plugging->node);
         g_free(plugging->alias);
         g_clear_pointer(&plugging->processors, g_ptr_array_unref);
@@ -63,6 +63,11 @@ static void finish_returned(Guest *guest, const char *unused, const GError *erro
 void plugging_finish(Guest *guest, const GError *error) {
         const Operation *operation = plugging_operation(guest);
         guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
+        if (!guest->plugging || guest->plugging->is_finished)
+                return; /* told again */
+        guest->plugging->is_finished = true;
+        if (error && guest->plugging->first_socket > 0)
+                guest_remove_sockets(guest, guest->plugging->first_socket - 1, NULL);
         if (error && operation && operation->kind == OPERATION_ATTACH && operation->change->alias)
                 guest_return_things(guest, operation->change->alias, error, finish_returned);
         else
@@ -98,12 +103,6 @@ void plugging_take_commands(Script *script, CommandLine *line) {
 
 /* Attach */
 
-static void keep_paths(Guest *guest, CommandLine *line) {
-        for (guint i = 0; i < line->paths->len; i++)
-                g_ptr_array_add(guest->paths, g_strdup(line->paths->pdata[i]));
-        g_ptr_array_set_size(line->paths, 0);
-}
-
 static void on_attached(Guest *guest) {
         plugging_finish(guest, NULL);
         guest_find_agent(guest);
@@ -126,7 +125,6 @@ static void on_plugged(void *data, const GError *error) {
                 return;
         }
         CommandLine *line = guest->plugging->line;
-        keep_paths(guest, line);
         if (line->consoles->len > 0)
                 monitor_command(guest->monitor, "query-chardev", NULL, -1, on_terminals, guest);
         else
@@ -143,7 +141,9 @@ static CommandLineContext attach_context(Guest *guest, const Operation *operatio
 static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error) {
         Operation *operation = plugging_operation(guest);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        guest->plugging->first_socket = guest->sockets->len + 1;
         if (!failure) {
+                guest_keep_sockets(guest, files, NULL);
                 CommandLineContext context = attach_context(guest, operation);
                 guest->plugging->line = command_line_build(&context, files, &failure);
         }
@@ -286,16 +286,12 @@ static void remove_back_ends(Cleanup *cleanup) {
                 if (undo)
                         script_add(cleanup->script, undo);
         }
-        command_line_free(line, false);
+        command_line_free(line);
 }
 
 static void remove_socket(Guest *guest, const DeviceDefinition *device) {
-        for (guint i = 0; i < guest->paths->len; i++)
-                if (device->source && strcmp(guest->paths->pdata[i], device->source) == 0) {
-                        unlink(device->source);
-                        g_ptr_array_remove_index(guest->paths, i);
-                        return;
-                }
+        if (strcmp(device->type, "unix") == 0 && device->source[0])
+                guest_remove_sockets(guest, 0, device->source);
 }
 
 /* Of a device that is not in the document: by the names that are given to what is behind one. */
@@ -371,13 +367,30 @@ void hotplug_recover(Guest *guest) {
 
 /* Detach */
 
+/* What one QEMU can make the driver clean up at the same time: more devices than a machine has places for. */
+#define CLEANUPS_MAX 1024
+
+static bool is_being_cleaned(const Guest *guest, const char *alias) {
+        GHashTableIter iterator;
+        void *cleanup;
+        if (!guest->cleanups)
+                return false;
+        g_hash_table_iter_init(&iterator, guest->cleanups);
+        while (g_hash_table_iter_next(&iterator, &cleanup, NULL))
+                if (g_strcmp0(((Cleanup *) cleanup)->alias, alias) == 0 && !((Cleanup *) cleanup)->one_base)
+                        return true;
+        return g_hash_table_size(guest->cleanups) >= CLEANUPS_MAX;
+}
+
 void hotplug_on_deleted(Guest *guest, JsonObject *arguments) {
         const char *alias = json_string(arguments, "device");
         const DeviceDefinition *device = alias ? definition_find_device(guest->domain->live, alias) : NULL;
-        if (!alias)
-                return; /* a part of another one */
-        if (guest->plugging && guest->plugging->processors && g_strcmp0(guest->plugging->alias, alias) == 0) {
-                domain_vcpus_changed(guest->domain, guest->domain->live->vcpus - 1);
+        bool is_awaited = alias && guest->plugging && g_strcmp0(guest->plugging->alias, alias) == 0;
+        if (!alias || is_being_cleaned(guest, alias))
+                return; /* a part of another one; told again */
+        if (is_awaited && guest->plugging->processors) {
+                if (guest->domain->live->vcpus > 1)
+                        domain_vcpus_changed(guest->domain, guest->domain->live->vcpus - 1);
                 tuning_unplug_next(guest);
                 return;
         }
@@ -387,7 +400,7 @@ void hotplug_on_deleted(Guest *guest, JsonObject *arguments) {
                 remove_socket(guest, device);
         } else
                 remove_named_back_ends(cleanup);
-        if (guest->plugging && g_strcmp0(guest->plugging->alias, alias) == 0)
+        if (is_awaited)
                 guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
         if (g_strcmp0(guest->agent_alias, alias) == 0)
                 guest_close_agent(guest);

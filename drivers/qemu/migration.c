@@ -103,9 +103,11 @@ static void on_progress(void *data, JsonObject *answer, const GError *error) {
 
 static void on_begun(void *data, const GError *error) {
         Guest *guest = data;
-        if (error)
+        if (!saving_of(guest) || guest->awaits != AWAITS_SAVE)
+                return; /* it is at its end already */
+        if (error && guest_take_awaited(guest, AWAITS_SAVE))
                 go_on(guest, error, true);
-        else if (saving_of(guest))
+        else
                 progress_follow(guest, "query-migrate", on_progress);
 }
 
@@ -116,6 +118,7 @@ void migration_save(Operation *operation) {
                 saving_written(operation, error);
                 return;
         }
+        guest->awaits = AWAITS_SAVE;
         Script *script = guest_script_new(guest);
         script_add_command(script, "migrate-set-capabilities", capabilities());
         script_add_command(script, "migrate-set-parameters", json_make("max-bandwidth", 'i', (gint64) BANDWIDTH, NULL));
@@ -140,18 +143,19 @@ static void on_failure_known(void *data, JsonObject *answer, const GError *error
                     error   ? error->message
                     : words ? words
                             : "QEMU gives no reason; is there space left?");
-        if (saving_of(guest))
+        if (saving_of(guest) && guest_take_awaited(guest, AWAITS_SAVE))
                 go_on(guest, failure, true);
 }
 
 /* Loading */
 
 static void on_loading(void *data, const GError *error) {
-        if (error)
+        if (error && guest_take_awaited(data, AWAITS_LOAD))
                 guest_loaded(data, error);
 }
 
 void migration_load(Guest *guest) {
+        guest->awaits = AWAITS_LOAD;
         Script *script = guest_script_new(guest);
         script_add_command(script, "migrate-set-capabilities", capabilities());
         add_fd(script, restoring_fd(guest->operation), "virtbus-load");
@@ -166,15 +170,14 @@ void migration_on_event(Guest *guest, JsonObject *arguments) {
         Operation *operation = saving_of(guest);
         bool completed = g_strcmp0(status, "completed") == 0;
         g_autoptr(GError) error = NULL;
-        if (guest->operation && guest->operation->kind == OPERATION_START) {
-                if (completed)
-                        guest_loaded(guest, NULL); /* where it fails, QEMU ends, and has said why in its log */
-        } else if (operation && completed) {
+        if (completed && guest_take_awaited(guest, AWAITS_LOAD))
+                guest_loaded(guest, NULL); /* where it fails, QEMU ends, and has said why in its log */
+        else if (operation && completed && guest_take_awaited(guest, AWAITS_SAVE)) {
                 progress_end(guest);
                 saving_written(operation, NULL);
-        } else if (operation && g_strcmp0(status, "failed") == 0)
+        } else if (operation && g_strcmp0(status, "failed") == 0 && guest->awaits == AWAITS_SAVE)
                 monitor_command(guest->monitor, "query-migrate", NULL, -1, on_failure_known, guest);
-        else if (operation && g_strcmp0(status, "cancelled") == 0) {
+        else if (operation && g_strcmp0(status, "cancelled") == 0 && guest_take_awaited(guest, AWAITS_SAVE)) {
                 domain_fail(guest->domain, &error, VIRTBUS_ERROR_CANCELLED, "the save was cancelled");
                 go_on(guest, error, true);
         }

@@ -16,9 +16,11 @@ typedef struct Plugging {
         bool changes_medium;
         const xmlNode *bandwidth; /* UPDATE: the element of an interface, whose is another */
         char *node;               /* the top node of the new medium, or NULL */
+        bool is_finished;         /* nothing but giving back is left of it */
         unsigned last_fdset;
-        char *alias;           /* whose detaching is waited for */
-        GError *error;         /* RESIZE: what is told when all is as it was again */
+        guint first_socket; /* ATTACH: the place in the guest's list of the first one that was made, and one more; 0: none yet */
+        char *alias;        /* whose detaching is waited for */
+        GError *error;      /* RESIZE: what is told when all is as it was again */
         GPtrArray *processors; /* RESIZE: char *, that are to be taken away after that one */
 } Plugging;
 

@@ -15,6 +15,7 @@ static int on_due(sd_event_source *source, uint64_t usec, void *data) {
 }
 
 void progress_follow(Guest *guest, const char *command, MonitorDone read) {
+        progress_end(guest);
         guest->progress_command = command;
         guest->progress_read = read;
         sd_event_add_time_relative(guest->domain->connection->event, &guest->progress, CLOCK_MONOTONIC, INTERVAL, 0, on_due,

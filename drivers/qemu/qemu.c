@@ -13,6 +13,7 @@
 #include "guest.h"
 #include "hardware.h"
 #include "log.h"
+#include "runtime.h"
 
 #define QEMU_USER "virtbus-qemu"
 
@@ -123,7 +124,7 @@ static char *to_native(Connection *connection, const Definition *definition, xml
         if (!line)
                 return NULL;
         char *text = command_line_text(line);
-        command_line_free(line, false);
+        command_line_free(line);
         return text;
 }
 
@@ -140,7 +141,7 @@ static bool check(Connection *connection, const Definition *definition, xmlDoc *
         CommandLine *line = command_line_build(&context, NULL, error);
         if (!line)
                 return false;
-        command_line_free(line, false);
+        command_line_free(line);
         const GError *problem = capabilities_problem(host_of(connection)->capabilities, emulator);
         if (problem) {
                 xmlNode *element = xml_find(xmlDocGetRootElement(document), "devices/emulator");
@@ -197,6 +198,8 @@ static bool open_host(Connection *connection, GError **error) {
         const ProcessSetup template = { .uid = host->uid, .gid = host->gid, .groups = host->groups, .n_groups = host->n_groups };
         host->capabilities = capabilities_cache_new(connection, &template);
         /* QEMU's user goes through this directory to its own one. */
+        if (!runtime_open(connection->runtime_directory, error))
+                return false;
         if (chmod(connection->runtime_directory, 0711) < 0 || (mkdir(host->monitors, 0700) < 0 && errno != EEXIST))
                 return virtbus_error_set_errno(error, errno, "directory %s cannot be made", host->monitors);
         return true;
@@ -215,9 +218,21 @@ static bool is_active(const Connection *connection, const char *uuid) {
         return domain && domain_is_active(domain);
 }
 
+static void sweep_in_worker(void *data, GError **error) {
+        const Connection *connection = data;
+        (void) error;
+        runtime_sweep(connection->runtime_directory);
+}
+
+static void on_swept(void *data, const GError *error) {
+        (void) data;
+        (void) error;
+}
+
 /* Before anything is served, so that no guest starts between. */
 static void recover(Connection *connection) {
         claims_sweep(connection, is_active);
+        worker_run(connection->worker, sweep_in_worker, on_swept, connection);
 }
 
 const Hypervisor qemu_hypervisor = {

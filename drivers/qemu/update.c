@@ -125,6 +125,12 @@ static void remove_old_medium(Guest *guest) {
         cleanup_run(cleanup);
 }
 
+/* QEMU's words, which have no code of their own. */
+static bool is_of_locked_tray(const GError *error) {
+        return strstr(error->message, "is locked and force was not specified") ||
+               (strstr(error->message, "Tray of device") && strstr(error->message, "is not open"));
+}
+
 static void on_updated(void *data, const GError *error) {
         Guest *guest = data;
         Plugging *plugging = guest->plugging;
@@ -133,6 +139,13 @@ static void on_updated(void *data, const GError *error) {
         if (!error && operation && plugging->bandwidth &&
             !set_bandwidth(definition_find_device(guest->domain->live, operation->change->alias), plugging->bandwidth, &failure))
                 error = failure;
+        if (error && plugging->changes_medium && operation && is_of_locked_tray(error)) {
+                domain_fail(guest->domain, &failure, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "the guest has locked the drive '%s', and is asked to open it: call again when it has, or pass the "
+                            "option force",
+                            operation->change->alias);
+                error = failure;
+        }
         if (error || !plugging->changes_medium || !operation) {
                 plugging_finish(guest, error);
                 return;
@@ -160,14 +173,14 @@ static bool add_settings(Guest *guest, const Operation *operation, Script *scrip
                 if (!line)
                         return false;
                 plugging_take_commands(script, line);
-                command_line_free(line, true);
+                command_line_free(line);
         } else if (strcmp(device->kind, "interface") == 0) {
                 if (differs(old, new, "bandwidth")) {
                         CommandLineContext context = guest_context(guest, change->document, change->next, domain->live);
                         CommandLine *line = command_line_build_limits(&context, guest->plugging->device, error);
                         if (!line)
                                 return false;
-                        command_line_free(line, true);
+                        command_line_free(line);
                         guest->plugging->bandwidth = new;
                 }
                 if (differs(old, new, "link"))

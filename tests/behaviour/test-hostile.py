@@ -5,12 +5,17 @@
 Usage (below tests/with-bus, as root): test-hostile.py
 """
 
+import json
 import os
 import pwd
+import random
 import shutil
+import socket
+import stat
+import subprocess
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, User, contains, expect, run
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, run, variants
 
 if os.geteuid() != 0:
     raise SystemExit("test-hostile.py: needs root, for other users")
@@ -22,6 +27,8 @@ WORK = os.path.join(ROOT, "hostile")
 os.makedirs(WORK, mode=0o755)
 os.chmod(WORK, 0o755)
 ALICE = pwd.getpwnam("vb-alice").pw_uid
+QEMU = pwd.getpwnam("virtbus-qemu").pw_uid
+RUNTIME = f"{ROOT}/qemu/run/qemu"
 RAN = os.path.join(WORK, "ran")
 
 
@@ -150,9 +157,248 @@ def few_binaries_are_asked_at_the_same_time():
     shutil.rmtree(slow)
 
 
+def as_qemu(*command):
+    """What a QEMU that the guest has taken over can do."""
+    return subprocess.run(["setpriv", f"--reuid={QEMU}", f"--regid={QEMU}", "--clear-groups", *command], capture_output=True, check=False).returncode
+
+
+def open_console(domain, name):
+    return bus.call(f"{domain}/device/{name}", f"{NAME}.Device.Console", "Open", "a{sv}", variants({"force": True}))
+
+
+def a_guests_folder_is_the_drivers_alone():
+    channel = "<channel type='unix'><target type='virtio' name='org.example.{}'/></channel>"
+    display = "<graphics type='vnc'><listen type='socket'/></graphics>"
+    domain = qemu.define(qemu.document("closed", devices=channel.format("a") + channel.format("b") + display))
+    qemu.do(domain, "Start", paused=True)
+    mine = f"{RUNTIME}/{bus.get(domain, 'Domain', 'UUID')}"
+    for path in (mine, f"{mine}/channel0", f"{mine}/channel1"):
+        assert os.lstat(path).st_uid == 0 and not os.lstat(path).st_mode & 0o002, path
+    assert stat.S_IMODE(os.stat(mine).st_mode) == 0o711 and os.stat(f"{mine}/qemu").st_uid == QEMU
+    for command in (["ln", "-s", "/etc/shadow", f"{mine}/x"], ["rm", "-f", f"{mine}/channel0"], ["mv", mine, mine + ".x"], ["mkdir", f"{RUNTIME}/x"]):
+        assert as_qemu(*command) != 0, command
+    # What it puts into its own part leads the driver nowhere.
+    precious = folder("precious")
+    with open(f"{precious}/file", "w", encoding="utf-8"):
+        pass
+    own = f"{mine}/qemu"
+    assert as_qemu("mkdir", "-p", f"{own}/deep/deeper") == 0 and as_qemu("ln", "-s", precious, f"{own}/deep/link") == 0
+    assert as_qemu("rm", "-f", f"{own}/graphics0") == 0 and as_qemu("ln", "-s", f"{precious}/file", f"{own}/graphics0") == 0
+    os.close(open_console(domain, "channel0"))
+    qemu.do(domain, "Destroy")
+    assert not os.path.exists(mine) and os.listdir(f"{RUNTIME}/ended") == [] and os.path.exists(f"{precious}/file")
+    os.mkdir(mine)  # as a driver that was killed leaves one
+    os.chown(mine, QEMU, QEMU)
+    qemu.do(domain, "Start", paused=True)
+    assert os.stat(mine).st_uid == 0
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
+def a_socket_that_was_put_in_anothers_place_is_not_connected_to():
+    theirs = folder("theirs", QEMU)
+    secret = socket.socket(socket.AF_UNIX)
+    secret.bind(f"{WORK}/secret.sock")
+    os.chmod(f"{WORK}/secret.sock", 0o600)
+    secret.listen(5)
+    secret.setblocking(False)
+    serial = f"<serial type='unix'><source mode='bind' path='{theirs}/serial'/></serial>"
+    domain = qemu.define(qemu.document("swapped", devices=serial))
+    qemu.do(domain, "Start", paused=True)
+    os.close(open_console(domain, "serial0"))
+    assert os.stat(f"{theirs}/serial").st_uid == 0
+    os.rename(f"{theirs}/serial", f"{theirs}/aside")
+    for swap in (lambda: os.symlink(f"{WORK}/secret.sock", f"{theirs}/serial"), lambda: os.link(f"{WORK}/secret.sock", f"{theirs}/serial"),
+                 lambda: os.symlink("aside", f"{theirs}/serial"), lambda: os.mkfifo(f"{theirs}/serial"), lambda: None):
+        swap()
+        contains(expect("HypervisorFailed", open_console, domain, "serial0"), "'swapped'", "serial0")
+        if os.path.lexists(f"{theirs}/serial"):
+            os.unlink(f"{theirs}/serial")
+    os.rename(f"{theirs}/aside", f"{theirs}/serial")
+    qemu.kill_driver()
+    os.close(open_console(domain, "serial0"))  # a successor knows it again
+    os.rename(f"{theirs}/serial", f"{theirs}/aside")
+    os.symlink(f"{WORK}/secret.sock", f"{theirs}/serial")
+    expect("HypervisorFailed", open_console, domain, "serial0")
+    qemu.do(domain, "Destroy")
+    assert os.path.islink(f"{theirs}/serial") and os.path.exists(f"{WORK}/secret.sock")
+    try:
+        secret.accept()
+        raise AssertionError("the driver has connected to root's socket")
+    except BlockingIOError:
+        pass
+    qemu.do(domain, "Undefine")
+
+
+def sockets_are_not_made_where_others_lead_to():
+    hers = folder("leading", ALICE)
+    aim = folder("aim")
+    live = socket.socket(socket.AF_UNIX)
+    live.bind(f"{aim}/live")
+    live.listen(5)
+    os.symlink(aim, f"{hers}/link")
+    os.symlink(f"{aim}/new", f"{hers}/new")
+    for path in (f"{hers}/link/new", f"{hers}/link/live", f"{hers}/new", f"{aim}/live", f"{hers}/none/x", "relative"):
+        domain = qemu.define(qemu.document("led", devices=f"<serial type='unix'><source mode='bind' path='{path}'/></serial>"))
+        try:
+            qemu.do(domain, "Start", paused=True)
+            raise AssertionError(f"it has started with {path}")
+        except BusError as error:
+            contains(error.message, "'led'", path)
+        assert sorted(os.listdir(aim)) == ["live"] and not os.path.exists(f"{RUNTIME}/{bus.get(domain, 'Domain', 'UUID')}")
+        qemu.do(domain, "Undefine")
+    # One that is left from an earlier run, by a link of root's own, is replaced; two guests cannot have the same one.
+    live.close()
+    os.symlink(aim, f"{WORK}/own-link")
+    domains = [qemu.define(qemu.document(name, devices=f"<serial type='unix'><source mode='bind' path='{WORK}/own-link/live'/></serial>"))
+               for name in ("led", "second")]
+    qemu.do(domains[0], "Start", paused=True)
+    contains(expect("HypervisorFailed", qemu.do, domains[1], "Start"), "in use")
+    os.close(open_console(domains[0], "serial0"))
+    qemu.do(domains[0], "Destroy")
+    assert os.listdir(aim) == []
+    for domain in domains:
+        qemu.do(domain, "Undefine")
+
+
+def lying(name, devices="", **lies):
+    """A domain whose QEMU tells lies."""
+    place = os.path.join(WORK, "lying")
+    os.makedirs(place, exist_ok=True)
+    if not os.path.exists(f"{place}/qemu-system-x86_64"):
+        shutil.copy(f"{SOURCE}/tests/tools/lying-qemu.py", f"{place}/qemu-system-x86_64")
+    with open(f"{place}/lies.json", "w", encoding="utf-8") as file:
+        json.dump(lies, file)
+    return qemu.define(qemu.document(name, devices=f"<emulator>{place}/qemu-system-x86_64</emulator>" + devices))
+
+
+def event(name, **data):
+    return {"event": name, "data": data, "timestamp": {"seconds": 1, "microseconds": 1}}
+
+
+def gone(domain):
+    if qemu.state(domain) != "shutoff":
+        qemu.do(domain, "Destroy")
+    try:
+        qemu.do(domain, "Undefine", managed_save=True)
+    except BusError as error:
+        raise AssertionError(f"{domain}: {error}") from None
+
+
+def finish(job):
+    return bus.wait_signal(job, "Completed")
+
+
+def the_same_driver(function):
+    """What a QEMU tells may harm its own guest, and nobody else."""
+    def test():
+        expect("NoSuchDomain", bus.call, qemu.path, CONNECTION, "GetDomainByID", "u", 0)  # it is there
+        pid = bus.driver("QEMU")
+        function()
+        assert bus.driver("QEMU") == pid, "the driver has ended"
+    test.__name__ = function.__name__
+    return test
+
+
+DEVICES = ("<disk type='file'><source file='{0}/image'/><target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>"
+           "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel><serial type='pty'/><memballoon model='virtio'/>")
+
+
+@the_same_driver
+def a_migration_that_completes_twice_or_unasked_is_taken_once():
+    completed = event("MIGRATION", status="completed")
+    # Before there is anything to load, and while the machine is set up.
+    domain = lying("unasked", script=[["query-version", [completed]], ["query-chardev", [completed, completed]], ["cont", [completed]]], devices="<serial type='pty'/>")
+    qemu.do(domain, "Start")
+    assert qemu.state(domain) == "running"
+    gone(domain)
+    path = f"{WORK}/saved"
+    domain = lying("twice", after=[["migrate", [completed, completed, completed, event("MIGRATION", status="failed"), event("MIGRATION", status="cancelled")]]])
+    qemu.do(domain, "Start", paused=True)
+    finish(bus.call(domain, f"{NAME}.Domain", "Save", "sa{sv}", path, {}))
+    bus.wait(lambda: qemu.state(domain) == "shutoff", "the save's end")
+    gone(domain)
+    # Of a dump that has not begun, and one that is told twice.
+    dumped = event("DUMP_COMPLETED", result={"status": "completed", "total": 1, "completed": 1})
+    domain = lying("dumped", script=[["dump-guest-memory", [dumped, dumped]]], after=[["cont", [dumped]], ["dump-guest-memory", [dumped]]])
+    qemu.do(domain, "Start")
+    with open(f"{WORK}/core", "wb") as file:
+        finish(bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[file.fileno()]))
+    gone(domain)
+
+
+@the_same_driver
+def a_monitor_that_is_cut_leaves_the_guest_as_it_is():
+    domain = lying("cut", cut="query-balloon")
+    qemu.do(domain, "Start", paused=True)
+    # A driver that finds it anew is cut off before it is ready.
+    with open(f"{WORK}/lying/lies.json", "w", encoding="utf-8") as file:
+        json.dump({}, file)
+    gone(domain)
+
+
+@the_same_driver
+def whatever_a_qemu_tells_the_driver_lives_on():
+    """Operations on a guest whose QEMU lies at random: each ends, well or not, and another guest is as it was."""
+    with open(f"{WORK}/image", "wb") as file:
+        file.truncate(1 << 20)
+    other = qemu.define(qemu.document("other"))
+    qemu.do(other, "Start", paused=True)
+    rounds, seed = int(os.environ.get("VIRTBUS_ROUNDS", "6")), int(os.environ.get("VIRTBUS_SEED", "1"))
+    extra = [f"<disk type='file'><source file='{WORK}/other'/><target dev='vdb' bus='virtio'/></disk>", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+             "<channel type='unix'><target type='virtio' name='org.example.x'/></channel>"]
+    with open(f"{WORK}/other", "wb") as file:
+        file.truncate(1 << 20)
+    for turn in range(seed, seed + rounds):
+        chance = random.Random(turn)
+        domain = lying(f"liar{turn}", seed=turn, rate=chance.choice([0.02, 0.1, 0.3]), devices=DEVICES.format(WORK))
+        try:
+            qemu.do(domain, "Start", paused=chance.random() < 0.3)
+        except BusError:
+            pass
+        for _ in range(8):
+            answers = []
+            what = chance.choice(["Suspend", "Resume", "Reset", "attach", "detach", "media", "save", "dump", "memory", "stats", "shutdown", "console", "cpus", "find"])
+            if what in ("Suspend", "Resume", "Reset"):
+                answers.append(bus.begin(domain, f"{NAME}.Domain", what, ""))
+            elif what == "attach":
+                answers.append(bus.begin(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", chance.choice(extra), {}))
+            elif what == "detach":
+                answers.append(bus.begin(f"{domain}/device/" + chance.choice(["net0", "virtio_2ddisk0", "virtio_2ddisk1", "rng0", "channel1"]), f"{NAME}.Device", "Detach",
+                                         "a{sv}", {"timeout": GLib.Variant("t", 300000)}))
+            elif what == "save":
+                answers.append(bus.begin(domain, f"{NAME}.Domain", "ManagedSave", "a{sv}", {}))
+            elif what == "dump":
+                with open(f"{WORK}/core", "wb") as file:
+                    try:
+                        bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[file.fileno()])
+                    except BusError:
+                        pass
+            elif what == "memory":
+                answers.append(bus.begin(domain, f"{NAME}.Domain", "SetMemory", "ta{sv}", 48 << 20, {}))
+            elif what == "stats":
+                answers.append(bus.begin(qemu.path, CONNECTION, "GetDomainStats", "aoasa{sv}", [domain], [], {}))
+            elif what == "shutdown":
+                answers.append(bus.begin(domain, f"{NAME}.Domain", "Shutdown", "a{sv}", {}))
+            elif what == "console":
+                answers.append(bus.begin(f"{domain}/device/serial0", f"{NAME}.Device.Console", "Open", "a{sv}", {}))
+            bus.wait(lambda: all(answers), f"an answer to {what} of round {turn}")
+        assert qemu.state(other) == "paused"
+        qemu.do(other, "Resume")
+        qemu.do(other, "Suspend")
+        gone(domain)
+    gone(other)
+
+
 run([
     programs_are_run_only_where_nobody_but_root_could_have_put_them,
     what_changed_since_it_was_defined_is_not_run,
     who_may_only_read_has_nothing_run,
     few_binaries_are_asked_at_the_same_time,
+    a_guests_folder_is_the_drivers_alone,
+    a_socket_that_was_put_in_anothers_place_is_not_connected_to,
+    sockets_are_not_made_where_others_lead_to,
+    a_migration_that_completes_twice_or_unasked_is_taken_once,
+    a_monitor_that_is_cut_leaves_the_guest_as_it_is,
+    whatever_a_qemu_tells_the_driver_lives_on,
 ])

@@ -76,8 +76,17 @@ def what_would_use_it_waits_alone_and_can_be_given_up():
     others_answer()
     qemu.do(starting, "Destroy")
     assert bus.get(starting, "Domain", "State") == "shutoff"
-    contains(expect("Timeout", bus.call, state["other"], f"{NAME}.Domain", "AttachDevice", "sa{sv}", disk(FRONT), {}), "3 seconds")
+    # Whatever a document names: its emulator, and where its sockets lie.
+    contains(expect("Timeout", qemu.define, qemu.document("emulated", devices=f"<emulator>{FRONT}</emulator>")), "3 seconds")
+    others_answer()
+    serial = f"<serial type='unix'><source mode='bind' path='{FRONT}/x'/></serial>"
+    talking = qemu.define(qemu.document("talking", devices=serial))
+    contains(expect("Timeout", qemu.do, talking, "Start"), "3 seconds")
+    others_answer()
+    qemu.do(talking, "Destroy")
+    qemu.do(talking, "Undefine")
     assert bus.get(state["other"], "Domain", "State") == "paused" and stats(state["other"])["balloon"]["age"] < 50000
+    contains(expect("Timeout", bus.call, state["other"], f"{NAME}.Domain", "AttachDevice", "sa{sv}", disk(FRONT), {}), "3 seconds")
     qemu.do(state["other"], "Destroy")
     assert bus.get(state["other"], "Domain", "State") == "shutoff"
     qemu.do(starting, "Undefine")
