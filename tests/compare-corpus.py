@@ -504,7 +504,7 @@ def same_fault(wanted, error):
 
 def define(bus, xml):
     """The definition as it is kept."""
-    path = bus.call(CONNECTION, "org.virtbus1.Connection", "DefineDomain", "sa{sv}", xml, {})
+    path = bus.call(CONNECTION, "org.virtbus1.Connection", "DefineDomain", "sa{sv}", xml, {"unsupported": GLib.Variant("b", True)})
     path = path if isinstance(path, str) else path[0]
     try:
         return bus.call(path, "org.virtbus1.Domain", "GetXMLWithSecrets", "a{sv}", {})

@@ -29,7 +29,7 @@ typedef struct Ctl {
         /* Options. */
         gboolean json, no_legend, no_pager, user, no_ask_password;
         char *host, *machine, *connection;
-        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, value, virtual;
+        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, unsupported, value, virtual;
         char *compression, *memory, *cpus, *cdrom, *network;
         char **disks, **properties;
         double delay, timeout;

@@ -25,7 +25,8 @@
 
 /* Defines a document, or, with --transient, runs it; its domain's object, or NULL. */
 static char *define_at(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error) {
-        GVariant *options = ctl_options(ctl->transient && ctl->paused ? "paused" : NULL, NULL);
+        const char *option = ctl->transient ? (ctl->paused ? "paused" : NULL) : ctl->unsupported ? "unsupported" : NULL;
+        GVariant *options = ctl_options(option, NULL);
         g_autoptr(GVariant) answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)),
                                               "org.virtbus1.Connection", ctl->transient ? "CreateDomain" : "DefineDomain",
                                               g_variant_new("(s@a{sv})", xml, options), NULL, NULL, error);

@@ -97,6 +97,7 @@ static bool parse(Ctl *ctl, int *argc, char ***argv, gboolean *version, GError *
                   NULL },
                 { "emulate", 0, 0, G_OPTION_ARG_NONE, &ctl->emulate, "create: without KVM", NULL },
                 { "autostart", 0, 0, G_OPTION_ARG_NONE, &ctl->autostart, "define, create: start it with the machine", NULL },
+                { "unsupported", 0, 0, G_OPTION_ARG_NONE, &ctl->unsupported, "define, import: also what cannot be started yet", NULL },
                 { "nvram", 0, 0, G_OPTION_ARG_NONE, &ctl->nvram, "undefine: with UEFI variables and managed save", NULL },
                 { "compression", 0, 0, G_OPTION_ARG_STRING, &ctl->compression, "save: none, gzip, zstd, xz, lz4", "PROGRAM" },
                 { "memory", 0, 0, G_OPTION_ARG_STRING, &ctl->memory, "create: 1G if it is not given", "SIZE" },

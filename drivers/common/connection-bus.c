@@ -15,10 +15,11 @@ CONNECTION_VTABLE(Connection, bus);
 
 static void bus_define_domain(Call *call, Connection *self, const char *xml, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        if (!options_read(options, &error, NULL))
+        bool unsupported = false;
+        if (!options_read(options, &error, "unsupported", 'b', &unsupported, NULL))
                 call_fail(call, error);
         else
-                connection_define(self, xml, call);
+                connection_define(self, xml, unsupported, call);
 }
 
 static void bus_create_domain(Call *call, Connection *self, const char *xml, sd_bus_message *options) {

@@ -254,12 +254,12 @@ static void take_turn(const Change *template) {
 }
 
 /* Reads a document, as one of this connection. */
-static Definition *read_document(Connection *connection, const char *xml, GError **error) {
+static Definition *read_document(Connection *connection, const char *xml, bool unsupported, GError **error) {
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
         bool complete = document && complete_document(connection, document, error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
         if (!definition ||
-            (connection->hypervisor->check && !connection->hypervisor->check(connection, definition, document, error)))
+            (connection->hypervisor->check && !connection->hypervisor->check(connection, definition, document, unsupported, error)))
                 return NULL;
         return g_steal_pointer(&definition);
 }
@@ -391,18 +391,17 @@ static void begin_define(Change *change) {
         store_define(change->connection->store, change->definition->uuid, text, on_defined, change);
 }
 
-static void define(Connection *connection, const char *xml, bool unused, Call *call) {
+static void define(Connection *connection, const char *xml, bool unsupported, Call *call) {
         g_autoptr(GError) error = NULL;
-        Definition *definition = read_document(connection, xml, &error);
-        (void) unused;
+        Definition *definition = read_document(connection, xml, unsupported, &error);
         if (definition)
                 take_turn(&(Change){ .connection = connection, .definition = definition, .begin = begin_define, .call = call });
         else
                 call_fail(call, error);
 }
 
-void connection_define(Connection *connection, const char *xml, Call *call) {
-        connection_prepare(connection, xml, define, false, call);
+void connection_define(Connection *connection, const char *xml, bool unsupported, Call *call) {
+        connection_prepare(connection, xml, define, unsupported, call);
 }
 
 static Domain *add_transient(Connection *connection, const Definition *definition, uid_t owner, GError **error) {
@@ -419,7 +418,7 @@ static Domain *add_transient(Connection *connection, const Definition *definitio
 }
 
 Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error) {
-        g_autoptr(Definition) definition = read_document(connection, xml, error);
+        g_autoptr(Definition) definition = read_document(connection, xml, false, error);
         if (!definition)
                 return NULL;
         if (turns_taken(connection->turns, definition->uuid, definition->name)) {
@@ -445,7 +444,7 @@ static void begin_create(Change *change) {
 
 static void create(Connection *connection, const char *xml, bool paused, Call *call) {
         g_autoptr(GError) error = NULL;
-        Definition *definition = read_document(connection, xml, &error);
+        Definition *definition = read_document(connection, xml, false, &error);
         if (definition)
                 take_turn(&(Change){ .connection = connection,
                                      .definition = definition,

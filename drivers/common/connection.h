@@ -75,7 +75,7 @@ void connection_to_native(Connection *connection, const char *format, const char
 void connection_from_native(Connection *connection, const char *format, const char *text, Call *call);
 
 /* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */
-void connection_define(Connection *connection, const char *xml, Call *call);
+void connection_define(Connection *connection, const char *xml, bool unsupported, Call *call);
 void connection_create(Connection *connection, const char *xml, bool paused, Call *call);
 void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call);
 void connection_set_autostart(Domain *domain, bool autostart, Call *call);

@@ -197,7 +197,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
         if (hypervisor->complete && !hypervisor->complete(connection, document, error))
                 return NULL;
         g_autoptr(Definition) definition = definition_from_document(document, error);
-        if (!definition || (!live && hypervisor->check && !hypervisor->check(connection, definition, document, error)))
+        if (!definition || (!live && hypervisor->check && !hypervisor->check(connection, definition, document, false, error)))
                 return NULL;
         guint index = 0;
         for (xmlNode *other = definition_first_device(document); other && other != element; other = definition_next_device(other))

@@ -35,8 +35,9 @@ typedef struct Hypervisor {
                                      const char *type, GError **error);
         GPtrArray *(*cpu_models)(Connection *connection, const char *arch, GError **error);
 
-        /* Refuses, with Unsupported or InvalidXML, a document that it cannot run. May be NULL. */
-        bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
+        /* Refuses, with Unsupported or InvalidXML, a document that it cannot run; UNSUPPORTED: save for what it cannot start yet.
+         * May be NULL. */
+        bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error);
 
         /* Each does an operation and ends it with operation_finish, at once or later.
          *

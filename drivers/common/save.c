@@ -495,7 +495,7 @@ static Definition *read_definition(Restoring *restoring, GError **error) {
         if (!document || (hypervisor->complete && !hypervisor->complete(connection, document, error)))
                 return NULL;
         g_autoptr(Definition) definition = definition_from_document(document, error);
-        if (!definition || (hypervisor->check && !hypervisor->check(connection, definition, document, error)))
+        if (!definition || (hypervisor->check && !hypervisor->check(connection, definition, document, false, error)))
                 return NULL;
         if (strcmp(definition->uuid, saved->uuid) == 0)
                 return g_steal_pointer(&definition);

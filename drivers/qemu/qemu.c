@@ -129,10 +129,11 @@ static char *to_native(Connection *connection, const Definition *definition, xml
 }
 
 /* What a start does, up to what needs the host: what it would refuse by itself is refused when the document is defined. */
-static bool check(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
+static bool check(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error) {
         g_autofree char *emulator = command_line_emulator(definition);
         g_autoptr(xmlDoc) copy = xmlCopyDoc(document, 1);
-        const CommandLineContext context = context_of(connection, definition, emulator, copy);
+        CommandLineContext context = context_of(connection, definition, emulator, copy);
+        context.to_show = unsupported;
         definition_write_aliases(definition, copy);
         g_autoptr(Definition) live = definition_from_document(copy, error);
         if (!live)

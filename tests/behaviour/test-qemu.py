@@ -337,6 +337,11 @@ def what_the_driver_cannot_do_yet_is_refused_when_it_is_defined():
     for parts, devices in NOT_YET:
         contains(expect("Unsupported", qemu.define, qemu.document("later", devices=devices)), "line ", *parts)
         expect("Unsupported", qemu.create, qemu.document("later", devices=devices))
+        kept = bus.call(qemu.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", qemu.document("later", devices=devices), variants({"unsupported": True}))
+        text = expect("Unsupported", qemu.do, kept, "Start")
+        contains(text, *parts)
+        assert "line " not in text, text
+        qemu.do(kept, "Undefine")
     contains(expect("Unsupported", qemu.define, qemu.document("later", more="<vcpu placement='auto'>1</vcpu>")), "<vcpu>", "numad")
 
 
