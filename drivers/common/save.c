@@ -214,6 +214,9 @@ static void end(Saving *saving, const GError *error) {
                 g_clear_error(&saving->error);
                 saving->error = g_error_copy(error);
         }
+        autofd_close(&saving->file);
+        autofd_close(&saving->end);
+        saving->file = saving->end = -1;
         if (!saving->temporary || !saving->connection->worker) {
                 operation_finish(saving->operation, saving->error);
                 return;

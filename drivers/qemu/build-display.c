@@ -14,9 +14,11 @@
 
 /* Displays */
 
+/* What goes into an option with commas, here and below, is escaped where it is read. */
 static const char *audio_of(Builder *builder, xmlNode *element) {
         const char *id = get(builder, element, "audio/@id");
-        return id ? format_text(builder, "audio%s", id) : builder->default_audio;
+        const char *name = id ? format_text(builder, "audio%s", id) : builder->default_audio;
+        return name ? escape(builder, name) : NULL;
 }
 
 /* The address to listen at: of <listen>, or of the attribute that older documents have. */
@@ -27,7 +29,8 @@ static const char *listen_address(Builder *builder, xmlNode *element) {
                 know(builder, listen, "@network");
                 builder_not_here(builder, listen, "a display on a network of libvirt's");
         }
-        return address ? address : old;
+        const char *used = address ? address : old;
+        return used ? escape(builder, used) : NULL;
 }
 
 static const char *bracketed(Builder *builder, const char *address) {

@@ -439,7 +439,8 @@ const char *pass_as_file(Builder *builder, int *fd, const char *path) {
                 add_command_with_fd(builder, "add-fd", json_make("fdset-id", 'i', (gint64) set, "opaque", 's', whose, NULL),
                                     steal_fd(fd));
         else
-                add(builder, "-add-fd", "fd=%d,set=%u,opaque=%s", pass_number(builder, steal_fd(fd)), set, whose);
+                add(builder, "-add-fd", "fd=%d,set=%u,opaque=%s", pass_number(builder, steal_fd(fd)), set,
+                    escape(builder, whose));
         return format_text(builder, "/dev/fdset/%u", set);
 }
 
@@ -632,7 +633,8 @@ static void override_properties(Builder *builder, JsonObject *device) {
                         for (xmlNode *side = xml_child(one, NULL); side; side = xml_next(side, NULL)) {
                                 mark(side);
                                 if (!xml_is(side, "frontend"))
-                                        builder_unsupported(builder, side, "the QEMU driver does not know this element; leave it out");
+                                        builder_unsupported(builder, side,
+                                                            "the QEMU driver does not know this element; leave it out");
                                 for (xmlNode *property = xml_child(side, NULL); property; property = xml_next(property, NULL))
                                         override_property(builder, property, device);
                         }

@@ -46,6 +46,7 @@ static Guest *guest_new(Domain *domain) {
         guest->emulator = command_line_emulator(domain->live);
         guest->directory = g_build_filename(domain->connection->runtime_directory, domain->uuid, NULL);
         guest->monitor_path = g_build_filename(host_of(domain->connection)->monitors, domain->uuid, NULL);
+        guest->pid_path = g_strconcat(guest->monitor_path, ".pid", NULL);
         guest->monitor_listener = -1;
         guest->agent_timeout = AGENT_WAIT_DEFAULT;
         guest->sockets = g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free);
@@ -128,6 +129,7 @@ static void return_everything(Guest *guest, const GError *error, ThingsReturned 
         Connection *connection = guest->domain->connection;
         struct Returning *returning = returning_new(guest, NULL, error, done);
         unlink(guest->monitor_path);
+        unlink(guest->pid_path);
         returning->folder = runtime_put_aside(connection->runtime_directory, guest->domain->uuid);
         returning->sockets = g_steal_pointer(&guest->sockets);
         guest->sockets = g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free);
@@ -222,6 +224,7 @@ static void guest_free(Guest *guest) {
         guest_close_agent(guest);
         g_clear_pointer(&guest->monitor, monitor_free);
         g_clear_pointer(&guest->process, process_free);
+        g_clear_pointer(&guest->former, process_free);
         sd_event_source_disable_unref(guest->timeout);
         progress_end(guest);
         hotplug_free(guest);
@@ -249,6 +252,7 @@ static void guest_free(Guest *guest) {
         g_free(guest->emulator);
         g_free(guest->directory);
         g_free(guest->monitor_path);
+        g_free(guest->pid_path);
         g_free(guest);
 }
 
@@ -523,6 +527,11 @@ static bool listen_for_monitor(Guest *guest, GError **error) {
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                          "the path %s is too long for a socket: keep the runtime directory's short",
                                          guest->monitor_path);
+        if (guest->monitor_listener == -EADDRINUSE)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                                "a QEMU of an earlier run still listens at %s, and nothing says which process it is: end it",
+                                guest->monitor_path);
         return guest->monitor_listener >= 0 ||
                virtbus_error_set_errno(error, -guest->monitor_listener, "the socket %s cannot be made", guest->monitor_path);
 }
@@ -851,6 +860,15 @@ void guest_lock_memory(const Guest *guest) {
                 log_warning("domain '%s': its memory cannot be locked: %s", domain_name(guest->domain), g_strerror(errno));
 }
 
+static bool write_pid(const Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text =
+                        g_strdup_printf("%d %" PRIu64 "\n", process_pid(guest->process), process_start_time(guest->process));
+        if (!g_file_set_contents_full(guest->pid_path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+                log_error("domain '%s': %s", domain_name(guest->domain), error->message);
+        return !error;
+}
+
 static bool launch(Guest *guest, GError **error) {
         Host *host = host_of(guest->domain->connection);
         g_autofd int log = open_log(guest, error);
@@ -877,9 +895,17 @@ static bool launch(Guest *guest, GError **error) {
         guest->process = process_new(guest->domain->connection->event, &setup, on_ended, guest, error);
         if (!guest->process)
                 return false;
-        /* It is written down before it runs: whatever happens to this driver, the guest is found again. */
-        domain_save_status(guest->domain);
-        scope_create(guest, guest->document, on_placed);
+        /* It is written down before it runs: whatever happens to this driver, the guest is found again; and whatever happens to that file, no
+         * second one is started beside it. */
+        g_autoptr(GError) failure = NULL;
+        if (domain_save_status(guest->domain) && write_pid(guest))
+                scope_create(guest, guest->document, on_placed);
+        else {
+                domain_fail(guest->domain, &failure, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                            "that it runs cannot be written down in %s: make space there",
+                            guest->domain->connection->runtime_directory);
+                abort_start(guest, failure);
+        }
         return true;
 }
 
@@ -996,11 +1022,9 @@ static bool make_directory(Guest *guest, GError **error) {
         return runtime_make(guest->directory, has_display, host->uid, host->gid, error);
 }
 
-void guest_start(Operation *operation) {
-        Domain *domain = operation->domain;
-        Guest *guest = guest_new(domain);
+static void begin_start(Guest *guest) {
+        Domain *domain = guest->domain;
         g_autoptr(GError) error = NULL;
-        guest->operation = operation;
         guest->document = xml_parse_own(domain->live->xml, "domain", &error);
         if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
                 finish_guest(guest, error);
@@ -1009,6 +1033,38 @@ void guest_start(Operation *operation) {
         definition_write_aliases(domain->live, guest->document);
         CommandLineContext context = guest_context(guest, guest->document, domain->live, NULL);
         guest_open_files(guest, command_line_plan(&context), on_start_files);
+}
+
+static void on_former_ended(void *data, int unused) {
+        Guest *guest = data;
+        (void) unused;
+        g_clear_pointer(&guest->former, process_free);
+        if (!guest->has_ended)
+                begin_start(guest);
+}
+
+/* A QEMU that a driver started for this domain, and that its status file does not tell of: that was lost, or damaged. */
+static Process *find_former(Guest *guest) {
+        g_autofree char *text = NULL;
+        int pid = 0;
+        uint64_t start_time = 0;
+        if (!g_file_get_contents(guest->pid_path, &text, NULL, NULL) || sscanf(text, "%d %" SCNu64, &pid, &start_time) != 2 ||
+            pid <= 1)
+                return NULL;
+        return process_find(guest->domain->connection->event, pid, start_time, on_former_ended, guest, NULL);
+}
+
+void guest_start(Operation *operation) {
+        Guest *guest = guest_new(operation->domain);
+        guest->operation = operation;
+        guest->former = find_former(guest);
+        if (!guest->former) {
+                begin_start(guest);
+                return;
+        }
+        log_warning("domain '%s': a QEMU of an earlier run, process %d, is still there; it is ended first",
+                    domain_name(operation->domain), process_pid(guest->former));
+        process_end(guest->former);
 }
 
 /* Other operations */

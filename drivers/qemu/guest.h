@@ -50,6 +50,7 @@ typedef struct Opening {
 struct Guest {
         Domain *domain;
         Process *process;
+        Process *former; /* START: a QEMU of the same domain that nobody knew of, being ended */
         Monitor *monitor;
         Operation *operation; /* START or REATTACH, until QEMU is ready */
         Opening *opening;
@@ -61,6 +62,7 @@ struct Guest {
         Capabilities *capabilities; /* of the QEMU that it runs on, whatever becomes of the binary; NULL until they are known */
         char *directory;            /* runtime.h */
         char *monitor_path;
+        char *pid_path; /* of a file with its process' number and start time */
         int monitor_listener;
         long log_start;        /* where this run's part of the log begins */
         GPtrArray *sockets;    /* UnixSocket: in the file system, to be removed */

@@ -9,7 +9,9 @@ import json
 import os
 import pwd
 import random
+import select
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -337,6 +339,48 @@ def a_monitor_that_is_cut_leaves_the_guest_as_it_is():
     gone(domain)
 
 
+def qemus(domain):
+    """The processes that run it."""
+    uuid, found = bus.get(domain, "Domain", "UUID"), []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if uuid.encode() in file.read().split(b"\0"):
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def two_qemus_never_run_one_domain():
+    """Whatever becomes of the file that says what runs: an older QEMU is ended before a new one starts."""
+    domain = qemu.define(qemu.document("once"))
+    uuid = bus.get(domain, "Domain", "UUID")
+    status = f"{RUNTIME}/domains/{uuid}.xml"
+    qemu.do(domain, "Start", paused=True)
+    for damage in (lambda: os.unlink(status), lambda: open(status, "wb").close(), lambda: open(status, "w", encoding="utf-8").write("<x/>"),
+                   lambda: os.truncate(status, 100)):
+        old = qemus(domain)
+        assert len(old) == 1, old
+        driver = os.pidfd_open(bus.driver("QEMU"))
+        damage()
+        signal.pidfd_send_signal(driver, signal.SIGKILL)
+        select.select([driver], [], [])
+        os.close(driver)
+        damage() if os.path.exists(status) else None
+        bus.wait_driver("qemu", "failed", "dormant", "attached")
+        expect("NoSuchDomain", bus.call, qemu.path, CONNECTION, "GetDomainByID", "u", 0)
+        if qemu.state(domain) == "shutoff":
+            qemu.do(domain, "Start", paused=True)
+        else:
+            qemu.do(domain, "Destroy")
+            qemu.do(domain, "Start", paused=True)
+        assert len(qemus(domain)) == 1 and qemus(domain) != old, (qemus(domain), old)
+    qemu.do(domain, "Destroy")
+    assert qemus(domain) == [] and not [name for name in os.listdir(f"{RUNTIME}/monitors") if name.startswith(uuid)]
+    qemu.do(domain, "Undefine")
+
+
 @the_same_driver
 def whatever_a_qemu_tells_the_driver_lives_on():
     """Operations on a guest whose QEMU lies at random: each ends, well or not, and another guest is as it was."""
@@ -400,5 +444,6 @@ run([
     sockets_are_not_made_where_others_lead_to,
     a_migration_that_completes_twice_or_unasked_is_taken_once,
     a_monitor_that_is_cut_leaves_the_guest_as_it_is,
+    two_qemus_never_run_one_domain,
     whatever_a_qemu_tells_the_driver_lives_on,
 ])
