@@ -6,7 +6,7 @@
 #include "bounds.h"
 #include "bus.h"
 #include "polkit-names.h"
-#include "turns.h"
+#include "fair-queue.h"
 
 /* Flags of CheckAuthorization. */
 #define ALLOW_USER_INTERACTION 1u
@@ -23,7 +23,7 @@ typedef struct Question {
         GStrv details; /* name, value, name, ... */
         char *key;     /* what is the same question */
         GArray *waiters;
-        Turn *turn;
+        Place *place;
         sd_bus_slot *slot; /* while it is out */
         uint64_t number;
         unsigned tries;
@@ -33,7 +33,7 @@ typedef struct Question {
 
 struct Questions {
         sd_bus *bus;
-        Turns *turns, *interactive_turns;
+        FairQueue *queue, *dialogs;
         GHashTable *all;    /* Question */
         GHashTable *by_key; /* those whose answer others may have too */
         uint64_t n_asked;
@@ -45,16 +45,16 @@ Questions *questions_new(sd_bus *bus) {
         Questions *questions = g_new0(Questions, 1);
         *questions = (Questions){
                 .bus = bus,
-                .turns = turns_new(QUESTIONS_MAX, QUESTIONS_PER_USER_MAX, send),
-                .interactive_turns = turns_new(DIALOGS_MAX, DIALOGS_PER_USER_MAX, send),
+                .queue = fair_queue_new(QUESTIONS_MAX, QUESTIONS_PER_USER_MAX, send),
+                .dialogs = fair_queue_new(DIALOGS_MAX, DIALOGS_PER_USER_MAX, send),
                 .all = g_hash_table_new(NULL, NULL),
                 .by_key = g_hash_table_new(g_str_hash, g_str_equal),
         };
         return questions;
 }
 
-static Turns *turns_of(const Question *question) {
-        return question->interactive ? question->questions->interactive_turns : question->questions->turns;
+static FairQueue *queue_of(const Question *question) {
+        return question->interactive ? question->questions->dialogs : question->questions->queue;
 }
 
 static void stop_sharing(Question *question) {
@@ -66,8 +66,8 @@ static void question_free(Question *question) {
         stop_sharing(question);
         g_hash_table_remove(question->questions->all, question);
         sd_bus_slot_unref(question->slot);
-        if (question->turn)
-                turn_end(g_steal_pointer(&question->turn));
+        if (question->place)
+                place_end(g_steal_pointer(&question->place));
         question->caller->n_dialogs -= question->interactive;
         caller_unref(question->caller);
         g_array_unref(question->waiters);
@@ -95,20 +95,20 @@ static void conclude(Question *question, const Answer *answer) {
 /* Waits once more: the answer that came was none. */
 static void ask_again(Question *question) {
         question->slot = sd_bus_slot_unref(question->slot);
-        turn_end(g_steal_pointer(&question->turn));
-        turns_wait(turns_of(question), &question->turn, question->caller->uid, question->interactive ? question->caller : NULL,
+        place_end(g_steal_pointer(&question->place));
+        fair_queue_wait(queue_of(question), &question->place, question->caller->uid, question->interactive ? question->caller : NULL,
                    question);
 }
 
 /* The bus refuses questions beyond its own limits, and answers for a polkit that has ended meanwhile: neither is a no. */
 static void handle_failure(Question *question, const sd_bus_error *error) {
-        Turns *turns = turns_of(question);
+        FairQueue *queue = queue_of(question);
         bool full = strcmp(error->name, SD_BUS_ERROR_LIMITS_EXCEEDED) == 0;
         bool unanswered = strcmp(error->name, SD_BUS_ERROR_NO_REPLY) == 0;
         Answer answer = { .kind = full ? ANSWER_BUSY : ANSWER_NONE, .reason = error->message };
         question->tries++;
-        if (full && turns_taken(turns) > 1 && question->tries < QUESTION_TRIES_MAX) {
-                turns_shrink(turns);
+        if (full && fair_queue_taken(queue) > 1 && question->tries < QUESTION_TRIES_MAX) {
+                fair_queue_shrink(queue);
                 ask_again(question);
         } else if (unanswered && !question->interactive && question->tries == 1)
                 ask_again(question);
@@ -147,7 +147,7 @@ static int on_answer(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                         handle_failure(question, sd_bus_message_get_error(reply));
                 return 0;
         }
-        turns_grow(turns_of(question));
+        fair_queue_grow(queue_of(question));
         int r = read_answer(reply, &answer);
         if (r < 0)
                 answer = (Answer){ .kind = ANSWER_NONE, .reason = g_strerror(-r) };
@@ -182,7 +182,7 @@ static char *cancellation_id(const Question *question) {
         return question->interactive ? g_strdup_printf("%" G_GUINT64_FORMAT, question->number) : g_strdup("");
 }
 
-/* Its turn has come. */
+/* It has its place. */
 static void send(void *item) {
         Question *question = item;
         sd_bus *bus = question->questions->bus;
@@ -238,7 +238,7 @@ void questions_ask(Questions *questions, Caller *caller, const char *action, GSt
         g_hash_table_add(questions->all, question);
         if (!interactive)
                 g_hash_table_insert(questions->by_key, question->key, question);
-        turns_wait(turns_of(question), &question->turn, caller->uid, interactive ? caller : NULL, question);
+        fair_queue_wait(queue_of(question), &question->place, caller->uid, interactive ? caller : NULL, question);
 }
 
 void questions_changed(Questions *questions) {
@@ -273,8 +273,8 @@ void questions_free(Questions *questions) {
         g_autoptr(GList) all = g_hash_table_get_keys(questions->all);
         for (GList *link = all; link; link = link->next)
                 question_free(link->data);
-        turns_free(questions->turns);
-        turns_free(questions->interactive_turns);
+        fair_queue_free(questions->queue);
+        fair_queue_free(questions->dialogs);
         g_hash_table_unref(questions->by_key);
         g_hash_table_unref(questions->all);
         g_free(questions);
