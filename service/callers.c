@@ -45,6 +45,10 @@ bool callers_have_room(const Callers *callers, const Caller *caller, const Charg
         return caller->held.calls < CALLS_PER_CALLER_MAX && quota_has_room(callers->quota, caller->account, charge, modest);
 }
 
+bool callers_are_over(const Callers *callers, const Caller *caller) {
+        return quota_is_exceeded(callers->quota, caller->account);
+}
+
 Caller *caller_begin_call(Caller *caller, const Charge *charge) {
         charge_add(&caller->held, charge);
         quota_take(caller->callers->quota, caller->account, charge);

@@ -45,6 +45,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Callers, callers_free)
 /* Whether a caller may have this kept for it too. */
 bool callers_have_room(const Callers *callers, const Caller *caller, const Charge *charge);
 
+/* Whether a caller's user has more than that, since the caller was found to be one of its. */
+bool callers_are_over(const Callers *callers, const Caller *caller);
+
 /* A reference that is charged for an unanswered call, and its end. The limits are not looked at. */
 Caller *caller_begin_call(Caller *caller, const Charge *charge);
 void caller_end_call(Caller *caller, const Charge *charge);

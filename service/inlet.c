@@ -207,6 +207,9 @@ static int read_line(Inlet *inlet) {
                 inlet->stage = STAGE_HEADER;
                 return 1;
         }
+        bool first = inlet->rules->client && inlet->line_bytes == 0;
+        if (first && piece[0] != '\0') /* the very first byte is one */
+                return -EBADMSG;
         g_byte_array_append(inlet->head, (const guint8 *) piece, (guint) n);
         size_t from = had > 0 ? had - 1 : 0;
         const guint8 *end = memmem(inlet->head->data + from, inlet->head->len - from, "\r\n", 2);
@@ -221,9 +224,7 @@ static int read_line(Inlet *inlet) {
         if (!end)
                 return 1;
 
-        size_t skip = inlet->rules->client && inlet->line_bytes == length ? 1 : 0; /* the very first byte is a NUL */
-        if (skip && inlet->head->data[0] != '\0')
-                return -EBADMSG;
+        size_t skip = inlet->rules->client && inlet->line_bytes == length ? 1 : 0;
         g_autoptr(GString) line = g_string_new_len((const char *) inlet->head->data + skip, (gssize) (length - skip - 2));
         if (inlet->rules->line)
                 inlet->rules->line(inlet->data, line);

@@ -60,6 +60,17 @@ bool quota_has_room(const Quota *quota, uid_t user, const Charge *charge, bool m
                fits(all->descriptors, each->descriptors, taken->descriptors, own.descriptors, charge->descriptors, modest);
 }
 
+static bool is_within(size_t all, size_t each, size_t taken, size_t own) {
+        return own == 0 || (own <= each && taken <= all);
+}
+
+bool quota_is_exceeded(const Quota *quota, uid_t user) {
+        const Charge *all = &quota->all, *each = &quota->each, *taken = &quota->taken, own = quota_of(quota, user);
+        return !is_within(all->calls, each->calls, taken->calls, own.calls) ||
+               !is_within(all->bytes, each->bytes, taken->bytes, own.bytes) ||
+               !is_within(all->descriptors, each->descriptors, taken->descriptors, own.descriptors);
+}
+
 void quota_take(Quota *quota, uid_t user, const Charge *charge) {
         Charge *own = find(quota, user);
         if (is_nothing(charge))

@@ -27,6 +27,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Quota, quota_free)
 /* True where USER may be charged this too. */
 bool quota_has_room(const Quota *quota, uid_t user, const Charge *charge, bool modest);
 
+/* True where a user was charged more than that, as by charges that were taken over from another one. */
+bool quota_is_exceeded(const Quota *quota, uid_t user);
+
 /* Charges a user, and takes a charge back. The limits are not looked at. */
 void quota_take(Quota *quota, uid_t user, const Charge *charge);
 void quota_give_back(Quota *quota, uid_t user, const Charge *charge);

@@ -17,6 +17,9 @@
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
+#define TOO_MUCH_WAITS \
+        "The calls of your user that wait are too many, or too large; call again when some have been answered."
+
 typedef enum CallKind {
         CALL_INTROSPECT,
         CALL_GET,
@@ -367,6 +370,8 @@ static void on_identified(Caller *caller, void *data) {
         int r = -ENOTCONN;
         if (request->router->ending)
                 r = sd_bus_error_setf(&error, virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "virtbusd is ending; call again.");
+        else if (caller->identified && callers_are_over(request->router->callers, caller))
+                r = sd_bus_error_setf(&error, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED), TOO_MUCH_WAITS);
         else if (caller->identified)
                 r = resolve(request->router, request->message, &target, &error);
         if (r < 0) {
@@ -478,9 +483,7 @@ static int refuse(Router *router, const Caller *caller, sd_bus_message *message,
                                                   CALLS_PER_CALLER_MAX);
         if (callers_have_room(router->callers, caller, charge))
                 return 0;
-        return sd_bus_reply_method_errorf(message, name,
-                                          "The calls of your user that wait are too many, or too large; call again when some have "
-                                          "been answered.");
+        return sd_bus_reply_method_errorf(message, name, TOO_MUCH_WAITS);
 }
 
 static void on_known(Caller *caller, void *data) {

@@ -18,7 +18,7 @@ import time
 
 from gi.repository import Gio, GLib
 
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, User, contains, end_process, expect, run
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, run
 
 PROPERTIES = "org.freedesktop.DBus.Properties"
 MEMORY_MAX = 64 * 1024  # KiB over its start
@@ -33,7 +33,7 @@ def frame(path, interface, member, body=None, flags=0, serial=1, destination=NAM
     if body is not None:
         message.set_body(body)
     if descriptors:
-        message.set_num_unix_fds(descriptors)
+        message.set_unix_fd_list(Gio.UnixFDList.new_from_array([os.open("/dev/null", os.O_RDONLY) for _ in range(descriptors)]))
     return bytes(message.to_blob(Gio.DBusCapabilityFlags.UNIX_FD_PASSING))
 
 
@@ -236,9 +236,13 @@ class Attack:
         assert said == "ready\n", said
         return self
 
-    def end(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.process.stdin.close()
-        assert self.process.wait() == 0
+        self.process.stdout.close()
+        self.process.wait()
 
 
 if len(sys.argv) > 1:
@@ -319,12 +323,11 @@ def check_the_service(descriptors=None):
 
 def attacked(name):
     before = n_descriptors(state["pid"])
-    attack = Attack(name, state["domain"])
-    others_are_answered()
-    attack.done()
-    others_are_answered()
-    check_the_service()
-    attack.end()
+    with Attack(name, state["domain"]) as attack:
+        others_are_answered()
+        attack.done()
+        others_are_answered()
+        check_the_service()
     others_are_answered()
     # What is left of it is what polkit has still to answer.
     deadline = time.monotonic() + DEADLINE
@@ -365,7 +368,7 @@ def descriptors_come_only_where_a_method_takes_them():
 def a_property_is_set_without_naming_its_interface():
     bus.call(state["domain"], PROPERTIES, "Set", "ssv", "", "Autostart", GLib.Variant("b", True))
     assert bus.get(state["domain"], "Domain", "Autostart") is True
-    bus.set(state["domain"], "Domain", "Autostart", False)
+    bus.set(state["domain"], "Domain", "Autostart", GLib.Variant("b", False))
 
 
 def one_question_has_one_answer_for_all_who_ask_it():
@@ -381,10 +384,10 @@ def one_question_has_one_answer_for_all_who_ask_it():
     watcher.call("/org/freedesktop/DBus", "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu",
                  ["type='method_call',member='CheckAuthorization'"], 0, destination="org.freedesktop.DBus")
     watcher.connection.add_filter(on_message)
-    attack = Attack("questions", state["domain"]).done()
-    bus.wait(lambda: seen, "a question")
-    others_are_answered()
-    attack.end()
+    with Attack("questions", state["domain"]) as attack:
+        attack.done()
+        bus.wait(lambda: seen, "a question")
+        others_are_answered()
     # 960 calls of 8 callers and 7 actions, of which those that let a person be asked have an answer each.
     assert len(seen) < 960, len(seen)
 
@@ -414,13 +417,12 @@ def direct_clients_are_bounded_too():
     serve()
     for name in ("junk", "unfinished", "lost_descriptors"):
         before = n_descriptors(state["pid"])
-        attack = Attack(name, state["socket"])
-        others_are_answered()
-        attack.done()
-        others_are_answered()
-        assert state["process"].poll() is None
-        check_the_service()
-        attack.end()
+        with Attack(name, state["socket"]) as attack:
+            others_are_answered()
+            attack.done()
+            others_are_answered()
+            assert state["process"].poll() is None
+            check_the_service()
         bus.settle()
         deadline = time.monotonic() + DEADLINE
         while n_descriptors(state["pid"]) > before + 2 and time.monotonic() < deadline:
@@ -541,29 +543,23 @@ def told_to_end_it_fails_what_waits_and_exits_with_success():
 
 
 def told_to_end_while_drivers_come_it_exits_with_success():
+    """It waits for a driver to attach, as does who has called it."""
     driver = bus.driver("Test")
     os.kill(driver, signal.SIGSTOP)
     try:
-        serve_only(driver)
+        process = subprocess.Popen(["setpriv", "--reuid=virtbus", "--regid=virtbus", "--clear-groups", f"{ROOT}/build/service/virtbusd"])
+        caller = Bus(listen=False)
+        bus.wait(lambda: caller.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", "s", NAME, destination="org.freedesktop.DBus"),
+                 "the service's name")
+        answers = []
+        a_call_that_waits(Bus(listen=False).connection, answers, "/org/virtbus1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", None)
+        caller.call("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+        bus.wait(lambda: answers, "the answer to what waited")
+        assert isinstance(answers[0], BusError) and answers[0].name == "org.virtbus1.Error.Cancelled", answers
     finally:
         os.kill(driver, signal.SIGCONT)
-
-
-def serve_only(_driver):
-    """A service that waits for its driver to attach, as does who has called it; and one that is ended at once."""
-    environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"]}
-    command = ["setpriv", "--reuid=virtbus", "--regid=virtbus", "--clear-groups", f"{ROOT}/build/service/virtbusd"]
-    process = subprocess.Popen(command, env=environment)
-    owned = Bus(listen=False)
-    bus.wait(lambda: owned.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", "s", NAME, destination="org.freedesktop.DBus"),
-             "the service's name")
-    answers = []
-    a_call_that_waits(Bus(listen=False).connection, answers, "/org/virtbus1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", None)
-    owned.call("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(DEADLINE) == 0
-    bus.wait(lambda: answers, "the answer to what waited")
-    assert isinstance(answers[0], BusError) and answers[0].name == "org.virtbus1.Error.Cancelled", answers
 
 
 def the_guests_are_as_they_were():

@@ -151,6 +151,18 @@ static void test_the_last_quarter_is_for_the_modest(void) {
         g_assert_true(quota_has_room(quota, 1, &(Charge){ .bytes = 30 }, false)); /* of which it has none */
 }
 
+static void test_what_was_taken_over_may_be_too_much(void) {
+        const Charge all = { .bytes = 100 }, each = { .bytes = 40 }, some = { .bytes = 30 };
+        g_autoptr(Quota) quota = quota_new(&all, &each);
+        quota_take(quota, 1, &some);
+        g_assert_false(quota_is_exceeded(quota, 1));
+        quota_take(quota, 1, &some);
+        g_assert_true(quota_is_exceeded(quota, 1));
+        g_assert_false(quota_is_exceeded(quota, 2));
+        quota_give_back(quota, 1, &some);
+        g_assert_false(quota_is_exceeded(quota, 1));
+}
+
 static void note(void *data) {
         ++*(int *) data;
 }
@@ -176,6 +188,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/fair-queue/a-turn-may-end-as-it-begins", test_a_turn_may_end_as_it_begins);
         g_test_add_func("/quota/a-user-has-half-of-what-others-leave", test_a_user_has_half_of_what_others_leave);
         g_test_add_func("/quota/the-last-quarter-is-for-the-modest", test_the_last_quarter_is_for_the_modest);
+        g_test_add_func("/quota/what-was-taken-over-may-be-too-much", test_what_was_taken_over_may_be_too_much);
         g_test_add_func("/quota/what-is-given-back-is-told", test_what_is_given_back_is_told);
         int result = g_test_run();
         g_string_free(begun, TRUE);
