@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* virtbusd, whole, between ends that are in our hands: the bus (with polkit behind it), a driver, and the socket for clients. */
+
+#include "fuzz.h"
+#include "router.h"
+
+typedef struct Virtbusd {
+        sd_event *event;
+        Quota *calls, *unread;
+        Router router;
+        sd_bus *bus;    /* the bus daemon's end */
+        sd_bus *driver; /* the driver's end, once virtbusd has attached it; or NULL */
+        bool denies;    /* polkit does */
+        bool is_asked;  /* the driver, for its objects: it has not answered yet */
+} Virtbusd;
+
+/* The driver that there is; its connection. */
+#define VIRTBUSD_DRIVER "org.virtbus1.Driver.Test"
+#define VIRTBUSD_PATH "/org/virtbus1/test"
+
+/* What strings in messages mostly are; and paths, of the driver's objects and of others. */
+extern const char *const virtbusd_words[], *const virtbusd_paths[];
+
+/* Opens it, and lets the driver be attached. SYNCHRONIZES: its driver has answered with no objects. */
+void virtbusd_open(Virtbusd *virtbusd, bool synchronizes);
+void virtbusd_close(Virtbusd *virtbusd);
+
+/* A connection to the socket: everything, or for reading. */
+int virtbusd_connect(Virtbusd *virtbusd, bool read_only);
+
+/* Reads everything that a path has, as a caller on the bus would. */
+void virtbusd_read(Virtbusd *virtbusd, const char *path);
+
+/* Sends a call from the bus, with a body that the input decides. */
+void virtbusd_call(Virtbusd *virtbusd, Bytes *bytes);
