@@ -493,6 +493,11 @@ const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDef
         get(builder, driver, "@detect_zeroes");
         if (strcmp(part->format, "raw") != 0)
                 check_format(builder, &layer);
+        if (file && file->missing) {
+                choose_now(source, "missing", "yes");
+                know(builder, element, "source");
+                return NULL;
+        }
         if (!has_medium(source, part)) { /* an empty name is an empty drive */
                 know(builder, source, "@file @dev @dir @name @volume @startupPolicy seclabel");
                 return NULL;
@@ -759,6 +764,17 @@ static bool add_floppy_boot(Builder *builder, xmlNode *element, const DeviceDefi
         return is_floppy;
 }
 
+/* Whether a start goes on without the file: files.c finds that it is missing. */
+static void check_startup_policy(Builder *builder, xmlNode *element, const DeviceDefinition *part, bool removable) {
+        const char *policy = choose(builder, element, "source/@startupPolicy", "mandatory requisite optional");
+        if (!policy)
+                return;
+        if (strcmp(part->source_type, "file") != 0 && strcmp(part->source_type, "block") != 0)
+                builder_unsupported(builder, element, "a source of type '%.16s' has no startupPolicy: leave it out", part->source_type);
+        if (strcmp(policy, "requisite") == 0 && !removable)
+                builder_invalid(builder, element, "startupPolicy 'requisite' is for CD-ROM and floppy drives: use optional");
+}
+
 void build_disk(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         bool cdrom = strcmp(part->type, "cdrom") == 0, floppy = strcmp(part->type, "floppy") == 0,
              lun = strcmp(part->type, "lun") == 0, usb = strcmp(part->bus, "usb") == 0, virtio = strcmp(part->bus, "virtio") == 0;
@@ -775,6 +791,13 @@ void build_disk(Builder *builder, xmlNode *element, const DeviceDefinition *part
         }
         if (lun)
                 check_lun(builder, element, part);
+        check_startup_policy(builder, element, part, cdrom || floppy);
+        const File *file = find_file(builder, element);
+        if (file && file->missing && !cdrom && !floppy) { /* the guest does without */
+                choose_now(xml_child(element, "source"), "missing", "yes");
+                know_turned_off(builder, element);
+                return;
+        }
         if (!has_medium(xml_child(element, "source"), part) && !cdrom && !floppy)
                 builder_invalid(builder, element, "<source> is missing");
         const char *driver = disk_driver(builder, element, part), *node = build_disk_nodes(builder, element, part);

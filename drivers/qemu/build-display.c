@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "builder.h"
+#include "port.h"
 #include "runtime.h"
 
 /* RFC 6143: VNC's displays count from this port; RFC 6455 has no such number, QEMU's is the display's port too. */
@@ -156,9 +157,12 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
         else if (g_strcmp0(how, "none") == 0 || (port == 0 && tls == 0 && !automatic && !address))
                 g_string_append(option, "port=0");
         else {
-                if (port == 0 && tls == 0)
-                        builder_not_here(builder, element,
-                                         "SPICE at a port of its choosing: name the port, or use <listen type='socket'/>");
+                if (builder->files && !builder->error && (automatic || (port == 0 && tls == 0))) {
+                        port = port_choose(builder->context->connection, builder->definition->uuid, part->alias,
+                                           address ? address : "127.0.0.1", &builder->error);
+                        choose_now(element, "port", format_text(builder, "%" PRIu64, port));
+                        tls = automatic ? 0 : tls;
+                }
                 if (port > 0 || tls == 0)
                         g_string_append_printf(option, "port=%" PRIu64, port);
                 if (tls > 0) {
@@ -503,8 +507,10 @@ void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 copy_properties(builder, element, object, properties + 1, 2);
                 if (is(builder, element, "source/@grab", "all"))
                         json_add(object, "grab_all", 'b', TRUE, NULL);
-                builder_not_here(builder, element, "an input device of the host");
                 know(builder, element, "alias");
+                choose(builder, element, "source/@grab", "all");
+                choose(builder, element, "source/@grabToggle",
+                       "ctrl-ctrl alt-alt shift-shift meta-meta scrolllock ctrl-scrolllock");
                 add_json(builder, "-object", object);
                 return;
         }
@@ -519,7 +525,6 @@ void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *par
                         JsonObject *device = virtio ? virtio_device_new(builder, element, part, inputs[i].driver)
                                                     : device_new(inputs[i].driver, part);
                         if (strcmp(type, "passthrough") == 0) {
-                                builder_not_here(builder, element, "an input device of the host");
                                 json_add(device, "evdev", 's', require(builder, element, "source/@evdev"), NULL);
                         }
                         add_device(builder, element, device);

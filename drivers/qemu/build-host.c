@@ -2,12 +2,19 @@
 
 /* What the host gives to the guest: its devices, folders, memory; and watchdogs, balloons and the like. */
 
+#include <errno.h>
 #include <inttypes.h>
+#include <linux/vhost.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "builder.h"
 
 #define MIB (UINT64_C(1024) * 1024)
+
+/* 0 to 2 are the hypervisor's, the loopback's and the host's: vsock(7). Whoever has more guests than these names addresses. */
+#define VSOCK_ADDRESS_FIRST 3
+#define VSOCK_ADDRESS_LAST 65535
 
 /* Host devices */
 
@@ -46,7 +53,8 @@ static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, cons
         } resets[] = { { "off", false, false }, { "uninitialized", true, false }, { "on", true, true } };
         xmlNode *source = element_at(builder, element, "source"), *address = element_at(builder, source, "address");
         JsonObject *device = device_new("usb-host", part);
-        know(builder, source, "@startupPolicy address/@type");
+        choose(builder, source, "@startupPolicy", "mandatory requisite optional");
+        know(builder, source, "address/@type");
         File *file = find_file(builder, element);
         if (file) {
                 /* The one that was found, by its number; QEMU gets it opened. */
@@ -191,6 +199,12 @@ void build_hostdev(Builder *builder, xmlNode *element, const DeviceDefinition *p
         }
         for (size_t i = 0; type && i < G_N_ELEMENTS(types); i++)
                 if (strcmp(type, types[i].type) == 0) {
+                        const File *file = find_file(builder, element);
+                        if (file && file->missing) { /* the guest does without */
+                                choose_now(xml_ensure_child(element, "source"), "missing", "yes");
+                                know_turned_off(builder, element);
+                                return;
+                        }
                         JsonObject *device = types[i].make(builder, element, part);
                         uint64_t order = interface ? part->boot : number(builder, element, "boot/@order", 1, DEVICES_MAX, 0);
                         know(builder, element, "boot");
@@ -336,7 +350,7 @@ void build_memballoon(Builder *builder, xmlNode *element, const DeviceDefinition
 void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         const char *model = choose(builder, element, "model/@type", "ivshmem ivshmem-plain ivshmem-doorbell"),
                    *name = require(builder, element, "@name");
-        uint64_t size = size_at(builder, element, "size", "B", 4 * MIB);
+        uint64_t size = size_at(builder, element, "size", "B", SHARED_MEMORY_DEFAULT);
         xmlNode *server = element_at(builder, element, "server"), *address = element_at(builder, element, "address");
         int events = flag(builder, element, "msi/@ioeventfd");
         choose(builder, element, "@role", "master peer");
@@ -356,7 +370,9 @@ void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 const char *memory = format_text(builder, "shmmem-%s", part->alias);
                 if (server)
                         builder_invalid(builder, server, "ivshmem-plain has no server");
-                builder_not_here(builder, element, "shared memory: a file that every guest's QEMU may open");
+                if (strchr(name, '/') || name[0] == '.')
+                        builder_invalid(builder, element, "'%.64s' cannot be the name of shared memory: leave out '/' and a '.' in front",
+                                        name);
                 add_json(builder, "-object",
                          json_make("qom-type", 's', "memory-backend-file", "id", 's', memory, "mem-path", 's',
                                    format_text(builder, "/dev/shm/%s", name), "size", 'i', (gint64) size, "share", 'b', TRUE,
@@ -425,12 +441,30 @@ void build_panic(Builder *builder, xmlNode *element, const DeviceDefinition *par
         add_json(builder, "-device", device);
 }
 
+/* The kernel says which addresses are taken; this one is the guest's when it is set. */
+static uint64_t choose_vsock_address(int fd) {
+        for (uint64_t address = VSOCK_ADDRESS_FIRST; address <= VSOCK_ADDRESS_LAST; address++)
+                if (ioctl(fd, VHOST_VSOCK_SET_GUEST_CID, &address) == 0)
+                        return address;
+                else if (errno != EADDRINUSE)
+                        break;
+        return 0;
+}
+
 void build_vsock(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         int automatic = flag(builder, element, "cid/@auto");
         uint64_t address = number(builder, element, "cid/@address", 3, UINT32_MAX, 0);
         know(builder, element, "@model");
-        builder_not_here(builder, element, "a vsock");
         JsonObject *device = virtio_device_new(builder, element, part, "vhost-vsock");
+        File *file = find_file(builder, element);
+        if (file && automatic == 1) {
+                address = choose_vsock_address(file->fd);
+                if (address == 0)
+                        builder_fail(builder, VIRTBUS_ERROR_RESOURCE_BUSY, element, "the host has no vsock address left");
+                choose_now(xml_ensure_child(element, "cid"), "address", format_text(builder, "%" PRIu64, address));
+        }
+        if (file)
+                json_add(device, "vhostfd", 's', pass(builder, steal_fd(&file->fd)), NULL);
         if (address > 0)
                 json_add(device, "guest-cid", 'i', (gint64) address, NULL);
         else if (automatic != 1)

@@ -10,6 +10,9 @@
 #include "threads.h"
 
 #define SMBIOS_VALUES_MAX 64
+
+/* What the kernel has read of the host's SMBIOS. */
+#define DMI "/sys/class/dmi/id"
 #define TSEG_UNIT (UINT64_C(1024) * 1024)
 
 static bool is_plain_name(const char *name) {
@@ -747,15 +750,43 @@ static void build_firmware_entry(Builder *builder, xmlNode *entry) {
                 add(builder, "-fw_cfg", "name=%s,string=%s", escape(builder, name), escape(builder, get(builder, entry, "")));
 }
 
+/* What the host's own firmware says of it; its UUID stays its own. The kernel has it in memory: reading it does not wait. */
+static void build_host_information(Builder *builder) {
+        static const struct {
+                unsigned type;
+                const char *name, *file;
+        } entries[] = {
+                { 0, "vendor", "bios_vendor" },     { 0, "version", "bios_version" },      { 0, "date", "bios_date" },
+                { 0, "release", "bios_release" },   { 1, "manufacturer", "sys_vendor" },   { 1, "product", "product_name" },
+                { 1, "version", "product_version" }, { 1, "serial", "product_serial" },    { 1, "sku", "product_sku" },
+                { 1, "family", "product_family" },  { 2, "manufacturer", "board_vendor" }, { 2, "product", "board_name" },
+                { 2, "version", "board_version" },  { 2, "serial", "board_serial" },       { 2, "asset", "board_asset_tag" },
+        };
+        bool any = false;
+        for (unsigned type = 0; type <= 2; type++) {
+                g_autoptr(GString) option = g_string_new(NULL);
+                for (size_t i = 0; i < G_N_ELEMENTS(entries); i++) {
+                        g_autofree char *path = g_build_filename(DMI, entries[i].file, NULL), *text = NULL;
+                        if (entries[i].type == type && g_file_get_contents(path, &text, NULL, NULL) && *g_strstrip(text))
+                                g_string_append_printf(option, ",%s=%s", entries[i].name, escape(builder, text));
+                }
+                if (option->len > 0)
+                        add(builder, "-smbios", "type=%u%s", type, option->str);
+                any |= option->len > 0;
+        }
+        if (!any)
+                builder_unsupported(builder, element_at(builder, builder->root, "os/smbios"),
+                                    "this machine's firmware tells nothing of it (" DMI "): use mode='emulate', or 'sysinfo'");
+}
+
 static void build_system_information(Builder *builder) {
         static const struct {
                 const char *block;
                 unsigned type;
         } blocks[] = { { "bios", 0 }, { "system", 1 }, { "baseBoard", 2 }, { "chassis", 3 }, { "oemStrings", 11 } };
         const char *mode = choose(builder, builder->root, "os/smbios/@mode", "emulate host sysinfo");
-        if (g_strcmp0(mode, "host") == 0)
-                builder_unsupported(builder, element_at(builder, builder->root, "os/smbios"),
-                                    "the QEMU driver does not tell the guest of its host");
+        if (g_strcmp0(mode, "host") == 0 && builder->files)
+                build_host_information(builder);
         for_each (builder, info, builder->root, "sysinfo") {
                 const char *type = choose(builder, info, "@type", "smbios fwcfg");
                 if (g_strcmp0(type, "fwcfg") == 0) {

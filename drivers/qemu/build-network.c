@@ -303,7 +303,13 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
                 build_hostdev(builder, element, part);
                 return;
         }
-        const char *tap = get(builder, element, "backend/@tap");
+        if (g_strcmp0(choose(builder, element, "backend/@type", "default passt"), "passt") == 0)
+                builder_not_here(builder, element, "passt: leave out <backend>, for QEMU's own network of users");
+        if (get(builder, element, "backend/@logFile"))
+                builder_not_here(builder, element, "a log of its back end: leave out logFile");
+        const char *tap = get(builder, element, "backend/@tap"), *kernel = get(builder, element, "backend/@vhost");
+        if (kernel && strcmp(kernel, "/dev/vhost-net") != 0)
+                builder_not_here(builder, element, "a vhost device of another name");
         if (tap && strcmp(part->type, "vhostuser") == 0)
                 builder_unsupported(builder, element_at(builder, element, "backend"),
                                     "an interface of type vhostuser has no tap device: leave out tap");
@@ -319,10 +325,15 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         /* Whether the kernel helps with virtio; the document may ask for it, or for QEMU alone. */
         const char *helper = choose(builder, element, "driver/@name", "qemu vhost");
 
-        if (helper && strcmp(helper, "vhost") == 0)
-                builder_not_here(builder, element, "vhost for its interface: leave out the driver's name");
-        know(builder, element, "@type @managed @trustGuestRxFilters mac source backend guest model target/@dev boot link/@state");
+        bool vhost = g_strcmp0(helper, "vhost") == 0;
+        static const char *const taps[] = { "bridge", "ethernet", "network", "direct", NULL };
+        if (vhost && !(is_virtio(part) && g_strv_contains(taps, part->type)))
+                builder_invalid(builder, element, "vhost is for virtio cards with a tap interface: leave out the driver's name");
+        know(builder, element, "@type @managed @trustGuestRxFilters mac source model target/@dev boot link/@state");
         JsonObject *backend = make_backend(builder, element, part), *card = make_card(builder, element, part);
+        File *file = vhost ? find_file(builder, element) : NULL;
+        if (file)
+                json_add(backend, "vhost", 'b', TRUE, "vhostfd", 's', pass(builder, steal_fd(&file->fd)), NULL);
         if (json_string(backend, "type"))
                 add_json(builder, "-netdev", json_object_ref(backend));
         json_object_unref(backend);

@@ -35,6 +35,9 @@ typedef struct Builder {
 /* libvirt's namespace for what is QEMU's alone. */
 #define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
+/* The size of shared memory where the document gives none. */
+#define SHARED_MEMORY_DEFAULT (UINT64_C(4) << 20)
+
 /* Errors: the first one counts. */
 void builder_fail(Builder *builder, VirtbusError code, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(4, 5);
 void builder_invalid(Builder *builder, const xmlNode *element, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -18,6 +18,13 @@ static bool give_back_macvtap(const char *name, const char *note) {
         return true;
 }
 
+/* It is free when its QEMU has ended. */
+static bool give_back_port(const char *name, const char *note) {
+        (void) name;
+        (void) note;
+        return true;
+}
+
 static const struct {
         const char *name, *what;
         bool (*give_back)(const char *name, const char *note); /* false where it could not be */
@@ -26,6 +33,7 @@ static const struct {
         [CLAIM_PCI] = { "pci", "PCI device", host_device_give_back_pci },
         [CLAIM_USB] = { "usb", "USB device", host_device_give_back_usb },
         [CLAIM_CGROUP] = { "cgroup", "control group", cgroup_give_back },
+        [CLAIM_PORT] = { "port", "port", give_back_port },
 };
 
 /* Looking whether a thing is held and writing that it is are one step. */

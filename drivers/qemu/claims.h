@@ -2,7 +2,7 @@
 #pragma once
 
 /* What a guest holds of the host while it runs and what does not end with its process: macvtap interfaces, devices of the host,
- * control groups. Each is written down before it is taken, as a file in the runtime directory, and given back when the guest, or
+ * control groups, ports. Each is written down before it is taken, as a file in the runtime directory, and given back when the guest, or
  * the device, has gone; what a driver that was killed had taken for a guest that never ran, the next one gives back when it starts.
  * One guest at a time can hold a thing.
  *
@@ -15,6 +15,7 @@ typedef enum ClaimKind {
         CLAIM_PCI,     /* as 0000:00:02.0 */
         CLAIM_USB,     /* as 1-2.4, the kernel's name */
         CLAIM_CGROUP,  /* its path below the mount point */
+        CLAIM_PORT,    /* a TCP port's number, that a display listens at */
         CLAIM_N_KINDS
 } ClaimKind;
 

@@ -418,6 +418,13 @@ static unsigned number_of(const xmlNode *element, const char *attribute) {
         return text ? (unsigned) strtoul(text, NULL, g_str_has_prefix(text, "0x") ? 16 : 10) : 0;
 }
 
+/* startupPolicy: 'requisite' is 'optional' where a state is loaded that had it. */
+static bool may_lack(const CommandLineContext *context, const xmlNode *element) {
+        const xmlNode *source = xml_child(element, "source");
+        return !context->running && (xml_attribute_is(source, "startupPolicy", "optional") ||
+                                     (context->incoming && xml_attribute_is(source, "startupPolicy", "requisite")));
+}
+
 /* The builder has checked the numbers when the document was defined. */
 static void plan_host_device(GPtrArray *files, const CommandLineContext *context, const xmlNode *element,
                              const DeviceDefinition *part) {
@@ -443,7 +450,37 @@ static void plan_host_device(GPtrArray *files, const CommandLineContext *context
                 .uid = host_of(context->connection)->uid,
                 .fd = -1,
         };
-        plan(files, FILE_DEVICE, element, part->alias)->device = device;
+        File *file = plan(files, FILE_DEVICE, element, part->alias);
+        file->device = device;
+        file->may_lack = is_usb && may_lack(context, element);
+}
+
+static File *plan_access(GPtrArray *files, const CommandLineContext *context, FilePurpose purpose, const xmlNode *element,
+                         const char *path) {
+        const Host *host = host_of(context->connection);
+        File *file = plan(files, purpose, element, path);
+        file->user = (HostUser){ host->uid, host->gid, host->groups, host->n_groups };
+        return file;
+}
+
+/* Devices and memory of the host that are not a guest's alone. */
+static void plan_host_access(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
+        xmlNode *source = xml_child(element, "source");
+        if (strcmp(part->kind, "vsock") == 0)
+                plan(files, FILE_OPEN, element, "/dev/vhost-vsock");
+        else if (strcmp(part->kind, "interface") == 0 && xml_attribute_is(xml_child(element, "driver"), "name", "vhost"))
+                plan(files, FILE_OPEN, element, "/dev/vhost-net");
+        else if (strcmp(part->kind, "input") == 0) {
+                g_autofree char *path = xml_attribute(source, xml_attribute_is(element, "type", "evdev") ? "dev" : "evdev");
+                if (path)
+                        plan_access(files, context, FILE_ACCESS, element, path);
+        } else if (strcmp(part->kind, "shmem") == 0 && strcmp(part->model, "ivshmem-plain") == 0) {
+                g_autofree char *name = xml_attribute(element, "name"), *path = g_strdup_printf("/dev/shm/%s", name ? name : "");
+                xmlNode *size = xml_child(element, "size");
+                g_autofree char *text = xml_text(size), *unit = xml_attribute(size, "unit");
+                plan_access(files, context, FILE_SHARED, element, path)->size =
+                                text ? g_ascii_strtoull(text, NULL, 10) * xml_unit(unit ? unit : "B") : SHARED_MEMORY_DEFAULT;
+        }
 }
 
 /* A character device, or what holds one. */
@@ -470,10 +507,12 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
         if (strcmp(part->kind, "hostdev") == 0 || (strcmp(part->kind, "interface") == 0 && strcmp(part->type, "hostdev") == 0))
                 plan_host_device(files, context, element, part);
         plan_socket(files, context, element, part);
+        plan_host_access(files, context, element, part);
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {
                 File *file = plan(files, FILE_IMAGE, element, part->source);
                 set_format(file, part->format);
                 file->read_only = part->read_only;
+                file->may_lack = may_lack(context, element);
         } else if (xml_attribute_is(element, "type", "file")) {
                 g_autofree char *path = xml_attribute(xml_child(element, "source"), "path");
                 static const char *const kinds_with_files[] = { "serial", "parallel", "console", "channel", NULL };
@@ -487,6 +526,8 @@ GPtrArray *command_line_plan(const CommandLineContext *context) {
         xmlNode *root = xmlDocGetRootElement(context->document);
         if (!context->running) {
                 plan(files, FILE_PROGRAM, NULL, context->emulator);
+                if (strcmp(context->definition->type, "kvm") == 0)
+                        plan_access(files, context, FILE_ACCESS, NULL, "/dev/kvm");
                 plan_to_read(files, root);
                 plan_firmware(files, context, root);
         }

@@ -10,6 +10,7 @@
 
 #include "capabilities.h"
 #include "connection.h"
+#include "host-access.h"
 #include "host-device.h"
 #include "json.h"
 #include "unix-socket.h"
@@ -26,6 +27,9 @@ typedef enum FilePurpose {
         FILE_APPEND,  /* a console's output */
         FILE_DEVICE,  /* one of the host's */
         FILE_SOCKET,  /* of a character device, which QEMU listens at */
+        FILE_ACCESS,  /* a device that QEMU opens by its name: looked at, not opened */
+        FILE_OPEN,    /* a device that is opened for it */
+        FILE_SHARED,  /* memory that guests share */
 } FilePurpose;
 
 typedef struct File {
@@ -33,6 +37,9 @@ typedef struct File {
         const xmlNode *element; /* that asks for it */
         char *path, *format, *template;
         bool read_only;
+        bool may_lack, missing; /* startupPolicy: the guest can do without; it does */
+        uint64_t size;          /* FILE_SHARED */
+        HostUser user;          /* FILE_ACCESS, FILE_SHARED */
         GPtrArray *layers;  /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
         int fd;             /* others */
         HostDevice *device; /* FILE_DEVICE */

@@ -93,10 +93,25 @@ void files_give_back(const GPtrArray *files) {
         }
 }
 
+static bool take_device(File *file, GError **error) {
+        g_autoptr(GError) failure = NULL;
+        if (host_device_take(file->device, &failure))
+                return true;
+        file->missing = file->may_lack && file->device->absent;
+        if (!file->missing)
+                g_propagate_error(error, g_steal_pointer(&failure));
+        return file->missing;
+}
+
 bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
         for (guint i = 0; i < files->len; i++) {
                 File *file = files->pdata[i];
                 bool fine = true;
+                if (file->may_lack && file->purpose == FILE_IMAGE && access(file->path, F_OK) < 0 &&
+                    (errno == ENOENT || errno == ENOTDIR)) {
+                        file->missing = true;
+                        continue;
+                }
                 switch (file->purpose) {
                 case FILE_PROGRAM:
                         fine = executable_check(file->path, &file->program, error);
@@ -113,7 +128,17 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
                         fine = open_to_read(file, foreign_user, error);
                         break;
                 case FILE_DEVICE:
-                        fine = host_device_take(file->device, error);
+                        fine = take_device(file, error);
+                        break;
+                case FILE_ACCESS:
+                        fine = host_access_check(file->path, &file->user, error);
+                        break;
+                case FILE_OPEN:
+                        file->fd = host_access_open(file->path, error);
+                        fine = file->fd >= 0;
+                        break;
+                case FILE_SHARED:
+                        fine = host_access_share(file->path, file->size, &file->user, error);
                         break;
                 case FILE_APPEND:
                         fine = open_to_append(file, error);

@@ -614,10 +614,23 @@ void guest_write_terminals(const Guest *guest, const Definition *definition, xml
         }
 }
 
+/* What a start went on without: startupPolicy. A drive is empty then. */
+static void drop_missing(xmlDoc *document) {
+        for (xmlNode *element = definition_first_device(document), *next; element; element = next) {
+                xmlNode *source = xml_child(element, "source");
+                next = definition_next_device(element);
+                if (!xml_attribute_is(source, "missing", "yes"))
+                        continue;
+                bool is_drive = xml_attribute_is(element, "device", "cdrom") || xml_attribute_is(element, "device", "floppy");
+                xml_remove(is_drive ? source : element);
+        }
+}
+
 /* The live definition: what was written, with what was chosen for this run. */
 static void set_live(Guest *guest) {
         g_autoptr(GError) error = NULL;
         guest_write_terminals(guest, guest->domain->live, guest->document);
+        drop_missing(guest->document);
         g_autoptr(Definition) live = definition_from_document(guest->document, &error);
         if (live)
                 domain_set_live(guest->domain, live);

@@ -192,8 +192,11 @@ static bool find_usb(HostDevice *device, char **name, GError **error) {
                 bus = usb_number(found, "busnum", 10);
                 number = usb_number(found, "devnum", 10);
         }
-        device->bus = bus;
-        device->device = number;
+        device->absent = *name == NULL;
+        if (*name) {
+                device->bus = bus;
+                device->device = number;
+        }
         return *name ||
                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no USB device %s on this machine", what);
 }

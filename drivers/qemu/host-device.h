@@ -18,6 +18,7 @@ typedef struct HostDevice {
         unsigned device, vendor, product; /* USB: BUS and DEVICE, VENDOR and PRODUCT, or both; 0 for none */
         uid_t uid;                        /* PCI: who opens it */
 
+        bool absent; /* USB: it was not taken because there is none */
         char *name; /* the kernel's, once it is taken: to be given back */
         int fd;     /* USB */
 } HostDevice;

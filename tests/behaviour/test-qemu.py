@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 
-from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, end_process, expect, read_until, run, variants
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, end_process, expect, read_until, run, variants
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -317,6 +317,7 @@ UNSUPPORTED = [
 
 # What QEMU can do, and the driver cannot yet: refused when it is defined too.
 NOT_YET = [
+    (["<interface>", "passt", "leave out <backend>"], "<interface type='user'><backend type='passt'/></interface>"),
     (["<interface>", "ports"], "<interface type='network'><source network='default' portgroup='fast'/></interface>"),
     (["<source>", "storage pool"], "<disk type='volume'><source pool='x' volume='y'/><target dev='vda'/></disk>"),
     (["<hostdev>", "SCSI device"], "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/></source></hostdev>"),
@@ -409,7 +410,6 @@ LIBVIRTS_OWN = [
 OTHER_CONFINEMENT = [
     (["<seclabel>", "leave it out"], "<seclabel type='static' model='selinux'><label>a:b:c:d</label></seclabel>"),
     (["<seclabel>", "leave it out"], "<seclabel type='dynamic' model='selinux'><baselabel>a:b:c:d</baselabel></seclabel>"),
-    (["<seclabel>", "leave it out"], "<seclabel type='dynamic' model='dac' relabel='no'/>"),
     (["<partition>", "leave it out"], "<resource><partition>/production</partition></resource>"),
 ]
 
@@ -422,6 +422,74 @@ def what_libvirt_writes_by_itself_moves_over():
         qemu.do(domain, "Undefine")
     for parts, more in OTHER_CONFINEMENT:
         contains(expect("Unsupported", qemu.define, qemu.document("no", more=more)), *parts)
+
+
+def a_start_goes_on_without_what_is_optional():
+    missing = f"{WORK}/nowhere.iso"
+    drive = "<disk type='file' device='{}'><driver name='qemu' type='raw'/><source file='{}' startupPolicy='{}'/><target dev='{}' bus='{}'/></disk>"
+    for devices, left in ((drive.format("cdrom", missing, "optional", "hdc", "ide"), "hdc"), (drive.format("floppy", missing, "optional", "fda", "fdc"), "fda"),
+                          (drive.format("disk", missing, "optional", "vda", "virtio"), None),
+                          ("<hostdev mode='subsystem' type='usb'><source startupPolicy='optional'><vendor id='0x1234'/><product id='0xabcd'/></source></hostdev>", None)):
+        domain = qemu.define(qemu.document("optional", devices=devices))
+        qemu.do(domain, "Start", paused=True)
+        live = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+        assert missing not in live and "0xabcd" not in live, live
+        assert left is None or left in live, live
+        assert bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True})).count("startupPolicy") == 1
+        qemu.do(domain, "Destroy")
+        qemu.do(domain, "Undefine")
+    for policy in ("mandatory", "requisite"):
+        domain = qemu.define(qemu.document("needed", devices=drive.format("cdrom", missing, policy, "hdc", "ide")))
+        contains(expect("InvalidArgument", qemu.do, domain, "Start"), missing)
+        qemu.do(domain, "Undefine")
+    here = image("optional.img", format="raw")
+    domain = qemu.define(qemu.document("here", devices=drive.format("cdrom", here, "optional", "hdc", "ide")))
+    qemu.do(domain, "Start", paused=True)
+    contains(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}), here)
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+    contains(expect("InvalidXML", qemu.define, qemu.document("no", devices=drive.format("disk", here, "requisite", "vda", "virtio"))), "requisite")
+    contains(expect("InvalidXML", qemu.define, qemu.document("no", devices=drive.format("cdrom", here, "sometimes", "hdc", "ide"))), "sometimes")
+
+
+def displays_of_spice_get_ports_of_their_own():
+    document = "<graphics type='spice' autoport='yes'><listen type='address' address='127.0.0.1'/></graphics><video><model type='vga'/></video>"
+    domains, ports = [], set()
+    for name in ("spice1", "spice2"):
+        domain = qemu.define(qemu.document(name, devices=document))
+        try:
+            qemu.do(domain, "Start", paused=True)
+        except BusError as error:
+            if "spice" in error.message:
+                raise Skip("this QEMU has no SPICE") from error
+            raise
+        port = int(re.search(r"<graphics type=\"spice\"[^>]* port=\"(\d+)\"", bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))[1])
+        contains(open("/proc/net/tcp", encoding="utf-8").read(), f"0100007F:{port:04X} 00000000:0000 0A")  # it listens
+        ports.add(port)
+        domains.append(domain)
+    assert len(ports) == 2 and min(ports) >= 5900, ports
+    qemu.do(domains[0], "Destroy")
+    qemu.do(domains[0], "Start", paused=True)  # what it held is free again
+    definition = bus.call(domains[0], f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True}))
+    assert not any(f'port="{port}"' in definition for port in ports), definition
+    for domain in domains:
+        qemu.do(domain, "Destroy")
+        qemu.do(domain, "Undefine")
+
+
+def devices_of_the_host_are_looked_for_first():
+    for devices, path in (("<input type='evdev'><source dev='/dev/input/nowhere' grab='all' grabToggle='ctrl-ctrl' repeat='on'/></input>", "/dev/input/nowhere"),
+                          ("<vsock model='virtio'><cid auto='yes'/></vsock>", "/dev/vhost-vsock")):
+        if os.path.exists(path):
+            continue
+        domain = qemu.define(qemu.document("lacking", devices=devices))
+        error = None
+        try:
+            qemu.do(domain, "Start")
+        except BusError as failure:
+            error = failure.message
+        contains(error, path)
+        qemu.do(domain, "Undefine")
 
 
 def properties_that_the_document_overrides_are_qemus():
