@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bus.h"
+#include "folder-lock.h"
 #include "log.h"
 #include "paths.h"
 #include "save.h"
@@ -51,11 +52,45 @@ void connection_remove(Connection *connection, Domain *domain) {
 /* Documents and files */
 
 static char *file_text(const char *xml, uid_t owner, bool autostart) {
-        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", NULL);
-        g_autofree char *content = g_strdup_printf("owner=\"%u\" autostart=\"%s\"", (unsigned) owner, autostart ? "yes" : "no");
+        g_autoptr(xmlDoc) document = xml_parse_own(xml, "domain", NULL);
+        g_autofree char *content = g_strdup_printf("owner=\"%u\" autostart=\"%s\" format=\"%d\"", (unsigned) owner,
+                                                   autostart ? "yes" : "no", STORE_FORMAT);
         xmlNode *instruction = xmlNewDocPI(document, (const xmlChar *) INSTRUCTION, (const xmlChar *) content);
         xmlAddPrevSibling(document->children, instruction);
         return xml_document_text(document);
+}
+
+/* Takes the instruction out of a file's document, and reads it: its parts have the form of attributes. */
+static bool take_instruction(xmlDoc *document, uid_t *owner, bool *autostart, GError **error) {
+        static const char *const answers[] = { "yes", "no", NULL };
+        xmlNode *node = document->children;
+        while (node && (node->type != XML_PI_NODE || !xml_is(node, INSTRUCTION)))
+                node = node->next;
+        if (!node)
+                return true;
+        g_autofree char *text = g_strdup_printf("<" INSTRUCTION " %s/>", node->content ? (const char *) node->content : "");
+        g_autoptr(xmlDoc) parsed = xml_parse_own(text, INSTRUCTION, error);
+        xmlNode *root = parsed ? xmlDocGetRootElement(parsed) : NULL;
+        uint64_t number = 0;
+        xml_remove(node);
+        if (!root || !store_check_format(root, error) || !xml_number_attribute(root, "owner", 0, UINT32_MAX, &number, error) ||
+            !xml_one_of(root, "autostart", answers, error))
+                return false;
+        *owner = (uid_t) number;
+        *autostart = xml_attribute_is(root, "autostart", "yes");
+        return true;
+}
+
+/* What a later version has written is not touched: neither what is there is known, nor may it be written over. */
+static void keep_if_newer(Connection *connection, const char *uuid, const GError *error) {
+        if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
+                g_hash_table_insert(connection->newer, g_strdup(uuid), g_strdup(error->message));
+}
+
+bool connection_check_known(Connection *connection, const char *uuid, GError **error) {
+        const char *reason = g_hash_table_lookup(connection->newer, uuid);
+        return !reason || virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "the file of domain %s is left alone: %s", uuid,
+                                            reason);
 }
 
 static bool complete_document(Connection *connection, xmlDoc *document, GError **error) {
@@ -66,15 +101,10 @@ static void load_definition(void *data, const char *uuid, const char *text) {
         Connection *connection = data;
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse_own(text, "domain", &error);
-        unsigned owner = 0;
-        char autostart[4] = "no";
-        for (xmlNode *node = document ? document->children : NULL; node; node = node->next)
-                if (node->type == XML_PI_NODE && xml_is(node, INSTRUCTION)) {
-                        sscanf((const char *) node->content, "owner=\"%u\" autostart=\"%3[a-z]\"", &owner, autostart);
-                        xml_remove(node);
-                        break;
-                }
-        bool complete = document && complete_document(connection, document, &error);
+        uid_t owner = 0;
+        bool autostart = false;
+        bool complete = document && take_instruction(document, &owner, &autostart, &error) &&
+                        complete_document(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         if (definition && strcmp(definition->uuid, uuid) != 0)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_XML, "its UUID is %s", definition->uuid);
@@ -82,10 +112,11 @@ static void load_definition(void *data, const char *uuid, const char *text) {
                 virtbus_error_set(&error, VIRTBUS_ERROR_ALREADY_EXISTS, "another domain is named '%s'", definition->name);
         if (error) {
                 log_error("the definition %s.xml is left as it is: %s", uuid, error->message);
+                keep_if_newer(connection, uuid, error);
                 return;
         }
         Domain *domain = domain_new(connection, definition, true, owner);
-        domain->autostart = strcmp(autostart, "yes") == 0;
+        domain->autostart = autostart;
         domain_unref(domain);
 }
 
@@ -93,8 +124,13 @@ static void load_status(void *data, const char *uuid, const char *text) {
         Connection *connection = data;
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) status = xml_parse_own(text, "virtbus-status", &error);
-        if (!status || !domain_restore(connection, status, &error))
-                log_error("the running domain %s is left as it is: %s", uuid, error->message);
+        if (status && domain_restore(connection, status, uuid, &error))
+                return;
+        keep_if_newer(connection, uuid, error);
+        if (g_hash_table_contains(connection->newer, uuid))
+                log_error("the status of the running domain %s is left as it is: %s", uuid, error->message);
+        else
+                store_put_status_aside(connection->store, uuid, error);
 }
 
 void connection_resume(Connection *connection) {
@@ -129,6 +165,11 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         connection->by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) domain_unref);
         connection->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         connection->turns = turns_new();
+        connection->newer = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        connection->locks[0] = connection->locks[1] = -1;
+        /* Before anything is cleaned up, as a driver of the same folders may be at work on it. */
+        if ((connection->locks[0] = folder_lock(state, error)) < 0 || (connection->locks[1] = folder_lock(runtime, error)) < 0)
+                return NULL;
         if (g_mkdir_with_parents(log, 0700) < 0) {
                 virtbus_error_set_errno(error, errno, "directory %s cannot be made", log);
                 return NULL;
@@ -187,11 +228,14 @@ void connection_close(Connection *connection) {
         g_hash_table_unref(connection->by_name);
         g_hash_table_unref(connection->by_uuid);
         turns_free(connection->turns);
+        g_hash_table_unref(connection->newer);
         if (connection->hypervisor->close && connection->data)
                 connection->hypervisor->close(connection);
         if (connection->published)
                 published_withdraw(connection->published);
         sd_event_unref(connection->event);
+        for (size_t i = 0; i < G_N_ELEMENTS(connection->locks); i++)
+                autofd_close(connection->locks + i);
         g_free(connection->state_directory);
         g_free(connection->runtime_directory);
         g_free(connection->log_directory);
@@ -268,6 +312,8 @@ bool connection_find_same(Connection *connection, const Definition *definition, 
         Domain *same_uuid = connection_find(connection, definition->uuid);
         Domain *same_name = connection_find_name(connection, definition->name);
         *domain = same_uuid;
+        if (!connection_check_known(connection, definition->uuid, error))
+                return false;
         if (same_name && same_name != same_uuid)
                 return domain_fail(same_name, error, VIRTBUS_ERROR_ALREADY_EXISTS,
                                    "a domain of that name exists, with UUID %s; choose another name, or give that UUID",

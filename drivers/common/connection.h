@@ -26,6 +26,8 @@ struct Connection {
         Turns *turns;                  /* of who changes what a name and a UUID stand for */
         uint32_t last_id;
         unsigned n_active;
+        GHashTable *newer; /* UUID -> why: whose files a later version has written */
+        int locks[2];      /* of the state and the runtime directory */
         bool resumed;
         bool closing; /* nothing may begin any more */
         void (*idle)(void *data); /* something has ended: see whether anything is left */
@@ -82,6 +84,9 @@ void connection_set_autostart(Domain *domain, bool autostart, Call *call);
 
 /* Something has ended: whoever waits for that looks whether anything is left. */
 void connection_idle(const Connection *connection);
+
+/* Whether this version knows all that is written of a UUID; what a later one has written is refused by name and left alone. */
+bool connection_check_known(Connection *connection, const char *uuid, GError **error);
 
 /* Finds the domain that has this definition's UUID and name: *DOMAIN is NULL where there is none. False with an error where only
  * one of the two is known. To be asked in a turn. */

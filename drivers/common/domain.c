@@ -178,8 +178,10 @@ bool domain_save_status(Domain *domain) {
                         { "reboot", domain->reboot },
                         { "saving", domain->operation && domain->operation->kind == OPERATION_SAVE },
                         { "resumes", domain->resumes },
+                        { "save-used", domain->save_is_used },
                 };
                 xmlDocSetRootElement(status, root);
+                xml_set_number(root, "format", STORE_FORMAT);
                 xml_set_attribute(root, "state", state_names[domain->state]);
                 xml_set_attribute(root, "reason", reason_names[domain->reason]);
                 for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
@@ -199,24 +201,42 @@ bool domain_save_status(Domain *domain) {
         return false;
 }
 
-bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
+/* A word of a table, which must be there. */
+static bool read_word(const xmlNode *root, const char *attribute, const char *const *names, int n, int *index, GError **error) {
+        g_autofree char *word = xml_attribute(root, attribute);
+        for (*index = 0; word && *index < n; ++*index)
+                if (strcmp(names[*index], word) == 0)
+                        return true;
+        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "%s is '%.32s'", attribute, word ? word : "");
+}
+
+bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GError **error) {
         xmlNode *root = xmlDocGetRootElement(status), *element = xml_child(root, "domain");
-        uint64_t id = 0, owner = 0, start_time = 0, reboot = 0, saving = 0, resumes = 0;
-        if (!element)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<domain> is missing");
+        uint64_t id = 0, owner = 0, start_time = 0, reboot = 0, saving = 0, resumes = 0, save_used = 0;
+        int state, reason;
+        if (!store_check_format(root, error))
+                return false;
+        if (!element || !xml_child(root, "run"))
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<%s> is missing", element ? "run" : "domain");
         if (!xml_number_attribute(root, "id", 1, UINT32_MAX, &id, error) ||
             !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error) ||
             !xml_number_attribute(root, "start-time", 0, UINT64_MAX, &start_time, error) ||
             !xml_number_attribute(root, "reboot", 0, 1, &reboot, error) ||
             !xml_number_attribute(root, "saving", 0, 1, &saving, error) ||
-            !xml_number_attribute(root, "resumes", 0, 1, &resumes, error))
+            !xml_number_attribute(root, "resumes", 0, 1, &resumes, error) ||
+            !xml_number_attribute(root, "save-used", 0, 1, &save_used, error) ||
+            !read_word(root, "state", state_names, DOMAIN_N_STATES, &state, error) ||
+            !read_word(root, "reason", reason_names, DOMAIN_N_REASONS, &reason, error))
                 return false;
-        g_autofree char *xml = xml_element_text(element), *state = xml_attribute(root, "state"),
-                        *reason = xml_attribute(root, "reason");
+        if (id == 0 || state == DOMAIN_SHUTOFF)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "this is not the status of a running domain");
+        g_autofree char *xml = xml_element_text(element);
         g_autoptr(Definition) live = definition_parse(xml, error);
-        if (!live)
+        Domain *existing = NULL;
+        if (!live || !connection_find_same(connection, live, &existing, error))
                 return false;
-        Domain *existing = connection_find(connection, live->uuid);
+        if (strcmp(live->uuid, uuid) != 0)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "its UUID is %s", live->uuid);
         g_autoptr(Domain) domain = existing ? domain_ref(existing) : domain_new(connection, live, false, (uid_t) owner);
         if (existing)
                 domain->live = definition_ref(live);
@@ -224,15 +244,14 @@ bool domain_restore(Connection *connection, xmlDoc *status, GError **error) {
         domain->reboot = reboot;
         domain->was_saving = saving;
         domain->resumes = resumes;
+        domain->save_is_used = save_used;
         g_autofree char *half = xml_attribute(root, "saving-file");
         if (half)
                 saving_forget(connection, half);
         connection->last_id = MAX(connection->last_id, domain->id);
         domain->start_time = start_time;
-        domain->state = domain_state_from_name(state ? state : "");
-        domain->reason = domain_reason_from_name(reason ? reason : "");
-        if (domain->state == DOMAIN_SHUTOFF)
-                domain->state = DOMAIN_RUNNING;
+        domain->state = (DomainState) state;
+        domain->reason = domain->stop_reason = (DomainReason) reason;
         connection->n_active++;
         domain_announce(domain, NULL);
         domain_publish_devices(domain);
@@ -265,7 +284,11 @@ static bool set_state(Domain *domain, DomainState state, DomainReason reason) {
                 domain->connection->n_active++;
         domain_announce_state(domain, old);
         observe(domain, NULL);
-        return domain_save_status(domain);
+        bool written = domain_save_status(domain);
+        /* Whose processors run is further than what was saved of it. */
+        if (state == DOMAIN_RUNNING && domain->has_managed_save && written)
+                save_remove_managed(domain);
+        return written;
 }
 
 static void forget_disk_errors(Domain *domain) {
@@ -275,12 +298,16 @@ static void forget_disk_errors(Domain *domain) {
         domain_announce_disk_errors(domain);
 }
 
-void domain_changed(Domain *domain, DomainState state, DomainReason reason) {
+static bool change_state(Domain *domain, DomainState state, DomainReason reason) {
         if (domain->state == DOMAIN_STOPPING || domain->state == DOMAIN_SHUTOFF)
-                return;
+                return true;
         if (state == DOMAIN_RUNNING && domain->state != state)
                 forget_disk_errors(domain);
-        set_state(domain, state, reason);
+        return set_state(domain, state, reason);
+}
+
+void domain_changed(Domain *domain, DomainState state, DomainReason reason) {
+        change_state(domain, state, reason);
 }
 
 void domain_set_live(Domain *domain, Definition *definition) {
@@ -472,6 +499,8 @@ void domain_stopped(Domain *domain, DomainReason reason, const GError *error) {
 static bool check_begin(const Domain *domain, const Operation *operation, GError **error) {
         if (domain->connection->closing)
                 return domain_fail(domain, error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        if (operation->kind == OPERATION_START && !connection_check_known(domain->connection, domain->uuid, error))
+                return false;
         if (kinds[operation->kind].states & IN(domain->state))
                 return true;
         return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for %s it must %s",
@@ -598,16 +627,30 @@ static void reply_done(Operation *operation) {
                 call_reply(call, "");
 }
 
-static void follow_success(const Operation *operation) {
+/* A guest that is not written down as started would be ended by the next driver, or started a second time: it is ended now. */
+static bool follow_start(const Operation *operation, GError **error) {
+        Domain *domain = operation->domain;
+        domain->save_is_used = domain->has_managed_save;
+        bool written = change_state(domain, operation->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING,
+                                    operation->restoring ? REASON_RESTORED
+                                    : operation->paused  ? REASON_USER
+                                                         : REASON_BOOTED);
+        if (!written) {
+                domain_fail(domain, error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                            "it was ended, as its status cannot be written to %s; is there space left?",
+                            domain->connection->runtime_directory);
+                domain_destroy(domain, REASON_FAILED, NULL);
+                return false;
+        }
+        save_remove_managed(domain);
+        return true;
+}
+
+static bool follow_success(const Operation *operation, GError **error) {
         Domain *domain = operation->domain;
         switch (operation->kind) {
         case OPERATION_START:
-                domain_changed(domain, operation->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING,
-                               operation->restoring ? REASON_RESTORED
-                               : operation->paused  ? REASON_USER
-                                                    : REASON_BOOTED);
-                save_remove_managed(domain);
-                break;
+                return follow_start(operation, error);
         case OPERATION_SUSPEND:
                 domain_changed(domain, DOMAIN_PAUSED, REASON_USER);
                 break;
@@ -619,14 +662,18 @@ static void follow_success(const Operation *operation) {
                         domain_changed(domain, DOMAIN_RUNNING, REASON_BOOTED);
                 break;
         case OPERATION_REATTACH: /* found, in the state that was known */
+                if (!domain->was_saving && domain->state != DOMAIN_STOPPING) /* it was never saved in this run */
+                        save_remove_managed(domain);
                 observe(domain, NULL);
                 break;
         default:
                 break;
         }
+        return true;
 }
 
 void operation_finish(Operation *operation, const GError *error) {
+        g_autoptr(GError) unwritten = NULL;
         g_autoptr(Domain) domain = domain_ref(operation->domain);
         g_assert(domain->operation == operation);
         if (!error && operation->change && device_change_follow(operation))
@@ -634,11 +681,11 @@ void operation_finish(Operation *operation, const GError *error) {
         domain->operation = NULL;
         if (error && operation->kind == OPERATION_SAVE)
                 domain_save_status(domain); /* which says no more that it is being saved */
-        if (!error)
-                follow_success(operation);
-        else if (operation->kind == OPERATION_START)
+        if (!error && !follow_success(operation, &unwritten))
+                error = unwritten;
+        else if (error && operation->kind == OPERATION_START)
                 off(domain, domain->state == DOMAIN_STOPPING ? domain->stop_reason : REASON_FAILED, error);
-        else if (operation->kind == OPERATION_REATTACH) {
+        else if (error && operation->kind == OPERATION_REATTACH) {
                 log_warning("%s", error->message);
                 off(domain, domain->state == DOMAIN_STOPPING ? domain->stop_reason : REASON_UNKNOWN, error);
         }

@@ -111,6 +111,8 @@ struct Domain {
         bool autostart;
         bool reboot;  /* the next shutdown of the guest is one half of a reboot */
         bool has_managed_save;
+        bool save_is_used;   /* it runs, or ran, from its managed save, which is to be removed */
+        bool removing_save;  /* that is being done */
         bool was_saving; /* when the last driver ended */
         bool resumes;    /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
@@ -190,8 +192,8 @@ void domain_disk_failed(Domain *domain, const char *alias, const char *error);
  * which is logged. */
 bool domain_save_status(Domain *domain);
 
-/* Makes the active domain that a status document describes; domain_reattach has the hypervisor find it. */
-bool domain_restore(Connection *connection, xmlDoc *status, GError **error);
+/* Makes the active domain of a UUID that a status document describes, where nothing of that is missing or unknown; domain_reattach has the hypervisor find it. */
+bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GError **error);
 void domain_reattach(Domain *domain);
 
 /* domain-bus.c: the objects of a domain and its devices. */

@@ -90,14 +90,10 @@ void save_find_managed(Connection *connection) {
         g_hash_table_iter_init(&iterator, connection->by_uuid);
         while (g_hash_table_iter_next(&iterator, NULL, &value)) {
                 Domain *domain = value;
-                if (!g_hash_table_contains(found, domain->uuid))
-                        continue;
-                domain->has_managed_save = !domain_is_active(domain);
-                if (domain->has_managed_save)
-                        continue;
-                /* The driver ended between the file's end and the guest's: the guest has run on, and is further now. */
-                g_autofree char *path = save_managed_path(connection, domain->uuid);
-                unlink(path);
+                domain->has_managed_save = g_hash_table_contains(found, domain->uuid);
+                /* Whether a guest that was being saved runs on, and is further now, is known when it is found again. */
+                if (domain->save_is_used)
+                        save_remove_managed(domain);
         }
 }
 
@@ -141,14 +137,9 @@ static void on_removed(void *data, const GError *error) {
         g_free(data);
 }
 
-/* Takes the path. */
+/* Takes the path. Where the driver is ending, the file stays, and the status of its domain names it. */
 static void remove_later(const Connection *connection, char *path) {
-        if (connection->worker)
-                worker_run(connection->worker, remove_file, on_removed, path);
-        else { /* the driver is ending */
-                unlink(path);
-                g_free(path);
-        }
+        worker_run(connection->worker, remove_file, on_removed, path);
 }
 
 void saving_forget(const Connection *connection, const char *path) {
@@ -217,7 +208,7 @@ static void end(Saving *saving, const GError *error) {
         autofd_close(&saving->file);
         autofd_close(&saving->end);
         saving->file = saving->end = -1;
-        if (!saving->temporary || !saving->connection->worker) {
+        if (!saving->temporary) {
                 operation_finish(saving->operation, saving->error);
                 return;
         }
@@ -251,6 +242,8 @@ static void open_and_write_header(void *data, GError **error) {
 }
 
 static bool check_not_cancelled(const Saving *saving, GError **error) {
+        if (saving->connection->closing)
+                return domain_fail(saving->operation->domain, error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
         return !saving->is_cancelled ||
                domain_fail(saving->operation->domain, error, VIRTBUS_ERROR_CANCELLED, "the save was cancelled");
 }
@@ -295,6 +288,11 @@ static void cancel(Job *job, void *data) {
                 operation->domain->connection->hypervisor->cancel_save(operation);
 }
 
+static void open_file(Saving *saving) {
+        saving->in_worker = true;
+        worker_run(saving->path ? saving->connection->worker : saving->connection->clients, open_and_write_header, on_begun, saving);
+}
+
 void saving_begin(Operation *operation) {
         Domain *domain = operation->domain;
         Saving *saving = operation->saving;
@@ -322,9 +320,8 @@ void saving_begin(Operation *operation) {
                 saving->temporary = g_strdup_printf("%s.%08x", saving->path, g_random_int());
         /* A successor of this driver removes what is not whole, and lets the guest go on. */
         domain_save_status(domain);
-        saving->in_worker = true;
-        worker_run(saving->path ? domain->connection->worker : domain->connection->clients, open_and_write_header, on_begun,
-                   saving);
+        if (!saving->managed || !domain->removing_save) /* else it is removed before it is written anew */
+                open_file(saving);
 }
 
 /* In a worker: makes it durable, and gives it its name. */
@@ -640,10 +637,42 @@ bool restoring_cancel(Operation *operation) {
         return true;
 }
 
+typedef struct Removal {
+        Domain *domain;
+        char *path;
+} Removal;
+
+static void remove_managed(void *data, GError **error) {
+        const Removal *removal = data;
+        (void) error;
+        unlink(removal->path);
+}
+
+static void on_managed_removed(void *data, const GError *error) {
+        Removal *removal = data;
+        g_autoptr(Domain) domain = removal->domain; /* the reference that was held */
+        domain->removing_save = false;
+        if (error) /* the driver is ending: a domain that is defined anew must not find it */
+                unlink(removal->path);
+        g_free(removal->path);
+        g_free(removal);
+        if (domain->save_is_used) {
+                domain->save_is_used = false;
+                domain_save_status(domain);
+        }
+        Operation *operation = domain->operation;
+        if (operation && operation->saving && operation->saving->managed && !operation->saving->in_worker &&
+            operation->saving->file < 0 && !operation->saving->error)
+                open_file(operation->saving);
+}
+
 void save_remove_managed(Domain *domain) {
         if (!domain->has_managed_save)
                 return;
+        Removal *removal = g_new0(Removal, 1);
+        *removal = (Removal){ domain_ref(domain), save_managed_path(domain->connection, domain->uuid) };
         domain->has_managed_save = false;
+        domain->removing_save = true;
         domain_announce(domain, (const int[]){ DOMAIN_HAS_MANAGED_SAVE, -1 });
-        remove_later(domain->connection, save_managed_path(domain->connection, domain->uuid));
+        worker_run(domain->connection->worker, remove_managed, on_managed_removed, removal);
 }

@@ -52,7 +52,8 @@ bool restoring_is_running(const Operation *operation);
 
 void restoring_free(Restoring *restoring);
 
-/* Where a domain's managed save lies; which domains have one; removing it. */
+/* Where a domain's managed save lies; which domains have one; removing it. It is removed when the processors of its domain run:
+ * after that it would be an older state. */
 char *save_managed_path(const Connection *connection, const char *uuid);
 void save_find_managed(Connection *connection);
 void save_remove_managed(Domain *domain);

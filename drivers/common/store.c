@@ -132,6 +132,24 @@ bool store_save_status(Store *store, const char *uuid, const char *text, GError 
         return text ? file_replace(path, text, false, error) : file_remove(path, false, error);
 }
 
+bool store_check_format(const xmlNode *element, GError **error) {
+        uint64_t format = 1;
+        if (!xml_number_attribute(element, "format", 1, UINT32_MAX, &format, error))
+                return false;
+        return format <= STORE_FORMAT ||
+               virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                 "it has format %u, of a later version of virtbus; this one reads up to %d", (unsigned) format,
+                                 STORE_FORMAT);
+}
+
+void store_put_status_aside(Store *store, const char *uuid, const GError *reason) {
+        g_autofree char *path = file_of(store->statuses, uuid), *aside = g_strdup_printf("%s/%s.damaged", store->statuses, uuid);
+        if (rename(path, aside) < 0)
+                log_error("the status of the running domain %s is damaged: %s", uuid, reason->message);
+        else
+                log_error("the status of the running domain %s is damaged, and kept as %s: %s", uuid, aside, reason->message);
+}
+
 static void each_file(const char *directory, StoreEach each, void *data) {
         g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
         for (const char *name; listing && (name = g_dir_read_name(listing));) {

@@ -6,9 +6,16 @@
  *
  * Definitions are written by a thread, in order. The runtime directory is memory (/run), so that is written at once. */
 
+#include <libxml/tree.h>
 #include <stdbool.h>
 
 #include "worker.h"
+
+/* The format of these files, and of saved states (save-image.h), is in each of them. It rises when an older version could not read,
+ * or would misread, what a newer one writes. A file of an older format, or without one (that is 1), is read, and written anew in
+ * this one when it changes next. A file of a newer format is refused by name and left alone: neither its domain is known, nor can
+ * one of its UUID be made or started, until the version that has written it is back. */
+#define STORE_FORMAT 1
 
 typedef struct Store Store;
 
@@ -30,6 +37,13 @@ void store_define(Store *store, const char *uuid, const char *text, WorkDone don
 
 /* Writes what is known of a running domain, or deletes it. */
 bool store_save_status(Store *store, const char *uuid, const char *text, GError **error);
+
+/* Whether this version reads the attribute format of an element. */
+bool store_check_format(const xmlNode *element, GError **error);
+
+/* What is known of a running domain is damaged: the file is renamed to UUID.damaged, for a person to look at, and that is
+ * logged. */
+void store_put_status_aside(Store *store, const char *uuid, const GError *reason);
 
 /* Reads all documents at start. A file that cannot be read is logged and left as it is. */
 typedef void (*StoreEach)(void *data, const char *uuid, const char *text);

@@ -1128,6 +1128,13 @@ static int on_reattach_timeout(sd_event_source *source, uint64_t usec, void *dat
         return 0;
 }
 
+/* One that a damaged status does not name is only missing from the live document. */
+static void load_terminal(Guest *guest, const xmlNode *terminal) {
+        g_autofree char *alias = xml_attribute(terminal, "alias"), *path = xml_text(terminal);
+        if (alias && path && g_str_has_prefix(path, "/dev/pts/"))
+                g_hash_table_insert(guest->terminals, g_steal_pointer(&alias), g_steal_pointer(&path));
+}
+
 void guest_reattach(Operation *operation, xmlNode *saved) {
         Domain *domain = operation->domain;
         Guest *guest = guest_new(domain);
@@ -1147,10 +1154,10 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
                         g_ptr_array_add(guest->sockets, unix_socket_new(text, device, inode));
         }
         for (xmlNode *terminal = xml_child(saved, "terminal"); terminal; terminal = xml_next(terminal, "terminal"))
-                g_hash_table_insert(guest->terminals, xml_attribute(terminal, "alias"), xml_text(terminal));
+                load_terminal(guest, terminal);
         bool known = xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, &error) &&
                      xml_number_attribute(saved, "start-time", 0, UINT64_MAX, &start_time, &error);
-        if (known && pid > 0)
+        if (known && pid > 0 && start_time > 0)
                 guest->process = process_find(domain->connection->event, (pid_t) pid, start_time, on_ended, guest, &error);
         if (!guest->process) {
                 g_clear_error(&error);

@@ -191,6 +191,8 @@ static void on_recovered(void *data, const GError *error) {
 
 void migration_recover(Guest *guest) {
         guest->domain->was_saving = false;
+        if (guest->domain->state == DOMAIN_RUNNING) /* what was saved of it, if it was, is older */
+                save_remove_managed(guest->domain);
         Script *script = guest_script_new(guest);
         script_ignore_errors(script);
         script_add_command(script, "migrate_cancel", NULL);

@@ -266,6 +266,8 @@ void medium_load(Guest *guest, xmlNode *saved) {
                 .last_fdset = (unsigned) fdset,
                 .is_done = xml_attribute_is(element, "done", "yes"),
         };
+        if (!guest->medium->alias || !guest->medium->drive || !guest->medium->element) /* damaged: nothing is left to be done */
+                g_clear_pointer(&guest->medium, medium_free);
 }
 
 static JsonObject *drive_arguments(const Medium *medium, const char *node) {

@@ -217,6 +217,7 @@ static void test_reattach(Operation *operation, xmlNode *saved) {
                    timeout ? CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX) : AGENT_WAIT_DEFAULT);
         if (domain->state == DOMAIN_STARTING || (domain->was_saving && domain->resumes))
                 domain_changed(domain, DOMAIN_RUNNING, REASON_BOOTED);
+        domain->was_saving = false;
         set_running(machine, domain->state != DOMAIN_PAUSED);
         operation_finish(operation, NULL);
         if (domain->state == DOMAIN_STOPPING) { /* it went down with the driver */
