@@ -5,251 +5,20 @@
 Usage (below tests/with-bus, as root): test-flood.py
 """
 
-import array
-import json
 import os
 import select
 import signal
 import socket
-import struct
 import subprocess
-import sys
 import time
 
 from gi.repository import Gio, GLib
 
+from attacks import PROPERTIES, Attack, Raw, bus_path, dump, frame
 from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, run
 
-PROPERTIES = "org.freedesktop.DBus.Properties"
 MEMORY_MAX = 64 * 1024  # KiB over its start
 
-
-# A client that knows no rules: it sends bytes.
-
-def frame(path, interface, member, body=None, flags=0, serial=1, destination=NAME, descriptors=0):
-    message = Gio.DBusMessage.new_method_call(destination, path, interface, member)
-    message.set_serial(serial)
-    message.set_flags(Gio.DBusMessageFlags(flags))
-    if body is not None:
-        message.set_body(body)
-    if descriptors:
-        message.set_unix_fd_list(Gio.UnixFDList.new_from_array([os.open("/dev/null", os.O_RDONLY) for _ in range(descriptors)]))
-    return bytes(message.to_blob(Gio.DBusCapabilityFlags.UNIX_FD_PASSING))
-
-
-class Raw:
-    """A connection that has authenticated itself; what it sends need not be D-Bus, and it reads only when it is told to."""
-
-    def __init__(self, address, hello=True):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(DEADLINE)
-        self.socket.connect(address)
-        uid = str(os.geteuid()).encode().hex().encode()
-        self.socket.sendall(b"\0AUTH EXTERNAL " + uid + b"\r\nNEGOTIATE_UNIX_FD\r\n")
-        said = b""
-        while said.count(b"\r\n") < 2:
-            piece = self.socket.recv(256)
-            if not piece:
-                raise ConnectionError("refused")
-            said += piece
-        self.socket.sendall(b"BEGIN\r\n")
-        self.buffer = b""
-        if hello:
-            self.send(frame("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", destination="org.freedesktop.DBus"))
-            self.answer(1)
-
-    def send(self, data, descriptors=()):
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        sent = self.socket.sendmsg([data], ancillary)
-        self.socket.sendall(data[sent:])
-
-    def message(self):
-        while True:
-            if len(self.buffer) >= 16:
-                needed = Gio.DBusMessage.bytes_needed(self.buffer[:16])
-                if len(self.buffer) >= needed:
-                    blob, self.buffer = self.buffer[:needed], self.buffer[needed:]
-                    return Gio.DBusMessage.new_from_blob(blob, Gio.DBusCapabilityFlags.UNIX_FD_PASSING)
-            piece = self.socket.recv(65536)
-            if not piece:
-                raise ConnectionError("the connection has ended")
-            self.buffer += piece
-
-    def answer(self, serial):
-        """The answer to a call: the name of an error, or the values."""
-        while True:
-            message = self.message()
-            if message.get_reply_serial() == serial:
-                return message.get_error_name() or (message.get_body() and message.get_body().unpack())
-
-    def ended(self):
-        """Waits until the other side has ended the connection."""
-        try:
-            while self.socket.recv(65536):
-                pass
-        except ConnectionResetError:
-            pass
-        return True
-
-
-def bus_path():
-    return f"{ROOT}/bus"
-
-
-# What attackers do: in processes of their own, as a user of their own. Each says "ready" when it has done it, and stays until it is ended.
-
-def dump(flags=0, serial=2, path="/org/virtbus1/test/domain/x", descriptors=1, body=True):
-    arguments = GLib.Variant("(ha{sv})", (0, {})) if body else None
-    return frame(path, f"{NAME}.Domain", "Dump", arguments, flags, serial, descriptors=descriptors)
-
-
-def attack_descriptors(domain):
-    """Calls with descriptors, of methods that take one, and that take none; with more than they take; without wanting an answer."""
-    null = os.open("/dev/null", os.O_RDONLY)
-    clients = [Raw(bus_path()) for _ in range(20)]
-    get = GLib.Variant("(ss)", (f"{NAME}.Domain", "State"))
-    calls = [
-        (dump(path=domain), 1), (dump(path=domain, descriptors=16), 16), (dump(path=domain, flags=1, descriptors=16), 16),
-        (frame(domain, PROPERTIES, "Get", get, 0, 3, descriptors=16), 16),
-        (frame(domain, PROPERTIES, "Set", GLib.Variant("(ssv)", (f"{NAME}.Domain", "Autostart", GLib.Variant("b", True))), 1, 4, descriptors=16), 16),
-        (frame(domain, f"{NAME}.Domain", "Nothing", None, 0, 5, descriptors=16), 16),
-        (frame("/nowhere", f"{NAME}.Domain", "Start", None, 1, 6, descriptors=16), 16),
-        (frame("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping", None, 1, 7, descriptors=16), 16),
-    ]
-    for _ in range(60):
-        for client in clients:
-            for data, n in calls:
-                client.send(data, [null] * n)
-    return clients
-
-
-def attack_questions(domain):
-    """Calls that polkit must decide, more than the bus lets one connection wait for."""
-    clients = [Raw(bus_path()) for _ in range(8)]
-    members = ("Start", "Suspend", "Destroy", "Shutdown", "Reset", "Undefine", "Reboot")
-    number = 2
-    for turn in range(120):
-        for client in clients:
-            member = members[turn % len(members)]
-            body = None if member in ("Suspend", "Reset") else GLib.Variant("(a{sv})", ({},))
-            client.send(frame(domain, f"{NAME}.Domain", member, body, 4 if turn % 3 else 0, number + turn))
-    return clients
-
-
-def attack_bytes(_domain):
-    """Large calls that wait for polkit."""
-    clients = [Raw(bus_path()) for _ in range(40)]
-    body = GLib.Variant("(sa{sv})", ("x" * 1000000, {}))
-    data = frame("/org/virtbus1/test", f"{NAME}.Connection", "DefineDomain", body, 1, 2)
-    for _ in range(4):
-        for client in clients:
-            client.send(data)
-    large = frame("/org/virtbus1/test", f"{NAME}.Connection", "DefineDomain", GLib.Variant("(sa{sv})", ("x" * 30000000, {})), 0, 3)
-    clients[0].send(large)
-    assert clients[0].answer(3) == f"{NAME}.Error.LimitExceeded"
-    return clients
-
-
-def attack_unread(_domain):
-    """Questions that anyone may ask, whose answers are not read; matches; paths that there are not."""
-    clients = [Raw(bus_path()) for _ in range(20)]
-    for client in clients:
-        client.socket.settimeout(5)
-        try:
-            for serial in range(2, 2000):
-                client.send(frame("/org/virtbus1/test", "org.freedesktop.DBus.Introspectable", "Introspect", None, 0, serial))
-        except (TimeoutError, ConnectionError):  # the bus reads no more of it
-            pass
-    return clients
-
-
-def attack_junk(path):
-    """What is not D-Bus, on a socket of the service's."""
-    clients = []
-    total = struct.pack("<4B3I", ord("l"), 1, 0, 1, 64, 1, 2**26)
-    pieces = [os.urandom(32), b"\0" + os.urandom(32), b"\0" * 64, b"\0AUTH EXTERNAL " + b"3" * 5000, b"\0BEGIN\r\n" + os.urandom(64),
-              b"\0" + b"AUTH\r\n" * 5000, b"\0AUTH ANONYMOUS\r\nBEGIN\r\n" + total]
-    for piece in pieces:
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(DEADLINE)
-        client.connect(path)
-        try:
-            client.sendall(piece)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        clients.append(client)
-    for junk in (os.urandom(64), total, struct.pack("<4B3I", ord("l"), 1, 0, 2, 0, 1, 8) + bytes(8), struct.pack("<4B3I", ord("x"), 1, 0, 1, 0, 1, 8)):
-        client = Raw(path, hello=False)
-        client.socket.sendall(junk)
-        if not (junk[:1] == b"l" and junk[3] == 1 and junk[12] == 8):
-            client.ended()
-    return clients
-
-
-def attack_unfinished(path):
-    """Messages that do not come whole, as large as D-Bus has them and as large as the service takes them; and with descriptors."""
-    clients = []
-    null = os.open("/dev/null", os.O_RDONLY)
-    for body in (2**27 - 65536, 2**21) * 7:
-        client = Raw(path, hello=False)
-        header = frame("/", "a.b", "C", GLib.Variant("(s)", ("",)), 0, 1, None)
-        size = struct.unpack_from("<I", header, 12)[0]
-        head = header[:4] + struct.pack("<I", body) + header[8:16 + (size + 7) // 8 * 8]
-        client.socket.settimeout(2)
-        try:
-            client.send(head, [null] * 3)
-            for _ in range(min(body // 65536 - 1, 1200)):
-                client.socket.sendall(b"x" * 65536)
-        except (TimeoutError, BrokenPipeError, ConnectionResetError):
-            pass
-        clients.append(client)
-    return clients
-
-
-def attack_lost_descriptors(path):
-    """Messages that cannot be read, with descriptors."""
-    null = os.open("/dev/null", os.O_RDONLY)
-    good = frame("/", "a.b", "C", None, 0, 2, None, descriptors=16)
-    bad = [good.replace(b"a.b\0", b"a-b\0"), good.replace(struct.pack("<I", 16), struct.pack("<I", 3)), frame("/", "a.b", "C", None, 0, 2, None)]
-    client = Raw(path, hello=False)
-    for _ in range(400):
-        for data in bad:
-            client.send(data, [null] * 16)
-    client.send(frame("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping", None, 0, 3, None))
-    assert client.answer(3) is None
-    return [client]
-
-
-ATTACKS = {name.removeprefix("attack_"): function for name, function in list(globals().items()) if name.startswith("attack_")}
-
-
-class Attack:
-    """An attack of a user's, in a process of its own."""
-
-    def __init__(self, name, argument="", user="nobody"):
-        group = {"nobody": "nogroup"}.get(user, user)
-        self.process = subprocess.Popen(["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", sys.executable,
-                                         f"{ROOT}/source/tests/behaviour/test-flood.py", name, argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def done(self):
-        said = self.process.stdout.readline()
-        assert said == "ready\n", said
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
-
-
-if len(sys.argv) > 1:
-    kept = ATTACKS[sys.argv[1]](sys.argv[2])
-    print("ready", flush=True)
-    sys.stdin.read()
-    raise SystemExit(0)
 
 if os.geteuid() != 0:
     print("1..0 # SKIP needs root, for other users")
@@ -545,6 +314,8 @@ def told_to_end_it_fails_what_waits_and_exits_with_success():
 def told_to_end_while_drivers_come_it_exits_with_success():
     """It waits for a driver to attach, as does who has called it."""
     driver = bus.driver("Test")
+    if bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", "s", NAME, destination="org.freedesktop.DBus"):
+        bus.kill_owner(NAME, signal.SIGTERM)
     os.kill(driver, signal.SIGSTOP)
     try:
         process = subprocess.Popen(["setpriv", "--reuid=virtbus", "--regid=virtbus", "--clear-groups", f"{ROOT}/build/service/virtbusd"])
