@@ -43,9 +43,6 @@ struct Inlet {
         size_t body_left; /* to be read */
         size_t let_in;    /* what END is told */
         InletMessage message;
-        bool handled;                             /* sd-bus has passed it to a handler */
-        int numbers[DESCRIPTORS_PER_MESSAGE_MAX]; /* that its descriptors have with sd-bus */
-        unsigned n_numbers;
 };
 
 static void close_descriptors(Inlet *inlet) {
@@ -91,8 +88,7 @@ void inlet_free(Inlet *inlet) {
         unref(inlet);
 }
 
-const InletMessage *inlet_message(Inlet *inlet) {
-        inlet->handled = true;
+const InletMessage *inlet_message(const Inlet *inlet) {
         return &inlet->message;
 }
 
@@ -146,26 +142,6 @@ static int process(Inlet *inlet) {
         return inlet->feed < 0 ? -ECANCELED : r;
 }
 
-/* sd-bus gets the lowest numbers that are free. */
-static void foresee_numbers(Inlet *inlet) {
-        for (inlet->n_numbers = 0; inlet->n_numbers < inlet->message.descriptors; inlet->n_numbers++) {
-                int number = fcntl(inlet->feed, F_DUPFD_CLOEXEC, 3);
-                if (number < 0)
-                        break;
-                inlet->numbers[inlet->n_numbers] = number;
-        }
-        for (unsigned i = 0; i < inlet->n_numbers; i++)
-                close(inlet->numbers[i]);
-}
-
-/* sd-bus loses the descriptors of a message that it cannot read. Nothing else was opened while it tried. */
-static void close_lost_numbers(Inlet *inlet) {
-        for (unsigned i = 0; !inlet->handled && i < inlet->n_numbers; i++)
-                if (fcntl(inlet->numbers[i], F_GETFD) >= 0)
-                        close(inlet->numbers[i]);
-        inlet->n_numbers = 0;
-}
-
 static int hand_on(Inlet *inlet, const void *data, size_t size) {
         alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE_MAX)] = { 0 };
         const uint8_t *at = data, *end = at + size;
@@ -184,8 +160,6 @@ static int hand_on(Inlet *inlet, const void *data, size_t size) {
                 if (n < 0)
                         return -errno; /* sd-bus has read all before: there is room */
                 close_descriptors(inlet);
-                if (inlet->rules->client && inlet->message.descriptors > 0 && inlet->n_numbers == 0)
-                        foresee_numbers(inlet);
                 at += n;
                 int r = process(inlet);
                 if (r < 0)
@@ -286,6 +260,59 @@ static void cut_header(GByteArray *head) {
         }
 }
 
+/* Reads a string of a header at AT; returns the position after it, or 0 where it is none. */
+static size_t read_string(const GByteArray *head, size_t at, size_t end, const char **string) {
+        if (at + 4 > end)
+                return 0;
+        size_t length = number_at(head, at);
+        *string = (const char *) head->data + at + 4;
+        if (length >= end - at - 4 || strnlen(*string, length + 1) != length)
+                return 0;
+        return at + 4 + length + 1;
+}
+
+/* Whether a header is one that sd-bus reads: it loses the descriptors of a message that it refuses. */
+static bool is_call_with_descriptors(const GByteArray *head, unsigned n_descriptors) {
+        static const struct {
+                char type;
+                int (*is_valid)(const char *string);
+        } fields[] = {
+                [1] = { 'o', sd_bus_object_path_is_valid },  [2] = { 's', sd_bus_interface_name_is_valid },
+                [3] = { 's', sd_bus_member_name_is_valid },  [6] = { 's', sd_bus_service_name_is_valid },
+                [7] = { 's', sd_bus_service_name_is_valid }, [8] = { 'g', NULL },
+                [FIELD_UNIX_FDS] = { 'u', NULL },
+        };
+        size_t at = FIXED_HEADER_SIZE, end = at + number_at(head, 12);
+        unsigned seen = 0;
+        if (head->data[1] != SD_BUS_MESSAGE_METHOD_CALL || number_at(head, 8) == 0)
+                return false;
+        while ((at = align(at, 8)) < end) {
+                if (at + 4 >= end || head->data[at + 1] != 1 || head->data[at + 3] != '\0')
+                        return false;
+                uint8_t field = head->data[at];
+                char type = (char) head->data[at + 2];
+                const char *string = NULL;
+                if (field >= G_N_ELEMENTS(fields) || !fields[field].type || fields[field].type != type || seen & 1u << field)
+                        return false;
+                seen |= 1u << field;
+                at += 4;
+                if (type == 'u') {
+                        if (at + 4 > end || number_at(head, at) != n_descriptors)
+                                return false;
+                        at += 4;
+                } else if (type == 'g') {
+                        size_t length = head->data[at];
+                        string = (const char *) head->data + at + 1;
+                        if (length + 2 > end - at || strnlen(string, length + 1) != length || !g_variant_is_signature(string))
+                                return false;
+                        at += length + 2;
+                } else if (!(at = read_string(head, at, end, &string)) || fields[field].is_valid(string) <= 0)
+                        return false;
+        }
+        unsigned needed = 1u << 1 | 1u << 3 | 1u << FIELD_UNIX_FDS | (body_size(head) > 0 ? 1u << 8 : 0);
+        return (seen & needed) == needed;
+}
+
 static void arm_deadline(Inlet *inlet, bool on) {
         if (!inlet->deadline)
                 return;
@@ -295,9 +322,8 @@ static void arm_deadline(Inlet *inlet, bool on) {
 }
 
 static void message_done(Inlet *inlet) {
-        close_lost_numbers(inlet);
         inlet->stage = STAGE_HEADER;
-        inlet->discard = inlet->lost = inlet->handled = false;
+        inlet->discard = inlet->lost = false;
         inlet->message = (InletMessage){ 0 };
         g_byte_array_set_size(inlet->head, 0);
         arm_deadline(inlet, false);
@@ -323,6 +349,8 @@ static int check_header(Inlet *inlet) {
 static int pass_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
         size_t body = body_size(head);
+        if (inlet->rules->client && inlet->n_descriptors > 0 && !inlet->lost && !is_call_with_descriptors(head, inlet->n_descriptors))
+                return -EBADMSG;
         inlet->message.cut = inlet->lost || body > inlet->rules->body_max;
         inlet->message.bytes = head->len + (inlet->message.cut ? 0 : body);
         if (inlet->rules->begin && !inlet->rules->begin(inlet->data, inlet->message.bytes)) {

@@ -6,7 +6,7 @@
  * sd-bus allocates what the header of a message asks for, up to 128 MiB, takes descriptors until there are none left, ends a
  * connection that had more of them than this process can have, keeps those of a message that it cannot read, and does not tell
  * how large a message was. Here all of that is known and bounded before sd-bus has it: a body that is too large is left out, and
- * the message goes on without one, so that it can be answered; what is not a message ends the connection.
+ * the message goes on without one, so that it can be answered; what is not a message, or has descriptors and is not a call that sd-bus reads, ends a client's connection.
  *
  * sd-bus writes to the socket itself. */
 
@@ -49,5 +49,5 @@ int inlet_start(Inlet *inlet);
 /* Goes on where BEGIN has said false. */
 void inlet_resume(Inlet *inlet);
 
-/* The message that sd-bus is handling; for each one a handler must have asked for it. */
-const InletMessage *inlet_message(Inlet *inlet);
+/* The message that sd-bus is handling. */
+const InletMessage *inlet_message(const Inlet *inlet);

@@ -47,8 +47,16 @@ static bool is_nothing(const Charge *charge) {
         return charge->calls == 0 && charge->bytes == 0 && charge->descriptors == 0;
 }
 
+/* However much others have, a user may have a little. */
+#define LEAST_SHARE 32 /* a part of all */
+
+static size_t share_of(size_t all, size_t each, size_t taken, size_t own) {
+        size_t others = taken - own, half = others < all ? (all - others) / 2 : 0;
+        return MIN(each, MAX(half, all / LEAST_SHARE));
+}
+
 static bool fits(size_t all, size_t each, size_t taken, size_t own, size_t more, bool modest) {
-        size_t others = taken - own, share = MIN(each, others < all ? (all - others) / 2 : 0);
+        size_t share = share_of(all, each, taken, own);
         size_t limit = modest ? share : share - share / 4;
         return more == 0 || (own <= limit && more <= limit - own);
 }
@@ -61,7 +69,7 @@ bool quota_has_room(const Quota *quota, uid_t user, const Charge *charge, bool m
 }
 
 static bool is_within(size_t all, size_t each, size_t taken, size_t own) {
-        return own == 0 || (own <= each && taken <= all);
+        return own <= share_of(all, each, taken, own);
 }
 
 bool quota_is_exceeded(const Quota *quota, uid_t user) {
