@@ -1048,6 +1048,17 @@ static void begin_start(Guest *guest) {
         guest_open_files(guest, command_line_plan(&context), on_start_files);
 }
 
+/* The QEMU that a driver has started for this domain, and that its status file need not tell of: that may be lost, or damaged. */
+static Process *find_recorded(Guest *guest, ProcessEnded ended) {
+        g_autofree char *text = NULL;
+        int pid = 0;
+        uint64_t start_time = 0;
+        if (!g_file_get_contents(guest->pid_path, &text, NULL, NULL) || sscanf(text, "%d %" SCNu64, &pid, &start_time) != 2 ||
+            pid <= 1)
+                return NULL;
+        return process_find(guest->domain->connection->event, pid, start_time, ended, guest, NULL);
+}
+
 static void on_former_ended(void *data, int unused) {
         Guest *guest = data;
         (void) unused;
@@ -1056,21 +1067,10 @@ static void on_former_ended(void *data, int unused) {
                 begin_start(guest);
 }
 
-/* A QEMU that a driver started for this domain, and that its status file does not tell of: that was lost, or damaged. */
-static Process *find_former(Guest *guest) {
-        g_autofree char *text = NULL;
-        int pid = 0;
-        uint64_t start_time = 0;
-        if (!g_file_get_contents(guest->pid_path, &text, NULL, NULL) || sscanf(text, "%d %" SCNu64, &pid, &start_time) != 2 ||
-            pid <= 1)
-                return NULL;
-        return process_find(guest->domain->connection->event, pid, start_time, on_former_ended, guest, NULL);
-}
-
 void guest_start(Operation *operation) {
         Guest *guest = guest_new(operation->domain);
         guest->operation = operation;
-        guest->former = find_former(guest);
+        guest->former = find_recorded(guest, on_former_ended);
         if (!guest->former) {
                 begin_start(guest);
                 return;
@@ -1155,12 +1155,13 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         }
         for (xmlNode *terminal = xml_child(saved, "terminal"); terminal; terminal = xml_next(terminal, "terminal"))
                 load_terminal(guest, terminal);
-        bool known = xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, &error) &&
-                     xml_number_attribute(saved, "start-time", 0, UINT64_MAX, &start_time, &error);
+        bool known = xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, NULL) &&
+                     xml_number_attribute(saved, "start-time", 0, UINT64_MAX, &start_time, NULL);
         if (known && pid > 0 && start_time > 0)
-                guest->process = process_find(domain->connection->event, (pid_t) pid, start_time, on_ended, guest, &error);
+                guest->process = process_find(domain->connection->event, (pid_t) pid, start_time, on_ended, guest, NULL);
+        if (!guest->process)
+                guest->process = find_recorded(guest, on_ended);
         if (!guest->process) {
-                g_clear_error(&error);
                 domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its QEMU has ended while no driver was there");
                 finish_guest(guest, error);
                 return;
