@@ -28,7 +28,7 @@ static JsonObject *make_pci_host_device(Builder *builder, xmlNode *element, cons
         xmlNode *address = element_at(builder, element, "source/address");
         if (!address)
                 builder_invalid(builder, element, "<source><address .../> is missing");
-        know(builder, element, "source/@writeFiltering source/address/@type");
+        know(builder, element, "source/address/@type");
         choose(builder, element, "driver/@name", "vfio");
         builder->line->locks_memory = true;
         JsonObject *device = device_new("vfio-pci", part);

@@ -83,6 +83,14 @@ static void build_kvm(Builder *builder, xmlNode *kvm, GString *accelerator) {
                                        number(builder, kvm, "dirty-ring/@size", 1024, 65536, 4096));
 }
 
+/* A feature that is merely named is on. */
+static int feature_state(Builder *builder, xmlNode *features, const char *path) {
+        g_autofree char *name = g_strndup(path, strcspn(path, "/"));
+        int state = flag(builder, features, path);
+        bool of_another = g_str_has_suffix(path, "/@eoi"); /* an attribute of a feature that is something else */
+        return state < 0 && !of_another && element_at(builder, features, name) ? 1 : state;
+}
+
 /* Features that are an option of the machine, or of the processor, with the same values. */
 static void build_features(Builder *builder, GString *accelerator) {
         static const struct {
@@ -98,7 +106,7 @@ static void build_features(Builder *builder, GString *accelerator) {
         g_string_append_printf(builder->machine, ",acpi=%s", element_at(builder, features, "acpi") ? "on" : "off");
         know(builder, features, "apic pae hap privnet viridian gic/@version");
         for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
-                int state = flag(builder, features, states[i].path);
+                int state = feature_state(builder, features, states[i].path);
                 if (state >= 0)
                         g_string_append_printf(states[i].of_cpu ? builder->cpu : builder->machine, ",%s=%s", states[i].option,
                                                state ? "on" : "off");
@@ -118,7 +126,7 @@ static void build_features(Builder *builder, GString *accelerator) {
                 build_hyperv(builder, element_at(builder, features, "hyperv"));
         if (element_at(builder, features, "kvm"))
                 build_kvm(builder, element_at(builder, features, "kvm"), accelerator);
-        if (flag(builder, features, "vmcoreinfo/@state") == 1)
+        if (feature_state(builder, features, "vmcoreinfo/@state") == 1)
                 add_json(builder, "-device", json_make("driver", 's', "vmcoreinfo", NULL));
         xmlNode *tseg = element_at(builder, features, "smm/tseg");
         if (tseg) {
@@ -183,7 +191,8 @@ static void build_timer(Builder *builder, xmlNode *timer, GString *rtc) {
                 uint64_t frequency = number(builder, timer, "@frequency", 1, G_MAXINT64, 0);
                 if (frequency > 0)
                         g_string_append_printf(builder->cpu, ",tsc-frequency=%" PRIu64, frequency);
-                know(builder, timer, "@mode");
+                if (get(builder, timer, "@mode"))
+                        builder_not_here(builder, timer, "a mode of its TSC, which is Xen's: leave it out");
         } else
                 builder_unsupported(builder, timer, "QEMU has no timer '%s'", name);
 }
@@ -946,5 +955,12 @@ void build_machine(Builder *builder) {
                         g_string_append(builder->cpu, ",hv-crash=on");
         build_cpu(builder);
         add(builder, "-accel", "%s", accelerator->str);
+        static const char *const not_qemus[] = { "bootloader", "bootloader_args" };
+        for (size_t i = 0; i < G_N_ELEMENTS(not_qemus); i++)
+                if (xml_child(builder->root, not_qemus[i]))
+                        builder_not_here(builder, element_at(builder, builder->root, not_qemus[i]), "a boot loader of the host, as Xen has: leave it out");
+        const char *crash = get(builder, builder->root, "on_crash");
+        if (crash && g_str_has_prefix(crash, "coredump-"))
+                builder_not_here(builder, element_at(builder, builder->root, "on_crash"), "a dump of its own when it crashes: use preserve, and Dump");
         know(builder, builder->root, "launchSecurity/@none perf/@none");
 }

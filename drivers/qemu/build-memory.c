@@ -207,7 +207,8 @@ void build_memory_backend(Builder *builder, const char *id, const xmlNode *eleme
                 json_add(object, "pmem", 'b', TRUE, NULL);
         if ((memfd || file) && strcmp(id, "pc.ram") == 0)
                 json_add(object, "x-use-canonical-path-for-ramblock-id", 'b', FALSE, NULL);
-        if (element_at(builder, backing, "discard") && file)
+        bool discards = element && !is_device && is(builder, element, "@discard", "yes");
+        if ((element_at(builder, backing, "discard") || discards) && file)
                 json_add(object, "discard-data", 'b', TRUE, NULL);
         if (bound && g_strcmp0(mode, "restrictive") != 0) {
                 json_object_set_array_member(object, "host-nodes", set_array(hosts, HOST_NODES_MAX));
@@ -258,7 +259,9 @@ static void build_cells(Builder *builder, xmlNode **cells, unsigned n_cells) {
                 if (factor == 0)
                         builder_invalid(builder, cell, "unit '%.16s' is unknown; use KiB, MiB or GiB", unit);
                 choose(builder, cell, "@discard", "yes no");
-                know(builder, cell, "cache");
+                if (xml_child(cell, "cache"))
+                        builder_unsupported(builder, element_at(builder, cell, "cache"),
+                                            "the QEMU driver does not know heterogeneous memory; leave it out");
                 g_string_printf(node, "node,nodeid=%u", i);
                 if (get(builder, cell, "@cpus") && get_set(builder, cell, "@cpus", cpus, G_N_ELEMENTS(cpus)))
                         for (size_t first = 0; first < G_N_ELEMENTS(cpus); first++) {

@@ -328,7 +328,7 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         bool vhost = g_strcmp0(helper, "vhost") == 0;
         static const char *const taps[] = { "bridge", "ethernet", "network", "direct", NULL };
         if (vhost && !(is_virtio(part) && g_strv_contains(taps, part->type)))
-                builder_invalid(builder, element, "vhost is for virtio cards with a tap interface: leave out the driver's name");
+                builder_not_here(builder, element, "vhost for a card that is not virtio, or has no tap interface: leave out the driver's name");
         know(builder, element, "@type @managed @trustGuestRxFilters mac source model target/@dev boot link/@state");
         JsonObject *backend = make_backend(builder, element, part), *card = make_card(builder, element, part);
         File *file = vhost ? find_file(builder, element) : NULL;

@@ -535,7 +535,8 @@ static void add_pci_address(Builder *builder, const xmlNode *address, JsonObject
                  NULL);
         if (multifunction)
                 json_add(device, "multifunction", 'b', strcmp(multifunction, "on") == 0, NULL);
-        know(builder, address, "zpci");
+        if (xml_child(address, "zpci"))
+                builder_unsupported(builder, element_at(builder, address, "zpci"), "x86 machines have no zPCI addresses");
 }
 
 static void add_usb_address(Builder *builder, const xmlNode *address, JsonObject *device) {
@@ -647,6 +648,8 @@ void add_device(Builder *builder, const xmlNode *element, JsonObject *device) {
         add_address(builder, element, device);
         copy_properties(builder, element, device, common, G_N_ELEMENTS(common));
         add_rom(builder, element, device);
+        if (get(builder, element, "boot/@loadparm"))
+                builder_not_here(builder, element_at(builder, element, "boot"), "a loadparm, as s390 machines have: leave it out");
         know(builder, element, "alias");
         override_properties(builder, device);
         add_json(builder, "-device", device);
