@@ -513,6 +513,8 @@ static void on_undefined(void *data, const GError *error) {
         }
         if (change->nvram && change->connection->hypervisor->delete_nvram)
                 change->connection->hypervisor->delete_nvram(change->connection, change->domain->uuid);
+        if (change->connection->hypervisor->forget && !domain_is_active(change->domain))
+                change->connection->hypervisor->forget(change->connection, change->domain->uuid);
         save_remove_managed(change->domain);
         domain_undefine(change->domain);
         reply_domain_undefine(change->call);

@@ -101,4 +101,7 @@ typedef struct Hypervisor {
         /* Whether something is kept for a domain besides its definition: UEFI variables; deletes that. Both may be NULL. */
         bool (*has_nvram)(Connection *connection, const char *uuid);
         void (*delete_nvram)(Connection *connection, const char *uuid);
+
+        /* Removes what it has kept of a domain that is undefined and does not run. May be NULL. */
+        void (*forget)(Connection *connection, const char *uuid);
 } Hypervisor;

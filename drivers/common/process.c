@@ -49,6 +49,9 @@ static int on_exit_seen(sd_event_source *source, int fd, uint32_t events, void *
         siginfo_t info = { 0 };
         int status = -1;
         (void) events;
+        /* What it started and left behind. Its number, which is its group's too, is nobody else's while it has not been waited for. */
+        if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == process->pid)
+                kill(-process->pid, SIGKILL);
         if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == process->pid)
                 status = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -168,16 +171,22 @@ Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEn
         return NULL;
 }
 
+/* With what it has started: it leads a group, whose number is nobody else's while it lives. */
+static void signal_all(const Process *process, int number) {
+        if (syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, 0) == 0 && getpgid(process->pid) == process->pid)
+                kill(-process->pid, number);
+}
+
 static int on_grace_over(sd_event_source *source, uint64_t usec, void *data) {
         Process *process = data;
         (void) source;
         (void) usec;
-        syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+        signal_all(process, SIGKILL);
         return 0;
 }
 
 void process_end(Process *process) {
-        syscall(SYS_pidfd_send_signal, process->pidfd, SIGTERM, NULL, 0);
+        signal_all(process, SIGTERM);
         if (!process->grace)
                 sd_event_add_time_relative(process->event, &process->grace, CLOCK_MONOTONIC, PROCESS_END_GRACE, 0, on_grace_over,
                                            process);

@@ -198,6 +198,7 @@ bool cgroup_limit_guest(const Connection *connection, const char *uuid, pid_t pi
 /* False where it is there still. */
 static bool remove_group(const char *directory) {
         g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
+        write_file(directory, "cgroup.kill", "1"); /* of version 2: what QEMU has left behind */
         for (const char *entry; listing && (entry = g_dir_read_name(listing));) {
                 g_autofree char *path = g_build_filename(directory, entry, NULL);
                 if (g_str_has_prefix(entry, THREAD_PREFIX))

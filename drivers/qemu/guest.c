@@ -10,6 +10,7 @@
 
 #include "bus.h"
 #include "claims.h"
+#include "guest-log.h"
 #include "log.h"
 #include "runtime.h"
 #include "save.h"
@@ -21,21 +22,15 @@
 /* How long a QEMU may take from its start to its greeting, in microseconds. */
 #define START_TIMEOUT (30 * UINT64_C(1000000))
 
-/* A log that has grown larger than this is put aside when the domain is started. */
-#define LOG_BYTES_MAX (1024 * 1024)
-
 /* What QEMU locks besides the guest's memory when a device of the host's can reach that: tables of the IOMMU, and its registers. */
 #define LOCKED_OVERHEAD (UINT64_C(1) << 30)
-
-/* How much of a log's end goes into an error. */
-#define LOG_TAIL_BYTES 1024
 
 Host *host_of(const Connection *connection) {
         return connection->data;
 }
 
 static char *log_path(const Domain *domain) {
-        return g_strdup_printf("%s/%s.log", domain->connection->log_directory, domain->uuid);
+        return guest_log_path(domain->connection, domain->uuid);
 }
 
 /* Guests */
@@ -130,6 +125,7 @@ static void return_everything(Guest *guest, const GError *error, ThingsReturned 
         struct Returning *returning = returning_new(guest, NULL, error, done);
         unlink(guest->monitor_path);
         unlink(guest->pid_path);
+        scope_end(guest);
         returning->folder = runtime_put_aside(connection->runtime_directory, guest->domain->uuid);
         returning->sockets = g_steal_pointer(&guest->sockets);
         guest->sockets = g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free);
@@ -263,13 +259,7 @@ void guest_release(Domain *domain) {
 /* What QEMU wrote last in this run. */
 static char *log_tail(const Guest *guest) {
         g_autofree char *path = log_path(guest->domain);
-        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-        off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
-        off_t start = MAX((off_t) guest->log_start, end - LOG_TAIL_BYTES);
-        char tail[LOG_TAIL_BYTES + 1];
-        ssize_t n = end > start ? pread(fd, tail, (size_t) (end - start), start) : 0;
-        tail[MAX(n, 0)] = '\0';
-        return g_utf8_make_valid(g_strstrip(tail), -1);
+        return guest_log_tail(path, guest->log_start);
 }
 
 static void end_guest(Guest *guest, const char *unused, const GError *error) {
@@ -828,13 +818,10 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
 }
 
 static int open_log(Guest *guest, GError **error) {
-        g_autofree char *path = log_path(guest->domain), *aside = g_strdup_printf("%s.old", path);
-        struct stat info;
-        if (stat(path, &info) == 0 && info.st_size > LOG_BYTES_MAX)
-                rename(path, aside);
-        g_autofd int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        g_autofree char *path = log_path(guest->domain);
+        g_autofd int fd = guest_log_open(path);
         if (fd < 0) {
-                virtbus_error_set_errno(error, errno, "the log %s cannot be written", path);
+                virtbus_error_set_errno(error, -fd, "the log %s cannot be written", path);
                 return -1;
         }
         g_autoptr(GDateTime) now = g_date_time_new_now_utc();

@@ -23,6 +23,7 @@ typedef struct Host {
         size_t n_groups;
         size_t n_nodes; /* NUMA */
         CapabilitiesCache *capabilities;
+        struct GuestLogs *logs;
         char *monitors; /* directory of the monitors' sockets, which QEMU's user cannot reach */
 } Host;
 

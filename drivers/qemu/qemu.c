@@ -11,6 +11,7 @@
 #include "claims.h"
 #include "from-native.h"
 #include "guest.h"
+#include "guest-log.h"
 #include "hardware.h"
 #include "log.h"
 #include "runtime.h"
@@ -168,6 +169,11 @@ static bool has_nvram(Connection *connection, const char *uuid) {
         return access(path, F_OK) == 0;
 }
 
+static void forget(Connection *connection, const char *uuid) {
+        g_autofree char *path = guest_log_path(connection, uuid);
+        guest_log_remove(path);
+}
+
 static void delete_nvram(Connection *connection, const char *uuid) {
         g_autofree char *path = command_line_nvram(connection, uuid);
         unlink(path);
@@ -198,6 +204,7 @@ static bool open_host(Connection *connection, GError **error) {
                 return false;
         const ProcessSetup template = { .uid = host->uid, .gid = host->gid, .groups = host->groups, .n_groups = host->n_groups };
         host->capabilities = capabilities_cache_new(connection, &template);
+        host->logs = guest_logs_new(connection);
         /* QEMU's user goes through this directory to its own one. */
         if (!runtime_open(connection->runtime_directory, error))
                 return false;
@@ -210,6 +217,8 @@ static void close_host(Connection *connection) {
         Host *host = host_of(connection);
         if (host->capabilities)
                 capabilities_cache_free(host->capabilities);
+        if (host->logs)
+                guest_logs_free(host->logs);
         g_free(host->monitors);
         g_free(host);
 }
@@ -279,4 +288,5 @@ const Hypervisor qemu_hypervisor = {
         .open_graphics = open_graphics,
         .has_nvram = has_nvram,
         .delete_nvram = delete_nvram,
+        .forget = forget,
 };

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <systemd/sd-login.h>
 
@@ -239,6 +240,15 @@ void scope_create(Guest *guest, xmlDoc *document, ScopeDone done) {
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
         send_call(guest, message, r, limited ? document : NULL, done);
+}
+
+void scope_end(Guest *guest) {
+        const Domain *domain = guest->domain;
+        sd_bus *bus = domain->connection->bus;
+        g_autofree char *name = machine_name(domain);
+        if (bus && domain->connection->privileged && guest->process) /* an error says that there is nobody any more */
+                sd_bus_call_method_async(bus, NULL, MACHINED, "/org/freedesktop/machine1", MACHINED ".Manager", "KillMachine",
+                                         NULL, NULL, "ssi", name, "all", SIGKILL);
 }
 
 void scope_set_limits(Guest *guest, xmlDoc *document, ScopeDone done) {

@@ -19,4 +19,7 @@ void scope_set_limits(Guest *guest, xmlDoc *document, ScopeDone done);
 bool scope_has_limits(xmlDoc *document);
 
 /* For guest_free: what waits for systemd, or for a worker. */
+/* Its QEMU has ended: what that may have started, and left behind, ends with it. */
+void scope_end(Guest *guest);
+
 void scope_forget(Guest *guest);

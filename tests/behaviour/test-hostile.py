@@ -381,6 +381,59 @@ def two_qemus_never_run_one_domain():
     qemu.do(domain, "Undefine")
 
 
+def script(name, text):
+    path = f"{WORK}/{name}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+    return path
+
+
+def a_guests_log_is_bounded_and_goes_with_its_definition():
+    spammer = script("spammer", "case \"$*\" in *none,accel=*) exec /usr/bin/qemu-system-x86_64 \"$@\";; esac\n"
+                                "yes spam | head -c 30000000 >&2\necho the last words >&2\nexec /usr/bin/qemu-system-x86_64 \"$@\"\n")
+    domain = qemu.define(with_emulator(spammer, "spammer"))
+    log = f"{ROOT}/qemu/log/qemu/{bus.get(domain, 'Domain', 'UUID')}.log"
+    for _ in range(4):
+        qemu.do(domain, "Start", paused=True)
+        tick = GLib.timeout_add(20, lambda: True)
+        bus.wait(lambda: os.path.getsize(log) <= 2 << 20, "the log to be cut")
+        GLib.source_remove(tick)
+        qemu.do(domain, "Destroy")
+    logs = [name for name in os.listdir(os.path.dirname(log)) if name.startswith(os.path.basename(log))]
+    assert 2 <= len(logs) <= 3 and all(os.path.getsize(f"{os.path.dirname(log)}/{name}") <= 2 << 20 for name in logs), logs
+    assert any(b"the last words" in open(f"{os.path.dirname(log)}/{name}", "rb").read() for name in logs)
+    qemu.do(domain, "Undefine")
+    assert not [name for name in os.listdir(os.path.dirname(log)) if name.startswith(os.path.basename(log))]
+
+
+def what_a_wrapper_has_started_ends_with_it():
+    wrapper = script("wrapper", "case \"$*\" in *none,accel=*) exec /usr/bin/qemu-system-x86_64 \"$@\";; esac\n"
+                                "trap 'exit 0' TERM\n/usr/bin/qemu-system-x86_64 \"$@\" &\nwait\n")
+    domain = qemu.define(with_emulator(wrapper, "wrapped"))
+    for restart in (False, True):
+        qemu.do(domain, "Start", paused=True)
+        processes = [os.pidfd_open(pid) for pid in qemus(domain)]
+        assert len(processes) == 2, qemus(domain)
+        if restart:
+            qemu.kill_driver()
+        qemu.do(domain, "Destroy")
+        for process in processes:
+            assert select.select([process], [], [], 60)[0], "it lives on"
+            os.close(process)
+    qemu.do(domain, "Undefine")
+
+
+def text_of_a_document_stays_within_its_option():
+    for graphics in ("<graphics type='vnc' port='5999' listen='127.0.0.1,password=on'/>", "<graphics type='spice' port='5999' listen='127.0.0.1,disable-ticketing=on'/>"):
+        try:
+            native = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", qemu.document("comma", devices=graphics))
+        except BusError as error:
+            contains(error.message, "listen")  # refused is as well
+            continue
+        contains(native, "127.0.0.1,,")
+
+
 @the_same_driver
 def whatever_a_qemu_tells_the_driver_lives_on():
     """Operations on a guest whose QEMU lies at random: each ends, well or not, and another guest is as it was."""
@@ -445,5 +498,8 @@ run([
     a_migration_that_completes_twice_or_unasked_is_taken_once,
     a_monitor_that_is_cut_leaves_the_guest_as_it_is,
     two_qemus_never_run_one_domain,
+    a_guests_log_is_bounded_and_goes_with_its_definition,
+    what_a_wrapper_has_started_ends_with_it,
+    text_of_a_document_stays_within_its_option,
     whatever_a_qemu_tells_the_driver_lives_on,
 ])
