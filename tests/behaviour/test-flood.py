@@ -139,7 +139,7 @@ def descriptors_come_only_where_a_method_takes_them():
     for data, n in ((dump(path=state["domain"], descriptors=2), 2), (dump(path=state["domain"], descriptors=16), 16),
                     (frame(state["domain"], PROPERTIES, "Get", get, 0, 2, descriptors=1), 1)):
         client.send(data, [null] * n)
-        assert client.answer(2) == "org.freedesktop.DBus.Error.InvalidArgs"
+        assert client.answer(2) == "org.freedesktop.DBus.Error." + ("AccessDenied" if n > 1 else "InvalidArgs")  # the bus's policy, and the service
     client.send(dump(path=state["domain"]), [null])
     contains(str(client.answer(2)), "/org/virtbus1/job/")
     os.close(null)
