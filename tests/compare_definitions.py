@@ -19,7 +19,13 @@ def number(text):
     return str(int(text)) if re.fullmatch(r"0\d+", text) else text
 
 
+UNITS = {"KiB": 1, "MiB": 1 << 10, "GiB": 1 << 20, "TiB": 1 << 30}
+
+
 def text_of(element):
+    if (element.text or "").strip().isdecimal() and element.get("unit") in UNITS:  # libvirt keeps sizes in KiB
+        element.text = str(int(element.text) * UNITS[element.get("unit")])
+        element.set("unit", "KiB")
     attributes = "".join(f" {name}={number(value)}" for name, value in sorted(element.attrib.items()))
     return f"<{element.tag}{attributes}>{number((element.text or '').strip())}{''.join(sorted(map(text_of, element)))}</>"
 
@@ -66,6 +72,40 @@ def forget_what_old_versions_lack(wanted, ours, given):
                 name.set("name", other.find("model").get("name"))
 
 
+def forget_addresses(wanted, ours):
+    """Places on USB, which libvirt has given to devices since it could be asked for its ports."""
+    for part in wanted.find("devices"):
+        if part.find("address") is None:
+            for other in ours.find("devices").findall(part.tag):
+                address = other.find("address")
+                if address is not None and address.get("type") == "usb":
+                    other.remove(address)
+                    if text_of(other) == text_of(part):
+                        break
+                    other.append(address)
+
+
+def forget_audio(wanted, ours, given):
+    """A QEMU before 4.0 has no back ends for audio; and which one SDL uses is in the environment of libvirt."""
+    for audio in wanted.findall("devices/audio") + ours.findall("devices/audio"):
+        audio.attrib.pop("driver", None)
+    if wanted.find("devices/audio") is None and given.find("devices/audio") is None:
+        for audio in ours.findall("devices/audio"):
+            ours.find("devices").remove(audio)
+
+
+def forget_empty_models(root):
+    """A CPU's model without a name says nothing but the default."""
+    for cpu in root.findall("cpu"):
+        for model in cpu.findall("model"):
+            if not (model.text or "").strip() and set(model.attrib.items()) <= {("fallback", "allow")}:
+                cpu.remove(model)
+
+
+def has_usb(text):
+    return any(e.get("type") == "usb" for e in ET.fromstring(text).iter("controller"))
+
+
 def compare(wanted, ours, given):
     """What only libvirt has, and only ours has; all three are documents' texts, GIVEN the one that was handed in."""
     wanted, ours, given = map(ET.fromstring, (wanted, ours, given))
@@ -74,5 +114,9 @@ def compare(wanted, ours, given):
             for child in [child for child in parent if not isinstance(child.tag, str)]:
                 parent.remove(child)
     forget_what_old_versions_lack(wanted, ours, given)
+    forget_audio(wanted, ours, given)
+    forget_empty_models(wanted)
+    forget_empty_models(ours)
+    forget_addresses(wanted, ours)
     theirs, own = parts_of(wanted), parts_of(ours)
     return list((theirs - own).elements()), list((own - theirs).elements())

@@ -358,23 +358,24 @@ static bool check_can_translate(const Connection *connection, const char *format
                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "format '%.64s' is unknown; use " NATIVE_FORMAT, format);
 }
 
-static void answer_native(Connection *connection, const char *xml, bool unused, Call *call) {
+/* WHOLE: the document as it would be kept, else its translation; which is made in any case, as it finds the faults. */
+static void answer_native(Connection *connection, const char *xml, bool whole, Call *call) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
         bool complete = document && complete_document(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         g_autofree char *native = definition ? connection->hypervisor->to_native(connection, definition, document, &error) : NULL;
-        (void) unused;
         if (native)
-                reply_connection_domain_xml_to_native(call, native);
+                reply_connection_domain_xml_to_native(call, whole ? definition->xml : native);
         else
                 call_fail(call, error);
 }
 
 void connection_to_native(Connection *connection, const char *format, const char *xml, Call *call) {
         g_autoptr(GError) error = NULL;
-        if (check_can_translate(connection, format, connection->hypervisor->to_native != NULL, &error))
-                connection_prepare(connection, xml, answer_native, false, call);
+        bool whole = strcmp(format, WHOLE_FORMAT) == 0;
+        if (check_can_translate(connection, whole ? NATIVE_FORMAT : format, connection->hypervisor->to_native != NULL, &error))
+                connection_prepare(connection, xml, answer_native, whole, call);
         else
                 call_fail(call, error);
 }

@@ -74,6 +74,7 @@ static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition
         bool automatic = flag(builder, element, "@autoport") == 1 || (port && strcmp(port, "-1") == 0);
         bool tcp = port || automatic || address || (how && (strcmp(how, "address") == 0 || strcmp(how, "network") == 0));
         g_autoptr(GString) option = g_string_new(NULL);
+        know(builder, listen, "@socket");
         if (get(builder, element, "@socket") || get(builder, listen, "@socket") || g_strcmp0(how, "socket") == 0 ||
             g_strcmp0(how, "none") == 0)
                 tcp = false;

@@ -401,7 +401,7 @@ void build_cpus(Builder *builder) {
                 g_string_append_printf(smp, ",sockets=%" PRIu64 ",dies=%" PRIu64 ",cores=%" PRIu64 ",threads=%" PRIu64, sockets,
                                        dies, cores, threads);
                 if (!builder->context->to_show && sockets * dies * cores * threads != definition->max_vcpus)
-                        builder_invalid(builder, topology, "its product is %" PRIu64 ", but there are %u processors",
+                        builder_invalid(builder, topology, "the CPU topology is of %" PRIu64 " vCPUs, which does not match the maximum vcpu count %u",
                                         sockets * dies * cores * threads, definition->max_vcpus);
         } else
                 g_string_append_printf(smp, ",sockets=%u,cores=1,threads=1", definition->max_vcpus);

@@ -89,7 +89,7 @@ static const CheckRule rules[] = {
           "@type", "filterref is not supported for network interfaces of type {}" },
         { "devices/interface[filterref][virtualport]", "virtualport/@type",
           "filterref is not supported for network interfaces with the virtualport type {}" },
-        { "devices/interface[listed(@type, 'user server client mcast udp hostdev internal')][driver/@queues > 1]", "@type",
+        { "devices/interface[listed(@type, 'server client mcast udp hostdev internal')][driver/@queues > 1]", "@type",
           "multiqueue is not supported for network interfaces of type {}" },
         { "devices/interface/driver/@queues[not(num(.) >= 1 and num(.) <= 256)]", ".",
           "the number of queues '{}' of an interface must be 1 to 256" },

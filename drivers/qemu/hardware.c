@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "command-line.h"
+#include "defaults.h"
 #include "definition.h"
 
 /* Documents with higher numbers than these are refused where they are read; here they only bound the work. */
@@ -514,5 +516,10 @@ bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GErro
         place_smartcards(devices);
         choose_models(devices);
         place_memory(devices);
-        return hardware_place_pci(root, q35, error) && hardware_place_usb(devices, error);
+        if (!hardware_place_pci(root, q35, error) || !hardware_place_usb(devices, error))
+                return false;
+        g_autofree char *architecture = xml_attribute(type, "arch"), *named = xml_text(xml_child(devices, "emulator"));
+        g_autofree char *emulator = command_line_default_emulator(architecture && *architecture ? architecture : "x86_64");
+        defaults_complete(root, named && *named ? named : emulator);
+        return true;
 }
