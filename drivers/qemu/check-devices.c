@@ -136,6 +136,21 @@ static const CheckRule rules[] = {
         ONLY_VIRTIO("video", "model/@type", "packed"),
         ONLY_VIRTIO("video", "model/@type", "page_per_vq"),
 
+        { "devices/video/model/acceleration/@accel2d[. = 'yes']", NULL, "QEMU does not support the accel2d setting" },
+        { "devices/video/model/acceleration[not(@accel2d or @accel3d or @rendernode)]", NULL,
+          "values for acceleration are missing" },
+        { "devices/video[not(model/@primary='yes')][preceding-sibling::video or following-sibling::video]"
+          "[not(listed(model/@type, 'qxl virtio bochs none'))]",
+          "model/@type", "the video type '{}' is only valid as the primary video device" },
+        CHECK_REQUIRED("devices/graphics/gl", "enable"),
+        CHECK_REQUIRED("devices/graphics[@type='spice']/clipboard", "copypaste"),
+        CHECK_REQUIRED("devices/graphics[@type='spice']/mouse", "mode"),
+        CHECK_REQUIRED("devices/channel/source/clipboard", "copypaste"),
+        CHECK_REQUIRED("devices/channel/source/mouse", "mode"),
+        CHECK_REQUIRED("devices/graphics/audio", "id"),
+        CHECK_REQUIRED("devices/sound/audio", "id"),
+        { "devices/graphics/audio[not(@id=/domain/devices/audio/@id)]", "@id",
+          "unable to find the audio backend: there is no audio device with ID {}" },
         /* Sound */
         { "devices/audio[@id=preceding-sibling::audio/@id]", "@id", "the audio ID '{}' is used multiple times" },
         { "devices/audio[not(num(@id) >= 1)]", "@id", "the audio ID '{}' must be a number, 1 or more" },
@@ -145,6 +160,11 @@ static const CheckRule rules[] = {
         { "devices/audio/*[@fixedSettings='yes'][@mixingEngine='no' or not(@mixingEngine)]", NULL,
           "fixed audio settings require the mixing engine: mixingEngine='yes'" },
         { "devices/audio/*/settings[not(../@fixedSettings='yes')]", NULL, "audio settings need fixedSettings='yes'" },
+        { "devices/sound/codec[not(@type)]", NULL, "an unknown codec type: the type is missing" },
+        { "devices/audio/*/settings/@*[name()='channels' or name()='frequency'][not(matches(., '[0-9]+')) or num(.) = 0]",
+          "concat(name(), \"' in element 'settings': '\", ., \"'\")", "invalid value for attribute '{}: zero is not permitted" },
+        { "devices/audio/*/settings/@format[not(listed(., 's8 u8 s16 u16 s32 u32 f32'))]", ".",
+          "invalid value for attribute 'format' in element 'settings': '{}'" },
         { "devices/sound/codec[not(listed(../@model, 'ich6 ich7 ich9'))]", "../@model",
           "a codec is not supported for the sound model '{}'" },
 
@@ -223,6 +243,15 @@ static const CheckRule rules[] = {
         { "devices/*[self::channel or self::console][address[@type='virtio-serial']][target/@type != 'virtio']", "target/@type",
           "a virtio-serial address is not for the target type '{}'" },
 
+        { "devices/channel[@type='spicevmc']/target[@type='virtio']/@name[. != 'com.redhat.spice.0']", ".",
+          "an unsupported spicevmc target name '{}'" },
+        CHECK_COUNT("devices/*[self::serial or self::parallel or self::console]/target/@port"),
+        CHECK_COUNT("devices/*/acpi/@index"),
+        { "devices/*/boot/@order[not(matches(., '[0-9]+')) or num(.) = 0]", ".",
+          "invalid value for attribute 'order' in element 'boot': '{}'; it must be greater than 0" },
+        CHECK_REQUIRED("devices/*[self::hostdev or self::interface or self::redirdev]/boot", "order"),
+        CHECK_COUNT("devices/smartcard/address/@slot"),
+        { "devices/smartcard/address[not(@type='ccid')]", "@type", "smartcards must use the 'ccid' address type, not '{}'" },
         /* Input */
         { "devices/input[@type='evdev']/@bus", NULL, "an input evdev doesn't support the bus element" },
         { "devices/input[@type='passthrough'][@bus != 'virtio']", "@bus",
@@ -251,6 +280,10 @@ static const CheckRule rules[] = {
           "the attribute allow of a USB redirection filter's usbdev is missing" },
         { "devices/redirfilter/usbdev/@version[not(matches(., '-1|[0-9]{1,2}\\.[0-9]{1,2}'))]", ".",
           "cannot parse the USB version '{}': use MAJOR.MINOR" },
+
+        { "devices/redirfilter/usbdev/@class[num(.) > 255]", ".", "an invalid USB class code '{}'" },
+        { "devices/redirfilter/usbdev/@vendor[num(.) > 65535] | devices/redirfilter/usbdev/@product[num(.) > 65535]", ".",
+          "an invalid USB vendor or product '{}'" },
 
         /* The rest */
         { "devices/panic[@model][@model=preceding-sibling::panic/@model] | "
@@ -367,6 +400,15 @@ static const CheckRule rules[] = {
         { "devices/crypto[not(@model='virtio')]", "@model", "the crypto model '{}' is unknown: use virtio" },
 
         /* Devices of the host */
+        { "devices/hostdev[@type='usb']/source[not(vendor or address)]", NULL,
+          "a USB host device is missing its bus/device or vendor/product information" },
+        CHECK_REQUIRED("devices/hostdev[@type='usb']/source/address", "bus"),
+        CHECK_REQUIRED("devices/hostdev[@type='usb']/source/address", "device"),
+        { "devices/hostdev[@type='usb']/source[vendor][not(product)]", NULL,
+          "a USB host device with a vendor is missing its product" },
+        { "devices/hostdev[@type='scsi']/address[num(@target) > 0][@controller = "
+          "/domain/devices/controller[@type='scsi'][@model='lsilogic']/@index]",
+          NULL, "the target must be 0 for the controller model 'lsilogic'" },
         { "devices/hostdev[@type='mdev'][not(@model)]", NULL, "the attribute model of a mediated device is missing" },
         { "devices/hostdev[@type='mdev'][source/address/@uuid=preceding-sibling::hostdev[@type='mdev']/source/address/@uuid]",
           "source/address/@uuid", "the hostdev with UUID '{}' already exists in the domain configuration" },
@@ -420,7 +462,6 @@ static const CheckChoice choices[] = {
         { "devices/graphics/channel/@name", "main display inputs cursor playback record smartcard usbredir" },
         { "devices/graphics/channel/@mode", "any secure insecure" },
         { "devices/graphics/listen/@type", "none address network socket" },
-        { "devices/video/model/@type", "vga cirrus vmvga xen vbox virtio qxl parallels gop none bochs ramfb" },
         { "devices/video/model/@primary | devices/video/model/acceleration/@accel2d | devices/video/model/acceleration/@accel3d",
           "yes no" },
         { "devices/video/driver/@name", "qemu vhostuser" },

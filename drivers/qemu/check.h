@@ -34,6 +34,15 @@ typedef struct CheckTable {
         size_t n_choices;
 } CheckTable;
 
+/* Rules of one form: an attribute that must be there; one that is a whole number from 0 on. */
+#define CHECK_REQUIRED(element, attribute) \
+        { element "[not(@" attribute ")]", "name()", "the required attribute '" attribute "' is missing in element '{}'" }
+#define CHECK_COUNT(at) \
+        { \
+                at "[not(matches(., '[0-9]+'))]", "concat(name(), \"' in element '\", name(..), \"': '\", ., \"'\")", \
+                                "invalid value for attribute '{}: it must be a non-negative integer" \
+        }
+
 extern const CheckTable check_machine_table, check_storage_table, check_device_table, check_network_table;
 
 /* Tries all rules on a document, which may be completed by hardware.h. */
