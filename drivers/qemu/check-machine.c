@@ -69,6 +69,8 @@ static const CheckRule rules[] = {
           "the boot order '{}' is used for more than one device" },
         { "os/bootmenu/@timeout[not(num(.) >= 0 and num(.) <= 65535)]", ".",
           "invalid value '{}' for the boot menu timeout: it must be in range 0 to 65535" },
+        { "os/bios[@useserial='yes'][not(/domain/devices/serial)]", NULL,
+          "at least one serial port is needed to use BIOS serial output" },
         { "os/bios/@rebootTimeout[not(num(.) >= -1 and num(.) <= 65535)]", ".",
           "invalid value '{}' for rebootTimeout: it must be in range -1 to 65535" },
 
@@ -131,8 +133,6 @@ static const CheckRule rules[] = {
         CHECK_REQUIRED("os/firmware/feature", "enabled"),
         { "features/kvm/dirty-ring/@size[not(power(num(.))) or num(.) < 1024 or num(.) > 65536]", ".",
           "the dirty ring size '{}' must be a power of two, from 1024 to 65536" },
-        { "features/kvm/dirty-ring[@state='on'][not(/domain/@type='kvm')]", NULL,
-          "dirty-ring is only supported with the domain type 'kvm'" },
 
         /* Processors */
         { "cpu/feature[@name=preceding-sibling::feature/@name]", "@name", "the CPU feature '{}' is specified more than once" },

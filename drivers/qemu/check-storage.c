@@ -399,8 +399,6 @@ static const CheckRule rules[] = {
           "pci-root and pcie-root controllers should not have an address" },
         { "devices/controller[@type='pci'][num(@index)=0]/target/node", NULL,
           "the PCI controller with index=0 can't be associated with a NUMA node" },
-        { "devices/controller[@type='pci'][address/@bus][num(address/@bus) >= num(@index)][num(@index) > 0]", "@index",
-          "the PCI controller at index {} has a bus that is not lower: its index must be larger than its bus" },
         { "devices/controller[@type='virtio-serial']/@ports[not(num(.) >= 1 and num(.) <= 511)]", ".",
           "the number of ports '{}' of a virtio-serial controller" },
         { "devices/controller[@type='usb']/@ports[not(num(.) >= 1 and num(.) <= 15)]", ".",
