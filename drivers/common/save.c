@@ -575,9 +575,7 @@ void restoring_take(Operation *operation) {
         Restoring *restoring = operation->restoring;
         Domain *domain = operation->domain;
         restoring->operation = operation;
-        definition_ref(restoring->definition);
-        g_clear_pointer(&domain->live, definition_unref);
-        domain->live = restoring->definition;
+        domain_set_live(domain, restoring->definition); /* its devices' objects are those that were saved */
         operation->paused = !restoring_is_running(operation);
         if (restoring->managed || !operation->call)
                 return;
