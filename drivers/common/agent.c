@@ -245,7 +245,7 @@ Agent *agent_new(sd_event *event, int fd, const char *name, AgentCut cut, void *
         agent->output = g_string_new(NULL);
         g_queue_init(&agent->commands);
         if (sd_event_add_io(event, &agent->source, fd, EPOLLIN, on_io, agent) < 0)
-                g_error("an agent cannot be watched");
+                agent->cut = true; /* it is one that does not answer */
         return agent;
 }
 

@@ -508,7 +508,9 @@ static bool ask(Question *question, GError **error) {
         setup.file_size = CAPABILITIES_FILE_BYTES;
         setup.seconds = CAPABILITIES_SECONDS;
         question->answers = json_object_new();
-        question->monitor = monitor_new(cache->connection->event, pair[0], &listener, question);
+        question->monitor = monitor_new(cache->connection->event, pair[0], &listener, question, error);
+        if (!question->monitor)
+                return false;
         Asked *asked = g_new0(Asked, 1);
         asked->cache = cache;
         asked->process = process_new(cache->connection->event, &setup, on_ended, asked, error);

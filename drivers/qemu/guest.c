@@ -506,8 +506,8 @@ static bool open_monitor(Guest *guest, GError **error) {
         if (fd < 0)
                 return virtbus_error_set_errno(error, -fd, "domain '%s': QEMU's monitor %s cannot be connected to",
                                                domain_name(guest->domain), guest->monitor_path);
-        guest->monitor = monitor_new(guest->domain->connection->event, fd, &monitor_listener, guest);
-        return true;
+        guest->monitor = monitor_new(guest->domain->connection->event, fd, &monitor_listener, guest, error);
+        return guest->monitor != NULL;
 }
 
 static bool listen_for_monitor(Guest *guest, GError **error) {
@@ -834,8 +834,11 @@ static int open_log(Guest *guest, GError **error) {
 
 /* It is where it belongs, and may run its program. */
 static void on_placed(Guest *guest, const GError *error) {
-        if (error) {
-                abort_start(guest, error);
+        g_autoptr(GError) ending = NULL;
+        if (!error && guest->domain->connection->closing)
+                domain_fail(guest->domain, &ending, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        if (error || ending) {
+                abort_start(guest, error ? error : ending);
                 return;
         }
         process_go(guest->process);
@@ -956,6 +959,8 @@ static void on_files_opened(void *data, const GError *error) {
         g_autoptr(GError) failure = NULL;
         if (guest && error)
                 domain_fail(guest->domain, &failure, virtbus_error_code(error), "%s", error->message);
+        else if (guest && opening->connection->closing) /* nothing starts any more */
+                domain_fail(guest->domain, &failure, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
         if (guest) {
                 guest->opening = NULL;
                 opening->opened(guest, opening->files, failure);

@@ -261,13 +261,16 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
         return 0;
 }
 
-Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data) {
+Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data, GError **error) {
         Monitor *monitor = g_new0(Monitor, 1);
         *monitor = (Monitor){ .fd = fd, .listener = listener, .data = data };
         lines_open(&monitor->input);
         g_queue_init(&monitor->lines);
         g_queue_init(&monitor->commands);
-        if (sd_event_add_io(event, &monitor->source, fd, EPOLLIN, on_io, monitor) < 0)
-                g_error("a monitor cannot be watched");
-        return monitor;
+        int r = sd_event_add_io(event, &monitor->source, fd, EPOLLIN, on_io, monitor);
+        if (r >= 0)
+                return monitor;
+        monitor_free(monitor);
+        virtbus_error_set_errno(error, -r, "cannot watch QEMU's monitor");
+        return NULL;
 }

@@ -24,7 +24,7 @@ typedef struct MonitorListener {
 } MonitorListener;
 
 /* Takes over a connected socket. The listener is not called before this returns. */
-Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data);
+Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data, GError **error);
 
 /* Ends it as if QEMU had: every command that waits fails, and the listener is told, unless both has happened before. */
 void monitor_end(Monitor *monitor, const GError *error);

@@ -122,8 +122,13 @@ GuestAgent *guest_agent_new(sd_event *event, const char *name, GuestAgentPower p
         GuestAgent *agent = g_new0(GuestAgent, 1);
         *agent = (GuestAgent){ .fd = pair[0], .name = g_strdup(name), .power = power, .data = data };
         lines_open(&agent->lines);
-        if (sd_event_add_io(event, &agent->source, agent->fd, EPOLLIN, on_io, agent) < 0)
-                g_error("an agent cannot be watched");
+        int r = sd_event_add_io(event, &agent->source, agent->fd, EPOLLIN, on_io, agent);
+        if (r < 0) {
+                virtbus_error_set_errno(error, -r, "cannot watch an agent's channel");
+                close(pair[1]);
+                guest_agent_free(agent);
+                return NULL;
+        }
         *fd = pair[1];
         return agent;
 }

@@ -277,7 +277,7 @@ static void test_update(Operation *operation) {
 }
 
 static void test_resize(Operation *operation) {
-        operate(operation, TEST_UPDATE);
+        operate(operation, TEST_RESIZE);
 }
 
 static void test_resize_disk(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call) {

@@ -59,6 +59,9 @@ def what_is_wanted_can_be_chosen():
     assert stats(groups=["nothing"])[state["one"]] == {}
     contains(expect("NoSuchDomain", stats, domains=[f"{hypervisor.path}/domain/none"]), "domain/none")
     contains(expect("NoSuchDomain", stats, domains=["/org/virtbus1"]), "/org/virtbus1")
+    gone = hypervisor.define(hypervisor.document("gone"))
+    hypervisor.do(gone, "Undefine")
+    assert stats(domains=[gone]) == {}
     contains(expect("InvalidArgument", stats, sideways=True), "sideways")
 
 

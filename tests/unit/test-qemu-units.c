@@ -46,7 +46,7 @@ static void scene_open(Scene *scene) {
         *scene = (Scene){ .qemu = -1 };
         g_assert_cmpint(sd_event_new(&scene->event), >=, 0);
         g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-        scene->monitor = monitor_new(scene->event, pair[0], &listener, scene);
+        scene->monitor = monitor_new(scene->event, pair[0], &listener, scene, NULL);
         scene->qemu = pair[1];
 }
 
