@@ -122,6 +122,8 @@ static int open_peer(Driver *driver, int fd) {
         if (r >= 0)
                 r = sd_bus_negotiate_fds(driver->peer, true);
         if (r >= 0)
+                r = sd_bus_set_close_on_exit(driver->peer, false); /* those who wait are answered first */
+        if (r >= 0)
                 r = sd_bus_add_filter(driver->peer, NULL, on_peer_message, driver);
         if (r >= 0)
                 r = sd_bus_start(driver->peer);
@@ -181,6 +183,8 @@ static int open_bus(Driver *driver, bool user) {
                 r = sd_bus_attach_event(driver->bus, driver->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
                 r = sd_bus_set_exit_on_disconnect(driver->bus, true);
+        if (r >= 0) /* the name is given up last: a successor needs what this one holds */
+                r = sd_bus_set_close_on_exit(driver->bus, false);
         if (r >= 0)
                 r = sd_bus_add_object_vtable(driver->bus, NULL, DRIVER_PATH, DRIVER_INTERFACE, attach_vtable, driver);
         if (r >= 0)

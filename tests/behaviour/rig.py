@@ -79,6 +79,20 @@ class Bus:
                              None, Gio.DBusCallFlags.NONE, DEADLINE * 1000, None, on_answer)
         return answers
 
+    def begin_with_fd(self, path, interface, member, fd):
+        """As begin, for a method that takes a descriptor and options; the descriptor is given away."""
+        answers = []
+
+        def on_answer(connection, result):
+            try:
+                answers.append(connection.call_with_unix_fd_list_finish(result)[0].unpack())
+            except GLib.Error as error:
+                answers.append(BusError(error))
+
+        self.connection.call_with_unix_fd_list(NAME, path, interface, member, GLib.Variant("(ha{sv})", (0, {})), None,
+                                               Gio.DBusCallFlags.NONE, DEADLINE * 1000, Gio.UnixFDList.new_from_array([fd]), None, on_answer)
+        return answers
+
     def get(self, path, interface, name):
         return self.call(path, "org.freedesktop.DBus.Properties", "Get", "ss", f"{NAME}.{interface}", name)
 
