@@ -61,6 +61,8 @@ static void peer_free(Peer *peer) {
         Peers *peers = peer->peers;
         g_queue_delete_link(&peers->all, peer->link);
         inlet_free(peer->inlet);
+        /* Before the pidfd is closed: polkit has copies, for which epoll would go on to tell of it. */
+        peer->process = sd_event_source_disable_unref(peer->process);
         if (peer->caller) {
                 if (peer->outbox) {
                         peer->caller->outbox = NULL;
@@ -69,7 +71,6 @@ static void peer_free(Peer *peer) {
                 peers->left(peers->data, peer->caller);
                 caller_unref(peer->caller);
         }
-        sd_event_source_disable_unref(peer->process);
         sd_bus_detach_event(peer->bus);
         sd_bus_close_unref(peer->bus);
         g_free(peer);
