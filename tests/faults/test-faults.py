@@ -166,6 +166,11 @@ def a_driver_without_descriptors_fails_what_needs_them_and_no_more():
     clear()
 
 
+def last_words():
+    with open(f"{ROOT}/log", encoding="utf-8", errors="replace") as log:
+        return "".join(log.readlines()[-20:])
+
+
 def a_service_without_descriptors_fails_what_needs_them_and_no_more():
     domain = define(1)
     hypervisor.do(domain, "Start", paused=True)
@@ -175,8 +180,9 @@ def a_service_without_descriptors_fails_what_needs_them_and_no_more():
         undo = limit_descriptors(pid, more)
         for _ in range(4):
             outcome(bus.call, domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
+        assert os.path.exists(f"/proc/{pid}"), f"virtbusd has ended, with {more} descriptors left: {last_words()}"
         undo()
-        assert bus.owner_pid(NAME) == pid, f"virtbusd has ended, with {more} descriptors left"
+        assert bus.owner_pid(NAME) == pid, f"virtbusd has ended, with {more} descriptors left: {last_words()}"
         assert bus.get(domain, "Domain", "Active")
     os.close(null)
     clear()
