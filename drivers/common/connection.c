@@ -215,12 +215,6 @@ void connection_close(Connection *connection) {
         GHashTableIter iterator;
         void *domain;
         connection_cancel(connection);
-        if (connection->clients)
-                worker_free(connection->clients);
-        if (connection->worker)
-                worker_free(connection->worker);
-        if (connection->store)
-                store_free(connection->store);
         g_hash_table_iter_init(&iterator, connection->by_uuid);
         while (g_hash_table_iter_next(&iterator, NULL, &domain))
                 if (((Domain *) domain)->run)
@@ -231,6 +225,13 @@ void connection_close(Connection *connection) {
         g_hash_table_unref(connection->newer);
         if (connection->hypervisor->close && connection->data)
                 connection->hypervisor->close(connection);
+        /* Last: what a domain lets go of asks them still, and is told that they begin nothing more. */
+        if (connection->clients)
+                worker_free(connection->clients);
+        if (connection->worker)
+                worker_free(connection->worker);
+        if (connection->store)
+                store_free(connection->store);
         if (connection->published)
                 published_withdraw(connection->published);
         sd_event_unref(connection->event);
