@@ -1,23 +1,33 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes wrong around the QEMU driver: no room, no descriptors, damaged files, a second driver.
+"""What goes wrong around the QEMU driver: no room, no descriptors, damaged files, a second driver, an end at any instant of any work.
 Asserted after each: nothing lost, no QEMU that nobody knows or twice, states that are true.
 
-Usage (below tests/with-bus, as root): test-faults.py
+Usage (below tests/with-bus, as root): test-faults.py [--seed N]
 """
 
+import argparse
 import glob
 import os
+import random
 import re
+import signal
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "behaviour"))
 from rig import BUILD, DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, end_process, run, variants  # noqa: E402
 
+options = argparse.ArgumentParser()
+options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+options = options.parse_args()
+print(f"# seed {options.seed}", flush=True)
 bus = Bus()
 hypervisor = Hypervisor(bus, "qemu")
 DRIVER = f"{NAME}.Driver.QEMU"
+# Ends that a test makes one after the other, of the driver under load.
+ENDS = 12
 STATE, RUN = f"{ROOT}/qemu/state/qemu", f"{ROOT}/qemu/run/qemu"
 
 
@@ -243,7 +253,88 @@ def a_second_driver_of_the_folder_ends_and_touches_nothing():
     clear()
 
 
+def works(chance, number, ended):
+    """Work of one client until it is told to end: each kind there is, in an order of chance."""
+    own = Bus(listen=False)
+    path, connection = path_of(number), f"{NAME}.Connection"
+    disk = f"<disk type='file'><driver name='qemu' type='raw'/><source file='{ROOT}/{number}.img'/><target dev='vdb' bus='virtio'/></disk>"
+    null = os.open("/dev/null", os.O_RDWR)
+    kinds = ((hypervisor.path, connection, "DefineDomain", "sa{sv}", hypervisor.document(f"fault{number}", memory=16, uuid=uuid_of(number)), {}),
+             (path, f"{NAME}.Domain", "Start", "a{sv}", {}), (path, f"{NAME}.Domain", "AttachDevice", "sa{sv}", disk, {}),
+             (path, f"{NAME}.Domain", "Save", "sa{sv}", f"{ROOT}/{number}.save", {}), (path, f"{NAME}.Domain", "ManagedSave", "a{sv}", {}),
+             (hypervisor.path, connection, "RestoreDomain", "sa{sv}", f"{ROOT}/{number}.save", {}),
+             (hypervisor.path, connection, "GetDomainStats", "aoa{sv}", [], {}), (path, f"{NAME}.Domain", "Screenshot", "ua{sv}", 0, {}),
+             (hypervisor.path, connection, "DomainXMLToNative", "ssa{sv}", "qemu-argv", hypervisor.document("x"), {}),
+             (path, f"{NAME}.Domain", "Destroy", "a{sv}", {}), (path, f"{NAME}.Domain", "Undefine", "a{sv}", variants({"managed_save": True})))
+    while not ended.is_set():
+        try:
+            own.call(*chance.choices(kinds, (2, 4, 2, 2, 1, 2, 1, 1, 1, 1, 1))[0])
+        except BusError:
+            pass  # whatever the state allows
+    os.close(null)
+
+
+def whoever_is_told_to_end_at_any_instant_ends_well():
+    chance = random.Random(options.seed)
+    ours = 0
+    for number in (1, 2, 3):
+        with open(f"{ROOT}/{number}.img", "wb") as image:
+            image.truncate(1 << 20)
+    ended = threading.Event()
+    clients = [threading.Thread(target=works, args=(random.Random(options.seed + number), number, ended), daemon=True) for number in (1, 2, 3)]
+    hypervisor_is_back()
+    end_process(bus.owner_pid(DRIVER), signal.SIGTERM)
+    for client in clients:
+        client.start()
+    try:
+        for attempt in range(ENDS):
+            # As a child of ours, which says how it ended.
+            driver = subprocess.Popen([f"{BUILD}/drivers/virtbus-qemu", f"--root={ROOT}/qemu"], stderr=subprocess.PIPE, text=True)
+            try:
+                driver.wait(chance.uniform(0.1, 0.8))
+                # One that the bus has started was quicker: it is ended, and ours has its turn next.
+                pid = outcome_pid()
+                if pid:
+                    end_process(pid, signal.SIGTERM)
+                continue
+            except subprocess.TimeoutExpired:
+                driver.send_signal(signal.SIGTERM)
+            _, words = driver.communicate(timeout=DEADLINE)
+            assert driver.returncode == 0, (attempt, driver.returncode, words[-3000:])
+            ours += 1
+    finally:
+        ended.set()
+        for client in clients:
+            client.join(DEADLINE)
+    print(f"# {ours} of {ENDS} ends")
+    assert ours > 0
+    hypervisor_is_back()
+    settle()
+    for number in (1, 2, 3):
+        active = path_of(number) in shown() and bus.get(path_of(number), "Domain", "Active")
+        assert len(qemus(number)) == int(active), (number, active, qemus(number))
+    clear()
+    assert not [number for number in (1, 2, 3) if qemus(number)]
+
+
+def settle():
+    """Until nothing starts or stops."""
+    def between():
+        return [path for path in shown() if hypervisor.state(path) in ("starting", "stopping")]
+    seen = len(bus.signals)
+    while between():
+        bus.wait(lambda: len(bus.signals) > seen, "a domain to come to rest")
+        seen = len(bus.signals)
+
+
+def outcome_pid():
+    try:
+        return bus.owner_pid(DRIVER)
+    except BusError:
+        return None
+
+
 run([a_full_disk_fails_a_definition_and_loses_none, a_guest_that_cannot_be_written_down_does_not_start,
      a_driver_without_descriptors_fails_what_needs_them_and_no_more, a_service_without_descriptors_fails_what_needs_them_and_no_more,
-     a_damaged_file_costs_itself_alone, a_second_driver_of_the_folder_ends_and_touches_nothing],
+     a_damaged_file_costs_itself_alone, a_second_driver_of_the_folder_ends_and_touches_nothing, whoever_is_told_to_end_at_any_instant_ends_well],
     after_failure=clear)
