@@ -12,7 +12,7 @@ typedef struct MethodInfo {
         const char *name;
         const char *in_signature;
         const char *out_signature;
-        const char *action; /* polkit's; NULL on a private interface */
+        const char *action; /* polkit's; NULL on a private interface, and for what anybody may call */
         bool patient;       /* may take as long as the driver lets it */
 } MethodInfo;
 
@@ -38,6 +38,7 @@ typedef struct PropertyInfo {
 
 typedef struct InterfaceInfo {
         const char *name;
+        bool is_public;       /* anybody may read its properties and hear of it */
         bool manages_objects; /* its objects are org.freedesktop.DBus.ObjectManagers too */
         const MethodInfo *methods;
         const SignalInfo *signals;

@@ -9,7 +9,7 @@ holds, for each interface that a driver implements, a macro that declares the ha
 with them, so that a handler which is missing or has the wrong parameters does not compile.
 
 Refused: a member without a documentation comment, an argument that the comment does not name, a method without
-"Errors:", an interface without "Since:", a method or writable property without a polkit action, an action that
+"Errors:", an interface without "Since:", a method (that is not public) or writable property without a polkit action, an action that
 POLICY does not define, and an action in POLICY that nothing uses.
 """
 
@@ -21,6 +21,7 @@ POLKIT_ACTION = "org.virtbus1.PolkitAction"
 MANAGES_OBJECTS = "org.virtbus1.ManagesObjects"
 PRIVATE = "org.virtbus1.Private"
 ONE_HANDLER = "org.virtbus1.OneHandler"  # the driver answers all its methods by one function, with a table of its own
+PUBLIC = "org.virtbus1.Public"  # anybody may read the interface's properties and hear of it, or call the method
 PATIENT = "org.virtbus1.Patient"  # virtbusd sets its calls no time
 EMITS_CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 READ_ACTIONS = {"org.virtbus1.read"}  # asked for properties and GetManagedObjects, so named by no annotation
@@ -84,6 +85,7 @@ class Interface:
         self.private = PRIVATE in self.head.annotations
         self.one_handler = ONE_HANDLER in self.head.annotations
         self.patient = PATIENT in self.head.annotations
+        self.public = PUBLIC in self.head.annotations
         self.manages_objects = MANAGES_OBJECTS in self.head.annotations
         self.short = self.name.removeprefix("org.virtbus1.")
         self.identifier = snake(self.short.replace(".", ""))
@@ -110,7 +112,7 @@ class Interface:
         if self.private:
             return
         if kind == "method":
-            if not member.action:
+            if not member.action and PUBLIC not in member.annotations:
                 raise Refused(f"{member.where} has no polkit action: annotate it with {POLKIT_ACTION}")
             if "Errors:" not in member.comment:
                 raise Refused(f"{member.where}: no 'Errors:' in its documentation")
@@ -202,6 +204,7 @@ def tables(interfaces):
             yield "};"
         yield f"const InterfaceInfo interface_{identifier} = {{"
         yield f"        .name = {c_string(interface.name)},"
+        yield f"        .is_public = {'true' if interface.public else 'false'},"
         yield f"        .manages_objects = {'true' if interface.manages_objects else 'false'},"
         for kind, members in (("methods", interface.methods), ("signals", interface.signals),
                               ("properties", interface.properties)):

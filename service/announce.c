@@ -2,9 +2,9 @@
 #include "announce.h"
 
 #include "bus.h"
+#include "interfaces.h"
 #include "log.h"
 #include "pack.h"
-#include "peers.h"
 
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
@@ -18,21 +18,38 @@ static const char *manager_path(const Object *object) {
         return object->parent ? object->parent->path : object->path;
 }
 
-static void added(void *data, Object *object, const Block *blocks, size_t n) {
+static int make_added(Audience *audience, const Object *object, const Block *blocks, size_t n, sd_bus_message **signal) {
+        int r = sd_bus_message_new_signal(peers_bus(audience->peers), signal, manager_path(object), OBJECT_MANAGER,
+                                          "InterfacesAdded");
+        if (r >= 0)
+                r = sd_bus_message_append(*signal, "o", object->path);
+        return r < 0 ? r : blocks_append(blocks, n, *signal);
+}
+
+void announce_to(void *data, Caller *caller, Object *object) {
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(peers_bus(data), &signal, manager_path(object), OBJECT_MANAGER, "InterfacesAdded");
+        int r = make_added(data, object, object->blocks, object->n_blocks, &signal);
         if (r >= 0)
-                r = sd_bus_message_append(signal, "o", object->path);
-        if (r >= 0)
-                r = blocks_append(blocks, n, signal);
-        if (r >= 0)
-                r = peers_signal(data, signal);
+                r = audience_signal_one(data, caller, signal);
         check(r, "the addition", object);
 }
 
-static void removed(void *data, Object *object, const Block *blocks, size_t n) {
+static void added(void *data, Object *object, const Block *blocks, size_t n) {
+        Audience *audience = data;
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(peers_bus(data), &signal, manager_path(object), OBJECT_MANAGER, "InterfacesRemoved");
+        int r = make_added(audience, object, blocks, n, &signal);
+        if (r >= 0)
+                r = audience_signal(audience, object, signal);
+        check(r, "the addition", object);
+        if (n == object->n_blocks && !object_is_public(object))
+                readers_added(audience->readers, object);
+}
+
+static void removed(void *data, Object *object, const Block *blocks, size_t n) {
+        Audience *audience = data;
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = sd_bus_message_new_signal(peers_bus(audience->peers), &signal, manager_path(object), OBJECT_MANAGER,
+                                          "InterfacesRemoved");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "o", object->path);
         if (r >= 0)
@@ -42,7 +59,7 @@ static void removed(void *data, Object *object, const Block *blocks, size_t n) {
         if (r >= 0)
                 r = sd_bus_message_close_container(signal);
         if (r >= 0)
-                r = peers_signal(data, signal);
+                r = audience_signal(audience, object, signal);
         check(r, "the removal", object);
 }
 
@@ -75,9 +92,19 @@ static int append_changed(sd_bus_message *signal, const Block *block, uint64_t c
         return r < 0 ? r : sd_bus_message_close_container(signal);
 }
 
+/* True where polkit would be told something else about the object now: what it has said before does not count any more. */
+static bool is_another(const Block *block, uint64_t changed_properties) {
+        const uint64_t details = UINT64_C(1) << DOMAIN_NAME | UINT64_C(1) << DOMAIN_UUID | UINT64_C(1) << DOMAIN_OWNER;
+        return block->interface == &interface_domain && (changed_properties & details);
+}
+
 static void changed(void *data, Object *object, const Block *block, uint64_t changed_properties) {
+        Audience *audience = data;
+        bool renewed = is_another(block, changed_properties);
+        if (renewed)
+                mirror_renew(audience->mirror, object);
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(peers_bus(data), &signal, object->path, "org.freedesktop.DBus.Properties",
+        int r = sd_bus_message_new_signal(peers_bus(audience->peers), &signal, object->path, "org.freedesktop.DBus.Properties",
                                           "PropertiesChanged");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "s", block->interface->name);
@@ -86,8 +113,10 @@ static void changed(void *data, Object *object, const Block *block, uint64_t cha
         if (r >= 0)
                 r = append_changed(signal, block, changed_properties, EMITS_INVALIDATES);
         if (r >= 0)
-                r = peers_signal(data, signal);
+                r = audience_signal(audience, object, signal);
         check(r, "a change", object);
+        if (renewed)
+                readers_added(audience->readers, object);
 }
 
 const MirrorListener announce_listener = { .added = added, .removed = removed, .changed = changed };

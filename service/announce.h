@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What has changed in the mirror, as the standard signals on the bus: InterfacesAdded, InterfacesRemoved and
- * PropertiesChanged. */
+/* What has changed in the mirror, as the standard signals: InterfacesAdded, InterfacesRemoved and PropertiesChanged. */
 
-#include "mirror.h"
+#include "audience.h"
 
-/* The listener for mirror_new; its data is the Peers that are told. */
+/* The listener for mirror_new; its data is the Audience. */
 extern const MirrorListener announce_listener;
+
+/* Tells one caller of an object that it may read now. Its data is the Audience. */
+void announce_to(void *data, Caller *caller, Object *object);

@@ -4,10 +4,10 @@
 /* Who may do what: asks polkit over its D-Bus API, never waiting.
  *
  * User 0, and on a session bus the service's own user, are allowed without asking. polkit unreachable or slow means
- * denied, with an error that says so; polkit asked too much means LimitExceeded. Decisions to read are kept for each caller and object until polkit says that
- * something has changed, its service goes away, or the caller leaves. */
+ * denied, with an error that says so; polkit asked too much means LimitExceeded. Decisions to read are kept: see decisions.h. */
 
 #include "callers.h"
+#include "decisions.h"
 #include "mirror.h"
 
 #define ACTION_READ "org.virtbus1.read"
@@ -28,6 +28,18 @@ void authority_service_changed(Authority *authority);
 /* Denies what waits for polkit: of a caller who has left, or all, where that is NULL, since the service ends. */
 void authority_cancel(Authority *authority, const Caller *caller);
 
+/* Calls a function when decisions may be others now. */
+void authority_on_change(Authority *authority, void (*on_change)(void *data), void *data);
+
+/* Another number after each such change. */
+uint64_t authority_generation(const Authority *authority);
+
+/* True where an identified caller may do everything. */
+bool authority_trusts(const Authority *authority, const Caller *caller);
+
+/* True on a session bus. */
+bool authority_is_of_user(const Authority *authority);
+
 /* True where an identified caller may do ACTION to OBJECT for all that is known without asking. */
 bool authority_knows(Authority *authority, const Caller *caller, const char *action, const Object *object);
 
@@ -35,3 +47,14 @@ bool authority_knows(Authority *authority, const Caller *caller, const char *act
  * is told of the object is copied at once. DONE may be called before this returns. */
 void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action, const Object *object,
                      AuthorityDone done, void *data);
+
+/* Asks only whether an identified caller may read a scope. ANSWERED may be called before this returns. */
+typedef enum Verdict {
+        VERDICT_YES,
+        VERDICT_NO,
+        VERDICT_FAILED,    /* polkit has not answered */
+        VERDICT_BUSY,      /* it has too many questions */
+        VERDICT_CANCELLED, /* the caller has left, or the service ends */
+} Verdict;
+typedef void (*AuthorityAnswered)(void *data, Verdict verdict);
+void authority_ask(Authority *authority, Caller *caller, Scope scope, bool interactive, AuthorityAnswered answered, void *data);

@@ -91,8 +91,13 @@
 #define UNREAD_BYTES_MAX (48 * 1024 * 1024)
 #define SMALL_ANSWER_BYTES (16 * 1024)
 
-/* Decisions of polkit that are kept for one caller. */
+/* Decisions of polkit that are kept for one caller: those that allow, those that refuse, and what it hears of. */
 #define DECISIONS_PER_CALLER_MAX 1024
+
+/* Questions to polkit about single objects for one call that lists many, and how often they are begun anew because polkit has said
+ * that something has changed. */
+#define READ_QUESTIONS_MAX 512
+#define READ_RESTARTS_MAX 3
 
 /* Objects that one driver may publish, and the properties of one object. */
 #define OBJECTS_PER_DRIVER_MAX 1000000

@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "decisions.h"
 
 struct Callers {
         sd_bus *bus;
         GHashTable *by_name;
         uint64_t n_direct; /* so far */
         Quota *quota;
-        Outbox *outbox; /* of the bus */
+        Outbox *outbox;     /* of the bus */
         GQueue to_identify; /* Caller: the bus is still to be asked about them */
         unsigned n_identifying;
 };
@@ -35,7 +36,10 @@ void caller_unref(Caller *caller) {
         g_assert(g_queue_is_empty(&caller->identifying));
         if (caller->direct)
                 close(caller->process.pidfd);
-        g_hash_table_unref(caller->decisions);
+        g_hash_table_unref(caller->allowed);
+        g_hash_table_unref(caller->refused);
+        g_hash_table_unref(caller->hears);
+        g_hash_table_unref(caller->follows);
         g_free(caller->name);
         g_free(caller);
 }
@@ -108,7 +112,10 @@ Caller *callers_get(Callers *callers, const char *name) {
                 caller->outbox = callers->outbox;
                 g_queue_init(&caller->identifying);
                 caller->name = g_strdup(name);
-                caller->decisions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+                caller->allowed = scopes_new();
+                caller->refused = scopes_new();
+                caller->hears = scopes_new();
+                caller->follows = scopes_new();
                 g_hash_table_insert(callers->by_name, caller->name, caller);
         }
         return caller;
@@ -140,12 +147,22 @@ void callers_left(Callers *callers, const char *name) {
         g_hash_table_remove(callers->by_name, name);
 }
 
+static void forget_decisions(Caller *caller, void *data) {
+        (void) data;
+        g_hash_table_remove_all(caller->allowed);
+        g_hash_table_remove_all(caller->refused);
+}
+
 void callers_forget_decisions(Callers *callers) {
+        callers_each(callers, forget_decisions, NULL);
+}
+
+void callers_each(Callers *callers, void (*each)(Caller *caller, void *data), void *data) {
         GHashTableIter iterator;
         void *caller;
         g_hash_table_iter_init(&iterator, callers->by_name);
         while (g_hash_table_iter_next(&iterator, NULL, &caller))
-                g_hash_table_remove_all(((Caller *) caller)->decisions);
+                each(caller, data);
 }
 
 static int ask(Callers *callers);

@@ -30,7 +30,11 @@ typedef struct Caller {
         Charge held;           /* its calls that are not answered yet */
         unsigned n_dialogs;    /* questions that a person may have to answer */
         GQueue identifying;    /* struct Identification: who waits for its user to be known */
-        GHashTable *decisions; /* polkit's answers that are kept: see authority.c */
+        /* Sets of scopes: see decisions.h. */
+        GHashTable *allowed, *refused; /* polkit's answers about reading that are kept */
+        GHashTable *hears;             /* what has been read, so that changes are told of */
+        GHashTable *follows;           /* lists of which a part was read, so that new objects are told of */
+        void *review;                  /* of what it hears, while that goes on: see readers.c */
 } Caller;
 
 Caller *caller_ref(Caller *caller);
@@ -68,11 +72,14 @@ Caller *callers_find(Callers *callers, const char *name);
 /* Tells that a name has left the bus. */
 void callers_left(Callers *callers, const char *name);
 
-/* Forgets all decisions. */
+/* Forgets all decisions about reading; what is heard stays. */
 void callers_forget_decisions(Callers *callers);
 
 /* Tells those who wait for users to be known that they are not. */
 void callers_end(Callers *callers);
+
+/* Calls a function with each caller that is known; it may not add or remove one. */
+void callers_each(Callers *callers, void (*each)(Caller *caller, void *data), void *data);
 
 /* Learns a caller's user ID from the bus, then calls DONE, at once where it is known. The caller has left where
  * identified is still false then. The bus is asked once for all that wait. */

@@ -53,7 +53,7 @@ struct Driver {
 };
 
 struct Drivers {
-        Peers *peers; /* who hear the drivers' signals */
+        Audience *audience; /* who hear the drivers' signals */
         sd_bus *bus;
         Mirror *mirror;
         uint64_t call_timeout;
@@ -431,7 +431,7 @@ static void end_jobs(Driver *driver) {
                 if (r >= 0)
                         r = sd_bus_message_append(signal, "bss", 0, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), message);
                 if (r >= 0)
-                        peers_signal(drivers->peers, signal);
+                        audience_signal(drivers->audience, job, signal);
                 mirror_remove(drivers->mirror, job);
         }
 }
@@ -540,7 +540,7 @@ static int relay_signal(Driver *driver, Object *object, const InterfaceInfo *int
         int r = sd_bus_message_new_signal(driver->drivers->bus, &copy, object->path, interface->name, info->name);
         if (r >= 0)
                 r = pack_relay(signal, copy, info->signature, OBJECT_BYTES_MAX, &size);
-        return r < 0 ? r : peers_signal(driver->drivers->peers, copy);
+        return r < 0 ? r : audience_signal(driver->drivers->audience, object, copy);
 }
 
 static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
@@ -705,10 +705,11 @@ static void driver_free(Driver *driver) {
         g_free(driver);
 }
 
-Drivers *drivers_new(sd_bus *bus, Peers *peers, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data), void *data) {
+Drivers *drivers_new(sd_bus *bus, Audience *audience, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data),
+                     void *data) {
         Drivers *drivers = g_new0(Drivers, 1);
         drivers->bus = bus;
-        drivers->peers = peers;
+        drivers->audience = audience;
         drivers->mirror = mirror;
         drivers->call_timeout = call_timeout;
         drivers->changed = changed;

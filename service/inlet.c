@@ -153,7 +153,9 @@ static int hand_on(Inlet *inlet, const void *data, size_t size) {
                         message.msg_control = control;
                         message.msg_controllen = CMSG_SPACE(bytes);
                         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-                        *header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(bytes), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+                        *header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(bytes),
+                                                    .cmsg_level = SOL_SOCKET,
+                                                    .cmsg_type = SCM_RIGHTS };
                         memcpy(CMSG_DATA(header), inlet->descriptors, bytes);
                 }
                 ssize_t n = sendmsg(inlet->feed, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -495,6 +497,7 @@ int inlet_start(Inlet *inlet) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(inlet->again, SD_EVENT_OFF);
         if (r >= 0 && inlet->rules->timeout)
-                r = sd_event_add_time_relative(event, &inlet->deadline, CLOCK_MONOTONIC, inlet->rules->timeout, 0, on_deadline, inlet);
+                r = sd_event_add_time_relative(event, &inlet->deadline, CLOCK_MONOTONIC, inlet->rules->timeout, 0, on_deadline,
+                                               inlet);
         return r;
 }

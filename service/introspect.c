@@ -69,8 +69,7 @@ static void append_child(GString *xml, GHashTable *seen, const char *base, const
         g_hash_table_add(seen, g_steal_pointer(&name));
 }
 
-/* The nearest object at or above a path. */
-static Object *find_nearest(Mirror *mirror, const char *path) {
+Object *introspect_nearest(Mirror *mirror, const char *path) {
         g_autofree char *prefix = g_strdup(path);
         for (;;) {
                 Object *object = mirror_find(mirror, prefix);
@@ -81,10 +80,10 @@ static Object *find_nearest(Mirror *mirror, const char *path) {
         }
 }
 
-char *introspect(Mirror *mirror, const char *path) {
+char *introspect(Mirror *mirror, const char *path, bool (*may_see)(const Object *object, void *data), void *data) {
         g_autoptr(GString) xml = g_string_new(HEAD);
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        Object *nearest = find_nearest(mirror, path);
+        Object *nearest = introspect_nearest(mirror, path);
         g_string_append(xml, STANDARD_INTERFACES);
         if (!nearest)
                 append_child(xml, seen, path, MANAGER_PATH); /* "/" and "/org" */
@@ -100,7 +99,8 @@ char *introspect(Mirror *mirror, const char *path) {
                                 g_string_append(xml, OBJECT_MANAGER_INTERFACE);
                 }
                 for (Object *child = nearest->first_child; child; child = child->next)
-                        append_child(xml, seen, path, child->path);
+                        if (may_see(child, data))
+                                append_child(xml, seen, path, child->path);
         }
         if (g_hash_table_size(seen) == 0 && !(nearest && strcmp(nearest->path, path) == 0))
                 return NULL;

@@ -186,9 +186,17 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
         router->callers = callers_new(router->bus, service->calls, service->unread);
         router->peers = peers_new(router->bus, router->callers, service->calls, service->unread,
                                   MIN(PEERS_MAX, descriptors / 4 / PEER_DESCRIPTORS), router_take, forget_caller, router);
-        router->mirror = mirror_new(&announce_listener, router->peers);
+        router->mirror = mirror_new(&announce_listener, &router->audience);
         router->authority = authority_new(router->bus, router->callers, user);
-        router->drivers = drivers_new(router->bus, router->peers, router->mirror, call_timeout, on_drivers_changed, service);
+        router->readers = readers_new(router->authority, router->callers, router->mirror, announce_to, &router->audience);
+        router->audience = (Audience){
+                .peers = router->peers,
+                .callers = router->callers,
+                .authority = router->authority,
+                .mirror = router->mirror,
+                .readers = router->readers,
+        };
+        router->drivers = drivers_new(router->bus, &router->audience, router->mirror, call_timeout, on_drivers_changed, service);
         on_drivers_changed(service);
         r = add_matches(service);
         if (r >= 0)
@@ -213,6 +221,7 @@ static void service_stop(Service *service) {
                 router_end(router);
         g_clear_pointer(&router->peers, peers_free);
         g_clear_pointer(&router->drivers, drivers_free);
+        g_clear_pointer(&router->readers, readers_free);
         g_clear_pointer(&router->authority, authority_free);
         g_clear_pointer(&router->mirror, mirror_free);
         if (router->bus)

@@ -16,6 +16,7 @@ struct Mirror {
         GHashTable *counts;  /* objects of each source */
         const MirrorListener *listener;
         void *data;
+        uint64_t last_serial;
 };
 
 Mirror *mirror_new(const MirrorListener *listener, void *data) {
@@ -47,6 +48,10 @@ void mirror_free(Mirror *mirror) {
         g_hash_table_unref(mirror->objects);
         g_hash_table_unref(mirror->counts);
         g_free(mirror);
+}
+
+void mirror_renew(Mirror *mirror, Object *object) {
+        object->serial = ++mirror->last_serial;
 }
 
 Object *mirror_find(Mirror *mirror, const char *path) {
@@ -305,6 +310,7 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
                 return 0;
         }
         object = object_new(path, source);
+        mirror_renew(mirror, object);
         object->blocks = blocks_copy(taken.blocks, taken.n);
         object->n_blocks = (uint8_t) taken.n;
         link_object(object, find_parent(mirror, path));

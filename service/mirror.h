@@ -23,6 +23,7 @@ typedef struct Block {
 typedef struct Object Object;
 struct Object {
         Object *parent, *previous, *next, *first_child, *last_child;
+        uint64_t serial; /* of this object and no other that has been; another one after mirror_renew */
         void *source;  /* the driver that it comes from; NULL for the manager */
         Block *blocks; /* one for each of its interfaces */
         uint8_t n_blocks;
@@ -41,6 +42,9 @@ typedef struct MirrorListener {
 Mirror *mirror_new(const MirrorListener *listener, void *data);
 void mirror_free(Mirror *mirror);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mirror, mirror_free)
+
+/* Gives an object another serial: what was decided about it does not count any more. */
+void mirror_renew(Mirror *mirror, Object *object);
 
 Object *mirror_find(Mirror *mirror, const char *path);
 

@@ -46,8 +46,7 @@ bool outbox_has_room(Outbox *outbox, uid_t user, size_t bytes) {
                 return true;
         if (unwritten(outbox) == 0)
                 let_go(outbox, UINT64_MAX);
-        return quota_of(outbox->quota, user).bytes == 0 ||
-               quota_has_room(outbox->quota, user, &(Charge){ .bytes = bytes }, true);
+        return quota_of(outbox->quota, user).bytes == 0 || quota_has_room(outbox->quota, user, &(Charge){ .bytes = bytes }, true);
 }
 
 void outbox_sent(Outbox *outbox, uid_t user, size_t bytes, uint64_t cookie) {

@@ -37,7 +37,7 @@ typedef struct Peer {
         Caller *caller;
         sd_event_source *process; /* its end */
         GList *link;
-        bool waits;          /* for its user's other messages, before it may send another one */
+        bool waits;         /* for its user's other messages, before it may send another one */
         bool has_called;    /* before that it is not known which of both it is: nothing may come before Hello's answer */
         bool greeted;       /* it takes the connection for a bus */
         unsigned n_matches; /* then: it wants signals where there are any */
@@ -374,7 +374,8 @@ static void listener_free(Listener *listener) {
         g_free(listener);
 }
 
-Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, unsigned max, PeersCall call, PeersLeft left, void *data) {
+Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, unsigned max, PeersCall call, PeersLeft left,
+                 void *data) {
         Peers *peers = g_new0(Peers, 1);
         *peers = (Peers){
                 .bus = bus,
@@ -466,12 +467,12 @@ static int signal_to(Peer *peer, sd_bus_message *signal) {
         return r < 0 ? r : sd_bus_send(peer->bus, copy, NULL);
 }
 
-int peers_signal(Peers *peers, sd_bus_message *signal) {
-        int result = sd_bus_send(peers->bus, signal, NULL);
+void peers_signal(Peers *peers, sd_bus_message *signal, bool (*may_hear)(const Caller *caller, void *data), void *data) {
         for (GList *link = peers->all.head, *next; link; link = next) {
                 Peer *peer = link->data;
                 next = link->next;
-                if (!peer->caller || !peer->has_called || (peer->greeted && peer->n_matches == 0))
+                if (!peer->caller || !peer->has_called || (peer->greeted && peer->n_matches == 0) ||
+                    (may_hear && !may_hear(peer->caller, data)))
                         continue;
                 if (unread(peer) > PEER_UNREAD_MAX || signal_to(peer, signal) < 0) {
                         log_warning("%s of user %u does not read what it is sent: it is cut off", peer->caller->name,
@@ -479,7 +480,6 @@ int peers_signal(Peers *peers, sd_bus_message *signal) {
                         peer_free(peer);
                 }
         }
-        return result;
 }
 
 bool peers_are_written(const Peers *peers) {

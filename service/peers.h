@@ -35,8 +35,8 @@ bool peers_listen(Peers *peers, GError **error);
 /* The bus: what a signal is made for. */
 sd_bus *peers_bus(const Peers *peers);
 
-/* Sends a signal on the bus, and to every peer. Returns what the bus says: 0 or more, or a negative errno. */
-int peers_signal(Peers *peers, sd_bus_message *signal);
+/* Sends a signal to those of the peers that want signals and that MAY_HEAR names; NULL: all. */
+void peers_signal(Peers *peers, sd_bus_message *signal, bool (*may_hear)(const Caller *caller, void *data), void *data);
 
 /* Whether all has been written that was sent to peers. */
 bool peers_are_written(const Peers *peers);

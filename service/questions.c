@@ -166,8 +166,8 @@ static int append_subject(sd_bus_message *message, const Caller *caller) {
         const Identity *process = &caller->process;
         if (caller->direct)
                 return sd_bus_message_append(message, "(sa{sv})", "unix-process", 4, "pid", "u", (uint32_t) process->pid,
-                                             "start-time", "t", process->start_time, "uid", "i", (int32_t) caller->uid, "pidfd", "h",
-                                             process->pidfd);
+                                             "start-time", "t", process->start_time, "uid", "i", (int32_t) caller->uid, "pidfd",
+                                             "h", process->pidfd);
         return sd_bus_message_append(message, "(sa{sv})", "system-bus-name", 1, "name", "s", caller->name);
 }
 
@@ -258,8 +258,8 @@ static void cancel(Question *question) {
         if (!question->slot)
                 question_free(question);
         else if (question->interactive)
-                sd_bus_call_method_async(bus, NULL, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "CancelCheckAuthorization", NULL, NULL,
-                                         "s", cancellation);
+                sd_bus_call_method_async(bus, NULL, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "CancelCheckAuthorization", NULL,
+                                         NULL, "s", cancellation);
 }
 
 void questions_cancel(Questions *questions, const Caller *caller) {

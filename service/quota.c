@@ -2,7 +2,7 @@
 #include "quota.h"
 
 struct Quota {
-        Charge all, each; /* the limits */
+        Charge all, each;  /* the limits */
         Charge taken;      /* by all users */
         GHashTable *users; /* user ID to Charge: those who have something */
         void (*released)(void *data);

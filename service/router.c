@@ -11,6 +11,7 @@
 #include "bounds.h"
 #include "log.h"
 #include "manager.h"
+#include "pack.h"
 #include "paths.h"
 
 #define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
@@ -153,7 +154,7 @@ static int resolve_standard(Target *target, size_t which, sd_bus_message *messag
                                          sd_bus_message_get_signature(message, true));
         if (target->kind == CALL_INTROSPECT)
                 return 0;
-        target->action = ACTION_READ;
+        target->action = object_is_public(target->object) ? NULL : ACTION_READ;
         if (target->kind == CALL_GET_MANAGED_OBJECTS)
                 return manages_objects(target->object) ? 0 : unknown_interface(error, target->object->path, OBJECT_MANAGER);
         r = sd_bus_message_read(message, "s", &interface);
@@ -215,6 +216,78 @@ static int resolve(Router *router, sd_bus_message *message, Target *target, sd_b
         return resolve_method(target, interface, member, message, error);
 }
 
+/* What an answer is made of */
+
+/* Who looks, and what polkit has opened for this one look. */
+typedef struct View {
+        Router *router;
+        Caller *caller;
+        const Charge *charge; /* of the call */
+        GHashTable *opened;
+        bool everything; /* the whole list was decided about */
+} View;
+
+static bool may_see(const Object *object, void *data) {
+        const View *view = data;
+        return view->everything || readers_may_read(view->router->readers, view->caller, object, view->opened);
+}
+
+/* True where a call is answered with what the caller may read of many objects. */
+static bool is_list(const Target *target) {
+        return target->kind == CALL_INTROSPECT || target->kind == CALL_GET_MANAGED_OBJECTS;
+}
+
+/* Methods of a connection that are about one domain, which an argument names. */
+static const struct {
+        const char *method, *type;
+        size_t property;
+} lookups[] = {
+        { "GetDomainByName", "s", DOMAIN_NAME },
+        { "GetDomainByUUID", "s", DOMAIN_UUID },
+        { "GetDomainByID", "u", DOMAIN_ID },
+};
+
+static const Object *look_up(const Object *connection, size_t which, sd_bus_message *message) {
+        const char *text = NULL;
+        uint32_t number = 0;
+        int r = lookups[which].type[0] == 's' ? sd_bus_message_read(message, "s", &text)
+                                              : sd_bus_message_read(message, "u", &number);
+        for (const Object *child = r < 0 ? NULL : connection->first_child; child; child = child->next) {
+                const Block *block = object_block(child, &interface_domain);
+                if (block && (text ? strcmp(pack_string(block_value(block, lookups[which].property)), text) == 0
+                                   : pack_uint32(block_value(block, lookups[which].property)) == number))
+                        return child;
+        }
+        return NULL;
+}
+
+/* The paths of the objects that a call is about, where that is not just the one that is called: what a list has in it, or what the
+ * arguments name. */
+static GPtrArray *objects_of_call(Router *router, const Target *target, sd_bus_message *message) {
+        GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+        const char *path = NULL;
+        if (is_list(target)) {
+                const Object *list = introspect_nearest(router->mirror, sd_bus_message_get_path(message));
+                for (const Object *child = list ? list->first_child : NULL; child; child = child->next)
+                        g_ptr_array_add(paths, g_strdup(child->path));
+        }
+        if (target->kind != CALL_METHOD || g_strcmp0(target->action, ACTION_READ) != 0 ||
+            target->block->interface != &interface_connection)
+                return paths;
+        sd_bus_message_rewind(message, true);
+        for (size_t i = 0; i < G_N_ELEMENTS(lookups); i++) {
+                const Object *found =
+                                strcmp(target->method->name, lookups[i].method) == 0 ? look_up(target->object, i, message) : NULL;
+                if (found)
+                        g_ptr_array_add(paths, g_strdup(found->path));
+        }
+        if (g_str_has_prefix(target->method->in_signature, "ao") && sd_bus_message_enter_container(message, 'a', "o") >= 0)
+                while (sd_bus_message_read_basic(message, 'o', &path) > 0)
+                        g_ptr_array_add(paths, g_strdup(path));
+        sd_bus_message_rewind(message, true);
+        return paths;
+}
+
 /* Answering */
 
 static int refuse_answer(sd_bus_error *error) {
@@ -222,18 +295,18 @@ static int refuse_answer(sd_bus_error *error) {
                                  "Your user has not read earlier answers yet; read them, then call again.");
 }
 
-static int answer_introspect(Router *router, Caller *caller, sd_bus_message *message, sd_bus_error *error) {
+static int answer_introspect(View *view, sd_bus_message *message, sd_bus_error *error) {
         g_autoptr(sd_bus_message) reply = NULL;
         const char *path = sd_bus_message_get_path(message);
-        g_autofree char *xml = introspect(router->mirror, path);
+        g_autofree char *xml = introspect(view->router->mirror, path, may_see, view);
         if (!xml)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
-        if (!caller_may_be_answered(caller, strlen(xml)))
+        if (!caller_may_be_answered(view->caller, strlen(xml)))
                 return refuse_answer(error);
         int r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)
                 r = sd_bus_message_append_basic(reply, 's', xml);
-        return r < 0 ? r : caller_answer(caller, reply, strlen(xml));
+        return r < 0 ? r : caller_answer(view->caller, reply, strlen(xml));
 }
 
 static int append_all(const Object *object, sd_bus_message *reply) {
@@ -253,9 +326,11 @@ static int append_all(const Object *object, sd_bus_message *reply) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int append_children(const Object *object, sd_bus_message *reply) {
+static int append_children(View *view, const Object *object, sd_bus_message *reply) {
         int r = sd_bus_message_open_container(reply, 'a', "{oa{sa{sv}}}");
         for (const Object *child = object->first_child; r >= 0 && child; child = child->next) {
+                if (!may_see(child, view))
+                        continue;
                 r = sd_bus_message_open_container(reply, 'e', "oa{sa{sv}}");
                 if (r >= 0)
                         r = sd_bus_message_append_basic(reply, 'o', child->path);
@@ -276,19 +351,20 @@ static size_t object_bytes(const Object *object) {
 }
 
 /* About how large an answer from the mirror is. */
-static size_t answer_bytes(const Target *target) {
+static size_t answer_bytes(View *view, const Target *target) {
         if (target->kind != CALL_GET_MANAGED_OBJECTS)
                 return object_bytes(target->object);
         size_t bytes = 0;
         for (const Object *child = target->object->first_child; child; child = child->next)
-                bytes += object_bytes(child);
+                if (may_see(child, view))
+                        bytes += object_bytes(child);
         return bytes;
 }
 
-static int answer_from_mirror(Caller *caller, const Target *target, sd_bus_message *message, sd_bus_error *error) {
+static int answer_from_mirror(View *view, const Target *target, sd_bus_message *message, sd_bus_error *error) {
         g_autoptr(sd_bus_message) reply = NULL;
-        size_t bytes = answer_bytes(target);
-        if (!caller_may_be_answered(caller, bytes))
+        size_t bytes = answer_bytes(view, target);
+        if (!caller_may_be_answered(view->caller, bytes))
                 return refuse_answer(error);
         int r = sd_bus_message_new_method_return(message, &reply);
         if (r < 0)
@@ -296,36 +372,35 @@ static int answer_from_mirror(Caller *caller, const Target *target, sd_bus_messa
         if (target->kind == CALL_GET)
                 r = block_append_property(target->block, target->property, reply);
         else if (target->kind == CALL_GET_MANAGED_OBJECTS)
-                r = append_children(target->object, reply);
+                r = append_children(view, target->object, reply);
         else if (target->empty)
                 r = sd_bus_message_append(reply, "a{sv}", 0);
         else if (target->block)
                 r = block_append_properties(target->block, reply);
         else
                 r = append_all(target->object, reply);
-        return r < 0 ? r : caller_answer(caller, reply, bytes);
+        return r < 0 ? r : caller_answer(view->caller, reply, bytes);
 }
 
-static int answer(Router *router, Caller *caller, const Target *target, sd_bus_message *message, const Charge *charge,
-                  sd_bus_error *error) {
+static int answer(View *view, const Target *target, sd_bus_message *message, sd_bus_error *error) {
         Driver *driver = target->object ? target->object->source : NULL;
         switch (target->kind) {
         case CALL_INTROSPECT:
-                return answer_introspect(router, caller, message, error);
+                return answer_introspect(view, message, error);
         case CALL_GET:
         case CALL_GET_ALL:
         case CALL_GET_MANAGED_OBJECTS:
-                return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(caller, target, message, error) : 0;
+                return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(view, target, message, error) : 0;
         case CALL_SET:
-                driver_set(driver, caller, message, charge, target->block->interface);
+                driver_set(driver, view->caller, message, view->charge, target->block->interface);
                 return 0;
         case CALL_METHOD:
                 if (driver) {
-                        driver_forward(driver, caller, message, charge, target->method);
+                        driver_forward(driver, view->caller, message, view->charge, target->method);
                         return 0;
                 }
                 sd_bus_message_rewind(message, true);
-                return manager_call(router->drivers, message);
+                return manager_call(view->router->drivers, message);
         }
         return -EINVAL;
 }
@@ -343,13 +418,15 @@ static void answer_failure(sd_bus_message *message, int r, const sd_bus_error *e
 /* The way of a call */
 
 /* Answers a call that is allowed. */
-static void proceed(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
+static void proceed(Request *request, GHashTable *opened) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
+        View view = { .router = request->router, .caller = request->caller, .charge = &request->charge, .opened = opened };
         Target target;
-        int r = resolve(router, message, &target, &error);
+        int r = resolve(request->router, request->message, &target, &error);
+        view.everything = r >= 0 && is_list(&target) && target.action;
         if (r >= 0)
-                r = answer(router, caller, &target, message, charge, &error);
-        answer_failure(message, r, &error);
+                r = answer(&view, &target, request->message, &error);
+        answer_failure(request->message, r, &error);
         sd_bus_error_free(&error);
 }
 
@@ -360,28 +437,92 @@ static void on_decided(void *data, const sd_bus_error *error) {
         if (error)
                 answer_failure(request->message, 0, error);
         else
-                proceed(request->router, request->caller, request->message, &request->charge);
+                proceed(request, NULL);
+}
+
+static bool may_read_all(View *view, const GPtrArray *paths) {
+        for (guint i = 0; i < paths->len; i++) {
+                const Object *object = mirror_find(view->router->mirror, paths->pdata[i]);
+                if (object && !may_see(object, view))
+                        return false;
+        }
+        return true;
+}
+
+static void decide(Request *request, const Target *target) {
+        if (target->action)
+                authority_check(request->router->authority, request->caller, request->message, target->action, target->object,
+                                on_decided, request);
+        else
+                on_decided(request, NULL);
+}
+
+static int survey_failure(sd_bus_message *message, Verdict verdict, sd_bus_error *error) {
+        const struct {
+                const char *name, *reason;
+        } failures[] = {
+                [VERDICT_NO] = { SD_BUS_ERROR_ACCESS_DENIED,
+                                 "no password was given, or it was wrong; ask an administrator for a rule" },
+                [VERDICT_FAILED] = { SD_BUS_ERROR_ACCESS_DENIED, "polkit gave no answer; see that its service runs" },
+                [VERDICT_BUSY] = { virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                                   "polkit has too many questions; call again" },
+                [VERDICT_CANCELLED] = { virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "virtbusd is ending; call again" },
+        };
+        if (verdict == VERDICT_YES)
+                return 0;
+        return sd_bus_error_setf(error, failures[verdict].name, "%s of %s is not authorized (polkit action " ACTION_READ "): %s",
+                                 sd_bus_message_get_member(message), sd_bus_message_get_path(message), failures[verdict].reason);
+}
+
+/* What is about several objects is decided by those; where they do not decide it, by the object that is called. */
+static void on_surveyed(void *data, GHashTable *opened, Verdict verdict) {
+        Request *request = data;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        View view = { .router = request->router, .caller = request->caller, .opened = opened };
+        Target target;
+        int r = request->caller->gone ? -ENOTCONN : resolve(request->router, request->message, &target, &error);
+        if (r >= 0)
+                r = survey_failure(request->message, verdict, &error);
+        if (r < 0) {
+                answer_failure(request->message, r, &error);
+                request_free(request);
+        } else {
+                g_autoptr(GPtrArray) paths = objects_of_call(request->router, &target, request->message);
+                if (is_list(&target) || may_read_all(&view, paths)) {
+                        proceed(request, opened);
+                        request_free(request);
+                } else
+                        decide(request, &target);
+        }
+        sd_bus_error_free(&error);
 }
 
 static void on_identified(Caller *caller, void *data) {
         Request *request = data;
+        Router *router = request->router;
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Target target;
         int r = -ENOTCONN;
-        if (request->router->ending)
+        if (router->ending)
                 r = sd_bus_error_setf(&error, virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "virtbusd is ending; call again.");
         else if (caller->identified && callers_are_over(request->router->callers, caller))
                 r = sd_bus_error_setf(&error, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED), TOO_MUCH_WAITS);
         else if (caller->identified)
-                r = resolve(request->router, request->message, &target, &error);
+                r = resolve(router, request->message, &target, &error);
         if (r < 0) {
                 answer_failure(request->message, r, &error);
                 request_free(request);
-        } else if (!target.action)
-                on_decided(request, NULL);
-        else
-                authority_check(request->router->authority, caller, request->message, target.action, target.object, on_decided,
-                                request);
+        } else {
+                g_autoptr(GPtrArray) paths = objects_of_call(router, &target, request->message);
+                bool asks_list = target.kind == CALL_GET_MANAGED_OBJECTS;
+                bool has_parts = is_list(&target) ? !target.action : paths->len > 0;
+                if (has_parts && !authority_trusts(router->authority, caller))
+                        readers_survey(router->readers, caller, paths, asks_list ? target.object : NULL,
+                                       asks_list && sd_bus_message_get_allow_interactive_authorization(request->message) > 0,
+                                       on_surveyed, request);
+                else
+                        decide(request, &target);
+        }
         sd_bus_error_free(&error);
 }
 
@@ -413,12 +554,12 @@ static void route(Router *router, Caller *caller, sd_bus_message *message, const
                 r = check_descriptors(&target, message, charge->descriptors, &error);
         if (r >= 0)
                 r = check_read_only(caller, &target, message, &error);
-        if (r >= 0 &&
-            (target.kind == CALL_INTROSPECT || authority_knows(router->authority, caller, target.action, target.object)))
-                r = answer(router, caller, &target, message, charge, &error);
-        else if (r >= 0) {
+        View view = { .router = router, .caller = caller, .charge = charge };
+        if (r >= 0 && (authority_trusts(router->authority, caller) ||
+                       (target.action && authority_knows(router->authority, caller, target.action, target.object))))
+                r = answer(&view, &target, message, &error);
+        else if (r >= 0)
                 callers_identify(router->callers, caller, on_identified, request_new(router, caller, message, charge));
-        }
         answer_failure(message, r, &error);
         sd_bus_error_free(&error);
 }
@@ -451,7 +592,8 @@ static void on_settled(void *data) {
 static void take(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
         Driver *only;
         if (router->ending) {
-                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "virtbusd is ending; call again.");
+                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_CANCELLED),
+                                           "virtbusd is ending; call again.");
                 return;
         }
         if (!must_wait(router, message, &only)) {
@@ -473,10 +615,9 @@ static int refuse(Router *router, const Caller *caller, sd_bus_message *message,
                   const Charge *charge) {
         const char *name = virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED);
         if (arrived->cut)
-                return sd_bus_reply_method_errorf(message, name,
-                                                  "%s of %s: arguments of more than %d bytes, or more descriptors than can be had",
-                                                  sd_bus_message_get_member(message), sd_bus_message_get_path(message),
-                                                  CALL_BYTES_MAX);
+                return sd_bus_reply_method_errorf(
+                                message, name, "%s of %s: arguments of more than %d bytes, or more descriptors than can be had",
+                                sd_bus_message_get_member(message), sd_bus_message_get_path(message), CALL_BYTES_MAX);
         if (caller->held.calls >= CALLS_PER_CALLER_MAX)
                 return sd_bus_reply_method_errorf(message, name,
                                                   "You wait for %d answers already; call again when some have come.",

@@ -14,6 +14,8 @@ typedef struct Router {
         Mirror *mirror;
         Callers *callers;
         Authority *authority;
+        Readers *readers;
+        Audience audience;
         Drivers *drivers;
         Peers *peers;
         bool ending; /* calls are not taken any more */

@@ -86,9 +86,42 @@ GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char
                                                              out_fds, NULL, error);
 }
 
+/* Who sees nothing may see more with a password, which is asked for here; polkit remembers it for a while. Returns whether there may be
+ * more to see now. */
+static bool look_again(Ctl *ctl, GError **error) {
+        g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(ctl->client);
+        g_autolist(VirtbusConnection) connections = virtbus_client_get_connections(ctl->client);
+        bool found = false;
+        for (GList *link = domains ? NULL : connections; link; link = link->next) {
+                g_autoptr(GError) failure = NULL;
+                g_autoptr(GVariant) answer =
+                                ctl_call(ctl, g_dbus_proxy_get_object_path(link->data), "org.freedesktop.DBus.ObjectManager",
+                                         "GetManagedObjects", NULL, NULL, NULL, &failure);
+                if (g_error_matches(failure, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED)) {
+                        g_propagate_error(error, g_steal_pointer(&failure));
+                        return false;
+                }
+                g_autoptr(GVariant) objects = answer ? g_variant_get_child_value(answer, 0) : NULL;
+                found |= objects && g_variant_n_children(objects) > 0;
+        }
+        VirtbusClient *client = found ? virtbus_client_new_sync(ctl->bus, NULL, error) : NULL;
+        if (client) {
+                g_object_unref(ctl->client);
+                ctl->client = client;
+        }
+        return client != NULL;
+}
+
 VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status) {
-        g_autoptr(GError) error = NULL;
+        g_autoptr(GError) error = NULL, failure = NULL;
         VirtbusDomain *domain = virtbus_client_find_domain(ctl->client, text, &error);
+        if (!domain && look_again(ctl, &failure)) {
+                g_clear_error(&error);
+                domain = virtbus_client_find_domain(ctl->client, text, &error);
+        } else if (failure) {
+                g_clear_error(&error);
+                error = g_steal_pointer(&failure);
+        }
         if (!domain)
                 *status = ctl_fail(g_steal_pointer(&error));
         return domain;
@@ -307,18 +340,7 @@ static bool connect_bus(Ctl *ctl, GError **error) {
 }
 
 static bool make_client(Ctl *ctl, GError **error) {
-        g_autoptr(GError) failure = NULL;
-        ctl->client = virtbus_client_new_sync(ctl->bus, NULL, &failure);
-        g_autofree char *name = failure ? g_dbus_error_get_remote_error(failure) : NULL;
-        if (g_strcmp0(name, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired") == 0) {
-                /* Who may not look without a password is asked for it here; polkit remembers that for a while. */
-                g_clear_error(&failure);
-                g_autoptr(GVariant) answer = ctl_call(ctl, "/org/virtbus1", "org.freedesktop.DBus.ObjectManager",
-                                                      "GetManagedObjects", NULL, NULL, NULL, &failure);
-                ctl->client = answer ? virtbus_client_new_sync(ctl->bus, NULL, &failure) : NULL;
-        }
-        if (failure)
-                g_propagate_error(error, g_steal_pointer(&failure));
+        ctl->client = virtbus_client_new_sync(ctl->bus, NULL, error);
         return ctl->client != NULL;
 }
 

@@ -2,6 +2,7 @@
 """What the behaviour tests share: a connection to the private bus that tests/with-bus runs, signals, other users, and a runner
 that prints TAP."""
 
+import ast
 import json
 import os
 import re
@@ -252,6 +253,16 @@ class User:
             raise error
         return answer["result"]
 
+    def signals(self, path, *words):
+        """Waits until the user has heard a signal of an object that has all these words in it; returns all that was heard."""
+        self.process.stdin.write(json.dumps(["signals", path, *words]) + "\n")
+        self.process.stdin.flush()
+        return ast.literal_eval(json.loads(self.process.stdout.readline())["result"])
+
+    def heard(self):
+        """All that the user has heard until now."""
+        return self.signals("")
+
     def leave(self):
         self.process.stdin.close()
         self.process.wait()
@@ -261,6 +272,13 @@ def serve_user():
     """The user's process: a call a line."""
     bus = Bus()
     for line in sys.stdin:
+        if json.loads(line)[0] == "signals":
+            _, wanted, *words = json.loads(line)
+            bus.settle()
+            if wanted:
+                bus.wait(lambda: [s for s in bus.signals if s[0] == wanted and all(word in repr(s) for word in words)], f"a signal of {wanted}")
+            print(json.dumps({"result": repr(bus.signals)}), flush=True)
+            continue
         destination, path, interface, member, signature, arguments, interactive = json.loads(line)
         body = GLib.Variant.parse(GLib.VariantType(f"({signature})"), f"({', '.join(arguments)}{',' if len(arguments) == 1 else ''})", None, None)
         flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else Gio.DBusCallFlags.NONE

@@ -5,9 +5,12 @@
 Usage (below tests/with-bus, as root): test-access.py
 """
 
+import ast
 import glob
+import json
 import os
 import pwd
+import re
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
@@ -106,45 +109,252 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
         for interface, tag, member, signatures, needed in table:
             if needed == action:
                 assert attempt(interface, tag, member, signatures) == "allowed", f"{interface}.{member} was refused with {action}"
+    assert outcome(bob.call, f"{asked}/guest", "org.freedesktop.DBus.Properties", "GetAll", "s", f"'{NAME}.Domain.Guest'") in DENIED
+    # What the service and its connections are is no secret.
     for path, name in ((hypervisor.path, f"{NAME}.Connection"), ("/org/virtbus1", f"{NAME}.Manager")):
-        assert outcome(bob.call, path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"'{name}'") in DENIED
+        assert outcome(bob.call, path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"'{name}'") == "allowed"
     os.close(null)
     qemu.do(asked, "Destroy")
+    for path in bus.objects(hypervisor.path):  # what some methods have made
+        hypervisor.do(path, "Destroy")
+
+
+OBJECTS = ("org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+INTROSPECT = ("org.freedesktop.DBus.Introspectable", "Introspect")
+NONE = "@a{sv} {}"
+
+
+def get(name):
+    return ("org.freedesktop.DBus.Properties", "Get", "ss", f"'{NAME}.Domain'", f"'{name}'")
+
+
+def listed(user, path):
+    return set(ast.literal_eval(user.call(path, *OBJECTS))[0])
+
+
+def introspected(user):
+    """The nodes of domains that introspection shows to a user."""
+    try:
+        return set(re.findall(r'node name="(\w+)"', user.call(f"{hypervisor.path}/domain", *INTROSPECT)))
+    except BusError as error:
+        assert error.name.endswith("UnknownObject"), error  # where there is no node below it
+        return set()
+
+
+def node(domain):
+    return domain.rsplit("/", 1)[1]
 
 
 def reading_needs_leave_and_introspection_does_not():
     domain = hypervisor.define(hypervisor.document("readable"))
     rules("")
-    properties = ("org.freedesktop.DBus.Properties", "Get", "ss", f"'{NAME}.Domain'", "'Name'")
-    contains(expect("InteractiveAuthorizationRequired", alice.call, domain, *properties), "org.virtbus1.read", "readable", "administrator")
-    for path in ("/org/virtbus1", hypervisor.path, domain):
-        assert outcome(alice.call, path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") in DENIED
-    contains(alice.call(domain, "org.freedesktop.DBus.Introspectable", "Introspect"), "org.virtbus1.Domain")
+    contains(expect("InteractiveAuthorizationRequired", alice.call, domain, *get("Name")), "org.virtbus1.read", "readable", "administrator")
+    assert outcome(alice.call, domain, *OBJECTS) in DENIED
+    assert listed(alice, hypervisor.path) == set() and hypervisor.path in listed(alice, "/org/virtbus1")
+    contains(alice.call(domain, *INTROSPECT), "org.virtbus1.Domain")
+    assert introspected(alice) == set()
     allow("vb-alice", "read")
-    contains(alice.call(domain, *properties), "readable")
-    contains(alice.call(hypervisor.path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"), "readable")
+    contains(alice.call(domain, *get("Name")), "readable")
+    assert domain in listed(alice, hypervisor.path)
+    assert node(domain) in introspected(alice)
     # The decision was kept; it is forgotten when polkit's rules change.
     rules("")
-    expect("InteractiveAuthorizationRequired", alice.call, domain, *properties)
+    expect("InteractiveAuthorizationRequired", alice.call, domain, *get("Name"))
+    assert listed(alice, hypervisor.path) == set()
     hypervisor.do(domain, "Undefine")
 
 
+def define_as(user, document):
+    return ast.literal_eval(user.call(hypervisor.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", repr(document), NONE))[0]
+
+
 def owners_have_their_own_domains_and_no_others():
-    allow("vb-alice", "domain.define", "read")
-    path = alice.call(hypervisor.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", repr(hypervisor.document("hers")), "@a{sv} {}")
-    domain = path[2:-3]
+    allow("vb-alice", "domain.define")
+    domain = define_as(alice, hypervisor.document("hers", devices=CONSOLE))
     assert bus.get(domain, "Domain", "Owner") == pwd.getpwnam("vb-alice").pw_uid
     other = hypervisor.define(hypervisor.document("roots"))
     rules("")  # from here on there is only the shipped rule for owners
-    alice.call(domain, f"{NAME}.Domain", "Start", "a{sv}", "@a{sv} {}")
-    contains(alice.call(domain, "org.freedesktop.DBus.Properties", "Get", "ss", f"'{NAME}.Domain'", "'State'"), "running")
-    assert outcome(bob.call, domain, f"{NAME}.Domain", "Destroy", "a{sv}", "@a{sv} {}") in DENIED
-    assert outcome(alice.call, other, f"{NAME}.Domain", "Start", "a{sv}", "@a{sv} {}") in DENIED
-    assert outcome(bob.call, domain, "org.freedesktop.DBus.Properties", "Get", "ss", f"'{NAME}.Domain'", "'State'") in DENIED
+    alice.call(domain, f"{NAME}.Domain", "Start", "a{sv}", NONE)
+    contains(alice.call(domain, *get("State")), "running")
+    assert outcome(bob.call, domain, f"{NAME}.Domain", "Destroy", "a{sv}", NONE) in DENIED
+    assert outcome(alice.call, other, f"{NAME}.Domain", "Start", "a{sv}", NONE) in DENIED
+    assert outcome(bob.call, domain, *get("State")) in DENIED
+    # Every list has what is hers, and nothing else.
+    assert listed(alice, hypervisor.path) == {domain} and listed(bob, hypervisor.path) == set()
+    assert f"{domain}/device/serial0" in listed(alice, domain)
+    # So have the methods that find domains, and their statistics.
+    connection = f"{NAME}.Connection"
+    contains(alice.call(hypervisor.path, connection, "GetDomainByName", "s", "'hers'"), domain)
+    contains(alice.call(hypervisor.path, connection, "GetDomainByUUID", "s", f"'{bus.get(domain, 'Domain', 'UUID')}'"), domain)
+    contains(alice.call(hypervisor.path, connection, "GetDomainStats", "aoasa{sv}", f"[objectpath '{domain}']", "@as []", NONE), domain)
+    for user, member, signature, arguments in (
+            (alice, "GetDomainByName", "s", ["'roots'"]), (alice, "GetDomainByName", "s", ["'nobody'"]), (bob, "GetDomainByName", "s", ["'hers'"]),
+            (alice, "GetDomainStats", "aoasa{sv}", [f"[objectpath '{domain}', '{other}']", "@as []", NONE]),
+            (alice, "GetDomainStats", "aoasa{sv}", ["@ao []", "@as []", NONE])):
+        assert outcome(user.call, hypervisor.path, connection, member, signature, *arguments) in DENIED, (member, arguments)
     hypervisor.kill_driver()  # who owns what outlives a driver
-    alice.call(domain, f"{NAME}.Domain", "Destroy", "a{sv}", "@a{sv} {}")
-    alice.call(domain, f"{NAME}.Domain", "Undefine", "a{sv}", "@a{sv} {}")
+    alice.call(domain, f"{NAME}.Domain", "Destroy", "a{sv}", NONE)
+    alice.call(domain, f"{NAME}.Domain", "Undefine", "a{sv}", NONE)
     hypervisor.do(other, "Undefine")
+
+
+def who_may_define_can_begin_with_an_empty_list():
+    allow("vb-alice", "domain.define")
+    other = hypervisor.define(hypervisor.document("there before"))
+    user = User("vb-alice")
+    assert listed(user, hypervisor.path) == set()
+    domain = define_as(user, hypervisor.document("first"))
+    user.signals(hypervisor.path, "InterfacesAdded", domain, "'Name': 'first'")  # what is new and hers is told
+    user.call(domain, f"{NAME}.Domain", "Start", "a{sv}", NONE)
+    heard = user.signals(domain, "StateChanged", "running")
+    assert [s for s in heard if s[0] == domain and s[2] == "PropertiesChanged" and s[3][1].get("State") == "running"], heard
+    user.call(domain, f"{NAME}.Domain", "Destroy", "a{sv}", NONE)
+    user.call(domain, f"{NAME}.Domain", "Undefine", "a{sv}", NONE)
+    heard = user.signals(hypervisor.path, "InterfacesRemoved", domain)
+    assert other not in repr(heard) and "there before" not in repr(heard)
+    hypervisor.do(other, "Undefine")
+    user.leave()
+
+
+def a_rule_can_open_just_one_domain():
+    one, two = (hypervisor.define(hypervisor.document(name)) for name in ("opened", "closed"))
+    rules("polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.read' && a.lookup('domain_name') == 'opened' && s.user == 'vb-alice')"
+          " return polkit.Result.YES; });")
+    user = User("vb-alice")
+    assert listed(user, hypervisor.path) == {one}
+    contains(user.call(one, *get("Name")), "opened")
+    assert outcome(user.call, two, *get("Name")) in DENIED
+    assert introspected(user) == {node(one)}
+    for domain in (one, two):
+        hypervisor.do(domain, "Start")
+        hypervisor.do(domain, "Destroy")
+    heard = user.signals(one, "StateChanged", "shutoff")
+    assert two not in repr(heard), heard
+    # One of that name that comes later is found too, since there is a rule of that kind.
+    hypervisor.do(one, "Undefine")
+    again = hypervisor.define(hypervisor.document("opened"))
+    assert again != one
+    assert listed(user, hypervisor.path) == {again}
+    for domain in (again, two):
+        hypervisor.do(domain, "Undefine")
+    user.leave()
+
+
+def signals_say_no_more_than_reading_would():
+    secret = "the password of root is hunter2"
+    rules("")
+    nobody, reader = User("vb-bob"), User("vb-alice")
+    assert outcome(nobody.call, hypervisor.path, *OBJECTS) == "allowed"
+    allow("vb-alice", "read")
+    listed(reader, hypervisor.path)
+    domain = hypervisor.define(hypervisor.document("told", devices=CONSOLE, more=f"<description>{secret}</description>"))
+    hypervisor.do(domain, "Start")
+    null = os.open("/dev/null", os.O_RDWR)
+    job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
+    os.close(null)
+    bus.wait_signal(job, "Completed")
+    hypervisor.do(domain, "Destroy")
+    heard = reader.signals(domain, "StateChanged", "shutoff")
+    contains(repr(heard), secret, "'State': 'running'", job)
+    for word in (secret, domain, node(domain), "told", job):
+        assert word not in repr(nobody.heard()), word
+    # Who may not read any more does not hear any more.
+    rules("")
+    assert outcome(reader.call, domain, *get("State")) in DENIED  # polkit has said so: it was asked about this after what is heard
+    reader.heard()
+    bus.settle()
+    hypervisor.define(hypervisor.document("told", uuid=bus.get(domain, "Domain", "UUID"), more="<title>after</title>"))
+    assert "after" not in repr(reader.heard())
+    hypervisor.do(domain, "Undefine")
+    nobody.leave()
+    reader.leave()
+
+
+def the_end_of_rules_leaves_owners_their_signals():
+    allow("vb-alice", "domain.define", "read")
+    user = User("vb-alice")
+    domain = define_as(user, hypervisor.document("kept"))
+    assert domain in listed(user, hypervisor.path)
+    rules("")
+    assert listed(user, hypervisor.path) == {domain}
+    user.call(domain, f"{NAME}.Domain", "Start", "a{sv}", NONE)
+    user.signals(domain, "StateChanged", "running")
+    user.call(domain, f"{NAME}.Domain", "Destroy", "a{sv}", NONE)
+    user.call(domain, f"{NAME}.Domain", "Undefine", "a{sv}", NONE)
+    user.leave()
+
+
+def a_decision_ends_with_what_it_was_about():
+    """Another domain of the same UUID is another object, whoever could read the one before."""
+    uuid = "6d1f0a4e-7f0b-4b2c-9a54-3f6f0c7d8e9f"
+    allow("vb-alice", "domain.define")
+    domain = define_as(alice, hypervisor.document("hers", uuid=uuid))
+    rules("")
+    contains(alice.call(domain, *get("Name")), "hers")
+    assert listed(alice, hypervisor.path) == {domain}
+    hypervisor.do(domain, "Undefine")
+    assert hypervisor.define(hypervisor.document("roots", uuid=uuid)) == domain
+    assert outcome(alice.call, domain, *get("Name")) in DENIED
+    assert listed(alice, hypervisor.path) == set()
+    assert "'roots'" not in repr(alice.heard())
+    hypervisor.do(domain, "Undefine")
+
+
+def a_list_that_waits_for_polkit_follows_its_changes():
+    domains = {hypervisor.define(hypervisor.document(f"slow{number}")) for number in range(40)}
+    slow = "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.read' && a.lookup('domain_name')) { polkit.spawn(['/bin/sleep', '0.1']); RESULT } });"
+    user = User("vb-alice")
+    rules(slow.replace("RESULT", "return polkit.Result.YES;"))
+    user.process.stdin.write(json.dumps([NAME, hypervisor.path, *OBJECTS, "", [], False]) + "\n")
+    user.process.stdin.flush()
+    rules("")
+    assert json.loads(user.process.stdout.readline()) in ({"result": "({},)"}, {"result": repr(({},))})
+    assert listed(user, hypervisor.path) == set()
+    for domain in domains:
+        hypervisor.do(domain, "Undefine")
+    user.leave()
+
+
+def ten_thousand_domains_are_not_ten_thousand_questions():
+    """Here a few hundred: one question for all, one for what is the caller's own, and a bounded number for each call beyond."""
+    allow("vb-alice", "domain.define")
+    domains = [define_as(alice, hypervisor.document(f"many{number}")) for number in range(100)]
+    user = User("vb-alice")
+    questions = Questions()
+    rules("")
+    assert listed(user, hypervisor.path) >= set(domains)
+    questions.settle()
+    assert questions.most("org.virtbus1.read") <= 4, questions.seen
+    for domain in domains:
+        hypervisor.do(domain, "Undefine")
+    user.leave()
+
+
+class Questions:
+    """What polkit is asked."""
+
+    def __init__(self):
+        self.seen = []
+        self.watcher = Bus(listen=False)
+        self.watcher.call("/org/freedesktop/DBus", "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu",
+                          ["type='method_call',member='CheckAuthorization'", "type='method_call',member='GetNameOwner'"], 0,
+                          destination="org.freedesktop.DBus")
+        self.watcher.connection.add_filter(self._on_message)
+
+    def _on_message(self, _connection, message, _incoming):  # in a thread of GDBus
+        self.seen.append((message.get_member(), message.get_body().unpack()))
+        GLib.idle_add(lambda: False)
+
+    def settle(self):
+        """Waits until everything that was asked before now has been seen."""
+        mark = f"com.example.mark{len(self.seen)}"
+        outcome(bus.call, "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner", "s", mark, destination="org.freedesktop.DBus")
+        bus.wait(lambda: ("GetNameOwner", (mark,)) in self.seen, "the monitor's mark")
+
+    def most(self, action):
+        """How many there were about an action of the caller with the most of them."""
+        callers = [body[0][1]["name"] for member, body in self.seen if member == "CheckAuthorization" and body[1] == action]
+        return max(callers.count(caller) for caller in callers)
 
 
 def the_example_rule_lets_a_group_start_and_stop_but_not_define():
@@ -183,7 +393,7 @@ def the_interactive_flag_is_honoured():
                  ["type='method_call',member='CheckAuthorization'"], 0, destination="org.freedesktop.DBus")
 
     def on_message(_connection, message, _incoming):  # in a thread of GDBus
-        if message.get_member() == "CheckAuthorization":
+        if message.get_member() == "CheckAuthorization" and message.get_body().unpack()[1] != "org.virtbus1.read":
             seen.append(message.get_body().unpack())
             GLib.idle_add(lambda: False)
         return None
@@ -199,15 +409,16 @@ def the_interactive_flag_is_honoured():
 def polkit_gone_means_denied_with_an_error_that_says_so():
     domain = hypervisor.define(hypervisor.document("alone"))
     allow("vb-alice", "read", "domain.start")
-    get = ("org.freedesktop.DBus.Properties", "Get", "ss", f"'{NAME}.Domain'", "'State'")
-    alice.call(domain, *get)
+    state = get("State")
+    alice.call(domain, *state)
     service = os.path.join(ROOT, "services", "org.freedesktop.PolicyKit1.service")
     os.rename(service, service + ".away")
     bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
     bus.kill_owner("org.freedesktop.PolicyKit1")
     try:
         contains(expect("AccessDenied", alice.call, domain, f"{NAME}.Domain", "Start", "a{sv}", "@a{sv} {}"), "polkit", "see that its service runs")
-        contains(expect("AccessDenied", alice.call, domain, *get), "polkit")  # what was decided before does not count now
+        contains(expect("AccessDenied", alice.call, hypervisor.path, *OBJECTS), "polkit gave no answer")
+        contains(expect("AccessDenied", alice.call, domain, *state), "polkit")  # what was decided before does not count now
         assert hypervisor.state(domain) == "shutoff"  # user 0 needs no polkit
     finally:
         os.rename(service + ".away", service)
@@ -225,5 +436,8 @@ def only_the_service_may_call_a_driver():
 
 
 run([every_action_is_refused_to_who_may_not_and_allowed_to_who_may, reading_needs_leave_and_introspection_does_not,
-     owners_have_their_own_domains_and_no_others, the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain,
-     the_interactive_flag_is_honoured, polkit_gone_means_denied_with_an_error_that_says_so, only_the_service_may_call_a_driver])
+     owners_have_their_own_domains_and_no_others, who_may_define_can_begin_with_an_empty_list, a_rule_can_open_just_one_domain,
+     signals_say_no_more_than_reading_would, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
+     a_list_that_waits_for_polkit_follows_its_changes, ten_thousand_domains_are_not_ten_thousand_questions,
+     the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain, the_interactive_flag_is_honoured,
+     polkit_gone_means_denied_with_an_error_that_says_so, only_the_service_may_call_a_driver])

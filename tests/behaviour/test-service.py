@@ -337,7 +337,7 @@ def what_a_driver_may_not_say_is_refused():
     fake.emit("StateChanged", GLib.Variant("(sss)", ("a", "b", "c")), "/org/virtbus1/fake", f"{NAME}.Domain")
     fake.emit("PropertiesChanged", GLib.Variant("(sa{sv}as)", (f"{NAME}.Connection", variants({"URI": "fake:///2"}), [])), "/org/virtbus1/fake", properties)
     bus.wait_signal("/org/virtbus1/fake", "PropertiesChanged")
-    assert [s for s in bus.signals if s[2] != "PropertiesChanged" or s[0] != "/org/virtbus1/fake"] == [], bus.signals
+    assert [s for s in bus.signals if s[2] != "PropertiesChanged" or s[0] not in ("/org/virtbus1/fake", "/org/virtbus1")] == [], bus.signals
     assert bus.get(test.path, "Connection", "Name") == "test" and bus.get("/org/virtbus1/fake", "Connection", "URI") == "fake:///2"
     # A call to it that is never answered ends at its deadline.
     contains(expect("Timeout", lambda: wait_for(bus.begin("/org/virtbus1/fake", f"{NAME}.Connection", "GetDomainByID", "u", 1))), "fake driver")

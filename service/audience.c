@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "audience.h"
+
+#include "bus.h"
+
+typedef struct Sending {
+        Audience *audience;
+        const Object *object;
+        sd_bus_message *signal;
+        int result;
+} Sending;
+
+static bool may_hear(const Audience *audience, const Caller *caller, const Object *object) {
+        return !caller->gone && caller->identified &&
+               (authority_trusts(audience->authority, caller) || decisions_let_hear(caller, object));
+}
+
+static int send_on_bus(Audience *audience, const Caller *caller, sd_bus_message *signal) {
+        g_autoptr(sd_bus_message) copy = NULL;
+        int r = sd_bus_message_rewind(signal, true);
+        if (r >= 0)
+                r = sd_bus_message_new_signal(peers_bus(audience->peers), &copy, sd_bus_message_get_path(signal),
+                                              sd_bus_message_get_interface(signal), sd_bus_message_get_member(signal));
+        if (r >= 0)
+                r = sd_bus_message_set_destination(copy, caller->name);
+        if (r >= 0)
+                r = sd_bus_message_copy(copy, signal, true);
+        return r < 0 ? r : sd_bus_send(NULL, copy, NULL);
+}
+
+static void send_to_caller(Caller *caller, void *data) {
+        Sending *sending = data;
+        if (caller->direct || !may_hear(sending->audience, caller, sending->object))
+                return;
+        int r = send_on_bus(sending->audience, caller, sending->signal);
+        if (r < 0)
+                sending->result = r;
+}
+
+static bool peer_may_hear(const Caller *caller, void *data) {
+        const Sending *sending = data;
+        return may_hear(sending->audience, caller, sending->object);
+}
+
+int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal) {
+        Sending sending = { .audience = audience, .object = object, .signal = signal };
+        if (object_is_public(object) || authority_is_of_user(audience->authority)) {
+                int r = sd_bus_send(peers_bus(audience->peers), signal, NULL);
+                peers_signal(audience->peers, signal, NULL, NULL);
+                return r;
+        }
+        int r = sd_bus_message_seal(signal, 1, 0); /* it is not sent itself */
+        if (r < 0)
+                return r;
+        callers_each(audience->callers, send_to_caller, &sending);
+        peers_signal(audience->peers, signal, peer_may_hear, &sending);
+        return sending.result;
+}
+
+static bool is_this_one(const Caller *caller, void *data) {
+        return caller == data;
+}
+
+int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal) {
+        int r = sd_bus_message_seal(signal, 1, 0);
+        if (r < 0)
+                return r;
+        if (!caller->direct)
+                return send_on_bus(audience, caller, signal);
+        peers_signal(audience->peers, signal, is_this_one, caller);
+        return 0;
+}

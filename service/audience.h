@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Who hears what: a signal says no more to anybody than reading would.
+ *
+ * What is public is sent to everybody. Everything else is sent to each caller by itself: to user 0, and to who has read the object, or
+ * what it is in, and still may. On a session bus, where all belongs to one user, everything is sent to everybody. */
+
+#include "authority.h"
+#include "peers.h"
+#include "readers.h"
+
+typedef struct Audience {
+        Peers *peers;
+        Callers *callers;
+        Authority *authority;
+        Mirror *mirror;
+        Readers *readers;
+} Audience;
+
+/* Sends a signal about an object. Returns 0 or more, or a negative errno of the bus. */
+int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal);
+
+/* Sends a signal to one caller. */
+int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Who may read what, as far as polkit has been asked: the one place that answers for properties, lists, introspection and signals.
+ *
+ * A decision is about a scope: a job, a domain or a connection with all that is in it; or, of a connection, what is the caller's
+ * own. Decisions are kept for a caller until polkit says that something has changed or the caller leaves; they are of an object,
+ * not of a path, so that one that takes the place of another begins anew.
+ *
+ * Interfaces that are public (an annotation in introspection/) may be read by anybody. Who began a job may read it. */
+
+#include "callers.h"
+#include "mirror.h"
+
+typedef struct Scope {
+        const Object *object; /* a subject; NULL: the service itself */
+        bool owned;           /* of a connection: the caller's own, of all kinds */
+} Scope;
+
+/* What a decision about an object is about: the job, else the domain, else the connection; NULL for the service itself. */
+const Object *decision_subject(const Object *object);
+
+/* The connection that a subject belongs to, a job's too; NULL where there is none. */
+const Object *decision_connection(const Object *subject);
+
+/* The domain that a subject is, or that a job is done to; NULL where there is none. */
+const Object *decision_domain(const Object *subject);
+
+/* True where a subject is a caller's own: a domain that they have defined, a job that they have begun. */
+bool decision_is_own(const Object *subject, uid_t user);
+
+/* True where all of an object may be read by anybody. */
+bool object_is_public(const Object *object);
+
+/* True where a caller may read what is not public of an object, for all that is decided. */
+bool decisions_allow(const Caller *caller, const Object *object);
+
+/* True where polkit has refused to let a caller read a scope. */
+bool decisions_refuse(const Caller *caller, Scope scope);
+
+/* True where a caller may hear of changes of an object: it may read it, and has done so. It may not learn at once that it may not
+ * any more: after a change polkit is asked again. */
+bool decisions_let_hear(const Caller *caller, const Object *object);
+
+/* Keeps polkit's answer about a scope: its key, and its object's path. One that counts for a while only (a password was typed) is
+ * not kept as a decision, but lets hear. */
+void decisions_keep(Caller *caller, uint64_t key, const char *path, bool allowed, bool temporary);
+
+/* Sets of scopes, by key, with the path of each. A key names no scope any more when its object has gone, or is decided about anew. */
+uint64_t scope_key(Scope scope);
+const char *scope_path(Scope scope);
+GHashTable *scopes_new(void);
+void scopes_add(GHashTable *scopes, uint64_t key, const char *path);
+bool scopes_have(GHashTable *scopes, uint64_t key);
+
+/* True where one of the scopes has the object in it. */
+bool scopes_cover(GHashTable *scopes, const Object *object, uid_t user);
