@@ -14,7 +14,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, run
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, Skip, User, contains, expect, run
 
 if os.geteuid() != 0:
     raise SystemExit("test-access.py: needs root, for a polkitd and other users")
@@ -383,6 +383,42 @@ def a_rule_can_name_the_domain():
         hypervisor.do(domain, "Undefine")
 
 
+def page_details():
+    """What the manual page says that rules can look up."""
+    path = os.path.join(os.environ["VIRTBUS_BUILD"], "man", "virtbus-polkit.7")
+    if not os.path.exists(path):
+        raise Skip("rst2man is not installed: there is no manual page")
+    with open(path, encoding="utf-8") as file:
+        section = file.read().split(".SH DETAILS")[1].split(".SH ")[0]
+    return set(re.findall(r"^\.TP\n(?:\.B )?(\w+)$", section, re.M))
+
+
+def rules_can_look_up_what_the_manual_page_says():
+    domain = hypervisor.define(hypervisor.document("looked up"))
+    hypervisor.do(domain, "Start")
+    bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "dump", 3600 * 1000000)
+    null = os.open("/dev/null", os.O_RDWR)
+    job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
+    os.close(null)
+    values = {"connection": "test", "domain_name": "looked up", "domain_uuid": bus.get(domain, "Domain", "UUID"), "domain_owner": "0",
+              "job_operation": "dump", "caller_is_owner": "false"}
+    assert page_details() == set(values), page_details()
+
+    def rule(action, conditions):
+        rules(f"polkit.addRule(function(a, s) {{ if (a.id == 'org.virtbus1.{action}' && {conditions}) return polkit.Result.YES; }});")
+    for name, value in values.items():
+        rule("domain.suspend", f"a.lookup('{name}') == '{value}'")
+        allowed = outcome(alice.call, domain, f"{NAME}.Domain", "Resume") == "allowed"
+        assert allowed == (name != "job_operation"), name  # only a job has that
+        rule("job.cancel", f"a.lookup('{name}') == '{value}x'")
+        assert outcome(alice.call, job, f"{NAME}.Job", "Cancel") in DENIED, name
+    rule("job.cancel", " && ".join(f"a.lookup('{name}') == '{value}'" for name, value in values.items()))
+    assert outcome(alice.call, job, f"{NAME}.Job", "Cancel") == "allowed"
+    bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "dump", 0)
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
+
+
 def the_interactive_flag_is_honoured():
     """polkit is asked to let a person answer only where the caller said so; nobody is there to answer, so it is refused."""
     domain = hypervisor.define(hypervisor.document("asked"))
@@ -439,5 +475,6 @@ run([every_action_is_refused_to_who_may_not_and_allowed_to_who_may, reading_need
      owners_have_their_own_domains_and_no_others, who_may_define_can_begin_with_an_empty_list, a_rule_can_open_just_one_domain,
      signals_say_no_more_than_reading_would, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
      a_list_that_waits_for_polkit_follows_its_changes, ten_thousand_domains_are_not_ten_thousand_questions,
-     the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain, the_interactive_flag_is_honoured,
+     the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain, rules_can_look_up_what_the_manual_page_says,
+     the_interactive_flag_is_honoured,
      polkit_gone_means_denied_with_an_error_that_says_so, only_the_service_may_call_a_driver])
