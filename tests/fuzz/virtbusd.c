@@ -186,9 +186,17 @@ void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
         router->callers = callers_new(router->bus, virtbusd->calls, virtbusd->unread);
         router->peers = peers_new(router->bus, router->callers, virtbusd->calls, virtbusd->unread, PEERS_MAX, router_take,
                                   forget_caller, router);
-        router->mirror = mirror_new(&announce_listener, router->peers);
+        router->mirror = mirror_new(&announce_listener, &router->audience);
         router->authority = authority_new(router->bus, router->callers, false);
-        router->drivers = drivers_new(router->bus, router->peers, router->mirror, CALL_TIMEOUT, on_drivers_changed, router);
+        router->readers = readers_new(router->authority, router->callers, router->mirror, announce_to, &router->audience);
+        router->audience = (Audience){
+                .peers = router->peers,
+                .callers = router->callers,
+                .authority = router->authority,
+                .mirror = router->mirror,
+                .readers = router->readers,
+        };
+        router->drivers = drivers_new(router->bus, &router->audience, router->mirror, CALL_TIMEOUT, on_drivers_changed, router);
         on_drivers_changed(router);
         g_assert_cmpint(drivers_discover(router->drivers), >=, 0);
         g_assert_cmpint(router_start(router), >=, 0);
@@ -203,6 +211,7 @@ void virtbusd_close(Virtbusd *virtbusd) {
         router_end(router);
         peers_free(router->peers);
         drivers_free(router->drivers);
+        readers_free(router->readers);
         authority_free(router->authority);
         mirror_free(router->mirror);
         close_bus(router->bus);
