@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdalign.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -90,6 +91,11 @@ void inlet_free(Inlet *inlet) {
 
 const InletMessage *inlet_message(const Inlet *inlet) {
         return &inlet->message;
+}
+
+bool inlet_is_closed(const Inlet *inlet) {
+        struct pollfd other = { .fd = inlet->socket, .events = POLLRDHUP };
+        return inlet->socket < 0 || poll(&other, 1, 0) > 0;
 }
 
 /* Reading */

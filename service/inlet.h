@@ -49,5 +49,8 @@ int inlet_start(Inlet *inlet);
 /* Goes on where BEGIN has said false. */
 void inlet_resume(Inlet *inlet);
 
+/* Whether the other side has closed the connection, read or not. */
+bool inlet_is_closed(const Inlet *inlet);
+
 /* The message that sd-bus is handling. */
 const InletMessage *inlet_message(const Inlet *inlet);

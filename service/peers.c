@@ -76,10 +76,13 @@ static void peer_free(Peer *peer) {
         g_free(peer);
 }
 
+/* Without those that are closed, of which nothing has been heard yet. */
 static unsigned count_of_user(const Peers *peers, uid_t uid) {
         unsigned n = 0;
-        for (GList *link = peers->all.head; link; link = link->next)
-                n += ((Peer *) link->data)->caller && ((Peer *) link->data)->caller->uid == uid;
+        for (GList *link = peers->all.head; link; link = link->next) {
+                const Peer *peer = link->data;
+                n += peer->caller && peer->caller->uid == uid && !inlet_is_closed(peer->inlet);
+        }
         return n;
 }
 
