@@ -106,7 +106,7 @@ static const GDBusMethodInfo *find_method(const char *name) {
 }
 
 /* The names of all commands: a '-' before each word. */
-static char *command_names(void) {
+char *agent_command_names(void) {
         GDBusMethodInfo **methods = virtbus_domain_guest_interface_info()->methods;
         g_autoptr(GString) names = g_string_new("info, exec PROGRAM [ARGUMENT...]");
         for (; *methods; methods++) {
@@ -202,7 +202,7 @@ int verb_agent(Ctl *ctl, char **arguments) {
                 return EXIT_USAGE;
         }
         if (!is_info && !is_exec && !method) {
-                g_autofree char *names = command_names();
+                g_autofree char *names = agent_command_names();
                 fprintf(stderr, "virtbusctl: '%s' is nothing that an agent is asked: %s\n", what, names);
                 return EXIT_USAGE;
         }

@@ -41,7 +41,8 @@ int ctl_fail(GError *error) {
                 if (strcmp(name, statuses[i].name) == 0)
                         status = statuses[i].status;
         g_dbus_error_strip_remote_error(error);
-        g_autofree char *message = output_printable(error->message); /* it may be a guest's own words */
+        g_autofree char *words = ctl_words(error->message),
+                        *message = output_printable(words); /* it may be a guest's own words */
         fprintf(stderr, "virtbusctl: %s\n", message);
         g_error_free(error);
         return status;
@@ -112,6 +113,19 @@ static bool look_again(Ctl *ctl, GError **error) {
         return client != NULL;
 }
 
+/* What to say of a domain that is not there: others have numbers for those that run, and one may mistype. */
+static char *explain_missing(Ctl *ctl, const char *text) {
+        g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(ctl->client);
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        for (GList *link = domains; link; link = link->next)
+                if (virtbus_domain_get_name(link->data))
+                        g_ptr_array_add(names, (gpointer) virtbus_domain_get_name(link->data));
+        g_ptr_array_add(names, NULL);
+        if (*text && strspn(text, "0123456789") == strlen(text))
+                return g_strdup("; it is found by its name or UUID, not by the number of its run");
+        return suggestion(text, (const char *const *) names->pdata);
+}
+
 VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status) {
         g_autoptr(GError) error = NULL, failure = NULL;
         VirtbusDomain *domain = virtbus_client_find_domain(ctl->client, text, &error);
@@ -121,6 +135,17 @@ VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status) {
         } else if (failure) {
                 g_clear_error(&error);
                 error = g_steal_pointer(&failure);
+        }
+        VirtbusConnection *connection = domain ? virtbus_client_get_connection_of(ctl->client, domain) : NULL;
+        const char *name = connection ? virtbus_connection_get_name(connection) : NULL;
+        if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN)) {
+                g_autofree char *more = explain_missing(ctl, text), *message = g_strconcat(error->message, more, NULL);
+                g_free(error->message);
+                error->message = g_steal_pointer(&message);
+        } else if (domain && ctl->connection && g_strcmp0(name, ctl->connection) != 0) {
+                g_clear_object(&domain);
+                g_set_error(&error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "domain '%s' is one of %s, not of %s", text, name,
+                            ctl->connection);
         }
         if (!domain)
                 *status = ctl_fail(g_steal_pointer(&error));

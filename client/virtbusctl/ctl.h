@@ -26,11 +26,12 @@ typedef struct Ctl {
         VirtbusClient *client;
         GDBusConnection *bus;
 
-        /* Options. */
-        gboolean json, no_legend, no_pager, user, no_ask_password;
+        /* Options: see options.c. */
+        gboolean json, no_legend, no_pager, user, no_ask_password, help, version;
         char *host, *machine, *connection;
-        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, unsupported, value, virtual;
-        char *compression, *memory, *cpus, *cdrom, *network;
+        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save, unsupported, value,
+                        virtual, wait, uefi, tpm;
+        char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *kernel, *initrd, *cmdline;
         char **disks, **properties;
         double delay, timeout;
         int iterations;
@@ -46,6 +47,9 @@ void ctl_disconnect(Ctl *ctl);
 /* Says an error to the person, and returns the exit status for it. The error is freed. */
 int ctl_fail(GError *error);
 
+/* words.c: what the service says, in the words of the command line. */
+char *ctl_words(const char *message);
+
 /* A call; NULL with the error. The text prompt of polkit is there if it needs one. FDS may be NULL. */
 GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
                    GUnixFDList **out_fds, GError **error);
@@ -57,7 +61,7 @@ int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method
  * NULL. */
 int ctl_do_each(Ctl *ctl, char **names, const char *method, GVariant *arguments);
 
-/* The domain that a person means; NULL when it has been said that there is none, with the exit status in *STATUS. */
+/* The domain of that name or UUID; NULL when it has been said that there is none, with the exit status in *STATUS. */
 VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status);
 const char *ctl_path(VirtbusDomain *domain);
 
@@ -113,14 +117,24 @@ JsonNode *output_json_of(GVariant *value);
  * harm. */
 char *output_printable(const char *text);
 
+/* Writes to standard output at once; why that has failed is kept. */
+void output_text(const char *text);
+/* An errno: what could not be written was not done. Closes standard output. */
+int output_close(void);
+
 /* Prints a text, through the pager where it is longer than the screen. */
 void output_page(const Ctl *ctl, const char *text);
 
 /* "1.5G"; "-" for 0. */
 char *output_size(uint64_t bytes);
 
-/* Reads such a size, without a fraction: "2G", "512MiB", "65536". */
+/* Reads such a size: "2G", "1.5G", "512MiB", "65536". */
 bool ctl_read_size(const char *text, guint64 *bytes);
+
+/* nearest.c: which of the words that are known a person may have meant; NULL: none. */
+const char *nearest(const char *word, const char *const *known);
+/* The same to be said: "; did you mean 'start'?", or an empty text. */
+char *suggestion(const char *word, const char *const *known);
 
 /* show.c */
 int verb_list(Ctl *ctl, char **arguments);
@@ -138,29 +152,76 @@ int verb_top(Ctl *ctl, char **arguments);
 
 /* run.c */
 int verb_start(Ctl *ctl, char **arguments);
-int verb_wait(Ctl *ctl, char **arguments);
+int verb_shutdown(Ctl *ctl, char **arguments);
 int verb_save(Ctl *ctl, char **arguments);
 int verb_restore(Ctl *ctl, char **arguments);
 int verb_dump(Ctl *ctl, char **arguments);
 int verb_peek(Ctl *ctl, char **arguments);
 
+/* wait.c */
+int verb_wait(Ctl *ctl, char **arguments);
+/* Waits until each of the domains is in one of the states; returns the exit status. */
+int ctl_wait(Ctl *ctl, char **names, const char *const *states);
+extern const char *const domain_states[];
+
 /* define.c */
 int verb_define(Ctl *ctl, char **arguments);
 int verb_edit(Ctl *ctl, char **arguments);
 int verb_undefine(Ctl *ctl, char **arguments);
-int verb_create(Ctl *ctl, char **arguments);
 int verb_import(Ctl *ctl, char **arguments);
-int verb_attach(Ctl *ctl, char **arguments);
-int verb_detach(Ctl *ctl, char **arguments);
 int verb_autostart(Ctl *ctl, char **arguments);
 
 /* Reads a file, or, for "-", standard input. */
 bool ctl_read_file(const char *path, char **text, GError **error);
 
-/* Reads PATH[,FORMAT]: an absolute path, and a format, which follows from the name where none is given. */
-void ctl_read_image(const char *text, char **path, char **format);
+/* Defines a document, or, with --transient, runs it; its domain's object, or NULL with the error. */
+char *ctl_define(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error);
+/* What --start and --autostart ask for. */
+int ctl_follow_up(Ctl *ctl, const char *path);
+
+/* attach.c */
+int verb_attach(Ctl *ctl, char **arguments);
+int verb_detach(Ctl *ctl, char **arguments);
+int verb_update(Ctl *ctl, char **arguments);
+
+/* create.c */
+int verb_create(Ctl *ctl, char **arguments);
+
+/* Less memory than this was meant in another unit. */
+#define MEMORY_LIKELY_MIN (UINT64_C(1) << 20)
+
+/* disk.c: a disk as a person writes it: PATH[,FORMAT][,bus=NAME][,cache=MODE][,readonly][,serial=TEXT][,size=SIZE]. */
+typedef struct DiskSpec {
+        char *path; /* absolute */
+        char *format; /* as it was said, or, of an image that is there, as its first bytes say */
+        char *bus, *serial, *cache; /* NULL: not given */
+        guint64 size; /* of an image that is to be made; 0: none is */
+        bool is_read_only, is_missing, is_made;
+} DiskSpec;
+
+/* Where in a domain it is put. */
+typedef struct DiskPlace {
+        const char *device, *target, *bus; /* the bus if none is given */
+        unsigned boot;                     /* its place in the order of what is booted; 0: not */
+} DiskPlace;
+
+/* Refuses what would give a guest the inside of an image as its disk. NULL with the error. */
+DiskSpec *disk_spec_read(const Ctl *ctl, const char *text, GError **error);
+void disk_spec_free(DiskSpec *spec);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DiskSpec, disk_spec_free)
+/* Makes the image where a size was given; takes back what was made. */
+bool disk_spec_make(DiskSpec *spec, GError **error);
+void disk_spec_unmake(const DiskSpec *spec);
+/* How the names of disks of its bus begin: "vd", "sd" or "hd". */
+const char *disk_spec_prefix(const DiskSpec *spec, const char *bus);
+void disk_spec_write(const DiskSpec *spec, GString *xml, const DiskPlace *place);
+
+/* network.c: adds the element of a card to a document. */
+bool network_add(GString *xml, const char *text, unsigned boot, GError **error);
 
 /* set.c */
+/* The names of what can be set of a device, or, for NULL, of a domain. */
+char **setting_names(VirtbusObject *device);
 int verb_set(Ctl *ctl, char **arguments);
 
 /* console.c: a descriptor that can be read once this program is told to end, for what has to put the terminal back. */
@@ -168,6 +229,8 @@ int ctl_watch_end(void);
 int verb_console(Ctl *ctl, char **arguments);
 
 /* agent.c */
+/* What an agent can be asked, with ", " between. */
+char *agent_command_names(void);
 int verb_agent(Ctl *ctl, char **arguments);
 
 /* display.c */

@@ -2,6 +2,8 @@
 
 /* Tables, colours, JSON and the pager. */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,9 @@
 #define COLUMNS_DEFAULT 80
 #define LINES_DEFAULT 24
 #define GAP 2
+
+/* What a size with a fraction is a multiple of: memory and disks are. */
+#define SIZE_UNIT 1024
 
 /* No column is made narrower than this to fit the terminal. */
 #define COLUMN_MIN 8
@@ -204,14 +209,35 @@ void table_free(Table *table) {
         g_free(table);
 }
 
+static int write_failure; /* an errno, or 0 */
+
+static void note_failure(bool has_failed) {
+        if (has_failed && write_failure == 0)
+                write_failure = errno > 0 ? errno : EIO;
+}
+
+void output_text(const char *text) {
+        errno = 0;
+        bool has_failed = fputs(text, stdout) == EOF;
+        note_failure(fflush(stdout) != 0 || has_failed);
+}
+
+int output_close(void) {
+        bool is_open = fcntl(STDOUT_FILENO, F_GETFD) >= 0; /* one that was closed by who has started us is no failure */
+        errno = 0;
+        note_failure(ferror(stdout) != 0);
+        note_failure(fclose(stdout) != 0);
+        return is_open ? write_failure : 0;
+}
+
 void output_print_json(JsonNode *node) {
         g_autoptr(JsonGenerator) generator = json_generator_new();
         json_generator_set_root(generator, node);
         json_generator_set_pretty(generator, output_is_terminal());
         g_autofree char *raw = json_generator_to_data(generator, NULL),
                         *text = output_is_terminal() ? output_printable(raw) : g_strdup(raw);
-        puts(text);
-        fflush(stdout);
+        output_text(text);
+        output_text("\n");
 }
 
 JsonNode *output_json_of(GVariant *value) {
@@ -234,8 +260,7 @@ void output_page(const Ctl *ctl, const char *raw) {
                                 return;
                 }
         }
-        fputs(text, stdout);
-        fflush(stdout);
+        output_text(text);
 }
 
 char *output_size(uint64_t bytes) {
@@ -254,11 +279,14 @@ bool ctl_read_size(const char *text, guint64 *bytes) {
         static const char units[] = "KMGT";
         char *end;
         guint64 value = g_ascii_strtoull(text, &end, 10);
+        double part = *end == '.' && g_ascii_isdigit(end[1]) ? g_ascii_strtod(end, &end) : 0;
         const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
         unsigned shift = unit ? 10 * (unsigned) (unit - units + 1) : 0;
-        if (!g_ascii_isdigit(*text) || value > G_MAXUINT64 >> shift || (*end && !unit) ||
+        if (!g_ascii_isdigit(*text) || value > G_MAXUINT64 >> shift || (*end && !unit) || (part > 0 && !unit) ||
             (*end && end[1] && strcmp(end + 1, "iB") != 0 && strcmp(end + 1, "B") != 0))
                 return false;
-        *bytes = value << shift;
-        return true;
+        /* A part of a unit in whole sectors, such as 0.3G, which no disk or memory has in bytes. */
+        guint64 rest = (guint64) (part * (double) (UINT64_C(1) << shift)) & ~(guint64) (SIZE_UNIT - 1);
+        *bytes = (value << shift) + rest;
+        return *bytes >= rest;
 }

@@ -23,70 +23,19 @@
 #define BAR_WIDTH 30
 
 int verb_start(Ctl *ctl, char **arguments) {
-        const char *option = ctl->paused ? "paused" : ctl->force ? "force_boot" : NULL;
-        return ctl_do_each(ctl, arguments, "Start", g_variant_new("(@a{sv})", ctl_options(option, NULL)));
+        GVariant *options = ctl_options(ctl->paused ? "paused" : ctl->force ? "force_boot" : NULL,
+                                        ctl->paused && ctl->force ? "force_boot" : NULL, NULL);
+        return ctl_do_each(ctl, arguments, "Start", g_variant_new("(@a{sv})", options));
 }
 
-/* Waiting for a state */
-
-typedef struct StateWait {
-        GMainLoop *loop;
-        const char *wanted;
-        bool is_over, is_late;
-} StateWait;
-
-static void check_state(VirtbusDomain *domain, GParamSpec *specification, StateWait *wait) {
-        (void) specification;
-        if (g_strcmp0(virtbus_domain_get_state(domain), wait->wanted) != 0)
-                return;
-        wait->is_over = true;
-        g_main_loop_quit(wait->loop);
-}
-
-/* A transient domain that is off is gone. */
-static void on_domain_removed(VirtbusClient *client, VirtbusDomain *domain, StateWait *wait) {
-        (void) client;
-        (void) domain;
-        wait->is_over = strcmp(wait->wanted, "shutoff") == 0;
-        g_main_loop_quit(wait->loop);
-}
-
-static gboolean on_late(gpointer data) {
-        StateWait *wait = data;
-        wait->is_late = true;
-        g_main_loop_quit(wait->loop);
-        return G_SOURCE_REMOVE;
-}
-
-int verb_wait(Ctl *ctl, char **arguments) {
-        static const char *const states[] = { "shutoff", "running", "paused", "pmsuspended", "crashed", NULL };
-        int status = EXIT_DONE;
-        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
-        if (!domain)
-                return status;
-        g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-        StateWait wait = { .loop = loop, .wanted = arguments[1] ? arguments[1] : "shutoff" };
-        if (!g_strv_contains(states, wait.wanted)) {
-                g_autofree char *known = g_strjoinv(", ", (char **) states);
-                fprintf(stderr, "virtbusctl: '%s' is no state to wait for; it is one of %s\n", wait.wanted, known);
+int verb_shutdown(Ctl *ctl, char **arguments) {
+        static const char *const off[] = { "shutoff", NULL };
+        if (ctl->timeout > 0 && !ctl->wait) {
+                fprintf(stderr, "virtbusctl: --timeout is how long to wait; add --wait\n");
                 return EXIT_USAGE;
         }
-        gulong removed = g_signal_connect(ctl->client, "domain-removed", G_CALLBACK(on_domain_removed), &wait);
-        gulong changed = g_signal_connect(domain, "notify::state", G_CALLBACK(check_state), &wait);
-        guint timer = ctl->timeout > 0 ? g_timeout_add((guint) MIN(ctl->timeout * 1000, G_MAXUINT), on_late, &wait) : 0;
-        check_state(domain, NULL, &wait);
-        if (!wait.is_over)
-                g_main_loop_run(loop);
-        if (timer && !wait.is_late)
-                g_source_remove(timer);
-        g_signal_handler_disconnect(domain, changed);
-        g_signal_handler_disconnect(ctl->client, removed);
-        if (wait.is_late)
-                fprintf(stderr, "virtbusctl: domain '%s' is still %s after %g seconds\n", arguments[0],
-                        virtbus_domain_get_state(domain), ctl->timeout);
-        else if (!wait.is_over)
-                fprintf(stderr, "virtbusctl: domain '%s' has gone\n", arguments[0]);
-        return wait.is_over ? EXIT_DONE : EXIT_FAILED;
+        int status = ctl_do_each(ctl, arguments, "Shutdown", g_variant_new("(@a{sv})", ctl_options(NULL, NULL)));
+        return status == EXIT_DONE && ctl->wait ? ctl_wait(ctl, arguments, off) : status;
 }
 
 /* Jobs */

@@ -13,6 +13,7 @@
 
 typedef enum Kind {
         KIND_SIZE,   /* bytes, or with K, M, G, T */
+        KIND_GROWTH, /* the same, or +SIZE: so much more than it is now */
         KIND_COUNT,  /* a number */
         KIND_TEXT,   /* as it is */
         KIND_SWITCH, /* on or off */
@@ -33,26 +34,65 @@ static const struct Setting {
         { "iothread", DOMAIN, "AddIOThread", KIND_SWITCH, .is_numbered = true, .off = "RemoveIOThread" },
         { "iothread_cpus", DOMAIN, "PinIOThread", KIND_TEXT, .is_numbered = true },
         { "memory_nodes", DOMAIN, "SetMemoryNodes", KIND_TEXT },
-        { "size", DISK, "Resize", KIND_SIZE },
+        { "size", DISK, "Resize", KIND_GROWTH },
         { "media", DISK, "ChangeMedia", KIND_MEDIUM },
         { "link", CARD, "SetLink", KIND_SWITCH },
 };
 
-/* Everything else is a limit, whose names the service knows. All that are given are set by one call. */
+/* Everything else is a limit. All that are given are set by one call. */
 static const struct {
         const char *interface, *method;
-} limits[] = { { DOMAIN, "SetLimits" }, { DISK, "SetIOLimits" }, { CARD, "SetBandwidth" } };
+        const char *const *names;
+} limits[] = {
+        { DOMAIN, "SetLimits",
+          (const char *const[]){ "cpu_shares", "cpu_quota", "cpu_period", "vcpu_quota", "vcpu_period", "emulator_quota",
+                                 "emulator_period", "iothread_quota", "iothread_period", "memory_hard_limit",
+                                 "memory_soft_limit", "swap_hard_limit", "blkio_weight", NULL } },
+        { DISK, "SetIOLimits",
+          (const char *const[]){ "total_bytes_sec", "read_bytes_sec", "write_bytes_sec", "total_iops_sec", "read_iops_sec",
+                                 "write_iops_sec", "total_bytes_sec_max", "read_bytes_sec_max", "write_bytes_sec_max",
+                                 "total_iops_sec_max", "read_iops_sec_max", "write_iops_sec_max", "total_bytes_sec_max_length",
+                                 "read_bytes_sec_max_length", "write_bytes_sec_max_length", "total_iops_sec_max_length",
+                                 "read_iops_sec_max_length", "write_iops_sec_max_length", "size_iops_sec", NULL } },
+        { CARD, "SetBandwidth",
+          (const char *const[]){ "inbound_average", "inbound_peak", "inbound_burst", "outbound_average", "outbound_peak",
+                                 "outbound_burst", NULL } },
+};
 
 typedef struct Target {
         const char *path;
         VirtbusObject *device; /* NULL: the domain itself */
 } Target;
 
-static bool has_interface(const Target *target, const char *interface) {
-        if (!target->device)
+static bool object_has(VirtbusObject *device, const char *interface) {
+        if (!device)
                 return strcmp(interface, DOMAIN) == 0;
-        g_autoptr(GDBusInterface) found = g_dbus_object_get_interface(G_DBUS_OBJECT(target->device), interface);
+        g_autoptr(GDBusInterface) found = g_dbus_object_get_interface(G_DBUS_OBJECT(device), interface);
         return found != NULL;
+}
+
+static bool has_interface(const Target *target, const char *interface) {
+        return object_has(target->device, interface);
+}
+
+char **setting_names(VirtbusObject *device) {
+        g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+        for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
+                if (object_has(device, settings[i].interface)) {
+                        g_autofree char *name = g_strconcat(settings[i].name, settings[i].is_numbered ? ".0" : "", NULL);
+                        g_strv_builder_add(names, name);
+                }
+        for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
+                if (object_has(device, limits[i].interface))
+                        g_strv_builder_addv(names, (const char **) limits[i].names);
+        return g_strv_builder_end(names);
+}
+
+/* What can be set there, for who has typed something else. */
+static char *known_settings(const Target *target, const char *name) {
+        g_auto(GStrv) names = setting_names(target->device);
+        g_autofree char *list = g_strjoinv(", ", names), *hint = suggestion(name, (const char *const *) names);
+        return *list ? g_strdup_printf("%s; there are: %s", hint, list) : g_strdup("; a device of this kind has no settings");
 }
 
 static bool fail(GError **error, const char *name, const char *value, const char *what) {
@@ -63,22 +103,29 @@ static bool fail(GError **error, const char *name, const char *value, const char
 static bool read_limit(const char *name, const char *value, guint64 *limit, GError **error) {
         *limit = 0;
         return strcmp(value, "off") == 0 || ctl_read_size(value, limit) ||
-               fail(error, name, value, "it is no number, such as 5000 or 10M, nor off");
+               fail(error, name, value, "it is neither a number, such as 5000 or 10M, nor off");
 }
 
 /* Adds a value to a call's arguments. */
-static bool add_value(GVariantBuilder *arguments, const struct Setting *setting, const char *name, const char *value,
+static bool add_value(const Ctl *ctl, GVariantBuilder *arguments, const struct Setting *setting, const char *name, const char *value,
                       GError **error) {
         guint64 number = 0;
         switch (setting->kind) {
         case KIND_SIZE:
                 if (!ctl_read_size(value, &number))
-                        return fail(error, name, value, "it is no size, such as 512M or 2G");
+                        return fail(error, name, value, "it is not a size, such as 512M or 2G");
+                if (number < MEMORY_LIKELY_MIN)
+                        return fail(error, name, value, "that is in bytes; add M for mebibytes");
+                g_variant_builder_add(arguments, "t", number);
+                return true;
+        case KIND_GROWTH:
+                if (!ctl_read_size(value + (value[0] == '+'), &number))
+                        return fail(error, name, value, "it is not a size, such as 20G, or +10G for so much more");
                 g_variant_builder_add(arguments, "t", number);
                 return true;
         case KIND_COUNT:
                 if (!g_ascii_string_to_unsigned(value, 10, 0, G_MAXUINT32, &number, NULL))
-                        return fail(error, name, value, "it is no number");
+                        return fail(error, name, value, "it is not a number");
                 g_variant_builder_add(arguments, "u", (guint32) number);
                 return true;
         case KIND_TEXT:
@@ -91,15 +138,27 @@ static bool add_value(GVariantBuilder *arguments, const struct Setting *setting,
                         g_variant_builder_add(arguments, "b", strcmp(value, "on") == 0);
                 return true;
         case KIND_MEDIUM: {
-                g_autofree char *path = NULL, *format = NULL;
-                if (*value)
-                        ctl_read_image(value, &path, &format);
-                g_variant_builder_add(arguments, "s", path ? path : "");
-                g_variant_builder_add(arguments, "s", format ? format : "");
+                g_autoptr(DiskSpec) spec = *value ? disk_spec_read(ctl, value, error) : NULL;
+                if (*value && !spec)
+                        return false;
+                if (spec && (spec->size > 0 || spec->bus || spec->serial || spec->cache))
+                        return fail(error, name, value, "a medium has a path and a format, no more");
+                g_variant_builder_add(arguments, "s", spec ? spec->path : "");
+                g_variant_builder_add(arguments, "s", spec ? spec->format : "");
                 return true;
         }
         }
         return false;
+}
+
+/* The options of a call: Resize has its own. */
+static GVariant *call_options(const Ctl *ctl, const struct Setting *setting, const char *value) {
+        if (setting->kind == KIND_GROWTH)
+                return ctl_options(ctl->force         ? "shrink"
+                                   : value[0] == '+' ? "add"
+                                                     : NULL,
+                                   ctl->force && value[0] == '+' ? "add" : NULL, NULL);
+        return ctl_change_options(ctl, setting->kind == KIND_MEDIUM && ctl->force);
 }
 
 /* Makes the call that a setting is. */
@@ -114,11 +173,11 @@ static GVariant *make_call(const Ctl *ctl, const struct Setting *setting, const 
                 fail(error, name, value, setting->is_numbered ? "say which: NAME.NUMBER=VALUE" : "there is only one");
         else if (number)
                 g_variant_builder_add(&arguments, "u", (guint32) which);
-        if (!is_fine || !add_value(&arguments, setting, name, value, error)) {
+        if (!is_fine || !add_value(ctl, &arguments, setting, name, value, error)) {
                 g_variant_builder_clear(&arguments);
                 return NULL;
         }
-        g_variant_builder_add_value(&arguments, ctl_change_options(ctl, setting->kind == KIND_MEDIUM && ctl->force));
+        g_variant_builder_add_value(&arguments, call_options(ctl, setting, value));
         return g_variant_builder_end(&arguments);
 }
 
@@ -137,6 +196,13 @@ static void add_change(GPtrArray *changes, const char *interface, const char *me
         Change *change = g_new0(Change, 1);
         *change = (Change){ interface, method, g_variant_ref_sink(arguments) };
         g_ptr_array_add(changes, change);
+}
+
+static bool is_limit(const Target *target, const char *name) {
+        for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
+                if (has_interface(target, limits[i].interface) && g_strv_contains(limits[i].names, name))
+                        return true;
+        return false;
 }
 
 /* Reads NAME=VALUE: a change of its own, or a limit. */
@@ -160,6 +226,11 @@ static bool read_pair(const Ctl *ctl, const Target *target, const char *text, GP
                                    setting->off && strcmp(pair[1], "off") == 0 ? setting->off : setting->method, arguments);
                 return arguments != NULL;
         }
+        if (!is_limit(target, pair[0])) {
+                g_autofree char *known = known_settings(target, base);
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "'%s' cannot be set%s", pair[0], known);
+                return false;
+        }
         if (!read_limit(pair[0], pair[1], &limit, error))
                 return false;
         g_variant_builder_add(rest, "{st}", pair[0], limit);
@@ -179,12 +250,7 @@ static GPtrArray *read_changes(const Ctl *ctl, const Target *target, char **pair
                                    g_variant_new("(@a{st}@a{sv})", rest, ctl_change_options(ctl, false)));
                         return g_steal_pointer(&changes);
                 }
-        if (g_variant_n_children(rest) == 0)
-                return g_steal_pointer(&changes);
-        const char *name;
-        g_variant_get_child(rest, 0, "{&st}", &name, NULL);
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s: a device of this kind has nothing of that name", name);
-        return NULL;
+        return g_steal_pointer(&changes);
 }
 
 int verb_set(Ctl *ctl, char **arguments) {
@@ -192,9 +258,15 @@ int verb_set(Ctl *ctl, char **arguments) {
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
         g_autoptr(GError) error = NULL;
         g_autoptr(VirtbusObject) device = NULL;
+        g_auto(GStrv) names = setting_names(NULL);
+        const char *const *domain_settings = (const char *const *) names;
         char **pairs = arguments + 1;
         if (!domain)
                 return status;
+        if (!strchr(*pairs, '=') && g_strv_contains(domain_settings, *pairs)) {
+                fprintf(stderr, "virtbusctl: say what it is to be: %s=VALUE\n", *pairs);
+                return EXIT_USAGE;
+        }
         if (!strchr(*pairs, '=') && !(device = ctl_find_device(ctl, domain, *pairs++, NULL, &error)))
                 return ctl_fail(g_steal_pointer(&error));
         const Target target = { device ? g_dbus_object_get_object_path(G_DBUS_OBJECT(device)) : ctl_path(domain), device };

@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Completion for virtbusctl in bash. Verbs and options are those that --help tells, domains those that the bus knows.
+# Completion for virtbusctl in bash. virtbusctl itself says what may come next; "/files" is for the shell to complete.
 
 _virtbusctl() {
-    local current=${COMP_WORDS[COMP_CWORD]} word verb= help places=()
-    help=$(virtbusctl --help 2> /dev/null)
-    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in
-        --user) places+=(--user) ;;
-        -*) ;;
-        *) [ -n "$verb" ] || verb=$word ;;
-        esac
+    # bash takes --name=value for three words, and name:more as well; the program gets them as they were typed.
+    local line=${COMP_LINE:0:COMP_POINT} words=() word value candidate i
+    for ((i = 1; i <= COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        line=${line#*"${COMP_WORDS[i - 1]}"}
+        if ((${#words[@]})) && [[ $line != [[:space:]]* ]]; then words[-1]+=$word; else words+=("$word"); fi
     done
-    if [[ $current == -* ]]; then
-        COMPREPLY=($(compgen -W "$(grep -oE -- '--[a-z-]+=?' <<< "$help")" -- "$current"))
-    elif [ -z "$verb" ]; then
-        COMPREPLY=($(compgen -W "$(sed -nE 's/^  ([a-z]+) .*/\1/p' <<< "$help")" -- "$current"))
-    else
-        case $verb in
-        define | restore | import | translate) COMPREPLY=($(compgen -f -- "$current")) ;;
-        create | monitor | capabilities) ;;
-        *)
-            local IFS=$'\n'
-            COMPREPLY=($(compgen -W "$(virtbusctl "${places[@]}" --no-ask-password --no-legend list 2> /dev/null | cut -d ' ' -f 1)" -- "$current"))
-            ;;
-        esac
-    fi
+    value=${words[-1]#--*=}
+    COMPREPLY=()
+    while IFS= read -r candidate; do
+        if [[ $candidate == /files ]]; then
+            compopt -o filenames 2> /dev/null
+            while IFS= read -r candidate; do COMPREPLY+=("$candidate"); done < <(compgen -f -- "${value#media=}")
+        elif [[ $candidate == "$value"* ]]; then
+            [[ $candidate != *= ]] || compopt -o nospace 2> /dev/null
+            # Only what follows the last place where bash has parted the word is put there.
+            [[ ${COMP_WORDS[COMP_CWORD]} == "$value" || $value != *=* ]] || candidate=${candidate#"${value%=*}="}
+            printf -v candidate %q "$candidate"
+            COMPREPLY+=("$candidate")
+        fi
+    done < <(virtbusctl complete "${words[@]}" 2> /dev/null)
 }
-complete -o default -F _virtbusctl virtbusctl
+complete -F _virtbusctl virtbusctl

@@ -9,15 +9,15 @@
 
 #include "connection.h"
 #include "device-change.h"
+#include "disk-size.h"
 #include "bus.h"
 #include "leases.h"
 #include "options.h"
 #include "save.h"
 #include "vtables.h"
 
-/* How many limits one disk may have; what a disk's size is counted in. */
+/* How many limits one disk may have. */
 #define IO_LIMITS_MAX 32
-#define DISK_SECTOR_BYTES 512
 
 /* What memory is counted in, in bytes. */
 #define MEMORY_UNIT 1024
@@ -752,14 +752,14 @@ static void network_interface_get_addresses(Call *call, Device *self, const char
 static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         Domain *domain = self->domain;
-        if (!options_read(options, &error, NULL) || !check_open(self, &error))
+        DiskSize size = { .bytes = bytes };
+        if (options_read(options, &error, "add", 'b', &size.adds, "shrink", 'b', &size.shrinks, NULL) &&
+            (domain->state == DOMAIN_SHUTOFF || check_open(self, &error)))
+                disk_size_check(&size, &error);
+        if (error)
                 call_fail(call, error);
-        else if (bytes == 0 || bytes % DISK_SECTOR_BYTES != 0 || bytes > INT64_MAX) {
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "size is %" PRIu64 "; it must be a multiple of %d above 0", bytes, DISK_SECTOR_BYTES);
-                call_fail(call, error);
-        } else
-                domain->connection->hypervisor->resize_disk(domain, self->definition, bytes, call);
+        else
+                domain->connection->hypervisor->resize_disk(domain, self->definition, &size, call);
 }
 
 /* Publishing */

@@ -4,6 +4,7 @@
 /* What one hypervisor does: all that a driver adds to drivers/common. Nothing in here may block. */
 
 #include "definition.h"
+#include "disk-size.h"
 #include "domain.h"
 
 typedef struct Hypervisor {
@@ -82,8 +83,8 @@ typedef struct Hypervisor {
         void (*open_console)(Domain *domain, const DeviceDefinition *device, bool force, Call *call);
         void (*open_graphics)(Domain *domain, const DeviceDefinition *device, Call *call);
 
-        /* Answers Disk.Resize of an active domain. */
-        void (*resize_disk)(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call);
+        /* Answers Disk.Resize of a domain that is up, or off. */
+        void (*resize_disk)(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call);
 
         /* Answers NetworkInterface.GetAddresses of an active domain, by addresses_reply or call_fail: from the agent, or by ARP. */
         void (*get_addresses)(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);

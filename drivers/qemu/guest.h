@@ -153,7 +153,9 @@ void hotplug_attach(Operation *operation);
 void hotplug_detach(Operation *operation);
 void hotplug_update(Operation *operation);
 void hotplug_resize(Operation *operation);
-void hotplug_resize_disk(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call);
+
+/* resize-disk.c */
+void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call);
 void hotplug_on_deleted(Guest *guest, JsonObject *arguments);
 void hotplug_on_refused(Guest *guest, JsonObject *arguments);
 void hotplug_on_acpi_status(Guest *guest, JsonObject *info);

@@ -454,26 +454,3 @@ void hotplug_update(Operation *operation) {
         else
                 run_update(guest, guest_script_new(guest));
 }
-
-/* Resize */
-
-static void on_resized(void *data, JsonObject *answer, const GError *error) {
-        Call *call = data;
-        (void) answer;
-        if (error)
-                call_fail(call, error);
-        else
-                reply_device_disk_resize(call);
-}
-
-void hotplug_resize_disk(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call) {
-        Guest *guest = domain->run;
-        g_autoptr(GError) error = NULL;
-        if (!guest_check_monitor(domain, &error)) {
-                call_fail(call, error);
-                return;
-        }
-        g_autofree char *prefix = command_line_node_prefix(device->alias), *node = g_strdup_printf("%s0-format", prefix);
-        monitor_command(guest->monitor, "block_resize", json_make("node-name", 's', node, "size", 'i', (gint64) bytes, NULL), -1,
-                        on_resized, call);
-}

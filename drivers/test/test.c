@@ -280,10 +280,10 @@ static void test_resize(Operation *operation) {
         operate(operation, TEST_RESIZE);
 }
 
-static void test_resize_disk(Domain *domain, const DeviceDefinition *device, uint64_t bytes, Call *call) {
+static void test_resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call) {
         g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[TEST_RESIZE]);
         (void) device;
-        (void) bytes;
+        (void) size;
         if (error)
                 call_fail(call, error);
         else

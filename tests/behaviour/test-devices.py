@@ -226,11 +226,18 @@ def limits_sizes_and_links_are_set():
         assert "total_iops_sec" not in xml_of(other)
         detach(other)
 
-    def resize(size):
-        bus.call(device, f"{NAME}.Device.Disk", "Resize", "ta{sv}", size, {})
+    def resize(size, **options):
+        bus.call(device, f"{NAME}.Device.Disk", "Resize", "ta{sv}", size, variants(options))
     resize(16 << 20)
     assert not REAL or os.path.getsize(path) == 16 << 20
     contains(expect("InvalidArgument", resize, 1000), "1000", "512")
+    contains(expect("InvalidArgument", resize, 1024, grow=True), "grow")
+    if REAL:
+        contains(expect("InvalidArgument", resize, 8 << 20), "less than", "shrink")
+        resize(1 << 20, add=True)
+        assert os.path.getsize(path) == 17 << 20
+        contains(expect("InvalidArgument", resize, (1 << 63) - 512, add=True), "too many")
+        resize(16 << 20, shrink=True)
     if REAL:
         wait_in_guest("[ \"$(cat /sys/block/sda/size)\" = 32768 ]")
     contains(expect("Unsupported" if REAL else "InvalidArgument", update, device, disk("sda", path, "<serial>x</serial>", "scsi") if REAL else "<interface type='user'/>"),

@@ -96,17 +96,168 @@ def domains_are_made_without_a_document():
     contains(ctl("create", "made", status=1), "made")
     for verb in ("create", "list"):
         contains(ctl("-c", "hyperbole", verb, *(["x"] if verb == "create" else []), status=1), "'hyperbole'; there are: ", "qemu")
-    contains(ctl("create", "later", "--disk=not-made.img", "--memory=64M"), "not-made.img is not there yet")
+    contains(ctl("create", "later", "--disk=not-made.qcow2", "--memory=64M", "--boot=network,hd"), "not-made.qcow2 is not there yet", "size=")
     kind = re.search("<domain>(.+)</domain>", ctl("capabilities", "domain", "q35")).group(1)
     contains(ctl("xml", "later"), f'<domain type="{kind}">')
     ctl("undefine", "later")
-    contains(ctl("create", "many", *["--disk=x"] * 27, status=2), "26")
+    contains(ctl("create", "many", *["--disk=x,raw"] * 27, status=2), "26")
     ctl("-c", "test", "create", "brief", "--memory=64M", "--transient", "--paused")
     contains(ctl("show", "brief", "-p", "State", "-p", "Persistent"), "State=paused\n", "Persistent=false\n")
     assert ctl("show", "brief", "-p", "State", "--value") == "paused\n"
     contains(ctl("show", "brief", "-p", "Mood", status=2), "Mood")
     ctl("destroy", "brief")
     contains(ctl("show", "brief", status=4), "brief")
+
+
+def make_iso(path, said):
+    """An ISO with a boot sector (El Torito, no emulation) that says something on the serial port, again and again."""
+    # start: xor di,di; next: mov al,cs:[di+text]; test al,al; jz start; mov dx,0x3f8; out dx,al; inc di; jmp next
+    code = bytes.fromhex("31ff 2e8a851c7c 84c0 74f5 baf803 ee 47 ebf0")
+    boot = (code.ljust(0x1c, b"\x90") + said.encode() + b"\r\n\0").ljust(2048, b"\0")
+    validation = b"\1" + bytes(27) + b"\0\0\x55\xaa"
+    checksum = -sum(struct.unpack("<16H", validation)) & 0xffff
+    entry = struct.pack("<BBHBBHI", 0x88, 0, 0, 0, 0, 4, 20)  # bootable, no emulation, so many sectors, from there
+    catalog = (validation[:28] + struct.pack("<H", checksum) + validation[30:] + entry).ljust(2048, b"\0")
+    volume = (b"\1CD001\1\0" + b" " * 32 + b"VIRTBUS".ljust(32) + bytes(8) + struct.pack("<I", 21) + struct.pack(">I", 21)).ljust(2048, b"\0")
+    record = (b"\0CD001\1" + b"EL TORITO SPECIFICATION".ljust(64, b"\0") + struct.pack("<I", 19)).ljust(2048, b"\0")
+    end = b"\xffCD001\1".ljust(2048, b"\0")
+    with open(path, "wb") as file:
+        file.write(bytes(16 * 2048) + volume + record + end + catalog + boot)
+
+
+def console_says(name, text):
+    console = subprocess.Popen([CTL, "console", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
+    said = b""
+    while text.encode() not in said:
+        assert select.select([console.stdout], [], [], DEADLINE)[0], said
+        piece = os.read(console.stdout.fileno(), 4096)
+        assert piece, said
+        said += piece
+    console.terminate()
+    console.wait(DEADLINE)
+    return said.decode(errors="replace")
+
+
+def a_domain_that_was_made_boots_its_cd_while_its_disk_is_empty_and_its_disk_later():
+    iso, disk = f"{WORK}/boots.iso", f"{WORK}/system.qcow2"
+    make_iso(iso, "CD-HAS-BOOTED")
+    ctl("create", "installed", "--memory=64M", f"--disk={disk},size=16M", f"--cdrom={iso}", "--network=none", "--emulate")
+    assert json.loads(subprocess.run(["qemu-img", "info", "--output=json", disk], capture_output=True, check=True).stdout)["format"] == "qcow2"
+    contains(ctl("xml", "installed"), 'discard="unmap"', '<input type="tablet" bus="usb"', 'mode="maximum"')
+    ctl("start", "installed")
+    console_says("installed", "CD-HAS-BOOTED")
+    ctl("destroy", "installed")
+    # The same sector on the disk: what was installed boots, with the CD still there.
+    with open(iso, "rb") as file:
+        sector = file.read()[20 * 2048:20 * 2048 + 510]
+    with open(f"{WORK}/sector", "wb") as file:
+        file.write(sector.replace(b"CD-HAS", b"HD-HAS") + b"\x55\xaa" + bytes(1 << 20))
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", f"{WORK}/sector", disk], check=True)
+    ctl("start", "installed")
+    console_says("installed", "HD-HAS-BOOTED")
+    ctl("destroy", "installed")
+    ctl("undefine", "installed")
+
+
+def what_a_domain_is_made_of_is_understood_or_refused():
+    real, strange = f"{WORK}/real.img", f"{WORK}/strange.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", real, "8M"], check=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", strange, "8M"], check=True)
+    for arguments, part in (([f"--disk={real}"], f"qcow2 image; say {real},qcow2"), ([f"--cdrom={real}"], "qcow2 image"), ([f"--disk={strange}"], ",raw"),
+                            ([f"--disk={strange},qcow2"], "is not a qcow2 image"), (["--disk=nothing.img"], ",size=20G"), (["--disk="], "path"),
+                            ([f"--disk={real},qcow2,size=1G"], "there already"), ([f"--disk={real},bus=warp"], "virtio"), ([f"--disk={real},colour=red"], "readonly"),
+                            ([f"--cdrom={WORK}/x.iso,size=1G"], "nothing boots"), (["--boot=tape"], "hd, cdrom, network"), (["--boot=cdrom"], "--cdrom"), (["--boot=hd"], "--disk"),
+                            (["--boot=network,network"], "twice"), (["--display=x11"], "spice"), (["--initrd=x"], "--kernel"), (["--memory=512"], "512M"), (["--memory=0"], "512M"),
+                            (["--network=network="], "network=NAME"), (["--network=bridge"], "bridge=NAME"), (["--network=user,mtu=3"], "model"), (["--cpus=1", "--cpus=2"], "twice")):
+        contains(ctl("create", "not", *arguments, status=2), part)
+    ctl("create", "whole", "--emulate", "--memory=1.5G", f"--disk={real},qcow2,serial=S1,cache=none", f"--disk={WORK}/new.raw,size=8M,bus=scsi,readonly", "--boot=network,hd",
+        "--network=network=lan,mac=52:54:00:00:11:22,model=e1000e", "--display=none", f"--kernel={WORK}/vmlinuz", "--cmdline=a b", "--uefi")
+    contains(ctl("xml", "whole"), "1610612736", '<serial>S1</serial>', 'cache="none"', 'bus="scsi"', "<readonly/>", '<source network="lan"', "52:54:00:00:11:22", 'model type="e1000e"',
+             f"<kernel>{WORK}/vmlinuz</kernel>", "<cmdline>a b</cmdline>", 'firmware="efi"', "qemu-xhci")
+    order = re.findall(r'<boot order="(\d)"/>', ctl("xml", "whole"))
+    assert sorted(order) == ["1", "2", "3"] and "<graphics" not in ctl("xml", "whole"), order
+    assert os.path.getsize(f"{WORK}/new.raw") == 8 << 20
+    # What cannot be defined leaves no image behind.
+    ctl("create", "whole", f"--disk={WORK}/left.qcow2,size=8M", status=1)
+    assert not os.path.exists(f"{WORK}/left.qcow2")
+    ctl("undefine", "whole", "--nvram")
+    # What is defined but does not start says so.
+    contains(ctl("create", "halfway", "--emulate", f"--disk={WORK}/nowhere.qcow2", "--start", status=1), "nowhere.qcow2", "virtbusctl undefine halfway")
+    ctl("undefine", "halfway")
+
+
+def the_beginning_of_a_name_is_not_enough():
+    ctl("-c", "test", "create", "web-prod", "--memory=64M", "--start")
+    uuid = json.loads(ctl("list", "--json", "web-prod"))[0]["uuid"]
+    for verb in ("destroy", "undefine", "suspend", "show", "xml"):
+        contains(ctl(verb, "web", status=4), "no domain 'web'")
+        ctl(verb, uuid[:8], status=4)
+    contains(ctl("destroy", "3", status=4), "number of its run")
+    contains(ctl("destroy", "web-pord", status=4), "did you mean 'web-prod'?")
+    contains(ctl("-c", "qemu", "destroy", "web-prod", status=4), "one of test")
+    assert json.loads(ctl("list", "--json", "web-prod"))[0]["state"] == "running"
+    ctl("destroy", uuid.upper())
+    ctl("undefine", "web-prod")
+
+
+def options_are_of_verbs():
+    contains(ctl("shutdown", "tiny", "--timeout=3", status=2), "--wait")
+    for arguments, part in ((["destroy", "--force", "tiny"], "--force is an option of console"), (["--memory=1G", "list"], "an option of create"), (["top", "--json"], "option of list"),
+                            (["start", "tiny", "--pasued"], "did you mean '--paused'?"), (["list", "--all"], "--all"), (["strat", "tiny"], "did you mean 'start'?"),
+                            (["dumpxml", "tiny"], "virtbusctl xml"), (["top", "--delay=-5"], "above 0"), (["top", "-n", "0"], "from 1"), (["create", "--memory"], "--memory"),
+                            (["start", "-x", "tiny"], "-x")):
+        contains(ctl(*arguments, status=2), part)
+    contains(ctl("create", "--help"), "Usage: virtbusctl create [OPTION...] NAME", "--cdrom=PATH", "--uefi")
+    contains(ctl("help", "wait"), "--timeout=SECONDS", "[STATE,...]")
+    contains(ctl("help", "weit", status=2), "did you mean 'wait'?")
+    contains(ctl("help"), "Running:", "shutdown DOMAIN...")
+    contains(ctl("undefine", "--", "-dash", status=4), "'-dash'")
+    contains(ctl("create", "--", "-dash/", status=1), "-dash/")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        for arguments in (["list"], ["xml", "made"], ["show", "tiny"], ["help"], ["list", "--json"]):
+            result = subprocess.run([CTL, *arguments], stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False)
+            assert result.returncode == 1 and "No space left" in result.stderr, (arguments, result)
+
+
+def begin_to_wait(*arguments):
+    terminal = Terminal("wait", *arguments)
+    terminal.expect("Waiting for")
+    return terminal
+
+
+def is_waiting(terminal):
+    bus.settle()
+    return not select.select([terminal.fd], [], [], 0)[0]
+
+
+def waiting_tells_the_truth():
+    ctl("-c", "test", "create", "slow", "--memory=64M", "--start")
+    ctl("-c", "test", "create", "scratch", "--memory=64M")
+    waiting = begin_to_wait("slow", "shutoff")
+    ctl("undefine", "scratch")  # another domain
+    bus.kill_owner(NAME)  # the service goes, and comes back with its domains
+    ctl("wait", "slow", "running,paused")
+    assert is_waiting(waiting), waiting.said
+    ctl("destroy", "slow")
+    assert waiting.end() == 0, waiting.said
+    # Several, and what does not come any more.
+    ctl("start", "slow")
+    ctl("wait", "slow", "tiny", "running")
+    waiting = begin_to_wait("slow", "tiny", "paused")
+    ctl("suspend", "tiny")
+    assert is_waiting(waiting), waiting.said
+    ctl("destroy", "slow")
+    assert waiting.end() == 1
+    contains(waiting.said, "'slow' is shutoff")
+    ctl("resume", "tiny")
+    ctl("-c", "test", "create", "passing", "--memory=64M", "--transient")
+    waiting = [begin_to_wait("passing", *more) for more in ([], ["paused"])]
+    ctl("destroy", "passing")
+    assert [w.end() for w in waiting] == [0, 1]
+    ctl("start", "slow")
+    ctl("shutdown", "slow", "--wait")
+    assert json.loads(ctl("list", "--json", "slow"))[0]["state"] == "shutoff"
+    ctl("undefine", "slow")
 
 
 def what_there_is_is_shown():
@@ -136,11 +287,11 @@ def mistakes_are_told_with_a_status():
     contains(ctl("start", "made", "nobody", "tiny", status=4), "nobody", "it is running")  # the others are tried
     ctl("destroy", "made")
     contains(ctl("frobnicate", status=2), "--help")
-    contains(ctl("wait", status=2), "DOMAIN [STATE]")
+    contains(ctl("wait", status=2), "DOMAIN... [STATE,...]")
     contains(ctl("--frob", status=2), "--frob")
     contains(ctl("--user", "-M", "box", "list", status=2), "exclude")
     contains(ctl("wait", "tiny", "happy", status=2), "shutoff, running")
-    contains(ctl("--help"), "create NAME", "Looking:", "--json")
+    contains(ctl("--help"), "create NAME", "Looking:", "--no-pager")
     contains(ctl("--version"), "virtbusctl 0.2")
     if os.geteuid() == 0:
         result = subprocess.run(["setpriv", "--reuid=vb-bob", "--regid=vb-bob", "--init-groups", f"{ROOT}/build/client/virtbusctl/virtbusctl", "--no-ask-password", "list"],
@@ -362,13 +513,18 @@ def what_domains_have_is_set():
     ctl("start", "many")
     ctl("set", "many", "vda", "size=16M")
     assert json.loads(subprocess.run(["qemu-img", "info", "-U", "--output=json", f"{WORK}/small.qcow2"], capture_output=True, check=True).stdout)["virtual-size"] == 16 << 20
+    contains(ctl("set", "many", "vda", "size=8M", status=1), "less than", "--force")
+    ctl("set", "many", "vda", "size=+1.5M")
+    ctl("set", "many", "vda", "size=17M", "--force")
+    assert json.loads(subprocess.run(["qemu-img", "info", "-U", "--output=json", f"{WORK}/small.qcow2"], capture_output=True, check=True).stdout)["virtual-size"] == 17 << 20
     ctl("set", "many", "sda", "media=", "--force")
     assert "cd.iso" not in ctl("status", "many")
+    contains(ctl("set", "many", "sda", f"media={WORK}/small.img", status=2), "not there yet")
     ctl("set", "many", "sda", f"media={WORK}/cd.iso,raw")
     contains(ctl("status", "many"), "cd.iso")
     for arguments, status, part in ((["memory=much"], 2, "512M"), (["memory=32M", "nonsense"], 2, "NAME=VALUE"), (["vcpu_cpus=0"], 2, "NAME.NUMBER"),
-                                    (["emulator_cpus.1=0"], 2, "only one"), (["vcpus=-1"], 2, "no number"), (["frob=1"], 1, "'frob' is no limit; see SetLimits"),
-                                    (["vda", "link=off"], 1, "'link' is no limit; see SetIOLimits"), (["net0", "link=up"], 2, "neither on nor off"),
+                                    (["emulator_cpus.1=0"], 2, "only one"), (["vcpus=-1"], 2, "not a number"), (["frob=1"], 2, "memory_hard_limit"), (["cpu_share=1"], 2, "did you mean 'cpu_shares'?"), (["memory"], 2, "memory=VALUE"),
+                                    (["vda", "link=off"], 2, "read_iops_sec"), (["memory=512"], 2, "bytes"), (["vda", "size=+x"], 2, "+10G"), (["net0", "link=up"], 2, "neither on nor off"),
                                     (["vda"], 2, "NAME=VALUE"), (["vdz", "size=1"], 1, "vdz"), (["serial0", "frob=1"], 2, "frob"), (["=1"], 2, "NAME=VALUE"),
                                     (["vda", "size=1"], 1, "512"), (["memory=99G"], 1, "MaxMemory")):
         contains(ctl("set", "many", *arguments, status=status), part)
@@ -391,7 +547,7 @@ def what_domains_have_is_set():
     contains(ctl("status", "many"), f"vdb {WORK}/more.img", "net1 (user")
     contains(ctl("attach", "many", status=2), "--disk=PATH")
     contains(ctl("attach", "many", "--network=frob", status=2), "bridge=NAME")
-    contains(ctl("attach", "many", "--disk=/no/such", status=1), "/no/such")
+    contains(ctl("attach", "many", "--disk=/no/such,raw", status=1), "/no/such")
     # A state that is passed on, and one that is thrown away.
     state = subprocess.run([CTL, "save", "many", "-"], capture_output=True, check=True).stdout
     assert len(state) > 10000
@@ -414,6 +570,16 @@ def what_domains_have_is_set():
     contains(line, "qemu-system-x86_64", "guest=many")
     contains(ctl("translate", "-", text="qemu-system-x86_64 -name back -m 64 -machine q35"), "<name>back</name>")
     contains(ctl("translate", "-", text="<domain/>", status=1), "domain")
+    # Of a domain that is off, too.
+    before = json.loads(subprocess.run(["qemu-img", "info", "--output=json", f"{WORK}/small.qcow2"], capture_output=True, check=True).stdout)["virtual-size"]
+    contains(ctl("set", "many", "vda", "size=1M", status=1), "less than", "--force")
+    ctl("set", "many", "vda", "size=+3M")
+    assert json.loads(subprocess.run(["qemu-img", "info", "--output=json", f"{WORK}/small.qcow2"], capture_output=True, check=True).stdout)["virtual-size"] == before + (3 << 20)
+    ctl("set", "many", "vda", "size=4M", "--force")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", f"{WORK}/flat.img", "1M"], check=True)
+    ctl("attach", "many", f"--disk={WORK}/flat.img,bus=scsi,serial=F")
+    ctl("set", "many", "sdb", "size=2M")
+    assert os.path.getsize(f"{WORK}/flat.img") == 2 << 20
     ctl("undefine", "many")
 
 
@@ -443,13 +609,42 @@ def libvirts_definitions_are_imported():
         ctl("undefine", name)
 
 
-def bash_completes_verbs_options_and_domains():
+def what_may_come_next_is_told_to_shells():
     def complete(*words):
-        script = f'. {COMPLETIONS}/virtbusctl.bash; COMP_WORDS=(virtbusctl "$@"); COMP_CWORD=$#; _virtbusctl; printf "%s\\n" "${{COMPREPLY[@]}}"'
-        return subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, encoding="utf-8", check=True,
-                              env={**ENVIRONMENT, "PATH": f"{os.path.dirname(CTL)}:{os.environ['PATH']}"}).stdout.split()
-    assert complete("sus") == ["suspend"] and {"start", "status", "stats"} <= set(complete("st"))
-    assert complete("--no-p") == ["--no-pager"] and complete("start", "ti") == ["tiny"] and complete("start", "--paused", "o") == ["other"]
+        return ctl("complete", *words).split("\n")[:-1]
+    assert {"start", "help", "update"} <= set(complete("")) and "complete" not in complete("")
+    assert complete("-c", "") == complete("--connection=") and {"qemu", "test"} <= set(complete("-c", ""))
+    assert {"tiny", "made"} <= set(complete("-c", "qemu", "start", "")) | {"tiny"} and "tiny" not in complete("-c", "qemu", "start", "")
+    assert "start" in complete("-c", "qemu", "st")
+    names = complete("create", "--")
+    assert len(names) == len(set(names)) and {"--cdrom=", "--uefi", "--json"} <= set(names) and "--delay=" not in names, names
+    assert complete("create", "--network=")[:2] == ["user", "none"] and complete("create", "--disk", "") == ["/files"] and complete("create", "x") == []
+    assert "serial0" in complete("detach", "tiny", "") and complete("detach", "nobody", "") == []
+    assert {"memory=", "cpu_shares=", "vda"} <= set(complete("set", "made", "")), complete("set", "made", "")
+    assert "size=" in complete("set", "made", "vda", "") and "memory=" not in complete("set", "made", "vda", "")
+    assert complete("set", "made", "vda", "media=x") == ["/files"]
+    assert {"running", "tiny"} <= set(complete("wait", "tiny", "")) and complete("autostart", "tiny", "") == ["on", "off"]
+    assert {"info", "exec", "ping"} <= set(complete("agent", "tiny", "")) and "delete" in complete("press", "tiny", "ctrl", "")
+    assert complete("define", "") == ["/files"] and complete("save", "tiny", "") == ["/files"] and complete("help", "ca")[:1] == ["list"]
+    assert "State" in complete("show", "-p", "") and complete("frob", "") == [] and "serial0" in complete("console", "tiny", "")
+
+
+def bash_completes_verbs_options_and_domains():
+    def complete(line):
+        # As bash itself parts a line: at each of COMP_WORDBREAKS, which stay as words.
+        script = (f'. {COMPLETIONS}/virtbusctl.bash; COMP_LINE=$1; COMP_POINT=${{#1}}; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+                  '_virtbusctl; printf "%s\\n" "${COMPREPLY[@]}"')
+        words = [w for part in line.split(" ") for w in (re.split("(=)", part) if "=" in part else [part])]
+        if len(words) > 1 and words[-1] == "" and words[-2] == "=":
+            words.pop()
+        return subprocess.run(["bash", "-c", script, "bash", line, *words], capture_output=True, encoding="utf-8", check=True,
+                              env={**ENVIRONMENT, "PATH": f"{os.path.dirname(CTL)}:{os.environ['PATH']}"}).stdout.split("\n")[:-1]
+    test.define(test.document("my guest"))
+    assert complete("virtbusctl sus") == ["suspend"] and {"start", "status", "stats"} <= set(complete("virtbusctl st"))
+    assert complete("virtbusctl --no-p") == ["--no-pager"] and complete("virtbusctl start ti") == ["tiny"] and complete("virtbusctl start --paused o") == ["other"]
+    assert complete("virtbusctl create --network=us") == ["user"] and complete("virtbusctl start my") == ["my\\ guest"]
+    assert complete(f"virtbusctl create --cdrom={WORK}/boots") == [f"{WORK}/boots.iso"]
+    ctl("undefine", "my guest")
 
 
 def zsh_completes_verbs_options_and_domains():
@@ -458,7 +653,8 @@ def zsh_completes_verbs_options_and_domains():
     terminal = Terminal("-f", "-i", command=("zsh",), HOME=home, PATH=f"{os.path.dirname(CTL)}:{os.environ['PATH']}")
     terminal.type(f"PS1='ready> '; fpath=({COMPLETIONS} $fpath); autoload -U compinit && compinit -u -D\n")
     for typed, completed in (("virtbusctl sus\t", "virtbusctl suspend"), ("virtbusctl --no-p\t", "virtbusctl --no-pager"),
-                             ("virtbusctl start ti\t", "virtbusctl start tiny"), ("virtbusctl start --paused o\t", "virtbusctl start --paused other")):
+                             ("virtbusctl start ti\t", "virtbusctl start tiny"), ("virtbusctl start --paused o\t", "virtbusctl start --paused other"),
+                             ("virtbusctl create --network=us\t", "--network=user"), ("virtbusctl autostart tiny of\t", "tiny off")):
         terminal.said = ""
         terminal.type("\x15" + typed)
         terminal.expect(re.escape(completed))
@@ -607,7 +803,9 @@ def a_guests_agent_is_asked():
     ctl("wait", "real", "--timeout=60")
 
 
-run([domains_are_made_without_a_document, what_there_is_is_shown, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
+run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_while_its_disk_is_empty_and_its_disk_later,
+     what_a_domain_is_made_of_is_understood_or_refused, the_beginning_of_a_name_is_not_enough, what_there_is_is_shown, what_may_come_next_is_told_to_shells,
+     options_are_of_verbs, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
      libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,

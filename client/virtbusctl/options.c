@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The options: each is of the verbs that know it, and of no other. */
+
+#include <stddef.h>
+#include <string.h>
+
+#include "verbs.h"
+
+#define PLACE(member) offsetof(Ctl, member)
+#define CHANGES " set attach detach update rename "
+#define TABLES " list addresses stats top jobs import display "
+
+const OptionEntry option_entries[] = {
+        { "active", 0, OPTION_FLAG, PLACE(active), " list ", NULL, "Only those that run" },
+        { "autostart", 0, OPTION_FLAG, PLACE(autostart), " define create ", NULL, "Start it with the machine" },
+        { "boot", 0, OPTION_TEXT, PLACE(boot), " create ", "KINDS", "What it boots from, in order: hd, cdrom, network" },
+        { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " create ", "PATH", "An image that it can boot from" },
+        { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " attach ", "PATH", "An image, in a drive of its own" },
+        { "cmdline", 0, OPTION_TEXT, PLACE(cmdline), " create ", "TEXT", "The kernel's command line" },
+        { "compression", 0, OPTION_TEXT, PLACE(compression), " save ", "PROGRAM", "none, gzip, zstd, xz or lz4" },
+        { "config", 0, OPTION_FLAG, PLACE(config), CHANGES, NULL, "Change the definition, for the next start" },
+        { "config", 0, OPTION_FLAG, PLACE(config), " xml ", NULL, "As it is defined" },
+        { "cpus", 0, OPTION_TEXT, PLACE(cpus), " create ", "N", "Processors; 1 if it is not given" },
+        { "delay", 'd', OPTION_SECONDS, PLACE(delay), " top ", "SECONDS", "How often" },
+        { "disk", 0, OPTION_TEXTS, PLACE(disks), " create attach ", "PATH[,...]",
+          "An image or block device, with ,qcow2 ,raw ,size= ,bus= ,readonly ,serial= ,cache=; again for more" },
+        { "display", 0, OPTION_TEXT, PLACE(display), " create ", "KIND", "vnc, spice or none" },
+        { "emulate", 0, OPTION_FLAG, PLACE(emulate), " create ", NULL, "Without KVM" },
+        { "force", 'f', OPTION_FLAG, PLACE(force), " console ", NULL, "Take it from whoever uses it" },
+        { "force", 'f', OPTION_FLAG, PLACE(force), " start ", NULL, "Boot: do not go on from a managed save" },
+        { "force", 'f', OPTION_FLAG, PLACE(force), " set update ", NULL,
+          "Take a medium that the guest has locked; cut off the end of an image" },
+        { "initrd", 0, OPTION_TEXT, PLACE(initrd), " create ", "FILE", "The kernel's initial memory disk" },
+        { "iterations", 'n', OPTION_COUNT, PLACE(iterations), " top ", "N", "How many times" },
+        { "kernel", 0, OPTION_TEXT, PLACE(kernel), " create ", "FILE", "A Linux kernel to boot, instead of a disk" },
+        { "list", 0, OPTION_FLAG, PLACE(list), " display ", NULL, "List the displays" },
+        { "live", 0, OPTION_FLAG, PLACE(live), " set attach detach update ", NULL, "Change the running guest" },
+        { "memory", 0, OPTION_TEXT, PLACE(memory), " create ", "SIZE", "1G if it is not given" },
+        { "network", 0, OPTION_TEXT, PLACE(network), " create attach ", "KIND",
+          "user, none, default, network=NAME, bridge=NAME or direct=INTERFACE, with ,mac= ,model=" },
+        { "nvram", 0, OPTION_FLAG, PLACE(nvram), " undefine ", NULL, "With its UEFI variables" },
+        { "managed-save", 0, OPTION_FLAG, PLACE(managed_save), " undefine ", NULL, "With its managed save" },
+        { "paused", 0, OPTION_FLAG, PLACE(paused), " start define create save restore ", NULL, "Leave its processors stopped" },
+        { "property", 'p', OPTION_TEXTS, PLACE(properties), " show ", "NAME", "Only this property; again for more" },
+        { "start", 0, OPTION_FLAG, PLACE(start), " define create ", NULL, "Start it too" },
+        { "stdio", 0, OPTION_FLAG, PLACE(stdio), " display ", NULL, "On standard input and output" },
+        { "timeout", 0, OPTION_SECONDS, PLACE(timeout), " wait ", "SECONDS", "Give up after so long" },
+        { "timeout", 0, OPTION_SECONDS, PLACE(timeout), " shutdown ", "SECONDS", "With --wait: give up after so long" },
+        { "timeout", 0, OPTION_SECONDS, PLACE(timeout), " detach ", "SECONDS", "How long the guest may take to let it go" },
+        { "tpm", 0, OPTION_FLAG, PLACE(tpm), " create ", NULL, "A TPM 2.0" },
+        { "transient", 0, OPTION_FLAG, PLACE(transient), " define create ", NULL, "Run it, and forget it when it ends" },
+        { "uefi", 0, OPTION_FLAG, PLACE(uefi), " create ", NULL, "UEFI, instead of a BIOS" },
+        { "unsupported", 0, OPTION_FLAG, PLACE(unsupported), " define import ", NULL, "Also what cannot be started yet" },
+        { "value", 0, OPTION_FLAG, PLACE(value), " show ", NULL, "Without the names" },
+        { "virtual", 0, OPTION_FLAG, PLACE(virtual), " peek ", NULL, "The address is a virtual one of its first processor" },
+        { "wait", 0, OPTION_FLAG, PLACE(wait), " shutdown ", NULL, "Wait until they are off" },
+        { "json", 'j', OPTION_FLAG, PLACE(json),
+          " list status show addresses stats monitor jobs import display create define attach agent version ", NULL,
+          "For programs to read" },
+        { "no-legend", 0, OPTION_FLAG, PLACE(no_legend), TABLES, NULL, "Neither headings nor a count" },
+        { "connection", 'c', OPTION_TEXT, PLACE(connection), NULL, "NAME", "Of this hypervisor, such as qemu" },
+        { "no-pager", 0, OPTION_FLAG, PLACE(no_pager), NULL, NULL, "Never through a pager" },
+        { "no-ask-password", 0, OPTION_FLAG, PLACE(no_ask_password), NULL, NULL, "Do not ask for passwords" },
+        { "user", 0, OPTION_FLAG, PLACE(user), NULL, NULL, "The user's own guests, on the session bus" },
+        { "host", 'H', OPTION_TEXT, PLACE(host), NULL, "[USER@]HOST", "On another host, by ssh" },
+        { "machine", 'M', OPTION_TEXT, PLACE(machine), NULL, "CONTAINER", "In a local container" },
+        { "help", 'h', OPTION_FLAG, PLACE(help), NULL, NULL, "Show this help; of a verb, what it knows" },
+        { "version", 0, OPTION_FLAG, PLACE(version), NULL, NULL, "Show the version" },
+        { 0 },
+};
+
+bool option_is_of(const OptionEntry *option, const char *verb) {
+        g_autofree char *word = verb ? g_strdup_printf(" %s ", verb) : NULL;
+        return !option->verbs || (word && strstr(option->verbs, word));
+}
+
+const OptionEntry *option_find(const char *verb, const char *name) {
+        for (const OptionEntry *option = option_entries; option->name; option++)
+                if (strcmp(option->name, name) == 0 && option_is_of(option, verb))
+                        return option;
+        return NULL;
+}
+
+/* An option as it was typed. Which verb it is of is known later. */
+typedef struct Given {
+        const OptionEntry *entry; /* the first of its name */
+        char *value;
+} Given;
+
+static void given_free(Given *given) {
+        g_free(given->value);
+        g_free(given);
+}
+
+static gboolean take(const char *name, const char *value, gpointer list, GError **error) {
+        bool is_long = g_str_has_prefix(name, "--");
+        (void) error;
+        for (const OptionEntry *option = option_entries; option->name; option++)
+                if (is_long ? strcmp(option->name, name + 2) == 0 : option->letter == name[1]) {
+                        Given *given = g_new0(Given, 1);
+                        *given = (Given){ option, g_strdup(value) };
+                        g_ptr_array_add(list, given);
+                        break;
+                }
+        return TRUE;
+}
+
+/* One pass over what was typed. Up to the verb only, where IS_STRICT. */
+static bool parse(int *argc, char ***argv, bool is_strict, GPtrArray *given, GError **error) {
+        g_autoptr(GArray) entries = g_array_new(TRUE, TRUE, sizeof(GOptionEntry));
+        g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+        const char *before = "";
+        for (const OptionEntry *option = option_entries; option->name; before = option++->name) {
+                GOptionEntry entry = { .long_name = option->name, .short_name = option->letter, .arg = G_OPTION_ARG_CALLBACK };
+                entry.flags = option->kind == OPTION_FLAG ? G_OPTION_FLAG_NO_ARG : 0;
+                entry.arg_data = (gpointer) (void (*)(void)) take;
+                if (strcmp(before, option->name) != 0)
+                        g_array_append_val(entries, entry);
+        }
+        GOptionGroup *group = g_option_group_new("", "", "", given, NULL);
+        g_option_group_add_entries(group, (const GOptionEntry *) (void *) entries->data);
+        g_option_context_set_main_group(context, group); /* which takes it */
+        g_option_context_set_help_enabled(context, FALSE);
+        g_option_context_set_ignore_unknown_options(context, TRUE);
+        g_option_context_set_strict_posix(context, is_strict);
+        return g_option_context_parse(context, argc, argv, error);
+}
+
+static bool fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static bool fail(GError **error, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        g_autofree char *text = g_strdup_vprintf(format, arguments);
+        va_end(arguments);
+        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, text);
+        return false;
+}
+
+/* All names of options that a verb knows, or, without one, of all; with "--". */
+static char **names_of(const char *verb) {
+        g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+        for (const OptionEntry *option = option_entries; option->name; option++)
+                if (!verb || option_is_of(option, verb)) {
+                        g_autofree char *name = g_strconcat("--", option->name, NULL);
+                        g_strv_builder_add(names, name);
+                }
+        return g_strv_builder_end(names);
+}
+
+static bool fail_unknown(const char *verb, const char *word, GError **error) {
+        g_auto(GStrv) names = names_of(verb), all = names_of(NULL);
+        g_autofree char *name = g_strndup(word, strcspn(word, "="));
+        const char *const *known = (const char *const *) names;
+        g_autofree char *hint = suggestion(name, nearest(name, known) ? known : (const char *const *) all);
+        return fail(error, "there is no option %s%s%s", name, hint,
+                    *hint ? "" : verb ? "; see virtbusctl help with the verb" : "; see virtbusctl --help");
+}
+
+/* Of an option that other verbs know. */
+static bool fail_not_of(const OptionEntry *option, const VerbEntry *verb, GError **error) {
+        g_autoptr(GString) others = g_string_new(NULL);
+        g_autoptr(GString) own = g_string_new(NULL);
+        for (const OptionEntry *row = option_entries; row->name; row++) {
+                if (strcmp(row->name, option->name) == 0)
+                        g_string_append_printf(others, "%s", row->verbs);
+                if (row->verbs && option_is_of(row, verb->name))
+                        g_string_append_printf(own, "%s--%s", own->len > 0 ? ", " : "", row->name);
+        }
+        g_auto(GStrv) words = g_strsplit_set(g_strstrip(others->str), " ", -1);
+        g_autoptr(GString) list = g_string_new(NULL);
+        for (char **word = words; *word; word++)
+                if (**word)
+                        g_string_append_printf(list, "%s%s", list->len > 0 ? ", " : "", *word);
+        return fail(error, "--%s is an option of %s; %s knows %s%s", option->name, list->str, verb->name,
+                    own->len > 0 ? "" : "none of its own", own->str);
+}
+
+static bool store(Ctl *ctl, const OptionEntry *option, const char *value, GError **error) {
+        void *place = (char *) ctl + option->place;
+        char *end = NULL;
+        guint64 count = 0;
+        switch (option->kind) {
+        case OPTION_FLAG:
+                *(gboolean *) place = TRUE;
+                return true;
+        case OPTION_TEXT:
+                if (*(char **) place)
+                        return fail(error, "--%s is there twice", option->name);
+                *(char **) place = g_strdup(value);
+                return true;
+        case OPTION_TEXTS: {
+                char ***texts = place;
+                g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+                if (*texts)
+                        g_strv_builder_addv(builder, (const char **) *texts);
+                g_strv_builder_add(builder, value);
+                g_strfreev(*texts);
+                *texts = g_strv_builder_end(builder);
+                return true;
+        }
+        case OPTION_SECONDS:
+                *(double *) place = g_ascii_strtod(value, &end);
+                return (end != value && !*end && *(double *) place > 0) ||
+                       fail(error, "--%s=%s is not a number of seconds above 0", option->name, value);
+        case OPTION_COUNT:
+                if (!g_ascii_string_to_unsigned(value, 10, 1, G_MAXINT, &count, NULL))
+                        return fail(error, "--%s=%s is not a number from 1", option->name, value);
+                *(int *) place = (int) count;
+                return true;
+        }
+        return true;
+}
+
+/* Hands each option to where it is kept, if the verb knows it. */
+static bool store_all(Ctl *ctl, const VerbEntry *verb, const GPtrArray *list, GError **error) {
+        for (guint i = 0; i < list->len; i++) {
+                const Given *given = list->pdata[i];
+                const OptionEntry *option = option_find(verb->name, given->entry->name);
+                if (!option)
+                        return fail_not_of(given->entry, verb, error);
+                if (!store(ctl, option, given->value, error))
+                        return false;
+        }
+        return true;
+}
+
+/* What is left must not look like an option: that would be one which nobody knows. */
+static bool check_words(const char *verb, char **words, GError **error) {
+        for (; *words; words++)
+                if (words[0][0] == '-' && words[0][1])
+                        return fail_unknown(verb, *words, error);
+        return true;
+}
+
+static bool wants(const GPtrArray *list, const char *name) {
+        for (guint i = 0; i < list->len; i++)
+                if (strcmp(((const Given *) list->pdata[i])->entry->name, name) == 0)
+                        return true;
+        return false;
+}
+
+bool options_parse(Ctl *ctl, int argc, char *argv[], const VerbEntry **verb, char ***arguments, GError **error) {
+        g_autoptr(GPtrArray) given = g_ptr_array_new_with_free_func((GDestroyNotify) given_free);
+        int n = 0;
+        while (n < argc && (n == 0 || strcmp(argv[n], "--") != 0))
+                n++;
+        g_autoptr(GStrvBuilder) words = g_strv_builder_new();
+        char **literal = n < argc ? argv + n + 1 : NULL; /* what follows "--" */
+        argv[n] = NULL;
+        /* Up to the verb first: an agent's command may have options of its own. */
+        if (!parse(&n, &argv, true, given, error) || (n > 1 && argv[1][0] == '-' && !fail_unknown(NULL, argv[1], error)))
+                return false;
+        const char *name = n > 1 ? argv[1] : literal && *literal ? *literal++ : wants(given, "help") ? "help" : "list";
+        *verb = verb_find(name);
+        if (!*verb && wants(given, "version"))
+                *verb = verb_find("version");
+        if (!*verb) {
+                g_autofree char *text = verb_explain_unknown(name);
+                return fail(error, "%s", text);
+        }
+        char **rest = n > 1 ? argv + 1 : argv;
+        int n_rest = n > 1 ? n - 1 : 1;
+        bool is_agent = strcmp(name, "agent") == 0;
+        if (!parse(&n_rest, &rest, is_agent, given, error) || !store_all(ctl, *verb, given, error))
+                return false;
+        if (!is_agent && n_rest > 1 && !check_words(name, rest + 1, error))
+                return false;
+        for (int i = 1; i < n_rest; i++)
+                g_strv_builder_add(words, rest[i]);
+        for (; literal && *literal; literal++)
+                g_strv_builder_add(words, *literal);
+        *arguments = g_strv_builder_end(words);
+        return true;
+}
+
+void options_clear(Ctl *ctl) {
+        for (const OptionEntry *option = option_entries; option->name; option++) {
+                void *place = (char *) ctl + option->place;
+                if (option->kind == OPTION_TEXT)
+                        g_clear_pointer((char **) place, g_free);
+                else if (option->kind == OPTION_TEXTS)
+                        g_clear_pointer((char ***) place, g_strfreev);
+        }
+}
