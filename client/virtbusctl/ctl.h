@@ -167,6 +167,7 @@ extern const char *const domain_states[];
 /* define.c */
 int verb_define(Ctl *ctl, char **arguments);
 int verb_edit(Ctl *ctl, char **arguments);
+int verb_rename(Ctl *ctl, char **arguments);
 int verb_undefine(Ctl *ctl, char **arguments);
 int verb_import(Ctl *ctl, char **arguments);
 int verb_autostart(Ctl *ctl, char **arguments);

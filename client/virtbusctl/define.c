@@ -86,6 +86,14 @@ int verb_autostart(Ctl *ctl, char **arguments) {
         return set_autostart(ctl, ctl_path(domain), on);
 }
 
+int verb_rename(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        return domain ? ctl_do(ctl, ctl_path(domain), "org.virtbus1.Domain", "Rename",
+                               g_variant_new("(s@a{sv})", arguments[1], ctl_options(NULL, NULL)))
+                      : status;
+}
+
 int verb_undefine(Ctl *ctl, char **arguments) {
         GVariant *options = ctl_options(ctl->nvram          ? "nvram"
                                         : ctl->managed_save ? "managed_save"

@@ -57,6 +57,7 @@ const VerbEntry verb_entries[] = {
         { "create", 1, 1, "NAME", "Make a domain (--memory, --disk, --cdrom, --start, ...)", verb_create },
         { "define", 1, -1, "FILE...", "Define domains from documents, - for standard input", verb_define, .words = WORDS_FILES },
         { "edit", 1, 1, "DOMAIN", "Change a domain's document in an editor", verb_edit, .words = WORDS_DOMAINS },
+        { "rename", 2, 2, "DOMAIN NAME", "Give a domain that is off another name", verb_rename, .words = WORDS_DOMAINS },
         { "set", 2, -1, "DOMAIN [DEVICE] NAME=VALUE...", "Change memory, vcpus, media, link, limits and the like", verb_set, .words = WORDS_SETTINGS },
         { "attach", 1, 2, "DOMAIN [FILE]", "Attach a device (or: --disk, --cdrom, --network)", verb_attach, .words = WORDS_THEN_FILES },
         { "detach", 2, 2, "DOMAIN DEVICE", "Detach a device, by alias or a disk's name", verb_detach, .words = WORDS_DEVICES },

@@ -8,7 +8,7 @@
 #include "verbs.h"
 
 #define PLACE(member) offsetof(Ctl, member)
-#define CHANGES " set attach detach update rename "
+#define CHANGES " set attach detach update "
 #define TABLES " list addresses stats top jobs import display "
 
 const OptionEntry option_entries[] = {

@@ -27,6 +27,10 @@ static const struct Setting {
         bool is_numbered;
         const char *off; /* of a switch, where that is another method */
 } settings[] = {
+        { "title", DOMAIN, "SetTitle", KIND_TEXT },
+        { "description", DOMAIN, "SetDescription", KIND_TEXT },
+        { "max_memory", DOMAIN, "SetMaxMemory", KIND_SIZE },
+        { "max_vcpus", DOMAIN, "SetMaxVCPUs", KIND_COUNT },
         { "memory", DOMAIN, "SetMemory", KIND_SIZE },
         { "vcpus", DOMAIN, "SetVCPUs", KIND_COUNT },
         { "vcpu_cpus", DOMAIN, "PinVCPU", KIND_TEXT, .is_numbered = true },
@@ -253,6 +257,26 @@ static GPtrArray *read_changes(const Ctl *ctl, const Target *target, char **pair
         return g_steal_pointer(&changes);
 }
 
+/* Of a domain that is off, what it is given at most follows what it is given. */
+static int raise_maxima(Ctl *ctl, VirtbusDomain *domain, const GPtrArray *changes) {
+        int status = EXIT_DONE;
+        if (virtbus_domain_get_active(domain))
+                return status;
+        for (guint i = 0; i < changes->len && status == EXIT_DONE; i++) {
+                const Change *change = changes->pdata[i];
+                g_autoptr(GVariant) value = g_variant_get_child_value(change->arguments, 0);
+                if (strcmp(change->method, "SetMemory") == 0 &&
+                    g_variant_get_uint64(value) > virtbus_domain_get_max_memory(domain))
+                        status = ctl_do(ctl, ctl_path(domain), DOMAIN, "SetMaxMemory",
+                                        g_variant_new("(t@a{sv})", g_variant_get_uint64(value), ctl_options(NULL, NULL)));
+                else if (strcmp(change->method, "SetVCPUs") == 0 &&
+                         g_variant_get_uint32(value) > virtbus_domain_get_max_vcpus(domain))
+                        status = ctl_do(ctl, ctl_path(domain), DOMAIN, "SetMaxVCPUs",
+                                        g_variant_new("(u@a{sv})", g_variant_get_uint32(value), ctl_options(NULL, NULL)));
+        }
+        return status;
+}
+
 int verb_set(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
@@ -275,6 +299,8 @@ int verb_set(Ctl *ctl, char **arguments) {
                 fprintf(stderr, "virtbusctl: %s\n", error ? error->message : "what is to be set? Say NAME=VALUE");
                 return EXIT_USAGE;
         }
+        if (!device)
+                status = raise_maxima(ctl, domain, changes);
         for (guint i = 0; i < changes->len && status == EXIT_DONE; i++) {
                 const Change *change = changes->pdata[i];
                 status = ctl_do(ctl, target.path, change->interface, change->method, change->arguments);

@@ -587,3 +587,75 @@ void connection_set_autostart(Domain *domain, bool autostart, Call *call) {
                              .begin = begin_autostart,
                              .call = call });
 }
+
+/* Another name */
+
+static void on_renamed(void *data, const GError *error) {
+        Change *change = data;
+        Connection *connection = change->connection;
+        if (error) {
+                refuse(change, error);
+                return;
+        }
+        g_hash_table_remove(connection->by_name, domain_name(change->domain));
+        domain_redefine(change->domain, change->definition);
+        g_hash_table_insert(connection->by_name, g_strdup(change->definition->name), change->domain);
+        reply_domain_rename(change->call);
+        told(change);
+}
+
+static bool check_rename(const Change *change, GError **error) {
+        const Domain *domain = change->domain, *same = connection_find_name(change->connection, change->definition->name);
+        if (!check_persistent(domain, "Rename", error))
+                return false;
+        if (same)
+                return domain_fail(same, error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                   same == domain ? "that is its name already" : "a domain of that name exists; choose another");
+        if (domain->state != DOMAIN_SHUTOFF)
+                return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for Rename it must be shutoff",
+                                   domain_state_name(domain->state));
+        return !domain->has_managed_save ||
+               domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                           "it has a managed save, which has its name in it; remove that first, or start it");
+}
+
+/* What it is defined as by now, with another name. */
+static Definition *rename_definition(const Domain *domain, const char *name, GError **error) {
+        g_autoptr(xmlDoc) document = xml_parse_own(domain->persistent->xml, "domain", error);
+        if (!document)
+                return NULL;
+        g_autofree xmlChar *quoted = xmlEncodeSpecialChars(document, (const xmlChar *) name);
+        xmlNodeSetContent(xml_ensure_child(xmlDocGetRootElement(document), "name"), quoted);
+        return definition_from_document(document, error);
+}
+
+static void begin_rename(Change *change) {
+        Domain *domain = change->domain;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Definition) wanted = g_steal_pointer(&change->definition);
+        change->definition = wanted;
+        bool fine = check_rename(change, &error);
+        change->definition = fine ? rename_definition(domain, wanted->name, &error) : NULL;
+        if (!change->definition) {
+                refuse(change, error);
+                return;
+        }
+        connection_store(domain, change->definition, on_renamed, change);
+}
+
+void connection_rename(Domain *domain, const char *name, Call *call) {
+        g_autoptr(GError) error = NULL;
+        Definition *definition = NULL;
+        if (check_persistent(domain, "Rename", &error) && !(definition = rename_definition(domain, name, NULL)))
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "'%.64s' cannot be a name: use 1 to %d bytes without '/' and control characters", name,
+                                  NAME_BYTES_MAX);
+        if (definition)
+                take_turn(&(Change){ .connection = domain->connection,
+                                     .domain = domain,
+                                     .definition = definition,
+                                     .begin = begin_rename,
+                                     .call = call });
+        else
+                call_fail(call, error);
+}

@@ -82,6 +82,7 @@ void connection_define(Connection *connection, const char *xml, bool unsupported
 void connection_create(Connection *connection, const char *xml, bool paused, Call *call);
 void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call);
 void connection_set_autostart(Domain *domain, bool autostart, Call *call);
+void connection_rename(Domain *domain, const char *name, Call *call);
 
 /* Something has ended: whoever waits for that looks whether anything is left. */
 void connection_idle(const Connection *connection);

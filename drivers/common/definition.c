@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define NAME_BYTES_MAX 255
 #define TEXT_BYTES_MAX 65536 /* title and description */
 #define MEMORY_MAX (UINT64_C(1) << 50)
 #define VCPUS_MAX 4096
@@ -550,11 +549,27 @@ xmlNode *definition_device_element(xmlDoc *document, guint index) {
         return element;
 }
 
-void definition_set_memory(xmlNode *root, uint64_t bytes) {
-        xmlNode *element = xml_ensure_child(root, "currentMemory");
+static void set_kibibytes(xmlNode *root, const char *name, uint64_t bytes) {
+        xmlNode *element = xml_ensure_child(root, name);
         g_autofree char *text = g_strdup_printf("%" PRIu64, bytes / 1024);
         xml_set_attribute(element, "unit", "KiB");
         xmlNodeSetContent(element, (const xmlChar *) text);
+}
+
+void definition_set_memory(xmlNode *root, uint64_t bytes) {
+        set_kibibytes(root, "currentMemory", bytes);
+}
+
+void definition_set_max_memory(xmlNode *root, uint64_t bytes) {
+        set_kibibytes(root, "memory", bytes);
+}
+
+xmlNode *definition_find_metadata(const xmlNode *root, const char *uri) {
+        xmlNode *metadata = xml_child(root, "metadata");
+        for (xmlNode *node = metadata ? metadata->children : NULL; node; node = node->next)
+                if (node->type == XML_ELEMENT_NODE && node->ns && g_strcmp0((const char *) node->ns->href, uri) == 0)
+                        return node;
+        return NULL;
 }
 
 /* libvirt numbers some kinds by their place, and these by the aliases that were given before. */

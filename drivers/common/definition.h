@@ -6,6 +6,9 @@
 
 #include "xml.h"
 
+/* How long a name may be, in bytes. */
+#define NAME_BYTES_MAX 255
+
 /* How many devices one domain may have. */
 #define DEVICES_MAX 1024
 
@@ -91,6 +94,12 @@ xmlNode *definition_device_element(xmlDoc *document, guint index);
 
 /* Writes how much memory a domain has now, in bytes. */
 void definition_set_memory(xmlNode *root, uint64_t bytes);
+
+/* The most of it. */
+void definition_set_max_memory(xmlNode *root, uint64_t bytes);
+
+/* The element of a namespace in a document's metadata, or NULL. */
+xmlNode *definition_find_metadata(const xmlNode *root, const char *uri);
 
 /* Finds a device by its alias, or returns NULL. */
 DeviceDefinition *definition_find_device(const Definition *definition, const char *alias);

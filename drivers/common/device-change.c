@@ -33,6 +33,8 @@ void device_change_free(DeviceChange *change) {
         g_free(change->path);
         g_free(change->cpus);
         g_free(change->nodes);
+        g_free(change->metadata_uri);
+        g_free(change->metadata);
         g_free(change);
 }
 
@@ -259,7 +261,7 @@ void device_change_begin(Operation *operation) {
         change->known = definition_ref(domain_definition(domain));
         if (fine && adds)
                 choose_mac(change);
-        if (fine && live && !doers[operation->kind])
+        if (fine && live && !change->is_words && !doers[operation->kind])
                 fine = virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "connection %s cannot change devices of a running domain; use the option config",
                                          domain->connection->hypervisor->connection);
@@ -276,7 +278,7 @@ void device_change_begin(Operation *operation) {
         }
         if (fine && adds)
                 change->path = domain_device_path(domain, change->alias);
-        if (fine && live)
+        if (fine && live && !change->is_words)
                 doers[operation->kind](operation);
         else
                 operation_finish(operation, error);

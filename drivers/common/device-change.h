@@ -46,6 +46,11 @@ struct DeviceChange {
         uint32_t thread;          /* its number; and that of the I/O thread */
         IOThreadChange io_thread; /* RESIZE */
         char *nodes;              /* RESIZE: the host's memory that it is to use, or NULL */
+        uint64_t max_memory;      /* RESIZE of the definition: bytes, or 0 */
+        uint32_t max_vcpus;       /* the same: or 0 */
+        bool is_words;            /* RESIZE: what people and programs say of the domain, of which the hypervisor knows nothing */
+        char *metadata_uri;       /* RESIZE: whose metadata is changed, or NULL */
+        char *metadata;           /* its element, or NULL: none */
 
         /* Since it has begun. */
         xmlDoc *document; /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */

@@ -15,6 +15,7 @@
 #include "options.h"
 #include "save.h"
 #include "vtables.h"
+#include "words.h"
 
 /* How many limits one disk may have. */
 #define IO_LIMITS_MAX 32
@@ -198,6 +199,76 @@ static void bus_pin_emulator(Call *call, Domain *self, const char *cpus, sd_bus_
 
 static void bus_pin_io_thread(Call *call, Domain *self, uint32_t thread, const char *cpus, sd_bus_message *options) {
         pin(call, self, PINNED_IO_THREAD, thread, cpus, options);
+}
+
+/* What is the most is said by the definition: what has been started keeps its own. */
+static DeviceChange *read_maximum(const Domain *self, sd_bus_message *options, GError **error) {
+        DeviceChange *change = read_change(options, false, false, error);
+        if (change && change->live) {
+                domain_fail(self, error, VIRTBUS_ERROR_UNSUPPORTED,
+                            "what a guest can be given at most is settled when it starts; leave out the option live");
+                g_clear_pointer(&change, device_change_free);
+        }
+        if (change)
+                change->config = true;
+        return change;
+}
+
+static void bus_set_max_memory(Call *call, Domain *self, uint64_t size, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = NULL;
+        if (size == 0 || size % MEMORY_UNIT != 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "size is %" PRIu64 "; it must be a multiple of %d above 0", size, MEMORY_UNIT);
+        else if ((change = read_maximum(self, options, &error)))
+                change->max_memory = size;
+        change_domain(call, self, change, error);
+}
+
+static void bus_set_max_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = NULL;
+        if (count == 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a domain has one processor at least");
+        else if ((change = read_maximum(self, options, &error)))
+                change->max_vcpus = count;
+        change_domain(call, self, change, error);
+}
+
+/* Queues a change of what is said of the domain, which is refused where it is not FINE. */
+static void change_words(Call *call, Domain *self, DeviceChange *change, bool fine, const GError *error) {
+        if (!fine && change)
+                g_clear_pointer(&change, device_change_free);
+        change_domain(call, self, change, error);
+}
+
+static void bus_set_title(Call *call, Domain *self, const char *title, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = read_change(options, false, false, &error);
+        bool fine = change && words_set_title(change, title, &error);
+        change_words(call, self, change, fine, error);
+}
+
+static void bus_set_description(Call *call, Domain *self, const char *description, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = read_change(options, false, false, &error);
+        bool fine = change && words_set_description(change, description, &error);
+        change_words(call, self, change, fine, error);
+}
+
+static void bus_set_metadata(Call *call, Domain *self, const char *uri, const char *key, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = read_change(options, false, false, &error);
+        bool fine = change && words_set_metadata(change, uri, key, xml, &error);
+        change_words(call, self, change, fine, error);
+}
+
+static void bus_rename(Call *call, Domain *self, const char *name, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (options_read(options, &error, NULL))
+                connection_rename(self, name, call);
+        else
+                call_fail(call, error);
 }
 
 static void bus_set_memory_nodes(Call *call, Domain *self, const char *nodes, sd_bus_message *options) {
@@ -468,6 +539,15 @@ static void bus_get_xml_with_secrets(Call *call, Domain *self, sd_bus_message *o
         g_autofree char *xml = get_xml(self, options, true, &error);
         if (xml)
                 reply_domain_get_xml_with_secrets(call, xml);
+        else
+                call_fail(call, error);
+}
+
+static void bus_get_metadata(Call *call, Domain *self, const char *uri, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *xml = get_xml(self, options, false, &error), *element = xml ? words_get_metadata(xml, uri) : NULL;
+        if (element)
+                reply_domain_get_metadata(call, element);
         else
                 call_fail(call, error);
 }

@@ -116,6 +116,42 @@ static bool bind_memory(const Operation *operation, xmlNode *root, GError **erro
         return true;
 }
 
+/* The most that it can be given: what it has stays. */
+static bool change_maxima(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
+        const DeviceChange *change = operation->change;
+        const xmlNode *cpu = xml_child(root, "cpu");
+        if (change->max_memory > 0 && cpu && xml_child(cpu, "numa"))
+                return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                   "its document says the memory of each NUMA node; define it anew with another");
+        if (change->max_vcpus > 0 && xml_child(root, "vcpus"))
+                return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                   "its document names each processor in <vcpus>; define it anew with others");
+        if (change->max_memory > 0) {
+                definition_set_max_memory(root, change->max_memory);
+                definition_set_memory(root, MIN(base->memory, change->max_memory));
+        }
+        if (change->max_vcpus > 0) {
+                g_autofree char *maximum = g_strdup_printf("%" PRIu32, change->max_vcpus),
+                                *current = g_strdup_printf("%" PRIu32, MIN(base->vcpus, change->max_vcpus));
+                xmlNode *element = xml_ensure_child(root, "vcpu");
+                xmlNodeSetContent(element, (const xmlChar *) maximum);
+                xml_set_attribute(element, "current", current);
+        }
+        return true;
+}
+
+/* Puts the element of a namespace into the document's metadata. */
+static void change_metadata(const DeviceChange *change, xmlNode *root) {
+        xmlNode *old = definition_find_metadata(root, change->metadata_uri);
+        g_autoptr(xmlDoc) parsed = change->metadata ? xml_parse(change->metadata, NULL, NULL) : NULL;
+        if (parsed) {
+                xmlNode *element = xmlDocCopyNode(xmlDocGetRootElement(parsed), root->doc, 1);
+                xmlAddChild(xml_ensure_child(root, "metadata"), element);
+        }
+        if (old)
+                xml_remove(old);
+}
+
 bool resize_apply(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
         const DeviceChange *change = operation->change;
         if (change->memory > base->max_memory)
@@ -151,6 +187,10 @@ bool resize_apply(const Operation *operation, const Definition *base, xmlNode *r
                 return false;
         if (change->nodes && !bind_memory(operation, root, error))
                 return false;
+        if (!change_maxima(operation, base, root, error))
+                return false;
+        if (change->metadata_uri)
+                change_metadata(change, root);
         device_change_apply_edits(change, root);
         return true;
 }

@@ -487,6 +487,61 @@ def a_guest_that_does_not_let_go_is_told():
         detach(device)
 
 
+def a_domain_is_renamed_and_described():
+    domain = hypervisor.define(hypervisor.document("before", more="<title>Old</title>"))
+    other = hypervisor.define(hypervisor.document("taken"))
+
+    def call(member, signature, *arguments, **options):
+        return bus.call(domain, f"{NAME}.Domain", member, signature + "a{sv}", *arguments, variants(options))
+    call("SetTitle", "s", "New & <shiny>")
+    call("SetDescription", "s", "Two\nlines")
+    assert (bus.get(domain, "Domain", "Title"), bus.get(domain, "Domain", "Description")) == ("New & <shiny>", "Two\nlines")
+    for member, text in (("SetTitle", "two\nlines"), ("SetTitle", "x" * 1025), ("SetDescription", "\x01")):
+        expect("InvalidArgument", call, member, "s", text)
+    assert bus.get(domain, "Domain", "Title") == "New & <shiny>"
+    call("SetMetadata", "sss", "http://example.org/a", "a", "<owner>me</owner>")
+    call("SetMetadata", "sss", "http://example.org/b", "", "<b:x xmlns:b='http://example.org/b'><b:y/></b:x>")
+    call("SetMetadata", "sss", "http://example.org/a", "a", "<owner>you</owner>")
+    contains(call("GetMetadata", "s", "http://example.org/a"), "you", "http://example.org/a")
+    contains(call("GetMetadata", "s", "http://example.org/b"), "<b:y/>")
+    expect("InvalidArgument", call, "SetMetadata", "sss", "http://example.org/c", "c", "<x xmlns='http://example.org/d'/>")
+    expect("InvalidArgument", call, "SetMetadata", "sss", "", "c", "<x/>")
+    expect("InvalidXML", call, "SetMetadata", "sss", "http://example.org/c", "c", "<x>")
+    call("SetMetadata", "sss", "http://example.org/b", "", "")
+    assert call("GetMetadata", "s", "http://example.org/b") == ""
+    # The most that it can be given.
+    expect("InvalidArgument", call, "SetMemory", "t", 128 << 20)
+    call("SetMaxMemory", "t", 128 << 20)
+    call("SetMaxVCPUs", "u", 3)
+    assert [bus.get(domain, "Domain", name) for name in ("Memory", "MaxMemory", "VCPUs", "MaxVCPUs")] == [64 << 20, 128 << 20, 1, 3]
+    call("SetMemory", "t", 128 << 20)
+    call("SetMaxMemory", "t", 32 << 20)
+    assert [bus.get(domain, "Domain", name) for name in ("Memory", "MaxMemory")] == [32 << 20, 32 << 20]
+    expect("Unsupported", call, "SetMaxVCPUs", "u", 2, live=True)
+    expect("InvalidArgument", call, "SetMaxVCPUs", "u", 0)
+    # Its name.
+    contains(expect("AlreadyExists", call, "Rename", "s", "taken"), "choose another")
+    contains(expect("InvalidArgument", call, "Rename", "s", "a/b"), "cannot be a name")
+    call("Rename", "s", "after")
+    assert bus.get(domain, "Domain", "Name") == "after"
+    assert bus.call(hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "after") == domain
+    expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "before")
+    hypervisor.do(hypervisor.define(hypervisor.document("before")), "Undefine")  # the name is free
+    contains(call("GetXML", ""), "<name>after</name>", "Two\nlines", "you")
+    # While it runs: live, or what it will be.
+    hypervisor.do(domain, "Start", paused=True)
+    expect("OperationInvalid", call, "Rename", "s", "later")
+    call("SetTitle", "s", "Now")
+    call("SetTitle", "s", "Then", config=True)
+    assert bus.get(domain, "Domain", "Title") == "Now"
+    hypervisor.do(domain, "Destroy")
+    bus.wait(lambda: bus.get(domain, "Domain", "Title") == "Then", "the definition's title")
+    call("SetTitle", "s", "")
+    assert bus.get(domain, "Domain", "Title") == "" and "<title" not in call("GetXML", "")
+    for path in (domain, other):
+        hypervisor.do(path, "Undefine")
+
+
 def changes_that_wait_add_up():
     results = [bus.begin(state["domain"], f"{NAME}.Domain", "AttachDevice", "sa{sv}",
                          "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", {}) for _ in range(3)]
