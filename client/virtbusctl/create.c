@@ -262,6 +262,7 @@ int verb_create(Ctl *ctl, char **arguments) {
         if (plan.cdrom)
                 tell_missing(plan.cdrom);
         int status = ctl_follow_up(ctl, path);
+        ctl_print_defined(ctl, (const char *const[]){ path, NULL });
         if (status != EXIT_DONE)
                 fprintf(stderr, "virtbusctl: '%s' is defined all the same; virtbusctl undefine %s removes it\n", arguments[0],
                         arguments[0]);

@@ -140,6 +140,8 @@ char *suggestion(const char *word, const char *const *known);
 int verb_list(Ctl *ctl, char **arguments);
 int verb_show(Ctl *ctl, char **arguments);
 int verb_status(Ctl *ctl, char **arguments);
+int verb_jobs(Ctl *ctl, char **arguments);
+int verb_cancel(Ctl *ctl, char **arguments);
 int verb_xml(Ctl *ctl, char **arguments);
 int verb_addresses(Ctl *ctl, char **arguments);
 int verb_capabilities(Ctl *ctl, char **arguments);
@@ -179,6 +181,8 @@ bool ctl_read_file(const char *path, char **text, GError **error);
 char *ctl_define(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error);
 /* What --start and --autostart ask for. */
 int ctl_follow_up(Ctl *ctl, const char *path);
+/* With --json: the names, UUIDs and paths of what was defined. */
+void ctl_print_defined(Ctl *ctl, const char *const *paths);
 
 /* attach.c */
 int verb_attach(Ctl *ctl, char **arguments);

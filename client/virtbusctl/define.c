@@ -53,13 +53,40 @@ static int set_autostart(Ctl *ctl, const char *path, bool on) {
                       g_variant_new("(ssv)", "org.virtbus1.Domain", "Autostart", g_variant_new_boolean(on)));
 }
 
+/* Adds what was defined, for a program to read. */
+static void add_defined(Ctl *ctl, const char *path, JsonArray *array) {
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, "org.freedesktop.DBus.Properties", "GetAll",
+                                              g_variant_new("(s)", "org.virtbus1.Domain"), NULL, NULL, NULL);
+        g_autoptr(GVariant) properties = answer ? g_variant_get_child_value(answer, 0) : NULL;
+        JsonObject *object = json_object_new();
+        const char *name = "", *uuid = "";
+        if (properties) {
+                g_variant_lookup(properties, "Name", "&s", &name);
+                g_variant_lookup(properties, "UUID", "&s", &uuid);
+        }
+        json_object_set_string_member(object, "name", name);
+        json_object_set_string_member(object, "uuid", uuid);
+        json_object_set_string_member(object, "path", path);
+        json_array_add_object_element(array, object);
+}
+
+void ctl_print_defined(Ctl *ctl, const char *const *paths) {
+        g_autoptr(JsonArray) array = json_array_new();
+        g_autoptr(JsonNode) node = json_node_alloc();
+        for (; *paths; paths++)
+                add_defined(ctl, *paths, array);
+        json_node_init_array(node, array);
+        if (ctl->json)
+                output_print_json(node);
+}
+
 int ctl_follow_up(Ctl *ctl, const char *path) {
         int status = ctl->autostart ? set_autostart(ctl, path, true) : EXIT_DONE;
         return status == EXIT_DONE && ctl->start && !ctl->transient ? start_at(ctl, path) : status;
 }
 
-int verb_define(Ctl *ctl, char **arguments) {
-        for (char **file = arguments; *file; file++) {
+static int define_all(Ctl *ctl, char **files, GPtrArray *paths) {
+        for (char **file = files; *file; file++) {
                 g_autofree char *text = NULL, *path = NULL;
                 g_autoptr(GError) error = NULL;
                 if (!ctl_read_file(*file, &text, &error) || !(path = define(ctl, text, &error))) {
@@ -67,10 +94,19 @@ int verb_define(Ctl *ctl, char **arguments) {
                         return ctl_fail(g_steal_pointer(&error));
                 }
                 int status = ctl_follow_up(ctl, path);
+                g_ptr_array_add(paths, g_steal_pointer(&path));
                 if (status != EXIT_DONE)
                         return status;
         }
         return EXIT_DONE;
+}
+
+int verb_define(Ctl *ctl, char **arguments) {
+        g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+        int status = define_all(ctl, arguments, paths);
+        g_ptr_array_add(paths, NULL);
+        ctl_print_defined(ctl, (const char *const *) paths->pdata);
+        return status;
 }
 
 int verb_autostart(Ctl *ctl, char **arguments) {

@@ -28,6 +28,8 @@ const VerbEntry verb_entries[] = {
         { "addresses", 1, 1, "DOMAIN", "The addresses of its network cards", verb_addresses, .words = WORDS_DOMAINS },
         { "stats", 0, -1, "[DOMAIN...]", "What running domains have used", verb_stats, .words = WORDS_DOMAINS },
         { "top", 0, -1, "[DOMAIN...]", "What running domains use, again and again", verb_top, .words = WORDS_DOMAINS },
+        { "jobs", 0, 0, "", "What is at work", verb_jobs },
+        { "cancel", 1, -1, "JOB...", "Stop what is at work", verb_cancel, .words = WORDS_JOBS },
         { "monitor", 0, 0, "", "Tell what happens, until Ctrl-C", verb_monitor },
         { "capabilities", 0, 2, "[host|domain|cpus]", "What a hypervisor can do", verb_capabilities, .words = WORDS_KINDS },
         { "help", 0, 1, "[VERB]", "Show this help, or that of a verb", verb_help, .words = WORDS_VERBS },

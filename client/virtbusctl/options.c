@@ -56,7 +56,7 @@ const OptionEntry option_entries[] = {
         { "virtual", 0, OPTION_FLAG, PLACE(virtual), " peek ", NULL, "The address is a virtual one of its first processor" },
         { "wait", 0, OPTION_FLAG, PLACE(wait), " shutdown ", NULL, "Wait until they are off" },
         { "json", 'j', OPTION_FLAG, PLACE(json),
-          " list status show addresses stats monitor jobs import display create define attach agent version ", NULL,
+          " list status show addresses stats monitor jobs import display create define attach agent ", NULL,
           "For programs to read" },
         { "no-legend", 0, OPTION_FLAG, PLACE(no_legend), TABLES, NULL, "Neither headings nor a count" },
         { "connection", 'c', OPTION_TEXT, PLACE(connection), NULL, "NAME", "Of this hypervisor, such as qemu" },

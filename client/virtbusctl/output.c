@@ -155,7 +155,11 @@ static void print_json_table(const Table *table) {
                         bool is_number = table->headings[k][0] == '>';
                         g_autofree char *name = g_ascii_strdown(table->headings[k] + is_number, -1);
                         g_strdelimit(name, " ", '_');
-                        json_object_set_string_member(object, name, cells[k]);
+                        guint64 number;
+                        if (is_number && g_ascii_string_to_unsigned(cells[k], 10, 0, G_MAXINT64, &number, NULL))
+                                json_object_set_int_member(object, name, (gint64) number);
+                        else
+                                json_object_set_string_member(object, name, cells[k]);
                 }
                 json_array_add_object_element(array, object);
         }

@@ -170,6 +170,31 @@ static GVariant *properties_of(Ctl *ctl, const char *path, const char *interface
         return answer ? g_variant_get_child_value(answer, 0) : NULL;
 }
 
+/* All properties, or those that are asked for. */
+static JsonNode *chosen_properties(const Ctl *ctl, GVariant *properties) {
+        JsonNode *node = output_json_of(properties);
+        JsonObject *object = json_node_get_object(node);
+        g_autoptr(GList) names = json_object_get_members(object);
+        for (GList *link = names; ctl->properties && link; link = link->next)
+                if (!g_strv_contains((const char *const *) ctl->properties, link->data))
+                        json_object_remove_member(object, link->data);
+        return node;
+}
+
+/* The names of all properties, for who has typed another. */
+static char *known_properties(GVariant *properties, const char *name) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        GVariantIter iterator;
+        const char *known;
+        g_variant_iter_init(&iterator, properties);
+        while (g_variant_iter_next(&iterator, "{&sv}", &known, NULL))
+                g_ptr_array_add(names, (gpointer) known);
+        g_ptr_array_add(names, NULL);
+        g_autofree char *list = g_strjoinv(", ", (char **) names->pdata),
+                        *hint = suggestion(name, (const char *const *) names->pdata);
+        return g_strdup_printf("%s; there are: %s", hint, list);
+}
+
 int verb_show(Ctl *ctl, char **arguments) {
         g_autoptr(GString) text = g_string_new(NULL);
         g_autoptr(JsonArray) array = json_array_new();
@@ -183,7 +208,7 @@ int verb_show(Ctl *ctl, char **arguments) {
                 if (!properties)
                         return ctl_fail(g_steal_pointer(&error));
                 if (ctl->json)
-                        json_array_add_element(array, output_json_of(properties));
+                        json_array_add_element(array, chosen_properties(ctl, properties));
                 GVariantIter iterator;
                 const char *key;
                 GVariant *value;
@@ -201,7 +226,8 @@ int verb_show(Ctl *ctl, char **arguments) {
                 for (char **property = ctl->properties; property && *property; property++) {
                         g_autoptr(GVariant) there = g_variant_lookup_value(properties, *property, NULL);
                         if (!there) {
-                                fprintf(stderr, "virtbusctl: a domain has no property '%s'\n", *property);
+                                g_autofree char *known = known_properties(properties, *property);
+                                fprintf(stderr, "virtbusctl: a domain has no property '%s'%s\n", *property, known);
                                 return EXIT_USAGE;
                         }
                 }
@@ -298,6 +324,105 @@ static int service_status(Ctl *ctl) {
         return EXIT_DONE;
 }
 
+/* A domain's properties, and its devices, each with the properties of all its interfaces. */
+static JsonNode *domain_as_json(Ctl *ctl, VirtbusDomain *domain, GError **error) {
+        g_autoptr(GVariant) properties = properties_of(ctl, ctl_path(domain), "org.virtbus1.Domain", error),
+                            objects = properties ? managed_objects(ctl, ctl_path(domain), error) : NULL;
+        GVariantIter iterator, interfaces;
+        GVariant *values, *value;
+        const char *name;
+        if (!objects)
+                return NULL;
+        JsonNode *node = output_json_of(properties);
+        JsonArray *devices = json_array_new();
+        g_variant_iter_init(&iterator, objects);
+        while (g_variant_iter_next(&iterator, "{&o@a{sa{sv}}}", NULL, &values)) {
+                JsonObject *device = json_object_new();
+                g_variant_iter_init(&interfaces, values);
+                while (g_variant_iter_next(&interfaces, "{&s@a{sv}}", &name, &value)) {
+                        g_autoptr(JsonNode) part = output_json_of(value);
+                        g_autoptr(GList) members = json_object_get_members(json_node_get_object(part));
+                        for (GList *link = members; link && g_str_has_prefix(name, "org.virtbus1.Device"); link = link->next)
+                                json_object_set_member(device, link->data,
+                                                       json_object_dup_member(json_node_get_object(part), link->data));
+                        g_variant_unref(value);
+                }
+                if (json_object_get_size(device) > 0)
+                        json_array_add_object_element(devices, device);
+                else
+                        json_object_unref(device);
+                g_variant_unref(values);
+        }
+        json_object_set_array_member(json_node_get_object(node), "Devices", devices);
+        return node;
+}
+
+static int status_as_json(Ctl *ctl, char **names) {
+        g_autoptr(JsonArray) array = json_array_new();
+        g_autoptr(JsonNode) node = json_node_alloc();
+        int status = EXIT_DONE;
+        for (; *names; names++) {
+                g_autoptr(GError) error = NULL;
+                g_autoptr(VirtbusDomain) domain = ctl_find(ctl, *names, &status);
+                JsonNode *one = domain ? domain_as_json(ctl, domain, &error) : NULL;
+                if (!one)
+                        return domain ? ctl_fail(g_steal_pointer(&error)) : status;
+                json_array_add_element(array, one);
+        }
+        json_node_init_array(node, array);
+        output_print_json(node);
+        return status;
+}
+
+/* Jobs */
+
+/* The job of that name, such as qemu_3, or of that path; NULL when it was said that there is none. */
+static VirtbusJob *find_job(Ctl *ctl, const char *text) {
+        g_autolist(VirtbusJob) jobs = virtbus_client_get_jobs(ctl->client);
+        for (GList *link = jobs; link; link = link->next) {
+                const char *path = g_dbus_proxy_get_object_path(link->data);
+                if (strcmp(path, text) == 0 || strcmp(strrchr(path, '/') + 1, text) == 0)
+                        return g_object_ref(link->data);
+        }
+        fprintf(stderr, "virtbusctl: there is no job '%s'; see: virtbusctl jobs\n", text);
+        return NULL;
+}
+
+static char *job_bytes(const Ctl *ctl, guint64 bytes) {
+        return ctl->json ? g_strdup_printf("%" G_GUINT64_FORMAT, bytes) : output_size(bytes);
+}
+
+int verb_jobs(Ctl *ctl, char **arguments) {
+        static const char *const headings[] = { "JOB", "OPERATION", "DOMAIN", ">DONE", ">OF", ">PERCENT", NULL };
+        g_autolist(VirtbusJob) jobs = virtbus_client_get_jobs(ctl->client);
+        g_autoptr(Table) table = table_new(headings);
+        (void) arguments;
+        for (GList *link = jobs; link; link = link->next) {
+                g_autoptr(VirtbusDomain) domain = virtbus_client_get_domain_at(ctl->client, virtbus_job_get_object(link->data));
+                char **cells = g_new0(char *, G_N_ELEMENTS(headings));
+                cells[0] = g_strdup(strrchr(g_dbus_proxy_get_object_path(link->data), '/') + 1);
+                cells[1] = g_strdup(virtbus_job_get_operation(link->data));
+                cells[2] = g_strdup(domain ? virtbus_domain_get_name(domain) : virtbus_job_get_object(link->data));
+                cells[3] = job_bytes(ctl, virtbus_job_get_bytes_done(link->data));
+                cells[4] = job_bytes(ctl, virtbus_job_get_bytes_total(link->data));
+                cells[5] = g_strdup_printf("%.0f", virtbus_job_get_progress(link->data) * 100);
+                table_add(table, cells);
+        }
+        table_print(ctl, table, "job");
+        return EXIT_DONE;
+}
+
+int verb_cancel(Ctl *ctl, char **arguments) {
+        int worst = EXIT_DONE;
+        for (; *arguments; arguments++) {
+                g_autoptr(VirtbusJob) job = find_job(ctl, *arguments);
+                int status = job ? ctl_do(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), "org.virtbus1.Job", "Cancel", NULL)
+                                 : EXIT_FAILED;
+                worst = MAX(worst, status);
+        }
+        return worst;
+}
+
 int verb_status(Ctl *ctl, char **arguments) {
         g_autoptr(GString) text = g_string_new(NULL);
         int status = EXIT_DONE;
@@ -338,8 +463,10 @@ int verb_status(Ctl *ctl, char **arguments) {
                 if (!virtbus_domain_get_active(domain))
                         status = EXIT_NOT_ACTIVE;
         }
-        if (ctl->json)
-                return verb_show(ctl, arguments) == EXIT_DONE ? status : EXIT_FAILED;
+        if (ctl->json) {
+                int shown = status_as_json(ctl, arguments);
+                return shown == EXIT_DONE ? status : shown;
+        }
         output_page(ctl, text->str);
         return status;
 }

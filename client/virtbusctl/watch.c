@@ -20,7 +20,8 @@
 
 /* What happens */
 
-static void tell(const Ctl *ctl, const char *what, const char *name, const char *details) {
+/* FIELDS: names and values, for programs; NULL at the end, or NULL. */
+static void tell_fields(const Ctl *ctl, const char *what, const char *name, const char *details, const char *const *fields) {
         g_autoptr(GDateTime) now = g_date_time_new_now_local();
         g_autofree char *time = g_date_time_format(now, "%F %T");
         if (ctl->json) {
@@ -31,6 +32,8 @@ static void tell(const Ctl *ctl, const char *what, const char *name, const char 
                 json_object_set_string_member(object, "event", what);
                 json_object_set_string_member(object, "object", name);
                 json_object_set_string_member(object, "details", details);
+                for (; fields && fields[0]; fields += 2)
+                        json_object_set_string_member(object, fields[0], fields[1] ? fields[1] : "");
                 json_node_init_object(node, object);
                 g_autofree char *text = json_to_string(node, FALSE);
                 puts(text);
@@ -42,9 +45,15 @@ static void tell(const Ctl *ctl, const char *what, const char *name, const char 
         fflush(stdout);
 }
 
+static void tell(const Ctl *ctl, const char *what, const char *name, const char *details) {
+        tell_fields(ctl, what, name, details, NULL);
+}
+
 static void on_state_changed(VirtbusDomain *domain, const char *old, const char *state, const char *reason, Ctl *ctl) {
         g_autofree char *text = g_strdup_printf("%s -> %s (%s)", old, state, reason);
-        tell(ctl, "state", virtbus_domain_get_name(domain), text);
+        const char *const fields[] = { "old", old, "new", state, "reason", reason, "uuid", virtbus_domain_get_uuid(domain),
+                                       "path", ctl_path(domain), NULL };
+        tell_fields(ctl, "state", virtbus_domain_get_name(domain), text, fields);
 }
 
 static void follow(Ctl *ctl, VirtbusDomain *domain) {

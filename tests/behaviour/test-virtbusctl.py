@@ -89,7 +89,9 @@ def domains_are_made_without_a_document():
     ctl("create", "made", "--memory=256M", "--cpus=2", f"--disk={disk}", "--network=none", "--emulate", "--autostart")
     text = ctl("xml", "made")
     contains(text, "it's, mine.qcow2", 'type="qcow2"', ">2</vcpu>", "268435456")
-    ctl("-c", "test", "create", "tiny", "--memory=64M", "--start")
+    made = json.loads(ctl("-c", "test", "create", "tiny", "--memory=64M", "--start", "--json"))
+    assert made[0]["name"] == "tiny" and made[0]["path"] == ctl_path("tiny") and len(made[0]["uuid"]) == 36, made
+    assert "serial0" in [device["Alias"] for device in json.loads(ctl("status", "--json", "tiny"))[0]["Devices"]]
     assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "running"
     for arguments, part in ((["--memory=much"], "512M"), (["--cpus=0"], "512"), (["--network=frob"], "bridge=NAME")):
         contains(ctl("create", "bad", *arguments, status=2), part)
@@ -104,7 +106,8 @@ def domains_are_made_without_a_document():
     ctl("-c", "test", "create", "brief", "--memory=64M", "--transient", "--paused")
     contains(ctl("show", "brief", "-p", "State", "-p", "Persistent"), "State=paused\n", "Persistent=false\n")
     assert ctl("show", "brief", "-p", "State", "--value") == "paused\n"
-    contains(ctl("show", "brief", "-p", "Mood", status=2), "Mood")
+    contains(ctl("show", "brief", "-p", "Mood", status=2), "Mood", "StartTime")
+    assert json.loads(ctl("show", "brief", "-p", "State", "--json")) == [{"State": "paused"}]
     ctl("destroy", "brief")
     contains(ctl("show", "brief", status=4), "brief")
 
@@ -312,6 +315,7 @@ def domains_start_stop_and_are_waited_for():
     assert waiting.wait(DEADLINE) == 0
     told = [json.loads(monitor.stdout.readline()) for _ in range(2)]
     assert [t["details"] for t in told] == ["running -> stopping (destroyed)", "stopping -> shutoff (destroyed)"], told
+    assert told[0]["old"] == "running" and told[0]["reason"] == "destroyed" and told[0]["uuid"] == json.loads(ctl("list", "--json", "tiny"))[0]["uuid"]
     monitor.terminate()
     monitor.wait()
     ctl("start", "--paused", "tiny")
@@ -462,8 +466,11 @@ def jobs_show_how_they_get_on():
     terminal.expect("Cancel it")
     terminal.type("l\n")
     assert terminal.end() == 130, terminal.said
-    job = re.search(r"it goes on as (\S+)", terminal.said).group(1)
-    bus.call(job, f"{NAME}.Job", "Cancel")
+    job = re.search(r"it goes on as (\S+)", terminal.said).group(1).split("/")[-1]
+    assert json.loads(ctl("jobs", "--json"))[0]["job"] == job and json.loads(ctl("jobs", "--json"))[0]["domain"] == "tiny"
+    assert ctl("complete", "cancel", "") == f"{job}\n"
+    ctl("cancel", job)
+    contains(ctl("cancel", "qemu_99", status=1), "virtbusctl jobs")
     bus.call(test.path, f"{NAME}.Test", "SetDelay", "st", "save", 0)
     bus.wait(lambda: test.state(ctl_path("tiny")) == "running", "the end of the save")
     path = os.path.join(WORK, "saved")
@@ -490,12 +497,19 @@ def devices_come_and_go():
     ctl("detach", "tiny", alias)
     assert "52:54:00:00:00:07" not in ctl("status", "tiny")
     contains(ctl("detach", "tiny", "vdz", status=1), "vdz", "virtbusctl status tiny")
+    attached = json.loads(ctl("attach", "made", "--network=user", "--json"))
+    ctl("detach", "made", attached[0]["alias"])
     ctl("detach", "made", "vda", "--config")
     assert "vda" not in ctl("status", "made", status=3)
 
 
 def what_domains_have_is_set():
     ctl("set", "tiny", "memory=32M", "vcpus=1")
+    ctl("set", "other", "title=Another one", "memory=3G", "vcpus=2")
+    contains(ctl("show", "other"), "Title=Another one", "MaxMemory=3221225472", "MaxVCPUs=2", "VCPUs=2")
+    ctl("rename", "other", "others")
+    contains(ctl("rename", "others", "tiny", status=1), "choose another")
+    ctl("rename", "others", "other")
     contains(ctl("show", "tiny"), "Memory=33554432\n")
     with open(f"{WORK}/cd.iso", "wb") as file:
         file.truncate(1 << 20)
