@@ -404,7 +404,10 @@ static const char *alias_prefix(const xmlNode *element) {
         if (xml_is(element, "interface") && xml_attribute_is(element, "type", "hostdev"))
                 return "hostdev";
         if (xml_is(element, "memory"))
-                return xml_attribute_is(element, "model", "nvdimm") ? "nvdimm" : "dimm";
+                return xml_attribute_is(element, "model", "nvdimm")        ? "nvdimm"
+                       : xml_attribute_is(element, "model", "virtio-mem")  ? "virtiomem"
+                       : xml_attribute_is(element, "model", "virtio-pmem") ? "virtiopmem"
+                                                                           : "dimm";
         for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
                 if (xml_is(element, prefixes[i][0]))
                         return prefixes[i][1];
@@ -574,7 +577,8 @@ xmlNode *definition_find_metadata(const xmlNode *root, const char *uri) {
 
 /* libvirt numbers some kinds by their place, and these by the aliases that were given before. */
 static bool is_numbered_by_alias(const char *prefix) {
-        static const char *const prefixes[] = { "net", "hostdev", "redir", "rng", "shmem", "dimm", "nvdimm", NULL };
+        static const char *const prefixes[] = { "net", "hostdev", "redir", "rng", "shmem", "dimm", "nvdimm",
+                                                  "virtiomem", "virtiopmem", NULL };
         return g_strv_contains(prefixes, prefix);
 }
 

@@ -35,7 +35,7 @@ static const struct {
         { "scsi", "lsisas1078", "megasas" },
         { "scsi", "vmpvscsi", "pvscsi" },
         { "scsi", "am53c974", "am53c974" },
-        { "scsi", "dc390", "dc390" },
+        { "scsi", "dc390", "dc-390" },
         { "usb", "piix3-uhci", "piix3-usb-uhci" },
         { "usb", "piix4-uhci", "piix4-usb-uhci" },
         { "usb", "ehci", "usb-ehci" },

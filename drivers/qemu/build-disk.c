@@ -562,8 +562,10 @@ static void add_drive_address(Builder *builder, xmlNode *element, const DeviceDe
                          NULL);
         else {
                 xmlNode *owner = controller_at(builder, "scsi", (uint64_t) controller);
-                bool narrow = owner &&
-                              (xml_attribute_is(owner, "model", "lsilogic") || xml_attribute_is(owner, "model", "buslogic"));
+                static const char *const narrow_models[] = { "lsilogic", "buslogic", "am53c974", "dc390" };
+                bool narrow = false;
+                for (size_t i = 0; owner && i < G_N_ELEMENTS(narrow_models); i++)
+                        narrow |= xml_attribute_is(owner, "model", narrow_models[i]);
                 json_add(device, "bus", 's',
                          format_text(builder, "%s.0", controller_bus(builder, address, "scsi", (uint64_t) controller)), NULL);
                 if (narrow) {

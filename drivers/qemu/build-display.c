@@ -194,7 +194,8 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                 g_string_append(option, ",disable-ticketing=on");
         set_password(builder, element, "spice");
         g_string_append(option, ",seamless-migration=on");
-        know(builder, element, "@keymap");
+        if (get(builder, element, "@keymap"))
+                add(builder, "-k", "%s", get(builder, element, "@keymap"));
         add(builder, "-spice", "%s", option->str);
 }
 

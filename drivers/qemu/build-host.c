@@ -377,7 +377,9 @@ void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *par
                          json_make("qom-type", 's', "memory-backend-file", "id", 's', memory, "mem-path", 's',
                                    format_text(builder, "/dev/shm/%s", name), "size", 'i', (gint64) size, "share", 'b', TRUE,
                                    NULL));
-                json_add(device, "memdev", 's', memory, "master", 'b', is(builder, element, "@role", "master"), NULL);
+                json_add(device, "memdev", 's', memory, NULL);
+                if (get(builder, element, "@role"))
+                        json_add(device, "master", 'b', is(builder, element, "@role", "master"), NULL);
         } else {
                 uint64_t vectors = number(builder, element, "msi/@vectors", 0, 65535, 0);
                 const char *path = server ? get(builder, server, "@path") : NULL;

@@ -179,8 +179,8 @@ static void build_timer(Builder *builder, xmlNode *timer, GString *rtc) {
                 else if (policy && strcmp(policy, "catchup") != 0)
                         builder_unsupported(builder, timer, "the timer pit has the policies delay, discard and catchup");
         } else if (strcmp(name, "hpet") == 0) {
-                if (present >= 0)
-                        g_string_append_printf(builder->machine, ",hpet=%s", present ? "on" : "off");
+                if (present == 0)
+                        g_string_append(builder->machine, ",hpet=off");
         } else if (strcmp(name, "kvmclock") == 0) {
                 if (present >= 0)
                         g_string_append_printf(builder->cpu, ",kvmclock=%s", present ? "on" : "off");
@@ -269,6 +269,23 @@ static void build_cpu_features(Builder *builder, xmlNode *cpu, GString *option) 
         }
 }
 
+/* Features that QEMU once gave to a model and has taken away: off, so that the guest has the same ones on each version. */
+static void add_removed_features(xmlNode *cpu, const char *model, GString *option) {
+        static const char *const removed[][2] = {
+                { "Dhyana", "monitor" },           { "EPYC", "monitor" },
+                { "EPYC-IBPB", "monitor" },        { "Opteron_G3", "monitor" },
+                { "Icelake-Client", "intel-pt" },  { "Icelake-Client-noTSX", "intel-pt" },
+                { "Icelake-Server", "intel-pt" },  { "Icelake-Server-noTSX", "intel-pt" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(removed); i++) {
+                bool given = strcmp(model, removed[i][0]) != 0;
+                for (xmlNode *feature = xml_child(cpu, "feature"); feature; feature = xml_next(feature, "feature"))
+                        given |= xml_attribute_is(feature, "name", removed[i][1]);
+                if (!given)
+                        g_string_append_printf(option, ",%s=off", removed[i][1]);
+        }
+}
+
 static void build_cpu_cache(Builder *builder, xmlNode *cpu, GString *option, bool host) {
         xmlNode *cache = element_at(builder, cpu, "cache");
         const char *mode = choose(builder, cache, "@mode", "emulate passthrough disable");
@@ -328,6 +345,7 @@ static void build_cpu(Builder *builder) {
                         builder_invalid(builder, element_at(builder, cpu, "model"), "'%.64s' cannot be a processor's name",
                                         model);
                 g_string_append(option, model);
+                add_removed_features(cpu, model, option);
         } else {
                 if (xml_child(cpu, "feature"))
                         builder_invalid(builder, cpu, "features need a <model>");

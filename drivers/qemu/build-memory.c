@@ -10,6 +10,7 @@
 #define MIB (UINT64_C(1024) * 1024)
 #define GUEST_NODES_MAX 128
 #define HOST_NODES_MAX 1024
+#define ALLOCATING_THREADS_MAX 1024
 
 /* The size of a huge page where the document does not say: x86's smallest. */
 #define HUGE_PAGE_DEFAULT (2 * MIB)
@@ -198,16 +199,23 @@ void build_memory_backend(Builder *builder, const char *id, const xmlNode *eleme
                 json_add(object, "share", 'b', strcmp(access, "shared") == 0, NULL);
         else if (memfd)
                 json_add(object, "share", 'b', page == 0, NULL);
-        bool allocate = page > 0 || immediate || (path && !pmem);
+        /* What a virtio device has of the host is what its guest uses. */
+        bool by_use = is_device && is(builder, element, "@model", "virtio-mem"),
+             allocate = !by_use && (page > 0 || immediate || (path && !pmem && !is(builder, element, "@model", "virtio-pmem")));
+        uint64_t threads = number(builder, backing, "allocation/@threads", 1, ALLOCATING_THREADS_MAX, 0);
+        if (by_use)
+                json_add(object, "reserve", 'b', FALSE, NULL);
         if (allocate)
                 json_add(object, "prealloc", 'b', TRUE, NULL);
+        if (allocate && threads > 0)
+                json_add(object, "prealloc-threads", 'i', (gint64) threads, NULL);
         if (alignment > 0)
                 json_add(object, "align", 'i', (gint64) alignment, NULL);
         if (pmem)
                 json_add(object, "pmem", 'b', TRUE, NULL);
         if ((memfd || file) && strcmp(id, "pc.ram") == 0)
                 json_add(object, "x-use-canonical-path-for-ramblock-id", 'b', FALSE, NULL);
-        bool discards = element && !is_device && is(builder, element, "@discard", "yes");
+        bool discards = element && is(builder, element, "@discard", "yes");
         if ((element_at(builder, backing, "discard") || discards) && file)
                 json_add(object, "discard-data", 'b', TRUE, NULL);
         if (bound && g_strcmp0(mode, "restrictive") != 0) {
@@ -326,8 +334,7 @@ void build_memory(Builder *builder) {
         know(builder, backing, "nosharepages hugepages discard source access allocation/@mode");
         if (element_at(builder, backing, "nosharepages"))
                 g_string_append(builder->machine, ",mem-merge=off");
-        if (get(builder, backing, "allocation/@threads"))
-                number(builder, backing, "allocation/@threads", 1, 1024, 1);
+        number(builder, backing, "allocation/@threads", 1, ALLOCATING_THREADS_MAX, 1);
         if (maximum) {
                 uint64_t limit = size_at(builder, builder->root, "maxMemory", "KiB", 0),
                          slots = number(builder, maximum, "@slots", 0, 256, 0);

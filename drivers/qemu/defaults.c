@@ -250,6 +250,8 @@ static void complete_devices(xmlNode *devices) {
                         complete_port(device);
                 else if (xml_is(device, "filesystem"))
                         set_default(device, "accessmode", "passthrough");
+                else if (xml_is(device, "watchdog"))
+                        set_default(device, "action", "reset");
                 else if (xml_is(device, "vsock"))
                         set_default(device, "model", "virtio");
                 else if (xml_is(device, "hostdev")) {

@@ -125,7 +125,10 @@ static unsigned controller_kind(const Topology *topology, const xmlNode *element
 }
 
 static unsigned interface_kind(const Topology *topology, const xmlNode *element) {
-        static const char *const express[] = { "e1000e", "vmxnet3", "igb", NULL };
+        /* Models that libvirt knows to be conventional; what it does not know, it plugs into a port. */
+        static const char *const conventional[] = { "rtl8139", "e1000",   "netfront", "spapr-vlan", "lan9118",   "scm91c111",
+                                                    "vlance",  "vmxnet",  "vmxnet2",  "vmxnet3",    "Am79C970A", "Am79C973",
+                                                    "82540EM", "82545EM", "82543GC",  NULL };
         g_autofree char *model = xml_attribute(xml_child(element, "model"), "type");
         if (xml_attribute_is(element, "type", "hostdev"))
                 return 0; /* placed with the host's devices */
@@ -133,7 +136,7 @@ static unsigned interface_kind(const Topology *topology, const xmlNode *element)
                 return virtio_kind(topology, element);
         if (model && (strcmp(model, "ne2k_isa") == 0 || strcmp(model, "usb-net") == 0))
                 return 0;
-        return (topology->q35 && model && g_strv_contains(express, model) ? PCIE_DEVICE : PCI_DEVICE) | HOTPLUG;
+        return (topology->q35 && model && !g_strv_contains(conventional, model) ? PCIE_DEVICE : PCI_DEVICE) | HOTPLUG;
 }
 
 static unsigned device_kind(const Topology *topology, const xmlNode *element) {
@@ -259,20 +262,28 @@ static void take(Topology *topology, Place place, unsigned kind) {
         bus->aggregate[place.slot] |= (kind & AGGREGATE) != 0;
 }
 
-/* Makes room for a kind of device: another bridge or port. */
-static bool grow(Topology *topology, unsigned kind) {
-        const char *model = NULL;
-        if (kind & (PCI_DEVICE | PCI_BRIDGE))
-                model = topology->q35 ? "pcie-to-pci-bridge" : "pci-bridge";
-        else if (kind & (PCIE_DEVICE | UPSTREAM_PORT | PCIE_PCI_BRIDGE))
-                model = "pcie-root-port";
-        else if (kind & DOWNSTREAM_PORT)
-                model = "pcie-switch-upstream-port";
-        if (!model || topology->n_buses == BUSES_MAX || !topology->dry)
+static bool add_bus(Topology *topology, const char *model) {
+        if (topology->n_buses == BUSES_MAX)
                 return false;
         Bus *bus = topology->buses + topology->n_buses++;
         bus->is_new = true;
         return set_model(bus, model);
+}
+
+/* Makes room for a kind of device: another bridge or port. Where nothing takes a bridge yet, as on PCI Express, the first one comes
+ * with a port of its own. */
+static bool grow(Topology *topology, unsigned kind) {
+        bool takes_bridges = false;
+        if (!topology->dry)
+                return false;
+        for (unsigned n = 0; n < topology->n_buses; n++)
+                takes_bridges |= (topology->buses[n].accepts & PCI_BRIDGE) != 0;
+        if (kind & (PCI_DEVICE | PCI_BRIDGE))
+                return takes_bridges ? add_bus(topology, "pci-bridge")
+                                     : add_bus(topology, "pcie-root-port") && add_bus(topology, "pcie-to-pci-bridge");
+        if (kind & (PCIE_DEVICE | UPSTREAM_PORT | PCIE_PCI_BRIDGE))
+                return add_bus(topology, "pcie-root-port");
+        return (kind & DOWNSTREAM_PORT) && add_bus(topology, "pcie-switch-upstream-port");
 }
 
 /* Finds the next place for a kind of device; FUNCTION is used of it. */
@@ -414,30 +425,44 @@ static bool place_chipset_i440fx(Topology *topology, xmlNode *devices, GError **
         return true;
 }
 
-/* The ICH9's functions, and where it has USB 2 and sound. */
+/* A USB 2 controller and its companions are one device with several functions. */
+static const struct {
+        const char *model;
+        unsigned function;
+} usb2_functions[] = { { "ich9-ehci1", 7 }, { "ich9-uhci1", 0 }, { "ich9-uhci2", 1 }, { "ich9-uhci3", 2 } };
+
+static unsigned usb2_function(const xmlNode *element) {
+        for (size_t i = 0; i < G_N_ELEMENTS(usb2_functions); i++)
+                if (xml_attribute_is(element, "type", "usb") && xml_attribute_is(element, "model", usb2_functions[i].model))
+                        return usb2_functions[i].function;
+        return FUNCTIONS;
+}
+
+static void place_usb2_at(Topology *topology, xmlNode *devices, unsigned index, Place place) {
+        for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
+                place.function = usb2_function(element);
+                if (place.function < FUNCTIONS && hardware_index(element) == index)
+                        place_at(topology, element, place, place.function == 0);
+        }
+}
+
+/* The ICH9's functions, and where it has USB 2 (the first two that have all functions) and sound. */
 static bool place_chipset_q35(Topology *topology, xmlNode *devices, GError **error) {
-        static const struct {
-                const char *model;
-                unsigned function;
-                bool multifunction;
-        } usb[] = {
-                { "ich9-ehci1", 7, false }, { "ich9-uhci1", 0, true }, { "ich9-uhci2", 1, false }, { "ich9-uhci3", 2, false }
-        };
         xmlNode *sata = hardware_find_controller(devices, "sata", 0);
         if (sata && !check_chipset_address(topology, sata, 0x1f, 2, error))
                 return false;
         if (sata)
                 place_at(topology, sata, (Place){ 0, 0x1f, 2 }, false);
         reserve_slot(topology, 0x1f);
-        for (unsigned set = 0; set < 2; set++) {
-                bool slot_is_free = is_free(topology, (Place){ 0, set == 0 ? 0x1d : 0x1a, 0 });
-                for (xmlNode *element = xml_child(devices, "controller"); element && slot_is_free;
-                     element = xml_next(element, "controller"))
-                        for (size_t i = 0; i < G_N_ELEMENTS(usb); i++)
-                                if (xml_attribute_is(element, "type", "usb") &&
-                                    xml_attribute_is(element, "model", usb[i].model) && hardware_index(element) == set)
-                                        place_at(topology, element, (Place){ 0, set == 0 ? 0x1d : 0x1a, usb[i].function },
-                                                 usb[i].multifunction);
+        for (xmlNode *first = xml_child(devices, "controller"); first; first = xml_next(first, "controller")) {
+                Place place = { 0, 0x1d, 0 };
+                if (!xml_attribute_is(first, "type", "usb") || !xml_attribute_is(first, "model", "ich9-uhci1") ||
+                    !is_wanted(topology, first))
+                        continue;
+                if (!is_free(topology, place))
+                        place.slot = 0x1a;
+                if (is_free(topology, place))
+                        place_usb2_at(topology, devices, hardware_index(first), place);
         }
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller"))
                 if (xml_attribute_is(element, "model", "dmi-to-pci-bridge") && is_free(topology, (Place){ 0, 0x1e, 0 }) &&
@@ -460,17 +485,9 @@ static void place_primary_video(Topology *topology, xmlNode *devices) {
 
 /* Everything else, kind by kind */
 
-/* A USB 2 controller and its companions are one device with several functions. */
 static bool place_usb2(Topology *topology, xmlNode *devices, xmlNode *element, GError **error) {
-        static const struct {
-                const char *model;
-                unsigned function;
-        } functions[] = { { "ich9-ehci1", 7 }, { "ich9-uhci1", 0 }, { "ich9-uhci2", 1 }, { "ich9-uhci3", 2 } };
-        unsigned function = FUNCTIONS;
+        unsigned function = usb2_function(element);
         Place place;
-        for (size_t i = 0; i < G_N_ELEMENTS(functions); i++)
-                if (xml_attribute_is(element, "model", functions[i].model))
-                        function = functions[i].function;
         if (function == FUNCTIONS)
                 return place_if_wanted(topology, element, error);
         for (xmlNode *other = xml_child(devices, "controller"); other; other = xml_next(other, "controller")) {
@@ -676,7 +693,9 @@ static bool number_buses(xmlNode *root, xmlNode *devices, GError **error) {
                                                   xml_attribute_is(element, "model", "pcie-root-port") ? "pcie-root-port"
                                                                                                        : "xio3130-downstream");
                         set_target(element, "chassis", "%u", index);
-                        set_target(element, "port", "0x%x", (place.slot << 3) + place.function);
+                        set_target(element, "port", "0x%x",
+                                   xml_attribute_is(element, "model", "pcie-root-port") ? (place.slot << 3) + place.function
+                                                                                        : place.slot);
                 } else if (xml_attribute_is(element, "model", "pci-bridge"))
                         set_target(element, "chassisNr", "%u", index);
                 else if (xml_attribute_is(element, "model", "pci-expander-bus") ||
@@ -711,6 +730,25 @@ static void mark_multifunction(const Topology *topology, xmlNode *devices) {
         }
 }
 
+/* Every controller is reached from the machine's: none is plugged into what is behind itself. */
+static bool check_reached(xmlNode *devices, GError **error) {
+        unsigned parents[BUSES_MAX] = { 0 };
+        for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
+                Place place;
+                if (is_pci_controller(element) && is_given(element) && read_place(element, &place, NULL))
+                        parents[hardware_index(element) % BUSES_MAX] = place.bus;
+        }
+        for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
+                unsigned bus = hardware_index(element) % BUSES_MAX;
+                for (unsigned n = 0; is_pci_controller(element) && bus > 0; n++, bus = parents[bus])
+                        if (n == BUSES_MAX)
+                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
+                                                "the PCI controller with index %u is plugged into what is behind itself",
+                                                hardware_index(element));
+        }
+        return true;
+}
+
 bool hardware_place_pci(xmlNode *root, bool q35, GError **error) {
         xmlNode *devices = xml_child(root, "devices");
         g_autofree Topology *topology = g_new0(Topology, 1);
@@ -722,6 +760,8 @@ bool hardware_place_pci(xmlNode *root, bool q35, GError **error) {
                 return false;
         place_primary_video(topology, devices);
         if (!place_devices(topology, devices, error))
+                return false;
+        if (!check_reached(devices, error))
                 return false;
         mark_multifunction(topology, devices);
         return number_buses(root, devices, error);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "hardware.h"
+#include "xml.h"
+
+#define NONE "<controller type='usb' model='none'/><memballoon model='none'/>"
+#define CARD(model) "<interface type='user'><model type='" model "'/></interface>"
+#define PCI(index, model) "<controller type='pci' index='" index "' model='" model "'/>"
+
+typedef struct Case {
+        const char *devices, *places;
+} Case;
+
+/* Where each device is, "what@bus:slot.function"; of controllers those with an index above 0. */
+static char *places_of(xmlNode *devices) {
+        GString *text = g_string_new(NULL);
+        for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL)) {
+                g_autofree char *index = xml_attribute(device, "index"), *model = xml_attribute(device, "model"),
+                                *type = xml_attribute(xml_child(device, "model"), "type");
+                xmlNode *address = xml_child(device, "address");
+                g_autofree char *bus = xml_attribute(address, "bus"), *slot = xml_attribute(address, "slot"),
+                                *function = xml_attribute(address, "function");
+                if (bus)
+                        g_string_append_printf(text, "%s%s%s@%lu:%lx.%s ", model ? model : type, index ? "/" : "",
+                                               index ? index : "", strtoul(bus, NULL, 0), strtoul(slot, NULL, 0), function + 2);
+        }
+        g_strchomp(text->str);
+        return g_string_free(text, FALSE);
+}
+
+static xmlDoc *place(const char *devices, bool q35, GError **error) {
+        g_autofree char *text =
+                        g_strdup_printf("<domain><devices><controller type='pci' index='0' model='%s'/>%s%s</devices></domain>",
+                                        q35 ? "pcie-root" : "pci-root", NONE, devices);
+        g_autoptr(GError) syntax = NULL;
+        xmlDoc *document = xml_parse(text, "domain", &syntax);
+        g_assert_no_error(syntax);
+        hardware_place_pci(xmlDocGetRootElement(document), q35, error);
+        return document;
+}
+
+static void try_cases(const Case *cases, size_t n, bool q35) {
+        for (size_t i = 0; i < n; i++) {
+                g_autoptr(GError) error = NULL;
+                g_autoptr(xmlDoc) document = place(cases[i].devices, q35, &error);
+                g_assert_no_error(error);
+                g_autofree char *places = places_of(xml_child(xmlDocGetRootElement(document), "devices"));
+                g_assert_cmpstr(places, ==, cases[i].places);
+        }
+}
+
+/* The first bridge on PCI Express comes with a port of its own, after what has been asked for before it. */
+static void conventional_devices_on_pci_express_get_a_port_and_a_bridge(void) {
+        static const Case cases[] = {
+                { CARD("e1000"), "e1000@2:1.0 pcie-root-port/1@0:1.0 pcie-to-pci-bridge/2@1:0.0 pcie-root-port/3@0:1.1" },
+                { CARD("virtio") CARD("e1000"), "virtio@2:0.0 e1000@3:1.0 pcie-root-port/1@0:1.0 pcie-root-port/2@0:1.1 "
+                                                "pcie-to-pci-bridge/3@1:0.0 pcie-root-port/4@0:1.2" },
+                { PCI("1", "pcie-root-port") CARD("e1000"), "pcie-root-port/1@0:1.0 e1000@3:1.0 pcie-root-port/2@0:1.1 "
+                                                            "pcie-to-pci-bridge/3@1:0.0" },
+                { PCI("1", "dmi-to-pci-bridge") CARD("e1000"), "dmi-to-pci-bridge/1@0:1e.0 e1000@2:1.0 pci-bridge/2@1:0.0" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases), true);
+}
+
+static void usb2_is_where_the_chipset_has_it_only_with_all_of_it(void) {
+        static const Case cases[] = {
+                { "<controller type='usb' index='3' model='ich9-ehci1'/><controller type='usb' index='3' model='ich9-uhci1'>"
+                  "<master startport='0'/></controller>",
+                  "ich9-ehci1/3@0:1d.7 ich9-uhci1/3@0:1d.0" },
+                { "<controller type='usb' index='0' model='ich9-ehci1'/>",
+                  "ich9-ehci1/0@2:1.7 pcie-root-port/1@0:1.0 pcie-to-pci-bridge/2@1:0.0 pcie-root-port/3@0:1.1" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases), true);
+}
+
+static void a_controller_behind_itself_is_refused(void) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = place(PCI("1", "pci-bridge"), true, &error);
+        g_assert_nonnull(error);
+        g_assert_nonnull(strstr(error->message, "behind itself"));
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/pci/conventional-devices-on-pci-express-get-a-port-and-a-bridge",
+                        conventional_devices_on_pci_express_get_a_port_and_a_bridge);
+        g_test_add_func("/pci/usb2-is-where-the-chipset-has-it-only-with-all-of-it",
+                        usb2_is_where_the_chipset_has_it_only_with_all_of_it);
+        g_test_add_func("/pci/a-controller-behind-itself-is-refused", a_controller_behind_itself_is_refused);
+        return g_test_run();
+}
