@@ -296,7 +296,7 @@ try {
 
 def options_are_flags():
     domain = state["client"].find_domain("beta")
-    domain.destroy_sync(None)
+    domain.destroy_sync(0, None)
     wait(lambda: domain.props.state == "shutoff")
     domain.start_sync(Virtbus.DomainStartFlags.PAUSED, None)
     wait(lambda: domain.props.state == "paused")
@@ -307,7 +307,7 @@ def options_are_flags():
     assert message.startswith("domain 'beta': it is running"), message  # no "GDBus.Error:..." before it
     xml = domain.get_xml_sync(Virtbus.DomainGetXMLFlags.INACTIVE, None)[1]
     contains(xml, "<name>beta</name>")
-    message = fails(Virtbus.Error.INVALID_XML, state["client"].get_connection_of(domain).define_domain_sync, "<domain", None)
+    message = fails(Virtbus.Error.INVALID_XML, state["client"].get_connection_of(domain).define_domain_sync, "<domain", 0, None)
     assert not message.startswith("GDBus"), message
 
 
@@ -359,7 +359,7 @@ def streams_are_there_for_displays_pictures_and_saved_states():
     wait(lambda: answers)
     assert answers[0][1] == path and client.wait_for_job_sync(answers[0][2], None)
     wait(lambda: domain.props.state == "paused")
-    domain.destroy_sync(None)
+    domain.destroy_sync(0, None)
     hypervisor.do(path, "Undefine")
 
 
