@@ -305,6 +305,7 @@ def options_are_flags():
     wait(lambda: answers == [True] and domain.props.state == "running")
     message = fails(Virtbus.Error.OPERATION_INVALID, domain.start_sync, Virtbus.DomainStartFlags.NONE, None)
     assert message.startswith("domain 'beta': it is running"), message  # no "GDBus.Error:..." before it
+    contains(fails(Virtbus.Error.INVALID_ARGUMENT, domain.shutdown_sync, 4, None), "unknown_flag")
     xml = domain.get_xml_sync(Virtbus.DomainGetXMLFlags.INACTIVE, None)[1]
     contains(xml, "<name>beta</name>")
     message = fails(Virtbus.Error.INVALID_XML, state["client"].get_connection_of(domain).define_domain_sync, "<domain", 0, None)
