@@ -19,12 +19,13 @@ struct Authority {
         Questions *questions;
         bool own_user;
         sd_bus_slot *changed; /* the match for polkit's signal */
+        char *polkit;         /* its connection's name, once it has answered or come; or NULL */
         uint64_t generation;  /* of decisions */
         void (*on_change)(void *data);
         void *data;
 };
 
-void authority_service_changed(Authority *authority) {
+static void forget_decisions(Authority *authority) {
         authority->generation++;
         callers_forget_decisions(authority->callers);
         questions_changed(authority->questions);
@@ -32,16 +33,31 @@ void authority_service_changed(Authority *authority) {
                 authority->on_change(authority->data);
 }
 
+void authority_service_changed(Authority *authority, const char *owner) {
+        g_free(authority->polkit);
+        authority->polkit = g_strdup(owner);
+        forget_decisions(authority);
+}
+
+/* Whom an answer came from the bus knows; a signal may be anybody's. */
+static void on_answerer(void *data, const char *name) {
+        Authority *authority = data;
+        if (!authority->polkit)
+                authority->polkit = g_strdup(name);
+}
+
 static int on_changed(sd_bus_message *signal, void *data, sd_bus_error *error) {
-        (void) signal;
+        Authority *authority = data;
         (void) error;
-        authority_service_changed(data);
+        if (!authority->polkit || g_strcmp0(sd_bus_message_get_sender(signal), authority->polkit) == 0)
+                forget_decisions(authority);
         return 0;
 }
 
 Authority *authority_new(sd_bus *bus, Callers *callers, bool own_user) {
         Authority *authority = g_new0(Authority, 1);
-        *authority = (Authority){ .bus = bus, .callers = callers, .questions = questions_new(bus), .own_user = own_user };
+        *authority = (Authority){ .bus = bus, .callers = callers, .own_user = own_user };
+        authority->questions = questions_new(bus, on_answerer, authority);
         if (!own_user)
                 sd_bus_match_signal_async(bus, &authority->changed, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "Changed",
                                           on_changed, NULL, authority);
@@ -51,6 +67,7 @@ Authority *authority_new(sd_bus *bus, Callers *callers, bool own_user) {
 void authority_free(Authority *authority) {
         sd_bus_slot_unref(authority->changed);
         questions_free(authority->questions);
+        g_free(authority->polkit);
         g_free(authority);
 }
 

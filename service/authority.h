@@ -22,8 +22,8 @@ Authority *authority_new(sd_bus *bus, Callers *callers, bool own_user);
 void authority_free(Authority *authority);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Authority, authority_free)
 
-/* Tells that polkit's service has left the bus, or come. */
-void authority_service_changed(Authority *authority);
+/* Tells that polkit's service has left the bus (NULL), or come; OWNER is its connection's name. */
+void authority_service_changed(Authority *authority, const char *owner);
 
 /* Denies what waits for polkit: of a caller who has left, or all, where that is NULL, since the service ends. */
 void authority_cancel(Authority *authority, const Caller *caller);

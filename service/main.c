@@ -15,6 +15,7 @@
 #include "log.h"
 #include "manager.h"
 #include "paths.h"
+#include "polkit-names.h"
 #include "program.h"
 #include "router.h"
 #include "sandbox.h"
@@ -78,16 +79,22 @@ static void name_left(Service *service, const char *name) {
                 forget_caller(&service->router, caller);
 }
 
+/* Anyone may send the service a signal that looks like the bus's: matches decide what is sent to all, and the library cannot tell a
+ * well-known name from a sender's own. */
+static bool is_of_bus(sd_bus_message *signal) {
+        return g_strcmp0(sd_bus_message_get_sender(signal), "org.freedesktop.DBus") == 0;
+}
+
 static int on_owner_changed(sd_bus_message *signal, void *data, sd_bus_error *error) {
         Service *service = data;
         const char *name, *old_owner, *new_owner;
         (void) error;
-        if (sd_bus_message_read(signal, "sss", &name, &old_owner, &new_owner) < 0)
+        if (!is_of_bus(signal) || sd_bus_message_read(signal, "sss", &name, &old_owner, &new_owner) < 0)
                 return 0;
         if (name[0] == ':')
                 name_left(service, name);
-        else if (strcmp(name, "org.freedesktop.PolicyKit1") == 0)
-                authority_service_changed(service->router.authority);
+        else if (strcmp(name, POLKIT_NAME) == 0)
+                authority_service_changed(service->router.authority, new_owner[0] ? new_owner : NULL);
         else
                 drivers_owner_changed(service->router.drivers, name, new_owner[0] ? new_owner : NULL);
         return 0;
@@ -95,9 +102,8 @@ static int on_owner_changed(sd_bus_message *signal, void *data, sd_bus_error *er
 
 static int on_services_changed(sd_bus_message *signal, void *data, sd_bus_error *error) {
         Service *service = data;
-        (void) signal;
         (void) error;
-        return drivers_discover(service->router.drivers);
+        return is_of_bus(signal) ? drivers_discover(service->router.drivers) : 0;
 }
 
 static int on_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
@@ -121,8 +127,9 @@ static int add_matches(Service *service) {
                 const char *match;
                 sd_bus_message_handler_t handler;
         } matches[] = {
-                /* Names that have left: callers, drivers, polkit; and drivers that have come. */
+                /* Names that have left: callers, drivers, polkit; and drivers and polkit that have come. */
                 { BUS_MATCH "member='NameOwnerChanged',arg2=''", on_owner_changed },
+                { BUS_MATCH "member='NameOwnerChanged',arg0='" POLKIT_NAME "'", on_owner_changed },
                 { BUS_MATCH "member='NameOwnerChanged',arg0namespace='" BUS_NAME ".Driver'", on_owner_changed },
                 { BUS_MATCH "member='ActivatableServicesChanged'", on_services_changed },
         };

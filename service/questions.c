@@ -37,11 +37,13 @@ struct Questions {
         GHashTable *all;    /* Question */
         GHashTable *by_key; /* those whose answer others may have too */
         uint64_t n_asked;
+        void (*on_answerer)(void *data, const char *name);
+        void *data;
 };
 
 static void send(void *item);
 
-Questions *questions_new(sd_bus *bus) {
+Questions *questions_new(sd_bus *bus, void (*on_answerer)(void *data, const char *name), void *data) {
         Questions *questions = g_new0(Questions, 1);
         *questions = (Questions){
                 .bus = bus,
@@ -49,6 +51,8 @@ Questions *questions_new(sd_bus *bus) {
                 .dialogs = fair_queue_new(DIALOGS_MAX, DIALOGS_PER_USER_MAX, send),
                 .all = g_hash_table_new(NULL, NULL),
                 .by_key = g_hash_table_new(g_str_hash, g_str_equal),
+                .on_answerer = on_answerer,
+                .data = data,
         };
         return questions;
 }
@@ -148,6 +152,7 @@ static int on_answer(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 return 0;
         }
         fair_queue_grow(queue_of(question));
+        question->questions->on_answerer(question->questions->data, sd_bus_message_get_sender(reply));
         int r = read_answer(reply, &answer);
         if (r < 0)
                 answer = (Answer){ .kind = ANSWER_NONE, .reason = g_strerror(-r) };

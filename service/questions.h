@@ -26,7 +26,8 @@ typedef struct Answer {
 
 typedef void (*Answered)(void *data, const Answer *answer);
 
-Questions *questions_new(sd_bus *bus);
+/* ON_ANSWERER is told the connection that each answer came from. */
+Questions *questions_new(sd_bus *bus, void (*on_answerer)(void *data, const char *name), void *data);
 
 /* Those that wait were cancelled before. */
 void questions_free(Questions *questions);

@@ -34,6 +34,26 @@ def frame(path, interface, member, body=None, flags=0, serial=1, destination=NAM
     return bytes(message.to_blob(Gio.DBusCapabilityFlags.UNIX_FD_PASSING))
 
 
+def signal_frame(path, interface, member, body, serial=1, destination=NAME):
+    message = Gio.DBusMessage.new_signal(path, interface, member)
+    message.set_destination(destination)
+    message.set_serial(serial)
+    message.set_body(body)
+    return bytes(message.to_blob(0))
+
+
+def reply_frame(answered, body, error=None, serial=1, destination=NAME):
+    message = Gio.DBusMessage()
+    message.set_message_type(Gio.DBusMessageType.ERROR if error else Gio.DBusMessageType.METHOD_RETURN)
+    message.set_destination(destination)
+    message.set_serial(serial)
+    message.set_reply_serial(answered)
+    if error:
+        message.set_error_name(error)
+    message.set_body(body)
+    return bytes(message.to_blob(0))
+
+
 class Raw:
     """A connection that has authenticated itself; what it sends need not be D-Bus, and it reads only when it is told to."""
 
@@ -219,6 +239,36 @@ def attack_lost_descriptors(path):
     client = Raw(path, hello=False)
     client.send(good, [null] * 16)
     assert client.answer(2).startswith("org.freedesktop.DBus.Error.")
+    return [client]
+
+
+def attack_forged_signals(victim):
+    """What the bus and polkit say, said by somebody else: a caller has left, drivers have come and gone, decisions have changed."""
+    client = Raw(bus_path())
+    bus = "org.freedesktop.DBus"
+    owners = [(victim, victim, ""), (f"{NAME}.Driver.Forged", "", ":1.1"), (f"{NAME}.Driver.Test", ":1.1", ""),
+              ("org.freedesktop.PolicyKit1", ":1.1", "")]
+    for path in ("/org/freedesktop/DBus", "/"):
+        for names in owners:
+            client.send(signal_frame(path, bus, "NameOwnerChanged", GLib.Variant("(sss)", names)))
+        client.send(signal_frame(path, bus, "NameLost", GLib.Variant("(s)", (NAME,))))
+        client.send(signal_frame(path, bus, "ActivatableServicesChanged", GLib.Variant("()", ())))
+    client.send(signal_frame("/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority", "Changed", GLib.Variant("()", ())))
+    client.send(frame("/org/virtbus1", PROPERTIES, "Get", GLib.Variant("(ss)", (f"{NAME}.Manager", "Version")), 0, 2))
+    client.answer(2)  # the service has read all before that
+    return [client]
+
+
+def attack_forged_answers(_argument):
+    """Answers to what the service has asked others, whatever number that had: yes, nobody, and failures."""
+    client = Raw(bus_path())
+    yes = GLib.Variant("((bba{ss}))", ((True, False, {}),))
+    for number in range(1, 500):
+        client.send(reply_frame(number, yes))
+        client.send(reply_frame(number, GLib.Variant("(u)", (0,))))
+        client.send(reply_frame(number, GLib.Variant("(s)", ("no",)), "org.freedesktop.DBus.Error.NoReply"))
+    client.send(frame("/org/virtbus1", PROPERTIES, "Get", GLib.Variant("(ss)", (f"{NAME}.Manager", "Version")), 0, 2))
+    client.answer(2)
     return [client]
 
 

@@ -151,6 +151,69 @@ def a_property_is_set_without_naming_its_interface():
     bus.set(state["domain"], "Domain", "Autostart", GLib.Variant("b", False))
 
 
+class Questions:
+    """Counts what polkit is asked."""
+
+    def __init__(self):
+        self.watcher = Bus(listen=False)
+        self.seen = []
+        self.watcher.call("/org/freedesktop/DBus", "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu",
+                          ["type='method_call',member='CheckAuthorization'", "type='method_call',member='GetId'"], 0,
+                          destination="org.freedesktop.DBus")
+        self.watcher.connection.add_filter(self.on_message)
+
+    def on_message(self, _connection, message, _incoming):  # in a thread of GDBus
+        self.seen.append(message.get_member())
+        GLib.idle_add(lambda: False)
+
+    def count(self):
+        """Of those that were asked before now."""
+        before = self.seen.count("GetId")
+        bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", destination="org.freedesktop.DBus")
+        bus.wait(lambda: self.seen.count("GetId") > before, "the monitor to have seen what was before")
+        return self.seen.count("CheckAuthorization")
+
+
+def names():
+    return set(bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ListNames", destination="org.freedesktop.DBus"))
+
+
+def what_the_bus_and_polkit_say_nobody_else_can():
+    """A signal may be sent to the service by anybody; it counts for nothing."""
+    questions, before = Questions(), names()
+    reader = User("vb-alice")
+    get = (state["domain"], PROPERTIES, "Get", "ss", f"'{NAME}.Domain'", "'State'")
+    contains(reader.call(*get), "running")
+    own, = (name for name in names() - before if name.startswith(":"))
+    drivers, asked = bus.get("/org/virtbus1", "Manager", "Drivers"), questions.count()
+    with Attack("forged_signals", own) as attack:
+        attack.done()
+    contains(reader.call(*get), "running")
+    assert questions.count() == asked, "polkit was asked again"
+    assert bus.get("/org/virtbus1", "Manager", "Drivers") == drivers
+    with Attack("forged_signals", own) as attack:
+        attack.done()
+    test.do(state["domain"], "Suspend")
+    reader.signals(state["domain"], "StateChanged", "paused")  # as who has not left
+    test.do(state["domain"], "Resume")
+    reader.leave()
+
+
+def answers_come_only_from_who_was_asked():
+    polkit = bus.owner_pid("org.freedesktop.PolicyKit1")
+    os.kill(polkit, signal.SIGSTOP)
+    try:
+        asker = subprocess.Popen(["setpriv", "--reuid=vb-bob", "--regid=vb-bob", "--clear-groups", "busctl", f"--address=unix:path={bus_path()}",
+                                  "call", NAME, state["domain"], f"{NAME}.Domain", "Suspend"], stderr=subprocess.PIPE, text=True)
+        with Attack("forged_answers", "") as attack:
+            attack.done()
+        assert test.state(state["domain"]) == "running"
+    finally:
+        os.kill(polkit, signal.SIGCONT)
+    contains(asker.communicate()[1], "not authorized")
+    assert test.state(state["domain"]) == "running"
+
+
 def one_question_has_one_answer_for_all_who_ask_it():
     """Many calls of one caller that need the same leave are one question to polkit."""
     watcher = Bus(listen=False)
@@ -351,7 +414,7 @@ def the_guests_are_as_they_were():
 
 
 run([the_service_is_ready, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
-     one_question_has_one_answer_for_all_who_ask_it, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
+     one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
      a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, junk_costs_no_time,
      a_client_cannot_say_that_it_is_another_user, a_client_whose_process_has_ended_is_cut_off,
      a_client_that_had_ended_before_it_was_looked_at_is_refused, told_to_end_it_fails_what_waits_and_exits_with_success,
