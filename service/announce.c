@@ -18,6 +18,13 @@ static const char *manager_path(const Object *object) {
         return object->parent ? object->parent->path : object->path;
 }
 
+static size_t size_of(const Block *blocks, size_t n) {
+        size_t size = 0;
+        for (size_t i = 0; i < n; i++)
+                size += blocks[i].size;
+        return size;
+}
+
 static int make_added(Audience *audience, const Object *object, const Block *blocks, size_t n, sd_bus_message **signal) {
         int r = sd_bus_message_new_signal(peers_bus(audience->peers), signal, manager_path(object), OBJECT_MANAGER,
                                           "InterfacesAdded");
@@ -30,7 +37,7 @@ void announce_to(void *data, Caller *caller, Object *object) {
         g_autoptr(sd_bus_message) signal = NULL;
         int r = make_added(data, object, object->blocks, object->n_blocks, &signal);
         if (r >= 0)
-                r = audience_signal_one(data, caller, signal);
+                r = audience_signal_one(data, caller, signal, size_of(object->blocks, object->n_blocks));
         check(r, "the addition", object);
 }
 
@@ -39,7 +46,7 @@ static void added(void *data, Object *object, const Block *blocks, size_t n) {
         g_autoptr(sd_bus_message) signal = NULL;
         int r = make_added(audience, object, blocks, n, &signal);
         if (r >= 0)
-                r = audience_signal(audience, object, signal);
+                r = audience_signal(audience, object, signal, size_of(blocks, n));
         check(r, "the addition", object);
         if (n == object->n_blocks && !object_is_public(object))
                 readers_added(audience->readers, object);
@@ -59,12 +66,13 @@ static void removed(void *data, Object *object, const Block *blocks, size_t n) {
         if (r >= 0)
                 r = sd_bus_message_close_container(signal);
         if (r >= 0)
-                r = audience_signal(audience, object, signal);
+                r = audience_signal(audience, object, signal, 0);
         check(r, "the removal", object);
 }
 
-/* Appends either the new values of those that carry them, or the names of those that are only invalidated. */
-static int append_changed(sd_bus_message *signal, const Block *block, uint64_t changed, EmitsChanged kind) {
+/* Appends either the new values of those that carry them, or the names of those that are only invalidated; adds to
+ * *size how large the values are. */
+static int append_changed(sd_bus_message *signal, const Block *block, uint64_t changed, EmitsChanged kind, size_t *size) {
         int r = sd_bus_message_open_container(signal, 'a', kind == EMITS_TRUE ? "{sv}" : "s");
         const uint8_t *at = block->values;
         for (size_t i = 0; r >= 0 && i < block->interface->n_properties; i++) {
@@ -77,6 +85,7 @@ static int append_changed(sd_bus_message *signal, const Block *block, uint64_t c
                         r = sd_bus_message_append(signal, "s", property->name);
                         continue;
                 }
+                *size += (size_t) (at - value);
                 r = sd_bus_message_open_container(signal, 'e', "sv");
                 if (r >= 0)
                         r = sd_bus_message_append(signal, "s", property->name);
@@ -104,16 +113,17 @@ static void changed(void *data, Object *object, const Block *block, uint64_t cha
         if (renewed)
                 mirror_renew(audience->mirror, object);
         g_autoptr(sd_bus_message) signal = NULL;
+        size_t size = 0;
         int r = sd_bus_message_new_signal(peers_bus(audience->peers), &signal, object->path, "org.freedesktop.DBus.Properties",
                                           "PropertiesChanged");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "s", block->interface->name);
         if (r >= 0)
-                r = append_changed(signal, block, changed_properties, EMITS_TRUE);
+                r = append_changed(signal, block, changed_properties, EMITS_TRUE, &size);
         if (r >= 0)
-                r = append_changed(signal, block, changed_properties, EMITS_INVALIDATES);
+                r = append_changed(signal, block, changed_properties, EMITS_INVALIDATES, &size);
         if (r >= 0)
-                r = audience_signal(audience, object, signal);
+                r = audience_signal(audience, object, signal, size);
         check(r, "a change", object);
         if (renewed)
                 readers_added(audience->readers, object);

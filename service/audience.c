@@ -42,18 +42,18 @@ static bool peer_may_hear(const Caller *caller, void *data) {
         return may_hear(sending->audience, caller, sending->object);
 }
 
-int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal) {
+int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal, size_t bytes) {
         Sending sending = { .audience = audience, .object = object, .signal = signal };
         if (object_is_public(object) || authority_is_of_user(audience->authority)) {
                 int r = sd_bus_send(peers_bus(audience->peers), signal, NULL);
-                peers_signal(audience->peers, signal, NULL, NULL);
+                peers_signal(audience->peers, signal, bytes, NULL, NULL);
                 return r;
         }
         int r = sd_bus_message_seal(signal, 1, 0); /* it is not sent itself */
         if (r < 0)
                 return r;
         callers_each(audience->callers, send_to_caller, &sending);
-        peers_signal(audience->peers, signal, peer_may_hear, &sending);
+        peers_signal(audience->peers, signal, bytes, peer_may_hear, &sending);
         return sending.result;
 }
 
@@ -61,12 +61,12 @@ static bool is_this_one(const Caller *caller, void *data) {
         return caller == data;
 }
 
-int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal) {
+int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal, size_t bytes) {
         int r = sd_bus_message_seal(signal, 1, 0);
         if (r < 0)
                 return r;
         if (!caller->direct)
                 return send_on_bus(audience, caller, signal);
-        peers_signal(audience->peers, signal, is_this_one, caller);
+        peers_signal(audience->peers, signal, bytes, is_this_one, caller);
         return 0;
 }

@@ -18,8 +18,8 @@ typedef struct Audience {
         Readers *readers;
 } Audience;
 
-/* Sends a signal about an object. Returns 0 or more, or a negative errno of the bus. */
-int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal);
+/* Sends a signal about an object, with about so many BYTES of arguments. Returns 0 or more, or a negative errno of the bus. */
+int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal, size_t bytes);
 
 /* Sends a signal to one caller. */
-int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal);
+int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal, size_t bytes);

@@ -86,10 +86,14 @@
 /* A driver's answer. */
 #define REPLY_BYTES_MAX (16 * 1024 * 1024)
 
-/* Answers that a user has not read yet, and those of all. Smaller ones are not looked at. */
+/* Answers that a user has not read yet, and those of all. Smaller ones are not looked at, but on connections without a bus, where
+ * signals count too. */
 #define UNREAD_BYTES_PER_USER_MAX (16 * 1024 * 1024)
 #define UNREAD_BYTES_MAX (48 * 1024 * 1024)
 #define SMALL_ANSWER_BYTES (16 * 1024)
+
+/* What a message is beside its arguments, at least. */
+#define MESSAGE_BYTES 1024
 
 /* Decisions of polkit that are kept for one caller: those that allow, those that refuse, and what it hears of. */
 #define DECISIONS_PER_CALLER_MAX 1024

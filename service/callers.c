@@ -78,7 +78,7 @@ Callers *callers_new(sd_bus *bus, Quota *calls, Quota *unread) {
         callers->bus = bus;
         callers->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) caller_unref);
         callers->quota = calls;
-        callers->outbox = outbox_new(bus, unread);
+        callers->outbox = outbox_new(bus, unread, SMALL_ANSWER_BYTES);
         g_queue_init(&callers->to_identify);
         return callers;
 }

@@ -431,7 +431,7 @@ static void end_jobs(Driver *driver) {
                 if (r >= 0)
                         r = sd_bus_message_append(signal, "bss", 0, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), message);
                 if (r >= 0)
-                        audience_signal(drivers->audience, job, signal);
+                        audience_signal(drivers->audience, job, signal, strlen(message));
                 mirror_remove(drivers->mirror, job);
         }
 }
@@ -540,7 +540,7 @@ static int relay_signal(Driver *driver, Object *object, const InterfaceInfo *int
         int r = sd_bus_message_new_signal(driver->drivers->bus, &copy, object->path, interface->name, info->name);
         if (r >= 0)
                 r = pack_relay(signal, copy, info->signature, OBJECT_BYTES_MAX, &size);
-        return r < 0 ? r : audience_signal(driver->drivers->audience, object, copy);
+        return r < 0 ? r : audience_signal(driver->drivers->audience, object, copy, size);
 }
 
 static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {

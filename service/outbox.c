@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "outbox.h"
 
-#include "bounds.h"
-
 typedef struct Answer {
         uid_t user;
         size_t bytes;
@@ -12,12 +10,13 @@ typedef struct Answer {
 struct Outbox {
         sd_bus *bus;
         Quota *quota;
+        size_t small, bytes;
         GQueue answers; /* Answer, in order of their cookies */
 };
 
-Outbox *outbox_new(sd_bus *bus, Quota *quota) {
+Outbox *outbox_new(sd_bus *bus, Quota *quota, size_t small) {
         Outbox *outbox = g_new0(Outbox, 1);
-        *outbox = (Outbox){ .bus = bus, .quota = quota };
+        *outbox = (Outbox){ .bus = bus, .quota = quota, .small = small };
         g_queue_init(&outbox->answers);
         return outbox;
 }
@@ -27,6 +26,7 @@ static void let_go(Outbox *outbox, uint64_t cookie) {
         Answer *answer;
         while ((answer = g_queue_peek_head(&outbox->answers)) && answer->cookie <= cookie) {
                 quota_give_back(outbox->quota, answer->user, &(Charge){ .bytes = answer->bytes });
+                outbox->bytes -= answer->bytes;
                 g_free(g_queue_pop_head(&outbox->answers));
         }
 }
@@ -41,8 +41,12 @@ static uint64_t unwritten(Outbox *outbox) {
         return sd_bus_get_n_queued_write(outbox->bus, &n) < 0 ? 0 : n;
 }
 
+size_t outbox_bytes(const Outbox *outbox) {
+        return outbox->bytes;
+}
+
 bool outbox_has_room(Outbox *outbox, uid_t user, size_t bytes) {
-        if (bytes <= SMALL_ANSWER_BYTES)
+        if (bytes <= outbox->small)
                 return true;
         if (unwritten(outbox) == 0)
                 let_go(outbox, UINT64_MAX);
@@ -53,10 +57,11 @@ void outbox_sent(Outbox *outbox, uid_t user, size_t bytes, uint64_t cookie) {
         uint64_t n = unwritten(outbox);
         if (n < cookie)
                 let_go(outbox, cookie - n);
-        if (bytes <= SMALL_ANSWER_BYTES || n == 0)
+        if (bytes <= outbox->small || n == 0)
                 return;
         Answer *answer = g_new(Answer, 1);
         *answer = (Answer){ .user = user, .bytes = bytes, .cookie = cookie };
         g_queue_push_tail(&outbox->answers, answer);
+        outbox->bytes += bytes;
         quota_take(outbox->quota, user, &(Charge){ .bytes = bytes });
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Large answers that sd-bus has and the other side of a connection has not read yet: their bytes are charged to the user who
- * asked for them, until sd-bus has written them. */
+/* What sd-bus has and the other side of a connection has not read yet: its bytes are charged to the user whom it is for, until sd-bus
+ * has written it. Of the bus, which reads for everybody, that is large answers alone. */
 
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
@@ -11,12 +11,15 @@
 
 typedef struct Outbox Outbox;
 
-/* Of this connection. QUOTA is shared by all connections. */
-Outbox *outbox_new(sd_bus *bus, Quota *quota);
+/* What is up to SMALL bytes is not looked at. QUOTA is shared by all connections. */
+Outbox *outbox_new(sd_bus *bus, Quota *quota, size_t small);
 void outbox_free(Outbox *outbox);
 
-/* Whether an answer of about so many bytes may be made for USER: small ones always, and one where the user has none. */
+/* Whether a message of about so many bytes may be made for USER: small ones always, and one where the user has none. */
 bool outbox_has_room(Outbox *outbox, uid_t user, size_t bytes);
 
-/* Tells that the answer was sent, and what its cookie is. */
+/* How many bytes are charged for what the connection has not read. */
+size_t outbox_bytes(const Outbox *outbox);
+
+/* Tells that the message was sent, and what its cookie is. */
 void outbox_sent(Outbox *outbox, uid_t user, size_t bytes, uint64_t cookie);

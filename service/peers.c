@@ -76,6 +76,12 @@ static void peer_free(Peer *peer) {
         g_free(peer);
 }
 
+static void cut_off(Peer *peer) {
+        log_warning("%s of user %u does not read what it is sent: it is cut off", peer->caller->name,
+                    (unsigned) peer->caller->uid);
+        peer_free(peer);
+}
+
 /* Without those that are closed, of which nothing has been heard yet. */
 static unsigned count_of_user(const Peers *peers, uid_t uid) {
         unsigned n = 0;
@@ -186,6 +192,26 @@ static int answer_as_bus(Peer *peer, sd_bus_message *call) {
 
 /* Calls */
 
+/* Answers a call of who has too many answers unread; these answers count too. */
+static int refuse_more(Peer *peer, sd_bus_message *call) {
+        g_autoptr(sd_bus_message) answer = NULL;
+        uint64_t cookie;
+        if (sd_bus_message_get_expect_reply(call) <= 0)
+                return 1;
+        if (!outbox_has_room(peer->outbox, peer->caller->uid, MESSAGE_BYTES)) {
+                cut_off(peer);
+                return 1;
+        }
+        int r = sd_bus_message_new_method_errorf(call, &answer, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                                                 "You have not read %d answers yet; read them, then call again.",
+                                                 PEER_UNREAD_ANSWERS_MAX);
+        if (r >= 0)
+                r = sd_bus_send(peer->bus, answer, &cookie);
+        if (r >= 0)
+                outbox_sent(peer->outbox, peer->caller->uid, MESSAGE_BYTES, cookie);
+        return r < 0 ? r : 1;
+}
+
 static int on_message(sd_bus_message *message, void *data, sd_bus_error *unused) {
         Peer *peer = data;
         const char *destination = sd_bus_message_get_destination(message), *interface = sd_bus_message_get_interface(message);
@@ -199,15 +225,11 @@ static int on_message(sd_bus_message *message, void *data, sd_bus_error *unused)
         if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
                 return 1;
         if (unread(peer) > PEER_UNREAD_MAX) {
-                log_warning("%s of user %u does not read what it is sent: it is cut off", peer->caller->name,
-                            (unsigned) peer->caller->uid);
-                peer_free(peer);
+                cut_off(peer);
                 return 1;
         }
         if (unread(peer) > PEER_UNREAD_ANSWERS_MAX)
-                return sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
-                                                  "You have not read %d answers yet; read them, then call again.",
-                                                  PEER_UNREAD_ANSWERS_MAX);
+                return refuse_more(peer, message);
         if (destination && strcmp(destination, DBUS_NAME) == 0) {
                 int r = answer_as_bus(peer, message);
                 peer->has_called = true;
@@ -334,7 +356,7 @@ static int peer_open(Peer *peer, Listener *listener, int fd) {
                 r = sd_bus_negotiate_fds(peer->bus, true);
         if (r < 0)
                 return r;
-        peer->caller->outbox = peer->outbox = outbox_new(peer->bus, peers->unread);
+        peer->caller->outbox = peer->outbox = outbox_new(peer->bus, peers->unread, 0);
         return watch(peer);
 }
 
@@ -457,8 +479,9 @@ sd_bus *peers_bus(const Peers *peers) {
         return peers->bus;
 }
 
-static int signal_to(Peer *peer, sd_bus_message *signal) {
+static int signal_to(Peer *peer, sd_bus_message *signal, size_t bytes) {
         g_autoptr(sd_bus_message) copy = NULL;
+        uint64_t cookie;
         int r = sd_bus_message_rewind(signal, true);
         if (r >= 0)
                 r = sd_bus_message_new_signal(peer->bus, &copy, sd_bus_message_get_path(signal),
@@ -467,21 +490,48 @@ static int signal_to(Peer *peer, sd_bus_message *signal) {
                 r = sd_bus_message_set_sender(copy, SERVICE_UNIQUE_NAME);
         if (r >= 0)
                 r = sd_bus_message_copy(copy, signal, true);
-        return r < 0 ? r : sd_bus_send(peer->bus, copy, NULL);
+        if (r >= 0)
+                r = sd_bus_send(peer->bus, copy, &cookie);
+        if (r >= 0)
+                outbox_sent(peer->outbox, peer->caller->uid, bytes, cookie);
+        return r;
 }
 
-void peers_signal(Peers *peers, sd_bus_message *signal, bool (*may_hear)(const Caller *caller, void *data), void *data) {
+/* The connection of a user that has most unread. */
+static Peer *hoarder(const Peers *peers, uid_t uid) {
+        Peer *most = NULL;
+        for (GList *link = peers->all.head; link; link = link->next) {
+                Peer *peer = link->data;
+                if (peer->outbox && peer->caller->uid == uid &&
+                    (!most || outbox_bytes(peer->outbox) > outbox_bytes(most->outbox)))
+                        most = peer;
+        }
+        return most;
+}
+
+/* Makes room for what a peer is to be sent, at the cost of its user's others; false where it is the one who does not read. */
+static bool make_room(Peer *peer, size_t bytes, GList **next) {
+        uid_t uid = peer->caller->uid;
+        Peer *most = peer;
+        while (!outbox_has_room(peer->outbox, uid, bytes) && (most = hoarder(peer->peers, uid)) != peer) {
+                if (*next && (*next)->data == most)
+                        *next = (*next)->next;
+                cut_off(most);
+        }
+        return most == peer ? outbox_has_room(peer->outbox, uid, bytes) : true;
+}
+
+void peers_signal(Peers *peers, sd_bus_message *signal, size_t bytes, bool (*may_hear)(const Caller *caller, void *data),
+                  void *data) {
         for (GList *link = peers->all.head, *next; link; link = next) {
                 Peer *peer = link->data;
                 next = link->next;
-                if (!peer->caller || !peer->has_called || (peer->greeted && peer->n_matches == 0) ||
+                if (!peer->caller || !peer->outbox || !peer->has_called || (peer->greeted && peer->n_matches == 0) ||
                     (may_hear && !may_hear(peer->caller, data)))
                         continue;
-                if (unread(peer) > PEER_UNREAD_MAX || signal_to(peer, signal) < 0) {
-                        log_warning("%s of user %u does not read what it is sent: it is cut off", peer->caller->name,
-                                    (unsigned) peer->caller->uid);
-                        peer_free(peer);
-                }
+                if (unread(peer) > PEER_UNREAD_MAX || !make_room(peer, MESSAGE_BYTES + bytes, &next) ||
+                    signal_to(peer, signal, MESSAGE_BYTES + bytes) < 0)
+                        cut_off(peer);
         }
 }
 

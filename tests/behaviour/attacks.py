@@ -242,6 +242,15 @@ def attack_lost_descriptors(path):
     return [client]
 
 
+def attack_unread_signals(path):
+    """Who may hear of everything, asks for it, and reads nothing of it."""
+    clients = [Raw(path, hello=False) for _ in range(4)]
+    for client in clients:
+        client.send(frame("/org/virtbus1/test", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", None, 0, 2, None))
+        client.answer(2)
+    return clients
+
+
 def attack_forged_signals(victim):
     """What the bus and polkit say, said by somebody else: a caller has left, drivers have come and gone, decisions have changed."""
     client = Raw(bus_path())

@@ -273,6 +273,21 @@ def direct_clients_are_bounded_too():
         check_the_service(before)
 
 
+def signals_that_are_not_read_are_bounded():
+    """A user's connections hear of changes and do not read: they are cut off."""
+    before = n_descriptors(state["pid"])
+    with Attack("unread_signals", state["socket"], user="vb-alice") as attack:
+        attack.done()
+        documents = [test.document("described", more=f"<description>{letter * 60000}</description>", uuid="ab" * 4 + "-abab-abab-abab-" + "ab" * 6)
+                     for letter in "ab"]
+        for _ in range(400):
+            for document in documents:
+                domain = test.define(document)
+        check_the_service(before)
+        others_are_answered()
+    test.do(domain, "Undefine")
+
+
 def junk_costs_no_time():
     bus.settle()
     client = socket.socket(socket.AF_UNIX)
@@ -415,7 +430,7 @@ def the_guests_are_as_they_were():
 
 run([the_service_is_ready, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
-     a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, junk_costs_no_time,
+     a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, signals_that_are_not_read_are_bounded, junk_costs_no_time,
      a_client_cannot_say_that_it_is_another_user, a_client_whose_process_has_ended_is_cut_off,
      a_client_that_had_ended_before_it_was_looked_at_is_refused, told_to_end_it_fails_what_waits_and_exits_with_success,
      told_to_end_while_drivers_come_it_exits_with_success, the_guests_are_as_they_were])
