@@ -3,13 +3,15 @@
 
 #include <locale.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "log.h"
 
 bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], char **file, int *status) {
-        gboolean version = false;
+        gboolean version = false, debug = false;
         const GOptionEntry common[] = { { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+                                        { "debug", 0, 0, G_OPTION_ARG_NONE, &debug, "Say also what helps to find faults", NULL },
                                         G_OPTION_ENTRY_NULL };
         g_autoptr(GError) error = NULL;
         g_autoptr(GOptionContext) context = g_option_context_new(summary);
@@ -25,6 +27,8 @@ bool program_options(const GOptionEntry *options, const char *summary, int argc,
         } else if (argc != (file ? 2 : 1))
                 log_error("%s; see --help", file ? "one file is needed" : "there are no arguments, only options");
         else {
+                if (debug)
+                        log_set_level(LOG_DEBUG);
                 if (file)
                         *file = argv[1];
                 return true;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-/* Reads the command line; --version is added to the options. FILE is where the one argument goes, NULL for a program without
+/* Reads the command line; --version and --debug are added to the options. FILE is where the one argument goes, NULL for a program without
  * arguments. Returns true to go on; else *STATUS is the exit status. */
 bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], char **file, int *status);
 
