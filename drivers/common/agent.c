@@ -73,12 +73,20 @@ static void fail_all(Agent *agent, const GError *error) {
         }
 }
 
-/* Lets go of a guest that does not keep to the protocol: until its next run it has no agent. */
-static void cut_off(Agent *agent, const char *why) {
+typedef enum CutReason {
+        CUT_FOR_FAULT,
+        CUT_AT_END, /* the socket was closed, as each machine that ends does */
+} CutReason;
+
+/* Lets go of a guest that does not keep to the protocol, or has ended: until its next run it has no agent. */
+static void cut_off(Agent *agent, CutReason reason, const char *why) {
         g_autoptr(GError) error = NULL;
         virtbus_error_set(&error, VIRTBUS_ERROR_AGENT_UNAVAILABLE,
                           "domain '%s': its agent was cut off until the domain is started again: %s", agent->name, why);
-        log_warning("%s", error->message);
+        if (reason == CUT_FOR_FAULT)
+                log_warning("%s", error->message);
+        else
+                log_debug("%s", error->message);
         agent->cut = true;
         agent->source = sd_event_source_disable_unref(agent->source);
         autofd_close(&agent->fd);
@@ -89,11 +97,15 @@ static void cut_off(Agent *agent, const char *why) {
         agent->on_cut(agent->data);
 }
 
+static void cut_off_errno(Agent *agent, int code) {
+        cut_off(agent, code == EPIPE || code == ECONNRESET ? CUT_AT_END : CUT_FOR_FAULT, g_strerror(code));
+}
+
 static void send_output(Agent *agent) {
         if (agent->output->len > 0) {
                 ssize_t n = send(agent->fd, agent->output->str, agent->output->len, MSG_NOSIGNAL | MSG_DONTWAIT);
                 if (n < 0 && errno != EAGAIN && errno != EINTR) {
-                        cut_off(agent, g_strerror(errno));
+                        cut_off_errno(agent, errno);
                         return;
                 }
                 if (n > 0) {
@@ -181,7 +193,7 @@ static void handle_line(Agent *agent, const char *line, size_t length) {
         g_autoptr(JsonNode) node = NULL;
         agent->noise += length + 1;
         if (agent->noise > AGENT_NOISE_MAX) {
-                cut_off(agent, "it talks without being asked");
+                cut_off(agent, CUT_FOR_FAULT, "it talks without being asked");
                 return;
         }
         if (!agent->sent || length == 0)
@@ -211,10 +223,12 @@ static void receive(Agent *agent) {
         ssize_t n = lines_receive(&agent->lines, agent->fd);
         if (n == -EAGAIN || n == -EINTR)
                 return;
-        if (n <= 0) {
-                cut_off(agent, n == 0 ? "its socket was closed" : g_strerror((int) -n));
+        if (n == 0)
+                cut_off(agent, CUT_AT_END, "its socket was closed");
+        else if (n < 0)
+                cut_off_errno(agent, (int) -n);
+        if (n <= 0)
                 return;
-        }
         while (!agent->cut) {
                 g_autofree char *line = lines_next(&agent->lines);
                 if (!line)
@@ -222,7 +236,7 @@ static void receive(Agent *agent) {
                 handle_line(agent, line, strlen(line));
         }
         if (!agent->cut && lines_exceed(&agent->lines, AGENT_LINE_MAX))
-                cut_off(agent, "a line is too long");
+                cut_off(agent, CUT_FOR_FAULT, "a line is too long");
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {

@@ -2,6 +2,7 @@
 
 /* The agent's protocol against what guests may send: the other end of the socket plays the guest. */
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -224,6 +225,48 @@ static void test_only_so_many_wait(Fixture *fixture, const void *unused) {
         assert_error(fixture, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "no agent");
 }
 
+/* What has been logged since stderr was turned to FILE, which it is turned back from. */
+static char *logged(FILE *file, int stderr_before) {
+        char text[4096] = "";
+        fflush(stderr);
+        g_assert_cmpint(dup2(stderr_before, STDERR_FILENO), >=, 0);
+        close(stderr_before);
+        rewind(file);
+        size_t n = fread(text, 1, sizeof text - 1, file);
+        fclose(file);
+        return g_strndup(text, n);
+}
+
+static FILE *begin_logging(int *stderr_before) {
+        FILE *file = tmpfile();
+        *stderr_before = dup(STDERR_FILENO);
+        g_assert_cmpint(dup2(fileno(file), STDERR_FILENO), >=, 0);
+        return file;
+}
+
+static void test_the_end_of_a_machine_is_not_worth_a_warning(Fixture *fixture, const void *unused) {
+        int before;
+        FILE *file = begin_logging(&before);
+        (void) unused;
+        g_assert_cmpint(shutdown(fixture->guest, SHUT_RDWR), ==, 0);
+        settle(fixture);
+        g_autofree char *text = logged(file, before);
+        g_assert_true(fixture->was_cut);
+        g_assert_cmpstr(text, ==, "");
+}
+
+static void test_an_agent_that_breaks_the_protocol_is_worth_one(Fixture *fixture, const void *unused) {
+        g_autofree char *noise = g_strnfill(64 * 1024, '\n');
+        int before;
+        FILE *file = begin_logging(&before);
+        (void) unused;
+        for (unsigned i = 0; i < 1024 && agent_is_connected(fixture->agent); i++)
+                if (send(fixture->guest, noise, strlen(noise), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+                        settle(fixture);
+        g_autofree char *text = logged(file, before);
+        g_assert_nonnull(strstr(text, "it talks without being asked"));
+}
+
 static void test_an_agent_that_ends_has_done_what_ends_it(Fixture *fixture, const void *unused) {
         (void) unused;
         ask(fixture, AGENT_END);
@@ -261,6 +304,8 @@ int main(int argc, char **argv) {
         TEST(an_endless_line_is_cut_off);
         TEST(a_flood_is_cut_off);
         TEST(only_so_many_wait);
+        TEST(the_end_of_a_machine_is_not_worth_a_warning);
+        TEST(an_agent_that_breaks_the_protocol_is_worth_one);
         TEST(an_agent_that_ends_has_done_what_ends_it);
         g_test_add_func("/agent/every_method_is_in_the_table", test_every_method_is_in_the_table);
         return g_test_run();
