@@ -113,6 +113,14 @@
 /* Drivers that are known. */
 #define DRIVERS_MAX 64
 
+/* Entries of the journal of operations: in each interval so many of one user's calls, and of all; when those are written, only the
+ * least of each user. More users than that are counted as one. Below what journald takes of a service by default, 10,000 in 30 s. */
+#define JOURNAL_INTERVAL (30 * SECOND)
+#define JOURNAL_ENTRIES_PER_USER 1000
+#define JOURNAL_ENTRIES_MAX 5000
+#define JOURNAL_ENTRIES_LEAST 10
+#define JOURNAL_USERS_MAX 100
+
 /* A driver that ends sooner than this after it was attached is not activated again until someone needs it. */
 #define DRIVER_STABLE_AFTER (2 * SECOND)
 

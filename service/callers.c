@@ -167,6 +167,16 @@ void callers_each(Callers *callers, void (*each)(Caller *caller, void *data), vo
 
 static int ask(Callers *callers);
 
+/* Comes before the answer about the user: the bus answers in order. */
+static int on_process(sd_bus_message *reply, void *data, sd_bus_error *error) {
+        g_autoptr(Caller) caller = data;
+        uint32_t pid;
+        (void) error;
+        if (sd_bus_message_read(reply, "u", &pid) > 0)
+                caller->process.pid = (pid_t) pid;
+        return 0;
+}
+
 static void identified(Caller *caller) {
         Identification *identification;
         while ((identification = g_queue_pop_head(&caller->identifying))) {
@@ -192,6 +202,10 @@ static int ask(Callers *callers) {
         int r = 0;
         while (callers->n_identifying < IDENTIFICATIONS_MAX && !g_queue_is_empty(&callers->to_identify)) {
                 g_autoptr(Caller) caller = g_queue_pop_head(&callers->to_identify);
+                r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                             "org.freedesktop.DBus", "GetConnectionUnixProcessID", on_process, caller, "s", caller->name);
+                if (r >= 0)
+                        caller_ref(caller); /* for the answer */
                 r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                              "org.freedesktop.DBus", "GetConnectionUnixUser", on_uid, caller, "s", caller->name);
                 if (r < 0) {

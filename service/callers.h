@@ -23,7 +23,7 @@ typedef struct Caller {
         bool gone;
         bool direct;         /* on a connection of its own, without a bus; then: */
         bool read_only;      /* the connection is one for reading */
-        Identity process;    /* that made the connection */
+        Identity process;    /* that made the connection; of one on the bus, its ID only, for the journal: 0 where the bus has not said */
         uid_t uid;
         Outbox *outbox;        /* of its connection; NULL once that has ended */
         uid_t account;         /* who is charged */

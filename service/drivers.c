@@ -42,7 +42,7 @@ struct Driver {
         bool owned;   /* the name has an owner on the bus */
         bool dying;   /* the connection has ended, the name has not left the bus yet */
         char *failure;
-        unsigned n_failures;      /* since it last ran for a while */
+        unsigned n_failures;      /* since it last ran for DRIVER_STABLE_AFTER */
         uint64_t retry_at;        /* while it has failed: when it may be tried again */
         sd_event_source *leaving; /* how long its name may stay without it */
         sd_bus *peer;
@@ -71,6 +71,7 @@ typedef struct Call {
         Caller *caller;
         sd_bus_message *message;
         Charge charge;
+        JournalEntry *entry; /* NULL: none, or written */
         const char *in, *out;
         const char *set_on;      /* the interface of Set, which its caller may have left out */
         bool patient;            /* the driver may take its time */
@@ -104,9 +105,20 @@ static void call_free(Call *call) {
         call->driver->call_bytes -= call->bytes;
         sd_bus_slot_unref(call->slot);
         sd_event_source_disable_unref(call->expiry);
+        g_clear_pointer(&call->entry, journal_entry_free);
         caller_end_call(call->caller, &call->charge);
         sd_bus_message_unref(call->message);
         g_free(call);
+}
+
+/* Tells the journal how a call has ended. */
+static void call_ended(Call *call, const char *error, sd_bus_message *reply) {
+        const char *path = NULL;
+        if (!call->entry)
+                return;
+        if (reply && sd_bus_message_has_signature(reply, "o"))
+                sd_bus_message_read_basic(reply, 'o', &path);
+        journal_end(g_steal_pointer(&call->entry), error, path);
 }
 
 static void call_fail(Call *call, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -116,6 +128,7 @@ static void call_fail(Call *call, VirtbusError code, const char *format, ...) {
         va_start(arguments, format);
         g_autofree char *reason = g_strdup_vprintf(format, arguments);
         va_end(arguments);
+        call_ended(call, virtbus_error_name(code), NULL);
         sd_bus_reply_method_errorf(call->message, virtbus_error_name(code), "%s of %s: %s",
                                    sd_bus_message_get_member(call->message), sd_bus_message_get_path(call->message), reason);
         call_free(call);
@@ -138,6 +151,7 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                         call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, DRIVER_ENDED);
                 return 0;
         }
+        call_ended(call, error ? error->name : NULL, reply);
         if (error) {
                 sd_bus_reply_method_error(call->message, error);
                 call_free(call);
@@ -250,13 +264,14 @@ static char *failure_text(const Driver *driver) {
                                driver->connection);
 }
 
-static Call *call_new(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge) {
+static Call *call_new(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, JournalEntry *entry) {
         Call *call = g_new0(Call, 1);
         *call = (Call){
                 .driver = driver,
                 .caller = caller_begin_call(caller, charge),
                 .message = sd_bus_message_ref(message),
                 .charge = *charge,
+                .entry = entry,
         };
         return call;
 }
@@ -288,16 +303,18 @@ static void forward(Call *call) {
         }
 }
 
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, const MethodInfo *method) {
-        Call *call = call_new(driver, caller, message, charge);
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, const MethodInfo *method,
+                    JournalEntry *entry) {
+        Call *call = call_new(driver, caller, message, charge, entry);
         call->in = method->in_signature;
         call->out = method->out_signature;
         call->patient = method->patient;
         forward(call);
 }
 
-void driver_set(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, const InterfaceInfo *interface) {
-        Call *call = call_new(driver, caller, message, charge);
+void driver_set(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, const InterfaceInfo *interface,
+                JournalEntry *entry) {
+        Call *call = call_new(driver, caller, message, charge, entry);
         call->in = "ssv";
         call->out = "";
         call->set_on = interface->name;
@@ -349,6 +366,7 @@ int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, 
 }
 
 static void set_state(Driver *driver, DriverState state) {
+        log_debug("driver %s: %s", driver->connection, state_names[state]);
         driver->state = state;
         if (state != DRIVER_LOST)
                 driver->leaving = sd_event_source_disable_unref(driver->leaving);

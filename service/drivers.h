@@ -8,6 +8,7 @@
 
 #include "audience.h"
 #include "callers.h"
+#include "journal.h"
 #include "mirror.h"
 
 typedef struct Drivers Drivers;
@@ -52,11 +53,13 @@ typedef void (*DriversSettled)(void *data);
 int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, void *data);
 
 /* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant. It is
- * charged to the caller until it is answered, which it always is, if an answer is expected. */
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const MethodInfo *method);
+ * charged to the caller until it is answered, which it always is, if an answer is expected. ENTRY, or NULL, is taken, and written when it
+ * has ended. */
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const MethodInfo *method, JournalEntry *entry);
 
 /* The same for org.freedesktop.DBus.Properties.Set of a property of this interface. */
-void driver_set(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const InterfaceInfo *interface);
+void driver_set(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const InterfaceInfo *interface,
+                JournalEntry *entry);
 
 /* Fails all calls that wait with Cancelled, and resumes what waits for drivers. */
 void drivers_end(Drivers *drivers);

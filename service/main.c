@@ -204,6 +204,7 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
                 .mirror = router->mirror,
                 .readers = router->readers,
         };
+        router->journal = journal_new(service->event, router->mirror);
         router->drivers = drivers_new(router->bus, &router->audience, router->mirror, call_timeout, on_drivers_changed, service);
         on_drivers_changed(service);
         r = add_matches(service);
@@ -229,6 +230,7 @@ static void service_stop(Service *service) {
                 router_end(router);
         g_clear_pointer(&router->peers, peers_free);
         g_clear_pointer(&router->drivers, drivers_free);
+        g_clear_pointer(&router->journal, journal_free);
         g_clear_pointer(&router->readers, readers_free);
         g_clear_pointer(&router->authority, authority_free);
         g_clear_pointer(&router->mirror, mirror_free);

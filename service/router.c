@@ -59,6 +59,7 @@ typedef struct Request {
         Caller *caller;
         sd_bus_message *message;
         Charge charge;
+        JournalEntry *entry; /* of what polkit is asked about; NULL: none, or written */
 } Request;
 
 static Request *request_new(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
@@ -74,6 +75,7 @@ static Request *request_new(Router *router, Caller *caller, sd_bus_message *mess
 
 static void request_free(Request *request) {
         caller_end_call(request->caller, &request->charge);
+        g_clear_pointer(&request->entry, journal_entry_free);
         sd_bus_message_unref(request->message);
         g_free(request);
 }
@@ -382,6 +384,15 @@ static int answer_from_mirror(View *view, const Target *target, sd_bus_message *
         return r < 0 ? r : caller_answer(view->caller, reply, bytes);
 }
 
+/* Begins the journal's entry of a call; NULL where it has none. */
+static JournalEntry *entry_of(Router *router, const Caller *caller, const Target *target) {
+        if (!journal_wants(target->action) || !target->object)
+                return NULL;
+        const InterfaceInfo *interface = target->block->interface;
+        return journal_begin(router->journal, caller, target->object, interface->name, target->method ? target->method->name : NULL,
+                             target->method ? NULL : interface->properties[target->property].name);
+}
+
 static int answer(View *view, const Target *target, sd_bus_message *message, sd_bus_error *error) {
         Driver *driver = target->object ? target->object->source : NULL;
         switch (target->kind) {
@@ -392,11 +403,13 @@ static int answer(View *view, const Target *target, sd_bus_message *message, sd_
         case CALL_GET_MANAGED_OBJECTS:
                 return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(view, target, message, error) : 0;
         case CALL_SET:
-                driver_set(driver, view->caller, message, view->charge, target->block->interface);
+                driver_set(driver, view->caller, message, view->charge, target->block->interface,
+                           entry_of(view->router, view->caller, target));
                 return 0;
         case CALL_METHOD:
                 if (driver) {
-                        driver_forward(driver, view->caller, message, view->charge, target->method);
+                        driver_forward(driver, view->caller, message, view->charge, target->method,
+                                       entry_of(view->router, view->caller, target));
                         return 0;
                 }
                 sd_bus_message_rewind(message, true);
@@ -434,6 +447,8 @@ static void on_decided(void *data, const sd_bus_error *error) {
         g_autoptr(Request) request = data;
         if (!caller_is_there(request->caller))
                 return;
+        if (error && request->entry)
+                journal_end(g_steal_pointer(&request->entry), error->name, NULL);
         if (error)
                 answer_failure(request->message, 0, error);
         else
@@ -450,6 +465,7 @@ static bool may_read_all(View *view, const GPtrArray *paths) {
 }
 
 static void decide(Request *request, const Target *target) {
+        request->entry = entry_of(request->router, request->caller, target);
         if (target->action)
                 authority_check(request->router->authority, request->caller, request->message, target->action, target->object,
                                 on_decided, request);
@@ -550,6 +566,8 @@ static void route(Router *router, Caller *caller, sd_bus_message *message, const
         sd_bus_error error = SD_BUS_ERROR_NULL;
         Target target;
         int r = resolve(router, message, &target, &error);
+        log_debug("%s: %s of %s: %s", caller->name, sd_bus_message_get_member(message), sd_bus_message_get_path(message),
+                  r < 0 ? "it has no meaning" : target.action ? target.action : "it is public");
         if (r >= 0)
                 r = check_descriptors(&target, message, charge->descriptors, &error);
         if (r >= 0)

@@ -7,6 +7,7 @@
 #include "authority.h"
 #include "drivers.h"
 #include "inlet.h"
+#include "journal.h"
 
 typedef struct Router {
         sd_bus *bus;
@@ -16,6 +17,7 @@ typedef struct Router {
         Authority *authority;
         Readers *readers;
         Audience audience;
+        Journal *journal;
         Drivers *drivers;
         Peers *peers;
         bool ending; /* calls are not taken any more */

@@ -118,6 +118,8 @@ static int on_bus_message(sd_bus_message *message, void *data, sd_bus_error *unu
                 return sd_bus_reply_method_return(message, NULL);
         if (strcmp(member, "ListActivatableNames") == 0 || strcmp(member, "ListNames") == 0)
                 return sd_bus_reply_method_return(message, "as", 2, "org.freedesktop.DBus", VIRTBUSD_DRIVER);
+        if (strcmp(member, "GetConnectionUnixProcessID") == 0)
+                return sd_bus_reply_method_return(message, "u", 4711);
         if (strcmp(member, "GetConnectionUnixUser") == 0)
                 return sd_bus_reply_method_return(message, "u", CALLER_UID);
         if (strcmp(member, "CheckAuthorization") == 0)
@@ -196,6 +198,7 @@ void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
                 .mirror = router->mirror,
                 .readers = router->readers,
         };
+        router->journal = journal_new(virtbusd->event, router->mirror);
         router->drivers = drivers_new(router->bus, &router->audience, router->mirror, CALL_TIMEOUT, on_drivers_changed, router);
         on_drivers_changed(router);
         g_assert_cmpint(drivers_discover(router->drivers), >=, 0);
@@ -211,6 +214,7 @@ void virtbusd_close(Virtbusd *virtbusd) {
         router_end(router);
         peers_free(router->peers);
         drivers_free(router->drivers);
+        journal_free(router->journal);
         readers_free(router->readers);
         authority_free(router->authority);
         mirror_free(router->mirror);
