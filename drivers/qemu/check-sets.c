@@ -181,9 +181,80 @@ static bool check_huge_pages(const xmlNode *root, GError **error) {
         return true;
 }
 
+/* Disks of one group share its limits: what they say of them is the same. */
+
+static int compare_words(const void *a, const void *b) {
+        return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static char *limits_of(const xmlNode *iotune) {
+        g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+        for (const xmlNode *limit = xml_child(iotune, NULL); limit; limit = xml_next(limit, NULL)) {
+                g_autofree char *text = xml_text(limit);
+                if (!xml_is(limit, "group_name") && strtoull(text ? text : "", NULL, 10) > 0)
+                        g_ptr_array_add(words, g_strdup_printf("%s=%s", (const char *) limit->name, g_strstrip(text)));
+        }
+        g_ptr_array_sort(words, compare_words);
+        g_ptr_array_add(words, NULL);
+        return g_strjoinv(" ", (char **) words->pdata);
+}
+
+static bool check_throttle_groups(const xmlNode *root, GError **error) {
+        g_autoptr(GHashTable) groups = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        for (const xmlNode *disk = xml_child(xml_child(root, "devices"), "disk"); disk; disk = xml_next(disk, "disk")) {
+                const xmlNode *iotune = xml_child(disk, "iotune");
+                g_autofree char *group = xml_text(xml_child(iotune, "group_name"));
+                g_autofree char *limits = limits_of(iotune);
+                const char *before = group ? g_hash_table_lookup(groups, group) : NULL;
+                if (before && *before && *limits && strcmp(before, limits) != 0)
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, iotune,
+                                        "the group '%.64s' has different iotunes: another disk of it has other limits", group);
+                if (group && (!before || !*before))
+                        g_hash_table_insert(groups, g_steal_pointer(&group), g_steal_pointer(&limits));
+        }
+        return true;
+}
+
+/* A device of the host is given to a guest once. */
+
+static char *host_device_of(const xmlNode *hostdev) {
+        static const char *const paths[][2] = {
+                { "source", "protocol" },       { "source", "name" },           { "source/adapter", "name" },
+                { "source/vendor", "id" },      { "source/product", "id" },     { "source/address", "domain" },
+                { "source/address", "bus" },    { "source/address", "slot" },   { "source/address", "function" },
+                { "source/address", "device" }, { "source/address", "target" }, { "source/address", "unit" },
+        };
+        GString *text = g_string_new(NULL);
+        g_autofree char *type = xml_attribute(hostdev, "type");
+        g_string_append(text, type ? type : "");
+        for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+                g_autofree char *value = xml_attribute(xml_find(hostdev, paths[i][0]), paths[i][1]);
+                char *end = NULL;
+                guint64 number = value ? g_ascii_strtoull(value, &end, 0) : 0;
+                if (value && *value && end && !*end)
+                        g_string_append_printf(text, " %" PRIu64, number);
+                else
+                        g_string_append_printf(text, " '%s'", value && *value ? value : "0");
+        }
+        return g_string_free(text, FALSE);
+}
+
+static bool check_host_devices(const xmlNode *root, GError **error) {
+        g_autoptr(GHashTable) given = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        for (const xmlNode *device = xml_child(xml_child(root, "devices"), "hostdev"); device;
+             device = xml_next(device, "hostdev"))
+                if ((xml_attribute_is(device, "type", "pci") || xml_attribute_is(device, "type", "usb") ||
+                     xml_attribute_is(device, "type", "scsi")) &&
+                    !g_hash_table_add(given, host_device_of(device)))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, device,
+                                        "this hostdev already exists in the domain configuration");
+        return true;
+}
+
 bool check_sets(xmlNode *root, GError **error) {
         const xmlNode *tune = xml_child(root, "cputune");
-        return check_numa(root, error) && check_memory_tuning(root, error) && check_huge_pages(root, error) &&
+        return check_throttle_groups(root, error) && check_host_devices(root, error) && check_numa(root, error) &&
+               check_memory_tuning(root, error) && check_huge_pages(root, error) &&
                check_disjoint(tune, "vcpusched", "vcpus", error) && check_disjoint(tune, "iothreadsched", "iothreads", error) &&
                check_disjoint(tune, "cachetune", "vcpus", error) && check_disjoint(tune, "memorytune", "vcpus", error);
 }

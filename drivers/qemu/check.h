@@ -42,6 +42,12 @@ typedef struct CheckTable {
                 at "[not(matches(., '[0-9]+'))]", "concat(name(), \"' in element '\", name(..), \"': '\", ., \"'\")", \
                                 "invalid value for attribute '{}: it must be a non-negative integer" \
         }
+/* The same of an element's text. */
+#define CHECK_TEXT_COUNT(at) \
+        { \
+                at "[not(matches(normalize-space(.), '[0-9]+'))]", "concat(name(), \"': '\", .)", \
+                                "invalid value for element '{}': it must be a non-negative integer" \
+        }
 
 extern const CheckTable check_machine_table, check_storage_table, check_device_table, check_network_table;
 

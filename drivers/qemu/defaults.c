@@ -76,7 +76,7 @@ static void complete_processor(xmlNode *root, const char *emulator) {
         xmlNode *cpu = xml_ensure_child(root, "cpu"), *model = xml_child(cpu, "model");
         bool kvm = xml_attribute_is(root, "type", "kvm");
         unsigned n = 0;
-        if (!xmlHasProp(cpu, (const xmlChar *) "mode") && !model) {
+        if (!xmlHasProp(cpu, (const xmlChar *) "mode") && !model && !xml_child(cpu, "feature")) {
                 model = xml_add(cpu, "model", g_str_has_suffix(emulator, "-i386") ? "qemu32" : "qemu64");
                 xml_set_attribute(model, "fallback", "forbid");
                 xml_set_attribute(cpu, "check", "none");
@@ -228,14 +228,18 @@ static void complete_port(xmlNode *port) {
                         set_default(xml_ensure_child(target, "model"), "name", models[i][1]);
 }
 
-/* Ports of one kind are numbered in their order. */
+/* Ports of one kind are numbered in their order, after those that have a number. */
 static void number_ports(xmlNode *devices, const char *kind) {
-        unsigned n = 0;
-        for (xmlNode *port = xml_child(devices, kind); port; port = xml_next(port, kind), n++) {
-                xmlNode *target = xml_ensure_child(port, "target");
-                if (!xmlHasProp(target, (const xmlChar *) "port"))
-                        xml_set_number(target, "port", n);
-        }
+        unsigned next = 0;
+        for (int round = 0; round < 2; round++) /* first those that have one */
+                for (xmlNode *port = xml_child(devices, kind); port; port = xml_next(port, kind)) {
+                        xmlNode *target = xml_ensure_child(port, "target");
+                        g_autofree char *text = xml_attribute(target, "port");
+                        if (text && round == 0)
+                                next = MAX(next, (unsigned) MIN(strtoul(text, NULL, 10), G_MAXINT) + 1);
+                        else if (!text && round == 1)
+                                xml_set_number(target, "port", next++);
+                }
 }
 
 static void complete_devices(xmlNode *devices) {

@@ -51,6 +51,20 @@ static void documents_that_break_no_rule_are_taken(void) {
 static void faults_of_the_machine_are_named(void) {
         static const Case cases[] = {
                 { "<vcpu>2</vcpu>", "", "only one <vcpu>" },
+                { "<on_reboot>preserve</on_reboot>", "", "'preserve' action for 'on_reboot'" },
+                { "<seclabel type='static' model='dac'><label/></seclabel>", "", "security label is missing" },
+                { "<cputune><shares>0xff</shares></cputune>", "", "non-negative integer" },
+                { "<cpu><feature name='vmx'/></cpu>", "", "without a CPU model" },
+                { "",
+                  "<disk type='file' device='disk'><target dev='vda' bus='virtio'/><iotune><group_name>g</group_name>"
+                  "<read_iops_sec>1</read_iops_sec></iotune></disk><disk type='file' device='disk'><target dev='vdb' "
+                  "bus='virtio'/><iotune><group_name>g</group_name><read_iops_sec>2</read_iops_sec></iotune></disk>",
+                  "different iotunes" },
+                { "",
+                  "<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='6' slot='18' function='5'/></source>"
+                  "</hostdev><hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x06' slot='0x12' "
+                  "function='0x5'/></source></hostdev>",
+                  "already exists" },
                 { "<os firmware='efi'><type>hvm</type></os>", "", "only one <os>" },
                 { "<sysinfo type='smbios'><bios><entry name='date'>30/04/2024</entry></bios></sysinfo>", "",
                   "bios date '30/04/2024'" },
