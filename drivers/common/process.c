@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,12 +161,18 @@ void process_go(Process *process) {
         process->gate = -1;
 }
 
+/* Also one that nobody has waited for yet. */
+static bool has_ended(const Process *process) {
+        struct pollfd poll_for = { .fd = process->pidfd, .events = POLLIN };
+        return poll(&poll_for, 1, 0) > 0;
+}
+
 Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEnded ended, void *data, GError **error) {
         g_autoptr(Process) process = watch(event, pid, -1, ended, data, error);
         if (!process)
                 return NULL;
         /* Compared after the pidfd is open: the number cannot be given to another process now. */
-        if (process->start_time == start_time)
+        if (process->start_time == start_time && !has_ended(process))
                 return g_steal_pointer(&process);
         virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "process %d has ended", pid);
         return NULL;
