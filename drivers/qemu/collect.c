@@ -77,6 +77,8 @@ static const DeviceDefinition *find_disk(const Domain *domain, const char *name)
         return device && device->device_class == DEVICE_DISK ? device : NULL;
 }
 
+static void answered(Guest *guest);
+
 static void on_blocks(void *data, JsonObject *answer, const GError *error) {
         static const char *const counters[][2] = {
                 { "rd_bytes", "read_bytes" },
@@ -104,34 +106,133 @@ static void on_blocks(void *data, JsonObject *answer, const GError *error) {
                 for (size_t k = 0; k < G_N_ELEMENTS(counters); k++)
                         statistics_set(domain, counters[k][1], (uint64_t) MAX(json_int(stats, counters[k][0], 0), 0));
         }
+        answered(guest);
+}
+
+/* A processor of the guest. */
+typedef struct Processor {
+        int index;
+        pid_t thread;
+} Processor;
+
+/* What QEMU has said that stays true while the live definition is the same: with a thousand guests, asking is what takes the time. */
+struct Told {
+        Definition *live;   /* that it was asked for; NULL: it is to be asked again */
+        GArray *processors; /* Processor */
+        uint64_t balloon;   /* how much memory it leaves to the guest, in bytes; 0: there is none */
+        unsigned n_awaited; /* answers */
+};
+
+static void told_forget(struct Told *told) {
+        g_clear_pointer(&told->live, definition_unref);
+        g_array_set_size(told->processors, 0);
+        told->balloon = 0;
+}
+
+void collect_forget(Guest *guest) {
+        if (guest->told)
+                g_clear_pointer(&guest->told->live, definition_unref);
+}
+
+void collect_free(Guest *guest) {
+        struct Told *told = g_steal_pointer(&guest->told);
+        if (!told)
+                return;
+        told_forget(told);
+        g_array_unref(told->processors);
+        g_free(told);
+}
+
+void collect_ballooned(Guest *guest, uint64_t bytes) {
+        if (guest->told && guest->told->balloon > 0)
+                guest->told->balloon = bytes;
+}
+
+/* One of the answers; the guest is done with the last. */
+static void answered(Guest *guest) {
+        if (--guest->told->n_awaited == 0)
+                statistics_collected(guest->domain);
+}
+
+static void collect_balloon(Guest *guest) {
+        if (guest->told->balloon == 0)
+                return;
+        statistics_begin(guest->domain, "balloon");
+        statistics_set(guest->domain, "current", guest->told->balloon);
+        statistics_set(guest->domain, "maximum", guest->domain->live->max_memory);
+}
+
+static void collect_processors(Guest *guest) {
+        for (guint i = 0; guest->process && i < guest->told->processors->len; i++) {
+                const Processor *processor = &g_array_index(guest->told->processors, Processor, i);
+                uint64_t user, system;
+                g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/stat", process_pid(guest->process), processor->thread),
+                                *group = g_strdup_printf("vcpu.%d", processor->index);
+                if (!read_times(path, &user, &system))
+                        continue;
+                statistics_begin(guest->domain, group);
+                statistics_set(guest->domain, "time", user + system);
+        }
 }
 
 static void on_balloon(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         gint64 actual = json_int(json_member(answer, "return"), "actual", -1);
-        if (error || actual < 0)
-                return;
-        statistics_begin(guest->domain, "balloon");
-        statistics_set(guest->domain, "current", (uint64_t) actual);
-        statistics_set(guest->domain, "maximum", guest->domain->live->max_memory);
+        if (!error && actual > 0)
+                guest->told->balloon = (uint64_t) actual;
+        collect_balloon(guest);
+        answered(guest);
 }
 
-/* The last of the answers. */
 static void on_processors(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         JsonArray *processors = json_array(answer, "return");
-        for (guint i = 0; !error && guest->process && processors && i < json_array_get_length(processors); i++) {
-                JsonObject *processor = json_object_at(processors, i);
-                gint64 index = json_int(processor, "cpu-index", -1), thread = json_int(processor, "thread-id", 0);
-                uint64_t user, system;
-                g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/stat", process_pid(guest->process), (int) thread),
-                                *group = g_strdup_printf("vcpu.%d", (int) index);
-                if (index < 0 || !read_times(path, &user, &system))
-                        continue;
-                statistics_begin(guest->domain, group);
-                statistics_set(guest->domain, "time", user + system);
+        for (guint i = 0; !error && processors && i < json_array_get_length(processors); i++) {
+                JsonObject *object = json_object_at(processors, i);
+                const Processor processor = { (int) json_int(object, "cpu-index", -1), (pid_t) json_int(object, "thread-id", 0) };
+                if (processor.index >= 0)
+                        g_array_append_val(guest->told->processors, processor);
         }
-        statistics_collected(guest->domain);
+        if (error) /* another time */
+                collect_forget(guest);
+        collect_processors(guest);
+        answered(guest);
+}
+
+static bool has_disks(const Definition *live) {
+        for (guint i = 0; i < live->devices->len; i++)
+                if (((const DeviceDefinition *) live->devices->pdata[i])->device_class == DEVICE_DISK)
+                        return true;
+        return false;
+}
+
+static void ask(Guest *guest, const char *command, MonitorDone done) {
+        guest->told->n_awaited++;
+        monitor_command(guest->monitor, command, NULL, -1, done, guest);
+}
+
+/* What is told when it changes is asked once; what a disk has done, each time. */
+static void ask_monitor(Guest *guest) {
+        const Definition *live = guest->domain->live;
+        struct Told *told = guest->told;
+        bool is_known = told && told->live == live;
+        if (!told) {
+                told = guest->told = g_new0(struct Told, 1);
+                told->processors = g_array_new(FALSE, FALSE, sizeof(Processor));
+        }
+        told->n_awaited = 1; /* ours */
+        if (has_disks(live))
+                ask(guest, "query-blockstats", on_blocks);
+        if (is_known) {
+                collect_balloon(guest);
+                collect_processors(guest);
+        } else {
+                told_forget(told);
+                told->live = definition_ref((Definition *) live);
+                ask(guest, "query-balloon", on_balloon);
+                ask(guest, "query-cpus-fast", on_processors);
+        }
+        answered(guest);
 }
 
 void collect_statistics(Domain *domain) {
@@ -139,13 +240,10 @@ void collect_statistics(Domain *domain) {
         if (guest->process)
                 collect_process(domain, process_pid(guest->process));
         collect_interfaces(domain);
-        if (!guest->monitor || guest->operation) {
+        if (guest->monitor && !guest->operation)
+                ask_monitor(guest);
+        else
                 statistics_collected(domain);
-                return;
-        }
-        monitor_command(guest->monitor, "query-blockstats", NULL, -1, on_blocks, guest);
-        monitor_command(guest->monitor, "query-balloon", NULL, -1, on_balloon, guest);
-        monitor_command(guest->monitor, "query-cpus-fast", NULL, -1, on_processors, guest);
 }
 
 void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call) {

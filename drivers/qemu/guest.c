@@ -224,6 +224,7 @@ static void guest_free(Guest *guest) {
         sd_event_source_disable_unref(guest->timeout);
         progress_end(guest);
         hotplug_free(guest);
+        collect_free(guest);
         scope_forget(guest);
         threads_forget(guest);
         for (GList *link = guest->returnings.head; link; link = link->next)
@@ -398,8 +399,10 @@ static void on_panicked(Guest *guest, JsonObject *unused) {
 
 static void on_ballooned(Guest *guest, JsonObject *arguments) {
         gint64 size = json_int(arguments, "actual", -1);
-        if (size > 0 && (uint64_t) size <= guest->domain->live->max_memory)
-                domain_memory_changed(guest->domain, (uint64_t) size);
+        if (size <= 0 || (uint64_t) size > guest->domain->live->max_memory)
+                return;
+        collect_ballooned(guest, (uint64_t) size);
+        domain_memory_changed(guest->domain, (uint64_t) size);
 }
 
 static void on_io_error(Guest *guest, JsonObject *arguments) {

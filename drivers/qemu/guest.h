@@ -93,6 +93,7 @@ struct Guest {
         bool has_ended, ended_well;   /* nothing but that is left of it */
         char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
         struct Medium *medium;        /* that is being changed, or NULL: plugging.h */
+        struct Told *told;            /* what its QEMU has said of processors and balloon, or NULL: collect.c */
         uint64_t n_fds;               /* that were passed by name */
 };
 
@@ -197,6 +198,11 @@ struct Script *guest_script_new(Guest *guest);
 /* collect.c: what a guest uses, and which addresses it has. */
 void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
 void collect_statistics(Domain *domain);
+void collect_free(Guest *guest);
+
+/* What QEMU has said of the guest's processors and balloon is asked anew; the balloon has changed. */
+void collect_forget(Guest *guest);
+void collect_ballooned(Guest *guest, uint64_t bytes);
 
 /* progress.c: asks QEMU by a command, again and again, how far it is; READ is given each answer, and the guest. */
 void progress_follow(Guest *guest, const char *command, MonitorDone read);

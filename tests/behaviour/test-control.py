@@ -31,6 +31,16 @@ def get(name):
     return bus.get(state["domain"], "Domain", name)
 
 
+def used():
+    """What GetDomainStats tells of the guest."""
+    return bus.call(hypervisor.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [state["domain"]], [], {})[state["domain"]]
+
+
+def counted():
+    """The processors whose time is told; a real guest's."""
+    return {group for group in used() if group.startswith("vcpu.")}
+
+
 def open_fd(path, interface, member, signature, *arguments):
     reply, fds = bus.connection.call_with_unix_fd_list_sync(
         NAME, path, f"{NAME}.{interface}", member, GLib.Variant(f"({signature})", arguments), None, 0, 30000, None, None)
@@ -138,8 +148,13 @@ def its_memory_can_be_seen():
 
 def its_memory_grows_and_shrinks():
     full = get("Memory")
+    assert not REAL or used()["balloon"]["current"] == used()["balloon"]["maximum"] == full
     do("SetMemory", "ta{sv}", full - (64 << 20), {})
     bus.wait(lambda: get("Memory") == full - (64 << 20), "the balloon")
+    assert not REAL or used()["balloon"]["current"] == full - (64 << 20)
+    hypervisor.kill_driver()
+    wait_agent()
+    assert not REAL or used()["balloon"]["current"] == full - (64 << 20)
     contains(do("GetXML", "a{sv}", {}), "currentMemory unit=\"KiB\">196608<")
     assert "currentMemory" not in do("GetXML", "a{sv}", variants({"inactive": True}))
     do("SetMemory", "ta{sv}", full, variants({"config": True}))
@@ -189,9 +204,11 @@ def its_processors_come_and_go():
     def present():
         return ask_guest("cat /sys/devices/system/cpu/present").strip()
     assert not REAL or present() == "0", present()
+    assert not REAL or counted() == {"vcpu.0"}
     do("SetVCPUs", "ua{sv}", 3, {})
     assert get("VCPUs") == 3 and get("MaxVCPUs") == 3
     if REAL:
+        assert counted() == {"vcpu.0", "vcpu.1", "vcpu.2"}, counted()
         ask_guest("n=0; until [ \"$(cat /sys/devices/system/cpu/present)\" = 0-2 ]; do n=$((n+1)); [ $n -lt 100 ] || exit 1; usleep 50000; done")
         assert present() == "0-2", present()
     hypervisor.kill_driver()
