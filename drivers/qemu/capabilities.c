@@ -579,10 +579,13 @@ static void request(CapabilitiesCache *cache, const char *emulator, const Execut
         begin_inquiries(cache);
 }
 
+bool capabilities_see(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity) {
+        return keep_seen(cache, emulator, identity, NULL)->is_silent || capabilities_find(cache, emulator);
+}
+
 bool capabilities_learn(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity, CapabilitiesDone done,
                         void *data) {
-        const Seen *seen = keep_seen(cache, emulator, identity, NULL);
-        if (seen->is_silent || capabilities_find(cache, emulator))
+        if (capabilities_see(cache, emulator, identity))
                 return true;
         request(cache, emulator, identity, done, data);
         return false;

@@ -48,8 +48,10 @@ const GError *capabilities_problem(const CapabilitiesCache *cache, const char *e
 typedef void (*CapabilitiesDone)(void *data);
 void capabilities_look(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data);
 
-/* The same of a binary that a worker has just looked at, and found fit to be run: without waiting for anything. Returns whether all is
- * known that can be; else, DONE is called later. */
+/* Keeps what a worker has just seen of a binary, and found fit to be run. Returns whether all is known of it that can be. */
+bool capabilities_see(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity);
+
+/* The same, and asks it what it can do where that is not known: DONE is called later then. */
 bool capabilities_learn(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity, CapabilitiesDone done,
                         void *data);
 

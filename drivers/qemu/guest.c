@@ -245,6 +245,7 @@ static void guest_free(Guest *guest) {
         if (guest->asks)
                 capabilities_forget(host_of(guest->domain->connection)->capabilities, guest);
         g_clear_pointer(&guest->capabilities, capabilities_unref);
+        g_free(guest->stranger);
         g_free(guest->agent_alias);
         g_free(guest->emulator);
         g_free(guest->directory);
@@ -529,10 +530,34 @@ static bool listen_for_monitor(Guest *guest, GError **error) {
                virtbus_error_set_errno(error, -guest->monitor_listener, "the socket %s cannot be made", guest->monitor_path);
 }
 
+static void take_capabilities(Guest *guest) {
+        Capabilities *known = capabilities_find(host_of(guest->domain->connection)->capabilities, guest->emulator);
+        guest->capabilities = known ? capabilities_ref(known) : NULL;
+}
+
+static void on_learned(void *data) {
+        Guest *guest = data;
+        guest->asks = false;
+        take_capabilities(guest);
+        domain_save_status(guest->domain);
+}
+
+/* Starting does not wait for the answer, nor share its processors with the QEMUs that are asked: it is written into the status when it
+ * comes. */
+static void learn_capabilities(Guest *guest) {
+        g_autofree ExecutableIdentity *identity = g_steal_pointer(&guest->stranger);
+        if (!identity)
+                return;
+        guest->asks = true;
+        if (capabilities_learn(host_of(guest->domain->connection)->capabilities, guest->emulator, identity, on_learned, guest))
+                on_learned(guest);
+}
+
 /* Starting, step by step: files by a worker; process; QEMU's greeting; terminals; processors. */
 
 static void finish_start(Guest *guest, const GError *error) {
         Operation *operation = guest->operation;
+        g_autoptr(Domain) domain = domain_ref(guest->domain);
         if (!operation || guest->failure)
                 return; /* it fails already, and that is told when its process has ended */
         if (error) {
@@ -541,7 +566,10 @@ static void finish_start(Guest *guest, const GError *error) {
         }
         guest->timeout = sd_event_source_disable_unref(guest->timeout);
         guest->operation = NULL;
+        g_clear_pointer(&guest->document, xmlFreeDoc);
         operation_finish(operation, NULL);
+        if (domain->run == guest && !guest->has_ended)
+                learn_capabilities(guest);
 }
 
 static void on_continued(void *data, JsonObject *answer, const GError *error) {
@@ -989,32 +1017,23 @@ void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
         worker_run(guest->domain->connection->worker, open_files, on_files_opened, guest->opening);
 }
 
-static void on_learned(void *data) {
-        Guest *guest = data;
-        Capabilities *known = capabilities_find(host_of(guest->domain->connection)->capabilities, guest->emulator);
-        guest->asks = false;
-        guest->capabilities = known ? capabilities_ref(known) : NULL;
-        if (guest->process)
-                domain_save_status(guest->domain);
-}
-
-/* Starting does not wait for the answer: it is written into the status when it comes. */
-static void learn_capabilities(Guest *guest, const GPtrArray *files) {
-        CapabilitiesCache *cache = host_of(guest->domain->connection)->capabilities;
+/* Before it is launched: what is known of its QEMU, or that it is to be asked later. */
+static void recall_capabilities(Guest *guest, const GPtrArray *files) {
         for (guint i = 0; i < files->len; i++) {
                 const File *file = files->pdata[i];
                 if (file->purpose != FILE_PROGRAM)
                         continue;
-                guest->asks = true;
-                if (capabilities_learn(cache, guest->emulator, &file->program, on_learned, guest))
-                        on_learned(guest);
+                if (capabilities_see(host_of(guest->domain->connection)->capabilities, guest->emulator, &file->program))
+                        take_capabilities(guest);
+                else
+                        guest->stranger = g_memdup2(&file->program, sizeof file->program);
         }
 }
 
 static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {
         g_autoptr(GError) failure = NULL;
         if (!error)
-                learn_capabilities(guest, files);
+                recall_capabilities(guest, files);
         if (!error && build_and_launch(guest, files, &failure))
                 return;
         finish_guest(guest, error ? error : failure);

@@ -75,10 +75,11 @@ struct Guest {
         int agent_timeout;     /* REATTACH: as it was set */
         DomainReason pause_reason;
         GuestAwaits awaits;
-        bool has_set_out;          /* START: the processors have been told to run */
-        bool asks;                 /* what its QEMU can do: the answer will be kept with it */
-        bool is_alien;             /* REATTACH: nothing is known of its QEMU; it is left alone */
-        sd_event_source *progress; /* of a dump, or a save: progress.c */
+        bool has_set_out;             /* START: the processors have been told to run */
+        ExecutableIdentity *stranger; /* START: its QEMU's, of which nothing is known: it is asked when the guest is up */
+        bool asks;                    /* what its QEMU can do: the answer will be kept with it */
+        bool is_alien;                /* REATTACH: nothing is known of its QEMU; it is left alone */
+        sd_event_source *progress;    /* of a dump, or a save: progress.c */
         const char *progress_command;
         MonitorDone progress_read;
         GHashTable *scripts;       /* Script: that run */
