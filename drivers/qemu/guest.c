@@ -597,9 +597,8 @@ static void on_threads_placed(Guest *guest, const GError *error) {
 
 /* Its threads go where they belong before they have much to do. */
 static void place_threads(Guest *guest) {
-        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
-        if (document && threads_are_placed(document))
-                threads_place(guest, g_steal_pointer(&document), on_threads_placed);
+        if (threads_are_placed(guest->document))
+                threads_place(guest, xmlCopyDoc(guest->document, 1), on_threads_placed);
         else
                 set_out(guest);
 }
@@ -657,7 +656,6 @@ static void set_live(Guest *guest) {
                 domain_set_live(guest->domain, live);
         else
                 log_error("domain '%s': its live document cannot be read: %s", domain_name(guest->domain), error->message);
-        g_clear_pointer(&guest->document, xmlFreeDoc);
 }
 
 /* What query-chardev calls a pseudo terminal, before its number. */
@@ -713,10 +711,8 @@ static void run_commands(Guest *guest) {
                 monitor_request_free(request);
         } else if (guest->line->consoles->len > 0)
                 monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
-        else {
-                set_live(guest);
+        else
                 place_threads(guest);
-        }
 }
 
 static void on_status(void *data, JsonObject *answer, const GError *error) {
@@ -881,6 +877,9 @@ static void on_placed(Guest *guest, const GError *error) {
         for (guint i = 0; i < guest->line->fds->len; i++)
                 close(g_array_index(guest->line->fds, int, i));
         g_array_set_size(guest->line->fds, 0);
+        /* While QEMU loads there is time for this, unless it will name terminals. */
+        if (guest->line->consoles->len == 0)
+                set_live(guest);
 }
 
 static uint64_t lockable_memory(const Guest *guest) {
@@ -898,7 +897,8 @@ static bool write_pid(const Guest *guest) {
         g_autoptr(GError) error = NULL;
         g_autofree char *text =
                         g_strdup_printf("%d %" PRIu64 "\n", process_pid(guest->process), process_start_time(guest->process));
-        if (!g_file_set_contents_full(guest->pid_path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+        /* In place: while half of it is written, its process has not run its program yet, and does not when we end. */
+        if (!g_file_set_contents_full(guest->pid_path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &error))
                 log_error("domain '%s': %s", domain_name(guest->domain), error->message);
         return !error;
 }

@@ -24,7 +24,8 @@ typedef struct Host {
         size_t n_nodes; /* NUMA */
         CapabilitiesCache *capabilities;
         struct GuestLogs *logs;
-        char *monitors; /* directory of the monitors' sockets, which QEMU's user cannot reach */
+        bool watches_machined, lacks_machined; /* scope.c */
+        char *monitors;                        /* directory of the monitors' sockets, which QEMU's user cannot reach */
 } Host;
 
 typedef struct Guest Guest;

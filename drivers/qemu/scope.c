@@ -28,6 +28,7 @@ struct ScopeCall {
         sd_bus_slot *slot;
         ScopeDone done;
         xmlDoc *document; /* whose limits it sets, or NULL */
+        bool is_watched;  /* whether machined comes was watched before it was sent */
 };
 
 static void scope_call_free(struct ScopeCall *call) {
@@ -165,6 +166,34 @@ void scope_forget(Guest *guest) {
         g_clear_pointer(&guest->scope_call, scope_call_free);
 }
 
+/* Where there is no machined, guests without limits do not ask for it each time, but when one has come: by itself, or to be started by a call. */
+static int on_machined_came(sd_bus_message *signal, void *data, sd_bus_error *unused) {
+        Host *host = data;
+        (void) signal;
+        (void) unused;
+        host->lacks_machined = false;
+        return 0;
+}
+
+static void watch_machined(const Connection *connection) {
+        static const char *const matches[] = {
+                "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" MACHINED "'",
+                "type='signal',sender='org.freedesktop.DBus',member='ActivatableServicesChanged'",
+        };
+        Host *host = host_of(connection);
+        for (size_t i = 0; i < G_N_ELEMENTS(matches); i++)
+                sd_bus_add_match_async(connection->bus, NULL, matches[i], on_machined_came, NULL, host);
+        host->watches_machined = true;
+}
+
+static void note_absence(const struct ScopeCall *call) {
+        const Connection *connection = call->guest->domain->connection;
+        if (call->is_watched)
+                host_of(connection)->lacks_machined = true;
+        else if (!host_of(connection)->watches_machined)
+                watch_machined(connection);
+}
+
 static int on_answered(sd_bus_message *answer, void *data, sd_bus_error *unused) {
         struct ScopeCall *call = data;
         Guest *guest = call->guest;
@@ -175,6 +204,8 @@ static int on_answered(sd_bus_message *answer, void *data, sd_bus_error *unused)
         bool is_absent = fault && (sd_bus_error_has_name(fault, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
                                    sd_bus_error_has_name(fault, SD_BUS_ERROR_NAME_HAS_NO_OWNER));
         (void) unused;
+        if (is_absent)
+                note_absence(call);
         if (fault && !is_absent && document)
                 domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "its limits need systemd, which says: %.256s",
                             fault->message);
@@ -194,7 +225,9 @@ static int on_answered(sd_bus_message *answer, void *data, sd_bus_error *unused)
 static void send_call(Guest *guest, sd_bus_message *message, int r, xmlDoc *limits, ScopeDone done) {
         g_autoptr(GError) error = NULL;
         struct ScopeCall *call = g_new0(struct ScopeCall, 1);
-        *call = (struct ScopeCall){ .guest = guest, .done = done };
+        *call = (struct ScopeCall){ .guest = guest,
+                                    .done = done,
+                                    .is_watched = host_of(guest->domain->connection)->watches_machined };
         if (r >= 0)
                 r = sd_bus_call_async(guest->domain->connection->bus, &call->slot, message, on_answered, call, ANSWER_TIMEOUT);
         if (r >= 0) {
@@ -212,7 +245,7 @@ void scope_create(Guest *guest, xmlDoc *document, ScopeDone done) {
         g_autoptr(sd_bus_message) message = NULL;
         sd_id128_t id;
         bool limited = scope_has_limits(document);
-        if (!domain->connection->bus || !domain->connection->privileged) {
+        if (!domain->connection->bus || !domain->connection->privileged || host_of(domain->connection)->lacks_machined) {
                 if (limited)
                         limit_without_systemd(guest, document, done);
                 else
@@ -246,7 +279,8 @@ void scope_end(Guest *guest) {
         const Domain *domain = guest->domain;
         sd_bus *bus = domain->connection->bus;
         g_autofree char *name = machine_name(domain);
-        if (bus && domain->connection->privileged && guest->process) /* an error says that there is nobody any more */
+        if (bus && domain->connection->privileged && guest->process &&
+            !host_of(domain->connection)->lacks_machined) /* an error says that there is nobody any more */
                 sd_bus_call_method_async(bus, NULL, MACHINED, "/org/freedesktop/machine1", MACHINED ".Manager", "KillMachine",
                                          NULL, NULL, "ssi", name, "all", SIGKILL);
 }
