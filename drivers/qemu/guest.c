@@ -1108,6 +1108,8 @@ void guest_save(const Domain *domain, xmlNode *saved) {
         medium_save(guest, saved);
         if (guest->capabilities)
                 xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
+        else
+                xml_set_attribute(saved, "capabilities", "unknown");
         if (guest->process) {
                 g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
                 g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
@@ -1189,8 +1191,9 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         }
         g_autofree char *capabilities = xml_text(xml_child(saved, "capabilities"));
         guest->capabilities = capabilities ? capabilities_parse(capabilities) : NULL;
-        if (!guest->capabilities) {
-                /* Its QEMU is not asked again: another binary may lie there by now. */
+        /* Its QEMU is not asked again: another binary may lie there by now. Where the last driver ended before it had learnt them, QEMU itself
+         * refuses what it does not have. */
+        if (!guest->capabilities && !xml_attribute_is(saved, "capabilities", "unknown")) {
                 guest->is_alien = true;
                 log_error("domain '%s': its status does not say what its QEMU can do; it is left running and untouched, and "
                           "Destroy can end it",

@@ -71,14 +71,33 @@ def a_running_guest_keeps_the_answer_whatever_becomes_of_the_binary():
     assert times_asked() == 4
 
 
+def take_the_answer(instead=""):
+    """Takes what the QEMU can do out of the first guest's status, and puts an attribute there; returns the QEMU's process."""
+    path = status_file(state["domain"])
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(re.sub(r"<capabilities>.*?</capabilities>", "", text, flags=re.DOTALL).replace("<run ", f"<run {instead}", 1))
+    return int(re.search(r' pid="(\d+)"', text).group(1))
+
+
+def a_guest_whose_driver_ended_before_the_answer_is_kept():
+    take_the_answer('capabilities="unknown" ')
+    qemu.kill_driver()
+    qemu.do(state["domain"], "Suspend")
+    contains(open(status_file(state["domain"]), encoding="utf-8").read(), 'capabilities="unknown"')
+    qemu.kill_driver()
+    qemu.do(state["domain"], "Resume")
+    assert times_asked() == 4
+
+
 def a_guest_without_the_answer_is_left_alone():
     path = status_file(state["domain"])
-    pid = int(re.search(r' pid="(\d+)"', open(path, encoding="utf-8").read()).group(1))
-
     with open(path, encoding="utf-8") as file:
-        text = re.sub(r"<capabilities>.*?</capabilities>", "", file.read(), flags=re.DOTALL)
+        text = file.read().replace('capabilities="unknown" ', "")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+    pid = take_the_answer()
     qemu.kill_driver()
     assert bus.get(state["domain"], "Domain", "State") == "running"
     contains(expect("HypervisorFailed", qemu.do, state["domain"], "Suspend"), "'first'", "what its QEMU can do", "Destroy")
@@ -191,4 +210,4 @@ def a_command_line_becomes_a_document():
 
 
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-     and value.__name__ not in ("install", "times_asked", "document", "status_file", "from_native")])
+     and value.__name__ not in ("install", "times_asked", "document", "status_file", "from_native", "take_the_answer")])
