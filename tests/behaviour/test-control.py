@@ -156,7 +156,7 @@ def its_memory_grows_and_shrinks():
     wait_agent()
     assert not REAL or used()["balloon"]["current"] == full - (64 << 20)
     contains(do("GetXML", "a{sv}", {}), "currentMemory unit=\"KiB\">196608<")
-    assert "currentMemory" not in do("GetXML", "a{sv}", variants({"inactive": True}))
+    assert ">196608<" not in do("GetXML", "a{sv}", variants({"inactive": True}))
     do("SetMemory", "ta{sv}", full, variants({"config": True}))
     assert get("Memory") == full - (64 << 20)
     do("SetMemory", "ta{sv}", full, variants({"live": True}))
