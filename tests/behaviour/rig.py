@@ -235,11 +235,11 @@ def variants(options):
 class User:
     """A user without rights, who calls through a connection of their own (in a process of their own)."""
 
-    def __init__(self, name):
+    def __init__(self, name, address=os.environ["DBUS_SYSTEM_BUS_ADDRESS"]):
         self.name = name
         self.process = subprocess.Popen(
             ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", sys.executable, f"{ROOT}/source/tests/behaviour/rig.py"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": address})
 
     def call(self, path, interface, member, signature="", *arguments, interactive=False, destination=NAME):
         """Arguments are in GVariant's text form, so that they can be sent along; fds are /dev/null."""
