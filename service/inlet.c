@@ -38,6 +38,7 @@ struct Inlet {
         GByteArray *head;  /* the line or header so far */
         int descriptors[DESCRIPTORS_PER_MESSAGE_MAX];
         unsigned n_descriptors;
+        bool timed;       /* the deadline runs: of the authentication, or of the message that has begun */
         bool lost;        /* some that came could not be kept */
         bool waiting;     /* for leave to begin */
         bool discard;     /* the body is not handed on */
@@ -137,6 +138,16 @@ static ssize_t receive(Inlet *inlet, void *buffer, size_t size) {
         return n == 0 ? -ECONNRESET : n;
 }
 
+/* Once for each message: one that comes drop by drop has no more time than another. */
+static void arm_deadline(Inlet *inlet, bool on) {
+        if (!inlet->deadline || on == inlet->timed)
+                return;
+        inlet->timed = on;
+        if (on)
+                sd_event_source_set_time_relative(inlet->deadline, inlet->rules->timeout);
+        sd_event_source_set_enabled(inlet->deadline, on ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
 /* Handing on */
 
 /* Has sd-bus handle what it has been given. The connection may have ended then. */
@@ -216,8 +227,10 @@ static int read_line(Inlet *inlet) {
                 g_string_prepend_c(line, '\0');
         g_byte_array_set_size(inlet->head, 0);
         int r = hand_on(inlet, line->str, line->len);
-        if (r >= 0 && last && sd_bus_is_ready(inlet->bus) > 0)
+        if (r >= 0 && last && sd_bus_is_ready(inlet->bus) > 0) {
                 inlet->stage = STAGE_HEADER;
+                arm_deadline(inlet, false);
+        }
         return r < 0 ? r : 1;
 }
 
@@ -285,9 +298,12 @@ static bool is_call_with_descriptors(const GByteArray *head, unsigned n_descript
                 char type;
                 int (*is_valid)(const char *string);
         } fields[] = {
-                [1] = { 'o', sd_bus_object_path_is_valid },  [2] = { 's', sd_bus_interface_name_is_valid },
-                [3] = { 's', sd_bus_member_name_is_valid },  [6] = { 's', sd_bus_service_name_is_valid },
-                [7] = { 's', sd_bus_service_name_is_valid }, [8] = { 'g', NULL },
+                [1] = { 'o', sd_bus_object_path_is_valid },
+                [2] = { 's', sd_bus_interface_name_is_valid },
+                [3] = { 's', sd_bus_member_name_is_valid },
+                [6] = { 's', sd_bus_service_name_is_valid },
+                [7] = { 's', sd_bus_service_name_is_valid },
+                [8] = { 'g', NULL },
                 [FIELD_UNIX_FDS] = { 'u', NULL },
         };
         size_t at = FIXED_HEADER_SIZE, end = at + number_at(head, 12);
@@ -321,14 +337,6 @@ static bool is_call_with_descriptors(const GByteArray *head, unsigned n_descript
         return (seen & needed) == needed;
 }
 
-static void arm_deadline(Inlet *inlet, bool on) {
-        if (!inlet->deadline)
-                return;
-        if (on)
-                sd_event_source_set_time_relative(inlet->deadline, inlet->rules->timeout);
-        sd_event_source_set_enabled(inlet->deadline, on ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-}
-
 static void message_done(Inlet *inlet) {
         inlet->stage = STAGE_HEADER;
         inlet->discard = inlet->lost = false;
@@ -357,12 +365,14 @@ static int check_header(Inlet *inlet) {
 static int pass_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
         size_t body = body_size(head);
-        if (inlet->rules->client && inlet->n_descriptors > 0 && !inlet->lost && !is_call_with_descriptors(head, inlet->n_descriptors))
+        if (inlet->rules->client && inlet->n_descriptors > 0 && !inlet->lost &&
+            !is_call_with_descriptors(head, inlet->n_descriptors))
                 return -EBADMSG;
         inlet->message.cut = inlet->lost || body > inlet->rules->body_max;
         inlet->message.bytes = head->len + (inlet->message.cut ? 0 : body);
         if (inlet->rules->begin && !inlet->rules->begin(inlet->data, inlet->message.bytes)) {
                 inlet->waiting = true;
+                arm_deadline(inlet, false); /* it is not the other side that takes its time */
                 return sd_event_source_set_io_events(inlet->readable, EPOLLRDHUP);
         }
         inlet->let_in = inlet->message.bytes;
@@ -438,7 +448,7 @@ static void read_on(Inlet *inlet) {
                 r = step(inlet);
         if (r < 0)
                 hang_up(inlet);
-        else if (inlet->stage == STAGE_BODY || (inlet->stage == STAGE_HEADER && inlet->head->len > 0))
+        else if (!inlet->waiting && (inlet->stage == STAGE_BODY || (inlet->stage == STAGE_HEADER && inlet->head->len > 0)))
                 arm_deadline(inlet, true);
         unref(inlet);
 }
@@ -505,5 +515,6 @@ int inlet_start(Inlet *inlet) {
         if (r >= 0 && inlet->rules->timeout)
                 r = sd_event_add_time_relative(event, &inlet->deadline, CLOCK_MONOTONIC, inlet->rules->timeout, 0, on_deadline,
                                                inlet);
+        inlet->timed = inlet->deadline != NULL;
         return r;
 }

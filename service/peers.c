@@ -360,11 +360,52 @@ static int peer_open(Peer *peer, Listener *listener, int fd) {
         return watch(peer);
 }
 
+static unsigned count_in(GHashTable *counts, uid_t uid) {
+        return GPOINTER_TO_UINT(g_hash_table_lookup(counts, GUINT_TO_POINTER(uid)));
+}
+
+/* The user other than NEWCOMER who has most connections, and how many each has. */
+static uid_t most_connected(const Peers *peers, uid_t newcomer, GHashTable *counts) {
+        uid_t user = newcomer;
+        for (GList *link = peers->all.head; link; link = link->next) {
+                const Peer *peer = link->data;
+                uid_t uid = peer->caller->uid;
+                g_hash_table_insert(counts, GUINT_TO_POINTER(uid), GUINT_TO_POINTER(count_in(counts, uid) + 1));
+                if (uid != newcomer && (user == newcomer || count_in(counts, uid) > count_in(counts, user)))
+                        user = uid;
+        }
+        return user;
+}
+
+/* All places are taken: who has most gives one up to who has fewer, and to root whoever has one. It is one that has not called yet,
+ * or else the newest. False where there is none to give up. */
+static bool make_place(Peers *peers, int fd) {
+        struct ucred newcomer;
+        socklen_t size = sizeof newcomer;
+        g_autoptr(GHashTable) counts = g_hash_table_new(NULL, NULL);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &newcomer, &size) < 0)
+                return false;
+        uid_t user = most_connected(peers, newcomer.uid, counts);
+        bool fewer = count_in(counts, newcomer.uid) + 1 < count_in(counts, user);
+        if (user == newcomer.uid || (!fewer && newcomer.uid != 0))
+                return false;
+        Peer *chosen = NULL;
+        for (GList *link = peers->all.tail; link; link = link->prev) {
+                Peer *peer = link->data;
+                if (peer->caller->uid == user && (!chosen || (chosen->has_called && !peer->has_called)))
+                        chosen = peer;
+        }
+        log_warning("there are %u connections: user %u, who has most, gives one up for user %u", peers->max, (unsigned) user,
+                    (unsigned) newcomer.uid);
+        peer_free(chosen);
+        return true;
+}
+
 /* Takes a connection over; what is wrong with it is told. */
 static int welcome(Listener *listener, int fd) {
         Peers *peers = listener->peers;
         g_autofd int owned = fd;
-        if (g_queue_get_length(&peers->all) >= peers->max)
+        if (g_queue_get_length(&peers->all) >= peers->max && !make_place(peers, owned))
                 return -EUSERS;
         Peer *peer = g_new0(Peer, 1);
         int r = sd_bus_new(&peer->bus);

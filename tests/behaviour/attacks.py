@@ -242,6 +242,20 @@ def attack_lost_descriptors(path):
     return [client]
 
 
+def attack_slow(path):
+    """As many connections as a user may have, none of which ever says anything whole."""
+    clients = []
+    for number in range(16):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(path)
+        try:
+            client.sendall(b"\0AUTH EXT" if number % 2 else b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\nl\1\0\1")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        clients.append(client)
+    return clients
+
+
 def attack_unread_signals(path):
     """Who may hear of everything, asks for it, and reads nothing of it."""
     clients = [Raw(path, hello=False) for _ in range(4)]

@@ -5,6 +5,7 @@
 Usage (below tests/with-bus, as root): test-flood.py
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -273,6 +274,23 @@ def direct_clients_are_bounded_too():
         check_the_service(before)
 
 
+def who_has_no_connection_finds_a_place_when_others_have_all():
+    get = frame(state["domain"], PROPERTIES, "Get", GLib.Variant("(ss)", (f"{NAME}.Domain", "State")), 0, 2, None)
+    with contextlib.ExitStack() as attacks:
+        for attack in [attacks.enter_context(Attack("slow", state["socket"], user=str(70000 + number))) for number in range(8)]:
+            attack.done()
+        for _ in range(3):
+            direct = User("vb-alice", f"unix:path={state['socket']}")
+            contains(direct.call(state["domain"], PROPERTIES, "Get", "ss", f"'{NAME}.Domain'", "'State'"), "running")
+            direct.leave()
+        kept = []
+        for _ in range(5):
+            kept.append(Raw(state["socket"], hello=False))
+            kept[-1].send(get)
+        assert [client.answer(2) for client in kept] == [("running",)] * 5
+    others_are_answered()
+
+
 def signals_that_are_not_read_are_bounded():
     """A user's connections hear of changes and do not read: they are cut off."""
     before = n_descriptors(state["pid"])
@@ -430,7 +448,7 @@ def the_guests_are_as_they_were():
 
 run([the_service_is_ready, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
-     a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, signals_that_are_not_read_are_bounded, junk_costs_no_time,
+     a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
      a_client_cannot_say_that_it_is_another_user, a_client_whose_process_has_ended_is_cut_off,
      a_client_that_had_ended_before_it_was_looked_at_is_refused, told_to_end_it_fails_what_waits_and_exits_with_success,
      told_to_end_while_drivers_come_it_exits_with_success, the_guests_are_as_they_were])
