@@ -309,4 +309,4 @@ def displays_are_connections():
 
 
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-     and value.__name__ not in ("do", "get", "open_fd", "ask_guest", "wait_agent")])
+     and value.__name__ not in ("do", "get", "open_fd", "ask_guest", "wait_agent", "used", "counted")])
