@@ -183,6 +183,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         store_each_definition(connection->store, load_definition, connection);
         store_each_status(connection->store, load_status, connection);
         save_find_managed(connection);
+        save_find_filter_user(connection); /* before anything is served: it may take its time */
         if (hypervisor->recover)
                 hypervisor->recover(connection);
         return g_steal_pointer(&connection);

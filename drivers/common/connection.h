@@ -18,6 +18,8 @@ struct Connection {
         Worker *clients; /* for clients' pipes, which may be slow on purpose: these wait only for each other */
         char *state_directory, *runtime_directory, *log_directory;
         bool privileged; /* runs as root, for all users */
+        uid_t filter_uid; /* whom programs run as that compress what is saved */
+        gid_t filter_gid;
         sd_bus *bus;     /* where other services are asked; NULL: nowhere. Borrowed */
         char *path, *uri;
         Published *published;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,8 +16,8 @@
 #include "process.h"
 #include "vtables.h"
 
-/* Whom a program that compresses runs as, where this is root: nobody. */
-#define FILTER_USER 65534
+/* Whom a program that compresses runs as, where this is root. Nobody else's processes do: it holds a guest's memory. */
+#define FILTER_USER "virtbus-filter"
 
 /* A program between the hypervisor and the file. It outlives what it was started for until it has ended. */
 typedef struct Filter {
@@ -52,18 +53,31 @@ struct Restoring {
 
 static void on_filter_ended(void *data, int status);
 
-static Filter *filter_new(sd_event *event, char *const *arguments, int input, int output, GError **error) {
+void save_find_filter_user(Connection *connection) {
+        const struct passwd *user = connection->privileged ? getpwnam(FILTER_USER) : NULL;
+        connection->filter_uid = user ? user->pw_uid : geteuid();
+        connection->filter_gid = user ? user->pw_gid : getegid();
+}
+
+static Filter *filter_new(const Connection *connection, char *const *arguments, int input, int output, GError **error) {
+        if (connection->privileged && connection->filter_uid == 0) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                  "there is no user " FILTER_USER " to run %s; run systemd-sysusers, then start the driver again",
+                                  arguments[0]);
+                return NULL;
+        }
         Filter *filter = g_new0(Filter, 1);
         g_autofd int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
         const ProcessSetup setup = {
                 .arguments = arguments,
-                .uid = FILTER_USER,
-                .gid = FILTER_USER,
+                .uid = connection->filter_uid,
+                .gid = connection->filter_gid,
+                .confined = true,
                 .log = null,
                 .input = input,
                 .output = output,
         };
-        filter->process = process_new(event, &setup, on_filter_ended, filter, error);
+        filter->process = process_new(connection->event, &setup, on_filter_ended, filter, error);
         if (!filter->process) {
                 g_free(filter);
                 return NULL;
@@ -265,7 +279,7 @@ static void on_begun(void *data, const GError *error) {
                 if (pipe2(pair, O_CLOEXEC) < 0)
                         virtbus_error_set_errno(&failure, errno, "a pipe cannot be made");
                 else {
-                        saving->filter = filter_new(saving->connection->event, arguments, pair[0], saving->file, &failure);
+                        saving->filter = filter_new(saving->connection, arguments, pair[0], saving->file, &failure);
                         close(pair[0]);
                         saving->end = pair[1];
                         if (saving->filter)
@@ -476,7 +490,7 @@ static bool decompress(Restoring *restoring, GError **error) {
                 return false;
         if (pipe2(pair, O_CLOEXEC) < 0)
                 return virtbus_error_set_errno(error, errno, "a pipe cannot be made");
-        Filter *filter = filter_new(restoring->connection->event, arguments, restoring->fd, pair[1], error);
+        Filter *filter = filter_new(restoring->connection, arguments, restoring->fd, pair[1], error);
         close(pair[1]);
         close(restoring->fd);
         restoring->fd = pair[0];

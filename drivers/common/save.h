@@ -52,6 +52,9 @@ bool restoring_is_running(const Operation *operation);
 
 void restoring_free(Restoring *restoring);
 
+/* Finds the user that programs run as that compress: theirs alone, as they hold a guest's memory. */
+void save_find_filter_user(Connection *connection);
+
 /* Where a domain's managed save lies; which domains have one; removing it. It is removed when the processors of its domain run:
  * after that it would be an older state. */
 char *save_managed_path(const Connection *connection, const char *uuid);

@@ -424,6 +424,50 @@ def what_a_wrapper_has_started_ends_with_it():
     qemu.do(domain, "Undefine")
 
 
+def filter_of(job):
+    """The program that compresses: the driver's child that runs none of its own."""
+    found = []
+
+    def look():
+        found[:] = [int(pid) for pid in open(f"/proc/{bus.driver('QEMU')}/task/{bus.driver('QEMU')}/children", encoding="ascii").read().split()
+                    if os.readlink(f"/proc/{pid}/exe").endswith("/gzip")]
+        return found
+    tick = GLib.timeout_add(20, lambda: True)
+    bus.wait(look, f"the program of {job}")
+    GLib.source_remove(tick)
+    return found[0]
+
+
+def reads_memory(pid, *command):
+    """Whether a user can read what a process holds: what it has mapped, and a byte of it."""
+    program = (f"line = next(l for l in open('/proc/{pid}/maps') if ' rw' in l)\n"
+               f"file = open('/proc/{pid}/mem', 'rb'); file.seek(int(line.split('-')[0], 16)); assert file.read(1)")
+    return subprocess.run([*command, "python3", "-c", program], capture_output=True, check=False).returncode == 0
+
+
+def what_compresses_a_guest_is_nobody_elses_to_read():
+    domain = qemu.define(qemu.document("compressed"))
+    qemu.do(domain, "Start")
+    reader, writer = os.pipe()
+    job = bus.call(domain, f"{NAME}.Domain", "SaveToFD", "ha{sv}", 0, variants({"compression": "gzip"}), fds=[writer])
+    os.close(writer)
+    pid = filter_of(job)
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    assert set(status["Uid"].split()) == {str(pwd.getpwnam("virtbus-filter").pw_uid)} and status["Groups"].strip() == "", status
+    assert int(status["CapEff"], 16) == 0 and status["NoNewPrivs"] == "1", status
+    assert os.listdir(f"/proc/{pid}/fd") and {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")} <= {0, 1, 2}
+    contains(open(f"/proc/{pid}/limits", encoding="ascii").read(), "Max core file size        1                    1 ")
+    assert reads_memory(pid)  # root may: what follows shows something
+    for user in ("nobody", "virtbus-qemu", "vb-alice"):
+        assert not reads_memory(pid, "setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"), user
+    bus.call(job, f"{NAME}.Job", "Cancel")
+    with open(reader, "rb") as file:
+        file.read()
+    finish(job)
+    gone(domain)
+
+
 def text_of_a_document_stays_within_its_option():
     for graphics in ("<graphics type='vnc' port='5999' listen='127.0.0.1,password=on'/>", "<graphics type='spice' port='5999' listen='127.0.0.1,disable-ticketing=on'/>"):
         try:
@@ -500,6 +544,7 @@ run([
     two_qemus_never_run_one_domain,
     a_guests_log_is_bounded_and_goes_with_its_definition,
     what_a_wrapper_has_started_ends_with_it,
+    what_compresses_a_guest_is_nobody_elses_to_read,
     text_of_a_document_stays_within_its_option,
     whatever_a_qemu_tells_the_driver_lives_on,
 ])
