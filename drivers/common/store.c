@@ -9,6 +9,7 @@
 #include "bus.h"
 #include "errors.h"
 #include "log.h"
+#include "walk.h"
 #include "xml.h"
 
 struct Store {
@@ -57,11 +58,48 @@ bool store_is_busy(const Store *store) {
         return worker_pending(store->worker) > 0;
 }
 
+/* That nobody else decides what the path leads to, now or later. */
+static bool check_folder(const char *path, GError **error) {
+        struct stat info;
+        g_autoptr(GError) failure = NULL;
+        g_autofd int fd = walk_open(path, WALK_TRUSTED, &info, &failure);
+        if (fd < 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "the root directory is not used: %s; choose one in a directory that only you may write to",
+                                         failure->message);
+        return S_ISDIR(info.st_mode) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the root directory is not used: %s is not a directory",
+                                 path);
+}
+
+/* Makes a folder and those that lead to it, each in one that is known to be ours. */
+static bool make_folder(const char *path, GError **error) {
+        struct stat info;
+        g_autofree char *parent = g_path_get_dirname(path);
+        if (lstat(path, &info) == 0)
+                return check_folder(path, error);
+        if (!make_folder(parent, error))
+                return false;
+        return mkdir(path, 0711) == 0 ||
+               virtbus_error_set_errno(error, errno, "the root directory cannot be used: cannot make %s", path);
+}
+
 bool store_make_root(const char *root, GError **error) {
-        g_autofree char *run = g_build_filename(root, "run", NULL);
-        if (g_mkdir_with_parents(run, 0711) == 0 && chmod(root, 0711) == 0 && chmod(run, 0711) == 0)
-                return true;
-        return virtbus_error_set_errno(error, errno, "the root directory %s cannot be made", root);
+        /* Guests' own users go through the first two to their sockets, as through /run/virtbus. */
+        static const struct {
+                const char *name;
+                mode_t mode;
+        } own[] = { { NULL, 0711 }, { "run", 0711 }, { "state", 0700 }, { "log", 0700 } };
+        g_autofree char *absolute = g_canonicalize_filename(root, NULL);
+        bool fine = true;
+        for (size_t i = 0; fine && i < G_N_ELEMENTS(own); i++) {
+                g_autofree char *path = g_build_filename(absolute, own[i].name, NULL);
+                fine = make_folder(path, error);
+                if (fine && chmod(path, own[i].mode) < 0)
+                        fine = virtbus_error_set_errno(error, errno, "the root directory cannot be used: cannot change the mode of %s",
+                                                       path);
+        }
+        return fine;
 }
 
 static bool write_all(int fd, const char *text) {

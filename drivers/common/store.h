@@ -53,8 +53,9 @@ void store_each_status(Store *store, StoreEach each, void *data);
 /* True for the first caller since the machine started: whose turn it is to autostart domains. */
 bool store_is_first_run(Store *store);
 
-/* Makes a root directory for everything that a driver keeps, and its directory run; open, as systemd makes /run/virtbus, for
- * guests' own users to go through to their sockets. */
+/* Makes a root directory for everything that a driver keeps, and what is at once below it; open, as systemd makes /run/virtbus, for
+ * guests' own users to go through to their sockets. Refuses, with InvalidArgument, one that somebody else could put something into,
+ * or lead to elsewhere. */
 bool store_make_root(const char *root, GError **error);
 
 /* Writes a file whole: aside, then renamed into place; with SYNC safe from a power failure. Usable from any thread. */

@@ -6,6 +6,7 @@ Usage (below tests/with-bus): test-run.py GUEST, the folder that tests/guest/bui
 """
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -108,5 +109,36 @@ def what_a_crash_has_left_is_found_and_ended():
     assert ended(process)[0] == 0 and not guests("next")
 
 
+def a_root_that_somebody_else_decides_on_is_refused():
+    if os.geteuid() != 0:
+        return
+    alice = pwd.getpwnam("vb-alice").pw_uid
+    aim, hers, shared = (os.path.join(ROOT, name) for name in ("aim", "hers", "shared"))
+    for path, owner, mode in ((aim, 0, 0o700), (hers, alice, 0o755), (shared, 0, 0o777)):
+        os.mkdir(path)
+        os.chown(path, owner, owner)
+        os.chmod(path, mode)
+    os.symlink(aim, f"{hers}/run")
+    os.symlink(aim, f"{hers}/link")
+    inside = os.path.join(ROOT, "inside")  # its own, with something of hers in it
+    os.mkdir(inside)
+    os.mkdir(f"{inside}/run")
+    os.chown(f"{inside}/run", alice, alice)
+    linked = os.path.join(ROOT, "linked")
+    os.mkdir(linked)
+    os.symlink(hers, f"{linked}/state")
+    for root in (hers, f"{hers}/new", f"{hers}/deep/new", f"{hers}/link", f"{hers}/link/new", shared, f"{shared}/new", inside, linked, document("file")):
+        status, said = ended(start(f"--root={root}", document("led")))
+        assert status == 1, (root, said)
+        contains(said, "the root directory is not used: ")
+    assert os.listdir(aim) == [] and os.stat(aim).st_mode & 0o777 == 0o700 and sorted(os.listdir(hers)) == ["link", "run"] and os.listdir(shared) == []
+    # By a link of its own, to what does not exist yet, it is used.
+    os.symlink(aim, f"{ROOT}/mine")
+    process = start(f"--root={ROOT}/mine/a/b", document("mine"))
+    until(process, "running")
+    process.terminate()
+    assert ended(process)[0] == 0 and os.path.isdir(f"{aim}/a/b/run")
+
+
 run([it_waits_until_the_guest_shuts_down, it_ends_the_guest_when_it_is_told_to_end, it_tells_a_crash_from_an_end, what_is_wrong_is_said,
-     what_a_crash_has_left_is_found_and_ended])
+     what_a_crash_has_left_is_found_and_ended, a_root_that_somebody_else_decides_on_is_refused])
