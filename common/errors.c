@@ -69,5 +69,6 @@ VirtbusError virtbus_error_code(const GError *error) {
 }
 
 int virtbus_error_reply(sd_bus_message *call, const GError *error) {
-        return sd_bus_reply_method_errorf(call, virtbus_error_name(virtbus_error_code(error)), "%s", error->message);
+        g_autofree char *message = g_utf8_make_valid(error->message, -1); /* of GLib's own errors too */
+        return sd_bus_reply_method_errorf(call, virtbus_error_name(virtbus_error_code(error)), "%s", message);
 }

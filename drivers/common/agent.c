@@ -230,10 +230,11 @@ static void receive(Agent *agent) {
         if (n <= 0)
                 return;
         while (!agent->cut) {
-                g_autofree char *line = lines_next(&agent->lines);
+                size_t length;
+                g_autofree char *line = lines_next(&agent->lines, &length);
                 if (!line)
                         break;
-                handle_line(agent, line, strlen(line));
+                handle_line(agent, line, length);
         }
         if (!agent->cut && lines_exceed(&agent->lines, AGENT_LINE_MAX))
                 cut_off(agent, CUT_FOR_FAULT, "a line is too long");
@@ -317,6 +318,11 @@ void agent_command(Agent *agent, const char *name, JsonObject *arguments, AgentE
         else if (g_queue_get_length(&agent->commands) >= AGENT_COMMANDS_MAX)
                 virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "domain '%s': its agent has %d commands to answer already",
                                   agent->name, AGENT_COMMANDS_MAX);
+        else if (agent->output->len > AGENT_OUTPUT_MAX)
+                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                                  "domain '%s': its agent has not read %" G_GSIZE_FORMAT " bytes of earlier commands yet; restart it in "
+                                  "the guest",
+                                  agent->name, agent->output->len);
         if (error) {
                 done(data, NULL, error);
                 return;

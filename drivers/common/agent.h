@@ -12,10 +12,12 @@
 #include "json.h"
 #include <systemd/sd-event.h>
 
-/* The longest line of an answer, in bytes; what may come besides answers between two of them; commands that may wait. */
+/* The longest line of an answer, in bytes; what may come besides answers between two of them; commands that may wait; and what may wait of
+ * them for a guest that does not read, in bytes: commands that were given up count too. */
 #define AGENT_LINE_MAX (4 * 1024 * 1024)
 #define AGENT_NOISE_MAX (8 * 1024 * 1024)
 #define AGENT_COMMANDS_MAX 32
+#define AGENT_OUTPUT_MAX (8 * 1024 * 1024)
 
 /* How long a guest-sync may take, and a command by default, in seconds; the longest that can be set. */
 #define AGENT_TIMEOUT_DEFAULT 5

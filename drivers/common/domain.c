@@ -159,6 +159,15 @@ bool domain_fail(const Domain *domain, GError **error, VirtbusError code, const 
         return virtbus_error_set(error, code, "domain '%s': %s", domain_name(domain), message);
 }
 
+GError *domain_name_error(const Domain *domain, const GError *error) {
+        g_autofree char *prefix = g_strdup_printf("domain '%s': ", domain_name(domain));
+        GError *named = NULL;
+        if (g_str_has_prefix(error->message, prefix))
+                return g_error_copy(error);
+        domain_fail(domain, &named, virtbus_error_code(error), "%s", error->message);
+        return named;
+}
+
 /* Status on disk */
 
 /* The live definition goes in as it is: its text was made from a document of ours, and reading and copying that each time is what takes long. */
@@ -684,9 +693,10 @@ static bool follow_success(const Operation *operation, GError **error) {
 }
 
 void operation_finish(Operation *operation, const GError *error) {
-        g_autoptr(GError) unwritten = NULL;
+        g_autoptr(GError) unwritten = NULL, named = error ? domain_name_error(operation->domain, error) : NULL;
         g_autoptr(Domain) domain = domain_ref(operation->domain);
         g_assert(domain->operation == operation);
+        error = named;
         if (!error && operation->change && device_change_follow(operation))
                 return;
         domain->operation = NULL;

@@ -154,6 +154,9 @@ DomainReason domain_reason_from_name(const char *name);
 /* Sets "domain 'NAME': ..."; returns false. */
 bool domain_fail(const Domain *domain, GError **error, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(4, 5);
 
+/* An error as it leaves an operation: with "domain 'NAME': " before it, once. */
+GError *domain_name_error(const Domain *domain, const GError *error);
+
 /* Queues an operation; CALL is answered when it is done, or can't begin. */
 void domain_operate(Domain *domain, Operation operation);
 

@@ -11,6 +11,7 @@ typedef struct Lines {
         GByteArray *input;
         size_t start;   /* of input: where the next line begins */
         size_t scanned; /* of input: no line ends between start and here */
+        size_t largest; /* of input: how much it has held since it was made */
 } Lines;
 
 void lines_open(Lines *lines);
@@ -19,8 +20,9 @@ void lines_close(Lines *lines);
 /* Takes what has come; returns how much, 0 at the end, or a negative errno. */
 ssize_t lines_receive(Lines *lines, int fd);
 
-/* The next whole line without its end, to be freed; NULL where there is none. */
-char *lines_next(Lines *lines);
+/* The next whole line without its end, to be freed; NULL where there is none. LENGTH, which may be NULL, counts all of it: a line of a stranger's
+ * may have zeros in it. */
+char *lines_next(Lines *lines, size_t *length);
 
 /* Whether the line that has begun is longer than that already. */
 bool lines_exceed(const Lines *lines, size_t bytes);

@@ -45,7 +45,6 @@ Operation *plugging_operation(const Guest *guest) {
 static void finish_returned(Guest *guest, const char *unused, const GError *error) {
         Operation *operation = plugging_operation(guest);
         (void) unused;
-        g_autoptr(GError) named = NULL;
         guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
         g_clear_pointer(&guest->plugging, plugging_free);
         if (guest->attaching || guest->medium) {
@@ -54,10 +53,8 @@ static void finish_returned(Guest *guest, const char *unused, const GError *erro
                 if (error) /* else the new device is written down now, in one go with this */
                         domain_save_status(guest->domain);
         }
-        if (error && !strstr(error->message, domain_name(guest->domain)))
-                domain_fail(guest->domain, &named, virtbus_error_code(error), "%s", error->message);
         if (operation)
-                operation_finish(operation, named ? named : error);
+                operation_finish(operation, error);
 }
 
 void plugging_finish(Guest *guest, const GError *error) {

@@ -239,10 +239,11 @@ static bool receive(Monitor *monitor) {
         if (n <= 0)
                 return fail_protocol(monitor, n == 0 ? "QEMU has closed it" : g_strerror((int) -n));
         while (!monitor->failed) {
-                g_autofree char *line = lines_next(&monitor->input);
+                size_t length;
+                g_autofree char *line = lines_next(&monitor->input, &length);
                 if (!line)
                         break;
-                if (!handle_line(monitor, line, strlen(line)))
+                if (!handle_line(monitor, line, length))
                         return false;
         }
         if (!monitor->failed && lines_exceed(&monitor->input, MONITOR_LINE_MAX))

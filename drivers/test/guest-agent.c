@@ -101,7 +101,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
         ssize_t n = lines_receive(&agent->lines, fd);
         if (n == 0 || lines_exceed(&agent->lines, REQUEST_BYTES_MAX))
                 sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        for (char *next; (next = lines_next(&agent->lines));) {
+        for (char *next; (next = lines_next(&agent->lines, NULL));) {
                 g_autofree char *line = next;
                 g_autoptr(JsonNode) request = json_parse(line, -1, NULL);
                 g_autofree char *text = request ? answer(agent, json_node_get_object(request))

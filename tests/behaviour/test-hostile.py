@@ -274,8 +274,8 @@ def lying(name, devices="", **lies):
     return qemu.define(qemu.document(name, devices=f"<emulator>{place}/qemu-system-x86_64</emulator>" + devices))
 
 
-def event(name, **data):
-    return {"event": name, "data": data, "timestamp": {"seconds": 1, "microseconds": 1}}
+def event(kind, **data):
+    return {"event": kind, "data": data, "timestamp": {"seconds": 1, "microseconds": 1}}
 
 
 def gone(domain):
@@ -337,6 +337,89 @@ def a_monitor_that_is_cut_leaves_the_guest_as_it_is():
     with open(f"{WORK}/lying/lies.json", "w", encoding="utf-8") as file:
         json.dump({}, file)
     gone(domain)
+
+
+def a_driver_that_is_cut_off_before_it_is_ready_leaves_the_guest_to_be_destroyed():
+    """The first answer that its successor waits for never comes, as the monitor is closed instead."""
+    for command in ("qmp_capabilities", "query-status"):
+        domain = lying("found", cut_later=command)
+        qemu.do(domain, "Start", paused=True)
+        old = qemus(domain)
+        qemu.kill_driver()
+        expect("OperationInvalid", qemu.do, domain, "Start")
+        assert qemus(domain) == old, "it was ended"
+        answers = [bus.begin(domain, f"{NAME}.Domain", "Suspend", ""), bus.begin(domain, f"{NAME}.Domain", "ManagedSave", "a{sv}", {})]
+        bus.wait(lambda: all(answers), "answers")
+        qemu.do(domain, "Destroy")
+        assert qemus(domain) == []
+        qemu.do(domain, "Undefine", managed_save=True)
+
+
+TRAY = "<disk type='file' device='cdrom'><source file='{0}/{1}'/><target dev='sda' bus='sata'/><readonly/></disk>"
+
+
+@the_same_driver
+def a_tray_that_the_guest_has_locked_is_busy():
+    for name in ("image", "other"):
+        with open(f"{WORK}/{name}", "wb") as file:
+            file.truncate(1 << 20)
+    for words in ("Device 'sata0-0-0' is locked and force was not specified, wait for tray to open and try again", "Tray of device 'sata0-0-0' is not open"):
+        domain = lying("locked", devices=TRAY.format(WORK, "image"), fail=[["blockdev-open-tray", words], ["blockdev-remove-medium", words]])
+        qemu.do(domain, "Start", paused=True)
+        drive, = [path for path in bus.objects(domain) if "/device/" in path and "sata" in path and bus.objects(domain)[path].get(f"{NAME}.Device.Disk")]
+        for call in (("Device.Disk", "ChangeMedia", "ssa{sv}", f"{WORK}/other", ""), ("Device", "Update", "sa{sv}", TRAY.format(WORK, "other"))):
+            told = expect("ResourceBusy", bus.call, drive, f"{NAME}.{call[0]}", *call[1:], {})
+            contains(told, "'locked'", "locked", "force")
+            contains(qemu.do(domain, "GetXML"), f"{WORK}/image")  # as it was
+        gone(domain)
+
+
+@the_same_driver
+def a_domain_is_named_once_in_an_error_whatever_it_is_called():
+    for name in ("a", "QEMU", "domain"):
+        domain = lying(name, fail=[["stop", "a QEMU of any domain refuses"], ["device_add", "a QEMU of any domain refuses"]])
+        qemu.do(domain, "Start")
+        for told in (expect("HypervisorFailed", qemu.do, domain, "Suspend"),
+                     expect("HypervisorFailed", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", {})):
+            assert f"domain '{name}': " in told and told.count("domain '") == 1, told
+        gone(domain)
+
+
+@the_same_driver
+def words_that_are_cut_stay_text():
+    words = "x" + "\u00fc" * 4000  # cut after any even number of bytes, that is in a character's middle
+    domain = lying("cut-words", fail=[["stop", words], ["system_reset", "xy" + words]])
+    qemu.do(domain, "Start")
+    for member in ("Suspend", "Reset"):
+        contains(expect("HypervisorFailed", qemu.do, domain, member), "cut-words", "\u00fc\u00fc")
+    gone(domain)
+    for text in (f"<vcpu>{words}</vcpu>", f"<os firmware='{words}'><type>hvm</type></os>", f"<clock offset='{words}'/>", f"<devices><video><model type='{words}'/></video></devices>",
+                 f"<devices><interface type='{words}'/></devices>", f"<devices><disk type='file' device='disk'><driver type='{words}'/><target dev='vda'/></disk></devices>"):
+        try:
+            qemu.do(qemu.define(f"<domain type='qemu'><name>words</name><memory>65536</memory><os><type>hvm</type></os>{text}</domain>"), "Undefine")
+            raise AssertionError(f"{text[:40]} was taken")
+        except BusError as error:
+            assert error.message.strip(), text[:40]  # the bus has delivered it
+
+
+@the_same_driver
+def floods_of_one_guest_hold_up_no_other():
+    """Events without end, of all kinds that a guest can cause: others are served all the while, and their own is ended when it is told to."""
+    other = qemu.define(qemu.document("calm"))
+    qemu.do(other, "Start", paused=True)
+    kinds = [event("RTC_CHANGE", offset=1), event("NIC_RX_FILTER_CHANGED", name="net0", path="/x"), event("BALLOON_CHANGE", actual=1 << 26), event("RESET", guest=True, reason="guest-reset"),
+             event("BLOCK_IO_ERROR", device="", **{"node-name": "x"}, action="report", operation="read"), event("STOP"), event("RESUME"), event("SUSPEND"), event("WAKEUP"),
+             event("VSERPORT_CHANGE", id="channel0", open=True), event("VSERPORT_CHANGE", id="channel0", open=False)]
+    domain = lying("flooding", flood=kinds, devices="<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>")
+    qemu.do(domain, "Start")
+    quiet = Bus(listen=False)  # as who hears all of it has enough to do
+    for _ in range(5):
+        for member in ("Resume", "Suspend"):
+            quiet.call(other, f"{NAME}.Domain", member)
+        assert quiet.get(other, "Domain", "State") == "paused"
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+    gone(other)
 
 
 def qemus(domain):
@@ -541,6 +624,11 @@ run([
     sockets_are_not_made_where_others_lead_to,
     a_migration_that_completes_twice_or_unasked_is_taken_once,
     a_monitor_that_is_cut_leaves_the_guest_as_it_is,
+    a_driver_that_is_cut_off_before_it_is_ready_leaves_the_guest_to_be_destroyed,
+    a_tray_that_the_guest_has_locked_is_busy,
+    a_domain_is_named_once_in_an_error_whatever_it_is_called,
+    words_that_are_cut_stay_text,
+    floods_of_one_guest_hold_up_no_other,
     two_qemus_never_run_one_domain,
     a_guests_log_is_bounded_and_goes_with_its_definition,
     what_a_wrapper_has_started_ends_with_it,

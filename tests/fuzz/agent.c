@@ -26,7 +26,7 @@ static void answer_syncs(Guest *guest) {
         fuzz_settle(guest->stage.event);
         while (lines_receive(&guest->heard, guest->fd) > 0)
                 ;
-        for (char *line; (line = lines_next(&guest->heard)); g_free(line)) {
+        for (char *line; (line = lines_next(&guest->heard, NULL)); g_free(line)) {
                 const char *command = line[0] == '\xff' ? line + 1 : line;
                 g_autoptr(JsonNode) node = json_parse(command, -1, NULL);
                 g_assert_nonnull(node);

@@ -90,7 +90,7 @@ static void hear(Qemu *qemu) {
         fuzz_settle(qemu->stage.event);
         while (lines_receive(&qemu->heard, qemu->fd) > 0)
                 ;
-        for (char *line; (line = lines_next(&qemu->heard)); g_free(line)) {
+        for (char *line; (line = lines_next(&qemu->heard, NULL)); g_free(line)) {
                 g_autoptr(JsonNode) node = json_parse(line, -1, NULL);
                 g_assert_nonnull(node); /* the driver speaks QMP, whatever it is told */
                 gint64 id = json_int(json_node_get_object(node), "id", -1);

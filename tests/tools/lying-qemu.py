@@ -9,6 +9,9 @@ What it does is in the file lies.json beside it, as an object:
   after    the same, told after its answer
   silent   a list of commands that are never answered
   cut      a command that closes the monitor, with the process running on
+  cut_later  the same, of every driver but the first
+  fail     a list of rules [COMMAND, WORDS]: it is refused with them
+  flood    lines that are told again and again, as fast as they are read, once the machine has run
 The first line of the real one's standard error, and each lie, goes to its own standard error: the guest's log."""
 
 import json
@@ -45,6 +48,7 @@ class Liar:
         self.random = random.Random(lies.get("seed", 0))
         self.told = []
         self.commands = {}  # id -> name
+        self.has_run = False
         self.pending, self.greeting = b"", None
 
     def lying(self):
@@ -104,6 +108,9 @@ class Liar:
         name = self.commands.get(value.get("id"), "") if isinstance(value, dict) else ""
         if name in self.lies.get("silent", []):
             return []
+        for command, words in self.lies.get("fail", []):
+            if command == name and "event" not in value:
+                return [json.dumps({"error": {"class": "GenericError", "desc": words}, "id": value["id"]}).encode()]
         lines = self.changed(line) if self.lying() else [line]
         for command, said in self.lies.get("script", []):
             if command == name and "event" not in value:
@@ -119,16 +126,20 @@ class Liar:
             self.commands[value.get("id")] = value["execute"]
         except (ValueError, KeyError):
             return True
-        return value["execute"] != self.lies.get("cut")
+        self.has_run |= value["execute"] == "cont"
+        return value["execute"] not in (self.lies.get("cut"), self.greeting and self.lies.get("cut_later"))
 
 
 def serve(driver, real, liar, end):
     """Bytes of the driver's, with their descriptors, go to the real one as they are; lines of the real one's are looked at."""
     asked = b""
     while True:
-        ready, _, _ = select.select([driver, real, end], [], [])
+        flood = liar.lies.get("flood") if liar.has_run else None
+        ready, room, _ = select.select([driver, real, end], [driver] if flood else [], [])
         if end in ready:
             return
+        if room:
+            driver.sendall(b"".join(json.dumps(said).encode() + b"\r\n" for said in flood))
         if driver in ready:
             data, fds, _, _ = socket.recv_fds(driver, 65536, 16)
             if not data:

@@ -211,6 +211,33 @@ static void test_a_flood_is_cut_off(Fixture *fixture, const void *unused) {
         assert_error(fixture, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "cut off");
 }
 
+/* A zero ends a string of C's, and no line. */
+static void test_a_flood_of_zeros_is_cut_off(Fixture *fixture, const void *unused) {
+        g_autofree char *part = g_malloc0(32768);
+        (void) unused;
+        part[32767] = '\n';
+        for (size_t i = 0; i < 2 * AGENT_NOISE_MAX / 32768 && agent_is_connected(fixture->agent); i++) {
+                send(fixture->guest, part, 32768, MSG_NOSIGNAL | MSG_DONTWAIT);
+                settle(fixture);
+        }
+        g_assert_true(fixture->was_cut);
+}
+
+static void test_what_a_guest_does_not_read_is_bounded(Fixture *fixture, const void *unused) {
+        g_autofree char *text = g_strnfill(AGENT_OUTPUT_MAX / 4, 'x');
+        (void) unused;
+        agent_set_timeout(fixture->agent, AGENT_NO_WAIT); /* each is done when it was sent */
+        for (int i = 0; i < 8; i++)
+                agent_command(fixture->agent, "guest-test", json_make("text", 's', text, NULL), AGENT_DONE, on_answer, fixture);
+        g_assert_cmpuint(fixture->n_answers, ==, 8);
+        assert_error(fixture, VIRTBUS_ERROR_RESOURCE_BUSY, "not read");
+        g_autofree char *heard = g_malloc(AGENT_OUTPUT_MAX);
+        while (recv(fixture->guest, heard, AGENT_OUTPUT_MAX, MSG_DONTWAIT) > 0) /* it reads at last */
+                settle(fixture);
+        ask(fixture, AGENT_DONE);
+        g_assert_no_error(fixture->error);
+}
+
 static void test_only_so_many_wait(Fixture *fixture, const void *unused) {
         (void) unused;
         for (int i = 0; i < AGENT_COMMANDS_MAX; i++)
@@ -300,6 +327,8 @@ int main(int argc, char **argv) {
         TEST(a_silent_agent_times_out_in_its_sync);
         TEST(no_wait);
         TEST(an_agents_refusal_is_told);
+        TEST(a_flood_of_zeros_is_cut_off);
+        TEST(what_a_guest_does_not_read_is_bounded);
         TEST(nonsense_is_an_error_and_no_more);
         TEST(an_endless_line_is_cut_off);
         TEST(a_flood_is_cut_off);
