@@ -361,15 +361,39 @@ static int check_header(Inlet *inlet) {
         return 0;
 }
 
-/* The header is there whole: hands it on, and the descriptors with it. */
+/* The message is handed on without body and descriptors. */
+static void cut(Inlet *inlet) {
+        inlet->message.cut = inlet->discard = true;
+        inlet->message.bytes = inlet->head->len;
+        inlet->message.descriptors = 0;
+        close_descriptors(inlet);
+        cut_header(inlet->head);
+        let_go(inlet);
+}
+
+/* Hands a header on, and the descriptors with it. The kernel refuses those of a user who has too many on their way. */
+static int hand_on_header(Inlet *inlet) {
+        GByteArray *head = inlet->head;
+        /* What sd-bus has to do meanwhile may need a descriptor: before it is given these, as the message is lost without them. */
+        int r = inlet->n_descriptors > 0 ? process(inlet) : 0;
+        if (r >= 0)
+                r = hand_on(inlet, head->data, head->len);
+        if (r == -ETOOMANYREFS && inlet->n_descriptors > 0) {
+                cut(inlet);
+                r = hand_on(inlet, head->data, head->len);
+        }
+        return r;
+}
+
+/* The header is there whole. */
 static int pass_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
         size_t body = body_size(head);
         if (inlet->rules->client && inlet->n_descriptors > 0 && !inlet->lost &&
             !is_call_with_descriptors(head, inlet->n_descriptors))
                 return -EBADMSG;
-        inlet->message.cut = inlet->lost || body > inlet->rules->body_max;
-        inlet->message.bytes = head->len + (inlet->message.cut ? 0 : body);
+        bool cuts = inlet->lost || body > inlet->rules->body_max;
+        inlet->message.bytes = head->len + (cuts ? 0 : body);
         if (inlet->rules->begin && !inlet->rules->begin(inlet->data, inlet->message.bytes)) {
                 inlet->waiting = true;
                 arm_deadline(inlet, false); /* it is not the other side that takes its time */
@@ -377,16 +401,13 @@ static int pass_header(Inlet *inlet) {
         }
         inlet->let_in = inlet->message.bytes;
         inlet->body_left = body;
-        inlet->discard = inlet->message.cut;
         inlet->stage = STAGE_BODY;
-        if (inlet->message.cut) {
-                close_descriptors(inlet);
-                cut_header(head);
-        }
         inlet->message.descriptors = inlet->n_descriptors;
-        if (body == 0 || inlet->message.cut)
+        if (cuts)
+                cut(inlet);
+        else if (body == 0)
                 let_go(inlet);
-        return hand_on(inlet, head->data, head->len);
+        return hand_on_header(inlet);
 }
 
 static int read_header(Inlet *inlet) {

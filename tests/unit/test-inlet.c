@@ -2,7 +2,11 @@
 
 /* The inlet between a client and sd-bus: how long it waits, and what it hands on however it is cut up. */
 
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "bus.h"
 #include "inlet.h"
@@ -15,7 +19,7 @@ typedef struct Connection {
         sd_bus *bus;
         Inlet *inlet;
         int client; /* the other end */
-        unsigned n_calls;
+        unsigned n_calls, n_cut;
         bool ended;
 } Connection;
 
@@ -29,25 +33,31 @@ static int on_message(sd_bus_message *message, void *data, sd_bus_error *error) 
                 connection->ended = true;
         else if (sd_bus_message_get_type(message, &type) >= 0 && type == SD_BUS_MESSAGE_METHOD_CALL)
                 connection->n_calls++;
+        connection->n_cut += inlet_message(connection->inlet)->cut;
         return 1;
+}
+
+static void connection_serve(Connection *connection, int socket) {
+        sd_id128_t id;
+        *connection = (Connection){ .client = -1 };
+        g_assert_cmpint(sd_event_new(&connection->event), >=, 0);
+        g_assert_cmpint(sd_bus_new(&connection->bus), >=, 0);
+        connection->inlet = inlet_new(&rules, connection);
+        g_assert_cmpint(inlet_connect(connection->inlet, connection->bus, socket), >=, 0);
+        g_assert_cmpint(sd_id128_randomize(&id), >=, 0);
+        g_assert_cmpint(sd_bus_set_server(connection->bus, true, id), >=, 0);
+        g_assert_cmpint(sd_bus_add_filter(connection->bus, NULL, on_message, connection), >=, 0);
+        g_assert_cmpint(sd_bus_negotiate_fds(connection->bus, true), >=, 0);
+        g_assert_cmpint(sd_bus_start(connection->bus), >=, 0);
+        g_assert_cmpint(sd_bus_attach_event(connection->bus, connection->event, SD_EVENT_PRIORITY_NORMAL), >=, 0);
+        g_assert_cmpint(inlet_start(connection->inlet), >=, 0);
 }
 
 static void connection_open(Connection *connection) {
         int pair[2];
-        sd_id128_t id;
-        *connection = (Connection){ 0 };
         g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), ==, 0);
+        connection_serve(connection, pair[1]);
         connection->client = pair[0];
-        g_assert_cmpint(sd_event_new(&connection->event), >=, 0);
-        g_assert_cmpint(sd_bus_new(&connection->bus), >=, 0);
-        connection->inlet = inlet_new(&rules, connection);
-        g_assert_cmpint(inlet_connect(connection->inlet, connection->bus, pair[1]), >=, 0);
-        g_assert_cmpint(sd_id128_randomize(&id), >=, 0);
-        g_assert_cmpint(sd_bus_set_server(connection->bus, true, id), >=, 0);
-        g_assert_cmpint(sd_bus_add_filter(connection->bus, NULL, on_message, connection), >=, 0);
-        g_assert_cmpint(sd_bus_start(connection->bus), >=, 0);
-        g_assert_cmpint(sd_bus_attach_event(connection->bus, connection->event, SD_EVENT_PRIORITY_NORMAL), >=, 0);
-        g_assert_cmpint(inlet_start(connection->inlet), >=, 0);
 }
 
 static void connection_close(Connection *connection) {
@@ -173,11 +183,102 @@ static void test_messages_are_handed_on_however_they_are_cut(void) {
         }
 }
 
+/* A call that has a descriptor with it. */
+static const uint8_t call_with_descriptor[] = {
+        'l', SD_BUS_MESSAGE_METHOD_CALL,
+        0,   1,
+        4,   0,
+        0,   0,
+        1,   0,
+        0,   0,
+        47,  0,
+        0,   0, /* sizes */
+        1,   1,
+        'o', 0,
+        1,   0,
+        0,   0,
+        '/', 0,
+        0,   0,
+        0,   0,
+        0,   0, /* path */
+        3,   1,
+        's', 0,
+        1,   0,
+        0,   0,
+        'M', 0,
+        0,   0,
+        0,   0,
+        0,   0, /* member */
+        9,   1,
+        'u', 0,
+        1,   0,
+        0,   0,
+        8,   1,
+        'g', 0,
+        1,   'h',
+        0,   0, /* descriptors, signature */
+        0,   0,
+        0,   0, /* body */
+};
+
+/* Sends bytes, and the socket itself with them. */
+static int send_descriptor(int socket, const void *bytes, size_t size) {
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        struct iovec piece = { .iov_base = (void *) bytes, .iov_len = size };
+        struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+        memcpy(CMSG_DATA(&control.header), &socket, sizeof socket);
+        return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Reads from a socket as a user who has as many descriptors on their way as a process may have, and no rights to have more. */
+static int be_full_and_read(int socket) {
+        Connection connection;
+        int pair[2], r = 0;
+        const struct rlimit limit = { .rlim_cur = 64, .rlim_max = 64 };
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || setresgid(65533, 65533, 65533) < 0 ||
+            setresuid(65533, 65533, 65533) < 0 || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return 2;
+        for (int n = 0; n < 1000 && r == 0; n++)
+                r = send_descriptor(pair[0], "", 1);
+        if (r != -ETOOMANYREFS)
+                return 2;
+        connection_serve(&connection, socket);
+        settle(&connection);
+        return !connection.ended && connection.n_calls == 1 && connection.n_cut == 1 ? 0 : 1;
+}
+
+static void test_descriptors_that_cannot_be_handed_on_end_no_connection(void) {
+        static const char lines[] = "\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n";
+        int pair[2], status = 0;
+        if (geteuid() != 0) {
+                g_test_skip("needs root, to be another user");
+                return;
+        }
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), ==, 0);
+        g_assert_cmpint(send(pair[0], lines, sizeof lines - 1, MSG_NOSIGNAL), ==, sizeof lines - 1);
+        g_assert_cmpint(send_descriptor(pair[0], call_with_descriptor, sizeof call_with_descriptor), ==, 0);
+        pid_t child = fork();
+        if (child == 0)
+                _exit(be_full_and_read(pair[1]));
+        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+                g_test_skip("another limit comes first here");
+        else
+                g_assert_cmpint(status, ==, 0);
+        close(pair[0]);
+        close(pair[1]);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/inlet/who-does-not-authenticate-is-ended", test_who_does_not_authenticate_is_ended);
         g_test_add_func("/inlet/a-message-that-comes-drop-by-drop-is-ended", test_a_message_that_comes_drop_by_drop_is_ended);
         g_test_add_func("/inlet/who-has-authenticated-may-wait", test_who_has_authenticated_may_wait);
         g_test_add_func("/inlet/messages-are-handed-on-however-they-are-cut", test_messages_are_handed_on_however_they_are_cut);
+        g_test_add_func("/inlet/descriptors-that-cannot-be-handed-on-end-no-connection",
+                        test_descriptors_that_cannot_be_handed_on_end_no_connection);
         return g_test_run();
 }
