@@ -9,7 +9,9 @@ import json
 import os
 import pwd
 import random
+import re
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -402,6 +404,43 @@ def words_that_are_cut_stay_text():
             assert error.message.strip(), text[:40]  # the bus has delivered it
 
 
+def refused_or_answered(function, *arguments):
+    """It is answered, in the API's words where it fails."""
+    try:
+        return function(*arguments)
+    except BusError as error:
+        assert error.name.startswith(f"{NAME}.Error.") and not error.name.endswith(".Timeout"), error
+        return None
+
+
+@the_same_driver
+def what_lacks_its_source_is_refused_by_every_call():
+    running = qemu.define(qemu.document("lacking-running", devices=DEVICES.format(WORK)))
+    with open(f"{WORK}/image", "wb") as file:
+        file.truncate(1 << 20)
+    qemu.do(running, "Start", paused=True)
+    disk = "<disk type='file'><driver name='qemu' type='qcow2'/><source file='{}/image'/>{}<target dev='vdz' bus='virtio'/></disk>"
+    layers = [f"<backingStore type='{kind}'><format type='{form}'/></backingStore>" for kind in ("network", "file", "block", "dir", "volume", "nvme", "vhostuser", "x", "")
+              for form in ("raw", "qcow2")] + ["<backingStore type='network'><source/></backingStore>", "<backingStore type='network'/>", "<mirror type='network'/>", "<mirror/>"]
+    devices = [disk.format(WORK, layer) for layer in layers]
+    devices += [f"<disk type='{kind}'>{source}<target dev='vdz' bus='virtio'/></disk>" for kind in ("network", "block", "dir", "volume", "nvme", "vhostuser") for source in ("", "<source/>")]
+    devices += [f"<{kind} type='{form}'/>" for kind in ("serial", "parallel", "console", "channel", "interface", "hostdev", "redirdev", "smartcard", "rng", "filesystem", "graphics", "tpm")
+                for form in ("unix", "tcp", "file", "dev", "network", "direct", "ethernet", "vhostuser", "pci", "usb", "mount", "vnc", "spice", "emulator")]
+    for device in devices:
+        document = qemu.document("lacking", devices=device)
+        refused_or_answered(bus.call, qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", document)
+        for define in (lambda text: bus.call(qemu.path, CONNECTION, "DefineDomain", "sa{sv}", text, {}),
+                       lambda text: bus.call(qemu.path, CONNECTION, "DefineDomain", "sa{sv}", text, variants({"unsupported": True}))):
+            domain = refused_or_answered(define, document)
+            if domain:
+                qemu.do(domain, "Undefine")
+        refused_or_answered(bus.call, running, f"{NAME}.Domain", "AttachDevice", "sa{sv}", device, {})
+    for place in ("bus=pci.300", "bus=pci.0,addr=99.9", "addr=zz", "bus=", "bus=pcie.0,addr=", "bus=pci.-1"):
+        refused_or_answered(bus.call, qemu.path, CONNECTION, "DomainXMLFromNative", "ss", "qemu-argv", f"qemu-system-x86_64 -machine pc -m 64 -device virtio-rng-pci,{place}")
+    assert qemu.state(running) == "paused"
+    gone(running)
+
+
 @the_same_driver
 def floods_of_one_guest_hold_up_no_other():
     """Events without end, of all kinds that a guest can cause: others are served all the while, and their own is ended when it is told to."""
@@ -551,6 +590,38 @@ def what_compresses_a_guest_is_nobody_elses_to_read():
     gone(domain)
 
 
+def no_text_of_a_document_becomes_an_option():
+    """Each text that goes into a list of options has its commas doubled, or is JSON's, or an argument of its own."""
+    evil = "/x,evil=on"
+    words = [f"<devices><graphics type='{kind}' port='5999' listen='{evil}'/></devices>" for kind in ("vnc", "spice")]
+    words += [f"<devices><graphics type='{kind}'><listen type='socket' socket='{evil}'/></graphics></devices>" for kind in ("vnc", "spice")]
+    words += [f"<devices><graphics type='vnc' keymap='{evil}'/></devices>", f"<devices><graphics type='vnc' port='5999' passwd='{evil}'/></devices>",
+              f"<devices><graphics type='egl-headless'><gl rendernode='{evil}'/></graphics></devices>", f"<devices><graphics type='spice'><gl enable='yes' rendernode='{evil}'/></graphics></devices>"]
+    words += [f"<sysinfo type='smbios'><bios><entry name='vendor'>{evil}</entry></bios><system><entry name='serial'>{evil}</entry></system><oemStrings><entry>{evil}</entry></oemStrings></sysinfo>",
+              f"<sysinfo type='fwcfg'><entry name='opt/x'>{evil}</entry></sysinfo>", f"<sysinfo type='fwcfg'><entry name='opt/x' file='{evil}'/></sysinfo>", f"<title>{evil}</title>"]
+    words += [f"<devices><{kind} type='{form}'>{source}<target type='{target}' {more}/></{kind}></devices>"
+              for kind, target, more in (("serial", "isa-serial", ""), ("channel", "virtio", f"name='{evil}'"))
+              for form, source in (("file", f"<source path='{evil}'/>"), ("dev", f"<source path='{evil}'/>"), ("pipe", f"<source path='{evil}'/>"), ("unix", f"<source mode='connect' path='{evil}'/>"),
+                                   ("tcp", f"<source mode='connect' host='{evil}' service='1{evil}'/>"), ("pty", f"<log file='{evil}'/>"))]
+    words += [f"<devices><disk type='file'><source file='{evil}'/><target dev='vda' bus='virtio'/><serial>{evil}</serial></disk></devices>",
+              f"<devices><interface type='user'><model type='virtio'/><backend tap='{evil}'/><alias name='ua-{evil}'/></interface></devices>", f"<devices><emulator>{evil}</emulator></devices>",
+              f"<devices><audio id='1' type='file' path='{evil}'/></devices>", f"<devices><filesystem type='mount' accessmode='passthrough'><source dir='{evil}'/><target dir='{evil}'/></filesystem></devices>",
+              f"<devices><rng model='virtio'><backend model='random'>{evil}</backend></rng></devices>", f"<cpu mode='custom'><model>{evil}</model></cpu>", f"<memoryBacking><source type='file'/></memoryBacking>"]
+    shown = 0
+    for text in words:
+        document = qemu.document("comma", more=text) if not text.startswith("<devices>") else qemu.document("comma", devices=text[len("<devices>"):-len("</devices>")])
+        try:
+            native = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", document)
+        except BusError:
+            continue  # refused is as well
+        for argument in shlex.split(native):
+            if ",evil=on" in argument and argument != evil and not argument.startswith("{"):
+                shown += 1
+                assert not re.search(r"[^,],evil=on", argument), (text, argument)
+    assert shown > 10, shown
+    contains(expect("InvalidXML", qemu.define, qemu.document("comma,evil=on/")), "name")
+
+
 def text_of_a_document_stays_within_its_option():
     for graphics in ("<graphics type='vnc' port='5999' listen='127.0.0.1,password=on'/>", "<graphics type='spice' port='5999' listen='127.0.0.1,disable-ticketing=on'/>"):
         try:
@@ -628,11 +699,13 @@ run([
     a_tray_that_the_guest_has_locked_is_busy,
     a_domain_is_named_once_in_an_error_whatever_it_is_called,
     words_that_are_cut_stay_text,
+    what_lacks_its_source_is_refused_by_every_call,
     floods_of_one_guest_hold_up_no_other,
     two_qemus_never_run_one_domain,
     a_guests_log_is_bounded_and_goes_with_its_definition,
     what_a_wrapper_has_started_ends_with_it,
     what_compresses_a_guest_is_nobody_elses_to_read,
+    no_text_of_a_document_becomes_an_option,
     text_of_a_document_stays_within_its_option,
     whatever_a_qemu_tells_the_driver_lives_on,
 ])
