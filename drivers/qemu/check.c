@@ -95,7 +95,38 @@ static xmlXPathCompExpr *compiled(const char *expression) {
         return result;
 }
 
+/* The names of all elements of a document. */
+static void collect_names(const xmlNode *element, GHashTable *names) {
+        for (; element; element = element->next)
+                if (element->type == XML_ELEMENT_NODE) {
+                        g_hash_table_add(names, (gpointer) element->name);
+                        collect_names(element->children, names);
+                }
+}
+
+/* Most rules are of elements that a document does not have: their paths, which begin with names, need not be followed. */
+static bool may_find(const xmlXPathContext *context, const char *expression) {
+        GHashTable *names = context->userData;
+        if (strchr(expression, '|'))
+                return true; /* one of several */
+        for (const char *part = expression;; part++) {
+                size_t length = strspn(part, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_-");
+                char end = part[length], name[64];
+                if (length == 0 || length >= sizeof name || !(end == '/' || end == '[' || end == '\0'))
+                        return true; /* no plain name */
+                memcpy(name, part, length);
+                name[length] = '\0';
+                if (!g_hash_table_contains(names, name))
+                        return false;
+                part += length;
+                if (end != '/')
+                        return true;
+        }
+}
+
 static xmlNode *find(xmlXPathContext *context, const char *expression, int n, xmlXPathObject **found) {
+        if (!*found && !may_find(context, expression))
+                return NULL;
         if (!*found)
                 *found = xmlXPathCompiledEval(compiled(expression), context);
         xmlNodeSet *nodes = *found ? (*found)->nodesetval : NULL;
@@ -147,7 +178,11 @@ static bool try_choice(xmlXPathContext *context, const CheckChoice *choice, GErr
 bool check_document(xmlDoc *document, GError **error) {
         xmlNode *root = xmlDocGetRootElement(document);
         g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
+        g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+        collect_names(root, names);
         context->node = root;
+        context->userData = names;
+        xmlXPathContextSetCache(context, 1, -1, 0);
         add_functions(context);
         for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
                 for (size_t n = 0; n < tables[i]->n_choices; n++)
