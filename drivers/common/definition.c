@@ -314,13 +314,12 @@ char *definition_random_mac(void) {
                                g_random_int_range(0, 256));
 }
 
-static bool read_network_interface(xmlNode *element, DeviceDefinition *device, GError **error) {
+static bool read_mac(xmlNode *element, DeviceDefinition *device, GError **error) {
         xmlNode *mac = xml_child(element, "mac");
         unsigned bytes[6];
         int end = 0;
-        device->type = attribute_at(element, "", "type");
-        if (!device->type[0])
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its attribute type is missing, such as type='user'");
+        if (!mac && strcmp(device->type, "hostdev") == 0) /* a card of the host's, which has one */
+                return true;
         if (!mac) {
                 g_autofree char *address = definition_random_mac();
                 mac = xmlNewDocNode(element->doc, NULL, (const xmlChar *) "mac", NULL);
@@ -341,6 +340,15 @@ static bool read_network_interface(xmlNode *element, DeviceDefinition *device, G
                                 "'%s' is a multicast address: its first number must be even", address);
         device->mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4],
                                       bytes[5]);
+        return true;
+}
+
+static bool read_network_interface(xmlNode *element, DeviceDefinition *device, GError **error) {
+        device->type = attribute_at(element, "", "type");
+        if (!device->type[0])
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its attribute type is missing, such as type='user'");
+        if (!read_mac(element, device, error))
+                return false;
         device->source = attribute_at(element, "source",
                                       strcmp(device->type, "bridge") == 0    ? "bridge"
                                       : strcmp(device->type, "network") == 0 ? "network"

@@ -237,7 +237,8 @@ static bool choose_sides(const Operation *operation, bool *live, bool *config, G
 /* A card needs its address before it is in two places. */
 static void choose_mac(DeviceChange *change) {
         g_autoptr(xmlDoc) parsed = change->xml ? xml_parse(change->xml, "interface", NULL) : NULL;
-        if (!parsed || xml_child(xmlDocGetRootElement(parsed), "mac"))
+        if (!parsed || xml_child(xmlDocGetRootElement(parsed), "mac") ||
+            xml_attribute_is(xmlDocGetRootElement(parsed), "type", "hostdev"))
                 return;
         g_autofree char *address = definition_random_mac();
         xml_set_attribute(xml_add(xmlDocGetRootElement(parsed), "mac", NULL), "address", address);

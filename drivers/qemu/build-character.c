@@ -150,11 +150,10 @@ void add_chardev(Builder *builder, xmlNode *element, const DeviceDefinition *par
         JsonObject *backend = json_make("backend", 's', type, "id", 's', chardev_id(builder, part), NULL);
         if (strcmp(type, "pty") == 0) {
                 g_ptr_array_add(builder->line->consoles, g_strdup(part->alias));
-                know(builder, element, "source @tty");
+                know(builder, element, "source/@path @tty"); /* of a run, as libvirt writes it */
         } else if (strcmp(type, "null") == 0 || strcmp(type, "vc") == 0 || strcmp(type, "stdio") == 0) {
                 if (strcmp(type, "stdio") == 0)
                         builder_not_here(builder, element, "its driver's standard input");
-                know(builder, element, "source");
         } else if (strcmp(type, "unix") == 0)
                 add_unix(builder, element, part, backend);
         else if (strcmp(type, "tcp") == 0)
@@ -169,7 +168,6 @@ void add_chardev(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 add_path(builder, element, backend, "pipe");
         else if (strcmp(type, "spicevmc") == 0 && spice_channel(element)) {
                 json_add(backend, "name", 's', spice_channel(element), NULL);
-                know(builder, element, "source");
         } else if (strcmp(type, "spiceport") == 0 || strcmp(type, "dbus") == 0)
                 json_add(backend, "name", 's', require(builder, element, "source/@channel"), NULL);
         else if (strcmp(type, "qemu-vdagent") == 0)
@@ -177,7 +175,11 @@ void add_chardev(Builder *builder, xmlNode *element, const DeviceDefinition *par
         else
                 builder_unsupported(builder, element, "QEMU has no character device of type '%.32s' here", type);
         add_log(builder, element, backend);
-        know(builder, element, "protocol source/seclabel source/@wiremode");
+        /* An empty source says nothing. */
+        know(builder, element, "source/seclabel source/@wiremode");
+        if (strcmp(type, "tcp") != 0 && !is(builder, element, "protocol/@type", "raw") && element_at(builder, element, "protocol"))
+                builder_invalid(builder, element_at(builder, element, "protocol"),
+                                "a character device of type %.32s has no protocol but raw: leave it out", type);
         add_options(builder, "-chardev", backend);
 }
 
@@ -211,7 +213,7 @@ void build_serial(Builder *builder, xmlNode *element, const DeviceDefinition *pa
 }
 
 void build_parallel(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        know(builder, element, "target");
+        know(builder, element, "target/@port");
         add_chardev(builder, element, part);
         JsonObject *device = device_new("isa-parallel", part);
         json_add(device, "chardev", 's', chardev_id(builder, part), NULL);
@@ -422,7 +424,7 @@ void build_tpm(Builder *builder, xmlNode *element, const DeviceDefinition *part)
         const char *model = choose(builder, element, "@model", "tpm-tis tpm-crb"), *type = get(builder, backend, "@type"),
                    *id = format_text(builder, "tpm-%s", part->alias);
         bool external = g_strcmp0(type, "external") == 0;
-        know(builder, backend, "@version @persistent_state encryption active_pcr_banks @debug");
+        know(builder, backend, "@version");
         if (++builder->n_tpms > 1)
                 builder_unsupported(builder, element, "a machine has one TPM");
         if (g_strcmp0(type, "passthrough") == 0) {
@@ -432,9 +434,11 @@ void build_tpm(Builder *builder, xmlNode *element, const DeviceDefinition *part)
                             json_make("type", 's', "passthrough", "id", 's', id, "path", 's', path ? path : "/dev/tpm0", NULL));
         } else if (g_strcmp0(type, "emulator") == 0 || external) {
                 const char *path = external ? require(builder, backend, "source/@path") : NULL;
-                if (!external)
+                if (!external) {
+                        know(builder, backend, "@persistent_state @debug encryption active_pcr_banks");
                         builder_not_here(builder, element, "a TPM emulator of its own: run swtpm, and use type external");
-                know(builder, backend, "source");
+                }
+                know(builder, backend, "source/@type source/@mode source/seclabel");
                 add_options(builder, "-chardev",
                             json_make("backend", 's', "socket", "id", 's', "chrtpm", "path", 's', path ? path : "swtpm.sock",
                                       NULL));

@@ -177,9 +177,11 @@ void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition
                 };
                 copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
         }
-        know(builder, element, "alias address");
+        know(builder, element, "alias");
         if (device && json_string(device, "driver"))
                 add_device(builder, element, device);
+        else
+                know(builder, element, "address"); /* the machine's own are where they are */
 }
 
 void build_hub(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
@@ -192,7 +194,7 @@ void build_iommu(Builder *builder, xmlNode *element, const DeviceDefinition *par
         if (strcmp(model, "virtio") == 0) {
                 if (!builder->q35)
                         builder_unsupported(builder, element, "a virtio IOMMU needs machine q35");
-                add_device(builder, element, device_new("virtio-iommu", part));
+                add_device(builder, element, device_new("virtio-iommu-pci", part));
                 return;
         }
         if (strcmp(model, "intel") != 0) {

@@ -734,7 +734,9 @@ static void check_lun(Builder *builder, xmlNode *element, const DeviceDefinition
                 builder_invalid(builder, element, "device='lun' needs a source of type block, not '%.32s'", part->source_type);
         if (strcmp(part->format, "raw") != 0)
                 builder_invalid(builder, element, "device='lun' needs format raw");
-        know(builder, element, "@rawio @sgio");
+        know(builder, element, "@sgio");
+        if (flag(builder, element, "@rawio") == 1)
+                builder_not_here(builder, element, "raw I/O of a disk, which needs CAP_SYS_RAWIO: leave out rawio");
 }
 
 /* A back end of another process. */
@@ -742,7 +744,8 @@ static void build_vhost_user_disk(Builder *builder, xmlNode *element, const Devi
         const char *chardev = format_text(builder, "chr-vu-%s", part->alias);
         JsonObject *backend = json_make("backend", 's', "socket", "id", 's', chardev, "path", 's',
                                         require(builder, element, "source/@path"), NULL);
-        know(builder, element, "source/@type driver/@name driver/@type target/@dev target/@bus");
+        choose(builder, element, "source/@type", "unix");
+        know(builder, element, "driver/@name driver/@type target/@dev target/@bus");
         if (flag(builder, element, "source/reconnect/@enabled") == 1)
                 json_add(backend, "reconnect", 'i', (gint64) number(builder, element, "source/reconnect/@timeout", 0, 86400, 0),
                          NULL);

@@ -67,6 +67,11 @@ static void set_password(Builder *builder, xmlNode *element, const char *protoco
                                       format_text(builder, "%" PRId64, g_date_time_to_unix(time)), NULL));
 }
 
+static void add_keymap(Builder *builder, xmlNode *element) {
+        if (get(builder, element, "@keymap"))
+                add(builder, "-k", "%s", get(builder, element, "@keymap"));
+}
+
 static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *listen = element_at(builder, element, "listen");
         const char *port = get(builder, element, "@port"), *address = listen_address(builder, element),
@@ -103,11 +108,9 @@ static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition
         const char *audio = audio_of(builder, element);
         if (audio)
                 g_string_append_printf(option, ",audiodev=%s", audio);
-        know(builder, element, "@keymap");
         set_password(builder, element, "vnc");
         add(builder, "-vnc", "%s", option->str);
-        if (get(builder, element, "@keymap"))
-                add(builder, "-k", "%s", get(builder, element, "@keymap"));
+        add_keymap(builder, element);
 }
 
 static void add_gl(Builder *builder, xmlNode *element, GString *option) {
@@ -194,9 +197,8 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                 g_string_append(option, ",disable-ticketing=on");
         set_password(builder, element, "spice");
         g_string_append(option, ",seamless-migration=on");
-        if (get(builder, element, "@keymap"))
-                add(builder, "-k", "%s", get(builder, element, "@keymap"));
         add(builder, "-spice", "%s", option->str);
+        add_keymap(builder, element);
 }
 
 static void build_dbus_display(Builder *builder, xmlNode *element, GString *option) {
@@ -495,7 +497,6 @@ void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "passthrough", "virtio", "virtio-input-host" },
         };
         const char *type = require(builder, element, "@type"), *bus;
-        know(builder, element, "@model");
         if (strcmp(type, "evdev") == 0) {
                 if (get(builder, element, "@bus"))
                         builder_invalid(builder, element, "an input device of type evdev is on no bus: leave out its bus");
@@ -517,11 +518,13 @@ void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 return;
         }
         bus = require(builder, element, "@bus");
+        if (strcmp(bus, "virtio") == 0)
+                know(builder, element, "@model");
         for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++)
                 if (strcmp(type, inputs[i].type) == 0 && strcmp(bus, inputs[i].bus) == 0) {
                         bool virtio = strcmp(bus, "virtio") == 0;
                         if (!inputs[i].driver) {
-                                know(builder, element, "alias driver");
+                                know(builder, element, "alias");
                                 return;
                         }
                         JsonObject *device = virtio ? virtio_device_new(builder, element, part, inputs[i].driver)

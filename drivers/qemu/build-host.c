@@ -190,7 +190,13 @@ void build_hostdev(Builder *builder, xmlNode *element, const DeviceDefinition *p
         if (interface) {
                 /* A network card of the host: what is set on it before it is given away is libvirt's doing too. */
                 type = get(builder, element, "source/address/@type");
-                know(builder, element, "@type mac vlan virtualport model boot trustGuestRxFilters");
+                know(builder, element, "@type model/@type");
+                if (element_at(builder, element, "mac")) {
+                        know(builder, element, "mac");
+                        builder_not_here(builder, element_at(builder, element, "mac"),
+                                         "a MAC address of a card of the host's: set it on the host (ip link set DEVICE vf NUMBER mac "
+                                         "...), and leave out <mac>");
+                }
         } else {
                 const char *mode = choose(builder, element, "@mode", "subsystem capabilities");
                 if (g_strcmp0(mode, "capabilities") == 0)
@@ -223,14 +229,18 @@ void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition
                    *tag = require(builder, element, "target/@dir"),
                    *mode = choose(builder, element, "@accessmode", "passthrough mapped squash");
         const char *id = format_text(builder, "fsdev-%s", part->alias);
-        know(builder, element, "@model @multidevs @fmode @dmode driver/@name driver/@format");
+        know(builder, element, "@model @multidevs @fmode @dmode driver/@name");
         (void) type;
         if (g_strcmp0(driver, "virtiofs") == 0) {
                 const char *chardev = format_text(builder, "chr-vu-%s", part->alias),
                            *socket = get(builder, element, "source/@socket");
-                if (!socket)
+                if (!socket) {
                         builder_not_here(builder, element, "a virtiofsd of its own: run it, and name its socket");
-                know(builder, element, "binary source/@dir idmap");
+                        know(builder, element, "binary source/@dir idmap");
+                } else if (element_at(builder, element, "binary") || get(builder, element, "source/@dir"))
+                        builder_invalid(builder, element,
+                                        "where its source is a socket, whoever runs virtiofsd there gives it its folder and options: "
+                                        "leave out <binary> and dir");
                 add_options(builder, "-chardev",
                             json_make("backend", 's', "socket", "id", 's', chardev, "path", 's',
                                       socket ? socket : format_text(builder, "%s-fs.sock", part->alias), NULL));

@@ -335,7 +335,7 @@ static void build_cpu(Builder *builder) {
                         builder_unsupported(builder, cpu, "host-passthrough needs <domain type='kvm'>");
                 g_string_append(option, "host");
                 if (flag(builder, cpu, "@migratable") == 0)
-                        g_string_append(option, ",migratable=off");
+                        g_string_append(option, ",migratable=off"); /* on is QEMU's default */
         } else if (g_strcmp0(mode, "host-model") == 0)
                 g_string_append(option, builder->kvm ? "host" : "max");
         else if (g_strcmp0(mode, "maximum") == 0)
@@ -639,11 +639,13 @@ void build_firmware(Builder *builder) {
                 builder_not_here(builder, nvram, "UEFI variables on a network");
                 g_string_append_printf(builder->machine, ",pflash1=%s",
                                        build_flat_node(builder, nvram, "pflash1", "", "raw", false, NULL));
+                know(builder, nvram, "source");
         } else if (file || !builder->files)
                 g_string_append_printf(builder->machine, ",pflash1=%s",
                                        build_flat_node(builder, nvram ? nvram : os, "pflash1",
                                                        variables && *variables ? variables : own, format, false, file));
-        know(builder, nvram, "source");
+        if (get(builder, nvram, "@type"))
+                know(builder, nvram, "source/@file source/seclabel");
 }
 
 /* Boot */

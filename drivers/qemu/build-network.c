@@ -15,7 +15,6 @@
 /* What the names of macvtaps begin with, as libvirt's do. */
 #define DIRECT_PREFIX "macvtap"
 
-#define QUEUES_MAX 256
 #define QUEUE_SIZE_MAX 1024
 
 /* Cards by model; "" is libvirt's default for x86. */
@@ -55,6 +54,12 @@ static bool is_virtio(const DeviceDefinition *part) {
         return strcmp(part->model, "virtio") == 0 || g_str_has_prefix(part->model, "virtio-");
 }
 
+/* Whether the interface's other end has a name. */
+static bool is_named(const char *type) {
+        static const char *const types[] = { "bridge", "ethernet", "network", "direct", "vhostuser", "vdpa", NULL };
+        return g_strv_contains(types, type);
+}
+
 /* What the host's interface may carry; it is this run's, and its name goes into the document. */
 static void set_up_host_side(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *name) {
         Bandwidth bandwidth = bandwidth_of(element);
@@ -67,12 +72,32 @@ static unsigned mtu_of(Builder *builder, xmlNode *element) {
         return (unsigned) number(builder, element, "mtu/@size", 1, 65535, 0);
 }
 
+static unsigned queues_of(Builder *builder, xmlNode *element) {
+        return (unsigned) number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+}
+
+static void add_queues(JsonObject *backend, unsigned n) {
+        if (n > 1)
+                json_add(backend, "queues", 'i', (gint64) n, NULL);
+}
+
+/* Passes a descriptor for each queue, which are taken: as NAME, or as NAMEs, with ':' between them. */
+static void pass_queues(Builder *builder, JsonObject *backend, const char *name, const int *fds, unsigned n) {
+        g_autoptr(GString) names = g_string_new(NULL);
+        for (unsigned i = 0; i < n; i++)
+                g_string_append_printf(names, "%s%s", i > 0 ? ":" : "", pass(builder, fds[i]));
+        json_add(backend, n > 1 ? format_text(builder, "%ss", name) : name, 's', names->str, NULL);
+}
+
 /* A tap interface: made now, in a bridge or alone. */
 static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         json_add(backend, "type", 's', "tap", NULL);
+        unsigned n = queues_of(builder, element);
+        int fds[QUEUES_MAX];
         if (!builder->files) {
                 json_add(backend, "ifname", 's', part->target[0] ? part->target : NULL, "script", 's', "no", "downscript", 's',
                          "no", NULL);
+                add_queues(backend, n);
                 return;
         }
         g_autofree char *name = NULL, *bridge = NULL;
@@ -87,12 +112,11 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                 choose_now(element_at(builder, element, "source"), "bridge", bridge);
         }
         /* A name of the kernel's making is chosen anew at each start. */
-        int fd = network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, bridge, part->mac,
-                                  mtu_of(builder, element), &name, &builder->error);
-        if (fd < 0)
+        if (!network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, bridge, part->mac,
+                              mtu_of(builder, element), fds, n, &name, &builder->error))
                 return;
         set_up_host_side(builder, element, part, name);
-        json_add(backend, "fd", 's', pass(builder, fd), NULL);
+        pass_queues(builder, backend, "fd", fds, n);
 }
 
 /* A name of the driver's making is chosen anew at each start. */
@@ -110,7 +134,11 @@ static char *choose_direct_name(const DeviceDefinition *part) {
 static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         const char *device = require(builder, element, "source/@dev"),
                    *mode = choose(builder, element, "source/@mode", "vepa bridge private passthrough");
+        unsigned n = queues_of(builder, element);
+        int fds[QUEUES_MAX];
         json_add(backend, "type", 's', "tap", NULL);
+        if (!builder->files)
+                add_queues(backend, n);
         if (!builder->files || builder->error)
                 return;
         Connection *connection = builder->context->connection;
@@ -122,11 +150,10 @@ static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinitio
         const Claim claim = { .kind = CLAIM_MACVTAP, .name = name, .uuid = builder->definition->uuid, .alias = part->alias };
         if (!claim_take(connection, &claim, &builder->error))
                 return;
-        int fd = network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), &builder->error);
-        if (fd < 0)
+        if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), fds, n, &builder->error))
                 return;
         set_up_host_side(builder, element, part, name);
-        json_add(backend, "fd", 's', pass(builder, fd), NULL);
+        pass_queues(builder, backend, "fd", fds, n);
 }
 
 static void add_user(Builder *builder, xmlNode *element, JsonObject *backend) {
@@ -187,6 +214,27 @@ static void add_vhost_user(Builder *builder, xmlNode *element, const DeviceDefin
                 json_add(backend, "queues", 'i', (gint64) queues, NULL);
 }
 
+/* What a source says by the type of its interface; what its network and its bridge are is also what libvirt writes of a run. */
+static void know_source(Builder *builder, xmlNode *element, const char *type) {
+        static const char *const of_types[][2] = {
+                { "network", "source/@network source/@bridge source/@portid" },
+                { "bridge", "source/@bridge source/@network source/@portid" },
+                { "direct", "source/@dev source/@network source/@portid" },
+                { "vhostuser", "source/@type" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(of_types); i++)
+                if (strcmp(type, of_types[i][0]) == 0)
+                        know(builder, element, of_types[i][1]);
+        if (get(builder, element, "source/@portgroup"))
+                builder_not_here(builder, element, "a group of a network's ports: leave out portgroup");
+        if (g_strcmp0(choose(builder, element, "source/@macTableManager", "kernel libvirt"), "libvirt") == 0)
+                builder_not_here(builder, element, "a bridge whose MAC addresses are managed: leave out macTableManager");
+        /* The kernel gives macvtaps no filters of the guest's, and a bridge learns its addresses. */
+        if (flag(builder, element, "@trustGuestRxFilters") == 1)
+                builder_not_here(builder, element, "filters of the guest's for its interface: leave out trustGuestRxFilters");
+        know(builder, element, "mac/@address mac/@type mac/@check");
+}
+
 /* Returns the back end, or NULL with the error set. */
 static JsonObject *make_backend(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         JsonObject *backend = json_make("id", 's', format_text(builder, "host%s", part->alias), NULL);
@@ -199,13 +247,12 @@ static JsonObject *make_backend(Builder *builder, xmlNode *element, const Device
         } else if (strcmp(type, "ethernet") == 0) {
                 if (element_at(builder, element, "script"))
                         builder_not_here(builder, element, "a script for its interface: the driver runs none");
-                know(builder, element, "script downscript ip route target/@managed");
+                if (element_at(builder, element, "downscript"))
+                        builder_not_here(builder, element, "a script for its interface: the driver runs none");
+                know(builder, element, "script downscript target/@managed");
                 add_tap(builder, element, part, backend);
         } else if (strcmp(type, "network") == 0) {
                 require(builder, element, "source/@network");
-                know(builder, element, "source/@bridge source/@portid");
-                if (get(builder, element, "source/@portgroup"))
-                        builder_not_here(builder, element, "a group of a network's ports");
                 add_tap(builder, element, part, backend);
         } else if (strcmp(type, "direct") == 0)
                 add_direct(builder, element, part, backend);
@@ -269,8 +316,9 @@ static JsonObject *make_virtio_card(Builder *builder, xmlNode *element, const De
         add_queue_size(builder, element, "driver/@rx_queue_size", "rx_queue_size", device);
         add_queue_size(builder, element, "driver/@tx_queue_size", "tx_queue_size", device);
         if (queues > 1) {
-                if (strcmp(part->type, "vhostuser") != 0)
-                        builder_not_here(builder, element, "several queues for a tap interface");
+                if (!is_named(part->type))
+                        builder_unsupported(builder, element_at(builder, element, "driver"),
+                                            "an interface of type %.32s has one queue: leave out queues", part->type);
                 /* Two for each queue, one for configuration, one for control. */
                 json_add(device, "mq", 'b', TRUE, "vectors", 'i', (gint64) (2 * queues + 2), NULL);
         }
@@ -298,9 +346,52 @@ static JsonObject *make_card(Builder *builder, xmlNode *element, const DeviceDef
         return json_object_new();
 }
 
+/* What libvirt sets on the host's end of an interface, and what to do where this driver does not. */
+static void refuse_host_side(Builder *builder, xmlNode *element) {
+        static const struct {
+                const char *element, *message;
+        } parts[] = {
+                { "vlan", "a VLAN of its interface: name a bridge of that VLAN, or an interface of it with type='direct'" },
+                { "virtualport", "a port of Open vSwitch, or of a switch with 802.1Q extensions: use a bridge of the kernel's" },
+                { "filterref", "filters on its interface: leave out <filterref>, and filter with nftables on its bridge" },
+                { "port", "an isolated port of its bridge: leave out <port>, and use a bridge of its own" },
+                { "coalesce", "interrupts of its interface coalesced: leave out <coalesce>, and set that with ethtool -C" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+                xmlNode *part = element_at(builder, element, parts[i].element);
+                if (!part)
+                        continue;
+                know(builder, element, parts[i].element);
+                builder_not_here(builder, part, parts[i].message);
+        }
+}
+
+/* vhost-net, opened for each queue. */
+static void add_kernel_help(Builder *builder, xmlNode *element, JsonObject *backend) {
+        int fds[QUEUES_MAX];
+        unsigned n = 0;
+        for (guint i = 0; builder->files && i < builder->files->len && n < QUEUES_MAX; i++) {
+                File *file = builder->files->pdata[i];
+                if (file->element == element && file->fd >= 0)
+                        fds[n++] = steal_fd(&file->fd);
+        }
+        if (n == 0)
+                return;
+        json_add(backend, "vhost", 'b', TRUE, NULL);
+        pass_queues(builder, backend, "vhostfd", fds, n);
+}
+
+/* A card of the host's that is given away: what the host could set on it before. */
+static void build_host_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        refuse_host_side(builder, element);
+        if (flag(builder, element, "@trustGuestRxFilters") == 1)
+                builder_not_here(builder, element, "filters of the guest's for its interface: leave out trustGuestRxFilters");
+        build_hostdev(builder, element, part);
+}
+
 void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         if (strcmp(part->type, "hostdev") == 0) {
-                build_hostdev(builder, element, part);
+                build_host_card(builder, element, part);
                 return;
         }
         if (g_strcmp0(choose(builder, element, "backend/@type", "default passt"), "passt") == 0)
@@ -315,12 +406,8 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
                                     "an interface of type vhostuser has no tap device: leave out tap");
         else if (tap && strcmp(tap, "/dev/net/tun") != 0)
                 builder_not_here(builder, element, "a tap device of another name");
-        static const char *const host_side[] = { "vlan", "virtualport", "filterref", "port", "coalesce" };
-        for (size_t i = 0; i < G_N_ELEMENTS(host_side); i++)
-                if (element_at(builder, element, host_side[i])) {
-                        know(builder, element, host_side[i]);
-                        builder_not_here(builder, element_at(builder, element, host_side[i]), "this for its interface");
-                }
+        refuse_host_side(builder, element);
+        know_source(builder, element, part->type);
         bandwidth_check(builder, element);
         /* Whether the kernel helps with virtio; the document may ask for it, or for QEMU alone. */
         const char *helper = choose(builder, element, "driver/@name", "qemu vhost");
@@ -329,11 +416,12 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         static const char *const taps[] = { "bridge", "ethernet", "network", "direct", NULL };
         if (vhost && !(is_virtio(part) && g_strv_contains(taps, part->type)))
                 builder_not_here(builder, element, "vhost for a card that is not virtio, or has no tap interface: leave out the driver's name");
-        know(builder, element, "@type @managed @trustGuestRxFilters mac source model target/@dev boot link/@state");
+        know(builder, element, "@type model/@type boot/@order");
+        if (is_named(part->type))
+                know(builder, element, "target/@dev");
         JsonObject *backend = make_backend(builder, element, part), *card = make_card(builder, element, part);
-        File *file = vhost ? find_file(builder, element) : NULL;
-        if (file)
-                json_add(backend, "vhost", 'b', TRUE, "vhostfd", 's', pass(builder, steal_fd(&file->fd)), NULL);
+        if (vhost)
+                add_kernel_help(builder, element, backend);
         if (json_string(backend, "type"))
                 add_json(builder, "-netdev", json_object_ref(backend));
         json_object_unref(backend);

@@ -535,8 +535,6 @@ static void add_pci_address(Builder *builder, const xmlNode *address, JsonObject
                  NULL);
         if (multifunction)
                 json_add(device, "multifunction", 'b', strcmp(multifunction, "on") == 0, NULL);
-        if (xml_child(address, "zpci"))
-                builder_unsupported(builder, element_at(builder, address, "zpci"), "x86 machines have no zPCI addresses");
 }
 
 static void add_usb_address(Builder *builder, const xmlNode *address, JsonObject *device) {
@@ -558,6 +556,8 @@ static void add_address(Builder *builder, const xmlNode *element, JsonObject *de
         const char *type = get(builder, address, "@type");
         if (!address)
                 return;
+        if (xml_child(address, "zpci"))
+                builder_unsupported(builder, element_at(builder, address, "zpci"), "x86 machines have no zPCI addresses");
         if (!type)
                 builder_invalid(builder, address, "its attribute type is missing");
         else if (strcmp(type, "pci") == 0)

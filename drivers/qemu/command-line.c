@@ -10,6 +10,7 @@
 #include "firmware.h"
 #include "guest.h"
 #include "hardware.h"
+#include "network.h"
 
 /* Whether what an element is plugged into is there already: the controllers before it. */
 static bool bus_is_there(const xmlNode *element, const GHashTable *made) {
@@ -463,13 +464,23 @@ static File *plan_access(GPtrArray *files, const CommandLineContext *context, Fi
         return file;
 }
 
+/* vhost-net has a descriptor for each queue. */
+static void plan_kernel_help(GPtrArray *files, const xmlNode *element) {
+        g_autofree char *text = xml_attribute(xml_child(element, "driver"), "queues");
+        guint64 n = 1;
+        if (text)
+                (void) g_ascii_string_to_unsigned(text, 10, 1, QUEUES_MAX, &n, NULL);
+        for (guint64 i = 0; i < MAX(n, 1); i++)
+                plan(files, FILE_OPEN, element, "/dev/vhost-net");
+}
+
 /* Devices and memory of the host that are not a guest's alone. */
 static void plan_host_access(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *source = xml_child(element, "source");
         if (strcmp(part->kind, "vsock") == 0)
                 plan(files, FILE_OPEN, element, "/dev/vhost-vsock");
         else if (strcmp(part->kind, "interface") == 0 && xml_attribute_is(xml_child(element, "driver"), "name", "vhost"))
-                plan(files, FILE_OPEN, element, "/dev/vhost-net");
+                plan_kernel_help(files, element);
         else if (strcmp(part->kind, "input") == 0) {
                 g_autofree char *path = xml_attribute(source, xml_attribute_is(element, "type", "evdev") ? "dev" : "evdev");
                 if (path)

@@ -23,16 +23,34 @@ static bool fail(GError **error, const char *what, const char *name, int r) {
         return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s %s: %s", what, name, nl_geterror(r));
 }
 
-static int create_tap(const char *name, char **actual, GError **error) {
-        struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-        g_autofd int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-        g_strlcpy(request.ifr_name, name[0] ? name : "vnet%d", sizeof request.ifr_name);
-        if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
-                virtbus_error_set_errno(error, errno, "a tap interface cannot be made");
-                return -1;
+static void close_all(const int *fds, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                close(fds[i]);
+}
+
+/* Opens the N queues of a tap interface by the name in the request, which the kernel completes. On failure none is open. */
+static bool open_queues(const char *path, struct ifreq *request, int *fds, unsigned n) {
+        request->ifr_flags = (short) (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (n > 1 ? IFF_MULTI_QUEUE : 0));
+        for (unsigned i = 0; i < n; i++) {
+                g_autofd int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+                if (fd < 0 || ioctl(fd, TUNSETIFF, request) < 0) {
+                        int failure = errno;
+                        close_all(fds, i);
+                        errno = failure;
+                        return false;
+                }
+                fds[i] = steal_fd(&fd);
         }
+        return true;
+}
+
+static bool create_tap(const char *name, int *fds, unsigned n, char **actual, GError **error) {
+        struct ifreq request = { 0 };
+        g_strlcpy(request.ifr_name, name[0] ? name : "vnet%d", sizeof request.ifr_name);
+        if (!open_queues("/dev/net/tun", &request, fds, n))
+                return virtbus_error_set_errno(error, errno, "a tap interface cannot be made");
         *actual = g_strndup(request.ifr_name, sizeof request.ifr_name);
-        return steal_fd(&fd);
+        return true;
 }
 
 /* Puts the tap into the bridge, if there is one, and sets it up, in one request. */
@@ -64,19 +82,21 @@ static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, c
         return r >= 0 || fail(error, "the tap interface cannot be set up:", tap, r);
 }
 
-int network_open_tap(const char *name, const char *bridge, const char *mac, unsigned mtu, char **actual, GError **error) {
+bool network_open_tap(const char *name, const char *bridge, const char *mac, unsigned mtu, int *fds, unsigned n, char **actual,
+                      GError **error) {
         g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
         g_autofree char *tap = NULL;
         int r = nl_connect(socket, NETLINK_ROUTE);
-        if (r < 0) {
-                fail(error, "netlink cannot be used for", bridge ? bridge : "a tap interface", r);
-                return -1;
+        if (r < 0)
+                return fail(error, "netlink cannot be used for", bridge ? bridge : "a tap interface", r);
+        if (!create_tap(name, fds, n, &tap, error))
+                return false;
+        if (!set_up(socket, tap, bridge, mac, mtu, error)) {
+                close_all(fds, n);
+                return false;
         }
-        g_autofd int fd = create_tap(name, &tap, error);
-        if (fd < 0 || !set_up(socket, tap, bridge, mac, mtu, error))
-                return -1;
         *actual = g_steal_pointer(&tap);
-        return steal_fd(&fd);
+        return true;
 }
 
 /* macvtap */
@@ -90,26 +110,22 @@ void network_remove_direct(const char *name) {
 }
 
 /* The character device of a macvtap, which the kernel makes in /dev with it. */
-static int open_direct(Link *link, GError **error) {
-        struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+static bool open_direct(Link *link, int *fds, unsigned n, GError **error) {
+        struct ifreq request = { 0 };
         g_autofree char *path = g_strdup_printf("/dev/tap%d", rtnl_link_get_ifindex(link));
-        g_autofd int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-        if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
-                virtbus_error_set_errno(error, errno, "%s, the device of a macvtap interface, cannot be used", path);
-                return -1;
-        }
-        return steal_fd(&fd);
+        return open_queues(path, &request, fds, n) ||
+               virtbus_error_set_errno(error, errno, "%s, the device of a macvtap interface, cannot be used", path);
 }
 
-int network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, GError **error) {
+bool network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, int *fds, unsigned n,
+                         GError **error) {
         g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
         g_autoptr(Link) lower = NULL, request = rtnl_link_macvtap_alloc(), made = NULL, change = rtnl_link_alloc();
         struct nl_addr *address = NULL;
-        int fd = -1, r = nl_connect(socket, NETLINK_ROUTE);
-        if (r >= 0 && rtnl_link_get_kernel(socket, 0, device, &lower) < 0) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no interface '%s' on this machine", device);
-                return -1;
-        }
+        bool is_open = false;
+        int r = nl_connect(socket, NETLINK_ROUTE);
+        if (r >= 0 && rtnl_link_get_kernel(socket, 0, device, &lower) < 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no interface '%s' on this machine", device);
         if (r >= 0)
                 r = nl_addr_parse(mac, AF_LLC, &address);
         if (r >= 0)
@@ -134,14 +150,14 @@ int network_open_direct(const char *name, const char *device, const char *mode, 
                 r = rtnl_link_change(socket, made, change, 0);
         }
         if (r >= 0)
-                fd = open_direct(made, error);
+                is_open = open_direct(made, fds, n, error);
         else
                 fail(error, "a macvtap interface cannot be made on", device, r);
-        if (fd < 0 && is_made)
+        if (!is_open && is_made)
                 network_remove_direct(name);
         if (address)
                 nl_addr_put(address);
-        return fd;
+        return is_open;
 }
 
 bool network_read_counters(const char *name, uint64_t counters[NETWORK_N_COUNTERS]) {

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What the kernel gives a tap interface at most. */
+#define QUEUES_MAX 256
+
 typedef struct nl_sock NetlinkSocket;
 typedef struct rtnl_link Link;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkSocket, nl_socket_free)
@@ -16,12 +19,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, rtnl_link_put)
 
 /* Makes a tap interface, named NAME or by the kernel ("vnet%d"), with the address that the guest's card has but for its
  * first byte, so that a bridge never takes it for its own; gives it an MTU, unless that is 0, puts it into a bridge, unless that is
- * NULL, and up. It goes away with the descriptor that is returned, or -1. *ACTUAL is its name, to be freed. */
-int network_open_tap(const char *name, const char *bridge, const char *mac, unsigned mtu, char **actual, GError **error);
+ * NULL, and up. It goes away with its N descriptors, one for each queue, which come into FDS. *ACTUAL is its name, to be freed. */
+bool network_open_tap(const char *name, const char *bridge, const char *mac, unsigned mtu, int *fds, unsigned n, char **actual,
+                      GError **error);
 
 /* Makes a macvtap interface named NAME on an interface of the host's, with the guest's own address: MODE is vepa, bridge, private or
- * passthrough. It stays when its descriptor is closed: network_remove takes it away. -1 on failure, with nothing left. */
-int network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, GError **error);
+ * passthrough. It stays when its N descriptors are closed, one for each queue: network_remove_direct takes it away. On failure nothing
+ * is left. */
+bool network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, int *fds, unsigned n,
+                         GError **error);
 
 /* Removes a macvtap interface, if it is there. */
 void network_remove_direct(const char *name);

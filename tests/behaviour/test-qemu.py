@@ -607,6 +607,24 @@ def consoles_can_be_files_and_sockets():
     cleared(domain)
 
 
+def a_card_of_several_queues_has_as_many_descriptors():
+    if os.geteuid() != 0:
+        raise Skip("a tap interface needs root")
+    if subprocess.run(["ip", "link", "add", "vbtest1", "type", "bridge"], capture_output=True, check=False).returncode:
+        raise Skip("this kernel makes no bridges here")
+    try:
+        devices = ("<interface type='bridge'><source bridge='vbtest1'/><mac address='52:54:00:aa:bb:cd'/><model type='virtio'/>"
+                   "<driver queues='3'/></interface>")
+        domain = qemu.create(guest("queues", devices))
+        taps = subprocess.run(["ip", "-j", "-d", "link", "show", "master", "vbtest1"], capture_output=True, text=True, check=True).stdout
+        contains(taps, '"multi_queue":true', '"numdisabled":2')  # the guest enables the others
+        qemu.do(domain, "Destroy")
+        devices = devices.replace("type='bridge'", "type='mcast'").replace("bridge='vbtest1'", "address='230.0.0.1' port='5558'")
+        contains(expect("InvalidXML", qemu.define, guest("queues", devices)), "multiqueue is not supported", "type mcast")
+    finally:
+        subprocess.run(["ip", "link", "del", "vbtest1"], check=True)
+
+
 def a_bridge_gets_the_guests_card_and_loses_it():
     if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
         raise Skip("needs root and /dev/net/tun")
