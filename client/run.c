@@ -153,7 +153,7 @@ static void run_guest(Run *run, const char *root) {
                 return;
         if (sd_event_new(&run->event) < 0 ||
             program_on_signals(run->event, (const int[]){ SIGTERM, SIGINT, SIGHUP, 0 }, on_signal, run) < 0) {
-                log_error("the event loop cannot be had");
+                log_error("cannot create the event loop");
                 return;
         }
         run->connection = connection_open(&qemu_hypervisor, run->event, objects, state, runtime, log, &error);

@@ -114,7 +114,7 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         (void) unused;
         sd_bus_message_read(reply, "u", &result);
         if (error || result != 1) { /* 1: now the owner */
-                log_error("the name " BUS_NAME " cannot be had: %s",
+                log_error("cannot own the name " BUS_NAME ": %s",
                           error ? error->message : "another virtbusd owns it; end that one first");
                 return sd_event_exit(service->event, EXIT_FAILURE);
         }

@@ -44,7 +44,7 @@ static char *connection_of_uri(const char *uri, GError **error) {
         const char *colon = strchr(uri, ':');
         if (!colon || colon == uri) {
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "OpenConnection: '%.64s' is no URI; write one like qemu:///system", uri);
+                                  "OpenConnection: '%.64s' is not a URI; write one like qemu:///system", uri);
                 return NULL;
         }
         g_autofree char *scheme = g_strndup(uri, (gsize) (colon - uri));

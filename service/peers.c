@@ -493,7 +493,7 @@ static bool listen_on(Peers *peers, int fd, const char *name, GError **error) {
                                          unnamed ? "whose file is called" : "named", own);
         if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "the socket '%s' is no Unix stream socket that listens", own);
+                                         "the socket '%s' is not a Unix stream socket that listens", own);
         Listener *listener = g_new0(Listener, 1);
         *listener = (Listener){ .peers = peers, .read_only = read_only };
         g_ptr_array_add(peers->listeners, listener);

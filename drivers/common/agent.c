@@ -214,7 +214,7 @@ static void handle_line(Agent *agent, const char *line, size_t length) {
                 return;
         }
         g_autoptr(GError) nonsense = NULL;
-        virtbus_error_set(&nonsense, VIRTBUS_ERROR_HYPERVISOR_FAILED, "domain '%s': its agent's answer is no JSON object: %.200s",
+        virtbus_error_set(&nonsense, VIRTBUS_ERROR_HYPERVISOR_FAILED, "domain '%s': its agent's answer is not a JSON object: %.200s",
                           agent->name, error->message);
         finish(agent, NULL, nonsense);
 }

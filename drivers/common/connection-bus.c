@@ -96,7 +96,7 @@ static void bus_get_domain_by_uuid(Call *call, Connection *self, const char *uui
                 no_such_domain(call, self, "UUID", normal);
         else {
                 g_autoptr(GError) error = NULL;
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no UUID: it has 32 hexadecimal digits",
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a UUID: it has 32 hexadecimal digits",
                                   uuid);
                 call_fail(call, error);
         }

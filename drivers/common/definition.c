@@ -89,7 +89,7 @@ static bool read_identity(Definition *definition, xmlNode *root, GError **error)
                 definition->uuid = uuid_normalize(text);
                 if (!definition->uuid)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, uuid,
-                                        "'%.64s' is no UUID: use 32 hexadecimal digits, or leave the element out", text);
+                                        "'%.64s' is not a UUID: use 32 hexadecimal digits, or leave the element out", text);
         } else {
                 definition->uuid = g_uuid_string_random();
                 xmlNode *element = xmlNewDocNode(root->doc, NULL, (const xmlChar *) "uuid", (const xmlChar *) definition->uuid);
@@ -334,7 +334,7 @@ static bool read_mac(xmlNode *element, DeviceDefinition *device, GError **error)
                    &end) != 6 ||
             address[end])
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, mac,
-                                "'%.32s' is no address: use six pairs of hexadecimal digits", address);
+                                "'%.32s' is not an address: use six pairs of hexadecimal digits", address);
         if (bytes[0] & 1)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, mac,
                                 "'%s' is a multicast address: its first number must be even", address);
@@ -479,7 +479,7 @@ static bool read_alias(const xmlNode *element, DeviceDefinition *device, guint i
                         device->alias = g_strdup_printf("%s%" PRIu64 ".%s", type, value, companion);
                         if (!is_alias(device->alias))
                                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(element, "master"),
-                                                "startport '%.16s' is no number", companion);
+                                                "startport '%.16s' is not a number", companion);
                 } else if (value == 0 && strcmp(type, "usb") == 0)
                         device->alias = g_strdup("usb");
                 else if (value == 0 && strcmp(type, "pci") == 0)

@@ -205,7 +205,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
         for (xmlNode *other = definition_first_device(document); other && other != element; other = definition_next_device(other))
                 index++;
         if (element && index >= definition->devices->len) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "<%.64s> is no device", (const char *) element->name);
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "<%.64s> is not a device", (const char *) element->name);
                 return NULL;
         }
         if (alias)

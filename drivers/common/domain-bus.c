@@ -174,7 +174,7 @@ static void change_domain(Call *call, Domain *self, DeviceChange *change, const 
 static DeviceChange *read_place(const char *list, const char *what, sd_bus_message *options, GError **error) {
         if (*list && strspn(list, "0123456789,-^ ") == strlen(list))
                 return read_change(options, false, false, error);
-        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no list of %s such as 0-3,8", list, what);
+        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a list of %s such as 0-3,8", list, what);
         return NULL;
 }
 
@@ -345,7 +345,7 @@ static int read_limits(sd_bus_message *arguments, const char *member, TakeLimit 
                 uint64_t value;
                 r = sd_bus_message_read(arguments, "st", &name, &value);
                 if (r >= 0 && (++n > IO_LIMITS_MAX || !take(name, value, data))) {
-                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no limit; see %s", name, member);
+                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a limit; see %s", name, member);
                         return 0;
                 }
                 if (r >= 0)

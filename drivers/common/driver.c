@@ -173,7 +173,7 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 sd_notify(false, "READY=1");
                 return 0;
         }
-        log_error("the name %s cannot be had: %s", driver->hypervisor->bus_name,
+        log_error("cannot own the name %s: %s", driver->hypervisor->bus_name,
                   error ? error->message : "another driver owns it");
         return sd_event_exit(driver->event, EXIT_FAILURE);
 }
@@ -213,7 +213,7 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
                 r = sd_event_add_time_relative(driver->event, &driver->idle, CLOCK_MONOTONIC, driver->idle_timeout, 0, on_idle,
                                                driver);
         if (r < 0) {
-                log_error("the event loop cannot be had: %s", g_strerror(-r));
+                log_error("cannot create the event loop: %s", g_strerror(-r));
                 return false;
         }
         driver->objects = objects_new();

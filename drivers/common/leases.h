@@ -2,7 +2,7 @@
 #pragma once
 
 /* The addresses that DHCP servers of this host have leased to a card: what dnsmasq writes down, run by itself, by libvirt or by
- * NetworkManager. Files of others are read with care: what is no lease is passed over, and nothing beyond a size is read. */
+ * NetworkManager. Files of others are read with care: what is not a lease is passed over, and nothing beyond a size is read. */
 
 #include "objects.h"
 #include "worker.h"

@@ -190,7 +190,7 @@ int objects_send_all(Objects *objects) {
 
 static void check(int r, const Published *published) {
         if (r < 0 && r != -ENOTCONN && r != -ECONNRESET)
-                log_error("what has become of %s cannot be sent: %s", published->path, g_strerror(-r));
+                log_error("cannot send the update of %s: %s", published->path, g_strerror(-r));
 }
 
 Published *objects_publish(Objects *objects, const char *path, void *self, const Vtable *const *vtables) {

@@ -67,7 +67,7 @@ static bool read_all(int fd, char *data, size_t size, GError **error) {
                         return virtbus_error_set_errno(error, errno, "the saved state cannot be read");
                 if (n == 0)
                         return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                                 "this is no saved state: it is too short");
+                                                 "this is not a saved state: it is too short");
                 data += MAX(n, 0);
                 size -= (size_t) MAX(n, 0);
         }
@@ -93,14 +93,14 @@ bool save_header_read(int fd, SaveHeader *header, GError **error) {
         if (sscanf(line, "virtbus-save 1 %zu %7s %7s", &size, compression, state) != 3 || size > XML_BYTES_MAX ||
             !g_strv_contains(save_compressions, compression))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "this is no saved state of a domain, or one of a later version");
+                                         "this is not a saved state of a domain, or one of a later version");
         header->xml = g_malloc0(size + 1);
         header->compression = g_strdup(compression);
         header->running = strcmp(state, "running") == 0;
         if (read_all(fd, header->xml, size, error) && strlen(header->xml) == size)
                 return true;
         if (error && !*error)
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this is no saved state: its document is no text");
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this is not a saved state: its document is not text");
         save_header_clear(header);
         return false;
 }

@@ -63,7 +63,7 @@ Worker *worker_new(sd_event *event, int n_threads, GError **error) {
         worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         int r = worker->wake < 0 ? -errno : sd_event_add_io(event, &worker->source, worker->wake, EPOLLIN, on_wake, worker);
         if (r < 0) {
-                virtbus_error_set_errno(error, -r, "threads cannot be had");
+                virtbus_error_set_errno(error, -r, "cannot create threads");
                 return NULL;
         }
         worker->pool = g_thread_pool_new(work_in_thread, worker, n_threads, FALSE, error);

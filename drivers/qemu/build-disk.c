@@ -722,7 +722,7 @@ static void add_scsi_identity(Builder *builder, xmlNode *element, const DeviceDe
         const char *digits = wwn && g_str_has_prefix(wwn, "0x") ? wwn + 2 : wwn;
         guint64 value = wwn ? g_ascii_strtoull(digits, &end, 16) : 0;
         if (wwn && (*end || strlen(digits) != 16))
-                builder_invalid(builder, element_at(builder, element, "wwn"), "'%.32s' is no WWN: use 16 hexadecimal digits",
+                builder_invalid(builder, element_at(builder, element, "wwn"), "'%.32s' is not a WWN: use 16 hexadecimal digits",
                                 wwn);
         else if (wwn)
                 json_add(device, "wwn", 'i', (gint64) value, NULL);

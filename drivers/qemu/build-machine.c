@@ -396,7 +396,7 @@ static void check_thread_tuning(Builder *builder) {
                         if (schedules[i].numbers &&
                             !threads_read_set(require(builder, schedule, format_text(builder, "@%s", schedules[i].numbers)),
                                               &set))
-                                builder_invalid(builder, schedule, "its %s are no list such as 0-3,8", schedules[i].numbers);
+                                builder_invalid(builder, schedule, "its %s are not a list such as 0-3,8", schedules[i].numbers);
                 }
 }
 
@@ -960,7 +960,7 @@ void build_machine(Builder *builder) {
                 const char *text = get(builder, identity, "");
                 g_autofree char *uuid = *text ? uuid_normalize(text) : g_uuid_string_random();
                 if (!uuid)
-                        builder_invalid(builder, identity, "'%.64s' is no UUID", text);
+                        builder_invalid(builder, identity, "'%.64s' is not a UUID", text);
                 add_json(builder, "-device", json_make("driver", 's', "vmgenid", "guid", 's', uuid, "id", 's', "vmgenid0", NULL));
         }
         build_features(builder, accelerator);

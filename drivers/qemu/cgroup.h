@@ -12,7 +12,7 @@
 /* Whether version 2 is in use. */
 bool cgroup_is_unified(void);
 
-/* A limit as the document says it, as the kernel's file in each version (in a hierarchy of version 1) with what is no limit there, and
+/* A limit as the document says it, as the kernel's file in each version (in a hierarchy of version 1) with what is not a limit there, and
  * as systemd's property of a unit in each version, of which there may be none. */
 typedef struct CgroupLimit {
         const char *path;

@@ -34,7 +34,7 @@ static bool open_to_read(File *file, bool foreign_user, GError **error) {
         if (fd < 0 || fstat(fd, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "file %s cannot be opened", file->path);
         if (!S_ISREG(info.st_mode))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is no file", file->path);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", file->path);
         file->fd = foreign_user && !(info.st_mode & S_IROTH) ? copy_to_memory(fd, info.st_size, error) : steal_fd(&fd);
         return file->fd >= 0;
 }
@@ -45,7 +45,7 @@ static bool open_to_append(File *file, GError **error) {
         if (file->fd < 0 || fstat(file->fd, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "file %s cannot be written", file->path);
         return S_ISREG(info.st_mode) || S_ISCHR(info.st_mode) ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is no file", file->path);
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", file->path);
 }
 
 /* Makes a domain's own copy of the UEFI variables, once. */

@@ -66,7 +66,7 @@ static GHashTable *parse(Reader *reader, const char *text, const char *first) {
                 if (node)
                         flatten(properties, "", node);
                 else
-                        fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is no JSON: %s", text, error->message);
+                        fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not JSON: %s", text, error->message);
                 return properties;
         }
         g_autoptr(GString) part = g_string_new(NULL);
@@ -237,7 +237,7 @@ static void read_drive_address(Reader *reader, GHashTable *properties, const cha
                 return;
         const char *dot = strrchr(bus, '.');
         if (!dot || sscanf(dot, ".%3u", &number) != 1) {
-                fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "-device: '%.64s' is no bus: its number is missing, as in ide.0",
+                fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "-device: '%.64s' is not a bus: its number is missing, as in ide.0",
                      bus);
                 return;
         }
@@ -715,7 +715,7 @@ static uint64_t parse_size(Reader *reader, const char *text, uint64_t unit) {
                           : g_ascii_toupper(*end) == 'G' ? 1024 * MIB
                                                          : 0;
         if (end == text || factor == 0 || number > (UINT64_C(1) << 50) / factor) {
-                fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.32s' is no size", text);
+                fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.32s' is not a size", text);
                 return 0;
         }
         return number * factor;
@@ -1158,7 +1158,7 @@ xmlDoc *from_native(const char *text, GError **error) {
                 return NULL;
         }
         if (!g_shell_parse_argv(text, NULL, &words, &failure)) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this is no command line: %s", failure->message);
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this is not a command line: %s", failure->message);
                 return NULL;
         }
         char **command = words;

@@ -12,7 +12,7 @@
 
 bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GError **error);
 
-/* The controller element of a type and index that is no USB companion, or NULL. */
+/* The controller element of a type and index that is not a USB companion, or NULL. */
 xmlNode *hardware_find_controller(xmlNode *devices, const char *type, unsigned index);
 
 /* The parts of it, in order; each sets an address where there is none. */

@@ -91,7 +91,7 @@ static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **er
         g_autofree char *format =
                         backing_format(header, size, version >= 3 && size >= 104 ? get32(header + 100) : QCOW2_HEADER_V2_BYTES);
         if (g_str_has_prefix(name, "json:") || (strchr(name, ':') && name[0] != '/' && name[0] != '.'))
-                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by '%.128s', which is no file",
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by '%.128s', which is not a file",
                                          layer->path, name);
         if (!format) /* to guess would let a guest that writes a raw image choose what is opened */
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,

@@ -62,7 +62,7 @@ static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, c
                                          bridge, nl_geterror(r));
         const char *type = master ? rtnl_link_get_type(master) : NULL;
         if (master && (!type || strcmp(type, "bridge") != 0))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface '%s' is no bridge", bridge);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface '%s' is not a bridge", bridge);
         r = rtnl_link_get_kernel(socket, 0, tap, &current);
         if (r < 0)
                 return fail(error, "the tap interface cannot be found:", tap, r);

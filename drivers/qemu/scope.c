@@ -207,7 +207,7 @@ static int on_answered(sd_bus_message *answer, void *data, sd_bus_error *unused)
         if (is_absent)
                 note_absence(call);
         if (fault && !is_absent && document)
-                domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "its limits need systemd, which says: %.256s",
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED, "cannot set its limits: systemd: %.256s",
                             fault->message);
         else if (fault && !is_absent)
                 log_warning("domain '%s': it is not registered with systemd-machined: %s", domain_name(guest->domain),

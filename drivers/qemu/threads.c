@@ -81,7 +81,7 @@ static bool set_affinity(const Guest *guest, const char *what, pid_t thread, con
         cpu_set_t set;
         if (!threads_read_set(text, &set))
                 return domain_fail(guest->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "%s is bound to '%.64s', which is no list of processors such as 0-3,8", what, text);
+                                   "%s is bound to '%.64s', which is not a list of processors such as 0-3,8", what, text);
         if (sched_setaffinity(thread, sizeof set, &set) < 0 && errno != ESRCH)
                 return domain_fail(guest->domain, error,
                                    errno == EINVAL ? VIRTBUS_ERROR_INVALID_ARGUMENT : VIRTBUS_ERROR_HYPERVISOR_FAILED,

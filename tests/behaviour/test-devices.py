@@ -215,7 +215,7 @@ def limits_sizes_and_links_are_set():
     assert "iotune" not in xml_of(device)
     for name in ("Speed<", "warp", "total_bytes_sec_min", ""):
         for value in (9, 0):
-            contains(expect("InvalidArgument", limit, {name: value}), f"'{name}' is no limit")
+            contains(expect("InvalidArgument", limit, {name: value}), f"'{name}' is not a limit")
     if REAL:
         contains(expect("InvalidXML", limit, {"total_bytes_sec": 1, "read_bytes_sec": 1}), "excludes")
         assert "iotune" not in xml_of(device)
