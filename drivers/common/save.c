@@ -471,7 +471,7 @@ static void open_and_read_header(void *data, GError **error) {
                         return;
                 }
                 if (!S_ISREG(info.st_mode)) {
-                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is no file", restoring->path);
+                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", restoring->path);
                         return;
                 }
                 fcntl(restoring->fd, F_SETFL, fcntl(restoring->fd, F_GETFL) & ~O_NONBLOCK);

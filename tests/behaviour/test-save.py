@@ -183,7 +183,7 @@ def a_broken_managed_save_is_told_and_kept():
     bus.wait_state(state["domain"], "shutoff")
     path = files()[-1]
     whole = open(path, "rb").read()
-    for broken, part in ((whole[:30], "too short"), (b"x" * 100, "no saved state"), (whole[:70], "too short")):
+    for broken, part in ((whole[:30], "too short"), (b"x" * 100, "not a saved state"), (whole[:70], "too short")):
         with open(path, "wb") as file:
             file.write(broken)
         contains(expect("InvalidArgument", hypervisor.do, state["domain"], "Start"), part, "force_boot")
@@ -314,7 +314,7 @@ def bad_input_is_refused():
     contains(expect("InvalidArgument", do, "SaveToFD", "ha{sv}", 0, {}, fds=[null]), "written")
     os.close(null)
     assert get("State") == "running"
-    for path, part in ((f"{WORK}/none", "none"), ("relative", "relative"), ("/etc/passwd", "no saved state"), ("/dev", "no file"), ("/dev/null", "no file")):
+    for path, part in ((f"{WORK}/none", "none"), ("relative", "relative"), ("/etc/passwd", "not a saved state"), ("/dev", "not a file"), ("/dev/null", "not a file")):
         contains(expect("InvalidArgument", restore, path), part)
     hypervisor.do(state["domain"], "Destroy")
     other = ET.fromstring(do("GetXML", "a{sv}", {}))
