@@ -9,6 +9,7 @@
 #include "log.h"
 #include "paths.h"
 #include "save.h"
+#include "stream.h"
 #include "vtables.h"
 
 /* Threads for files that may hang: as many guests' images may be on a stalled disk before another guest has to wait. */
@@ -166,6 +167,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         connection->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         connection->turns = turns_new();
         connection->newer = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        connection->left_streams = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) stream_free, NULL);
         connection->locks[0] = connection->locks[1] = -1;
         /* Before anything is cleaned up, as a driver of the same folders may be at work on it. */
         if ((connection->locks[0] = folder_lock(state, error)) < 0 || (connection->locks[1] = folder_lock(runtime, error)) < 0)
@@ -226,6 +228,7 @@ void connection_close(Connection *connection) {
         g_hash_table_unref(connection->newer);
         if (connection->hypervisor->close && connection->data)
                 connection->hypervisor->close(connection);
+        g_hash_table_unref(connection->left_streams);
         /* Last: what a domain lets go of asks them still, and is told that they begin nothing more. */
         if (connection->clients)
                 worker_free(connection->clients);

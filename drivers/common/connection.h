@@ -31,6 +31,7 @@ struct Connection {
         GHashTable *newer; /* UUID -> why: whose files a later version has written */
         int locks[2];      /* of the state and the runtime directory */
         bool resumed;
+        GHashTable *left_streams; /* of guests that have ended: clients still read them */
         bool closing; /* nothing may begin any more */
         void (*idle)(void *data); /* something has ended: see whether anything is left */
         void *idle_data;

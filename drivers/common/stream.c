@@ -19,6 +19,7 @@ typedef struct Side {
         int fd;
         sd_event_source *source;
         bool finished; /* nothing more can be read from it */
+        bool broken;   /* nothing more can be written to it */
         size_t n;      /* bytes that wait to be written to it */
         uint8_t buffer[STREAM_BUFFER_BYTES];
 } Side;
@@ -27,36 +28,52 @@ struct Stream {
         Side sides[2];
         void (*ended)(void *data);
         void *data;
+        GHashTable *left; /* where it is kept once it was left */
 };
 
-/* Reads from one side into the other's buffer. Returns false where the side has gone. */
-static bool fill(Side *from, Side *to) {
+static void break_side(Side *side) {
+        side->broken = true;
+        side->n = 0;
+}
+
+/* Reads from one side into the other's buffer. */
+static void fill(Side *from, Side *to) {
         ssize_t n = read(from->fd, to->buffer + to->n, sizeof to->buffer - to->n);
         if (n > 0)
                 to->n += (size_t) n;
-        else if (n == 0)
+        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
                 from->finished = true; /* a client may have ended its writing only */
-        return n > 0 || (n == 0 ? from == &from->stream->sides[CLIENT] : errno == EAGAIN || errno == EINTR);
+        if (n < 0 && from->finished)
+                break_side(from);
 }
 
-static bool drain(Side *side) {
+static void drain(Side *side) {
         ssize_t n = write(side->fd, side->buffer, side->n);
-        if (n < 0)
-                return errno == EAGAIN || errno == EINTR;
-        side->n -= (size_t) n;
-        memmove(side->buffer, side->buffer + n, side->n);
-        return true;
+        if (n >= 0) {
+                side->n -= (size_t) n;
+                memmove(side->buffer, side->buffer + n, side->n);
+        } else if (errno != EAGAIN && errno != EINTR)
+                break_side(side);
+}
+
+/* Whether neither side can be given anything more of what the other has said. */
+static bool is_over(const Stream *stream) {
+        const Side *guest = &stream->sides[GUEST], *client = &stream->sides[CLIENT];
+        return (guest->broken && client->broken) || (guest->finished && client->n == 0) ||
+               (client->finished && client->broken && guest->n == 0);
 }
 
 static void watch(Stream *stream) {
         for (size_t i = 0; i < 2; i++) {
                 Side *side = &stream->sides[i], *other = &stream->sides[!i];
                 uint32_t events = 0;
-                if (!side->finished && other->n < sizeof other->buffer)
+                if (!side->finished && !other->broken && other->n < sizeof other->buffer)
                         events |= EPOLLIN;
                 if (side->n > 0)
                         events |= EPOLLOUT;
                 sd_event_source_set_io_events(side->source, events);
+                /* That it has hung up is told again and again. */
+                sd_event_source_set_enabled(side->source, events == 0 && side->broken ? SD_EVENT_OFF : SD_EVENT_ON);
         }
 }
 
@@ -64,21 +81,20 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
         Side *side = data;
         Stream *stream = side->stream;
         Side *other = side == &stream->sides[GUEST] ? &stream->sides[CLIENT] : &stream->sides[GUEST];
-        bool alive = true;
         (void) source;
         (void) fd;
-        if (events & EPOLLIN && other->n < sizeof other->buffer)
-                alive = fill(side, other);
-        else if (events & (EPOLLHUP | EPOLLERR))
-                alive = false;
-        if (alive && events & EPOLLOUT && side->n > 0)
-                alive = drain(side);
-        if (other->n > 0 && !drain(other))
-                alive = false;
-        if (alive)
-                watch(stream);
-        else
+        if (events & (EPOLLHUP | EPOLLERR))
+                break_side(side);
+        if (!side->finished && !other->broken && other->n < sizeof other->buffer)
+                fill(side, other); /* of one that has hung up too: it may have said something before */
+        if (side->n > 0)
+                drain(side);
+        if (other->n > 0)
+                drain(other);
+        if (is_over(stream))
                 stream->ended(stream->data);
+        else
+                watch(stream);
         return 0;
 }
 
@@ -126,4 +142,24 @@ void stream_free(Stream *stream) {
                 autofd_close(&stream->sides[i].fd);
         }
         g_free(stream);
+}
+
+bool stream_is_deserted(const Stream *stream) {
+        return stream->sides[CLIENT].broken;
+}
+
+static void on_left_ended(void *data) {
+        Stream *stream = data;
+        g_hash_table_remove(stream->left, stream);
+}
+
+void stream_leave(Stream *stream, GHashTable *left) {
+        if (g_hash_table_size(left) >= STREAMS_LEFT_MAX || stream->sides[CLIENT].broken) {
+                stream_free(stream);
+                return;
+        }
+        stream->ended = on_left_ended;
+        stream->data = stream;
+        stream->left = left;
+        g_hash_table_add(left, stream);
 }

@@ -21,7 +21,8 @@ struct Console {
 };
 
 void console_free(Console *console) {
-        stream_free(console->stream);
+        if (console->stream)
+                stream_free(console->stream);
         g_free(console->alias);
         g_free(console);
 }
@@ -29,6 +30,20 @@ void console_free(Console *console) {
 static void on_stream_ended(void *data) {
         Console *console = data;
         g_hash_table_remove(console->guest->streams, console->alias);
+}
+
+void console_leave(Guest *guest, const char *alias) {
+        Console *console = g_hash_table_lookup(guest->streams, alias);
+        if (!console)
+                return;
+        stream_leave(g_steal_pointer(&console->stream), guest->domain->connection->left_streams);
+        g_hash_table_remove(guest->streams, alias);
+}
+
+void consoles_leave(Guest *guest) {
+        g_autoptr(GList) aliases = g_hash_table_get_keys(guest->streams);
+        for (GList *link = aliases; link; link = link->next)
+                console_leave(guest, link->data);
 }
 
 /* The first console of kind serial is the first serial port. */
@@ -62,7 +77,8 @@ static bool check_free(Guest *guest, const ConsoleRequest *request, GError **err
         if (g_strcmp0(guest->agent_alias, request->alias) == 0 && guest->object)
                 return domain_fail(guest->domain, error, VIRTBUS_ERROR_RESOURCE_BUSY, "channel '%s' is the agent's: use %s/guest",
                                    request->asked, published_path(guest->domain->published));
-        return request->force || !g_hash_table_contains(guest->streams, request->alias) ||
+        const Console *console = g_hash_table_lookup(guest->streams, request->alias);
+        return request->force || !console || stream_is_deserted(console->stream) ||
                domain_fail(guest->domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
                            "someone has console '%s' open; pass the option force to take it over", request->asked);
 }
@@ -144,7 +160,7 @@ void open_console(Domain *domain, const DeviceDefinition *asked, bool force, Cal
         if (check_free(guest, request, &error) && terminal)
                 fd = open_terminal(guest, terminal, &error);
         else if (!error && strcmp(device->type, "unix") == 0) {
-                if (force) /* QEMU takes one client at a time */
+                if (force || g_hash_table_contains(guest->streams, device->alias)) /* QEMU takes one client at a time */
                         g_hash_table_remove(guest->streams, device->alias);
                 guest_connect(guest, device->source, on_socket_open, g_steal_pointer(&request));
                 return;

@@ -239,6 +239,7 @@ static void guest_free(Guest *guest) {
         if (guest->line)
                 command_line_free(guest->line);
         autofd_close(&guest->monitor_listener);
+        consoles_leave(guest);
         g_hash_table_unref(guest->streams);
         g_hash_table_unref(guest->terminals);
         g_ptr_array_unref(guest->sockets);

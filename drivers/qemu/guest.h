@@ -216,5 +216,9 @@ void dump_completed(Guest *guest, JsonObject *arguments);
 
 /* console.c: consoles and displays. */
 void console_free(Console *console);
+
+/* A console's device goes, or all go as the guest ends: whoever has them open is still given what the guest had said. */
+void console_leave(Guest *guest, const char *alias);
+void consoles_leave(Guest *guest);
 void open_console(Domain *domain, const DeviceDefinition *asked, bool force, Call *call);
 void open_graphics(Domain *domain, const DeviceDefinition *device, Call *call);

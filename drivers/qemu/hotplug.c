@@ -403,7 +403,7 @@ void hotplug_on_deleted(Guest *guest, JsonObject *arguments) {
         if (g_strcmp0(guest->agent_alias, alias) == 0)
                 guest_close_agent(guest);
         g_hash_table_remove(guest->terminals, alias);
-        g_hash_table_remove(guest->streams, alias);
+        console_leave(guest, alias);
         cleanup_run(cleanup);
 }
 

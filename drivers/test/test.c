@@ -106,6 +106,8 @@ static void machine_free(Domain *domain) {
         Machine *machine = g_steal_pointer(&domain->run);
         if (!machine)
                 return;
+        if (machine->console)
+                stream_leave(g_steal_pointer(&machine->console), domain->connection->left_streams);
         close_console(machine);
         if (machine->object) {
                 g_autoptr(GError) error = NULL;
@@ -445,9 +447,11 @@ static int make_console(Machine *machine, GError **error) {
                 return -1;
         }
         machine->console = stream_new(machine->domain->connection->event, pair[0], &client, close_console, machine, error);
-        int r = sd_event_add_io(machine->domain->connection->event, &machine->echo, pair[1], EPOLLIN, on_console, NULL);
+        int r = machine->console ? sd_event_add_io(machine->domain->connection->event, &machine->echo, pair[1], EPOLLIN,
+                                                   on_console, NULL)
+                                 : -ECANCELED;
         if (r < 0 || write(pair[1], greeting, strlen(greeting)) < 0)
-                close(pair[1]);
+                close(pair[1]); /* the client sees a console that has ended */
         else
                 sd_event_source_set_io_fd_own(machine->echo, true);
         return client;
@@ -460,7 +464,7 @@ static void test_open_console(Domain *domain, const DeviceDefinition *device, bo
         if (!error && strcmp(device->type, "file") == 0)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "console '%s' writes to the file %s; read that",
                             device->alias, device->source);
-        else if (!error && machine->console && !force)
+        else if (!error && machine->console && !stream_is_deserted(machine->console) && !force)
                 domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
                             "someone has console '%s' open; pass the option force to take it over", device->alias);
         if (!error) {
