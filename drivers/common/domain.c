@@ -226,6 +226,23 @@ static bool read_word(const xmlNode *root, const char *attribute, const char *co
         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "%s is '%.32s'", attribute, word ? word : "");
 }
 
+/* It is active from now on; what STATUS says of its run is read when it is reattached. */
+static void take_over(Domain *domain, Definition *live, DomainState state, DomainReason reason, xmlDoc *status) {
+        if (!domain->live)
+                domain->live = definition_ref(live);
+        domain->state = state;
+        domain->reason = domain->stop_reason = reason;
+        domain->connection->n_active++;
+        domain_announce(domain, NULL);
+        domain_publish_devices(domain);
+        Operation *reattach = g_new0(Operation, 1);
+        *reattach = (Operation){ .domain = domain, .kind = OPERATION_REATTACH, .fd = -1, .status = xmlCopyDoc(status, 1) };
+        g_queue_push_tail(&domain->waiting, reattach);
+}
+
+/* What is shown of a guest of which nothing is known but its name. */
+#define ADOPTED "<domain type='qemu'><name>%s</name><uuid>%s</uuid><memory>1024</memory><os><type>hvm</type></os></domain>"
+
 bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GError **error) {
         xmlNode *root = xmlDocGetRootElement(status), *element = xml_child(root, "domain");
         uint64_t id = 0, owner = 0, start_time = 0, reboot = 0, saving = 0, resumes = 0, save_used = 0;
@@ -254,8 +271,6 @@ bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GE
         if (strcmp(live->uuid, uuid) != 0)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "its UUID is %s", live->uuid);
         g_autoptr(Domain) domain = existing ? domain_ref(existing) : domain_new(connection, live, false, (uid_t) owner);
-        if (existing)
-                domain->live = definition_ref(live);
         domain->id = (uint32_t) id;
         domain->reboot = reboot;
         domain->was_saving = saving;
@@ -266,14 +281,21 @@ bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GE
                 saving_forget(connection, half);
         connection->last_id = MAX(connection->last_id, domain->id);
         domain->start_time = start_time;
-        domain->state = (DomainState) state;
-        domain->reason = domain->stop_reason = (DomainReason) reason;
-        connection->n_active++;
-        domain_announce(domain, NULL);
-        domain_publish_devices(domain);
-        Operation *reattach = g_new0(Operation, 1);
-        *reattach = (Operation){ .domain = domain, .kind = OPERATION_REATTACH, .fd = -1, .status = xmlCopyDoc(status, 1) };
-        g_queue_push_tail(&domain->waiting, reattach);
+        take_over(domain, live, (DomainState) state, (DomainReason) reason, status);
+        return true;
+}
+
+bool domain_adopt(Connection *connection, const char *uuid, const char *name, uint64_t start_time, GError **error) {
+        Domain *existing = connection_find(connection, uuid), *found = NULL;
+        g_autofree char *xml = g_markup_printf_escaped(ADOPTED, name, uuid);
+        g_autoptr(xmlDoc) status = xml_parse_own("<virtbus-status><run/></virtbus-status>", "virtbus-status", error);
+        g_autoptr(Definition) live = existing ? definition_ref(existing->persistent) : definition_parse(xml, error);
+        if (!status || !live || !connection_find_same(connection, live, &found, error))
+                return false;
+        g_autoptr(Domain) domain = existing ? domain_ref(existing) : domain_new(connection, live, false, 0);
+        domain->id = ++connection->last_id;
+        domain->start_time = start_time;
+        take_over(domain, live, DOMAIN_RUNNING, REASON_UNKNOWN, status);
         return true;
 }
 
@@ -693,10 +715,16 @@ static bool follow_success(const Operation *operation, GError **error) {
 }
 
 void operation_finish(Operation *operation, const GError *error) {
-        g_autoptr(GError) unwritten = NULL, named = error ? domain_name_error(operation->domain, error) : NULL;
+        g_autoptr(GError) unwritten = NULL, destroyed = NULL, named = error ? domain_name_error(operation->domain, error) : NULL;
         g_autoptr(Domain) domain = domain_ref(operation->domain);
         g_assert(domain->operation == operation);
         error = named;
+        if (error && domain->state == DOMAIN_STOPPING && domain->stop_reason == REASON_DESTROYED &&
+            virtbus_error_code(error) != VIRTBUS_ERROR_CANCELLED) {
+                /* Whatever it met first, as its guest ended. */
+                domain_fail(domain, &destroyed, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
+                error = destroyed;
+        }
         if (!error && operation->change && device_change_follow(operation))
                 return;
         domain->operation = NULL;

@@ -197,6 +197,10 @@ bool domain_save_status(Domain *domain);
 
 /* Makes the active domain of a UUID that a status document describes, where nothing of that is missing or unknown; domain_reattach has the hypervisor find it. */
 bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GError **error);
+
+/* Takes a guest over whose status is lost, but which runs: with its definition or, where it has none, with nothing but its name.
+ * It is reattached as others are. */
+bool domain_adopt(Connection *connection, const char *uuid, const char *name, uint64_t start_time, GError **error);
 void domain_reattach(Domain *domain);
 
 /* domain-bus.c: the objects of a domain and its devices. */

@@ -187,6 +187,10 @@ static bool has_ended(const Process *process) {
         return poll(&poll_for, 1, 0) > 0;
 }
 
+bool process_is_there(pid_t pid, uint64_t start_time) {
+        return start_time > 0 && read_start_time(pid) == start_time;
+}
+
 Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEnded ended, void *data, GError **error) {
         g_autoptr(Process) process = watch(event, pid, -1, ended, data, error);
         if (!process)

@@ -44,6 +44,9 @@ void process_go(Process *process);
 /* Finds a process of an earlier driver again, by its number and start time. */
 Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEnded ended, void *data, GError **error);
 
+/* Whether it runs now: what process_find would find, for those who only want to know. */
+bool process_is_there(pid_t pid, uint64_t start_time);
+
 /* Tells it to end, and kills it after the grace. */
 void process_end(Process *process);
 

@@ -22,6 +22,9 @@
 /* How long a QEMU may take from its start to its greeting, in microseconds. */
 #define START_TIMEOUT (30 * UINT64_C(1000000))
 
+/* Beside a monitor's socket: the process of its QEMU, when that began, and the domain's name. */
+#define PID_SUFFIX ".pid"
+
 /* What QEMU locks besides the guest's memory when a device of the host's can reach that: tables of the IOMMU, and its registers. */
 #define LOCKED_OVERHEAD (UINT64_C(1) << 30)
 
@@ -41,7 +44,7 @@ static Guest *guest_new(Domain *domain) {
         guest->emulator = command_line_emulator(domain->live);
         guest->directory = g_build_filename(domain->connection->runtime_directory, domain->uuid, NULL);
         guest->monitor_path = g_build_filename(host_of(domain->connection)->monitors, domain->uuid, NULL);
-        guest->pid_path = g_strconcat(guest->monitor_path, ".pid", NULL);
+        guest->pid_path = g_strconcat(guest->monitor_path, PID_SUFFIX, NULL);
         guest->monitor_listener = -1;
         guest->agent_timeout = AGENT_WAIT_DEFAULT;
         guest->sockets = g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free);
@@ -896,8 +899,8 @@ void guest_lock_memory(const Guest *guest) {
 
 static bool write_pid(const Guest *guest) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *text =
-                        g_strdup_printf("%d %" PRIu64 "\n", process_pid(guest->process), process_start_time(guest->process));
+        g_autofree char *text = g_strdup_printf("%d %" PRIu64 " %s\n", process_pid(guest->process),
+                                                process_start_time(guest->process), domain_name(guest->domain));
         /* In place: while half of it is written, its process has not run its program yet, and does not when we end. */
         if (!g_file_set_contents_full(guest->pid_path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &error))
                 log_error("domain '%s': %s", domain_name(guest->domain), error->message);
@@ -1063,15 +1066,58 @@ static void begin_start(Guest *guest) {
         guest_open_files(guest, command_line_plan(&context), on_start_files);
 }
 
+/* What a pid file says; NAME, which may be NULL, is "" where it was written by an earlier version. */
+static bool read_pid(const char *path, int *pid, uint64_t *start_time, char **name) {
+        g_autofree char *text = NULL;
+        int length = 0;
+        if (!g_file_get_contents(path, &text, NULL, NULL) ||
+            sscanf(text, "%d %" SCNu64 "%n", pid, start_time, &length) != 2 || *pid <= 1)
+                return false;
+        if (name)
+                *name = g_strdup(g_strstrip(text + length));
+        return true;
+}
+
 /* The QEMU that a driver has started for this domain, and that its status file need not tell of: that may be lost, or damaged. */
 static Process *find_recorded(Guest *guest, ProcessEnded ended) {
-        g_autofree char *text = NULL;
         int pid = 0;
         uint64_t start_time = 0;
-        if (!g_file_get_contents(guest->pid_path, &text, NULL, NULL) || sscanf(text, "%d %" SCNu64, &pid, &start_time) != 2 ||
-            pid <= 1)
+        if (!read_pid(guest->pid_path, &pid, &start_time, NULL))
                 return NULL;
         return process_find(guest->domain->connection->event, pid, start_time, ended, guest, NULL);
+}
+
+/* PATH is a pid file. */
+static void adopt(Connection *connection, const char *uuid, const char *path) {
+        const Domain *domain = connection_find(connection, uuid);
+        g_autofree char *name = NULL, *normal = uuid_normalize(uuid);
+        g_autoptr(GError) error = NULL;
+        struct stat info;
+        int pid = 0;
+        uint64_t start_time = 0;
+        if (!normal || (domain && domain_is_active(domain)) || !read_pid(path, &pid, &start_time, &name) ||
+            stat(path, &info) < 0 || !process_is_there(pid, start_time))
+                return;
+        if (domain_adopt(connection, normal, *name ? name : normal, (uint64_t) info.st_mtime * 1000000, &error))
+                log_error("domain '%s' has a QEMU, process %d, but no status that can be read: it is shown as it is defined; what can be "
+                          "done is to pause it, to shut it down and to destroy it",
+                          *name ? name : normal, pid);
+        else
+                log_error("the QEMU of domain %s, process %d, runs on and cannot be managed until the domain is started, which ends it "
+                          "first: %s",
+                          uuid, pid, error->message);
+}
+
+void guest_adopt_lost(Connection *connection) {
+        const char *directory = host_of(connection)->monitors;
+        g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(directory, name, NULL),
+                                *uuid = g_str_has_suffix(name, PID_SUFFIX) ? g_strndup(name, strlen(name) - strlen(PID_SUFFIX))
+                                                                           : NULL;
+                if (uuid)
+                        adopt(connection, uuid, path);
+        }
 }
 
 static void on_former_ended(void *data, int unused) {
@@ -1109,7 +1155,7 @@ void guest_save(const Domain *domain, xmlNode *saved) {
         medium_save(guest, saved);
         if (guest->capabilities)
                 xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
-        else
+        else if (!guest->is_alien)
                 xml_set_attribute(saved, "capabilities", "unknown");
         if (guest->process) {
                 g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
@@ -1196,12 +1242,8 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
          * refuses what it does not have. */
         if (!guest->capabilities && !xml_attribute_is(saved, "capabilities", "unknown")) {
                 guest->is_alien = true;
-                log_error("domain '%s': its status does not say what its QEMU can do; it is left running and untouched, and "
-                          "Destroy can end it",
+                log_error("domain '%s': its status does not say what its QEMU can do; it can be paused, shut down and destroyed",
                           domain_name(domain));
-                guest->operation = NULL;
-                operation_finish(operation, NULL);
-                return;
         }
         if (!open_monitor(guest, &error))
                 leave_alone(guest, error->message);
@@ -1210,12 +1252,18 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
                                            on_reattach_timeout, guest);
 }
 
+static bool has_monitor(const Domain *domain, GError **error) {
+        return ((const Guest *) domain->run)->monitor ||
+               domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its monitor cannot be reached; Destroy can end it");
+}
+
 bool guest_check_monitor(const Domain *domain, GError **error) {
         const Guest *guest = domain->run;
-        return guest->monitor ||
-               domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s; Destroy can end it",
-                           guest->is_alien ? "its status does not say what its QEMU can do, so that it is left alone"
-                                           : "its monitor cannot be reached");
+        if (guest->is_alien)
+                return domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                                   "its status does not say what its QEMU can do: Suspend, Resume, Reset, Shutdown and Destroy are all "
+                                   "that can be done, until it is started again");
+        return has_monitor(domain, error);
 }
 
 static void on_command_done(void *data, JsonObject *answer, const GError *error) {
@@ -1228,7 +1276,7 @@ static void on_command_done(void *data, JsonObject *answer, const GError *error)
 static void simple_command(Operation *operation, const char *name) {
         const Guest *guest = operation->domain->run;
         g_autoptr(GError) error = NULL;
-        if (guest_check_monitor(operation->domain, &error))
+        if (has_monitor(operation->domain, &error))
                 monitor_command(guest->monitor, name, NULL, -1, on_command_done, operation);
         else
                 operation_finish(operation, error);

@@ -79,7 +79,7 @@ struct Guest {
         bool has_set_out;             /* START: the processors have been told to run */
         ExecutableIdentity *stranger; /* START: its QEMU's, of which nothing is known: it is asked when the guest is up */
         bool asks;                    /* what its QEMU can do: the answer will be kept with it */
-        bool is_alien;                /* REATTACH: nothing is known of its QEMU; it is left alone */
+        bool is_alien;                /* REATTACH: nothing is known of its QEMU; it does only what each one can */
         sd_event_source *progress;    /* of a dump, or a save: progress.c */
         const char *progress_command;
         MonitorDone progress_read;
@@ -104,6 +104,9 @@ Host *host_of(const Connection *connection);
 /* Operations of the hypervisor: see there. */
 void guest_start(Operation *operation);
 void guest_reattach(Operation *operation, xmlNode *saved);
+
+/* Takes over those that run and whose status is lost: known by their pid files. */
+void guest_adopt_lost(Connection *connection);
 void guest_suspend(Operation *operation);
 void guest_resume(Operation *operation);
 void guest_shut_down(Operation *operation);

@@ -241,6 +241,7 @@ static void on_swept(void *data, const GError *error) {
 
 /* Before anything is served, so that no guest starts between. */
 static void recover(Connection *connection) {
+        guest_adopt_lost(connection);
         claims_sweep(connection, is_active);
         worker_run(connection->worker, sweep_in_worker, on_swept, connection);
 }

@@ -232,6 +232,49 @@ def a_damaged_file_costs_itself_alone():
     assert not qemus(1) and not qemus(2)
 
 
+def a_guest_whose_status_is_lost_is_still_known():
+    """Whatever the file has become: the domain is active, in the state that it is in, and no second QEMU is started."""
+    domain = define(2)
+    path = f"{RUN}/domains/{uuid_of(2)}.xml"
+    for transient in (False, True):
+        if transient:
+            hypervisor.do(domain, "Undefine")
+        damages = {"empty": lambda text: b"", "truncated": lambda text: text[:len(text) // 2], "garbage": lambda text: b"\0\xff\xfe garbage",
+                   "missing": lambda text: None, "wrong UUID": lambda text: text.replace(uuid_of(2).encode(), uuid_of(3).encode()),
+                   "wrong pid": lambda text: text.replace(b' pid="', b' pid="1'), "no capabilities": lambda text: text.replace(b"capabilities>", b"x>"),
+                   "unknown state": lambda text: text.replace(b'state="', b'state="un')}
+        for name, damage in damages.items():
+            if transient and name not in ("truncated", "missing"):
+                continue
+            if transient:
+                hypervisor.create(hypervisor.document("fault2", memory=16, uuid=uuid_of(2)), paused=True)
+            else:
+                hypervisor.do(domain, "Start", paused=True)
+            process, = qemus(2)
+            driver = bus.owner_pid(DRIVER)
+            if transient and name == "missing":
+                hypervisor.do(domain, "Resume")
+            end_process(driver)
+            text = damage(open(path, "rb").read())
+            if text is None:
+                os.unlink(path)
+            else:
+                with open(path, "wb") as file:
+                    file.write(text)
+            hypervisor_is_back()
+            where = (name, transient)
+            wanted = "running" if transient and name == "missing" else "paused"
+            bus.wait(lambda: hypervisor.state(domain) == wanted or bus.settle(), f"the state, {where}")
+            assert bus.get(domain, "Domain", "Active") and bus.get(domain, "Domain", "Name") == "fault2", where
+            assert outcome(hypervisor.do, domain, "Start").name.endswith(".OperationInvalid"), where
+            assert qemus(2) == [process], where
+            hypervisor.do(domain, "Suspend" if wanted == "running" else "Resume")
+            assert hypervisor.state(domain) != wanted, where
+            hypervisor.do(domain, "Destroy")
+            assert not qemus(2) and not os.path.exists(path), where
+    clear()
+
+
 def hypervisor_is_back():
     """Until the driver has been started again: a call that needs it waits for that."""
     for _ in range(DEADLINE):
@@ -336,5 +379,5 @@ def outcome_pid():
 
 run([a_full_disk_fails_a_definition_and_loses_none, a_guest_that_cannot_be_written_down_does_not_start,
      a_driver_without_descriptors_fails_what_needs_them_and_no_more, a_service_without_descriptors_fails_what_needs_them_and_no_more,
-     a_damaged_file_costs_itself_alone, a_second_driver_of_the_folder_ends_and_touches_nothing, whoever_is_told_to_end_at_any_instant_ends_well],
+     a_damaged_file_costs_itself_alone, a_guest_whose_status_is_lost_is_still_known, a_second_driver_of_the_folder_ends_and_touches_nothing, whoever_is_told_to_end_at_any_instant_ends_well],
     after_failure=clear)
