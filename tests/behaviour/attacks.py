@@ -34,6 +34,15 @@ def frame(path, interface, member, body=None, flags=0, serial=1, destination=NAM
     return bytes(message.to_blob(Gio.DBusCapabilityFlags.UNIX_FD_PASSING))
 
 
+def odd_frame(path, interface, member, body, serial, destination, order=Gio.DBusMessageByteOrder.LITTLE_ENDIAN):
+    """In either order of bytes."""
+    message = Gio.DBusMessage.new_method_call(destination, path, interface, member)
+    message.set_serial(serial)
+    message.set_byte_order(order)
+    message.set_body(body)
+    return bytes(message.to_blob(0))
+
+
 def signal_frame(path, interface, member, body, serial=1, destination=NAME):
     message = Gio.DBusMessage.new_signal(path, interface, member)
     message.set_destination(destination)

@@ -15,7 +15,7 @@ import time
 
 from gi.repository import Gio, GLib
 
-from attacks import PROPERTIES, Attack, Raw, bus_path, dump, frame
+from attacks import PROPERTIES, Attack, Raw, bus_path, dump, frame, odd_frame, reply_frame, signal_frame
 from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, run
 
 MEMORY_MAX = 64 * 1024  # KiB over its start
@@ -274,6 +274,69 @@ def direct_clients_are_bounded_too():
         check_the_service(before)
 
 
+def nested(depth):
+    value = GLib.Variant("s", "x")
+    for _ in range(depth):
+        value = GLib.Variant("v", value)
+    return value
+
+
+def what_is_odd_is_answered_or_costs_its_sender_alone():
+    """Messages that are whole and that no library sends, on the bus and on a socket."""
+    big, state_of = Gio.DBusMessageByteOrder.BIG_ENDIAN, GLib.Variant("(ss)", (f"{NAME}.Domain", "State"))
+    domain, connection = state["domain"], "/org/virtbus1/test"
+    for address, destination in ((bus_path(), NAME), (state["socket"], None)):
+        def client():
+            return Raw(address, hello=destination is not None)
+
+        def lives(one):
+            one.send(frame(domain, PROPERTIES, "Get", state_of, 0, 900, destination))
+            assert one.answer(900) == ("running",), address
+        one = client()
+        # Each order of bytes.
+        one.send(odd_frame(domain, PROPERTIES, "Get", state_of, 2, destination, big))
+        assert one.answer(2) == ("running",)
+        one.send(odd_frame(connection, f"{NAME}.Connection", "DefineDomain", GLib.Variant("(sa{sv})", ("<a/>", {"a": nested(3)})), 3, destination, big))
+        assert one.answer(3).startswith(f"{NAME}.Error."), "options"
+        # As deep as D-Bus has it, and deeper.
+        for number, depth in enumerate((10, 30, 58, 61, 62, 63, 64, 65, 100, 500), 10):
+            for member, body in ((f"{NAME}.Connection.DefineDomain", GLib.Variant("(sa{sv})", ("<a/>", {"a": nested(depth)}))),
+                                 (f"{PROPERTIES}.Set", GLib.Variant("(ssv)", (f"{NAME}.Domain", "Autostart", nested(depth))))):
+                deep = client()
+                try:
+                    deep.send(frame(connection if "Define" in member else domain, *member.rsplit(".", 1), body, 0, number, destination))
+                    assert "Error" in deep.answer(number)
+                except (ConnectionError, BrokenPipeError):
+                    assert depth > 58, depth
+        lives(one)
+        # Text that is none, names as long as can be, paths that are longer than a header.
+        bad = frame(domain, PROPERTIES, "Get", state_of, 0, 4, destination).replace(b"State", b"\xff\xfe\xc0\x80a")
+        for data in (bad, frame("/" + "a" * 7000, PROPERTIES, "Get", state_of, 0, 4, destination), frame(domain, "a." + "b" * 253, "c" * 255, None, 0, 4, destination)):
+            odd = client()
+            odd.send(data)
+            try:
+                assert "Error" in odd.answer(4)
+            except ConnectionError:
+                assert data == bad
+        long = client()
+        long.send(frame("/" + "a" * 9000, PROPERTIES, "Get", state_of, 0, 5, destination))
+        if not destination:
+            assert long.ended()
+        lives(one)
+        # What is not a call, and calls that want no answer.
+        one.send(signal_frame(domain, f"{NAME}.Domain", "StateChanged", GLib.Variant("(sss)", ("running", "paused", "x")), 6, destination))
+        if not destination:  # the bus lets nobody answer who was not asked
+            one.send(reply_frame(1, GLib.Variant("((bba{ss}))", ((True, False, {}),)), None, 7, destination))
+            one.send(reply_frame(1, GLib.Variant("(s)", ("x",)), "a.b", 8, destination))
+            for number in range(1000):
+                one.send(frame("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", GLib.Variant("(s)", ("type='signal'",)), 1, 9, "org.freedesktop.DBus"))
+        for number in range(3000):
+            one.send(frame(domain, PROPERTIES, "Get", state_of, 1, 1000 + number, destination))
+        lives(one)
+    check_the_service()
+    others_are_answered()
+
+
 def who_has_no_connection_finds_a_place_when_others_have_all():
     get = frame(state["domain"], PROPERTIES, "Get", GLib.Variant("(ss)", (f"{NAME}.Domain", "State")), 0, 2, None)
     with contextlib.ExitStack() as attacks:
@@ -448,7 +511,7 @@ def the_guests_are_as_they_were():
 
 run([the_service_is_ready, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
-     a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
+     a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
      a_client_cannot_say_that_it_is_another_user, a_client_whose_process_has_ended_is_cut_off,
      a_client_that_had_ended_before_it_was_looked_at_is_refused, told_to_end_it_fails_what_waits_and_exits_with_success,
      told_to_end_while_drivers_come_it_exits_with_success, the_guests_are_as_they_were])
