@@ -2,6 +2,7 @@
 #include "peers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -53,6 +54,8 @@ struct Peers {
         GPtrArray *listeners;
         GQueue all; /* Peer */
         unsigned max;
+        int spare;                                 /* a descriptor, for connections that cannot be kept */
+        uint64_t n_refused, n_cut_off, n_given_up; /* so far */
 };
 
 /* Connections */
@@ -76,9 +79,16 @@ static void peer_free(Peer *peer) {
         g_free(peer);
 }
 
+/* Counts what anybody can make happen at any rate; true where it is told of: the first time, the second, the fourth and so on. */
+static bool count_and_tell(uint64_t *n) {
+        uint64_t before = (*n)++;
+        return (before & *n) == 0;
+}
+
 static void cut_off(Peer *peer) {
-        log_warning("%s of user %u does not read what it is sent: it is cut off", peer->caller->name,
-                    (unsigned) peer->caller->uid);
+        if (count_and_tell(&peer->peers->n_cut_off))
+                log_warning("%s of user %u does not read what it is sent: it is cut off, as %" G_GUINT64_FORMAT " were before",
+                            peer->caller->name, (unsigned) peer->caller->uid, peer->peers->n_cut_off - 1);
         peer_free(peer);
 }
 
@@ -395,8 +405,9 @@ static bool make_place(Peers *peers, int fd) {
                 if (peer->caller->uid == user && (!chosen || (chosen->has_called && !peer->has_called)))
                         chosen = peer;
         }
-        log_warning("there are %u connections: user %u, who has most, gives one up for user %u", peers->max, (unsigned) user,
-                    (unsigned) newcomer.uid);
+        if (count_and_tell(&peers->n_given_up))
+                log_warning("there are %u connections: user %u, who has most, gives one up for user %u", peers->max,
+                            (unsigned) user, (unsigned) newcomer.uid);
         peer_free(chosen);
         return true;
 }
@@ -423,13 +434,25 @@ static int welcome(Listener *listener, int fd) {
         return r;
 }
 
+/* There is no descriptor left for a connection: it is closed. Else it would wait, and the event loop go round and round. */
+static void turn_away(Peers *peers, int fd) {
+        autofd_close(&peers->spare);
+        int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        autofd_close(&connection);
+        peers->spare = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Peers *peers = ((Listener *) data)->peers;
         int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         (void) source;
         (void) events;
         int r = connection < 0 ? -errno : welcome(data, connection);
-        if (r < 0 && r != -EAGAIN && r != -ECONNABORTED && r != -EINTR)
-                log_warning("a connection was refused: %s", g_strerror(-r));
+        if (r == -EMFILE && connection < 0)
+                turn_away(peers, fd);
+        if (r < 0 && r != -EAGAIN && r != -ECONNABORTED && r != -EINTR && count_and_tell(&peers->n_refused))
+                log_warning("a connection was refused, as %" G_GUINT64_FORMAT " were before: %s", peers->n_refused - 1,
+                            g_strerror(-r));
         return 0;
 }
 
@@ -449,6 +472,7 @@ Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, uns
                 .calls = calls,
                 .unread = unread,
                 .max = max,
+                .spare = -1,
                 .call = call,
                 .left = left,
                 .data = data,
@@ -464,6 +488,7 @@ void peers_free(Peers *peers) {
         g_ptr_array_unref(peers->listeners);
         while (!g_queue_is_empty(&peers->all))
                 peer_free(g_queue_peek_head(&peers->all));
+        autofd_close(&peers->spare);
         g_free(peers);
 }
 
@@ -497,6 +522,8 @@ static bool listen_on(Peers *peers, int fd, const char *name, GError **error) {
         Listener *listener = g_new0(Listener, 1);
         *listener = (Listener){ .peers = peers, .read_only = read_only };
         g_ptr_array_add(peers->listeners, listener);
+        if (peers->spare < 0)
+                peers->spare = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         int r = sd_event_add_io(sd_bus_get_event(peers->bus), &listener->source, fd, EPOLLIN, on_connection, listener);
         if (r >= 0)
                 r = sd_event_source_set_io_fd_own(listener->source, true);

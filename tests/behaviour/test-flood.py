@@ -281,6 +281,32 @@ def nested(depth):
     return value
 
 
+def without_descriptors_connections_are_closed_and_cost_no_time():
+    pid = state["pid"]
+    soft, hard = next(line.split()[3:5] for line in open(f"/proc/{pid}/limits", encoding="utf-8") if line.startswith("Max open files"))
+    taken = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+
+    def limit(number):
+        subprocess.run(["setpriv", "--reuid=virtbus", "--regid=virtbus", "--clear-groups", "prlimit", f"--pid={pid}", f"--nofile={number}:{hard}"],
+                       check=True)
+    limit(next(number for number in range(len(taken) + 1) if number not in taken))
+    try:
+        for _ in range(5):
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(DEADLINE)
+            client.connect(state["socket"])
+            assert client.recv(1) == b""
+        waiting = [socket.socket(socket.AF_UNIX) for _ in range(5)]
+        for client in waiting:
+            client.connect(state["socket"])
+        spent = cpu(pid)
+        time.sleep(1)
+        assert cpu(pid) - spent < 50  # of 100 ticks
+    finally:
+        limit(soft)
+    others_are_answered()
+
+
 def what_is_odd_is_answered_or_costs_its_sender_alone():
     """Messages that are whole and that no library sends, on the bus and on a socket."""
     big, state_of = Gio.DBusMessageByteOrder.BIG_ENDIAN, GLib.Variant("(ss)", (f"{NAME}.Domain", "State"))
@@ -511,7 +537,8 @@ def the_guests_are_as_they_were():
 
 run([the_service_is_ready, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
-     a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
+     a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone,
+     without_descriptors_connections_are_closed_and_cost_no_time, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
      a_client_cannot_say_that_it_is_another_user, a_client_whose_process_has_ended_is_cut_off,
      a_client_that_had_ended_before_it_was_looked_at_is_refused, told_to_end_it_fails_what_waits_and_exits_with_success,
      told_to_end_while_drivers_come_it_exits_with_success, the_guests_are_as_they_were])
