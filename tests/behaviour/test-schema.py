@@ -179,7 +179,8 @@ ELSEWHERE = [
     (r"devices/video/(driver@vgaconf|model@(primary|vram|vram64)|model/acceleration@accel2d)", "another model's, or the only one's"),
     (r"devices/hostdev(/source@startupPolicy|@rawio|/shareable|/address@target)|devices/shmem@(name|role)|devices/vsock/cid@auto|devices/memballoon/stats@period",
      "done when it starts or by the driver, or of another kind of this device"),
-    (r"devices/controller/address@.*|devices/controller@index|devices/channel/address@bus", "the machine's own controllers, and the only bus"),
+    (r"devices/controller/address(/zpci)?@.*|devices/controller@index|devices/channel/address@bus|devices/interface/driver@queues",
+     "the machine's own controllers, the only bus, and the one queue that each has"),
 ]
 
 
