@@ -176,9 +176,6 @@ static const CheckRule rules[] = {
         /* Ports */
         ONCE("devices/*/protocol", "protocol element for a character device"),
         ONCE("devices/rng/backend/protocol", "protocol element for a character device"),
-        { "devices/serial[target/@type='isa-serial'][target/@port=preceding-sibling::serial[target/@type='isa-serial']/target/"
-          "@port]",
-          "target/@port", "the target port '{}' is already allocated" },
         { "devices/channel[@type='unix'][target/@type='guestfwd'][not(source/@path)]", NULL,
           "the source path attribute for a char device is missing" },
         { "devices/*[listed(name(), 'serial parallel console channel smartcard redirdev')][not(@type='udp' or "

@@ -59,7 +59,7 @@ static const CheckRule rules[] = {
         { "os/nvram/source/host/@port[not(matches(., '[0-9]+')) or num(.) > 65535]", ".",
           "failed to parse the port number '{}'" },
         { "os/nvram//secret[@uuid][@usage]", NULL, "either a secret uuid or usage is expected, not both" },
-        { "on_poweroff[. = 'preserve'] | on_reboot[. = 'preserve']", "name()",
+        { "on_reboot[. = 'preserve']", "name()",
           "QEMU doesn't support the 'preserve' action for '{}'" },
         { "on_poweroff[. = 'rename-restart'] | on_reboot[. = 'rename-restart'] | on_crash[. = 'rename-restart']", "name()",
           "QEMU doesn't support the 'rename-restart' action for '{}'" },

@@ -214,7 +214,7 @@ static const CheckRule rules[] = {
         { "devices/*//source[seclabel[2]]/seclabel[not(@model)]", NULL,
           "the security model is missing, when using multiple labels" },
         { "devices/*//source/seclabel[@model=preceding-sibling::seclabel/@model]", "@model",
-          "a seclabel for the model {} is already provided" },
+          "each security model is given once when using multiple labels: a seclabel for the model {} is already provided" },
         { "devices/disk//reservations/source[not(@type='unix')]", "@type",
           "an unsupported connection type for <reservations/>: '{}'; use unix" },
         { "devices/disk//reservations/source[not(@mode='client')]", "@mode",

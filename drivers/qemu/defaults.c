@@ -20,10 +20,19 @@ static void add_default(xmlNode *element, const char *name, const char *text) {
                 xml_add(element, name, text);
 }
 
+static void remove_attribute(xmlNode *element, const char *name) {
+        if (element)
+                xmlUnsetProp(element, (const xmlChar *) name);
+}
+
 /* The machine */
 
 static void complete_resources(xmlNode *root) {
-        xmlNode *memory = xml_child(root, "memory"), *vcpu = xml_child(root, "vcpu");
+        static const char *const limits[] = { "hard_limit", "soft_limit", "swap_hard_limit", "min_guarantee" };
+        xmlNode *memory = xml_child(root, "memory"), *vcpu = xml_child(root, "vcpu"), *tune = xml_child(root, "memtune");
+        for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
+                if (xml_child(tune, limits[i]))
+                        set_default(xml_child(tune, limits[i]), "unit", "KiB");
         g_autofree char *size = xml_text(memory);
         if (memory) {
                 set_default(memory, "unit", "KiB");
@@ -64,6 +73,9 @@ static void complete_behaviour(xmlNode *root) {
                 set_default(loader, "type", "rom");
         if (hyperv)
                 set_default(hyperv, "mode", "custom");
+        for (xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
+                if (xml_attribute_is(label, "type", "none"))
+                        set_default(label, "model", "none");
         add_default(root, "clock", NULL);
         set_default(xml_child(root, "clock"), "offset", "utc");
         add_default(root, "on_poweroff", "destroy");
@@ -83,6 +95,10 @@ static void complete_processor(xmlNode *root, const char *emulator) {
         }
         set_default(cpu, "mode", "custom");
         bool custom = xml_attribute_is(cpu, "mode", "custom");
+        if (xml_attribute_is(cpu, "mode", "host-passthrough"))
+                set_default(cpu, "migratable", "on");
+        if (xml_child(cpu, "topology"))
+                set_default(xml_child(cpu, "topology"), "dies", "1");
         if (custom)
                 set_default(cpu, "match", "exact");
         if (custom && model)
@@ -136,6 +152,8 @@ static void complete_disk(xmlNode *disk) {
                 if (disk->children != driver)
                         xmlAddPrevSibling(disk->children, driver);
         }
+        if (xml_attribute_is(disk, "device", "cdrom"))
+                add_default(disk, "readonly", NULL);
         set_default(driver, "name", "qemu");
         set_default(driver, "type", "raw");
 }
@@ -196,6 +214,8 @@ static void complete_display(xmlNode *display) {
                 return;
         if (vnc && xml_attribute_is(display, "port", "-1"))
                 set_default(display, "autoport", "yes");
+        if (spice && !has_port && xml_attribute_is(display, "autoport", "no"))
+                remove_attribute(display, "autoport");
         if (listen) { /* as programs before there was <listen> read it */
                 g_autofree char *address = xml_attribute(listen, "address"), *its_socket = xml_attribute(listen, "socket");
                 if (address)
@@ -214,6 +234,35 @@ static void complete_display(xmlNode *display) {
                 xml_set_attribute(display, "port", "-1");
                 xml_set_attribute(display, "autoport", "yes");
         }
+}
+
+/* What a character device is connected to: a protocol on TCP, none on a socket of UNIX. */
+static void complete_character(xmlNode *device) {
+        xmlNode *source = xml_child(device, "source"), *protocol = xml_child(device, "protocol");
+        if (xml_attribute_is(device, "type", "tcp")) {
+                if (!protocol)
+                        protocol = xml_add(device, "protocol", NULL);
+                set_default(protocol, "type", "raw");
+        } else if (xml_attribute_is(device, "type", "unix")) {
+                if (protocol)
+                        xml_remove(protocol);
+                if (source && !xmlHasProp(source, (const xmlChar *) "path") && !xml_child(source, NULL))
+                        xml_remove(source);
+        }
+}
+
+/* What a filter says of any device is not said. */
+static void complete_filter(xmlNode *filter) {
+        static const char *const names[] = { "class", "vendor", "product", "version" };
+        for (xmlNode *device = xml_child(filter, "usbdev"); device; device = xml_next(device, "usbdev"))
+                for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+                        if (xml_attribute_is(device, names[i], "-1"))
+                                remove_attribute(device, names[i]);
+}
+
+static bool is_character(const xmlNode *device) {
+        static const char *const kinds[] = { "serial", "parallel", "console", "channel", "redirdev", "smartcard", NULL };
+        return g_strv_contains(kinds, (const char *) device->name);
 }
 
 static void complete_port(xmlNode *port) {
@@ -243,7 +292,13 @@ static void number_ports(xmlNode *devices, const char *kind) {
 }
 
 static void complete_devices(xmlNode *devices) {
-        for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL))
+        for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL)) {
+                if (is_character(device))
+                        complete_character(device);
+                if (xml_is(device, "rng") && xml_attribute_is(xml_child(device, "backend"), "model", "egd"))
+                        complete_character(xml_child(device, "backend"));
+                if (xml_is(device, "redirfilter"))
+                        complete_filter(device);
                 if (xml_is(device, "disk"))
                         complete_disk(device);
                 else if (xml_is(device, "controller") && xml_attribute_is(device, "type", "pci"))
@@ -264,6 +319,7 @@ static void complete_devices(xmlNode *devices) {
                         if (xml_child(device, "source"))
                                 complete_source(xml_child(device, "source"));
                 }
+        }
         complete_videos(devices);
         number_ports(devices, "serial");
         number_ports(devices, "console");
