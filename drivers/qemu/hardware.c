@@ -88,14 +88,9 @@ GPtrArray *hardware_sorted(xmlNode *devices, const char *name) {
 
 /* Devices that every machine has, or that others stand for */
 
-/* Makes a console say what its serial port is connected to. */
+/* Makes a new console say what its serial port is connected to. */
 static void copy_connection(xmlNode *serial, xmlNode *console) {
         g_autofree char *type = xml_attribute(serial, "type");
-        for (xmlNode *child = xml_child(console, NULL), *next; child; child = next) {
-                next = xml_next(child, NULL);
-                if (!xml_is(child, "target"))
-                        xml_remove(child);
-        }
         for (xmlNode *child = xml_child(serial, NULL); child; child = xml_next(child, NULL))
                 if (!xml_is(child, "target") && !xml_is(child, "address") && !xml_is(child, "alias"))
                         xmlAddChild(console, xmlDocCopyNode(child, console->doc, 1));
@@ -123,12 +118,11 @@ static void add_console_twins(xmlNode *devices) {
         xmlNode *card = xml_child(serial, "target");
         if (serial && !console && (!xmlHasProp(card, (const xmlChar *) "type") || xml_attribute_is(card, "type", "isa-serial"))) {
                 console = xml_add(devices, "console", NULL);
+                copy_connection(serial, console);
                 is_serial = true;
         }
         if (!is_serial)
                 return;
-        if (!xml_child(console, "alias") && !xml_child(console, "address"))
-                copy_connection(serial, console);
         xml_set_attribute(xml_ensure_child(console, "target"), "type", "serial");
         /* It is one device, and libvirt's live documents show its alias twice. */
         xmlNode *alias = xml_child(console, "alias");
