@@ -30,7 +30,7 @@ typedef struct Ctl {
         gboolean json, no_legend, no_pager, user, no_ask_password, help, version;
         char *host, *machine, *connection;
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save, unsupported, value,
-                        virtual, wait, uefi, tpm;
+                        virtual, wait, uefi, tpm, openmetrics;
         char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *kernel, *initrd, *cmdline;
         char **disks, **properties;
         double delay, timeout;

@@ -41,6 +41,7 @@ const OptionEntry option_entries[] = {
           "user, none, default, network=NAME, bridge=NAME or direct=INTERFACE, with ,mac= ,model=" },
         { "nvram", 0, OPTION_FLAG, PLACE(nvram), " undefine ", NULL, "With its UEFI variables" },
         { "managed-save", 0, OPTION_FLAG, PLACE(managed_save), " undefine ", NULL, "With its managed save" },
+        { "openmetrics", 0, OPTION_FLAG, PLACE(openmetrics), " stats ", NULL, "For Prometheus and the like, also of domains that are off" },
         { "paused", 0, OPTION_FLAG, PLACE(paused), " start define create save restore ", NULL, "Leave its processors stopped" },
         { "property", 'p', OPTION_TEXTS, PLACE(properties), " show ", "NAME", "Only this property; again for more" },
         { "start", 0, OPTION_FLAG, PLACE(start), " define create ", NULL, "Start it too" },

@@ -504,6 +504,13 @@ static const struct {
         { "channel", DEVICE_CONSOLE }, { "graphics", DEVICE_GRAPHICS },
 };
 
+/* The driver of a hypervisor refuses what cannot be a period. */
+static void read_balloon(const xmlNode *element, DeviceDefinition *device) {
+        uint64_t period = 0;
+        if (xml_number_attribute(xml_child(element, "stats"), "period", 0, G_MAXINT32, &period, NULL))
+                device->period = (uint32_t) period;
+}
+
 static DeviceDefinition *read_device(xmlNode *element, guint index, GError **error) {
         g_autoptr(DeviceDefinition) device = g_new0(DeviceDefinition, 1);
         device->kind = g_strdup((const char *) element->name);
@@ -531,6 +538,8 @@ static DeviceDefinition *read_device(xmlNode *element, guint index, GError **err
                 fine = read_graphics(element, device, error);
                 break;
         case DEVICE_OTHER:
+                if (xml_is(element, "memballoon"))
+                        read_balloon(element, device);
                 break;
         }
         return fine ? g_steal_pointer(&device) : NULL;

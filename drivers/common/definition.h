@@ -46,6 +46,7 @@ typedef struct DeviceDefinition {
         bool read_only;    /* disk */
         uint32_t boot;     /* disk, interface: order, 0 for none */
         uint32_t port;     /* console */
+        uint32_t period;   /* memballoon: how often the guest tells how it uses its memory, in seconds; 0: never */
 } DeviceDefinition;
 
 typedef struct Definition {

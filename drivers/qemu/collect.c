@@ -175,6 +175,69 @@ static void collect_processors(Guest *guest) {
         }
 }
 
+/* What the members of an object hold, by other names. What QEMU does not know is -1, of 64 bits without a sign. */
+typedef struct Renamed {
+        const char *from, *to;
+} Renamed;
+
+static void set_renamed(Domain *domain, JsonObject *object, const Renamed *names, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                gint64 value = json_int(object, names[i].from, -1);
+                if (value >= 0 && value < G_MAXINT64)
+                        statistics_set(domain, names[i].to, (uint64_t) value);
+        }
+}
+
+/* The image of a node; NULL: there is no such node. */
+static JsonObject *find_image(JsonArray *nodes, const char *prefix, const char *what) {
+        g_autofree char *name = g_strconcat(prefix, "0-", what, NULL);
+        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
+                JsonObject *node = json_object_at(nodes, i);
+                if (g_strcmp0(json_string(node, "node-name"), name) == 0)
+                        return json_member(node, "image");
+        }
+        return NULL;
+}
+
+static void on_nodes(void *data, JsonObject *answer, const GError *error) {
+        static const Renamed of_format[] = { { "virtual-size", "capacity" } },
+                             of_storage[] = { { "actual-size", "allocation" }, { "virtual-size", "physical" } };
+        Guest *guest = data;
+        Domain *domain = guest->domain;
+        JsonArray *nodes = json_array(answer, "return");
+        for (guint i = 0; !error && i < domain->live->devices->len; i++) {
+                const DeviceDefinition *disk = domain->live->devices->pdata[i];
+                if (disk->device_class != DEVICE_DISK)
+                        continue;
+                g_autofree char *prefix = command_line_node_prefix(disk->alias),
+                                *group = g_strdup_printf("image.%s", disk->alias);
+                JsonObject *format = find_image(nodes, prefix, "format"), *storage = find_image(nodes, prefix, "storage");
+                statistics_begin(domain, group);
+                set_renamed(domain, format, of_format, G_N_ELEMENTS(of_format));
+                set_renamed(domain, storage, of_storage, G_N_ELEMENTS(of_storage));
+        }
+        answered(guest);
+}
+
+static void on_guest_memory(void *data, JsonObject *answer, const GError *error) {
+        static const Renamed names[] = {
+                { "stat-total-memory", "available" },       { "stat-free-memory", "unused" },
+                { "stat-available-memory", "usable" },      { "stat-disk-caches", "disk_caches" },
+                { "stat-swap-in", "swap_in" },              { "stat-swap-out", "swap_out" },
+                { "stat-major-faults", "major_faults" },    { "stat-minor-faults", "minor_faults" },
+                { "stat-htlb-pgalloc", "hugetlb_allocations" }, { "stat-htlb-pgfail", "hugetlb_failures" },
+        };
+        Guest *guest = data;
+        JsonObject *report = json_member(answer, "return");
+        gint64 time = json_int(report, "last-update", 0);
+        if (!error && time > 0) { /* else the guest has told nothing yet */
+                statistics_begin(guest->domain, "guest_memory");
+                statistics_set(guest->domain, "last_update", (uint64_t) time * G_USEC_PER_SEC);
+                set_renamed(guest->domain, json_member(report, "stats"), names, G_N_ELEMENTS(names));
+        }
+        answered(guest);
+}
+
 static void on_balloon(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         gint64 actual = json_int(json_member(answer, "return"), "actual", -1);
@@ -206,9 +269,40 @@ static bool has_disks(const Definition *live) {
         return false;
 }
 
-static void ask(Guest *guest, const char *command, MonitorDone done) {
+static void ask_with(Guest *guest, const char *command, JsonObject *arguments, MonitorDone done) {
         guest->told->n_awaited++;
-        monitor_command(guest->monitor, command, NULL, -1, done, guest);
+        monitor_command(guest->monitor, command, arguments, -1, done, guest);
+}
+
+static void ask(Guest *guest, const char *command, MonitorDone done) {
+        ask_with(guest, command, NULL, done);
+}
+
+/* Whether the sizes of images are to be asked for: there are some, and they were not told lately. */
+static bool wants_sizes(Guest *guest) {
+        uint64_t now = (uint64_t) g_get_monotonic_time();
+        if (!has_disks(guest->domain->live) || (guest->sizes_asked > 0 && now - guest->sizes_asked < COLLECT_SIZES_INTERVAL))
+                return false;
+        guest->sizes_asked = now;
+        return true;
+}
+
+/* The balloon that tells how the guest uses its memory; NULL: there is none. */
+static const DeviceDefinition *find_reporter(const Definition *live) {
+        for (guint i = 0; i < live->devices->len; i++) {
+                const DeviceDefinition *device = live->devices->pdata[i];
+                if (device->period > 0)
+                        return device;
+        }
+        return NULL;
+}
+
+static void ask_guest_memory(Guest *guest) {
+        const DeviceDefinition *reporter = find_reporter(guest->domain->live);
+        if (!reporter)
+                return;
+        g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", reporter->alias);
+        ask_with(guest, "qom-get", json_make("path", 's', path, "property", 's', "guest-stats", NULL), on_guest_memory);
 }
 
 /* What is told when it changes is asked once; what a disk has done, each time. */
@@ -223,6 +317,9 @@ static void ask_monitor(Guest *guest) {
         told->n_awaited = 1; /* ours */
         if (has_disks(live))
                 ask(guest, "query-blockstats", on_blocks);
+        if (wants_sizes(guest))
+                ask_with(guest, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), on_nodes);
+        ask_guest_memory(guest);
         if (is_known) {
                 collect_balloon(guest);
                 collect_processors(guest);

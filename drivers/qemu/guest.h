@@ -97,6 +97,7 @@ struct Guest {
         struct Medium *medium;        /* that is being changed, or NULL: plugging.h */
         struct Told *told;            /* what its QEMU has said of processors and balloon, or NULL: collect.c */
         uint64_t n_fds;               /* that were passed by name */
+        uint64_t sizes_asked;         /* when its images' sizes were, CLOCK_MONOTONIC; 0: they are to be */
 };
 
 Host *host_of(const Connection *connection);
@@ -208,6 +209,10 @@ void collect_free(Guest *guest);
 /* What QEMU has said of the guest's processors and balloon is asked anew; the balloon has changed. */
 void collect_forget(Guest *guest);
 void collect_ballooned(Guest *guest, uint64_t bytes);
+
+/* How long the sizes of images are taken to be the same, in microseconds: asking is dear, and nothing but a guest's writing changes them
+ * unseen. */
+#define COLLECT_SIZES_INTERVAL (10 * G_USEC_PER_SEC)
 
 /* progress.c: asks QEMU by a command, again and again, how far it is; READ is given each answer, and the guest. */
 void progress_follow(Guest *guest, const char *command, MonitorDone read);

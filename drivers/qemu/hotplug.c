@@ -64,6 +64,7 @@ void plugging_finish(Guest *guest, const GError *error) {
                 return; /* told again */
         guest->plugging->is_finished = true;
         collect_forget(guest);
+        guest->sizes_asked = 0;
         if (error && guest->plugging->first_socket > 0)
                 guest_remove_sockets(guest, guest->plugging->first_socket - 1, NULL);
         if (error && operation && operation->kind == OPERATION_ATTACH && operation->change->alias)

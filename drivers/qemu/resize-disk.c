@@ -68,7 +68,10 @@ static void answer(Resizing *resizing, const GError *error) {
 /* Of a running guest */
 
 static void on_resized(void *data, JsonObject *object, const GError *error) {
+        Guest *guest = ((Resizing *) data)->domain->run;
         (void) object;
+        if (guest)
+                guest->sizes_asked = 0;
         answer(data, error);
 }
 

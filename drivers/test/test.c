@@ -514,6 +514,13 @@ static int on_told(sd_event_source *source, uint64_t usec, void *data) {
                 statistics_set(domain, "read_bytes", 0);
                 statistics_set(domain, "write_bytes", 0);
         }
+        for (guint i = 0; i < domain->live->devices->len; i++)
+                if (((const DeviceDefinition *) domain->live->devices->pdata[i])->period > 0) {
+                        statistics_begin(domain, "guest_memory");
+                        statistics_set(domain, "last_update", now);
+                        statistics_set(domain, "available", domain->live->memory);
+                        statistics_set(domain, "unused", domain->live->memory / 2);
+                }
         statistics_collected(domain);
         return 0;
 }

@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virtbusctl's watching: what domains use, what they log, what happens.
+
+Usage (below tests/with-bus): test-virtbusctl-watch.py VIRTBUSCTL
+"""
+
+import json
+import os
+import re
+import subprocess
+
+from rig import NAME, ROOT, Bus, Hypervisor, contains, run
+from commandline import CTL, ENVIRONMENT, ctl
+
+bus = Bus()
+test, qemu = Hypervisor(bus, "test"), Hypervisor(bus, "qemu")
+DISK = f"{ROOT}/watched.qcow2"
+ODD = 'a "quoted\\" name'
+state = {}
+
+
+def guests_run():
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", DISK, "64M"], check=True)
+    disk = f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{DISK}'/><target dev='vda' bus='virtio'/></disk>"
+    balloon = "<memballoon model='virtio'><stats period='1'/></memballoon>"
+    state["real"] = qemu.define(qemu.document("real", devices=disk + balloon))
+    qemu.do(state["real"], "Start", paused=True)
+    state["odd"] = test.define(test.document(ODD.replace('"', "&quot;"), devices=balloon))
+    test.do(state["odd"], "Start")
+    state["off"] = test.define(test.document("off"))
+
+
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\[n"\\])*",?)+)\} ([0-9.]+)')
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+
+
+def read_metrics(text):
+    """Families and samples, as the format's grammar has them; all of it must be of that."""
+    families, samples, current = {}, [], None
+    assert text.endswith("# EOF\n"), text[-200:]
+    for line in text.splitlines()[:-1]:
+        comment = re.fullmatch(r"# (TYPE|UNIT|HELP) (\S+) (.+)", line)
+        if comment:
+            kind, name, value = comment.groups()
+            if kind == "TYPE":
+                assert name not in families, f"{name} is not in one piece"
+                families[name] = {}
+                current = name
+            assert name == current and kind not in families[name], line
+            assert kind != "UNIT" or name.endswith(f"_{value}"), line
+            families[name][kind] = value
+            continue
+        sample = SAMPLE.fullmatch(line)
+        assert sample, line
+        name, labels, value = sample.groups()
+        suffix = "_total" if families[current]["TYPE"] == "counter" else ""
+        assert name == current + suffix, (line, current)
+        samples.append((current, {k: re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], v) for k, v in LABEL.findall(labels)}, float(value)))
+    return families, samples
+
+
+def find(samples, family, **labels):
+    values = [value for name, own, value in samples if name == f"virtbus_domain_{family}" and labels.items() <= own.items()]
+    assert len(values) == 1, (family, labels, values)
+    return values[0]
+
+
+def prometheus_reads_what_domains_use():
+    families, samples = read_metrics(ctl("stats", "--openmetrics"))
+    assert families["virtbus_domain_cpu_seconds"]["TYPE"] == "counter" and families["virtbus_domain_state"]["TYPE"] == "stateset"
+    assert len({(name, *sorted(labels.items())) for name, labels, _ in samples}) == len(samples)
+    assert 0 < find(samples, "cpu_seconds", domain="real", connection="qemu") < 3600
+    assert find(samples, "memory_resident_bytes", domain="real") > 1 << 20
+    assert find(samples, "state", domain="off", virtbus_domain_state="shutoff") == 1
+    assert find(samples, "state", domain="real", virtbus_domain_state="running") == 0
+    assert find(samples, "guest_memory_available_bytes", domain=ODD) == 2 * find(samples, "guest_memory_unused_bytes", domain=ODD)
+    assert find(samples, "image_capacity_bytes", domain="real", device="virtio-disk0") == 64 << 20
+    assert 0 <= find(samples, "image_physical_bytes", domain="real", device="virtio-disk0") - os.stat(DISK).st_size < 512
+    find(samples, "vcpu_seconds", domain="real", vcpu="0")
+    find(samples, "block_read_seconds", domain="real", device="virtio-disk0")
+    _, samples = read_metrics(ctl("stats", "--openmetrics", "real"))
+    assert {labels["domain"] for _, labels, _ in samples} == {"real"}
+    contains(ctl("list", "--openmetrics", status=2), "stats")
+
+
+def statistics_for_programs_are_numbers():
+    told = json.loads(ctl("stats", "--json"))["real"]
+    assert told["image.virtio-disk0"]["capacity"] == 64 << 20 and told["image.virtio-disk0"]["allocation"] < 64 << 20, told
+    assert all(isinstance(value, int) for name, group in told.items() if name != "state" for value in group.values()), told
+    assert json.loads(ctl("stats", "--json", ODD))[ODD]["guest_memory"]["unused"] == 32 << 20
+    heading, row = ctl("stats", "--no-pager", ODD).splitlines()[:2]
+    assert heading.split()[-6:-3] == ["READ", "WRITTEN", "ON"] and "USED" in heading and "32M" in row, (heading, row)
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__" and value.__name__ not in ("find", "read_metrics")])
