@@ -31,10 +31,12 @@ typedef struct Ctl {
         char *host, *machine, *connection;
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save, unsupported, value,
                         virtual, wait, uefi, tpm, openmetrics;
-        char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *kernel, *initrd, *cmdline;
+        char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *kernel, *initrd, *cmdline, *events;
         char **disks, **properties;
         double delay, timeout;
         int iterations;
+
+        char **events_wanted, **watched; /* of monitor; NULL: all */
 } Ctl;
 
 /* Does one thing; ARGUMENTS ends with NULL. */

@@ -90,7 +90,7 @@ static int define_all(Ctl *ctl, char **files, GPtrArray *paths) {
                 g_autofree char *text = NULL, *path = NULL;
                 g_autoptr(GError) error = NULL;
                 if (!ctl_read_file(*file, &text, &error) || !(path = define(ctl, text, &error))) {
-                        g_prefix_error(&error, "%s: ", *file);
+                        g_prefix_error(&error, "%s: ", strcmp(*file, "-") == 0 ? "standard input" : *file);
                         return ctl_fail(g_steal_pointer(&error));
                 }
                 int status = ctl_follow_up(ctl, path);

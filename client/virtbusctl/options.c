@@ -27,6 +27,7 @@ const OptionEntry option_entries[] = {
           "An image or block device, with ,qcow2 ,raw ,size= ,bus= ,readonly ,serial= ,cache=; again for more" },
         { "display", 0, OPTION_TEXT, PLACE(display), " create ", "KIND", "vnc, spice or none" },
         { "emulate", 0, OPTION_FLAG, PLACE(emulate), " create ", NULL, "Without KVM" },
+        { "events", 0, OPTION_TEXT, PLACE(events), " monitor ", "EVENT,...", "Only these: service, added, removed, state, job, job-ended" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " console ", NULL, "Take it from whoever uses it" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " start ", NULL, "Boot: do not go on from a managed save" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " set update ", NULL,

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 
-from rig import NAME, ROOT, Bus, Hypervisor, contains, run
+from rig import ROOT, Bus, Hypervisor, contains, run
 from commandline import CTL, ENVIRONMENT, ctl
 
 bus = Bus()
@@ -91,6 +91,23 @@ def statistics_for_programs_are_numbers():
     assert json.loads(ctl("stats", "--json", ODD))[ODD]["guest_memory"]["unused"] == 32 << 20
     heading, row = ctl("stats", "--no-pager", ODD).splitlines()[:2]
     assert heading.split()[-6:-3] == ["READ", "WRITTEN", "ON"] and "USED" in heading and "32M" in row, (heading, row)
+
+
+
+def what_happens_can_be_chosen():
+    monitor = subprocess.Popen([CTL, "monitor", "--json", "--events=service,job,job-ended", ODD], stdout=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT)
+    assert json.loads(monitor.stdout.readline())["event"] == "service"
+    test.do(state["off"], "Start")
+    ctl("save", ODD)
+    begun, ended = (json.loads(monitor.stdout.readline()) for _ in range(2))
+    assert (begun["event"], begun["object"], begun["operation"]) == ("job", ODD, "managed-save"), begun
+    assert (ended["event"], ended["job"], ended["result"]) == ("job-ended", begun["job"], "success"), ended
+    monitor.terminate()
+    monitor.wait()
+    monitor.stdout.close()
+    contains(ctl("monitor", "--events=frob", status=2), "'frob'", "job-ended")
+    contains(ctl("monitor", "nobody", status=4), "nobody")
+    contains(ctl("define", "-", text="<domain", status=1), "standard input: ")
 
 
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__" and value.__name__ not in ("find", "read_metrics")])
