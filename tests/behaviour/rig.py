@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -327,6 +328,11 @@ def end_process(pid, number=signal.SIGKILL):
     signal.pidfd_send_signal(process, number)
     select.select([process], [], [], DEADLINE)
     os.close(process)
+
+
+def read_away(stream):
+    """Reads what a process says, so that it never waits for somebody to do so."""
+    threading.Thread(target=lambda: all(True for _ in stream), daemon=True).start()
 
 
 def end_services():

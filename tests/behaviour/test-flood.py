@@ -16,7 +16,7 @@ import time
 from gi.repository import Gio, GLib
 
 from attacks import PROPERTIES, Attack, Raw, bus_path, dump, frame, odd_frame, reply_frame, signal_frame
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, run
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, read_away, run
 
 MEMORY_MAX = 64 * 1024  # KiB over its start
 
@@ -246,6 +246,7 @@ def serve():
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while "Listening on" not in process.stderr.readline():
         pass
+    read_away(process.stderr)
     os.chmod(path, 0o666)
     state["socket"], state["process"] = path, process
     first = Raw(path, hello=False)
@@ -499,7 +500,7 @@ def told_to_end_it_fails_what_waits_and_exits_with_success():
         bus.settle()
         select.select([asker.stderr], [], [], 1)  # it has asked polkit, in all likelihood; if not, it is refused
         state["process"].send_signal(signal.SIGTERM)
-        assert state["process"].wait(DEADLINE) == 0, state["process"].stderr.read()
+        assert state["process"].wait(DEADLINE) == 0
         bus.wait(lambda: answers, "the answer to what waited")
         assert answers[0].name == "org.virtbus1.Error.Cancelled", answers
         contains(asker.communicate()[1], "virtbusd is ending")

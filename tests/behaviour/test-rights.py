@@ -13,7 +13,7 @@ import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, run
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, read_away, run
 
 if os.geteuid() != 0:
     print("1..0 # SKIP needs root, for other users")
@@ -130,6 +130,7 @@ def service_on_sockets():
     said = ""
     while said.count("Listening on") < len(names):
         said += process.stderr.readline()
+    read_away(process.stderr)
     for path in sockets.values():
         os.chmod(path, 0o666)
     state["process"] = process
