@@ -363,6 +363,8 @@ class Line:
                 p["driver"] = "pcie-root-port"  # a QEMU without the newer one
             if driver == "virtio-gpu-pci" and p["id"] == "video0":  # a QEMU without virtio-vga
                 p["driver"] = "virtio-vga"
+            if driver == "virtio-iommu":  # an alias
+                p["driver"] = "virtio-iommu-pci"
             if driver == "isa-fdc":  # the same as -global
                 for key in [k for k in p if k.startswith("bootindex")]:
                     self.options.append(("-global", {f"isa-fdc.{key}": p.pop(key)}))
