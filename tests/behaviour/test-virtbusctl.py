@@ -292,7 +292,7 @@ def documents_are_edited_and_kept_when_they_are_wrong():
     terminal.type("\n")
     assert terminal.end() == 0, terminal.said
     contains(ctl("xml", "other"), ">256<")
-    contains(ctl("define", "-", text="<domain", status=1), "-: ")
+    contains(ctl("define", "-", text="<domain", status=1), "standard input: ")
     ctl("define", "-", text=test.document("piped").replace("<domain", "<domain"), status=1)  # QEMU has no domains of type test
     ctl("-c", "test", "define", "-", "--start", text=test.document("piped"))
     ctl("destroy", "piped")
