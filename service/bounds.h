@@ -124,7 +124,7 @@
 /* A driver that ends sooner than this after it was attached is not activated again until someone needs it. */
 #define DRIVER_STABLE_AFTER (2 * SECOND)
 
-/* A driver that has failed once may be tried again at once; after that it is left alone for this long, twice as long after each
+/* A driver that has failed once, or has ended that soon without having answered a call, may be tried again at once; after that it is left alone for this long, twice as long after each
  * further failure, up to the maximum. It is tried when something is asked of it. */
 #define DRIVER_RETRY_DELAY (1 * SECOND)
 #define DRIVER_RETRY_DELAY_MAX (60 * SECOND)

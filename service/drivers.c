@@ -42,7 +42,7 @@ struct Driver {
         bool owned;   /* the name has an owner on the bus */
         bool dying;   /* the connection has ended, the name has not left the bus yet */
         char *failure;
-        unsigned n_failures;      /* since it last ran for DRIVER_STABLE_AFTER */
+        unsigned n_failures;      /* since it last answered a call, or ran for DRIVER_STABLE_AFTER: to be attached is not enough */
         uint64_t retry_at;        /* while it has failed: when it may be tried again */
         sd_event_source *leaving; /* how long its name may stay without it */
         sd_bus *peer;
@@ -74,6 +74,7 @@ typedef struct Call {
         JournalEntry *entry; /* NULL: none, or written */
         const char *in, *out;
         const char *set_on;      /* the interface of Set, which its caller may have left out */
+        GPtrArray *objects;      /* paths instead of the first argument, until it is sent; NULL: as the caller has it */
         bool patient;            /* the driver may take its time */
         sd_bus_slot *slot;       /* the call on the peer connection; NULL while it waits for the driver */
         sd_event_source *expiry; /* while it waits for the driver */
@@ -106,6 +107,7 @@ static void call_free(Call *call) {
         sd_bus_slot_unref(call->slot);
         sd_event_source_disable_unref(call->expiry);
         g_clear_pointer(&call->entry, journal_entry_free);
+        g_clear_pointer(&call->objects, g_ptr_array_unref);
         caller_end_call(call->caller, &call->charge);
         sd_bus_message_unref(call->message);
         g_free(call);
@@ -151,6 +153,7 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                         call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, DRIVER_ENDED);
                 return 0;
         }
+        call->driver->n_failures = 0; /* it works */
         call_ended(call, error ? error->name : NULL, reply);
         if (error) {
                 sd_bus_reply_method_error(call->message, error);
@@ -182,22 +185,35 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         return 0;
 }
 
-/* Copies a call's arguments, with the interface where that is not the caller's to say. */
+/* Appends the first argument, where that is not the caller's to say. */
+static int append_first(const Call *call, sd_bus_message *message, size_t *size) {
+        if (call->set_on)
+                return sd_bus_message_append_basic(message, 's', call->set_on);
+        int r = sd_bus_message_open_container(message, 'a', "o");
+        for (guint i = 0; r >= 0 && i < call->objects->len; i++) {
+                r = sd_bus_message_append_basic(message, 'o', call->objects->pdata[i]);
+                *size += strlen(call->objects->pdata[i]) + 8;
+        }
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+/* Copies a call's arguments. */
 static int relay_arguments(const Call *call, sd_bus_message *message, size_t *size) {
-        if (!call->set_on)
+        const char *first = call->set_on ? "s" : call->objects ? "ao" : "", *rest = call->in + strlen(first);
+        if (!*first)
                 return pack_relay(call->message, message, call->in, CALL_BYTES_MAX, size);
         g_autoptr(GByteArray) pack = g_byte_array_new();
         int r = sd_bus_message_rewind(call->message, true);
         if (r >= 0)
-                r = sd_bus_message_skip(call->message, "s");
+                r = sd_bus_message_skip(call->message, first);
         if (r >= 0)
-                r = pack_read(pack, CALL_BYTES_MAX, call->message, call->in + strlen("s"));
+                r = pack_read(pack, CALL_BYTES_MAX, call->message, rest);
         if (r >= 0)
-                r = sd_bus_message_append_basic(message, 's', call->set_on);
+                r = append_first(call, message, size);
         if (r < 0)
                 return r;
         *size += pack->len;
-        return pack_append(pack->data, message, call->in + strlen("s")) ? 0 : -EINVAL;
+        return pack_append(pack->data, message, rest) ? 0 : -EINVAL;
 }
 
 /* Sends a call to the attached driver. */
@@ -230,6 +246,7 @@ static void call_send(Call *call) {
                 return;
         }
         call->expiry = sd_event_source_disable_unref(call->expiry);
+        g_clear_pointer(&call->objects, g_ptr_array_unref);
         call->bytes = size;
         driver->call_bytes += size;
 }
@@ -304,11 +321,12 @@ static void forward(Call *call) {
 }
 
 void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, const MethodInfo *method,
-                    JournalEntry *entry) {
+                    JournalEntry *entry, GPtrArray *objects) {
         Call *call = call_new(driver, caller, message, charge, entry);
         call->in = method->in_signature;
         call->out = method->out_signature;
         call->patient = method->patient;
+        call->objects = objects;
         forward(call);
 }
 
@@ -497,8 +515,10 @@ static void driver_lost(Driver *driver) {
         fail_calls(driver, FAIL_SENT, DRIVER_ENDED);
         if (now(driver->drivers) - driver->attached_at < DRIVER_STABLE_AFTER)
                 driver_failed(driver, "%s", "it ended soon after it was started; see its log");
-        else
+        else {
+                driver->n_failures = 0;
                 driver_wake(driver);
+        }
 }
 
 /* What a driver says */
@@ -569,6 +589,7 @@ static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
                 return 0;
         if (sd_bus_message_read(reply, "b", &released) >= 0 && released) {
                 driver->dying = driver->owned;
+                driver->n_failures = 0;
                 set_state(driver, DRIVER_DORMANT);
                 close_peer(driver);
                 if (!g_queue_is_empty(&driver->calls))
@@ -637,7 +658,6 @@ static int on_synchronized(sd_bus_message *reply, void *data, sd_bus_error *unus
         }
         mirror_sweep(driver->drivers->mirror, driver);
         g_clear_pointer(&driver->failure, g_free);
-        driver->n_failures = 0;
         driver->attached_at = now(driver->drivers);
         log_info("driver %s is attached: %zu objects", driver->connection, mirror_count(driver->drivers->mirror, driver));
         set_state(driver, DRIVER_ATTACHED);

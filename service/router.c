@@ -227,6 +227,7 @@ typedef struct View {
         const Charge *charge; /* of the call */
         GHashTable *opened;
         bool everything; /* the whole list was decided about */
+        bool narrowed;   /* a method that stands for all domains does so for those that may be read */
 } View;
 
 static bool may_see(const Object *object, void *data) {
@@ -263,6 +264,23 @@ static const Object *look_up(const Object *connection, size_t which, sd_bus_mess
         return NULL;
 }
 
+/* True for a method of a connection that is about all its domains: an array of them, its first argument, is empty. */
+static bool names_all(const Target *target, sd_bus_message *message) {
+        if (target->kind != CALL_METHOD || target->block->interface != &interface_connection ||
+            !g_str_has_prefix(target->method->in_signature, "ao"))
+                return false;
+        sd_bus_message_rewind(message, true);
+        bool empty = sd_bus_message_enter_container(message, 'a', "o") >= 0 && sd_bus_message_at_end(message, false) > 0;
+        sd_bus_message_rewind(message, true);
+        return empty;
+}
+
+static void add_domains(const Object *connection, GPtrArray *paths) {
+        for (const Object *child = connection->first_child; child; child = child->next)
+                if (object_block(child, &interface_domain))
+                        g_ptr_array_add(paths, g_strdup(child->path));
+}
+
 /* The paths of the objects that a call is about, where that is not just the one that is called: what a list has in it, or what the
  * arguments name. */
 static GPtrArray *objects_of_call(Router *router, const Target *target, sd_bus_message *message) {
@@ -283,7 +301,9 @@ static GPtrArray *objects_of_call(Router *router, const Target *target, sd_bus_m
                 if (found)
                         g_ptr_array_add(paths, g_strdup(found->path));
         }
-        if (g_str_has_prefix(target->method->in_signature, "ao") && sd_bus_message_enter_container(message, 'a', "o") >= 0)
+        if (names_all(target, message))
+                add_domains(target->object, paths);
+        else if (g_str_has_prefix(target->method->in_signature, "ao") && sd_bus_message_enter_container(message, 'a', "o") >= 0)
                 while (sd_bus_message_read_basic(message, 'o', &path) > 0)
                         g_ptr_array_add(paths, g_strdup(path));
         sd_bus_message_rewind(message, true);
@@ -399,6 +419,31 @@ static JournalEntry *entry_of(Router *router, const Caller *caller, const Target
                              target->method ? NULL : interface->properties[target->property].name);
 }
 
+/* The domains that a narrowed call is about; NULL for one that is not. */
+static GPtrArray *narrow(View *view, const Target *target, sd_bus_message *message) {
+        if (!view->narrowed || !names_all(target, message))
+                return NULL;
+        GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+        for (const Object *child = target->object->first_child; child; child = child->next)
+                if (object_block(child, &interface_domain) && may_see(child, view))
+                        g_ptr_array_add(paths, g_strdup(child->path));
+        return paths;
+}
+
+/* Forwards a method call, charged with what it is narrowed to. */
+static int forward(View *view, Driver *driver, const Target *target, sd_bus_message *message, sd_bus_error *error) {
+        g_autoptr(GPtrArray) objects = narrow(view, target, message);
+        Charge charge = *view->charge, more = { 0 };
+        for (guint i = 0; objects && i < objects->len; i++)
+                more.bytes += 2 * (strlen(objects->pdata[i]) + 8); /* once more on its way */
+        if (objects && !callers_have_room(view->router->callers, view->caller, &more))
+                return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED), TOO_MUCH_WAITS);
+        charge_add(&charge, &more);
+        driver_forward(driver, view->caller, message, &charge, target->method, entry_of(view->router, view->caller, target),
+                       g_steal_pointer(&objects));
+        return 0;
+}
+
 static int answer(View *view, const Target *target, sd_bus_message *message, sd_bus_error *error) {
         Driver *driver = target->object ? target->object->source : NULL;
         switch (target->kind) {
@@ -413,11 +458,8 @@ static int answer(View *view, const Target *target, sd_bus_message *message, sd_
                            entry_of(view->router, view->caller, target));
                 return 0;
         case CALL_METHOD:
-                if (driver) {
-                        driver_forward(driver, view->caller, message, view->charge, target->method,
-                                       entry_of(view->router, view->caller, target));
-                        return 0;
-                }
+                if (driver)
+                        return forward(view, driver, target, message, error);
                 sd_bus_message_rewind(message, true);
                 return manager_call(view->router->drivers, message);
         }
@@ -437,11 +479,12 @@ static void answer_failure(sd_bus_message *message, int r, const sd_bus_error *e
 /* The way of a call */
 
 /* Answers a call that is allowed. */
-static void proceed(Request *request, GHashTable *opened) {
+static void proceed(Request *request, GHashTable *opened, bool narrowed) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         View view = { .router = request->router, .caller = request->caller, .charge = &request->charge, .opened = opened };
         Target target;
         int r = resolve(request->router, request->message, &target, &error);
+        view.narrowed = narrowed;
         view.everything = r >= 0 && is_list(&target) && target.action;
         if (r >= 0)
                 r = answer(&view, &target, request->message, &error);
@@ -458,7 +501,7 @@ static void on_decided(void *data, const sd_bus_error *error) {
         if (error)
                 answer_failure(request->message, 0, error);
         else
-                proceed(request, NULL);
+                proceed(request, NULL, false);
 }
 
 static bool may_read_all(View *view, const GPtrArray *paths) {
@@ -468,6 +511,15 @@ static bool may_read_all(View *view, const GPtrArray *paths) {
                         return false;
         }
         return true;
+}
+
+static bool may_read_some(View *view, const GPtrArray *paths) {
+        for (guint i = 0; i < paths->len; i++) {
+                const Object *object = mirror_find(view->router->mirror, paths->pdata[i]);
+                if (object && may_see(object, view))
+                        return true;
+        }
+        return false;
 }
 
 static void decide(Request *request, const Target *target) {
@@ -510,8 +562,9 @@ static void on_surveyed(void *data, GHashTable *opened, Verdict verdict) {
                 request_free(request);
         } else {
                 g_autoptr(GPtrArray) paths = objects_of_call(request->router, &target, request->message);
-                if (is_list(&target) || may_read_all(&view, paths)) {
-                        proceed(request, opened);
+                bool all = is_list(&target) || may_read_all(&view, paths);
+                if (all || (names_all(&target, request->message) && may_read_some(&view, paths))) {
+                        proceed(request, opened, !all);
                         request_free(request);
                 } else
                         decide(request, &target);

@@ -191,8 +191,13 @@ def owners_have_their_own_domains_and_no_others():
     for user, member, signature, arguments in (
             (alice, "GetDomainByName", "s", ["'roots'"]), (alice, "GetDomainByName", "s", ["'nobody'"]), (bob, "GetDomainByName", "s", ["'hers'"]),
             (alice, "GetDomainStats", "aoasa{sv}", [f"[objectpath '{domain}', '{other}']", "@as []", NONE]),
-            (alice, "GetDomainStats", "aoasa{sv}", ["@ao []", "@as []", NONE])):
+            (bob, "GetDomainStats", "aoasa{sv}", ["@ao []", "@as []", NONE])):
         assert outcome(user.call, hypervisor.path, connection, member, signature, *arguments) in DENIED, (member, arguments)
+    stats = ast.literal_eval(alice.call(hypervisor.path, connection, "GetDomainStats", "aoasa{sv}", "@ao []", "@as []", NONE))
+    assert set(stats[0]) == {domain}, stats
+    # What a machine can do is not a secret: who defines needs it.
+    for member, signature, arguments in (("GetCapabilities", "", []), ("GetDomainCapabilities", "ssss", ["''"] * 4), ("GetCPUModels", "s", ["''"])):
+        assert outcome(bob.call, hypervisor.path, connection, member, signature, *arguments) == "allowed", member
     hypervisor.kill_driver()  # who owns what outlives a driver
     alice.call(domain, f"{NAME}.Domain", "Destroy", "a{sv}", NONE)
     alice.call(domain, f"{NAME}.Domain", "Undefine", "a{sv}", NONE)
