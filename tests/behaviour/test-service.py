@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What virtbusd promises whatever its drivers do: nothing blocks it, everything is answered, nothing grows without bound.
 
-Usage (below tests/with-bus, with VIRTBUSD_OPTIONS=--call-timeout=3): test-service.py
+Usage (below tests/with-bus, with VIRTBUSD_OPTIONS=--call-timeout=8): test-service.py
 """
 
 import os
 import signal
 import socket
+import sys
 import time
 
 from gi.repository import Gio, GLib
@@ -79,7 +80,7 @@ def a_stopped_driver_costs_only_its_own_calls_until_their_deadline():
         assert not answer
         bus.wait(lambda: answer, "the timeout")
         assert answer[0].name == "org.virtbus1.Error.Timeout", answer
-        contains(answer[0].message, "test driver", "3 seconds")
+        contains(answer[0].message, "test driver", "8 seconds")
         assert time.monotonic() - began < 10
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -256,7 +257,7 @@ class FakeDriver:
     """A driver that says what no driver may. It speaks the contract by hand on the peer connection, being the outermost edge."""
 
     def __init__(self, name, refusals=0):
-        self.connection, self.refusals, self.seen, self.answers = None, refusals, [], False
+        self.connection, self.refusals, self.seen, self.answers, self.when_attached = None, refusals, [], False, None
         self.name = f"{NAME}.Driver.{name}"
         self.own = Bus()
         xml = "<node><interface name='org.virtbus1.Driver'><method name='Attach'><arg type='h' direction='out'/></method></interface></node>"
@@ -293,6 +294,8 @@ class FakeDriver:
             for name, value in self.objects:
                 self.emit(name, value)
             connection.send_message(Gio.DBusMessage.new_method_reply(message), Gio.DBusSendMessageFlags.NONE)
+            if self.when_attached:
+                GLib.idle_add(self.when_attached, connection)
             return None
         if incoming:
             self.seen.append(message.get_member())
@@ -387,6 +390,36 @@ def a_driver_that_failed_is_tried_again_when_it_is_wanted():
     fake.go()
 
 
+ATTACHED = f"{ROOT}/brittle-attached"  # a byte each time
+
+
+def run_brittle_driver():
+    """A process that ends as soon as it was attached: see below."""
+    fake = FakeDriver("Brittle")
+    fake.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([("/org/virtbus1/brittle", {
+        f"{NAME}.Connection": variants({"Name": "brittle", "URI": "brittle:///", "DriverVersion": "0"})})],)))]
+
+    def end(connection):
+        connection.flush_sync(None)
+        with open(ATTACHED, "a", encoding="utf-8") as file:
+            file.write(".")
+        os._exit(1)
+    fake.when_attached = end
+    GLib.MainLoop().run()
+
+
+def a_driver_that_ends_whenever_it_was_attached_is_left_alone_for_longer_each_time():
+    service = f"{ROOT}/services/{NAME}.Driver.Brittle.service"
+    with open(service + ".new", "w", encoding="utf-8") as file:
+        file.write(f"[D-BUS Service]\nName={NAME}.Driver.Brittle\nExec={sys.executable} {os.path.abspath(__file__)} brittle\nUser=root\n")
+    os.rename(service + ".new", service)
+    bus.wait_driver("brittle", "failed")
+    for _ in range(60):
+        expect("HypervisorFailed", bus.call, "/org/virtbus1/brittle", f"{NAME}.Connection", "GetDomainByID", "u", 1)
+    assert 2 <= os.path.getsize(ATTACHED) < 20, os.path.getsize(ATTACHED)
+    os.unlink(service)
+
+
 def a_call_that_waits_while_a_driver_ends_wakes_it_again():
     fake, heir = FakeDriver("Tired"), FakeDriver("Tired")  # the name goes to the other one when the first lets go of it
     fake.objects = heir.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([("/org/virtbus1/tired", {
@@ -432,5 +465,7 @@ def wait_for(answers):
 
 
 tests = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for", "endless_dump", "is_there", "ask")]
+         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for", "endless_dump", "is_there", "ask", "run_brittle_driver")]
+if sys.argv[1:] == ["brittle"]:
+    run_brittle_driver()
 run(tests)
