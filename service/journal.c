@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -74,6 +75,12 @@ static GByteArray *datagram_new(const char *message, const char *id, int priorit
         return datagram;
 }
 
+/* A line on stderr that nobody reads would be waited for. */
+static bool stderr_takes_a_line(void) {
+        struct pollfd descriptor = { .fd = STDERR_FILENO, .events = POLLOUT };
+        return poll(&descriptor, 1, 0) != 0;
+}
+
 /* sd_journal_sendv would wait for a journal that is busy. Returns false where it has to be left out. */
 static bool deliver(Journal *journal, const GByteArray *datagram, const char *message) {
         const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
@@ -84,6 +91,8 @@ static bool deliver(Journal *journal, const GByteArray *datagram, const char *me
                 if (errno == EAGAIN || errno == ENOBUFS)
                         return false;
         }
+        if (!stderr_takes_a_line())
+                return false;
         log_info("%s", message);
         return true;
 }
