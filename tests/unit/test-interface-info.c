@@ -22,13 +22,16 @@ static void test_members_are_found_by_name(void) {
         g_assert_cmpint(interface_property(&interface_domain, "State"), ==, DOMAIN_STATE);
 }
 
+/* What anybody may call: it changes nothing, and shows nothing of domains. */
+static const char *const public_methods[] = { "OpenConnection", "GetCapabilities", "GetDomainCapabilities", "GetCPUModels", NULL };
+
 static void test_everything_that_changes_something_has_an_action(void) {
         for (size_t i = 0; interfaces[i]; i++)
                 for (size_t j = 0; j < interfaces[i]->n_methods; j++)
                         if (interfaces[i]->methods[j].action)
                                 g_assert_true(g_str_has_prefix(interfaces[i]->methods[j].action, "org.virtbus1."));
                         else /* what only looks up what is public */
-                                g_assert_cmpstr(interfaces[i]->methods[j].name, ==, "OpenConnection");
+                                g_assert_true(g_strv_contains(public_methods, interfaces[i]->methods[j].name));
         g_assert_cmpstr(interface_domain.properties[DOMAIN_AUTOSTART].write_action, ==, "org.virtbus1.domain.define");
         g_assert_null(interface_domain.properties[DOMAIN_NAME].write_action);
         g_assert_null(interface_find("org.virtbus1.Driver")); /* private: never on the bus */
