@@ -34,15 +34,6 @@ static char *define(Ctl *ctl, const char *xml, GError **error) {
         return connection ? ctl_define(ctl, connection, xml, error) : NULL;
 }
 
-bool ctl_read_file(const char *path, char **text, GError **error) {
-        if (strcmp(path, "-") == 0) {
-                g_autoptr(GIOChannel) channel = g_io_channel_unix_new(STDIN_FILENO);
-                g_io_channel_set_encoding(channel, NULL, NULL);
-                return g_io_channel_read_to_end(channel, text, NULL, error) == G_IO_STATUS_NORMAL;
-        }
-        return g_file_get_contents(path, text, NULL, error);
-}
-
 static int start_at(Ctl *ctl, const char *path) {
         return ctl_do(ctl, path, "org.virtbus1.Domain", "Start",
                       g_variant_new("(@a{sv})", ctl_options(ctl->paused ? "paused" : NULL, NULL)));

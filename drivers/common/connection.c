@@ -8,6 +8,7 @@
 #include "folder-lock.h"
 #include "log.h"
 #include "paths.h"
+#include "run-only.h"
 #include "save.h"
 #include "stream.h"
 #include "vtables.h"
@@ -305,6 +306,8 @@ static void take_turn(const Change *template) {
 /* Reads a document, as one of this connection. */
 static Definition *read_document(Connection *connection, const char *xml, bool unsupported, GError **error) {
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
+        if (document)
+                run_only_drop(document);
         bool complete = document && complete_document(connection, document, error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
         if (!definition ||

@@ -165,6 +165,25 @@ def names_and_uuids_are_unique():
     remove(domain)
 
 
+def what_is_only_true_of_a_run_is_no_part_of_a_definition():
+    """Whoever defines what they have read of a running domain means the machine."""
+    xml = hypervisor.document("again", devices=(
+        "<serial type='pty'><source path='/dev/pts/7'/></serial>"
+        "<console type='pty' tty='/dev/pts/7'><source path='/dev/pts/7'/></console>"
+        "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>"
+        "<interface type='user'><target dev='vnet3'/></interface>")).replace("<domain ", "<domain id='3' ", 1)
+    domain = hypervisor.define(xml)
+    kept = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    for part in ("id=\"3\"", "/dev/pts", "tty=", "state=", "vnet3"):
+        assert part not in kept, (part, kept)
+    hypervisor.do(domain, "Start")
+    bus.wait_state(domain, "running")
+    hypervisor.do(domain, "Destroy")
+    again = hypervisor.define(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))
+    assert again == domain and bus.get(domain, "Domain", "ID") == 0
+    remove(domain)
+
+
 def a_running_domain_keeps_its_run_when_it_is_redefined():
     domain = hypervisor.define(hypervisor.document("again", uuid=UUID))
     hypervisor.do(domain, "Start", paused=True)

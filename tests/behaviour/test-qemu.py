@@ -304,7 +304,7 @@ def the_documents_paths_are_checked():
 # What QEMU lacks, or the driver does not know: refused when it is defined.
 UNSUPPORTED = [
     (["<unicorn>"], "<unicorn/>"),
-    (["<model>", "ramfb"], "<video><model type='vga'/></video><video><model type='ramfb'/></video>"),
+    (["<video>", "ramfb", "primary"], "<video><model type='vga'/></video><video><model type='ramfb'/></video>"),
     (["<model>", "carrier-pigeon"], "<interface type='user'><model type='carrier-pigeon'/></interface>"),
     (["<target>", "magic"], "<serial type='pty'><target type='magic'/></serial>"),
     (["<rng>", "dice"], "<rng model='dice'/>"),

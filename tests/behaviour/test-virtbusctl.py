@@ -209,6 +209,23 @@ def waiting_tells_the_truth():
     ctl("undefine", "slow")
 
 
+def files_are_read_as_they_declare_themselves():
+    text = "<domain type='test'><name>Zürich</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
+    path = f"{ROOT}/declared.xml"
+    for encoding, declaration in (("utf-8", ""), ("utf-8-sig", ""), ("utf-16", ""), ("utf-16", '<?xml version="1.0" encoding="utf-16"?>'),
+                                  ("iso-8859-1", '<?xml version="1.0" encoding="ISO-8859-1"?>'), ("utf-8", '<?xml version="1.0" encoding="utf-16"?>'),
+                                  ("cp1252", "<?xml version='1.0' encoding='windows-1252'?>"), ("utf-16-le", "")):
+        with open(path, "wb") as file:
+            file.write((declaration + text).encode(encoding))
+        ctl("-c", "test", "define", path)
+        contains(ctl("list", "--no-legend"), "Zürich")
+        ctl("undefine", "Zürich")
+    for data in (text.encode("iso-8859-1"), b"<domain>\0</domain>", b"\xff\xfe<"):
+        with open(path, "wb") as file:
+            file.write(data)
+        contains(ctl("-c", "test", "define", path, status=1), path, "UTF-8")
+
+
 def what_there_is_is_shown():
     lines = ctl("list").splitlines()
     assert lines[0].split() == ["NAME", "STATE", "VCPUS", "MEMORY", "CONNECTION", "UUID"] and lines[-1] == "2 domains listed.", lines
@@ -768,6 +785,6 @@ run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_wh
      options_are_of_verbs, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
-     libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,
+     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
      another_host_is_reached_by_ssh, a_guests_agent_is_asked])

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "run-only.h"
+
+#include <string.h>
+
+/* Attributes of a run: of elements below <devices> by their path ("*" for a device of any kind), or of the root. */
+static const struct {
+        const char *path, *attribute;
+} attributes[] = {
+        { NULL, "id" },
+        { "console", "tty" },
+        { "serial", "tty" },
+        { "channel/target", "state" },
+};
+
+/* Interfaces of the host's that a hypervisor names, and numbers. */
+static const char *const chosen_names[] = { "vnet", "macvtap", "macvlan" };
+
+static bool is_chosen_name(const char *name) {
+        for (size_t i = 0; i < G_N_ELEMENTS(chosen_names); i++) {
+                size_t length = strlen(chosen_names[i]);
+                if (strncmp(name, chosen_names[i], length) == 0 && name[length] &&
+                    strspn(name + length, "0123456789") == strlen(name + length))
+                        return true;
+        }
+        return false;
+}
+
+static void drop_attribute(xmlNode *device, const char *path, const char *attribute) {
+        const char *rest = strchr(path, '/');
+        g_autofree char *name = g_strndup(path, rest ? (size_t) (rest - path) : strlen(path));
+        if (xml_is(device, name)) {
+                xmlNode *element = rest ? xml_find(device, rest + 1) : device;
+                if (element)
+                        xmlUnsetProp(element, (const xmlChar *) attribute);
+        }
+}
+
+/* The terminal of a run, and the name of an interface that was chosen for one. */
+static void drop_place(xmlNode *device) {
+        if (xml_attribute_is(device, "type", "pty")) {
+                xmlNode *source = xml_child(device, "source");
+                if (source)
+                        xmlUnsetProp(source, (const xmlChar *) "path");
+                if (source && !source->properties && !source->children)
+                        xml_remove(source);
+        } else if (xml_is(device, "interface")) {
+                xmlNode *target = xml_child(device, "target");
+                g_autofree char *name = xml_attribute(target, "dev");
+                if (name && is_chosen_name(name))
+                        xmlUnsetProp(target, (const xmlChar *) "dev");
+                if (target && !target->properties && !target->children)
+                        xml_remove(target);
+        }
+}
+
+void run_only_drop(xmlDoc *document) {
+        xmlNode *root = xmlDocGetRootElement(document);
+        for (size_t i = 0; i < G_N_ELEMENTS(attributes); i++)
+                if (!attributes[i].path)
+                        xmlUnsetProp(root, (const xmlChar *) attributes[i].attribute);
+        xmlNode *devices = xml_child(root, "devices");
+        for (xmlNode *device = devices ? xml_child(devices, NULL) : NULL; device; device = xml_next(device, NULL)) {
+                for (size_t i = 0; i < G_N_ELEMENTS(attributes); i++)
+                        if (attributes[i].path)
+                                drop_attribute(device, attributes[i].path, attributes[i].attribute);
+                drop_place(device);
+        }
+}
