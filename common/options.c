@@ -87,5 +87,6 @@ bool options_read(sd_bus_message *message, GError **error, ...) {
 }
 
 bool path_check(const char *path, GError **error) {
-        return path[0] == '/' || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is not an absolute path", path);
+        return path[0] == '/' ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.256s' is not an absolute path", path);
 }

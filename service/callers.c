@@ -203,7 +203,8 @@ static int ask(Callers *callers) {
         while (callers->n_identifying < IDENTIFICATIONS_MAX && !g_queue_is_empty(&callers->to_identify)) {
                 g_autoptr(Caller) caller = g_queue_pop_head(&callers->to_identify);
                 r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                             "org.freedesktop.DBus", "GetConnectionUnixProcessID", on_process, caller, "s", caller->name);
+                                             "org.freedesktop.DBus", "GetConnectionUnixProcessID", on_process, caller, "s",
+                                             caller->name);
                 if (r >= 0)
                         caller_ref(caller); /* for the answer */
                 r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",

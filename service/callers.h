@@ -21,15 +21,15 @@ typedef struct Caller {
         char *name;      /* unique name */
         bool identified; /* uid is known */
         bool gone;
-        bool direct;         /* on a connection of its own, without a bus; then: */
-        bool read_only;      /* the connection is one for reading */
-        Identity process;    /* that made the connection; of one on the bus, its ID only, for the journal: 0 where the bus has not said */
+        bool direct;    /* on a connection of its own, without a bus; then: */
+        bool read_only; /* the connection is one for reading */
+        Identity process; /* that made the connection; of one on the bus, its ID only, for the journal: 0 where the bus has not said */
         uid_t uid;
-        Outbox *outbox;        /* of its connection; NULL once that has ended */
-        uid_t account;         /* who is charged */
-        Charge held;           /* its calls that are not answered yet */
-        unsigned n_dialogs;    /* questions that a person may have to answer */
-        GQueue identifying;    /* struct Identification: who waits for its user to be known */
+        Outbox *outbox;     /* of its connection; NULL once that has ended */
+        uid_t account;      /* who is charged */
+        Charge held;        /* its calls that are not answered yet */
+        unsigned n_dialogs; /* questions that a person may have to answer */
+        GQueue identifying; /* struct Identification: who waits for its user to be known */
         /* Sets of scopes: see decisions.h. */
         GHashTable *allowed, *refused; /* polkit's answers about reading that are kept */
         GHashTable *hears;             /* what has been read, so that changes are told of */

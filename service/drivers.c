@@ -42,8 +42,8 @@ struct Driver {
         bool owned;   /* the name has an owner on the bus */
         bool dying;   /* the connection has ended, the name has not left the bus yet */
         char *failure;
-        unsigned n_failures;      /* since it last answered a call, or ran for DRIVER_STABLE_AFTER: to be attached is not enough */
-        uint64_t retry_at;        /* while it has failed: when it may be tried again */
+        unsigned n_failures; /* since it last answered a call, or ran for DRIVER_STABLE_AFTER: to be attached is not enough */
+        uint64_t retry_at;   /* while it has failed: when it may be tried again */
         sd_event_source *leaving; /* how long its name may stay without it */
         sd_bus *peer;
         sd_bus_slot *attaching; /* the call of Attach */

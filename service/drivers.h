@@ -15,7 +15,8 @@ typedef struct Drivers Drivers;
 typedef struct Driver Driver;
 
 /* CHANGED is called when the list or a driver's state has changed, for the property Manager.Drivers. */
-Drivers *drivers_new(sd_bus *bus, Audience *audience, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data), void *data);
+Drivers *drivers_new(sd_bus *bus, Audience *audience, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data),
+                     void *data);
 void drivers_free(Drivers *drivers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Drivers, drivers_free)
 
@@ -55,8 +56,8 @@ int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, 
 /* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant. It is
  * charged to the caller until it is answered, which it always is, if an answer is expected. ENTRY, or NULL, is taken, and written when it
  * has ended. OBJECTS, or NULL, is taken: paths that the driver gets instead of the first argument, an ao. */
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const MethodInfo *method, JournalEntry *entry,
-                    GPtrArray *objects);
+void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const MethodInfo *method,
+                    JournalEntry *entry, GPtrArray *objects);
 
 /* The same for org.freedesktop.DBus.Properties.Set of a property of this interface. */
 void driver_set(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const InterfaceInfo *interface,

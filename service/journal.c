@@ -85,8 +85,8 @@ static bool stderr_takes_a_line(void) {
 static bool deliver(Journal *journal, const GByteArray *datagram, const char *message) {
         const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
         if (journal->fd >= 0) {
-                if (sendto(journal->fd, datagram->data, datagram->len, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *) &address,
-                           sizeof address) >= 0)
+                if (sendto(journal->fd, datagram->data, datagram->len, MSG_NOSIGNAL | MSG_DONTWAIT,
+                           (const struct sockaddr *) &address, sizeof address) >= 0)
                         return true;
                 if (errno == EAGAIN || errno == ENOBUFS)
                         return false;
@@ -159,8 +159,8 @@ static void name_domain(JournalEntry *entry, const Object *object) {
         entry->uuid = g_strdup(object_string(domain, &interface_domain, DOMAIN_UUID));
 }
 
-JournalEntry *journal_begin(Journal *journal, const Caller *caller, const Object *object, const char *interface, const char *method,
-                            const char *property) {
+JournalEntry *journal_begin(Journal *journal, const Caller *caller, const Object *object, const char *interface,
+                            const char *method, const char *property) {
         JournalEntry *entry = g_new(JournalEntry, 1);
         *entry = (JournalEntry){
                 .journal = journal,
@@ -205,7 +205,8 @@ static char *message_of(const JournalEntry *entry, const char *error, const char
 
 static bool write_entry(const JournalEntry *entry, const char *error, const char *result) {
         g_autofree char *message = message_of(entry, error, result);
-        g_autoptr(GByteArray) datagram = datagram_new(message, error ? MESSAGE_FAILED : MESSAGE_DONE, error ? LOG_NOTICE : LOG_INFO);
+        g_autoptr(GByteArray) datagram =
+                        datagram_new(message, error ? MESSAGE_FAILED : MESSAGE_DONE, error ? LOG_NOTICE : LOG_INFO);
         add_number(datagram, "VIRTBUS_CALLER_UID", entry->uid);
         add_number(datagram, "VIRTBUS_CALLER_PID", (uint64_t) entry->pid);
         add_field(datagram, "VIRTBUS_CALLER", entry->caller);
@@ -227,8 +228,8 @@ void journal_end(JournalEntry *ended, const char *error, const char *result) {
         Share *share = share_of(journal, entry->uid);
         if (made)
                 name_domain(entry, made);
-        if (!journal->interval &&
-            sd_event_add_time_relative(journal->event, &journal->interval, CLOCK_MONOTONIC, JOURNAL_INTERVAL, 0, on_interval, journal) < 0)
+        if (!journal->interval && sd_event_add_time_relative(journal->event, &journal->interval, CLOCK_MONOTONIC,
+                                                             JOURNAL_INTERVAL, 0, on_interval, journal) < 0)
                 log_warning("the journal's entries cannot be counted for a while");
         if (share_has_room(journal, share) && write_entry(entry, error, result)) {
                 share->written++;

@@ -28,8 +28,8 @@ bool journal_wants(const char *action);
 
 /* Begins the entry of an identified caller's call of this interface's method, or (method is NULL) of Set of a property. OBJECT may be gone
  * when it ends. */
-JournalEntry *journal_begin(Journal *journal, const Caller *caller, const Object *object, const char *interface, const char *method,
-                            const char *property);
+JournalEntry *journal_begin(Journal *journal, const Caller *caller, const Object *object, const char *interface,
+                            const char *method, const char *property);
 
 /* Writes the entry of a call that has ended, and frees it. ERROR is the error's name, NULL where it was done; RESULT an object's path that it
  * has answered, or NULL. */

@@ -24,8 +24,8 @@ typedef struct Object Object;
 struct Object {
         Object *parent, *previous, *next, *first_child, *last_child;
         uint64_t serial; /* of this object and no other that has been; another one after mirror_renew */
-        void *source;  /* the driver that it comes from; NULL for the manager */
-        Block *blocks; /* one for each of its interfaces */
+        void *source;    /* the driver that it comes from; NULL for the manager */
+        Block *blocks;   /* one for each of its interfaces */
         uint8_t n_blocks;
         bool stale; /* not named again since mirror_mark_stale */
         char path[];

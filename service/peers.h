@@ -25,7 +25,8 @@ typedef void (*PeersCall)(void *data, Caller *caller, sd_bus_message *message, c
 typedef void (*PeersLeft)(void *data, Caller *caller);
 
 /* BUS is the one that hears the signals too; CALLS and UNREAD are as those of callers_new. There are MAX peers at most. */
-Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, unsigned max, PeersCall call, PeersLeft left, void *data);
+Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, unsigned max, PeersCall call, PeersLeft left,
+                 void *data);
 void peers_free(Peers *peers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peers, peers_free)
 
@@ -37,7 +38,8 @@ sd_bus *peers_bus(const Peers *peers);
 
 /* Sends a signal of about so many BYTES to those of the peers that want signals and that MAY_HEAR names; NULL: all. Of a user who has
  * too much unread already, the connection that has most of it is cut off. */
-void peers_signal(Peers *peers, sd_bus_message *signal, size_t bytes, bool (*may_hear)(const Caller *caller, void *data), void *data);
+void peers_signal(Peers *peers, sd_bus_message *signal, size_t bytes, bool (*may_hear)(const Caller *caller, void *data),
+                  void *data);
 
 /* Whether all has been written that was sent to peers. */
 bool peers_are_written(const Peers *peers);

@@ -100,8 +100,8 @@ static void conclude(Question *question, const Answer *answer) {
 static void ask_again(Question *question) {
         question->slot = sd_bus_slot_unref(question->slot);
         place_end(g_steal_pointer(&question->place));
-        fair_queue_wait(queue_of(question), &question->place, question->caller->uid, question->interactive ? question->caller : NULL,
-                   question);
+        fair_queue_wait(queue_of(question), &question->place, question->caller->uid,
+                        question->interactive ? question->caller : NULL, question);
 }
 
 /* The bus refuses questions beyond its own limits, and answers for a polkit that has ended meanwhile: neither is a no. */

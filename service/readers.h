@@ -12,8 +12,8 @@
 typedef struct Readers Readers;
 
 /* ARRIVED is called with a caller who may read, by object, an object that is new. */
-Readers *readers_new(Authority *authority, Callers *callers, Mirror *mirror, void (*arrived)(void *data, Caller *caller, Object *object),
-                     void *data);
+Readers *readers_new(Authority *authority, Callers *callers, Mirror *mirror,
+                     void (*arrived)(void *data, Caller *caller, Object *object), void *data);
 void readers_free(Readers *readers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Readers, readers_free)
 
@@ -23,8 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Readers, readers_free)
  * LIST is the object that lists them, or NULL: the caller is told of new ones from then on. Where INTERACTIVE, a person is asked to
  * open a connection of which nothing may be read otherwise. */
 typedef void (*ReadersSurveyed)(void *data, GHashTable *opened, Verdict verdict);
-void readers_survey(Readers *readers, Caller *caller, GPtrArray *paths, const Object *list, bool interactive, ReadersSurveyed done,
-                    void *data);
+void readers_survey(Readers *readers, Caller *caller, GPtrArray *paths, const Object *list, bool interactive,
+                    ReadersSurveyed done, void *data);
 
 /* True where a caller may read an object for all that is known, and what a survey has opened. */
 bool readers_may_read(Readers *readers, const Caller *caller, const Object *object, GHashTable *opened);

@@ -18,8 +18,7 @@
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
-#define TOO_MUCH_WAITS \
-        "The calls of your user that wait are too many, or too large; call again when some have been answered."
+#define TOO_MUCH_WAITS "The calls of your user that wait are too many, or too large; call again when some have been answered."
 
 typedef enum CallKind {
         CALL_INTROSPECT,
@@ -415,7 +414,8 @@ static JournalEntry *entry_of(Router *router, const Caller *caller, const Target
         if (!journal_wants(target->action) || !target->object)
                 return NULL;
         const InterfaceInfo *interface = target->block->interface;
-        return journal_begin(router->journal, caller, target->object, interface->name, target->method ? target->method->name : NULL,
+        return journal_begin(router->journal, caller, target->object, interface->name,
+                             target->method ? target->method->name : NULL,
                              target->method ? NULL : interface->properties[target->property].name);
 }
 
@@ -626,7 +626,9 @@ static void route(Router *router, Caller *caller, sd_bus_message *message, const
         Target target;
         int r = resolve(router, message, &target, &error);
         log_debug("%s: %s of %s: %s", caller->name, sd_bus_message_get_member(message), sd_bus_message_get_path(message),
-                  r < 0 ? "it has no meaning" : target.action ? target.action : "it is public");
+                  r < 0           ? "it has no meaning"
+                  : target.action ? target.action
+                                  : "it is public");
         if (r >= 0)
                 r = check_descriptors(&target, message, charge->descriptors, &error);
         if (r >= 0)

@@ -144,8 +144,8 @@ VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status) {
                 error->message = g_steal_pointer(&message);
         } else if (domain && ctl->connection && g_strcmp0(name, ctl->connection) != 0) {
                 g_clear_object(&domain);
-                g_set_error(&error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "domain '%s' is one of %s, not of %s", text, name,
-                            ctl->connection);
+                g_set_error(&error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "domain '%s' is one of %s, not of %s", text,
+                            name, ctl->connection);
         }
         if (!domain)
                 *status = ctl_fail(g_steal_pointer(&error));

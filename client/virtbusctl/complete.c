@@ -157,8 +157,7 @@ static void offer_devices(Ctl *ctl, const Typed *typed, const char *interface) {
 static void offer_settings(Ctl *ctl, const Typed *typed) {
         bool has_device = typed->arguments->len > 1 && !strchr(typed->arguments->pdata[1], '=');
         g_autoptr(VirtbusDomain) domain = has_device ? domain_of(ctl, typed) : NULL;
-        g_autoptr(VirtbusObject) device =
-                        domain ? ctl_find_device(ctl, domain, typed->arguments->pdata[1], NULL, NULL) : NULL;
+        g_autoptr(VirtbusObject) device = domain ? ctl_find_device(ctl, domain, typed->arguments->pdata[1], NULL, NULL) : NULL;
         if (g_str_has_prefix(typed->current, "media=")) {
                 offer(FILES);
                 return;
@@ -192,9 +191,10 @@ static void offer_verbs(void) {
 }
 
 static void offer_keys(void) {
-        static const char *const keys[] = { "ctrl", "alt", "shift", "meta_l", "delete", "ret", "esc", "tab", "spc", "backspace", "up",
-                                            "down", "left", "right", "home", "end", "insert", "sysrq", "pause", "f1", "f2", "f3",
-                                            "f4", "f5", "f6", "f7", "f8", "f9", "f10", "f11", "f12", NULL };
+        static const char *const keys[] = { "ctrl",   "alt",       "shift", "meta_l", "delete", "ret",   "esc",  "tab",
+                                            "spc",    "backspace", "up",    "down",   "left",   "right", "home", "end",
+                                            "insert", "sysrq",     "pause", "f1",     "f2",     "f3",    "f4",   "f5",
+                                            "f6",     "f7",        "f8",    "f9",     "f10",    "f11",   "f12",  NULL };
         offer_all(keys);
 }
 

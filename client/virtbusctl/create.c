@@ -158,9 +158,7 @@ static void add_element(GString *xml, const char *name, const char *text) {
 }
 
 static void add_os(const Ctl *ctl, GString *xml) {
-        const struct {
-                const char *name, *path;
-        } files[] = { { "kernel", ctl->kernel }, { "initrd", ctl->initrd } };
+        const struct { const char *name, *path; } files[] = { { "kernel", ctl->kernel }, { "initrd", ctl->initrd } };
         g_string_append_printf(xml, "<os%s><type machine='q35'>hvm</type>", ctl->uefi ? " firmware='efi'" : "");
         for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
                 g_autofree char *path = files[i].path ? g_canonicalize_filename(files[i].path, NULL) : NULL;
@@ -202,10 +200,9 @@ static void add_display(const Ctl *ctl, GString *xml) {
 
 static char *write_document(const Ctl *ctl, const Plan *plan, const char *name) {
         GString *xml = g_string_new(NULL);
-        g_autofree char *head = g_markup_printf_escaped(
-                        "<domain type='%s'><name>%s</name><memory unit='b'>%" G_GUINT64_FORMAT "</memory><vcpu>%" G_GUINT64_FORMAT
-                        "</vcpu>",
-                        plan->type, name, plan->memory, plan->cpus);
+        g_autofree char *head = g_markup_printf_escaped("<domain type='%s'><name>%s</name><memory unit='b'>%" G_GUINT64_FORMAT
+                                                        "</memory><vcpu>%" G_GUINT64_FORMAT "</vcpu>",
+                                                        plan->type, name, plan->memory, plan->cpus);
         g_string_append(xml, head);
         add_os(ctl, xml);
         /* What emulates can do all that it emulates: current systems want more than the oldest processor has. */

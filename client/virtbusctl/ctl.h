@@ -29,8 +29,8 @@ typedef struct Ctl {
         /* Options: see options.c. */
         gboolean json, no_legend, no_pager, user, no_ask_password, help, version;
         char *host, *machine, *connection;
-        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save, unsupported, value,
-                        virtual, wait, uefi, tpm, openmetrics;
+        gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
+                        unsupported, value, virtual, wait, uefi, tpm, openmetrics;
         char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *kernel, *initrd, *cmdline, *events;
         char **disks, **properties;
         double delay, timeout;
@@ -199,10 +199,10 @@ int verb_create(Ctl *ctl, char **arguments);
 
 /* disk.c: a disk as a person writes it: PATH[,FORMAT][,bus=NAME][,cache=MODE][,readonly][,serial=TEXT][,size=SIZE]. */
 typedef struct DiskSpec {
-        char *path; /* absolute */
-        char *format; /* as it was said, or, of an image that is there, as its first bytes say */
+        char *path;                 /* absolute */
+        char *format;               /* as it was said, or, of an image that is there, as its first bytes say */
         char *bus, *serial, *cache; /* NULL: not given */
-        guint64 size; /* of an image that is to be made; 0: none is */
+        guint64 size;               /* of an image that is to be made; 0: none is */
         bool is_read_only, is_missing, is_made;
 } DiskSpec;
 

@@ -73,7 +73,7 @@ static const struct {
         const char *name;
         bool (*take)(DiskSpec *spec, const char *value, GError **error);
 } parts[] = {
-        { "bus", take_bus },       { "cache", take_cache },   { "format", take_format }, { "readonly", take_read_only },
+        { "bus", take_bus },       { "cache", take_cache }, { "format", take_format }, { "readonly", take_read_only },
         { "serial", take_serial }, { "size", take_size },
 };
 
@@ -102,7 +102,7 @@ static const char *format_of(const unsigned char *head, size_t size) {
                 const char *format, *magic;
                 size_t at, n;
         } magics[] = {
-                { "qcow2", "QFI\xfb", 0, 4 },  { "qed", "QED", 0, 4 },       { "vmdk", "KDMV", 0, 4 },
+                { "qcow2", "QFI\xfb", 0, 4 },           { "qed", "QED", 0, 4 },       { "vmdk", "KDMV", 0, 4 },
                 { "vdi", "\x7f\x10\xda\xbe", 0x40, 4 }, { "vhdx", "vhdxfile", 0, 8 }, { "vpc", "conectix", 0, 8 },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(magics); i++)
@@ -159,8 +159,8 @@ static bool choose_format(const Ctl *ctl, DiskSpec *spec, GError **error) {
         return spec->is_missing ? fail(error, "%s is not there yet; add ,size=20G to make it, or say its format: ,qcow2 or ,raw",
                                        spec->path)
                : is_far         ? fail(error, "%s is on the other side; say its format: ,qcow2 or ,raw", spec->path)
-                                : fail(error, "%s cannot be opened to see its format: %s; say its format: ,qcow2 or ,raw",
-                                       spec->path, g_strerror(code));
+                        : fail(error, "%s cannot be opened to see its format: %s; say its format: ,qcow2 or ,raw", spec->path,
+                               g_strerror(code));
 }
 
 DiskSpec *disk_spec_read(const Ctl *ctl, const char *text, GError **error) {
@@ -216,7 +216,8 @@ static void add_attribute(GString *xml, const char *name, const char *value) {
 
 void disk_spec_write(const DiskSpec *spec, GString *xml, const DiskPlace *place) {
         bool is_block = g_str_has_prefix(spec->path, "/dev/"), is_disk = strcmp(place->device, "disk") == 0;
-        g_string_append_printf(xml, "<disk type='%s' device='%s'><driver name='qemu'", is_block ? "block" : "file", place->device);
+        g_string_append_printf(xml, "<disk type='%s' device='%s'><driver name='qemu'", is_block ? "block" : "file",
+                               place->device);
         add_attribute(xml, "type", spec->format);
         add_attribute(xml, "cache", spec->cache);
         add_attribute(xml, "discard", is_disk && !spec->is_read_only ? "unmap" : NULL);

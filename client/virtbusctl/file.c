@@ -22,7 +22,8 @@ static const struct {
 
 /* The encoding that an XML declaration names, or NULL; to be freed. */
 static char *declared(const char *text) {
-        g_autoptr(GRegex) regex = g_regex_new("^<\\?xml[^>]*\\bencoding\\s*=\\s*[\"']([A-Za-z0-9._-]+)[\"']", G_REGEX_RAW, 0, NULL);
+        g_autoptr(GRegex) regex =
+                        g_regex_new("^<\\?xml[^>]*\\bencoding\\s*=\\s*[\"']([A-Za-z0-9._-]+)[\"']", G_REGEX_RAW, 0, NULL);
         g_autoptr(GMatchInfo) match = NULL;
         return g_regex_match(regex, text, 0, &match) ? g_match_info_fetch(match, 1) : NULL;
 }

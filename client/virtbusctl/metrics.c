@@ -37,8 +37,10 @@ static const Family families[] = {
         { "guest_memory", "swap_out", NULL, "guest_swap_out_bytes", COUNTED_BYTES, "What the guest has written to its swap" },
         { "guest_memory", "major_faults", NULL, "guest_major_faults", COUNTED, "Page faults of the guest that needed its disks" },
         { "guest_memory", "minor_faults", NULL, "guest_minor_faults", COUNTED, "Page faults of the guest that did not" },
-        { "guest_memory", "hugetlb_allocations", NULL, "guest_hugetlb_allocations", COUNTED, "Huge pages that the guest has allocated" },
-        { "guest_memory", "hugetlb_failures", NULL, "guest_hugetlb_failures", COUNTED, "Huge pages that the guest could not allocate" },
+        { "guest_memory", "hugetlb_allocations", NULL, "guest_hugetlb_allocations", COUNTED,
+          "Huge pages that the guest has allocated" },
+        { "guest_memory", "hugetlb_failures", NULL, "guest_hugetlb_failures", COUNTED,
+          "Huge pages that the guest could not allocate" },
         { "guest_memory", "last_update", NULL, "guest_memory_update_timestamp_seconds", "seconds", false, 6,
           "When the guest told the above, since 1970" },
         { "block", "read_bytes", "device", "block_read_bytes", COUNTED_BYTES, "What was read from a disk" },
@@ -107,8 +109,8 @@ static void append_number(GString *text, uint64_t value, int digits) {
 
 static void add_state(Metrics *metrics, const char *labels, const char *state) {
         for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
-                g_string_append_printf(metrics->states, "virtbus_domain_state{%s,virtbus_domain_state=\"%s\"} %d\n", labels, states[i],
-                                       strcmp(states[i], state) == 0);
+                g_string_append_printf(metrics->states, "virtbus_domain_state{%s,virtbus_domain_state=\"%s\"} %d\n", labels,
+                                       states[i], strcmp(states[i], state) == 0);
 }
 
 static void add_group(Metrics *metrics, const char *labels, const char *name, GVariant *group) {

@@ -14,8 +14,8 @@ static const struct {
 #define KINDS "user, none, default, network=NAME, bridge=NAME, direct=INTERFACE"
 
 static bool fail(GError **error, const char *text) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "--network=%s is not one of " KINDS
-                    "; ,mac=ADDRESS and ,model=MODEL may follow", text);
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "--network=%s is not one of " KINDS "; ,mac=ADDRESS and ,model=MODEL may follow", text);
         return false;
 }
 
@@ -24,7 +24,8 @@ static bool add_source(GString *xml, const char *kind, const char *name) {
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
                 if (strcmp(kind, kinds[i].kind) != 0 || !!name != !!kinds[i].attribute || (name && !*name))
                         continue;
-                g_autofree char *source = name ? g_markup_printf_escaped("<source %s='%s'/>", kinds[i].attribute, name) : g_strdup("");
+                g_autofree char *source =
+                                name ? g_markup_printf_escaped("<source %s='%s'/>", kinds[i].attribute, name) : g_strdup("");
                 g_string_append_printf(xml, "<interface type='%s'>%s", kind, source);
                 return true;
         }

@@ -27,7 +27,8 @@ const OptionEntry option_entries[] = {
           "An image or block device, with ,qcow2 ,raw ,size= ,bus= ,readonly ,serial= ,cache=; again for more" },
         { "display", 0, OPTION_TEXT, PLACE(display), " create ", "KIND", "vnc, spice or none" },
         { "emulate", 0, OPTION_FLAG, PLACE(emulate), " create ", NULL, "Without KVM" },
-        { "events", 0, OPTION_TEXT, PLACE(events), " monitor ", "EVENT,...", "Only these: service, added, removed, state, job, job-ended" },
+        { "events", 0, OPTION_TEXT, PLACE(events), " monitor ", "EVENT,...",
+          "Only these: service, added, removed, state, job, job-ended" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " console ", NULL, "Take it from whoever uses it" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " start ", NULL, "Boot: do not go on from a managed save" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " set update ", NULL,
@@ -42,7 +43,8 @@ const OptionEntry option_entries[] = {
           "user, none, default, network=NAME, bridge=NAME or direct=INTERFACE, with ,mac= ,model=" },
         { "nvram", 0, OPTION_FLAG, PLACE(nvram), " undefine ", NULL, "With its UEFI variables" },
         { "managed-save", 0, OPTION_FLAG, PLACE(managed_save), " undefine ", NULL, "With its managed save" },
-        { "openmetrics", 0, OPTION_FLAG, PLACE(openmetrics), " stats ", NULL, "For Prometheus and the like, also of domains that are off" },
+        { "openmetrics", 0, OPTION_FLAG, PLACE(openmetrics), " stats ", NULL,
+          "For Prometheus and the like, also of domains that are off" },
         { "paused", 0, OPTION_FLAG, PLACE(paused), " start define create save restore ", NULL, "Leave its processors stopped" },
         { "property", 'p', OPTION_TEXTS, PLACE(properties), " show ", "NAME", "Only this property; again for more" },
         { "start", 0, OPTION_FLAG, PLACE(start), " define create ", NULL, "Start it too" },
@@ -157,7 +159,9 @@ static bool fail_unknown(const char *verb, const char *word, GError **error) {
         const char *const *known = (const char *const *) names;
         g_autofree char *hint = suggestion(name, nearest(name, known) ? known : (const char *const *) all);
         return fail(error, "there is no option %s%s%s", name, hint,
-                    *hint ? "" : verb ? "; see virtbusctl help with the verb" : "; see virtbusctl --help");
+                    *hint  ? ""
+                    : verb ? "; see virtbusctl help with the verb"
+                           : "; see virtbusctl --help");
 }
 
 /* Of an option that other verbs know. */

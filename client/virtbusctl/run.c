@@ -23,7 +23,9 @@
 #define BAR_WIDTH 30
 
 int verb_start(Ctl *ctl, char **arguments) {
-        GVariant *options = ctl_options(ctl->paused ? "paused" : ctl->force ? "force_boot" : NULL,
+        GVariant *options = ctl_options(ctl->paused  ? "paused"
+                                        : ctl->force ? "force_boot"
+                                                     : NULL,
                                         ctl->paused && ctl->force ? "force_boot" : NULL, NULL);
         return ctl_do_each(ctl, arguments, "Start", g_variant_new("(@a{sv})", options));
 }

@@ -50,14 +50,29 @@ static const struct {
 } limits[] = {
         { DOMAIN, "SetLimits",
           (const char *const[]){ "cpu_shares", "cpu_quota", "cpu_period", "vcpu_quota", "vcpu_period", "emulator_quota",
-                                 "emulator_period", "iothread_quota", "iothread_period", "memory_hard_limit",
-                                 "memory_soft_limit", "swap_hard_limit", "blkio_weight", NULL } },
+                                 "emulator_period", "iothread_quota", "iothread_period", "memory_hard_limit", "memory_soft_limit",
+                                 "swap_hard_limit", "blkio_weight", NULL } },
         { DISK, "SetIOLimits",
-          (const char *const[]){ "total_bytes_sec", "read_bytes_sec", "write_bytes_sec", "total_iops_sec", "read_iops_sec",
-                                 "write_iops_sec", "total_bytes_sec_max", "read_bytes_sec_max", "write_bytes_sec_max",
-                                 "total_iops_sec_max", "read_iops_sec_max", "write_iops_sec_max", "total_bytes_sec_max_length",
-                                 "read_bytes_sec_max_length", "write_bytes_sec_max_length", "total_iops_sec_max_length",
-                                 "read_iops_sec_max_length", "write_iops_sec_max_length", "size_iops_sec", NULL } },
+          (const char *const[]){ "total_bytes_sec",
+                                 "read_bytes_sec",
+                                 "write_bytes_sec",
+                                 "total_iops_sec",
+                                 "read_iops_sec",
+                                 "write_iops_sec",
+                                 "total_bytes_sec_max",
+                                 "read_bytes_sec_max",
+                                 "write_bytes_sec_max",
+                                 "total_iops_sec_max",
+                                 "read_iops_sec_max",
+                                 "write_iops_sec_max",
+                                 "total_bytes_sec_max_length",
+                                 "read_bytes_sec_max_length",
+                                 "write_bytes_sec_max_length",
+                                 "total_iops_sec_max_length",
+                                 "read_iops_sec_max_length",
+                                 "write_iops_sec_max_length",
+                                 "size_iops_sec",
+                                 NULL } },
         { CARD, "SetBandwidth",
           (const char *const[]){ "inbound_average", "inbound_peak", "inbound_burst", "outbound_average", "outbound_peak",
                                  "outbound_burst", NULL } },
@@ -111,8 +126,8 @@ static bool read_limit(const char *name, const char *value, guint64 *limit, GErr
 }
 
 /* Adds a value to a call's arguments. */
-static bool add_value(const Ctl *ctl, GVariantBuilder *arguments, const struct Setting *setting, const char *name, const char *value,
-                      GError **error) {
+static bool add_value(const Ctl *ctl, GVariantBuilder *arguments, const struct Setting *setting, const char *name,
+                      const char *value, GError **error) {
         guint64 number = 0;
         switch (setting->kind) {
         case KIND_SIZE:
@@ -158,7 +173,7 @@ static bool add_value(const Ctl *ctl, GVariantBuilder *arguments, const struct S
 /* The options of a call: Resize has its own. */
 static GVariant *call_options(const Ctl *ctl, const struct Setting *setting, const char *value) {
         if (setting->kind == KIND_GROWTH)
-                return ctl_options(ctl->force         ? "shrink"
+                return ctl_options(ctl->force        ? "shrink"
                                    : value[0] == '+' ? "add"
                                                      : NULL,
                                    ctl->force && value[0] == '+' ? "add" : NULL, NULL);

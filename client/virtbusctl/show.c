@@ -416,7 +416,8 @@ int verb_cancel(Ctl *ctl, char **arguments) {
         int worst = EXIT_DONE;
         for (; *arguments; arguments++) {
                 g_autoptr(VirtbusJob) job = find_job(ctl, *arguments);
-                int status = job ? ctl_do(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), "org.virtbus1.Job", "Cancel", NULL)
+                int status = job ? ctl_do(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), "org.virtbus1.Job", "Cancel",
+                                          NULL)
                                  : EXIT_FAILED;
                 worst = MAX(worst, status);
         }

@@ -163,8 +163,10 @@ static int picture(Ctl *ctl, char **paths, GHashTable *earlier, Table *table, Js
         return status;
 }
 
-static const char *const totals[N_COLUMNS + 1] = { "NAME", ">CPU TIME", ">MEMORY", ">USED", ">READ", ">WRITTEN", ">ON DISK", ">RECEIVED", ">SENT", NULL };
-static const char *const rates[N_COLUMNS + 1] = { "NAME", ">CPU", ">MEMORY", ">USED", ">READ/S", ">WRITTEN/S", ">ON DISK", ">RECEIVED/S", ">SENT/S", NULL };
+static const char *const totals[N_COLUMNS + 1] = { "NAME",     ">CPU TIME", ">MEMORY",   ">USED", ">READ",
+                                                   ">WRITTEN", ">ON DISK",  ">RECEIVED", ">SENT", NULL };
+static const char *const rates[N_COLUMNS + 1] = { "NAME",       ">CPU",     ">MEMORY",     ">USED",   ">READ/S",
+                                                  ">WRITTEN/S", ">ON DISK", ">RECEIVED/S", ">SENT/S", NULL };
 
 /* The objects of the domains that are named. */
 static char **find_paths(Ctl *ctl, char **names, int *status) {

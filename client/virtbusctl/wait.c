@@ -26,8 +26,8 @@ typedef struct StateWait {
 typedef struct Awaited {
         StateWait *wait;
         char *path, *name, *connection;
-        VirtbusDomain *domain;       /* NULL: it is not there now */
-        bool has_looked;             /* what it is in when the wait begins is no end of it */
+        VirtbusDomain *domain; /* NULL: it is not there now */
+        bool has_looked;       /* what it is in when the wait begins is no end of it */
         bool is_over, has_failed;
 } Awaited;
 

@@ -49,8 +49,10 @@ static void tell(const Ctl *ctl, const char *what, const char *name, const char 
 
 static void on_state_changed(VirtbusDomain *domain, const char *old, const char *state, const char *reason, Ctl *ctl) {
         g_autofree char *text = g_strdup_printf("%s -> %s (%s)", old, state, reason);
-        const char *const fields[] = { "old", old, "new", state, "reason", reason, "uuid", virtbus_domain_get_uuid(domain),
-                                       "path", ctl_path(domain), NULL };
+        const char *const fields[] = {
+                "old", old, "new", state, "reason", reason, "uuid", virtbus_domain_get_uuid(domain), "path", ctl_path(domain),
+                NULL
+        };
         tell_fields(ctl, "state", virtbus_domain_get_name(domain), text, fields);
 }
 

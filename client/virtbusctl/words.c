@@ -29,7 +29,10 @@ static gboolean write_option(const GMatchInfo *match, GString *result, gpointer 
 /* "for Start it must be", "; Destroy ends it" */
 static gboolean write_method(const GMatchInfo *match, GString *result, gpointer data) {
         static const char *const verbs[][2] = {
-                { "InjectNMI", "nmi" }, { "PeekMemory", "peek" }, { "SendKeys", "press" }, { "WakeUp", "wakeup" },
+                { "InjectNMI", "nmi" },
+                { "PeekMemory", "peek" },
+                { "SendKeys", "press" },
+                { "WakeUp", "wakeup" },
         };
         g_autofree char *before = g_match_info_fetch(match, 1), *name = g_match_info_fetch(match, 2),
                         *verb = g_ascii_strdown(name, -1);

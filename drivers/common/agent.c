@@ -214,8 +214,8 @@ static void handle_line(Agent *agent, const char *line, size_t length) {
                 return;
         }
         g_autoptr(GError) nonsense = NULL;
-        virtbus_error_set(&nonsense, VIRTBUS_ERROR_HYPERVISOR_FAILED, "domain '%s': its agent's answer is not a JSON object: %.200s",
-                          agent->name, error->message);
+        virtbus_error_set(&nonsense, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                          "domain '%s': its agent's answer is not a JSON object: %.200s", agent->name, error->message);
         finish(agent, NULL, nonsense);
 }
 
@@ -320,7 +320,8 @@ void agent_command(Agent *agent, const char *name, JsonObject *arguments, AgentE
                                   agent->name, AGENT_COMMANDS_MAX);
         else if (agent->output->len > AGENT_OUTPUT_MAX)
                 virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY,
-                                  "domain '%s': its agent has not read %" G_GSIZE_FORMAT " bytes of earlier commands yet; restart it in "
+                                  "domain '%s': its agent has not read %" G_GSIZE_FORMAT
+                                  " bytes of earlier commands yet; restart it in "
                                   "the guest",
                                   agent->name, agent->output->len);
         if (error) {

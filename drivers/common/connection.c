@@ -91,8 +91,8 @@ static void keep_if_newer(Connection *connection, const char *uuid, const GError
 
 bool connection_check_known(Connection *connection, const char *uuid, GError **error) {
         const char *reason = g_hash_table_lookup(connection->newer, uuid);
-        return !reason || virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "the file of domain %s is left alone: %s", uuid,
-                                            reason);
+        return !reason ||
+               virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "the file of domain %s is left alone: %s", uuid, reason);
 }
 
 static bool complete_document(Connection *connection, xmlDoc *document, GError **error) {
@@ -310,8 +310,8 @@ static Definition *read_document(Connection *connection, const char *xml, bool u
                 run_only_drop(document);
         bool complete = document && complete_document(connection, document, error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
-        if (!definition ||
-            (connection->hypervisor->check && !connection->hypervisor->check(connection, definition, document, unsupported, error)))
+        if (!definition || (connection->hypervisor->check &&
+                            !connection->hypervisor->check(connection, definition, document, unsupported, error)))
                 return NULL;
         return g_steal_pointer(&definition);
 }
@@ -542,8 +542,8 @@ static void begin_undefine(Change *change) {
         Domain *domain = change->domain;
         g_autoptr(GError) error = NULL;
         const Hypervisor *hypervisor = domain->connection->hypervisor;
-        if (check_persistent(domain, "Undefine", &error) && !change->nvram &&
-            hypervisor->has_nvram && hypervisor->has_nvram(domain->connection, domain->uuid))
+        if (check_persistent(domain, "Undefine", &error) && !change->nvram && hypervisor->has_nvram &&
+            hypervisor->has_nvram(domain->connection, domain->uuid))
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a file of UEFI variables; pass the option nvram to delete that too");
         else if (!error && domain->has_managed_save && !change->managed_save)

@@ -17,10 +17,10 @@ struct Connection {
         Worker *worker;  /* for files that may hang */
         Worker *clients; /* for clients' pipes, which may be slow on purpose: these wait only for each other */
         char *state_directory, *runtime_directory, *log_directory;
-        bool privileged; /* runs as root, for all users */
+        bool privileged;  /* runs as root, for all users */
         uid_t filter_uid; /* whom programs run as that compress what is saved */
         gid_t filter_gid;
-        sd_bus *bus;     /* where other services are asked; NULL: nowhere. Borrowed */
+        sd_bus *bus; /* where other services are asked; NULL: nowhere. Borrowed */
         char *path, *uri;
         Published *published;
         GHashTable *by_uuid, *by_name; /* Domain; the first holds the references */
@@ -32,7 +32,7 @@ struct Connection {
         int locks[2];      /* of the state and the runtime directory */
         bool resumed;
         GHashTable *left_streams; /* of guests that have ended: clients still read them */
-        bool closing; /* nothing may begin any more */
+        bool closing;             /* nothing may begin any more */
         void (*idle)(void *data); /* something has ended: see whether anything is left */
         void *idle_data;
         void (*observer)(Domain *domain, const GError *error,

@@ -594,8 +594,8 @@ xmlNode *definition_find_metadata(const xmlNode *root, const char *uri) {
 
 /* libvirt numbers some kinds by their place, and these by the aliases that were given before. */
 static bool is_numbered_by_alias(const char *prefix) {
-        static const char *const prefixes[] = { "net", "hostdev", "redir", "rng", "shmem", "dimm", "nvdimm",
-                                                  "virtiomem", "virtiopmem", NULL };
+        static const char *const prefixes[] = { "net",  "hostdev", "redir",     "rng",        "shmem",
+                                                "dimm", "nvdimm",  "virtiomem", "virtiopmem", NULL };
         return g_strv_contains(prefixes, prefix);
 }
 

@@ -53,8 +53,8 @@ struct DeviceChange {
         char *metadata;           /* its element, or NULL: none */
 
         /* Since it has begun. */
-        xmlDoc *document; /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */
-        Definition *next; /* of that document */
+        xmlDoc *document;  /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */
+        Definition *next;  /* of that document */
         Definition *known; /* which alias is meant in: that of when it began */
         Turn *turn;        /* to write the definition, while it does */
         Definition *persistent; /* as it will be; NULL: stays */

@@ -256,7 +256,8 @@ static void bus_set_description(Call *call, Domain *self, const char *descriptio
         change_words(call, self, change, fine, error);
 }
 
-static void bus_set_metadata(Call *call, Domain *self, const char *uri, const char *key, const char *xml, sd_bus_message *options) {
+static void bus_set_metadata(Call *call, Domain *self, const char *uri, const char *key, const char *xml,
+                             sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         DeviceChange *change = read_change(options, false, false, &error);
         bool fine = change && words_set_metadata(change, uri, key, xml, &error);

@@ -109,12 +109,12 @@ struct Domain {
         uint32_t id;
         uid_t owner;
         bool autostart;
-        bool reboot;  /* the next shutdown of the guest is one half of a reboot */
+        bool reboot; /* the next shutdown of the guest is one half of a reboot */
         bool has_managed_save;
-        bool save_is_used;   /* it runs, or ran, from its managed save, which is to be removed */
-        bool removing_save;  /* that is being done */
-        bool was_saving; /* when the last driver ended */
-        bool resumes;    /* SAVE: if it fails, the processors run again */
+        bool save_is_used;  /* it runs, or ran, from its managed save, which is to be removed */
+        bool removing_save; /* that is being done */
+        bool was_saving;    /* when the last driver ended */
+        bool resumes;       /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
         Published *published;          /* NULL: it is gone */
         GPtrArray *devices;            /* Device */

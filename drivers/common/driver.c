@@ -173,8 +173,7 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 sd_notify(false, "READY=1");
                 return 0;
         }
-        log_error("cannot own the name %s: %s", driver->hypervisor->bus_name,
-                  error ? error->message : "another driver owns it");
+        log_error("cannot own the name %s: %s", driver->hypervisor->bus_name, error ? error->message : "another driver owns it");
         return sd_event_exit(driver->event, EXIT_FAILURE);
 }
 

@@ -26,8 +26,8 @@ int folder_lock(const char *folder, GError **error) {
         if (errno != EACCES && errno != EAGAIN)
                 virtbus_error_set_errno(error, errno, "cannot lock %s", path);
         else if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0)
-                virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "process %d uses %s already; end it first", (int) lock.l_pid,
-                                  folder);
+                virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "process %d uses %s already; end it first",
+                                  (int) lock.l_pid, folder);
         else
                 virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "another process uses %s already", folder);
         return -1;

@@ -288,7 +288,8 @@ static bool check_exec(JsonObject *arguments, GError **error) {
         JsonArray *environment = json_array(arguments, "env");
         for (guint i = 0; i < json_array_get_length(environment); i++)
                 if (!strchr(json_array_get_string_element(environment, i), '='))
-                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a variable: use NAME=VALUE",
+                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                 "'%.64s' is not a variable: use NAME=VALUE",
                                                  json_array_get_string_element(environment, i));
         if (json_array_get_length(environment) == 0)
                 json_object_remove_member(arguments, "env"); /* which would be an empty environment */

@@ -16,8 +16,8 @@
  * call_fail or call_fail_errno, each of which ends it. */
 typedef struct Call {
         sd_bus_message *message;
-        const char *out; /* the signature of the answer */
-        uid_t uid;       /* the caller's */
+        const char *out;   /* the signature of the answer */
+        uid_t uid;         /* the caller's */
         bool is_cancelled; /* answered already, by calls_cancel */
         GList *link;
 } Call;

@@ -304,7 +304,8 @@ static void cancel(Job *job, void *data) {
 
 static void open_file(Saving *saving) {
         saving->in_worker = true;
-        worker_run(saving->path ? saving->connection->worker : saving->connection->clients, open_and_write_header, on_begun, saving);
+        worker_run(saving->path ? saving->connection->worker : saving->connection->clients, open_and_write_header, on_begun,
+                   saving);
 }
 
 void saving_begin(Operation *operation) {

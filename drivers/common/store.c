@@ -64,12 +64,12 @@ static bool check_folder(const char *path, GError **error) {
         g_autoptr(GError) failure = NULL;
         g_autofd int fd = walk_open(path, WALK_TRUSTED, &info, &failure);
         if (fd < 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "the root directory is not used: %s; choose one in a directory that only you may write to",
-                                         failure->message);
-        return S_ISDIR(info.st_mode) ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the root directory is not used: %s is not a directory",
-                                 path);
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                "the root directory is not used: %s; choose one in a directory that only you may write to",
+                                failure->message);
+        return S_ISDIR(info.st_mode) || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                          "the root directory is not used: %s is not a directory", path);
 }
 
 /* Makes a folder and those that lead to it, each in one that is known to be ours. */
@@ -96,8 +96,8 @@ bool store_make_root(const char *root, GError **error) {
                 g_autofree char *path = g_build_filename(absolute, own[i].name, NULL);
                 fine = make_folder(path, error);
                 if (fine && chmod(path, own[i].mode) < 0)
-                        fine = virtbus_error_set_errno(error, errno, "the root directory cannot be used: cannot change the mode of %s",
-                                                       path);
+                        fine = virtbus_error_set_errno(error, errno,
+                                                       "the root directory cannot be used: cannot change the mode of %s", path);
         }
         return fine;
 }

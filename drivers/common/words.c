@@ -40,7 +40,8 @@ bool words_set_metadata(DeviceChange *change, const char *uri, const char *key, 
         change->is_words = true;
         change->metadata_uri = g_strdup(uri);
         if (!*uri)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "metadata needs a namespace that says whose it is");
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "metadata needs a namespace that says whose it is");
         if (!check_length("element", xml, METADATA_BYTES_MAX, error))
                 return false;
         if (!*xml)
@@ -53,7 +54,8 @@ bool words_set_metadata(DeviceChange *change, const char *uri, const char *key, 
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the element <%.64s> is of namespace '%.256s'",
                                          (const char *) root->name, (const char *) root->ns->href);
         if (*key && xmlValidateNCName((const xmlChar *) key, 0) != 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' cannot be the prefix of a namespace", key);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' cannot be the prefix of a namespace",
+                                         key);
         if (!root->ns) {
                 xmlNs *ns = xmlNewNs(root, (const xmlChar *) uri, *key ? (const xmlChar *) key : NULL);
                 if (!ns)

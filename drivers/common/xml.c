@@ -82,9 +82,7 @@ static const char *skip_tag(const char *c, unsigned *n_attributes) {
 
 /* libxml2 compares each attribute of an element with all before it: a megabyte of them takes it half a minute. */
 static bool check_attributes(const char *text, GError **error) {
-        static const struct {
-                const char *begin, *end;
-        } others[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
+        static const struct { const char *begin, *end; } others[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
         for (const char *c = strchr(text, '<'), *next; c; c = strchr(next, '<')) {
                 unsigned n_attributes = 0;
                 next = NULL;
@@ -137,10 +135,9 @@ static xmlDoc *parse(const char *text, const char *root, const Limits *limits, G
         context->sax->serror = keep_error;
         context->sax->internalSubset = refuse_document_type;
         /* The text is UTF-8, whatever encoding it declares: it has come over D-Bus, or was written by xml_document_text. */
-        g_autoptr(xmlDoc) document =
-                        xmlCtxtReadMemory(context, text, (int) length, NULL, "UTF-8",
-                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES |
-                                                          XML_PARSE_IGNORE_ENC);
+        g_autoptr(xmlDoc) document = xmlCtxtReadMemory(context, text, (int) length, NULL, "UTF-8",
+                                                       XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                                                                       XML_PARSE_BIG_LINES | XML_PARSE_IGNORE_ENC);
         if (state.has_document_type)
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
                                   "line %d, element <!DOCTYPE>: document types and entities are not allowed: leave it out",

@@ -177,7 +177,8 @@ void add_chardev(Builder *builder, xmlNode *element, const DeviceDefinition *par
         add_log(builder, element, backend);
         /* An empty source says nothing. */
         know(builder, element, "source/seclabel source/@wiremode");
-        if (strcmp(type, "tcp") != 0 && !is(builder, element, "protocol/@type", "raw") && element_at(builder, element, "protocol"))
+        if (strcmp(type, "tcp") != 0 && !is(builder, element, "protocol/@type", "raw") &&
+            element_at(builder, element, "protocol"))
                 builder_invalid(builder, element_at(builder, element, "protocol"),
                                 "a character device of type %.32s has no protocol but raw: leave it out", type);
         add_options(builder, "-chardev", backend);

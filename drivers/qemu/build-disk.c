@@ -775,7 +775,8 @@ static void check_startup_policy(Builder *builder, xmlNode *element, const Devic
         if (!policy)
                 return;
         if (strcmp(part->source_type, "file") != 0 && strcmp(part->source_type, "block") != 0)
-                builder_unsupported(builder, element, "a source of type '%.16s' has no startupPolicy: leave it out", part->source_type);
+                builder_unsupported(builder, element, "a source of type '%.16s' has no startupPolicy: leave it out",
+                                    part->source_type);
         if (strcmp(policy, "requisite") == 0 && !removable)
                 builder_invalid(builder, element, "startupPolicy 'requisite' is for CD-ROM and floppy drives: use optional");
 }

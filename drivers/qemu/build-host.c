@@ -194,7 +194,8 @@ void build_hostdev(Builder *builder, xmlNode *element, const DeviceDefinition *p
                 if (element_at(builder, element, "mac")) {
                         know(builder, element, "mac");
                         builder_not_here(builder, element_at(builder, element, "mac"),
-                                         "a MAC address of a card of the host's: set it on the host (ip link set DEVICE vf NUMBER mac "
+                                         "a MAC address of a card of the host's: set it on the host (ip link set DEVICE vf "
+                                         "NUMBER mac "
                                          "...), and leave out <mac>");
                 }
         } else {
@@ -239,7 +240,8 @@ void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition
                         know(builder, element, "binary source/@dir idmap");
                 } else if (element_at(builder, element, "binary") || get(builder, element, "source/@dir"))
                         builder_invalid(builder, element,
-                                        "where its source is a socket, whoever runs virtiofsd there gives it its folder and options: "
+                                        "where its source is a socket, whoever runs virtiofsd there gives it its folder and "
+                                        "options: "
                                         "leave out <binary> and dir");
                 add_options(builder, "-chardev",
                             json_make("backend", 's', "socket", "id", 's', chardev, "path", 's',
@@ -381,8 +383,8 @@ void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 if (server)
                         builder_invalid(builder, server, "ivshmem-plain has no server");
                 if (strchr(name, '/') || name[0] == '.')
-                        builder_invalid(builder, element, "'%.64s' cannot be the name of shared memory: leave out '/' and a '.' in front",
-                                        name);
+                        builder_invalid(builder, element,
+                                        "'%.64s' cannot be the name of shared memory: leave out '/' and a '.' in front", name);
                 add_json(builder, "-object",
                          json_make("qom-type", 's', "memory-backend-file", "id", 's', memory, "mem-path", 's',
                                    format_text(builder, "/dev/shm/%s", name), "size", 'i', (gint64) size, "share", 'b', TRUE,

@@ -230,8 +230,8 @@ static void build_clock(Builder *builder) {
                         time += seconds;
                 }
                 bool by_local_time = local && strcmp(offset, "absolute") != 0;
-                g_autoptr(GDateTime) date = by_local_time ? g_date_time_new_from_unix_local(time)
-                                                          : g_date_time_new_from_unix_utc(time);
+                g_autoptr(GDateTime) date =
+                                by_local_time ? g_date_time_new_from_unix_local(time) : g_date_time_new_from_unix_utc(time);
                 g_autofree char *text = date ? g_date_time_format(date, "%Y-%m-%dT%H:%M:%S") : NULL;
                 if (!text)
                         builder_invalid(builder, clock, "there is no such time");
@@ -272,10 +272,10 @@ static void build_cpu_features(Builder *builder, xmlNode *cpu, GString *option) 
 /* Features that QEMU once gave to a model and has taken away: off, so that the guest has the same ones on each version. */
 static void add_removed_features(xmlNode *cpu, const char *model, GString *option) {
         static const char *const removed[][2] = {
-                { "Dhyana", "monitor" },           { "EPYC", "monitor" },
-                { "EPYC-IBPB", "monitor" },        { "Opteron_G3", "monitor" },
-                { "Icelake-Client", "intel-pt" },  { "Icelake-Client-noTSX", "intel-pt" },
-                { "Icelake-Server", "intel-pt" },  { "Icelake-Server-noTSX", "intel-pt" },
+                { "Dhyana", "monitor" },          { "EPYC", "monitor" },
+                { "EPYC-IBPB", "monitor" },       { "Opteron_G3", "monitor" },
+                { "Icelake-Client", "intel-pt" }, { "Icelake-Client-noTSX", "intel-pt" },
+                { "Icelake-Server", "intel-pt" }, { "Icelake-Server-noTSX", "intel-pt" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(removed); i++) {
                 bool given = strcmp(model, removed[i][0]) != 0;
@@ -419,7 +419,9 @@ void build_cpus(Builder *builder) {
                 g_string_append_printf(smp, ",sockets=%" PRIu64 ",dies=%" PRIu64 ",cores=%" PRIu64 ",threads=%" PRIu64, sockets,
                                        dies, cores, threads);
                 if (!builder->context->to_show && sockets * dies * cores * threads != definition->max_vcpus)
-                        builder_invalid(builder, topology, "the CPU topology is of %" PRIu64 " vCPUs, which does not match the maximum vcpu count %u",
+                        builder_invalid(builder, topology,
+                                        "the CPU topology is of %" PRIu64
+                                        " vCPUs, which does not match the maximum vcpu count %u",
                                         sockets * dies * cores * threads, definition->max_vcpus);
         } else
                 g_string_append_printf(smp, ",sockets=%u,cores=1,threads=1", definition->max_vcpus);
@@ -450,7 +452,8 @@ void build_cpus(Builder *builder) {
                                  "a partition other than /machine: leave it out");
         if (element_at(builder, builder->root, "resource/fibrechannel")) {
                 know(builder, builder->root, "resource/fibrechannel");
-                builder_not_here(builder, element_at(builder, builder->root, "resource/fibrechannel"), "an application ID of its own");
+                builder_not_here(builder, element_at(builder, builder->root, "resource/fibrechannel"),
+                                 "an application ID of its own");
         }
         if (element_at(builder, builder->root, "idmap")) {
                 know(builder, builder->root, "idmap");
@@ -785,11 +788,11 @@ static void build_host_information(Builder *builder) {
                 unsigned type;
                 const char *name, *file;
         } entries[] = {
-                { 0, "vendor", "bios_vendor" },     { 0, "version", "bios_version" },      { 0, "date", "bios_date" },
-                { 0, "release", "bios_release" },   { 1, "manufacturer", "sys_vendor" },   { 1, "product", "product_name" },
-                { 1, "version", "product_version" }, { 1, "serial", "product_serial" },    { 1, "sku", "product_sku" },
-                { 1, "family", "product_family" },  { 2, "manufacturer", "board_vendor" }, { 2, "product", "board_name" },
-                { 2, "version", "board_version" },  { 2, "serial", "board_serial" },       { 2, "asset", "board_asset_tag" },
+                { 0, "vendor", "bios_vendor" },      { 0, "version", "bios_version" },      { 0, "date", "bios_date" },
+                { 0, "release", "bios_release" },    { 1, "manufacturer", "sys_vendor" },   { 1, "product", "product_name" },
+                { 1, "version", "product_version" }, { 1, "serial", "product_serial" },     { 1, "sku", "product_sku" },
+                { 1, "family", "product_family" },   { 2, "manufacturer", "board_vendor" }, { 2, "product", "board_name" },
+                { 2, "version", "board_version" },   { 2, "serial", "board_serial" },       { 2, "asset", "board_asset_tag" },
         };
         bool any = false;
         for (unsigned type = 0; type <= 2; type++) {
@@ -831,9 +834,9 @@ static void build_system_information(Builder *builder) {
 
 /* A label that libvirt would choose: with what it has chosen, where the document is a running guest's. */
 static bool says_nothing(const xmlNode *label, const char *type) {
-        return g_strcmp0(type, "none") == 0 || (g_strcmp0(type, "static") != 0 && !xml_child(label, "baselabel") &&
-                                                !xml_attribute_is(label, "relabel", "no") &&
-                                                (type || !xml_child(label, "label")));
+        return g_strcmp0(type, "none") == 0 ||
+               (g_strcmp0(type, "static") != 0 && !xml_child(label, "baselabel") && !xml_attribute_is(label, "relabel", "no") &&
+                (type || !xml_child(label, "label")));
 }
 
 /* Images are what the driver opens: their labels are never changed. */
@@ -905,7 +908,8 @@ void build_passthrough_arguments(Builder *builder) {
                         for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL)) {
                                 child->_private = child;
                                 if (!xml_is(child, "add") && !xml_is(child, "del"))
-                                        builder_unsupported(builder, child, "the QEMU driver does not know this element; leave it out");
+                                        builder_unsupported(builder, child,
+                                                            "the QEMU driver does not know this element; leave it out");
                                 require(builder, child, "@capability");
                         }
                         continue;
@@ -978,9 +982,11 @@ void build_machine(Builder *builder) {
         static const char *const not_qemus[] = { "bootloader", "bootloader_args" };
         for (size_t i = 0; i < G_N_ELEMENTS(not_qemus); i++)
                 if (xml_child(builder->root, not_qemus[i]))
-                        builder_not_here(builder, element_at(builder, builder->root, not_qemus[i]), "a boot loader of the host, as Xen has: leave it out");
+                        builder_not_here(builder, element_at(builder, builder->root, not_qemus[i]),
+                                         "a boot loader of the host, as Xen has: leave it out");
         const char *crash = get(builder, builder->root, "on_crash");
         if (crash && g_str_has_prefix(crash, "coredump-"))
-                builder_not_here(builder, element_at(builder, builder->root, "on_crash"), "a dump of its own when it crashes: use preserve, and Dump");
+                builder_not_here(builder, element_at(builder, builder->root, "on_crash"),
+                                 "a dump of its own when it crashes: use preserve, and Dump");
         know(builder, builder->root, "launchSecurity/@none perf/@none");
 }

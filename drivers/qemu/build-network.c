@@ -150,7 +150,8 @@ static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinitio
         const Claim claim = { .kind = CLAIM_MACVTAP, .name = name, .uuid = builder->definition->uuid, .alias = part->alias };
         if (!claim_take(connection, &claim, &builder->error))
                 return;
-        if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), fds, n, &builder->error))
+        if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), fds, n,
+                                 &builder->error))
                 return;
         set_up_host_side(builder, element, part, name);
         pass_queues(builder, backend, "fd", fds, n);
@@ -415,7 +416,8 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         bool vhost = g_strcmp0(helper, "vhost") == 0;
         static const char *const taps[] = { "bridge", "ethernet", "network", "direct", NULL };
         if (vhost && !(is_virtio(part) && g_strv_contains(taps, part->type)))
-                builder_not_here(builder, element, "vhost for a card that is not virtio, or has no tap interface: leave out the driver's name");
+                builder_not_here(builder, element,
+                                 "vhost for a card that is not virtio, or has no tap interface: leave out the driver's name");
         know(builder, element, "@type model/@type boot/@order");
         if (is_named(part->type))
                 know(builder, element, "target/@dev");

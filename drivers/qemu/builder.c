@@ -649,7 +649,8 @@ void add_device(Builder *builder, const xmlNode *element, JsonObject *device) {
         copy_properties(builder, element, device, common, G_N_ELEMENTS(common));
         add_rom(builder, element, device);
         if (get(builder, element, "boot/@loadparm"))
-                builder_not_here(builder, element_at(builder, element, "boot"), "a loadparm, as s390 machines have: leave it out");
+                builder_not_here(builder, element_at(builder, element, "boot"),
+                                 "a loadparm, as s390 machines have: leave it out");
         know(builder, element, "alias");
         override_properties(builder, device);
         add_json(builder, "-device", device);

@@ -221,11 +221,16 @@ static void on_nodes(void *data, JsonObject *answer, const GError *error) {
 
 static void on_guest_memory(void *data, JsonObject *answer, const GError *error) {
         static const Renamed names[] = {
-                { "stat-total-memory", "available" },       { "stat-free-memory", "unused" },
-                { "stat-available-memory", "usable" },      { "stat-disk-caches", "disk_caches" },
-                { "stat-swap-in", "swap_in" },              { "stat-swap-out", "swap_out" },
-                { "stat-major-faults", "major_faults" },    { "stat-minor-faults", "minor_faults" },
-                { "stat-htlb-pgalloc", "hugetlb_allocations" }, { "stat-htlb-pgfail", "hugetlb_failures" },
+                { "stat-total-memory", "available" },
+                { "stat-free-memory", "unused" },
+                { "stat-available-memory", "usable" },
+                { "stat-disk-caches", "disk_caches" },
+                { "stat-swap-in", "swap_in" },
+                { "stat-swap-out", "swap_out" },
+                { "stat-major-faults", "major_faults" },
+                { "stat-minor-faults", "minor_faults" },
+                { "stat-htlb-pgalloc", "hugetlb_allocations" },
+                { "stat-htlb-pgfail", "hugetlb_failures" },
         };
         Guest *guest = data;
         JsonObject *report = json_member(answer, "return");

@@ -475,7 +475,8 @@ static void plan_kernel_help(GPtrArray *files, const xmlNode *element) {
 }
 
 /* Devices and memory of the host that are not a guest's alone. */
-static void plan_host_access(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
+static void plan_host_access(GPtrArray *files, const CommandLineContext *context, xmlNode *element,
+                             const DeviceDefinition *part) {
         xmlNode *source = xml_child(element, "source");
         if (strcmp(part->kind, "vsock") == 0)
                 plan(files, FILE_OPEN, element, "/dev/vhost-vsock");

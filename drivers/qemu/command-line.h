@@ -40,9 +40,9 @@ typedef struct File {
         bool may_lack, missing; /* startupPolicy: the guest can do without; it does */
         uint64_t size;          /* FILE_SHARED */
         HostUser user;          /* FILE_ACCESS, FILE_SHARED */
-        GPtrArray *layers;  /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
-        int fd;             /* others */
-        HostDevice *device; /* FILE_DEVICE */
+        GPtrArray *layers;      /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        int fd;                 /* others */
+        HostDevice *device;     /* FILE_DEVICE */
         ExecutableIdentity program;
         UnixSocket *socket; /* FILE_SOCKET */
 } File;

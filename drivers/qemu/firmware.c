@@ -48,12 +48,15 @@ static int state_of(const xmlNode *element, const char *attribute) {
 
 static Wish read_wish(xmlNode *root, const Definition *definition) {
         xmlNode *os = xml_child(root, "os"), *loader = xml_child(os, "loader");
-        Wish wish = { .code = xml_text(loader), .format = xml_attribute(loader, "format"), .secure_boot = state_of(loader, "secure"), .enrolled = -1 };
+        Wish wish = { .code = xml_text(loader),
+                      .format = xml_attribute(loader, "format"),
+                      .secure_boot = state_of(loader, "secure"),
+                      .enrolled = -1 };
         wish.architecture = definition->architecture;
         /* The names without a version are of the newest one. */
-        wish.machine = strcmp(definition->machine, "q35") == 0 ? "pc-q35-0"
+        wish.machine = strcmp(definition->machine, "q35") == 0                             ? "pc-q35-0"
                        : strcmp(definition->machine, "pc") == 0 || !definition->machine[0] ? "pc-i440fx-0"
-                                                                                            : definition->machine;
+                                                                                           : definition->machine;
         for (xmlNode *feature = xml_find(os, "firmware/feature"); feature; feature = xml_next(feature, "feature")) {
                 if (xml_attribute_is(feature, "name", "enrolled-keys"))
                         wish.enrolled = state_of(feature, "enabled");
@@ -181,7 +184,8 @@ static bool agrees(int wish, bool is) {
 
 /* How well one does: 0 not at all. What a document does not ask for is not switched on where it can be helped. */
 static unsigned rank(const Firmware *firmware, const Wish *wish, bool named) {
-        bool fits = (!wish->format || strcmp(firmware->format, wish->format) == 0) && agrees(wish->secure_boot, firmware->secure_boot) && agrees(wish->enrolled, firmware->enrolled);
+        bool fits = (!wish->format || strcmp(firmware->format, wish->format) == 0) &&
+                    agrees(wish->secure_boot, firmware->secure_boot) && agrees(wish->enrolled, firmware->enrolled);
         if (named)
                 return strcmp(firmware->code, wish->code) != 0 ? 0 : fits ? 2 : 1;
         if (!fits || access(firmware->code, R_OK) < 0)

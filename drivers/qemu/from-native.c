@@ -208,8 +208,8 @@ static void read_pci_address(Reader *reader, GHashTable *properties, xmlNode *el
             (!place && number == 0))
                 return;
         if ((place && sscanf(place, "%x.%x", &slot, &function) < 1) || number > 255 || slot > 31 || function > 7) {
-                fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device: its place '%.32s' on bus '%.32s' has no counterpart", place ? place : "",
-                     bus ? bus : "");
+                fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "-device: its place '%.32s' on bus '%.32s' has no counterpart",
+                     place ? place : "", bus ? bus : "");
                 return;
         }
         xmlNode *address = xml_add(element, "address", NULL);

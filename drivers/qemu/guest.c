@@ -1070,8 +1070,8 @@ static void begin_start(Guest *guest) {
 static bool read_pid(const char *path, int *pid, uint64_t *start_time, char **name) {
         g_autofree char *text = NULL;
         int length = 0;
-        if (!g_file_get_contents(path, &text, NULL, NULL) ||
-            sscanf(text, "%d %" SCNu64 "%n", pid, start_time, &length) != 2 || *pid <= 1)
+        if (!g_file_get_contents(path, &text, NULL, NULL) || sscanf(text, "%d %" SCNu64 "%n", pid, start_time, &length) != 2 ||
+            *pid <= 1)
                 return false;
         if (name)
                 *name = g_strdup(g_strstrip(text + length));
@@ -1099,11 +1099,13 @@ static void adopt(Connection *connection, const char *uuid, const char *path) {
             stat(path, &info) < 0 || !process_is_there(pid, start_time))
                 return;
         if (domain_adopt(connection, normal, *name ? name : normal, (uint64_t) info.st_mtime * 1000000, &error))
-                log_error("domain '%s' has a QEMU, process %d, but no status that can be read: it is shown as it is defined; what can be "
+                log_error("domain '%s' has a QEMU, process %d, but no status that can be read: it is shown as it is defined; "
+                          "what can be "
                           "done is to pause it, to shut it down and to destroy it",
                           *name ? name : normal, pid);
         else
-                log_error("the QEMU of domain %s, process %d, runs on and cannot be managed until the domain is started, which ends it "
+                log_error("the QEMU of domain %s, process %d, runs on and cannot be managed until the domain is started, which "
+                          "ends it "
                           "first: %s",
                           uuid, pid, error->message);
 }
@@ -1261,7 +1263,8 @@ bool guest_check_monitor(const Domain *domain, GError **error) {
         const Guest *guest = domain->run;
         if (guest->is_alien)
                 return domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                                   "its status does not say what its QEMU can do: Suspend, Resume, Reset, Shutdown and Destroy are all "
+                                   "its status does not say what its QEMU can do: Suspend, Resume, Reset, Shutdown and Destroy "
+                                   "are all "
                                    "that can be done, until it is started again");
         return has_monitor(domain, error);
 }

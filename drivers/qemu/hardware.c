@@ -273,8 +273,8 @@ static bool place_disk(xmlNode *disk, GError **error) {
                     !xml_attribute_is(xml_child(disk, "address"), "type", "drive")) {
                         g_autofree char *type = xml_attribute(xml_child(disk, "address"), "type");
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(disk, "address"),
-                                        "type '%.16s' is not an address of the disk '%s' on bus '%s': use drive", type ? type : "",
-                                        name, drives[i]);
+                                        "type '%.16s' is not an address of the disk '%s' on bus '%s': use drive",
+                                        type ? type : "", name, drives[i]);
                 }
         if (xml_child(disk, "address"))
                 return true;

@@ -43,9 +43,9 @@ static bool is_member(const HostUser *user, gid_t group) {
 
 /* An access list may say more than the mode does. */
 static bool may_open(const char *path, const struct stat *info, const HostUser *user) {
-        mode_t bits = user->uid == info->st_uid             ? info->st_mode >> 6
+        mode_t bits = user->uid == info->st_uid       ? info->st_mode >> 6
                       : is_member(user, info->st_gid) ? info->st_mode >> 3
-                                                            : info->st_mode;
+                                                      : info->st_mode;
         return user->uid == 0 || (bits & 06) == 06 || getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
 }
 
@@ -60,12 +60,13 @@ bool host_access_check(const char *path, const HostUser *user, GError **error) {
         g_autofree char *who = name ? g_strdup(name->pw_name) : g_strdup_printf("%u", (unsigned) user->uid);
         if (!group || info.st_gid == 0 || (info.st_mode & 060) != 060)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "QEMU's user %s may not open %s: give it to a group of that user's (chgrp, chmod g+rw)", who,
-                                         path);
-        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                 "QEMU's user %s may not open %s: make it a member of the group %s (usermod -aG %s %s), and end the "
-                                 "driver, which is started anew",
-                                 who, path, group->gr_name, group->gr_name, who);
+                                         "QEMU's user %s may not open %s: give it to a group of that user's (chgrp, chmod g+rw)",
+                                         who, path);
+        return virtbus_error_set(
+                        error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                        "QEMU's user %s may not open %s: make it a member of the group %s (usermod -aG %s %s), and end the "
+                        "driver, which is started anew",
+                        who, path, group->gr_name, group->gr_name, who);
 }
 
 int host_access_open(const char *path, GError **error) {
@@ -85,7 +86,8 @@ bool host_access_share(const char *path, uint64_t size, const HostUser *user, GE
         if (errno != EEXIST || lstat(path, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "the shared memory %s cannot be made", path);
         if (!S_ISREG(info.st_mode))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file: remove it, or use another name", path);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "%s is not a file: remove it, or use another name", path);
         if (info.st_size != 0 && (uint64_t) info.st_size != size)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "%s has %" PRIi64 " bytes, not %" PRIu64 ": remove it, or make <size> the same", path,

@@ -19,8 +19,8 @@ typedef struct HostDevice {
         uid_t uid;                        /* PCI: who opens it */
 
         bool absent; /* USB: it was not taken because there is none */
-        char *name; /* the kernel's, once it is taken: to be given back */
-        int fd;     /* USB */
+        char *name;  /* the kernel's, once it is taken: to be given back */
+        int fd;      /* USB */
 } HostDevice;
 
 /* Takes a device: BUS and DEVICE of a USB one are known then. */

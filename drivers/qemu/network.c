@@ -117,15 +117,16 @@ static bool open_direct(Link *link, int *fds, unsigned n, GError **error) {
                virtbus_error_set_errno(error, errno, "%s, the device of a macvtap interface, cannot be used", path);
 }
 
-bool network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, int *fds, unsigned n,
-                         GError **error) {
+bool network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, int *fds,
+                         unsigned n, GError **error) {
         g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
         g_autoptr(Link) lower = NULL, request = rtnl_link_macvtap_alloc(), made = NULL, change = rtnl_link_alloc();
         struct nl_addr *address = NULL;
         bool is_open = false;
         int r = nl_connect(socket, NETLINK_ROUTE);
         if (r >= 0 && rtnl_link_get_kernel(socket, 0, device, &lower) < 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no interface '%s' on this machine", device);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no interface '%s' on this machine",
+                                         device);
         if (r >= 0)
                 r = nl_addr_parse(mac, AF_LLC, &address);
         if (r >= 0)

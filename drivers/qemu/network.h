@@ -26,8 +26,8 @@ bool network_open_tap(const char *name, const char *bridge, const char *mac, uns
 /* Makes a macvtap interface named NAME on an interface of the host's, with the guest's own address: MODE is vepa, bridge, private or
  * passthrough. It stays when its N descriptors are closed, one for each queue: network_remove_direct takes it away. On failure nothing
  * is left. */
-bool network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, int *fds, unsigned n,
-                         GError **error);
+bool network_open_direct(const char *name, const char *device, const char *mode, const char *mac, unsigned mtu, int *fds,
+                         unsigned n, GError **error);
 
 /* Removes a macvtap interface, if it is there. */
 void network_remove_direct(const char *name);

@@ -41,6 +41,7 @@ unsigned port_choose(const Connection *connection, const char *uuid, const char 
                         return 0;
                 }
         }
-        virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "no port from %d to %d is free at %s", PORT_FIRST, PORT_LAST, address);
+        virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "no port from %d to %d is free at %s", PORT_FIRST, PORT_LAST,
+                          address);
         return 0;
 }

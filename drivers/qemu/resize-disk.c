@@ -160,8 +160,8 @@ static void on_program_ended(void *data, int status) {
         ssize_t n = status == 0 ? 0 : read(resizing->output, output, sizeof output);
         g_autofree char *said = g_strndup(output, n > 0 ? (size_t) n : 0);
         if (status != 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "image %s cannot be given this size: %s", resizing->path,
-                                  *g_strstrip(said) ? said : "qemu-img has failed");
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "image %s cannot be given this size: %s",
+                                  resizing->path, *g_strstrip(said) ? said : "qemu-img has failed");
         answer(resizing, error);
 }
 
@@ -180,7 +180,12 @@ static bool run_program(Resizing *resizing, GError **error) {
         g_autofd int end = output[1];
         resizing->output = output[0];
         const ProcessSetup setup = {
-                .arguments = arguments, .fds = &top->fd, .n_fds = 1, .log = end, .uid = geteuid(), .gid = getegid(),
+                .arguments = arguments,
+                .fds = &top->fd,
+                .n_fds = 1,
+                .log = end,
+                .uid = geteuid(),
+                .gid = getegid(),
         };
         resizing->process = process_new(resizing->domain->connection->event, &setup, on_program_ended, resizing, error);
         if (!resizing->process)

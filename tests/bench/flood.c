@@ -20,8 +20,8 @@ static int on_answer(sd_bus_message *reply, void *data, sd_bus_error *error) {
 }
 
 static int call(sd_bus *bus) {
-        return sd_bus_call_method_async(bus, NULL, what[0], what[1], what[2], what[3], on_answer, NULL, what[4] ? "ss" : NULL, what[4],
-                                        what[4] ? what[5] : NULL);
+        return sd_bus_call_method_async(bus, NULL, what[0], what[1], what[2], what[3], on_answer, NULL, what[4] ? "ss" : NULL,
+                                        what[4], what[4] ? what[5] : NULL);
 }
 
 int main(int argc, char *argv[]) {

@@ -174,7 +174,10 @@ static void faults_of_devices_are_named(void) {
                 { "", "<panic model='isa'/><panic model='isa'/>", "multiple panic devices" },
                 { "", "<serial type='tcp'><source mode='connect' host='h'/></serial>", "source service attribute" },
                 { "", "<rng model='virtio'/>", "the backend of the RNG device is missing" },
-                { "", "<hostdev mode='subsystem' type='usb' display='on'><source><vendor id='1'/><product id='1'/></source></hostdev>", "'display' is only supported" },
+                { "",
+                  "<hostdev mode='subsystem' type='usb' display='on'><source><vendor id='1'/><product "
+                  "id='1'/></source></hostdev>",
+                  "'display' is only supported" },
         };
         try_cases(cases, G_N_ELEMENTS(cases));
 }

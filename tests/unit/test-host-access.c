@@ -32,7 +32,8 @@ static void test_what_qemus_user_may_not_open_is_told_with_its_remedy(void) {
         chmod(path, 0666);
         g_assert_null(said(path, other, info.st_gid + 1));
         chmod(path, 0060);
-        g_assert_true(info.st_uid == 0 || said(path, info.st_uid, info.st_gid) != NULL); /* the owner's bits are the owner's alone */
+        g_assert_true(info.st_uid == 0 ||
+                      said(path, info.st_uid, info.st_gid) != NULL); /* the owner's bits are the owner's alone */
         unlink(path);
         rmdir(folder);
 }
@@ -72,6 +73,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/host-access/what-qemus-user-may-not-open-is-told-with-its-remedy",
                         test_what_qemus_user_may_not_open_is_told_with_its_remedy);
         g_test_add_func("/host-access/a-device-that-is-not-there-is-told", test_a_device_that_is_not_there_is_told);
-        g_test_add_func("/host-access/shared-memory-is-made-once-and-of-one-size", test_shared_memory_is_made_once_and_of_one_size);
+        g_test_add_func("/host-access/shared-memory-is-made-once-and-of-one-size",
+                        test_shared_memory_is_made_once_and_of_one_size);
         return g_test_run();
 }

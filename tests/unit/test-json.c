@@ -81,7 +81,9 @@ static void test_what_is_not_json_is_refused(void) {
 }
 
 static void test_depth_is_bounded_whatever_the_brackets_hide_behind(void) {
-        static const char *const starts[] = { "{\"a\":", "/*\"*/{\"a\":", "'\"'{\"a\":", "{\"a\\\"\":", "{'\"':", "//\"\n{\"a\":" };
+        static const char *const starts[] = {
+                "{\"a\":", "/*\"*/{\"a\":", "'\"'{\"a\":", "{\"a\\\"\":", "{'\"':", "//\"\n{\"a\":"
+        };
         for (size_t i = 0; i < G_N_ELEMENTS(starts); i++) {
                 g_autoptr(GString) deep = g_string_new(starts[i]);
                 for (int j = 0; j < 200000; j++)

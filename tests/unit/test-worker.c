@@ -5,7 +5,7 @@
 #include "worker.h"
 
 typedef struct Piece {
-        int pipe; /* read from until its end, or -1 */
+        int pipe;  /* read from until its end, or -1 */
         int begun; /* atomic */
         bool worked, is_told, is_cancelled;
 } Piece;

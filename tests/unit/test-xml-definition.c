@@ -119,8 +119,9 @@ static void test_cut_off_documents_are_refused(void) {
 
 /* The text comes over D-Bus, which is UTF-8: what a program's XML writer declares says how that would write files. */
 static void test_text_is_utf8_whatever_it_declares(void) {
-        static const char *const encodings[] = { "utf-16", "UTF-16LE",  "UTF-16BE", "UCS-4",   "UTF-32", "UTF-7",
-                                                 "EBCDIC-US", "ISO-8859-1", "US-ASCII", "windows-1252", "Shift_JIS", "no-such-encoding" };
+        static const char *const encodings[] = { "utf-16",   "UTF-16LE",     "UTF-16BE",  "UCS-4",
+                                                 "UTF-32",   "UTF-7",        "EBCDIC-US", "ISO-8859-1",
+                                                 "US-ASCII", "windows-1252", "Shift_JIS", "no-such-encoding" };
         for (size_t i = 0; i < G_N_ELEMENTS(encodings); i++) {
                 g_autofree char *xml = g_strdup_printf("<?xml version='1.0' encoding='%s'?>%s", encodings[i],
                                                        DOMAIN("<title>\u00e4\u20ac\U0001f600</title>"));
@@ -165,8 +166,9 @@ static void test_a_definition_can_always_be_read_again(void) {
                 g_string_append(many, "<!--&-->");
         const GString *all[] = { wide, deep, many };
         for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
-                g_autofree char *xml = g_strconcat("<domain type='kvm'><name>n</name><memory>4096</memory><os><type>hvm</type></os>",
-                                                   all[i]->str, "</domain>", NULL);
+                g_autofree char *xml =
+                                g_strconcat("<domain type='kvm'><name>n</name><memory>4096</memory><os><type>hvm</type></os>",
+                                            all[i]->str, "</domain>", NULL);
                 g_autoptr(GError) error = NULL;
                 g_autoptr(Definition) definition = definition_parse(xml, &error), again = NULL;
                 if (!definition) {
