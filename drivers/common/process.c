@@ -68,7 +68,10 @@ static Process *watch(sd_event *event, pid_t pid, int gate, ProcessEnded ended, 
         process->pidfd = open_pidfd(pid);
         process->start_time = read_start_time(pid);
         int r = process->pidfd < 0 ? -errno
-                                   : sd_event_add_io(event, &process->exit, process->pidfd, EPOLLIN, on_exit_seen, process);
+                /* Without its start time no later driver would know it from another of its number. */
+                : process->start_time == 0
+                                ? -ESRCH
+                                : sd_event_add_io(event, &process->exit, process->pidfd, EPOLLIN, on_exit_seen, process);
         if (r >= 0)
                 return g_steal_pointer(&process);
         virtbus_error_set_errno(error, -r, "process %d cannot be watched", pid);
@@ -172,7 +175,14 @@ Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded en
                 virtbus_error_set_errno(error, failure, "%s cannot be started", setup->arguments[0]);
                 return NULL;
         }
-        return watch(event, pid, gate[1], ended, data, error);
+        Process *process = watch(event, pid, gate[1], ended, data, error);
+        if (!process) {
+                /* Where there is no descriptor left for it, say. It waits at the gate and has run nothing: it ends at once. */
+                kill(pid, SIGKILL);
+                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+        }
+        return process;
 }
 
 void process_go(Process *process) {
@@ -219,9 +229,9 @@ static int on_grace_over(sd_event_source *source, uint64_t usec, void *data) {
 
 void process_end(Process *process) {
         signal_all(process, SIGTERM);
-        if (!process->grace)
-                sd_event_add_time_relative(process->event, &process->grace, CLOCK_MONOTONIC, PROCESS_END_GRACE, 0, on_grace_over,
-                                           process);
+        if (!process->grace && sd_event_add_time_relative(process->event, &process->grace, CLOCK_MONOTONIC, PROCESS_END_GRACE, 0,
+                                                          on_grace_over, process) < 0)
+                signal_all(process, SIGKILL); /* nobody would remember to */
 }
 
 void process_free(Process *process) {

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "errors.h"
+#include "process.h"
+
+typedef struct End {
+        sd_event *event;
+        int status;
+        bool is_told;
+} End;
+
+static void ended(void *data, int status) {
+        End *end = data;
+        end->status = status;
+        end->is_told = true;
+}
+
+static Process *start(End *end, char *const *arguments, GError **error) {
+        ProcessSetup setup = { .arguments = arguments, .log = STDERR_FILENO, .uid = getuid(), .gid = getgid() };
+        return process_new(end->event, &setup, ended, end, error);
+}
+
+static void wait_for_end(const End *end) {
+        while (!end->is_told)
+                g_assert_cmpint(sd_event_run(end->event, UINT64_MAX), >=, 0);
+}
+
+static char *const shell[] = { (char *) "/bin/sh", (char *) "-c", (char *) "exit 7", NULL };
+
+static void test_a_process_runs_when_it_may_and_its_end_is_told(void) {
+        g_autoptr(GError) error = NULL;
+        End end = { 0 };
+        g_assert_cmpint(sd_event_new(&end.event), >=, 0);
+        Process *process = start(&end, shell, &error);
+        g_assert_no_error(error);
+        g_assert_true(process_is_there(process_pid(process), process_start_time(process)));
+        process_go(process);
+        wait_for_end(&end);
+        g_assert_true(WIFEXITED(end.status) && WEXITSTATUS(end.status) == 7);
+        g_assert_false(process_is_there(process_pid(process), process_start_time(process)));
+        process_free(process);
+        sd_event_unref(end.event);
+}
+
+static void test_a_process_that_is_told_to_end_ends(void) {
+        g_autoptr(GError) error = NULL;
+        End end = { 0 };
+        char *const sleeps[] = { (char *) "/bin/sleep", (char *) "1000", NULL };
+        g_assert_cmpint(sd_event_new(&end.event), >=, 0);
+        Process *process = start(&end, sleeps, &error);
+        g_assert_no_error(error);
+        process_go(process);
+        process_end(process);
+        wait_for_end(&end);
+        g_assert_true(WIFSIGNALED(end.status));
+        process_free(process);
+        sd_event_unref(end.event);
+}
+
+/* With no descriptor left to watch it by: nothing runs, nothing is left to be waited for, and the error says so. */
+static void test_a_process_that_cannot_be_watched_is_no_orphan(void) {
+        End end = { 0 };
+        struct rlimit before, few;
+        g_assert_cmpint(sd_event_new(&end.event), >=, 0);
+        int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        close(next);
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+        unsigned n_failed = 0;
+        for (int room = 0; room <= 4; room++) {
+                g_autoptr(GError) error = NULL;
+                few = before;
+                few.rlim_cur = (rlim_t) (next + room);
+                g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &few), ==, 0);
+                g_autoptr(Process) process = start(&end, shell, &error);
+                g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+                g_assert_true(!process == (error != NULL));
+                if (process) {
+                        end.is_told = false;
+                        process_go(process);
+                        wait_for_end(&end);
+                        continue;
+                }
+                n_failed++;
+                g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
+                g_assert_cmpint(errno, ==, ECHILD);
+        }
+        g_assert_cmpuint(n_failed, >, 3);
+        sd_event_unref(end.event);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/process/a process runs when it may and its end is told",
+                        test_a_process_runs_when_it_may_and_its_end_is_told);
+        g_test_add_func("/process/a process that is told to end ends", test_a_process_that_is_told_to_end_ends);
+        g_test_add_func("/process/a process that cannot be watched is no orphan",
+                        test_a_process_that_cannot_be_watched_is_no_orphan);
+        return g_test_run();
+}
