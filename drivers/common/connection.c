@@ -40,14 +40,23 @@ Domain *connection_find_name(Connection *connection, const char *name) {
         return g_hash_table_lookup(connection->by_name, name);
 }
 
+/* The domain itself says by which name it is found: that of its definition may be another by the time that it goes. */
+static void know_by_name(Connection *connection, Domain *domain, const char *name) {
+        if (domain->known_as)
+                g_hash_table_remove(connection->by_name, domain->known_as);
+        g_free(domain->known_as);
+        domain->known_as = g_strdup(name);
+        g_hash_table_insert(connection->by_name, domain->known_as, domain);
+}
+
 void connection_add(Connection *connection, Domain *domain) {
         g_assert(!connection_find(connection, domain->uuid) && !connection_find_name(connection, domain_name(domain)));
         g_hash_table_insert(connection->by_uuid, domain->uuid, domain_ref(domain));
-        g_hash_table_insert(connection->by_name, g_strdup(domain_name(domain)), domain);
+        know_by_name(connection, domain, domain_name(domain));
 }
 
 void connection_remove(Connection *connection, Domain *domain) {
-        g_hash_table_remove(connection->by_name, domain_name(domain));
+        g_hash_table_remove(connection->by_name, domain->known_as);
         g_hash_table_remove(connection->by_uuid, domain->uuid);
 }
 
@@ -165,7 +174,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         connection->path = g_strdup_printf(MANAGER_PATH "/%s", hypervisor->connection);
         connection->uri = g_strdup_printf("%s:///%s", hypervisor->connection, connection->privileged ? "system" : "session");
         connection->by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) domain_unref);
-        connection->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        connection->by_name = g_hash_table_new(g_str_hash, g_str_equal); /* known_as -> Domain */
         connection->turns = turns_new();
         connection->newer = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         connection->left_streams = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) stream_free, NULL);
@@ -600,15 +609,17 @@ void connection_set_autostart(Domain *domain, bool autostart, Call *call) {
 static void on_renamed(void *data, const GError *error) {
         Change *change = data;
         Connection *connection = change->connection;
-        if (error) {
+        Domain *domain = domain_ref(change->domain);
+        if (error)
                 refuse(change, error);
-                return;
+        else {
+                domain_redefine(domain, change->definition);
+                know_by_name(connection, domain, change->definition->name);
+                reply_domain_rename(change->call);
+                told(change);
         }
-        g_hash_table_remove(connection->by_name, domain_name(change->domain));
-        domain_redefine(change->domain, change->definition);
-        g_hash_table_insert(connection->by_name, g_strdup(change->definition->name), change->domain);
-        reply_domain_rename(change->call);
-        told(change);
+        domain_hold(domain, false);
+        domain_unref(domain);
 }
 
 static bool check_rename(const Change *change, GError **error) {
@@ -647,6 +658,7 @@ static void begin_rename(Change *change) {
                 refuse(change, error);
                 return;
         }
+        domain_hold(domain, true);
         connection_store(domain, change->definition, on_renamed, change);
 }
 

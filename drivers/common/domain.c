@@ -95,6 +95,7 @@ void domain_unref(Domain *domain) {
         g_clear_pointer(&domain->live, definition_unref);
         g_clear_pointer(&domain->persistent, definition_unref);
         g_free(domain->uuid);
+        g_free(domain->known_as);
         g_free(domain);
 }
 
@@ -624,7 +625,7 @@ static void begin(Operation *operation) {
 
 static void run_next(Domain *domain) {
         g_autoptr(Domain) keep = domain_ref(domain);
-        while (!domain->operation && !g_queue_is_empty(&domain->waiting)) {
+        while (!domain->operation && !domain->renaming && !g_queue_is_empty(&domain->waiting)) {
                 g_autoptr(GError) error = NULL;
                 Operation *operation = g_queue_pop_head(&domain->waiting);
                 if (check_begin(domain, operation, &error)) {
@@ -638,6 +639,11 @@ static void run_next(Domain *domain) {
         }
         if (!domain->operation && !domain->persistent && !domain_is_active(domain) && domain->published)
                 forget_in_turn(domain); /* it was undefined, or has ended, while operations were at work */
+}
+
+void domain_hold(Domain *domain, bool hold) {
+        domain->renaming = hold;
+        run_next(domain);
 }
 
 void domain_operate(Domain *domain, Operation template) {

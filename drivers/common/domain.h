@@ -102,6 +102,8 @@ struct Domain {
         unsigned n_references;
         Connection *connection;
         char *uuid;
+        char *known_as;         /* the name that its connection finds it by */
+        bool renaming;          /* another name is being written: nothing begins meanwhile */
         Definition *persistent; /* NULL: transient */
         Definition *live;       /* NULL: not active */
         DomainState state;
@@ -159,6 +161,9 @@ GError *domain_name_error(const Domain *domain, const GError *error);
 
 /* Queues an operation; CALL is answered when it is done, or can't begin. */
 void domain_operate(Domain *domain, Operation operation);
+
+/* While a domain that is off gets another name, what is asked of it waits. */
+void domain_hold(Domain *domain, bool hold);
 
 /* Ends an active domain for this reason; CALL (or NULL) is answered when it is off. */
 void domain_destroy(Domain *domain, DomainReason reason, Call *call);

@@ -529,6 +529,12 @@ static Domain *find_domain(Connection *connection, const Definition *definition,
                             definition->uuid);
                 return NULL;
         }
+        if (domain && !namesake) {
+                domain_fail(domain, error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                            "the saved domain has its UUID, and another name: '%s'; pass a document with its name",
+                            definition->name);
+                return NULL;
+        }
         if (domain && domain_is_active(domain)) {
                 domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; to be restored it must be shutoff",
                             domain_state_name(domain->state));

@@ -194,7 +194,7 @@ def threads_run_on_the_processors_that_they_are_bound_to():
     assert allowed["CPU 0/TCG"] == {first} and allowed["CPU 1/TCG"] == {second}, allowed
     assert allowed["qemu-system-x86"] == {second}, allowed
     cleared(domain)
-    for value, part in (("1000", "1000"), ("2-1", "2-1"), ("x", "no list"), ("99999", "no list"), (f"{first},^{first}", "no list")):
+    for value, part in (("1000", "1000"), ("2-1", "2-1"), ("x", "not a list"), ("99999", "not a list"), (f"{first},^{first}", "not a list")):
         domain = qemu.define(guest("unbound", more=f"<vcpu cpuset='{value}'>1</vcpu>"))
         contains(expect("InvalidArgument", qemu.do, domain, "Start"), part)
         cleared(domain)
