@@ -91,7 +91,7 @@ def a_guest_whose_driver_ended_before_the_answer_is_kept():
     assert times_asked() == 4
 
 
-def a_guest_without_the_answer_is_left_alone():
+def a_guest_without_the_answer_is_only_paused_and_ended():
     path = status_file(state["domain"])
     with open(path, encoding="utf-8") as file:
         text = file.read().replace('capabilities="unknown" ', "")
@@ -100,7 +100,10 @@ def a_guest_without_the_answer_is_left_alone():
     pid = take_the_answer()
     qemu.kill_driver()
     assert bus.get(state["domain"], "Domain", "State") == "running"
-    contains(expect("HypervisorFailed", qemu.do, state["domain"], "Suspend"), "'first'", "what its QEMU can do", "Destroy")
+    qemu.do(state["domain"], "Suspend")
+    qemu.do(state["domain"], "Resume")
+    contains(expect("HypervisorFailed", bus.call, state["domain"], f"{NAME}.Domain", "AttachDevice", "sa{sv}", "<rng model='virtio'><backend model='random'/></rng>", {}),
+             "'first'", "Destroy")
     os.kill(pid, 0)
     assert times_asked() == 4
     with open(f"{ROOT}/log", encoding="utf-8") as log:
