@@ -7,6 +7,7 @@ typedef struct Sending {
         Audience *audience;
         const Object *object;
         sd_bus_message *signal;
+        bool is_sent; /* to somebody on the bus */
         int result;
 } Sending;
 
@@ -15,14 +16,14 @@ static bool may_hear(const Audience *audience, const Caller *caller, const Objec
                (authority_trusts(audience->authority, caller) || decisions_let_hear(caller, object));
 }
 
-static int send_on_bus(Audience *audience, const Caller *caller, sd_bus_message *signal) {
+static int send_on_bus(Audience *audience, const char *name, sd_bus_message *signal) {
         g_autoptr(sd_bus_message) copy = NULL;
         int r = sd_bus_message_rewind(signal, true);
         if (r >= 0)
                 r = sd_bus_message_new_signal(peers_bus(audience->peers), &copy, sd_bus_message_get_path(signal),
                                               sd_bus_message_get_interface(signal), sd_bus_message_get_member(signal));
         if (r >= 0)
-                r = sd_bus_message_set_destination(copy, caller->name);
+                r = sd_bus_message_set_destination(copy, name);
         if (r >= 0)
                 r = sd_bus_message_copy(copy, signal, true);
         return r < 0 ? r : sd_bus_send(NULL, copy, NULL);
@@ -32,9 +33,18 @@ static void send_to_caller(Caller *caller, void *data) {
         Sending *sending = data;
         if (caller->direct || !may_hear(sending->audience, caller, sending->object))
                 return;
-        int r = send_on_bus(sending->audience, caller, sending->signal);
+        int r = send_on_bus(sending->audience, caller->name, sending->signal);
         if (r < 0)
                 sending->result = r;
+        sending->is_sent = true;
+}
+
+/* Where nobody on the bus may hear it: to the service itself, which passes it over. The bus shows it to its monitors, such as busctl
+ * monitor, which are root's, and which have read nothing. */
+static int send_to_monitors(Audience *audience, sd_bus_message *signal) {
+        const char *own;
+        int r = sd_bus_get_unique_name(peers_bus(audience->peers), &own);
+        return r < 0 ? r : send_on_bus(audience, own, signal);
 }
 
 static bool peer_may_hear(const Caller *caller, void *data) {
@@ -53,6 +63,8 @@ int audience_signal(Audience *audience, const Object *object, sd_bus_message *si
         if (r < 0)
                 return r;
         callers_each(audience->callers, send_to_caller, &sending);
+        if (!sending.is_sent)
+                sending.result = send_to_monitors(audience, signal);
         peers_signal(audience->peers, signal, bytes, peer_may_hear, &sending);
         return sending.result;
 }
@@ -66,7 +78,7 @@ int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *sign
         if (r < 0)
                 return r;
         if (!caller->direct)
-                return send_on_bus(audience, caller, signal);
+                return send_on_bus(audience, caller->name, signal);
         peers_signal(audience->peers, signal, bytes, is_this_one, caller);
         return 0;
 }
