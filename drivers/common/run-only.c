@@ -10,7 +10,6 @@ static const struct {
         { NULL, "id" },
         { "console", "tty" },
         { "serial", "tty" },
-        { "channel/target", "state" },
 };
 
 /* Interfaces of the host's that a hypervisor names, and numbers. */
