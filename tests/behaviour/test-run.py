@@ -99,8 +99,7 @@ def what_a_crash_has_left_is_found_and_ended():
     process.wait()
     assert guests("left") == left
     process = start(f"--root={root}", document("next"))
-    until(process, "ending a guest that an earlier run has left")
-    until(process, "running")
+    until(process, "running")  # the guest that was left may have been killed before it was written down as running: then it just ends
     assert not guests("left") and guests("next")
     # One root is for one run at a time.
     status, said = ended(start(f"--root={root}", document("third")))
