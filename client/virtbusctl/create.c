@@ -35,17 +35,6 @@ static void plan_clear(Plan *plan) {
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
 
-static bool fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool fail(GError **error, const char *format, ...) {
-        va_list arguments;
-        va_start(arguments, format);
-        g_autofree char *text = g_strdup_vprintf(format, arguments);
-        va_end(arguments);
-        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, text);
-        return false;
-}
-
 /* Understanding */
 
 static bool has_network(const Plan *plan) {
@@ -72,14 +61,14 @@ static bool choose_boot(const Ctl *ctl, Plan *plan, GError **error) {
         unsigned n = 0;
         for (char **kind = order; *kind; kind++) {
                 if (!g_strv_contains(kinds, *kind))
-                        return fail(error, "--boot=%s: '%s' is not one of hd, cdrom, network", ctl->boot, *kind);
+                        return ctl_invalid(error, "--boot=%s: '%s' is not one of hd, cdrom, network", ctl->boot, *kind);
                 if (g_strv_contains((const char *const *) kind + 1, *kind))
-                        return fail(error, "--boot=%s: '%s' is there twice", ctl->boot, *kind);
+                        return ctl_invalid(error, "--boot=%s: '%s' is there twice", ctl->boot, *kind);
                 if (!place_kind(plan, *kind, &n))
-                        return fail(error, "--boot=%s: the domain has no %s; give it one by %s", ctl->boot, *kind,
-                                    strcmp(*kind, "hd") == 0      ? "--disk"
-                                    : strcmp(*kind, "cdrom") == 0 ? "--cdrom"
-                                                                  : "--network");
+                        return ctl_invalid(error, "--boot=%s: the domain has no %s; give it one by %s", ctl->boot, *kind,
+                                           strcmp(*kind, "hd") == 0      ? "--disk"
+                                           : strcmp(*kind, "cdrom") == 0 ? "--cdrom"
+                                                                         : "--network");
         }
         if (ctl->boot || ctl->kernel)
                 return true;
@@ -94,12 +83,12 @@ static bool choose_boot(const Ctl *ctl, Plan *plan, GError **error) {
 static bool check_display(const Ctl *ctl, GError **error) {
         static const char *const kinds[] = { "vnc", "spice", "none", NULL };
         return !ctl->display || g_strv_contains(kinds, ctl->display) ||
-               fail(error, "--display=%s is not one of vnc, spice, none", ctl->display);
+               ctl_invalid(error, "--display=%s is not one of vnc, spice, none", ctl->display);
 }
 
 static bool check_kernel(const Ctl *ctl, GError **error) {
         return ctl->kernel || (!ctl->initrd && !ctl->cmdline) ||
-               fail(error, "--initrd and --cmdline are those of a kernel; give it by --kernel=FILE");
+               ctl_invalid(error, "--initrd and --cmdline are those of a kernel; give it by --kernel=FILE");
 }
 
 /* Reads all that was typed, before anything is made. */
@@ -108,13 +97,14 @@ static bool read_plan(const Ctl *ctl, Plan *plan, GError **error) {
         plan->network = ctl->network ? ctl->network : "user";
         plan->disks = g_ptr_array_new_with_free_func((GDestroyNotify) disk_spec_free);
         if (!ctl_read_size(ctl->memory ? ctl->memory : MEMORY_DEFAULT, &plan->memory) || plan->memory == 0)
-                return fail(error, "--memory=%s is not a size, such as 512M or 2G", ctl->memory);
+                return ctl_invalid(error, "--memory=%s is not a size, such as 512M or 2G", ctl->memory);
         if (plan->memory < MEMORY_LIKELY_MIN)
-                return fail(error, "--memory=%s: that is %s bytes; say %sM for mebibytes", ctl->memory, ctl->memory, ctl->memory);
+                return ctl_invalid(error, "--memory=%s: that is %s bytes; say %sM for mebibytes", ctl->memory, ctl->memory,
+                                   ctl->memory);
         if (ctl->cpus && !g_ascii_string_to_unsigned(ctl->cpus, 10, 1, 512, &plan->cpus, NULL))
-                return fail(error, "--cpus=%s is not a number from 1 to 512", ctl->cpus);
+                return ctl_invalid(error, "--cpus=%s is not a number from 1 to 512", ctl->cpus);
         if ((ctl->disks ? g_strv_length(ctl->disks) : 0) + !!ctl->cdrom > DISKS_MAX)
-                return fail(error, "more than %d disks need a document; see define", DISKS_MAX);
+                return ctl_invalid(error, "more than %d disks need a document; see define", DISKS_MAX);
         for (char **text = ctl->disks; text && *text; text++) {
                 DiskSpec *spec = disk_spec_read(ctl, *text, error);
                 if (!spec) {
@@ -128,7 +118,7 @@ static bool read_plan(const Ctl *ctl, Plan *plan, GError **error) {
                 return false;
         }
         if (plan->cdrom && plan->cdrom->size > 0)
-                return fail(error, "--cdrom=%s: size= makes an empty image, which nothing boots from", ctl->cdrom);
+                return ctl_invalid(error, "--cdrom=%s: size= makes an empty image, which nothing boots from", ctl->cdrom);
         g_autoptr(GString) network = g_string_new(NULL);
         return network_add(network, plan->network, 0, error) && check_display(ctl, error) && check_kernel(ctl, error) &&
                choose_boot(ctl, plan, error);

@@ -20,17 +20,6 @@ void disk_spec_free(DiskSpec *spec) {
         g_free(spec);
 }
 
-static bool fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool fail(GError **error, const char *format, ...) {
-        va_list arguments;
-        va_start(arguments, format);
-        g_autofree char *text = g_strdup_vprintf(format, arguments);
-        va_end(arguments);
-        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, text);
-        return false;
-}
-
 /* What may follow the path; a VALUE of NULL is not given. */
 
 static bool take_bus(DiskSpec *spec, const char *value, GError **error) {
@@ -39,34 +28,34 @@ static bool take_bus(DiskSpec *spec, const char *value, GError **error) {
                 spec->bus = g_strdup(value);
                 return true;
         }
-        return fail(error, "bus=%s is not one of virtio, scsi, sata, ide, usb", value ? value : "");
+        return ctl_invalid(error, "bus=%s is not one of virtio, scsi, sata, ide, usb", value ? value : "");
 }
 
 static bool take_cache(DiskSpec *spec, const char *value, GError **error) {
         spec->cache = g_strdup(value ? value : "");
-        return (value && *value) || fail(error, "cache= lacks its mode, such as none or writeback");
+        return (value && *value) || ctl_invalid(error, "cache= lacks its mode, such as none or writeback");
 }
 
 static bool take_format(DiskSpec *spec, const char *value, GError **error) {
         g_free(spec->format);
         spec->format = g_strdup(value ? value : "");
-        return (value && *value) || fail(error, "format= lacks its value: qcow2 or raw");
+        return (value && *value) || ctl_invalid(error, "format= lacks its value: qcow2 or raw");
 }
 
 static bool take_read_only(DiskSpec *spec, const char *value, GError **error) {
         spec->is_read_only = !value || strcmp(value, "on") == 0;
         return !value || spec->is_read_only || strcmp(value, "off") == 0 ||
-               fail(error, "readonly=%s is neither on nor off", value);
+               ctl_invalid(error, "readonly=%s is neither on nor off", value);
 }
 
 static bool take_serial(DiskSpec *spec, const char *value, GError **error) {
         spec->serial = g_strdup(value ? value : "");
-        return (value && *value) || fail(error, "serial= lacks its value");
+        return (value && *value) || ctl_invalid(error, "serial= lacks its value");
 }
 
 static bool take_size(DiskSpec *spec, const char *value, GError **error) {
         return (value && ctl_read_size(value, &spec->size) && spec->size > 0) ||
-               fail(error, "size=%s is not a size, such as 20G", value ? value : "");
+               ctl_invalid(error, "size=%s is not a size, such as 20G", value ? value : "");
 }
 
 static const struct {
@@ -92,7 +81,7 @@ static bool take_part(DiskSpec *spec, const char *text, bool *is_part, GError **
                 if (strcmp(parts[i].name, name) == 0)
                         return parts[i].take(spec, value, error);
         if (value)
-                return fail(error, "'%s=' is not known of a disk; known are: " PARTS, name);
+                return ctl_invalid(error, "'%s=' is not known of a disk; known are: " PARTS, name);
         return take_format(spec, name, error);
 }
 
@@ -123,13 +112,14 @@ static bool check_against(DiskSpec *spec, const char *there, GError **error) {
         bool is_qcow2 = there && strcmp(there, "qcow2") == 0;
         if (spec->format) /* raw is believed: it may be an image within an image */
                 return strcmp(spec->format, "qcow2") != 0 || is_qcow2 ||
-                       fail(error, "%s is not a qcow2 image; say %s,raw", spec->path, spec->path);
+                       ctl_invalid(error, "%s is not a qcow2 image; say %s,raw", spec->path, spec->path);
         if (by_name && strcmp(by_name, "qcow2") == 0 && !is_qcow2)
-                return fail(error, "%s is not a qcow2 image, as its name says; say %s,raw if that is what it is", spec->path,
-                            spec->path);
+                return ctl_invalid(error, "%s is not a qcow2 image, as its name says; say %s,raw if that is what it is",
+                                   spec->path, spec->path);
         if (there && g_strcmp0(by_name, there) != 0)
-                return fail(error, "%s is a %s image; say %s,%s or, to give the guest the bytes of the image itself, %s,raw",
-                            spec->path, there, spec->path, there, spec->path);
+                return ctl_invalid(error,
+                                   "%s is a %s image; say %s,%s or, to give the guest the bytes of the image itself, %s,raw",
+                                   spec->path, there, spec->path, there, spec->path);
         spec->format = g_strdup(there ? there : "raw");
         return true;
 }
@@ -146,21 +136,22 @@ static bool choose_format(const Ctl *ctl, DiskSpec *spec, GError **error) {
                 ssize_t n = pread(fd, head, sizeof head, 0);
                 close(fd);
                 if (spec->size > 0)
-                        return fail(error, "%s is there already; leave out size=, which makes a new image", spec->path);
+                        return ctl_invalid(error, "%s is there already; leave out size=, which makes a new image", spec->path);
                 /* What is neither a file nor a device is refused by who opens it. */
                 return check_against(spec, n > 0 ? format_of(head, (size_t) n) : NULL, error);
         }
         if (spec->size > 0 && is_far)
-                return fail(error, "size= makes an image here, not over there; make it there, by qemu-img(1)");
+                return ctl_invalid(error, "size= makes an image here, not over there; make it there, by qemu-img(1)");
         if (!spec->format && (spec->size > 0 || by_name))
                 spec->format = g_strdup(by_name ? by_name : "qcow2");
         if (spec->format)
                 return true;
-        return spec->is_missing ? fail(error, "%s is not there yet; add ,size=20G to make it, or say its format: ,qcow2 or ,raw",
-                                       spec->path)
-               : is_far         ? fail(error, "%s is on the other side; say its format: ,qcow2 or ,raw", spec->path)
-                        : fail(error, "%s cannot be opened to see its format: %s; say its format: ,qcow2 or ,raw", spec->path,
-                               g_strerror(code));
+        return spec->is_missing ? ctl_invalid(error,
+                                              "%s is not there yet; add ,size=20G to make it, or say its format: ,qcow2 or ,raw",
+                                              spec->path)
+               : is_far         ? ctl_invalid(error, "%s is on the other side; say its format: ,qcow2 or ,raw", spec->path)
+                                : ctl_invalid(error, "%s cannot be opened to see its format: %s; say its format: ,qcow2 or ,raw",
+                                              spec->path, g_strerror(code));
 }
 
 DiskSpec *disk_spec_read(const Ctl *ctl, const char *text, GError **error) {
@@ -174,7 +165,7 @@ DiskSpec *disk_spec_read(const Ctl *ctl, const char *text, GError **error) {
                         *comma = '\0';
         }
         if (!*name) {
-                fail(error, "the path of the image is missing");
+                ctl_invalid(error, "the path of the image is missing");
                 return NULL;
         }
         spec->path = g_canonicalize_filename(name, NULL);
@@ -196,7 +187,7 @@ bool disk_spec_make(DiskSpec *spec, GError **error) {
         if (!g_subprocess_communicate_utf8(program, NULL, NULL, NULL, &said, error))
                 return false;
         spec->is_made = g_subprocess_get_successful(program);
-        return spec->is_made || fail(error, "%s cannot be made: %s", spec->path, said ? g_strstrip(said) : "");
+        return spec->is_made || ctl_invalid(error, "%s cannot be made: %s", spec->path, said ? g_strstrip(said) : "");
 }
 
 void disk_spec_unmake(const DiskSpec *spec) {

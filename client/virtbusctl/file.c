@@ -67,3 +67,12 @@ bool ctl_read_file(const char *path, char **text, GError **error) {
         *text = to_utf8(g_steal_pointer(&bytes), length, is_input ? "standard input" : path, error);
         return *text != NULL;
 }
+
+bool ctl_invalid(GError **error, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        g_autofree char *text = g_strdup_vprintf(format, arguments);
+        va_end(arguments);
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, text);
+        return false;
+}

@@ -3,15 +3,6 @@
 
 #include <string.h>
 
-/* Attributes of a run: of elements below <devices> by their path ("*" for a device of any kind), or of the root. */
-static const struct {
-        const char *path, *attribute;
-} attributes[] = {
-        { NULL, "id" },
-        { "console", "tty" },
-        { "serial", "tty" },
-};
-
 /* Interfaces of the host's that a hypervisor names, and numbers. */
 static const char *const chosen_names[] = { "vnet", "macvtap", "macvlan" };
 
@@ -23,16 +14,6 @@ static bool is_chosen_name(const char *name) {
                         return true;
         }
         return false;
-}
-
-static void drop_attribute(xmlNode *device, const char *path, const char *attribute) {
-        const char *rest = strchr(path, '/');
-        g_autofree char *name = g_strndup(path, rest ? (size_t) (rest - path) : strlen(path));
-        if (xml_is(device, name)) {
-                xmlNode *element = rest ? xml_find(device, rest + 1) : device;
-                if (element)
-                        xmlUnsetProp(element, (const xmlChar *) attribute);
-        }
 }
 
 /* The terminal of a run, and the name of an interface that was chosen for one. */
@@ -54,15 +35,11 @@ static void drop_place(xmlNode *device) {
 }
 
 void run_only_drop(xmlDoc *document) {
-        xmlNode *root = xmlDocGetRootElement(document);
-        for (size_t i = 0; i < G_N_ELEMENTS(attributes); i++)
-                if (!attributes[i].path)
-                        xmlUnsetProp(root, (const xmlChar *) attributes[i].attribute);
-        xmlNode *devices = xml_child(root, "devices");
+        xmlNode *root = xmlDocGetRootElement(document), *devices = xml_child(root, "devices");
+        xmlUnsetProp(root, (const xmlChar *) "id");
         for (xmlNode *device = devices ? xml_child(devices, NULL) : NULL; device; device = xml_next(device, NULL)) {
-                for (size_t i = 0; i < G_N_ELEMENTS(attributes); i++)
-                        if (attributes[i].path)
-                                drop_attribute(device, attributes[i].path, attributes[i].attribute);
+                if (xml_is(device, "console") || xml_is(device, "serial"))
+                        xmlUnsetProp(device, (const xmlChar *) "tty");
                 drop_place(device);
         }
 }
