@@ -6,16 +6,14 @@
  * Exit status: 0 the guest has shut down, or was ended as this program was told to; 1 it could not be started; 2 it crashed;
  * 3 its QEMU ended by itself. */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "bus.h"
 #include "connection.h"
+#include "folder-lock.h"
 #include "log.h"
 #include "program.h"
 #include "qemu.h"
@@ -128,18 +126,11 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 
 /* Two runs must not share a root. Returns a descriptor that holds it, or -1. */
 static int lock_root(const char *root) {
-        g_autofree char *path = g_build_filename(root, "lock", NULL);
         g_autoptr(GError) error = NULL;
-        if (!store_make_root(root, &error)) {
+        int lock = store_make_root(root, &error) ? folder_lock(root, &error) : -1;
+        if (lock < 0)
                 log_error("%s", error->message);
-                return -1;
-        }
-        g_autofd int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
-                return steal_fd(&lock);
-        log_error("the root directory %s cannot be used: %s", root,
-                  errno == EWOULDBLOCK ? "another virtbus-run does" : g_strerror(errno));
-        return -1;
+        return lock;
 }
 
 static void run_guest(Run *run, const char *root) {
