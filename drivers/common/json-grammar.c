@@ -12,7 +12,7 @@
 
 typedef struct Reader {
         const char *start, *at, *end;
-        unsigned depth, n_members;
+        unsigned depth, n_values, n_members, n_comparisons;
         GError **error;
 } Reader;
 
@@ -139,8 +139,16 @@ static bool read_string(Reader *reader) {
 
 static bool read_value(Reader *reader);
 
-static bool read_member(Reader *reader) {
+static bool read_element(Reader *reader, unsigned number) {
+        (void) number;
+        return read_value(reader);
+}
+
+static bool read_member(Reader *reader, unsigned number) {
         skip_blanks(reader);
+        reader->n_comparisons += number;
+        if (reader->n_comparisons > JSON_COMPARISONS_MAX)
+                return fail(reader, "objects have too many members");
         if (!read_string(reader))
                 return false;
         skip_blanks(reader);
@@ -149,12 +157,13 @@ static bool read_member(Reader *reader) {
 }
 
 /* What is between the brackets of an object or an array. */
-static bool read_items(Reader *reader, char closing, bool (*item)(Reader *reader)) {
+static bool read_items(Reader *reader, char closing, bool (*item)(Reader *reader, unsigned number)) {
+        unsigned number = 0;
         skip_blanks(reader);
         if (take(reader, closing))
                 return true;
         do {
-                if (!item(reader))
+                if (!item(reader, number++))
                         return false;
         } while (take(reader, ','));
         return take(reader, closing) || fail(reader, "',' or the closing bracket is expected");
@@ -165,7 +174,7 @@ static bool read_container(Reader *reader) {
         if (++reader->depth > JSON_DEPTH_MAX)
                 return virtbus_error_set(reader->error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "JSON nests deeper than %d",
                                          JSON_DEPTH_MAX);
-        bool fine = is_object ? read_items(reader, '}', read_member) : read_items(reader, ']', read_value);
+        bool fine = is_object ? read_items(reader, '}', read_member) : read_items(reader, ']', read_element);
         reader->depth--;
         return fine;
 }
@@ -173,6 +182,8 @@ static bool read_container(Reader *reader) {
 static bool read_value(Reader *reader) {
         bool fine;
         skip_blanks(reader);
+        if (++reader->n_values > JSON_VALUES_MAX)
+                return fail(reader, "there are too many values");
         switch (peek(reader)) {
         case '{':
         case '[':

@@ -104,6 +104,57 @@ static void test_depth_is_bounded_whatever_the_brackets_hide_behind(void) {
         }
 }
 
+/* An object of N members, each named by a function of its number. */
+static char *object_of(unsigned n, void (*name)(GString *text, unsigned number)) {
+        GString *text = g_string_new("{\"return\":{");
+        for (unsigned i = 0; i < n; i++) {
+                g_string_append(text, i > 0 ? ",\"" : "\"");
+                name(text, i);
+                g_string_append(text, "\":0");
+        }
+        g_string_append(text, "}}");
+        return g_string_free(text, FALSE);
+}
+
+static void plain_name(GString *text, unsigned number) {
+        g_string_append_printf(text, "%x", number);
+}
+
+/* "Ez" and "FY" have one hash, and so has whatever is made of the same number of them: g_str_hash(). */
+static void colliding_name(GString *text, unsigned number) {
+        for (unsigned bit = 0; bit < 17; bit++)
+                g_string_append(text, number >> bit & 1 ? "Ez" : "FY");
+}
+
+static char *array_of(unsigned n, const char *element) {
+        GString *text = g_string_new("{\"return\":[");
+        for (unsigned i = 0; i < n; i++)
+                g_string_append_printf(text, "%s%s", i > 0 ? "," : "", element);
+        g_string_append(text, "]}");
+        return g_string_free(text, FALSE);
+}
+
+static void test_what_would_cost_more_than_its_bytes_is_refused(void) {
+        g_assert_cmpuint(g_str_hash("Ez"), ==, g_str_hash("FY"));
+        void (*const names[])(GString *, unsigned) = { plain_name, colliding_name };
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                g_autofree char *few = object_of(1024, names[i]), *many = object_of(100000, names[i]),
+                                *each = object_of(500, names[i]), *all = array_of(200, each);
+                g_autoptr(JsonNode) node = json_parse(few, -1, NULL);
+                g_assert_nonnull(node);
+                refuse(many, -1, "too many members");
+                refuse(all, -1, "too many members");
+        }
+        static const char *const elements[] = { "0", "[]", "{}", "\"\"", "null", "[[]]", "{\"a\":{}}" };
+        for (size_t i = 0; i < G_N_ELEMENTS(elements); i++) {
+                g_autofree char *many = array_of(JSON_VALUES_MAX, elements[i]),
+                                *fewer = array_of(JSON_VALUES_MAX / 4, elements[i]);
+                g_autoptr(JsonNode) node = json_parse(fewer, -1, NULL);
+                g_assert_nonnull(node);
+                refuse(many, -1, "too many values");
+        }
+}
+
 static void test_what_is_json_is_read(void) {
         const char *line = " {\"s\":\"[[[{{\\\"\\u20ac\\ud83d\\ude00/'\" , \"n\":7,\"m\":-9223372036854775808,\"d\":-0.5e+3,"
                            "\"o\":{\"s\":{}},\"a\":[ ],\"t\":true,\"z\":null,\"\":0}\r\n";
@@ -139,6 +190,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/json/what-is-not-json-is-refused", test_what_is_not_json_is_refused);
         g_test_add_func("/json/depth-is-bounded-whatever-the-brackets-hide-behind",
                         test_depth_is_bounded_whatever_the_brackets_hide_behind);
+        g_test_add_func("/json/what-would-cost-more-than-its-bytes-is-refused",
+                        test_what_would_cost_more_than_its_bytes_is_refused);
         g_test_add_func("/json/what-is-json-is-read", test_what_is_json_is_read);
         g_test_add_func("/json/arrays-are-read-where-they-are-expected", test_arrays_are_read_where_they_are_expected);
         return g_test_run();
