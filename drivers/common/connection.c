@@ -108,10 +108,10 @@ static bool complete_document(Connection *connection, xmlDoc *document, GError *
         return !connection->hypervisor->complete || connection->hypervisor->complete(connection, document, error);
 }
 
-static void load_definition(void *data, const char *uuid, const char *text) {
+static void load_definition(void *data, const char *uuid, const char *text, const GError *unreadable) {
         Connection *connection = data;
-        g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) document = xml_parse_own(text, "domain", &error);
+        g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
+        g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", &error) : NULL;
         uid_t owner = 0;
         bool autostart = false;
         bool complete = document && take_instruction(document, &owner, &autostart, &error) &&
@@ -131,14 +131,15 @@ static void load_definition(void *data, const char *uuid, const char *text) {
         domain_unref(domain);
 }
 
-static void load_status(void *data, const char *uuid, const char *text) {
+static void load_status(void *data, const char *uuid, const char *text, const GError *unreadable) {
         Connection *connection = data;
-        g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) status = xml_parse_own(text, "virtbus-status", &error);
+        g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
+        g_autoptr(xmlDoc) status = text ? xml_parse_own(text, "virtbus-status", &error) : NULL;
         if (status && domain_restore(connection, status, uuid, &error))
                 return;
         keep_if_newer(connection, uuid, error);
-        if (g_hash_table_contains(connection->newer, uuid))
+        bool is_damaged = !unreadable || g_error_matches(unreadable, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_XML);
+        if (!is_damaged || g_hash_table_contains(connection->newer, uuid))
                 log_error("the status of the running domain %s is left as it is: %s", uuid, error->message);
         else
                 store_put_status_aside(connection->store, uuid, error);

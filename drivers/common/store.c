@@ -12,6 +12,8 @@
 #include "walk.h"
 #include "xml.h"
 
+#define UUID_BYTES 36 /* as text */
+
 struct Store {
         char *definitions, *statuses, *first_run;
         Worker *worker;
@@ -121,8 +123,18 @@ static bool sync_directory_of(const char *path) {
         return fd >= 0 && fsync(fd) == 0;
 }
 
+/* Where a file is written until it is whole: hidden, so that nobody takes it for one, and of a name that is no backup's. */
+static char *aside_of(const char *path) {
+        g_autofree char *directory = g_path_get_dirname(path), *name = g_path_get_basename(path);
+        return g_strdup_printf("%s/.%s.XXXXXX", directory, name);
+}
+
+bool file_is_aside(const char *name) {
+        return name[0] == '.';
+}
+
 bool file_replace(const char *path, const char *text, bool sync, GError **error) {
-        g_autofree char *aside = g_strdup_printf("%s.XXXXXX", path);
+        g_autofree char *aside = aside_of(path);
         g_autofd int fd = g_mkstemp_full(aside, O_WRONLY | O_CLOEXEC, 0600);
         if (fd < 0)
                 return virtbus_error_set_errno(error, errno, "%s cannot be written", path);
@@ -188,25 +200,47 @@ void store_put_status_aside(Store *store, const char *uuid, const GError *reason
                 log_error("the status of the running domain %s is damaged, and kept as %s: %s", uuid, aside, reason->message);
 }
 
+/* Whether a file is one of ours: UUID.xml. */
+static bool is_document(const char *name) {
+        g_autofree char *uuid = g_strndup(name, UUID_BYTES);
+        return g_uuid_string_is_valid(uuid) && strcmp(name + UUID_BYTES, ".xml") == 0;
+}
+
+/* Whatever lies there is not waited for. */
+static char *read_document(const char *path, GError **error) {
+        struct stat info;
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &info) < 0) {
+                virtbus_error_set_errno(error, errno, "it cannot be read");
+                return NULL;
+        }
+        if (!S_ISREG(info.st_mode) || info.st_size > XML_OWN_BYTES_MAX) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "it is %s",
+                                  S_ISREG(info.st_mode) ? "larger than any that virtbus writes" : "not a file");
+                return NULL;
+        }
+        g_autofree char *text = g_malloc0((size_t) info.st_size + 1);
+        ssize_t n = read(fd, text, (size_t) info.st_size);
+        if (n < 0)
+                virtbus_error_set_errno(error, errno, "it cannot be read");
+        else if (strlen(text) != (size_t) info.st_size)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "it is damaged: there are zeros in it");
+        else
+                return g_steal_pointer(&text);
+        return NULL;
+}
+
 static void each_file(const char *directory, StoreEach each, void *data) {
         g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
         for (const char *name; listing && (name = g_dir_read_name(listing));) {
                 g_autofree char *path = g_build_filename(directory, name, NULL);
-                const char *end = strstr(name, ".xml");
-                if (!end || strlen(name) != 36 + 4) {
-                        if (end && g_str_has_prefix(end, ".xml.")) /* left by a write that was cut off */
-                                unlink(path);
+                if (file_is_aside(name)) /* left by a write that was cut off */
+                        unlink(path);
+                if (!is_document(name))
                         continue;
-                }
-                g_autofree char *uuid = g_strndup(name, (gsize) (end - name)), *text = NULL;
                 g_autoptr(GError) error = NULL;
-                struct stat info;
-                if (stat(path, &info) < 0 || info.st_size > XML_OWN_BYTES_MAX)
-                        log_error("%s is left as it is: it cannot be read or is too large", path);
-                else if (!g_file_get_contents(path, &text, NULL, &error))
-                        log_error("%s is left as it is: %s", path, error->message);
-                else
-                        each(data, uuid, text);
+                g_autofree char *uuid = g_strndup(name, UUID_BYTES), *text = read_document(path, &error);
+                each(data, uuid, text, error);
         }
 }
 

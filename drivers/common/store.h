@@ -11,7 +11,7 @@
 
 #include "worker.h"
 
-/* The format of these files, and of saved states (save-image.h), is in each of them. It rises when an older version could not read,
+/* The format of these files is in each of them (and that of saved states in theirs: save-image.h). It rises when an older version could not read,
  * or would misread, what a newer one writes. A file of an older format, or without one (that is 1), is read, and written anew in
  * this one when it changes next. A file of a newer format is refused by name and left alone: neither its domain is known, nor can
  * one of its UUID be made or started, until the version that has written it is back. */
@@ -45,8 +45,9 @@ bool store_check_format(const xmlNode *element, GError **error);
  * logged. */
 void store_put_status_aside(Store *store, const char *uuid, const GError *reason);
 
-/* Reads all documents at start. A file that cannot be read is logged and left as it is. */
-typedef void (*StoreEach)(void *data, const char *uuid, const char *text);
+/* Reads all documents at start, which are named UUID.xml; other files are left alone. EACH decides what becomes of one that cannot be
+ * read: its TEXT is NULL, and ERROR says why. */
+typedef void (*StoreEach)(void *data, const char *uuid, const char *text, const GError *error);
 void store_each_definition(Store *store, StoreEach each, void *data);
 void store_each_status(Store *store, StoreEach each, void *data);
 
@@ -58,5 +59,7 @@ bool store_is_first_run(Store *store);
  * or lead to elsewhere. */
 bool store_make_root(const char *root, GError **error);
 
-/* Writes a file whole: aside, then renamed into place; with SYNC safe from a power failure. Usable from any thread. */
+/* Writes a file whole: aside, then renamed into place; with SYNC safe from a power failure. Usable from any thread. What
+ * lies aside when a program is killed is whatever file_is_aside says of its NAME, in the same folder. */
+bool file_is_aside(const char *name);
 bool file_replace(const char *path, const char *text, bool sync, GError **error);

@@ -52,7 +52,7 @@ static char *path_of(const Connection *connection, const Claim *claim) {
 /* Splits a file's name; false where it is none of these. */
 static bool parse_name(char *file, char **uuid, ClaimKind *kind, char **name) {
         char *space = strchr(file, ' '), *second = space ? strchr(space + 1, ' ') : NULL;
-        if (!second)
+        if (!second || file_is_aside(file))
                 return false;
         *space = *second = '\0';
         *uuid = file;
@@ -147,7 +147,21 @@ void claims_give_back(const Connection *connection, const char *uuid, const char
         each_file(connection, give_back, &search);
 }
 
+/* Nobody writes one meanwhile. */
+static void remove_aside(const Connection *connection) {
+        g_autofree char *directory = directory_of(connection);
+        g_mutex_lock(&mutex);
+        g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
+        for (const char *entry; listing && (entry = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(directory, entry, NULL);
+                if (file_is_aside(entry))
+                        unlink(path);
+        }
+        g_mutex_unlock(&mutex);
+}
+
 void claims_sweep(const Connection *connection, bool (*is_held)(const Connection *connection, const char *uuid)) {
         Search search = { .is_held = is_held };
+        remove_aside(connection);
         each_file(connection, give_back, &search);
 }
