@@ -183,7 +183,7 @@ def a_broken_managed_save_is_told_and_kept():
     bus.wait_state(state["domain"], "shutoff")
     path = files()[-1]
     whole = open(path, "rb").read()
-    for broken, part in ((whole[:30], "too short"), (b"x" * 100, "not a saved state"), (whole[:70], "too short")):
+    for broken, part in ((whole[:30], "ends too early"), (b"x" * 100, "not a saved state"), (whole[:70], "ends too early")):
         with open(path, "wb") as file:
             file.write(broken)
         contains(expect("InvalidArgument", hypervisor.do, state["domain"], "Start"), part, "force_boot")
