@@ -269,6 +269,78 @@ GBytes *virtbus_domain_take_screenshot_sync(VirtbusDomain *domain, guint screen,
         return g_memory_output_stream_steal_as_bytes(G_MEMORY_OUTPUT_STREAM(output));
 }
 
+/* Logs */
+
+static GInputStream *make_input(GVariant *handle, GUnixFDList *fds, GError **error) {
+        int fd = g_unix_fd_list_get(fds, g_variant_get_handle(handle), error);
+        return fd < 0 ? NULL : g_unix_input_stream_new(fd, TRUE);
+}
+
+static void on_log_opened(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(GTask) task = data;
+        g_autoptr(GVariant) handle = NULL;
+        g_autoptr(GUnixFDList) fds = NULL;
+        GError *error = NULL;
+        gboolean done = virtbus_domain_call_open_log_finish(VIRTBUS_DOMAIN(source), &handle, &fds, result, &error);
+        GInputStream *stream = done ? make_input(handle, fds, &error) : NULL;
+        if (stream)
+                g_task_return_pointer(task, stream, g_object_unref);
+        else
+                g_task_return_error(task, error);
+}
+
+/**
+ * virtbus_domain_open_log_stream:
+ * @domain: a domain
+ * @cancellable: (nullable): stops it
+ * @callback: (scope async): called when it is open
+ * @data: for @callback
+ *
+ * Opens the log of a domain: what the hypervisor's process has said.
+ *
+ * Since: 0.2
+ */
+void virtbus_domain_open_log_stream(VirtbusDomain *domain, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                    gpointer data) {
+        virtbus_domain_call_open_log(domain, no_options(), CALL, NULL, cancellable, on_log_opened,
+                                     g_task_new(domain, cancellable, callback, data));
+}
+
+/**
+ * virtbus_domain_open_log_stream_finish:
+ * @domain: a domain
+ * @result: what the callback was given
+ * @error: why it is not open
+ *
+ * Returns: (transfer full): the log, from its beginning; there may be more after its end later
+ *
+ * Since: 0.2
+ */
+GInputStream *virtbus_domain_open_log_stream_finish(VirtbusDomain *domain, GAsyncResult *result, GError **error) {
+        g_return_val_if_fail(g_task_is_valid(result, domain), NULL);
+        return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/**
+ * virtbus_domain_open_log_stream_sync:
+ * @domain: a domain
+ * @cancellable: (nullable): stops it
+ * @error: why it is not open
+ *
+ * Opens the log of a domain.
+ *
+ * Returns: (transfer full): the log, from its beginning; there may be more after its end later
+ *
+ * Since: 0.2
+ */
+GInputStream *virtbus_domain_open_log_stream_sync(VirtbusDomain *domain, GCancellable *cancellable, GError **error) {
+        g_autoptr(GVariant) handle = NULL;
+        g_autoptr(GUnixFDList) fds = NULL;
+        if (!virtbus_domain_call_open_log_sync(domain, no_options(), CALL, NULL, &handle, &fds, cancellable, error))
+                return NULL;
+        return make_input(handle, fds, error);
+}
+
 /* Saved states */
 
 /* A pipe: the end for the service as the one descriptor of FDS, and the other. INDEX: which end is the service's. */

@@ -30,11 +30,11 @@ typedef struct Ctl {
         gboolean json, no_legend, no_pager, user, no_ask_password, help, version;
         char *host, *machine, *connection;
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
-                        unsupported, value, virtual, wait, uefi, tpm, openmetrics;
+                        unsupported, value, virtual, wait, uefi, tpm, openmetrics, follow;
         char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *kernel, *initrd, *cmdline, *events;
         char **disks, **properties;
         double delay, timeout;
-        int iterations;
+        int iterations, lines;
 
         char **events_wanted, **watched; /* of monitor; NULL: all */
 } Ctl;
@@ -121,6 +121,7 @@ char *output_printable(const char *text);
 
 /* Writes to standard output at once; why that has failed is kept. */
 void output_text(const char *text);
+void output_bytes(const void *data, size_t n);
 /* An errno: what could not be written was not done. Closes standard output. */
 int output_close(void);
 
@@ -167,6 +168,11 @@ int verb_wait(Ctl *ctl, char **arguments);
 /* Waits until each of the domains is in one of the states; returns the exit status. */
 int ctl_wait(Ctl *ctl, char **names, const char *const *states);
 extern const char *const domain_states[];
+/* Whether the object of a domain is gone for good, not with its service or its driver, which may come back. CONNECTION: the domain's. */
+bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
+
+/* log.c */
+int verb_log(Ctl *ctl, char **arguments);
 
 /* define.c */
 int verb_define(Ctl *ctl, char **arguments);

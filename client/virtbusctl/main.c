@@ -32,6 +32,7 @@ const VerbEntry verb_entries[] = {
         { "jobs", 0, 0, "", "What is at work", verb_jobs },
         { "cancel", 1, -1, "JOB...", "Stop what is at work", verb_cancel, .words = WORDS_JOBS },
         { "monitor", 0, -1, "[DOMAIN...]", "Tell what happens, until Ctrl-C", verb_monitor, .words = WORDS_DOMAINS },
+        { "log", 1, 1, "DOMAIN", "What its hypervisor has said (--follow)", verb_log, .words = WORDS_DOMAINS },
         { "capabilities", 0, 2, "[host|domain|cpus]", "What a hypervisor can do", verb_capabilities, .words = WORDS_KINDS },
         { "help", 0, 1, "[VERB]", "Show this help, or that of a verb", verb_help, .words = WORDS_VERBS },
         { .description = "Running" },

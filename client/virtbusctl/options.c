@@ -33,9 +33,11 @@ const OptionEntry option_entries[] = {
         { "force", 'f', OPTION_FLAG, PLACE(force), " start ", NULL, "Boot: do not go on from a managed save" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " set update ", NULL,
           "Take a medium that the guest has locked; cut off the end of an image" },
+        { "follow", 'f', OPTION_FLAG, PLACE(follow), " log ", NULL, "Go on with what is added, until Ctrl-C" },
         { "initrd", 0, OPTION_TEXT, PLACE(initrd), " create ", "FILE", "The kernel's initial memory disk" },
         { "iterations", 'n', OPTION_COUNT, PLACE(iterations), " top ", "N", "How many times" },
         { "kernel", 0, OPTION_TEXT, PLACE(kernel), " create ", "FILE", "A Linux kernel to boot, instead of a disk" },
+        { "lines", 'n', OPTION_COUNT, PLACE(lines), " log ", "N", "Only the last of them" },
         { "list", 0, OPTION_FLAG, PLACE(list), " display ", NULL, "List the displays" },
         { "live", 0, OPTION_FLAG, PLACE(live), " set attach detach update ", NULL, "Change the running guest" },
         { "memory", 0, OPTION_TEXT, PLACE(memory), " create ", "SIZE", "1G if it is not given" },
@@ -86,9 +88,17 @@ const OptionEntry *option_find(const char *verb, const char *name) {
         return NULL;
 }
 
+const OptionEntry *option_find_letter(const char *verb, char letter) {
+        for (const OptionEntry *option = option_entries; letter && option->name; option++)
+                if (option->letter == letter && (!verb || option_is_of(option, verb)))
+                        return option;
+        return NULL;
+}
+
 /* An option as it was typed. Which verb it is of is known later. */
 typedef struct Given {
-        const OptionEntry *entry; /* the first of its name */
+        const OptionEntry *entry; /* the first of its name, or of its letter */
+        bool has_name;            /* it was not a letter */
         char *value;
 } Given;
 
@@ -103,7 +113,7 @@ static gboolean take(const char *name, const char *value, gpointer list, GError 
         for (const OptionEntry *option = option_entries; option->name; option++)
                 if (is_long ? strcmp(option->name, name + 2) == 0 : option->letter == name[1]) {
                         Given *given = g_new0(Given, 1);
-                        *given = (Given){ option, g_strdup(value) };
+                        *given = (Given){ option, is_long, g_strdup(value) };
                         g_ptr_array_add(list, given);
                         break;
                 }
@@ -116,7 +126,9 @@ static bool parse(int *argc, char ***argv, bool is_strict, GPtrArray *given, GEr
         g_autoptr(GOptionContext) context = g_option_context_new(NULL);
         const char *before = "";
         for (const OptionEntry *option = option_entries; option->name; before = option++->name) {
-                GOptionEntry entry = { .long_name = option->name, .short_name = option->letter, .arg = G_OPTION_ARG_CALLBACK };
+                GOptionEntry entry = { .long_name = option->name, .arg = G_OPTION_ARG_CALLBACK };
+                entry.short_name = option_find_letter(NULL, option->letter) == option ? option->letter
+                                                                                      : 0; /* it takes one of each */
                 entry.flags = option->kind == OPTION_FLAG ? G_OPTION_FLAG_NO_ARG : 0;
                 entry.arg_data = (gpointer) (void (*)(void)) take;
                 if (strcmp(before, option->name) != 0)
@@ -223,7 +235,8 @@ static bool store(Ctl *ctl, const OptionEntry *option, const char *value, GError
 static bool store_all(Ctl *ctl, const VerbEntry *verb, const GPtrArray *list, GError **error) {
         for (guint i = 0; i < list->len; i++) {
                 const Given *given = list->pdata[i];
-                const OptionEntry *option = option_find(verb->name, given->entry->name);
+                const OptionEntry *option = given->has_name ? option_find(verb->name, given->entry->name)
+                                                            : option_find_letter(verb->name, given->entry->letter);
                 if (!option)
                         return fail_not_of(given->entry, verb, error);
                 if (!store(ctl, option, given->value, error))

@@ -226,6 +226,12 @@ void output_text(const char *text) {
         note_failure(fflush(stdout) != 0 || has_failed);
 }
 
+void output_bytes(const void *data, size_t n) {
+        errno = 0;
+        bool has_failed = fwrite(data, 1, n, stdout) < n;
+        note_failure(fflush(stdout) != 0 || has_failed);
+}
+
 int output_close(void) {
         bool is_open = fcntl(STDOUT_FILENO, F_GETFD) >= 0; /* one that was closed by who has started us is no failure */
         errno = 0;

@@ -66,6 +66,8 @@ char *verb_explain_unknown(const char *name);
 
 /* The row of an option that a verb knows; NULL: it does not. Both may be given without leading '-'. */
 const OptionEntry *option_find(const char *verb, const char *name);
+/* The same by a letter, which may be of several options, all of which take a value or none does; without a VERB the first one. */
+const OptionEntry *option_find_letter(const char *verb, char letter);
 bool option_is_of(const OptionEntry *option, const char *verb);
 
 /* options.c: takes the options and the verb out of what was typed; the words that are left, in *ARGUMENTS, are its arguments. An error

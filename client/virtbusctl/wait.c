@@ -78,9 +78,9 @@ static void follow(Awaited *awaited, VirtbusDomain *domain) {
         check_state(awaited);
 }
 
-/* Whether the driver of a domain is there. */
-static bool is_attached(const Awaited *awaited) {
-        VirtbusClient *client = awaited->wait->ctl->client;
+/* Whether the driver of a connection is there. */
+static bool is_attached(const Ctl *ctl, const char *connection) {
+        VirtbusClient *client = ctl->client;
         VirtbusManager *manager = virtbus_client_get_manager(client);
         GVariant *drivers = virtbus_client_get_available(client) ? virtbus_manager_get_drivers(manager) : NULL;
         const char *name, *state;
@@ -89,21 +89,26 @@ static bool is_attached(const Awaited *awaited) {
                 return false;
         g_variant_iter_init(&iterator, drivers);
         while (g_variant_iter_next(&iterator, "(&s&s&s&s)", &name, NULL, &state, NULL))
-                if (strcmp(name, awaited->connection) == 0)
+                if (strcmp(name, connection) == 0)
                         return strcmp(state, "attached") == 0;
         return false;
 }
 
-/* A transient domain that is off is gone. One that went with its service comes back with it: the service itself is asked, as the client's
- * picture of it comes back piece by piece. */
-static void check_gone(Awaited *awaited) {
+/* One that went with its service comes back with it: the service itself is asked, as the client's picture of it comes back piece by
+ * piece. */
+bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection) {
         g_autoptr(GError) error = NULL;
-        if (awaited->is_over || awaited->domain || !is_attached(awaited))
-                return;
-        g_autoptr(GVariant) answer = ctl_call(awaited->wait->ctl, awaited->path, "org.freedesktop.DBus.Properties", "Get",
+        if (!is_attached(ctl, connection))
+                return false;
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, "org.freedesktop.DBus.Properties", "Get",
                                               g_variant_new("(ss)", "org.virtbus1.Domain", "State"), NULL, NULL, &error);
-        if (!g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN) &&
-            !g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT))
+        return g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN) ||
+               g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT);
+}
+
+/* A transient domain that is off is gone. */
+static void check_gone(Awaited *awaited) {
+        if (awaited->is_over || awaited->domain || !ctl_is_gone(awaited->wait->ctl, awaited->path, awaited->connection))
                 return;
         bool is_off = g_strv_contains(awaited->wait->states, "shutoff");
         if (!is_off)

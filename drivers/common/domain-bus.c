@@ -389,6 +389,17 @@ static bool check_active(const Domain *self, const char *what, GError **error) {
                            domain_state_name(self->state), what);
 }
 
+static void bus_open_log(Call *call, Domain *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        const Hypervisor *hypervisor = self->connection->hypervisor;
+        if (options_read(options, &error, NULL) && !hypervisor->open_log)
+                domain_fail(self, &error, VIRTBUS_ERROR_UNSUPPORTED, "driver %s keeps no logs", hypervisor->connection);
+        if (error)
+                call_fail(call, error);
+        else
+                hypervisor->open_log(self, call);
+}
+
 static void bus_screenshot(Call *call, Domain *self, uint32_t screen, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         if (!options_read(options, &error, NULL) || !check_active(self, "Screenshot", &error))

@@ -89,6 +89,9 @@ typedef struct Hypervisor {
         /* Answers NetworkInterface.GetAddresses of an active domain, by addresses_reply or call_fail: from the agent, or by ARP. */
         void (*get_addresses)(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
 
+        /* Answers OpenLog of a domain in any state. NULL where the hypervisor keeps none. */
+        void (*open_log)(Domain *domain, Call *call);
+
         /* Answer the methods of Domain of the same names; an active domain's. */
         void (*screenshot)(Domain *domain, uint32_t screen, Call *call);
         void (*send_keys)(Domain *domain, char **keys, uint64_t hold_time, Call *call);

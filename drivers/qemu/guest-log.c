@@ -10,6 +10,7 @@
 
 #include "bus.h"
 #include "log.h"
+#include "vtables.h"
 #include "worker.h"
 
 /* How much of a log's end goes into an error. */
@@ -56,6 +57,52 @@ char *guest_log_tail(const char *path, off_t start) {
         ssize_t n = end > from ? pread(fd, tail, (size_t) (end - from), from) : 0;
         tail[MAX(n, 0)] = '\0';
         return g_utf8_make_valid(g_strstrip(tail), -1);
+}
+
+/* A log that is being opened for somebody. */
+typedef struct LogOpening {
+        Call *call;
+        char *name, *path; /* the domain's, which may be gone before it is open */
+        int fd;
+} LogOpening;
+
+/* Opens nothing but a file that this driver has made, and waits for nothing that lies in its place. */
+static int open_own(const char *path) {
+        struct stat info;
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &info) < 0)
+                return -errno;
+        return S_ISREG(info.st_mode) && info.st_uid == geteuid() ? steal_fd(&fd) : -EPERM;
+}
+
+static void open_in_worker(void *data, GError **error) {
+        LogOpening *opening = data;
+        opening->fd = open_own(opening->path);
+        if (opening->fd == -ENOENT)
+                virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                  "domain '%s': it has no log yet: it has not been started", opening->name);
+        else if (opening->fd < 0)
+                virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "domain '%s': cannot open its log %s: %s",
+                                  opening->name, opening->path, g_strerror(-opening->fd));
+}
+
+static void on_opened(void *data, const GError *error) {
+        LogOpening *opening = data;
+        g_autofd int fd = opening->fd;
+        if (error)
+                call_fail(opening->call, error);
+        else
+                reply_domain_open_log(opening->call, fd);
+        g_free(opening->name);
+        g_free(opening->path);
+        g_free(opening);
+}
+
+void guest_log_answer(Domain *domain, Call *call) {
+        LogOpening *opening = g_new0(LogOpening, 1);
+        *opening = (LogOpening){ .call = call, .name = g_strdup(domain_name(domain)), .fd = -1 };
+        opening->path = guest_log_path(domain->connection, domain->uuid);
+        worker_run(domain->connection->worker, open_in_worker, on_opened, opening);
 }
 
 void guest_log_remove(const char *path) {

@@ -5,6 +5,7 @@
  * grown too large is put aside, and the oldest goes. */
 
 #include "connection.h"
+#include "domain.h"
 
 /* How large a log may grow before it is put aside, and how many there are of a guest, with those put aside: UUID.log, UUID.log.1, ... */
 #define GUEST_LOG_BYTES_MAX (2 * 1024 * 1024)
@@ -26,6 +27,9 @@ int guest_log_open(const char *path);
 
 /* What was written last, at or after START; as text. */
 char *guest_log_tail(const char *path, off_t start);
+
+/* Answers Domain.OpenLog. */
+void guest_log_answer(Domain *domain, Call *call);
 
 /* Removes what there is of a guest that is forgotten. */
 void guest_log_remove(const char *path);

@@ -277,6 +277,7 @@ const Hypervisor qemu_hypervisor = {
         .update = hotplug_update,
         .resize = hotplug_resize,
         .resize_disk = resize_disk,
+        .open_log = guest_log_answer,
         .screenshot = control_screenshot,
         .send_keys = control_send_keys,
         .inject_nmi = control_inject_nmi,

@@ -15,7 +15,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, Skip, User, contains, expect, run
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, Skip, User, contains, expect, read_until, run
 
 if os.geteuid() != 0:
     raise SystemExit("test-access.py: needs root, for a polkitd and other users")
@@ -102,7 +102,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Destroy")  # which ends the dump that others would wait for
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
-    order = ["read", "read-secure", "domain.console", "domain.graphics", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "test", "domain.suspend", "domain.start",
+    order = ["read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "test", "domain.suspend", "domain.start",
              "domain.shutdown", "domain.save", "domain.destroy", "domain.define"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
@@ -447,6 +447,31 @@ def members_of_virtbus_admins_may_do_everything_but_define():
     carol.leave()
 
 
+def a_log_is_shown_and_followed_for_who_may_not_open_the_file():
+    qemu = Hypervisor(bus, "qemu")
+    domain = qemu.define(qemu.document("logged"))
+    qemu.do(domain, "Start", paused=True)
+    path = f"{ROOT}/qemu/log/qemu/{bus.get(domain, 'Domain', 'UUID')}.log"
+    as_alice = ["setpriv", "--reuid=vb-alice", "--regid=vb-alice", "--init-groups", f"{ROOT}/build/client/virtbusctl/virtbusctl", "log", "logged"]
+    allow("vb-alice", "read")
+    refused = subprocess.run(as_alice, capture_output=True, encoding="utf-8", check=False)
+    assert refused.returncode == 5 and "org.virtbus1.domain.log" in refused.stderr, refused
+    allow("vb-alice", "read", "domain.log")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("QEMU has said this\n")
+    contains(subprocess.run(as_alice, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout, "QEMU has said this\n")
+    follower = subprocess.Popen([*as_alice, "--follow"], stdout=subprocess.PIPE)
+    read_until(follower.stdout.fileno(), b"QEMU has said this\n")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("and that\n")
+    read_until(follower.stdout.fileno(), b"and that\n")
+    follower.terminate()
+    follower.wait()
+    follower.stdout.close()
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
 def asked_of_polkit(monitor):
     """The next question that is not about reading, as busctl has seen it."""
     while True:
@@ -508,5 +533,6 @@ run([every_action_is_refused_to_who_may_not_and_allowed_to_who_may, reading_need
      signals_say_no_more_than_reading_would, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
      a_list_that_waits_for_polkit_follows_its_changes, ten_thousand_domains_are_not_ten_thousand_questions,
      the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain, rules_can_look_up_what_the_manual_page_says,
-     members_of_virtbus_admins_may_do_everything_but_define, the_interactive_flag_is_honoured,
+     members_of_virtbus_admins_may_do_everything_but_define,
+     a_log_is_shown_and_followed_for_who_may_not_open_the_file, the_interactive_flag_is_honoured,
      polkit_gone_means_denied_with_an_error_that_says_so, only_the_service_may_call_a_driver])

@@ -333,6 +333,24 @@ def lists_follow_what_there_is():
     wait(lambda: "aaa" not in names() and not aliases(), "their end")
 
 
+def a_log_is_a_stream():
+    client, qemu = state["client"], Hypervisor(bus, "qemu")
+    path = qemu.define(qemu.document("logged"))
+    wait(lambda: client.get_domain_at(path))
+    domain = client.get_domain_at(path)
+    contains(fails(Virtbus.Error.OPERATION_INVALID, domain.open_log_stream_sync, None), "no log yet")
+    domain.start_sync(Virtbus.DomainStartFlags.PAUSED, None)
+    with open(f"{ROOT}/qemu/log/qemu/{domain.props.uuid}.log", "a", encoding="utf-8") as file:
+        file.write("QEMU has said this")
+    assert domain.open_log_stream_sync(None).read_bytes(65536, None).get_data().endswith(b"QEMU has said this")
+    answers = []
+    domain.open_log_stream(None, lambda domain, result: answers.append(domain.open_log_stream_finish(result)))
+    wait(lambda: answers)
+    assert answers[0].read_bytes(65536, None).get_data().endswith(b"QEMU has said this")
+    domain.destroy_sync(0, None)
+    domain.undefine_sync(0, None)
+
+
 def streams_are_there_for_displays_pictures_and_saved_states():
     client = state["client"]
     path = hypervisor.define(hypervisor.document("seen", devices="<graphics type='vnc'/><video><model type='vga'/></video>"))
@@ -398,5 +416,5 @@ def the_service_may_restart():
 run([a_client_knows_all_domains, domains_are_found_by_whole_names_and_uuids, properties_change_by_themselves, calls_can_be_asynchronous_and_cancelled,
      devices_and_consoles_are_objects, a_thread_has_a_client_of_its_own, making_one_runs_nothing_else, a_program_in_vala_is_built_against_what_is_installed,
      options_are_flags, lists_of_strings_are_arrays, javascript_calls_them_too, lists_follow_what_there_is,
-     streams_are_there_for_displays_pictures_and_saved_states, calls_may_ask_unless_they_are_told_not_to, jobs_can_be_waited_for,
+     a_log_is_a_stream, streams_are_there_for_displays_pictures_and_saved_states, calls_may_ask_unless_they_are_told_not_to, jobs_can_be_waited_for,
      the_service_may_restart])

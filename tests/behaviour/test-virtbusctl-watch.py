@@ -10,8 +10,8 @@ import os
 import re
 import subprocess
 
-from rig import ROOT, Bus, Hypervisor, contains, run
-from commandline import CTL, ENVIRONMENT, ctl
+from rig import DEADLINE, ROOT, Bus, Hypervisor, contains, read_until, run
+from commandline import CTL, ENVIRONMENT, Terminal, ctl
 
 bus = Bus()
 test, qemu = Hypervisor(bus, "test"), Hypervisor(bus, "qemu")
@@ -109,4 +109,88 @@ def what_happens_can_be_chosen():
     contains(ctl("monitor", "nobody", status=4), "nobody")
 
 
-run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__" and value.__name__ not in ("find", "read_metrics")])
+def log_of(domain):
+    return f"{ROOT}/qemu/log/qemu/{bus.get(domain, 'Domain', 'UUID')}.log"
+
+
+def say(path, text, mode="a"):
+    """What QEMU would."""
+    with open(path, mode, encoding="utf-8") as file:
+        file.write(text)
+
+
+def a_log_is_there_when_the_domain_was_started():
+    domain = qemu.define(qemu.document("talker"))
+    contains(ctl("log", "talker", status=1), "'talker'", "no log yet", "has not been started")
+    silent = test.define(test.document("silent"))
+    contains(ctl("log", "silent", status=1), "'silent'", "keeps no logs")
+    test.do(silent, "Undefine")
+    contains(ctl("log", "nobody", status=4), "nobody")
+    qemu.do(domain, "Start", paused=True)
+    say(log_of(domain), "first\nsecond\nBÜRO \033]0;title\a\0.\nlast")
+    assert ctl("log", "talker").endswith("first\nsecond\nBÜRO \033]0;title\a\0.\nlast")
+    assert ctl("log", "talker", "-n", "2") == "BÜRO \033]0;title\a\0.\nlast"
+    assert ctl("log", "talker", "--lines=1") == "last"
+    contains(ctl("log", "talker", "--lines=1000"), "first\nsecond\n")
+    contains(ctl("log", "talker", "-n", "0", status=2), "--lines=0")
+    terminal = Terminal("log", "talker", "-n", "2")
+    assert terminal.end() == 0
+    contains(terminal.said, "BÜRO ?]0;title??.\r\nlast")
+    qemu.do(domain, "Destroy")
+    contains(ctl("log", "talker"), "second\n")
+    # What lies in its place is not ours to show.
+    path = log_of(domain)
+    os.rename(path, path + ".kept")
+    os.mkfifo(path)
+    contains(ctl("log", "talker", status=1), "cannot open its log")
+    os.remove(path)
+    os.symlink("/etc/passwd", path)
+    contains(ctl("log", "talker", status=1), "cannot open its log")
+    os.remove(path)
+    qemu.do(domain, "Undefine")
+
+
+class Follower:
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([CTL, "log", "--follow", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+
+    def expect(self, text):
+        read_until(self.process.stdout.fileno(), re.escape(text.encode()))
+
+    def end(self):
+        said = self.process.communicate(timeout=DEADLINE)[1].decode()
+        return self.process.returncode, said
+
+
+def a_log_is_followed_through_starts_and_cuts_until_the_domain_is_gone():
+    domain = qemu.define(qemu.document("followed"))
+    follower = Follower("followed")
+    assert "waiting" in follower.process.stderr.readline().decode()
+    qemu.do(domain, "Start", paused=True)
+    path = log_of(domain)
+    say(path, "the first line, which is longer than the second\n")
+    follower.expect("than the second\n")
+    say(path, "")
+    os.truncate(path, 0)  # as the driver does where it grows too large
+    say(path, "anew\n")
+    follower.expect("anew\n")
+    say(path, "x" * (1 << 20) + "the end of the old one\n")  # it gets another file at the next start
+    follower.expect("old one\n")
+    qemu.do(domain, "Destroy")
+    inode = os.stat(path).st_ino
+    qemu.do(domain, "Start", paused=True)
+    assert os.stat(path).st_ino != inode
+    say(path, "of the next run\n")
+    follower.expect("of the next run\n")
+    qemu.kill_driver()
+    say(path, "while the driver is another\n")
+    follower.expect("driver is another\n")
+    qemu.do(domain, "Destroy")
+    say(path, "while it is off\n")
+    follower.expect("while it is off\n")
+    qemu.do(domain, "Undefine")
+    status, said = follower.end()
+    assert status == 4 and "'followed' is gone" in said, (status, said)
+
+
+run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__" and value.__name__ not in ("Follower", "find", "log_of", "read_metrics", "say")])
