@@ -37,7 +37,7 @@ typedef struct Hypervisor {
         GPtrArray *(*cpu_models)(Connection *connection, const char *arch, GError **error);
 
         /* Refuses, with Unsupported or InvalidXML, a document that it cannot run; UNSUPPORTED: save for what it cannot start yet.
-         * May be NULL. */
+         * The document gets aliases, as that of a running guest. May be NULL. */
         bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error);
 
         /* Each does an operation and ends it with operation_finish, at once or later.

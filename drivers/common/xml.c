@@ -80,17 +80,24 @@ static const char *skip_tag(const char *c, unsigned *n_attributes) {
         return c;
 }
 
+/* Whether what begins here, up to the next "<", is long enough for too many attributes, such as a="". The parser ends at a "<" in a
+ * value. */
+static bool may_have_many(const char *c) {
+        const char *next = strchr(c + 1, '<');
+        return (next ? (size_t) (next - c) : strlen(c)) > XML_ATTRIBUTES_MAX * strlen("a=\"\"");
+}
+
 /* libxml2 compares each attribute of an element with all before it: a megabyte of them takes it half a minute. */
 static bool check_attributes(const char *text, GError **error) {
         static const struct { const char *begin, *end; } others[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
         for (const char *c = strchr(text, '<'), *next; c; c = strchr(next, '<')) {
                 unsigned n_attributes = 0;
                 next = NULL;
-                for (size_t i = 0; i < G_N_ELEMENTS(others) && !next; i++)
+                for (size_t i = 0; i < G_N_ELEMENTS(others) && strchr("!?", c[1]) && !next; i++)
                         if (g_str_has_prefix(c, others[i].begin))
                                 next = skip_past(c + strlen(others[i].begin), others[i].end);
                 if (!next)
-                        next = skip_tag(c + 1, &n_attributes);
+                        next = may_have_many(c) ? skip_tag(c + 1, &n_attributes) : c + 1;
                 if (n_attributes > XML_ATTRIBUTES_MAX)
                         return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "an element has more than %d attributes",
                                                  XML_ATTRIBUTES_MAX);

@@ -212,7 +212,7 @@ static const CheckRule rules[] = {
         NO_SPICE("*[listed(name(), 'serial parallel console smartcard redirdev')][@type='spicevmc']",
                  "the chardev type 'spicevmc'"),
         NO_SPICE("*[listed(name(), 'serial parallel console channel')][@type='spiceport']", "the chardev type 'spiceport'"),
-        { "devices/*[not(self::channel)][listed(name(), 'serial parallel console')][@type='qemu-vdagent']", NULL,
+        { "devices/*[listed(name(), 'serial parallel console')][@type='qemu-vdagent']", NULL,
           "the chardev type 'qemu-vdagent' is for channels only" },
         { "devices/console[position() > 1][not(target/@type) or target/@type='serial']", NULL,
           "only the first console can be a serial port" },

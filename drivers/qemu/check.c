@@ -7,12 +7,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "check-index.h"
 #include "xml.h"
 
 static const CheckTable *const tables[] = { &check_machine_table, &check_storage_table, &check_device_table,
                                             &check_network_table };
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathContext, xmlXPathFreeContext)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathObject, xmlXPathFreeObject)
 
 /* Functions: arguments are popped last first. */
@@ -53,15 +53,10 @@ static void function_matches(xmlXPathParserContext *ctxt, int nargs) {
         xmlFree(text);
 }
 
-static bool is_listed(const char *word, const char *list) {
-        g_auto(GStrv) words = g_strsplit(list, " ", -1);
-        return g_strv_contains((const char *const *) words, word);
-}
-
 static void function_listed(xmlXPathParserContext *ctxt, int nargs) {
         CHECK_ARITY(2);
         xmlChar *list = xmlXPathPopString(ctxt), *text = xmlXPathPopString(ctxt);
-        xmlXPathReturnBoolean(ctxt, list && text && is_listed((const char *) text, (const char *) list));
+        xmlXPathReturnBoolean(ctxt, list && text && check_is_listed((const char *) text, (const char *) list));
         xmlFree(list);
         xmlFree(text);
 }
@@ -95,38 +90,7 @@ static xmlXPathCompExpr *compiled(const char *expression) {
         return result;
 }
 
-/* The names of all elements of a document. */
-static void collect_names(const xmlNode *element, GHashTable *names) {
-        for (; element; element = element->next)
-                if (element->type == XML_ELEMENT_NODE) {
-                        g_hash_table_add(names, (gpointer) element->name);
-                        collect_names(element->children, names);
-                }
-}
-
-/* Most rules are of elements that a document does not have: their paths, which begin with names, need not be followed. */
-static bool may_find(const xmlXPathContext *context, const char *expression) {
-        GHashTable *names = context->userData;
-        if (strchr(expression, '|'))
-                return true; /* one of several */
-        for (const char *part = expression;; part++) {
-                size_t length = strspn(part, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_-");
-                char end = part[length], name[64];
-                if (length == 0 || length >= sizeof name || !(end == '/' || end == '[' || end == '\0'))
-                        return true; /* no plain name */
-                memcpy(name, part, length);
-                name[length] = '\0';
-                if (!g_hash_table_contains(names, name))
-                        return false;
-                part += length;
-                if (end != '/')
-                        return true;
-        }
-}
-
 static xmlNode *find(xmlXPathContext *context, const char *expression, int n, xmlXPathObject **found) {
-        if (!*found && !may_find(context, expression))
-                return NULL;
         if (!*found)
                 *found = xmlXPathCompiledEval(compiled(expression), context);
         xmlNodeSet *nodes = *found ? (*found)->nodesetval : NULL;
@@ -166,7 +130,7 @@ static bool try_choice(xmlXPathContext *context, const CheckChoice *choice, GErr
         xmlNode *node;
         for (int n = 0; (node = find(context, choice->at, n, &found)); n++) {
                 g_autofree char *value = evaluate(context, node, ".");
-                if (!is_listed(value, choice->choices))
+                if (!check_is_listed(value, choice->choices))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element_of(node),
                                         "invalid value for %s '%s': it is '%s'; it must be one of: %s",
                                         node->type == XML_ATTRIBUTE_NODE ? "attribute" : "element", (const char *) node->name,
@@ -175,22 +139,63 @@ static bool try_choice(xmlXPathContext *context, const CheckChoice *choice, GErr
         return true;
 }
 
+/* One for each thread, as its functions take a while to register. */
+static xmlXPathContext *context_for(xmlDoc *document) {
+        static GPrivate known = G_PRIVATE_INIT((GDestroyNotify) xmlXPathFreeContext);
+        xmlXPathContext *context = g_private_get(&known);
+        if (!context) {
+                context = xmlXPathNewContext(NULL);
+                xmlXPathContextSetCache(context, 1, -1, 0);
+                add_functions(context);
+                g_private_set(&known, context);
+        }
+        context->doc = document;
+        context->node = xmlDocGetRootElement(document);
+        return context;
+}
+
+static void *make_index(void *unused) {
+        (void) unused;
+        return check_index_new(tables, G_N_ELEMENTS(tables));
+}
+
+static const CheckIndex *index_of_tables(void) {
+        static GOnce once = G_ONCE_INIT;
+        return g_once(&once, make_index, NULL);
+}
+
+static bool try_table(size_t number, const CheckTraits *traits, xmlXPathContext *context, GError **error) {
+        const CheckTable *table = tables[number];
+        for (size_t n = 0; n < table->n_choices; n++)
+                if (check_may_break_choice(traits, number, n) && !try_choice(context, table->choices + n, error))
+                        return false;
+        for (size_t n = 0; n < table->n_rules; n++)
+                if (check_may_break_rule(traits, number, n) && !try_rule(context, table->rules + n, error))
+                        return false;
+        return true;
+}
+
 bool check_document(xmlDoc *document, GError **error) {
         xmlNode *root = xmlDocGetRootElement(document);
-        g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
-        g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
-        collect_names(root, names);
-        context->node = root;
-        context->userData = names;
-        xmlXPathContextSetCache(context, 1, -1, 0);
-        add_functions(context);
+        g_autoptr(CheckTraits) traits = check_traits_new(index_of_tables(), root);
+        xmlXPathContext *context = context_for(document);
+        for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
+                if (!try_table(i, traits, context, error))
+                        return false;
+        return check_sets(root, error);
+}
+
+const char *check_overlooked(xmlDoc *document) {
+        g_autoptr(CheckTraits) traits = check_traits_new(index_of_tables(), xmlDocGetRootElement(document));
+        xmlXPathContext *context = context_for(document);
+        const char *overlooked = NULL;
         for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
                 for (size_t n = 0; n < tables[i]->n_choices; n++)
-                        if (!try_choice(context, tables[i]->choices + n, error))
-                                return false;
+                        if (!check_may_break_choice(traits, i, n) && !try_choice(context, tables[i]->choices + n, NULL))
+                                overlooked = tables[i]->choices[n].at;
                 for (size_t n = 0; n < tables[i]->n_rules; n++)
-                        if (!try_rule(context, tables[i]->rules + n, error))
-                                return false;
+                        if (!check_may_break_rule(traits, i, n) && !try_rule(context, tables[i]->rules + n, NULL))
+                                overlooked = tables[i]->rules[n].at;
         }
-        return check_sets(root, error);
+        return overlooked;
 }

@@ -132,11 +132,10 @@ static char *to_native(Connection *connection, const Definition *definition, xml
 /* What a start does, up to what needs the host: what it would refuse by itself is refused when the document is defined. */
 static bool check(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error) {
         g_autofree char *emulator = command_line_emulator(definition);
-        g_autoptr(xmlDoc) copy = xmlCopyDoc(document, 1);
-        CommandLineContext context = context_of(connection, definition, emulator, copy);
+        CommandLineContext context = context_of(connection, definition, emulator, document);
         context.to_show = unsupported;
-        definition_write_aliases(definition, copy);
-        g_autoptr(Definition) live = definition_from_document(copy, error);
+        definition_write_aliases(definition, document);
+        g_autofree char *live = xml_checked_text(document, error); /* aliases may make it too large */
         if (!live)
                 return false;
         g_ptr_array_unref(command_line_plan(&context));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "check-index.h"
 #include "xml.h"
 
 /* A document that breaks no rule; what a case adds comes below <domain>, or below <devices>. */
@@ -20,6 +21,9 @@ static void try_case(const Case *one, const char *machine) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse(text, "domain", &error);
         g_assert_no_error(error);
+        const char *overlooked = check_overlooked(document);
+        if (overlooked)
+                g_error("%s%s: this finds a fault, and is not tried: %s", one->in_domain, one->in_devices, overlooked);
         bool good = check_document(document, &error);
         if (good != !one->phrase || (one->phrase && !strstr(error->message, one->phrase)))
                 g_error("%s%s: expected '%s', got '%s'", one->in_domain, one->in_devices, one->phrase ? one->phrase : "no error",
@@ -201,6 +205,66 @@ static void faults_of_interfaces_are_named(void) {
         try_cases(cases, G_N_ELEMENTS(cases));
 }
 
+/* Of each form of expression: what it finds something in, and what it plainly finds nothing in. */
+static void an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot(void) {
+        static const struct {
+                const char *at, *found, *not_found;
+        } forms[] = {
+                { "a", "<a/>", "<b/>" },
+                { "a/b", "<a><b/></a>", "<b/><a/>" },
+                { "a/@x", "<a x=''/>", "<a><b x=''/></a>" },
+                { "*/b", "<a><b/></a>", "<a/>" },
+                { "*/*/@x", "<a><b x=''/></a>", "<a><b y=''/></a>" },
+                { "a//b", "<a><c><b/></c></a>", "<a><c/></a>" },
+                { "/domain/a", "<a/>", "<b/>" },
+                { "a | b", "<b/>", "<c/>" },
+                { "a[c]/../b/@x", "<a><c/></a><b x=''/>", "<a/><b x=''/>" },
+                { "a[2]", "<a/><a/>", "<a/><b><a/></b>" },
+                { "a[3]", "<a/><a/><a/>", "<a/><a/>" },
+                { "a[@x]", "<a x=''/>", "<a/>" },
+                { "a[@x='1']", "<a x='1'/>", "<a x='2'/>" },
+                { "a[@x != '1']", "<a x='2'/>", "<a x='1'/>" },
+                { "a[@x='1' or @y]", "<a y=''/>", "<a x='2'/>" },
+                { "a[@x and @y]", "<a x='' y=''/>", "<a x=''/>" },
+                { "a[@x and @y or @z]", "<a z=''/>", "<b/>" },
+                { "a[not(@x)]", "<a/>", "<a x=''/>" },
+                { "a[not(@x='1')]", "<a/>", "<a x='1'/>" },
+                { "a[not(b)]", "<a/>", "<a><b/></a>" },
+                { "a[not(@x or @y)]", "<a/>", "<b/>" },
+                { "a[not(listed(@x, 'v w'))]", "<a x='u'/>", "<a x='w'/>" },
+                { "a[listed(@x, 'v w')]", "<a x='w'/>", "<a x='u'/>" },
+                { "a[b/@x='1']", "<a><b x='1'/></a>", "<a><b x='2'/></a>" },
+                { "a[b[c]/@x]", "<a><b x=''><c/></b></a>", "<a/>" },
+                { "a[. = 't']", "<a>t</a>", "<a>u</a>" },
+                { "a/@x[. = 't']", "<a x='t'/>", "<a x='u'/>" },
+                { "a/@x[not(matches(., '[0-9]+'))]", "<a x='1a'/>", "<a x='12'/>" },
+                { "a/@x[not(listed(., 'v'))]", "<a x='u'/>", "<a x='v'/>" },
+                { "a[@x=preceding-sibling::a/@x]", "<a x='1'/><a x='1'/>", "<a x='1'/>" },
+                { "a[num(@x) > 0]", "<a x='1'/>", "<a/>" },
+                { "a[starts-with(@x, 'v')]", "<a x='vw'/>", "<a/>" },
+                { "a[count(b) > 1]", "<a><b/><b/></a>", "<a/>" },
+                { "*[listed(name(), 'a b')]/@x", "<b x=''/>", "<c x=''/>" },
+                { "*[self::a or self::b][@x]", "<b x=''/>", "<c x=''/>" },
+                { "*[self::a or self::b][2]", "<a/><b/>", "<c/>" },
+                { "a[name()='a']", "<a/>", "<b/>" },
+        };
+        CheckRule rules[G_N_ELEMENTS(forms)] = { 0 };
+        for (size_t i = 0; i < G_N_ELEMENTS(forms); i++)
+                rules[i].at = forms[i].at;
+        const CheckTable table = { .rules = rules, .n_rules = G_N_ELEMENTS(rules) }, *const tables[] = { &table };
+        CheckIndex *index = check_index_new(tables, 1);
+        for (size_t i = 0; i < G_N_ELEMENTS(forms); i++)
+                for (int found = 0; found < 2; found++) {
+                        g_autofree char *text =
+                                        g_strdup_printf("<domain>%s</domain>", found ? forms[i].found : forms[i].not_found);
+                        g_autoptr(xmlDoc) document = xml_parse(text, "domain", NULL);
+                        g_autoptr(CheckTraits) traits = check_traits_new(index, xmlDocGetRootElement(document));
+                        if (check_may_break_rule(traits, 0, i) != found)
+                                g_error("%s in %s: %s", forms[i].at, text, found ? "is not tried" : "is tried");
+                }
+        check_index_free(index);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/check/documents_that_break_no_rule_are_taken", documents_that_break_no_rule_are_taken);
@@ -208,5 +272,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/check/faults_of_disks_and_controllers_are_named", faults_of_disks_and_controllers_are_named);
         g_test_add_func("/check/faults_of_devices_are_named", faults_of_devices_are_named);
         g_test_add_func("/check/faults_of_interfaces_are_named", faults_of_interfaces_are_named);
+        g_test_add_func("/check/an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot",
+                        an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot);
         return g_test_run();
 }
