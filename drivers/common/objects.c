@@ -185,7 +185,7 @@ int objects_send_all(Objects *objects) {
         int r = 0;
         for (GList *link = objects->order.head; r >= 0 && link;)
                 r = send_objects(objects, &link, OBJECTS_PER_SIGNAL);
-        return r;
+        return MIN(r, 0);
 }
 
 static void check(int r, const Published *published) {
