@@ -17,6 +17,7 @@
 #include "log.h"
 #include "program.h"
 #include "qemu.h"
+#include "start.h"
 
 enum { EXIT_CRASHED = 2, EXIT_HYPERVISOR_FAILED = 3 };
 
@@ -69,7 +70,7 @@ static void proceed(Run *run) {
         }
         run->domain = domain_ref(domain);
         tell(run, "the document is read");
-        domain_operate(domain, (Operation){ .kind = OPERATION_START });
+        domain_operate(domain, start_new(NULL, (StartOptions){}));
 }
 
 static int on_proceed(sd_event_source *source, void *data) {

@@ -7,7 +7,8 @@
 
 #include "connection.h"
 #include "options.h"
-#include "save.h"
+#include "managed-save.h"
+#include "restore.h"
 #include "statistics.h"
 #include "vtables.h"
 

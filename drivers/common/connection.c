@@ -9,7 +9,11 @@
 #include "log.h"
 #include "paths.h"
 #include "run-only.h"
-#include "save.h"
+#include "domain-status.h"
+#include "filter.h"
+#include "managed-save.h"
+#include "restore.h"
+#include "start.h"
 #include "stream.h"
 #include "vtables.h"
 
@@ -154,9 +158,9 @@ void connection_resume(Connection *connection) {
         for (GList *link = domains; link; link = link->next) {
                 Domain *domain = link->data;
                 if (domain_is_active(domain))
-                        domain_reattach(domain);
+                        operations_run(domain);
                 else if (domain->autostart && first_run)
-                        domain_operate(domain, (Operation){ .kind = OPERATION_START });
+                        domain_operate(domain, start_new(NULL, (StartOptions){}));
         }
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
 }
@@ -196,7 +200,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         store_each_definition(connection->store, load_definition, connection);
         store_each_status(connection->store, load_status, connection);
         save_find_managed(connection);
-        save_find_filter_user(connection); /* before anything is served: it may take its time */
+        filter_find_user(connection); /* before anything is served: it may take its time */
         if (hypervisor->recover)
                 hypervisor->recover(connection);
         return g_steal_pointer(&connection);
@@ -498,10 +502,7 @@ static void begin_create(Change *change) {
         g_autoptr(GError) error = NULL;
         Domain *domain = add_transient(change->connection, change->definition, change->call->uid, &error);
         if (domain)
-                domain_operate(domain, (Operation){ .kind = OPERATION_START,
-                                                    .creates = true,
-                                                    .paused = change->paused,
-                                                    .call = change->call });
+                domain_operate(domain, start_new(change->call, (StartOptions){ .creates = true, .paused = change->paused }));
         else
                 call_fail(change->call, error);
         told(change);

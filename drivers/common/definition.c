@@ -700,3 +700,10 @@ DeviceDefinition *definition_find_device(const Definition *definition, const cha
         }
         return NULL;
 }
+
+xmlNode *definition_find_element(xmlDoc *document, const Definition *definition, const char *alias) {
+        for (guint i = 0; i < definition->devices->len; i++)
+                if (strcmp(((DeviceDefinition *) definition->devices->pdata[i])->alias, alias) == 0)
+                        return definition_device_element(document, i);
+        return NULL;
+}

@@ -93,6 +93,9 @@ xmlNode *definition_next_device(xmlNode *device);
 /* The one of a place among them, or NULL. */
 xmlNode *definition_device_element(xmlDoc *document, guint index);
 
+/* That of the device of an alias; NULL: there is none. */
+xmlNode *definition_find_element(xmlDoc *document, const Definition *definition, const char *alias);
+
 /* Writes how much memory a domain has now, in bytes. */
 void definition_set_memory(xmlNode *root, uint64_t bytes);
 

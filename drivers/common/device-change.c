@@ -6,11 +6,29 @@
 
 #include "connection.h"
 #include "resize.h"
+#include "vtables.h"
 
 static void edit_free(DeviceEdit *edit) {
         g_free(edit->place);
         g_free(edit->value);
         g_free(edit);
+}
+
+static bool change_proceed(Operation *operation);
+
+typedef struct Change {
+        Operation operation;
+        DeviceChange *change;
+} Change;
+
+DeviceChange *device_change_of(const Operation *operation) {
+        return operation && operation->class->proceed == change_proceed ? ((const Change *) operation)->change : NULL;
+}
+
+Operation *change_new(const OperationClass *class, Call *call, DeviceChange *change) {
+        Operation *operation = operation_new(class, call);
+        ((Change *) operation)->change = change;
+        return operation;
 }
 
 DeviceChange *device_change_new(bool live, bool config) {
@@ -45,13 +63,6 @@ void device_change_edit(DeviceChange *change, const char *place, const char *val
 }
 
 /* Documents */
-
-xmlNode *device_change_element(xmlDoc *document, const Definition *definition, const char *alias) {
-        for (guint i = 0; i < definition->devices->len; i++)
-                if (strcmp(((DeviceDefinition *) definition->devices->pdata[i])->alias, alias) == 0)
-                        return definition_device_element(document, i);
-        return NULL;
-}
 
 /* The device of another definition of the same domain: disks by their name, cards by their address, others by alias. */
 static const DeviceDefinition *find_same(const Definition *definition, const DeviceDefinition *device) {
@@ -151,7 +162,7 @@ static void choose_alias(const Definition *definition, xmlNode *element) {
 /* What a definition becomes: BASE with the change. *DOCUMENT is that of the result; the alias is that of the device in it. */
 static Definition *apply(const Operation *operation, const Definition *base, bool live, xmlDoc **result, char **alias,
                          GError **error) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         Connection *connection = operation->domain->connection;
         g_autoptr(xmlDoc) document = xml_parse_own(base->xml, "domain", error);
         g_autoptr(xmlDoc) parsed = change->xml ? xml_parse(change->xml, NULL, error) : NULL;
@@ -160,17 +171,17 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                 return NULL;
         if (parsed)
                 element = xmlDocCopyNode(xmlDocGetRootElement(parsed), document, 1);
-        if (operation->kind == OPERATION_ATTACH) {
+        if (operation_is(operation, &attach_class)) {
                 insert(xml_ensure_child(xmlDocGetRootElement(document), "devices"), element);
                 if (live)
                         choose_alias(base, element);
-        } else if (operation->kind == OPERATION_RESIZE) {
+        } else if (operation_is(operation, &resize_class)) {
                 if (!resize_apply(operation, base, xmlDocGetRootElement(document), error))
                         return NULL;
         } else {
                 const DeviceDefinition *known = definition_find_device(change->known, change->alias);
                 const DeviceDefinition *same = known ? find_same(base, known) : NULL;
-                xmlNode *old = same ? device_change_element(document, base, same->alias) : NULL;
+                xmlNode *old = same ? definition_find_element(document, base, same->alias) : NULL;
                 if (!old) {
                         if (element)
                                 xmlFreeNode(element);
@@ -185,7 +196,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                         xmlFreeNode(element);
                         return NULL;
                 }
-                if (operation->kind == OPERATION_DETACH) {
+                if (operation_is(operation, &detach_class)) {
                         xml_remove(old);
                         return definition_from_document(document, error);
                 }
@@ -220,7 +231,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
 
 /* Where the change takes effect. */
 static bool choose_sides(const Operation *operation, bool *live, bool *config, GError **error) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         const Domain *domain = operation->domain;
         bool active = domain_is_active(domain);
         *live = change->live || (!change->config && active);
@@ -246,23 +257,21 @@ static void choose_mac(DeviceChange *change) {
         change->xml = xml_element_text(xmlDocGetRootElement(parsed));
 }
 
-void device_change_begin(Operation *operation) {
-        DeviceChange *change = operation->change;
+static void change_begin(Operation *operation) {
+        DeviceChange *change = device_change_of(operation);
         Domain *domain = operation->domain;
         const Hypervisor *hypervisor = domain->connection->hypervisor;
-        void (*const doers[])(Operation *) = {
-                [OPERATION_ATTACH] = hypervisor->attach,
-                [OPERATION_DETACH] = hypervisor->detach,
-                [OPERATION_UPDATE] = hypervisor->update,
-                [OPERATION_RESIZE] = hypervisor->resize,
-        };
+        void (*doer)(Operation *) = operation_is(operation, &attach_class)   ? hypervisor->attach
+                                    : operation_is(operation, &detach_class) ? hypervisor->detach
+                                    : operation_is(operation, &update_class) ? hypervisor->update
+                                                                             : hypervisor->resize;
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) persistent = NULL;
-        bool live, config, adds = operation->kind == OPERATION_ATTACH, fine = choose_sides(operation, &live, &config, &error);
+        bool live, config, adds = operation_is(operation, &attach_class), fine = choose_sides(operation, &live, &config, &error);
         change->known = definition_ref(domain_definition(domain));
         if (fine && adds)
                 choose_mac(change);
-        if (fine && live && !change->is_words && !doers[operation->kind])
+        if (fine && live && !change->is_words && !doer)
                 fine = virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "connection %s cannot change devices of a running domain; use the option config",
                                          domain->connection->hypervisor->connection);
@@ -271,16 +280,16 @@ void device_change_begin(Operation *operation) {
                                            adds && !live ? &change->alias : NULL, &error);
                 fine = change->persistent != NULL;
         }
-        if (fine && live && operation->kind == OPERATION_DETACH && !definition_find_device(domain->live, change->alias))
+        if (fine && live && operation_is(operation, &detach_class) && !definition_find_device(domain->live, change->alias))
                 fine = domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "device '%s' is gone already", change->alias);
-        else if (fine && live && operation->kind != OPERATION_DETACH) {
+        else if (fine && live && !operation_is(operation, &detach_class)) {
                 change->next = apply(operation, domain->live, true, &change->document, adds ? &change->alias : NULL, &error);
                 fine = change->next != NULL;
         }
         if (fine && adds)
                 change->path = domain_device_path(domain, change->alias);
         if (fine && live && !change->is_words)
-                doers[operation->kind](operation);
+                doer(operation);
         else
                 operation_finish(operation, error);
 }
@@ -289,13 +298,13 @@ void device_change_begin(Operation *operation) {
 
 /* The definition is changed, or cannot be. */
 static void end_storing(Operation *operation, const GError *error) {
-        DeviceChange *change = operation->change;
+        DeviceChange *change = device_change_of(operation);
         g_autoptr(Domain) domain = operation->domain; /* the reference that was held */
         Turn *turn = g_steal_pointer(&change->turn);
         g_autoptr(GError) failure = NULL;
         change->storing = false;
         change->stored = true;
-        if (error && domain_is_active(domain) && (change->next || operation->kind == OPERATION_DETACH))
+        if (error && domain_is_active(domain) && (change->next || operation_is(operation, &detach_class)))
                 domain_fail(domain, &failure, virtbus_error_code(error),
                             "the running guest has changed, but its definition has not: %s", error->message);
         operation_finish(operation, failure ? failure : error);
@@ -306,14 +315,14 @@ static void end_storing(Operation *operation, const GError *error) {
 static void on_stored(void *data, const GError *error) {
         Operation *operation = data;
         if (!error)
-                domain_redefine(operation->domain, operation->change->persistent);
+                domain_redefine(operation->domain, device_change_of(operation)->persistent);
         end_storing(operation, error);
 }
 
 /* What was defined meanwhile is what is changed. */
 static void on_turn(void *data, Turn *turn, const GError *cancelled) {
         Operation *operation = data;
-        DeviceChange *change = operation->change;
+        DeviceChange *change = device_change_of(operation);
         Domain *domain = operation->domain;
         g_autoptr(GError) error = cancelled ? g_error_copy(cancelled) : NULL;
         g_autoptr(xmlDoc) document = NULL;
@@ -324,7 +333,7 @@ static void on_turn(void *data, Turn *turn, const GError *cancelled) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "its definition was taken away meanwhile");
         else if (turn)
                 change->persistent = apply(operation, domain->persistent, false, &document,
-                                           operation->kind == OPERATION_ATTACH && !change->next ? &alias : NULL, &error);
+                                           operation_is(operation, &attach_class) && !change->next ? &alias : NULL, &error);
         if (!change->persistent) {
                 end_storing(operation, error);
                 return;
@@ -340,15 +349,15 @@ static void on_turn(void *data, Turn *turn, const GError *cancelled) {
 static void remove_gone(DeviceChange *change) {
         g_autoptr(GPtrArray) elements = g_ptr_array_new();
         for (guint i = 0; i < change->gone->len; i++) {
-                xmlNode *element = device_change_element(change->document, change->next, change->gone->pdata[i]);
+                xmlNode *element = definition_find_element(change->document, change->next, change->gone->pdata[i]);
                 if (element && !g_ptr_array_find(elements, element, NULL))
                         g_ptr_array_add(elements, element);
         }
         g_ptr_array_foreach(elements, (GFunc) (void (*)(void)) xml_remove, NULL);
 }
 
-bool device_change_follow(Operation *operation) {
-        DeviceChange *change = operation->change;
+static bool change_proceed(Operation *operation) {
+        DeviceChange *change = device_change_of(operation);
         Domain *domain = operation->domain;
         g_autoptr(GError) error = NULL;
         if (change->stored)
@@ -369,3 +378,39 @@ bool device_change_follow(Operation *operation) {
         turns_take(domain->connection->turns, domain->uuid, domain_name(domain), on_turn, operation);
         return true;
 }
+
+static void change_free(Operation *operation) {
+        device_change_free(device_change_of(operation));
+}
+
+/* Devices that go while others come, or change, are missing in what becomes of the document too. */
+static void change_device_gone(Operation *operation, const char *alias) {
+        g_ptr_array_add(device_change_of(operation)->gone, g_strdup(alias));
+}
+
+static void change_memory_changed(Operation *operation, uint64_t bytes) {
+        const DeviceChange *change = device_change_of(operation);
+        if (change->document)
+                definition_set_memory(xmlDocGetRootElement(change->document), bytes);
+}
+
+/* One that writes the definition goes on with that. */
+static OperationFate change_fate(const Operation *operation) {
+        return device_change_of(operation)->storing ? OPERATION_GOES_ON : OPERATION_FAILS;
+}
+
+static void attach_reply(Operation *operation, Call *call) {
+        reply_domain_attach_device(call, device_change_of(operation)->path);
+}
+
+#define CHANGE_CLASS(method, ...) \
+        { \
+                .name = (method), .states = IN_SETTLED, .needs = "have started or stopped", .size = sizeof(Change), \
+                .begin = change_begin, .proceed = change_proceed, .fate = change_fate, .device_gone = change_device_gone, \
+                .memory_changed = change_memory_changed, .free = change_free, __VA_ARGS__ \
+        }
+
+const OperationClass attach_class = CHANGE_CLASS("AttachDevice", .reply = attach_reply);
+const OperationClass detach_class = CHANGE_CLASS("Detach");
+const OperationClass update_class = CHANGE_CLASS("Update");
+const OperationClass resize_class = CHANGE_CLASS("SetMemory and SetVCPUs");

@@ -5,7 +5,7 @@
  * is worked out when the operation begins, so that changes that wait for each other add up; the hypervisor then does it to the
  * guest. The definition is written last, of what it is by then: what was defined meanwhile is changed, not undone. */
 
-#include "domain.h"
+#include "operation.h"
 #include "turns.h"
 
 /* How long a guest may take to let go of a device, in microseconds: by default, and the longest that can be asked for. */
@@ -32,7 +32,7 @@ typedef enum IOThreadChange {
         IO_THREAD_REMOVED,
 } IOThreadChange;
 
-struct DeviceChange {
+typedef struct DeviceChange {
         bool live, config;        /* what was asked for; neither: what counts now */
         bool force;               /* UPDATE: what the guest holds is taken from it */
         char *alias;              /* of the device; of a new one when it is known */
@@ -61,7 +61,7 @@ struct DeviceChange {
         char *path;             /* ATTACH: the device's object */
         GPtrArray *gone;        /* char *: devices that have left the guest meanwhile */
         bool storing, stored;   /* the definition is being written, has been */
-};
+} DeviceChange;
 
 DeviceChange *device_change_new(bool live, bool config);
 void device_change_free(DeviceChange *change);
@@ -70,11 +70,9 @@ void device_change_edit(DeviceChange *change, const char *place, const char *val
 /* Changes the parts of an element that are to be replaced. */
 void device_change_apply_edits(const DeviceChange *change, xmlNode *element);
 
-/* Begins one of the operations; it ends with operation_finish. */
-void device_change_begin(Operation *operation);
+/* The operations that do one, and the making of one: CHANGE is taken. What resize_class does is resize.h's. */
+extern const OperationClass attach_class, detach_class, update_class, resize_class;
+Operation *change_new(const OperationClass *class, Call *call, DeviceChange *change);
 
-/* Follows a success: true where the operation goes on until the definition is written, and operation_finish is called again. */
-bool device_change_follow(Operation *operation);
-
-/* A device's element in a document. */
-xmlNode *device_change_element(xmlDoc *document, const Definition *definition, const char *alias);
+/* What an operation changes; NULL: it is another operation, or none. */
+DeviceChange *device_change_of(const Operation *operation);

@@ -13,7 +13,12 @@
 #include "bus.h"
 #include "leases.h"
 #include "options.h"
+#include "dump.h"
+#include "managed-save.h"
+#include "power.h"
+#include "restore.h"
 #include "save.h"
+#include "start.h"
 #include "vtables.h"
 #include "words.h"
 
@@ -42,12 +47,12 @@ DEVICE_GRAPHICS_VTABLE(Device, graphics);
 /* org.virtbus1.Domain: methods */
 
 /* Queues an operation that has no options yet. */
-static void operate(Call *call, Domain *self, OperationKind kind, sd_bus_message *options) {
+static void operate(Call *call, Domain *self, const OperationClass *class, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         if (options && !options_read(options, &error, NULL))
                 call_fail(call, error);
         else
-                domain_operate(self, (Operation){ .kind = kind, .call = call });
+                domain_operate(self, operation_new(class, call));
 }
 
 static void bus_start(Call *call, Domain *self, sd_bus_message *options) {
@@ -56,27 +61,27 @@ static void bus_start(Call *call, Domain *self, sd_bus_message *options) {
         if (!options_read(options, &error, "paused", 'b', &paused, "force_boot", 'b', &boots, NULL))
                 call_fail(call, error);
         else
-                domain_operate(self, (Operation){ .kind = OPERATION_START, .paused = paused, .boots = boots, .call = call });
+                domain_operate(self, start_new(call, (StartOptions){ .paused = paused, .boots = boots }));
 }
 
 static void bus_suspend(Call *call, Domain *self) {
-        operate(call, self, OPERATION_SUSPEND, NULL);
+        operate(call, self, &suspend_class, NULL);
 }
 
 static void bus_resume(Call *call, Domain *self) {
-        operate(call, self, OPERATION_RESUME, NULL);
+        operate(call, self, &resume_class, NULL);
 }
 
 static void bus_shutdown(Call *call, Domain *self, sd_bus_message *options) {
-        operate(call, self, OPERATION_SHUTDOWN, options);
+        operate(call, self, &shutdown_class, options);
 }
 
 static void bus_reboot(Call *call, Domain *self, sd_bus_message *options) {
-        operate(call, self, OPERATION_REBOOT, options);
+        operate(call, self, &reboot_class, options);
 }
 
 static void bus_reset(Call *call, Domain *self) {
-        operate(call, self, OPERATION_RESET, NULL);
+        operate(call, self, &reset_class, NULL);
 }
 
 static void bus_destroy(Call *call, Domain *self, sd_bus_message *options) {
@@ -95,7 +100,7 @@ static void bus_dump(Call *call, Domain *self, int file, sd_bus_message *options
         else if ((fd = fcntl(file, F_DUPFD_CLOEXEC, 3)) < 0)
                 call_fail_errno(call, -errno);
         else
-                domain_operate(self, (Operation){ .kind = OPERATION_DUMP, .fd = fd, .call = call });
+                domain_operate(self, dump_new(call, fd));
 }
 
 /* Reads where a change of devices takes effect, and what else it may be told; NULL with an error. */
@@ -129,7 +134,7 @@ static void bus_attach_device(Call *call, Domain *self, const char *xml, sd_bus_
                 return;
         }
         change->xml = g_strdup(xml);
-        domain_operate(self, (Operation){ .kind = OPERATION_ATTACH, .call = call, .change = change });
+        domain_operate(self, change_new(&attach_class, call, change));
 }
 
 static void bus_set_memory(Call *call, Domain *self, uint64_t size, sd_bus_message *options) {
@@ -145,7 +150,7 @@ static void bus_set_memory(Call *call, Domain *self, uint64_t size, sd_bus_messa
                 return;
         }
         change->memory = size;
-        domain_operate(self, (Operation){ .kind = OPERATION_RESIZE, .call = call, .change = change });
+        domain_operate(self, change_new(&resize_class, call, change));
 }
 
 static void bus_set_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_message *options) {
@@ -160,12 +165,12 @@ static void bus_set_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_messa
                 return;
         }
         change->vcpus = count;
-        domain_operate(self, (Operation){ .kind = OPERATION_RESIZE, .call = call, .change = change });
+        domain_operate(self, change_new(&resize_class, call, change));
 }
 
 static void change_domain(Call *call, Domain *self, DeviceChange *change, const GError *error) {
         if (change)
-                domain_operate(self, (Operation){ .kind = OPERATION_RESIZE, .call = call, .change = change });
+                domain_operate(self, change_new(&resize_class, call, change));
         else
                 call_fail(call, error);
 }
@@ -478,7 +483,7 @@ static void save(Call *call, Domain *self, const char *path, int fd, sd_bus_mess
         if (options_read(options, &error, "compression", 's', &compression, "paused", 'b', &paused, NULL))
                 saving = saving_new(path, steal_fd(&copy), compression, paused, &error);
         if (saving)
-                domain_operate(self, (Operation){ .kind = OPERATION_SAVE, .call = call, .saving = saving });
+                domain_operate(self, save_new(call, saving));
         else
                 call_fail(call, error);
 }
@@ -613,7 +618,7 @@ static void device_detach(Call *call, Device *self, sd_bus_message *options) {
                 return;
         }
         change->alias = g_strdup(self->definition->alias);
-        domain_operate(self->domain, (Operation){ .kind = OPERATION_DETACH, .call = call, .change = change });
+        domain_operate(self->domain, change_new(&detach_class, call, change));
 }
 
 static void device_update(Call *call, Device *self, const char *xml, sd_bus_message *options) {
@@ -626,13 +631,13 @@ static void device_update(Call *call, Device *self, const char *xml, sd_bus_mess
         }
         change->alias = g_strdup(self->definition->alias);
         change->xml = g_strdup(xml);
-        domain_operate(self->domain, (Operation){ .kind = OPERATION_UPDATE, .call = call, .change = change });
+        domain_operate(self->domain, change_new(&update_class, call, change));
 }
 
 /* Changes parts of a device's element. */
 static void edit(Call *call, const Device *self, DeviceChange *change) {
         change->alias = g_strdup(self->definition->alias);
-        domain_operate(self->domain, (Operation){ .kind = OPERATION_UPDATE, .call = call, .change = change });
+        domain_operate(self->domain, change_new(&update_class, call, change));
 }
 
 static void disk_change_media(Call *call, Device *self, const char *path, const char *format, sd_bus_message *options) {

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A domain: its definitions, its state, and the operations on it, one after the other. What an operation does is the
- * hypervisor's; when it may begin, what follows from it and what is told of it is here, so that all drivers behave alike.
- *
- * Operations wait for each other in a queue; destroying overtakes them. */
+/* A domain: its definitions and its state. What is done to it is an operation (operation.h): they wait for each other in a queue;
+ * destroying overtakes them. What follows from them and what is told of them is the same for all drivers. */
 
 #include "definition.h"
 #include "job.h"
@@ -13,12 +11,6 @@
 typedef struct Connection Connection;
 typedef struct Domain Domain;
 typedef struct Operation Operation;
-typedef struct DeviceChange DeviceChange;
-typedef struct Saving Saving;
-typedef struct Restoring Restoring;
-
-/* Operations that may wait for one domain. */
-#define OPERATIONS_WAITING_MAX 16
 
 typedef enum DomainState {
         DOMAIN_SHUTOFF,
@@ -58,37 +50,6 @@ typedef enum GuestEvent {
         GUEST_WAKE,
 } GuestEvent;
 
-typedef enum OperationKind {
-        OPERATION_START,
-        OPERATION_SUSPEND,
-        OPERATION_RESUME,
-        OPERATION_SHUTDOWN,
-        OPERATION_REBOOT,
-        OPERATION_RESET,
-        OPERATION_DUMP,
-        OPERATION_SAVE,
-        OPERATION_ATTACH,
-        OPERATION_DETACH,
-        OPERATION_UPDATE,
-        OPERATION_RESIZE,
-        OPERATION_REATTACH,
-} OperationKind;
-
-struct Operation {
-        Domain *domain;
-        OperationKind kind;
-        Call *call;           /* to be answered; NULL for the driver's own */
-        bool creates;         /* START: the call is CreateDomain */
-        bool paused;          /* START: leave the processors stopped */
-        int fd;               /* DUMP: where to */
-        Job *job;             /* DUMP, SAVE, a START that restores */
-        Saving *saving;       /* SAVE: save.h */
-        Restoring *restoring; /* START: from a saved state, or NULL */
-        bool boots;           /* START: its managed save is thrown away */
-        DeviceChange *change; /* ATTACH, DETACH, UPDATE, RESIZE: device-change.h */
-        xmlDoc *status;       /* REATTACH: what was saved */
-};
-
 /* A device of a domain as an object. */
 typedef struct Device {
         Domain *domain;
@@ -122,6 +83,7 @@ struct Domain {
         GPtrArray *devices;            /* Device */
         Operation *operation;          /* at work */
         GQueue waiting;                /* Operation */
+        void (*on_idle)(Domain *);     /* nothing is at work any more, and nothing waits */
         GQueue destroyers;             /* Call: of Destroy, to be answered when it is off */
         void *run;                     /* the hypervisor's own, while active */
         struct Statistics *statistics; /* or NULL */
@@ -159,22 +121,13 @@ bool domain_fail(const Domain *domain, GError **error, VirtbusError code, const 
 /* An error as it leaves an operation: with "domain 'NAME': " before it, once. */
 GError *domain_name_error(const Domain *domain, const GError *error);
 
-/* Queues an operation; CALL is answered when it is done, or can't begin. */
-void domain_operate(Domain *domain, Operation operation);
-
-/* While a domain that is off gets another name, what is asked of it waits. */
-void domain_hold(Domain *domain, bool hold);
-
 /* Ends an active domain for this reason; CALL (or NULL) is answered when it is off. */
 void domain_destroy(Domain *domain, DomainReason reason, Call *call);
 
 /* What a hypervisor tells. */
 
-/* The operation is done, or has failed. It is freed. */
-void operation_finish(Operation *operation, const GError *error);
-
-/* The state is another now. Nothing happens where it is not. */
-void domain_changed(Domain *domain, DomainState state, DomainReason reason);
+/* The state is another now. Nothing happens where it is not. False where it could not be written down. */
+bool domain_changed(Domain *domain, DomainState state, DomainReason reason);
 
 /* The domain has ended and the hypervisor has let go of it. ERROR says why, or is NULL. Not to be called for a start that
  * fails: that ends with operation_finish. */
@@ -200,13 +153,12 @@ void domain_disk_failed(Domain *domain, const char *alias, const char *error);
  * which is logged. */
 bool domain_save_status(Domain *domain);
 
-/* Makes the active domain of a UUID that a status document describes, where nothing of that is missing or unknown; domain_reattach has the hypervisor find it. */
-bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GError **error);
-
-/* Takes a guest over whose status is lost, but which runs: with its definition or, where it has none, with nothing but its name.
- * It is reattached as others are. */
-bool domain_adopt(Connection *connection, const char *uuid, const char *name, uint64_t start_time, GError **error);
-void domain_reattach(Domain *domain);
+/* What operations do with a run: get an id and a definition for it; say that it is in another state, and whoever embeds the driver;
+ * end it, because of ERROR or NULL, with what follows for all who wait and for the domain. */
+void domain_prepare_run(Domain *domain);
+void domain_enter(Domain *domain, DomainState state, DomainReason reason);
+void domain_observe(Domain *domain, const GError *error);
+void domain_end_run(Domain *domain, DomainReason reason, const GError *error);
 
 /* domain-bus.c: the objects of a domain and its devices. */
 void domain_publish(Domain *domain);

@@ -54,7 +54,7 @@ typedef struct Hypervisor {
         void (*reset)(Operation *operation);
         void (*dump)(Operation *operation);
 
-        /* Does to a running guest what operation->change says; detach tells by domain_device_gone. NULL where it cannot. */
+        /* Does to a running guest what device_change_of says; detach tells by domain_device_gone. NULL where it cannot. */
         void (*attach)(Operation *operation);
         void (*detach)(Operation *operation);
         void (*update)(Operation *operation);

@@ -67,7 +67,7 @@ static const char *user_of_io_thread(const Definition *base, const xmlNode *root
 }
 
 static bool change_io_threads(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         g_autoptr(GArray) numbers = list_io_threads(root);
         g_autofree char *text = g_strdup_printf("%" PRIu32, change->thread);
         guint found = 0;
@@ -103,7 +103,7 @@ static bool change_io_threads(const Operation *operation, const Definition *base
 /* Memory of the host */
 
 static bool bind_memory(const Operation *operation, xmlNode *root, GError **error) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         xmlNode *memory = xml_ensure_child(xml_ensure_child(root, "numatune"), "memory");
         g_autofree char *mode = xml_attribute(memory, "mode");
         if (mode && strcmp(mode, "strict") != 0 && strcmp(mode, "restrictive") != 0)
@@ -118,7 +118,7 @@ static bool bind_memory(const Operation *operation, xmlNode *root, GError **erro
 
 /* The most that it can be given: what it has stays. */
 static bool change_maxima(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         const xmlNode *cpu = xml_child(root, "cpu");
         if (change->max_memory > 0 && cpu && xml_child(cpu, "numa"))
                 return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
@@ -153,7 +153,7 @@ static void change_metadata(const DeviceChange *change, xmlNode *root) {
 }
 
 bool resize_apply(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         if (change->memory > base->max_memory)
                 return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                    "%" PRIu64 " bytes are more than its MaxMemory, %" PRIu64, change->memory, base->max_memory);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What OPERATION_RESIZE does to a document: memory, processors and I/O threads, where they are on the host, and what they may use. */
+/* What resize_class does to a document: memory, processors and I/O threads, where they are on the host, and what they may use. */
 
 #include "device-change.h"
 

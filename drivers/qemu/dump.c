@@ -2,6 +2,8 @@
 
 /* The memory of a guest as an ELF file. */
 
+#include "dump.h"
+
 #include "guest.h"
 
 void dump_completed(Guest *guest, JsonObject *arguments) {
@@ -9,7 +11,7 @@ void dump_completed(Guest *guest, JsonObject *arguments) {
         JsonObject *result = json_member(arguments, "result");
         const char *failure = json_string(arguments, "error");
         g_autoptr(GError) error = NULL;
-        if (!operation || operation->kind != OPERATION_DUMP || !guest_take_awaited(guest, AWAITS_DUMP))
+        if (!operation_is(operation, &dump_class) || !guest_take_awaited(guest, AWAITS_DUMP))
                 return;
         progress_end(guest);
         if (failure || g_strcmp0(json_string(result, "status"), "completed") != 0)
@@ -22,7 +24,7 @@ static void on_dump_progress(void *data, JsonObject *answer, const GError *error
         Guest *guest = data;
         JsonObject *result = json_member(answer, "return");
         Operation *operation = guest->domain->operation;
-        if (!error && result && operation && operation->kind == OPERATION_DUMP)
+        if (!error && result && operation_is(operation, &dump_class))
                 job_progress(operation->job, (uint64_t) json_int(result, "completed", 0),
                              (uint64_t) json_int(result, "total", 0));
 }
@@ -31,7 +33,7 @@ static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         Operation *operation = guest->domain->operation;
         (void) answer;
-        if (!operation || operation->kind != OPERATION_DUMP || guest->awaits != AWAITS_DUMP)
+        if (!operation_is(operation, &dump_class) || guest->awaits != AWAITS_DUMP)
                 return;
         if (error && guest_take_awaited(guest, AWAITS_DUMP))
                 operation_finish(operation, error);
@@ -47,7 +49,7 @@ void dump(Operation *operation) {
                 return;
         }
         guest->awaits = AWAITS_DUMP;
-        g_autofree char *name = guest_pass_fd(guest, operation->fd), *protocol = g_strdup_printf("fd:%s", name);
+        g_autofree char *name = guest_pass_fd(guest, dump_fd(operation)), *protocol = g_strdup_printf("fd:%s", name);
         monitor_command(guest->monitor, "dump-guest-memory",
                         json_make("paging", 'b', FALSE, "protocol", 's', protocol, "detach", 'b', TRUE, NULL), -1, on_dump_begun,
                         guest);

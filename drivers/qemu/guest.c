@@ -13,7 +13,13 @@
 #include "guest-log.h"
 #include "log.h"
 #include "runtime.h"
+#include "device-change.h"
+#include "domain-status.h"
+#include "dump.h"
+#include "reattach.h"
+#include "restore.h"
 #include "save.h"
+#include "start.h"
 #include "scope.h"
 #include "script.h"
 #include "threads.h"
@@ -313,21 +319,8 @@ static void on_ended(void *data, int status) {
 
 /* Events */
 
-/* These operations stop and resume the processors themselves, and tell of it when they are done. */
 static bool is_operations_doing(const Domain *domain) {
-        if (!domain->operation)
-                return false;
-        switch (domain->operation->kind) {
-        case OPERATION_DUMP:
-        case OPERATION_SAVE:
-        case OPERATION_ATTACH:
-        case OPERATION_DETACH:
-        case OPERATION_UPDATE:
-        case OPERATION_RESIZE:
-                return false;
-        default:
-                return true;
-        }
+        return domain->operation && domain->operation->class->tells_state;
 }
 
 static void on_stop(Guest *guest, JsonObject *unused) {
@@ -336,9 +329,9 @@ static void on_stop(Guest *guest, JsonObject *unused) {
         if (is_operations_doing(domain))
                 return;
         DomainReason reason = guest->pause_reason;
-        if (domain->operation && domain->operation->kind == OPERATION_DUMP)
+        if (operation_is(domain->operation, &dump_class))
                 reason = REASON_DUMP;
-        else if (domain->operation && domain->operation->kind == OPERATION_SAVE)
+        else if (operation_is(domain->operation, &save_class))
                 reason = REASON_SAVING;
         if (domain->state == DOMAIN_RUNNING)
                 domain_changed(domain, DOMAIN_PAUSED, reason);
@@ -434,7 +427,7 @@ static GuestPhase phase_of(const Guest *guest) {
                 return PHASE_ENDING;
         if (!guest->operation)
                 return PHASE_RUNNING;
-        if (guest->operation->kind == OPERATION_REATTACH)
+        if (operation_is(guest->operation, &reattach_class))
                 return PHASE_FINDING;
         return guest->has_set_out ? PHASE_SETTING_OUT : PHASE_BEGINNING;
 }
@@ -496,7 +489,7 @@ static void leave_alone(Guest *guest, const char *why) {
 static void on_closed(void *data, const GError *error) {
         Guest *guest = data;
         /* Mostly because the process ends, which is seen next, with QEMU's words in its log. */
-        if (guest->operation && guest->operation->kind == OPERATION_START)
+        if (operation_is(guest->operation, &start_class))
                 process_end(guest->process);
         else if (guest->operation)
                 leave_alone(guest, error->message);
@@ -620,7 +613,7 @@ static void set_out(Guest *guest) {
 }
 
 static void run_processors(Guest *guest) {
-        if (guest->operation->paused)
+        if (start_is_paused(guest->operation))
                 finish_start(guest, NULL);
         else {
                 guest->has_set_out = true;
@@ -818,7 +811,7 @@ void guest_find_agent(Guest *guest) {
 static void go_on(Guest *guest) {
         if (!guest->operation || guest->has_ended || guest->failure)
                 return;
-        if (guest->operation->kind == OPERATION_REATTACH) {
+        if (operation_is(guest->operation, &reattach_class)) {
                 hotplug_recover(guest);
                 monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
         } else
@@ -829,7 +822,7 @@ static void on_ready(void *data) {
         Guest *guest = data;
         if (!guest->operation)
                 return;
-        if (guest->operation->kind == OPERATION_REATTACH)
+        if (operation_is(guest->operation, &reattach_class))
                 find_live_agent(guest, go_on);
         else
                 find_agent(guest, guest->document, go_on);
@@ -956,7 +949,7 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
                 .n_host_nodes = host_of(guest->domain->connection)->n_nodes,
                 .document = document,
                 .running = running,
-                .incoming = guest->operation && guest->operation->kind == OPERATION_START && restoring_fd(guest->operation) >= 0,
+                .incoming = operation_is(guest->operation, &start_class) && restoring_fd(guest->operation) >= 0,
                 .directory = guest->directory,
                 .monitor = guest->monitor_listener,
         };

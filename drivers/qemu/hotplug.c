@@ -39,7 +39,7 @@ void hotplug_free(Guest *guest) {
 /* The operation on devices that is at work, or NULL. */
 Operation *plugging_operation(const Guest *guest) {
         Operation *operation = guest->domain->operation;
-        return operation && operation->change ? operation : NULL;
+        return device_change_of(operation) ? operation : NULL;
 }
 
 static void finish_returned(Guest *guest, const char *unused, const GError *error) {
@@ -67,8 +67,8 @@ void plugging_finish(Guest *guest, const GError *error) {
         guest->sizes_asked = 0;
         if (error && guest->plugging->first_socket > 0)
                 guest_remove_sockets(guest, guest->plugging->first_socket - 1, NULL);
-        if (error && operation && operation->kind == OPERATION_ATTACH && operation->change->alias)
-                guest_return_things(guest, operation->change->alias, error, finish_returned);
+        if (error && operation_is(operation, &attach_class) && device_change_of(operation)->alias)
+                guest_return_things(guest, device_change_of(operation)->alias, error, finish_returned);
         else
                 finish_returned(guest, NULL, error);
 }
@@ -113,7 +113,7 @@ static void on_terminals(void *data, JsonObject *answer, const GError *error) {
         if (!error)
                 guest_take_terminals(guest, answer);
         if (operation)
-                guest_write_terminals(guest, operation->change->next, operation->change->document);
+                guest_write_terminals(guest, device_change_of(operation)->next, device_change_of(operation)->document);
         on_attached(guest);
 }
 
@@ -131,7 +131,7 @@ static void on_plugged(void *data, const GError *error) {
 }
 
 static CommandLineContext attach_context(Guest *guest, const Operation *operation) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         CommandLineContext context = guest_context(guest, change->document, change->next, guest->domain->live);
         context.last_fdset = guest->plugging->last_fdset;
         return context;
@@ -152,7 +152,7 @@ static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error)
         }
         if (guest->plugging->line->locks_memory)
                 guest_lock_memory(guest);
-        guest->attaching = g_strdup(operation->change->alias);
+        guest->attaching = g_strdup(device_change_of(operation)->alias);
         domain_save_status(guest->domain);
         Script *script = guest_script_new(guest);
         plugging_take_commands(script, guest->plugging->line);
@@ -267,7 +267,7 @@ static void remove_back_ends(Cleanup *cleanup) {
         Guest *guest = cleanup->guest;
         const Definition *live = guest->domain->live;
         g_autoptr(xmlDoc) document = xml_parse(live->xml, "domain", NULL), rest = xml_parse(live->xml, "domain", NULL);
-        xmlNode *element = rest ? device_change_element(rest, live, cleanup->alias) : NULL;
+        xmlNode *element = rest ? definition_find_element(rest, live, cleanup->alias) : NULL;
         if (!document || !element)
                 return;
         xml_remove(element);
@@ -466,5 +466,5 @@ void plugging_await_end(Guest *guest, const char *alias, uint64_t timeout) {
 void hotplug_detach(Operation *operation) {
         const Plugging *plugging = plugging_begin(operation);
         if (plugging)
-                plugging_await_end(plugging->guest, operation->change->alias, operation->change->timeout);
+                plugging_await_end(plugging->guest, device_change_of(operation)->alias, device_change_of(operation)->timeout);
 }

@@ -8,6 +8,8 @@
 
 #include "guest.h"
 #include "log.h"
+#include "managed-save.h"
+#include "restore.h"
 #include "save.h"
 #include "script.h"
 
@@ -16,7 +18,7 @@
 
 static Operation *saving_of(const Guest *guest) {
         Operation *operation = guest->domain->operation;
-        return operation && operation->kind == OPERATION_SAVE ? operation : NULL;
+        return operation_is(operation, &save_class) ? operation : NULL;
 }
 
 static JsonObject *capabilities(void) {

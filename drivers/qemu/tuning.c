@@ -36,7 +36,7 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
         Guest *guest = data;
         Operation *operation = plugging_operation(guest);
         JsonArray *places = json_array(answer, "return");
-        uint32_t wanted = operation->change->vcpus, has = guest->domain->live->vcpus;
+        uint32_t wanted = device_change_of(operation)->vcpus, has = guest->domain->live->vcpus;
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
         Script *script = guest_script_new(guest);
@@ -108,7 +108,7 @@ static void on_host_side_set(Guest *guest, const GError *error) {
         }
         g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
         guest->plugging->error = g_error_copy(error);
-        if (operation->change->edits->len > 0 || operation->change->nodes)
+        if (device_change_of(operation)->edits->len > 0 || device_change_of(operation)->nodes)
                 scope_set_limits(guest, document, set_back_threads);
         else
                 set_back_threads(guest, NULL);
@@ -119,7 +119,7 @@ static void on_limits_set(Guest *guest, const GError *error) {
         if (error || !operation)
                 on_host_side_set(guest, error);
         else
-                place_threads(guest, operation->change->document, on_host_side_set);
+                place_threads(guest, device_change_of(operation)->document, on_host_side_set);
 }
 
 static void on_io_threads_changed(void *data, JsonObject *answer, const GError *error) {
@@ -129,11 +129,11 @@ static void on_io_threads_changed(void *data, JsonObject *answer, const GError *
         if (error || !operation)
                 plugging_finish(guest, error);
         else
-                place_threads(guest, operation->change->document, plugging_finish);
+                place_threads(guest, device_change_of(operation)->document, plugging_finish);
 }
 
 void hotplug_resize(Operation *operation) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         Plugging *plugging = plugging_begin(operation);
         if (!plugging)
                 return;

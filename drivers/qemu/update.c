@@ -137,13 +137,14 @@ static void on_updated(void *data, const GError *error) {
         const Operation *operation = plugging_operation(guest);
         g_autoptr(GError) failure = NULL;
         if (!error && operation && plugging->bandwidth &&
-            !set_bandwidth(definition_find_device(guest->domain->live, operation->change->alias), plugging->bandwidth, &failure))
+            !set_bandwidth(definition_find_device(guest->domain->live, device_change_of(operation)->alias), plugging->bandwidth,
+                           &failure))
                 error = failure;
         if (error && plugging->changes_medium && operation && is_of_locked_tray(error)) {
                 domain_fail(guest->domain, &failure, VIRTBUS_ERROR_RESOURCE_BUSY,
                             "the guest has locked the drive '%s', and is asked to open it: call again when it has, or pass the "
                             "option force",
-                            operation->change->alias);
+                            device_change_of(operation)->alias);
                 error = failure;
         }
         if (error || !plugging->changes_medium || !operation) {
@@ -152,17 +153,17 @@ static void on_updated(void *data, const GError *error) {
         }
         guest->medium->is_done = true;
         domain_save_status(guest->domain);
-        plugging->alias = g_strdup(operation->change->alias);
+        plugging->alias = g_strdup(device_change_of(operation)->alias);
         remove_old_medium(guest);
 }
 
 /* What follows a medium, or stands alone. */
 static bool add_settings(Guest *guest, const Operation *operation, Script *script, GError **error) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         Domain *domain = guest->domain;
         /* What was there when this began: nothing else can have changed it but its own leaving. */
         const xmlNode *old = definition_find_device(domain->live, change->alias) ? guest->plugging->old : NULL;
-        const xmlNode *new = device_change_element(change->document, change->next, change->alias);
+        const xmlNode *new = definition_find_element(change->document, change->next, change->alias);
         const DeviceDefinition *device = definition_find_device(change->next, change->alias);
         g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", change->alias);
         if (!old || !new || !device)
@@ -281,7 +282,7 @@ static void roll_forward(Guest *guest) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse_own(live->xml, "domain", &error),
                           parsed = document ? xml_parse(medium->element, NULL, &error) : NULL;
-        xmlNode *old = parsed ? device_change_element(document, live, medium->alias) : NULL;
+        xmlNode *old = parsed ? definition_find_element(document, live, medium->alias) : NULL;
         if (old) {
                 xmlNode *element = xmlDocCopyNode(xmlDocGetRootElement(parsed), document, 1);
                 xmlReplaceNode(old, element);
@@ -349,7 +350,7 @@ void update_recover(Guest *guest) {
 static void on_medium_files(Guest *guest, GPtrArray *files, const GError *error) {
         Plugging *plugging = guest->plugging;
         const Operation *operation = plugging_operation(guest);
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         if (!failure) {
                 CommandLineContext context = guest_context(guest, change->document, change->next, guest->domain->live);
@@ -363,7 +364,7 @@ static void on_medium_files(Guest *guest, GPtrArray *files, const GError *error)
         }
         Medium *medium = guest->medium;
         medium->last_fdset = plugging->last_fdset;
-        medium->element = xml_element_text(device_change_element(change->document, change->next, change->alias));
+        medium->element = xml_element_text(definition_find_element(change->document, change->next, change->alias));
         domain_save_status(guest->domain);
         Script *script = guest_script_new(guest);
         plugging_take_commands(script, plugging->line);
@@ -391,8 +392,8 @@ static void on_medium_fdsets(void *data, JsonObject *answer, const GError *error
                 return;
         }
         guest->plugging->last_fdset = plugging_last_fdset(answer);
-        CommandLineContext context =
-                        guest_context(guest, operation->change->document, operation->change->next, guest->domain->live);
+        CommandLineContext context = guest_context(guest, device_change_of(operation)->document,
+                                                   device_change_of(operation)->next, guest->domain->live);
         guest_open_files(guest, command_line_plan_medium(&context, guest->plugging->device), on_medium_files);
 }
 
@@ -401,7 +402,7 @@ static void on_block_known(void *data, JsonObject *answer, const GError *error) 
         Guest *guest = data;
         const Operation *operation = plugging_operation(guest);
         JsonArray *drives = json_array(answer, "return");
-        const char *alias = operation->change->alias;
+        const char *alias = device_change_of(operation)->alias;
         g_autofree char *part = g_strdup_printf("/%s/", alias), *prefix = command_line_node_prefix(alias);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         Medium *medium = guest->medium = g_new0(Medium, 1);
@@ -426,7 +427,7 @@ static void on_block_known(void *data, JsonObject *answer, const GError *error) 
 }
 
 void hotplug_update(Operation *operation) {
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         const Definition *live = operation->domain->live;
         g_autoptr(GError) error = NULL;
         Plugging *plugging = plugging_begin(operation);
@@ -435,8 +436,8 @@ void hotplug_update(Operation *operation) {
         Guest *guest = plugging->guest;
         plugging->document = xml_parse_own(live->xml, "domain", &error);
         const xmlNode *old = plugging->old =
-                        plugging->document ? device_change_element(plugging->document, live, change->alias) : NULL;
-        const xmlNode *new = device_change_element(change->document, change->next, change->alias);
+                        plugging->document ? definition_find_element(plugging->document, live, change->alias) : NULL;
+        const xmlNode *new = definition_find_element(change->document, change->next, change->alias);
         const DeviceDefinition *device = definition_find_device(live, change->alias);
         if (!error && (!old || !new || !device))
                 domain_fail(operation->domain, &error, VIRTBUS_ERROR_UNSUPPORTED,

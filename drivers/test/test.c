@@ -16,7 +16,10 @@
 #include "guest-object.h"
 #include "log.h"
 #include "options.h"
+#include "dump.h"
+#include "restore.h"
 #include "save.h"
+#include "start.h"
 #include "statistics.h"
 #include "stream.h"
 #include "vtables.h"
@@ -187,7 +190,8 @@ static int on_done(sd_event_source *source, uint64_t usec, void *data) {
         if (error && machine->kind == TEST_START)
                 machine_free(domain);
         else if (!error && (machine->kind == TEST_START || machine->kind == TEST_SUSPEND || machine->kind == TEST_RESUME))
-                set_running(machine, machine->kind == TEST_RESUME || (machine->kind == TEST_START && !operation->paused));
+                set_running(machine,
+                            machine->kind == TEST_RESUME || (machine->kind == TEST_START && !start_is_paused(operation)));
         else if (!error && machine->kind == TEST_SHUTDOWN) /* its guest turns itself off at once */
                 add_timer(domain, &machine->timer, 0, on_powered_off);
         operation_finish(operation, error);
@@ -250,7 +254,7 @@ static int on_detached(sd_event_source *source, uint64_t usec, void *data) {
         Machine *machine = data;
         Domain *domain = machine->domain;
         Operation *operation = g_steal_pointer(&machine->operation);
-        const DeviceChange *change = operation->change;
+        const DeviceChange *change = device_change_of(operation);
         g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[TEST_DETACH]);
         (void) source;
         (void) usec;
@@ -271,7 +275,7 @@ static void test_detach(Operation *operation) {
         Machine *machine = operation->domain->run;
         machine->operation = operation;
         add_timer(operation->domain, &machine->timer,
-                  MIN(laboratory_of(operation->domain)->delays[TEST_DETACH], operation->change->timeout), on_detached);
+                  MIN(laboratory_of(operation->domain)->delays[TEST_DETACH], device_change_of(operation)->timeout), on_detached);
 }
 
 static void test_update(Operation *operation) {
@@ -294,7 +298,7 @@ static void test_resize_disk(Domain *domain, const DeviceDefinition *device, con
 
 static int on_destroyed(sd_event_source *source, uint64_t usec, void *data) {
         Domain *domain = ((Machine *) data)->domain;
-        Operation *starting = domain->operation && domain->operation->kind == OPERATION_START ? domain->operation : NULL;
+        Operation *starting = operation_is(domain->operation, &start_class) ? domain->operation : NULL;
         (void) source;
         (void) usec;
         machine_free(domain);
@@ -330,7 +334,7 @@ static int on_dump_step(sd_event_source *source, uint64_t usec, void *data) {
         g_autoptr(GError) error = g_steal_pointer(&laboratory->failures[TEST_DUMP]);
         (void) source;
         (void) usec;
-        if (!error && write(operation->fd, piece, sizeof piece) < 0)
+        if (!error && write(dump_fd(operation), piece, sizeof piece) < 0)
                 virtbus_error_set_errno(&error, errno, "domain '%s': the dump cannot be written", domain_name(machine->domain));
         if (error || ++machine->dumped == DUMP_STEPS) {
                 machine->operation = NULL;
@@ -346,7 +350,7 @@ static void test_dump(Operation *operation) {
         Machine *machine = operation->domain->run;
         machine->operation = operation;
         machine->dumped = 0;
-        fcntl(operation->fd, F_SETFL, O_NONBLOCK);
+        fcntl(dump_fd(operation), F_SETFL, O_NONBLOCK);
         job_progress(operation->job, 0, DUMP_STEPS * DUMP_STEP_BYTES);
         add_timer(operation->domain, &machine->timer, DUMP_STEP_DELAY, on_dump_step);
 }
@@ -620,7 +624,7 @@ static void test_bus_populate(Call *call, Connection *self, uint32_t count, sd_b
                         if (!definition)
                                 break;
                         g_autoptr(Domain) domain = domain_new(self, definition, false, call->uid);
-                        domain_operate(domain, (Operation){ .kind = OPERATION_START });
+                        domain_operate(domain, start_new(NULL, (StartOptions){}));
                 }
         if (error)
                 call_fail(call, error);

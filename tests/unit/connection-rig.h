@@ -7,6 +7,7 @@
 #include "connection.h"
 #include "folder.h"
 #include "peer-pair.h"
+#include "start.h"
 
 #define RIG_UUID "a1b2c3d4-0000-4000-8000-000000000001"
 #define RIG_OTHER "a1b2c3d4-0000-4000-8000-000000000002"
@@ -175,7 +176,7 @@ static inline void rig_finish(Rig *rig, Domain *domain, int code) {
 static inline Domain *rig_run(Rig *rig, const char *more) {
         g_autofree char *xml = g_strdup_printf(RIG_XML("one", RIG_UUID, "%s"), more);
         Domain *domain = rig_define(rig, xml);
-        domain_operate(domain, (Operation){ .kind = OPERATION_START });
+        domain_operate(domain, start_new(NULL, (StartOptions){}));
         rig_finish(rig, domain, -1);
         g_assert_cmpint(domain->state, ==, DOMAIN_RUNNING);
         g_string_truncate(rig_asked, 0);

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "connection-rig.h"
+#include "power.h"
 
 #define ADD(name, test) g_test_add("/domain/" name, Rig, NULL, rig_set_up, test, rig_tear_down)
 #define ONE RIG_XML("one", RIG_UUID, "")
@@ -12,8 +13,8 @@ static void assert_state(const Domain *domain, DomainState state, DomainReason r
         g_assert_cmpstr(domain_reason_name(domain->reason), ==, domain_reason_name(reason));
 }
 
-static void operate(Domain *domain, OperationKind kind) {
-        domain_operate(domain, (Operation){ .kind = kind });
+static void operate(Domain *domain, const OperationClass *class) {
+        domain_operate(domain, operation_new(class, NULL));
 }
 
 /* States */
@@ -218,9 +219,9 @@ static void test_errors_are_named_once(Rig *rig, gconstpointer unused) {
 static void test_operations_come_one_after_the_other(Rig *rig, gconstpointer unused) {
         (void) unused;
         Domain *domain = rig_run(rig, "");
-        operate(domain, OPERATION_SUSPEND);
-        operate(domain, OPERATION_RESUME);
-        operate(domain, OPERATION_RESET);
+        operate(domain, &suspend_class);
+        operate(domain, &resume_class);
+        operate(domain, &reset_class);
         rig_assert_asked("suspend ");
         rig_finish(rig, domain, -1);
         assert_state(domain, DOMAIN_PAUSED, REASON_USER);
