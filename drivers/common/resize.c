@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "xml-layout.h"
+
 /* The child of that name whose attribute has that value; NULL: there is none. */
 static xmlNode *find_with(const xmlNode *parent, const char *name, const char *attribute, const char *value) {
         for (xmlNode *element = parent ? xml_child(parent, name) : NULL; element; element = xml_next(element, name))
@@ -146,6 +148,7 @@ static void change_metadata(const DeviceChange *change, xmlNode *root) {
         g_autoptr(xmlDoc) parsed = change->metadata ? xml_parse(change->metadata, NULL, NULL) : NULL;
         if (parsed) {
                 xmlNode *element = xmlDocCopyNode(xmlDocGetRootElement(parsed), root->doc, 1);
+                xml_layout_keep(element);
                 xmlAddChild(xml_ensure_child(root, "metadata"), element);
         }
         if (old)

@@ -5,6 +5,8 @@
 #include <libxml/parser.h>
 #include <string.h>
 
+#include "xml-layout.h"
+
 /* The alias of the device that an element is, or is a part of; NULL where there is none. */
 static char *device_of(const xmlNode *element) {
         for (; element && element->type == XML_ELEMENT_NODE; element = element->parent)
@@ -164,7 +166,10 @@ static xmlDoc *parse(const char *text, const char *root, const Limits *limits, G
                 xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "the document's element must be <%s>", root);
                 return NULL;
         }
-        return check_tree(element, limits, 0, &n_elements, error) ? g_steal_pointer(&document) : NULL;
+        if (!check_tree(element, limits, 0, &n_elements, error))
+                return NULL;
+        xml_layout_mark(element);
+        return g_steal_pointer(&document);
 }
 
 xmlDoc *xml_parse(const char *text, const char *root, GError **error) {
@@ -187,6 +192,7 @@ xmlDoc *xml_parse_own(const char *text, const char *root, GError **error) {
 char *xml_document_text(xmlDoc *document) {
         xmlChar *text;
         int length;
+        xml_layout(document);
         xmlDocDumpFormatMemoryEnc(document, &text, &length, "UTF-8", 1);
         char *copy = g_strndup((const char *) text, (gsize) length);
         xmlFree(text);
@@ -321,6 +327,7 @@ uint64_t xml_unit(const char *name) {
 }
 
 void xml_remove(xmlNode *element) {
+        xml_layout_close_up(element);
         xmlUnlinkNode(element);
         xmlFreeNode(element);
 }

@@ -180,6 +180,81 @@ static void test_a_definition_can_always_be_read_again(void) {
         }
 }
 
+/* What the driver does to documents: a name after the first element, an alias in each device, a device more; and it takes <old/> away. */
+static char *add_to(const char *text) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse(text, "d", &error);
+        g_assert_no_error(error);
+        xmlNode *root = xmlDocGetRootElement(document), *old = xml_find(root, "devices/old");
+        if (xml_child(root, NULL))
+                xmlAddNextSibling(xml_child(root, NULL), xmlNewDocNode(document, NULL, (const xmlChar *) "uuid", NULL));
+        xmlNode *devices = xml_ensure_child(root, "devices");
+        for (xmlNode *device = xml_child(devices, "disk"); device; device = xml_next(device, "disk"))
+                xml_add(device, "alias", NULL);
+        g_autoptr(xmlDoc) attached = xml_parse("<net>\n<mac/><b>\n\t\t<c>  </c></b></net>", NULL, NULL);
+        xmlAddChild(devices, xmlDocCopyNode(xmlDocGetRootElement(attached), document, 1));
+        xml_add(devices, "rng", NULL);
+        if (old)
+                xml_remove(old);
+        char *once = xml_document_text(document);
+        g_autofree char *twice = xml_document_text(document);
+        g_autoptr(xmlDoc) again = xml_parse(once, "d", NULL);
+        g_autofree char *read_again = xml_document_text(again);
+        g_assert_cmpstr(once, ==, twice);
+        g_assert_cmpstr(once, ==, read_again);
+        return once;
+}
+
+static void test_what_is_added_is_indented_like_what_is_around_it(void) {
+        static const struct {
+                const char *before, *after;
+        } cases[] = {
+                { "<d>\n  <name>n</name>\n\n  <devices>\n    <disk>\n      <a  b='c'/>\n    </disk>\n  </devices>\n</d>",
+                  "<d>\n  <name>n</name>\n  <uuid/>\n\n  <devices>\n    <disk>\n      <a b=\"c\"/>\n      <alias/>\n    </disk>\n"
+                  "    <net>\n      <mac/>\n      <b>\n        <c>  </c>\n      </b>\n    </net>\n    <rng/>\n  "
+                  "</devices>\n</d>" },
+                /* Tabs; an element without content; one of one line; a comment; one that goes, with its line. */
+                { "<d>\n\t<name>n</name>\n\t<devices>\n\t\t<disk/>\n\t\t<!-- c "
+                  "-->\n\t\t<old/>\n\t\t<disk><a/></disk>\n\t</devices>\n</d>",
+                  "<d>\n\t<name>n</name>\n\t<uuid/>\n\t<devices>\n\t\t<disk>\n\t\t\t<alias/>\n\t\t</disk>\n\t\t<!-- c -->\n"
+                  "\t\t<disk><a/><alias/></disk>\n\t\t<net>\n\t\t\t<mac/>\n\t\t\t<b>\n\t\t\t\t<c>  "
+                  "</c>\n\t\t\t</b>\n\t\t</net>\n\t\t<rng/>\n"
+                  "\t</devices>\n</d>" },
+                /* No place for devices yet; nothing between their tags; steps of their own; a last line that is a comment. */
+                { "<d>\n   <name>n</name>\n</d>", "<d>\n   <name>n</name>\n   <uuid/>\n   <devices>\n      <net>\n         "
+                                                  "<mac/>\n         <b>\n            <c>  </c>\n"
+                                                  "         </b>\n      </net>\n      <rng/>\n   </devices>\n</d>" },
+                { "<d>\n <name>n</name>\n <devices>\n </devices>\n <!-- last -->\n</d>",
+                  "<d>\n <name>n</name>\n <uuid/>\n <devices>\n  <net>\n   <mac/>\n   <b>\n    <c>  </c>\n   </b>\n  </net>\n  "
+                  "<rng/>\n"
+                  " </devices>\n <!-- last -->\n</d>" },
+                /* Lines that do not begin with blanks, and end as in DOS. */
+                { "<d>\r\n<name>n</name>\r\n<devices>\r\n<disk/>\r\n</devices>\r\n</d>",
+                  "<d>\n<name>n</name>\n<uuid/>\n<devices>\n<disk>\n<alias/>\n</disk>\n<net>\n<mac/>\n<b>\n<c>  "
+                  "</c>\n</b>\n</net>\n<rng/>\n"
+                  "</devices>\n</d>" },
+                /* Text of a person's stays as it is, whatever blanks it has. */
+                { "<d>\n  <name>n</name>\n  <text> a\n\n <b/>  c </text>\n  <devices/>\n</d>",
+                  "<d>\n  <name>n</name>\n  <uuid/>\n  <text> a\n\n <b/>  c </text>\n  <devices>\n    <net>\n      <mac/>\n      "
+                  "<b>\n"
+                  "        <c>  </c>\n      </b>\n    </net>\n    <rng/>\n  </devices>\n</d>" },
+                /* One line altogether is indented, with blanks or without. */
+                { "<d> <name>n</name> <devices> <disk/> </devices> </d>",
+                  "<d>\n  <name>n</name>\n  <uuid/>\n  <devices>\n    <disk>\n      <alias/>\n    </disk>\n    <net>\n      "
+                  "<mac/>\n      <b>\n"
+                  "        <c>  </c>\n      </b>\n    </net>\n    <rng/>\n  </devices>\n</d>" },
+                { "<d><name>n</name><devices><disk><a/></disk></devices></d>",
+                  "<d>\n  <name>n</name>\n  <uuid/>\n  <devices>\n    <disk>\n      <a/>\n      <alias/>\n    </disk>\n    "
+                  "<net>\n      <mac/>\n"
+                  "      <b>\n        <c>  </c>\n      </b>\n    </net>\n    <rng/>\n  </devices>\n</d>" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *text = add_to(cases[i].before),
+                                *wanted = g_strconcat("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", cases[i].after, "\n", NULL);
+                g_assert_cmpstr(text, ==, wanted);
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/xml/document-types-are-refused-at-sight", test_document_types_are_refused_at_sight);
@@ -191,6 +266,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/definition/cut-off-documents-are-refused", test_cut_off_documents_are_refused);
         g_test_add_func("/xml/text-is-utf8-whatever-it-declares", test_text_is_utf8_whatever_it_declares);
         g_test_add_func("/xml/attributes-of-an-element-are-bounded", test_attributes_of_an_element_are_bounded);
+        g_test_add_func("/xml/what-is-added-is-indented-like-what-is-around-it",
+                        test_what_is_added_is_indented_like_what_is_around_it);
         g_test_add_func("/definition/can-always-be-read-again", test_a_definition_can_always_be_read_again);
         return g_test_run();
 }
