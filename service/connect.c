@@ -77,6 +77,8 @@ int connect_bus(bool user, sd_event *event, sd_bus **bus, Inlet **inlet) {
                 r = sd_bus_set_bus_client(*bus, true);
         if (r >= 0)
                 r = sd_bus_negotiate_fds(*bus, true);
+        if (r >= 0) /* that would wait until all is read */
+                r = sd_bus_set_close_on_exit(*bus, false);
         if (r >= 0)
                 r = sd_bus_start(*bus);
         if (r >= 0)

@@ -686,6 +686,8 @@ static int open_peer(Driver *driver, int fd) {
                 return r;
         steal_fd(&own);
         r = sd_bus_negotiate_fds(driver->peer, true);
+        if (r >= 0) /* that would wait until all is read */
+                r = sd_bus_set_close_on_exit(driver->peer, false);
         if (r >= 0)
                 r = sd_bus_add_filter(driver->peer, NULL, on_peer_message, driver);
         if (r >= 0)

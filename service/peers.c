@@ -364,6 +364,8 @@ static int peer_open(Peer *peer, Listener *listener, int fd) {
                 r = sd_bus_set_server(peer->bus, true, id);
         if (r >= 0)
                 r = sd_bus_negotiate_fds(peer->bus, true);
+        if (r >= 0) /* that would wait until all is read */
+                r = sd_bus_set_close_on_exit(peer->bus, false);
         if (r < 0)
                 return r;
         peer->caller->outbox = peer->outbox = outbox_new(peer->bus, peers->unread, 0);
