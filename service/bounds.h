@@ -73,6 +73,23 @@
 /* Pieces of messages of one connection that are read before others get their turn: a message is two or three. */
 #define INLET_STEPS_AT_ONCE 128
 
+/* Calls that have come and were not looked at yet, of all and of one user; and what they have with them. The bus daemon lets one
+ * connection wait for 128 answers, and one user have 256 connections: whoever has so many calls on their way does not read. */
+#define BACKLOG_CALLS_MAX 12288
+#define BACKLOG_CALLS_PER_USER_MAX 4096
+#define BACKLOG_BYTES_MAX (24 * 1024 * 1024)
+#define BACKLOG_BYTES_PER_USER_MAX (8 * 1024 * 1024)
+#define BACKLOG_DESCRIPTORS_MAX 1024
+#define BACKLOG_DESCRIPTORS_PER_USER_MAX 256
+
+/* Calls that are taken of it before the event loop goes on, and for how long. */
+#define BACKLOG_TURN_CALLS 16
+#define BACKLOG_TURN_TIME (SECOND / 1000)
+
+/* What the kernel keeps of what the other side of a connection has not read: what is kept there goes out in order, and counts for
+ * nobody. */
+#define OUTPUT_BUFFER_BYTES (8 * 1024)
+
 /* Calls that wait for one driver, and what their arguments may add up to. */
 #define CALLS_PER_DRIVER_MAX 4096
 #define CALL_BYTES_PER_DRIVER_MAX (64 * 1024 * 1024)

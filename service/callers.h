@@ -35,6 +35,7 @@ typedef struct Caller {
         GHashTable *hears;             /* what has been read, so that changes are told of */
         GHashTable *follows;           /* lists of which a part was read, so that new objects are told of */
         void *review;                  /* of what it hears, while that goes on: see readers.c */
+        void *waiting;                 /* its calls that nobody has looked at: see backlog.c */
 } Caller;
 
 Caller *caller_ref(Caller *caller);

@@ -528,7 +528,10 @@ int inlet_connect(Inlet *inlet, sd_bus *bus, int socket) {
 
 int inlet_start(Inlet *inlet) {
         sd_event *event = sd_bus_get_event(inlet->bus);
-        int r = sd_event_add_io(event, &inlet->readable, inlet->socket, EPOLLIN, on_readable, inlet);
+        const int output = OUTPUT_BUFFER_BYTES; /* sd-bus, as it was started, has made it megabytes */
+        int r = setsockopt(inlet->socket, SOL_SOCKET, SO_SNDBUF, &output, sizeof output) < 0 ? -errno : 0;
+        if (r >= 0)
+                r = sd_event_add_io(event, &inlet->readable, inlet->socket, EPOLLIN, on_readable, inlet);
         if (r >= 0)
                 r = sd_event_add_defer(event, &inlet->again, on_again, inlet);
         if (r >= 0)

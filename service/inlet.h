@@ -43,7 +43,8 @@ void inlet_free(Inlet *inlet);
 /* Takes SOCKET over, for BUS, which has not been started: that reads from the inlet. Returns 0 or a negative errno. */
 int inlet_connect(Inlet *inlet, sd_bus *bus, int socket);
 
-/* Begins to read. The bus is started and attached to an event loop. Returns 0 or a negative errno. */
+/* Begins to read, and bounds what the kernel keeps of what is written. The bus is started and attached to an event loop. Returns 0 or a
+ * negative errno. */
 int inlet_start(Inlet *inlet);
 
 /* Goes on where BEGIN has said false. */

@@ -41,7 +41,7 @@ static unsigned raise_descriptors(void) {
         return (unsigned) MIN(limit.rlim_cur, PROCESS_DESCRIPTORS_MAX);
 }
 
-/* Calls and connections have a quarter each: there are always some left for what the service needs itself, and for what is on
+/* Calls and connections have a quarter each, and the backlog an eighth: there are always some left for what the service needs itself, and for what is on
  * its way. */
 static void make_quotas(Service *service, unsigned descriptors) {
         const Charge calls = {
@@ -55,16 +55,9 @@ static void make_quotas(Service *service, unsigned descriptors) {
                 .descriptors = DESCRIPTORS_PER_USER_MAX,
         };
         const Charge unread = { .bytes = UNREAD_BYTES_MAX }, unread_of_one = { .bytes = UNREAD_BYTES_PER_USER_MAX };
+        service->router.backlog = backlog_new(service->router.bus, descriptors, router_turn, &service->router);
         service->calls = quota_new(&calls, &calls_of_one);
         service->unread = quota_new(&unread, &unread_of_one);
-}
-
-/* A caller has left: nothing of it waits any more. */
-static void forget_caller(void *data, Caller *leaving) {
-        Router *router = data;
-        g_autoptr(Caller) caller = caller_ref(leaving);
-        callers_left(router->callers, caller->name);
-        authority_cancel(router->authority, caller);
 }
 
 static void on_drivers_changed(void *data) {
@@ -77,7 +70,7 @@ static void on_drivers_changed(void *data) {
 static void name_left(Service *service, const char *name) {
         Caller *caller = callers_find(service->router.callers, name);
         if (caller)
-                forget_caller(&service->router, caller);
+                router_forget(&service->router, caller);
 }
 
 /* Anyone may send the service a signal that looks like the bus's: matches decide what is sent to all, and the library cannot tell a
@@ -193,7 +186,7 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
         make_quotas(service, descriptors);
         router->callers = callers_new(router->bus, service->calls, service->unread);
         router->peers = peers_new(router->bus, router->callers, service->calls, service->unread,
-                                  MIN(PEERS_MAX, descriptors / 4 / PEER_DESCRIPTORS), router_take, forget_caller, router);
+                                  MIN(PEERS_MAX, descriptors / 4 / PEER_DESCRIPTORS), router_take, router_forget, router);
         router->mirror = mirror_new(&announce_listener, &router->audience);
         router->authority = authority_new(router->bus, router->callers, user);
         router->readers = readers_new(router->authority, router->callers, router->mirror, announce_to, &router->audience);
@@ -229,6 +222,7 @@ static void service_stop(Service *service) {
         if (router->drivers)
                 router_end(router);
         g_clear_pointer(&router->peers, peers_free);
+        g_clear_pointer(&router->backlog, backlog_free);
         g_clear_pointer(&router->drivers, drivers_free);
         g_clear_pointer(&router->journal, journal_free);
         g_clear_pointer(&router->readers, readers_free);

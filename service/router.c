@@ -689,40 +689,50 @@ static void take(Router *router, Caller *caller, sd_bus_message *message, const 
         }
 }
 
-/* Why a caller's call is not even kept. */
-static int refuse(Router *router, const Caller *caller, sd_bus_message *message, const InletMessage *arrived,
-                  const Charge *charge) {
-        const char *name = virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED);
-        if (arrived->cut)
-                return sd_bus_reply_method_errorf(
-                                message, name, "%s of %s: arguments of more than %d bytes, or more descriptors than can be had",
-                                sd_bus_message_get_member(message), sd_bus_message_get_path(message), CALL_BYTES_MAX);
-        if (caller->held.calls >= CALLS_PER_CALLER_MAX)
-                return sd_bus_reply_method_errorf(message, name,
-                                                  "You wait for %d answers already; call again when some have come.",
-                                                  CALLS_PER_CALLER_MAX);
-        if (callers_have_room(router->callers, caller, charge))
-                return 0;
-        return sd_bus_reply_method_errorf(message, name, TOO_MUCH_WAITS);
+static int refuse(sd_bus_message *message, const char *text) {
+        return sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED), "%s", text);
 }
 
+void router_turn(void *data, Caller *caller, sd_bus_message *message, const Charge *arrived) {
+        Router *router = data;
+        /* The message is held once more on its way to a driver. */
+        Charge charge = { .calls = 1, .bytes = 2 * arrived->bytes - KEPT_BYTES_PER_CALL, .descriptors = arrived->descriptors };
+        if (caller->held.calls >= CALLS_PER_CALLER_MAX)
+                refuse(message,
+                       "You wait for " G_STRINGIFY(CALLS_PER_CALLER_MAX) " answers already; call again when some have come.");
+        else if (callers_have_room(router->callers, caller, &charge))
+                take(router, caller, message, &charge);
+        else
+                refuse(message, TOO_MUCH_WAITS);
+}
+
+/* Its calls are charged to its own user, and taken in that one's turns. */
 static void on_known(Caller *caller, void *data) {
-        (void) caller;
-        (void) data;
+        Router *router = data;
+        backlog_known(router->backlog, caller);
 }
 
 void router_take(void *data, Caller *caller, sd_bus_message *message, const InletMessage *arrived) {
         Router *router = data;
-        /* The message is held once more on its way to a driver. */
-        Charge charge = {
-                .calls = 1,
-                .bytes = KEPT_BYTES_PER_CALL + 2 * arrived->bytes,
-                .descriptors = arrived->descriptors,
-        };
-        if (refuse(router, caller, message, arrived, &charge) == 0)
-                take(router, caller, message, &charge);
-        else if (!caller->identified && g_queue_is_empty(&caller->identifying))
-                callers_identify(router->callers, caller, on_known, NULL); /* its next call is charged to its own user */
+        Charge charge = { .calls = 1, .bytes = KEPT_BYTES_PER_CALL + arrived->bytes, .descriptors = arrived->descriptors };
+        if (arrived->cut)
+                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                                           "%s of %s: arguments of more than %d bytes, or more descriptors than can be had",
+                                           sd_bus_message_get_member(message), sd_bus_message_get_path(message), CALL_BYTES_MAX);
+        else if (backlog_has_room(router->backlog, caller, &charge))
+                backlog_add(router->backlog, caller, message, &charge);
+        else
+                refuse(message, TOO_MUCH_WAITS);
+        if (!caller->identified && g_queue_is_empty(&caller->identifying))
+                callers_identify(router->callers, caller, on_known, router);
+}
+
+void router_forget(void *data, Caller *leaving) {
+        Router *router = data;
+        g_autoptr(Caller) caller = caller_ref(leaving);
+        callers_left(router->callers, caller->name);
+        backlog_forget(router->backlog, caller);
+        authority_cancel(router->authority, caller);
 }
 
 static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
@@ -737,11 +747,13 @@ static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
 }
 
 int router_start(Router *router) {
-        return sd_bus_add_fallback(router->bus, NULL, "/", on_call, router);
+        int r = backlog_start(router->backlog);
+        return r < 0 ? r : sd_bus_add_fallback(router->bus, NULL, "/", on_call, router);
 }
 
 void router_end(Router *router) {
         router->ending = true;
+        backlog_end(router->backlog);
         callers_end(router->callers);
         authority_cancel(router->authority, NULL);
         drivers_end(router->drivers);

@@ -5,6 +5,7 @@
  * from the mirror, by the manager, or by forwarding it to the object's driver. */
 
 #include "authority.h"
+#include "backlog.h"
 #include "drivers.h"
 #include "inlet.h"
 #include "journal.h"
@@ -14,6 +15,7 @@ typedef struct Router {
         Inlet *inlet; /* the bus's */
         Mirror *mirror;
         Callers *callers;
+        Backlog *backlog;
         Authority *authority;
         Readers *readers;
         Audience audience;
@@ -23,8 +25,14 @@ typedef struct Router {
         bool ending; /* calls are not taken any more */
 } Router;
 
-/* Takes a call of this caller; it is always answered. A PeersCall. */
+/* Takes a call of this caller when it is its turn; it is always answered. A PeersCall. */
 void router_take(void *router, Caller *caller, sd_bus_message *message, const InletMessage *arrived);
+
+/* Takes a call whose turn it is. A BacklogTake. */
+void router_turn(void *router, Caller *caller, sd_bus_message *message, const Charge *charge);
+
+/* Forgets a caller that has left: nothing of it waits any more. */
+void router_forget(void *router, Caller *caller);
 
 /* Takes the calls of a bus from now on. Returns 0 or a negative errno. */
 int router_start(Router *router);

@@ -7,6 +7,7 @@ Usage (below tests/with-bus, as root): test-flood.py
 
 import contextlib
 import os
+import pwd
 import select
 import signal
 import socket
@@ -131,6 +132,62 @@ def large_calls_that_wait_are_bounded():
 
 def answers_that_are_not_read_are_bounded():
     attacked("unread")
+
+
+class As:
+    """What is connected meanwhile is another user's."""
+
+    def __init__(self, user):
+        self.uid = pwd.getpwnam(user).pw_uid
+
+    def __enter__(self):
+        os.seteuid(self.uid)
+
+    def __exit__(self, *_):
+        os.seteuid(0)
+
+
+def get_state(serial, destination=NAME):
+    return frame(state["domain"], PROPERTIES, "Get", GLib.Variant("(ss)", (f"{NAME}.Domain", "State")), 0, serial, destination)
+
+
+def reply(client, serial):
+    """The message that answers a call."""
+    while True:
+        try:
+            message = client.message()
+        except TimeoutError:
+            print("#", floods.index(client), serial, len(client.buffer), flush=True); raise
+        if message.get_reply_serial() == serial:
+            return message
+
+
+def a_call_overtakes_those_of_other_users_that_came_before():
+    """They are in the socket when the service goes on. It numbers what it sends."""
+    with As("vb-alice"):
+        alices = Raw(bus_path())
+    alices.send(get_state(2))
+    assert alices.answer(2) == ("running",)
+    global floods
+    floods = [Raw(bus_path()) for _ in range(8)]
+    os.kill(state["pid"], signal.SIGSTOP)
+    try:
+        for number in range(100):
+            for client in floods:
+                client.send(get_state(100 + number))
+        for client in floods + [alices]:
+            if client == alices:
+                client.send(get_state(3))
+            client.send(frame("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", None, 0, 4, "org.freedesktop.DBus"))
+            reply(client, 4)  # the bus has passed on what came before
+    finally:
+        os.kill(state["pid"], signal.SIGCONT)
+    own = reply(alices, 3)
+    assert own.get_body().unpack() == ("running",)
+    others = [reply(client, 100 + number) for client in floods for number in range(100)]
+    assert all(message.get_body().unpack() == ("running",) for message in others)
+    before = sum(message.get_serial() < own.get_serial() for message in others)
+    assert before < 600, f"{before} of 800 calls were answered before it"
 
 
 def descriptors_come_only_where_a_method_takes_them():
@@ -539,7 +596,7 @@ def the_guests_are_as_they_were():
     alice.leave()
 
 
-run([the_service_is_ready, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
+run([the_service_is_ready, a_call_overtakes_those_of_other_users_that_came_before, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
      a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone,
      without_descriptors_connections_are_closed_and_cost_no_time, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,

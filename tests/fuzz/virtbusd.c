@@ -153,13 +153,6 @@ static void connect_bus_end(Virtbusd *virtbusd) {
         g_assert_cmpint(inlet_start(router->inlet), >=, 0);
 }
 
-static void forget_caller(void *data, Caller *leaving) {
-        Router *router = data;
-        g_autoptr(Caller) caller = caller_ref(leaving);
-        callers_left(router->callers, caller->name);
-        authority_cancel(router->authority, caller);
-}
-
 static void make_quotas(Virtbusd *virtbusd) {
         const Charge calls = { .calls = CALLS_MAX, .bytes = KEPT_BYTES_MAX, .descriptors = DESCRIPTORS_MAX },
                      calls_of_one = { .calls = CALLS_PER_USER_MAX,
@@ -186,8 +179,9 @@ void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
         make_quotas(virtbusd);
         /* As service/main.c does. */
         router->callers = callers_new(router->bus, virtbusd->calls, virtbusd->unread);
+        router->backlog = backlog_new(router->bus, PROCESS_DESCRIPTORS_MAX, router_turn, router);
         router->peers = peers_new(router->bus, router->callers, virtbusd->calls, virtbusd->unread, PEERS_MAX, router_take,
-                                  forget_caller, router);
+                                  router_forget, router);
         router->mirror = mirror_new(&announce_listener, &router->audience);
         router->authority = authority_new(router->bus, router->callers, false);
         router->readers = readers_new(router->authority, router->callers, router->mirror, announce_to, &router->audience);
@@ -213,6 +207,7 @@ void virtbusd_close(Virtbusd *virtbusd) {
         Router *router = &virtbusd->router;
         router_end(router);
         peers_free(router->peers);
+        backlog_free(router->backlog);
         drivers_free(router->drivers);
         journal_free(router->journal);
         readers_free(router->readers);

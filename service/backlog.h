@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Calls that have come and that nobody has looked at yet. What comes is read at once, so that no user's call stands in the socket
+ * behind another's; it is taken in turns: of the user of whom the service has worked least, of that user's connections one after
+ * the other, of a connection in order. After a little of that the event loop has its turn, and what came meanwhile is read.
+ *
+ * Answers go the same way out for all that is on the bus. While the bus daemon has not read those that there are, no call that
+ * came over the bus is taken: its answer would wait before others', which the turns do not reach any more. */
+
+#include "callers.h"
+
+typedef struct Backlog Backlog;
+
+/* Takes a call, which is the backlog's until this returns. */
+typedef void (*BacklogTake)(void *data, Caller *caller, sd_bus_message *call, const Charge *charge);
+
+/* It may hold an eighth of the DESCRIPTORS that this process may have. */
+Backlog *backlog_new(sd_bus *bus, unsigned descriptors, BacklogTake take, void *data);
+void backlog_free(Backlog *backlog);
+
+/* Begins to take calls in the bus's event loop, to which it is attached. Returns 0 or a negative errno. */
+int backlog_start(Backlog *backlog);
+
+/* Whether a call of this charge may be added. */
+bool backlog_has_room(const Backlog *backlog, const Caller *caller, const Charge *charge);
+
+/* Adds a call. The limits are not looked at. */
+void backlog_add(Backlog *backlog, Caller *caller, sd_bus_message *call, const Charge *charge);
+
+/* Tells that it is known now whose a caller's calls are: until then they are not taken. */
+void backlog_known(Backlog *backlog, Caller *caller);
+
+/* Drops the calls of a caller that has left. */
+void backlog_forget(Backlog *backlog, Caller *caller);
+
+/* Takes all that there is, whether the bus reads or not, and whoever it is of. */
+void backlog_end(Backlog *backlog);
+
+/* Takes the next call; false where none may be taken now. For who has no event loop. */
+bool backlog_take(Backlog *backlog);
