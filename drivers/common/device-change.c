@@ -119,6 +119,23 @@ static void edit_attribute(xmlNode *device, const char *place, const char *value
                 xmlRemoveProp(attribute);
 }
 
+/* Adds a part of a device, or of the whole domain: what names and describes it is at a domain's beginning, as in libvirt. */
+static void add_part(xmlNode *parent, xmlNode *element) {
+        static const char *const head[] = { "name", "uuid", "genid", "title", "description" };
+        xmlNode *place = NULL;
+        bool is_of_head = false;
+        for (size_t i = 0; i < G_N_ELEMENTS(head) && !is_of_head; i++) {
+                xmlNode *before = xml_child(parent, head[i]);
+                is_of_head = xml_is(element, head[i]);
+                if (before)
+                        place = before;
+        }
+        if (is_of_head && place && xml_is(parent, "domain"))
+                xmlAddNextSibling(place, element);
+        else
+                xmlAddChild(parent, element);
+}
+
 static void edit_element(xmlNode *device, const char *place, const char *value) {
         const char *slash = strchr(place, '/'), *name = slash ? slash + 1 : place;
         if (slash) {
@@ -133,7 +150,7 @@ static void edit_element(xmlNode *device, const char *place, const char *value) 
         if (element && old)
                 xmlAddPrevSibling(old, element);
         else if (element)
-                xmlAddChild(device, element);
+                add_part(device, element);
         if (old)
                 xml_remove(old);
 }

@@ -120,7 +120,7 @@ static void keep_error(void *context, xmlErrorPtr fault) {
         if (state->message || fault->level < XML_ERR_ERROR)
                 return;
         state->line = fault->line;
-        state->element = g_strdup(parser->node ? (const char *) parser->node->name : "none");
+        state->element = parser->node ? g_strdup((const char *) parser->node->name) : NULL;
         state->message = g_strchomp(g_strdup(fault->message ? fault->message : "unreadable"));
 }
 
@@ -132,6 +132,10 @@ static void refuse_document_type(void *context, const xmlChar *name, const xmlCh
         (void) system;
         ((ParseState *) parser->_private)->has_document_type = true;
         xmlStopParser(parser);
+}
+
+static bool is_blank(const char *text) {
+        return text[strspn(text, " \t\r\n")] == '\0';
 }
 
 static xmlDoc *parse(const char *text, const char *root, const Limits *limits, GError **error) {
@@ -151,10 +155,12 @@ static xmlDoc *parse(const char *text, const char *root, const Limits *limits, G
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
                                   "line %d, element <!DOCTYPE>: document types and entities are not allowed: leave it out",
                                   context->input ? context->input->line : 1);
+        else if (!document && !state.element && is_blank(text))
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "the document is empty");
         else if (!document)
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "line %d, element <%s>: %s", state.line,
-                                  state.element ? state.element : "none",
-                                  state.message ? state.message : "the document is empty");
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "line %d%s%s%s: %s", state.line,
+                                  state.element ? ", element <" : "", state.element ? state.element : "",
+                                  state.element ? ">" : "", state.message ? state.message : "it is not XML");
         xmlFreeParserCtxt(context);
         g_free(state.element);
         g_free(state.message);

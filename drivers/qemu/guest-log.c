@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -49,6 +50,27 @@ int guest_log_open(const char *path) {
         return fd < 0 ? -errno : fd;
 }
 
+/* Where what a line says begins: behind "2026-11-26T04:09:45.105555Z qemu-system-x86_64: ", either of which may be missing. */
+static const char *skip_sender(const char *line) {
+        size_t time = strspn(line, "0123456789-:.T");
+        const char *rest = time > 0 && line[time] == 'Z' && line[time + 1] == ' ' ? line + time + 2 : line;
+        size_t word = strcspn(rest, " :");
+        g_autofree char *program = g_strndup(rest, word), *name = g_path_get_basename(program);
+        return g_str_has_prefix(name, "qemu") && g_str_has_prefix(rest + word, ": ") ? rest + word + 2 : rest;
+}
+
+char *guest_log_words(const char *text) {
+        g_autofree char *valid = g_utf8_make_valid(text, -1);
+        g_auto(GStrv) lines = g_strsplit(valid, "\n", -1);
+        g_autoptr(GString) words = g_string_new(NULL);
+        for (size_t i = 0; lines[i]; i++) {
+                const char *said = skip_sender(g_strstrip(lines[i]));
+                if (*said && !g_str_has_prefix(said, "char device redirected to "))
+                        g_string_append_printf(words, "%s%s", words->len > 0 ? "\n" : "", said);
+        }
+        return g_string_free(g_steal_pointer(&words), FALSE);
+}
+
 char *guest_log_tail(const char *path, off_t start) {
         char tail[TAIL_BYTES + 1];
         g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -56,7 +78,7 @@ char *guest_log_tail(const char *path, off_t start) {
         off_t from = MAX(start <= end ? start : 0, end - TAIL_BYTES); /* it may have been put aside since */
         ssize_t n = end > from ? pread(fd, tail, (size_t) (end - from), from) : 0;
         tail[MAX(n, 0)] = '\0';
-        return g_utf8_make_valid(g_strstrip(tail), -1);
+        return guest_log_words(tail);
 }
 
 /* A log that is being opened for somebody. */

@@ -25,8 +25,11 @@ char *guest_log_path(const Connection *connection, const char *uuid);
 /* Opens a guest's log to be written to; a negative errno where it cannot be. */
 int guest_log_open(const char *path);
 
-/* What was written last, at or after START; as text. */
+/* What was written last, at or after START, as people want to read it: guest_log_words of it. */
 char *guest_log_tail(const char *path, off_t start);
+
+/* What QEMU has said, without what says nothing: its name and the time before each line, the terminals that it has made. */
+char *guest_log_words(const char *text);
 
 /* Answers Domain.OpenLog. */
 void guest_log_answer(Domain *domain, Call *call);

@@ -301,16 +301,67 @@ static void abort_start(Guest *guest, const GError *error) {
         process_end(guest->process);
 }
 
+/* The disk whose image QEMU could not lock, by the name of its node in what QEMU has said; or NULL. */
+static const DeviceDefinition *find_locked(const Domain *domain, const char *words) {
+        const GPtrArray *devices = domain_definition(domain)->devices;
+        if (!strstr(words, "Failed to lock byte") && !(strstr(words, "Failed to get \"") && strstr(words, " lock")))
+                return NULL;
+        for (guint i = 0; i < devices->len; i++) {
+                const DeviceDefinition *device = devices->pdata[i];
+                g_autofree char *node = g_strdup_printf("\"%s-", device->alias);
+                if (device->device_class == DEVICE_DISK && strstr(words, node))
+                        return device;
+        }
+        return NULL;
+}
+
+/* The running domain that has an image, DOMAIN itself included where another of its disks has it. */
+static const Domain *find_holder(const Domain *domain, const DeviceDefinition *disk) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, domain->connection->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                const Domain *other = value;
+                const GPtrArray *devices = domain_is_active(other) || other == domain ? domain_definition(other)->devices : NULL;
+                for (guint i = 0; devices && i < devices->len; i++) {
+                        const DeviceDefinition *device = devices->pdata[i];
+                        if (device->device_class == DEVICE_DISK && device->source[0] &&
+                            strcmp(device->source, disk->source) == 0 &&
+                            (other != domain || strcmp(device->alias, disk->alias) != 0))
+                                return other;
+                }
+        }
+        return NULL;
+}
+
+/* Why QEMU has ended, as far as it has said so. */
+static void tell_end(Domain *domain, const char *words, GError **error) {
+        g_autofree char *log = log_path(domain);
+        const DeviceDefinition *locked = find_locked(domain, words);
+        const Domain *holder = locked ? find_holder(domain, locked) : NULL;
+        if (locked)
+                domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "disk '%s': its image %s is in use by %s%s%s; end that first, or declare the disk <shareable/> or "
+                            "<readonly/> in all that use it",
+                            locked->target, locked->source,
+                            holder == domain ? "another of its disks"
+                            : holder         ? "domain '"
+                                             : "another process",
+                            holder && holder != domain ? domain_name(holder) : "", holder && holder != domain ? "'" : "");
+        else
+                domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
+                            *words ? ": " : "", words, log);
+}
+
 static void on_ended(void *data, int status) {
         Guest *guest = data;
         Domain *domain = guest->domain;
-        g_autofree char *tail = log_tail(guest), *log = log_path(domain);
+        g_autofree char *tail = log_tail(guest);
         g_autoptr(GError) error = g_steal_pointer(&guest->failure);
         if (!error && domain->state == DOMAIN_STOPPING)
                 domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
         else if (!error)
-                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
-                            *tail ? ": " : "", tail, log);
+                tell_end(domain, tail, &error);
         if (guest->monitor) /* whoever waits for an answer of it gets none */
                 monitor_end(guest->monitor, error);
         guest->ended_well = status == 0;

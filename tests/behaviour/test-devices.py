@@ -496,6 +496,10 @@ def a_domain_is_renamed_and_described():
     call("SetTitle", "s", "New & <shiny>")
     call("SetDescription", "s", "Two\nlines")
     assert (bus.get(domain, "Domain", "Title"), bus.get(domain, "Domain", "Description")) == ("New & <shiny>", "Two\nlines")
+    for member, text in (("SetDescription", "of house"), ("SetTitle", "Front")):
+        bus.call(other, f"{NAME}.Domain", member, "sa{sv}", text, {})
+    xml = "".join(line.strip() for line in bus.call(other, f"{NAME}.Domain", "GetXML", "a{sv}", {}).splitlines())
+    contains(xml, "</uuid><title>Front</title><description>of house</description>")
     for member, text in (("SetTitle", "two\nlines"), ("SetTitle", "x" * 1025), ("SetDescription", "\x01")):
         expect("InvalidArgument", call, member, "s", text)
     assert bus.get(domain, "Domain", "Title") == "New & <shiny>"

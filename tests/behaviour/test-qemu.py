@@ -5,6 +5,7 @@
 Usage (below tests/with-bus): test-qemu.py GUEST, the folder that tests/guest/build-guest has filled.
 """
 
+import fcntl
 import os
 import pwd
 import re
@@ -245,6 +246,25 @@ def images_of_all_kinds_are_seen_by_the_guest():
     bus.wait_state(domain, "shutoff")
     assert open(base, "rb").read(19) == b"from the base image"  # what is written goes into the top image
     cleared(domain)
+
+
+def an_image_in_use_is_told_with_who_uses_it():
+    shared, other = image("shared.qcow2"), image("other.qcow2")
+    first, second = (qemu.define(qemu.document(name, devices="<serial type='pty'/>" + disk(shared))) for name in ("first", "second"))
+    qemu.do(first, "Start", paused=True)
+    contains(expect("ResourceBusy", qemu.do, second, "Start"), "disk 'vda'", shared, "domain 'first'", "<shareable/>")
+    assert qemu.state(second) == "shutoff"
+    qemu.do(first, "Destroy")
+    qemu.do(second, "Start", paused=True)
+    twice = qemu.define(qemu.document("twice", devices=disk(other) + disk(other, "vdb")))
+    contains(expect("ResourceBusy", qemu.do, twice, "Start"), other, "another of its disks")
+    alone = qemu.define(qemu.document("alone", devices=disk(other)))
+    with open(other, "r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        contains(expect("ResourceBusy", qemu.do, alone, "Start"), other, "another process")
+    qemu.do(second, "Destroy")
+    for domain in (first, second, twice, alone):
+        cleared(domain)
 
 
 def wrong_images_are_refused_and_leave_nothing():

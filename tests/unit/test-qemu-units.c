@@ -4,6 +4,7 @@
 
 #include "bus.h"
 #include "errors.h"
+#include "guest-log.h"
 #include "json.h"
 #include "monitor.h"
 
@@ -144,10 +145,33 @@ static void test_a_flood_of_events_is_only_read(void) {
         scene_close(&scene);
 }
 
+static void test_what_qemu_has_said_is_without_what_says_nothing(void) {
+        static const struct {
+                const char *said, *words;
+        } cases[] = {
+                { "", "" },
+                { "char device redirected to /dev/pts/5 (label charserial0)\n", "" },
+                { "char device redirected to /dev/pts/5 (label charserial0)\n2026-11-26T04:09:45.105555Z qemu-system-x86_64: "
+                  "cannot "
+                  "set up guest memory 'pc.ram': Cannot allocate memory\n",
+                  "cannot set up guest memory 'pc.ram': Cannot allocate memory" },
+                { "qemu-system-x86_64: -device x: no\nIs it there?\n\n", "-device x: no\nIs it there?" },
+                { "/opt/qemu/bin/qemu-kvm: one\n2026-11-26T04:09:45.105555Z two: three", "one\ntwo: three" },
+                { "2026 is a year\nqemu is a program", "2026 is a year\nqemu is a program" },
+                { "\xff", "\xef\xbf\xbd" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *words = guest_log_words(cases[i].said);
+                g_assert_cmpstr(words, ==, cases[i].words);
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/monitor/commands-wait-for-the-greeting", test_commands_wait_for_the_greeting);
         g_test_add_func("/monitor/who-breaks-the-protocol-is-cut-off", test_who_breaks_the_protocol_is_cut_off);
         g_test_add_func("/monitor/a-flood-of-events-is-only-read", test_a_flood_of_events_is_only_read);
+        g_test_add_func("/guest-log/what-qemu-has-said-is-without-what-says-nothing",
+                        test_what_qemu_has_said_is_without_what_says_nothing);
         return g_test_run();
 }

@@ -27,6 +27,12 @@ static void test_document_types_are_refused_at_sight(void) {
         refuse("<domain type='kvm'>\n\n<name>\xff</name></domain>", VIRTBUS_ERROR_INVALID_XML, "line 3");
 }
 
+static void test_what_is_not_a_document_is_told_as_such(void) {
+        refuse("", VIRTBUS_ERROR_INVALID_XML, "the document is empty");
+        refuse(" \n\t", VIRTBUS_ERROR_INVALID_XML, "the document is empty");
+        refuse("web.xml", VIRTBUS_ERROR_INVALID_XML, "line 1: ");
+}
+
 static void test_memory_is_bytes_whatever_the_unit(void) {
         static const struct {
                 const char *element;
@@ -258,6 +264,7 @@ static void test_what_is_added_is_indented_like_what_is_around_it(void) {
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/xml/document-types-are-refused-at-sight", test_document_types_are_refused_at_sight);
+        g_test_add_func("/xml/what-is-not-a-document-is-told-as-such", test_what_is_not_a_document_is_told_as_such);
         g_test_add_func("/definition/memory-is-bytes-whatever-the-unit", test_memory_is_bytes_whatever_the_unit);
         g_test_add_func("/definition/devices-are-named-as-libvirt-names-them", test_devices_are_named_as_libvirt_names_them);
         g_test_add_func("/definition/what-is-missing-is-chosen-once", test_what_is_missing_is_chosen_once);
