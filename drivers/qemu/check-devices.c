@@ -48,11 +48,10 @@ static const CheckRule rules[] = {
           "the ACPI index is only supported for PCI devices" },
         { "devices/*/acpi/@index[not(num(.) >= 1 and num(.) <= 16383)]", ".",
           "the ACPI index '{}' is out of range: it must be 1 to 16383" },
-        { "devices/*/acpi[@index][@index=../preceding-sibling::*/acpi/@index]", "@index",
-          "the ACPI index '{}' is used for more than one device" },
+        { "devices/*[twice(acpi/@index)]/acpi", "@index", "the ACPI index '{}' is used for more than one device" },
 
         /* Displays and what draws them */
-        { "devices/graphics[@type=preceding-sibling::graphics/@type]", "@type",
+        { "devices/graphics[twice(@type)]", "@type",
           "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus) is supported: {} is there twice" },
         { "devices/graphics[not(@type)]", NULL, "the attribute type of a graphics device is missing" },
         { "devices/graphics[@type='egl-headless'][not(../graphics[@type='vnc' or @type='spice' or @type='dbus'])]", NULL,
@@ -89,14 +88,13 @@ static const CheckRule rules[] = {
         { "devices/graphics/@websocket[not(num(.) = -1 or (num(.) >= 1 and num(.) <= 65535))]", ".",
           "the websocket port '{}' is out of range" },
         { "devices/graphics[@type='spice'][@port > 0][@port = @tlsPort]", "@port", "the spice port '{}' is the tlsPort too" },
-        { "devices/graphics[@port > 0][not(@autoport='yes')][@port = preceding-sibling::graphics[not(@autoport='yes')]/@port]",
-          "@port", "the graphics port '{}' is another display's" },
+        { "devices/graphics[@port > 0][not(@autoport='yes')][twice(@port)]", "@port",
+          "the graphics port '{}' is another display's" },
         { "devices/graphics/@passwdValidTo[not(matches(., '[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}'))]", ".",
           "cannot parse the password validity time '{}', expect YYYY-MM-DDTHH:MM:SS" },
         { "devices/graphics[@type='dbus'][@p2p='yes'][@address]", NULL, "D-Bus p2p with an address is not supported" },
         { "devices/graphics[@type='vnc'][string-length(@passwd) > 8]", NULL, "the VNC password is longer than 8 characters" },
-        { "devices/graphics[@type='spice']/channel[@name=preceding-sibling::channel/@name]", "@name",
-          "the spice channel '{}' is given twice" },
+        { "devices/graphics[@type='spice']/channel[twice(@name)]", "@name", "the spice channel '{}' is given twice" },
         { "devices/video[model/@primary='yes'][preceding-sibling::video/model/@primary='yes']", NULL,
           "only one primary video device is supported" },
         { "devices/video[model/@type='none'][count(../video) > 1]", NULL,
@@ -157,7 +155,7 @@ static const CheckRule rules[] = {
         { "devices/graphics/audio[not(@id=/domain/devices/audio/@id)]", "@id",
           "unable to find the audio backend: there is no audio device with ID {}" },
         /* Sound */
-        { "devices/audio[@id=preceding-sibling::audio/@id]", "@id", "the audio ID '{}' is used multiple times" },
+        { "devices/audio[twice(@id)]", "@id", "the audio ID '{}' is used multiple times" },
         { "devices/audio[not(num(@id) >= 1)]", "@id", "the audio ID '{}' must be a number, 1 or more" },
         { "devices/sound/audio[not(@id=/domain/devices/audio/@id)]", "@id", "there is no audio device with ID '{}'" },
         NO_SPICE("audio[@type='spice']", "spice audio"),
@@ -182,7 +180,7 @@ static const CheckRule rules[] = {
           "@type='tcp')]/source[2]",
           NULL, "only one source element is allowed for a character device" },
         { "devices/*[listed(name(), 'serial parallel console channel smartcard redirdev')][@type='tcp' or "
-          "@type='udp']/source[@mode=preceding-sibling::source/@mode]",
+          "@type='udp']/source[twice(@mode)]",
           "@mode", "only one source element of mode '{}' is allowed for a character device" },
         { "devices/*[listed(name(), 'serial parallel console channel smartcard redirdev')][@type='tcp' or @type='udp']/source[3]",
           NULL, "only two source elements are allowed for a character device" },
@@ -240,7 +238,7 @@ static const CheckRule rules[] = {
         { "devices/channel/target[@type='guestfwd'][not(@port)]", NULL, "the guestfwd channel does not define a target port" },
         { "devices/channel/target[@type='guestfwd']/@address[not(matches(., '([0-9]{1,3}\\.){3}[0-9]{1,3}'))]", ".",
           "the guestfwd channel address '{}' must be an IPv4 one" },
-        { "devices/channel/target[@type='virtio']/@name[.=../../preceding-sibling::channel/target[@type='virtio']/@name]", ".",
+        { "devices/channel[target/@type='virtio'][twice(target/@name)]/target/@name", ".",
           "the channel name '{}' is another channel's" },
         { "devices/*[self::channel or self::console][address/@port > 0]["
           "concat(address/@controller, ':', address/@port) = concat(preceding-sibling::*[self::channel or "
@@ -293,7 +291,7 @@ static const CheckRule rules[] = {
           "an invalid USB vendor or product '{}'" },
 
         /* The rest */
-        { "devices/panic[@model][@model=preceding-sibling::panic/@model] | "
+        { "devices/panic[twice(@model)] | "
           "devices/panic[not(@model)][preceding-sibling::panic[not(@model)]]",
           "@model", "multiple panic devices with the model '{}'" },
         { "devices/panic[@model='hyperv']/address", NULL,
@@ -343,7 +341,7 @@ static const CheckRule rules[] = {
         { "devices/shmem[@name='.' or @name='..']", "@name", "the shmem name cannot be equal to '{}'" },
         { "devices/shmem[contains(@name, '/')]", "@name", "the shmem name '{}' cannot include the character '/'" },
         { "devices/shmem[not(@name) or @name='']", NULL, "the shmem name is missing" },
-        { "devices/shmem[@name=preceding-sibling::shmem/@name]", "@name", "the shmem name '{}' is another's" },
+        { "devices/shmem[twice(@name)]", "@name", "the shmem name '{}' is another's" },
         { "devices/shmem/size[bytes(., @unit) < 1048576]", ".", "the shmem size '{}' must be at least 1 MiB (1024 KiB)" },
         { "devices/shmem/size[not(power(bytes(., @unit)))]", ".", "the shmem size '{}' must be a power of two" },
         { "devices/shmem[model/@type='ivshmem-plain'][server or msi]", NULL,
@@ -375,9 +373,8 @@ static const CheckRule rules[] = {
           "there are more memory devices than the slots of maxMemory: '{}'" },
         { "devices/memory[listed(@model, 'dimm nvdimm')]/address/@slot[num(.) >= num(/domain/maxMemory/@slots)]", ".",
           "the memory device slot '{}' exceeds the slots of maxMemory" },
-        { "devices/memory[listed(@model, 'dimm nvdimm')][address/@slot][address/@slot=preceding-sibling::memory[listed(@model, "
-          "'dimm nvdimm')]/address/@slot]",
-          "address/@slot", "the memory device slot '{}' is already used" },
+        { "devices/memory[listed(@model, 'dimm nvdimm')][twice(address/@slot)]", "address/@slot",
+          "the memory device slot '{}' is already used" },
         { "devices/memory[listed(@model, 'dimm nvdimm')]/address[@type != 'dimm']", "@type",
           "the memory device address must be of type 'dimm', not '{}'" },
         { "devices/memory[starts-with(@model, 'virtio')]/address[@type != 'pci']", "@type",
@@ -428,8 +425,8 @@ static const CheckRule rules[] = {
           "/domain/devices/controller[@type='scsi'][@model='lsilogic']/@index]",
           NULL, "the target must be 0 for the controller model 'lsilogic'" },
         { "devices/hostdev[@type='mdev'][not(@model)]", NULL, "the attribute model of a mediated device is missing" },
-        { "devices/hostdev[@type='mdev'][source/address/@uuid=preceding-sibling::hostdev[@type='mdev']/source/address/@uuid]",
-          "source/address/@uuid", "the hostdev with UUID '{}' already exists in the domain configuration" },
+        { "devices/hostdev[@type='mdev'][twice(source/address/@uuid)]", "source/address/@uuid",
+          "the hostdev with UUID '{}' already exists in the domain configuration" },
         { "devices/hostdev[@type='mdev'][not(source/address/@uuid)]", NULL,
           "the attribute uuid of a mediated device's address is missing" },
         { "devices/hostdev[@type='mdev'][@ramfb='on'][preceding-sibling::hostdev[@type='mdev'][@ramfb='on']]", NULL,

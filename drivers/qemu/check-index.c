@@ -375,6 +375,8 @@ static bool read_operand(const Step *step, Words words, bool is_first, Group *gr
                 return read_not(step, strip(arguments), group);
         if (is_call(words, "listed", &arguments))
                 return add_listed(step, arguments, group);
+        if (is_call(words, "twice", &arguments))
+                return !step->is_attribute && !equal(step->name, any_name) && add_second(step, group);
         if (is_call(words, "starts-with", &arguments) || is_call(words, "contains", &arguments))
                 return read_text_call(step, arguments, group);
         if (begins(words, "self::") && !step->is_attribute) {

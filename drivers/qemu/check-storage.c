@@ -213,7 +213,7 @@ static const CheckRule rules[] = {
           "cannot specify a label if relabelling is turned off: model={}" },
         { "devices/*//source[seclabel[2]]/seclabel[not(@model)]", NULL,
           "the security model is missing, when using multiple labels" },
-        { "devices/*//source/seclabel[@model=preceding-sibling::seclabel/@model]", "@model",
+        { "devices/*//source/seclabel[twice(@model)]", "@model",
           "each security model is given once when using multiple labels: a seclabel for the model {} is already provided" },
         { "devices/disk//reservations/source[not(@type='unix')]", "@type",
           "an unsupported connection type for <reservations/>: '{}'; use unix" },
@@ -255,7 +255,7 @@ static const CheckRule rules[] = {
           "the gluster name '{}' needs a volume and a path: VOLUME/PATH" },
         { "devices/disk/source[@protocol='iscsi'][@name][contains(@name, '/')][not(matches(@name, '[^/]*/[0-9]+'))]", "@name",
           "the iscsi name '{}' has a malformed LUN: use TARGET/NUMBER" },
-        { "devices/disk/source/cookies/cookie[@name=preceding-sibling::cookie/@name]", "@name", "a duplicate cookie '{}'" },
+        { "devices/disk/source/cookies/cookie[twice(@name)]", "@name", "a duplicate cookie '{}'" },
         { "devices/disk/source/cookies/cookie[not(matches(., \"[!-#%-&(-+.-:<-\\[\\]-~,-]*\"))]", "@name",
           "the value of the cookie '{}' contains invalid characters" },
         { "devices/disk/source[not(listed(@protocol, 'http https'))]/cookies", "../@protocol",
@@ -431,8 +431,7 @@ static const CheckRule rules[] = {
           "IDE controllers are unsupported for this machine type (q35)" },
 
         /* Folders */
-        { "devices/filesystem[target/@dir=preceding-sibling::filesystem/target/@dir]", "target/@dir",
-          "the filesystem target '{}' is specified twice" },
+        { "devices/filesystem[twice(target/@dir)]", "target/@dir", "the filesystem target '{}' is specified twice" },
         { "devices/filesystem[driver/@type='virtiofs'][not(/domain/memoryBacking/access/@mode='shared')][not(/domain/cpu/numa/"
           "cell/@memAccess='shared')]",
           NULL, "'virtiofs' requires shared memory: use <access mode='shared'/> in <memoryBacking>" },

@@ -15,7 +15,8 @@ static const CheckTable *const tables[] = { &check_machine_table, &check_storage
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathObject, xmlXPathFreeObject)
 
-/* Functions: arguments are popped last first. */
+/* Functions: arguments are popped last first. The context's user data is a tree of what twice() was asked of by the rule at work: a parent,
+ * and a text. */
 
 static void function_num(xmlXPathParserContext *ctxt, int nargs) {
         CHECK_ARITY(1);
@@ -61,13 +62,27 @@ static void function_listed(xmlXPathParserContext *ctxt, int nargs) {
         xmlFree(text);
 }
 
+/* A tree, as the texts are a stranger's: they may all have one hash. */
+static void function_twice(xmlXPathParserContext *ctxt, int nargs) {
+        CHECK_ARITY(1);
+        GTree *seen = ctxt->context->userData;
+        bool is_there = ctxt->value && (ctxt->value->type != XPATH_NODESET || !xmlXPathNodeSetIsEmpty(ctxt->value->nodesetval));
+        xmlChar *text = xmlXPathPopString(ctxt);
+        g_autofree char *key = g_strdup_printf("%p %s", (void *) ctxt->context->node->parent, text ? (const char *) text : "");
+        bool is_known = is_there && g_tree_lookup(seen, key);
+        if (is_there && !is_known)
+                g_tree_insert(seen, g_steal_pointer(&key), GINT_TO_POINTER(1));
+        xmlXPathReturnBoolean(ctxt, is_known);
+        xmlFree(text);
+}
+
 static void add_functions(xmlXPathContext *context) {
         static const struct {
                 const char *name;
                 xmlXPathFunction function;
         } functions[] = {
                 { "num", function_num },         { "bytes", function_bytes },   { "power", function_power },
-                { "matches", function_matches }, { "listed", function_listed },
+                { "matches", function_matches }, { "listed", function_listed }, { "twice", function_twice },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(functions); i++)
                 xmlXPathRegisterFunc(context, (const xmlChar *) functions[i].name, functions[i].function);
@@ -91,8 +106,10 @@ static xmlXPathCompExpr *compiled(const char *expression) {
 }
 
 static xmlNode *find(xmlXPathContext *context, const char *expression, int n, xmlXPathObject **found) {
-        if (!*found)
+        if (!*found) {
+                g_tree_remove_all(context->userData);
                 *found = xmlXPathCompiledEval(compiled(expression), context);
+        }
         xmlNodeSet *nodes = *found ? (*found)->nodesetval : NULL;
         return nodes && n < nodes->nodeNr ? nodes->nodeTab[n] : NULL;
 }
@@ -139,18 +156,40 @@ static bool try_choice(xmlXPathContext *context, const CheckChoice *choice, GErr
         return true;
 }
 
+static int compare_texts(const void *one, const void *other, void *data) {
+        (void) data;
+        return strcmp(one, other);
+}
+
+/* libxml2 would tell standard error. */
+static void keep_quiet(void *data, xmlErrorPtr fault) {
+        (void) data;
+        (void) fault;
+}
+
+static void context_free(void *data) {
+        xmlXPathContext *context = data;
+        g_tree_unref(context->userData);
+        xmlXPathFreeContext(context);
+}
+
 /* One for each thread, as its functions take a while to register. */
 static xmlXPathContext *context_for(xmlDoc *document) {
-        static GPrivate known = G_PRIVATE_INIT((GDestroyNotify) xmlXPathFreeContext);
+        static GPrivate known = G_PRIVATE_INIT(context_free);
         xmlXPathContext *context = g_private_get(&known);
         if (!context) {
                 context = xmlXPathNewContext(NULL);
                 xmlXPathContextSetCache(context, 1, -1, 0);
                 add_functions(context);
+                context->userData = g_tree_new_full(compare_texts, NULL, g_free, NULL);
+                context->error = keep_quiet;
+                context->opLimit = CHECK_STEPS_MAX;
                 g_private_set(&known, context);
         }
         context->doc = document;
         context->node = xmlDocGetRootElement(document);
+        context->opCount = 0;
+        xmlResetError(&context->lastError);
         return context;
 }
 
@@ -182,6 +221,10 @@ bool check_document(xmlDoc *document, GError **error) {
         for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
                 if (!try_table(i, traits, context, error))
                         return false;
+        /* A rule that was given up has found nothing. */
+        if (context->lastError.code != XML_ERR_OK)
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, root,
+                                "there are too many elements of one kind beside each other to be checked");
         return check_sets(root, error);
 }
 

@@ -17,7 +17,9 @@
  *   bytes(TEXT, UNIT)     the size in bytes; KiB where UNIT is ""
  *   power(NUMBER)         whether it is a power of two
  *   matches(TEXT, REGEX)  whether all of the text has this form
- *   listed(TEXT, LIST)    whether the text is a word of the list */
+ *   listed(TEXT, LIST)    whether the text is a word of the list
+ *   twice(TEXT)           whether an element beside this one that the rule has come to before had the same text; never where it is an
+ *                         attribute or element that is not there */
 typedef struct CheckRule {
         const char *at, *value, *message;
 } CheckRule;
@@ -51,7 +53,11 @@ typedef struct CheckTable {
 
 extern const CheckTable check_machine_table, check_storage_table, check_device_table, check_network_table;
 
-/* Tries all rules on a document, which may be completed by hardware.h. */
+/* How many nodes all rules together may look at in one document: a rule that looks from each element at those beside it takes the square of
+ * their number. A guest of 1024 devices takes a quarter of that. */
+#define CHECK_STEPS_MAX 4000000
+
+/* Tries all rules on a document, which may be completed by hardware.h. LimitExceeded where that takes too many steps. */
 bool check_document(xmlDoc *document, GError **error);
 
 /* For tests, as it takes its time: an expression that finds a fault in the document and that check_document would not have tried;

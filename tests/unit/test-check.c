@@ -26,8 +26,8 @@ static void try_case(const Case *one, const char *machine) {
                 g_error("%s%s: this finds a fault, and is not tried: %s", one->in_domain, one->in_devices, overlooked);
         bool good = check_document(document, &error);
         if (good != !one->phrase || (one->phrase && !strstr(error->message, one->phrase)))
-                g_error("%s%s: expected '%s', got '%s'", one->in_domain, one->in_devices, one->phrase ? one->phrase : "no error",
-                        error ? error->message : "no error");
+                g_error("%.512s%.512s: expected '%s', got '%s'", one->in_domain, one->in_devices,
+                        one->phrase ? one->phrase : "no error", error ? error->message : "no error");
 }
 
 static void try_cases(const Case *cases, size_t n) {
@@ -240,6 +240,7 @@ static void an_expression_is_tried_where_it_may_find_something_and_not_where_it_
                 { "a/@x[not(matches(., '[0-9]+'))]", "<a x='1a'/>", "<a x='12'/>" },
                 { "a/@x[not(listed(., 'v'))]", "<a x='u'/>", "<a x='v'/>" },
                 { "a[@x=preceding-sibling::a/@x]", "<a x='1'/><a x='1'/>", "<a x='1'/>" },
+                { "a[twice(@x)]", "<a x='1'/><a x='1'/>", "<a x='1'/>" },
                 { "a[num(@x) > 0]", "<a x='1'/>", "<a/>" },
                 { "a[starts-with(@x, 'v')]", "<a x='vw'/>", "<a/>" },
                 { "a[count(b) > 1]", "<a><b/><b/></a>", "<a/>" },
@@ -265,6 +266,43 @@ static void an_expression_is_tried_where_it_may_find_something_and_not_where_it_
         check_index_free(index);
 }
 
+/* N elements, each with a number of its own; then perhaps the first one again. */
+static char *many(const char *open, const char *format, unsigned n, bool again, const char *close) {
+        GString *text = g_string_new(open);
+        for (unsigned i = 0; i < n + again; i++)
+                g_string_append_printf(text, format, i % n); /* NOLINT: formats of ours */
+        g_string_append(text, close);
+        return g_string_free(text, FALSE);
+}
+
+/* Rules that looked from each element at all before it would take minutes. */
+static void documents_of_very_many_elements_are_decided_on(void) {
+        static const struct {
+                const char *open, *format, *close, *phrase; /* of the error where one is there twice */
+        } kinds[] = {
+                { "<cpu mode='custom'><model>qemu64</model>", "<feature name='f%u'/>", "</cpu>", "more than once" },
+                { "<cputune>", "<vcpupin vcpu='%u' cpuset='0'/>", "</cputune>", "duplicate vcpupin" },
+                { "<iothreads>1</iothreads><iothreadids>", "<iothread id='1%05u'/>", "</iothreadids>", "duplicate" },
+                { "<perf>", "<event name='e%u' enabled='yes'/>", "</perf>", "already specified" },
+                { "<blkiotune>", "<device><path>/dev/%u</path></device>", "</blkiotune>", "duplicate blkio" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+                g_autofree char *good = many(kinds[i].open, kinds[i].format, 9000, false, kinds[i].close),
+                                *bad = many(kinds[i].open, kinds[i].format, 9000, true, kinds[i].close);
+                const Case cases[] = { { good, "", NULL }, { bad, "", kinds[i].phrase } };
+                try_cases(cases, G_N_ELEMENTS(cases));
+        }
+        g_autofree char *labels = many("", "<seclabel type='none' model='m%u'/>", 19000, false, ""),
+                        *devices = many("", "<channel type='pty'><target type='virtio' name='c%u'/></channel>", 1000, false, ""),
+                        *twice = many("", "<channel type='pty'><target type='virtio' name='c%u'/></channel>", 1000, true, "");
+        const Case cases[] = {
+                { labels, "", "too many elements of one kind" },
+                { "", devices, NULL },
+                { "", twice, "is another channel's" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/check/documents_that_break_no_rule_are_taken", documents_that_break_no_rule_are_taken);
@@ -274,5 +312,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/check/faults_of_interfaces_are_named", faults_of_interfaces_are_named);
         g_test_add_func("/check/an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot",
                         an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot);
+        g_test_add_func("/check/documents_of_very_many_elements_are_decided_on", documents_of_very_many_elements_are_decided_on);
         return g_test_run();
 }
