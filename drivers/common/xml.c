@@ -53,6 +53,10 @@ static bool check_tree(const xmlNode *element, const Limits *limits, unsigned de
                                         "entities are not allowed: write the text itself");
                 if (child->type == XML_ELEMENT_NODE && !check_tree(child, limits, depth + 1, n_elements, error))
                         return false;
+                /* Whoever looks for an element steps over them. */
+                if ((child->type == XML_COMMENT_NODE || child->type == XML_PI_NODE) && ++*n_elements > limits->elements)
+                        return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element,
+                                        "there are more than %u elements, comments and instructions", limits->elements);
         }
         return true;
 }

@@ -14,8 +14,8 @@
 /* The largest document, and how deep its elements may nest (libxml2's own bound is 256). */
 #define XML_BYTES_MAX (1024 * 1024)
 #define XML_DEPTH_MAX 64
-#define XML_ELEMENTS_MAX 20000
-#define XML_ATTRIBUTES_MAX 64 /* of one element; libvirt's have at most some 20 */
+#define XML_ELEMENTS_MAX 20000 /* with comments and processing instructions */
+#define XML_ATTRIBUTES_MAX 64  /* of one element; libvirt's have at most some 20 */
 
 /* The largest file that this program writes itself: a document with what the driver adds to it. */
 #define XML_OWN_BYTES_MAX (4 * XML_BYTES_MAX)

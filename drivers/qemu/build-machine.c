@@ -442,7 +442,7 @@ void build_cpus(Builder *builder) {
                 xmlNode *element = element_at(builder, builder->root, done_here[i][0]);
                 for (xmlNode *child = element ? xml_child(element, NULL) : NULL; child; child = xml_next(child, NULL))
                         if (!g_strv_contains(done_here[i] + 1, (const char *) child->name)) {
-                                know(builder, element, (const char *) child->name);
+                                know_turned_off(builder, child);
                                 builder_not_here(builder, child, "this");
                         }
         }

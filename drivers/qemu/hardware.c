@@ -308,6 +308,7 @@ static bool is_scsi_hostdev(const xmlNode *element) {
 /* Two drives at one place; and host devices, which take the first place that is free. */
 static bool place_drives(xmlNode *devices, GError **error) {
         g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        unsigned n = 0;
         for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk")) {
                 g_autofree char *name = xml_attribute(xml_child(disk, "target"), "dev");
                 if (name && !g_hash_table_add(taken, g_strdup(name)))
@@ -336,9 +337,7 @@ static bool place_drives(xmlNode *devices, GError **error) {
                                 g_free(place);
                                 return false;
                         }
-                        for (unsigned n = 0; !place && n < SCSI_UNITS * (INDEX_MAX + 1); n++) {
-                                xmlNode *controller = hardware_find_controller(devices, "scsi", n / SCSI_UNITS);
-                                (void) controller;
+                        for (; !place && n < SCSI_UNITS * (INDEX_MAX + 1); n++) { /* all before are taken */
                                 set_drive_address(host, n / SCSI_UNITS, 0, 0, n % SCSI_UNITS);
                                 place = drive_place(host, "scsi");
                                 if (g_hash_table_contains(taken, place)) {
@@ -358,22 +357,20 @@ static unsigned address_number(const xmlNode *element, const char *name) {
         return text ? (unsigned) MIN(strtoul(text, NULL, 0), 1 << 16) : 0;
 }
 
-/* Every controller up to the one that is needed, as a gap would be filled later by others. */
-static void ensure_controllers(xmlNode *devices, const char *type, unsigned index, const char *model) {
-        for (unsigned i = 0; i <= MIN(index, INDEX_MAX); i++)
-                ensure_controller(devices, type, i, model);
-}
-
+/* Every controller up to the last one that is needed, as a gap would be filled later by others. */
 static void add_drive_controllers(xmlNode *devices) {
         static const char *const buses[] = { "scsi", "ide", "fdc", "sata" };
         for (size_t i = 0; i < G_N_ELEMENTS(buses); i++) {
+                unsigned n = 0;
                 for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk"))
                         if (xml_attribute_is(xml_child(disk, "target"), "bus", buses[i]) &&
                             xml_attribute_is(xml_child(disk, "address"), "type", "drive"))
-                                ensure_controllers(devices, buses[i], address_number(disk, "controller"), NULL);
+                                n = MAX(n, address_number(disk, "controller") + 1);
                 for (xmlNode *host = i == 0 ? xml_child(devices, "hostdev") : NULL; host; host = xml_next(host, "hostdev"))
                         if (is_scsi_hostdev(host))
-                                ensure_controllers(devices, "scsi", address_number(host, "controller"), NULL);
+                                n = MAX(n, address_number(host, "controller") + 1);
+                for (unsigned index = 0; index < MIN(n, INDEX_MAX + 1); index++)
+                        ensure_controller(devices, buses[i], index, NULL);
         }
 }
 

@@ -157,6 +157,17 @@ static void test_attributes_of_an_element_are_bounded(void) {
 }
 
 /* What is accepted can be read again: indentation makes a document longer. */
+static void test_elements_comments_and_instructions_are_bounded(void) {
+        static const char *const parts[] = { "<a/>", "<!-- -->", "<?a b?>", "x<!---->", "<a><!----></a>" };
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+                g_autoptr(GString) xml = g_string_new("<domain type='kvm'>");
+                for (int j = 0; j <= XML_ELEMENTS_MAX; j++)
+                        g_string_append(xml, parts[i]);
+                g_string_append(xml, "</domain>");
+                refuse(xml->str, VIRTBUS_ERROR_LIMIT_EXCEEDED, "elements");
+        }
+}
+
 static void test_a_definition_can_always_be_read_again(void) {
         g_autoptr(GString) wide = g_string_new("<description>"), deep = g_string_new(""), many = g_string_new("");
         for (int i = 0; wide->len < 60000; i++)
@@ -275,6 +286,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/xml/attributes-of-an-element-are-bounded", test_attributes_of_an_element_are_bounded);
         g_test_add_func("/xml/what-is-added-is-indented-like-what-is-around-it",
                         test_what_is_added_is_indented_like_what_is_around_it);
+        g_test_add_func("/xml/elements-comments-and-instructions-are-bounded",
+                        test_elements_comments_and_instructions_are_bounded);
         g_test_add_func("/definition/can-always-be-read-again", test_a_definition_can_always_be_read_again);
         return g_test_run();
 }
