@@ -276,7 +276,7 @@ static char *many(const char *open, const char *format, unsigned n, bool again, 
 }
 
 /* Rules that looked from each element at all before it would take minutes. */
-static void documents_of_very_many_elements_are_decided_on(void) {
+static void test_documents_of_very_many_elements_are_decided_on(void) {
         static const struct {
                 const char *open, *format, *close, *phrase; /* of the error where one is there twice */
         } kinds[] = {
@@ -312,6 +312,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/check/faults_of_interfaces_are_named", faults_of_interfaces_are_named);
         g_test_add_func("/check/an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot",
                         an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot);
-        g_test_add_func("/check/documents_of_very_many_elements_are_decided_on", documents_of_very_many_elements_are_decided_on);
+        g_test_add_func("/check/documents_of_very_many_elements_are_decided_on",
+                        test_documents_of_very_many_elements_are_decided_on);
         return g_test_run();
 }
