@@ -12,6 +12,9 @@
 /* How many devices one domain may have. */
 #define DEVICES_MAX 1024
 
+/* How many I/O threads one domain may have. */
+#define IO_THREADS_MAX 1024
+
 /* What becomes of a domain when its guest turns itself off, reboots or crashes: on_poweroff, on_reboot, on_crash. */
 typedef enum LifecycleAction {
         ACTION_DESTROY,

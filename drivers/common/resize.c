@@ -36,12 +36,13 @@ static void pin(xmlNode *root, const DeviceChange *change) {
 
 /* I/O threads */
 
-/* Their numbers: those that the document lists, and as many of the lowest others as it lacks. */
+/* Their numbers: those that the document lists, and as many of the lowest others as it lacks. A document that was defined as it is, and
+ * cannot be started, may ask for any number of them. */
 static GArray *list_io_threads(const xmlNode *root) {
         GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_autofree char *count = xml_text(xml_child(root, "iothreads"));
         const xmlNode *listed = xml_child(root, "iothreadids");
-        guint n = count ? (guint) g_ascii_strtoull(count, NULL, 10) : 0;
+        guint n = count ? (guint) MIN(g_ascii_strtoull(count, NULL, 10), IO_THREADS_MAX) : 0;
         for (xmlNode *thread = listed ? xml_child(listed, "iothread") : NULL; thread; thread = xml_next(thread, "iothread")) {
                 g_autofree char *id = xml_attribute(thread, "id");
                 uint32_t number = id ? (uint32_t) g_ascii_strtoull(id, NULL, 10) : 0;
@@ -79,6 +80,9 @@ static bool change_io_threads(const Operation *operation, const Definition *base
         if (is_there == adds)
                 return domain_fail(operation->domain, error, adds ? VIRTBUS_ERROR_ALREADY_EXISTS : VIRTBUS_ERROR_INVALID_ARGUMENT,
                                    adds ? "it has an I/O thread %s already" : "it has no I/O thread %s", text);
+        if (adds && numbers->len >= IO_THREADS_MAX)
+                return domain_fail(operation->domain, error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                   "it has %u I/O threads; more than %d are not possible", numbers->len, IO_THREADS_MAX);
         const char *user = adds ? NULL : user_of_io_thread(base, root, text);
         if (user)
                 return domain_fail(operation->domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,

@@ -485,7 +485,7 @@ static void add_io_thread(Builder *builder, xmlNode *thread, uint64_t id) {
 
 /* <iothreadids> gives some of the threads their numbers; the others have the lowest that are left. */
 static bool has_io_thread(Builder *builder, uint64_t id) {
-        uint64_t n = number(builder, builder->root, "iothreads", 0, DEVICES_MAX, 0), n_named = 0, n_below = 0;
+        uint64_t n = number(builder, builder->root, "iothreads", 0, IO_THREADS_MAX, 0), n_named = 0, n_below = 0;
         for_each (builder, thread, builder->root, "iothreadids/iothread") {
                 uint64_t named = number(builder, thread, "@id", 1, UINT32_MAX, 0);
                 if (named == id)
@@ -525,7 +525,7 @@ static void check_pins(Builder *builder) {
 }
 
 static void build_io_threads(Builder *builder) {
-        uint64_t n = number(builder, builder->root, "iothreads", 0, DEVICES_MAX, 0), made = 0;
+        uint64_t n = number(builder, builder->root, "iothreads", 0, IO_THREADS_MAX, 0), made = 0;
         g_autoptr(GHashTable) ids = g_hash_table_new(g_direct_hash, g_direct_equal);
         for_each (builder, thread, builder->root, "iothreadids/iothread") {
                 uint64_t id = number(builder, thread, "@id", 1, UINT32_MAX, 0);

@@ -54,7 +54,7 @@ static void complete_resources(xmlNode *root) {
 static void complete_io_threads(xmlNode *root) {
         xmlNode *ids = xml_child(root, "iothreadids");
         g_autofree char *text = xml_text(xml_child(root, "iothreads"));
-        unsigned n = text ? (unsigned) MIN(strtoul(text, NULL, 10), DEVICES_MAX) : 0, n_named = 0;
+        unsigned n = text ? (unsigned) MIN(strtoul(text, NULL, 10), IO_THREADS_MAX) : 0, n_named = 0;
         g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         for (xmlNode *thread = xml_child(ids, "iothread"); thread; thread = xml_next(thread, "iothread"), n_named++)
                 g_hash_table_add(taken, xml_attribute(thread, "id"));
