@@ -30,8 +30,8 @@ typedef struct Ctl {
         gboolean json, no_legend, no_pager, user, no_ask_password, help, version;
         char *host, *machine, *connection;
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
-                        unsupported, value, virtual, wait, uefi, tpm, openmetrics, follow;
-        char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *kernel, *initrd, *cmdline, *events;
+                        unsupported, value, virtual, wait, uefi, tpm, openmetrics, follow, full;
+        char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events;
         char **disks, **properties;
         double delay, timeout;
         int iterations, lines;
@@ -98,14 +98,15 @@ int ctl_follow_job(Ctl *ctl, const char *path, const char *what);
 /* output.c */
 typedef struct Table Table;
 
-/* HEADINGS: those that begin with '>' are of numbers. */
+/* HEADINGS: before the name may be '>', of numbers; '~', what may be shortened where the terminal is narrow; '+', what is shown only if it
+ * is asked for, by --full or --columns. */
 Table *table_new(const char *const *headings);
 /* Takes the texts. */
 void table_add(Table *table, char **cells);
 void table_free(Table *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Table, table_free)
-/* Prints it, as wide as the terminal is, or as JSON. WHAT: what a row is, for the legend. */
-void table_print(Ctl *ctl, Table *table, const char *what);
+/* Prints it, as wide as the terminal is, or as JSON; returns the exit status. WHAT: what a row is, for the legend. */
+int table_print(Ctl *ctl, Table *table, const char *what);
 
 bool output_is_terminal(void);
 bool output_has_colours(void);

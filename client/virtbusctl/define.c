@@ -206,7 +206,7 @@ int verb_edit(Ctl *ctl, char **arguments) {
 /* From libvirt */
 
 int verb_import(Ctl *ctl, char **arguments) {
-        static const char *const headings[] = { "FILE", "RESULT", NULL };
+        static const char *const headings[] = { "FILE", "~RESULT", NULL };
         const char *folder = arguments[0] ? arguments[0] : LIBVIRT_FOLDER;
         g_autoptr(GError) error = NULL;
         g_autoptr(GDir) listing = g_dir_open(folder, 0, &error);

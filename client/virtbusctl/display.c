@@ -179,7 +179,7 @@ static bool pass_on(GIOStream *display) {
 }
 
 static int list_displays(Ctl *ctl, VirtbusDomain *domain) {
-        static const char *const headings[] = { "DEVICE", "TYPE", "SOCKET", NULL };
+        static const char *const headings[] = { "DEVICE", "TYPE", "~SOCKET", NULL };
         g_autoptr(GError) error = NULL;
         g_autoptr(GPtrArray) devices = ctl_devices(ctl, domain, &error);
         if (!devices)
@@ -195,8 +195,7 @@ static int list_displays(Ctl *ctl, VirtbusDomain *domain) {
                                   (char *) (socket && *socket ? socket : "-"), NULL };
                 table_add(table, g_strdupv(cells));
         }
-        table_print(ctl, table, "display");
-        return EXIT_DONE;
+        return table_print(ctl, table, "display");
 }
 
 int verb_display(Ctl *ctl, char **arguments) {

@@ -175,6 +175,10 @@ static int run(Ctl *ctl, int argc, char *argv[]) {
                 fprintf(stderr, "usage: virtbusctl %s %s\n", verb->name, verb->arguments);
                 return EXIT_USAGE;
         }
+        if (ctl->json && (ctl->full || ctl->columns)) {
+                fprintf(stderr, "virtbusctl: --full and --columns are of tables; --json has all columns\n");
+                return EXIT_USAGE;
+        }
         if (!!ctl->user + !!ctl->host + !!ctl->machine > 1) {
                 fprintf(stderr, "virtbusctl: --user, --host and --machine exclude each other\n");
                 return EXIT_USAGE;

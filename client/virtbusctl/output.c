@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,9 @@
 
 #define COLUMNS_DEFAULT 80
 #define LINES_DEFAULT 24
-#define GAP 2
 
 /* What a size with a fraction is a multiple of: memory and disks are. */
 #define SIZE_UNIT 1024
-
-/* No column is made narrower than this to fit the terminal. */
-#define COLUMN_MIN 8
 
 struct Table {
         char **headings;
@@ -78,10 +75,6 @@ void table_add(Table *table, char **cells) {
         g_ptr_array_add(table->rows, cells);
 }
 
-static size_t width_of(const char *text) {
-        return (size_t) g_utf8_strlen(text, -1);
-}
-
 /* How long the sign of a colour is (ECMA-48's SGR), where the text begins with one. */
 static size_t colour_length(const char *text) {
         size_t n = g_str_has_prefix(text, "\033[") ? strspn(text + 2, "0123456789;") + 2 : 0;
@@ -113,37 +106,97 @@ static char *printable_cell(const char *text) {
         return copy;
 }
 
-static void append_cell(GString *line, const char *raw, size_t width, bool right, bool last, const char *colour) {
-        g_autofree char *text = printable_cell(raw);
-        size_t length = width_of(text);
-        if (length > width) {
-                g_autofree char *start = g_utf8_substring(text, 0, (glong) width - 1);
-                g_free(text);
-                text = g_strconcat(start, "…", NULL);
-                length = width;
-        }
-        if (right)
-                g_string_append_printf(line, "%*s", (int) (width - length), "");
-        g_string_append_printf(line, "%s%s%s", colour, text, *colour ? "\033[0m" : "");
-        if (!last)
-                g_string_append_printf(line, "%*s", (int) (GAP + (right ? 0 : width - length)), "");
+/* A heading without what is said of its column. */
+static const char *heading_name(const char *heading) {
+        return heading + strspn(heading, ">~+");
 }
 
-/* Makes the widest columns narrower until all fit. */
-static void fit(size_t *widths, size_t n) {
-        size_t total = 0, available = output_columns();
-        for (size_t i = 0; i < n; i++)
-                total += widths[i] + (i > 0 ? GAP : 0);
-        while (total > available) {
-                size_t widest = 0;
-                for (size_t i = 1; i < n; i++)
-                        if (widths[i] > widths[widest])
-                                widest = i;
-                if (widths[widest] <= COLUMN_MIN)
-                        break;
-                widths[widest]--;
-                total--;
+static bool heading_has(const char *heading, char mark) {
+        return memchr(heading, mark, strspn(heading, ">~+")) != NULL;
+}
+
+/* The name that programs know it by: "cpu_time". */
+static char *column_name(const char *heading) {
+        return g_strdelimit(g_ascii_strdown(heading_name(heading), -1), " ", '_');
+}
+
+static char **column_names(const Table *table) {
+        g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+        for (char **heading = table->headings; *heading; heading++) {
+                g_autofree char *name = column_name(*heading);
+                g_strv_builder_add(names, name);
         }
+        return g_strv_builder_end(names);
+}
+
+/* The number of a column; -1 where it is not there, which is said. */
+static int find_column(const char *wanted, char **names) {
+        g_autofree char *lower = column_name(wanted);
+        for (int k = 0; names[k]; k++)
+                if (strcmp(names[k], lower) == 0)
+                        return k;
+        g_autofree char *known = g_strjoinv(", ", names), *hint = suggestion(lower, (const char *const *) names);
+        fprintf(stderr, "virtbusctl: --columns: there is no column '%s'%s; there are: %s\n", wanted, hint, known);
+        return -1;
+}
+
+/* Which columns are shown, in their order: their numbers; NULL where one of --columns is not there, which was said. */
+static GArray *choose_columns(const Ctl *ctl, const Table *table) {
+        g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(int));
+        g_auto(GStrv) names = column_names(table);
+        const char *text = ctl->columns;
+        for (int k = 0; !text && names[k]; k++)
+                if (ctl->full || !heading_has(table->headings[k], '+'))
+                        g_array_append_val(chosen, k);
+        while (text) {
+                const char *comma = strchr(text, ',');
+                g_autofree char *wanted = comma ? g_strndup(text, (size_t) (comma - text)) : g_strdup(text);
+                int k = find_column(wanted, names);
+                if (k < 0)
+                        return NULL;
+                g_array_append_val(chosen, k);
+                text = comma ? comma + 1 : NULL;
+        }
+        return g_steal_pointer(&chosen);
+}
+
+static struct libscols_column *add_column(const Ctl *ctl, struct libscols_table *drawn, const char *heading) {
+        int flags = (heading_has(heading, '>') ? SCOLS_FL_RIGHT : 0) |
+                    (heading_has(heading, '~') && !ctl->full ? SCOLS_FL_TRUNC : 0);
+        struct libscols_column *column = scols_table_new_column(drawn, heading_name(heading), 0, flags);
+        scols_cell_set_color(scols_column_get_header(column), "\033[4m");
+        return column;
+}
+
+static void add_row(struct libscols_table *drawn, const Table *table, const GArray *chosen, char **cells) {
+        struct libscols_line *line = scols_table_new_line(drawn, NULL);
+        for (guint i = 0; i < chosen->len; i++) {
+                int k = g_array_index(chosen, int, i);
+                g_autofree char *text = printable_cell(cells[k]);
+                const char *colour = strcmp(table->headings[k], "STATE") == 0 ? output_state_colour(cells[k]) : "";
+                scols_line_set_data(line, i, text);
+                if (*colour)
+                        scols_cell_set_color(scols_line_get_cell(line, i), colour);
+        }
+}
+
+/* As wide as the terminal is; into a pipe, as wide as it needs. */
+static char *draw(const Ctl *ctl, const Table *table, const GArray *chosen) {
+        struct libscols_table *drawn = scols_new_table();
+        char *text = NULL;
+        scols_table_set_column_separator(drawn, "  ");
+        scols_table_enable_noencoding(drawn, 1);
+        scols_table_enable_noheadings(drawn, ctl->no_legend);
+        scols_table_enable_colors(drawn, output_has_colours());
+        scols_table_set_termforce(drawn, output_is_terminal() ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
+        scols_table_set_termwidth(drawn, output_columns());
+        for (guint i = 0; i < chosen->len; i++)
+                add_column(ctl, drawn, table->headings[g_array_index(chosen, int, i)]);
+        for (guint i = 0; i < table->rows->len; i++)
+                add_row(drawn, table, chosen, table->rows->pdata[i]);
+        scols_print_table_to_string(drawn, &text);
+        scols_unref_table(drawn);
+        return text;
 }
 
 static void print_json_table(const Table *table) {
@@ -152,9 +205,8 @@ static void print_json_table(const Table *table) {
                 JsonObject *object = json_object_new();
                 char **cells = table->rows->pdata[i];
                 for (size_t k = 0; table->headings[k]; k++) {
-                        bool is_number = table->headings[k][0] == '>';
-                        g_autofree char *name = g_ascii_strdown(table->headings[k] + is_number, -1);
-                        g_strdelimit(name, " ", '_');
+                        bool is_number = heading_has(table->headings[k], '>');
+                        g_autofree char *name = column_name(table->headings[k]);
                         guint64 number;
                         if (is_number && g_ascii_string_to_unsigned(cells[k], 10, 0, G_MAXINT64, &number, NULL))
                                 json_object_set_int_member(object, name, (gint64) number);
@@ -167,44 +219,26 @@ static void print_json_table(const Table *table) {
         output_print_json(node);
 }
 
-void table_print(Ctl *ctl, Table *table, const char *what) {
-        size_t n = g_strv_length(table->headings);
-        g_autofree size_t *widths = g_new0(size_t, n);
-        g_autoptr(GString) text = g_string_new(NULL);
-        bool colours = output_has_colours();
-        if (ctl->json)
+int table_print(Ctl *ctl, Table *table, const char *what) {
+        if (ctl->json) {
                 print_json_table(table);
-        for (size_t k = 0; k < n; k++) {
-                if (!ctl->no_legend)
-                        widths[k] = width_of(table->headings[k]) - (table->headings[k][0] == '>');
-                for (guint i = 0; i < table->rows->len; i++)
-                        widths[k] = MAX(widths[k], width_of(((char **) table->rows->pdata[i])[k]));
+                return EXIT_DONE;
         }
-        if (output_is_terminal())
-                fit(widths, n);
-        for (size_t k = 0; !ctl->no_legend && k < n; k++) {
-                bool right = table->headings[k][0] == '>';
-                append_cell(text, table->headings[k] + right, widths[k], right, k + 1 == n, colours ? "\033[4m" : "");
-        }
-        if (!ctl->no_legend)
+        g_autoptr(GArray) chosen = choose_columns(ctl, table);
+        if (!chosen)
+                return EXIT_USAGE;
+        char *drawn = draw(ctl, table, chosen);
+        g_autoptr(GString) text = g_string_new(drawn);
+        free(drawn);
+        if (text->len > 0 && text->str[text->len - 1] != '\n')
                 g_string_append_c(text, '\n');
-        for (guint i = 0; i < table->rows->len; i++) {
-                char **cells = table->rows->pdata[i];
-                for (size_t k = 0; k < n; k++) {
-                        bool right = table->headings[k][0] == '>';
-                        const char *colour =
-                                        colours && strcmp(table->headings[k], "STATE") == 0 ? output_state_colour(cells[k]) : "";
-                        append_cell(text, cells[k], widths[k], right, k + 1 == n, colour);
-                }
-                g_string_append_c(text, '\n');
-        }
         if (!ctl->no_legend)
-                g_string_append_printf(text, "\n%u %s%s listed.\n", table->rows->len, what,
+                g_string_append_printf(text, "%s%u %s%s listed.\n", text->len > 0 ? "\n" : "", table->rows->len, what,
                                        table->rows->len == 1         ? ""
                                        : g_str_has_suffix(what, "s") ? "es"
                                                                      : "s");
-        if (!ctl->json)
-                output_page(ctl, text->str);
+        output_page(ctl, text->str);
+        return EXIT_DONE;
 }
 
 void table_free(Table *table) {

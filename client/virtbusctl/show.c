@@ -113,7 +113,7 @@ static void list_as_json(GPtrArray *rows) {
 }
 
 int verb_list(Ctl *ctl, char **arguments) {
-        static const char *const headings[] = { "NAME", "STATE", ">VCPUS", ">MEMORY", "CONNECTION", "UUID", NULL };
+        static const char *const headings[] = { "NAME", "STATE", ">VCPUS", ">MEMORY", "~CONNECTION", "+UUID", NULL };
         g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify) listed_free);
         g_autoptr(GError) error = NULL;
         g_autoptr(GVariant) connections = managed_objects(ctl, "/org/virtbus1", &error);
@@ -159,8 +159,7 @@ int verb_list(Ctl *ctl, char **arguments) {
                 cells[5] = g_strdup(listed->uuid);
                 table_add(table, cells);
         }
-        table_print(ctl, table, "domain");
-        return EXIT_DONE;
+        return table_print(ctl, table, "domain");
 }
 
 /* All properties, by their names. */
@@ -408,8 +407,7 @@ int verb_jobs(Ctl *ctl, char **arguments) {
                 cells[5] = g_strdup_printf("%.0f", virtbus_job_get_progress(link->data) * 100);
                 table_add(table, cells);
         }
-        table_print(ctl, table, "job");
-        return EXIT_DONE;
+        return table_print(ctl, table, "job");
 }
 
 int verb_cancel(Ctl *ctl, char **arguments) {
@@ -540,8 +538,7 @@ int verb_addresses(Ctl *ctl, char **arguments) {
                 if (card)
                         add_addresses(ctl, table, devices->pdata[i], card);
         }
-        table_print(ctl, table, "address");
-        return EXIT_DONE;
+        return table_print(ctl, table, "address");
 }
 
 /* What a call of the connection answers: a text, or texts, a line each. */

@@ -198,7 +198,7 @@ int verb_stats(Ctl *ctl, char **arguments) {
                 g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), json);
                 output_print_json(node);
         } else if (status == EXIT_DONE)
-                table_print(ctl, table, "running domain");
+                status = table_print(ctl, table, "running domain");
         return status;
 }
 

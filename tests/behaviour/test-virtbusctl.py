@@ -17,6 +17,7 @@ import subprocess
 import sys
 import termios
 import threading
+import unicodedata
 
 from rig import DEADLINE, NAME, ROOT, Bus, Hypervisor, Skip, contains, kernel, run
 from commandline import CTL, ENVIRONMENT, Terminal, ctl
@@ -228,7 +229,7 @@ def files_are_read_as_they_declare_themselves():
 
 def what_there_is_is_shown():
     lines = ctl("list").splitlines()
-    assert lines[0].split() == ["NAME", "STATE", "VCPUS", "MEMORY", "CONNECTION", "UUID"] and lines[-1] == "2 domains listed.", lines
+    assert lines[0].split() == ["NAME", "STATE", "VCPUS", "MEMORY", "CONNECTION"] and lines[-1] == "2 domains listed.", lines
     assert ctl("list", "--no-legend", "t*").split()[:3] == ["tiny", "running", "1"]
     assert [d["name"] for d in json.loads(ctl("list", "--json", "--active"))] == ["tiny"]
     assert ctl("-c", "qemu", "list", "--no-legend").split()[0] == "made"
@@ -317,11 +318,34 @@ def documents_are_edited_and_kept_when_they_are_wrong():
 
 
 def tables_fit_the_terminal():
-    terminal = Terminal("list", columns=50)
-    assert terminal.end() == 0
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", terminal.said).splitlines()
-    assert max(map(len, lines)) <= 50 and "…" in terminal.said, lines
-    contains(terminal.said, "\x1b[33mpaused")
+    def table(*arguments, columns):
+        terminal = Terminal(*arguments, columns=columns, COLUMNS=str(columns))
+        assert terminal.end() == 0
+        return terminal.said, re.sub(r"\x1b\[[0-9;]*m", "", terminal.said).splitlines()
+    said, lines = table("list", columns=50)
+    assert max(map(len, lines)) <= 50, lines
+    contains(said, "\x1b[33mpaused")
+    long_name, wide_name = "a name that is longer than forty letters are", "日本語の仮想マシン"
+    for name in (long_name, wide_name):
+        test.define(test.document(name))
+    said, lines = table("list", columns=70)
+    contains(said, long_name, wide_name)  # a name is never shortened, and a column of many letters stands straight
+    before = [line[:line.index(word)] for line in lines for word in ("STATE", "shutoff", "paused") if word in line]
+    assert len({sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in text) for text in before}) == 1, lines
+    uuid = ctl("show", wide_name, "-p", "UUID", "--value").strip()
+    assert uuid in ctl("list", "--full") and uuid not in ctl("list")
+    said, lines = table("list", "--full", columns=70)
+    contains(said, uuid)
+    assert max(map(len, lines)) > 70, lines
+    assert ctl("list", "--columns=uuid,Name", "--no-legend", wide_name) == f"{uuid}  {wide_name}\n"
+    contains(ctl("list", LC_ALL="C"), f"\n{wide_name} ")
+    contains(ctl("list", "--columns=nam", status=2), "'nam'", "did you mean 'name'", "connection, uuid")
+    contains(ctl("list", "--columns=", status=2), "there are: name")
+    contains(ctl("list", "--columns=name", "--json", status=2), "--json has all columns")
+    contains(ctl("stats", "--columns=cpu_time,Name", "tiny"), "CPU TIME  NAME\n")
+    assert ctl("jobs") == "0 jobs listed.\n"
+    for name in (long_name, wide_name):
+        ctl("undefine", name)
     terminal = Terminal("list", NO_COLOR="1")
     terminal.end()
     assert "\x1b" not in terminal.said
