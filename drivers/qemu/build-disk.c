@@ -439,9 +439,9 @@ static const char *build_backing(Builder *builder, const Layer *above, GPtrArray
                 const char *below = build_backing(builder, &layer, images, &last);
                 add_json(builder, "-blockdev",
                          json_make("driver", 's', layer.image->is_device ? "host_device" : "file", "node-name", 's', storage_name,
-                                   "filename", 's', pass_as_file(builder, (int *) &layer.image->fd, NULL), "read-only", 'b', TRUE,
-                                   "aio", 's', layer.io, "discard", 's', "unmap", "cache", 'o', cache_options(layer.cache),
-                                   NULL));
+                                   "filename", 's', pass_as_file(builder, (int *) &layer.image->fd, layer.image->path),
+                                   "read-only", 'b', TRUE, "aio", 's', layer.io, "discard", 's', "unmap", "cache", 'o',
+                                   cache_options(layer.cache), NULL));
                 JsonObject *node = json_make("driver", 's', layer.format, "node-name", 's', name, "read-only", 'b', TRUE, "file",
                                              's', storage_name, "cache", 'o', cache_options(layer.cache), "backing", 's', below,
                                              NULL);

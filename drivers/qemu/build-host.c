@@ -61,7 +61,7 @@ static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, cons
                 xmlNode *found = xml_ensure_child(source, "address");
                 choose_now(found, "bus", format_text(builder, "%u", file->device->bus));
                 choose_now(found, "device", format_text(builder, "%u", file->device->device));
-                json_add(device, "hostdevice", 's', pass_as_file(builder, &file->device->fd, ""), NULL);
+                json_add(device, "hostdevice", 's', pass_as_file(builder, &file->device->fd, NULL), NULL);
                 know(builder, source, "vendor product");
         } else if (address) {
                 check_usb_identity(builder, source);

@@ -435,6 +435,8 @@ const char *pass_as_file(Builder *builder, int *fd, const char *path) {
         /* The set says whose it is, for when the device goes. */
         unsigned set = ++builder->n_fdsets;
         const char *whose = builder->alias ? builder->alias : "machine";
+        if (path)
+                g_hash_table_insert(builder->line->fd_sets, GUINT_TO_POINTER(set), g_strdup(path));
         if (builder->live)
                 add_command_with_fd(builder, "add-fd", json_make("fdset-id", 'i', (gint64) set, "opaque", 's', whose, NULL),
                                     steal_fd(fd));

@@ -261,6 +261,7 @@ static CommandLine *build(const CommandLineContext *context, GPtrArray *files, E
         line->consoles = g_ptr_array_new_with_free_func(g_free);
         line->paths = g_ptr_array_new_with_free_func(g_free);
         line->commands = g_ptr_array_new_with_free_func((GDestroyNotify) monitor_request_free);
+        line->fd_sets = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         g_autoptr(GStringChunk) strings = g_string_chunk_new(4096);
         g_autoptr(GString) machine = g_string_new(NULL), cpu = g_string_new(NULL);
         Builder builder = {
@@ -339,6 +340,7 @@ void command_line_free(CommandLine *line) {
         g_ptr_array_unref(line->consoles);
         g_ptr_array_unref(line->paths);
         g_ptr_array_unref(line->commands);
+        g_hash_table_unref(line->fd_sets);
         g_free(line);
 }
 

@@ -65,6 +65,7 @@ typedef struct CommandLine {
         GPtrArray *consoles;    /* char *: aliases of the chardevs that are pseudo terminals */
         GPtrArray *paths;       /* char *: sockets that QEMU will make in the file system */
         GPtrArray *commands;    /* MonitorRequest: before the processors run, and before anyone connects */
+        GHashTable *fd_sets;    /* the number of a set of descriptors -> char *: the path of what it is */
         bool locks_memory;      /* all that the guest has: a device of the host's reads and writes it */
 } CommandLine;
 

@@ -12,6 +12,7 @@
 #include "claims.h"
 #include "guest-log.h"
 #include "log.h"
+#include "qemu-words.h"
 #include "runtime.h"
 #include "device-change.h"
 #include "domain-status.h"
@@ -271,7 +272,8 @@ void guest_release(Domain *domain) {
 /* What QEMU wrote last in this run. */
 static char *log_tail(const Guest *guest) {
         g_autofree char *path = log_path(guest->domain);
-        return guest_log_tail(path, guest->log_start);
+        g_autofree char *tail = guest_log_tail(path, guest->log_start);
+        return qemu_words(guest->domain, guest->line, tail);
 }
 
 static void end_guest(Guest *guest, const char *unused, const GError *error) {
@@ -297,7 +299,7 @@ static void finish_guest(Guest *guest, const GError *error) {
 /* Ends a guest that does not start as it should; fail_start follows when its process has ended. */
 static void abort_start(Guest *guest, const GError *error) {
         if (!guest->failure)
-                guest->failure = g_error_copy(error);
+                guest->failure = qemu_error(guest->domain, guest->line, error);
         process_end(guest->process);
 }
 

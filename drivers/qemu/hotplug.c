@@ -8,6 +8,7 @@
 
 #include "device-change.h"
 #include "plugging.h"
+#include "qemu-words.h"
 #include "vtables.h"
 
 static void plugging_free(Plugging *plugging) {
@@ -57,8 +58,9 @@ static void finish_returned(Guest *guest, const char *unused, const GError *erro
                 operation_finish(operation, error);
 }
 
-void plugging_finish(Guest *guest, const GError *error) {
+void plugging_finish(Guest *guest, const GError *raw) {
         const Operation *operation = plugging_operation(guest);
+        g_autoptr(GError) error = qemu_error(guest->domain, guest->plugging ? guest->plugging->line : NULL, raw);
         guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
         if (!guest->plugging || guest->plugging->is_finished)
                 return; /* told again */

@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 import signal
+import struct
 import subprocess
 import sys
 
@@ -678,6 +679,31 @@ def an_interface_of_its_own_is_there_while_the_guest_is():
     contains(subprocess.run(["ip", "-o", "link", "show", "vbtap0"], capture_output=True, text=True, check=True).stdout, "fe:54:00:00:00:78")
     cleared(domain)
     assert subprocess.run(["ip", "-o", "link", "show", "vbtap0"], capture_output=True, check=False).returncode != 0
+
+
+def an_image_that_another_guest_has_is_told_with_that_guests_name():
+    shared = image("locked by one.qcow2", size="1M")
+    serial = "<serial type='pty'/><console type='pty'/>"
+    one, two = (qemu.define(guest(name, serial + disk(shared, "vda"))) for name in ("the-first", "the-second"))
+    three = qemu.define(guest("the-third", serial))
+    qemu.do(one, "Start", paused=True)
+    message = expect("HypervisorFailed", qemu.do, two, "Start")
+    contains(message, "domain 'the-second'", "lock", "domain 'the-first' has", shared, "<shareable/>")
+    assert "fdset" not in message and "/dev/pts" not in message, message
+    qemu.do(three, "Start", paused=True)
+    message = expect("HypervisorFailed", bus.call, three, f"{NAME}.Domain", "AttachDevice", "sa{sv}", disk(shared, "vdb"), {})
+    contains(message, "domain 'the-third'", "lock", "domain 'the-first' has", shared)
+    assert "fdset" not in message, message
+    qemu.do(one, "Destroy")
+    qemu.do(one, "Undefine")
+    # Another program's lock: no domain is to blame.
+    with open(shared, "r+b") as file:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 201, 1, 0))  # "nobody else writes"
+        message = expect("HypervisorFailed", qemu.do, two, "Start")
+    contains(message, "lock", shared)
+    assert "fdset" not in message and "domain 'the-first'" not in message, message
+    qemu.do(two, "Undefine")
+    cleared(three)
 
 
 def autostart_happens_once():
