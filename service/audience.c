@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "audience.h"
 
+#include "bounds.h"
 #include "bus.h"
 
 typedef struct Sending {
         Audience *audience;
         const Object *object;
         sd_bus_message *signal;
+        size_t bytes;
         bool is_sent; /* to somebody on the bus */
         int result;
 } Sending;
@@ -36,6 +38,8 @@ static void send_to_caller(Caller *caller, void *data) {
         int r = send_on_bus(sending->audience, caller->name, sending->signal);
         if (r < 0)
                 sending->result = r;
+        else
+                caller_was_sent(caller, sending->bytes);
         sending->is_sent = true;
 }
 
@@ -53,7 +57,7 @@ static bool peer_may_hear(const Caller *caller, void *data) {
 }
 
 int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal, size_t bytes) {
-        Sending sending = { .audience = audience, .object = object, .signal = signal };
+        Sending sending = { .audience = audience, .object = object, .signal = signal, .bytes = ANSWER_BYTES + bytes };
         if (object_is_public(object) || authority_is_of_user(audience->authority)) {
                 int r = sd_bus_send(peers_bus(audience->peers), signal, NULL);
                 peers_signal(audience->peers, signal, bytes, NULL, NULL);

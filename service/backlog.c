@@ -23,9 +23,9 @@ typedef struct Waiting {
 /* The connections of one user, those on the bus or those without. */
 struct Line {
         uid_t account;
-        bool known, direct;
-        uint64_t spent; /* microseconds that the service has worked for it, if it had been there from the beginning */
-        GQueue waiting; /* the next one first */
+        bool ready, direct; /* not ready: they are not taken now */
+        uint64_t spent;     /* microseconds that the service has worked for it, if it had been there from the beginning */
+        GQueue waiting;     /* the next one first */
 };
 
 struct Backlog {
@@ -106,11 +106,15 @@ static void go_on(Backlog *backlog) {
                 sd_event_source_set_enabled(backlog->turn, SD_EVENT_ON);
 }
 
+static bool is_ready(const Caller *caller) {
+        return caller->identified && !caller->halted;
+}
+
 /* The line of a caller; who was not there begins where the others are. */
 static Line *take_line(Backlog *backlog, const Caller *caller) {
         for (GList *link = backlog->lines.head; link; link = link->next) {
                 Line *line = link->data;
-                if (line->account == caller->account && line->known == caller->identified && line->direct == caller->direct) {
+                if (line->account == caller->account && line->ready == is_ready(caller) && line->direct == caller->direct) {
                         line->spent = MAX(line->spent, g_queue_is_empty(&line->waiting) ? backlog->clock : 0);
                         return line;
                 }
@@ -118,7 +122,7 @@ static Line *take_line(Backlog *backlog, const Caller *caller) {
         Line *line = g_new0(Line, 1);
         *line = (Line){
                 .account = caller->account,
-                .known = caller->identified,
+                .ready = is_ready(caller),
                 .direct = caller->direct,
                 .spent = backlog->clock,
         };
@@ -145,9 +149,9 @@ void backlog_add(Backlog *backlog, Caller *caller, sd_bus_message *call, const C
         go_on(backlog);
 }
 
-void backlog_known(Backlog *backlog, Caller *caller) {
+void backlog_changed(Backlog *backlog, Caller *caller) {
         Waiting *waiting = caller->waiting;
-        if (!waiting || waiting->line->known || !caller->identified)
+        if (!waiting || (waiting->line->ready == is_ready(caller) && waiting->line->account == caller->account))
                 return;
         Line *before = waiting->line, *line = take_line(backlog, caller);
         for (GList *link = waiting->items.head; link; link = link->next) {
@@ -170,12 +174,12 @@ static bool bus_is_unwritten(Backlog *backlog) {
 
 typedef enum Which {
         TAKE_ALL,
-        TAKE_KNOWN,  /* of whom it is known who they are */
-        TAKE_DIRECT, /* and who are not on the bus */
+        TAKE_READY,
+        TAKE_DIRECT, /* of those, who are not on the bus */
 } Which;
 
 static bool is_wanted(const Line *line, Which which) {
-        return which == TAKE_ALL || (line->known && (which == TAKE_KNOWN || line->direct));
+        return which == TAKE_ALL || (line->ready && (which == TAKE_READY || line->direct));
 }
 
 /* The line that it is the turn of. Lines that have nothing are forgotten where those that come would begin no earlier. */
@@ -218,7 +222,7 @@ static void take_from(Backlog *backlog, Line *line) {
 }
 
 bool backlog_take(Backlog *backlog) {
-        Line *line = backlog->n_items > 0 ? next_line(backlog, bus_is_unwritten(backlog) ? TAKE_DIRECT : TAKE_KNOWN) : NULL;
+        Line *line = backlog->n_items > 0 ? next_line(backlog, bus_is_unwritten(backlog) ? TAKE_DIRECT : TAKE_READY) : NULL;
         if (line)
                 take_from(backlog, line);
         return line != NULL;

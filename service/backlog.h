@@ -28,8 +28,9 @@ bool backlog_has_room(const Backlog *backlog, const Caller *caller, const Charge
 /* Adds a call. The limits are not looked at. */
 void backlog_add(Backlog *backlog, Caller *caller, sd_bus_message *call, const Charge *charge);
 
-/* Tells that it is known now whose a caller's calls are: until then they are not taken. */
-void backlog_known(Backlog *backlog, Caller *caller);
+/* Tells that it is known now whose a caller's calls are, or that the caller is halted, or no longer: its calls are taken only while it
+ * is known and not halted. */
+void backlog_changed(Backlog *backlog, Caller *caller);
 
 /* Drops the calls of a caller that has left. */
 void backlog_forget(Backlog *backlog, Caller *caller);

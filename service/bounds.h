@@ -88,7 +88,7 @@
 
 /* What the kernel keeps of what the other side of a connection has not read: what is kept there goes out in order, and counts for
  * nobody. */
-#define OUTPUT_BUFFER_BYTES (8 * 1024)
+#define OUTPUT_BUFFER_BYTES (16 * 1024)
 
 /* Calls that wait for one driver, and what their arguments may add up to. */
 #define CALLS_PER_DRIVER_MAX 4096
@@ -108,6 +108,17 @@
 #define UNREAD_BYTES_PER_USER_MAX (16 * 1024 * 1024)
 #define UNREAD_BYTES_MAX (48 * 1024 * 1024)
 #define SMALL_ANSWER_BYTES (16 * 1024)
+
+/* What a caller on the bus is sent before the bus daemon is asked how much of it is unread. Who has that much unread, while its user has
+ * so much that it is halted, has none of its calls taken until it has read. How often it is asked then, and about how many callers
+ * at the same time. */
+#define UNREAD_BYTES_ASKED (64 * 1024)
+#define UNREAD_BYTES_HALT (4 * 1024 * 1024)
+#define UNREAD_INTERVAL (SECOND / 10)
+#define UNREAD_QUESTIONS_MAX 8
+
+/* What an answer is counted as beside what is in it. */
+#define ANSWER_BYTES 256
 
 /* What a message is beside its arguments, at least. */
 #define MESSAGE_BYTES 1024

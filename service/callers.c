@@ -6,13 +6,16 @@
 
 #include "bounds.h"
 #include "decisions.h"
+#include "unread.h"
 
 struct Callers {
         sd_bus *bus;
         GHashTable *by_name;
         uint64_t n_direct; /* so far */
         Quota *quota;
-        Outbox *outbox;     /* of the bus */
+        Outbox *outbox; /* of the bus */
+        Unread *unread; /* by callers on the bus */
+        Quota *unread_quota;
         GQueue to_identify; /* Caller: the bus is still to be asked about them */
         unsigned n_identifying;
 };
@@ -69,6 +72,7 @@ static void set_user(Caller *caller, uid_t uid) {
         Charge held = caller->held;
         quota_take(caller->callers->quota, uid, &held);
         quota_give_back(caller->callers->quota, caller->account, &held);
+        unread_forget(caller->callers->unread, caller); /* little, of what was refused */
         caller->account = caller->uid = uid;
         caller->identified = true;
 }
@@ -79,12 +83,36 @@ Callers *callers_new(sd_bus *bus, Quota *calls, Quota *unread) {
         callers->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) caller_unref);
         callers->quota = calls;
         callers->outbox = outbox_new(bus, unread, SMALL_ANSWER_BYTES);
+        callers->unread = unread_new(bus, unread);
+        callers->unread_quota = unread;
         g_queue_init(&callers->to_identify);
         return callers;
 }
 
+void callers_watch_halted(Callers *callers, void (*changed)(void *data, Caller *caller), void *data) {
+        unread_watch(callers->unread, changed, data);
+}
+
+/* Whether it counts until it is read, not only until it is written. */
+static bool is_told_of(const Caller *caller) {
+        return !caller->direct && unread_is_known(caller->callers->unread);
+}
+
+void caller_has_called(Caller *caller) {
+        unread_called(caller->callers->unread, caller);
+}
+
+void caller_was_sent(Caller *caller, size_t bytes) {
+        if (is_told_of(caller))
+                unread_sent(caller->callers->unread, caller, bytes);
+}
+
 bool caller_may_be_answered(const Caller *caller, size_t bytes) {
-        return caller->outbox && outbox_has_room(caller->outbox, caller->account, bytes);
+        const Quota *quota = caller->callers->unread_quota;
+        if (!is_told_of(caller))
+                return caller->outbox && outbox_has_room(caller->outbox, caller->account, bytes);
+        return bytes <= SMALL_ANSWER_BYTES || quota_of(quota, caller->account).bytes < UNREAD_BYTES_HALT ||
+               quota_has_room(quota, caller->account, &(Charge){ .bytes = bytes }, true);
 }
 
 int caller_answer(Caller *caller, sd_bus_message *answer, size_t bytes) {
@@ -92,13 +120,17 @@ int caller_answer(Caller *caller, sd_bus_message *answer, size_t bytes) {
         int r = caller->outbox ? sd_bus_send(NULL, answer, &cookie) : -ENOTCONN;
         if (r < 0)
                 return r;
-        outbox_sent(caller->outbox, caller->account, bytes, cookie);
+        if (is_told_of(caller))
+                unread_sent(caller->callers->unread, caller, bytes);
+        else
+                outbox_sent(caller->outbox, caller->account, bytes, cookie);
         return 0;
 }
 
 void callers_free(Callers *callers) {
         g_hash_table_unref(callers->by_name);
         outbox_free(callers->outbox);
+        unread_free(callers->unread);
         g_free(callers);
 }
 
@@ -144,6 +176,7 @@ void callers_left(Callers *callers, const char *name) {
         if (!caller)
                 return;
         caller->gone = true;
+        unread_forget(callers->unread, caller);
         g_hash_table_remove(callers->by_name, name);
 }
 

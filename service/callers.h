@@ -25,7 +25,13 @@ typedef struct Caller {
         bool read_only; /* the connection is one for reading */
         Identity process; /* that made the connection; of one on the bus, its ID only, for the journal: 0 where the bus has not said */
         uid_t uid;
-        Outbox *outbox;     /* of its connection; NULL once that has ended */
+        Outbox *outbox; /* of its connection; NULL once that has ended */
+        /* Of one on the bus, see unread.h: */
+        size_t unread;      /* bytes, as far as the bus daemon has told */
+        size_t sent_since;  /* it was asked */
+        bool asked;         /* the answer is on its way */
+        bool called_since;  /* too */
+        bool halted;        /* none of its calls are taken now */
         uid_t account;      /* who is charged */
         Charge held;        /* its calls that are not answered yet */
         unsigned n_dialogs; /* questions that a person may have to answer */
@@ -86,6 +92,15 @@ void callers_each(Callers *callers, void (*each)(Caller *caller, void *data), vo
  * identified is still false then. The bus is asked once for all that wait. */
 typedef void (*CallerIdentified)(Caller *caller, void *data);
 void callers_identify(Callers *callers, Caller *caller, CallerIdentified done, void *data);
+
+/* Has CHANGED called with callers of which calls are not taken for a while, and with those of which they are again. */
+void callers_watch_halted(Callers *callers, void (*changed)(void *data, Caller *caller), void *data);
+
+/* Tells that a caller has called. */
+void caller_has_called(Caller *caller);
+
+/* Tells that so many bytes were sent to a caller by another way than caller_answer. */
+void caller_was_sent(Caller *caller, size_t bytes);
 
 /* Whether an answer of about so many bytes may be made for an identified caller now. */
 bool caller_may_be_answered(const Caller *caller, size_t bytes);

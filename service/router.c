@@ -709,7 +709,12 @@ void router_turn(void *data, Caller *caller, sd_bus_message *message, const Char
 /* Its calls are charged to its own user, and taken in that one's turns. */
 static void on_known(Caller *caller, void *data) {
         Router *router = data;
-        backlog_known(router->backlog, caller);
+        backlog_changed(router->backlog, caller);
+}
+
+static void on_halted(void *data, Caller *caller) {
+        Router *router = data;
+        backlog_changed(router->backlog, caller);
 }
 
 void router_take(void *data, Caller *caller, sd_bus_message *message, const InletMessage *arrived) {
@@ -721,8 +726,9 @@ void router_take(void *data, Caller *caller, sd_bus_message *message, const Inle
                                            sd_bus_message_get_member(message), sd_bus_message_get_path(message), CALL_BYTES_MAX);
         else if (backlog_has_room(router->backlog, caller, &charge))
                 backlog_add(router->backlog, caller, message, &charge);
-        else
+        else if (!caller->halted) /* who does not read is told nothing more */
                 refuse(message, TOO_MUCH_WAITS);
+        caller_has_called(caller);
         if (!caller->identified && g_queue_is_empty(&caller->identifying))
                 callers_identify(router->callers, caller, on_known, router);
 }
@@ -748,6 +754,7 @@ static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
 
 int router_start(Router *router) {
         int r = backlog_start(router->backlog);
+        callers_watch_halted(router->callers, on_halted, router);
         return r < 0 ? r : sd_bus_add_fallback(router->bus, NULL, "/", on_call, router);
 }
 

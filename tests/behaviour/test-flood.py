@@ -190,6 +190,46 @@ def a_call_overtakes_those_of_other_users_that_came_before():
     assert before < 600, f"{before} of 800 calls were answered before it"
 
 
+def outgoing(name):
+    """What the bus daemon keeps for a connection."""
+    return bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus.Debug.Stats", "GetConnectionStats", "s", name,
+                    destination="org.freedesktop.DBus")["OutgoingBytes"]
+
+
+def who_does_not_read_has_no_more_than_a_bound_kept_by_the_bus():
+    """Else the bus daemon would read no more of the service. Who reads again is answered."""
+    policy = os.path.join(ROOT, "bus.conf")
+    text = open(policy, encoding="utf-8").read()
+    open(policy, "w", encoding="utf-8").write(text.replace(
+        "</busconfig>", '<policy user="root"><allow send_interface="org.freedesktop.DBus.Debug.Stats"/></policy></busconfig>'))
+    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+    introspect = frame("/org/virtbus1/test", "org.freedesktop.DBus.Introspectable", "Introspect", None, 0, 9)
+    with As("vb-bob"):
+        deaf = Raw(bus_path(), hello=False)
+    deaf.send(frame("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", destination="org.freedesktop.DBus"))
+    name = deaf.answer(1)[0]
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    most = 0
+    for turn in range(60):
+        deaf.send(introspect * 100)
+        bus.settle()
+        most = max(most, outgoing(name))
+    deadline = time.monotonic() + DEADLINE
+    while most < 1000000 and time.monotonic() < deadline:
+        bus.settle()
+        most = max(most, outgoing(name))
+    assert most > 1000000, most
+    for _ in range(20):
+        bus.settle()
+        most = max(most, outgoing(name))
+    assert most < 8 * 1024 * 1024, most
+    others_are_answered()
+    deaf.socket.settimeout(DEADLINE)
+    deaf.send(frame("/org/virtbus1", PROPERTIES, "Get", GLib.Variant("(ss)", (f"{NAME}.Manager", "Version")), 0, 10))
+    assert not isinstance(deaf.answer(10), str)
+    check_the_service()
+
+
 def descriptors_come_only_where_a_method_takes_them():
     null = os.open("/dev/null", os.O_RDONLY)
     client = Raw(bus_path())
@@ -596,7 +636,8 @@ def the_guests_are_as_they_were():
     alice.leave()
 
 
-run([the_service_is_ready, a_call_overtakes_those_of_other_users_that_came_before, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
+run([the_service_is_ready, a_call_overtakes_those_of_other_users_that_came_before,
+     who_does_not_read_has_no_more_than_a_bound_kept_by_the_bus, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
      a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone,
      without_descriptors_connections_are_closed_and_cost_no_time, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,

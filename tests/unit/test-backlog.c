@@ -121,11 +121,11 @@ static void test_calls_wait_until_it_is_known_whose_they_are(Service *service, c
         say(service, caller, "abc");
         say(service, other, "x");
         g_assert_false(backlog_take(service->backlog));
-        backlog_known(service->backlog, caller); /* it has left meanwhile */
+        backlog_changed(service->backlog, caller); /* it has left meanwhile */
         g_assert_false(backlog_take(service->backlog));
         caller->identified = true;
         caller->account = caller->uid = 1;
-        backlog_known(service->backlog, caller);
+        backlog_changed(service->backlog, caller);
         say(service, caller, "d");
         take_some(service, 4);
         g_assert_cmpstr(service->taken->str, ==, "abcd");

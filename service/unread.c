@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unread.h"
+
+#include <string.h>
+
+#include "bounds.h"
+#include "bus.h"
+
+struct Unread {
+        sd_bus *bus;
+        Quota *quota;
+        void (*changed)(void *data, Caller *caller);
+        void *data;
+        GQueue waiting; /* Caller: to be asked about */
+        unsigned n_questions;
+        sd_event_source *later; /* when those who are halted are asked about again */
+        GQueue halted;          /* Caller: still, when they were asked about last */
+        bool is_silent;         /* the bus daemon does not tell */
+};
+
+Unread *unread_new(sd_bus *bus, Quota *quota) {
+        Unread *unread = g_new0(Unread, 1);
+        *unread = (Unread){ .bus = bus, .quota = quota };
+        g_queue_init(&unread->waiting);
+        g_queue_init(&unread->halted);
+        return unread;
+}
+
+void unread_watch(Unread *unread, void (*changed)(void *data, Caller *caller), void *data) {
+        unread->changed = changed;
+        unread->data = data;
+}
+
+void unread_free(Unread *unread) {
+        sd_event_source_disable_unref(unread->later);
+        g_queue_clear_full(&unread->waiting, (GDestroyNotify) caller_unref);
+        g_queue_clear_full(&unread->halted, (GDestroyNotify) caller_unref);
+        g_free(unread);
+}
+
+bool unread_is_known(const Unread *unread) {
+        return !unread->is_silent;
+}
+
+/* Corrects what is charged. */
+static void set_bytes(Unread *unread, Caller *caller, size_t bytes) {
+        if (bytes > caller->unread)
+                quota_take(unread->quota, caller->account, &(Charge){ .bytes = bytes - caller->unread });
+        else
+                quota_give_back(unread->quota, caller->account, &(Charge){ .bytes = caller->unread - bytes });
+        caller->unread = bytes;
+}
+
+static void set_halted(Unread *unread, Caller *caller) {
+        bool is_much = quota_of(unread->quota, caller->account).bytes >= UNREAD_BYTES_HALT ||
+                       quota_is_exceeded(unread->quota, caller->account);
+        bool halted = !unread->is_silent && !caller->gone && caller->unread >= UNREAD_BYTES_ASKED && is_much;
+        if (halted == caller->halted)
+                return;
+        caller->halted = halted;
+        if (unread->changed)
+                unread->changed(unread->data, caller);
+}
+
+void unread_forget(Unread *unread, Caller *caller) {
+        set_bytes(unread, caller, 0);
+        set_halted(unread, caller);
+}
+
+/* Asking */
+
+static void ask(Unread *unread);
+
+static void ask_about(Unread *unread, Caller *caller) {
+        if (caller->asked || caller->gone)
+                return;
+        caller->asked = true;
+        g_queue_push_tail(&unread->waiting, caller_ref(caller));
+        ask(unread);
+}
+
+static int on_later(sd_event_source *source, uint64_t usec, void *data) {
+        Unread *unread = data;
+        Caller *halted;
+        (void) source;
+        (void) usec;
+        while ((halted = g_queue_pop_head(&unread->halted))) {
+                g_autoptr(Caller) caller = halted;
+                ask_about(unread, caller);
+        }
+        return 0;
+}
+
+/* The bus daemon does not tell when something is read: it is asked again after a while. */
+static void ask_later(Unread *unread, Caller *caller) {
+        g_queue_push_tail(&unread->halted, caller_ref(caller));
+        if (g_queue_get_length(&unread->halted) > 1)
+                return;
+        if (!unread->later)
+                sd_event_add_time_relative(sd_bus_get_event(unread->bus), &unread->later, CLOCK_MONOTONIC, UNREAD_INTERVAL, 0,
+                                           on_later, unread);
+        else {
+                sd_event_source_set_time_relative(unread->later, UNREAD_INTERVAL);
+                sd_event_source_set_enabled(unread->later, SD_EVENT_ONESHOT);
+        }
+}
+
+/* Reads OutgoingBytes of a connection's statistics; false where there is none. */
+static bool read_outgoing(sd_bus_message *reply, uint32_t *bytes) {
+        const char *name, *contents;
+        if (sd_bus_message_enter_container(reply, 'a', "{sv}") <= 0)
+                return false;
+        while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
+                if (sd_bus_message_read_basic(reply, 's', &name) <= 0 || sd_bus_message_peek_type(reply, NULL, &contents) <= 0)
+                        return false;
+                if (strcmp(name, "OutgoingBytes") == 0)
+                        return strcmp(contents, "u") == 0 && sd_bus_message_read(reply, "v", "u", bytes) > 0;
+                if (sd_bus_message_skip(reply, "v") < 0 || sd_bus_message_exit_container(reply) < 0)
+                        return false;
+        }
+        return false;
+}
+
+typedef struct Question {
+        Unread *unread;
+        Caller *caller;
+} Question;
+
+static void end_question(void *data) {
+        Question *question = data;
+        caller_unref(question->caller);
+        g_free(question);
+}
+
+static int on_statistics(sd_bus_message *reply, void *data, sd_bus_error *unused) {
+        Question *question = data;
+        Unread *unread = question->unread;
+        Caller *caller = question->caller;
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        uint32_t outgoing = 0;
+        (void) unused;
+        unread->n_questions--;
+        caller->asked = false;
+        bool told = !error && read_outgoing(reply, &outgoing);
+        /* A caller that has left is no name the bus daemon knows. */
+        if (!told && !caller->gone && !sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+                unread->is_silent = true;
+        if (caller->gone || !told)
+                set_bytes(unread, caller, 0);
+        else /* what others have sent it counts for nothing here */
+                set_bytes(unread, caller, MIN(caller->unread, outgoing + caller->sent_since));
+        set_halted(unread, caller);
+        if (caller->halted && caller->called_since)
+                ask_about(unread, caller);
+        else if (caller->halted)
+                ask_later(unread, caller);
+        ask(unread);
+        return 0;
+}
+
+static void ask(Unread *unread) {
+        while (unread->n_questions < UNREAD_QUESTIONS_MAX && !g_queue_is_empty(&unread->waiting)) {
+                g_autoptr(sd_bus_message) message = NULL;
+                sd_bus_slot *slot = NULL;
+                Question *question = g_new(Question, 1);
+                *question = (Question){ .unread = unread, .caller = g_queue_pop_head(&unread->waiting) };
+                question->caller->sent_since = 0;
+                question->caller->called_since = false;
+                int r = sd_bus_message_new_method_call(unread->bus, &message, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                                       "org.freedesktop.DBus.Debug.Stats", "GetConnectionStats");
+                if (r >= 0)
+                        r = sd_bus_message_append(message, "s", question->caller->name);
+                if (r >= 0)
+                        r = sd_bus_call_async(unread->bus, &slot, message, on_statistics, question, UINT64_MAX);
+                if (r < 0) {
+                        question->caller->asked = false;
+                        end_question(question);
+                        continue;
+                }
+                sd_bus_slot_set_destroy_callback(slot, end_question);
+                sd_bus_slot_set_floating(slot, true);
+                sd_bus_slot_unref(slot);
+                unread->n_questions++;
+        }
+}
+
+void unread_called(Unread *unread, Caller *caller) {
+        caller->called_since = true;
+        if (caller->halted)
+                ask_about(unread, caller);
+}
+
+void unread_sent(Unread *unread, Caller *caller, size_t bytes) {
+        if (unread->is_silent || caller->gone)
+                return;
+        caller->sent_since += bytes;
+        set_bytes(unread, caller, caller->unread + bytes);
+        set_halted(unread, caller);
+        if (caller->unread >= UNREAD_BYTES_ASKED)
+                ask_about(unread, caller);
+}
