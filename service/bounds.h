@@ -9,7 +9,7 @@
  * wait, so that a caller reads our error rather than its own. */
 #define CALL_TIMEOUT (20 * SECOND)
 
-/* How long a driver may take to be activated and to send all its objects. */
+/* How long a driver may take to be activated, and how long it may pause while it sends its objects. */
 #define ATTACH_TIMEOUT (15 * SECOND)
 
 /* How long polkit may take where no person is asked, and where one may have to type a password. */
@@ -102,6 +102,9 @@
 
 /* A driver's answer. */
 #define REPLY_BYTES_MAX (16 * 1024 * 1024)
+
+/* An answer of ours. dbus-daemon ends the connection of who sends more than its max_message_size, by default 32 MiB on a system bus. */
+#define ANSWER_BYTES_MAX (32 * 1024 * 1024 - 64 * 1024)
 
 /* Answers that a user has not read yet, and those of all. Smaller ones are not looked at, but on connections without a bus, where
  * signals count too. */

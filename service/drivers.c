@@ -46,7 +46,9 @@ struct Driver {
         uint64_t retry_at;   /* while it has failed: when it may be tried again */
         sd_event_source *leaving; /* how long its name may stay without it */
         sd_bus *peer;
-        sd_bus_slot *attaching; /* the call of Attach */
+        sd_bus_slot *attaching;   /* the call of Attach */
+        sd_event_source *silence; /* while it sends its objects: how long it may say nothing */
+        bool heard;
         uint64_t attached_at;
         GQueue calls; /* struct Call, forwarded or waiting to be */
         size_t call_bytes;
@@ -398,6 +400,7 @@ static void set_state(Driver *driver, DriverState state) {
 
 static void close_peer(Driver *driver) {
         driver->attaching = sd_bus_slot_unref(driver->attaching);
+        driver->silence = sd_event_source_disable_unref(driver->silence);
         if (!driver->peer)
                 return;
         sd_bus_detach_event(driver->peer);
@@ -632,6 +635,7 @@ static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *er
         Driver *driver = data;
         uint8_t type;
         (void) error;
+        driver->heard = true;
         if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Disconnected")) {
                 driver_lost(driver);
                 return 1;
@@ -652,9 +656,10 @@ static int on_synchronized(sd_bus_message *reply, void *data, sd_bus_error *unus
         Driver *driver = data;
         const sd_bus_error *error = sd_bus_message_get_error(reply);
         (void) unused;
+        driver->silence = sd_event_source_disable_unref(driver->silence);
         if (error) {
                 driver_failed(driver, "it did not send its objects: %s", error->message);
-                return 0;
+                return 1; /* for 0, sd-bus would go on with the connection that is closed now */
         }
         mirror_sweep(driver->drivers->mirror, driver);
         g_clear_pointer(&driver->failure, g_free);
@@ -665,12 +670,29 @@ static int on_synchronized(sd_bus_message *reply, void *data, sd_bus_error *unus
         return 0;
 }
 
+/* A driver of many objects may take its time, as long as it goes on sending them. */
+static int on_silence(sd_event_source *source, uint64_t usec, void *data) {
+        Driver *driver = data;
+        (void) usec;
+        if (!driver->heard) {
+                driver_failed(driver, "%s", "it did not send its objects; see its log");
+                return 0;
+        }
+        driver->heard = false;
+        int r = sd_event_source_set_time_relative(source, ATTACH_TIMEOUT);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 static void driver_synchronize(Driver *driver) {
         mirror_mark_stale(driver->drivers->mirror, driver);
         g_autoptr(sd_bus_message) message = NULL;
+        driver->heard = false;
         int r = sd_bus_message_new_method_call(driver->peer, &message, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Synchronize");
         if (r >= 0)
-                r = sd_bus_call_async(driver->peer, NULL, message, on_synchronized, driver, ATTACH_TIMEOUT);
+                r = sd_bus_call_async(driver->peer, NULL, message, on_synchronized, driver, UINT64_MAX);
+        if (r >= 0)
+                r = sd_event_add_time_relative(sd_bus_get_event(driver->drivers->bus), &driver->silence, CLOCK_MONOTONIC,
+                                               ATTACH_TIMEOUT, 0, on_silence, driver);
         if (r < 0)
                 driver_failed(driver, "its objects cannot be asked for: %s", g_strerror(-r));
 }

@@ -422,3 +422,32 @@ int blocks_append(const Block *blocks, size_t n, sd_bus_message *message) {
         }
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
+
+/* All that is in a dictionary begins at a multiple of 8. */
+static size_t entry(size_t offset) {
+        return (offset + 7) / 8 * 8;
+}
+
+static size_t behind_string(size_t offset, const char *string) {
+        return (offset + 3) / 4 * 4 + sizeof(uint32_t) + strlen(string) + 1;
+}
+
+/* Behind the size of an array of entries; where the array has any. */
+static size_t behind_size(size_t offset) {
+        return entry((offset + 3) / 4 * 4 + sizeof(uint32_t));
+}
+
+size_t object_measure(const Object *object, size_t offset) {
+        offset = behind_size(behind_string(entry(offset), object->path));
+        for (size_t i = 0; i < object->n_blocks; i++) {
+                const InterfaceInfo *interface = object->blocks[i].interface;
+                const uint8_t *at = object->blocks[i].values;
+                offset = behind_size(behind_string(entry(offset), interface->name));
+                for (size_t n = 0; n < interface->n_properties; n++) {
+                        const PropertyInfo *property = interface->properties + n;
+                        offset = behind_string(entry(offset), property->name) + strlen(property->signature) + 2;
+                        at = pack_measure(at, property->signature, &offset);
+                }
+        }
+        return offset;
+}

@@ -75,6 +75,9 @@ const uint8_t *block_value(const Block *block, size_t property);
 const char *object_string(const Object *object, const InterfaceInfo *interface, size_t property);
 uint32_t object_uint32(const Object *object, const InterfaceInfo *interface, size_t property);
 
+/* Where an object ends that begins at OFFSET in a message, as an entry of GetManagedObjects' answer. */
+size_t object_measure(const Object *object, size_t offset);
+
 /* Each appends to a message: one property as a variant, all properties as a{sv}, blocks as a{sa{sv}}.
  * Returns 0 or a negative errno. */
 int block_append_property(const Block *block, size_t property, sd_bus_message *message);

@@ -263,6 +263,57 @@ const uint8_t *pack_skip(const uint8_t *at, const char *signature) {
         return at;
 }
 
+static size_t align(size_t offset, size_t to) {
+        return (offset + to - 1) / to * to;
+}
+
+/* D-Bus specification, "Marshaling (Wire Format)" */
+static size_t alignment(char code) {
+        if (strchr("sobau", code))
+                return 4;
+        return code == 'g' || code == 'v' ? 1 : strchr("({re", code) ? 8 : fixed_size(code);
+}
+
+static const uint8_t *measure_type(const uint8_t *at, const Type *type, size_t *offset) {
+        const uint8_t *end;
+        *offset = align(*offset, alignment(type->code));
+        switch (type->code) {
+        case 's':
+        case 'o':
+        case 'g':
+                *offset += (type->code == 'g' ? 1 : sizeof(uint32_t)) + pack_uint32(at) + 1;
+                return at + sizeof(uint32_t) + pack_uint32(at) + 1;
+        case 'a':
+                *offset = align(*offset + sizeof(uint32_t), alignment(type->contents[0]));
+                end = at + sizeof(uint32_t) + pack_uint32(at);
+                at += sizeof(uint32_t);
+                if (is_bulk(type->contents))
+                        *offset += (size_t) (end - at);
+                else
+                        while (at < end)
+                                at = pack_measure(at, type->contents, offset);
+                return end;
+        case 'v':
+                *offset += *at + 2u;
+                return pack_measure(at + *at + 2, (const char *) at + 1, offset);
+        case 'r':
+        case 'e':
+                return pack_measure(at, type->contents, offset);
+        default:
+                *offset += type->code == 'b' ? sizeof(uint32_t) : fixed_size(type->code);
+                return at + fixed_size(type->code);
+        }
+}
+
+const uint8_t *pack_measure(const uint8_t *at, const char *signature, size_t *offset) {
+        while (*signature) {
+                Type type;
+                signature = type_next(signature, &type);
+                at = measure_type(at, &type, offset);
+        }
+        return at;
+}
+
 int pack_relay(sd_bus_message *from, sd_bus_message *to, const char *signature, size_t max, size_t *size) {
         g_autoptr(GByteArray) pack = g_byte_array_new();
         int r = sd_bus_message_rewind(from, true);

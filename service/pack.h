@@ -21,6 +21,9 @@ const uint8_t *pack_append(const uint8_t *at, sd_bus_message *message, const cha
 /* Returns the position after the values of SIGNATURE at AT. */
 const uint8_t *pack_skip(const uint8_t *at, const char *signature);
 
+/* As pack_skip; moves *OFFSET, where the values begin in a message, to where they end in it. */
+const uint8_t *pack_measure(const uint8_t *at, const char *signature, size_t *offset);
+
 /* Reads a string, object path or signature, or a 32-bit number, at AT. */
 const char *pack_string(const uint8_t *at);
 uint32_t pack_uint32(const uint8_t *at);

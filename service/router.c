@@ -316,6 +316,15 @@ static int refuse_answer(sd_bus_error *error) {
                                  "Your user has not read earlier answers yet; read them, then call again.");
 }
 
+/* Who would be sent more than the bus carries in one message gets an error instead: otherwise everybody would lose us. */
+static int refuse_size(const char *path, size_t bytes, sd_bus_error *error) {
+        return sd_bus_error_setf(
+                        error, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                        "What %s manages is %zu MiB, and a message carries at most %d: introspect it for the paths of its "
+                        "objects, and read each with org.freedesktop.DBus.Properties.GetAll.",
+                        path, bytes >> 20, ANSWER_BYTES_MAX >> 20);
+}
+
 static int answer_introspect(View *view, sd_bus_message *message, sd_bus_error *error) {
         g_autoptr(sd_bus_message) reply = NULL;
         const char *path = sd_bus_message_get_path(message);
@@ -323,6 +332,8 @@ static int answer_introspect(View *view, sd_bus_message *message, sd_bus_error *
         if (!xml)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
         size_t length = strlen(xml);
+        if (length > ANSWER_BYTES_MAX)
+                return refuse_size(path, length, error);
         if (!caller_may_be_answered(view->caller, length))
                 return refuse_answer(error);
         int r = sd_bus_message_new_method_return(message, &reply);
@@ -388,9 +399,22 @@ static size_t answer_bytes(View *view, const Target *target) {
         return bytes;
 }
 
+/* How large GetManagedObjects' answer is. */
+static size_t exact_bytes(View *view, const Object *object) {
+        size_t offset = 8; /* the array's size, up to its first entry */
+        for (const Object *child = object->first_child; child; child = child->next)
+                if (may_see(child, view))
+                        offset = object_measure(child, offset);
+        return offset;
+}
+
 static int answer_from_mirror(View *view, const Target *target, sd_bus_message *message, sd_bus_error *error) {
         g_autoptr(sd_bus_message) reply = NULL;
         size_t bytes = answer_bytes(view, target);
+        if (bytes > ANSWER_BYTES_MAX / 2 && target->kind == CALL_GET_MANAGED_OBJECTS)
+                bytes = exact_bytes(view, target->object);
+        if (bytes > ANSWER_BYTES_MAX)
+                return refuse_size(target->object->path, bytes, error);
         if (!caller_may_be_answered(view->caller, bytes))
                 return refuse_answer(error);
         int r = sd_bus_message_new_method_return(message, &reply);

@@ -256,8 +256,9 @@ def no_change_is_lost_in_a_flood():
 class FakeDriver:
     """A driver that says what no driver may. It speaks the contract by hand on the peer connection, being the outermost edge."""
 
-    def __init__(self, name, refusals=0):
+    def __init__(self, name, refusals=0, silent=False):
         self.connection, self.refusals, self.seen, self.answers, self.when_attached = None, refusals, [], False, None
+        self.silent = silent
         self.name = f"{NAME}.Driver.{name}"
         self.own = Bus()
         xml = "<node><interface name='org.virtbus1.Driver'><method name='Attach'><arg type='h' direction='out'/></method></interface></node>"
@@ -290,6 +291,8 @@ class FakeDriver:
         self.connection.start_message_processing()
 
     def _filter(self, connection, message, incoming):
+        if incoming and message.get_member() == "Synchronize" and self.silent:
+            return None
         if incoming and message.get_member() == "Synchronize":
             for name, value in self.objects:
                 self.emit(name, value)
@@ -363,6 +366,31 @@ def is_there(path):
         assert error.name == f"{NAME}.Error.HypervisorFailed", error
         contains(error.message, path, "its driver failed: ")
         return False
+
+
+def a_driver_that_never_sends_its_objects_has_failed_and_the_service_goes_on():
+    bus.settle()
+    service = bus.owner_pid(NAME)
+    fake = FakeDriver("Silent", silent=True)
+    bus.wait_driver("silent", "failed")
+    contains(drivers()["silent"][2], "it did not send its objects")
+    fake.go()
+    assert bus.owner_pid(NAME) == service
+
+
+def what_one_message_cannot_carry_is_refused_and_everybody_keeps_the_service():
+    bus.settle()
+    service = bus.owner_pid(NAME)
+    text = "<description>" + "x" * 65000 + "</description>"
+    domains = [test.define(test.document(f"large-{number}", more=text)) for number in range(530)]  # 33 MiB
+    contains(expect("LimitExceeded", bus.objects, test.path), "33 MiB", "at most 31", "introspect", "GetAll")
+    assert bus.call(test.path, "org.freedesktop.DBus.Introspectable", "Introspect").count("<node name=")
+    while len(domains) > 490:
+        test.do(domains.pop(), "Undefine")
+    assert set(bus.objects(test.path)) == set(domains)
+    for domain in domains:
+        test.do(domain, "Undefine")
+    assert bus.owner_pid(NAME) == service
 
 
 def a_driver_that_failed_is_tried_again_when_it_is_wanted():

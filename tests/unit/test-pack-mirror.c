@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <gio/gio.h>
 #include <string.h>
 
 #include "interfaces.h"
@@ -34,6 +35,23 @@ static void test_every_type_survives(void) {
         g_assert_cmpstr(sd_bus_message_get_signature(copy, true), ==, SIGNATURE);
         g_assert_cmpint(pack_read(again, 4096, copy, SIGNATURE), ==, 0);
         g_assert_cmpmem(pack->data, pack->len, again->data, again->len);
+}
+
+/* GLib's form of every_type: its header tells how long the body is. */
+static void test_a_pack_is_measured_as_a_message_would_be(void) {
+        g_autoptr(sd_bus_message) message = every_type();
+        g_autoptr(GByteArray) pack = g_byte_array_new();
+        g_autoptr(GDBusMessage) same = g_dbus_message_new_signal("/a", "a.b", "C");
+        GVariant *body = g_variant_new_parsed("(byte 1, true, int16 -2, uint16 3, -4, uint32 5, int64 -6, uint64 7, 8.5, 'nine',"
+                                              "objectpath '/ten', signature 'a{sv}', [byte 1, 2, 3], [uint32 10, 20],"
+                                              "[false, true], ['x', ''], ('y', (-1, uint32 2)),"
+                                              "{'k': <'v'>, 'l': <[('p', 'q')]>}, <uint32 11>)");
+        size_t offset = 0, size;
+        g_dbus_message_set_body(same, body);
+        g_autofree guchar *blob = g_dbus_message_to_blob(same, &size, G_DBUS_CAPABILITY_FLAGS_NONE, NULL);
+        g_assert_cmpint(pack_read(pack, 4096, message, SIGNATURE), ==, 0);
+        g_assert_true(pack_measure(pack->data, SIGNATURE, &offset) == pack->data + pack->len);
+        g_assert_cmpuint(offset, ==, pack_uint32(blob + 4));
 }
 
 static void test_size_is_bounded(void) {
@@ -218,6 +236,7 @@ int main(int argc, char *argv[]) {
         bus = unconnected_bus();
         told = g_string_new(NULL);
         g_test_add_func("/pack/every-type-survives", test_every_type_survives);
+        g_test_add_func("/pack/measured-as-a-message-would-be", test_a_pack_is_measured_as_a_message_would_be);
         g_test_add_func("/pack/size-is-bounded", test_size_is_bounded);
         g_test_add_func("/pack/another-type-is-an-error", test_another_type_is_an_error);
         g_test_add_func("/pack/descriptors-are-relayed", test_descriptors_are_relayed);
