@@ -3,6 +3,7 @@
 
 #include <glib.h>
 
+#define UUID "\\s*[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\\s*"
 #define SINGLE(device, what) \
         { "devices/" device "[2]", NULL, "only a single " what " device is supported" }
 #define ONCE(element, what) \
@@ -54,7 +55,7 @@ static const CheckRule rules[] = {
         { "devices/graphics[twice(@type)]", "@type",
           "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus) is supported: {} is there twice" },
         { "devices/graphics[not(@type)]", NULL, "the attribute type of a graphics device is missing" },
-        { "devices/graphics[@type='egl-headless'][not(../graphics[@type='vnc' or @type='spice' or @type='dbus'])]", NULL,
+        { "devices/graphics[@type='egl-headless'][../graphics[not(listed(@type, 'vnc spice egl-headless'))]]", NULL,
           "the graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics types" },
         { "devices/graphics[@type='spice'][gl/@enable='yes'][../graphics[@type='egl-headless']]", NULL,
           "multiple OpenGL displays are not supported: spice with gl and egl-headless exclude each other" },
@@ -92,6 +93,7 @@ static const CheckRule rules[] = {
           "the graphics port '{}' is another display's" },
         { "devices/graphics/@passwdValidTo[not(matches(., '[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}'))]", ".",
           "cannot parse the password validity time '{}', expect YYYY-MM-DDTHH:MM:SS" },
+        { "devices/graphics[@type='vnc']/@connected[. != 'keep']", ".", "VNC supports connected='keep' only, not '{}'" },
         { "devices/graphics[@type='dbus'][@p2p='yes'][@address]", NULL, "D-Bus p2p with an address is not supported" },
         { "devices/graphics[@type='vnc'][string-length(@passwd) > 8]", NULL, "the VNC password is longer than 8 characters" },
         { "devices/graphics[@type='spice']/channel[twice(@name)]", "@name", "the spice channel '{}' is given twice" },
@@ -116,7 +118,6 @@ static const CheckRule rules[] = {
           "the value for 'vram', {}, must be at least 1 MiB (1024 KiB)" },
         { "devices/video/model[@type='vga' or @type='vmvga']/@vram[num(.) < 1024]", ".",
           "the value for 'vram', {}, must be at least 1 MiB (1024 KiB)" },
-        { "devices/video/model[@type='vga']/@vram[not(power(num(.)))]", ".", "the value for 'vram', {}, must be a power of two" },
         { "devices/video/model[@type='qxl']/@vgamem[num(.) < 1024]", ".",
           "the value for 'vgamem', {}, must be at least 1 MiB (1024 KiB)" },
         { "devices/video/model[@type='qxl']/@vgamem[not(power(num(.)))]", ".",
@@ -140,7 +141,7 @@ static const CheckRule rules[] = {
         { "devices/video[not(model/@primary='yes')][preceding-sibling::video or following-sibling::video]"
           "[not(listed(model/@type, 'qxl virtio bochs none'))]",
           "model/@type", "the video type '{}' is only valid as the primary video device" },
-        CHECK_REQUIRED("devices/graphics/gl", "enable"),
+        CHECK_REQUIRED("devices/graphics[not(@type='egl-headless')]/gl", "enable"),
         CHECK_REQUIRED("devices/graphics[@type='spice']/clipboard", "copypaste"),
         CHECK_REQUIRED("devices/graphics[@type='spice']/mouse", "mode"),
         CHECK_REQUIRED("devices/graphics[@type='spice']/*[listed(name(), 'image jpeg zlib playback')]", "compression"),
@@ -206,8 +207,7 @@ static const CheckRule rules[] = {
         { "devices/*[listed(name(), 'serial parallel console channel redirdev "
           "smartcard')]/source[@mode='bind']/reconnect[@enabled='yes']",
           NULL, "chardev reconnect is possible only for the connect mode" },
-        /* A channel goes without: QEMU takes it, and documents have it from a time when their display was SPICE. */
-        NO_SPICE("*[listed(name(), 'serial parallel console smartcard redirdev')][@type='spicevmc']",
+        NO_SPICE("*[listed(name(), 'serial parallel console channel smartcard redirdev')][@type='spicevmc']",
                  "the chardev type 'spicevmc'"),
         NO_SPICE("*[listed(name(), 'serial parallel console channel')][@type='spiceport']", "the chardev type 'spiceport'"),
         { "devices/*[listed(name(), 'serial parallel console')][@type='qemu-vdagent']", NULL,
@@ -238,6 +238,7 @@ static const CheckRule rules[] = {
         { "devices/channel/target[@type='guestfwd'][not(@port)]", NULL, "the guestfwd channel does not define a target port" },
         { "devices/channel/target[@type='guestfwd']/@address[not(matches(., '([0-9]{1,3}\\.){3}[0-9]{1,3}'))]", ".",
           "the guestfwd channel address '{}' must be an IPv4 one" },
+        CHECK_COUNT("devices/channel/target[@type='guestfwd']/@port"),
         { "devices/channel[target/@type='virtio'][twice(target/@name)]/target/@name", ".",
           "the channel name '{}' is another channel's" },
         { "devices/*[self::channel or self::console][address/@port > 0]["
@@ -256,6 +257,8 @@ static const CheckRule rules[] = {
           "invalid value for attribute 'order' in element 'boot': '{}'; it must be greater than 0" },
         CHECK_REQUIRED("devices/*[self::hostdev or self::interface or self::redirdev]/boot", "order"),
         CHECK_COUNT("devices/smartcard/address/@slot"),
+        { "devices/smartcard/database[not(starts-with(., '/'))]", ".", "expecting an absolute path of the database: '{}'" },
+        { "devices/smartcard[2]", NULL, "QEMU lacks multiple smartcard support: there may be one" },
         { "devices/smartcard/address[not(@type='ccid')]", "@type", "smartcards must use the 'ccid' address type, not '{}'" },
         /* Input */
         { "devices/input[@type='evdev']/@bus", NULL, "an input evdev doesn't support the bus element" },
@@ -286,6 +289,8 @@ static const CheckRule rules[] = {
         { "devices/redirfilter/usbdev/@version[not(matches(., '-1|[0-9]{1,2}\\.[0-9]{1,2}'))]", ".",
           "cannot parse the USB version '{}': use MAJOR.MINOR" },
 
+        { "devices/redirfilter/usbdev/@*[listed(name(), 'class vendor product')][not(num(.) >= -1)]",
+          "concat(name(), \"' in element 'usbdev': '\", ., \"'\")", "invalid value for attribute '{}: it must be an integer" },
         { "devices/redirfilter/usbdev/@class[num(.) > 255]", ".", "an invalid USB class code '{}'" },
         { "devices/redirfilter/usbdev/@vendor[num(.) > 65535] | devices/redirfilter/usbdev/@product[num(.) > 65535]", ".",
           "an invalid USB vendor or product '{}'" },
@@ -313,6 +318,9 @@ static const CheckRule rules[] = {
         { "devices/tpm/backend[2]", NULL, "only one TPM backend is supported" },
         { "devices/tpm/backend[@type='emulator']/encryption[not(@secret)]", NULL,
           "the secret of the TPM's encryption is missing" },
+        { "devices/tpm/backend/active_pcr_banks/*[not(listed(name(), 'sha1 sha256 sha384 sha512'))]", "name()",
+          "unsupported PCR banks '{}'" },
+        { "devices/tpm/backend/encryption/@secret[not(matches(., '" UUID "'))]", ".", "unable to parse the secret uuid '{}'" },
         { "devices/tpm/backend[@type='emulator'][@version='1.2']/active_pcr_banks", NULL,
           "active_pcr_banks needs TPM version 2.0" },
         { "devices/tpm/backend[@type='external'][not(source)]", NULL, "the socket path of the external TPM device is missing" },
@@ -382,12 +390,17 @@ static const CheckRule rules[] = {
         { "devices/memory[@model='dimm']/source/path", NULL, "a path is not for the memory model 'dimm'" },
         { "devices/memory[@model='dimm']/target/label", NULL, "a label is for the memory model 'nvdimm'" },
         { "devices/memory[@model='nvdimm']/target/label[not(size)]", NULL, "the label size is required for an NVDIMM device" },
+        { "devices/memory[@model='nvdimm']/target/label/size[bytes(., @unit) < 131072]", ".",
+          "the nvdimm label of '{}' must be at least 128 KiB" },
+        { "devices/memory[twice(address/@base)]", "address/@base",
+          "the memory device base '{}' is already being used by another memory device" },
         { "devices/memory[@model='nvdimm'][bytes(target/size, target/size/@unit) < 268435456 + "
           "bytes(concat(target/label/size, substring('0', 1, number(not(target/label/size)))), target/label/size/@unit)]",
           "target/size", "the size '{}': the minimum target size for the NVDIMM must be 256MB plus the label size" },
         { "devices/memory[@model='nvdimm'][readonly][not(@access='shared') and @access]", NULL,
           "a readonly NVDIMM needs shared access" },
-        { "devices/memory[not(listed(@model, 'nvdimm'))]/uuid", "../@model", "a UUID is for NVDIMM devices, not '{}'" },
+        { "devices/memory[not(listed(@model, 'nvdimm virtio-pmem'))]/uuid", "../@model",
+          "a UUID is for devices of model nvdimm or virtio-pmem, not '{}'" },
         { "devices/memory[@model='nvdimm']/uuid[not(contains(/domain/os/type/@arch, 'ppc64'))]", NULL,
           "a UUID is not supported for an NVDIMM device" },
         { "devices/memory/@discard[listed(../@model, 'nvdimm virtio-pmem')]", "../@model",
@@ -417,6 +430,10 @@ static const CheckRule rules[] = {
           "failed to parse the port number '{}'" },
         { "devices/hostdev[@type='usb']/source[not(vendor or address)]", NULL,
           "a USB host device is missing its bus/device or vendor/product information" },
+        { "devices/hostdev[@type='usb']/source/vendor/@id[num(.) = 0]", NULL,
+          "invalid value for attribute 'id' in element 'vendor': zero is not permitted" },
+        { "devices/hostdev[@type='mdev']/source/address/@uuid[not(matches(., '" UUID "'))]", ".",
+          "cannot parse the uuid '{}' of the element <address>" },
         CHECK_REQUIRED("devices/hostdev[@type='usb']/source/address", "bus"),
         CHECK_REQUIRED("devices/hostdev[@type='usb']/source/address", "device"),
         { "devices/hostdev[@type='usb']/source[vendor][not(product)]", NULL,
@@ -515,6 +532,10 @@ static const CheckChoice choices[] = {
         { "devices/smartcard/@mode", "host host-certificates passthrough" },
         { "devices/shmem/@role", "peer master" },
         { "devices/vsock/cid/@auto", "yes no" },
+        { "devices/vsock/@model", "virtio virtio-transitional virtio-non-transitional" },
+        { "devices/audio[@type='sdl']/@driver", "esd alsa arts pulseaudio" },
+        { "devices/hostdev/@sgio", "filtered unfiltered" },
+        { "devices/*//source/seclabel/@relabel", "yes no" },
 };
 
 const CheckTable check_device_table = { rules, G_N_ELEMENTS(rules), choices, G_N_ELEMENTS(choices) };

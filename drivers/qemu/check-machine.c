@@ -7,6 +7,12 @@
 #define UUID "\\s*[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\\s*"
 #define SAME_UUID(a, b) "translate(" a ", 'ABCDEF- ', 'abcdef') != translate(" b ", 'ABCDEF- ', 'abcdef')"
 
+/* Those that documents may name; QEMU has a binary for each. */
+#define ARCHITECTURES \
+        "aarch64 alpha armv6l armv7b armv7l cris i686 ia64 itanium lm32 loongarch64 m68k microblaze microblazeel mips mips64 " \
+        "mips64el mipsel openrisc parisc parisc64 ppc ppc64 ppc64le ppcemb riscv32 riscv64 s390 s390x sh4 sh4eb sparc sparc64 " \
+        "unicore32 x86_64 xtensa xtensaeb"
+
 /* Where the document names one thing twice, of a kind that is there once. */
 #define ONCE(element, what) \
         { element "[2]", NULL, "only one " what " is supported" }
@@ -43,6 +49,10 @@ static const CheckRule rules[] = {
         ONCE("devices", "<devices>"),
         ONCE("launchSecurity", "<launchSecurity>"),
 
+        { "os/type/@arch[not(listed(., '" ARCHITECTURES "'))]", ".", "unknown architecture '{}'" },
+        { "*[not(self::metadata)]/descendant-or-self::*[namespace-uri() = ''][not(self::address)]/@unit[not(bytes(1, .) > 0)]",
+          ".", "unknown unit (suffix) '{}': use bytes, KiB, MiB, GiB ..." },
+
         /* What boots */
         { "os[not(@firmware)][not(loader)]/firmware", NULL,
           "cannot use feature-based firmware autoselection when firmware autoselection is disabled: add firmware='efi' to <os>" },
@@ -60,6 +70,9 @@ static const CheckRule rules[] = {
           "failed to parse the port number '{}'" },
         { "os/nvram//secret[@uuid][@usage]", NULL, "either a secret uuid or usage is expected, not both" },
         { "on_reboot[. = 'preserve']", "name()", "QEMU doesn't support the 'preserve' action for '{}'" },
+        { "on_poweroff[. = 'restart'][/domain/on_reboot = 'destroy']", NULL,
+          "QEMU doesn't support on_reboot set to 'destroy' with on_poweroff set to 'restart' (reboot)" },
+        { "on_lockfailure[. = 'restart']", NULL, "QEMU doesn't support the 'restart' action for 'on_lockfailure'" },
         { "on_poweroff[. = 'rename-restart'] | on_reboot[. = 'rename-restart'] | on_crash[. = 'rename-restart']", "name()",
           "QEMU doesn't support the 'rename-restart' action for '{}'" },
         { "os[loader/@type='pflash'][not(/domain/features/acpi)]", NULL,
@@ -74,6 +87,10 @@ static const CheckRule rules[] = {
         { "os[loader/@stateless='yes']/nvram[@template]", NULL,
           "an NVRAM template is not permitted where the loader is stateless" },
         { "os[loader/@stateless='yes']/nvram", NULL, "NVRAM is not permitted where the loader is stateless" },
+        { "os/loader[@stateless='no'][@type='rom']", NULL,
+          "only a loader of type pflash permits NVRAM: stateless='no' is not for type 'rom'" },
+        { "os[@firmware='efi'][not(loader) or normalize-space(loader) = '']/nvram[@template]", NULL,
+          "the nvram attribute 'template' cannot be specified when firmware autoselection is enabled" },
         { "os/loader[@secure='yes'][@type='rom']", NULL, "secure='yes' needs a loader of type pflash, not 'rom'" },
         { "os/loader[@secure='yes'][not(contains(/domain/os/type/@machine, 'q35'))]", "/domain/os/type/@machine",
           "secure boot is supported with q35 machine types only, not with '{}'" },
@@ -106,6 +123,8 @@ static const CheckRule rules[] = {
           "the firmware entry '{}' must have either a value or a 'file' attribute" },
         { "sysinfo[@type='fwcfg']/entry[@file][normalize-space(.) != '']", "@name",
           "the firmware entry '{}' must have either a value or a 'file' attribute, not both" },
+        { "sysinfo[@type='fwcfg']/entry/@name[starts-with(., 'opt/ovmf/') or starts-with(., 'opt/org.qemu/')]", ".",
+          "the firmware name '{}' is reserved" },
         { "sysinfo/system/entry[@name='uuid'][not(matches(., '" UUID "'))]", ".", "'{}' in sysinfo is a malformed uuid" },
         { "sysinfo/system/entry[@name='uuid'][/domain/uuid][" SAME_UUID("normalize-space(.)",
                                                                         "normalize-space(/domain/uuid)") "]",
@@ -161,6 +180,11 @@ static const CheckRule rules[] = {
         { "cpu/model/@vendor_id[string-length(.) != 12]", ".", "the CPU's vendor_id '{}' must be exactly 12 characters long" },
         { "cpu/model/@vendor_id[contains(., ',')]", ".", "the CPU's vendor_id '{}' must not contain a comma" },
         CHECK_REQUIRED("cpu/cache", "mode"),
+        CHECK_REQUIRED("cpu/topology", "sockets"),
+        CHECK_REQUIRED("cpu/topology", "cores"),
+        CHECK_REQUIRED("cpu/topology", "threads"),
+        CHECK_REQUIRED("cpu/maxphysaddr", "mode"),
+        { "cpu[not(model)]/vendor", ".", "the CPU vendor '{}' is specified without a CPU model" },
         CHECK_REQUIRED("cpu/numa/cell", "memory"),
         { "cpu[not(model)][feature][not(@mode) or @mode='custom']", NULL,
           "a non-empty feature list is specified without a CPU model" },
@@ -232,9 +256,60 @@ static const CheckRule rules[] = {
           "rr')][not(@priority)]",
           "@scheduler", "the scheduler '{}' needs a priority" },
 
+        { "cputune[/domain/@type != 'kvm']/*[self::cachetune or self::memorytune]", "name()",
+          "{} is only supported for KVM domains" },
+        CHECK_REQUIRED("cputune/cachetune", "vcpus"),
+        CHECK_REQUIRED("cputune/memorytune", "vcpus"),
+        CHECK_REQUIRED("cputune/cachetune/cache", "id"),
+        CHECK_REQUIRED("cputune/cachetune/cache", "level"),
+        CHECK_REQUIRED("cputune/cachetune/cache", "type"),
+        CHECK_REQUIRED("cputune/cachetune/cache", "size"),
+        CHECK_REQUIRED("cputune/cachetune/monitor", "level"),
+        CHECK_REQUIRED("cputune/cachetune/monitor", "vcpus"),
+        CHECK_REQUIRED("cputune/memorytune/node", "id"),
+        CHECK_REQUIRED("cputune/memorytune/node", "bandwidth"),
+        CHECK_COUNT("cputune/cachetune/cache/@id"),
+        CHECK_COUNT("cputune/cachetune/cache/@level"),
+        CHECK_COUNT("cputune/memorytune/node/@id"),
+        CHECK_COUNT("cputune/memorytune/node/@bandwidth"),
+        { "cputune/cachetune/cache[twice(concat(@level, ' ', @id, ' ', @type))]", "concat(@level, \"' id '\", @id)",
+          "colliding cache allocations for cache level '{}'" },
+        { "cputune/memorytune/node[twice(@id)]", "@id", "memory bandwidth is already defined for node {}" },
+
+        CHECK_REQUIRED("perf/event", "name"),
+        CHECK_REQUIRED("perf/event", "enabled"),
+        CHECK_REQUIRED("features/msrs", "unknown"),
+
+        /* Memory that is not the same everywhere */
+        CHECK_REQUIRED("cpu/numa/cell/cache", "level"),
+        CHECK_REQUIRED("cpu/numa/cell/cache", "associativity"),
+        CHECK_REQUIRED("cpu/numa/cell/cache", "policy"),
+        { "cpu/numa/cell/cache[not(size/@value)]", NULL, "the 'size' of the cache element of a NUMA node is missing" },
+        { "cpu/numa/cell/cache[not(line/@value)]", NULL, "the 'line' of the cache element of a NUMA node is missing" },
+        { "cpu/numa/cell/cache/@level[not(num(.) >= 1 and num(.) <= 3)]", ".",
+          "invalid level '{}' of a NUMA node's cache: 1 to 3" },
+        { "cpu/numa/cell/cache[twice(@level)]", "@level", "the cache level '{}' of a NUMA node is given twice" },
+        CHECK_REQUIRED("cpu/numa/interconnects/*", "type"),
+        CHECK_REQUIRED("cpu/numa/interconnects/*", "initiator"),
+        CHECK_REQUIRED("cpu/numa/interconnects/*", "target"),
+        CHECK_REQUIRED("cpu/numa/interconnects/*", "value"),
+        CHECK_COUNT("cpu/numa/interconnects/*/@value"),
+        { "cpu/numa/interconnects/*/@*[name() = 'initiator' or name() = 'target'][not(num(.) >= 0 and num(.) < "
+          "count(/domain/cpu/numa/cell))]",
+          "name()", "'{}' refers to a non-existent NUMA node" },
+        { "cpu/numa/interconnects/*[@initiator = /domain/cpu/numa/cell[not(@cpus)]/@id]", "@initiator",
+          "NUMA nodes without CPUs, such as {}, can't be initiator" },
+        { "cpu/numa/interconnects/*[num(@cache) > 0][not(@cache = /domain/cpu/numa/cell/cache/@level)]", "@cache",
+          "'cache' refers to a non-existent NUMA node cache of level {}" },
+        { "cpu/numa/interconnects/bandwidth/@cache", NULL, "the bandwidth of a NUMA node's cache is not told: leave out cache" },
+
         /* Memory */
         { "memoryBacking/hugepages/page[not(@nodeset)][preceding-sibling::page[not(@nodeset)]]", NULL,
           "there are two master hugepages, without a nodeset: there may be one" },
+        { "memoryBacking[hugepages]/source[@type='anonymous']", NULL,
+          "hugepages are not allowed with an anonymous memory source" },
+        { "memoryBacking[hugepages]/allocation[@mode='ondemand']", NULL,
+          "hugepages are not allowed with memory allocation ondemand" },
         { "maxMemory[not(@slots)]", NULL,
           "maxMemory needs the memory slot count: both the maximum memory size and slots must be specified" },
         { "maxMemory/@slots[not(num(.) >= 1 and num(.) <= 256)]", ".",
@@ -288,6 +363,12 @@ static const CheckRule rules[] = {
         { "blkiotune/weight[not(num(normalize-space(.)) >= 10 and num(normalize-space(.)) <= 1000)][not(num(normalize-space(.)) "
           "= 0)]",
           ".", "the blkio weight '{}' must be in range 10 to 1000" },
+        { "blkiotune/device/weight[not(num(normalize-space(.)) >= 10 and num(normalize-space(.)) <= "
+          "1000)][not(num(normalize-space(.)) = 0)]",
+          ".", "the blkio device weight '{}' must be in range 10 to 1000" },
+        { "resource[not(partition or fibrechannel)]", NULL, "a resource needs a <partition>" },
+        { "resource/fibrechannel/@appid[not(matches(., '[ -~]*'))]", NULL,
+          "the Fibre Channel 'appid' is not a printable string" },
         { "resource/fibrechannel/@appid[string-length(.) < 1 or string-length(.) > 128]", NULL,
           "the length of the Fibre Channel 'appid' must be from 1 to 128 characters" },
         { "idmap/*[not(@start and @target and @count)]", NULL, "invalid idmap start/target/count settings: one is missing" },
@@ -305,6 +386,17 @@ static const CheckRule rules[] = {
 static const CheckChoice choices[] = {
         { "memory/@dumpCore", "on off" },
         { "vcpu/@placement", "static auto" },
+        { "on_lockfailure", "poweroff restart pause ignore" },
+        { "cputune/cachetune/cache/@type", "both code data" },
+        { "perf/event/@enabled", "yes no" },
+        { "perf/event/@name",
+          "cmt mbmt mbml cpu_cycles instructions cache_references cache_misses branch_instructions branch_misses bus_cycles "
+          "stalled_cycles_frontend stalled_cycles_backend ref_cpu_cycles cpu_clock task_clock page_faults context_switches "
+          "cpu_migrations page_faults_min page_faults_maj alignment_faults emulation_faults" },
+        { "features/msrs/@unknown", "ignore fault" },
+        { "cpu/numa/cell/cache/@associativity", "none direct full" },
+        { "cpu/numa/cell/cache/@policy", "none writeback writethrough" },
+        { "cpu/numa/interconnects/*/@type", "access read write" },
         { "os/@firmware", "efi bios" },
         { "os/loader/@type", "rom pflash" },
         { "os/nvram/@type", "file block network" },

@@ -11,6 +11,13 @@
                                 what " is only supported for virtio interfaces, not for the model '{}'" \
         }
 
+/* What a switch must be told of a port. */
+#define VIRTUAL_PORT(type, parameter) \
+        { \
+                "devices/interface/virtualport[@type='" type "'][not(parameters/@" parameter ")]", NULL, \
+                                "missing " parameter " in <virtualport type='" type "'>" \
+        }
+
 static const CheckRule rules[] = {
         ONCE("mac", "<mac>"),
         ONCE("model", "<model>"),
@@ -143,6 +150,18 @@ static const CheckRule rules[] = {
           "the teaming persistent attribute is not allowed if the teaming type is 'persistent'" },
         { "devices/interface[not(listed(@type, 'user ethernet'))]/ip", "../@type",
           "an <ip> address of the guest is not supported for interfaces of type '{}'" },
+        { "devices/interface[@type='vdpa'][not(starts-with(model/@type, 'virtio'))]", "model/@type",
+          "an invalid model for an interface of type 'vdpa': '{}'; it is virtio" },
+        { "devices/interface//ip/@address[not(contains(., ':')) and not(matches(., '([0-9]{1,3}\\.){3}[0-9]{1,3}'))]", ".",
+          "invalid address '{}' in <ip>" },
+        { "devices/interface//ip[@family='ipv6'][not(contains(@address, ':'))] | "
+          "devices/interface//ip[@family='ipv4'][contains(@address, ':')]",
+          "@address", "invalid address '{}' in <ip>: it is of the other family" },
+        VIRTUAL_PORT("802.1Qbg", "managerid"),
+        VIRTUAL_PORT("802.1Qbg", "typeid"),
+        VIRTUAL_PORT("802.1Qbg", "typeidversion"),
+        VIRTUAL_PORT("802.1Qbh", "profileid"),
+        VIRTUAL_PORT("midonet", "interfaceid"),
         { "devices/interface/ip[not(@address)]", NULL, "the attribute address of <ip> is missing" },
         { "devices/interface/ip[@family='ipv4' or not(@family)][not(contains(@address, ':'))]/@prefix[not(num(.) >= 4 and num(.) "
           "<= 27)][../../@type='user']",

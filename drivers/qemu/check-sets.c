@@ -10,6 +10,9 @@
 #define DISTANCE_LOCAL 10
 #define DISTANCE_MAX 254
 
+/* The ports of a virtio-serial controller that is given no number. */
+#define PORTS_DEFAULT 31
+
 static unsigned number_of(const xmlNode *element, const char *attribute, unsigned otherwise) {
         g_autofree char *text = xml_attribute(element, attribute);
         guint64 value;
@@ -27,7 +30,8 @@ static bool read_set(const xmlNode *element, const char *attribute, cpu_set_t *s
         CPU_ZERO(set);
         return !text || threads_read_set(text, set) ||
                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
-                        "cannot extract the nodes of '%s': '%.64s' is not a list such as 0-3,8", attribute, text);
+                        "cannot extract the nodes of '%s': failed to parse the bitmap '%.64s', which is not a list such as 0-3,8",
+                        attribute, text);
 }
 
 /* What two lists of one kind have in common is in the first's error. */
@@ -251,10 +255,87 @@ static bool check_host_devices(const xmlNode *root, GError **error) {
         return true;
 }
 
+/* Sets of the host's processors, and of I/O threads that there are. */
+
+static bool check_host_processors(const xmlNode *root, GError **error) {
+        static const char *const pins[] = { "vcpupin", "emulatorpin", "iothreadpin" };
+        const xmlNode *tune = xml_child(root, "cputune");
+        cpu_set_t set;
+        if (!read_set(xml_child(root, "vcpu"), "cpuset", &set, error))
+                return false;
+        for (size_t i = 0; i < G_N_ELEMENTS(pins); i++)
+                for (const xmlNode *pin = xml_child(tune, pins[i]); pin; pin = xml_next(pin, pins[i]))
+                        if (!read_set(pin, "cpuset", &set, error))
+                                return false;
+        return true;
+}
+
+static bool has_io_thread(const xmlNode *root, unsigned id) {
+        const xmlNode *ids = xml_child(root, "iothreadids");
+        g_autofree char *count = xml_text(xml_child(root, "iothreads"));
+        for (const xmlNode *thread = xml_child(ids, "iothread"); thread; thread = xml_next(thread, "iothread"))
+                if (number_of(thread, "id", 0) == id)
+                        return true;
+        return !ids && count && id <= strtoul(count, NULL, 10);
+}
+
+static bool check_io_thread_schedules(const xmlNode *root, GError **error) {
+        const xmlNode *tune = xml_child(root, "cputune");
+        cpu_set_t set;
+        for (const xmlNode *one = xml_child(tune, "iothreadsched"); one; one = xml_next(one, "iothreadsched")) {
+                if (!read_set(one, "iothreads", &set, error))
+                        return false;
+                for (unsigned id = 1; id < CPU_SETSIZE; id++)
+                        if (CPU_ISSET(id, &set) && !has_io_thread(root, id))
+                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, one,
+                                                "cannot find the iothread %u of iothreadsched", id);
+        }
+        return true;
+}
+
+/* A monitor of a cache watches processors that an allocation has, all of it or fewer. */
+static bool check_cache_monitors(const xmlNode *root, GError **error) {
+        const xmlNode *tune = xml_child(root, "cputune");
+        cpu_set_t owned, watched, common;
+        for (const xmlNode *one = xml_child(tune, "cachetune"); one; one = xml_next(one, "cachetune"))
+                for (const xmlNode *monitor = xml_child(one, "monitor"); monitor; monitor = xml_next(monitor, "monitor")) {
+                        if (!read_set(one, "vcpus", &owned, error) || !read_set(monitor, "vcpus", &watched, error))
+                                return false;
+                        CPU_AND(&common, &owned, &watched);
+                        if (!CPU_EQUAL(&common, &watched))
+                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, monitor,
+                                                "the monitor's vcpus conflict with the allocation: they are not all of its "
+                                                "cachetune");
+                }
+        return true;
+}
+
+/* Ports of virtio-serial: a controller has those below the number that it is given. */
+static bool check_ports(const xmlNode *root, GError **error) {
+        const xmlNode *devices = xml_child(root, "devices");
+        for (const xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL)) {
+                const xmlNode *address = xml_child(device, "address");
+                if (!xml_attribute_is(address, "type", "virtio-serial"))
+                        continue;
+                unsigned index = number_of(address, "controller", 0), port = number_of(address, "port", 0),
+                         n_ports = PORTS_DEFAULT;
+                for (const xmlNode *one = xml_child(devices, "controller"); one; one = xml_next(one, "controller"))
+                        if (xml_attribute_is(one, "type", "virtio-serial") && number_of(one, "index", 0) == index)
+                                n_ports = number_of(one, "ports", PORTS_DEFAULT);
+                if (port >= n_ports)
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, address,
+                                        "virtio serial controller %u does not have port %u: it has %u ports", index, port,
+                                        n_ports);
+        }
+        return true;
+}
+
 bool check_sets(xmlNode *root, GError **error) {
         const xmlNode *tune = xml_child(root, "cputune");
-        return check_throttle_groups(root, error) && check_host_devices(root, error) && check_numa(root, error) &&
-               check_memory_tuning(root, error) && check_huge_pages(root, error) &&
-               check_disjoint(tune, "vcpusched", "vcpus", error) && check_disjoint(tune, "iothreadsched", "iothreads", error) &&
-               check_disjoint(tune, "cachetune", "vcpus", error) && check_disjoint(tune, "memorytune", "vcpus", error);
+        return check_host_processors(root, error) && check_io_thread_schedules(root, error) &&
+               check_cache_monitors(root, error) && check_ports(root, error) && check_throttle_groups(root, error) &&
+               check_host_devices(root, error) && check_numa(root, error) && check_memory_tuning(root, error) &&
+               check_huge_pages(root, error) && check_disjoint(tune, "vcpusched", "vcpus", error) &&
+               check_disjoint(tune, "iothreadsched", "iothreads", error) && check_disjoint(tune, "cachetune", "vcpus", error) &&
+               check_disjoint(tune, "memorytune", "vcpus", error);
 }

@@ -159,10 +159,6 @@ static void add_audio(xmlNode *devices) {
                         type = xml_attribute_is(display, "type", "spice") ? "spice" : "sdl";
                         break;
                 }
-        unsigned id = 1;
-        for (xmlNode *audio = xml_child(devices, "audio"); audio; audio = xml_next(audio, "audio"), id++)
-                if (!xmlHasProp(audio, (const xmlChar *) "id"))
-                        xml_set_number(audio, "id", id);
         if (!xml_child(devices, "audio")) {
                 xmlNode *audio = xml_add(devices, "audio", NULL);
                 xml_set_attribute(audio, "id", "1");
