@@ -490,8 +490,15 @@ static bool read_alias(const xmlNode *element, DeviceDefinition *device, guint i
                         device->alias = g_strdup_printf("%s%" PRIu64, type, value);
                 return true;
         }
-        device->alias = g_strdup_printf("%s%u", alias_prefix(element),
-                                        xml_is(element, "video") ? video_number(element, index) : index);
+        const char *prefix = alias_prefix(element);
+        if (strcmp(prefix, "dimm") == 0 || strcmp(prefix, "nvdimm") == 0) { /* by their slot, where they have one */
+                uint64_t slot = index;
+                if (!xml_number_attribute(xml_child(element, "address"), "slot", 0, DEVICES_MAX, &slot, error))
+                        return false;
+                device->alias = g_strdup_printf("%s%" PRIu64, prefix, slot);
+                return true;
+        }
+        device->alias = g_strdup_printf("%s%u", prefix, xml_is(element, "video") ? video_number(element, index) : index);
         return true;
 }
 

@@ -316,24 +316,19 @@ xmlNode *xml_ensure_child(xmlNode *element, const char *name) {
 }
 
 uint64_t xml_unit(const char *name) {
-        /* libvirt's domain format, "Memory Allocation". */
-        static const struct {
-                const char *name;
-                uint64_t bytes;
-        } units[] = {
-                { "b", 1 },           { "B", 1 },
-                { "bytes", 1 },       { "KB", 1000 },
-                { "k", 1024 },        { "K", 1024 },
-                { "KiB", 1024 },      { "MB", 1000000 },
-                { "M", 1 << 20 },     { "MiB", 1 << 20 },
-                { "GB", 1000000000 }, { "G", 1 << 30 },
-                { "GiB", 1 << 30 },   { "TB", 1000000000000 },
-                { "T", 1ULL << 40 },  { "TiB", 1ULL << 40 },
-        };
-        for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
-                if (strcmp(name, units[i].name) == 0)
-                        return units[i].bytes;
-        return 0;
+        /* libvirt's domain format, "Memory Allocation": in any case; a letter alone, or with iB, is of 1024, with B of 1000. */
+        static const char letters[] = "KMGTPE";
+        static const char *const bytes[] = { "b", "byte", "bytes" };
+        for (size_t i = 0; i < G_N_ELEMENTS(bytes); i++)
+                if (g_ascii_strcasecmp(name, bytes[i]) == 0)
+                        return 1;
+        const char *letter = *name ? strchr(letters, g_ascii_toupper(*name)) : NULL, *rest = name + 1;
+        if (!letter || (*rest && g_ascii_strcasecmp(rest, "iB") != 0 && g_ascii_strcasecmp(rest, "B") != 0))
+                return 0;
+        uint64_t base = g_ascii_toupper(*rest) == 'B' ? 1000 : 1024, unit = base;
+        for (; letter > letters; letter--)
+                unit *= base;
+        return unit;
 }
 
 void xml_remove(xmlNode *element) {

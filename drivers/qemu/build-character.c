@@ -89,11 +89,15 @@ static void add_tcp(Builder *builder, xmlNode *element, JsonObject *backend) {
 }
 
 static void add_udp(Builder *builder, xmlNode *element, JsonObject *backend) {
-        json_add(backend, "backend", 's', "udp", NULL);
+        /* What a document leaves out is any address, and any port of ours. */
+        json_add(backend, "backend", 's', "udp", "host", 's', "", "localaddr", 's', "", "localport", 's', "0", NULL);
         for_each (builder, source, element, "source") {
                 bool local = is(builder, source, "@mode", "bind");
                 const char *host = get(builder, source, "@host"), *service = get(builder, source, "@service");
-                json_add(backend, local ? "localaddr" : "host", 's', host, local ? "localport" : "port", 's', service, NULL);
+                if (host)
+                        json_add(backend, local ? "localaddr" : "host", 's', host, NULL);
+                if (service)
+                        json_add(backend, local ? "localport" : "port", 's', service, NULL);
         }
         if (!json_object_has_member(backend, "port"))
                 builder_invalid(builder, element, "<source mode='connect' service='...'/> is missing");
@@ -130,7 +134,7 @@ static void add_log(Builder *builder, xmlNode *element, JsonObject *backend) {
                 return;
         File *file = find_file(builder, log);
         const char *path = require(builder, log, "@file");
-        flag(builder, log, "@append");
+        flag(builder, log, "@append"); /* files.c empties it; QEMU only ever appends to what it is given */
         json_add(backend, "logfile", 's', pass_as_file(builder, file ? &file->fd : NULL, path), "logappend", 'b', TRUE, NULL);
 }
 

@@ -90,6 +90,9 @@ static JsonObject *build_pci_controller(Builder *builder, xmlNode *element, cons
                 if (node != UINT64_MAX)
                         json_add(device, "numa_node", 'i', (gint64) node, NULL);
         }
+        if (g_strcmp0(part->model, "pci-root") == 0 && flag(builder, target, "@hotplug") >= 0)
+                add(builder, "-global", "PIIX4_PM.acpi-root-pci-hotplug=%s",
+                    flag(builder, target, "@hotplug") == 1 ? "on" : "off");
         know(builder, element, "model");
         if (!driver && (element_at(builder, element, "address")))
                 builder_invalid(builder, element, "%s is the machine's own: it has no address", part->model);

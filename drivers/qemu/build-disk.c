@@ -36,7 +36,7 @@ char *command_line_node_prefix(const char *alias) {
 }
 
 int command_line_node_layer(const char *prefix, const char *name) {
-        static const char *const kinds[] = { "-cor", "-format", "-storage", NULL };
+        static const char *const kinds[] = { "-cor", "-format", "-slice", "-storage", NULL };
         char *end;
         if (!g_str_has_prefix(name, prefix) || !g_ascii_isdigit(*(name += strlen(prefix))))
                 return -1;
@@ -109,9 +109,12 @@ static void add_auth(Builder *builder, xmlNode *source, JsonObject *node, const 
 }
 
 static JsonObject *nbd_source(Builder *builder, xmlNode *source, const char *name) {
+        static const Property properties[] = { { "reconnect/@delay", "reconnect-delay", PROPERTY_NUMBER } };
         (void) name;
-        return json_make("driver", 's', "nbd", "server", 'o', server(builder, source, "10809"), "export", 's',
-                         get(builder, source, "@name"), NULL);
+        JsonObject *node = json_make("driver", 's', "nbd", "server", 'o', server(builder, source, "10809"), "export", 's',
+                                     get(builder, source, "@name"), NULL);
+        copy_properties(builder, source, node, properties, G_N_ELEMENTS(properties));
+        return node;
 }
 
 static JsonObject *iscsi_source(Builder *builder, xmlNode *source, const char *name) {
@@ -178,6 +181,7 @@ static JsonObject *nfs_source(Builder *builder, xmlNode *source, const char *nam
 static JsonObject *web_source(Builder *builder, xmlNode *source, const char *name) {
         const char *protocol = get(builder, source, "@protocol"), *query = get(builder, source, "@query"),
                    *port = get(builder, source, "host/@port");
+        const char *path = require(builder, source, "@name");
         bool secure = strcmp(protocol, "https") == 0, is_ftp = strcmp(protocol, "ftp") == 0;
         JsonObject *node = json_make("driver", 's', protocol, "url", 's',
                                      format_text(builder, "%s://%s:%s/%s%s%s", protocol, require(builder, source, "host/@name"),
@@ -185,7 +189,7 @@ static JsonObject *web_source(Builder *builder, xmlNode *source, const char *nam
                                                  : secure ? "443"
                                                  : is_ftp ? "21"
                                                           : "80",
-                                                 require(builder, source, "@name"), query ? "?" : "", query ? query : ""),
+                                                 path[0] == '/' ? path + 1 : path, query ? "?" : "", query ? query : ""),
                                      NULL);
         static const Property properties[] = {
                 { "ssl/@verify", "sslverify", PROPERTY_BOOL },
@@ -239,7 +243,7 @@ static JsonObject *network_source(Builder *builder, xmlNode *source, const char 
                         add_tls(builder, source, node, name);
                         return node;
                 }
-        builder_unsupported(builder, source, "QEMU 7.2 has no disks of protocol '%.32s'", protocol);
+        builder_unsupported(builder, source, "QEMU 7.2 has no device for disks of protocol '%.32s'", protocol);
         return json_object_new();
 }
 
@@ -268,10 +272,10 @@ static const char *add_reservations(Builder *builder, xmlNode *reservations, con
 typedef struct Layer {
         xmlNode *element, *source;
         const char *type, *format, *alias;
-        const char *cache, *io;
+        const char *cache, *io, *discard;
         const ImageLayer *image; /* opened, or NULL */
         unsigned number;
-        bool read_only, is_cdrom;
+        bool read_only, is_cdrom, is_floppy;
 } Layer;
 
 /* Opens what is a file or a block device. */
@@ -303,7 +307,7 @@ static JsonObject *layer_source(Builder *builder, Layer *layer, const char *name
                 return network_source(builder, layer->source, name);
         if (strcmp(layer->type, "dir") == 0)
                 return json_make("driver", 's', "vvfat", "dir", 's', require(builder, layer->source, "@dir"), "floppy", 'b',
-                                 FALSE, "rw", 'b', !layer->read_only, NULL);
+                                 layer->is_floppy, "rw", 'b', !layer->read_only, NULL);
         if (strcmp(layer->type, "nvme") == 0) {
                 xmlNode *address = element_at(builder, layer->source, "address");
                 know(builder, layer->source, "@managed address/@type");
@@ -359,6 +363,33 @@ static void check_format(Builder *builder, const Layer *layer) {
                 builder_unsupported(builder, driver, "QEMU has no disk format '%.32s'", layer->format);
 }
 
+/* A part of a file: raw images begin and end there; others are read from a node of that part, which is returned. */
+static JsonObject *make_slice(Builder *builder, const Layer *layer, JsonObject *node, const char *storage) {
+        xmlNode *slice = element_at(builder, layer->source, "slices/slice");
+        JsonObject *target = node;
+        if (!slice)
+                return NULL;
+        know(builder, slice, "@type");
+        if (strcmp(layer->format, "raw") != 0) {
+                const char *name = node_name(builder, layer->alias, layer->number, "slice");
+                builder_not_here(builder, slice, "an image in a slice of its file that is not raw");
+                target = json_make("driver", 's', "raw", "node-name", 's', name, "file", 's', storage, "discard", 's', "unmap",
+                                   NULL);
+                json_add(node, "file", 's', name, NULL);
+        }
+        json_add(target, "offset", 'i', (gint64) number(builder, slice, "@offset", 0, G_MAXINT64, 0), "size", 'i',
+                 (gint64) number(builder, slice, "@size", 0, G_MAXINT64, 0), NULL);
+        return target == node ? NULL : target;
+}
+
+/* How much of qcow2's tables is kept in memory; of an image below, beside its format. */
+static void add_metadata_cache(Builder *builder, const Layer *layer, JsonObject *node) {
+        const char *path = xml_is(layer->element, "disk") ? "driver/metadata_cache/max_size" : "format/metadata_cache/max_size";
+        uint64_t size = size_at(builder, layer->element, path, "bytes", 0);
+        if (size > 0)
+                json_add(node, "cache-size", 'i', (gint64) size, NULL);
+}
+
 /* One image, over the node BELOW (NULL: the last, or not told). Returns its node. */
 static const char *build_layer(Builder *builder, Layer *layer, const char *below, bool ends, const xmlNode *driver) {
         const char *storage_name = node_name(builder, layer->alias, layer->number, "storage"),
@@ -376,34 +407,28 @@ static const char *build_layer(Builder *builder, Layer *layer, const char *below
         JsonObject *storage = layer_source(builder, layer, storage_name);
         JsonObject *node = json_make("driver", 's', is_fat ? "raw" : layer->format, "node-name", 's', name, "read-only", 'b',
                                      layer->read_only, "file", 's', storage_name, NULL);
-        xmlNode *slices = element_at(builder, layer->source, "slices");
-        if (slices) {
-                xmlNode *slice = element_at(builder, slices, "slice");
-                know(builder, slice, "@type");
-                if (strcmp(layer->format, "raw") == 0)
-                        json_add(node, "offset", 'i', (gint64) number(builder, slice, "@offset", 0, G_MAXINT64, 0), "size", 'i',
-                                 (gint64) number(builder, slice, "@size", 0, G_MAXINT64, 0), NULL);
-                else
-                        builder_unsupported(builder, slices, "only raw disks have slices");
-        }
+        JsonObject *slice = make_slice(builder, layer, node, storage_name);
+        add_metadata_cache(builder, layer, node);
         add_encryption(builder, layer, storage, node, name);
         know(builder, layer->source, "seclabel @startupPolicy @index");
         json_add(storage, "node-name", 's', storage_name, "read-only", 'b', layer->read_only, "discard", 's', "unmap",
                  "pr-manager", 's', manager, "cache", 'o', cache_options(layer->cache), NULL);
         json_add(node, "cache", 'o', cache_options(layer->cache), NULL);
+        json_add(node, "discard", 's', layer->discard, NULL);
         if (driver) {
-                const char *discard = choose(builder, driver, "@discard", "ignore unmap"),
-                           *zeroes = choose(builder, driver, "@detect_zeroes", "off on unmap");
+                const char *discard = layer->discard, *zeroes = choose(builder, driver, "@detect_zeroes", "off on unmap");
                 /* Zeroes are unmapped only where discarding is passed on. */
                 if (g_strcmp0(zeroes, "unmap") == 0 && g_strcmp0(discard, "unmap") != 0)
                         zeroes = "on";
-                json_add(node, "discard", 's', discard, "detect-zeroes", 's', zeroes, NULL);
+                json_add(node, "detect-zeroes", 's', zeroes, NULL);
         }
         if (below)
                 json_add(node, "backing", 's', below, NULL);
         else if (ends && strcmp(layer->format, "qcow2") == 0)
                 json_add(node, "backing", 'n', NULL);
         add_json(builder, "-blockdev", storage);
+        if (slice)
+                add_json(builder, "-blockdev", slice);
         add_json(builder, "-blockdev", node);
         return name;
 }
@@ -421,6 +446,7 @@ static const char *build_backing(Builder *builder, const Layer *above, GPtrArray
                 .read_only = true,
                 .cache = above->cache,
                 .io = above->io,
+                .discard = above->discard,
         };
         *ends = store && !xml_child(store, NULL);
         if (images) { /* what the images themselves say */
@@ -443,8 +469,8 @@ static const char *build_backing(Builder *builder, const Layer *above, GPtrArray
                                    "read-only", 'b', TRUE, "aio", 's', layer.io, "discard", 's', "unmap", "cache", 'o',
                                    cache_options(layer.cache), NULL));
                 JsonObject *node = json_make("driver", 's', layer.format, "node-name", 's', name, "read-only", 'b', TRUE, "file",
-                                             's', storage_name, "cache", 'o', cache_options(layer.cache), "backing", 's', below,
-                                             NULL);
+                                             's', storage_name, "cache", 'o', cache_options(layer.cache), "discard", 's',
+                                             layer.discard, "backing", 's', below, NULL);
                 if (!below && strcmp(layer.format, "qcow2") == 0)
                         json_add(node, "backing", 'n', NULL);
                 add_json(builder, "-blockdev", node);
@@ -456,7 +482,6 @@ static const char *build_backing(Builder *builder, const Layer *above, GPtrArray
         layer.type = get(builder, store, "@type") ? get(builder, store, "@type") : "file";
         layer.format = require(builder, store, "format/@type");
         layer.source = element_at(builder, store, "source");
-        know(builder, store, "format/metadata_cache");
         if (!layer.source) {
                 builder_invalid(builder, store, "<source> is missing");
                 return NULL;
@@ -468,8 +493,9 @@ static const char *build_backing(Builder *builder, const Layer *above, GPtrArray
 
 /* A drive may be empty. */
 static bool has_medium(const xmlNode *source, const DeviceDefinition *part) {
-        return source && (part->source[0] || (strcmp(part->source_type, "network") == 0 &&
-                                              xmlHasProp((xmlNode *) source, (const xmlChar *) "protocol")));
+        return source &&
+               (part->source[0] || strcmp(part->source_type, "nvme") == 0 ||
+                (strcmp(part->source_type, "network") == 0 && xmlHasProp((xmlNode *) source, (const xmlChar *) "protocol")));
 }
 
 const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
@@ -487,9 +513,10 @@ const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDef
                 .image = file && file->layers ? file->layers->pdata[0] : NULL,
                 .read_only = part->read_only,
                 .is_cdrom = strcmp(part->type, "cdrom") == 0,
+                .is_floppy = strcmp(part->type, "floppy") == 0,
+                .discard = choose(builder, driver, "@discard", "ignore unmap"),
         };
         get(builder, driver, "@type");
-        get(builder, driver, "@discard");
         get(builder, driver, "@detect_zeroes");
         if (strcmp(part->format, "raw") != 0)
                 check_format(builder, &layer);
@@ -524,8 +551,9 @@ const char *build_flat_node(Builder *builder, xmlNode *element, const char *name
         if (source && is(builder, element, "@type", "network"))
                 storage = network_source(builder, source, storage_name);
         else
-                storage = json_make("driver", 's', image && image->is_device ? "host_device" : "file", "filename", 's',
-                                    pass_as_file(builder, image ? (int *) &image->fd : NULL, path), NULL);
+                storage = json_make("driver", 's',
+                                    (image ? image->is_device : is(builder, element, "@type", "block")) ? "host_device" : "file",
+                                    "filename", 's', pass_as_file(builder, image ? (int *) &image->fd : NULL, path), NULL);
         json_add(storage, "node-name", 's', storage_name, "read-only", 'b', read_only, "discard", 's', "unmap", NULL);
         add_json(builder, "-blockdev", storage);
         add_json(builder, "-blockdev",
@@ -671,6 +699,7 @@ static void add_geometry(Builder *builder, xmlNode *element, JsonObject *device)
         static const Property properties[] = {
                 { "blockio/@logical_block_size", "logical_block_size", PROPERTY_NUMBER },
                 { "blockio/@physical_block_size", "physical_block_size", PROPERTY_NUMBER },
+                { "blockio/@discard_granularity", "discard_granularity", PROPERTY_NUMBER },
                 { "geometry/@cyls", "cyls", PROPERTY_NUMBER },
                 { "geometry/@heads", "heads", PROPERTY_NUMBER },
                 { "geometry/@secs", "secs", PROPERTY_NUMBER },

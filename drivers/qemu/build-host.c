@@ -12,6 +12,9 @@
 
 #define MIB (UINT64_C(1024) * 1024)
 
+/* As many as QEMU can have. */
+#define CRYPTO_QUEUES_MAX 64
+
 /* 0 to 2 are the hypervisor's, the loopback's and the host's: vsock(7). Whoever has more guests than these names addresses. */
 #define VSOCK_ADDRESS_FIRST 3
 #define VSOCK_ADDRESS_LAST 65535
@@ -50,7 +53,7 @@ static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, cons
         static const struct {
                 const char *mode;
                 bool reset, all;
-        } resets[] = { { "off", false, false }, { "uninitialized", true, false }, { "on", true, true } };
+        } resets[] = { { "uninitialized", true, false }, { "on", true, true } };
         xmlNode *source = element_at(builder, element, "source"), *address = element_at(builder, source, "address");
         JsonObject *device = device_new("usb-host", part);
         choose(builder, source, "@startupPolicy", "mandatory requisite optional");
@@ -73,6 +76,8 @@ static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, cons
                 json_add(device, "vendorid", 'i', (gint64) number(builder, source, "vendor/@id", 0, 0xffff, 0), "productid", 'i',
                          (gint64) number(builder, source, "product/@id", 0, 0xffff, 0), NULL);
         const char *reset = choose(builder, source, "@guestReset", "off uninitialized on");
+        if (g_strcmp0(reset, "off") == 0)
+                json_add(device, "guest-reset", 'b', FALSE, NULL);
         for (size_t i = 0; reset && i < G_N_ELEMENTS(resets); i++)
                 if (strcmp(reset, resets[i].mode) == 0)
                         json_add(device, "guest-reset", 'b', resets[i].reset, "guest-resets-all", 'b', resets[i].all, NULL);
@@ -141,8 +146,7 @@ static JsonObject *make_mediated_device(Builder *builder, xmlNode *element, cons
         builder_not_here(builder, element, "a mediated device of the host");
         JsonObject *device = device_new(ramfb == 1 ? "vfio-pci-nohotplug" : "vfio-pci", part);
         json_add(device, "sysfsdev", 's', format_text(builder, "/sys/bus/mdev/devices/%s", uuid ? uuid : ""), NULL);
-        if (display >= 0)
-                json_add(device, "display", 's', display ? "on" : "off", NULL);
+        json_add(device, "display", 's', display == 1 ? "on" : "off", NULL);
         if (ramfb == 1)
                 json_add(device, "ramfb", 'b', TRUE, NULL);
         return device;
@@ -264,11 +268,13 @@ void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition
                                         : g_strcmp0(mode, "squash") == 0 ? "none"
                                                                          : "passthrough",
                                         "writeout", 's', policy, "id", 's', id, "path", 's', path, NULL);
-        static const Property properties[] = {
-                { "@multidevs", "multidevs", PROPERTY_STRING },
-                { "@fmode", "fmode", PROPERTY_STRING },
-                { "@dmode", "dmode", PROPERTY_STRING },
-        };
+        static const char *const modes[] = { "fmode", "dmode" };
+        for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+                const char *bits = get(builder, element, format_text(builder, "@%s", modes[i]));
+                if (bits)
+                        json_add(backend, modes[i], 's', format_text(builder, "%04lo", strtoul(bits, NULL, 8)), NULL);
+        }
+        static const Property properties[] = { { "@multidevs", "multidevs", PROPERTY_STRING } };
         copy_properties(builder, element, backend, properties, G_N_ELEMENTS(properties));
         if (element_at(builder, element, "readonly"))
                 json_add(backend, "readonly", 'b', TRUE, NULL);
@@ -453,6 +459,35 @@ void build_panic(Builder *builder, xmlNode *element, const DeviceDefinition *par
         }
         know(builder, element, "alias");
         add_json(builder, "-device", device);
+}
+
+/* Ciphers for the guest, computed in QEMU. */
+void build_crypto(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        const char *backend = choose(builder, element, "backend/@model", "builtin lkcf"),
+                   *id = format_text(builder, "obj%s", part->alias);
+        choose(builder, element, "@model", "virtio");
+        choose(builder, element, "@type", "qemu");
+        uint64_t queues = number(builder, element, "backend/@queues", 1, CRYPTO_QUEUES_MAX, 0);
+        JsonObject *object = json_make("qom-type", 's',
+                                       g_strcmp0(backend, "lkcf") == 0 ? "cryptodev-backend-lkcf" : "cryptodev-backend-builtin",
+                                       "id", 's', id, NULL);
+        if (!backend)
+                builder_invalid(builder, element, "<backend model='builtin'/> is missing");
+        if (queues > 0)
+                json_add(object, "queues", 'i', (gint64) queues, NULL);
+        add_json(builder, "-object", object);
+        JsonObject *device = virtio_device_new(builder, element, part, "virtio-crypto");
+        json_add(device, "cryptodev", 's', id, NULL);
+        add_device(builder, element, device);
+}
+
+/* Locks that others are asked for: libvirt's lock managers are not here. */
+void build_lease(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        (void) part;
+        require(builder, element, "key");
+        require(builder, element, "target/@path");
+        know(builder, element, "lockspace target/@offset alias");
+        builder_not_here(builder, element, "a lease of a lock manager: leave it out");
 }
 
 /* The kernel says which addresses are taken; this one is the guest's when it is set. */

@@ -119,6 +119,11 @@ static void build_features(Builder *builder, GString *accelerator) {
                         builder_unsupported(builder, element_at(builder, features, others[i]),
                                             "machine '%.64s' of an x86 processor has no such feature",
                                             builder->definition->machine);
+        /* What is not known faults, as KVM has it. */
+        if (g_strcmp0(choose(builder, features, "msrs/@unknown", "fault ignore"), "ignore") == 0)
+                builder_not_here(builder, element_at(builder, features, "msrs"),
+                                 "unknown MSRs ignored, which is set for all guests of the host: leave it out, and load kvm with "
+                                 "ignore_msrs=1");
         const char *controller = choose(builder, features, "ioapic/@driver", "kvm qemu");
         if (controller)
                 g_string_append_printf(builder->machine, ",kernel_irqchip=%s", strcmp(controller, "kvm") == 0 ? "on" : "split");
@@ -264,6 +269,8 @@ static void build_cpu_features(Builder *builder, xmlNode *cpu, GString *option) 
                 if (!builder->error && !is_plain_name(name))
                         builder_invalid(builder, feature, "'%.64s' cannot be a feature's name", name);
                 bool off = g_strcmp0(policy, "disable") == 0 || g_strcmp0(policy, "forbid") == 0;
+                if (off && strcmp(name, "cvt16") == 0) /* AMD announced it, no processor has it, and QEMU has no such name */
+                        continue;
                 if (!is_computed_feature(name))
                         g_string_append_printf(option, ",%s=%s", cpu_feature_name(builder, name), off ? "off" : "on");
         }
@@ -455,6 +462,11 @@ void build_cpus(Builder *builder) {
                 builder_not_here(builder, element_at(builder, builder->root, "resource/fibrechannel"),
                                  "an application ID of its own");
         }
+        for_each (builder, event, builder->root, "perf/event") {
+                know(builder, event, "@name");
+                if (flag(builder, event, "@enabled") == 1)
+                        builder_not_here(builder, event, "events of its processors counted: leave out <perf>, and use perf stat");
+        }
         if (element_at(builder, builder->root, "idmap")) {
                 know(builder, builder->root, "idmap");
                 builder_not_here(builder, element_at(builder, builder->root, "idmap"), "a map of users: that is for containers");
@@ -625,7 +637,7 @@ void build_firmware(Builder *builder) {
                                                find_file(builder, os)));
         if (stateless == 1 || !read_only)
                 return;
-        const char *variables = get(builder, nvram, "");
+        g_autofree char *variables = firmware_variables(builder->root);
         g_autofree char *own = command_line_nvram(builder->context->connection, builder->definition->uuid);
         g_autofree char *format = firmware_variables_format(builder->root, chosen);
         const char *template_format = get(builder, nvram, "@templateFormat");
@@ -645,10 +657,10 @@ void build_firmware(Builder *builder) {
                 know(builder, nvram, "source");
         } else if (file || !builder->files)
                 g_string_append_printf(builder->machine, ",pflash1=%s",
-                                       build_flat_node(builder, nvram ? nvram : os, "pflash1",
-                                                       variables && *variables ? variables : own, format, false, file));
+                                       build_flat_node(builder, nvram ? nvram : os, "pflash1", variables ? variables : own,
+                                                       format, false, file));
         if (get(builder, nvram, "@type"))
-                know(builder, nvram, "source/@file source/seclabel");
+                know(builder, nvram, "source/@file source/@dev source/seclabel");
 }
 
 /* Boot */
@@ -876,16 +888,16 @@ static void build_security(Builder *builder) {
 
 /* What QEMU does with what will go away. */
 static void build_deprecation(Builder *builder, xmlNode *element) {
-        static const char *const behaviors[][2] = { { "none", NULL },
-                                                    { "omit", "deprecated-output=hide" },
-                                                    { "reject", "deprecated-output=hide,deprecated-input=reject" },
-                                                    { "crash", "deprecated-output=hide,deprecated-input=crash" } };
+        static const char *const behaviors[][2] = {
+                { "none", NULL }, { "omit", NULL }, { "reject", "reject" }, { "crash", "crash" }
+        };
         const char *behavior = choose(builder, element, "@behavior", "none omit reject crash");
         if (!behavior)
                 require(builder, element, "@behavior");
         for (size_t i = 0; behavior && i < G_N_ELEMENTS(behaviors); i++)
-                if (strcmp(behavior, behaviors[i][0]) == 0 && behaviors[i][1])
-                        add(builder, "-compat", "%s", behaviors[i][1]);
+                if (strcmp(behavior, behaviors[i][0]) == 0 && i > 0)
+                        add_json(builder, "-compat",
+                                 json_make("deprecated-output", 's', "hide", "deprecated-input", 's', behaviors[i][1], NULL));
 }
 
 /* The author's own values of devices' properties, which add_device has set: each must have found its device. */

@@ -10,6 +10,9 @@
 #define MIB (UINT64_C(1024) * 1024)
 #define GUEST_NODES_MAX 128
 #define HOST_NODES_MAX 1024
+
+/* No machine has as much: a limit that keeps sums from overflowing. */
+#define MEMORY_MAX (UINT64_C(1) << 55)
 #define ALLOCATING_THREADS_MAX 1024
 
 /* The size of a huge page where the document does not say: x86's smallest. */
@@ -238,6 +241,12 @@ void build_memory_backend(Builder *builder, const char *id, const xmlNode *eleme
 
 /* NUMA cells */
 
+static uint64_t cell_size(Builder *builder, xmlNode *cell) {
+        const char *unit = get(builder, cell, "@unit");
+        uint64_t factor = xml_unit(unit ? unit : "KiB");
+        return factor ? number(builder, cell, "@memory", 0, MEMORY_MAX / factor, 0) * factor : 0;
+}
+
 static void add_distances(Builder *builder, xmlNode **cells, unsigned n_cells) {
         static uint64_t distances[GUEST_NODES_MAX][GUEST_NODES_MAX];
         bool any = false;
@@ -256,20 +265,85 @@ static void add_distances(Builder *builder, xmlNode **cells, unsigned n_cells) {
                 }
 }
 
+/* Heterogeneous memory: how quickly each initiator reaches each target, and what caches stand before a target (ACPI's HMAT). */
+
+/* A number with a unit beside it; UNIT where the document gives none. */
+static uint64_t value_of(Builder *builder, xmlNode *element, const char *unit) {
+        const char *given = get(builder, element, "@unit");
+        return number(builder, element, "@value", 0, UINT32_MAX, 0) * xml_unit(given ? given : unit);
+}
+
+/* A cell with processors is its own initiator; another one is of whoever reaches it soonest, or with most bandwidth. */
+static int initiator_of(Builder *builder, xmlNode **cells, unsigned cell) {
+        static const char *const kinds[] = { "cpu/numa/interconnects/latency", "cpu/numa/interconnects/bandwidth" };
+        if (get(builder, cells[cell], "@cpus"))
+                return (int) cell;
+        for (size_t kind = 0; kind < G_N_ELEMENTS(kinds); kind++) {
+                uint64_t best = 0;
+                int initiator = -1;
+                for_each (builder, one, builder->root, kinds[kind]) {
+                        uint64_t value = value_of(builder, one, "B");
+                        if (number(builder, one, "@target", 0, GUEST_NODES_MAX - 1, 0) != cell ||
+                            (initiator >= 0 && (kind == 0 ? value >= best : value <= best)))
+                                continue;
+                        best = value;
+                        initiator = (int) number(builder, one, "@initiator", 0, GUEST_NODES_MAX - 1, 0);
+                }
+                if (initiator >= 0)
+                        return initiator;
+        }
+        return -1;
+}
+
+static void add_interconnects(Builder *builder) {
+        static const char *const levels[] = { "memory", "first-level", "second-level", "third-level" };
+        static const char *const kinds[] = { "latency", "bandwidth" };
+        for (size_t kind = 0; kind < G_N_ELEMENTS(kinds); kind++)
+                for_each (builder, one, builder->root, format_text(builder, "cpu/numa/interconnects/%s", kinds[kind])) {
+                        const char *type = choose(builder, one, "@type", "access read write");
+                        uint64_t value = kind == 0 ? value_of(builder, one, "B") : value_of(builder, one, "KiB") / 1024;
+                        add(builder, "-numa",
+                            "hmat-lb,initiator=%" PRIu64 ",target=%" PRIu64 ",hierarchy=%s,data-type=%s-%s,%s=%" PRIu64 "%s",
+                            number(builder, one, "@initiator", 0, GUEST_NODES_MAX - 1, 0),
+                            number(builder, one, "@target", 0, GUEST_NODES_MAX - 1, 0),
+                            levels[number(builder, one, "@cache", 0, 3, 0)], type ? type : "", kinds[kind], kinds[kind], value,
+                            kind == 0 ? "" : "K");
+                }
+}
+
+static void add_memory_cache(Builder *builder, xmlNode *cache, unsigned cell) {
+        const char *associativity = choose(builder, cache, "@associativity", "none direct full"),
+                   *policy = choose(builder, cache, "@policy", "none writeback writethrough");
+        add(builder, "-numa",
+            "hmat-cache,node-id=%u,size=%" PRIu64 "K,level=%" PRIu64 ",associativity=%s,policy=%s,line=%" PRIu64, cell,
+            value_of(builder, element_at(builder, cache, "size"), "KiB") / 1024, number(builder, cache, "@level", 1, 3, 1),
+            g_strcmp0(associativity, "full") == 0 ? "complex"
+            : associativity                       ? associativity
+                                                  : "none",
+            g_strcmp0(policy, "writeback") == 0      ? "write-back"
+            : g_strcmp0(policy, "writethrough") == 0 ? "write-through"
+                                                     : "none",
+            value_of(builder, element_at(builder, cache, "line"), "B"));
+}
+
+static bool has_heterogeneous_memory(xmlNode **cells, unsigned n_cells, xmlNode *root) {
+        bool any = xml_find(root, "cpu/numa/interconnects") != NULL;
+        for (unsigned i = 0; i < n_cells; i++)
+                any |= xml_child(cells[i], "cache") != NULL;
+        return any;
+}
+
 static void build_cells(Builder *builder, xmlNode **cells, unsigned n_cells) {
+        bool is_heterogeneous = has_heterogeneous_memory(cells, n_cells, builder->root);
         for (unsigned i = 0; i < n_cells; i++) {
                 xmlNode *cell = cells[i];
                 const char *unit = get(builder, cell, "@unit"), *id = format_text(builder, "ram-node%u", i);
-                uint64_t factor = xml_unit(unit ? unit : "KiB"),
-                         size = number(builder, cell, "@memory", 0, G_MAXINT64 / 1024, 0) * factor;
+                uint64_t factor = xml_unit(unit ? unit : "KiB"), size = cell_size(builder, cell);
                 bool cpus[4096];
                 g_autoptr(GString) node = g_string_new(NULL);
                 if (factor == 0)
                         builder_invalid(builder, cell, "unit '%.16s' is unknown; use KiB, MiB or GiB", unit);
                 choose(builder, cell, "@discard", "yes no");
-                if (xml_child(cell, "cache"))
-                        builder_unsupported(builder, element_at(builder, cell, "cache"),
-                                            "the QEMU driver does not know heterogeneous memory; leave it out");
                 g_string_printf(node, "node,nodeid=%u", i);
                 if (get(builder, cell, "@cpus") && get_set(builder, cell, "@cpus", cpus, G_N_ELEMENTS(cpus)))
                         for (size_t first = 0; first < G_N_ELEMENTS(cpus); first++) {
@@ -283,6 +357,9 @@ static void build_cells(Builder *builder, xmlNode **cells, unsigned n_cells) {
                                         g_string_append_printf(node, "-%zu", last);
                                 first = last;
                         }
+                int initiator = is_heterogeneous ? initiator_of(builder, cells, i) : -1;
+                if (initiator >= 0)
+                        g_string_append_printf(node, ",initiator=%d", initiator);
                 if (size > 0) {
                         build_memory_backend(builder, id, cell, align(size), (int) i, false);
                         g_string_append_printf(node, ",memdev=%s", id);
@@ -290,6 +367,13 @@ static void build_cells(Builder *builder, xmlNode **cells, unsigned n_cells) {
                 add(builder, "-numa", "%s", node->str);
         }
         add_distances(builder, cells, n_cells);
+        if (is_heterogeneous) {
+                g_string_append(builder->machine, ",hmat=on");
+                add_interconnects(builder);
+                for (unsigned i = 0; i < n_cells; i++)
+                        for_each (builder, cache, cells[i], "cache")
+                                add_memory_cache(builder, cache, i);
+        }
 }
 
 static int compare_cells(const void *a, const void *b) {
@@ -309,9 +393,6 @@ static unsigned find_cells(Builder *builder, xmlNode **cells) {
                 cells[n++] = cell;
         }
         qsort(cells, n, sizeof cells[0], compare_cells);
-        if (xml_find(builder->root, "cpu/numa/interconnects"))
-                builder_unsupported(builder, element_at(builder, builder->root, "cpu/numa/interconnects"),
-                                    "the QEMU driver does not know heterogeneous memory; leave it out");
         return n;
 }
 
@@ -322,8 +403,7 @@ void build_memory(Builder *builder) {
         unsigned n_cells = find_cells(builder, cells);
         uint64_t size = 0, plugged = 0;
         for (unsigned i = 0; i < n_cells; i++) {
-                const char *unit = get(builder, cells[i], "@unit");
-                size += align(number(builder, cells[i], "@memory", 0, G_MAXINT64 / 1024, 0) * xml_unit(unit ? unit : "KiB"));
+                size += align(cell_size(builder, cells[i]));
         }
         for_each (builder, device, builder->devices, "memory")
                 plugged += size_at(builder, device, "target/size", "KiB", 0);

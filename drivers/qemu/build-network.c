@@ -266,7 +266,7 @@ static JsonObject *make_backend(Builder *builder, xmlNode *element, const Device
         else if (strcmp(type, "server") == 0 || strcmp(type, "client") == 0 || strcmp(type, "mcast") == 0 ||
                  strcmp(type, "udp") == 0)
                 add_socket(builder, element, part, backend);
-        else
+        else if (strcmp(type, "null") != 0) /* a card without a cable */
                 builder_unsupported(builder, element,
                                     "the QEMU driver does not know interfaces of type '%.32s'; use user or bridge", type);
         int64_t sndbuf = (int64_t) number(builder, element, "tune/sndbuf", 0, UINT32_MAX, UINT64_MAX);
@@ -329,7 +329,12 @@ static JsonObject *make_virtio_card(Builder *builder, xmlNode *element, const De
         if (element_at(builder, element, "teaming")) {
                 if (is(builder, element, "teaming/@type", "persistent"))
                         json_add(device, "failover", 'b', TRUE, NULL);
-                else
+                else if (strcmp(part->type, "network") == 0) { /* a pool of the host's cards */
+                        know(builder, element, "teaming/@persistent");
+                        builder_not_here(builder, element_at(builder, element, "teaming"),
+                                         "a card of a network's pool of host devices: name the device in an interface of type "
+                                         "hostdev");
+                } else
                         builder_unsupported(builder, element_at(builder, element, "teaming"),
                                             "a virtio card is the persistent one");
         }
@@ -424,10 +429,12 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         JsonObject *backend = make_backend(builder, element, part), *card = make_card(builder, element, part);
         if (vhost)
                 add_kernel_help(builder, element, backend);
-        if (json_string(backend, "type"))
+        bool connected = json_string(backend, "type") != NULL;
+        if (connected)
                 add_json(builder, "-netdev", json_object_ref(backend));
         json_object_unref(backend);
-        json_add(card, "netdev", 's', format_text(builder, "host%s", part->alias), "mac", 's', part->mac, NULL);
+        json_add(card, "netdev", 's', connected ? format_text(builder, "host%s", part->alias) : NULL, "mac", 's', part->mac,
+                 NULL);
         add_boot(builder, element, card, part, 2);
         add_device(builder, element, card);
         if (is(builder, element, "link/@state", "down"))

@@ -183,6 +183,8 @@ void build_memballoon(Builder *builder, xmlNode *element, const DeviceDefinition
 void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_panic(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_crypto(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_lease(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_vsock(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_iommu(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 

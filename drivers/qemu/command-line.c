@@ -128,6 +128,8 @@ static const struct {
         { "shmem", build_shmem },
         { "panic", build_panic },
         { "vsock", build_vsock },
+        { "crypto", build_crypto },
+        { "lease", build_lease },
 };
 
 static void check_kinds(Builder *builder, const Part *parts, guint n) {
@@ -372,7 +374,8 @@ static void set_format(File *file, const char *format) {
 
 static void plan_firmware(GPtrArray *files, const CommandLineContext *context, xmlNode *root) {
         xmlNode *os = xml_child(root, "os"), *loader = xml_child(os, "loader"), *nvram = xml_child(os, "nvram");
-        g_autofree char *code = xml_text(loader), *variables = xml_text(nvram), *template = xml_attribute(nvram, "template");
+        g_autofree char *code = xml_text(loader), *variables = firmware_variables(root),
+                        *template = xml_attribute(nvram, "template");
         bool efi = xml_attribute_is(os, "firmware", "efi"), pflash = xml_attribute_is(loader, "type", "pflash");
         if (!efi && !pflash) {
                 if (code && *code)
@@ -390,10 +393,12 @@ static void plan_firmware(GPtrArray *files, const CommandLineContext *context, x
                 return;
         if (!template)
                 template = g_strdup(firmware->variables);
-        if (!template && !(variables && *variables))
+        if (xml_attribute_is(nvram, "type", "block"))
+                g_clear_pointer(&template, g_free); /* a device has its variables, or none */
+        if (!template && !variables)
                 return; /* a loader whose variables nobody knows */
         g_autofree char *own = command_line_nvram(context->connection, context->definition->uuid);
-        file = plan(files, FILE_NVRAM, firmware_variables_element(root), variables && *variables ? variables : own);
+        file = plan(files, FILE_NVRAM, firmware_variables_element(root), variables ? variables : own);
         file->template = g_steal_pointer(&template);
         g_autofree char *format = firmware_variables_format(root, firmware);
         set_format(file, format);
@@ -517,7 +522,7 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
         if (rom_path && !xml_attribute_is(rom, "enabled", "no"))
                 plan(files, FILE_READ, rom, rom_path);
         if (log_path)
-                plan(files, FILE_APPEND, log, log_path);
+                plan(files, FILE_APPEND, log, log_path)->truncate = xml_attribute_is(log, "append", "off");
         if (strcmp(part->kind, "hostdev") == 0 || (strcmp(part->kind, "interface") == 0 && strcmp(part->type, "hostdev") == 0))
                 plan_host_device(files, context, element, part);
         plan_socket(files, context, element, part);
@@ -528,10 +533,11 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
                 file->read_only = part->read_only;
                 file->may_lack = may_lack(context, element);
         } else if (xml_attribute_is(element, "type", "file")) {
-                g_autofree char *path = xml_attribute(xml_child(element, "source"), "path");
+                xmlNode *source = xml_child(element, "source");
+                g_autofree char *path = xml_attribute(source, "path");
                 static const char *const kinds_with_files[] = { "serial", "parallel", "console", "channel", NULL };
                 if (path && g_strv_contains(kinds_with_files, part->kind))
-                        plan(files, FILE_APPEND, element, path);
+                        plan(files, FILE_APPEND, element, path)->truncate = xml_attribute_is(source, "append", "off");
         }
 }
 

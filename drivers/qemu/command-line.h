@@ -37,6 +37,7 @@ typedef struct File {
         const xmlNode *element; /* that asks for it */
         char *path, *format, *template;
         bool read_only;
+        bool truncate;          /* FILE_APPEND: the document says append='off' */
         bool may_lack, missing; /* startupPolicy: the guest can do without; it does */
         uint64_t size;          /* FILE_SHARED */
         HostUser user;          /* FILE_ACCESS, FILE_SHARED */

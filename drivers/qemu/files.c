@@ -44,8 +44,11 @@ static bool open_to_append(File *file, GError **error) {
         file->fd = open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
         if (file->fd < 0 || fstat(file->fd, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "file %s cannot be written", file->path);
-        return S_ISREG(info.st_mode) || S_ISCHR(info.st_mode) ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", file->path);
+        if (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", file->path);
+        if (file->truncate && S_ISREG(info.st_mode) && ftruncate(file->fd, 0) < 0)
+                return virtbus_error_set_errno(error, errno, "file %s cannot be emptied", file->path);
+        return true;
 }
 
 /* Makes a domain's own copy of the UEFI variables, once. */
@@ -55,6 +58,9 @@ static bool make_nvram(const File *file, GError **error) {
         g_autoptr(GError) failure = NULL;
         if (access(file->path, F_OK) == 0)
                 return true;
+        if (!file->template)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "there are no UEFI variables in %s, and no template to make them of", file->path);
         if (g_mkdir_with_parents(directory, 0700) < 0)
                 return virtbus_error_set_errno(error, errno, "directory %s cannot be made", directory);
         if (!g_file_get_contents(file->template, &contents, &length, &failure) ||

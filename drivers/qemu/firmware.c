@@ -229,6 +229,17 @@ char *firmware_variables_format(xmlNode *root, const Firmware *firmware) {
         return format ? format : g_strdup("raw");
 }
 
+char *firmware_variables(xmlNode *root) {
+        xmlNode *nvram = xml_find(root, "os/nvram"), *source = xml_child(nvram, "source");
+        char *path = xml_attribute_is(nvram, "type", "block") ? xml_attribute(source, "dev")
+                     : source                                 ? xml_attribute(source, "file")
+                                                              : xml_text(nvram);
+        if (path && *path)
+                return path;
+        g_free(path);
+        return NULL;
+}
+
 xmlNode *firmware_variables_element(xmlNode *root) {
         xmlNode *os = xml_child(root, "os"), *nvram = xml_child(os, "nvram"), *loader = xml_child(os, "loader");
         return nvram ? nvram : loader ? loader : root;

@@ -26,5 +26,8 @@ bool firmware_fits(const Firmware *firmware, xmlNode *root, const Definition *de
 /* The format of a machine's own variables. */
 char *firmware_variables_format(xmlNode *root, const Firmware *firmware);
 
+/* Where a document keeps them: a file or a device; NULL where it names none. */
+char *firmware_variables(xmlNode *root);
+
 /* The element that a document's variables belong to. */
 xmlNode *firmware_variables_element(xmlNode *root);

@@ -149,7 +149,8 @@ static unsigned device_kind(const Topology *topology, const xmlNode *element) {
                 return interface_kind(topology, element);
         if (strcmp(name, "disk") == 0)
                 return xml_attribute_is(xml_child(element, "target"), "bus", "virtio") ? virtio_kind(topology, element) : 0;
-        if (strcmp(name, "filesystem") == 0 || strcmp(name, "rng") == 0 || strcmp(name, "vsock") == 0)
+        if (strcmp(name, "filesystem") == 0 || strcmp(name, "rng") == 0 || strcmp(name, "vsock") == 0 ||
+            strcmp(name, "crypto") == 0)
                 return virtio_kind(topology, element);
         if (strcmp(name, "memballoon") == 0)
                 return model && strcmp(model, "none") == 0 ? 0 : virtio_kind(topology, element);
@@ -565,7 +566,7 @@ static bool place_host_devices(Topology *topology, xmlNode *devices, GError **er
 static bool place_devices(Topology *topology, xmlNode *devices, GError **error) {
         static const char *const before[] = { "filesystem", "interface", "sound" };
         static const char *const after[] = { "memballoon", "rng",    "watchdog", "video", "shmem", "input",
-                                             "memory",     "serial", "panic",    "vsock", "iommu" };
+                                             "memory",     "serial", "panic",    "vsock", "iommu", "crypto" };
         if (!place_controllers(topology, devices, true, error))
                 return false;
         for (size_t i = 0; i < G_N_ELEMENTS(before); i++)
