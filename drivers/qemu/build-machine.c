@@ -372,6 +372,12 @@ static void build_cpu(Builder *builder) {
 #define PERIOD_MIN 1000
 #define PERIOD_MAX 1000000
 
+/* libvirt's names of what perf counts. */
+#define PERF_EVENTS \
+        "cmt mbmt mbml cpu_cycles instructions cache_references cache_misses branch_instructions branch_misses bus_cycles " \
+        "stalled_cycles_frontend stalled_cycles_backend ref_cpu_cycles cpu_clock task_clock page_faults context_switches " \
+        "cpu_migrations page_faults_min page_faults_maj alignment_faults emulation_faults"
+
 /* sched(7) */
 #define PRIORITY_MAX 99
 
@@ -463,7 +469,7 @@ void build_cpus(Builder *builder) {
                                  "an application ID of its own");
         }
         for_each (builder, event, builder->root, "perf/event") {
-                know(builder, event, "@name");
+                choose(builder, event, "@name", PERF_EVENTS);
                 if (flag(builder, event, "@enabled") == 1)
                         builder_not_here(builder, event, "events of its processors counted: leave out <perf>, and use perf stat");
         }

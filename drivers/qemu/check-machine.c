@@ -389,10 +389,6 @@ static const CheckChoice choices[] = {
         { "on_lockfailure", "poweroff restart pause ignore" },
         { "cputune/cachetune/cache/@type", "both code data" },
         { "perf/event/@enabled", "yes no" },
-        { "perf/event/@name",
-          "cmt mbmt mbml cpu_cycles instructions cache_references cache_misses branch_instructions branch_misses bus_cycles "
-          "stalled_cycles_frontend stalled_cycles_backend ref_cpu_cycles cpu_clock task_clock page_faults context_switches "
-          "cpu_migrations page_faults_min page_faults_maj alignment_faults emulation_faults" },
         { "features/msrs/@unknown", "ignore fault" },
         { "cpu/numa/cell/cache/@associativity", "none direct full" },
         { "cpu/numa/cell/cache/@policy", "none writeback writethrough" },

@@ -136,7 +136,6 @@ static void faults_of_the_machine_are_named(void) {
                 { "<cpu><numa><cell id='0' cpus='0-3' memory='1'/><cell id='1' memory='1'/><interconnects><latency initiator='1' "
                   "target='0' type='access' value='5'/></interconnects></numa></cpu>",
                   "", "can't be initiator" },
-                { "<perf><event name='naps' enabled='yes'/></perf>", "", "it must be one of: cmt" },
         };
         try_cases(cases, G_N_ELEMENTS(cases));
         try_case(&(Case){ "<features><smm state='on'><tseg unit='MiB'>48</tseg></smm></features>", "", "q35" }, "pc-i440fx-7.2");
