@@ -24,7 +24,8 @@ void virtbus_domain_take_screenshot(VirtbusDomain *domain, guint screen, GCancel
 GBytes *virtbus_domain_take_screenshot_finish(VirtbusDomain *domain, GAsyncResult *result, GError **error);
 GBytes *virtbus_domain_take_screenshot_sync(VirtbusDomain *domain, guint screen, GCancellable *cancellable, GError **error);
 
-void virtbus_domain_open_log_stream(VirtbusDomain *domain, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+void virtbus_domain_open_log_stream(VirtbusDomain *domain, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                    gpointer data);
 GInputStream *virtbus_domain_open_log_stream_finish(VirtbusDomain *domain, GAsyncResult *result, GError **error);
 GInputStream *virtbus_domain_open_log_stream_sync(VirtbusDomain *domain, GCancellable *cancellable, GError **error);
 
