@@ -191,9 +191,8 @@ int main(int argc, char *argv[]) {
         struct stat info;
         if (stat(file, &info) == 0 && info.st_size > XML_BYTES_MAX)
                 log_error("%s has more than %d bytes", file, XML_BYTES_MAX);
-        else if (!g_file_get_contents(file, &run.xml, NULL, &error))
-                log_error("%s", error->message);
-        else if (!root && !(temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error)))
+        else if (!g_file_get_contents(file, &run.xml, NULL, &error) ||
+                 (!root && !(temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error))))
                 log_error("%s", error->message);
         else {
                 g_autofree char *absolute = g_canonicalize_filename(root ? root : temporary, NULL);

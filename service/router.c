@@ -343,7 +343,7 @@ static int answer_introspect(View *view, sd_bus_message *message, sd_bus_error *
                 r = sd_bus_message_append_string_space(reply, length, &space);
         if (r < 0)
                 return r;
-        memcpy(space, xml, length);
+        memcpy(space, xml, length + 1); /* with the zero at its end, for which there is space */
         return caller_answer(view->caller, reply, length);
 }
 

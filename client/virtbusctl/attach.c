@@ -12,7 +12,7 @@ static char *free_target(Ctl *ctl, VirtbusDomain *domain, const char *prefix, GE
         g_autoptr(GPtrArray) devices = ctl_devices(ctl, domain, error);
         if (!devices)
                 return NULL;
-        for (char letter = 'a'; letter <= 'z'; letter++) {
+        for (int letter = 'a'; letter <= 'z'; letter++) {
                 g_autofree char *target = g_strdup_printf("%s%c", prefix, letter);
                 bool is_free = true;
                 for (guint i = 0; i < devices->len; i++) {

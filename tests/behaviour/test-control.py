@@ -9,7 +9,6 @@ import os
 import socket
 import struct
 import sys
-import xml.etree.ElementTree as ET
 
 import gi
 from gi.repository import GLib, GObject

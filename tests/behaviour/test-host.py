@@ -14,8 +14,6 @@ import signal
 import subprocess
 import sys
 
-from gi.repository import GLib
-
 from rig import NAME, ROOT, Bus, Hypervisor, User, contains, end_process, expect, kernel, run, variants
 
 bus = Bus()
@@ -381,7 +379,7 @@ def threads_have_places_schedulers_and_quotas():
     domain = a_guest("threads", more=tune)
     start(domain)
     pid = hypervisor.pid_of(domain)
-    known, group = threads(pid), f"/sys/fs/cgroup/virtbus/{bus.get(domain, 'Domain', 'UUID')}"
+    known = threads(pid)
 
     def where(name):
         """Its processors, its scheduler and its quota."""

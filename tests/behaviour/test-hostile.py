@@ -606,7 +606,7 @@ def no_text_of_a_document_becomes_an_option():
     words += [f"<devices><disk type='file'><source file='{evil}'/><target dev='vda' bus='virtio'/><serial>{evil}</serial></disk></devices>",
               f"<devices><interface type='user'><model type='virtio'/><backend tap='{evil}'/><alias name='ua-{evil}'/></interface></devices>", f"<devices><emulator>{evil}</emulator></devices>",
               f"<devices><audio id='1' type='file' path='{evil}'/></devices>", f"<devices><filesystem type='mount' accessmode='passthrough'><source dir='{evil}'/><target dir='{evil}'/></filesystem></devices>",
-              f"<devices><rng model='virtio'><backend model='random'>{evil}</backend></rng></devices>", f"<cpu mode='custom'><model>{evil}</model></cpu>", f"<memoryBacking><source type='file'/></memoryBacking>"]
+              f"<devices><rng model='virtio'><backend model='random'>{evil}</backend></rng></devices>", f"<cpu mode='custom'><model>{evil}</model></cpu>", "<memoryBacking><source type='file'/></memoryBacking>"]
     shown = 0
     for text in words:
         document = qemu.document("comma", more=text) if not text.startswith("<devices>") else qemu.document("comma", devices=text[len("<devices>"):-len("</devices>")])

@@ -36,7 +36,7 @@ GIRepository.Repository.prepend_library_path(LIBRARY)
 gi.require_version("Virtbus", "1.0")
 from gi.repository import Gio, GLib, Virtbus  # noqa: E402
 
-from rig import BUILD, ROOT, SOURCE, Bus, Hypervisor, Skip, contains, run, variants  # noqa: E402
+from rig import BUILD, ROOT, SOURCE, Bus, Hypervisor, Skip, contains, run  # noqa: E402
 
 bus = Bus()
 hypervisor = Hypervisor(bus, "test")

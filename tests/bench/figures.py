@@ -15,7 +15,7 @@ import uuid
 from gi.repository import Gio, GLib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "behaviour"))
-from rig import BUILD, NAME, ROOT, Bus, BusError, Hypervisor, variants  # noqa: E402
+from rig import BUILD, NAME, ROOT, Bus, BusError, Hypervisor  # noqa: E402
 
 BENCH = os.path.join(BUILD, "tests", "bench")
 ROUNDS = 4000

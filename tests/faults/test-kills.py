@@ -20,7 +20,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "behaviour"))
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, end_process, run, variants  # noqa: E402
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, end_process, run, variants  # noqa: E402
 
 CLIENTS = 3
 DOMAINS = 2  # of each client
