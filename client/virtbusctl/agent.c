@@ -189,6 +189,18 @@ static int agent_call(Ctl *ctl, const char *path, const GDBusMethodInfo *method,
         return EXIT_DONE;
 }
 
+/* The command that begins so, if it is one alone, or that is spelt nearly so. */
+static char *suggest_command(const char *word, const char *const *known) {
+        const char *found = NULL;
+        unsigned n = 0;
+        for (const char *const *name = known; *name; name++)
+                if (g_str_has_prefix(*name, word)) {
+                        found = *name;
+                        n++;
+                }
+        return n == 1 ? g_strdup_printf("; did you mean '%s'?", found) : suggestion(word, known);
+}
+
 int verb_agent(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
@@ -203,7 +215,9 @@ int verb_agent(Ctl *ctl, char **arguments) {
         }
         if (!is_info && !is_exec && !method) {
                 g_autofree char *names = agent_command_names();
-                fprintf(stderr, "virtbusctl: '%s' is nothing that an agent is asked: %s\n", what, names);
+                g_auto(GStrv) known = g_strsplit(names, ", ", -1);
+                g_autofree char *hint = suggest_command(what, (const char *const *) known);
+                fprintf(stderr, "virtbusctl: '%s' is not a command of the agent%s; there are: %s\n", what, hint, names);
                 return EXIT_USAGE;
         }
         g_autofree char *path = g_strdup_printf("%s/guest", ctl_path(domain));

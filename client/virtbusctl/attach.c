@@ -53,14 +53,14 @@ static char *attach_disk(Ctl *ctl, VirtbusDomain *domain, DiskSpec *spec, bool i
 /* What was typed, read before anything is attached. */
 typedef struct Wanted {
         char *document;
-        GString *card;
+        GPtrArray *cards; /* char *: their elements */
         GPtrArray *disks; /* DiskSpec */
         DiskSpec *cdrom;
 } Wanted;
 
 static void wanted_clear(Wanted *wanted) {
         g_free(wanted->document);
-        g_string_free(wanted->card, TRUE);
+        g_ptr_array_unref(wanted->cards);
         g_ptr_array_unref(wanted->disks);
         g_clear_pointer(&wanted->cdrom, disk_spec_free);
 }
@@ -75,7 +75,14 @@ static bool read_wanted(Ctl *ctl, Wanted *wanted, GError **error) {
         }
         if (ctl->cdrom && !(wanted->cdrom = disk_spec_read(ctl, ctl->cdrom, error)))
                 return false;
-        return !ctl->network || network_add(wanted->card, ctl->network, 0, error);
+        for (char **text = ctl->networks; text && *text; text++) {
+                g_autoptr(GString) card = g_string_new(NULL);
+                if (!network_add(card, *text, 0, error))
+                        return false;
+                if (card->len > 0) /* else it is none */
+                        g_ptr_array_add(wanted->cards, g_strdup(card->str));
+        }
+        return true;
 }
 
 /* Attaches one more, which a program is told of. */
@@ -102,7 +109,10 @@ static bool attach_all(Ctl *ctl, VirtbusDomain *domain, const Wanted *wanted, Js
                         return false;
         if (wanted->cdrom && !note(domain, attach_disk(ctl, domain, wanted->cdrom, true, error), array))
                 return false;
-        return wanted->card->len == 0 || note(domain, attach(ctl, domain, wanted->card->str, error), array);
+        for (guint i = 0; i < wanted->cards->len; i++)
+                if (!note(domain, attach(ctl, domain, wanted->cards->pdata[i], error), array))
+                        return false;
+        return true;
 }
 
 int verb_attach(Ctl *ctl, char **arguments) {
@@ -110,11 +120,11 @@ int verb_attach(Ctl *ctl, char **arguments) {
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
         g_autoptr(GError) error = NULL;
         g_autoptr(JsonArray) array = json_array_new();
-        g_auto(Wanted) wanted = { .card = g_string_new(NULL),
+        g_auto(Wanted) wanted = { .cards = g_ptr_array_new_with_free_func(g_free),
                                   .disks = g_ptr_array_new_with_free_func((GDestroyNotify) disk_spec_free) };
         if (!domain)
                 return status;
-        if (!arguments[1] && !ctl->disks && !ctl->cdrom && !ctl->network) {
+        if (!arguments[1] && !ctl->disks && !ctl->cdrom && !ctl->networks) {
                 fprintf(stderr, "virtbusctl: what is to be attached? A FILE with its element, --disk=PATH, --cdrom=PATH or "
                                 "--network=KIND\n");
                 return EXIT_USAGE;

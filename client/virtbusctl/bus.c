@@ -175,6 +175,10 @@ int ctl_do_each(Ctl *ctl, char **names, const char *method, GVariant *arguments)
         return worst;
 }
 
+bool ctl_is_connection(const char *name, const char *uri, const char *wanted) {
+        return g_strcmp0(name, wanted) == 0 || g_strcmp0(uri, wanted) == 0;
+}
+
 VirtbusConnection *ctl_connection(Ctl *ctl, GError **error) {
         const char *wanted = ctl->connection ? ctl->connection : "qemu";
         GList *connections = virtbus_client_get_connections(ctl->client);
@@ -183,8 +187,8 @@ VirtbusConnection *ctl_connection(Ctl *ctl, GError **error) {
         for (GList *link = connections; link; link = link->next) {
                 const char *name = virtbus_connection_get_name(link->data);
                 g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
-                if (strcmp(name, wanted) == 0)
-                        found = g_object_ref(link->data);
+                if (ctl_is_connection(name, virtbus_connection_get_uri(link->data), wanted))
+                        g_set_object(&found, link->data);
         }
         g_list_free_full(connections, g_object_unref);
         if (!found)

@@ -235,8 +235,8 @@ static void offer_second(Ctl *ctl, const Typed *typed) {
                         offer_commands();
                 return;
         case WORDS_SWITCH:
-                if (is_second)
-                        offer_all(switches);
+                offer_all(switches);
+                offer_domains(ctl);
                 return;
         case WORDS_THEN_FILES:
                 offer(FILES);

@@ -23,8 +23,9 @@ typedef struct Plan {
         guint64 memory, cpus;
         GPtrArray *disks; /* DiskSpec */
         DiskSpec *cdrom;
-        const char *network;
-        unsigned boot_disks[DISKS_MAX], boot_cdrom, boot_network; /* their places in the order of what is booted; 0: not */
+        const char *const *networks;
+        unsigned boot_disks[DISKS_MAX], boot_cdrom,
+                        boot_network; /* their places in the order of what is booted, the first card's; 0: not */
         char *type;
 } Plan;
 
@@ -37,8 +38,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
 
 /* Understanding */
 
+static const char *const default_networks[] = { "user", NULL };
+
 static bool has_network(const Plan *plan) {
-        return strcmp(plan->network, "none") != 0;
+        return strcmp(plan->networks[0], "none") != 0;
 }
 
 /* Gives the next places to the devices of one kind; false where there is none. */
@@ -48,9 +51,10 @@ static bool place_kind(Plan *plan, const char *kind, unsigned *n) {
                         plan->boot_disks[i] = ++*n;
                 return plan->disks->len > 0;
         }
-        unsigned *place = strcmp(kind, "cdrom") == 0 ? &plan->boot_cdrom : &plan->boot_network;
-        *place = ++*n;
-        return place == &plan->boot_cdrom ? plan->cdrom != NULL : has_network(plan);
+        bool is_cdrom = strcmp(kind, "cdrom") == 0;
+        *(is_cdrom ? &plan->boot_cdrom : &plan->boot_network) = *n + 1;
+        *n += is_cdrom ? 1 : g_strv_length((char **) plan->networks);
+        return is_cdrom ? plan->cdrom != NULL : has_network(plan);
 }
 
 /* The order of what is booted. If none is given: the disks, then the CD, so that an empty disk is installed from the CD, and what was
@@ -86,15 +90,33 @@ static bool check_display(const Ctl *ctl, GError **error) {
                ctl_invalid(error, "--display=%s is not one of vnc, spice, none", ctl->display);
 }
 
+static bool check_networks(const Plan *plan, GError **error) {
+        g_autoptr(GString) network = g_string_new(NULL);
+        for (const char *const *text = plan->networks; *text; text++)
+                if (strcmp(*text, "none") == 0 && plan->networks[1])
+                        return ctl_invalid(error, "--network=none: there are others beside it");
+                else if (!network_add(network, *text, 0, error))
+                        return false;
+        return true;
+}
+
 static bool check_kernel(const Ctl *ctl, GError **error) {
         return ctl->kernel || (!ctl->initrd && !ctl->cmdline) ||
                ctl_invalid(error, "--initrd and --cmdline are those of a kernel; give it by --kernel=FILE");
 }
 
+/* virsh's create takes a document. */
+static bool check_name(const char *name, GError **error) {
+        return !g_str_has_suffix(name, ".xml") || ctl_invalid(error,
+                                                              "'%s' is the name of a document: define --transient runs it and "
+                                                              "forgets it; create takes a domain's name",
+                                                              name);
+}
+
 /* Reads all that was typed, before anything is made. */
 static bool read_plan(const Ctl *ctl, Plan *plan, GError **error) {
         plan->cpus = 1;
-        plan->network = ctl->network ? ctl->network : "user";
+        plan->networks = ctl->networks ? (const char *const *) ctl->networks : default_networks;
         plan->disks = g_ptr_array_new_with_free_func((GDestroyNotify) disk_spec_free);
         if (!ctl_read_size(ctl->memory ? ctl->memory : MEMORY_DEFAULT, &plan->memory) || plan->memory == 0)
                 return ctl_invalid(error, "--memory=%s is not a size, such as 512M or 2G", ctl->memory);
@@ -119,12 +141,11 @@ static bool read_plan(const Ctl *ctl, Plan *plan, GError **error) {
         }
         if (plan->cdrom && plan->cdrom->size > 0)
                 return ctl_invalid(error, "--cdrom=%s: size= makes an empty image, which nothing boots from", ctl->cdrom);
-        g_autoptr(GString) network = g_string_new(NULL);
-        return network_add(network, plan->network, 0, error) && check_display(ctl, error) && check_kernel(ctl, error) &&
+        return check_networks(plan, error) && check_display(ctl, error) && check_kernel(ctl, error) &&
                choose_boot(ctl, plan, error);
 }
 
-/* KVM where the hypervisor has it: it is asked, as it may be on another machine. */
+/* KVM where the hypervisor has it: it is asked, as it may be on another machine. A guest that is emulated unasked is told of. */
 static char *choose_type(Ctl *ctl, VirtbusConnection *connection, GError **error) {
         const char *name = virtbus_connection_get_name(connection), *xml;
         if (strcmp(name, "qemu") != 0)
@@ -137,7 +158,12 @@ static char *choose_type(Ctl *ctl, VirtbusConnection *connection, GError **error
         if (!answer)
                 return NULL;
         g_variant_get(answer, "(&s)", &xml);
-        return g_strdup(strstr(xml, "<domain>kvm</domain>") ? "kvm" : "qemu");
+        if (strstr(xml, "<domain>kvm</domain>"))
+                return g_strdup("kvm");
+        fprintf(stderr, "virtbusctl: KVM cannot be used there: the guest is emulated, which is slow. Is there a /dev/kvm, and is "
+                        "the user "
+                        "virtbus-qemu a member of its group? --emulate says that it is meant so\n");
+        return g_strdup("qemu");
 }
 
 /* The document */
@@ -199,7 +225,8 @@ static char *write_document(const Ctl *ctl, const Plan *plan, const char *name) 
         g_string_append_printf(xml, "<features><acpi/><apic/></features><cpu mode='%s'/><devices>",
                                strcmp(plan->type, "kvm") == 0 ? "host-passthrough" : "maximum");
         add_disks(plan, xml);
-        network_add(xml, plan->network, plan->boot_network, NULL);
+        for (unsigned i = 0; plan->networks[i]; i++)
+                network_add(xml, plan->networks[i], plan->boot_network > 0 ? plan->boot_network + i : 0, NULL);
         add_display(ctl, xml);
         if (ctl->tpm)
                 g_string_append(xml, "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>");
@@ -232,7 +259,7 @@ static bool make_images(const Plan *plan, GError **error) {
 int verb_create(Ctl *ctl, char **arguments) {
         g_autoptr(GError) error = NULL;
         g_auto(Plan) plan = { 0 };
-        if (!read_plan(ctl, &plan, &error)) {
+        if (!check_name(arguments[0], &error) || !read_plan(ctl, &plan, &error)) {
                 fprintf(stderr, "virtbusctl: %s\n", error->message);
                 return EXIT_USAGE;
         }
@@ -250,8 +277,5 @@ int verb_create(Ctl *ctl, char **arguments) {
                 tell_missing(plan.cdrom);
         int status = ctl_follow_up(ctl, path);
         ctl_print_defined(ctl, (const char *const[]){ path, NULL });
-        if (status != EXIT_DONE)
-                fprintf(stderr, "virtbusctl: '%s' is defined all the same; virtbusctl undefine %s removes it\n", arguments[0],
-                        arguments[0]);
         return status;
 }

@@ -31,8 +31,8 @@ typedef struct Ctl {
         char *host, *machine, *connection;
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
                         unsupported, value, virtual, wait, uefi, tpm, openmetrics, follow, full;
-        char *compression, *memory, *cpus, *cdrom, *network, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events;
-        char **disks, **properties;
+        char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events;
+        char **disks, **networks, **properties;
         double delay, timeout;
         int iterations, lines;
 
@@ -69,6 +69,8 @@ const char *ctl_path(VirtbusDomain *domain);
 
 /* The hypervisor connection of --connection, or, where there is none, that of QEMU. */
 VirtbusConnection *ctl_connection(Ctl *ctl, GError **error);
+/* Whether a person means the one of this name and URI: by its name or, as other programs have it, its URI. */
+bool ctl_is_connection(const char *name, const char *uri, const char *wanted);
 void ctl_no_connection(const char *wanted, const char *known, GError **error);
 
 /* A domain's devices (VirtbusObject), in the order of their aliases; NULL with the error. */

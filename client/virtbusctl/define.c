@@ -71,25 +71,48 @@ void ctl_print_defined(Ctl *ctl, const char *const *paths) {
                 output_print_json(node);
 }
 
-int ctl_follow_up(Ctl *ctl, const char *path) {
-        int status = ctl->autostart ? set_autostart(ctl, path, true) : EXIT_DONE;
-        return status == EXIT_DONE && ctl->start && !ctl->transient ? start_at(ctl, path) : status;
+/* What is defined, but could not be started or marked, is there all the same: a second try needs another name, or it to go. */
+static void tell_is_there(Ctl *ctl, const char *path) {
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, "org.freedesktop.DBus.Properties", "Get",
+                                              g_variant_new("(ss)", "org.virtbus1.Domain", "Name"), NULL, NULL, NULL);
+        g_autoptr(GVariant) value = NULL;
+        if (!answer)
+                return;
+        g_variant_get(answer, "(v)", &value);
+        fprintf(stderr, "virtbusctl: '%s' is defined all the same; virtbusctl undefine %s removes it\n",
+                g_variant_get_string(value, NULL), g_variant_get_string(value, NULL));
 }
 
-static int define_all(Ctl *ctl, char **files, GPtrArray *paths) {
-        for (char **file = files; *file; file++) {
-                g_autofree char *text = NULL, *path = NULL;
-                g_autoptr(GError) error = NULL;
-                if (!ctl_read_file(*file, &text, &error) || !(path = define(ctl, text, &error))) {
-                        g_prefix_error(&error, "%s: ", strcmp(*file, "-") == 0 ? "standard input" : *file);
-                        return ctl_fail(g_steal_pointer(&error));
-                }
-                int status = ctl_follow_up(ctl, path);
-                g_ptr_array_add(paths, g_steal_pointer(&path));
-                if (status != EXIT_DONE)
-                        return status;
+int ctl_follow_up(Ctl *ctl, const char *path) {
+        int status = ctl->autostart ? set_autostart(ctl, path, true) : EXIT_DONE;
+        if (status == EXIT_DONE && ctl->start && !ctl->transient)
+                status = start_at(ctl, path);
+        if (status != EXIT_DONE && !ctl->transient)
+                tell_is_there(ctl, path);
+        return status;
+}
+
+/* One file, and what is to follow; its status. */
+static int define_file(Ctl *ctl, const char *file, GPtrArray *paths) {
+        g_autofree char *text = NULL, *path = NULL;
+        g_autoptr(GError) error = NULL;
+        if (!ctl_read_file(file, &text, &error) || !(path = define(ctl, text, &error))) {
+                g_prefix_error(&error, "%s: ", strcmp(file, "-") == 0 ? "standard input" : file);
+                return ctl_fail(g_steal_pointer(&error));
         }
-        return EXIT_DONE;
+        int status = ctl_follow_up(ctl, path);
+        g_ptr_array_add(paths, g_steal_pointer(&path));
+        return status;
+}
+
+/* All of them, as every verb does that takes several: the first failure is the status. */
+static int define_all(Ctl *ctl, char **files, GPtrArray *paths) {
+        int status = EXIT_DONE;
+        for (char **file = files; *file; file++) {
+                int result = define_file(ctl, *file, paths);
+                status = status == EXIT_DONE ? result : status;
+        }
+        return status;
 }
 
 int verb_define(Ctl *ctl, char **arguments) {
@@ -102,15 +125,20 @@ int verb_define(Ctl *ctl, char **arguments) {
 
 int verb_autostart(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
-        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
-        if (!domain)
-                return status;
-        bool on = g_strcmp0(arguments[1], "on") == 0;
-        if (!on && g_strcmp0(arguments[1], "off") != 0) {
-                fprintf(stderr, "virtbusctl: '%s' is neither on nor off\n", arguments[1]);
+        guint n = g_strv_length(arguments) - 1;
+        bool on = strcmp(arguments[n], "on") == 0;
+        if (!on && strcmp(arguments[n], "off") != 0) {
+                fprintf(stderr, "virtbusctl: '%s' is neither on nor off\n", arguments[n]);
                 return EXIT_USAGE;
         }
-        return set_autostart(ctl, ctl_path(domain), on);
+        for (guint i = 0; i < n; i++) {
+                int result = EXIT_DONE;
+                g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[i], &result);
+                if (domain)
+                        result = set_autostart(ctl, ctl_path(domain), on);
+                status = status == EXIT_DONE ? result : status;
+        }
+        return status;
 }
 
 int verb_rename(Ctl *ctl, char **arguments) {
@@ -205,6 +233,10 @@ int verb_edit(Ctl *ctl, char **arguments) {
 
 /* From libvirt */
 
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
 int verb_import(Ctl *ctl, char **arguments) {
         static const char *const headings[] = { "FILE", "~RESULT", NULL };
         const char *folder = arguments[0] ? arguments[0] : LIBVIRT_FOLDER;
@@ -216,9 +248,10 @@ int verb_import(Ctl *ctl, char **arguments) {
         for (const char *name; (name = g_dir_read_name(listing));)
                 if (g_str_has_suffix(name, ".xml"))
                         g_ptr_array_add(files, g_strdup(name));
-        g_ptr_array_sort(files, (GCompareFunc) (void (*)(void)) g_strcmp0);
+        g_ptr_array_sort(files, compare_names);
         g_autoptr(Table) table = table_new(headings);
         int status = EXIT_DONE;
+        unsigned n_refused = 0;
         for (guint i = 0; i < files->len; i++) {
                 const char *name = files->pdata[i];
                 g_autofree char *file = g_build_filename(folder, name, NULL),
@@ -232,9 +265,12 @@ int verb_import(Ctl *ctl, char **arguments) {
                 cells[0] = g_strdup(name);
                 cells[1] = g_strdup(path ? "imported" : failure->message);
                 table_add(table, cells);
+                n_refused += g_error_matches(failure, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED);
                 if (!path)
                         status = EXIT_FAILED;
         }
         table_print(ctl, table, "definition");
+        if (n_refused > 0 && !ctl->unsupported)
+                fprintf(stderr, "virtbusctl: --unsupported also takes what cannot be started yet, to be edited\n");
         return status;
 }

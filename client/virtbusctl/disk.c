@@ -134,7 +134,10 @@ static bool choose_format(const Ctl *ctl, DiskSpec *spec, GError **error) {
         spec->is_missing = !is_far && fd < 0 && code == ENOENT;
         if (fd >= 0) {
                 ssize_t n = pread(fd, head, sizeof head, 0);
+                code = errno;
                 close(fd);
+                if (n < 0 && code == EISDIR)
+                        return ctl_invalid(error, "%s is a folder; name an image in it", spec->path);
                 if (spec->size > 0)
                         return ctl_invalid(error, "%s is there already; leave out size=, which makes a new image", spec->path);
                 /* What is neither a file nor a device is refused by who opens it. */

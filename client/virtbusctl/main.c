@@ -81,7 +81,7 @@ const VerbEntry verb_entries[] = {
         { "detach", 2, 2, "DOMAIN DEVICE", "Detach a device, by alias or a disk's name", verb_detach, .words = WORDS_DEVICES },
         { "update", 3, 3, "DOMAIN DEVICE FILE", "Change a device to what its element in a file says", verb_update,
           .words = WORDS_DEVICES },
-        { "autostart", 2, 2, "DOMAIN on|off", "Whether it starts with the machine", verb_autostart, .words = WORDS_SWITCH },
+        { "autostart", 2, -1, "DOMAIN... on|off", "Whether they start with the machine", verb_autostart, .words = WORDS_SWITCH },
         { "undefine", 1, -1, "DOMAIN...", "Delete definitions (--nvram, --managed-save: with those)", verb_undefine,
           .words = WORDS_DOMAINS },
         { "import", 0, 1, "[FOLDER]", "Define what libvirt has defined", verb_import, .words = WORDS_FILES },
@@ -94,57 +94,6 @@ const VerbEntry *verb_find(const char *name) {
                 if (verb->name && strcmp(verb->name, name) == 0)
                         return verb;
         return NULL;
-}
-
-/* What other programs call it. */
-static const char *const other_words[][2] = {
-        { "blockresize", "set DOMAIN DISK size=SIZE" },
-        { "change-media", "set DOMAIN DISK media=PATH" },
-        { "delete", "undefine DOMAIN" },
-        { "desc", "set DOMAIN title=TEXT or description=TEXT" },
-        { "domdisplay", "display DOMAIN --list" },
-        { "domifaddr", "addresses DOMAIN" },
-        { "domiflist", "status DOMAIN" },
-        { "domblklist", "status DOMAIN" },
-        { "dominfo", "status DOMAIN" },
-        { "domjobabort", "cancel JOB" },
-        { "domjobinfo", "jobs" },
-        { "domrename", "rename DOMAIN NAME" },
-        { "domstate", "show DOMAIN -p State --value" },
-        { "domstats", "stats" },
-        { "dumpxml", "xml DOMAIN" },
-        { "event", "monitor" },
-        { "inject-nmi", "nmi DOMAIN" },
-        { "kill", "destroy DOMAIN" },
-        { "managedsave", "save DOMAIN" },
-        { "managedsave-remove", "discard DOMAIN" },
-        { "pause", "suspend DOMAIN" },
-        { "poweroff", "shutdown DOMAIN" },
-        { "ps", "list" },
-        { "remove", "undefine DOMAIN" },
-        { "send-key", "press DOMAIN KEY..." },
-        { "setmaxmem", "set DOMAIN max_memory=SIZE" },
-        { "setmem", "set DOMAIN memory=SIZE" },
-        { "setvcpus", "set DOMAIN vcpus=N" },
-        { "stop", "shutdown DOMAIN" },
-        { "terminate", "destroy DOMAIN" },
-        { "unpause", "resume DOMAIN" },
-        { "vcpupin", "set DOMAIN vcpu_cpus.N=LIST" },
-        { "virt-install", "create NAME" },
-        { "vncdisplay", "display DOMAIN --list" },
-};
-
-char *verb_explain_unknown(const char *name) {
-        g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-        for (size_t i = 0; i < G_N_ELEMENTS(other_words); i++)
-                if (strcmp(other_words[i][0], name) == 0)
-                        return g_strdup_printf("there is no verb '%s'; that is: virtbusctl %s", name, other_words[i][1]);
-        for (const VerbEntry *verb = verb_entries; verb->name || verb->description; verb++)
-                if (verb->name)
-                        g_strv_builder_add(builder, verb->name);
-        g_auto(GStrv) names = g_strv_builder_end(builder);
-        g_autofree char *hint = suggestion(name, (const char *const *) names);
-        return g_strdup_printf("there is no verb '%s'%s", name, *hint ? hint : "; see virtbusctl --help");
 }
 
 static int run_verb(Ctl *ctl, const VerbEntry *verb, char **arguments) {

@@ -44,8 +44,8 @@ const OptionEntry option_entries[] = {
         { "list", 0, OPTION_FLAG, PLACE(list), " display ", NULL, "List the displays" },
         { "live", 0, OPTION_FLAG, PLACE(live), " set attach detach update ", NULL, "Change the running guest" },
         { "memory", 0, OPTION_TEXT, PLACE(memory), " create ", "SIZE", "1G if it is not given" },
-        { "network", 0, OPTION_TEXT, PLACE(network), " create attach ", "KIND",
-          "user, none, default, network=NAME, bridge=NAME or direct=INTERFACE, with ,mac= ,model=" },
+        { "network", 0, OPTION_TEXTS, PLACE(networks), " create attach ", "KIND",
+          "user, none, default, network=NAME, bridge=NAME or direct=INTERFACE, with ,mac= ,model=; again for more" },
         { "nvram", 0, OPTION_FLAG, PLACE(nvram), " undefine ", NULL, "With its UEFI variables" },
         { "managed-save", 0, OPTION_FLAG, PLACE(managed_save), " undefine ", NULL, "With its managed save" },
         { "openmetrics", 0, OPTION_FLAG, PLACE(openmetrics), " stats ", NULL,
@@ -173,10 +173,12 @@ static bool fail_unknown(const char *verb, const char *word, GError **error) {
         g_autofree char *name = g_strndup(word, strcspn(word, "="));
         const char *const *known = (const char *const *) names;
         g_autofree char *hint = suggestion(name, nearest(name, known) ? known : (const char *const *) all);
-        return fail(error, "there is no option %s%s%s", name, hint,
-                    *hint  ? ""
-                    : verb ? "; see virtbusctl help with the verb"
-                           : "; see virtbusctl --help");
+        const char *foreign = option_explain_unknown(name);
+        if (foreign)
+                return fail(error, "there is no option %s: %s", name, foreign);
+        return *hint  ? fail(error, "there is no option %s%s", name, hint)
+               : verb ? fail(error, "there is no option %s; see virtbusctl help %s", name, verb)
+                      : fail(error, "there is no option %s; see virtbusctl --help", name);
 }
 
 /* Of an option that other verbs know. */

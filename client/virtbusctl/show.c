@@ -128,12 +128,13 @@ int verb_list(Ctl *ctl, char **arguments) {
         while (!error && g_variant_iter_next(&iterator, "{&o@a{sa{sv}}}", &path, &interfaces)) {
                 g_autoptr(GVariant) properties =
                                 g_variant_lookup_value(interfaces, "org.virtbus1.Connection", G_VARIANT_TYPE_VARDICT);
-                const char *name = "";
+                const char *name = "", *uri = "";
                 g_variant_unref(interfaces);
-                if (!properties || !g_variant_lookup(properties, "Name", "&s", &name))
+                if (!properties || !g_variant_lookup(properties, "Name", "&s", &name) ||
+                    !g_variant_lookup(properties, "URI", "&s", &uri))
                         continue;
                 g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
-                if (ctl->connection && strcmp(ctl->connection, name) != 0)
+                if (ctl->connection && !ctl_is_connection(name, uri, ctl->connection))
                         continue;
                 is_known = true;
                 list_connection(ctl, path, name, arguments, rows, &error);

@@ -61,8 +61,9 @@ typedef struct VerbEntry {
 extern const VerbEntry verb_entries[];
 const VerbEntry *verb_find(const char *name);
 
-/* What is said of a verb that is not there. */
+/* foreign.c: what is said of a verb that is not there, and of an option ("--all") that other programs have; NULL: nothing. */
 char *verb_explain_unknown(const char *name);
+const char *option_explain_unknown(const char *name);
 
 /* The row of an option that a verb knows; NULL: it does not. Both may be given without leading '-'. */
 const OptionEntry *option_find(const char *verb, const char *name);

@@ -46,10 +46,25 @@ static gboolean write_method(const GMatchInfo *match, GString *result, gpointer 
         return FALSE;
 }
 
+/* "SetMaxMemory allows" */
+static gboolean write_setting(const GMatchInfo *match, GString *result, gpointer data) {
+        g_autofree char *what = g_match_info_fetch(match, 1);
+        (void) data;
+        g_string_append(result, strcmp(what, "Memory") == 0 ? "max_memory=SIZE" : "max_vcpus=N");
+        return FALSE;
+}
+
 static gboolean write_terminal(const GMatchInfo *match, GString *result, gpointer data) {
         (void) match;
         (void) data;
         g_string_append(result, "run it on a terminal to be asked for one");
+        return FALSE;
+}
+
+static gboolean write_capabilities(const GMatchInfo *match, GString *result, gpointer data) {
+        (void) match;
+        (void) data;
+        g_string_append(result, "; virtbusctl capabilities host lists all");
         return FALSE;
 }
 
@@ -61,6 +76,8 @@ char *ctl_words(const char *message) {
                 { "the option (shrink|inactive|force_boot|force|live|config|nvram|managed_save)\\b", write_option },
                 { "(\\b[Ff]or )([A-Z][A-Za-z]+)(?= it must be)", write_method },
                 { "(; )([A-Z][a-z]+)(?= ends it)", write_method },
+                { "\\bSetMax(Memory|VCPUs)\\b", write_setting },
+                { "; see GetCapabilities|, GetCapabilities lists all", write_capabilities },
                 { "call again with interactive authorization allowed", write_terminal },
         };
         g_autofree char *text = g_utf8_make_valid(message, -1);

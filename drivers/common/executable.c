@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "executable.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "bus.h"
 #include "errors.h"
 #include "walk.h"
@@ -9,6 +12,8 @@ bool executable_check(const char *path, ExecutableIdentity *identity, GError **e
         struct stat info;
         g_autoptr(GError) failure = NULL;
         g_autofd int fd = walk_open(path, WALK_TRUSTED, &info, &failure);
+        if (fd < 0 && access(path, F_OK) < 0 && errno == ENOENT)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no program %.256s: install it", path);
         if (fd < 0)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "the program %.256s is not run: %s; install it where only root may write", path,

@@ -163,10 +163,15 @@ bool resize_apply(const Operation *operation, const Definition *base, xmlNode *r
         const DeviceChange *change = device_change_of(operation);
         if (change->memory > base->max_memory)
                 return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "%" PRIu64 " bytes are more than its MaxMemory, %" PRIu64, change->memory, base->max_memory);
+                                   "%" PRIu64 " bytes are more than the %" PRIu64 " MiB that it may have at most (%" PRIu64
+                                   " bytes); SetMaxMemory allows more from the next start on",
+                                   change->memory, base->max_memory >> 20, base->max_memory);
         if (change->vcpus > base->max_vcpus)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "%u processors are more than its MaxVCPUs, %u", change->vcpus, base->max_vcpus);
+                return domain_fail(
+                                operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                "%u processors are more than the %u that it may have at most; SetMaxVCPUs allows more from the "
+                                "next start on",
+                                change->vcpus, base->max_vcpus);
         if (change->memory > 0)
                 definition_set_memory(root, change->memory);
         if (change->vcpus > 0) {

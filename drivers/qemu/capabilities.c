@@ -602,7 +602,10 @@ typedef struct Look {
 
 static void look_in_worker(void *data, GError **error) {
         Look *look = data;
-        executable_check(look->emulator, &look->identity, error);
+        g_autoptr(GError) failure = NULL;
+        if (!executable_check(look->emulator, &look->identity, &failure))
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "%s, or leave out <emulator>: this host's own QEMU is run then", failure->message);
 }
 
 static void on_looked(void *data, const GError *error) {

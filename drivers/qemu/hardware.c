@@ -207,17 +207,44 @@ static void add_master(xmlNode *controller) {
                         xml_set_attribute(xml_add(controller, "master", NULL), "startport", companions[i][1]);
 }
 
+static bool is_usb2_part(const xmlNode *controller) {
+        g_autofree char *model = xml_attribute(controller, "model");
+        return xml_attribute_is(controller, "type", "usb") && model && g_str_has_prefix(model, "ich9-");
+}
+
+/* The index of the USB 2 controller that stands before one of its parts, unless it has such a part already: they are one bus, and
+ * virt-install writes them without their indices. */
+static bool takes_index_before(xmlNode *devices, const xmlNode *controller, const xmlNode *before, unsigned *index) {
+        g_autofree char *model = xml_attribute(controller, "model");
+        if (!before || !is_usb2_part(controller) || !is_usb2_part(before))
+                return false;
+        *index = hardware_index(before);
+        for (xmlNode *other = xml_child(devices, "controller"); other; other = xml_next(other, "controller"))
+                if (xmlHasProp(other, (const xmlChar *) "index") && hardware_index(other) == *index && is_usb2_part(other) &&
+                    xml_attribute_is(other, "model", model))
+                        return false;
+        return true;
+}
+
+static unsigned free_index(xmlNode *devices, const xmlNode *controller) {
+        g_autofree char *type = xml_attribute(controller, "type");
+        unsigned index = 0;
+        while (type && index <= INDEX_MAX && hardware_find_controller(devices, type, index) &&
+               hardware_find_controller(devices, type, index) != controller)
+                index++;
+        return index;
+}
+
 /* Models that are left open. */
 static void choose_models(xmlNode *devices) {
+        xmlNode *before = NULL;
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
-                if (!xmlHasProp(element, (const xmlChar *) "index")) {
-                        g_autofree char *type = xml_attribute(element, "type");
-                        unsigned index = 0;
-                        while (type && index <= INDEX_MAX && hardware_find_controller(devices, type, index) &&
-                               hardware_find_controller(devices, type, index) != element)
-                                index++;
-                        xml_set_number(element, "index", index);
-                }
+                unsigned index;
+                if (!xmlHasProp(element, (const xmlChar *) "index"))
+                        xml_set_number(element, "index",
+                                       takes_index_before(devices, element, before, &index) ? index
+                                                                                            : free_index(devices, element));
+                before = element;
                 add_master(element);
                 if (xmlHasProp(element, (const xmlChar *) "model"))
                         continue;
@@ -487,8 +514,10 @@ static void choose_boot(xmlNode *os, xmlNode *devices) {
 static bool choose_machine(xmlNode *type, char **machine, const Capabilities *capabilities, GError **error) {
         const char *own = capabilities ? capabilities_machine(capabilities, *machine) : *machine;
         if (!own)
-                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, type, "QEMU %s has no machine '%.64s'; see GetCapabilities",
-                                capabilities_version(capabilities), *machine);
+                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, type,
+                                "QEMU %s has no machine '%.64s'; machine='%s' is the newest of that kind, GetCapabilities lists "
+                                "all",
+                                capabilities_version(capabilities), *machine, strstr(*machine, "q35") ? "q35" : "pc");
         if (strcmp(own, *machine) == 0)
                 return true;
         xml_set_attribute(type, "machine", own);

@@ -64,8 +64,8 @@ bool host_access_check(const char *path, const HostUser *user, GError **error) {
                                          who, path);
         return virtbus_error_set(
                         error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                        "QEMU's user %s may not open %s: make it a member of the group %s (usermod -aG %s %s), and end the "
-                        "driver, which is started anew",
+                        "QEMU's user %s may not open %s: make it a member of the group %s (usermod -aG %s %s), and restart the "
+                        "driver (systemctl restart virtbus-qemu); guests go on meanwhile",
                         who, path, group->gr_name, group->gr_name, who);
 }
 

@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 
 from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, end_process, expect, read_until, run, variants
 
@@ -267,6 +268,26 @@ def an_image_in_use_is_told_with_who_uses_it():
     qemu.do(second, "Destroy")
     for domain in (first, second, twice, alone):
         cleared(domain)
+
+
+def parts_of_a_usb2_controller_without_indices_are_one():
+    """virt-install writes them so."""
+    def parts(*models):
+        return "".join(f"<controller type='usb' model='{model}'>" + (f"<master startport='{start}'/>" if start else "") + "</controller>" for model, start in models)
+    one = parts(("ich9-ehci1", ""), ("ich9-uhci1", "0"), ("ich9-uhci2", "2"), ("ich9-uhci3", "4"))
+    for devices, indices in ((one, "0000"), (one * 2, "00001111"), (parts(("qemu-xhci", "")) + one, "01111"), (parts(("ich9-ehci1", ""), ("ich9-ehci1", "")), "01")):
+        domain = qemu.define(qemu.document("usb", devices=devices))
+        controllers = [element for element in ET.fromstring(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})).findall("devices/controller") if element.get("type") == "usb"]
+        assert "".join(element.get("index") for element in controllers) == indices, (devices, indices)
+        qemu.do(domain, "Undefine")
+
+
+def what_a_host_lacks_is_told_with_what_to_do():
+    xml = qemu.document("lacks")
+    for machine, newest in (("pc-q35-rhel9.2.0", "q35"), ("pc-i440fx-xenial", "pc")):
+        contains(expect("Unsupported", qemu.define, xml.replace("machine='pc'", f"machine='{machine}'")), machine, f"machine='{newest}'")
+    message = expect("InvalidArgument", qemu.define, xml.replace("<devices>", "<devices><emulator>/usr/libexec/no-qemu-kvm</emulator>"))
+    contains(message, "no program /usr/libexec/no-qemu-kvm", "leave out <emulator>")
 
 
 def wrong_images_are_refused_and_leave_nothing():

@@ -18,6 +18,7 @@ import sys
 import termios
 import threading
 import unicodedata
+import xml.etree.ElementTree as ET
 
 from rig import DEADLINE, NAME, ROOT, Bus, Hypervisor, Skip, contains, kernel, run
 from commandline import CTL, ENVIRONMENT, Terminal, ctl
@@ -42,7 +43,7 @@ def domains_are_made_without_a_document():
     assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "running"
     for arguments, part in ((["--memory=much"], "512M"), (["--cpus=0"], "512"), (["--network=frob"], "bridge=NAME")):
         contains(ctl("create", "bad", *arguments, status=2), part)
-    contains(ctl("create", "made", status=1), "made")
+    contains(ctl("create", "made", "--emulate", status=1), "made")
     for verb in ("create", "list"):
         contains(ctl("-c", "hyperbole", verb, *(["x"] if verb == "create" else []), status=1), "'hyperbole'; there are: ", "qemu")
     contains(ctl("create", "later", "--disk=not-made.qcow2", "--memory=64M", "--boot=network,hd"), "not-made.qcow2 is not there yet", "size=")
@@ -118,7 +119,8 @@ def what_a_domain_is_made_of_is_understood_or_refused():
                             ([f"--disk={real},qcow2,size=1G"], "there already"), ([f"--disk={real},bus=warp"], "virtio"), ([f"--disk={real},colour=red"], "readonly"),
                             ([f"--cdrom={WORK}/x.iso,size=1G"], "nothing boots"), (["--boot=tape"], "hd, cdrom, network"), (["--boot=cdrom"], "--cdrom"), (["--boot=hd"], "--disk"),
                             (["--boot=network,network"], "twice"), (["--display=x11"], "spice"), (["--initrd=x"], "--kernel"), (["--memory=512"], "512M"), (["--memory=0"], "512M"),
-                            (["--network=network="], "network=NAME"), (["--network=bridge"], "bridge=NAME"), (["--network=user,mtu=3"], "model"), (["--cpus=1", "--cpus=2"], "twice")):
+                            ([f"--disk={WORK}"], "is a folder"), ([f"--cdrom={WORK}"], "is a folder"), (["--network=none", "--network=user"], "others beside it"),
+                            (["--network=user", "--network=frob"], "bridge=NAME"), (["--network=network="], "network=NAME"), (["--network=bridge"], "bridge=NAME"), (["--network=user,mtu=3"], "model"), (["--cpus=1", "--cpus=2"], "twice")):
         contains(ctl("create", "not", *arguments, status=2), part)
     ctl("create", "whole", "--emulate", "--memory=1.5G", f"--disk={real},qcow2,serial=S1,cache=none", f"--disk={WORK}/new.raw,size=8M,bus=scsi,readonly", "--boot=network,hd",
         "--network=network=lan,mac=52:54:00:00:11:22,model=e1000e", "--display=none", f"--kernel={WORK}/vmlinuz", "--cmdline=a b", "--uefi")
@@ -127,13 +129,50 @@ def what_a_domain_is_made_of_is_understood_or_refused():
     order = re.findall(r'<boot order="(\d)"/>', ctl("xml", "whole"))
     assert sorted(order) == ["1", "2", "3"] and "<graphics" not in ctl("xml", "whole"), order
     assert os.path.getsize(f"{WORK}/new.raw") == 8 << 20
+    # Cards are made, and booted from, in the order in which they are given.
+    ctl("create", "cards", "--emulate", "--network=user", "--network=user,model=e1000e", "--boot=network")
+    contains(ctl("attach", "cards", "--network=user,model=rtl8139", "--network=user,model=e1000"), "")
+    cards = ET.fromstring(ctl("xml", "cards")).findall("devices/interface")
+    assert [card.find("model").get("type") for card in cards] == ["virtio", "e1000e", "rtl8139", "e1000"], cards
+    assert [card.find("boot").get("order") for card in cards[:2]] == ["1", "2"] and cards[2].find("boot") is None
+    # virsh's create takes a document: that is no name by accident.
+    contains(ctl("create", "guest.xml", status=2), "define --transient")
     # What cannot be defined leaves no image behind.
     ctl("create", "whole", f"--disk={WORK}/left.qcow2,size=8M", status=1)
     assert not os.path.exists(f"{WORK}/left.qcow2")
     ctl("undefine", "whole", "--nvram")
     # What is defined but does not start says so.
     contains(ctl("create", "halfway", "--emulate", f"--disk={WORK}/nowhere.qcow2", "--start", status=1), "nowhere.qcow2", "virtbusctl undefine halfway")
+    halfway = os.path.join(WORK, "halfway.xml")
+    with open(halfway, "w", encoding="utf-8") as file:
+        file.write(ctl("xml", "halfway"))
     ctl("undefine", "halfway")
+    # The others are tried, as by every verb that takes several.
+    contains(ctl("define", halfway, f"{WORK}/nothing.xml", status=1), "nothing.xml")
+    contains(ctl("define", f"{WORK}/nothing.xml", halfway, "--start", status=1), "nothing.xml", "nowhere.qcow2", "'halfway' is defined all the same; virtbusctl undefine halfway")
+    ctl("autostart", "halfway", "cards", "on")
+    assert ctl("show", "halfway", "cards", "-p", "Autostart").count("Autostart=true") == 2
+    contains(ctl("autostart", "halfway", "nobody", "cards", "off", status=4), "nobody")
+    assert ctl("show", "halfway", "cards", "-p", "Autostart").count("Autostart=false") == 2
+    contains(ctl("autostart", "halfway", "maybe", status=2), "neither on nor off")
+    ctl("undefine", "halfway", "cards")
+
+
+def what_is_emulated_unasked_is_told():
+    kind = re.search("<domain>(.+)</domain>", ctl("capabilities", "domain", "q35")).group(1)
+    for arguments, is_told in ((["--emulate"], False), ([], kind == "qemu"), (["-c", "test"], False)):
+        assert ("is emulated, which is slow" in ctl("create", "speed", "--memory=64M", *arguments)) == is_told, arguments
+        ctl("undefine", "speed")
+
+
+def words_of_other_programs_are_understood():
+    for arguments, parts in ((["dominfo", "x"], ["virtbusctl status DOMAIN"]), (["net-list"], ["does not yet have networks"]), (["snapshot-create-as", "x"], ["does not yet have snapshots"]),
+                             (["blockcopy", "x"], ["does not yet have"]), (["vol-list"], ["volumes", "qemu-img"]), (["network"], ["no verb 'network'; see"]),
+                             (["list", "--all"], ["all domains are listed"]), (["create", "x", "--vcpus=2"], ["say --cpus=N"]), (["create", "x", "--os-variant", "debian12"], ["leave it out"]),
+                             (["start", "x", "--frobnicate"], ["see virtbusctl help start"])):
+        contains(ctl(*arguments, status=2), *parts)
+    uri = bus.get("/org/virtbus1/test", "Connection", "URI")
+    assert ctl("-c", uri, "list", "--json") == ctl("-c", "test", "list", "--json") != "[]"
 
 
 def the_beginning_of_a_name_is_not_enough():
@@ -597,11 +636,15 @@ def what_others_have_written_is_shown_and_not_obeyed():
 def libvirts_definitions_are_imported():
     folder = os.path.join(WORK, "libvirt")
     os.makedirs(f"{folder}/autostart")
-    for name, text in (("old", qemu.document("old")), ("older", qemu.document("older")), ("wrong", "<domain type='qemu'><name>wrong</name></domain>")):
+    mediated = qemu.document("a", devices="<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"
+                             "<address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev>")
+    for name, text in (("old", qemu.document("old")), ("older", qemu.document("older")), ("wrong", "<domain type='qemu'><name>wrong</name></domain>"), ("a", mediated)):
         with open(f"{folder}/{name}.xml", "w", encoding="utf-8") as file:
             file.write(f"<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE.\n-->\n{text}")
     os.symlink(f"{folder}/older.xml", f"{folder}/autostart/older.xml")
     said = ctl("import", folder, status=1)
+    assert re.findall(r"(\w+)\.xml", said) == ["a", "old", "older", "wrong"], said
+    contains(said, "--unsupported also takes")
     assert re.search(r"old\.xml +imported", said) and re.search(r"wrong\.xml +.*memory", said), said
     contains(ctl("show", "older"), "Autostart=true")
     contains(ctl("show", "old"), "Autostart=false", "Name=old\n")
@@ -624,7 +667,7 @@ def what_may_come_next_is_told_to_shells():
     assert {"memory=", "cpu_shares=", "vda"} <= set(complete("set", "made", "")), complete("set", "made", "")
     assert "size=" in complete("set", "made", "vda", "") and "memory=" not in complete("set", "made", "vda", "")
     assert complete("set", "made", "vda", "media=x") == ["/files"]
-    assert {"running", "tiny"} <= set(complete("wait", "tiny", "")) and complete("autostart", "tiny", "") == ["on", "off"]
+    assert {"running", "tiny"} <= set(complete("wait", "tiny", "")) and {"on", "off", "tiny"} <= set(complete("autostart", "tiny", ""))
     assert {"info", "exec", "ping"} <= set(complete("agent", "tiny", "")) and "delete" in complete("press", "tiny", "ctrl", "")
     assert complete("define", "") == ["/files"] and complete("save", "tiny", "") == ["/files"] and complete("help", "ca")[:1] == ["list"]
     assert "State" in complete("show", "-p", "") and complete("frob", "") == [] and "serial0" in complete("console", "tiny", "")

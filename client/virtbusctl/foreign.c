@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What other programs call it: virsh, virt-install, and what people type who come from machinectl, podman and the like. */
+
+#include <string.h>
+
+#include "ctl.h"
+#include "verbs.h"
+
+static const char *const verbs[][2] = {
+        { "attach-device", "attach DOMAIN FILE" },
+        { "attach-disk", "attach DOMAIN --disk=PATH" },
+        { "attach-interface", "attach DOMAIN --network=KIND" },
+        { "blkdeviotune", "set DOMAIN DISK total_bytes_sec=N and the like" },
+        { "blockresize", "set DOMAIN DISK size=SIZE" },
+        { "change-media", "set DOMAIN DISK media=PATH" },
+        { "delete", "undefine DOMAIN" },
+        { "desc", "set DOMAIN title=TEXT or description=TEXT" },
+        { "detach-device", "detach DOMAIN DEVICE" },
+        { "detach-disk", "detach DOMAIN DISK" },
+        { "detach-interface", "detach DOMAIN DEVICE" },
+        { "domblklist", "status DOMAIN" },
+        { "domblkstat", "stats DOMAIN" },
+        { "domcapabilities", "capabilities domain" },
+        { "domdisplay", "display DOMAIN --list" },
+        { "domfsfreeze", "agent DOMAIN freeze-file-systems" },
+        { "domfsthaw", "agent DOMAIN thaw-file-systems" },
+        { "domfstrim", "agent DOMAIN trim-file-systems" },
+        { "domid", "show DOMAIN -p ID --value" },
+        { "domif-setlink", "set DOMAIN DEVICE link=on or link=off" },
+        { "domifaddr", "addresses DOMAIN" },
+        { "domiflist", "status DOMAIN" },
+        { "domifstat", "stats DOMAIN" },
+        { "domiftune", "set DOMAIN DEVICE inbound_average=N and the like" },
+        { "dominfo", "status DOMAIN" },
+        { "domjobabort", "cancel JOB" },
+        { "domjobinfo", "jobs" },
+        { "dommemstat", "stats DOMAIN" },
+        { "domrename", "rename DOMAIN NAME" },
+        { "domstate", "show DOMAIN -p State --value" },
+        { "domstats", "stats" },
+        { "domtime", "agent DOMAIN time" },
+        { "domuuid", "show DOMAIN -p UUID --value" },
+        { "domxml-from-native", "translate FILE" },
+        { "domxml-to-native", "translate FILE" },
+        { "dumpxml", "xml DOMAIN" },
+        { "emulatorpin", "set DOMAIN emulator_cpus=LIST" },
+        { "event", "monitor" },
+        { "info", "status DOMAIN" },
+        { "inject-nmi", "nmi DOMAIN" },
+        { "iothreadpin", "set DOMAIN iothread_cpus.N=LIST" },
+        { "kill", "destroy DOMAIN" },
+        { "ls", "list" },
+        { "managedsave", "save DOMAIN" },
+        { "managedsave-remove", "discard DOMAIN" },
+        { "memtune", "set DOMAIN memory_hard_limit=SIZE and the like" },
+        { "nodeinfo", "capabilities host" },
+        { "pause", "suspend DOMAIN" },
+        { "poweroff", "shutdown DOMAIN" },
+        { "ps", "list" },
+        { "qemu-agent-command", "agent DOMAIN command TEXT" },
+        { "remove", "undefine DOMAIN" },
+        { "rm", "undefine DOMAIN" },
+        { "run", "start DOMAIN, or create NAME --start" },
+        { "schedinfo", "set DOMAIN cpu_shares=N and the like" },
+        { "send-key", "press DOMAIN KEY..." },
+        { "set-user-password", "agent DOMAIN set-user-password USER PASSWORD" },
+        { "setmaxmem", "set DOMAIN max_memory=SIZE" },
+        { "setmem", "set DOMAIN memory=SIZE" },
+        { "setvcpus", "set DOMAIN vcpus=N" },
+        { "shell", "console DOMAIN" },
+        { "stop", "shutdown DOMAIN" },
+        { "terminate", "destroy DOMAIN" },
+        { "ttyconsole", "status DOMAIN" },
+        { "unpause", "resume DOMAIN" },
+        { "update-device", "update DOMAIN DEVICE FILE" },
+        { "vcpuinfo", "stats DOMAIN" },
+        { "vcpupin", "set DOMAIN vcpu_cpus.N=LIST" },
+        { "version", "--version" },
+        { "virt-install", "create NAME" },
+        { "vncdisplay", "display DOMAIN --list" },
+};
+
+/* What there is not yet, by how the verbs for it begin. */
+static const char *const missing[][2] = {
+        { "backup", "backups" },
+        { "block", "jobs on images" },
+        { "checkpoint", "checkpoints" },
+        { "clone", "clones: copy the image, and define a changed document" },
+        { "iface", "interfaces of the host" },
+        { "migrate", "migration" },
+        { "net", "networks: interfaces of type network use those that libvirt's own daemon has started" },
+        { "nodedev", "a list of the host's devices" },
+        { "nwfilter", "network filters" },
+        { "pool", "storage pools: name files and devices by their paths" },
+        { "secret", "secrets" },
+        { "snapshot", "snapshots" },
+        { "vol", "volumes: qemu-img(1) makes images, as does create --disk=PATH,size=SIZE" },
+};
+
+/* Options of others, for what a verb here does without them, or otherwise. */
+static const char *const options[][2] = {
+        { "--all", "all domains are listed; --active lists those that run" },
+        { "--current", "a running domain is changed, or the definition of one that is off" },
+        { "--domain", "the domain is named without an option" },
+        { "--graphics", "say --display=KIND" },
+        { "--hvm", "leave it out" },
+        { "--import", "leave it out: the disks are booted before the CD" },
+        { "--inactive", "for list, leave out --active; for xml, say --config" },
+        { "--location", "say --kernel=FILE and --initrd=FILE, or --cdrom=PATH" },
+        { "--name", "the domain is named without an option" },
+        { "--noautoconsole", "leave it out" },
+        { "--os-type", "leave it out" },
+        { "--os-variant", "leave it out: every guest gets what current systems run well with" },
+        { "--osinfo", "leave it out: every guest gets what current systems run well with" },
+        { "--persistent", "say --live --config" },
+        { "--print-xml", "virtbusctl xml --config shows the document of what was made" },
+        { "--pxe", "say --boot=network" },
+        { "--ram", "say --memory=SIZE" },
+        { "--remove-all-storage", "images are never deleted; status names them" },
+        { "--security-info", "say xml as who may see secrets: edit shows them" },
+        { "--snapshots-metadata", "there are no snapshots yet" },
+        { "--vcpus", "say --cpus=N" },
+        { "--virt-type", "KVM is used where it is there; --emulate does without" },
+};
+
+/* The second of the row whose first is NAME; NULL: there is none. */
+static const char *find(const char *const rows[][2], size_t n, const char *name) {
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(rows[i][0], name) == 0)
+                        return rows[i][1];
+        return NULL;
+}
+
+/* "net-list" is of "net", "network" is not. */
+static const char *find_missing(const char *name) {
+        g_autofree char *first = g_strndup(name, strcspn(name, "-"));
+        const char *what = find(missing, G_N_ELEMENTS(missing), first);
+        return what ? what : g_str_has_prefix(name, "block") ? "jobs on images" : NULL;
+}
+
+char *verb_explain_unknown(const char *name) {
+        g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+        const char *ours = find(verbs, G_N_ELEMENTS(verbs), name), *what = ours ? NULL : find_missing(name);
+        if (ours)
+                return g_strdup_printf("there is no verb '%s'; that is: virtbusctl %s", name, ours);
+        if (what)
+                return g_strdup_printf("there is no verb '%s': virtbus does not yet have %s", name, what);
+        for (const VerbEntry *verb = verb_entries; verb->name || verb->description; verb++)
+                if (verb->name)
+                        g_strv_builder_add(builder, verb->name);
+        g_auto(GStrv) names = g_strv_builder_end(builder);
+        g_autofree char *hint = suggestion(name, (const char *const *) names);
+        return g_strdup_printf("there is no verb '%s'%s", name, *hint ? hint : "; see virtbusctl --help");
+}
+
+const char *option_explain_unknown(const char *name) {
+        return find(options, G_N_ELEMENTS(options), name);
+}
