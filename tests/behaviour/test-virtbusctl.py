@@ -36,7 +36,7 @@ def domains_are_made_without_a_document():
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"], check=True)
     ctl("create", "made", "--memory=256M", "--cpus=2", f"--disk={disk}", "--network=none", "--emulate", "--autostart")
     text = ctl("xml", "made")
-    contains(text, "it's, mine.qcow2", 'type="qcow2"', ">2</vcpu>", "268435456")
+    contains(text, "it's, mine.qcow2", 'type="qcow2"', ">2</vcpu>", ">262144</memory>")
     made = json.loads(ctl("-c", "test", "create", "tiny", "--memory=64M", "--start", "--json"))
     assert made[0]["name"] == "tiny" and made[0]["path"] == ctl_path("tiny") and len(made[0]["uuid"]) == 36, made
     assert "serial0" in [device["Alias"] for device in json.loads(ctl("status", "--json", "tiny"))[0]["Devices"]]
@@ -124,7 +124,7 @@ def what_a_domain_is_made_of_is_understood_or_refused():
         contains(ctl("create", "not", *arguments, status=2), part)
     ctl("create", "whole", "--emulate", "--memory=1.5G", f"--disk={real},qcow2,serial=S1,cache=none", f"--disk={WORK}/new.raw,size=8M,bus=scsi,readonly", "--boot=network,hd",
         "--network=network=lan,mac=52:54:00:00:11:22,model=e1000e", "--display=none", f"--kernel={WORK}/vmlinuz", "--cmdline=a b", "--uefi")
-    contains(ctl("xml", "whole"), "1610612736", '<serial>S1</serial>', 'cache="none"', 'bus="scsi"', "<readonly/>", '<source network="lan"', "52:54:00:00:11:22", 'model type="e1000e"',
+    contains(ctl("xml", "whole"), ">1572864</memory>", '<serial>S1</serial>', 'cache="none"', 'bus="scsi"', "<readonly/>", '<source network="lan"', "52:54:00:00:11:22", 'model type="e1000e"',
              f"<kernel>{WORK}/vmlinuz</kernel>", "<cmdline>a b</cmdline>", 'firmware="efi"', "qemu-xhci")
     order = re.findall(r'<boot order="(\d)"/>', ctl("xml", "whole"))
     assert sorted(order) == ["1", "2", "3"] and "<graphics" not in ctl("xml", "whole"), order
