@@ -229,6 +229,7 @@ static void guest_free(Guest *guest) {
                 guest->opening->guest = NULL;
         guest_close_agent(guest);
         g_clear_pointer(&guest->monitor, monitor_free);
+        g_clear_pointer(&guest->events, event_flow_free);
         g_clear_pointer(&guest->process, process_free);
         g_clear_pointer(&guest->former, process_free);
         sd_event_source_disable_unref(guest->timeout);
@@ -509,18 +510,33 @@ static const struct {
         { "ACPI_DEVICE_OST", PHASE_RUNNING, on_acpi_status },
 };
 
-static void on_event(void *data, const char *name, JsonObject *arguments) {
+/* Whether what QEMU tells matters at all. */
+static bool is_event(const char *name) {
+        for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
+                if (strcmp(events[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+static void take_event(void *data, const char *name, JsonObject *arguments) {
         Guest *guest = data;
-        static const char *const obeyed[] = { "SHUTDOWN", "RESET", "SUSPEND", "SUSPEND_DISK", NULL };
         GuestPhase phase = phase_of(guest);
-        if (guest->object && phase != PHASE_ENDING && g_strv_contains(obeyed, name))
-                guest_object_machine_obeys(guest->object);
         for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
                 if (strcmp(events[i].name, name) == 0) {
                         if (events[i].phases & phase)
                                 events[i].take(guest, arguments);
                         return;
                 }
+}
+
+static void on_event(void *data, const char *name, JsonObject *arguments) {
+        Guest *guest = data;
+        static const char *const obeyed[] = { "SHUTDOWN", "RESET", "SUSPEND", "SUSPEND_DISK", NULL };
+        GuestPhase phase = phase_of(guest);
+        if (guest->object && phase != PHASE_ENDING && g_strv_contains(obeyed, name))
+                guest_object_machine_obeys(guest->object);
+        if (is_event(name))
+                event_flow_told(guest->events, name, arguments);
 }
 
 bool guest_take_awaited(Guest *guest, GuestAwaits awaited) {
@@ -560,6 +576,7 @@ static bool open_monitor(Guest *guest, GError **error) {
         if (fd < 0)
                 return virtbus_error_set_errno(error, -fd, "domain '%s': QEMU's monitor %s cannot be connected to",
                                                domain_name(guest->domain), guest->monitor_path);
+        guest->events = event_flow_new(guest->domain->connection->event, take_event, guest);
         guest->monitor = monitor_new(guest->domain->connection->event, fd, &monitor_listener, guest, error);
         return guest->monitor != NULL;
 }

@@ -8,6 +8,7 @@
 #include "command-line.h"
 #include "connection.h"
 #include "guest-object.h"
+#include "event-flow.h"
 #include "monitor.h"
 #include "process.h"
 
@@ -54,6 +55,7 @@ struct Guest {
         Process *process;
         Process *former; /* START: a QEMU of the same domain that nobody knew of, being ended */
         Monitor *monitor;
+        EventFlow *events; /* that it tells */
         Operation *operation; /* START or REATTACH, until QEMU is ready */
         Opening *opening;
         sd_event_source *timeout;

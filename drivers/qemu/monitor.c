@@ -34,7 +34,11 @@ struct Monitor {
         GQueue lines;    /* Line */
         GQueue commands; /* Command, unanswered */
         gint64 last_id;
-        bool *freed; /* set while a callback may free us */
+        /* Events that may still be read, when that was so; and what waits for more of them. */
+        uint64_t allowance, allowed_at;
+        sd_event_source *pause;
+        bool paused, has_ended; /* has_ended: no more will come than there is */
+        bool *freed;            /* set while a callback may free us */
 };
 
 static void line_free(Line *line) {
@@ -52,6 +56,7 @@ void monitor_free(Monitor *monitor) {
         if (monitor->freed)
                 *monitor->freed = true;
         sd_event_source_disable_unref(monitor->source);
+        sd_event_source_disable_unref(monitor->pause);
         autofd_close(&monitor->fd);
         g_queue_clear_full(&monitor->lines, (GDestroyNotify) line_free);
         g_queue_clear_full(&monitor->commands, (GDestroyNotify) command_free);
@@ -66,6 +71,7 @@ static bool fail(Monitor *monitor, const GError *error) {
                 return true;
         monitor->failed = true;
         sd_event_source_set_enabled(monitor->source, SD_EVENT_OFF);
+        monitor->pause = sd_event_source_disable_unref(monitor->pause);
         monitor->freed = &freed;
         for (Command *command; !freed && (command = g_queue_pop_head(&monitor->commands));) {
                 if (command->done)
@@ -91,6 +97,11 @@ static bool fail_protocol(Monitor *monitor, const char *what) {
         g_autoptr(GError) error = NULL;
         virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the monitor was cut off: %s", what);
         return fail(monitor, error);
+}
+
+/* What is waited for. */
+static void watch(Monitor *monitor, bool output) {
+        sd_event_source_set_io_events(monitor->source, (monitor->paused ? 0 : EPOLLIN) | (output ? EPOLLOUT : 0));
 }
 
 static bool send_lines(Monitor *monitor) {
@@ -120,7 +131,7 @@ static bool send_lines(Monitor *monitor) {
                 if (line->sent == line->length)
                         line_free(g_queue_pop_head(&monitor->lines));
         }
-        sd_event_source_set_io_events(monitor->source, EPOLLIN | (g_queue_is_empty(&monitor->lines) ? 0 : EPOLLOUT));
+        watch(monitor, !g_queue_is_empty(&monitor->lines));
         return true;
 }
 
@@ -157,7 +168,7 @@ void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, 
         }
         queue(monitor, name, arguments, fd, done, data);
         if (monitor->ready) /* sent from the loop, so that a failure does not call back from here */
-                sd_event_source_set_io_events(monitor->source, EPOLLIN | EPOLLOUT);
+                watch(monitor, true);
 }
 
 static void on_capabilities(void *data, JsonObject *answer, const GError *error) {
@@ -166,7 +177,7 @@ static void on_capabilities(void *data, JsonObject *answer, const GError *error)
         if (error)
                 return; /* fails with everything else, or hangs until it is destroyed */
         monitor->ready = true;
-        sd_event_source_set_io_events(monitor->source, EPOLLIN | EPOLLOUT);
+        watch(monitor, true);
         monitor->listener->ready(monitor->data);
 }
 
@@ -197,6 +208,56 @@ static void handle_answer(Monitor *monitor, JsonObject *answer) {
         command_free(command);
 }
 
+/* Events */
+
+#define SECOND UINT64_C(1000000)
+#define PAUSE_TIME (SECOND / 10)
+
+static uint64_t now(const Monitor *monitor) {
+        uint64_t usec = 0;
+        sd_event_now(sd_event_source_get_event(monitor->source), CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+static void allow_more(Monitor *monitor) {
+        const uint64_t at = now(monitor), more = (at - monitor->allowed_at) / (SECOND / MONITOR_EVENTS_PER_SECOND);
+        if (more == 0)
+                return;
+        monitor->allowance = MIN(monitor->allowance + more, MONITOR_EVENTS_AT_ONCE);
+        monitor->allowed_at = at;
+}
+
+static bool handle_lines(Monitor *monitor);
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *data) {
+        Monitor *monitor = data;
+        (void) source;
+        (void) usec;
+        monitor->paused = false;
+        watch(monitor, monitor->ready && !g_queue_is_empty(&monitor->lines));
+        handle_lines(monitor);
+        return 0;
+}
+
+static void pause_for_a_while(Monitor *monitor) {
+        sd_event *event = sd_event_source_get_event(monitor->source);
+        monitor->pause = sd_event_source_disable_unref(monitor->pause);
+        if (sd_event_add_time_relative(event, &monitor->pause, CLOCK_MONOTONIC, PAUSE_TIME, 0, on_pause_over, monitor) < 0)
+                return;
+        monitor->paused = true;
+        watch(monitor, monitor->ready && !g_queue_is_empty(&monitor->lines));
+}
+
+static void take_event(Monitor *monitor, JsonObject *object, const bool *freed) {
+        monitor->listener->event(monitor->data, json_string(object, "event"), json_member(object, "data"));
+        if (*freed || monitor->failed)
+                return;
+        allow_more(monitor);
+        monitor->allowance -= MIN(1, monitor->allowance);
+        if (monitor->allowance == 0 && !monitor->has_ended)
+                pause_for_a_while(monitor);
+}
+
 static bool handle_line(Monitor *monitor, const char *line, size_t length) {
         g_autoptr(GError) error = NULL;
         g_autoptr(JsonNode) node = json_parse(line, (gssize) length, &error);
@@ -220,7 +281,7 @@ static bool handle_line(Monitor *monitor, const char *line, size_t length) {
                                 fail_protocol(monitor, "it takes no commands");
                 }
         } else if (json_string(object, "event"))
-                monitor->listener->event(monitor->data, json_string(object, "event"), json_member(object, "data"));
+                take_event(monitor, object, &freed);
         else
                 handle_answer(monitor, object);
         if (freed) {
@@ -232,13 +293,8 @@ static bool handle_line(Monitor *monitor, const char *line, size_t length) {
         return true;
 }
 
-static bool receive(Monitor *monitor) {
-        ssize_t n = lines_receive(&monitor->input, monitor->fd);
-        if (n == -EAGAIN || n == -EINTR)
-                return true;
-        if (n <= 0)
-                return fail_protocol(monitor, n == 0 ? "QEMU has closed it" : g_strerror((int) -n));
-        while (!monitor->failed) {
+static bool handle_lines(Monitor *monitor) {
+        while (!monitor->failed && !monitor->paused) {
                 size_t length;
                 g_autofree char *line = lines_next(&monitor->input, &length);
                 if (!line)
@@ -246,7 +302,18 @@ static bool receive(Monitor *monitor) {
                 if (!handle_line(monitor, line, length))
                         return false;
         }
-        if (!monitor->failed && lines_exceed(&monitor->input, MONITOR_LINE_MAX))
+        return true;
+}
+
+static bool receive(Monitor *monitor) {
+        ssize_t n = lines_receive(&monitor->input, monitor->fd);
+        if (n == -EAGAIN || n == -EINTR)
+                return true;
+        if (n <= 0)
+                return fail_protocol(monitor, n == 0 ? "QEMU has closed it" : g_strerror((int) -n));
+        if (!handle_lines(monitor))
+                return false;
+        if (!monitor->failed && !monitor->paused && lines_exceed(&monitor->input, MONITOR_LINE_MAX))
                 return fail_protocol(monitor, "a line is too long");
         return true;
 }
@@ -257,14 +324,20 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
         (void) fd;
         if (events & EPOLLOUT && monitor->ready && !send_lines(monitor))
                 return 0;
-        if (!monitor->failed && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        if (monitor->paused && events & (EPOLLHUP | EPOLLERR)) {
+                monitor->paused = false;
+                monitor->has_ended = true;
+                if (!handle_lines(monitor))
+                        return 0;
+        }
+        if (!monitor->failed && !monitor->paused && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
                 receive(monitor);
         return 0;
 }
 
 Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data, GError **error) {
         Monitor *monitor = g_new0(Monitor, 1);
-        *monitor = (Monitor){ .fd = fd, .listener = listener, .data = data };
+        *monitor = (Monitor){ .fd = fd, .listener = listener, .data = data, .allowance = MONITOR_EVENTS_AT_ONCE };
         lines_open(&monitor->input);
         g_queue_init(&monitor->lines);
         g_queue_init(&monitor->commands);

@@ -13,6 +13,11 @@
 #define MONITOR_LINE_MAX (4 * 1024 * 1024)
 #define MONITOR_COMMANDS_MAX 256
 
+/* Events that are read at once, and in a second after that: QEMU is not read when it tells of more. What is done about them is
+ * bounded more closely, see event-flow.h. */
+#define MONITOR_EVENTS_AT_ONCE 5000
+#define MONITOR_EVENTS_PER_SECOND 5000
+
 typedef struct Monitor Monitor;
 
 typedef struct MonitorListener {

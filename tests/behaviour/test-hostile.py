@@ -17,6 +17,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
 from gi.repository import GLib
 from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, run, variants
@@ -461,6 +462,23 @@ def floods_of_one_guest_hold_up_no_other():
     gone(other)
 
 
+@the_same_driver
+def what_a_guest_causes_is_told_in_measure_and_the_last_word_is_true():
+    """A guest whose QEMU stops and goes on again and again, is stopped in the end, and has its balloon inflated after that."""
+    size = 48 << 20
+    domain = lying("restless", after=[["cont", [event("STOP"), event("RESUME")] * 2000 + [event("STOP"), event("BALLOON_CHANGE", actual=size)]]],
+                   devices="<memballoon model='virtio'/>")
+    bus.signals.clear()
+    began = time.monotonic()
+    qemu.do(domain, "Start")
+    bus.wait_signal(domain, "PropertiesChanged", lambda arguments: arguments[1].get("Memory") == size)
+    took = time.monotonic() - began
+    told = [s for s in bus.signals if s[0] == domain and s[2] == "StateChanged"]
+    assert told[-1][3][1] == qemu.state(domain) == "paused", told[-3:]
+    assert len(told) < 200 + 50 * (took + 1) + 10, (len(told), took)
+    gone(domain)
+
+
 def qemus(domain):
     """The processes that run it."""
     uuid, found = bus.get(domain, "Domain", "UUID"), []
@@ -701,6 +719,7 @@ run([
     words_that_are_cut_stay_text,
     what_lacks_its_source_is_refused_by_every_call,
     floods_of_one_guest_hold_up_no_other,
+    what_a_guest_causes_is_told_in_measure_and_the_last_word_is_true,
     two_qemus_never_run_one_domain,
     a_guests_log_is_bounded_and_goes_with_its_definition,
     what_a_wrapper_has_started_ends_with_it,

@@ -4,6 +4,7 @@
 
 #include "bus.h"
 #include "errors.h"
+#include "event-flow.h"
 #include "guest-log.h"
 #include "json.h"
 #include "monitor.h"
@@ -166,11 +167,90 @@ static void test_what_qemu_has_said_is_without_what_says_nothing(void) {
         }
 }
 
+/* Events are numbers: those that were passed on are added to a text. */
+typedef struct Flow {
+        sd_event *event;
+        EventFlow *flow;
+        GString *taken, *taken_before;
+        unsigned n_taken;
+} Flow;
+
+static void take_told(void *data, const char *name, JsonObject *arguments) {
+        Flow *flow = data;
+        flow->n_taken++;
+        g_string_assign(flow->taken_before, flow->taken->str);
+        g_string_printf(flow->taken, "%s %" G_GINT64_FORMAT, name, json_int(arguments, "n", -1));
+        if (strcmp(name, "END") == 0)
+                g_clear_pointer(&flow->flow, event_flow_free);
+}
+
+static void tell(Flow *flow, const char *name, int n) {
+        g_autoptr(JsonObject) arguments = json_make("n", 'i', (gint64) n, NULL);
+        event_flow_told(flow->flow, name, arguments);
+}
+
+static void test_events_are_passed_on_in_measure_and_the_last_word_is_the_last(void) {
+        Flow flow = { .taken = g_string_new(NULL), .taken_before = g_string_new(NULL) };
+        g_assert_cmpint(sd_event_new(&flow.event), >=, 0);
+        flow.flow = event_flow_new(flow.event, take_told, &flow);
+        event_flow_told(flow.flow, "NOTHING", NULL);
+        tell(&flow, "STOP", 1);
+        g_assert_cmpuint(flow.n_taken, ==, 2); /* at once */
+        gint64 began = g_get_monotonic_time();
+        for (unsigned i = 0; i < 20000; i++)
+                tell(&flow, i % 2 ? "STOP" : "RESUME", 1);
+        tell(&flow, "RESUME", 1);
+        double seconds = (double) (g_get_monotonic_time() - began) / G_USEC_PER_SEC;
+        g_assert_cmpfloat(flow.n_taken, <=, EVENTS_AT_ONCE + EVENTS_PER_SECOND * (seconds + 2));
+        unsigned before = flow.n_taken;
+        tell(&flow, "RESET", 1);
+        while (!g_str_equal(flow.taken->str, "RESET 1"))
+                sd_event_run(flow.event, UINT64_MAX);
+        g_assert_cmpstr(flow.taken_before->str, ==, "RESUME 1");
+        g_assert_cmpuint(flow.n_taken, <=, before + 3); /* each that waited once */
+        /* More different ones than may wait: the last ones are those that count. */
+        for (int i = 0; i < 10 * EVENTS_WAITING_MAX; i++)
+                tell(&flow, "BALLOON_CHANGE", i);
+        g_autofree char *last = g_strdup_printf("BALLOON_CHANGE %d", 10 * EVENTS_WAITING_MAX - 1);
+        while (!g_str_equal(flow.taken->str, last))
+                sd_event_run(flow.event, UINT64_MAX);
+        tell(&flow, "END", 0); /* and another waits */
+        while (flow.flow)
+                sd_event_run(flow.event, UINT64_MAX);
+        g_string_free(flow.taken, TRUE);
+        g_string_free(flow.taken_before, TRUE);
+        sd_event_unref(flow.event);
+}
+
+static void test_a_monitor_that_tells_without_end_is_read_in_measure(void) {
+        Scene scene;
+        scene_open(&scene);
+        say(&scene, GREETING "{\"return\":{},\"id\":1}\r\n");
+        gint64 began = g_get_monotonic_time();
+        const char told[] = "{\"event\":\"STOP\"}\r\n";
+        for (unsigned i = 0; i < 4 * MONITOR_EVENTS_AT_ONCE; i++) {
+                if (send(scene.qemu, told, strlen(told), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) /* it is not read */
+                        break;
+                sd_event_run(scene.event, 0);
+        }
+        double seconds = (double) (g_get_monotonic_time() - began) / G_USEC_PER_SEC;
+        g_assert_cmpfloat(scene.n_events, <=, MONITOR_EVENTS_AT_ONCE + MONITOR_EVENTS_PER_SECOND * (seconds + 1));
+        autofd_close(&scene.qemu); /* which ends all waiting */
+        scene.qemu = -1;
+        while (!scene.closed)
+                sd_event_run(scene.event, UINT64_MAX);
+        scene_close(&scene);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/monitor/commands-wait-for-the-greeting", test_commands_wait_for_the_greeting);
         g_test_add_func("/monitor/who-breaks-the-protocol-is-cut-off", test_who_breaks_the_protocol_is_cut_off);
         g_test_add_func("/monitor/a-flood-of-events-is-only-read", test_a_flood_of_events_is_only_read);
+        g_test_add_func("/monitor/one-that-tells-without-end-is-read-in-measure",
+                        test_a_monitor_that_tells_without_end_is_read_in_measure);
+        g_test_add_func("/events/are-passed-on-in-measure-and-the-last-word-is-the-last",
+                        test_events_are_passed_on_in_measure_and_the_last_word_is_the_last);
         g_test_add_func("/guest-log/what-qemu-has-said-is-without-what-says-nothing",
                         test_what_qemu_has_said_is_without_what_says_nothing);
         return g_test_run();
