@@ -56,6 +56,7 @@ struct Driver {
 
 struct Drivers {
         Audience *audience; /* who hear the drivers' signals */
+        Journal *journal;
         sd_bus *bus;
         Mirror *mirror;
         uint64_t call_timeout;
@@ -471,6 +472,7 @@ static void end_jobs(Driver *driver) {
                         r = sd_bus_message_append(signal, "bss", 0, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), message);
                 if (r >= 0)
                         audience_signal(drivers->audience, job, signal, strlen(message));
+                journal_job_ended(drivers->journal, job, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED));
                 mirror_remove(drivers->mirror, job);
         }
 }
@@ -571,6 +573,15 @@ static int take_change(Driver *driver, Object *object, sd_bus_message *signal) {
         return interface ? mirror_change(driver->drivers->mirror, object, interface, signal) : -ENOENT;
 }
 
+/* Tells the journal how a job has ended. */
+static void job_ended(Driver *driver, const Object *job, sd_bus_message *completed) {
+        const char *error = NULL;
+        int success = false;
+        sd_bus_message_rewind(completed, true);
+        if (sd_bus_message_read(completed, "bs", &success, &error) > 0)
+                journal_job_ended(driver->drivers->journal, job, success ? NULL : error);
+}
+
 /* Relays a signal that the API has. */
 static int relay_signal(Driver *driver, Object *object, const InterfaceInfo *interface, sd_bus_message *signal) {
         const SignalInfo *info = interface_signal(interface, sd_bus_message_get_member(signal));
@@ -581,6 +592,8 @@ static int relay_signal(Driver *driver, Object *object, const InterfaceInfo *int
         int r = sd_bus_message_new_signal(driver->drivers->bus, &copy, object->path, interface->name, info->name);
         if (r >= 0)
                 r = pack_relay(signal, copy, info->signature, OBJECT_BYTES_MAX, &size);
+        if (r >= 0 && interface == &interface_job && strcmp(info->name, "Completed") == 0)
+                job_ended(driver, object, signal);
         return r < 0 ? r : audience_signal(driver->drivers->audience, object, copy, size);
 }
 
@@ -767,11 +780,12 @@ static void driver_free(Driver *driver) {
         g_free(driver);
 }
 
-Drivers *drivers_new(sd_bus *bus, Audience *audience, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data),
-                     void *data) {
+Drivers *drivers_new(sd_bus *bus, Audience *audience, Mirror *mirror, Journal *journal, uint64_t call_timeout,
+                     void (*changed)(void *data), void *data) {
         Drivers *drivers = g_new0(Drivers, 1);
         drivers->bus = bus;
         drivers->audience = audience;
+        drivers->journal = journal;
         drivers->mirror = mirror;
         drivers->call_timeout = call_timeout;
         drivers->changed = changed;

@@ -15,8 +15,8 @@ typedef struct Drivers Drivers;
 typedef struct Driver Driver;
 
 /* CHANGED is called when the list or a driver's state has changed, for the property Manager.Drivers. */
-Drivers *drivers_new(sd_bus *bus, Audience *audience, Mirror *mirror, uint64_t call_timeout, void (*changed)(void *data),
-                     void *data);
+Drivers *drivers_new(sd_bus *bus, Audience *audience, Mirror *mirror, Journal *journal, uint64_t call_timeout,
+                     void (*changed)(void *data), void *data);
 void drivers_free(Drivers *drivers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Drivers, drivers_free)
 

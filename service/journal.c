@@ -19,6 +19,8 @@
 /* As data/virtbus.catalog has them. */
 #define MESSAGE_DONE "6d2a3f0a5b7c4c1f9a0e8d41c7b25e93"
 #define MESSAGE_FAILED "b1f4d7c2908e4e6c8d35a2f7160c9b4e"
+#define MESSAGE_JOB_DONE "3c8e51d70f9b46a2b7d4e6158a2f90c3"
+#define MESSAGE_JOB_FAILED "94d0b6ae7c214f58a1e3702bc5f86d19"
 #define MESSAGE_LEFT_OUT "e07c95b81d3a4f2eb6c4d90a5f8e1372"
 
 /* Users that are counted together, where there are too many. */
@@ -192,7 +194,10 @@ static char *message_of(const JournalEntry *entry, const char *error, const char
         g_string_append_printf(text, " of %s", entry->path);
         if (entry->domain)
                 g_string_append_printf(text, ", domain '%s',", entry->domain);
-        g_string_append_printf(text, " by user %u, process %d: ", entry->uid, (int) entry->pid);
+        g_string_append_printf(text, entry->caller ? " by user %u" : " begun by user %u", entry->uid);
+        if (entry->caller)
+                g_string_append_printf(text, ", process %d", (int) entry->pid);
+        g_string_append(text, ": ");
         if (error)
                 g_string_append_printf(text, "failed with %s", error);
         else
@@ -221,6 +226,20 @@ static bool write_entry(const JournalEntry *entry, const char *error, const char
         return deliver(entry->journal, datagram, message);
 }
 
+/* Counts an entry of a user's; false where it must be left out. */
+static bool may_write(Journal *journal, const Share *share) {
+        if (!journal->interval && sd_event_add_time_relative(journal->event, &journal->interval, CLOCK_MONOTONIC,
+                                                             JOURNAL_INTERVAL, 0, on_interval, journal) < 0)
+                log_warning("the journal's entries cannot be counted for a while");
+        return share_has_room(journal, share);
+}
+
+static void count(Journal *journal, Share *share, bool written) {
+        share->written += written;
+        journal->n_written += written;
+        share->left_out += !written;
+}
+
 void journal_end(JournalEntry *ended, const char *error, const char *result) {
         g_autoptr(JournalEntry) entry = ended;
         Journal *journal = entry->journal;
@@ -228,14 +247,36 @@ void journal_end(JournalEntry *ended, const char *error, const char *result) {
         Share *share = share_of(journal, entry->uid);
         if (made)
                 name_domain(entry, made);
-        if (!journal->interval && sd_event_add_time_relative(journal->event, &journal->interval, CLOCK_MONOTONIC,
-                                                             JOURNAL_INTERVAL, 0, on_interval, journal) < 0)
-                log_warning("the journal's entries cannot be counted for a while");
-        if (share_has_room(journal, share) && write_entry(entry, error, result)) {
-                share->written++;
-                journal->n_written++;
-        } else
-                share->left_out++;
+        count(journal, share, may_write(journal, share) && write_entry(entry, error, result));
+}
+
+static bool write_job(const JournalEntry *entry, const char *operation, const char *job, const char *error) {
+        g_autofree char *message = message_of(entry, error, NULL);
+        g_autoptr(GByteArray) datagram =
+                        datagram_new(message, error ? MESSAGE_JOB_FAILED : MESSAGE_JOB_DONE, error ? LOG_NOTICE : LOG_INFO);
+        add_number(datagram, "VIRTBUS_CALLER_UID", entry->uid);
+        add_field(datagram, "VIRTBUS_JOB", job);
+        add_field(datagram, "VIRTBUS_OPERATION", operation);
+        add_field(datagram, "VIRTBUS_OBJECT", entry->path);
+        add_field(datagram, "VIRTBUS_DOMAIN", entry->domain);
+        add_field(datagram, "VIRTBUS_UUID", entry->uuid);
+        add_field(datagram, "VIRTBUS_ERROR", error);
+        return deliver(entry->journal, datagram, message);
+}
+
+void journal_job_ended(Journal *journal, const Object *job, const char *error) {
+        g_autoptr(JournalEntry) entry = g_new(JournalEntry, 1);
+        const char *operation = object_string(job, &interface_job, JOB_OPERATION);
+        g_autofree char *what = g_strdup_printf("Job %s", operation);
+        *entry = (JournalEntry){
+                .journal = journal,
+                .uid = object_uint32(job, &interface_job, JOB_STARTED_BY),
+                .path = g_strdup(object_string(job, &interface_job, JOB_OBJECT)),
+                .method = what,
+        };
+        Share *share = share_of(journal, entry->uid);
+        name_domain(entry, job);
+        count(journal, share, may_write(journal, share) && write_job(entry, operation, job->path, error));
 }
 
 Journal *journal_new(sd_event *event, Mirror *mirror) {

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The journal of operations: one entry for each call that changes something, or shows secrets, when it has ended or polkit has refused it:
- * who, what, which, and how it ended. The manual page virtbusd(8) says which fields an entry has. Of a call's arguments it has none.
+ * who, what, which, and how it ended; and one for each job that has ended. The manual page virtbusd(8) says which fields an entry has. Of a call's arguments it has none.
  *
  * What a user's calls make us write is bounded: JOURNAL_ENTRIES_PER_USER in JOURNAL_INTERVAL; how many were left out is written at the end
  * of that. Where stderr is not the journal's, an entry is a line there. It never waits: what the journal does not take at once is left
@@ -34,6 +34,10 @@ JournalEntry *journal_begin(Journal *journal, const Caller *caller, const Object
 /* Writes the entry of a call that has ended, and frees it. ERROR is the error's name, NULL where it was done; RESULT an object's path that it
  * has answered, or NULL. */
 void journal_end(JournalEntry *entry, const char *error, const char *result);
+
+/* Writes how a job has ended, which an object of the mirror still is: who began it, what it was, of which object, and its ERROR's name, NULL
+ * where it was done. */
+void journal_job_ended(Journal *journal, const Object *job, const char *error);
 
 /* Frees it unwritten. */
 void journal_entry_free(JournalEntry *entry);

@@ -198,7 +198,8 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
                 .readers = router->readers,
         };
         router->journal = journal_new(service->event, router->mirror);
-        router->drivers = drivers_new(router->bus, &router->audience, router->mirror, call_timeout, on_drivers_changed, service);
+        router->drivers = drivers_new(router->bus, &router->audience, router->mirror, router->journal, call_timeout,
+                                      on_drivers_changed, service);
         on_drivers_changed(service);
         r = add_matches(service);
         if (r >= 0)

@@ -18,6 +18,7 @@ from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains,
 if os.geteuid() != 0:
     raise SystemExit("test-journal.py: needs root, for a journal in a mount namespace of its own")
 
+JOB_DONE, JOB_FAILED = "3c8e51d70f9b46a2b7d4e6158a2f90c3", "94d0b6ae7c214f58a1e3702bc5f86d19"
 DONE, FAILED, LEFT_OUT = ("6d2a3f0a5b7c4c1f9a0e8d41c7b25e93", "b1f4d7c2908e4e6c8d35a2f7160c9b4e", "e07c95b81d3a4f2eb6c4d90a5f8e1372")
 ENTRIES_PER_USER = 1000  # service/bounds.h
 SECRET = "do-not-tell-anybody"
@@ -141,6 +142,25 @@ def each_change_has_an_entry_with_who_what_which_and_result(journal, service):
 
 
 @with_service(True)
+def each_job_has_an_entry_when_it_ends_with_who_began_it_and_how_it_ended(journal, service):
+    bus, hypervisor = service.bus, service.hypervisor
+    domain = hypervisor.define(hypervisor.document("dumped"))
+    hypervisor.do(domain, "Start")
+    with_job = {"VIRTBUS_CALLER_UID": "0", "VIRTBUS_OBJECT": domain, "VIRTBUS_DOMAIN": "dumped", "VIRTBUS_UUID": bus.get(domain, "Domain", "UUID")}
+    answers = bus.begin_with_fd(domain, f"{NAME}.Domain", "Dump", os.open("/dev/null", os.O_RDWR))
+    bus.wait(lambda: answers, "the job")
+    entry = journal.wait(MESSAGE_ID=JOB_DONE, VIRTBUS_JOB=answers[0][0], **with_job)
+    assert entry["VIRTBUS_OPERATION"] == "dump", entry
+    contains(entry["MESSAGE"], "Job dump of", "domain 'dumped'", "begun by user 0", "done")
+    answers = bus.begin_with_fd(domain, f"{NAME}.Domain", "Dump", os.open("/dev/full", os.O_RDWR))
+    bus.wait(lambda: answers, "the job")
+    entry = journal.wait(MESSAGE_ID=JOB_FAILED, VIRTBUS_JOB=answers[0][0], **with_job)
+    contains(entry["MESSAGE"], f"failed with {entry['VIRTBUS_ERROR']}")
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
+
+
+@with_service(True)
 def reading_has_no_entry(journal, service):
     domain = service.hypervisor.define(service.hypervisor.document("read"))
     journal.wait(VIRTBUS_METHOD="DefineDomain")
@@ -258,6 +278,7 @@ def usual_levels_leave_that_out(journal, service):
 
 run([
     each_change_has_an_entry_with_who_what_which_and_result,
+    each_job_has_an_entry_when_it_ends_with_who_began_it_and_how_it_ended,
     reading_has_no_entry,
     what_polkit_refuses_has_an_entry,
     no_argument_is_written,

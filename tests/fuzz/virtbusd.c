@@ -193,7 +193,7 @@ void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
                 .readers = router->readers,
         };
         router->journal = journal_new(virtbusd->event, router->mirror);
-        router->drivers = drivers_new(router->bus, &router->audience, router->mirror, CALL_TIMEOUT, on_drivers_changed, router);
+        router->drivers = drivers_new(router->bus, &router->audience, router->mirror, router->journal, CALL_TIMEOUT, on_drivers_changed, router);
         on_drivers_changed(router);
         g_assert_cmpint(drivers_discover(router->drivers), >=, 0);
         g_assert_cmpint(router_start(router), >=, 0);
