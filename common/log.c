@@ -48,12 +48,30 @@ bool log_is_journal(void) {
         return answer == 2;
 }
 
+/* An entry is one line, whatever the words of strangers in it are: a guest's, a QEMU's, a document's. What is no plain character could begin
+ * another entry, of any level, or tell a terminal that shows the log what to do. */
+static char *one_line(const char *text) {
+        g_autofree char *valid = g_utf8_make_valid(text, -1);
+        GString *line = g_string_sized_new(strlen(valid));
+        for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
+                gunichar character = g_utf8_get_char(c);
+                GUnicodeType type = g_unichar_type(character);
+                bool is_plain = type != G_UNICODE_CONTROL && type != G_UNICODE_FORMAT && type != G_UNICODE_LINE_SEPARATOR &&
+                                type != G_UNICODE_PARAGRAPH_SEPARATOR;
+                if (is_plain)
+                        g_string_append_unichar(line, character);
+                else
+                        g_string_append_printf(line, character < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned) character);
+        }
+        return g_string_free(line, FALSE);
+}
+
 void log_write(int level, const char *format, ...) {
         if (!log_has_level(level))
                 return;
         va_list arguments;
         va_start(arguments, format);
-        g_autofree char *line = g_strdup_vprintf(format, arguments);
+        g_autofree char *text = g_strdup_vprintf(format, arguments), *line = one_line(text);
         va_end(arguments);
         if (log_is_journal())
                 fprintf(stderr, "<%d>%s\n", level, line);

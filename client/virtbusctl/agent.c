@@ -181,7 +181,8 @@ static int agent_call(Ctl *ctl, const char *path, const GDBusMethodInfo *method,
         if (strcmp(method->name, "Command") == 0) {
                 const char *text;
                 g_variant_get(answer, "(&s)", &text);
-                puts(text);
+                g_autofree char *shown = output_is_terminal() ? output_printable(text) : g_strdup(text);
+                puts(shown);
                 return EXIT_DONE;
         }
         g_autoptr(JsonNode) node = json_of_answer(answer);

@@ -60,7 +60,7 @@ static gboolean on_incoming(GSocketService *service, GSocketConnection *connecti
         (void) source;
         if (viewing->ctl->host) {
                 if (!open_over_there(viewing, g_socket_get_fd(g_socket_connection_get_socket(connection)), &error))
-                        fprintf(stderr, "virtbusctl: %s\n", error->message);
+                        (void) ctl_fail(g_steal_pointer(&error));
                 return TRUE;
         }
         g_autoptr(GIOStream) display = g_steal_pointer(&viewing->first);
@@ -71,7 +71,7 @@ static gboolean on_incoming(GSocketService *service, GSocketConnection *connecti
                                          G_IO_STREAM_SPLICE_CLOSE_STREAM1 | G_IO_STREAM_SPLICE_CLOSE_STREAM2, G_PRIORITY_DEFAULT,
                                          NULL, NULL, NULL);
         else
-                fprintf(stderr, "virtbusctl: %s\n", error->message);
+                (void) ctl_fail(g_steal_pointer(&error));
         return TRUE;
 }
 

@@ -75,10 +75,19 @@ void table_add(Table *table, char **cells) {
         g_ptr_array_add(table->rows, cells);
 }
 
-/* How long the sign of a colour is (ECMA-48's SGR), where the text begins with one. */
+/* How long the sign of a colour is (ECMA-48's SGR), where the text begins with one of ours: others hide text. */
 static size_t colour_length(const char *text) {
-        size_t n = g_str_has_prefix(text, "\033[") ? strspn(text + 2, "0123456789;") + 2 : 0;
-        return n > 0 && text[n] == 'm' ? n + 1 : 0;
+        static const char *const ours[] = { "\033[0m", "\033[2m", "\033[4m", "\033[31m", "\033[32m", "\033[33m" };
+        for (size_t i = 0; i < G_N_ELEMENTS(ours); i++)
+                if (g_str_has_prefix(text, ours[i]))
+                        return strlen(ours[i]);
+        return 0;
+}
+
+/* A terminal shows it where it stands: it neither does something else, nor shows what follows in another order. */
+static bool is_shown(gunichar character) {
+        GUnicodeType type = g_unichar_type(character);
+        return character == '\n' || character == '\t' || (type != G_UNICODE_CONTROL && type != G_UNICODE_FORMAT);
 }
 
 char *output_printable(const char *text) {
@@ -88,7 +97,7 @@ char *output_printable(const char *text) {
                 gunichar character = g_utf8_get_char(c);
                 size_t colour = colour_length(c);
                 const char *next = colour > 0 ? c + colour : g_utf8_next_char(c);
-                if (colour > 0 || character == '\n' || character == '\t' || !g_unichar_iscntrl(character))
+                if (colour > 0 || is_shown(character))
                         g_string_append_len(printable, c, next - c);
                 else
                         g_string_append_c(printable, '?');

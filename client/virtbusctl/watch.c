@@ -33,12 +33,13 @@ static void tell_fields(const Ctl *ctl, const char *what, const char *name, cons
                 for (; fields && fields[0]; fields += 2)
                         json_object_set_string_member(object, fields[0], fields[1] ? fields[1] : "");
                 json_node_init_object(node, object);
-                g_autofree char *text = json_to_string(node, FALSE);
-                puts(text);
+                g_autofree char *text = json_to_string(node, FALSE),
+                                *shown = output_is_terminal() ? output_printable(text) : g_strdup(text);
+                puts(shown);
         } else {
                 g_autofree char *line = g_strdup_printf("%s %-10s %s%s%s", time, what, name, *details ? ": " : "", details),
                                 *printable = output_printable(line);
-                puts(printable);
+                puts(g_strdelimit(printable, "\n", ' ')); /* an event is one line */
         }
         fflush(stdout);
 }

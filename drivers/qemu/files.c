@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -12,10 +13,24 @@
 #include "command-line.h"
 #include "image.h"
 
+/* The largest file that is copied to memory for QEMU (a kernel, an initrd, a table), and the largest template of UEFI variables: flash is
+ * smaller. A sparse file is as large as its name's owner likes. */
+#define COPY_BYTES_MAX (INT64_C(4) << 30)
+#define TEMPLATE_BYTES_MAX (INT64_C(64) << 20)
+
+static bool check_file(const char *path, const struct stat *info, off_t most, GError **error) {
+        if (!S_ISREG(info->st_mode))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", path);
+        return info->st_size <= most || virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                                          "%s has %" PRIi64 " bytes; at most %" PRIi64 " are read for a guest",
+                                                          path, (int64_t) info->st_size, (int64_t) most);
+}
+
 /* Copies a file that only we may read into memory that QEMU's user may. */
 static int copy_to_memory(int from, off_t size, GError **error) {
         g_autofd int copy = memfd_create("virtbus-kernel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         while (copy >= 0 && size > 0) {
+                errno = ESTALE; /* where it has become shorter meanwhile */
                 ssize_t n = sendfile(copy, from, NULL, (size_t) size);
                 if (n <= 0)
                         break;
@@ -33,9 +48,10 @@ static bool open_to_read(File *file, bool foreign_user, GError **error) {
         g_autofd int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 || fstat(fd, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "file %s cannot be opened", file->path);
-        if (!S_ISREG(info.st_mode))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", file->path);
-        file->fd = foreign_user && !(info.st_mode & S_IROTH) ? copy_to_memory(fd, info.st_size, error) : steal_fd(&fd);
+        bool is_copied = foreign_user && !(info.st_mode & S_IROTH);
+        if (!check_file(file->path, &info, is_copied ? COPY_BYTES_MAX : INT64_MAX, error))
+                return false;
+        file->fd = is_copied ? copy_to_memory(fd, info.st_size, error) : steal_fd(&fd);
         return file->fd >= 0;
 }
 
@@ -51,6 +67,25 @@ static bool open_to_append(File *file, GError **error) {
         return true;
 }
 
+static char *read_template(const char *path, gsize *length, GError **error) {
+        struct stat info;
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &info) < 0) {
+                virtbus_error_set_errno(error, errno, "the template %s of the UEFI variables cannot be opened", path);
+                return NULL;
+        }
+        if (!check_file(path, &info, TEMPLATE_BYTES_MAX, error))
+                return NULL;
+        g_autofree char *contents = g_malloc((gsize) info.st_size + 1);
+        ssize_t n = pread(fd, contents, (size_t) info.st_size, 0);
+        if (n < 0) {
+                virtbus_error_set_errno(error, errno, "the template %s of the UEFI variables cannot be read", path);
+                return NULL;
+        }
+        *length = (gsize) n;
+        return g_steal_pointer(&contents);
+}
+
 /* Makes a domain's own copy of the UEFI variables, once. */
 static bool make_nvram(const File *file, GError **error) {
         g_autofree char *contents = NULL, *directory = g_path_get_dirname(file->path);
@@ -63,11 +98,11 @@ static bool make_nvram(const File *file, GError **error) {
                                          "there are no UEFI variables in %s, and no template to make them of", file->path);
         if (g_mkdir_with_parents(directory, 0700) < 0)
                 return virtbus_error_set_errno(error, errno, "directory %s cannot be made", directory);
-        if (!g_file_get_contents(file->template, &contents, &length, &failure) ||
-            !g_file_set_contents_full(file->path, contents, (gssize) length, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &failure))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the UEFI variables cannot be made: %s",
-                                         failure->message);
-        return true;
+        if (!(contents = read_template(file->template, &length, error)))
+                return false;
+        return g_file_set_contents_full(file->path, contents, (gssize) length, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &failure) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the UEFI variables cannot be made: %s",
+                                 failure->message);
 }
 
 /* Whoever may open a socket of a character device: its group, where its folder gives it one, besides ourselves. */
