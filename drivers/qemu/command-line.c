@@ -354,6 +354,7 @@ static void file_free(File *file) {
         g_free(file->template);
         if (file->layers)
                 g_ptr_array_unref(file->layers);
+        g_clear_pointer(&file->backing, image_backing_free);
         autofd_close(&file->fd);
         g_clear_pointer(&file->device, host_device_free);
         g_clear_pointer(&file->socket, unix_socket_free);
@@ -515,6 +516,23 @@ static void plan_socket(GPtrArray *files, const CommandLineContext *context, xml
                 plan(files, FILE_SOCKET, end, path);
 }
 
+/* The chain that a disk's element names: each of it has a path and a format, the last one may say that it is the last. */
+static ImageBacking *plan_backing(const xmlNode *disk) {
+        const xmlNode *store = xml_child(disk, "backingStore");
+        ImageBacking *backing = store ? image_backing_new() : NULL;
+        for (; store && !backing->ends; store = xml_child(store, "backingStore")) {
+                const xmlNode *source = xml_child(store, "source");
+                g_autofree char *file = xml_attribute(source, "file"), *device = xml_attribute(source, "dev"),
+                                *format = xml_attribute(xml_child(store, "format"), "type");
+                const char *path = file ? file : device;
+                backing->ends = !xml_child(store, NULL);
+                if (!path || (g_strcmp0(format, "raw") != 0 && g_strcmp0(format, "qcow2") != 0))
+                        break;
+                image_backing_add(backing, path, format);
+        }
+        return backing;
+}
+
 static void plan_of_device(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *rom = xml_child(element, "rom"), *log = xml_child(element, "log");
         g_autofree char *rom_path = xml_attribute(rom, "file"), *log_path = xml_attribute(log, "file");
@@ -530,6 +548,7 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {
                 File *file = plan(files, FILE_IMAGE, element, part->source);
                 set_format(file, part->format);
+                file->backing = plan_backing(element);
                 file->read_only = part->read_only;
                 file->may_lack = may_lack(context, element);
         } else if (xml_attribute_is(element, "type", "file")) {

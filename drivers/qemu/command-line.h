@@ -12,6 +12,7 @@
 #include "connection.h"
 #include "host-access.h"
 #include "host-device.h"
+#include "image.h"
 #include "json.h"
 #include "unix-socket.h"
 
@@ -42,6 +43,7 @@ typedef struct File {
         uint64_t size;          /* FILE_SHARED */
         HostUser user;          /* FILE_ACCESS, FILE_SHARED */
         GPtrArray *layers;      /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        ImageBacking *backing;  /* what the document says is below a FILE_IMAGE, or NULL */
         int fd;                 /* others */
         HostDevice *device;     /* FILE_DEVICE */
         ExecutableIdentity program;

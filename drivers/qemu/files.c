@@ -162,7 +162,8 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
                         G_GNUC_FALLTHROUGH;
                 case FILE_IMAGE:
                         if (fine)
-                                file->layers = image_open(file->path, file->format, file->read_only, error);
+                                file->layers = image_open(file->path, file->format, file->read_only, file->backing, foreign_user,
+                                                          error);
                         fine = file->layers != NULL;
                         break;
                 case FILE_READ:

@@ -25,16 +25,60 @@ static void layer_free(ImageLayer *layer) {
         g_free(layer);
 }
 
-static bool open_layer(ImageLayer *layer, bool read_only, GError **error) {
+static ImageLayer *layer_new(const char *path, const char *format) {
+        ImageLayer *layer = g_new0(ImageLayer, 1);
+        *layer = (ImageLayer){ .path = g_strdup(path), .format = g_strdup(format), .fd = -1 };
+        return layer;
+}
+
+ImageBacking *image_backing_new(void) {
+        ImageBacking *backing = g_new0(ImageBacking, 1);
+        backing->layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
+        return backing;
+}
+
+void image_backing_add(ImageBacking *backing, const char *path, const char *format) {
+        g_ptr_array_add(backing->layers, layer_new(path, format));
+}
+
+void image_backing_free(ImageBacking *backing) {
+        g_ptr_array_unref(backing->layers);
+        g_free(backing);
+}
+
+static bool is_in_folder_of(const char *path, const char *other) {
+        g_autofree char *one = g_canonicalize_filename(path, "/"), *two = g_canonicalize_filename(other, "/"),
+                        *folder = g_path_get_dirname(one), *others = g_path_get_dirname(two);
+        return strcmp(folder, others) == 0;
+}
+
+/* Whether an image may choose by its header what the guest can read: else whoever has taken over its QEMU could, of all that root can. */
+static bool check_named(const ImageLayer *layer, const struct stat *info, const char *by, GError **error) {
+        return !by || (S_ISREG(info->st_mode) && info->st_mode & S_IROTH) || is_in_folder_of(layer->path, by) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                 "image %s says that it is backed by %s, which not everybody may read, and a guest could have "
+                                 "written "
+                                 "that: name it in the document, by <backingStore>, or put it into the folder of the image",
+                                 by, layer->path);
+}
+
+/* BY: the image whose header alone names it, which is not trusted with that, or NULL. */
+static bool open_layer(ImageLayer *layer, bool read_only, const char *by, GError **error) {
         struct stat info;
-        /* Without waiting: opening a FIFO or a drive without a medium would. */
-        layer->fd = open(layer->path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (layer->fd < 0 || fstat(layer->fd, &info) < 0)
+        /* It is looked at before it is opened: to open a FIFO or a drive waits, and to open other devices may set something going. */
+        g_autofd int found = open(layer->path, O_PATH | O_CLOEXEC);
+        if (found < 0 || fstat(found, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
         layer->is_device = S_ISBLK(info.st_mode);
         if (!layer->is_device && !S_ISREG(info.st_mode))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device",
                                          layer->path);
+        if (!check_named(layer, &info, by, error))
+                return false;
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", found);
+        layer->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (layer->fd < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
         if (fcntl(layer->fd, F_SETFL, fcntl(layer->fd, F_GETFL) & ~O_NONBLOCK) < 0)
                 return virtbus_error_set_errno(error, errno, "image %s cannot be used", layer->path);
         return true;
@@ -102,27 +146,46 @@ static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **er
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by an image of format '%.32s'",
                                          layer->path, format);
         g_autofree char *directory = g_path_get_dirname(layer->path);
-        *next = g_new0(ImageLayer, 1);
-        (*next)->fd = -1;
-        (*next)->path = name[0] == '/' ? g_strdup(name) : g_build_filename(directory, name, NULL);
-        (*next)->format = g_strdup(format);
+        g_autofree char *path = name[0] == '/' ? g_strdup(name) : g_build_filename(directory, name, NULL);
+        *next = layer_new(path, format);
         return true;
 }
 
-GPtrArray *image_open(const char *path, const char *format, bool read_only, GError **error) {
+/* Finds what is below the Nth image: what the document says, else what the image itself says, which is *BY_HEADER then. */
+static bool find_next(const ImageLayer *layer, guint n, const ImageBacking *backing, ImageLayer **next, bool *by_header,
+                      GError **error) {
+        *next = NULL;
+        *by_header = false;
+        if (strcmp(layer->format, "qcow2") != 0)
+                return true;
+        if (backing && n < backing->layers->len) {
+                const ImageLayer *named = backing->layers->pdata[n];
+                *next = layer_new(named->path, named->format);
+                return true;
+        }
+        if (backing && backing->ends)
+                return true;
+        *by_header = true;
+        return read_backing(layer, next, error);
+}
+
+GPtrArray *image_open(const char *path, const char *format, bool read_only, const ImageBacking *backing, bool foreign_user,
+                      GError **error) {
         g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
-        ImageLayer *layer = g_new0(ImageLayer, 1);
-        *layer = (ImageLayer){ .path = g_strdup(path), .format = g_strdup(format), .fd = -1 };
+        ImageLayer *layer = layer_new(path, format);
+        bool by_header = false;
         while (layer) {
                 ImageLayer *next = NULL;
+                const ImageLayer *above = layers->len > 0 ? layers->pdata[layers->len - 1] : NULL;
+                const char *by = by_header && foreign_user ? above->path : NULL;
                 g_ptr_array_add(layers, layer);
                 if (layers->len > IMAGE_LAYERS_MAX) {
                         virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                           "image %s has more than %d backing images, or is its own", path, IMAGE_LAYERS_MAX);
                         return NULL;
                 }
-                if (!open_layer(layer, read_only || layers->len > 1, error) ||
-                    (strcmp(layer->format, "qcow2") == 0 && !read_backing(layer, &next, error)))
+                if (!open_layer(layer, read_only || above, by, error) ||
+                    !find_next(layer, layers->len - 1, backing, &next, &by_header, error))
                         return NULL;
                 layer = next;
         }

@@ -139,7 +139,7 @@ static bool read_size(const ImageLayer *layer, uint64_t *size, GError **error) {
 static void open_image(void *data, GError **error) {
         Resizing *resizing = data;
         uint64_t now = 0;
-        resizing->layers = image_open(resizing->path, resizing->format, false, error);
+        resizing->layers = image_open(resizing->path, resizing->format, false, NULL, geteuid() == 0, error);
         const ImageLayer *top = resizing->layers ? resizing->layers->pdata[0] : NULL;
         if (!top)
                 return;

@@ -521,6 +521,64 @@ def two_qemus_never_run_one_domain():
     qemu.do(domain, "Undefine")
 
 
+def what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read():
+    """A guest that has taken over its QEMU can write the header of its image; what the document names is root's word."""
+    private, shown, place = folder("private"), folder("shown"), folder("place")
+    for path, mode in ((f"{private}/secret", 0o600), (f"{shown}/base", 0o644), (f"{place}/beside", 0o600)):
+        with open(path, "wb") as file:
+            file.truncate(1 << 20)
+        os.chmod(path, mode)
+    os.mkfifo(f"{private}/fifo")
+    top = f"{place}/top.qcow2"
+
+    def backed_by(path, form="raw"):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", path, "-F", form, top, "1M"], check=True)
+
+    def start(name, below=""):
+        domain = qemu.define(qemu.document(name, devices=f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{top}'/>"
+                                                         f"<target dev='vda' bus='virtio'/>{below}</disk>"))
+        try:
+            qemu.do(domain, "Start", paused=True)
+            fds = f"/proc/{qemu.pid_of(domain)}/fd"
+            return {os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)}
+        finally:
+            gone(domain)
+
+    for number, path in enumerate((f"{private}/secret", "../private/secret", f"{place}/../private/secret", "/etc/shadow", "/proc/1/environ", "/dev/../etc/shadow")):
+        backed_by(path)
+        contains(expect("InvalidArgument", start, f"backed{number}"), top, "<backingStore>")
+    for number, path in enumerate((f"{private}/fifo", "/dev/zero", "/dev/kmsg", private)):
+        backed_by(path)
+        contains(expect("InvalidArgument", start, f"odd{number}"), "neither a file nor a block device")
+    for number, path in enumerate((f"{shown}/base", "../shown/base", "beside", f"{place}/beside")):
+        backed_by(path)
+        assert os.path.realpath(os.path.join(place, path)) in start(f"open{number}"), path
+    backed_by("/etc/shadow")
+    chain = f"<backingStore type='file'><format type='raw'/><source file='{private}/secret'/>{{}}</backingStore>"
+    for number, below in enumerate((chain.format(""), chain.format("<backingStore/>"))):
+        opened = start(f"named{number}", below)
+        assert f"{private}/secret" in opened and "/etc/shadow" not in opened, opened
+    opened = start("ended", "<backingStore/>")
+    assert top in opened and not opened & {"/etc/shadow", f"{private}/secret"}, opened
+
+
+def files_that_are_copied_for_a_guest_are_bounded():
+    """A kernel that QEMU's user may not read is copied to memory, and a template of UEFI variables: not what is as large as one likes, or has no end."""
+    large = f"{folder('large')}/sparse"
+    with open(large, "wb") as file:
+        file.truncate(1 << 40)
+    os.chmod(large, 0o600)
+    domain = qemu.define(qemu.document("largekernel", kernel=f"<kernel>{large}</kernel>"))
+    contains(expect("LimitExceeded", qemu.do, domain, "Start"), large, "bytes")
+    gone(domain)
+    loader = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+    for path, error in ((large, "LimitExceeded"), ("/dev/zero", "InvalidArgument"), (f"{WORK}/private/fifo", "InvalidArgument")):
+        domain = qemu.define(qemu.document("largetemplate", kernel=f"{loader}<nvram template='{path}'/>")) if os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd") else None
+        if domain:
+            contains(expect(error, qemu.do, domain, "Start"), path)
+            gone(domain)
+
+
 def script(name, text):
     path = f"{WORK}/{name}"
     with open(path, "w", encoding="utf-8") as file:
@@ -721,6 +779,8 @@ run([
     floods_of_one_guest_hold_up_no_other,
     what_a_guest_causes_is_told_in_measure_and_the_last_word_is_true,
     two_qemus_never_run_one_domain,
+    what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read,
+    files_that_are_copied_for_a_guest_are_bounded,
     a_guests_log_is_bounded_and_goes_with_its_definition,
     what_a_wrapper_has_started_ends_with_it,
     what_compresses_a_guest_is_nobody_elses_to_read,
