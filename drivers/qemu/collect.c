@@ -255,7 +255,7 @@ static void on_balloon(void *data, JsonObject *answer, const GError *error) {
 static void on_processors(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         JsonArray *processors = json_array(answer, "return");
-        for (guint i = 0; !error && processors && i < json_array_get_length(processors); i++) {
+        for (guint i = 0; !error && processors && i < MIN(json_array_get_length(processors), STATISTICS_GROUPS_MAX); i++) {
                 JsonObject *object = json_object_at(processors, i);
                 const Processor processor = { (int) json_int(object, "cpu-index", -1), (pid_t) json_int(object, "thread-id", 0) };
                 if (processor.index >= 0)

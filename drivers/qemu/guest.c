@@ -730,7 +730,8 @@ static void set_live(Guest *guest) {
 
 void guest_take_terminals(Guest *guest, JsonObject *answer) {
         JsonArray *chardevs = json_array(answer, "return");
-        for (guint i = 0; chardevs && i < json_array_get_length(chardevs); i++) {
+        /* No more than there can be devices, whatever a QEMU tells: they are written into its status. */
+        for (guint i = 0; chardevs && i < MIN(json_array_get_length(chardevs), DEVICES_MAX); i++) {
                 JsonObject *chardev = json_object_at(chardevs, i);
                 const char *label = json_string(chardev, "label"), *file = json_string(chardev, "filename");
                 /* Only the kernel's terminals: a QEMU that names another file will not have it opened. */
