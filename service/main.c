@@ -9,24 +9,21 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
-#include "announce.h"
+#include "assembly.h"
 #include "bus.h"
 #include "bounds.h"
 #include "connect.h"
 #include "log.h"
-#include "manager.h"
 #include "paths.h"
 #include "polkit-names.h"
 #include "program.h"
-#include "router.h"
 #include "sandbox.h"
 
 #define CALL_TIMEOUT_SECONDS_MAX 86400
 
 typedef struct Service {
         sd_event *event;
-        Quota *calls, *unread; /* what users make it keep */
-        Router router;
+        Assembly parts;
 } Service;
 
 /* Takes as many descriptors as it may have, and returns how many that are. */
@@ -41,36 +38,10 @@ static unsigned raise_descriptors(void) {
         return (unsigned) MIN(limit.rlim_cur, PROCESS_DESCRIPTORS_MAX);
 }
 
-/* Calls and connections have a quarter each, and the backlog an eighth: there are always some left for what the service needs itself, and for what is on
- * its way. */
-static void make_quotas(Service *service, unsigned descriptors) {
-        const Charge calls = {
-                .calls = CALLS_MAX,
-                .bytes = KEPT_BYTES_MAX,
-                .descriptors = MIN(DESCRIPTORS_MAX, descriptors / 4),
-        };
-        const Charge calls_of_one = {
-                .calls = CALLS_PER_USER_MAX,
-                .bytes = KEPT_BYTES_PER_USER_MAX,
-                .descriptors = DESCRIPTORS_PER_USER_MAX,
-        };
-        const Charge unread = { .bytes = UNREAD_BYTES_MAX }, unread_of_one = { .bytes = UNREAD_BYTES_PER_USER_MAX };
-        service->router.backlog = backlog_new(service->router.bus, descriptors, router_turn, &service->router);
-        service->calls = quota_new(&calls, &calls_of_one);
-        service->unread = quota_new(&unread, &unread_of_one);
-}
-
-static void on_drivers_changed(void *data) {
-        Service *service = data;
-        int r = manager_update(service->router.bus, service->router.mirror, service->router.drivers);
-        if (r < 0)
-                log_error("the manager's properties cannot be updated: %s", g_strerror(-r));
-}
-
 static void name_left(Service *service, const char *name) {
-        Caller *caller = callers_find(service->router.callers, name);
+        Caller *caller = callers_find(service->parts.router.callers, name);
         if (caller)
-                router_forget(&service->router, caller);
+                router_forget(&service->parts.router, caller);
 }
 
 /* Anyone may send the service a signal that looks like the bus's: matches decide what is sent to all, and the library cannot tell a
@@ -88,16 +59,16 @@ static int on_owner_changed(sd_bus_message *signal, void *data, sd_bus_error *er
         if (name[0] == ':')
                 name_left(service, name);
         else if (strcmp(name, POLKIT_NAME) == 0)
-                authority_service_changed(service->router.authority, new_owner[0] ? new_owner : NULL);
+                authority_service_changed(service->parts.router.authority, new_owner[0] ? new_owner : NULL);
         else
-                drivers_owner_changed(service->router.drivers, name, new_owner[0] ? new_owner : NULL);
+                drivers_owner_changed(service->parts.router.drivers, name, new_owner[0] ? new_owner : NULL);
         return 0;
 }
 
 static int on_services_changed(sd_bus_message *signal, void *data, sd_bus_error *error) {
         Service *service = data;
         (void) error;
-        return is_of_bus(signal) ? drivers_discover(service->router.drivers) : 0;
+        return is_of_bus(signal) ? drivers_discover(service->parts.router.drivers) : 0;
 }
 
 static int on_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
@@ -129,7 +100,7 @@ static int add_matches(Service *service) {
         };
         int r = 0;
         for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(matches); i++)
-                r = sd_bus_add_match_async(service->router.bus, NULL, matches[i].match, matches[i].handler, NULL, service);
+                r = sd_bus_add_match_async(service->parts.router.bus, NULL, matches[i].match, matches[i].handler, NULL, service);
         return r;
 }
 
@@ -140,8 +111,8 @@ static int on_idle(sd_event_source *source, void *data) {
         Service *service = data;
         uint64_t n = 0;
         (void) source;
-        bool written = sd_bus_get_n_queued_write(service->router.bus, &n) < 0 || n == 0;
-        return written && peers_are_written(service->router.peers) ? sd_event_exit(service->event, 0) : 0;
+        bool written = sd_bus_get_n_queued_write(service->parts.router.bus, &n) < 0 || n == 0;
+        return written && peers_are_written(service->parts.router.peers) ? sd_event_exit(service->event, 0) : 0;
 }
 
 static int on_ending_too_long(sd_event_source *source, uint64_t usec, void *data) {
@@ -156,11 +127,11 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
         Service *service = data;
         (void) source;
         (void) info;
-        if (!service->router.drivers)
+        if (!service->parts.router.drivers)
                 return sd_event_exit(service->event, 0);
-        if (service->router.ending)
+        if (service->parts.router.ending)
                 return 0;
-        router_end(&service->router);
+        router_end(&service->parts.router);
         int r = sd_event_add_post(service->event, NULL, on_idle, service);
         if (r >= 0)
                 r = sd_event_add_time_relative(service->event, NULL, CLOCK_MONOTONIC, ENDING_TIMEOUT, 0, on_ending_too_long,
@@ -169,7 +140,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 }
 
 static int service_start(Service *service, bool user, uint64_t call_timeout) {
-        Router *router = &service->router;
+        Router *router = &service->parts.router;
         unsigned descriptors = raise_descriptors();
         int r = sd_event_default(&service->event);
         if (r >= 0)
@@ -183,31 +154,13 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
         r = sd_bus_set_exit_on_disconnect(router->bus, true);
         if (r < 0)
                 return r;
-        make_quotas(service, descriptors);
-        router->callers = callers_new(router->bus, service->calls, service->unread);
-        router->peers = peers_new(router->bus, router->callers, service->calls, service->unread,
-                                  MIN(PEERS_MAX, descriptors / 4 / PEER_DESCRIPTORS), router_take, router_forget, router);
-        router->mirror = mirror_new(&announce_listener, &router->audience);
-        router->authority = authority_new(router->bus, router->callers, user);
-        router->readers = readers_new(router->authority, router->callers, router->mirror, announce_to, &router->audience);
-        router->audience = (Audience){
-                .peers = router->peers,
-                .callers = router->callers,
-                .authority = router->authority,
-                .mirror = router->mirror,
-                .readers = router->readers,
-        };
-        router->journal = journal_new(service->event, router->mirror);
-        router->drivers = drivers_new(router->bus, &router->audience, router->mirror, router->journal, call_timeout,
-                                      on_drivers_changed, service);
-        on_drivers_changed(service);
+        assembly_make(&service->parts, &(AssemblyOptions){ .event = service->event,
+                                                           .descriptors = descriptors,
+                                                           .user = user,
+                                                           .call_timeout = call_timeout });
         r = add_matches(service);
-        if (r >= 0)
-                r = drivers_discover(router->drivers);
-        if (r >= 0)
-                r = router_start(router);
         g_autoptr(GError) error = NULL;
-        if (r >= 0 && !peers_listen(router->peers, &error)) {
+        if (r >= 0 && !assembly_start(&service->parts, &error)) {
                 log_error("virtbusd cannot start: %s", error->message);
                 return -EINVAL;
         }
@@ -219,22 +172,7 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
 }
 
 static void service_stop(Service *service) {
-        Router *router = &service->router;
-        if (router->drivers)
-                router_end(router);
-        g_clear_pointer(&router->peers, peers_free);
-        g_clear_pointer(&router->backlog, backlog_free);
-        g_clear_pointer(&router->drivers, drivers_free);
-        g_clear_pointer(&router->journal, journal_free);
-        g_clear_pointer(&router->readers, readers_free);
-        g_clear_pointer(&router->authority, authority_free);
-        g_clear_pointer(&router->mirror, mirror_free);
-        if (router->bus)
-                router->bus = sd_bus_close_unref(router->bus); /* written is what could be */
-        g_clear_pointer(&router->inlet, inlet_free);
-        g_clear_pointer(&router->callers, callers_free);
-        g_clear_pointer(&service->calls, quota_free);
-        g_clear_pointer(&service->unread, quota_free);
+        assembly_end(&service->parts);
         service->event = sd_event_unref(service->event);
 }
 

@@ -8,10 +8,8 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
-#include "announce.h"
 #include "bus.h"
 #include "bounds.h"
-#include "manager.h"
 #include "paths.h"
 
 /* Whom the bus says that a caller is. */
@@ -87,20 +85,28 @@ static void close_bus(sd_bus *bus) {
         sd_bus_unref(bus);
 }
 
-static int attach(Virtbusd *virtbusd, sd_bus_message *call) {
-        int pair[2];
+/* The other end of a connection, which FILTER answers for; *FD is ours to give away. */
+static sd_bus *serve(Virtbusd *virtbusd, sd_bus_message_handler_t filter, int *fd) {
         sd_id128_t id = SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, a, b, c, d, e, f, 10);
+        sd_bus *bus;
+        int pair[2];
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), ==, 0);
+        g_assert_cmpint(sd_bus_new(&bus), >=, 0);
+        g_assert_cmpint(sd_bus_set_fd(bus, pair[0], pair[0]), >=, 0);
+        g_assert_cmpint(sd_bus_set_server(bus, true, id), >=, 0);
+        g_assert_cmpint(sd_bus_negotiate_fds(bus, true), >=, 0);
+        g_assert_cmpint(sd_bus_add_filter(bus, NULL, filter, virtbusd), >=, 0);
+        g_assert_cmpint(sd_bus_start(bus), >=, 0);
+        g_assert_cmpint(sd_bus_attach_event(bus, virtbusd->event, SD_EVENT_PRIORITY_NORMAL), >=, 0);
+        *fd = pair[1];
+        return bus;
+}
+
+static int attach(Virtbusd *virtbusd, sd_bus_message *call) {
+        g_autofd int theirs = -1;
         if (virtbusd->driver)
                 close_bus(virtbusd->driver);
-        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), ==, 0);
-        g_autofd int theirs = pair[1];
-        g_assert_cmpint(sd_bus_new(&virtbusd->driver), >=, 0);
-        g_assert_cmpint(sd_bus_set_fd(virtbusd->driver, pair[0], pair[0]), >=, 0);
-        g_assert_cmpint(sd_bus_set_server(virtbusd->driver, true, id), >=, 0);
-        g_assert_cmpint(sd_bus_negotiate_fds(virtbusd->driver, true), >=, 0);
-        g_assert_cmpint(sd_bus_add_filter(virtbusd->driver, NULL, on_driver_call, virtbusd), >=, 0);
-        g_assert_cmpint(sd_bus_start(virtbusd->driver), >=, 0);
-        g_assert_cmpint(sd_bus_attach_event(virtbusd->driver, virtbusd->event, SD_EVENT_PRIORITY_NORMAL), >=, 0);
+        virtbusd->driver = serve(virtbusd, on_driver_call, &theirs);
         return sd_bus_reply_method_return(call, "h", theirs);
 }
 
@@ -132,20 +138,12 @@ static int on_bus_message(sd_bus_message *message, void *data, sd_bus_error *unu
 /* As connect_bus does with an address. */
 static void connect_bus_end(Virtbusd *virtbusd) {
         static const InletRules rules = { .header_max = HEADER_BYTES_MAX, .body_max = BODY_BYTES_MAX };
-        Router *router = &virtbusd->router;
-        sd_id128_t id = SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, a, b, c, d, e, f, 10);
-        int pair[2];
-        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), ==, 0);
-        g_assert_cmpint(sd_bus_new(&virtbusd->bus), >=, 0);
-        g_assert_cmpint(sd_bus_set_fd(virtbusd->bus, pair[0], pair[0]), >=, 0);
-        g_assert_cmpint(sd_bus_set_server(virtbusd->bus, true, id), >=, 0);
-        g_assert_cmpint(sd_bus_negotiate_fds(virtbusd->bus, true), >=, 0);
-        g_assert_cmpint(sd_bus_add_filter(virtbusd->bus, NULL, on_bus_message, virtbusd), >=, 0);
-        g_assert_cmpint(sd_bus_start(virtbusd->bus), >=, 0);
-        g_assert_cmpint(sd_bus_attach_event(virtbusd->bus, virtbusd->event, SD_EVENT_PRIORITY_NORMAL), >=, 0);
+        Router *router = &virtbusd->parts.router;
+        int fd;
+        virtbusd->bus = serve(virtbusd, on_bus_message, &fd);
         router->inlet = inlet_new(&rules, NULL);
         g_assert_cmpint(sd_bus_new(&router->bus), >=, 0);
-        g_assert_cmpint(inlet_connect(router->inlet, router->bus, pair[1]), >=, 0);
+        g_assert_cmpint(inlet_connect(router->inlet, router->bus, fd), >=, 0);
         g_assert_cmpint(sd_bus_set_bus_client(router->bus, true), >=, 0);
         g_assert_cmpint(sd_bus_negotiate_fds(router->bus, true), >=, 0);
         g_assert_cmpint(sd_bus_start(router->bus), >=, 0);
@@ -153,71 +151,25 @@ static void connect_bus_end(Virtbusd *virtbusd) {
         g_assert_cmpint(inlet_start(router->inlet), >=, 0);
 }
 
-static void make_quotas(Virtbusd *virtbusd) {
-        const Charge calls = { .calls = CALLS_MAX, .bytes = KEPT_BYTES_MAX, .descriptors = DESCRIPTORS_MAX },
-                     calls_of_one = { .calls = CALLS_PER_USER_MAX,
-                                      .bytes = KEPT_BYTES_PER_USER_MAX,
-                                      .descriptors = DESCRIPTORS_PER_USER_MAX },
-                     unread = { .bytes = UNREAD_BYTES_MAX }, unread_of_one = { .bytes = UNREAD_BYTES_PER_USER_MAX };
-        virtbusd->calls = quota_new(&calls, &calls_of_one);
-        virtbusd->unread = quota_new(&unread, &unread_of_one);
-}
-
-static void on_drivers_changed(void *data) {
-        Router *router = data;
-        manager_update(router->bus, router->mirror, router->drivers);
-}
-
 void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
-        Router *router = &virtbusd->router;
         g_autoptr(GError) error = NULL;
         *virtbusd = (Virtbusd){ 0 };
         fuzz_folder();
         pass_sockets();
         g_assert_cmpint(sd_event_new(&virtbusd->event), >=, 0);
         connect_bus_end(virtbusd);
-        make_quotas(virtbusd);
-        /* As service/main.c does. */
-        router->callers = callers_new(router->bus, virtbusd->calls, virtbusd->unread);
-        router->backlog = backlog_new(router->bus, PROCESS_DESCRIPTORS_MAX, router_turn, router);
-        router->peers = peers_new(router->bus, router->callers, virtbusd->calls, virtbusd->unread, PEERS_MAX, router_take,
-                                  router_forget, router);
-        router->mirror = mirror_new(&announce_listener, &router->audience);
-        router->authority = authority_new(router->bus, router->callers, false);
-        router->readers = readers_new(router->authority, router->callers, router->mirror, announce_to, &router->audience);
-        router->audience = (Audience){
-                .peers = router->peers,
-                .callers = router->callers,
-                .authority = router->authority,
-                .mirror = router->mirror,
-                .readers = router->readers,
-        };
-        router->journal = journal_new(virtbusd->event, router->mirror);
-        router->drivers = drivers_new(router->bus, &router->audience, router->mirror, router->journal, CALL_TIMEOUT, on_drivers_changed, router);
-        on_drivers_changed(router);
-        g_assert_cmpint(drivers_discover(router->drivers), >=, 0);
-        g_assert_cmpint(router_start(router), >=, 0);
-        g_assert_true(peers_listen(router->peers, &error));
+        assembly_make(&virtbusd->parts, &(AssemblyOptions){ .event = virtbusd->event,
+                                                            .descriptors = PROCESS_DESCRIPTORS_MAX,
+                                                            .call_timeout = CALL_TIMEOUT });
+        assembly_start(&virtbusd->parts, &error);
+        g_assert_no_error(error);
         for (unsigned n = 0; synchronizes && !virtbusd->is_asked && n < FUZZ_EVENTS_MAX; n++)
                 sd_event_run(virtbusd->event, 0);
         fuzz_settle(virtbusd->event);
 }
 
 void virtbusd_close(Virtbusd *virtbusd) {
-        Router *router = &virtbusd->router;
-        router_end(router);
-        peers_free(router->peers);
-        backlog_free(router->backlog);
-        drivers_free(router->drivers);
-        journal_free(router->journal);
-        readers_free(router->readers);
-        authority_free(router->authority);
-        mirror_free(router->mirror);
-        close_bus(router->bus);
-        inlet_free(router->inlet);
-        callers_free(router->callers);
-        quota_free(virtbusd->calls);
-        quota_free(virtbusd->unread);
+        assembly_end(&virtbusd->parts);
         if (virtbusd->driver)
                 close_bus(virtbusd->driver);
         close_bus(virtbusd->bus);

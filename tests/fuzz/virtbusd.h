@@ -3,13 +3,12 @@
 
 /* virtbusd, whole, between ends that are in our hands: the bus (with polkit behind it), a driver, and the socket for clients. */
 
+#include "assembly.h"
 #include "fuzz.h"
-#include "router.h"
 
 typedef struct Virtbusd {
         sd_event *event;
-        Quota *calls, *unread;
-        Router router;
+        Assembly parts;
         sd_bus *bus;    /* the bus daemon's end */
         sd_bus *driver; /* the driver's end, once virtbusd has attached it; or NULL */
         bool denies;    /* polkit does */
