@@ -384,6 +384,8 @@ static bool check_can_translate(const Connection *connection, const char *format
 static void answer_native(Connection *connection, const char *xml, bool whole, Call *call) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
+        if (document)
+                run_only_drop(document);
         bool complete = document && complete_document(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         g_autofree char *native = definition ? connection->hypervisor->to_native(connection, definition, document, &error) : NULL;
@@ -405,6 +407,8 @@ void connection_to_native(Connection *connection, const char *format, const char
 static void answer_document(Connection *connection, const char *xml, bool unused, Call *call) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
+        if (document)
+                run_only_drop(document);
         bool complete = document && complete_document(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         (void) unused;

@@ -84,8 +84,12 @@ static bool read_identity(Definition *definition, xmlNode *root, GError **error)
                                 "'%.64s' cannot be a name: use 1 to %d bytes without '/' and control characters", shown,
                                 NAME_BYTES_MAX);
         }
+        g_autofree char *text = uuid ? xml_text(uuid) : NULL;
+        if (uuid && !*text) { /* as programs write what they do not know */
+                xml_remove(uuid);
+                uuid = NULL;
+        }
         if (uuid) {
-                g_autofree char *text = xml_text(uuid);
                 definition->uuid = uuid_normalize(text);
                 if (!definition->uuid)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, uuid,

@@ -34,6 +34,25 @@ static void drop_place(xmlNode *device) {
         }
 }
 
+/* Whether a hypervisor has numbered the device: "hostdev0", "virtio-disk0", "ide0-0-1", "pci.2", "usb". Authors' own names begin
+ * with "ua-", and libvirt keeps no others. */
+static bool is_chosen_alias(const char *alias) {
+        size_t length = strlen(alias);
+        if (strcmp(alias, "usb") == 0)
+                return true;
+        bool number = length > 0 && g_ascii_isdigit(alias[length - 1]);
+        while (length > 0 && (g_ascii_isdigit(alias[length - 1]) || strchr("-.", alias[length - 1])))
+                length--;
+        return number && !g_str_has_prefix(alias, "ua-") && strspn(alias, "abcdefghijklmnopqrstuvwxyz-") == length;
+}
+
+static void drop_alias(xmlNode *device) {
+        xmlNode *alias = xml_child(device, "alias");
+        g_autofree char *name = xml_attribute(alias, "name");
+        if (name && is_chosen_alias(name))
+                xml_remove(alias);
+}
+
 void run_only_drop(xmlDoc *document) {
         xmlNode *root = xmlDocGetRootElement(document), *devices = xml_child(root, "devices");
         xmlUnsetProp(root, (const xmlChar *) "id");
@@ -41,5 +60,6 @@ void run_only_drop(xmlDoc *document) {
                 if (xml_is(device, "console") || xml_is(device, "serial"))
                         xmlUnsetProp(device, (const xmlChar *) "tty");
                 drop_place(device);
+                drop_alias(device);
         }
 }

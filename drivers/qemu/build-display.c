@@ -122,7 +122,7 @@ static void add_gl(Builder *builder, xmlNode *element, GString *option) {
                         builder_unsupported(builder, element, "QEMU draws one display with OpenGL, not two");
                 builder->has_gl = true;
         }
-        if (enable >= 0)
+        if (enable == 1 || (enable == 0 && !xml_attribute_is(element, "type", "spice")))
                 g_string_append_printf(option, ",gl=%s", enable ? "on" : "off");
         if (node)
                 g_string_append_printf(option, ",rendernode=%s", escape(builder, node));

@@ -252,9 +252,12 @@ void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition
                                       socket ? socket : format_text(builder, "%s-fs.sock", part->alias), NULL));
                 JsonObject *device = virtio_device_new(builder, element, part, "vhost-user-fs");
                 uint64_t queue = number(builder, element, "driver/@queue", 1, 1024, 0);
+                uint64_t order = number(builder, element, "boot/@order", 1, DEVICES_MAX, 0);
                 json_add(device, "chardev", 's', chardev, "tag", 's', tag, NULL);
                 if (queue > 0)
                         json_add(device, "queue-size", 'i', (gint64) queue, NULL);
+                if (order > 0)
+                        json_add(device, "bootindex", 'i', (gint64) order, NULL);
                 add_device(builder, element, device);
                 return;
         }

@@ -673,9 +673,9 @@ void build_firmware(Builder *builder) {
 
 static void build_kernel_file(Builder *builder, const char *option, const char *path) {
         xmlNode *element = element_at(builder, builder->root, path);
-        if (!element || !*require(builder, builder->root, path))
-                return;
-        add(builder, option, "%s", pass_to_read(builder, element, get(builder, element, "")));
+        const char *file = element ? get(builder, element, "") : NULL;
+        if (file && *file) /* an empty element is none */
+                add(builder, option, "%s", pass_to_read(builder, element, file));
 }
 
 void build_boot(Builder *builder) {

@@ -113,6 +113,9 @@ static void complete_resources(xmlNode *root) {
         if (!vcpu)
                 vcpu = xml_add(root, "vcpu", "1");
         set_default(vcpu, "placement", "static");
+        g_autofree char *all = xml_text(vcpu), *now = xml_attribute(vcpu, "current");
+        if (now && strcmp(all, now) == 0)
+                remove_attribute(vcpu, "current");
 }
 
 /* Where numad places processors, it places memory too. */
@@ -128,6 +131,44 @@ static void complete_placement(xmlNode *root) {
         if (automatic && !xmlHasProp(memory, (const xmlChar *) "nodeset"))
                 set_default(memory, "placement", "auto");
         set_default(memory, "mode", "strict");
+}
+
+/* Sets are kept in the shortest form: numbers in their order, and ranges. */
+static void normalize_set(xmlNode *element, const char *attribute) {
+        g_autofree char *text = xml_attribute(element, attribute);
+        cpu_set_t set;
+        if (!text || !threads_read_set(text, &set))
+                return; /* what is wrong is said elsewhere */
+        g_autoptr(GString) list = g_string_new(NULL);
+        for (unsigned first = 0; first < CPU_SETSIZE; first++) {
+                unsigned last = first;
+                if (!CPU_ISSET(first, &set))
+                        continue;
+                while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &set))
+                        last++;
+                g_string_append_printf(list, "%s%u", list->len > 0 ? "," : "", first);
+                if (last > first)
+                        g_string_append_printf(list, "-%u", last);
+                first = last;
+        }
+        xml_set_attribute(element, attribute, list->str);
+}
+
+static void normalize_sets(xmlNode *root) {
+        static const char *const places[][3] = {
+                { "cputune", "vcpupin", "cpuset" },
+                { "cputune", "emulatorpin", "cpuset" },
+                { "cputune", "iothreadpin", "cpuset" },
+                { "cpu/numa", "cell", "cpus" },
+                { "numatune", "memory", "nodeset" },
+                { "numatune", "memnode", "nodeset" },
+                { "memoryBacking/hugepages", "page", "nodeset" },
+        };
+        if (xml_child(root, "vcpu"))
+                normalize_set(xml_child(root, "vcpu"), "cpuset");
+        for (size_t i = 0; i < G_N_ELEMENTS(places); i++)
+                for (xmlNode *one = xml_child(xml_find(root, places[i][0]), places[i][1]); one; one = xml_next(one, places[i][1]))
+                        normalize_set(one, places[i][2]);
 }
 
 /* How threads are scheduled is kept for each of them, in the order of their numbers. */
@@ -257,6 +298,8 @@ static void complete_processor(xmlNode *root, const char *emulator) {
         bool custom = xml_attribute_is(cpu, "mode", "custom");
         if (xml_attribute_is(cpu, "mode", "host-passthrough"))
                 set_default(cpu, "migratable", "on");
+        if (!custom)
+                remove_attribute(cpu, "match");                           /* which is of a model that is named */
         if (model && xml_attribute_is(cpu, "mode", "host-passthrough")) { /* the host's, whatever is named */
                 xml_remove(model);
                 model = NULL;
@@ -312,7 +355,10 @@ static void complete_encryption(xmlNode *element) {
 
 static void complete_disk(xmlNode *disk) {
         xmlNode *driver = xml_child(disk, "driver");
+        if (xml_child(disk, "mirror")) /* of a run */
+                xml_remove(xml_child(disk, "mirror"));
         set_default(disk, "type", "file");
+        set_default(disk, "device", "disk");
         complete_encryption(disk);
         if (!xml_child(disk, "source") &&
             (xml_attribute_is(disk, "device", "cdrom") || xml_attribute_is(disk, "device", "floppy")))
@@ -542,7 +588,7 @@ static void complete_interface(xmlNode *interface) {
 /* The first console is the first serial port, and where that is. */
 static void complete_console(xmlNode *devices) {
         xmlNode *console = xml_child(devices, "console"), *target = xml_child(console, "target"),
-                *address = xml_child(xml_child(devices, "serial"), "address");
+                *port = xml_child(devices, "serial"), *address = xml_child(port, "address");
         bool serial = console &&
                       (!target || !xmlHasProp(target, (const xmlChar *) "type") || xml_attribute_is(target, "type", "serial"));
         if (serial && address && !xml_child(console, "address"))
@@ -567,11 +613,16 @@ static void complete_devices(xmlNode *devices) {
                         complete_display(device);
                 else if (xml_is(device, "serial"))
                         complete_port(device);
-                else if (xml_is(device, "filesystem"))
-                        set_default(device, "accessmode", "passthrough");
-                else if (xml_is(device, "interface"))
+                else if (xml_is(device, "filesystem")) {
+                        if (!xml_attribute_is(xml_child(device, "driver"), "type", "virtiofs"))
+                                set_default(device, "accessmode", "passthrough");
+                } else if (xml_is(device, "interface"))
                         complete_interface(device);
-                else if (xml_is(device, "panic"))
+                else if (xml_is(device, "tpm")) {
+                        set_default(device, "model", "tpm-tis");
+                        if (xml_attribute_is(xml_child(device, "backend"), "type", "emulator"))
+                                set_default(xml_child(device, "backend"), "version", "1.2");
+                } else if (xml_is(device, "panic"))
                         set_default(device, "model", "isa");
                 else if (xml_is(device, "shmem") && xml_child(device, "server"))
                         set_default(xml_ensure_child(device, "msi"), "ioeventfd", "on");
@@ -600,6 +651,7 @@ void defaults_complete(xmlNode *root, const char *emulator) {
         xmlNode *devices = xml_child(root, "devices");
         complete_resources(root);
         complete_placement(root);
+        normalize_sets(root);
         split_schedules(xml_child(root, "cputune"), "vcpusched", "vcpus");
         split_schedules(xml_child(root, "cputune"), "iothreadsched", "iothreads");
         complete_io_threads(root);

@@ -557,6 +557,8 @@ bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GErro
                 return false;
         g_autofree char *architecture = xml_attribute(type, "arch"), *named = xml_text(xml_child(devices, "emulator"));
         g_autofree char *emulator = command_line_default_emulator(architecture && *architecture ? architecture : "x86_64");
+        if (!architecture || !*architecture)
+                xml_set_attribute(type, "arch", "x86_64");
         defaults_complete(root, named && *named ? named : emulator);
         return true;
 }

@@ -391,6 +391,13 @@ TOLD = [
 ]
 
 
+def what_programs_leave_empty_is_as_if_it_were_not_there():
+    document = qemu.document("empty", devices="<emulator/>", more="<uuid/><title/>", kernel="<kernel/><initrd/><cmdline/>")
+    domain = qemu.define(document)
+    assert "<uuid/>" not in bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    qemu.do(domain, "Undefine")
+
+
 def what_a_document_asks_for_stands_in_the_command_line():
     for more, devices, parts in TOLD:
         text = bus.call(qemu.path, f"{NAME}.Connection", "DomainXMLToNative", "ss", "qemu-argv", qemu.document("told", more=more, devices=devices))
@@ -408,6 +415,9 @@ KEPT = [
     ("", "<graphics type='spice' port='5931' autoport='yes'><channel name='main' mode='any'/></graphics>", ['autoport="yes"'], ["5931", 'name="main"']),
     ("", "<graphics type='vnc'/><video><model type='vga' vram='9000'/></video>", ['vram="16384"'], []),
     ("", "<disk type='network' device='cdrom'><target dev='sda' bus='usb'/></disk>", ['type="file" device="cdrom"'], ["network"]),
+    ("<vcpu cpuset='0-1,^0,1' current='2'>2</vcpu>", "", ['cpuset="1"'], [' current=']),
+    ("", "<input type='tablet' bus='usb'><alias name='input7'/></input><input type='mouse' bus='usb'><alias name='ua-m'/></input>", ["ua-m"], ["input7"]),
+    ("<cpu mode='host-model' match='exact'/>", "", ['mode="host-model"'], ["match"]),
 ]
 
 
@@ -417,7 +427,7 @@ def a_definition_is_kept_as_libvirt_keeps_it():
         text = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
         contains(text, *parts)
         for part in gone:
-            assert part not in text, text
+            assert part not in text, f"{part!r} is in {text!r}"
         qemu.do(domain, "Undefine")
 
 
