@@ -737,7 +737,7 @@ static int on_attached(sd_bus_message *reply, void *data, sd_bus_error *unused) 
         (void) unused;
         driver->attaching = sd_bus_slot_unref(driver->attaching);
         if (error) {
-                driver_failed(driver, "it could not be started: %s", error->message);
+                driver_failed(driver, "it could not be started: %s; the journal has what it said", error->message);
                 return 0;
         }
         int r = sd_bus_message_read(reply, "h", &fd);

@@ -17,7 +17,8 @@
  * thread that wants to follow domains makes a client of its own, in a main context of its own; both may share the connection.
  *
  * Functions that end in `_sync` block the thread, and do not run its main context, so that nothing else happens meanwhile;
- * [method@Virtbus.Client.wait_for_job_sync] does run it. A program with a window wants the others.
+ * [method@Virtbus.Client.wait_for_job_sync] and [method@Virtbus.Client.wait_for_domain_sync] do run it. A program with a window
+ * wants the others.
  *
  * ## When the service restarts
  *
@@ -37,6 +38,7 @@
 #define PROXY_CALLS_THEMSELVES
 #include "virtbus-client.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "proxy-calls.h"
@@ -80,8 +82,10 @@ typedef struct Ended {
         GError *error; /* NULL: it was done */
 } Ended;
 
+/* For the end of a job, or for a domain. */
 typedef struct Wait {
         char *path;
+        bool is_for_domain;
         GSource *cancelled; /* NULL where it cannot be */
 } Wait;
 
@@ -112,6 +116,8 @@ GQuark virtbus_error_quark(void) {
         return (GQuark) quark;
 }
 
+static void end_waits(VirtbusClient *client, const char *path, const GError *error);
+
 /* Domains */
 
 static void on_domain_added(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
@@ -122,6 +128,7 @@ static void on_domain_added(GDBusObjectManager *manager, GDBusObject *object, Vi
         if (client->lists[LIST_DOMAINS])
                 list_add(client->lists[LIST_DOMAINS], domain);
         g_signal_emit(client, signals[SIGNAL_DOMAIN_ADDED], 0, domain);
+        end_waits(client, g_dbus_object_get_object_path(object), NULL);
 }
 
 static void on_domain_removed(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
@@ -270,6 +277,8 @@ static void end_wait(VirtbusClient *client, GTask *task, const GError *error) {
         g_clear_pointer(&wait->cancelled, g_source_unref);
         if (error)
                 g_task_return_error(task, g_error_copy(error));
+        else if (wait->is_for_domain)
+                g_task_return_pointer(task, virtbus_client_get_domain_at(client, wait->path), g_object_unref);
         else
                 g_task_return_boolean(task, TRUE);
         g_object_unref(task);
@@ -316,7 +325,13 @@ static gboolean on_wait_cancelled(GCancellable *cancellable, gpointer data) {
         return G_SOURCE_REMOVE;
 }
 
-/* All that the service had told before its answer has been taken in: a job that is not known now never will be. */
+static gboolean knows(VirtbusClient *client, const Wait *wait) {
+        g_autoptr(VirtbusDomain) domain = wait->is_for_domain ? virtbus_client_get_domain_at(client, wait->path) : NULL;
+        g_autoptr(VirtbusJob) job = wait->is_for_domain ? NULL : virtbus_client_get_job_at(client, wait->path);
+        return domain || job;
+}
+
+/* All that the service had told before its answer has been taken in: what is not known now never will be. */
 static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
         g_autoptr(GTask) task = data;
         g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
@@ -324,12 +339,44 @@ static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
         if (!g_queue_find(&client->waits, task))
                 return;
         const Wait *wait = g_task_get_task_data(task);
-        g_autoptr(VirtbusJob) job = virtbus_client_get_job_at(client, wait->path);
-        if (job)
+        if (knows(client, wait))
                 return;
-        g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                                              "there is no job %s; it may have ended before this client was made", wait->path);
+        g_autoptr(GError) error =
+                        wait->is_for_domain ? g_error_new(VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain %s",
+                                                          wait->path)
+                                            : g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                                                          "there is no job %s; it may have ended before this client was made",
+                                                          wait->path);
         end_wait(client, task, error);
+}
+
+/* Keeps TASK until what it waits for comes; what is not known yet may be on its way. */
+static void begin_wait(VirtbusClient *client, GTask *task) {
+        Wait *wait = g_task_get_task_data(task);
+        GCancellable *cancellable = g_task_get_cancellable(task);
+        if (!client->is_available) {
+                g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_CLOSED, "virtbusd has gone, and its jobs with it");
+                end_wait(client, task, error);
+                return;
+        }
+        if (cancellable) {
+                wait->cancelled = g_cancellable_source_new(cancellable);
+                g_task_attach_source(task, wait->cancelled, (GSourceFunc) (void (*)(void)) on_wait_cancelled);
+        }
+        if (!knows(client, wait))
+                g_dbus_connection_call(client->bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL,
+                                       G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, on_caught_up, g_object_ref(task));
+}
+
+static GTask *wait_new(VirtbusClient *client, const char *path, bool is_for_domain, GCancellable *cancellable,
+                       GAsyncReadyCallback callback, gpointer data) {
+        GTask *task = g_task_new(client, cancellable, callback, data);
+        Wait *wait = g_new0(Wait, 1);
+        wait->path = g_strdup(path);
+        wait->is_for_domain = is_for_domain;
+        g_task_set_task_data(task, wait, (GDestroyNotify) wait_free);
+        g_queue_push_tail(&client->waits, task);
+        return task;
 }
 
 /**
@@ -347,11 +394,7 @@ static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
  */
 void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCancellable *cancellable, GAsyncReadyCallback callback,
                                  gpointer data) {
-        GTask *task = g_task_new(client, cancellable, callback, data);
-        Wait *wait = g_new0(Wait, 1);
-        wait->path = g_strdup(path);
-        g_task_set_task_data(task, wait, (GDestroyNotify) wait_free);
-        g_queue_push_tail(&client->waits, task);
+        GTask *task = wait_new(client, path, false, cancellable, callback, data);
         for (GList *link = client->ended.head; link; link = link->next) {
                 const Ended *ended = link->data;
                 if (strcmp(ended->path, path) == 0) {
@@ -359,19 +402,7 @@ void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCance
                         return;
                 }
         }
-        if (!client->is_available) {
-                g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_CLOSED, "virtbusd has gone, and its jobs with it");
-                end_wait(client, task, error);
-                return;
-        }
-        if (cancellable) {
-                wait->cancelled = g_cancellable_source_new(cancellable);
-                g_task_attach_source(task, wait->cancelled, (GSourceFunc) (void (*)(void)) on_wait_cancelled);
-        }
-        g_autoptr(VirtbusJob) job = virtbus_client_get_job_at(client, path);
-        if (!job)
-                g_dbus_connection_call(client->bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL,
-                                       G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, on_caught_up, g_object_ref(task));
+        begin_wait(client, task);
 }
 
 /**
@@ -415,6 +446,66 @@ gboolean virtbus_client_wait_for_job_sync(VirtbusClient *client, const char *pat
         while (!result)
                 g_main_context_iteration(context, TRUE);
         return virtbus_client_wait_for_job_finish(client, result, error);
+}
+
+/**
+ * virtbus_client_wait_for_domain:
+ * @client: a client
+ * @path: the object path of a domain, as [method@Virtbus.Connection.call_define_domain] and its like answer it
+ * @cancellable: (nullable): ends the waiting
+ * @callback: (scope async): called when the client knows the domain
+ * @data: for @callback
+ *
+ * Waits until the client knows a domain that was just defined, created or restored: it learns of it by signals, which it takes in
+ * while its main context is run.
+ *
+ * Since: 0.2
+ */
+void virtbus_client_wait_for_domain(VirtbusClient *client, const char *path, GCancellable *cancellable,
+                                    GAsyncReadyCallback callback, gpointer data) {
+        GTask *task = wait_new(client, path, true, cancellable, callback, data);
+        if (knows(client, g_task_get_task_data(task)))
+                end_wait(client, task, NULL);
+        else
+                begin_wait(client, task);
+}
+
+/**
+ * virtbus_client_wait_for_domain_finish:
+ * @client: a client
+ * @result: what the callback was given
+ * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN where there is none, %G_IO_ERROR_CLOSED where the service has ended before
+ *
+ * Returns: (transfer full): the domain
+ *
+ * Since: 0.2
+ */
+VirtbusDomain *virtbus_client_wait_for_domain_finish(VirtbusClient *client, GAsyncResult *result, GError **error) {
+        g_return_val_if_fail(g_task_is_valid(result, client), NULL);
+        return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/**
+ * virtbus_client_wait_for_domain_sync:
+ * @client: a client
+ * @path: the object path of a domain
+ * @cancellable: (nullable): ends the waiting
+ * @error: as virtbus_client_wait_for_domain_finish()
+ *
+ * Waits until the client knows a domain, and runs the client's main context meanwhile.
+ *
+ * Returns: (transfer full): the domain
+ *
+ * Since: 0.2
+ */
+VirtbusDomain *virtbus_client_wait_for_domain_sync(VirtbusClient *client, const char *path, GCancellable *cancellable,
+                                                   GError **error) {
+        g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
+        g_autoptr(GAsyncResult) result = NULL;
+        virtbus_client_wait_for_domain(client, path, cancellable, store_result, &result);
+        while (!result)
+                g_main_context_iteration(context, TRUE);
+        return virtbus_client_wait_for_domain_finish(client, result, error);
 }
 
 /* Making one */

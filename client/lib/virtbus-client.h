@@ -45,4 +45,10 @@ void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCance
 gboolean virtbus_client_wait_for_job_finish(VirtbusClient *client, GAsyncResult *result, GError **error);
 gboolean virtbus_client_wait_for_job_sync(VirtbusClient *client, const char *path, GCancellable *cancellable, GError **error);
 
+void virtbus_client_wait_for_domain(VirtbusClient *client, const char *path, GCancellable *cancellable,
+                                    GAsyncReadyCallback callback, gpointer data);
+VirtbusDomain *virtbus_client_wait_for_domain_finish(VirtbusClient *client, GAsyncResult *result, GError **error);
+VirtbusDomain *virtbus_client_wait_for_domain_sync(VirtbusClient *client, const char *path, GCancellable *cancellable,
+                                                   GError **error);
+
 G_END_DECLS

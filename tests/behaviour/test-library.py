@@ -174,6 +174,30 @@ def jobs_can_be_waited_for():
         assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CLOSED), error
 
 
+def a_domain_that_was_just_defined_is_waited_for():
+    """A program without a main loop learns of it so."""
+    client = Virtbus.Client.new_sync(bus.connection, None)
+    connection = [c for c in client.get_connections() if c.props.name == "test"][0]
+    path = connection.define_domain_sync(hypervisor.document("fresh"), 0, None)
+    domain = client.wait_for_domain_sync(path, None)
+    assert domain.props.name == "fresh" and domain.get_object_path() == path
+    domain.start_sync(0, None)
+    answers = []
+    client.wait_for_domain(path, None, lambda client, result: answers.append(client.wait_for_domain_finish(result)))  # it is known
+    wait(lambda: answers)
+    assert answers[0].props.uuid == domain.props.uuid
+    contains(fails(Virtbus.Error.NO_SUCH_DOMAIN, client.wait_for_domain_sync, path[:-2], None), path[:-2])
+    cancellable = Gio.Cancellable()
+    cancellable.cancel()
+    try:
+        client.wait_for_domain_sync(path[:-2], cancellable)
+        raise AssertionError("it was not cancelled")
+    except GLib.Error as error:
+        assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED), error
+    domain.destroy_sync(0, None)
+    domain.undefine_sync(0, None)
+
+
 def a_thread_has_a_client_of_its_own():
     answers = []
 
@@ -302,11 +326,11 @@ def options_are_flags():
     wait(lambda: domain.props.state == "paused")
     answers = []
     domain.resume(None, lambda domain, result: answers.append(domain.resume_finish(result)))
-    wait(lambda: answers == [True] and domain.props.state == "running")
+    wait(lambda: answers and domain.props.state == "running")
     message = fails(Virtbus.Error.OPERATION_INVALID, domain.start_sync, Virtbus.DomainStartFlags.NONE, None)
     assert message.startswith("domain 'beta': it is running"), message  # no "GDBus.Error:..." before it
     contains(fails(Virtbus.Error.INVALID_ARGUMENT, domain.shutdown_sync, 4, None), "unknown_flag")
-    xml = domain.get_xml_sync(Virtbus.DomainGetXMLFlags.INACTIVE, None)[1]
+    xml = domain.get_xml_sync(Virtbus.DomainGetXMLFlags.INACTIVE, None)
     contains(xml, "<name>beta</name>")
     message = fails(Virtbus.Error.INVALID_XML, state["client"].get_connection_of(domain).define_domain_sync, "<domain", 0, None)
     assert not message.startswith("GDBus"), message
@@ -414,7 +438,7 @@ def the_service_may_restart():
 
 
 run([a_client_knows_all_domains, domains_are_found_by_whole_names_and_uuids, properties_change_by_themselves, calls_can_be_asynchronous_and_cancelled,
-     devices_and_consoles_are_objects, a_thread_has_a_client_of_its_own, making_one_runs_nothing_else, a_program_in_vala_is_built_against_what_is_installed,
+     devices_and_consoles_are_objects, a_domain_that_was_just_defined_is_waited_for, a_thread_has_a_client_of_its_own, making_one_runs_nothing_else, a_program_in_vala_is_built_against_what_is_installed,
      options_are_flags, lists_of_strings_are_arrays, javascript_calls_them_too, lists_follow_what_there_is,
      a_log_is_a_stream, streams_are_there_for_displays_pictures_and_saved_states, calls_may_ask_unless_they_are_told_not_to, jobs_can_be_waited_for,
      the_service_may_restart])

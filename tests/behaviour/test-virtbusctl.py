@@ -543,7 +543,7 @@ def what_domains_have_is_set():
     ctl("create", "many", "--emulate", "--memory=64M", f"--disk={WORK}/small.qcow2", f"--cdrom={WORK}/cd.iso")
     ctl("set", "many", "vcpu_cpus.0=0", "emulator_cpus=0", "iothread.1=on", "iothread_cpus.1=0", "cpu_shares=200", "memory_hard_limit=1G")
     contains(ctl("xml", "many"), '<vcpupin vcpu="0" cpuset="0"/>', '<emulatorpin cpuset="0"/>', "<iothreads>1<", '<iothreadpin iothread="1" cpuset="0"/>',
-             "<shares>200</shares>", ">1073741824</hard_limit>")
+             "<shares>200</shares>", ">1048576</hard_limit>")
     ctl("set", "many", "iothread.1=off", "cpu_shares=off")
     assert "iothreadpin" not in ctl("xml", "many") and "shares" not in ctl("xml", "many")
     ctl("set", "many", "vda", "total_bytes_sec=10M", "total_iops_sec=500")
