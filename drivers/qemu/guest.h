@@ -55,7 +55,7 @@ struct Guest {
         Process *process;
         Process *former; /* START: a QEMU of the same domain that nobody knew of, being ended */
         Monitor *monitor;
-        EventFlow *events; /* that it tells */
+        EventFlow *events;    /* that it tells */
         Operation *operation; /* START or REATTACH, until QEMU is ready */
         Opening *opening;
         sd_event_source *timeout;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "claims.h"
+#include "folder.h"
+
+#define ONE "a1b2c3d4-0000-4000-8000-000000000001"
+#define TWO "a1b2c3d4-0000-4000-8000-000000000002"
+
+/* Only ports are claimed here: giving one back touches nothing of the machine. */
+typedef struct Fixture {
+        Connection connection;
+        char *folder, *claims;
+} Fixture;
+
+static void set_up(Fixture *fixture, gconstpointer unused) {
+        (void) unused;
+        fixture->folder = folder_new();
+        fixture->claims = g_build_filename(fixture->folder, "claims", NULL);
+        fixture->connection.runtime_directory = fixture->folder;
+}
+
+static void tear_down(Fixture *fixture, gconstpointer unused) {
+        (void) unused;
+        folder_free(fixture->folder);
+        g_free(fixture->claims);
+}
+
+/* CODE: of the error; -1: none. */
+static void take(Fixture *fixture, const char *uuid, const char *port, const char *alias, int code) {
+        g_autoptr(GError) error = NULL;
+        const Claim claim = { .kind = CLAIM_PORT, .name = port, .uuid = uuid, .alias = alias };
+        bool fine = claim_take(&fixture->connection, &claim, &error);
+        g_assert_true(fine == (code < 0));
+        if (code >= 0)
+                g_assert_error(error, VIRTBUS_ERROR, code);
+}
+
+static bool holds_none(const Connection *connection, const char *uuid) {
+        (void) connection;
+        (void) uuid;
+        return false;
+}
+
+static bool holds_one(const Connection *connection, const char *uuid) {
+        (void) connection;
+        return strcmp(uuid, ONE) == 0;
+}
+
+static void test_one_guest_holds_a_thing(Fixture *fixture, gconstpointer unused) {
+        (void) unused;
+        take(fixture, ONE, "5900", "", -1);
+        take(fixture, TWO, "5900", "", VIRTBUS_ERROR_RESOURCE_BUSY);
+        take(fixture, ONE, "5900", "", VIRTBUS_ERROR_RESOURCE_BUSY); /* for another device of it */
+        take(fixture, TWO, "5901", "", -1);
+        claims_give_back(&fixture->connection, ONE, NULL);
+        take(fixture, TWO, "5900", "", -1);
+        g_assert_false(claims_any(&fixture->connection, ONE));
+        g_assert_true(claims_any(&fixture->connection, TWO));
+}
+
+static void test_one_device_is_given_back_alone(Fixture *fixture, gconstpointer unused) {
+        (void) unused;
+        take(fixture, ONE, "5900", "graphics0", -1);
+        take(fixture, ONE, "5901", "graphics1", -1);
+        claims_give_back(&fixture->connection, ONE, "graphics0");
+        take(fixture, TWO, "5900", "", -1);
+        take(fixture, TWO, "5901", "", VIRTBUS_ERROR_RESOURCE_BUSY);
+        claims_give_back(&fixture->connection, ONE, "graphics"); /* not a device of it */
+        g_assert_true(claims_any(&fixture->connection, ONE));
+}
+
+static void test_what_nobody_holds_is_swept(Fixture *fixture, gconstpointer unused) {
+        (void) unused;
+        take(fixture, ONE, "5900", "", -1);
+        take(fixture, TWO, "5901", "", -1);
+        claims_sweep(&fixture->connection, holds_one);
+        g_assert_true(claims_any(&fixture->connection, ONE));
+        g_assert_false(claims_any(&fixture->connection, TWO));
+        claims_sweep(&fixture->connection, holds_none);
+        g_assert_cmpuint(folder_count(fixture->claims), ==, 0);
+}
+
+static void test_nothing_is_taken_that_cannot_be_written_down(Fixture *fixture, gconstpointer unused) {
+        const struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
+        struct rlimit before;
+        (void) unused;
+        g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+        g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &none), ==, 0);
+        take(fixture, ONE, "5900", "", VIRTBUS_ERROR_LIMIT_EXCEEDED);
+        g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+        g_assert_cmpuint(folder_count(fixture->claims), ==, 0);
+        take(fixture, TWO, "5900", "", -1);
+}
+
+/* A driver that was killed as it wrote has taken nothing yet: what it has left is no claim, and goes. */
+static void test_half_a_claim_is_none(Fixture *fixture, gconstpointer unused) {
+        (void) unused;
+        take(fixture, ONE, "5901", "", -1);
+        folder_write(fixture->claims, "." TWO " port 5900.AbCdEf", "graph", -1);
+        g_assert_false(claims_any(&fixture->connection, TWO));
+        g_assert_false(claims_any(&fixture->connection, "." TWO));
+        take(fixture, ONE, "5900", "", -1);
+        claims_sweep(&fixture->connection, holds_one);
+        g_assert_false(folder_has(fixture->claims, "." TWO " port 5900.AbCdEf"));
+        g_assert_cmpuint(folder_count(fixture->claims), ==, 2);
+}
+
+static void test_files_of_others_are_left_alone(Fixture *fixture, gconstpointer unused) {
+        static const char *const others[] = { "README", ONE, ONE " port", ONE " floppy a", " ", "  ", ONE " port 5902" };
+        (void) unused;
+        take(fixture, ONE, "5900", "", -1);
+        for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+                folder_write(fixture->claims, others[i], "without a second line", -1);
+        claims_give_back(&fixture->connection, ONE, NULL);
+        claims_sweep(&fixture->connection, holds_none);
+        for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+                g_assert_true(folder_has(fixture->claims, others[i]));
+}
+
+static void test_without_a_folder_nothing_is_held(Fixture *fixture, gconstpointer unused) {
+        (void) unused;
+        g_assert_false(claims_any(&fixture->connection, ONE));
+        claims_give_back(&fixture->connection, ONE, NULL);
+        claims_sweep(&fixture->connection, holds_none);
+        folder_write(fixture->folder, "claims", "a file where the folder should be", -1);
+        take(fixture, ONE, "5900", "", VIRTBUS_ERROR_INVALID_ARGUMENT);
+}
+
+typedef struct Taker {
+        Fixture *fixture;
+        const char *uuid;
+        int n_taken; /* atomic */
+} Taker;
+
+static void *take_all(void *data) {
+        Taker *taker = data;
+        for (unsigned port = 0; port < 50; port++) {
+                g_autofree char *name = g_strdup_printf("%u", port);
+                const Claim claim = { .kind = CLAIM_PORT, .name = name, .uuid = taker->uuid, .alias = "" };
+                if (claim_take(&taker->fixture->connection, &claim, NULL))
+                        g_atomic_int_inc(&taker->n_taken);
+        }
+        return NULL;
+}
+
+static void test_threads_take_each_thing_once(Fixture *fixture, gconstpointer unused) {
+        Taker takers[] = { { .fixture = fixture, .uuid = ONE }, { .fixture = fixture, .uuid = TWO } };
+        GThread *threads[G_N_ELEMENTS(takers)];
+        (void) unused;
+        for (size_t i = 0; i < G_N_ELEMENTS(takers); i++)
+                threads[i] = g_thread_new("takes", take_all, &takers[i]);
+        for (size_t i = 0; i < G_N_ELEMENTS(takers); i++)
+                g_thread_join(threads[i]);
+        g_assert_cmpint(takers[0].n_taken + takers[1].n_taken, ==, 50);
+        g_assert_cmpuint(folder_count(fixture->claims), ==, 50);
+}
+
+#define ADD(name, test) g_test_add("/claims/" name, Fixture, NULL, set_up, test, tear_down)
+
+int main(int argc, char *argv[]) {
+        g_test_init(&argc, &argv, NULL);
+        signal(SIGXFSZ, SIG_IGN); /* EFBIG instead */
+        ADD("one-guest-holds-a-thing", test_one_guest_holds_a_thing);
+        ADD("one-device-is-given-back-alone", test_one_device_is_given_back_alone);
+        ADD("what-nobody-holds-is-swept", test_what_nobody_holds_is_swept);
+        ADD("nothing-is-taken-that-cannot-be-written-down", test_nothing_is_taken_that_cannot_be_written_down);
+        ADD("half-a-claim-is-none", test_half_a_claim_is_none);
+        ADD("files-of-others-are-left-alone", test_files_of_others_are_left_alone);
+        ADD("without-a-folder-nothing-is-held", test_without_a_folder_nothing_is_held);
+        ADD("threads-take-each-thing-once", test_threads_take_each_thing_once);
+        return g_test_run();
+}
