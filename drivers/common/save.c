@@ -170,6 +170,12 @@ static void open_and_write_header(void *data, GError **error) {
                 g_autofree char *directory = g_path_get_dirname(saving->path);
                 if (saving->managed)
                         g_mkdir_with_parents(directory, 0700);
+                struct stat info;
+                if (lstat(saving->path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file that could be replaced",
+                                          saving->path);
+                        return;
+                }
                 saving->file = open(saving->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
                 if (saving->file < 0) {
                         virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);

@@ -9,6 +9,7 @@ import glob
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -310,6 +311,12 @@ def bad_input_is_refused():
     contains(expect("InvalidArgument", save, f"{WORK}/x", compression="zip"), "zip", "gzip")
     contains(expect("InvalidArgument", save, f"{WORK}/x", colour=True), "colour")
     fails(save("/no/such/folder/x"), "InvalidArgument", "/no/such/folder/x")
+    for path, make in ((f"{WORK}/pipe", os.mkfifo), (f"{WORK}/folder", os.mkdir)):  # as a device would be replaced by a file
+        make(path)
+        fails(save(path), "InvalidArgument", "not a file")
+        assert stat.S_IFMT(os.lstat(path).st_mode) in (stat.S_IFIFO, stat.S_IFDIR)
+    os.unlink(f"{WORK}/pipe")
+    os.rmdir(f"{WORK}/folder")
     null = os.open("/dev/null", os.O_RDONLY)
     contains(expect("InvalidArgument", do, "SaveToFD", "ha{sv}", 0, {}, fds=[null]), "written")
     os.close(null)
