@@ -33,7 +33,7 @@ static int make_added(Audience *audience, const Object *object, const Block *blo
         return r < 0 ? r : blocks_append(blocks, n, *signal);
 }
 
-void announce_to(void *data, Caller *caller, Object *object) {
+static void arrived(void *data, Caller *caller, Object *object) {
         g_autoptr(sd_bus_message) signal = NULL;
         int r = make_added(data, object, object->blocks, object->n_blocks, &signal);
         if (r >= 0)
@@ -52,23 +52,35 @@ static void added(void *data, Object *object, const Block *blocks, size_t n) {
                 readers_added(audience->readers, object);
 }
 
-static void removed(void *data, Object *object, const Block *blocks, size_t n) {
-        Audience *audience = data;
-        g_autoptr(sd_bus_message) signal = NULL;
-        int r = sd_bus_message_new_signal(peers_bus(audience->peers), &signal, manager_path(object), OBJECT_MANAGER,
+static int make_removed(Audience *audience, const Object *object, const Block *blocks, size_t n, sd_bus_message **signal) {
+        int r = sd_bus_message_new_signal(peers_bus(audience->peers), signal, manager_path(object), OBJECT_MANAGER,
                                           "InterfacesRemoved");
         if (r >= 0)
-                r = sd_bus_message_append(signal, "o", object->path);
+                r = sd_bus_message_append(*signal, "o", object->path);
         if (r >= 0)
-                r = sd_bus_message_open_container(signal, 'a', "s");
+                r = sd_bus_message_open_container(*signal, 'a', "s");
         for (size_t i = 0; r >= 0 && i < n; i++)
-                r = sd_bus_message_append(signal, "s", blocks[i].interface->name);
+                r = sd_bus_message_append(*signal, "s", blocks[i].interface->name);
+        return r < 0 ? r : sd_bus_message_close_container(*signal);
+}
+
+static void removed(void *data, Object *object, const Block *blocks, size_t n) {
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = make_removed(data, object, blocks, n, &signal);
         if (r >= 0)
-                r = sd_bus_message_close_container(signal);
-        if (r >= 0)
-                r = audience_signal(audience, object, signal, 0);
+                r = audience_signal(data, object, signal, 0);
         check(r, "the removal", object);
 }
+
+static void withdrawn(void *data, Caller *caller, Object *object) {
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = make_removed(data, object, object->blocks, object->n_blocks, &signal);
+        if (r >= 0)
+                r = audience_signal_one(data, caller, signal, 0);
+        check(r, "the removal", object);
+}
+
+const ReadersListener announce_to_readers = { .arrived = arrived, .withdrawn = withdrawn };
 
 /* Appends either the new values of those that carry them, or the names of those that are only invalidated; adds to
  * *size how large the values are. */
@@ -107,11 +119,16 @@ static bool is_another(const Block *block, uint64_t changed_properties) {
         return block->interface == &interface_domain && (changed_properties & details);
 }
 
+static void changing(void *data, Object *object, const Block *block, uint64_t changed_properties) {
+        Audience *audience = data;
+        if (is_another(block, changed_properties))
+                readers_renewing(audience->readers, object);
+}
+
 static void changed(void *data, Object *object, const Block *block, uint64_t changed_properties) {
         Audience *audience = data;
-        bool renewed = is_another(block, changed_properties);
-        if (renewed)
-                mirror_renew(audience->mirror, object);
+        if (is_another(block, changed_properties))
+                readers_renewed(audience->readers, object);
         g_autoptr(sd_bus_message) signal = NULL;
         size_t size = 0;
         int r = sd_bus_message_new_signal(peers_bus(audience->peers), &signal, object->path, "org.freedesktop.DBus.Properties",
@@ -125,8 +142,6 @@ static void changed(void *data, Object *object, const Block *block, uint64_t cha
         if (r >= 0)
                 r = audience_signal(audience, object, signal, size);
         check(r, "a change", object);
-        if (renewed)
-                readers_added(audience->readers, object);
 }
 
-const MirrorListener announce_listener = { .added = added, .removed = removed, .changed = changed };
+const MirrorListener announce_listener = { .added = added, .removed = removed, .changed = changed, .changing = changing };

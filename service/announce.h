@@ -8,5 +8,5 @@
 /* The listener for mirror_new; its data is the Audience. */
 extern const MirrorListener announce_listener;
 
-/* Tells one caller of an object that it may read now. Its data is the Audience. */
-void announce_to(void *data, Caller *caller, Object *object);
+/* The listener for readers_new; its data is the Audience. */
+extern const ReadersListener announce_to_readers;

@@ -268,6 +268,11 @@ static Object *object_new(const char *path, void *source) {
         return object;
 }
 
+static void tell_changing(Mirror *mirror, Object *object, const Block *block, uint64_t changed) {
+        if (changed && mirror->listener->changing && object_block(object, block->interface))
+                mirror->listener->changing(mirror->data, object, block, changed);
+}
+
 /* Gives an existing object other blocks and tells what that changed. */
 static void object_replace(Mirror *mirror, Object *object, const Taken *taken) {
         Block *old = object->blocks;
@@ -279,6 +284,8 @@ static void object_replace(Mirror *mirror, Object *object, const Taken *taken) {
                 if (!kept)
                         mirror->listener->removed(mirror->data, object, &old[i], 1);
         }
+        for (size_t i = 0; i < taken->n; i++)
+                tell_changing(mirror, object, &taken->blocks[i], taken->changed[i]);
         object->blocks = blocks_copy(taken->blocks, taken->n);
         object->n_blocks = (uint8_t) taken->n;
         for (size_t j = 0; j < taken->n; j++) {
@@ -333,6 +340,7 @@ int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface
         uint64_t changed = block_merge(&block, old, &values, &r);
         if (r < 0)
                 return r;
+        tell_changing(mirror, object, &block, changed);
         free(old->values);
         *old = block;
         if (changed)

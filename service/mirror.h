@@ -37,6 +37,8 @@ typedef struct MirrorListener {
         void (*removed)(void *data, Object *object, const Block *blocks, size_t n);
         /* CHANGED has a bit for each property of the block's interface that has another value now. */
         void (*changed)(void *data, Object *object, const Block *block, uint64_t changed);
+        /* The same just before, with the mirror in its old state; NULL: not wanted. */
+        void (*changing)(void *data, Object *object, const Block *block, uint64_t changed);
 } MirrorListener;
 
 Mirror *mirror_new(const MirrorListener *listener, void *data);

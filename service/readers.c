@@ -9,8 +9,9 @@ struct Readers {
         Authority *authority;
         Callers *callers;
         Mirror *mirror;
-        void (*arrived)(void *data, Caller *caller, Object *object);
+        const ReadersListener *listener;
         void *data;
+        GPtrArray *hearing; /* Caller: who heard of the object that is renewed now */
 };
 
 bool readers_may_read(Readers *readers, const Caller *caller, const Object *object, GHashTable *opened) {
@@ -172,13 +173,27 @@ typedef struct Arrival {
         Caller *caller;
         char *path;
         uint64_t serial;
+        bool known; /* it could be read before */
 } Arrival;
+
+/* Tells a caller of what it could read below an object, and may not any more: of parts first. */
+static void withdraw(Readers *readers, Caller *caller, Object *object) {
+        for (Object *child = object->last_child, *previous; child; child = previous) {
+                previous = child->previous;
+                withdraw(readers, caller, child);
+        }
+        if (!object_is_public(object) && !decisions_let_hear(caller, object))
+                readers->listener->withdrawn(readers->data, caller, object);
+}
 
 static void on_arrival_verdict(void *data, Verdict verdict) {
         Arrival *arrival = data;
         Object *object = mirror_find(arrival->readers->mirror, arrival->path);
-        if (verdict == VERDICT_YES && !arrival->caller->gone && object && object->serial == arrival->serial)
-                arrival->readers->arrived(arrival->readers->data, arrival->caller, object);
+        bool is_due = !arrival->caller->gone && object && object->serial == arrival->serial && verdict != VERDICT_CANCELLED;
+        if (is_due && verdict == VERDICT_YES)
+                arrival->readers->listener->arrived(arrival->readers->data, arrival->caller, object);
+        else if (is_due && arrival->known)
+                withdraw(arrival->readers, arrival->caller, object);
         caller_unref(arrival->caller);
         g_free(arrival->path);
         g_free(arrival);
@@ -196,6 +211,21 @@ static bool reads_single_objects(const Caller *caller, const Object *connection)
         return false;
 }
 
+static void ask_about(Readers *readers, Caller *caller, const Object *object, bool known) {
+        const Object *connection = decision_connection(object);
+        const Scope own = { .object = connection, .owned = true }, single = { .object = object };
+        bool is_own = connection && decision_is_own(object, caller->uid) && !decisions_refuse(caller, own);
+        Arrival *arrival = g_new(Arrival, 1);
+        *arrival = (Arrival){
+                .readers = readers,
+                .caller = caller_ref(caller),
+                .path = g_strdup(object->path),
+                .serial = object->serial,
+                .known = known,
+        };
+        authority_ask(readers->authority, caller, is_own ? own : single, false, on_arrival_verdict, arrival);
+}
+
 typedef struct Addition {
         Readers *readers;
         Object *object;
@@ -211,26 +241,43 @@ static void consider(Caller *caller, void *data) {
                 g_ptr_array_add(addition->callers, caller_ref(caller));
 }
 
-void readers_added(Readers *readers, Object *object) {
-        g_autoptr(GPtrArray) callers = g_ptr_array_new_with_free_func((GDestroyNotify) caller_unref);
+static void add_who_hears(Caller *caller, void *data) {
+        Addition *addition = data;
+        if (caller->identified && !authority_trusts(addition->readers->authority, caller) &&
+            decisions_let_hear(caller, addition->object))
+                g_ptr_array_add(addition->callers, caller_ref(caller));
+}
+
+static GPtrArray *choose(Readers *readers, Object *object, void (*each)(Caller *caller, void *data)) {
+        GPtrArray *callers = g_ptr_array_new_with_free_func((GDestroyNotify) caller_unref);
         Addition addition = { .readers = readers, .object = object, .callers = callers };
-        const Object *subject = decision_subject(object), *connection = decision_connection(subject);
-        if (subject != object)
+        callers_each(readers->callers, each, &addition);
+        return callers;
+}
+
+void readers_added(Readers *readers, Object *object) {
+        if (decision_subject(object) != object)
                 return;
-        callers_each(readers->callers, consider, &addition);
-        for (guint i = 0; i < callers->len; i++) {
-                Caller *caller = callers->pdata[i];
-                const Scope own = { .object = connection, .owned = true }, single = { .object = subject };
-                bool is_own = connection && decision_is_own(subject, caller->uid) && !decisions_refuse(caller, own);
-                Arrival *arrival = g_new(Arrival, 1);
-                *arrival = (Arrival){
-                        .readers = readers,
-                        .caller = caller_ref(caller),
-                        .path = g_strdup(object->path),
-                        .serial = object->serial,
-                };
-                authority_ask(readers->authority, caller, is_own ? own : single, false, on_arrival_verdict, arrival);
-        }
+        g_autoptr(GPtrArray) callers = choose(readers, object, consider);
+        for (guint i = 0; i < callers->len; i++)
+                ask_about(readers, callers->pdata[i], object, false);
+}
+
+void readers_renewing(Readers *readers, Object *object) {
+        g_clear_pointer(&readers->hearing, g_ptr_array_unref);
+        readers->hearing = choose(readers, object, add_who_hears);
+}
+
+void readers_renewed(Readers *readers, Object *object) {
+        g_autoptr(GPtrArray) before = g_steal_pointer(&readers->hearing);
+        mirror_renew(readers->mirror, object);
+        g_autoptr(GPtrArray) others = choose(readers, object, consider);
+        for (guint i = 0; before && i < before->len; i++)
+                if (!decisions_let_hear(before->pdata[i], object))
+                        ask_about(readers, before->pdata[i], object, true);
+        for (guint i = 0; i < others->len; i++)
+                if (!before || !g_ptr_array_find(before, others->pdata[i], NULL))
+                        ask_about(readers, others->pdata[i], object, false);
 }
 
 /* Who hears of changes */
@@ -252,6 +299,74 @@ static void review_end(Review *review) {
         g_free(review);
 }
 
+/* The scope that a key names; false where it names none any more. */
+static bool find_scope(Readers *readers, const char *path, uint64_t key, Scope *scope) {
+        *scope = (Scope){ .object = path ? mirror_find(readers->mirror, path) : NULL, .owned = key & 1 };
+        return scope->object && scope_key(*scope) == key;
+}
+
+/* Jobs are not below their connection. */
+static void withdraw_jobs(Readers *readers, Caller *caller, const Object *connection) {
+        Object *manager = connection->parent;
+        for (Object *job = manager ? manager->last_child : NULL, *previous; job; job = previous) {
+                previous = job->previous;
+                if (decision_subject(job) == job && job != connection && decision_connection(job) == connection)
+                        withdraw(readers, caller, job);
+        }
+}
+
+/* A caller who may not read all of a connection any more, of which polkit is asked about the parts. */
+typedef struct Withdrawal {
+        Readers *readers;
+        Caller *caller;
+        char *connection;
+} Withdrawal;
+
+static void on_parts_known(void *data, GHashTable *unused, Verdict verdict) {
+        Withdrawal *withdrawal = data;
+        Object *connection = mirror_find(withdrawal->readers->mirror, withdrawal->connection);
+        (void) unused;
+        if (connection && !withdrawal->caller->gone && verdict != VERDICT_CANCELLED) {
+                withdraw(withdrawal->readers, withdrawal->caller, connection);
+                withdraw_jobs(withdrawal->readers, withdrawal->caller, connection);
+        }
+        caller_unref(withdrawal->caller);
+        g_free(withdrawal->connection);
+        g_free(withdrawal);
+}
+
+static void withdraw_connection(Readers *readers, Caller *caller, const Object *connection) {
+        g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+        for (const Object *child = connection->first_child; child; child = child->next)
+                g_ptr_array_add(paths, g_strdup(child->path));
+        Withdrawal *withdrawal = g_new(Withdrawal, 1);
+        *withdrawal = (Withdrawal){
+                .readers = readers,
+                .caller = caller_ref(caller),
+                .connection = g_strdup(connection->path),
+        };
+        readers_survey(readers, caller, paths, NULL, false, on_parts_known, withdrawal);
+}
+
+/* A caller may not read a scope any more: it is told of what was in it, but for what it may read by another one. */
+static void end_hearing(Readers *readers, Caller *caller, uint64_t key) {
+        Scope scope;
+        bool is_there = find_scope(readers, g_hash_table_lookup(caller->hears, &key), key, &scope);
+        g_autoptr(GPtrArray) own = g_ptr_array_new();
+        for (Object *child = is_there && scope.owned ? scope.object->first_child : NULL; child; child = child->next)
+                if (decision_is_own(decision_subject(child), caller->uid))
+                        g_ptr_array_add(own, child);
+        g_hash_table_remove(caller->hears, &key);
+        if (!is_there || caller->gone)
+                return;
+        for (guint i = 0; i < own->len; i++)
+                withdraw(readers, caller, own->pdata[i]);
+        if (!scope.owned && decision_connection(scope.object) == scope.object)
+                withdraw_connection(readers, caller, scope.object);
+        else if (!scope.owned)
+                withdraw(readers, caller, mirror_find(readers->mirror, scope.object->path));
+}
+
 static void on_review_verdict(void *data, Verdict verdict) {
         Review *review = data;
         if (verdict == VERDICT_CANCELLED) {
@@ -259,7 +374,7 @@ static void on_review_verdict(void *data, Verdict verdict) {
                 return;
         }
         if (verdict != VERDICT_YES)
-                g_hash_table_remove(review->caller->hears, &g_array_index(review->keys, uint64_t, review->at));
+                end_hearing(review->readers, review->caller, g_array_index(review->keys, uint64_t, review->at));
         review->at++;
         review_continue(review);
 }
@@ -273,12 +388,6 @@ static void collect_keys(Review *review) {
         g_hash_table_iter_init(&iterator, review->caller->hears);
         while (g_hash_table_iter_next(&iterator, &key, NULL))
                 g_array_append_vals(review->keys, key, 1);
-}
-
-/* The scope that a key names; false where it names none any more. */
-static bool find_scope(Readers *readers, const char *path, uint64_t key, Scope *scope) {
-        *scope = (Scope){ .object = path ? mirror_find(readers->mirror, path) : NULL, .owned = key & 1 };
-        return scope->object && scope_key(*scope) == key;
 }
 
 static void review_continue(Review *review) {
@@ -325,15 +434,15 @@ static void on_change(void *data) {
         }
 }
 
-Readers *readers_new(Authority *authority, Callers *callers, Mirror *mirror,
-                     void (*arrived)(void *data, Caller *caller, Object *object), void *data) {
+Readers *readers_new(Authority *authority, Callers *callers, Mirror *mirror, const ReadersListener *listener, void *data) {
         Readers *readers = g_new(Readers, 1);
-        *readers = (Readers){ .authority = authority, .callers = callers, .mirror = mirror, .arrived = arrived, .data = data };
+        *readers = (Readers){ .authority = authority, .callers = callers, .mirror = mirror, .listener = listener, .data = data };
         authority_on_change(authority, on_change, readers);
         return readers;
 }
 
 void readers_free(Readers *readers) {
         authority_on_change(readers->authority, NULL, NULL);
+        g_clear_pointer(&readers->hearing, g_ptr_array_unref);
         g_free(readers);
 }

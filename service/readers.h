@@ -11,9 +11,15 @@
 
 typedef struct Readers Readers;
 
-/* ARRIVED is called with a caller who may read, by object, an object that is new. */
-Readers *readers_new(Authority *authority, Callers *callers, Mirror *mirror,
-                     void (*arrived)(void *data, Caller *caller, Object *object), void *data);
+/* Who is told what there is to read: */
+typedef struct ReadersListener {
+        /* A caller may read, by object, an object that is new. */
+        void (*arrived)(void *data, Caller *caller, Object *object);
+        /* A caller that has read an object, or what it is in, may not do so any more. */
+        void (*withdrawn)(void *data, Caller *caller, Object *object);
+} ReadersListener;
+
+Readers *readers_new(Authority *authority, Callers *callers, Mirror *mirror, const ReadersListener *listener, void *data);
 void readers_free(Readers *readers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Readers, readers_free)
 
@@ -29,5 +35,9 @@ void readers_survey(Readers *readers, Caller *caller, GPtrArray *paths, const Ob
 /* True where a caller may read an object for all that is known, and what a survey has opened. */
 bool readers_may_read(Readers *readers, const Caller *caller, const Object *object, GHashTable *opened);
 
-/* Tells that an object is new, or that it has to be decided about anew. */
+/* Tells that an object is new. */
 void readers_added(Readers *readers, Object *object);
+
+/* Tells that an object is about to become another one for who decides, and that it has: it is decided about anew. */
+void readers_renewing(Readers *readers, Object *object);
+void readers_renewed(Readers *readers, Object *object);

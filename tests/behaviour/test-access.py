@@ -246,6 +246,41 @@ def a_rule_can_open_just_one_domain():
     user.leave()
 
 
+def removed(user, *paths):
+    """Waits until a user has heard that these objects are gone for them; returns all that it has heard."""
+    for path in paths:
+        parent = path.rsplit("/", 2)[0]
+        heard = user.signals(parent, "InterfacesRemoved", path)
+    return heard
+
+
+def who_may_not_read_any_more_is_told_that_it_is_gone():
+    """By a rule for all, for one domain, or as its owner; and what may still be read stays."""
+    allow("vb-alice", "read")
+    everything, one = User("vb-alice"), User("vb-bob")
+    domain, other = (hypervisor.define(hypervisor.document(name, devices=CONSOLE)) for name in ("opened", "other"))
+    listed(everything, hypervisor.path)
+    listed(everything, domain)
+    rules("polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.read' && a.lookup('domain_name') == 'opened') return polkit.Result.YES; });")
+    heard = removed(everything, other)
+    assert f"'InterfacesRemoved', ('{domain}'" not in repr(heard), heard
+    assert listed(one, hypervisor.path) == {domain}
+    # Another name is another question.
+    bus.call(domain, f"{NAME}.Domain", "Rename", "sa{sv}", "closed", {})
+    removed(one, domain)
+    assert "closed" not in repr(one.heard())
+    bus.call(domain, f"{NAME}.Domain", "Rename", "sa{sv}", "opened", {})
+    again = User("vb-bob")
+    assert listed(again, hypervisor.path) == {domain}
+    rules("")
+    removed(everything, domain)
+    assert other not in repr(removed(again, domain))
+    for path in (domain, other):
+        hypervisor.do(path, "Undefine")
+    for user in (one, again, everything):
+        user.leave()
+
+
 def signals_say_no_more_than_reading_would():
     secret = "the password of root is hunter2"
     rules("")
@@ -530,7 +565,7 @@ def only_the_service_may_call_a_driver():
 
 run([every_action_is_refused_to_who_may_not_and_allowed_to_who_may, reading_needs_leave_and_introspection_does_not,
      owners_have_their_own_domains_and_no_others, who_may_define_can_begin_with_an_empty_list, a_rule_can_open_just_one_domain,
-     signals_say_no_more_than_reading_would, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
+     who_may_not_read_any_more_is_told_that_it_is_gone, signals_say_no_more_than_reading_would, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
      a_list_that_waits_for_polkit_follows_its_changes, ten_thousand_domains_are_not_ten_thousand_questions,
      the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain, rules_can_look_up_what_the_manual_page_says,
      members_of_virtbus_admins_may_do_everything_but_define,
