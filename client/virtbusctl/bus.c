@@ -18,29 +18,33 @@
 
 /* Errors */
 
+/* polkit's answer, or the bus's own: of the errors that GIO does not know, only the name says so. */
+static bool is_denial(const GError *error) {
+        static const char *const names[] = { "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.AuthFailed",
+                                             "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", NULL };
+        g_autofree char *name = g_dbus_error_get_remote_error(error);
+        return (name && g_strv_contains(names, name)) || g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED) ||
+               g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_AUTH_FAILED);
+}
+
+void ctl_strip_error(GError *error) {
+        if (is_denial(error)) {
+                error->domain = G_DBUS_ERROR;
+                error->code = G_DBUS_ERROR_ACCESS_DENIED;
+        }
+        g_dbus_error_strip_remote_error(error);
+}
+
 int ctl_fail(GError *error) {
-        static const struct {
-                const char *name;
-                int status;
-        } statuses[] = {
-                { "org.freedesktop.DBus.Error.AccessDenied", EXIT_NOT_AUTHORIZED },
-                { "org.freedesktop.DBus.Error.AuthFailed", EXIT_NOT_AUTHORIZED },
-                { "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", EXIT_NOT_AUTHORIZED },
-                { "org.virtbus1.Error.NoSuchDomain", EXIT_NO_SUCH_DOMAIN },
-        };
-        g_autofree char *name = error ? g_dbus_error_get_remote_error(error) : NULL;
-        int status = EXIT_FAILED;
         if (!error)
                 return EXIT_FAILED; /* it has been said */
-        if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN))
-                status = EXIT_NO_SUCH_DOMAIN;
-        else if (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED) ||
-                 g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_AUTH_FAILED))
-                status = EXIT_NOT_AUTHORIZED;
-        for (size_t i = 0; name && i < G_N_ELEMENTS(statuses); i++)
-                if (strcmp(name, statuses[i].name) == 0)
-                        status = statuses[i].status;
-        g_dbus_error_strip_remote_error(error);
+        g_autofree char *name = g_dbus_error_get_remote_error(error);
+        int status = is_denial(error) ? EXIT_NOT_AUTHORIZED
+                     : g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN) ||
+                                                     g_strcmp0(name, "org.virtbus1.Error.NoSuchDomain") == 0
+                                     ? EXIT_NO_SUCH_DOMAIN
+                                     : EXIT_FAILED;
+        ctl_strip_error(error);
         g_autofree char *words = ctl_words(error->message),
                         *message = output_printable(words); /* it may be a guest's own words */
         fprintf(stderr, "virtbusctl: %s\n", message);
@@ -81,10 +85,13 @@ static void open_prompt(const Ctl *ctl) {
 
 GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
                    GUnixFDList **out_fds, GError **error) {
+        /* A list without what may not be read is an answer: that there is more is told only to those who may be asked. */
+        bool may_ask = !ctl->no_ask_password || strcmp(method, "GetManagedObjects") == 0;
         open_prompt(ctl);
         return g_dbus_connection_call_with_unix_fd_list_sync(ctl->bus, BUS_NAME, path, interface, method, arguments, NULL,
-                                                             G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, fds,
-                                                             out_fds, NULL, error);
+                                                             may_ask ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION
+                                                                     : G_DBUS_CALL_FLAGS_NONE,
+                                                             G_MAXINT, fds, out_fds, NULL, error);
 }
 
 /* Who sees nothing may see more with a password, which is asked for here; polkit remembers it for a while. Returns whether there may be
@@ -98,7 +105,7 @@ static bool look_again(Ctl *ctl, GError **error) {
                 g_autoptr(GVariant) answer =
                                 ctl_call(ctl, g_dbus_proxy_get_object_path(link->data), "org.freedesktop.DBus.ObjectManager",
                                          "GetManagedObjects", NULL, NULL, NULL, &failure);
-                if (g_error_matches(failure, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED)) {
+                if (failure && is_denial(failure)) {
                         g_propagate_error(error, g_steal_pointer(&failure));
                         return false;
                 }

@@ -48,6 +48,8 @@ void ctl_disconnect(Ctl *ctl);
 
 /* Says an error to the person, and returns the exit status for it. The error is freed. */
 int ctl_fail(GError *error);
+/* Takes the name that GIO puts before a message off, and keeps what ctl_fail must know of it. */
+void ctl_strip_error(GError *error);
 
 /* words.c: what the service says, in the words of the command line. */
 char *ctl_words(const char *message);

@@ -25,7 +25,7 @@ char *ctl_define(Ctl *ctl, VirtbusConnection *connection, const char *xml, GErro
         if (answer)
                 g_variant_get(answer, "(o)", &path);
         else if (error && *error)
-                g_dbus_error_strip_remote_error(*error);
+                ctl_strip_error(*error);
         return path;
 }
 

@@ -300,10 +300,14 @@ def mistakes_are_told_with_a_status():
     contains(ctl("--help"), "create NAME", "Looking:", "--no-pager")
     contains(ctl("--version"), "virtbusctl 0.2")
     if os.geteuid() == 0:
-        result = subprocess.run(["setpriv", "--reuid=vb-bob", "--regid=vb-bob", "--init-groups", f"{ROOT}/build/client/virtbusctl/virtbusctl", "--no-ask-password", "list"],
-                                capture_output=True, encoding="utf-8", check=False)
-        assert result.returncode == 5, result
-        contains(result.stderr, "not authorized", "org.virtbus1.read")
+        for arguments, action in ((["list"], "read"), (["-c", "test", "create", "mine", "--memory=64M"], "domain.define"), (["-c", "test", "define", f"{WORK}/any.xml"], "domain.define")):
+            with open(f"{WORK}/any.xml", "w", encoding="utf-8") as file:
+                file.write(test.document("any"))
+            os.chmod(WORK, 0o755)
+            result = subprocess.run(["setpriv", "--reuid=vb-bob", "--regid=vb-bob", "--init-groups", f"{ROOT}/build/client/virtbusctl/virtbusctl", "--no-ask-password", *arguments],
+                                    capture_output=True, encoding="utf-8", check=False)
+            assert result.returncode == 5, result
+            contains(result.stderr, "not authorized", f"org.virtbus1.{action}", "password")
 
 
 def domains_start_stop_and_are_waited_for():
