@@ -414,7 +414,8 @@ class Line:
         self.drop(lambda o, p: o in {"-full-screen"} or (o == "-soundhw" and p["value"] == "pcspk"))
         places = r"listen|port=|socket="
         for display in ET.fromstring(self.xml).iter("graphics"):
-            if display.get("type") == "vnc" and not re.search(places, ET.tostring(display, "unicode")):
+            own = [e for e in display.iter("listen") if e.get("type") == "socket" and not e.get("socket")]
+            if display.get("type") == "vnc" and (own or not re.search(places, ET.tostring(display, "unicode"))):
                 for p in self.find("-vnc"):  # each program has its own place
                     p["at"] = "private"
             if display.get("type") == "spice" and display.get("autoport") == "yes":

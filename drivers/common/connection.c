@@ -407,8 +407,6 @@ void connection_to_native(Connection *connection, const char *format, const char
 static void answer_document(Connection *connection, const char *xml, bool unused, Call *call) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
-        if (document)
-                run_only_drop(document);
         bool complete = document && complete_document(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         (void) unused;

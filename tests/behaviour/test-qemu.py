@@ -467,6 +467,16 @@ def what_the_driver_cannot_do_yet_is_refused_when_it_is_defined():
     contains(expect("Unsupported", qemu.define, qemu.document("later", more="<vcpu placement='auto'>1</vcpu>")), "<vcpu>", "numad")
 
 
+def errors_count_the_lines_of_the_authors_own_text():
+    text = qemu.document("lines", devices="\n<disk type='file'>\n<driver cache='never'/><source file='/x'/><target dev='vda'/></disk>")
+    for before, line in (("", 3), ("<?xml version='1.0' encoding='utf-16'?>\n", 4), ("<!-- a\nb -->\n", 5), ("\n\n<?x\ny?>", 6), ("\ufeff", 3)):
+        for breaks in ("\n", "\r\n"):
+            document = (before + text).replace("\n", breaks)
+            for error in (expect("InvalidXML", qemu.define, document), expect("InvalidXML", qemu.create, document),
+                          expect("InvalidXML", bus.call, qemu.path, f"{NAME}.Connection", "DomainXMLToNative", "ss", "qemu-argv", document)):
+                contains(error, f"line {line},", "<driver>")
+
+
 def what_only_the_host_lacks_is_told_at_the_start():
     domain = qemu.define(qemu.document("later", devices="<interface type='network'><source network='vb-nowhere'/></interface>"))
     contains(expect("InvalidArgument", qemu.do, domain, "Start"), "no active network 'vb-nowhere'", "virsh net-start")
