@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the API's interfaces consist of: the shape of the tables that introspection/generate.py makes. Members of a kind
+/* The members of the API's interfaces: the form of the tables that introspection/generate.py makes. Members of a kind
  * are sorted by name. */
 
 #include <stdbool.h>

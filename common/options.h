@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What callers give to methods: the last argument of those that may grow, options, a{sv}; and paths. */
+/* Arguments of methods: paths, and the options (a{sv}) that are the last argument of each method that may get more of them. */
 
 #include <glib.h>
 #include <stdbool.h>

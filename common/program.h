@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What virtbusd and the drivers have in common as programs. */
+/* Command line and signals: virtbusd and the drivers read and handle them alike. */
 
 #include <glib.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What has changed in the mirror, as the standard signals: InterfacesAdded, InterfacesRemoved and PropertiesChanged. */
+/* Sends changes of the mirror as the standard signals: InterfacesAdded, InterfacesRemoved and PropertiesChanged. */
 
 #include "audience.h"
 

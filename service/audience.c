@@ -43,7 +43,7 @@ static void send_to_caller(Caller *caller, void *data) {
         sending->is_sent = true;
 }
 
-/* Where nobody on the bus may hear it: to the service itself, which passes it over. The bus shows it to its monitors, such as busctl
+/* When nobody on the bus may hear a signal, the service sends it to itself and ignores it. The bus shows it to its monitors, such as busctl
  * monitor, which are root's, and which have read nothing. */
 static int send_to_monitors(Audience *audience, sd_bus_message *signal) {
         const char *own;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who hears what: a signal says no more to anybody than reading would.
+/* Decides who gets a signal: a signal tells nobody more than reading would.
  *
  * What is public is sent to everybody. Everything else is sent to each caller by itself: to user 0, and to who has read the object, or
  * what it is in, and still may. On a session bus, where all belongs to one user, everything is sent to everybody. */

@@ -39,7 +39,7 @@ void authority_service_changed(Authority *authority, const char *owner) {
         forget_decisions(authority);
 }
 
-/* Whom an answer came from the bus knows; a signal may be anybody's. */
+/* The bus vouches for the sender of an answer; anybody can send a signal. */
 static void on_answerer(void *data, const char *name) {
         Authority *authority = data;
         if (!authority->polkit)
@@ -207,7 +207,7 @@ static const char *const detail_names[] = {
 #undef DETAIL
 };
 
-/* What polkit's rules are told: names and values. */
+/* The details that polkit's rules see: names and values. */
 static GStrv make_details(const Caller *caller, Scope scope) {
         const Object *subject = scope.object, *connection = decision_connection(subject), *domain = decision_domain(subject);
         bool owned = scope.owned || decision_is_own(subject, caller->uid);

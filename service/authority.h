@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who may do what: asks polkit over its D-Bus API, never waiting.
+/* Decides who may do what: asks polkit over its D-Bus API, without blocking.
  *
  * User 0, and on a session bus the service's own user, are allowed without asking. polkit unreachable or slow means
  * denied, with an error that says so; polkit asked too much means LimitExceeded. Decisions to read are kept: see decisions.h. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who calls: one record for each peer on the bus that has called, until it leaves the bus. All that it makes the service keep
- * is charged to it and to its user; until the bus has said whose it is, to a user that stands for all those. */
+/* The callers: one record for each peer on the bus that has called, until it leaves the bus. All that it makes the service keep
+ * is charged to it and to its user; until the bus has named that user, to one user that stands for all such callers. */
 
 #include <glib.h>
 #include <stdbool.h>

@@ -11,7 +11,7 @@
 #include "bounds.h"
 #include "bus.h"
 
-/* Where the system bus is, if the environment says nothing else. */
+/* The address of the system bus, unless the environment has another. */
 #define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
 /* The bus lets nobody send what it has not checked; whatever is left out here, it has its own deadline for. */

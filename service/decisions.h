@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who may read what, as far as polkit has been asked: the one place that answers for properties, lists, introspection and signals.
+/* Decides who may read what, from what polkit has answered so far: the one place that answers for properties, lists, introspection and signals.
  *
  * A decision is about a scope: a job, a domain or a connection with all that is in it; or, of a connection, what is the caller's
  * own. Decisions are kept for a caller until polkit says that something has changed or the caller leaves; they are of an object,
@@ -17,7 +17,7 @@ typedef struct Scope {
         bool owned;           /* of a connection: the caller's own, of all kinds */
 } Scope;
 
-/* What a decision about an object is about: the job, else the domain, else the connection; NULL for the service itself. */
+/* The subject of a decision about an object: its job, else its domain, else its connection; NULL for the service itself. */
 const Object *decision_subject(const Object *object);
 
 /* The connection that a subject belongs to, a job's too; NULL where there is none. */

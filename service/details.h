@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What polkit is told of a call, for rules: action.lookup(name). The manual page virtbus-polkit(7) is made of this table. A detail
+/* The details of a call that polkit's rules can look up: action.lookup(name). The manual page virtbus-polkit(7) is made of this table. A detail
  * that does not apply is left out. */
 #define POLKIT_DETAILS(DETAIL) \
         DETAIL(connection, "The connection's name, such as *qemu*.") \

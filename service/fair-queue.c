@@ -60,7 +60,7 @@ static User *take_user(FairQueue *queue, uid_t uid) {
         return user;
 }
 
-/* What of a user may have a place now. */
+/* The first request of a user that may have a place now; NULL: none may. */
 static GList *find_place(const FairQueue *queue, User *user) {
         GList *link = user->n_taken < queue->places_per_user ? user->waiting.head : NULL;
         while (link && ((Place *) link->data)->alone && g_hash_table_contains(queue->alone, ((Place *) link->data)->alone))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who is at the other end of a socket: the process that connected, told so that no other one can be taken for it.
+/* Identifies the process at the other end of a socket, so that no other process can be taken for it.
  *
  * The kernel tells its ID and user as they were at the connect. The ID alone may be another's later: with the time when it
  * started polkit knows the two apart, and a pidfd says here that it lives. */

@@ -17,7 +17,7 @@
 #define FIXED_HEADER_SIZE 16u
 #define FIELD_UNIX_FDS 9
 
-/* What is read at once. */
+/* How many bytes one read takes at most. */
 #define PIECE_MAX (64u * 1024)
 
 typedef enum Stage {
@@ -374,7 +374,7 @@ static void cut(Inlet *inlet) {
 /* Hands a header on, and the descriptors with it. The kernel refuses those of a user who has too many on their way. */
 static int hand_on_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
-        /* What sd-bus has to do meanwhile may need a descriptor: before it is given these, as the message is lost without them. */
+        /* sd-bus may need a descriptor for its own work: it does that before it gets these, as a message without its descriptors is lost. */
         int r = inlet->n_descriptors > 0 ? process(inlet) : 0;
         if (r >= 0)
                 r = hand_on(inlet, head->data, head->len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What sd-bus has and the other side of a connection has not read yet: its bytes are charged to the user whom it is for, until sd-bus
+/* Messages that sd-bus holds and the other side of a connection has not read yet: their bytes are charged to that side's user, until sd-bus
  * has written it. Of the bus, which reads for everybody, that is large answers alone. */
 
 #include <stdbool.h>

@@ -436,7 +436,7 @@ static int welcome(Listener *listener, int fd) {
         return r;
 }
 
-/* There is no descriptor left for a connection: it is closed. Else it would wait, and the event loop go round and round. */
+/* The process has no descriptor left for a connection, and closes it: the connection would stay ready, and keep the event loop busy. */
 static void turn_away(Peers *peers, int fd) {
         autofd_close(&peers->spare);
         int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -142,7 +142,7 @@ static int on_statistics(sd_bus_message *reply, void *data, sd_bus_error *unused
         unread->n_questions--;
         caller->asked = false;
         bool told = !error && read_outgoing(reply, &outgoing);
-        /* A caller that has left is no name the bus daemon knows. */
+        /* The bus daemon does not know the name of a caller that has left. */
         if (!told && !caller->gone && !sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
                 unread->is_silent = true;
         if (caller->gone || !told)
