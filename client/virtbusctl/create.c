@@ -243,7 +243,7 @@ static char *write_document(const Ctl *ctl, const Plan *plan, const char *name) 
         return g_string_free(xml, FALSE);
 }
 
-/* An image that is not there is no mistake yet. */
+/* An image that does not exist is not a mistake yet. */
 static void tell_missing(const DiskSpec *spec) {
         if (spec->is_missing && spec->size == 0)
                 fprintf(stderr, "virtbusctl: %s is not there yet; qemu-img(1) makes images, or add ,size=20G here\n", spec->path);

@@ -108,7 +108,7 @@ static void on_available(VirtbusClient *client, GParamSpec *specification, Ctl *
         tell(ctl, "service", "virtbusd", virtbus_client_get_available(client) ? "is there" : "has gone");
 }
 
-/* The names of the domains that are named or whose UUIDs are. */
+/* The names of the domains that the arguments name, by name or by UUID. */
 static char **find_names(Ctl *ctl, char **arguments, int *status) {
         g_autoptr(GStrvBuilder) names = g_strv_builder_new();
         for (char **argument = arguments; *argument; argument++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service speaks to programs, of options and methods; a person has other names for them. */
+/* The service's messages name options and methods as programs know them; these are a person's names for them. */
 
 #include <string.h>
 

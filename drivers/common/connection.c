@@ -244,7 +244,7 @@ void connection_close(Connection *connection) {
         if (connection->hypervisor->close && connection->data)
                 connection->hypervisor->close(connection);
         g_hash_table_unref(connection->left_streams);
-        /* Last: what a domain lets go of asks them still, and is told that they begin nothing more. */
+        /* Last: domains still queue work as they are freed; the workers answer it with Cancelled. */
         if (connection->clients)
                 worker_free(connection->clients);
         if (connection->worker)

@@ -8,7 +8,7 @@
 #include "operation.h"
 #include "turns.h"
 
-/* How long a guest may take to let go of a device, in microseconds: by default, and the longest that can be asked for. */
+/* How long a guest may take to release a device, in microseconds: the default, and the most that a caller can ask for. */
 #define DETACH_TIMEOUT_DEFAULT (10 * UINT64_C(1000000))
 #define DETACH_TIMEOUT_MAX (3600 * UINT64_C(1000000))
 
@@ -18,7 +18,7 @@ typedef struct DeviceEdit {
         char *place, *value;
 } DeviceEdit;
 
-/* Whose place on the host's processors is changed. */
+/* The kinds of threads that can be bound to processors of the host. */
 typedef enum PinnedThread {
         PINNED_VCPU,
         PINNED_EMULATOR, /* the hypervisor's own threads */

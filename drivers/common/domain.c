@@ -155,7 +155,7 @@ static bool set_state(Domain *domain, DomainState state, DomainReason reason) {
                 return true;
         domain_enter(domain, state, reason);
         bool written = domain_save_status(domain);
-        /* Whose processors run is further than what was saved of it. */
+        /* A guest whose processors run is no longer in the state that was saved. */
         if (state == DOMAIN_RUNNING && domain->has_managed_save && written)
                 save_remove_managed(domain);
         return written;

@@ -100,7 +100,7 @@ Domain *domain_new(Connection *connection, const Definition *definition, bool pe
 /* Gives a domain another persistent definition. */
 void domain_redefine(Domain *domain, Definition *definition);
 
-/* The driver is ending: whoever waits for the domain, or for an operation on it, is told ERROR. It runs on. */
+/* The driver is ending: answers all calls that wait for the domain, or for an operation on it, with ERROR. The guest runs on. */
 void domain_cancel(Domain *domain, const GError *error);
 
 /* Takes the definition away; the domain goes away with it, or when it stops. */
@@ -129,7 +129,7 @@ void domain_destroy(Domain *domain, DomainReason reason, Call *call);
 /* The state is another now. Nothing happens where it is not. False where it could not be written down. */
 bool domain_changed(Domain *domain, DomainState state, DomainReason reason);
 
-/* The domain has ended and the hypervisor has let go of it. ERROR says why, or is NULL. Not to be called for a start that
+/* The domain has ended and the hypervisor has released it. ERROR says why, or is NULL. Not to be called for a start that
  * fails: that ends with operation_finish. */
 void domain_stopped(Domain *domain, DomainReason reason, const GError *error);
 

@@ -9,7 +9,7 @@
 #include "connection.h"
 #include "process.h"
 
-/* Whom a program that compresses runs as, where this is root. Nobody else's processes do: it holds a guest's memory. */
+/* User of the compression program when we are root. No other process runs as this user, as the program holds a guest's memory. */
 #define FILTER_USER "virtbus-filter"
 
 struct Filter {

@@ -177,7 +177,7 @@ Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded en
         }
         Process *process = watch(event, pid, gate[1], ended, data, error);
         if (!process) {
-                /* Where there is no descriptor left for it, say. It waits at the gate and has run nothing: it ends at once. */
+                /* The process may have no descriptor left, for example. The child waits at the gate and has run nothing: it ends at once. */
                 kill(pid, SIGKILL);
                 while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                         ;
@@ -213,7 +213,7 @@ Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEn
         return NULL;
 }
 
-/* With what it has started: it leads a group, whose number is nobody else's while it lives. */
+/* Ends what it has started, too: it leads a process group, and the number of that is not used again while it lives. */
 static void signal_all(const Process *process, int number) {
         if (syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, 0) == 0 && getpgid(process->pid) == process->pid)
                 kill(-process->pid, number);

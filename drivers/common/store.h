@@ -51,7 +51,7 @@ typedef void (*StoreEach)(void *data, const char *uuid, const char *text, const 
 void store_each_definition(Store *store, StoreEach each, void *data);
 void store_each_status(Store *store, StoreEach each, void *data);
 
-/* True for the first caller since the machine started: whose turn it is to autostart domains. */
+/* True for the first caller since the machine started, which then autostarts domains. */
 bool store_is_first_run(Store *store);
 
 /* Makes a root directory for everything that a driver keeps, and what is at once below it; open, as systemd makes /run/virtbus, for

@@ -78,5 +78,5 @@ xmlNode *xml_ensure_child(xmlNode *element, const char *name);
 /* Takes an element out of its document, and frees it. */
 void xml_remove(xmlNode *element);
 
-/* The bytes of a unit of sizes ("KiB", "MB", ...), 0 where there is no such unit. */
+/* The bytes of a unit of sizes ("KiB", "MB", ...); 0 for an unknown unit. */
 uint64_t xml_unit(const char *name);
