@@ -42,7 +42,8 @@ void assembly_make(Assembly *assembly, const AssemblyOptions *options) {
                                   router);
         router->mirror = mirror_new(&announce_listener, &router->audience);
         router->authority = authority_new(router->bus, router->callers, options->user);
-        router->readers = readers_new(router->authority, router->callers, router->mirror, &announce_to_readers, &router->audience);
+        router->readers =
+                        readers_new(router->authority, router->callers, router->mirror, &announce_to_readers, &router->audience);
         router->audience = (Audience){
                 .peers = router->peers,
                 .callers = router->callers,
