@@ -570,7 +570,7 @@ def what_domains_have_is_set():
                                     (["emulator_cpus.1=0"], 2, "only one"), (["vcpus=-1"], 2, "not a number"), (["frob=1"], 2, "memory_hard_limit"), (["cpu_share=1"], 2, "did you mean 'cpu_shares'?"), (["memory"], 2, "memory=VALUE"),
                                     (["vda", "link=off"], 2, "read_iops_sec"), (["memory=512"], 2, "bytes"), (["vda", "size=+x"], 2, "+10G"), (["net0", "link=up"], 2, "neither on nor off"),
                                     (["vda"], 2, "NAME=VALUE"), (["vdz", "size=1"], 1, "vdz"), (["serial0", "frob=1"], 2, "frob"), (["=1"], 2, "NAME=VALUE"),
-                                    (["vda", "size=1"], 1, "512"), (["memory=99G"], 1, "MaxMemory")):
+                                    (["vda", "size=1"], 1, "512"), (["memory=99G"], 1, "max_memory=SIZE")):
         contains(ctl("set", "many", *arguments, status=status), part)
     contains(ctl("addresses", "tiny"), "net0", "192.0.2.1", "1 address listed")
     contains(ctl("addresses", "many"), "0 addresses listed")
