@@ -64,7 +64,7 @@ struct Domain {
         Connection *connection;
         char *uuid;
         char *known_as;         /* the name that its connection finds it by */
-        bool renaming;          /* another name is being written: nothing begins meanwhile */
+        unsigned holds;         /* while there are some nothing begins: another name is being written, an image gets another size */
         Definition *persistent; /* NULL: transient */
         Definition *live;       /* NULL: not active */
         DomainState state;

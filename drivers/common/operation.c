@@ -43,7 +43,7 @@ static bool check_begin(const Domain *domain, const Operation *operation, GError
 
 void operations_run(Domain *domain) {
         g_autoptr(Domain) keep = domain_ref(domain);
-        while (!domain->operation && !domain->renaming && !g_queue_is_empty(&domain->waiting)) {
+        while (!domain->operation && domain->holds == 0 && !g_queue_is_empty(&domain->waiting)) {
                 g_autoptr(GError) error = NULL;
                 Operation *operation = g_queue_pop_head(&domain->waiting);
                 if (check_begin(domain, operation, &error)) {
@@ -57,7 +57,7 @@ void operations_run(Domain *domain) {
 }
 
 void domain_hold(Domain *domain, bool hold) {
-        domain->renaming = hold;
+        hold ? domain->holds++ : domain->holds--;
         operations_run(domain);
 }
 

@@ -31,6 +31,7 @@ typedef struct Resizing {
         DiskSize size;
         char *alias, *path, *format;
         uint64_t chosen;
+        bool holds;        /* the domain, which is off, until its image has the new size */
         GPtrArray *layers; /* of an image that is opened */
         Process *process;  /* qemu-img */
         int output;        /* what it says */
@@ -49,6 +50,8 @@ static void resizing_free(Resizing *resizing) {
         g_clear_pointer(&resizing->layers, g_ptr_array_unref);
         g_clear_pointer(&resizing->process, process_free);
         autofd_close(&resizing->output);
+        if (resizing->holds)
+                domain_hold(resizing->domain, false);
         domain_unref(resizing->domain);
         g_free(resizing->alias);
         g_free(resizing->path);
@@ -212,6 +215,13 @@ void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize 
                 domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
                             "disk '%s' is not a file; it can be resized while the domain runs", device->alias);
                 call_fail(call, error);
-        } else
+        } else if (domain->holds > 0) { /* what is to be added is added to what it has now */
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "an image of it is being given another size, or it another name; call again when that is done");
+                call_fail(call, error);
+        } else {
+                resizing->holds = true;
+                domain_hold(domain, true);
                 worker_run(domain->connection->worker, open_image, on_opened, g_steal_pointer(&resizing));
+        }
 }

@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 
-from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, kernel, run, variants
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, User, contains, expect, kernel, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -554,6 +554,32 @@ def changes_that_wait_add_up():
     assert set(paths) <= set(bus.objects(state["domain"])), bus.objects(state["domain"]).keys()
     for path in paths:
         detach(path)
+
+
+def a_start_waits_until_images_have_their_new_sizes():
+    if not REAL:
+        raise Skip("images are QEMU's")
+    path = image("growing.img")
+    domain = hypervisor.define(hypervisor.document("growing", devices=disk("vda", path, bus_name="virtio")))
+    device = f"{domain}/device/virtio_2ddisk0"
+    size = os.path.getsize(path)
+    for _ in range(3):
+        resized = [bus.begin(device, f"{NAME}.Device.Disk", "Resize", "ta{sv}", 1 << 20, variants({"add": True})) for _ in range(2)]
+        started = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", variants({"paused": True}))
+        bus.wait(lambda: started and all(resized), "what was asked for")
+        assert not any(isinstance(answers[0], BusError) for answers in (started, resized[0])), (started, resized)
+        assert resized[1][0].name.endswith("ResourceBusy"), resized  # else it would add to what the first has begun with
+        size += 1 << 20
+        assert os.path.getsize(path) == size
+        hypervisor.do(domain, "Destroy")
+    # A domain that is undefined meanwhile is gone when that is done, and a failure lets go of it too.
+    expect("InvalidArgument", bus.call, device, f"{NAME}.Device.Disk", "Resize", "ta{sv}", 1000, {})
+    hypervisor.do(domain, "Start", paused=True)
+    hypervisor.do(domain, "Destroy")
+    resized = bus.begin(device, f"{NAME}.Device.Disk", "Resize", "ta{sv}", 1 << 20, variants({"add": True}))
+    hypervisor.do(domain, "Undefine")
+    bus.wait(lambda: resized, "the size")
+    assert domain not in bus.objects(hypervisor.path)
 
 
 def who_may_not_change_devices_is_refused():
