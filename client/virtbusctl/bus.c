@@ -360,6 +360,19 @@ static GDBusConnection *connect_through(const char *const *command, GError **err
         return g_initable_new(G_TYPE_DBUS_CONNECTION, NULL, error, "stream", stream, "flags", flags, NULL);
 }
 
+/* Which bus it is, for who reads that it cannot be reached. */
+static char *describe_bus(const Ctl *ctl) {
+        const char *address = getenv(ctl->user ? "DBUS_SESSION_BUS_ADDRESS" : "DBUS_SYSTEM_BUS_ADDRESS");
+        const char *where = address && *address ? address
+                            : ctl->user         ? "$DBUS_SESSION_BUS_ADDRESS is not set"
+                                                : "at its usual place";
+        if (ctl->host)
+                return g_strdup_printf("the bus of host %s (by ssh, and systemd-stdio-bridge there)", ctl->host);
+        if (ctl->machine)
+                return g_strdup_printf("the bus of container %s (by systemd-stdio-bridge; see machinectl list)", ctl->machine);
+        return g_strdup_printf("the %s bus (%s)", ctl->user ? "session" : "system", where);
+}
+
 static bool connect_bus(Ctl *ctl, GError **error) {
         if (ctl->host) {
                 const char *const command[] = { "ssh", "-xT", "--", ctl->host, "systemd-stdio-bridge", NULL };
@@ -372,6 +385,10 @@ static bool connect_bus(Ctl *ctl, GError **error) {
                 ctl->bus = g_bus_get_sync(ctl->user ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM, NULL, error);
         if (ctl->bus)
                 g_dbus_connection_set_exit_on_close(ctl->bus, FALSE);
+        else {
+                g_autofree char *bus = describe_bus(ctl);
+                g_prefix_error(error, "cannot reach %s: ", bus);
+        }
         return ctl->bus != NULL;
 }
 

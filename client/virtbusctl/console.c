@@ -23,6 +23,9 @@
 /* What the guest says, and what is typed, is passed on in pieces of this size. */
 #define PIECE 4096
 
+/* How long the guest is still listened to after the end of what is typed, in milliseconds: who pipes commands in wants their answers. */
+#define LINGER 500
+
 /* What a person has typed: whether it is the sign to leave. */
 typedef struct Escape {
         gint64 first;
@@ -66,9 +69,13 @@ static void pass_on(int console, int end, bool is_terminal) {
                                  { .fd = STDIN_FILENO, .events = POLLIN },
                                  { .fd = end, .events = POLLIN } };
         Escape escape = { 0 };
+        gint64 over = 0; /* when this ends; 0: not known */
         while (!ends[2].revents) {
                 char data[PIECE];
-                if (poll(ends, G_N_ELEMENTS(ends), -1) < 0) {
+                gint64 left = over > 0 ? (over - g_get_monotonic_time() + 999) / 1000 : -1;
+                if (over > 0 && left <= 0)
+                        return;
+                if (poll(ends, G_N_ELEMENTS(ends), (int) left) < 0) {
                         if (errno != EINTR)
                                 return;
                         continue;
@@ -81,9 +88,10 @@ static void pass_on(int console, int end, bool is_terminal) {
                 if (!ends[1].revents)
                         continue;
                 ssize_t n = read(STDIN_FILENO, data, sizeof data);
-                if (n <= 0)
-                        ends[1] = (struct pollfd){ .fd = -1 }; /* nothing more will be typed; the guest may say more */
-                else if ((is_terminal && is_leaving(&escape, data, n)) || !ctl_write_all(console, data, n))
+                if (n <= 0) { /* nothing more will be typed; what the guest says to that is still shown */
+                        ends[1] = (struct pollfd){ .fd = -1 };
+                        over = g_get_monotonic_time() + LINGER * 1000;
+                } else if ((is_terminal && is_leaving(&escape, data, n)) || !ctl_write_all(console, data, n))
                         return;
         }
 }

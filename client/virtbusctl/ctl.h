@@ -37,6 +37,8 @@ typedef struct Ctl {
         int iterations, lines;
 
         char **events_wanted, **watched; /* of monitor; NULL: all */
+        GHashTable *followed;            /* of monitor: the path of a domain -> what its devices are followed by */
+        unsigned n_unfollowed;           /* of monitor: domains whose devices are asked for */
 } Ctl;
 
 /* Does one thing; ARGUMENTS ends with NULL. */

@@ -233,8 +233,81 @@ int verb_edit(Ctl *ctl, char **arguments) {
 
 /* From libvirt */
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
+/* What the markup of a domain's document says of its identity. */
+typedef struct Identity {
+        unsigned depth;
+        GString *now, *name, *uuid; /* NOW: the one of them that is being read */
+} Identity;
+
+static void on_start(GMarkupParseContext *context, const char *name, const char **names, const char **values, gpointer data,
+                     GError **error) {
+        Identity *identity = data;
+        (void) context, (void) names, (void) values, (void) error;
+        identity->now = ++identity->depth != 2      ? NULL
+                        : strcmp(name, "uuid") == 0 ? identity->uuid
+                        : strcmp(name, "name") == 0 ? identity->name
+                                                    : NULL;
+}
+
+static void on_end(GMarkupParseContext *context, const char *name, gpointer data, GError **error) {
+        Identity *identity = data;
+        (void) context, (void) name, (void) error;
+        identity->depth--;
+        identity->now = NULL;
+}
+
+static void on_text(GMarkupParseContext *context, const char *text, gsize length, gpointer data, GError **error) {
+        Identity *identity = data;
+        (void) context, (void) error;
+        if (identity->now)
+                g_string_append_len(identity->now, text, (gssize) length);
+}
+
+/* The domain that has the UUID of a document or, where that says none, its name; NULL: there is none. */
+static VirtbusDomain *find_same(Ctl *ctl, const char *text) {
+        static const GMarkupParser parser = { on_start, on_end, on_text, NULL, NULL };
+        g_autoptr(GString) name = g_string_new(NULL), uuid = g_string_new(NULL);
+        Identity identity = { .name = name, .uuid = uuid };
+        g_autoptr(GMarkupParseContext) context = g_markup_parse_context_new(&parser, 0, &identity, NULL);
+        if (!g_markup_parse_context_parse(context, text, -1, NULL))
+                return NULL;
+        return virtbus_client_find_domain(ctl->client, g_strstrip(uuid->len > 0 ? uuid->str : name->str), NULL);
+}
+
+static int compare_names(gconstpointer a, gconstpointer b) {
+        return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* What became of a file; RESULT: for programs. */
+static void add_imported(JsonArray *array, Table *table, const char *file, const char *result, const char *path,
+                         const GError *error) {
+        JsonObject *object = json_object_new();
+        char *cells[] = { (char *) file, (char *) (error ? error->message : result), NULL };
+        json_object_set_string_member(object, "file", file);
+        json_object_set_string_member(object, "result", result);
+        json_object_set_string_member(object, "path", path);
+        json_object_set_string_member(object, "error", error ? error->message : NULL);
+        json_array_add_object_element(array, object);
+        table_add(table, g_strdupv(cells));
+}
+
+/* One that was imported before stays as it is: it may have been changed since. N_REFUSED counts what cannot be started yet. */
+static int import_file(Ctl *ctl, const char *folder, const char *name, JsonArray *array, Table *table, unsigned *n_refused) {
+        g_autofree char *file = g_build_filename(folder, name, NULL), *link = g_build_filename(folder, "autostart", name, NULL),
+                        *text = NULL, *path = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(VirtbusDomain) same = ctl_read_file(file, &text, &error) ? find_same(ctl, text) : NULL;
+        if (same) {
+                add_imported(array, table, name, "is there already", ctl_path(same), NULL);
+                return EXIT_DONE;
+        }
+        path = text ? define(ctl, text, &error) : NULL;
+        if (error)
+                g_dbus_error_strip_remote_error(error);
+        *n_refused += g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED);
+        add_imported(array, table, name, path ? "imported" : "failed", path, error);
+        return path && (!g_file_test(link, G_FILE_TEST_EXISTS) || set_autostart(ctl, path, true) == EXIT_DONE) ? EXIT_DONE
+                                                                                                               : EXIT_FAILED;
 }
 
 int verb_import(Ctl *ctl, char **arguments) {
@@ -250,27 +323,21 @@ int verb_import(Ctl *ctl, char **arguments) {
                         g_ptr_array_add(files, g_strdup(name));
         g_ptr_array_sort(files, compare_names);
         g_autoptr(Table) table = table_new(headings);
+        JsonArray *array = json_array_new();
+        g_autoptr(JsonNode) node = json_node_init_array(json_node_alloc(), array);
+        json_array_unref(array);
         int status = EXIT_DONE;
         unsigned n_refused = 0;
         for (guint i = 0; i < files->len; i++) {
-                const char *name = files->pdata[i];
-                g_autofree char *file = g_build_filename(folder, name, NULL),
-                                *link = g_build_filename(folder, "autostart", name, NULL), *text = NULL, *path = NULL;
-                g_autoptr(GError) failure = NULL;
-                if (g_file_get_contents(file, &text, NULL, &failure))
-                        path = define(ctl, text, &failure);
-                if (path && g_file_test(link, G_FILE_TEST_EXISTS) && set_autostart(ctl, path, true) != EXIT_DONE)
-                        status = EXIT_FAILED;
-                char **cells = g_new0(char *, 3);
-                cells[0] = g_strdup(name);
-                cells[1] = g_strdup(path ? "imported" : failure->message);
-                table_add(table, cells);
-                n_refused += g_error_matches(failure, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED);
-                if (!path)
-                        status = EXIT_FAILED;
+                int imported = import_file(ctl, folder, files->pdata[i], array, table, &n_refused);
+                status = MAX(status, imported);
         }
-        table_print(ctl, table, "definition");
         if (n_refused > 0 && !ctl->unsupported)
                 fprintf(stderr, "virtbusctl: --unsupported also takes what cannot be started yet, to be edited\n");
-        return status;
+        if (ctl->json) {
+                output_print_json(node);
+                return status;
+        }
+        int printed = table_print(ctl, table, "definition");
+        return MAX(status, printed);
 }

@@ -219,6 +219,8 @@ static void print_json_table(const Table *table) {
                         guint64 number;
                         if (is_number && g_ascii_string_to_unsigned(cells[k], 10, 0, G_MAXINT64, &number, NULL))
                                 json_object_set_int_member(object, name, (gint64) number);
+                        else if (is_number)
+                                json_object_set_null_member(object, name);
                         else
                                 json_object_set_string_member(object, name, cells[k]);
                 }

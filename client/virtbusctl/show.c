@@ -280,6 +280,53 @@ static void count_domains(Ctl *ctl, GList *domains, VirtbusConnection *connectio
                 }
 }
 
+static JsonObject *job_as_json(Ctl *ctl, VirtbusJob *job) {
+        g_autoptr(VirtbusDomain) domain = virtbus_client_get_domain_at(ctl->client, virtbus_job_get_object(job));
+        JsonObject *object = json_object_new();
+        json_object_set_string_member(object, "job", strrchr(g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), '/') + 1);
+        json_object_set_string_member(object, "operation", virtbus_job_get_operation(job));
+        json_object_set_string_member(object, "domain", domain ? virtbus_domain_get_name(domain) : virtbus_job_get_object(job));
+        json_object_set_int_member(object, "percent", (gint64) (virtbus_job_get_progress(job) * 100));
+        return object;
+}
+
+/* What the service and its drivers say of themselves, by the names of the properties. */
+static int service_as_json(Ctl *ctl, GList *connections, GList *domains, GList *jobs) {
+        VirtbusManager *manager = virtbus_client_get_manager(ctl->client);
+        JsonObject *service = json_object_new();
+        g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), service);
+        JsonArray *rows = json_array_new(), *work = json_array_new();
+        const char *name, *bus_name, *state, *reason;
+        GVariantIter iterator;
+        json_object_set_string_member(service, "Version", virtbus_manager_get_version(manager));
+        json_object_set_array_member(service, "Drivers", rows);
+        json_object_set_array_member(service, "Jobs", work);
+        json_object_unref(service);
+        g_variant_iter_init(&iterator, virtbus_manager_get_drivers(manager));
+        while (g_variant_iter_next(&iterator, "(&s&s&s&s)", &name, &bus_name, &state, &reason)) {
+                JsonObject *row = json_object_new();
+                json_object_set_string_member(row, "name", name);
+                json_object_set_string_member(row, "bus_name", bus_name);
+                json_object_set_string_member(row, "state", state);
+                json_object_set_string_member(row, "error", *reason ? reason : NULL);
+                for (GList *link = connections; link; link = link->next) {
+                        unsigned n = 0, n_active = 0;
+                        if (g_strcmp0(virtbus_connection_get_name(link->data), name) != 0)
+                                continue;
+                        count_domains(ctl, domains, link->data, &n, &n_active);
+                        json_object_set_string_member(row, "uri", virtbus_connection_get_uri(link->data));
+                        json_object_set_string_member(row, "version", virtbus_connection_get_driver_version(link->data));
+                        json_object_set_int_member(row, "domains", n);
+                        json_object_set_int_member(row, "active", n_active);
+                }
+                json_array_add_object_element(rows, row);
+        }
+        for (GList *link = jobs; link; link = link->next)
+                json_array_add_object_element(work, job_as_json(ctl, link->data));
+        output_print_json(node);
+        return EXIT_DONE;
+}
+
 /* The service itself: its hypervisors, and what is at work. */
 static int service_status(Ctl *ctl) {
         VirtbusManager *manager = virtbus_client_get_manager(ctl->client);
@@ -290,15 +337,8 @@ static int service_status(Ctl *ctl) {
         GVariant *drivers = virtbus_manager_get_drivers(manager);
         const char *name, *state, *reason;
         GVariantIter iterator;
-        if (ctl->json) {
-                g_autoptr(GError) error = NULL;
-                g_autoptr(GVariant) properties = properties_of(ctl, "/org/virtbus1", "org.virtbus1.Manager", &error);
-                if (!properties)
-                        return ctl_fail(g_steal_pointer(&error));
-                g_autoptr(JsonNode) node = output_json_of(properties);
-                output_print_json(node);
-                return EXIT_DONE;
-        }
+        if (ctl->json)
+                return service_as_json(ctl, connections, domains, jobs);
         g_string_append_printf(text, "● virtbusd %s\n", virtbus_manager_get_version(manager));
         g_variant_iter_init(&iterator, drivers);
         while (g_variant_iter_next(&iterator, "(&s&s&s&s)", &name, NULL, &state, &reason)) {
@@ -507,11 +547,12 @@ static void add_addresses(Ctl *ctl, Table *table, VirtbusObject *object, Virtbus
                         continue;
                 g_variant_iter_init(&iterator, addresses);
                 while (g_variant_iter_next(&iterator, "(&su)", &address, &prefix)) {
-                        char **cells = g_new0(char *, 5);
+                        char **cells = g_new0(char *, 6);
                         cells[0] = g_strdup(virtbus_device_get_alias(device));
                         cells[1] = g_strdup(virtbus_device_network_interface_get_mac(card));
-                        cells[2] = prefix > 0 ? g_strdup_printf("%s/%u", address, prefix) : g_strdup(address);
-                        cells[3] = g_strdup(address_sources[i]);
+                        cells[2] = prefix > 0 && !ctl->json ? g_strdup_printf("%s/%u", address, prefix) : g_strdup(address);
+                        cells[3] = prefix > 0 ? g_strdup_printf("%u", prefix) : g_strdup("-");
+                        cells[4] = g_strdup(address_sources[i]);
                         table_add(table, cells);
                 }
                 return;
@@ -519,7 +560,7 @@ static void add_addresses(Ctl *ctl, Table *table, VirtbusObject *object, Virtbus
 }
 
 int verb_addresses(Ctl *ctl, char **arguments) {
-        static const char *const headings[] = { "DEVICE", "MAC", "ADDRESS", "SOURCE", NULL };
+        static const char *const headings[] = { "DEVICE", "MAC", "ADDRESS", "+>PREFIX", "SOURCE", NULL };
         int status = EXIT_DONE;
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
         g_autoptr(GError) error = NULL;

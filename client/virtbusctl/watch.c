@@ -8,7 +8,8 @@
 #include "ctl.h"
 
 /* What happens, by the names that --events takes. */
-static const char *const events[] = { "service", "added", "removed", "state", "job", "job-ended", NULL };
+static const char *const events[] = { "service",        "added", "removed",   "state", "device-added",
+                                      "device-removed", "job",   "job-ended", NULL };
 
 /* Whether it is to be told: of these events, and, where domains are named, of those. */
 static bool is_wanted(const Ctl *ctl, const char *what, const char *name) {
@@ -37,7 +38,7 @@ static void tell_fields(const Ctl *ctl, const char *what, const char *name, cons
                                 *shown = output_is_terminal() ? output_printable(text) : g_strdup(text);
                 puts(shown);
         } else {
-                g_autofree char *line = g_strdup_printf("%s %-10s %s%s%s", time, what, name, *details ? ": " : "", details),
+                g_autofree char *line = g_strdup_printf("%s %-14s %s%s%s", time, what, name, *details ? ": " : "", details),
                                 *printable = output_printable(line);
                 puts(g_strdelimit(printable, "\n", ' ')); /* an event is one line */
         }
@@ -57,20 +58,82 @@ static void on_state_changed(VirtbusDomain *domain, const char *old, const char 
         tell_fields(ctl, "state", virtbus_domain_get_name(domain), text, fields);
 }
 
+/* A domain whose devices are followed. */
+typedef struct Followed {
+        Ctl *ctl;
+        VirtbusDomain *domain;
+        GDBusObjectManager *devices;
+} Followed;
+
+static void followed_free(Followed *followed) {
+        if (followed->devices)
+                g_signal_handlers_disconnect_by_data(followed->devices, followed);
+        g_clear_object(&followed->devices);
+        g_object_unref(followed->domain);
+        g_free(followed);
+}
+
+static void tell_device(const Followed *followed, VirtbusObject *object, const char *what) {
+        g_autoptr(VirtbusDevice) device = virtbus_object_get_device(object);
+        const char *kind = device ? virtbus_device_get_kind(device) : NULL,
+                   *alias = device ? virtbus_device_get_alias(device) : NULL;
+        if (!kind || !alias)
+                return; /* it is none: the system in the guest is an object, too */
+        g_autofree char *details = g_strdup_printf("%s (%s)", alias, kind);
+        const char *const fields[] = { "alias", alias,
+                                       "kind",  kind,
+                                       "uuid",  virtbus_domain_get_uuid(followed->domain),
+                                       "path",  ctl_path(followed->domain),
+                                       NULL };
+        tell_fields(followed->ctl, what, virtbus_domain_get_name(followed->domain), details, fields);
+}
+
+static void on_device_added(GDBusObjectManager *devices, VirtbusObject *object, Followed *followed) {
+        (void) devices;
+        tell_device(followed, object, "device-added");
+}
+
+static void on_device_removed(GDBusObjectManager *devices, VirtbusObject *object, Followed *followed) {
+        (void) devices;
+        tell_device(followed, object, "device-removed");
+}
+
+static void on_devices(GObject *source, GAsyncResult *result, gpointer data) {
+        Followed *followed = data;
+        followed->ctl->n_unfollowed--;
+        GDBusObjectManager *devices = followed->devices = virtbus_client_get_devices_finish(VIRTBUS_CLIENT(source), result, NULL);
+        if (!devices) { /* it is gone already */
+                followed_free(followed);
+                return;
+        }
+        g_signal_connect(devices, "object-added", G_CALLBACK(on_device_added), followed);
+        g_signal_connect(devices, "object-removed", G_CALLBACK(on_device_removed), followed);
+        g_hash_table_replace(followed->ctl->followed, g_strdup(ctl_path(followed->domain)), followed);
+}
+
+/* Follows a domain and, where these are wanted, its devices. */
 static void follow(Ctl *ctl, VirtbusDomain *domain) {
+        const char *name = virtbus_domain_get_name(domain);
         g_signal_connect(domain, "state-changed", G_CALLBACK(on_state_changed), ctl);
+        if (!is_wanted(ctl, "device-added", name) && !is_wanted(ctl, "device-removed", name))
+                return;
+        Followed *followed = g_new0(Followed, 1);
+        *followed = (Followed){ .ctl = ctl, .domain = g_object_ref(domain) };
+        ctl->n_unfollowed++;
+        virtbus_client_get_devices(ctl->client, domain, NULL, on_devices, followed);
 }
 
 static void on_added(VirtbusClient *client, VirtbusDomain *domain, Ctl *ctl) {
         (void) client;
-        tell(ctl, "added", virtbus_domain_get_name(domain), virtbus_domain_get_uuid(domain));
         follow(ctl, domain);
+        tell(ctl, "added", virtbus_domain_get_name(domain), virtbus_domain_get_uuid(domain));
 }
 
 static void on_removed(VirtbusClient *client, VirtbusDomain *domain, Ctl *ctl) {
         (void) client;
         const char *name = virtbus_domain_get_name(domain);
         tell(ctl, "removed", name ? name : ctl_path(domain), "");
+        g_hash_table_remove(ctl->followed, ctl_path(domain));
 }
 
 /* What a job is at work with: a domain's name, where it is one. */
@@ -138,6 +201,8 @@ int verb_monitor(Ctl *ctl, char **arguments) {
         if (!names)
                 return status == EXIT_DONE ? EXIT_USAGE : status;
         GList *domains = virtbus_client_get_domains(ctl->client), *jobs = virtbus_client_get_jobs(ctl->client);
+        g_autoptr(GHashTable) followed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) followed_free);
+        ctl->followed = followed;
         ctl->events_wanted = wanted;
         ctl->watched = names[0] ? names : NULL;
         for (GList *link = domains; link; link = link->next)
@@ -148,6 +213,8 @@ int verb_monitor(Ctl *ctl, char **arguments) {
         g_signal_connect(ctl->client, "domain-removed", G_CALLBACK(on_removed), ctl);
         g_signal_connect(ctl->client, "job-added", G_CALLBACK(on_job), ctl);
         g_signal_connect(ctl->client, "notify::available", G_CALLBACK(on_available), ctl);
+        while (ctl->n_unfollowed > 0) /* what is told first means that nothing is missed from now on */
+                g_main_context_iteration(NULL, TRUE);
         tell(ctl, "service", "virtbusd", "is there");
         g_main_loop_run(loop); /* until Ctrl-C */
         g_list_free_full(domains, g_object_unref);

@@ -109,6 +109,26 @@ def what_happens_can_be_chosen():
     contains(ctl("monitor", "nobody", status=4), "nobody")
 
 
+def devices_that_come_and_go_are_told():
+    domain = test.define(test.document("handled"))
+    test.do(domain, "Start")
+    with subprocess.Popen([CTL, "monitor", "--json", "--events=service,added,device-added,device-removed"], stdout=subprocess.PIPE, encoding="utf-8",
+                          env=ENVIRONMENT) as monitor:
+        assert json.loads(monitor.stdout.readline())["event"] == "service"  # all is followed
+
+        def device(what, name, path):
+            told = json.loads(monitor.stdout.readline())
+            assert (told["event"], told["object"], told["kind"], told["path"]) == (what, name, "interface", path), told
+            return told["alias"]
+        ctl("attach", "handled", "--network=user")
+        alias = device("device-added", "handled", domain)
+        ctl("detach", "handled", alias)
+        assert device("device-removed", "handled", domain) == alias
+        monitor.terminate()
+    test.do(domain, "Destroy")
+    test.do(domain, "Undefine")
+
+
 def log_of(domain):
     return f"{ROOT}/qemu/log/qemu/{bus.get(domain, 'Domain', 'UUID')}.log"
 

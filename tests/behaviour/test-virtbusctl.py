@@ -275,7 +275,7 @@ def what_there_is_is_shown():
     contains(ctl("status", "made", status=3), "○ made", "starts with the machine", "vda", "2 of 2")
     contains(ctl("status", "tiny"), "● tiny", "running (booted) since")
     contains(ctl("status"), "● virtbusd 0.2", "test: attached, test:///system, version 0.2; 1 domain, 1 active")
-    assert {row[0] for row in json.loads(ctl("status", "--json"))["Drivers"]} == {"qemu", "test"}
+    assert {row["name"] for row in json.loads(ctl("status", "--json"))["Drivers"]} == {"qemu", "test"}
     devices = re.findall(r"(\w+) \(", ctl("status", "tiny").split("Devices:")[1])
     assert devices == sorted(devices) and "serial0" in devices, devices
     contains(ctl("show", "tiny"), "State=running\n", "Memory=67108864\n")
@@ -433,12 +433,24 @@ def a_console_is_used():
     # What a script sends is not taken for a person's sign, and what it gets is all.
     console = subprocess.Popen([CTL, "console", "tiny"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
     console.stdin.write(b"\x1d\x1d\x1dall of it\n")
-    console.stdin.close()
+    console.stdin.flush()
     said = b""
     while b"all of it" not in said:
         said += os.read(console.stdout.fileno(), 100)
-    console.terminate()
+    console.stdin.close()  # which ends it
     assert console.wait(DEADLINE) == 0
+    ctl("console", "tiny", text="")
+
+
+def a_bus_that_cannot_be_reached_is_named():
+    nowhere = f"unix:path={WORK}/no-bus"
+    for arguments, more, words in (
+            (["list"], {"DBUS_SYSTEM_BUS_ADDRESS": nowhere}, ["the system bus", nowhere]),
+            (["list", "--user"], {"DBUS_SESSION_BUS_ADDRESS": nowhere}, ["the session bus", nowhere]),
+            (["start", "x", "--user"], {"DBUS_SESSION_BUS_ADDRESS": "", "XDG_RUNTIME_DIR": WORK, "DISPLAY": ""}, ["the session bus", "is not set"]),
+            (["list", "-M", "nowhere"], {}, ["container nowhere"]),
+            (["list", "-H", "nowhere.invalid"], {}, ["host nowhere.invalid"])):
+        contains(ctl(*arguments, status=1, **more), "virtbusctl: cannot reach ", *words)
 
 
 def a_display_is_shown_in_a_viewer():
@@ -652,6 +664,19 @@ def libvirts_definitions_are_imported():
     assert re.search(r"old\.xml +imported", said) and re.search(r"wrong\.xml +.*memory", said), said
     contains(ctl("show", "older"), "Autostart=true")
     contains(ctl("show", "old"), "Autostart=false", "Name=old\n")
+    ctl("set", "old", "title=changed since")
+    again = ctl("import", folder, status=1)
+    assert re.search(r"old\.xml +is there already", again) and re.search(r"wrong\.xml +.*memory", again), again
+    os.remove(f"{folder}/wrong.xml")
+    with open(f"{folder}/another.xml", "w", encoding="utf-8") as file:
+        file.write(qemu.document("older", uuid="7d0dd3bb-1111-4222-8333-000000000001"))
+    told = json.loads(ctl("import", "--json", folder, status=1))
+    assert [(row["file"], row["result"], row["path"]) for row in told] == [
+        ("another.xml", "failed", None), ("old.xml", "is there already", ctl_path("old")), ("older.xml", "is there already", ctl_path("older"))], told
+    contains(told[0]["error"], "a domain of that name exists")
+    os.remove(f"{folder}/another.xml")
+    ctl("import", folder)
+    contains(ctl("show", "old"), "Title=changed since")
     contains(ctl("import", "/no/such", status=1), "/no/such")
     for name in ("old", "older", "made"):
         ctl("undefine", name)
