@@ -87,7 +87,8 @@ void operations_run(Domain *domain);
 /* The operation is done, or has failed. It is freed. */
 void operation_finish(Operation *operation, const GError *error);
 
-/* While a domain that is off gets another name, what is asked of it waits; when that is over, what waits begins. */
+/* While a domain that is off gets another name, or an image of it another size, what is asked of it waits; when that is over, what waits
+ * begins. Each hold is to be taken back. */
 void domain_hold(Domain *domain, bool hold);
 
 /* The queue's own end: all that wait are told ERROR; the one at work has ended with its domain's run; it is given up with the domain. */

@@ -274,7 +274,7 @@ void guest_release(Domain *domain) {
 static char *log_tail(const Guest *guest) {
         g_autofree char *path = log_path(guest->domain);
         g_autofree char *tail = guest_log_tail(path, guest->log_start);
-        return qemu_words(guest->domain, guest->line, tail);
+        return qemu_words(guest->line, tail);
 }
 
 static void end_guest(Guest *guest, const char *unused, const GError *error) {
@@ -307,9 +307,7 @@ static void abort_start(Guest *guest, const GError *error) {
 /* The disk whose image QEMU could not lock, by the name of its node in what QEMU has said; or NULL. */
 static const DeviceDefinition *find_locked(const Domain *domain, const char *words) {
         const GPtrArray *devices = domain_definition(domain)->devices;
-        if (!strstr(words, "Failed to lock byte") && !(strstr(words, "Failed to get \"") && strstr(words, " lock")))
-                return NULL;
-        for (guint i = 0; i < devices->len; i++) {
+        for (guint i = 0; qemu_cannot_lock(words) && i < devices->len; i++) {
                 const DeviceDefinition *device = devices->pdata[i];
                 g_autofree char *node = g_strdup_printf("\"%s-", device->alias);
                 if (device->device_class == DEVICE_DISK && strstr(words, node))
@@ -318,39 +316,12 @@ static const DeviceDefinition *find_locked(const Domain *domain, const char *wor
         return NULL;
 }
 
-/* The running domain that has an image, DOMAIN itself included where another of its disks has it. */
-static const Domain *find_holder(const Domain *domain, const DeviceDefinition *disk) {
-        GHashTableIter iterator;
-        void *value;
-        g_hash_table_iter_init(&iterator, domain->connection->by_uuid);
-        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
-                const Domain *other = value;
-                const GPtrArray *devices = domain_is_active(other) || other == domain ? domain_definition(other)->devices : NULL;
-                for (guint i = 0; devices && i < devices->len; i++) {
-                        const DeviceDefinition *device = devices->pdata[i];
-                        if (device->device_class == DEVICE_DISK && device->source[0] &&
-                            strcmp(device->source, disk->source) == 0 &&
-                            (other != domain || strcmp(device->alias, disk->alias) != 0))
-                                return other;
-                }
-        }
-        return NULL;
-}
-
 /* Why QEMU has ended, as far as it has said so. */
 static void tell_end(Domain *domain, const char *words, GError **error) {
         g_autofree char *log = log_path(domain);
         const DeviceDefinition *locked = find_locked(domain, words);
-        const Domain *holder = locked ? find_holder(domain, locked) : NULL;
         if (locked)
-                domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
-                            "disk '%s': its image %s is in use by %s%s%s; end that first, or declare the disk <shareable/> or "
-                            "<readonly/> in all that use it",
-                            locked->target, locked->source,
-                            holder == domain ? "another of its disks"
-                            : holder         ? "domain '"
-                                             : "another process",
-                            holder && holder != domain ? domain_name(holder) : "", holder && holder != domain ? "'" : "");
+                qemu_fail_locked(domain, locked->alias, locked->target, locked->source, error);
         else
                 domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
                             *words ? ": " : "", words, log);

@@ -15,6 +15,7 @@
 #include "disk-size.h"
 #include "guest.h"
 #include "image.h"
+#include "operation.h"
 #include "process.h"
 #include "vtables.h"
 
