@@ -332,7 +332,7 @@ int verb_import(Ctl *ctl, char **arguments) {
                 int imported = import_file(ctl, folder, files->pdata[i], array, table, &n_refused);
                 status = MAX(status, imported);
         }
-        if (n_refused > 0 && !ctl->unsupported)
+        if (n_refused > 0 && !ctl->unsupported && !ctl->json)
                 fprintf(stderr, "virtbusctl: --unsupported also takes what cannot be started yet, to be edited\n");
         if (ctl->json) {
                 output_print_json(node);

@@ -667,7 +667,8 @@ def libvirts_definitions_are_imported():
     ctl("set", "old", "title=changed since")
     again = ctl("import", folder, status=1)
     assert re.search(r"old\.xml +is there already", again) and re.search(r"wrong\.xml +.*memory", again), again
-    os.remove(f"{folder}/wrong.xml")
+    for name in ("a", "wrong"):
+        os.remove(f"{folder}/{name}.xml")
     with open(f"{folder}/another.xml", "w", encoding="utf-8") as file:
         file.write(qemu.document("older", uuid="7d0dd3bb-1111-4222-8333-000000000001"))
     told = json.loads(ctl("import", "--json", folder, status=1))
