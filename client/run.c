@@ -6,6 +6,8 @@
  * Exit status: 0 the guest has shut down, or was ended as this program was told to; 1 it could not be started; 2 it crashed;
  * 3 its QEMU ended by itself. */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +178,27 @@ static void remove_tree(const char *path) {
         rmdir(path);
 }
 
+/* No more of it than a document may have: a pipe or a device may have no end. */
+static char *read_document(const char *path, GError **error) {
+        size_t n = 0;
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        g_autofree char *text = g_malloc(XML_BYTES_MAX + 1);
+        for (ssize_t got = 1; fd >= 0 && got > 0 && n <= XML_BYTES_MAX; n += (size_t) MAX(got, 0))
+                if ((got = read(fd, text + n, XML_BYTES_MAX + 1 - n)) < 0) {
+                        virtbus_error_set_errno(error, errno, "%s cannot be read", path);
+                        return NULL;
+                }
+        if (fd < 0)
+                virtbus_error_set_errno(error, errno, "%s cannot be opened", path);
+        else if (n > XML_BYTES_MAX)
+                virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%s has more than %d bytes", path, XML_BYTES_MAX);
+        else {
+                text[n] = '\0';
+                return g_steal_pointer(&text);
+        }
+        return NULL;
+}
+
 int main(int argc, char *argv[]) {
         gboolean verbose = false;
         char *file;
@@ -188,11 +211,7 @@ int main(int argc, char *argv[]) {
         Run run = { .began = g_get_monotonic_time(), .status = EXIT_FAILURE };
         if (!program_options(options, "FILE - run one guest from a libvirt document", argc, argv, &file, &run.status))
                 return run.status;
-        struct stat info;
-        if (stat(file, &info) == 0 && info.st_size > XML_BYTES_MAX)
-                log_error("%s has more than %d bytes", file, XML_BYTES_MAX);
-        else if (!g_file_get_contents(file, &run.xml, NULL, &error) ||
-                 (!root && !(temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error))))
+        if (!(run.xml = read_document(file, &error)) || (!root && !(temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error))))
                 log_error("%s", error->message);
         else {
                 g_autofree char *absolute = g_canonicalize_filename(root ? root : temporary, NULL);

@@ -88,6 +88,7 @@ def what_is_wrong_is_said():
     with open(large, "w", encoding="utf-8") as file:
         file.write("x" * (2 << 20))
     fails(large, "1048576 bytes")
+    fails("/dev/zero", "1048576 bytes")  # and no more is read
 
 
 def what_a_crash_has_left_is_found_and_ended():
