@@ -17,6 +17,7 @@
 #include "program.h"
 
 #define IDLE_TIMEOUT_SECONDS_MAX 86400
+#define ANSWER_TIMEOUT_SECONDS_MAX 86400
 
 typedef struct Driver {
         const Hypervisor *hypervisor;
@@ -26,7 +27,7 @@ typedef struct Driver {
         Objects *objects;
         Connection *connection;
         sd_event_source *idle;
-        uint64_t idle_timeout;
+        uint64_t idle_timeout, answer_timeout;
 } Driver;
 
 /* Being idle */
@@ -221,6 +222,7 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
                 log_error("%s", error->message);
                 return false;
         }
+        driver->connection->answer_timeout = driver->answer_timeout;
         driver->connection->idle = postpone_idle;
         driver->connection->idle_data = driver;
         if (open_bus(driver, user) < 0)
@@ -248,13 +250,15 @@ static void driver_stop(Driver *driver) {
 
 int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
         gboolean user = false;
-        int idle_timeout = (int) (IDLE_TIMEOUT / 1000000), status;
+        int idle_timeout = (int) (IDLE_TIMEOUT / 1000000), answer_timeout = 0, status;
         g_autofree char *root = NULL;
         const GOptionEntry options[] = {
                 { "user", 0, 0, G_OPTION_ARG_NONE, &user, "Serve the session bus and the user's own guests", NULL },
                 { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Keep everything below this directory", "DIR" },
                 { "idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_timeout, "End after this time without anything to do",
                   "SECONDS" },
+                { "answer-timeout", 0, 0, G_OPTION_ARG_INT, &answer_timeout,
+                  "Fail what waits for a hypervisor that has answered nothing for this time", "SECONDS" },
                 G_OPTION_ENTRY_NULL
         };
         if (!program_options(options, "- a driver of virtbusd, activated by the bus", argc, argv, NULL, &status))
@@ -263,7 +267,15 @@ int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
                 log_error("--idle-timeout takes 1 to %d seconds", IDLE_TIMEOUT_SECONDS_MAX);
                 return EXIT_FAILURE;
         }
-        Driver driver = { .hypervisor = hypervisor, .idle_timeout = (uint64_t) idle_timeout * 1000000 };
+        if (answer_timeout < 0 || answer_timeout > ANSWER_TIMEOUT_SECONDS_MAX) {
+                log_error("--answer-timeout takes 1 to %d seconds", ANSWER_TIMEOUT_SECONDS_MAX);
+                return EXIT_FAILURE;
+        }
+        Driver driver = {
+                .hypervisor = hypervisor,
+                .idle_timeout = (uint64_t) idle_timeout * 1000000,
+                .answer_timeout = (uint64_t) answer_timeout * 1000000,
+        };
         int r = driver_start(&driver, root, user) ? sd_event_loop(driver.event) : EXIT_FAILURE;
         driver_stop(&driver);
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -20,6 +20,14 @@ void dump_completed(Guest *guest, JsonObject *arguments) {
         operation_finish(operation, error);
 }
 
+void dump_give_up(Guest *guest, const GError *error) {
+        Operation *operation = guest->domain->operation;
+        if (!operation_is(operation, &dump_class) || !guest_take_awaited(guest, AWAITS_DUMP))
+                return;
+        progress_end(guest);
+        operation_finish(operation, error);
+}
+
 static void on_dump_progress(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         JsonObject *result = json_member(answer, "return");
@@ -27,6 +35,13 @@ static void on_dump_progress(void *data, JsonObject *answer, const GError *error
         if (!error && result && operation_is(operation, &dump_class))
                 job_progress(operation->job, (uint64_t) json_int(result, "completed", 0),
                              (uint64_t) json_int(result, "total", 0));
+        /* Its end too. */
+        const char *status = error ? NULL : json_string(result, "status");
+        g_autoptr(JsonObject) ended = g_strcmp0(status, "completed") == 0 || g_strcmp0(status, "failed") == 0
+                                                      ? json_make("result", 'o', json_object_ref(result), NULL)
+                                                      : NULL;
+        if (ended)
+                dump_completed(guest, ended);
 }
 
 static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {

@@ -29,6 +29,9 @@
 /* How long a QEMU may take from its start to its greeting, in microseconds. */
 #define START_TIMEOUT (30 * UINT64_C(1000000))
 
+/* How long a QEMU that has closed its monitor may take to end, in microseconds, before what waits for its events fails. */
+#define CLOSED_GRACE (5 * UINT64_C(1000000))
+
 /* Beside a monitor's socket: the process of its QEMU, when that began, and the domain's name. */
 #define PID_SUFFIX ".pid"
 
@@ -526,6 +529,39 @@ static void leave_alone(Guest *guest, const char *why) {
         operation_finish(operation, NULL);
 }
 
+/* No event will end what waits for one. */
+static void give_up_waiting(Guest *guest, const GError *error) {
+        if (guest->has_ended || guest->operation)
+                return;
+        migration_give_up(guest, error);
+        dump_give_up(guest, error);
+        hotplug_give_up(guest, error);
+}
+
+static int on_runs_on(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        g_autoptr(GError) error = NULL;
+        (void) source;
+        (void) usec;
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has closed its monitor, and runs on");
+        give_up_waiting(guest, error);
+        return 0;
+}
+
+static void on_silent(void *data, const GError *error) {
+        Guest *guest = data;
+        if (operation_is(guest->operation, &start_class)) {
+                abort_start(guest, error);
+                return;
+        }
+        log_error("domain '%s': %s; what is asked of it fails until it answers again, and Destroy can end it",
+                  domain_name(guest->domain), error->message);
+        if (guest->operation)
+                leave_alone(guest, error->message);
+        give_up_waiting(guest, error);
+}
+
 static void on_closed(void *data, const GError *error) {
         Guest *guest = data;
         /* Mostly because the process ends, which is seen next, with QEMU's words in its log. */
@@ -533,13 +569,22 @@ static void on_closed(void *data, const GError *error) {
                 process_end(guest->process);
         else if (guest->operation)
                 leave_alone(guest, error->message);
-        else if (guest->domain->state != DOMAIN_STOPPING)
+        else if (guest->domain->state != DOMAIN_STOPPING) {
                 log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
+                sd_event_source_disable_unref(guest->timeout);
+                sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, CLOSED_GRACE, 0,
+                                           on_runs_on, guest);
+        }
 }
 
 static void on_ready(void *data);
 
-static const MonitorListener monitor_listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
+static const MonitorListener monitor_listener = {
+        .ready = on_ready,
+        .event = on_event,
+        .closed = on_closed,
+        .silent = on_silent,
+};
 
 /* Connects to the monitor: its socket listens, whether QEMU runs yet or not. */
 static bool open_monitor(Guest *guest, GError **error) {
@@ -548,7 +593,10 @@ static bool open_monitor(Guest *guest, GError **error) {
                 return virtbus_error_set_errno(error, -fd, "domain '%s': QEMU's monitor %s cannot be connected to",
                                                domain_name(guest->domain), guest->monitor_path);
         guest->events = event_flow_new(guest->domain->connection->event, take_event, guest);
-        guest->monitor = monitor_new(guest->domain->connection->event, fd, &monitor_listener, guest, error);
+        const Connection *connection = guest->domain->connection;
+        guest->monitor = monitor_new(connection->event, fd, &monitor_listener, guest, error);
+        if (guest->monitor && connection->answer_timeout > 0)
+                monitor_set_patience(guest->monitor, connection->answer_timeout);
         return guest->monitor != NULL;
 }
 
@@ -768,9 +816,7 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
         };
         Guest *guest = data;
         Domain *domain = guest->domain;
-        Operation *operation = g_steal_pointer(&guest->operation);
-        if (!operation)
-                return; /* it took too long */
+        Operation *operation = g_steal_pointer(&guest->operation); /* NULL: it answers again after it was silent */
         guest->timeout = sd_event_source_disable_unref(guest->timeout);
         const char *status = json_string(json_member(answer, "return"), "status");
         if (!error)
@@ -779,8 +825,9 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
                                 domain_changed(domain, states[i].state, states[i].reason);
         if (error)
                 log_warning("domain '%s': %s", domain_name(domain), error->message);
-        operation_finish(operation, NULL);
-        if (domain->was_saving)
+        if (operation)
+                operation_finish(operation, NULL);
+        if (domain->was_saving && !error)
                 migration_recover(guest);
         if (g_strcmp0(status, "shutdown") == 0)
                 domain_guest_event(domain, GUEST_SHUTDOWN);
@@ -851,9 +898,9 @@ void guest_find_agent(Guest *guest) {
 
 /* It may have begun to end since. */
 static void go_on(Guest *guest) {
-        if (!guest->operation || guest->has_ended || guest->failure)
+        if (guest->has_ended || guest->failure)
                 return;
-        if (operation_is(guest->operation, &reattach_class)) {
+        if (!guest->operation || operation_is(guest->operation, &reattach_class)) {
                 hotplug_recover(guest);
                 monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
         } else
@@ -863,8 +910,8 @@ static void go_on(Guest *guest) {
 static void on_ready(void *data) {
         Guest *guest = data;
         if (!guest->operation)
-                return;
-        if (operation_is(guest->operation, &reattach_class))
+                log_warning("domain '%s': its QEMU answers again", domain_name(guest->domain));
+        if (!guest->operation || operation_is(guest->operation, &reattach_class))
                 find_live_agent(guest, go_on);
         else
                 find_agent(guest, guest->document, go_on);
@@ -1224,7 +1271,7 @@ static int on_reattach_timeout(sd_event_source *source, uint64_t usec, void *dat
         g_autoptr(GError) error = NULL;
         domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT, "its QEMU has not answered within %d seconds",
                     (int) (START_TIMEOUT / 1000000));
-        monitor_end(guest->monitor, error);
+        monitor_lose_patience(guest->monitor, error);
         return 0;
 }
 
@@ -1290,8 +1337,11 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
 }
 
 static bool has_monitor(const Domain *domain, GError **error) {
-        return ((const Guest *) domain->run)->monitor ||
-               domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its monitor cannot be reached; Destroy can end it");
+        const Monitor *monitor = ((const Guest *) domain->run)->monitor;
+        return (monitor && monitor_is_there(monitor)) ||
+               domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                           monitor ? "its QEMU does not answer; Destroy can end it"
+                                   : "its monitor cannot be reached; Destroy can end it");
 }
 
 bool guest_check_monitor(const Domain *domain, GError **error) {

@@ -191,6 +191,11 @@ void migration_continue(Operation *operation, const GError *error);
 void migration_load(Guest *guest);
 void migration_on_event(Guest *guest, JsonObject *arguments);
 
+/* QEMU does not tell any more: what waits for an event fails. */
+void migration_give_up(Guest *guest, const GError *error);
+void dump_give_up(Guest *guest, const GError *error);
+void hotplug_give_up(Guest *guest, const GError *error);
+
 /* After a driver's restart: takes back a save that the last one had not ended. */
 void migration_recover(Guest *guest);
 

@@ -410,6 +410,11 @@ void hotplug_on_deleted(Guest *guest, JsonObject *arguments) {
         cleanup_run(cleanup);
 }
 
+void hotplug_give_up(Guest *guest, const GError *error) {
+        if (guest->plugging && guest->detach_timeout)
+                plugging_finish(guest, error);
+}
+
 void hotplug_on_refused(Guest *guest, JsonObject *arguments) {
         const char *alias = json_string(arguments, "device");
         g_autoptr(GError) error = NULL;

@@ -97,10 +97,11 @@ static void on_progress(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         Operation *operation = saving_of(guest);
         JsonObject *ram = json_member(json_member(answer, "return"), "ram");
-        if (error || !ram || !operation)
+        if (error || !operation)
                 return;
         gint64 total = json_int(ram, "total", 0), left = json_int(ram, "remaining", 0);
         job_progress(operation->job, (uint64_t) CLAMP(total - left, 0, total), (uint64_t) total);
+        migration_on_event(guest, json_member(answer, "return")); /* which says its end too */
 }
 
 static void on_begun(void *data, const GError *error) {
@@ -183,6 +184,11 @@ void migration_on_event(Guest *guest, JsonObject *arguments) {
                 domain_fail(guest->domain, &error, VIRTBUS_ERROR_CANCELLED, "the save was cancelled");
                 go_on(guest, error, true);
         }
+}
+
+void migration_give_up(Guest *guest, const GError *error) {
+        if (saving_of(guest) && guest_take_awaited(guest, AWAITS_SAVE))
+                go_on(guest, error, true);
 }
 
 static void on_recovered(void *data, const GError *error) {

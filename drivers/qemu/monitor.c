@@ -29,7 +29,10 @@ struct Monitor {
         sd_event_source *source;
         const MonitorListener *listener;
         void *data;
-        bool greeted, ready, failed;
+        bool greeted, ready, failed, silent;
+        uint64_t patience; /* microseconds */
+        sd_event_source *deadline;
+        sd_event *event;
         Lines input;
         GQueue lines;    /* Line */
         GQueue commands; /* Command, unanswered */
@@ -38,8 +41,11 @@ struct Monitor {
         uint64_t allowance, allowed_at;
         sd_event_source *pause;
         bool paused, has_ended; /* has_ended: no more will come than there is */
-        bool *freed;            /* set while a callback may free us */
+        unsigned n_holders; /* functions of ours that go on after a callback, which may free it */
+        bool is_freed;
 };
+
+static void on_capabilities(void *data, JsonObject *answer, const GError *error);
 
 static void line_free(Line *line) {
         autofd_close(&line->fd);
@@ -52,41 +58,120 @@ static void command_free(Command *command) {
         g_free(command);
 }
 
+static void hold(Monitor *monitor) {
+        monitor->n_holders++;
+}
+
+/* False where a callback has freed it: whoever called that returns at once. */
+static bool let_go(Monitor *monitor) {
+        bool is_there = !monitor->is_freed;
+        if (--monitor->n_holders == 0 && !is_there)
+                g_free(monitor);
+        return is_there;
+}
+
 void monitor_free(Monitor *monitor) {
-        if (monitor->freed)
-                *monitor->freed = true;
         sd_event_source_disable_unref(monitor->source);
         sd_event_source_disable_unref(monitor->pause);
+        sd_event_source_disable_unref(monitor->deadline);
         autofd_close(&monitor->fd);
         g_queue_clear_full(&monitor->lines, (GDestroyNotify) line_free);
         g_queue_clear_full(&monitor->commands, (GDestroyNotify) command_free);
         lines_close(&monitor->input);
-        g_free(monitor);
+        monitor->is_freed = true;
+        if (monitor->n_holders == 0)
+                g_free(monitor);
 }
 
-/* Each callback may free the monitor: what calls one returns false then, and all return at once. */
-static bool fail(Monitor *monitor, const GError *error) {
-        bool freed = false, *outer = monitor->freed;
-        if (monitor->failed)
-                return true;
-        monitor->failed = true;
-        sd_event_source_set_enabled(monitor->source, SD_EVENT_OFF);
-        monitor->pause = sd_event_source_disable_unref(monitor->pause);
-        monitor->freed = &freed;
-        for (Command *command; !freed && (command = g_queue_pop_head(&monitor->commands));) {
+/* The next command that fails with all others. What opens a silent QEMU's monitor goes on waiting. */
+static Command *take_waiting(Monitor *monitor) {
+        for (GList *link = monitor->commands.head; link; link = link->next) {
+                Command *command = link->data;
+                if (!monitor->failed && command->done == on_capabilities)
+                        continue;
+                g_queue_delete_link(&monitor->commands, link);
+                return command;
+        }
+        return NULL;
+}
+
+/* Tells everybody who waits, then the listener. */
+static bool tell_all(Monitor *monitor, void (*told)(void *data, const GError *error), const GError *error) {
+        hold(monitor);
+        for (Command *command; !monitor->is_freed && (command = take_waiting(monitor));) {
                 if (command->done)
                         command->done(command->data, NULL, error);
                 command_free(command);
         }
-        if (!freed)
-                monitor->listener->closed(monitor->data, error);
-        if (freed) {
-                if (outer)
-                        *outer = true;
-                return false;
+        if (!monitor->is_freed)
+                told(monitor->data, error);
+        return let_go(monitor);
+}
+
+static bool fail(Monitor *monitor, const GError *error) {
+        if (monitor->failed)
+                return true;
+        monitor->failed = true;
+        monitor->deadline = sd_event_source_disable_unref(monitor->deadline);
+        sd_event_source_set_enabled(monitor->source, SD_EVENT_OFF);
+        monitor->pause = sd_event_source_disable_unref(monitor->pause);
+        return tell_all(monitor, monitor->listener->closed, error);
+}
+
+/* Nobody waits for what has not been sent yet. */
+static void drop_lines(Monitor *monitor) {
+        Line *begun = g_queue_peek_head(&monitor->lines);
+        if (begun && begun->sent > 0)
+                g_queue_pop_head(&monitor->lines);
+        else
+                begun = NULL;
+        g_queue_clear_full(&monitor->lines, (GDestroyNotify) line_free);
+        if (begun)
+                g_queue_push_tail(&monitor->lines, begun);
+}
+
+void monitor_lose_patience(Monitor *monitor, const GError *error) {
+        if (!monitor->listener->silent) {
+                fail(monitor, error);
+                return;
         }
-        monitor->freed = outer;
-        return true;
+        if (monitor->failed || monitor->silent)
+                return;
+        monitor->silent = true;
+        monitor->deadline = sd_event_source_disable_unref(monitor->deadline);
+        drop_lines(monitor);
+        tell_all(monitor, monitor->listener->silent, error);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *data) {
+        Monitor *monitor = data;
+        const Command *first = g_queue_peek_head(&monitor->commands);
+        g_autoptr(GError) error = NULL;
+        (void) source;
+        (void) usec;
+        if (!first)
+                return 0;
+        virtbus_error_set(&error, VIRTBUS_ERROR_TIMEOUT, "QEMU has not answered %s within %u seconds", first->name,
+                          (unsigned) (monitor->patience / 1000000));
+        monitor_lose_patience(monitor, error);
+        return 0;
+}
+
+/* QEMU has answered, or the first command is waiting: from now on, if any waits. */
+static void watch_patience(Monitor *monitor) {
+        monitor->deadline = sd_event_source_disable_unref(monitor->deadline);
+        if (!monitor->failed && !monitor->silent && !g_queue_is_empty(&monitor->commands))
+                sd_event_add_time_relative(monitor->event, &monitor->deadline, CLOCK_MONOTONIC, monitor->patience, 0, on_deadline,
+                                           monitor);
+}
+
+void monitor_set_patience(Monitor *monitor, uint64_t usec) {
+        monitor->patience = usec;
+        watch_patience(monitor);
+}
+
+bool monitor_is_there(const Monitor *monitor) {
+        return !monitor->failed && !monitor->silent;
 }
 
 void monitor_end(Monitor *monitor, const GError *error) {
@@ -146,6 +231,8 @@ static void queue(Monitor *monitor, const char *name, JsonObject *arguments, int
         line->length = strlen(line->text);
         line->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
         g_queue_push_tail(&monitor->commands, command);
+        if (!monitor->deadline)
+                watch_patience(monitor);
         if (strcmp(name, "qmp_capabilities") == 0)
                 g_queue_push_head(&monitor->lines, line);
         else
@@ -156,6 +243,8 @@ void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, 
         g_autoptr(GError) error = NULL;
         if (monitor->failed)
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU's monitor is closed");
+        else if (monitor->silent)
+                virtbus_error_set(&error, VIRTBUS_ERROR_TIMEOUT, "QEMU does not answer");
         else if (g_queue_get_length(&monitor->commands) >= MONITOR_COMMANDS_MAX)
                 virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "QEMU has not answered %d commands yet",
                                   MONITOR_COMMANDS_MAX);
@@ -177,6 +266,7 @@ static void on_capabilities(void *data, JsonObject *answer, const GError *error)
         if (error)
                 return; /* fails with everything else, or hangs until it is destroyed */
         monitor->ready = true;
+        monitor->silent = false;
         watch(monitor, true);
         monitor->listener->ready(monitor->data);
 }
@@ -196,8 +286,13 @@ static void handle_answer(Monitor *monitor, JsonObject *answer) {
         Command *command = take_command(monitor, json_int(answer, "id", -1));
         JsonObject *fault = json_member(answer, "error");
         g_autoptr(GError) error = NULL;
+        if (!command && monitor->silent && monitor->ready) {
+                monitor->silent = false;
+                monitor->listener->ready(monitor->data);
+        }
         if (!command)
                 return;
+        watch_patience(monitor);
         if (fault || !json_object_has_member(answer, "return")) {
                 const char *words = json_string(fault, "desc");
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU refuses %s: %.1024s", command->name,
@@ -248,9 +343,9 @@ static void pause_for_a_while(Monitor *monitor) {
         watch(monitor, monitor->ready && !g_queue_is_empty(&monitor->lines));
 }
 
-static void take_event(Monitor *monitor, JsonObject *object, const bool *freed) {
+static void take_event(Monitor *monitor, JsonObject *object) {
         monitor->listener->event(monitor->data, json_string(object, "event"), json_member(object, "data"));
-        if (*freed || monitor->failed)
+        if (monitor->is_freed || monitor->failed)
                 return;
         allow_more(monitor);
         monitor->allowance -= MIN(1, monitor->allowance);
@@ -264,8 +359,7 @@ static bool handle_line(Monitor *monitor, const char *line, size_t length) {
         if (!node)
                 return fail_protocol(monitor, error->message);
         JsonObject *object = json_node_get_object(node);
-        bool freed = false, *outer = monitor->freed;
-        monitor->freed = &freed;
+        hold(monitor);
         if (!monitor->greeted) {
                 if (!json_member(object, "QMP"))
                         fail_protocol(monitor, "it does not speak QMP");
@@ -281,16 +375,10 @@ static bool handle_line(Monitor *monitor, const char *line, size_t length) {
                                 fail_protocol(monitor, "it takes no commands");
                 }
         } else if (json_string(object, "event"))
-                take_event(monitor, object, &freed);
+                take_event(monitor, object);
         else
                 handle_answer(monitor, object);
-        if (freed) {
-                if (outer)
-                        *outer = true;
-                return false;
-        }
-        monitor->freed = outer;
-        return true;
+        return let_go(monitor);
 }
 
 static bool handle_lines(Monitor *monitor) {
@@ -337,7 +425,14 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
 
 Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data, GError **error) {
         Monitor *monitor = g_new0(Monitor, 1);
-        *monitor = (Monitor){ .fd = fd, .listener = listener, .data = data, .allowance = MONITOR_EVENTS_AT_ONCE };
+        *monitor = (Monitor){
+                .fd = fd,
+                .listener = listener,
+                .data = data,
+                .event = event,
+                .patience = MONITOR_PATIENCE,
+                .allowance = MONITOR_EVENTS_AT_ONCE,
+        };
         lines_open(&monitor->input);
         g_queue_init(&monitor->lines);
         g_queue_init(&monitor->commands);

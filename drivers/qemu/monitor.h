@@ -18,18 +18,32 @@
 #define MONITOR_EVENTS_AT_ONCE 5000
 #define MONITOR_EVENTS_PER_SECOND 5000
 
+/* How long QEMU may answer nothing while commands wait, in microseconds: it takes about a minute to lock a terabyte of memory for a
+ * device of the host's. */
+#define MONITOR_PATIENCE (300 * UINT64_C(1000000))
+
 typedef struct Monitor Monitor;
 
 typedef struct MonitorListener {
-        /* QEMU has said hello and takes commands. */
+        /* QEMU has said hello and takes commands; or it answers again after it was silent. */
         void (*ready)(void *data);
         void (*event)(void *data, const char *name, JsonObject *arguments);
         /* The connection has ended, or was cut: ERROR says why. All commands have failed already. */
         void (*closed)(void *data, const GError *error);
+        /* QEMU has answered nothing for too long. All commands have failed already, and more fail at once until it answers again:
+         * what it does of them then is not told. NULL: the connection is closed instead. */
+        void (*silent)(void *data, const GError *error);
 } MonitorListener;
 
 /* Takes over a connected socket. The listener is not called before this returns. */
 Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data, GError **error);
+
+/* Another patience than MONITOR_PATIENCE; no more of it, as if it were over. */
+void monitor_set_patience(Monitor *monitor, uint64_t usec);
+void monitor_lose_patience(Monitor *monitor, const GError *error);
+
+/* Whether QEMU can be asked: it has not closed its monitor, and is not silent. */
+bool monitor_is_there(const Monitor *monitor);
 
 /* Ends it as if QEMU had: every command that waits fails, and the listener is told, unless both has happened before. */
 void monitor_end(Monitor *monitor, const GError *error);

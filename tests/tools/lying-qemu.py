@@ -8,6 +8,7 @@ What it does is in the file lies.json beside it, as an object:
   script   a list of rules [COMMAND, [LINE, ...]]: when that command has come ("" is the connection itself), these lines are told before its answer
   after    the same, told after its answer
   silent   a list of commands that are never answered
+  untold   a list of events that are never told
   cut      a command that closes the monitor, with the process running on
   cut_later  the same, of every driver but the first
   fail     a list of rules [COMMAND, WORDS]: it is refused with them
@@ -103,6 +104,8 @@ class Liar:
             value = json.loads(line)
         except ValueError:
             return [line]
+        if "event" in value and value["event"] in self.lies.get("untold", []):
+            return []
         if "event" in value:
             self.told.append(line)
         name = self.commands.get(value.get("id"), "") if isinstance(value, dict) else ""

@@ -16,7 +16,7 @@ typedef struct Scene {
         Monitor *monitor;
         int qemu;
         bool ready;
-        unsigned n_events, n_answers, n_failures;
+        unsigned n_events, n_answers, n_failures, n_silent;
         GError *closed;
 } Scene;
 
@@ -41,7 +41,14 @@ static void on_answer(void *data, JsonObject *answer, const GError *error) {
         *(error ? &scene->n_failures : &scene->n_answers) += 1;
 }
 
-static const MonitorListener listener = { on_ready, on_event, on_closed };
+static void on_silent(void *data, const GError *error) {
+        Scene *scene = data;
+        g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_TIMEOUT);
+        scene->ready = false;
+        scene->n_silent++;
+}
+
+static const MonitorListener listener = { on_ready, on_event, on_closed, on_silent };
 
 static void scene_open(Scene *scene) {
         int pair[2];
@@ -242,9 +249,60 @@ static void test_a_monitor_that_tells_without_end_is_read_in_measure(void) {
         scene_close(&scene);
 }
 
+static void test_who_is_silent_for_too_long_fails_what_waits_until_it_answers(void) {
+        Scene scene;
+        scene_open(&scene);
+        say(&scene, GREETING "{\"return\":{},\"id\":1}\r\n");
+        monitor_command(scene.monitor, "query-status", NULL, -1, on_answer, &scene);
+        monitor_command(scene.monitor, "query-block", NULL, -1, on_answer, &scene);
+        hear(&scene);
+        say(&scene, "{\"event\":\"STOP\",\"timestamp\":{}}\r\n");
+        g_assert_cmpuint(scene.n_failures, ==, 0);
+        monitor_set_patience(scene.monitor, 0);
+        run(&scene);
+        g_assert_cmpuint(scene.n_silent, ==, 1);
+        g_assert_cmpuint(scene.n_failures, ==, 2);
+        g_assert_false(monitor_is_there(scene.monitor));
+        monitor_set_patience(scene.monitor, MONITOR_PATIENCE);
+        monitor_command(scene.monitor, "cont", NULL, -1, on_answer, &scene);
+        g_assert_cmpuint(scene.n_failures, ==, 3);
+        g_assert_cmpstr(hear(&scene), ==, ""); /* nor is that done later */
+        say(&scene, "{\"event\":\"STOP\",\"timestamp\":{}}\r\n"); /* which another thread of it may tell */
+        g_assert_false(monitor_is_there(scene.monitor));
+        say(&scene, "{\"return\":{},\"id\":2}\r\n");
+        g_assert_true(scene.ready && monitor_is_there(scene.monitor));
+        g_assert_cmpuint(scene.n_answers, ==, 0);
+        monitor_command(scene.monitor, "cont", NULL, -1, on_answer, &scene);
+        g_assert_nonnull(strstr(hear(&scene), "cont"));
+        say(&scene, "{\"return\":{},\"id\":3}\r\n{\"return\":{},\"id\":4}\r\n");
+        g_assert_cmpuint(scene.n_answers, ==, 1);
+        g_assert_null(scene.closed);
+        scene_close(&scene);
+}
+
+static void test_who_is_silent_from_the_beginning_may_still_come(void) {
+        g_autoptr(GError) error = NULL;
+        Scene scene;
+        scene_open(&scene);
+        monitor_command(scene.monitor, "query-status", NULL, -1, on_answer, &scene);
+        say(&scene, GREETING);
+        virtbus_error_set(&error, VIRTBUS_ERROR_TIMEOUT, "it has taken too long");
+        monitor_lose_patience(scene.monitor, error);
+        g_assert_cmpuint(scene.n_failures, ==, 1);
+        g_assert_nonnull(strstr(hear(&scene), "qmp_capabilities"));
+        say(&scene, "{\"return\":{},\"id\":2}\r\n");
+        g_assert_true(scene.ready && monitor_is_there(scene.monitor));
+        g_assert_cmpstr(hear(&scene), ==, "");
+        scene_close(&scene);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/monitor/commands-wait-for-the-greeting", test_commands_wait_for_the_greeting);
+        g_test_add_func("/monitor/who-is-silent-for-too-long-fails-what-waits-until-it-answers",
+                        test_who_is_silent_for_too_long_fails_what_waits_until_it_answers);
+        g_test_add_func("/monitor/who-is-silent-from-the-beginning-may-still-come",
+                        test_who_is_silent_from_the_beginning_may_still_come);
         g_test_add_func("/monitor/who-breaks-the-protocol-is-cut-off", test_who_breaks_the_protocol_is_cut_off);
         g_test_add_func("/monitor/a-flood-of-events-is-only-read", test_a_flood_of_events_is_only_read);
         g_test_add_func("/monitor/one-that-tells-without-end-is-read-in-measure",
