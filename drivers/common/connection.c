@@ -551,6 +551,16 @@ static bool check_persistent(const Domain *domain, const char *what, GError **er
                domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is transient; %s needs a definition", what);
 }
 
+static void undefine(void *data) {
+        Change *change = data;
+        g_autoptr(GError) error = NULL;
+        if (change->connection->closing) {
+                domain_fail(change->domain, &error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+                refuse(change, error);
+        } else
+                store_define(change->connection->store, change->domain->uuid, NULL, on_undefined, change);
+}
+
 static void begin_undefine(Change *change) {
         Domain *domain = change->domain;
         g_autoptr(GError) error = NULL;
@@ -564,8 +574,8 @@ static void begin_undefine(Change *change) {
                             "it has a managed save; pass the option managed_save to delete that too");
         if (error)
                 refuse(change, error);
-        else
-                store_define(change->connection->store, domain->uuid, NULL, on_undefined, change);
+        else /* whatever cuts this off: no save is left that a domain of this UUID would be restored from later */
+                save_remove_managed_first(domain, undefine, change);
 }
 
 void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call) {

@@ -75,7 +75,9 @@ struct Domain {
         bool reboot; /* the next shutdown of the guest is one half of a reboot */
         bool has_managed_save;
         bool save_is_used;  /* it runs, or ran, from its managed save, which is to be removed */
-        bool removing_save; /* that is being done */
+        bool removing_save; /* that is being done; then, where it is not NULL: */
+        void (*save_removed)(void *data);
+        void *save_removed_data;
         bool was_saving;    /* when the last driver ended */
         bool resumes;       /* SAVE: if it fails, the processors run again */
         uint64_t start_time;

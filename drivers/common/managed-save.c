@@ -55,6 +55,18 @@ static void on_managed_removed(void *data, const GError *error) {
                 domain_save_status(domain);
         }
         saving_go_on(domain);
+        void (*done)(void *data) = domain->save_removed;
+        domain->save_removed = NULL;
+        if (done)
+                done(domain->save_removed_data);
+}
+
+void save_remove_managed_first(Domain *domain, void (*done)(void *data), void *data) {
+        save_remove_managed(domain);
+        domain->save_removed = domain->removing_save ? done : NULL;
+        domain->save_removed_data = data;
+        if (!domain->removing_save)
+                done(data);
 }
 
 void save_remove_managed(Domain *domain) {

@@ -11,3 +11,6 @@ void save_find_managed(Connection *connection);
 
 /* Removes it, in a worker; when it is gone, a managed save that waits for that begins (saving_go_on). */
 void save_remove_managed(Domain *domain);
+
+/* The same, and calls DONE when it has gone, at once where there is none. One at a time waits for that. */
+void save_remove_managed_first(Domain *domain, void (*done)(void *data), void *data);

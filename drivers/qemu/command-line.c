@@ -40,9 +40,21 @@ static bool is_wanted(const Builder *builder, const Part *part) {
         return !builder->live || !definition_find_device(builder->context->running, part->device->alias);
 }
 
+/* QEMU would refuse it, and a QEMU that refuses a device may not answer any more (monitor.h): the guest is told of a new device in a
+ * slot of machine pc by ACPI. */
+static void check_can_come(Builder *builder, const xmlNode *element) {
+        bool by_acpi = g_str_has_prefix(builder->definition->machine, "pc") && !builder->q35 &&
+                       xml_attribute_is(xml_child(element, "address"), "type", "pci");
+        if (builder->live && builder->files && by_acpi && !xml_find(builder->root, "features/acpi"))
+                builder_unsupported(builder, element,
+                                    "the running machine has no ACPI, and gets no PCI device without it: add <acpi/> to the "
+                                    "<features> of its definition, and start it anew");
+}
+
 static void build_part(Builder *builder, const Part *part, BuildDevice build) {
         if (!is_wanted(builder, part))
                 return;
+        check_can_come(builder, part->element);
         builder->at = part->element;
         builder->alias = part->device->alias;
         know(builder, part->element, "alias"); /* read by the definition, and written there by a start */

@@ -19,7 +19,8 @@
 #define MONITOR_EVENTS_PER_SECOND 5000
 
 /* How long QEMU may answer nothing while commands wait, in microseconds: it takes about a minute to lock a terabyte of memory for a
- * device of the host's. */
+ * device of the host's. It may also wait for ever: for a disk that has stalled, or when it refuses device_add while a processor that
+ * it emulates runs, which its drain_call_rcu() may have come too late to interrupt (seen with 7.2). */
 #define MONITOR_PATIENCE (300 * UINT64_C(1000000))
 
 typedef struct Monitor Monitor;

@@ -123,5 +123,15 @@ def one_that_answers_again_is_managed_again():
     qemu.do(domain, "Undefine")
 
 
+def a_device_for_which_the_machine_lacks_acpi_is_refused_without_asking():
+    """Refusing it can be the last that a QEMU does."""
+    domain = qemu.define(qemu.document("plain", memory=16).replace("<features><acpi/></features>", ""))
+    qemu.do(domain, "Start", paused=True)
+    error = expect("Unsupported", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", DISK, variants({"live": True}))
+    contains(error, "domain 'plain'", "<acpi/>")
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
 run([whatever_is_not_answered_fails, whatever_waits_for_a_monitor_that_is_closed_fails, a_save_and_a_dump_end_without_their_event,
-     one_that_answers_again_is_managed_again])
+     one_that_answers_again_is_managed_again, a_device_for_which_the_machine_lacks_acpi_is_refused_without_asking])

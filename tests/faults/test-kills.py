@@ -68,7 +68,7 @@ class Fact:
 
     def xml(self, memory):
         return (f"<domain type='qemu'><name>fault{self.number}</name><uuid>{self.uuid}</uuid><memory unit='MiB'>{memory}</memory>"
-                "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices><serial type='pty'/></devices></domain>")
+                "<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices><serial type='pty'/></devices></domain>")
 
 
 class Client(threading.Thread):
@@ -269,7 +269,13 @@ def check(bus, clients):
         assert len(running[fact.uuid]) == int(active), f"{where}: it is {'active' if active else 'off'}, and has the QEMUs {running[fact.uuid]}"
         saved = bool(shown) and bus.get(fact.path, "Domain", "HasManagedSave")
         assert saved in fact.saved, f"{where}: that it has a managed save is {saved}, and should be one of {fact.saved}"
-        assert saved == os.path.exists(f"{ROOT}/qemu/state/qemu/save/{fact.uuid}.save") or not shown, f"{where}: a managed save is not shown"
+        file = f"{ROOT}/qemu/state/qemu/save/{fact.uuid}.save"
+        assert not saved or os.path.exists(file), f"{where}: its managed save is lost"
+        for _ in range(DEADLINE * 20):  # one that is not shown any more is being removed
+            if saved or not os.path.exists(file):
+                break
+            time.sleep(0.05)
+        assert saved or not os.path.exists(file), f"{where}: a managed save is not shown"
         assert os.path.exists(fact.file) or True not in fact.in_file or False in fact.in_file, f"{where}: its saved file is lost"
         if active:
             check_true(bus, fact)
