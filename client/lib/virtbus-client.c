@@ -881,7 +881,7 @@ static VirtbusDomain *find(VirtbusClient *client, const char *text, gboolean (*i
                 g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT,
                             "%u hypervisors have a domain '%s'; say its UUID instead", n_found, text);
         else
-                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain '%s'", text);
+                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain '%.255s'", text);
         return NULL;
 }
 

@@ -169,7 +169,7 @@ static int agent_call(Ctl *ctl, const char *path, const GDBusMethodInfo *method,
         g_autoptr(GError) error = NULL;
         GVariant *given = read_arguments(method, arguments, &error);
         if (!given) {
-                fprintf(stderr, "virtbusctl: %s\n", error->message);
+                ctl_say("%s", error->message);
                 return EXIT_USAGE;
         }
         g_autoptr(GVariant) answer = ask(ctl, path, method->name, given, &error);
@@ -218,13 +218,13 @@ int verb_agent(Ctl *ctl, char **arguments) {
                 g_autofree char *names = agent_command_names();
                 g_auto(GStrv) known = g_strsplit(names, ", ", -1);
                 g_autofree char *hint = suggest_command(what, (const char *const *) known);
-                fprintf(stderr, "virtbusctl: '%s' is not a command of the agent%s; there are: %s\n", what, hint, names);
+                ctl_say("'%s' is not a command of the agent%s; there are: %s", what, hint, names);
                 return EXIT_USAGE;
         }
         g_autofree char *path = g_strdup_printf("%s/guest", ctl_path(domain));
         if (!virtbus_domain_get_active(domain)) {
-                fprintf(stderr, "virtbusctl: domain '%s' is %s: there is no agent to ask until it is started\n",
-                        virtbus_domain_get_name(domain), virtbus_domain_get_state(domain));
+                ctl_say("domain '%s' is %s: there is no agent to ask until it is started", virtbus_domain_get_name(domain),
+                        virtbus_domain_get_state(domain));
                 return EXIT_FAILED;
         }
         return is_info   ? agent_info(ctl, path)

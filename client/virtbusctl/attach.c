@@ -130,7 +130,7 @@ int verb_attach(Ctl *ctl, char **arguments) {
                 return EXIT_USAGE;
         }
         if (!read_wanted(ctl, &wanted, &error)) {
-                fprintf(stderr, "virtbusctl: %s\n", error->message);
+                ctl_say("%s", error->message);
                 return EXIT_USAGE;
         }
         if (arguments[1] && !ctl_read_file(arguments[1], &wanted.document, &error))

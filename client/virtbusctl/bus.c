@@ -35,6 +35,20 @@ void ctl_strip_error(GError *error) {
         g_dbus_error_strip_remote_error(error);
 }
 
+void ctl_say(const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        g_autofree char *text = g_strdup_vprintf(format, arguments), *line = output_line(text);
+        va_end(arguments);
+        fprintf(stderr, "virtbusctl: %s\n", line);
+}
+
+void ctl_prefix(GError **error, const char *file) {
+        ctl_strip_error(*error);
+        if (!strstr((*error)->message, file))
+                g_prefix_error(error, "%s: ", file);
+}
+
 int ctl_fail(GError *error) {
         if (!error)
                 return EXIT_FAILED; /* it has been said */
@@ -45,9 +59,8 @@ int ctl_fail(GError *error) {
                                      ? EXIT_NO_SUCH_DOMAIN
                                      : EXIT_FAILED;
         ctl_strip_error(error);
-        g_autofree char *words = ctl_words(error->message),
-                        *message = output_printable(words); /* it may be a guest's own words */
-        fprintf(stderr, "virtbusctl: %s\n", message);
+        g_autofree char *message = ctl_words(error->message); /* it may be a guest's own words */
+        ctl_say("%s", message);
         g_error_free(error);
         return status;
 }
@@ -130,7 +143,11 @@ static char *explain_missing(Ctl *ctl, const char *text) {
         g_ptr_array_add(names, NULL);
         if (*text && strspn(text, "0123456789") == strlen(text))
                 return g_strdup("; it is found by its name or UUID, not by the number of its run");
-        return suggestion(text, (const char *const *) names->pdata);
+        char *hint = suggestion(text, (const char *const *) names->pdata);
+        if (*hint)
+                return hint;
+        g_free(hint);
+        return g_strdup("; see: virtbusctl list");
 }
 
 VirtbusDomain *ctl_find(Ctl *ctl, const char *text, int *status) {
@@ -327,7 +344,7 @@ char **ctl_over_there(const Ctl *ctl, bool terminal, const char *const *argument
 int ctl_go_there(const Ctl *ctl, bool terminal, const char *const *arguments) {
         g_auto(GStrv) command = ctl_over_there(ctl, terminal, arguments);
         execvp(command[0], command);
-        fprintf(stderr, "virtbusctl: %s cannot be run: %s\n", command[0], g_strerror(errno));
+        ctl_say("%s cannot be run: %s", command[0], g_strerror(errno));
         return EXIT_FAILED;
 }
 

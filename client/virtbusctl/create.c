@@ -61,7 +61,7 @@ static bool place_kind(Plan *plan, const char *kind, unsigned *n) {
  * installed boots. The network, where there is nothing else. */
 static bool choose_boot(const Ctl *ctl, Plan *plan, GError **error) {
         static const char *const kinds[] = { "hd", "cdrom", "network", NULL };
-        g_auto(GStrv) order = g_strsplit(ctl->boot ? ctl->boot : "", ",", -1);
+        g_auto(GStrv) order = g_strsplit(!ctl->boot ? "" : *ctl->boot ? ctl->boot : ",", ",", -1);
         unsigned n = 0;
         for (char **kind = order; *kind; kind++) {
                 if (!g_strv_contains(kinds, *kind))
@@ -105,12 +105,21 @@ static bool check_kernel(const Ctl *ctl, GError **error) {
                ctl_invalid(error, "--initrd and --cmdline are those of a kernel; give it by --kernel=FILE");
 }
 
+/* The longest name of a domain. */
+#define NAME_BYTES_MAX 255
+
 /* virsh's create takes a document. */
 static bool check_name(const char *name, GError **error) {
-        return !g_str_has_suffix(name, ".xml") || ctl_invalid(error,
-                                                              "'%s' is the name of a document: define --transient runs it and "
-                                                              "forgets it; create takes a domain's name",
-                                                              name);
+        bool is_name = strlen(name) <= NAME_BYTES_MAX;
+        for (const char *c = name; *c; c++)
+                is_name &= *c != '/' && !g_ascii_iscntrl(*c);
+        if (g_str_has_suffix(name, ".xml"))
+                return ctl_invalid(error,
+                                   "'%s' is the name of a document: define --transient runs it and forgets it; create takes a "
+                                   "domain's name",
+                                   name);
+        return is_name || ctl_invalid(error, "'%.64s' cannot be a name: use 1 to %d bytes without '/' and control characters",
+                                      name, NAME_BYTES_MAX);
 }
 
 /* Reads all that was typed, before anything is made. */
@@ -246,7 +255,7 @@ static char *write_document(const Ctl *ctl, const Plan *plan, const char *name) 
 /* An image that does not exist is not a mistake yet. */
 static void tell_missing(const DiskSpec *spec) {
         if (spec->is_missing && spec->size == 0)
-                fprintf(stderr, "virtbusctl: %s is not there yet; qemu-img(1) makes images, or add ,size=20G here\n", spec->path);
+                ctl_say("%s is not there yet; qemu-img(1) makes images, or add ,size=20G here", spec->path);
 }
 
 static bool make_images(const Plan *plan, GError **error) {
@@ -260,7 +269,7 @@ int verb_create(Ctl *ctl, char **arguments) {
         g_autoptr(GError) error = NULL;
         g_auto(Plan) plan = { 0 };
         if (!check_name(arguments[0], &error) || !read_plan(ctl, &plan, &error)) {
-                fprintf(stderr, "virtbusctl: %s\n", error->message);
+                ctl_say("%s", error->message);
                 return EXIT_USAGE;
         }
         g_autoptr(VirtbusConnection) connection = ctl_connection(ctl, &error);

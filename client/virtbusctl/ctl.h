@@ -53,6 +53,12 @@ int ctl_fail(GError *error);
 /* Takes the name that GIO puts before a message off, and keeps what ctl_fail must know of it. */
 void ctl_strip_error(GError *error);
 
+/* Says to the person why something is not done: in one line, which a terminal does not obey whatever it quotes. */
+void ctl_say(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Says of which file an error is, unless it says so itself. */
+void ctl_prefix(GError **error, const char *file);
+
 /* words.c: what the service says, in the words of the command line. */
 char *ctl_words(const char *message);
 
@@ -125,6 +131,8 @@ JsonNode *output_json_of(GVariant *value);
 /* What others have written is shown, not obeyed: control characters become '?', but for newlines, tabs and colours, which do no
  * harm. */
 char *output_printable(const char *text);
+/* The same in one line, and without colours. */
+char *output_line(const char *text);
 
 /* Writes to standard output at once; why that has failed is kept. */
 void output_text(const char *text);

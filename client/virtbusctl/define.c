@@ -79,8 +79,8 @@ static void tell_is_there(Ctl *ctl, const char *path) {
         if (!answer)
                 return;
         g_variant_get(answer, "(v)", &value);
-        fprintf(stderr, "virtbusctl: '%s' is defined all the same; virtbusctl undefine %s removes it\n",
-                g_variant_get_string(value, NULL), g_variant_get_string(value, NULL));
+        ctl_say("'%s' is defined all the same; virtbusctl undefine %s removes it", g_variant_get_string(value, NULL),
+                g_variant_get_string(value, NULL));
 }
 
 int ctl_follow_up(Ctl *ctl, const char *path) {
@@ -128,7 +128,7 @@ int verb_autostart(Ctl *ctl, char **arguments) {
         guint n = g_strv_length(arguments) - 1;
         bool on = strcmp(arguments[n], "on") == 0;
         if (!on && strcmp(arguments[n], "off") != 0) {
-                fprintf(stderr, "virtbusctl: '%s' is neither on nor off\n", arguments[n]);
+                ctl_say("'%s' is neither on nor off", arguments[n]);
                 return EXIT_USAGE;
         }
         for (guint i = 0; i < n; i++) {
@@ -220,7 +220,7 @@ int verb_edit(Ctl *ctl, char **arguments) {
                                 fprintf(stderr, "It counts from the next start on.\n");
                         return EXIT_DONE;
                 }
-                fprintf(stderr, "virtbusctl: %s\n", error->message);
+                ctl_say("%s", error->message);
                 has_told = true;
                 if (!ask_again())
                         break;
@@ -333,7 +333,7 @@ int verb_import(Ctl *ctl, char **arguments) {
                 status = MAX(status, imported);
         }
         if (n_refused > 0 && !ctl->unsupported && !ctl->json)
-                fprintf(stderr, "virtbusctl: --unsupported also takes what cannot be started yet, to be edited\n");
+                ctl_say("--unsupported also takes what cannot be started yet, to be edited");
         if (ctl->json) {
                 output_print_json(node);
                 return status;

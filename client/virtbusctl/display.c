@@ -259,6 +259,10 @@ int verb_screenshot(Ctl *ctl, char **arguments) {
         g_autoptr(GError) error = NULL;
         if (!domain)
                 return status;
+        if (g_file_test(arguments[1], G_FILE_TEST_IS_DIR)) {
+                ctl_say("%s is a folder; name a file in it", arguments[1]);
+                return EXIT_FAILED;
+        }
         g_autoptr(GBytes) picture = ctl->host ? photograph_over_there(ctl, domain, &error) : photograph(ctl, domain, &error);
         if (!picture)
                 return ctl_fail(g_steal_pointer(&error));

@@ -178,7 +178,7 @@ static void check_gone(Log *log) {
         if (log->domain || !ctl_is_gone(log->ctl, log->path, log->connection))
                 return;
         read_on(log);
-        fprintf(stderr, "virtbusctl: domain '%s' is gone\n", log->name);
+        ctl_say("domain '%s' is gone", log->name);
         end(log, EXIT_NO_SUCH_DOMAIN);
 }
 

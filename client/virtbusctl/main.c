@@ -12,7 +12,7 @@ static int verb_help(Ctl *ctl, char **arguments) {
         const VerbEntry *verb = arguments[0] ? verb_find(arguments[0]) : NULL;
         if (arguments[0] && !verb) {
                 g_autofree char *text = verb_explain_unknown(arguments[0]);
-                fprintf(stderr, "virtbusctl: %s\n", text);
+                ctl_say("%s", text);
                 return EXIT_USAGE;
         }
         help_print(ctl, verb);
@@ -108,7 +108,7 @@ static int run(Ctl *ctl, int argc, char *argv[]) {
         g_auto(GStrv) arguments = NULL;
         const VerbEntry *verb = NULL;
         if (!options_parse(ctl, argc, argv, &verb, &arguments, &error)) {
-                fprintf(stderr, "virtbusctl: %s\n", error->message);
+                ctl_say("%s", error->message);
                 return EXIT_USAGE;
         }
         int n = (int) g_strv_length(arguments);
@@ -120,16 +120,31 @@ static int run(Ctl *ctl, int argc, char *argv[]) {
                 puts("virtbusctl " VIRTBUS_VERSION);
                 return EXIT_DONE;
         }
+        for (char **argument = arguments; verb->verb != verb_agent && *argument; argument++)
+                if (!**argument) {
+                        ctl_say("an argument of %s is empty; usage: virtbusctl %s %s", verb->name, verb->name, verb->arguments);
+                        return EXIT_USAGE;
+                }
+        const char *const texts[] = { ctl->host, ctl->machine, ctl->connection };
+        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+                if (texts[i] && !*texts[i]) {
+                        ctl_say("--host, --machine and --connection name something; one of them is empty");
+                        return EXIT_USAGE;
+                }
+        if (ctl->openmetrics && ctl->json) {
+                ctl_say("--openmetrics and --json exclude each other");
+                return EXIT_USAGE;
+        }
         if (n < verb->min || (verb->max >= 0 && n > verb->max)) {
-                fprintf(stderr, "usage: virtbusctl %s %s\n", verb->name, verb->arguments);
+                fprintf(stderr, "usage: virtbusctl %s%s%s\n", verb->name, *verb->arguments ? " " : "", verb->arguments);
                 return EXIT_USAGE;
         }
         if (ctl->json && (ctl->full || ctl->columns)) {
-                fprintf(stderr, "virtbusctl: --full and --columns are of tables; --json has all columns\n");
+                ctl_say("--full and --columns are of tables; --json has all columns");
                 return EXIT_USAGE;
         }
         if (!!ctl->user + !!ctl->host + !!ctl->machine > 1) {
-                fprintf(stderr, "virtbusctl: --user, --host and --machine exclude each other\n");
+                ctl_say("--user, --host and --machine exclude each other");
                 return EXIT_USAGE;
         }
         if (verb->verb == verb_help)
@@ -146,6 +161,6 @@ int main(int argc, char *argv[]) {
         options_clear(&ctl);
         int failure = output_close();
         if (failure != 0)
-                fprintf(stderr, "virtbusctl: standard output cannot be written: %s\n", g_strerror(failure));
+                ctl_say("standard output cannot be written: %s", g_strerror(failure));
         return failure != 0 ? MAX(status, EXIT_FAILED) : status;
 }

@@ -265,6 +265,24 @@ static bool wants(const GPtrArray *list, const char *name) {
         return false;
 }
 
+/* GOption says which value is missing, not what it is to be; and takes one of an option that has none. */
+static bool check_values(int argc, char *argv[], GError **error) {
+        for (int i = 1; i < argc; i++) {
+                const char *equals = strchr(argv[i], '=');
+                if (!g_str_has_prefix(argv[i], "--"))
+                        continue;
+                g_autofree char *name = equals ? g_strndup(argv[i] + 2, (size_t) (equals - argv[i] - 2)) : g_strdup(argv[i] + 2);
+                const OptionEntry *option = option_entries;
+                while (option->name && strcmp(option->name, name) != 0)
+                        option++;
+                if (option->name && option->kind == OPTION_FLAG && equals)
+                        return fail(error, "--%s takes no value: leave out %s", name, equals);
+                if (option->name && option->kind != OPTION_FLAG && !equals && i + 1 == argc)
+                        return fail(error, "--%s=%s: the value is missing", name, option->value);
+        }
+        return true;
+}
+
 bool options_parse(Ctl *ctl, int argc, char *argv[], const VerbEntry **verb, char ***arguments, GError **error) {
         g_autoptr(GPtrArray) given = g_ptr_array_new_with_free_func((GDestroyNotify) given_free);
         int n = 0;
@@ -273,6 +291,10 @@ bool options_parse(Ctl *ctl, int argc, char *argv[], const VerbEntry **verb, cha
         g_autoptr(GStrvBuilder) words = g_strv_builder_new();
         char **literal = n < argc ? argv + n + 1 : NULL; /* what follows "--" */
         argv[n] = NULL;
+        bool has_agent = n > 1 &&
+                         g_strv_contains((const char *const *) argv + 1, "agent"); /* whose command has options of its own */
+        if (!has_agent && !check_values(n, argv, error))
+                return false;
         /* Up to the verb first: an agent's command may have options of its own. */
         if (!parse(&n, &argv, true, given, error) || (n > 1 && argv[1][0] == '-' && !fail_unknown(NULL, argv[1], error)))
                 return false;

@@ -115,6 +115,12 @@ static char *printable_cell(const char *text) {
         return copy;
 }
 
+char *output_line(const char *text) {
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+        g_autofree char *all = g_strjoinv("; ", lines);
+        return printable_cell(all);
+}
+
 /* A heading without what is said of its column. */
 static const char *heading_name(const char *heading) {
         return heading + strspn(heading, ">~+");
@@ -145,7 +151,7 @@ static int find_column(const char *wanted, char **names) {
                 if (strcmp(names[k], lower) == 0)
                         return k;
         g_autofree char *known = g_strjoinv(", ", names), *hint = suggestion(lower, (const char *const *) names);
-        fprintf(stderr, "virtbusctl: --columns: there is no column '%s'%s; there are: %s\n", wanted, hint, known);
+        ctl_say("--columns: there is no column '%s'%s; there are: %s", wanted, hint, known);
         return -1;
 }
 

@@ -33,7 +33,7 @@ int verb_start(Ctl *ctl, char **arguments) {
 int verb_shutdown(Ctl *ctl, char **arguments) {
         static const char *const off[] = { "shutoff", NULL };
         if (ctl->timeout > 0 && !ctl->wait) {
-                fprintf(stderr, "virtbusctl: --timeout is how long to wait; add --wait\n");
+                ctl_say("--timeout is how long to wait; add --wait");
                 return EXIT_USAGE;
         }
         int status = ctl_do_each(ctl, arguments, "Shutdown", g_variant_new("(@a{sv})", ctl_options(NULL, NULL)));
@@ -123,7 +123,7 @@ int ctl_follow_job(Ctl *ctl, const char *path, const char *what) {
                 fputs("\r\033[K", stderr);
         g_autoptr(GAsyncResult) result = wait.result;
         if (!result) {
-                fprintf(stderr, "virtbusctl: it goes on as %s\n", path);
+                ctl_say("it goes on as %s", path);
                 return EXIT_INTERRUPTED;
         }
         if (!virtbus_client_wait_for_job_finish(ctl->client, result, &error))
@@ -166,7 +166,7 @@ int verb_save(Ctl *ctl, char **arguments) {
         if (!domain)
                 return status;
         if (g_strcmp0(arguments[1], "-") == 0 && isatty(STDOUT_FILENO)) {
-                fprintf(stderr, "virtbusctl: a state is nothing to look at; lead standard output elsewhere\n");
+                ctl_say("a state is nothing to look at; lead standard output elsewhere");
                 return EXIT_USAGE;
         }
         g_variant_dict_init(&options, NULL);
@@ -202,6 +202,8 @@ int verb_restore(Ctl *ctl, char **arguments) {
                 answer = ctl_call(ctl, path, CONNECTION, "RestoreDomain", g_variant_new("(s@a{sv})", file, options), NULL, NULL,
                                   &error);
         }
+        if (!answer)
+                ctl_prefix(&error, strcmp(arguments[0], "-") == 0 ? "standard input" : arguments[0]);
         return answer ? follow_answer(ctl, answer, 1, "restoring") : ctl_fail(g_steal_pointer(&error));
 }
 
@@ -219,7 +221,7 @@ int verb_dump(Ctl *ctl, char **arguments) {
         }
         int fd = open(arguments[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0) {
-                fprintf(stderr, "virtbusctl: %s cannot be made: %s\n", arguments[1], g_strerror(errno));
+                ctl_say("%s cannot be made: %s", arguments[1], g_strerror(errno));
                 return EXIT_FAILED;
         }
         g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&fd, 1); /* which owns it */
@@ -258,7 +260,7 @@ int verb_peek(Ctl *ctl, char **arguments) {
         if (!domain)
                 return status;
         if (*end || !g_ascii_isdigit(arguments[1][0]) || !ctl_read_size(arguments[2], &size)) {
-                fprintf(stderr, "virtbusctl: peek wants an address, such as 0x7c00, and a size in bytes\n");
+                ctl_say("peek wants an address, such as 0x7c00, and a size in bytes");
                 return EXIT_USAGE;
         }
         g_autoptr(GVariant) answer =

@@ -303,7 +303,7 @@ int verb_set(Ctl *ctl, char **arguments) {
         if (!domain)
                 return status;
         if (!strchr(*pairs, '=') && g_strv_contains(domain_settings, *pairs)) {
-                fprintf(stderr, "virtbusctl: say what it is to be: %s=VALUE\n", *pairs);
+                ctl_say("say what it is to be: %s=VALUE", *pairs);
                 return EXIT_USAGE;
         }
         if (!strchr(*pairs, '=') && !(device = ctl_find_device(ctl, domain, *pairs++, NULL, &error)))
@@ -311,7 +311,7 @@ int verb_set(Ctl *ctl, char **arguments) {
         const Target target = { device ? g_dbus_object_get_object_path(G_DBUS_OBJECT(device)) : ctl_path(domain), device };
         g_autoptr(GPtrArray) changes = read_changes(ctl, &target, pairs, &error);
         if (!changes || changes->len == 0) {
-                fprintf(stderr, "virtbusctl: %s\n", error ? error->message : "what is to be set? Say NAME=VALUE");
+                ctl_say("%s", error ? error->message : "what is to be set? Say NAME=VALUE");
                 return EXIT_USAGE;
         }
         if (!device)

@@ -227,7 +227,7 @@ int verb_show(Ctl *ctl, char **arguments) {
                         g_autoptr(GVariant) there = g_variant_lookup_value(properties, *property, NULL);
                         if (!there) {
                                 g_autofree char *known = known_properties(properties, *property);
-                                fprintf(stderr, "virtbusctl: a domain has no property '%s'%s\n", *property, known);
+                                ctl_say("a domain has no property '%s'%s", *property, known);
                                 return EXIT_USAGE;
                         }
                 }
@@ -424,7 +424,7 @@ static VirtbusJob *find_job(Ctl *ctl, const char *text) {
                 if (strcmp(path, text) == 0 || strcmp(strrchr(path, '/') + 1, text) == 0)
                         return g_object_ref(link->data);
         }
-        fprintf(stderr, "virtbusctl: there is no job '%s'; see: virtbusctl jobs\n", text);
+        ctl_say("there is no job '%s'; see: virtbusctl jobs", text);
         return NULL;
 }
 
@@ -567,7 +567,7 @@ int verb_addresses(Ctl *ctl, char **arguments) {
         if (!domain)
                 return status;
         if (!virtbus_domain_get_active(domain)) {
-                fprintf(stderr, "virtbusctl: domain '%s' is %s: it has no addresses\n", virtbus_domain_get_name(domain),
+                ctl_say("domain '%s' is %s: it has no addresses", virtbus_domain_get_name(domain),
                         virtbus_domain_get_state(domain));
                 return EXIT_FAILED;
         }
@@ -614,7 +614,7 @@ int verb_capabilities(Ctl *ctl, char **arguments) {
                                    g_variant_new("(ssss)", "", "", arguments[1] ? arguments[1] : "", ""));
         if (strcmp(what, "cpus") == 0)
                 return show_answer(ctl, "GetCPUModels", g_variant_new("(s)", arguments[1] ? arguments[1] : ""));
-        fprintf(stderr, "virtbusctl: capabilities are told of host, domain [MACHINE], cpus [ARCHITECTURE]\n");
+        ctl_say("capabilities are told of host, domain [MACHINE], cpus [ARCHITECTURE]");
         return EXIT_USAGE;
 }
 

@@ -59,7 +59,7 @@ static void check_state(Awaited *awaited) {
         if (g_strv_contains(awaited->wait->states, state))
                 end(awaited, false);
         else if (awaited->has_looked && g_strv_contains(final_states, state)) {
-                fprintf(stderr, "virtbusctl: domain '%s' is %s (%s), and stays so\n", awaited->name, state,
+                ctl_say("domain '%s' is %s (%s), and stays so", awaited->name, state,
                         virtbus_domain_get_state_reason(awaited->domain));
                 end(awaited, true);
         }
@@ -112,7 +112,7 @@ static void check_gone(Awaited *awaited) {
                 return;
         bool is_off = g_strv_contains(awaited->wait->states, "shutoff");
         if (!is_off)
-                fprintf(stderr, "virtbusctl: domain '%s' has gone\n", awaited->name);
+                ctl_say("domain '%s' has gone", awaited->name);
         end(awaited, !is_off);
 }
 
@@ -195,7 +195,7 @@ static int run(StateWait *wait) {
         for (guint i = 0; i < wait->domains->len; i++) {
                 const Awaited *awaited = wait->domains->pdata[i];
                 if (!awaited->is_over)
-                        fprintf(stderr, "virtbusctl: domain '%s' is still %s after %g seconds\n", awaited->name,
+                        ctl_say("domain '%s' is still %s after %g seconds", awaited->name,
                                 awaited->domain ? virtbus_domain_get_state(awaited->domain) : "away", ctl->timeout);
                 if (!awaited->is_over || awaited->has_failed)
                         status = EXIT_FAILED;
@@ -234,8 +234,7 @@ int verb_wait(Ctl *ctl, char **arguments) {
         g_autoptr(VirtbusDomain) domain = n > 1 && !states ? virtbus_client_find_domain(ctl->client, last, NULL) : NULL;
         if (n > 1 && !states && !domain) {
                 g_autofree char *known = g_strjoinv(", ", (char **) domain_states), *hint = suggestion(last, domain_states);
-                fprintf(stderr, "virtbusctl: '%s' is neither a domain nor a state to wait for; states are %s%s\n", last, known,
-                        hint);
+                ctl_say("'%s' is neither a domain nor a state to wait for; states are %s%s", last, known, hint);
                 return EXIT_USAGE;
         }
         if (states)

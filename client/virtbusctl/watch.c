@@ -187,7 +187,7 @@ static bool check_events(char **wanted) {
         for (; wanted && *wanted; wanted++)
                 if (!g_strv_contains(events, *wanted)) {
                         g_autofree char *known = g_strjoinv(", ", (char **) events);
-                        fprintf(stderr, "virtbusctl: '%s' is not an event; there are: %s\n", *wanted, known);
+                        ctl_say("'%s' is not an event; there are: %s", *wanted, known);
                         return false;
                 }
         return true;
@@ -196,7 +196,7 @@ static bool check_events(char **wanted) {
 int verb_monitor(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-        g_auto(GStrv) wanted = ctl->events ? g_strsplit(ctl->events, ",", -1) : NULL;
+        g_auto(GStrv) wanted = ctl->events ? g_strsplit(*ctl->events ? ctl->events : ",", ",", -1) : NULL;
         g_auto(GStrv) names = check_events(wanted) ? find_names(ctl, arguments, &status) : NULL;
         if (!names)
                 return status == EXIT_DONE ? EXIT_USAGE : status;

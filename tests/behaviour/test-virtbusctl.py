@@ -201,7 +201,7 @@ def options_are_of_verbs():
     contains(ctl("help", "weit", status=2), "did you mean 'wait'?")
     contains(ctl("help"), "Running:", "shutdown DOMAIN...")
     contains(ctl("undefine", "--", "-dash", status=4), "'-dash'")
-    contains(ctl("create", "--", "-dash/", status=1), "-dash/")
+    contains(ctl("create", "--", "-dash/", status=2), "-dash/")
     with open("/dev/full", "w", encoding="utf-8") as full:
         for arguments in (["list"], ["xml", "made"], ["show", "tiny"], ["help"], ["list", "--json"]):
             result = subprocess.run([CTL, *arguments], stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False)
@@ -880,7 +880,7 @@ def a_guests_agent_is_asked():
 run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_while_its_disk_is_empty_and_its_disk_later,
      what_a_domain_is_made_of_is_understood_or_refused, the_beginning_of_a_name_is_not_enough, what_there_is_is_shown, what_may_come_next_is_told_to_shells,
      options_are_of_verbs, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
-     documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_display_is_shown_in_a_viewer,
+     documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
      files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
