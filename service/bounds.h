@@ -91,6 +91,9 @@
  * nobody. */
 #define OUTPUT_BUFFER_BYTES (16 * 1024)
 
+/* Messages that wait to be written to the bus before nothing more is read from a driver that causes some. */
+#define DRIVER_MESSAGES_AHEAD_MAX 64
+
 /* Calls that wait for one driver, and what their arguments may add up to. */
 #define CALLS_PER_DRIVER_MAX 4096
 #define CALL_BYTES_PER_DRIVER_MAX (64 * 1024 * 1024)

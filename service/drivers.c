@@ -49,6 +49,7 @@ struct Driver {
         sd_bus_slot *attaching;   /* the call of Attach */
         sd_event_source *silence; /* while it sends its objects: how long it may say nothing */
         bool heard;
+        bool paused; /* nothing is read from it until the bus has taken what was read */
         uint64_t attached_at;
         GQueue calls; /* struct Call, forwarded or waiting to be */
         size_t call_bytes;
@@ -63,9 +64,10 @@ struct Drivers {
         void (*changed)(void *data);
         void *data;
         GHashTable *by_connection;
-        GQueue waiters;   /* struct Waiter */
-        unsigned n_lists; /* of the bus's names, that are asked for */
-        bool ending;      /* nothing is attached any more */
+        GQueue waiters;           /* struct Waiter */
+        unsigned n_lists;         /* of the bus's names, that are asked for */
+        sd_event_source *drained; /* while a driver is paused: after each event, whether it can go on; or NULL */
+        bool ending;              /* nothing is attached any more */
 };
 
 /* A forwarded call. */
@@ -407,6 +409,7 @@ static void close_peer(Driver *driver) {
         sd_bus_detach_event(driver->peer);
         sd_bus_close(driver->peer);
         driver->peer = sd_bus_unref(driver->peer);
+        driver->paused = false;
 }
 
 /* How long a driver that has failed N times is left alone. The first time is often bad luck: it was ending, or the machine was busy. */
@@ -644,6 +647,49 @@ static int handle_signal(Driver *driver, sd_bus_message *signal) {
         return interface ? relay_signal(driver, object, interface, signal) : -ENOENT;
 }
 
+/* Pausing: what drivers tell goes out at the speed of the bus, and waits with them, not here. What lay here between the mirror's
+ * blocks would leave holes that nothing else fits into. */
+
+static uint64_t messages_ahead(const Drivers *drivers) {
+        uint64_t n = 0;
+        return sd_bus_get_n_queued_write(drivers->bus, &n) < 0 ? 0 : n;
+}
+
+static int on_drained(sd_event_source *source, void *data) {
+        Drivers *drivers = data;
+        GHashTableIter iterator;
+        void *value;
+        if (messages_ahead(drivers) > DRIVER_MESSAGES_AHEAD_MAX / 2)
+                return 0;
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Driver *driver = value;
+                if (!driver->paused)
+                        continue;
+                driver->paused = false;
+                int r = sd_bus_attach_event(driver->peer, sd_bus_get_event(drivers->bus), SD_EVENT_PRIORITY_NORMAL);
+                if (r < 0)
+                        driver_failed(driver, "it cannot be read on: %s", g_strerror(-r));
+        }
+        return 0;
+}
+
+static void pause_where_ahead(Driver *driver) {
+        Drivers *drivers = driver->drivers;
+        int r = 0;
+        if (driver->paused || !driver->peer || messages_ahead(drivers) <= DRIVER_MESSAGES_AHEAD_MAX)
+                return;
+        if (!drivers->drained)
+                r = sd_event_add_post(sd_bus_get_event(drivers->bus), &drivers->drained, on_drained, drivers);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(drivers->drained, SD_EVENT_ON);
+        if (r < 0) /* it is read on: that costs memory, nothing else */
+                return;
+        sd_bus_detach_event(driver->peer);
+        driver->paused = true;
+}
+
 static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *error) {
         Driver *driver = data;
         uint8_t type;
@@ -660,6 +706,7 @@ static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *er
                 log_error("driver %s: its signal %s.%s of %s is refused: %s", driver->connection,
                           sd_bus_message_get_interface(message), sd_bus_message_get_member(message),
                           sd_bus_message_get_path(message), g_strerror(-r));
+        pause_where_ahead(driver);
         return 1;
 }
 
@@ -687,7 +734,7 @@ static int on_synchronized(sd_bus_message *reply, void *data, sd_bus_error *unus
 static int on_silence(sd_event_source *source, uint64_t usec, void *data) {
         Driver *driver = data;
         (void) usec;
-        if (!driver->heard) {
+        if (!driver->heard && !driver->paused) {
                 driver_failed(driver, "%s", "it did not send its objects; see its log");
                 return 0;
         }
@@ -813,6 +860,7 @@ void drivers_free(Drivers *drivers) {
         drivers->changed = NULL;
         g_hash_table_unref(drivers->by_connection);
         g_queue_clear_full(&drivers->waiters, g_free);
+        sd_event_source_disable_unref(drivers->drained);
         g_free(drivers);
 }
 
