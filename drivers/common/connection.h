@@ -33,7 +33,7 @@ struct Connection {
         bool resumed;
         GHashTable *left_streams; /* of guests that have ended: clients still read them */
         bool closing;             /* nothing may begin any more */
-        uint64_t answer_timeout;  /* how long a hypervisor may answer nothing, in microseconds; 0: as long as its own constant says */
+        uint64_t answer_timeout; /* how long a hypervisor may answer nothing, in microseconds; 0: as long as its own constant says */
         void (*idle)(void *data); /* something has ended: see whether anything is left */
         void *idle_data;
         void (*observer)(Domain *domain, const GError *error,

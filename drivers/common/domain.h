@@ -63,8 +63,8 @@ struct Domain {
         unsigned n_references;
         Connection *connection;
         char *uuid;
-        char *known_as;         /* the name that its connection finds it by */
-        unsigned holds;         /* while there are some nothing begins: another name is being written, an image gets another size */
+        char *known_as; /* the name that its connection finds it by */
+        unsigned holds; /* while there are some nothing begins: another name is being written, an image gets another size */
         Definition *persistent; /* NULL: transient */
         Definition *live;       /* NULL: not active */
         DomainState state;
@@ -78,8 +78,8 @@ struct Domain {
         bool removing_save; /* that is being done; then, where it is not NULL: */
         void (*save_removed)(void *data);
         void *save_removed_data;
-        bool was_saving;    /* when the last driver ended */
-        bool resumes;       /* SAVE: if it fails, the processors run again */
+        bool was_saving; /* when the last driver ended */
+        bool resumes;    /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
         Published *published;          /* NULL: it is gone */
         GPtrArray *devices;            /* Device */

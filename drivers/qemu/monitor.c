@@ -41,7 +41,7 @@ struct Monitor {
         uint64_t allowance, allowed_at;
         sd_event_source *pause;
         bool paused, has_ended; /* has_ended: no more will come than there is */
-        unsigned n_holders; /* functions of ours that go on after a callback, which may free it */
+        unsigned n_holders;     /* functions of ours that go on after a callback, which may free it */
         bool is_freed;
 };
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-from rig import ROOT, Bus, Hypervisor, Skip, contains, run
+from rig import ROOT, Bus, Hypervisor, Skip, run
 from commandline import CTL, ENVIRONMENT, ctl
 
 bus = Bus()

@@ -266,7 +266,7 @@ static void test_who_is_silent_for_too_long_fails_what_waits_until_it_answers(vo
         monitor_set_patience(scene.monitor, MONITOR_PATIENCE);
         monitor_command(scene.monitor, "cont", NULL, -1, on_answer, &scene);
         g_assert_cmpuint(scene.n_failures, ==, 3);
-        g_assert_cmpstr(hear(&scene), ==, ""); /* nor is that done later */
+        g_assert_cmpstr(hear(&scene), ==, "");                    /* nor is that done later */
         say(&scene, "{\"event\":\"STOP\",\"timestamp\":{}}\r\n"); /* which another thread of it may tell */
         g_assert_false(monitor_is_there(scene.monitor));
         say(&scene, "{\"return\":{},\"id\":2}\r\n");
