@@ -17,6 +17,7 @@
 
 #include "bus.h"
 #include "errors.h"
+#include "lean-fork.h"
 
 #define EXIT_CANNOT_RUN 127
 
@@ -90,7 +91,7 @@ static char **make_environment(const ProcessSetup *setup) {
 }
 
 /* Between fork and exec: only what signal-safety(7) allows, as threads may have held any lock: that of malloc too, where a
- * sanitizer brings its own. User and groups are given up by the system calls, as the C library's functions tell other threads. */
+ * sanitizer brings its own; and only what lean-fork.h says. User and groups are given up by the system calls, as the C library's functions tell other threads. */
 static void fail_child(const char *program, const char *what) {
         const char *parts[] = { "virtbus: ", program, ": ", what, ": ", strerrordesc_np(errno), "\n" };
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
@@ -124,7 +125,7 @@ static void confine(const char *program) {
                 fail_child(program, "it cannot be confined");
 }
 
-static void run_child(const ProcessSetup *setup, char *const *environment, int null, int gate) {
+static void run_child(const ProcessSetup *setup, int null, int gate) {
         const char *program = setup->arguments[0];
         sigset_t none;
         char go;
@@ -151,22 +152,40 @@ static void run_child(const ProcessSetup *setup, char *const *environment, int n
                 confine(program);
         if (read(gate, &go, 1) != 1)
                 _exit(EXIT_CANNOT_RUN); /* the driver has died before it could write down that we exist */
-        execve(program, setup->arguments, environment);
+        execve(program, setup->arguments, setup->environment);
         fail_child(program, "it cannot be run");
+}
+
+/* Everything that the child looks at: it has no heap. */
+static Parcel *pack(const ProcessSetup *setup, char *const *environment, ProcessSetup **copy) {
+        size_t bytes = sizeof *setup + setup->n_fds * sizeof *setup->fds + setup->n_groups * sizeof *setup->groups, n_pieces = 3;
+        parcel_measure_strings(setup->arguments, &bytes, &n_pieces);
+        parcel_measure_strings(environment, &bytes, &n_pieces);
+        Parcel *parcel = parcel_new(bytes, n_pieces);
+        if (!parcel)
+                return NULL;
+        *copy = parcel_put(parcel, setup, sizeof *setup);
+        (*copy)->arguments = parcel_put_strings(parcel, setup->arguments);
+        (*copy)->environment = parcel_put_strings(parcel, environment);
+        (*copy)->fds = parcel_put(parcel, setup->fds, setup->n_fds * sizeof *setup->fds);
+        (*copy)->groups = parcel_put(parcel, setup->groups, setup->n_groups * sizeof *setup->groups);
+        return parcel;
 }
 
 Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded ended, void *data, GError **error) {
         g_autofd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        g_auto(GStrv) environment = make_environment(setup);
+        ProcessSetup *copy = NULL;
+        g_autoptr(Parcel) parcel = pack(setup, environment, &copy);
         int gate[2];
-        if (null < 0 || pipe2(gate, O_CLOEXEC) < 0) {
+        if (null < 0 || !parcel || pipe2(gate, O_CLOEXEC) < 0) {
                 virtbus_error_set_errno(error, errno, "%s cannot be started", setup->arguments[0]);
                 return NULL;
         }
-        g_auto(GStrv) environment = make_environment(setup);
-        pid_t pid = fork();
+        pid_t pid = lean_fork();
         if (pid == 0) {
                 close(gate[1]);
-                run_child(setup, environment, null, gate[0]);
+                run_child(copy, null, gate[0]);
         }
         int failure = errno;
         close(gate[0]);

@@ -61,6 +61,43 @@ static void test_a_process_that_is_told_to_end_ends(void) {
         sd_event_unref(end.event);
 }
 
+/* The child has nothing of the heap: arguments, environment and descriptors come to it all the same, also where much of that is in use. */
+static void test_a_process_gets_what_it_is_given_without_the_heap(void) {
+        g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GError) error = NULL;
+        g_autofree char *word = g_strdup("second word"), *variable = g_strdup("GIVEN=it is");
+        End end = { 0 };
+        for (int i = 0; i < 100000; i++)
+                g_ptr_array_add(pieces, g_strdup("a piece of a heap that is large"));
+        int pair[2];
+        g_assert_cmpint(pipe2(pair, O_CLOEXEC), ==, 0);
+        g_autofree char *script =
+                        g_strdup_printf("test \"$1\" = 'second word' && test \"$GIVEN\" = 'it is' && echo said >&%d", pair[1]);
+        char *const arguments[] = { (char *) "/bin/sh", (char *) "-c", script, (char *) "sh", word, NULL };
+        char *const environment[] = { variable, NULL };
+        g_autofree int *fds = g_memdup2(&pair[1], sizeof pair[1]);
+        ProcessSetup setup = { .arguments = arguments,
+                               .environment = environment,
+                               .fds = fds,
+                               .n_fds = 1,
+                               .log = STDERR_FILENO,
+                               .uid = getuid(),
+                               .gid = getgid() };
+        g_assert_cmpint(sd_event_new(&end.event), >=, 0);
+        Process *process = process_new(end.event, &setup, ended, &end, &error);
+        g_assert_no_error(error);
+        process_go(process);
+        wait_for_end(&end);
+        char said[8] = "";
+        g_assert_cmpint(end.status, ==, 0);
+        g_assert_cmpint(read(pair[0], said, sizeof said), ==, 5);
+        g_assert_cmpstr(said, ==, "said\n");
+        close(pair[0]);
+        close(pair[1]);
+        process_free(process);
+        sd_event_unref(end.event);
+}
+
 /* With no descriptor left to watch it by: nothing runs, nothing is left to be waited for, and the error says so. */
 static void test_a_process_that_cannot_be_watched_is_no_orphan(void) {
         End end = { 0 };
@@ -97,6 +134,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/process/a process runs when it may and its end is told",
                         test_a_process_runs_when_it_may_and_its_end_is_told);
         g_test_add_func("/process/a process that is told to end ends", test_a_process_that_is_told_to_end_ends);
+        g_test_add_func("/process/a process gets what it is given without the heap",
+                        test_a_process_gets_what_it_is_given_without_the_heap);
         g_test_add_func("/process/a process that cannot be watched is no orphan",
                         test_a_process_that_cannot_be_watched_is_no_orphan);
         return g_test_run();
