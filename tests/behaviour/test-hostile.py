@@ -108,7 +108,7 @@ def what_changed_since_it_was_defined_is_not_run():
     contains(expect("InvalidArgument", qemu.do, domain, "Start"), "'changed'", path, "not root's")
     assert has_run() == "" and qemu.state(domain) == "shutoff"
     os.unlink(path)
-    contains(expect("InvalidArgument", qemu.do, domain, "Start"), "'changed'", path, "No such file")
+    contains(expect("InvalidArgument", qemu.do, domain, "Start"), "'changed'", path, "there is no program")
     qemu.do(domain, "Undefine")
 
 
