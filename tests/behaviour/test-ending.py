@@ -1,0 +1,348 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Programs that are told to end in the middle of work: who waits is told Cancelled, the exit status is 0, nothing is left, and what is known
+afterwards is true. One suite, run against the test driver and against real QEMUs.
+
+Usage (below tests/with-bus): test-ending.py test|qemu
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+
+from gi.repository import GLib
+
+from rig import DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, expect, run, variants
+
+bus = Bus()
+hypervisor = Hypervisor(bus, sys.argv[1])
+REAL = hypervisor.name == "qemu"
+WORK = os.path.join(ROOT, "ending")
+HOUR = 3600 * 10**6
+state = {}
+os.makedirs(WORK, mode=0o755)
+os.chmod(WORK, 0o755)
+
+# Each end of the driver is told here, as "PID STATUS".
+ENDS = os.path.join(ROOT, "ends")
+
+
+def watch_the_ends():
+    """Has the bus start the driver by a script that tells how it has ended."""
+    script, service = os.path.join(ROOT, "told-end"), f"{ROOT}/services/{NAME}.Driver.{hypervisor.driver_name}.service"
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\n"$@" &\npid=$!\nwait $pid\necho "$pid $?" > {ENDS}\n')
+    os.chmod(script, 0o755)
+    os.mkfifo(ENDS, 0o600)
+    state["ends"] = os.open(ENDS, os.O_RDWR)
+    with open(service, encoding="utf-8") as file:
+        text = file.read()
+    with open(service, "w", encoding="utf-8") as file:
+        file.write(text.replace("Exec=", f"Exec={script} "))
+    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+
+
+def end_driver():
+    """Tells the driver to end, which must be a success, and waits until the service has seen that."""
+    def ends():
+        return [1 for path, _, member, arguments in bus.signals
+                if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
+                for name, _, phase, _ in arguments[1]["Drivers"] if name == hypervisor.name and phase != "attached"]
+    bus.settle()
+    seen, pid = len(ends()), bus.driver(hypervisor.driver_name)
+    os.kill(pid, signal.SIGTERM)
+    assert select.select([state["ends"]], [], [], DEADLINE)[0], "the driver has not ended"
+    assert os.read(state["ends"], 100).decode() == f"{pid} 0\n"
+    bus.wait(lambda: len(ends()) > seen, "the end of the driver to be told")
+
+
+def reach_driver():
+    """A call that it answers itself: what was called before has come to it."""
+    expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
+
+
+def delay(operation, microseconds):
+    bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", operation, microseconds)
+
+
+def disk(target):
+    path = f"{WORK}/{target}.img"
+    if not os.path.exists(path):
+        with open(path, "wb") as file:
+            file.truncate(1 << 20)
+    return f"<disk type='file'><driver name='qemu' type='raw'/><source file='{path}'/><target dev='{target}' bus='virtio'/></disk>"
+
+
+AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+DRIVE = "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='hdc' bus='ide'/></disk>"
+
+
+def begin(domain, member, signature="", *arguments):
+    return bus.begin(domain, f"{NAME}.Domain", member, signature, *arguments)
+
+
+def save(domain, **options):
+    return begin(domain, "Save", "sa{sv}", f"{WORK}/file.save", variants(options))
+
+
+def dump(domain):
+    return bus.begin_with_fd(domain, f"{NAME}.Domain", "Dump", os.open(f"{WORK}/core", os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+def live(**options):
+    return variants({"live": True, **options})
+
+
+class Work:
+    """What is done to a domain that is off, paused or running; DEVICES it has; what holds it up: operations of the test driver, or what QEMU is
+    never asked to answer; the states that the domain may be in afterwards, whether the work ends as a job, and whether
+    it can be done again without a system in the guest."""
+
+    def __init__(self, call, before, after, operation=None, devices="", job=False, again=True):
+        self.call, self.before, self.after, self.operation, self.devices, self.job = call, before, after, operation, devices, job
+        self.again = again
+
+
+WORKS = {
+    "suspend": Work(lambda d: begin(d, "Suspend"), "running", ("running", "paused"), "suspend"),
+    "resume": Work(lambda d: begin(d, "Resume"), "paused", ("running", "paused"), "resume"),
+    "reset": Work(lambda d: begin(d, "Reset"), "running", ("running",), "reset"),
+    "shutdown": Work(lambda d: begin(d, "Shutdown", "a{sv}", {}), "running", ("running",), "shutdown"),
+    "dump": Work(dump, "running", ("running",), "dump", job=True),
+    "save": Work(save, "running", ("running",), "save", job=True),
+    "compressed save": Work(lambda d: save(d, compression="gzip"), "running", ("running",), "save", job=True),
+    "managed save": Work(lambda d: begin(d, "ManagedSave", "a{sv}", {}), "paused", ("paused",), "save", job=True),
+    "attach": Work(lambda d: begin(d, "AttachDevice", "sa{sv}", disk("vdb"), live()), "paused", ("paused",), "attach"),
+    "attach to both": Work(lambda d: begin(d, "AttachDevice", "sa{sv}", disk("vdc"), live(config=True)), "paused", ("paused",), "attach"),
+    "detach": Work(lambda d: bus.begin(f"{d}/device/virtio_2ddisk3", f"{NAME}.Device", "Detach", "a{sv}", live(timeout=GLib.Variant("t", HOUR // 60))),
+                   "running", ("running",), "detach", devices=disk("vdd"), again=not REAL),
+    "media": Work(lambda d: bus.begin(f"{d}/device/ide0_2d1_2d0", f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", f"{WORK}/media.iso", "raw", live()),
+                  "paused", ("paused",), "update", devices=DRIVE),
+    "memory": Work(lambda d: begin(d, "SetMemory", "ta{sv}", 8 << 20, live()), "paused", ("paused",), "resize"),
+    "start": Work(lambda d: begin(d, "Start", "a{sv}", {}), "shutoff", ("shutoff", "running"), "start"),
+    "start of what was saved": Work(lambda d: begin(d, "Start", "a{sv}", {}), "saved", ("shutoff", "running"), "start"),
+    "destroy": Work(lambda d: begin(d, "Destroy", "a{sv}", {}), "paused", ("paused", "shutoff"), "destroy"),
+}
+if REAL:
+    WORKS |= {
+        "screenshot": Work(lambda d: begin(d, "Screenshot", "ua{sv}", 0, {}), "paused", ("paused",), devices="<video><model type='vga'/></video>"),
+        "peek": Work(lambda d: begin(d, "PeekMemory", "tta{sv}", 0, 16, {}), "paused", ("paused",)),
+        "keys": Work(lambda d: begin(d, "SendKeys", "asa{sv}", ["a"], {}), "paused", ("paused",)),
+    }
+    del WORKS["destroy"]  # the kernel does it
+else:
+    WORKS |= {
+        "agent": Work(lambda d: bus.begin(f"{d}/guest", f"{NAME}.Domain.Guest", "Ping", ""), "agent", ("paused",), devices=AGENT, again=False),
+    }
+    del WORKS["media"]
+
+
+def processes():
+    """Of this namespace; what is being looked at may end."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                found[int(pid)] = file.read().decode(errors="replace")
+        except OSError:
+            pass
+    return found
+
+
+def machines(uuid):
+    return [pid for pid, line in processes().items() if uuid in line and "guest=" in line and "qemu-system" in line]
+
+
+def files():
+    """All that lies in the driver's folders and ours, without logs."""
+    found = []
+    for top in (f"{ROOT}/{hypervisor.name}/state", f"{ROOT}/{hypervisor.name}/run", WORK):
+        for folder, _, names in os.walk(top):
+            found += [os.path.join(folder, name) for name in names]
+    return sorted(found)
+
+
+def slow(name, **lies):
+    """A QEMU that does not answer everything: lying-qemu.py."""
+    place = f"{WORK}/{name}"
+    os.makedirs(place, mode=0o755, exist_ok=True)
+    shutil.copy(f"{SOURCE}/tests/tools/lying-qemu.py", f"{place}/qemu-system-x86_64")
+    with open(f"{place}/lies.json", "w", encoding="utf-8") as file:
+        json.dump(lies, file)
+    return f"<emulator>{place}/qemu-system-x86_64</emulator>"
+
+
+def made(name, work):
+    """A domain on which the work can be done."""
+    emulator = slow(name.replace(" ", "-")) if REAL and work.operation == "start" else ""
+    domain = hypervisor.define(hypervisor.document(name, devices=emulator + work.devices, memory=16))
+    if work.before != "shutoff":
+        hypervisor.do(domain, "Start", paused=work.before != "running")
+    if work.before == "agent":
+        hypervisor.do(domain, "Resume")
+        hypervisor.do(domain, "Suspend")
+    if work.before == "saved":
+        job = begin(domain, "ManagedSave", "a{sv}", {})
+        bus.wait(lambda: job, "the job")
+        assert bus.wait_signal(job[0][0], "Completed")[0]
+    if emulator:
+        slow(name.replace(" ", "-"), silent=["query-chardev", "query-status"])
+    return domain
+
+
+def hold(domains):
+    """All that is begun from now on goes on when it is let go."""
+    if not REAL:
+        for operation in {work.operation for work in WORKS.values() if work.operation}:
+            delay(operation, HOUR)
+        return []
+    held = [os.pidfd_open(hypervisor.pid_of(domain)) for name, domain in domains.items() if WORKS[name].before in ("running", "paused")]
+    for process in held:
+        signal.pidfd_send_signal(process, signal.SIGSTOP)
+    return held
+
+
+def let_go(held):
+    for process in held:
+        signal.pidfd_send_signal(process, signal.SIGCONT)
+        os.close(process)
+
+
+def outcome(name, answers):
+    """None, or the error of a call and of its job."""
+    bus.wait(lambda: answers, f"the answer to {name}")
+    if isinstance(answers[0], BusError) or not WORKS[name].job:
+        return answers[0] if isinstance(answers[0], BusError) else None
+    success, error, message = bus.wait_signal(answers[0][0], "Completed")
+    return None if success else f"{error}: {message}"
+
+
+def whoever_waits_is_told_cancelled():
+    with open(f"{WORK}/media.iso", "wb") as file:
+        file.truncate(1 << 20)
+    domains = state["domains"] = {name: made(name, work) for name, work in WORKS.items()}
+    state["held"] = hold(domains)
+    bus.settle()
+    bus.signals.clear()
+    answers = {name: WORKS[name].call(domain) for name, domain in domains.items()}
+    # Others wait for their turn.
+    behind = {name: begin(domain, "Reset") for name, domain in domains.items() if WORKS[name].before in ("running", "paused") and name != "destroy"}
+    reach_driver()
+    for name in ("start", "start of what was saved"):
+        bus.wait_state(domains[name], "starting")
+    for name, answer in answers.items():
+        assert not answer or WORKS[name].job, (name, answer)
+    end_driver()
+    for name, answer in answers.items():
+        error = str(outcome(name, answer))
+        assert "Error.Cancelled" in error, (name, error)
+    bus.wait(lambda: all(behind.values()), "answers to what waits")
+    assert all(isinstance(answer[0], BusError) and answer[0].name.endswith(".Cancelled") for answer in behind.values()), list(behind.items())
+
+
+def while_it_finds_what_runs_again():
+    """Nothing answers yet: all are looked for when it is told to end again."""
+    reach_driver()
+    answers = {name: begin(domain, "Suspend") for name, domain in state["domains"].items() if REAL and WORKS[name].before in ("running", "paused")}
+    reach_driver()
+    end_driver()
+    bus.wait(lambda: all(answers.values()), "answers to what waits")
+    assert all(isinstance(answer[0], BusError) and answer[0].name.endswith(".Cancelled") for answer in answers.values()), answers
+
+
+def what_is_known_afterwards_is_true():
+    """The work is wholly done, or not at all: it can be done (again)."""
+    let_go(state.pop("held"))
+    reach_driver()
+    for name, domain in state["domains"].items():
+        work = WORKS[name]
+        bus.wait(lambda domain=domain: hypervisor.state(domain) not in ("starting", "stopping") or bus.settle(), f"{name} to come to rest")
+        now, active = hypervisor.state(domain), bus.get(domain, "Domain", "Active")
+        assert now in work.after, (name, now)
+        if REAL and work.operation == "start":
+            slow(name.replace(" ", "-"))
+        if REAL:
+            running = machines(bus.get(domain, "Domain", "UUID"))
+            assert (hypervisor.pid_of(domain) in running if active else not running), (name, running)
+        if work.before == "saved":
+            assert active != bus.get(domain, "Domain", "HasManagedSave"), (name, now)
+        error = outcome(name, work.call(domain)) if work.again else None
+        assert error is None or (now != work.before and "OperationInvalid" in str(error)), (name, now, error)
+    for domain in state["domains"].values():
+        if bus.get(domain, "Domain", "Active"):
+            hypervisor.do(domain, "Destroy")
+        hypervisor.do(domain, "Undefine", managed_save=True)
+
+
+def what_is_answered_has_been_done():
+    """Definitions and their ends, told to end at any point of them."""
+    documents = {f"many-{n}": hypervisor.document(f"many-{n}") for n in range(24)}
+    old = {name: hypervisor.define(documents[name]) for name in list(documents)[:12]}
+    answers = {name: begin(old[name], "Undefine", "a{sv}", {}) if name in old else
+               bus.begin(hypervisor.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", text, {}) for name, text in documents.items()}
+    bus.wait(lambda: any(answers.values()), "the first answer")
+    end_driver()
+    bus.wait(lambda: all(answers.values()), "all answers")
+    reach_driver()
+    there = {properties[f"{NAME}.Domain"]["Name"]: path for path, properties in bus.objects(hypervisor.path).items() if f"{NAME}.Domain" in properties}
+    for name, answer in answers.items():
+        if isinstance(answer[0], BusError):
+            assert answer[0].name.endswith(".Cancelled"), (name, answer)
+        else:
+            assert (name in there) == (name not in old), (name, answer)
+    for name in documents:
+        if name in there:
+            hypervisor.do(there[name], "Undefine")
+
+
+def what_waits_for_a_program_that_tells_what_it_can_is_cancelled():
+    """An emulator that never answers: whatever needs to know it waits, and the program ends with the driver."""
+    if not REAL:
+        return
+    os.makedirs(f"{WORK}/mute", exist_ok=True)
+    emulator, opened = f"{WORK}/mute/qemu-system-x86_64", f"{WORK}/mute/opened"
+    os.mkfifo(opened)
+    os.chmod(opened, 0o666)
+    with open(emulator, "w", encoding="utf-8") as file:
+        file.write(f"#!/bin/sh\necho > {opened}\nexec sleep {HOUR}\n")
+    os.chmod(emulator, 0o755)
+    document = hypervisor.document("mute", devices=f"<emulator>{emulator}</emulator>")
+    calls = {"DefineDomain": ("sa{sv}", document, {}), "CreateDomain": ("sa{sv}", document, {}),
+             "DomainXMLToNative": ("ss", "qemu-argv", document)}
+    answers = {name: bus.begin(hypervisor.path, f"{NAME}.Connection", name, *arguments) for name, arguments in calls.items()}
+    with open(opened, "rb") as started:  # opened when the program runs
+        started.read(1)
+    assert not any(answers.values()), answers
+    end_driver()
+    bus.wait(lambda: all(answers.values()), "answers")
+    assert all(isinstance(answer[0], BusError) and answer[0].name.endswith(".Cancelled") for answer in answers.values()), answers
+    assert not [line for line in processes().values() if str(HOUR) in line], processes()
+    reach_driver()
+    expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "mute")
+
+
+def left():
+    """What the work has left: files and processes. What was learnt of programs is kept, and our own is not looked at."""
+    kept = (f"{WORK}/", f"{ROOT}/{hypervisor.name}/state/{hypervisor.name}/capabilities/")
+    return [path for path in files() if path not in state["files"] and not path.startswith(kept)] + \
+           [path for path in files() if path.startswith(f"{WORK}/file.save.")] + \
+           [line for line in processes().values() if line.startswith("gzip") or "guest=" in line]
+
+
+def nothing_is_left():
+    reach_driver()
+    for _ in range(10000):  # nothing tells of it: a worker takes files away
+        if not left():
+            break
+        bus.settle()
+    assert not left(), left()
+
+
+watch_the_ends()
+hypervisor.do(hypervisor.define(hypervisor.document("first")), "Undefine")
+state["files"] = files()
+run([whoever_waits_is_told_cancelled, while_it_finds_what_runs_again, what_is_known_afterwards_is_true, what_is_answered_has_been_done,
+     what_waits_for_a_program_that_tells_what_it_can_is_cancelled, nothing_is_left])
