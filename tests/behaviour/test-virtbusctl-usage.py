@@ -44,7 +44,7 @@ TABLE = [
     (["shutdown", "web", "--wait", "--timeout"], USAGE, "--timeout=SECONDS: the value is missing"),
     (["wait", "web", "runing"], USAGE, "did you mean 'running'"),
     (["wait", "web", "running,foo"], USAGE, "states are shutoff"),
-    (["save", "web", FOLDER], FAILED, f"{FOLDER} cannot be written"),
+    (["save", "web", FOLDER], FAILED, f"{FOLDER} is not a file that could be replaced"),
     (["save", "web", f"{WORK}/no/such"], FAILED, f"{WORK}/no/such"),
     (["restore", FOLDER], FAILED, FOLDER),
     (["restore", EMPTY], FAILED, EMPTY),
