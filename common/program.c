@@ -17,7 +17,7 @@ bool program_options(const GOptionEntry *options, const char *summary, int argc,
         g_autoptr(GOptionContext) context = g_option_context_new(summary);
         g_option_context_add_main_entries(context, options, NULL);
         g_option_context_add_main_entries(context, common, NULL);
-        setlocale(LC_ALL, "");
+        setlocale(LC_CTYPE, ""); /* characters alone: nothing is translated, and each category is a file to read */
         *status = EXIT_FAILURE;
         if (!g_option_context_parse(context, &argc, &argv, &error))
                 log_error("%s; see --help", error->message);
