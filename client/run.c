@@ -4,10 +4,11 @@
  * system's guests seen. Everything lies below a root directory of its own.
  *
  * Exit status: 0 the guest has shut down, or was ended as this program was told to; 1 it could not be started; 2 it crashed;
- * 3 its QEMU ended by itself. */
+ * 3 its QEMU ended by itself. Whoever tells it to end gets 0, whatever it was doing. */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #include "program.h"
 #include "qemu.h"
 #include "start.h"
+
+static const int ending_signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
 
 enum { EXIT_CRASHED = 2, EXIT_HYPERVISOR_FAILED = 3 };
 
@@ -54,10 +57,10 @@ static void proceed(Run *run) {
         g_hash_table_iter_init(&iterator, run->connection->by_uuid);
         if (g_hash_table_iter_next(&iterator, NULL, &value)) {
                 Domain *left = value;
-                if (!left->operation) {
+                if (left->state != DOMAIN_STOPPING)
                         tell(run, "ending a guest that an earlier run has left");
-                        domain_destroy(left, REASON_DESTROYED, NULL);
-                } /* else it is being found; its end, or its being found, is observed */
+                /* Also while it is being found, which takes long where it does not answer. Its end is observed. */
+                domain_destroy(left, REASON_DESTROYED, NULL);
                 return;
         }
         if (run->told_to_end) {
@@ -88,7 +91,9 @@ static void proceed_later(Run *run) {
 }
 
 static int status_of(const Run *run, const Domain *domain) {
-        if (!run->started && !run->told_to_end)
+        if (run->told_to_end)
+                return EXIT_SUCCESS;
+        if (!run->started)
                 return EXIT_FAILURE;
         switch (domain->reason) {
         case REASON_CRASHED:
@@ -145,11 +150,6 @@ static void run_guest(Run *run, const char *root) {
         umask(0077);
         if (lock < 0)
                 return;
-        if (sd_event_new(&run->event) < 0 ||
-            program_on_signals(run->event, (const int[]){ SIGTERM, SIGINT, SIGHUP, 0 }, on_signal, run) < 0) {
-                log_error("cannot create the event loop");
-                return;
-        }
         run->connection = connection_open(&qemu_hypervisor, run->event, objects, state, runtime, log, &error);
         if (!run->connection) {
                 log_error("%s", error->message);
@@ -178,16 +178,30 @@ static void remove_tree(const char *path) {
         rmdir(path);
 }
 
-/* No more of it than a document may have: a pipe or a device may have no end. */
-static char *read_document(const char *path, GError **error) {
+/* Waits until there is something to read. False where this program is told to end first. */
+static bool wait_to_read(Run *run, int fd) {
+        struct pollfd either[] = { { .fd = fd, .events = POLLIN }, { .fd = sd_event_get_fd(run->event), .events = POLLIN } };
+        while (poll(either, G_N_ELEMENTS(either), -1) < 0 && errno == EINTR)
+                ;
+        if (either[1].revents) /* so early, a signal is all that the loop waits for */
+                sd_event_run(run->event, 0);
+        return !run->told_to_end;
+}
+
+/* No more of it than a document may have: a pipe or a device may have no end, and a pipe may have nobody who writes. NULL without an
+ * error where this program is told to end meanwhile. */
+static char *read_document(Run *run, const char *path, GError **error) {
         size_t n = 0;
-        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         g_autofree char *text = g_malloc(XML_BYTES_MAX + 1);
-        for (ssize_t got = 1; fd >= 0 && got > 0 && n <= XML_BYTES_MAX; n += (size_t) MAX(got, 0))
-                if ((got = read(fd, text + n, XML_BYTES_MAX + 1 - n)) < 0) {
+        for (ssize_t got = 1; fd >= 0 && got != 0 && n <= XML_BYTES_MAX; n += (size_t) MAX(got, 0)) {
+                if (!wait_to_read(run, fd))
+                        return NULL;
+                if ((got = read(fd, text + n, XML_BYTES_MAX + 1 - n)) < 0 && errno != EAGAIN && errno != EINTR) {
                         virtbus_error_set_errno(error, errno, "%s cannot be read", path);
                         return NULL;
                 }
+        }
         if (fd < 0)
                 virtbus_error_set_errno(error, errno, "%s cannot be opened", path);
         else if (n > XML_BYTES_MAX)
@@ -209,11 +223,18 @@ int main(int argc, char *argv[]) {
                                          G_OPTION_ENTRY_NULL };
         g_autoptr(GError) error = NULL;
         Run run = { .began = g_get_monotonic_time(), .status = EXIT_FAILURE };
+        program_hold_signals(ending_signals);
         if (!program_options(options, "FILE - run one guest from a libvirt document", argc, argv, &file, &run.status))
                 return run.status;
-        if (!(run.xml = read_document(file, &error)) || (!root && !(temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error))))
-                log_error("%s", error->message);
-        else {
+        if (sd_event_new(&run.event) < 0 || program_on_signals(run.event, ending_signals, on_signal, &run) < 0)
+                log_error("cannot create the event loop");
+        else if (!(run.xml = read_document(&run, file, &error)) ||
+                 (!root && !(temporary = g_dir_make_tmp("virtbus-run.XXXXXX", &error)))) {
+                if (error)
+                        log_error("%s", error->message);
+                else
+                        run.status = EXIT_SUCCESS; /* told to end */
+        } else {
                 g_autofree char *absolute = g_canonicalize_filename(root ? root : temporary, NULL);
                 run.verbose = verbose;
                 run_guest(&run, absolute);

@@ -36,13 +36,17 @@ bool program_options(const GOptionEntry *options, const char *summary, int argc,
         return false;
 }
 
-int program_on_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler, void *data) {
+void program_hold_signals(const int *signals) {
         sigset_t mask;
-        int r = 0;
         sigemptyset(&mask);
         for (size_t i = 0; signals[i]; i++)
                 sigaddset(&mask, signals[i]);
         sigprocmask(SIG_BLOCK, &mask, NULL);
+}
+
+int program_on_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler, void *data) {
+        int r = 0;
+        program_hold_signals(signals);
         signal(SIGPIPE, SIG_IGN);
         for (size_t i = 0; r >= 0 && signals[i]; i++)
                 r = sd_event_add_signal(event, NULL, signals[i], handler, data);

@@ -11,6 +11,10 @@
  * arguments. Returns true to go on; else *STATUS is the exit status. */
 bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], char **file, int *status);
 
+/* Has signals, 0 at the end of them, wait for program_on_signals. The first that a program does, so that it ends as it should however early it
+ * is told to. */
+void program_hold_signals(const int *signals);
+
 /* Has signals, 0 at the end of them, call a handler; without one they end the event loop. SIGPIPE is ignored. To be called
  * before any thread begins. Returns 0 or a negative errno. */
 int program_on_signals(sd_event *event, const int *signals, sd_event_signal_handler_t handler, void *data);

@@ -21,6 +21,8 @@
 
 #define CALL_TIMEOUT_SECONDS_MAX 86400
 
+static const int ending_signals[] = { SIGTERM, SIGINT, 0 };
+
 typedef struct Service {
         sd_event *event;
         Assembly parts;
@@ -144,7 +146,7 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
         unsigned descriptors = raise_descriptors();
         int r = sd_event_default(&service->event);
         if (r >= 0)
-                r = program_on_signals(service->event, (const int[]){ SIGTERM, SIGINT, 0 }, on_terminate, service);
+                r = program_on_signals(service->event, ending_signals, on_terminate, service);
         if (r >= 0)
                 r = connect_bus(user, service->event, &router->bus, &router->inlet);
         if (r < 0) {
@@ -184,6 +186,7 @@ int main(int argc, char *argv[]) {
                 { "call-timeout", 0, 0, G_OPTION_ARG_INT, &call_timeout, "How long a driver may take for a call", "SECONDS" },
                 G_OPTION_ENTRY_NULL
         };
+        program_hold_signals(ending_signals);
         if (!program_options(options, "- virtual machines on D-Bus", argc, argv, NULL, &status))
                 return status;
         if (call_timeout < 1 || call_timeout > CALL_TIMEOUT_SECONDS_MAX) {

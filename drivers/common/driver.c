@@ -19,6 +19,8 @@
 #define IDLE_TIMEOUT_SECONDS_MAX 86400
 #define ANSWER_TIMEOUT_SECONDS_MAX 86400
 
+static const int ending_signals[] = { SIGTERM, SIGINT, 0 };
+
 typedef struct Driver {
         const Hypervisor *hypervisor;
         sd_event *event;
@@ -208,7 +210,7 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
         }
         int r = sd_event_default(&driver->event);
         if (r >= 0)
-                r = program_on_signals(driver->event, (const int[]){ SIGTERM, SIGINT, 0 }, NULL, NULL);
+                r = program_on_signals(driver->event, ending_signals, NULL, NULL);
         if (r >= 0)
                 r = sd_event_add_time_relative(driver->event, &driver->idle, CLOCK_MONOTONIC, driver->idle_timeout, 0, on_idle,
                                                driver);
@@ -261,6 +263,7 @@ int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
                   "Fail what waits for a hypervisor that has answered nothing for this time", "SECONDS" },
                 G_OPTION_ENTRY_NULL
         };
+        program_hold_signals(ending_signals);
         if (!program_options(options, "- a driver of virtbusd, activated by the bus", argc, argv, NULL, &status))
                 return status;
         if (idle_timeout < 1 || idle_timeout > IDLE_TIMEOUT_SECONDS_MAX) {

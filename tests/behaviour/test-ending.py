@@ -11,11 +11,12 @@ import os
 import select
 import shutil
 import signal
+import subprocess
 import sys
 
 from gi.repository import GLib
 
-from rig import DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, expect, run, variants
+from rig import BUILD, DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, expect, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -298,23 +299,36 @@ def what_is_answered_has_been_done():
             hypervisor.do(there[name], "Undefine")
 
 
+def mute():
+    """A QEMU that never says what it can do, as <emulator>, and a function that waits until it has been asked."""
+    emulator, opened = f"{WORK}/mute/qemu-system-x86_64", f"{WORK}/mute/opened"
+    if not os.path.exists(opened):
+        os.makedirs(f"{WORK}/mute", exist_ok=True)
+        os.mkfifo(opened)
+        os.chmod(opened, 0o666)
+        with open(emulator, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\necho > {opened}\nexec sleep {HOUR}\n")
+        os.chmod(emulator, 0o755)
+
+    reader = os.open(opened, os.O_RDWR)
+
+    def wait():
+        assert select.select([reader], [], [], DEADLINE)[0], "it was not asked"
+        os.read(reader, 1)
+        os.close(reader)
+    return f"<emulator>{emulator}</emulator>", wait
+
+
 def what_waits_for_a_program_that_tells_what_it_can_is_cancelled():
     """An emulator that never answers: whatever needs to know it waits, and the program ends with the driver."""
     if not REAL:
         return
-    os.makedirs(f"{WORK}/mute", exist_ok=True)
-    emulator, opened = f"{WORK}/mute/qemu-system-x86_64", f"{WORK}/mute/opened"
-    os.mkfifo(opened)
-    os.chmod(opened, 0o666)
-    with open(emulator, "w", encoding="utf-8") as file:
-        file.write(f"#!/bin/sh\necho > {opened}\nexec sleep {HOUR}\n")
-    os.chmod(emulator, 0o755)
-    document = hypervisor.document("mute", devices=f"<emulator>{emulator}</emulator>")
+    emulator, opened = mute()
+    document = hypervisor.document("mute", devices=emulator)
     calls = {"DefineDomain": ("sa{sv}", document, {}), "CreateDomain": ("sa{sv}", document, {}),
              "DomainXMLToNative": ("ss", "qemu-argv", document)}
     answers = {name: bus.begin(hypervisor.path, f"{NAME}.Connection", name, *arguments) for name, arguments in calls.items()}
-    with open(opened, "rb") as started:  # opened when the program runs
-        started.read(1)
+    opened()
     assert not any(answers.values()), answers
     end_driver()
     bus.wait(lambda: all(answers.values()), "answers")
@@ -322,6 +336,67 @@ def what_waits_for_a_program_that_tells_what_it_can_is_cancelled():
     assert not [line for line in processes().values() if str(HOUR) in line], processes()
     reach_driver()
     expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "mute")
+
+
+class Run:
+    """virtbus-run with a guest; it is ended when it does what it was begun for."""
+    temporary = f"{ROOT}/t"  # short: sockets lie below it
+
+    def __init__(self, name, devices="", document=None, root=None):
+        self.name = name
+        if not document:
+            document = f"{WORK}/{name}.xml"
+            with open(document, "w", encoding="utf-8") as file:
+                file.write(hypervisor.document(name, devices=devices, memory=16))
+        self.process = subprocess.Popen([f"{BUILD}/client/virtbus-run", "--verbose", *([f"--root={root}"] if root else []), document],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": self.temporary})
+
+    def until(self, word):
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            if word in line:
+                return self
+        raise AssertionError(f"{self.name} ended before it said {word!r}: {said}")
+
+    def stop_guest(self):
+        guest, = [pid for pid, line in processes().items() if f"guest={self.name}," in line]
+        os.kill(guest, signal.SIGSTOP)
+        return self
+
+
+def a_guest_without_a_service_ends_with_its_program():
+    """In any state of it; and nothing is left."""
+    if not REAL:
+        return
+    os.makedirs(Run.temporary)
+    runs = []
+    # Nobody writes its document.
+    os.mkfifo(f"{WORK}/unwritten")
+    runs.append(Run("unwritten", document=f"{WORK}/unwritten"))
+    writer = os.open(f"{WORK}/unwritten", os.O_WRONLY)  # waits until somebody reads
+    # Its QEMU is asked what it can do.
+    emulator, asked = mute()
+    runs.append(Run("asked", devices=emulator))
+    runs[-1].until("starting")
+    asked()
+    runs.append(Run("begins", devices=slow("begins", silent=["query-status", "query-chardev"])).until("starting"))
+    runs.append(Run("runs").until("running"))
+    runs.append(Run("hangs").until("running").stop_guest())
+    # What an earlier run has left does not answer while it is looked for.
+    earlier = Run("earlier", root=f"{ROOT}/r").until("running").stop_guest()
+    earlier.process.kill()
+    earlier.process.wait()
+    runs.append(Run("later", root=f"{ROOT}/r").until("earlier run"))
+    for each in runs:
+        each.process.terminate()
+    for each in runs:
+        said, _ = each.process.communicate(timeout=DEADLINE)
+        assert each.process.returncode == 0, (each.name, each.process.returncode, said)
+    os.close(writer)
+    assert os.listdir(Run.temporary) == []
+    names = [f"guest={name}," for name in ("begins", "runs", "hangs", "earlier", "later")]
+    assert not [line for line in processes().values() if str(HOUR) in line or any(name in line for name in names)], processes()
 
 
 def left():
@@ -345,4 +420,5 @@ watch_the_ends()
 hypervisor.do(hypervisor.define(hypervisor.document("first")), "Undefine")
 state["files"] = files()
 run([whoever_waits_is_told_cancelled, while_it_finds_what_runs_again, what_is_known_afterwards_is_true, what_is_answered_has_been_done,
-     what_waits_for_a_program_that_tells_what_it_can_is_cancelled, nothing_is_left])
+     what_waits_for_a_program_that_tells_what_it_can_is_cancelled,
+     a_guest_without_a_service_ends_with_its_program, nothing_is_left])
