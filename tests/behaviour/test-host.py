@@ -416,7 +416,7 @@ def threads_have_places_schedulers_and_quotas():
     assert not os.path.exists("/sys/fs/cgroup/virtbus") and held() == []
     for fault, error in (("<quota>5</quota>", "InvalidXML"), ("<period>7</period>", "InvalidXML"), ("<vcpusched vcpus='x' scheduler='idle'/>", "InvalidXML"),
                          ("<vcpusched vcpus='0' scheduler='fifo'/>", "InvalidXML"), ("<emulatorsched scheduler='fair'/>", "InvalidXML"),
-                         ("<iothreadsched iothreads='1' scheduler='rr' priority='100'/>", "LimitExceeded")):
+                         ("<vcpusched vcpus='0' scheduler='rr' priority='100'/>", "LimitExceeded")):
         contains(expect(error, a_guest, "fault", more=f"<cputune>{fault}</cputune>"), "line 1")
 
 
