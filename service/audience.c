@@ -18,7 +18,7 @@ static bool may_hear(const Audience *audience, const Caller *caller, const Objec
                (authority_trusts(audience->authority, caller) || decisions_let_hear(caller, object));
 }
 
-static int send_on_bus(Audience *audience, const char *name, sd_bus_message *signal) {
+static int send_copy(Audience *audience, const char *name, sd_bus_message *signal) {
         g_autoptr(sd_bus_message) copy = NULL;
         int r = sd_bus_message_rewind(signal, true);
         if (r >= 0)
@@ -31,15 +31,20 @@ static int send_on_bus(Audience *audience, const char *name, sd_bus_message *sig
         return r < 0 ? r : sd_bus_send(NULL, copy, NULL);
 }
 
+static int send_on_bus(Audience *audience, Caller *caller, sd_bus_message *signal, size_t bytes) {
+        int r = caller->deaf ? 0 : send_copy(audience, caller->name, signal);
+        if (r >= 0 && !caller->deaf)
+                caller_was_told(caller, ANSWER_BYTES + bytes);
+        return r;
+}
+
 static void send_to_caller(Caller *caller, void *data) {
         Sending *sending = data;
         if (caller->direct || !may_hear(sending->audience, caller, sending->object))
                 return;
-        int r = send_on_bus(sending->audience, caller->name, sending->signal);
+        int r = send_on_bus(sending->audience, caller, sending->signal, sending->bytes);
         if (r < 0)
                 sending->result = r;
-        else
-                caller_was_sent(caller, sending->bytes);
         sending->is_sent = true;
 }
 
@@ -48,7 +53,7 @@ static void send_to_caller(Caller *caller, void *data) {
 static int send_to_monitors(Audience *audience, sd_bus_message *signal) {
         const char *own;
         int r = sd_bus_get_unique_name(peers_bus(audience->peers), &own);
-        return r < 0 ? r : send_on_bus(audience, own, signal);
+        return r < 0 ? r : send_copy(audience, own, signal);
 }
 
 static bool peer_may_hear(const Caller *caller, void *data) {
@@ -57,7 +62,7 @@ static bool peer_may_hear(const Caller *caller, void *data) {
 }
 
 int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal, size_t bytes) {
-        Sending sending = { .audience = audience, .object = object, .signal = signal, .bytes = ANSWER_BYTES + bytes };
+        Sending sending = { .audience = audience, .object = object, .signal = signal, .bytes = bytes };
         if (object_is_public(object) || authority_is_of_user(audience->authority)) {
                 int r = sd_bus_send(peers_bus(audience->peers), signal, NULL);
                 peers_signal(audience->peers, signal, bytes, NULL, NULL);
@@ -82,7 +87,7 @@ int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *sign
         if (r < 0)
                 return r;
         if (!caller->direct)
-                return send_on_bus(audience, caller->name, signal);
+                return send_on_bus(audience, caller, signal, bytes);
         peers_signal(audience->peers, signal, bytes, is_this_one, caller);
         return 0;
 }

@@ -102,9 +102,9 @@ void caller_has_called(Caller *caller) {
         unread_called(caller->callers->unread, caller);
 }
 
-void caller_was_sent(Caller *caller, size_t bytes) {
+void caller_was_told(Caller *caller, size_t bytes) {
         if (is_told_of(caller))
-                unread_sent(caller->callers->unread, caller, bytes);
+                unread_told(caller->callers->unread, caller, bytes);
 }
 
 bool caller_may_be_answered(const Caller *caller, size_t bytes) {

@@ -32,6 +32,9 @@ typedef struct Caller {
         bool asked;         /* the answer is on its way */
         bool called_since;  /* too */
         bool halted;        /* none of its calls are taken now */
+        size_t told;        /* of unread: what are signals, at most */
+        bool deaf;          /* it is sent no signals now */
+        bool asked_later;   /* it is among those that the bus daemon is asked about after a while */
         uid_t account;      /* who is charged */
         Charge held;        /* its calls that are not answered yet */
         unsigned n_dialogs; /* questions that a person may have to answer */
@@ -99,8 +102,8 @@ void callers_watch_halted(Callers *callers, void (*changed)(void *data, Caller *
 /* Tells that a caller has called. */
 void caller_has_called(Caller *caller);
 
-/* Tells that so many bytes were sent to a caller by another way than caller_answer. */
-void caller_was_sent(Caller *caller, size_t bytes);
+/* Tells that a caller on the bus was sent a signal of so many bytes; none is sent to one that is deaf. */
+void caller_was_told(Caller *caller, size_t bytes);
 
 /* Whether an answer of about so many bytes may be made for an identified caller now. */
 bool caller_may_be_answered(const Caller *caller, size_t bytes);

@@ -5,24 +5,27 @@
 
 #include "bounds.h"
 #include "bus.h"
+#include "log.h"
 
 struct Unread {
         sd_bus *bus;
         Quota *quota;
+        Quota *signals; /* of what is charged there, too */
         void (*changed)(void *data, Caller *caller);
         void *data;
         GQueue waiting; /* Caller: to be asked about */
         unsigned n_questions;
         sd_event_source *later; /* when those who are halted are asked about again */
-        GQueue halted;          /* Caller: still, when they were asked about last */
+        GQueue later_asked;     /* Caller: halted or deaf still, when they were asked about last */
         bool is_silent;         /* the bus daemon does not tell */
 };
 
 Unread *unread_new(sd_bus *bus, Quota *quota) {
+        const Charge all = { .bytes = UNREAD_SIGNAL_BYTES_MAX }, each = { .bytes = UNREAD_SIGNAL_BYTES_PER_USER_MAX };
         Unread *unread = g_new0(Unread, 1);
-        *unread = (Unread){ .bus = bus, .quota = quota };
+        *unread = (Unread){ .bus = bus, .quota = quota, .signals = quota_new(&all, &each) };
         g_queue_init(&unread->waiting);
-        g_queue_init(&unread->halted);
+        g_queue_init(&unread->later_asked);
         return unread;
 }
 
@@ -34,7 +37,8 @@ void unread_watch(Unread *unread, void (*changed)(void *data, Caller *caller), v
 void unread_free(Unread *unread) {
         sd_event_source_disable_unref(unread->later);
         g_queue_clear_full(&unread->waiting, (GDestroyNotify) caller_unref);
-        g_queue_clear_full(&unread->halted, (GDestroyNotify) caller_unref);
+        g_queue_clear_full(&unread->later_asked, (GDestroyNotify) caller_unref);
+        quota_free(unread->signals);
         g_free(unread);
 }
 
@@ -42,13 +46,28 @@ bool unread_is_known(const Unread *unread) {
         return !unread->is_silent;
 }
 
-/* Corrects what is charged. */
-static void set_bytes(Unread *unread, Caller *caller, size_t bytes) {
-        if (bytes > caller->unread)
-                quota_take(unread->quota, caller->account, &(Charge){ .bytes = bytes - caller->unread });
+static void charge(Quota *quota, const Caller *caller, size_t *charged, size_t bytes) {
+        if (bytes > *charged)
+                quota_take(quota, caller->account, &(Charge){ .bytes = bytes - *charged });
         else
-                quota_give_back(unread->quota, caller->account, &(Charge){ .bytes = caller->unread - bytes });
-        caller->unread = bytes;
+                quota_give_back(quota, caller->account, &(Charge){ .bytes = *charged - bytes });
+        *charged = bytes;
+}
+
+static void set_deaf(Unread *unread, Caller *caller) {
+        bool is_much = !quota_has_room(unread->signals, caller->account, &(Charge){ .bytes = 1 }, true);
+        bool deaf = !unread->is_silent && !caller->gone && caller->told >= UNREAD_BYTES_ASKED && is_much;
+        if (deaf != caller->deaf)
+                log_debug("%s of user %u %s", caller->name, (unsigned) caller->account,
+                          deaf ? "does not read: it is sent no more signals" : "has read: it is sent signals again");
+        caller->deaf = deaf;
+}
+
+/* Corrects what is charged: there are no more signals among it than that. */
+static void set_bytes(Unread *unread, Caller *caller, size_t bytes) {
+        charge(unread->quota, caller, &caller->unread, bytes);
+        charge(unread->signals, caller, &caller->told, MIN(caller->told, bytes));
+        set_deaf(unread, caller);
 }
 
 static void set_halted(Unread *unread, Caller *caller) {
@@ -79,23 +98,9 @@ static void ask_about(Unread *unread, Caller *caller) {
         ask(unread);
 }
 
-static int on_later(sd_event_source *source, uint64_t usec, void *data) {
-        Unread *unread = data;
-        Caller *halted;
-        (void) source;
-        (void) usec;
-        while ((halted = g_queue_pop_head(&unread->halted))) {
-                g_autoptr(Caller) caller = halted;
-                ask_about(unread, caller);
-        }
-        return 0;
-}
+static int on_later(sd_event_source *source, uint64_t usec, void *data);
 
-/* The bus daemon does not tell when something is read: it is asked again after a while. */
-static void ask_later(Unread *unread, Caller *caller) {
-        g_queue_push_tail(&unread->halted, caller_ref(caller));
-        if (g_queue_get_length(&unread->halted) > 1)
-                return;
+static void wait_to_ask(Unread *unread) {
         if (!unread->later)
                 sd_event_add_time_relative(sd_bus_get_event(unread->bus), &unread->later, CLOCK_MONOTONIC, UNREAD_INTERVAL, 0,
                                            on_later, unread);
@@ -103,6 +108,31 @@ static void ask_later(Unread *unread, Caller *caller) {
                 sd_event_source_set_time_relative(unread->later, UNREAD_INTERVAL);
                 sd_event_source_set_enabled(unread->later, SD_EVENT_ONESHOT);
         }
+}
+
+/* However many do not read, the bus daemon is asked no more often. */
+static int on_later(sd_event_source *source, uint64_t usec, void *data) {
+        Unread *unread = data;
+        (void) source;
+        (void) usec;
+        for (unsigned n = 0; n < UNREAD_QUESTIONS_MAX && !g_queue_is_empty(&unread->later_asked); n++) {
+                g_autoptr(Caller) caller = g_queue_pop_head(&unread->later_asked);
+                caller->asked_later = false;
+                ask_about(unread, caller);
+        }
+        if (!g_queue_is_empty(&unread->later_asked))
+                wait_to_ask(unread);
+        return 0;
+}
+
+/* The bus daemon does not tell when something is read: it is asked again after a while. */
+static void ask_later(Unread *unread, Caller *caller) {
+        if (caller->asked_later)
+                return;
+        caller->asked_later = true;
+        g_queue_push_tail(&unread->later_asked, caller_ref(caller));
+        if (g_queue_get_length(&unread->later_asked) == 1)
+                wait_to_ask(unread);
 }
 
 /* Reads OutgoingBytes of a connection's statistics; false where there is none. */
@@ -152,7 +182,7 @@ static int on_statistics(sd_bus_message *reply, void *data, sd_bus_error *unused
         set_halted(unread, caller);
         if (caller->halted && caller->called_since)
                 ask_about(unread, caller);
-        else if (caller->halted)
+        else if (caller->halted || caller->deaf)
                 ask_later(unread, caller);
         ask(unread);
         return 0;
@@ -188,6 +218,12 @@ void unread_called(Unread *unread, Caller *caller) {
         caller->called_since = true;
         if (caller->halted)
                 ask_about(unread, caller);
+}
+
+void unread_told(Unread *unread, Caller *caller, size_t bytes) {
+        if (!unread->is_silent && !caller->gone)
+                charge(unread->signals, caller, &caller->told, caller->told + bytes);
+        unread_sent(unread, caller, bytes);
 }
 
 void unread_sent(Unread *unread, Caller *caller, size_t bytes) {

@@ -3,7 +3,8 @@
 
 /* What the bus daemon keeps for callers that do not read. dbus-daemon reads no more of a connection while too much of what came from
  * there is unread by others: whoever has the service answer and never reads would silence it for all. So what callers are sent
- * is charged to their users until the bus daemon says that it has been read, and of who has too much unread no call is taken meanwhile.
+ * is charged to their users until the bus daemon says that it has been read, and of who has too much unread no call is taken meanwhile; who
+ * has too many signals unread is sent no more of them.
  *
  * A bus daemon that does not tell (dbus-broker, which bounds all that itself) is not asked again, and nothing is charged. */
 
@@ -21,6 +22,9 @@ bool unread_is_known(const Unread *unread);
 
 /* Tells that so many bytes were sent to a caller on the bus. */
 void unread_sent(Unread *unread, Caller *caller, size_t bytes);
+
+/* Tells that a signal of so many bytes was sent to a caller on the bus. */
+void unread_told(Unread *unread, Caller *caller, size_t bytes);
 
 /* Tells that a caller has called: it may have read before. */
 void unread_called(Unread *unread, Caller *caller);

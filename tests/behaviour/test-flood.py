@@ -230,6 +230,52 @@ def who_does_not_read_has_no_more_than_a_bound_kept_by_the_bus():
     check_the_service()
 
 
+def deaf_client():
+    """Hears of what there is, and reads nothing more; and its name."""
+    client = Raw(bus_path(), hello=False)
+    client.send(frame("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", destination="org.freedesktop.DBus"))
+    name = client.answer(1)[0]
+    client.send(frame("/org/virtbus1/test", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", None, 0, 2))
+    assert state["domain"] in client.answer(2)[0]
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return client, name
+
+
+def hears_of_a_change(client):
+    """Whether it is told of one, once it has read what came before."""
+    test.do(state["domain"], "Suspend")
+    test.do(state["domain"], "Resume")
+    client.socket.settimeout(1)
+    try:
+        while client.message().get_member() != "StateChanged":
+            pass
+        return True
+    except TimeoutError:
+        return False
+
+
+def who_does_not_read_signals_has_no_more_than_a_bound_kept_by_the_bus():
+    """Else the bus daemon would read no more of the service. Who reads again is told again."""
+    with As("vb-alice"):
+        deaf = [deaf_client() for _ in range(16)]
+    for number in range(40):
+        for letter in "ab":
+            described = test.define(test.document("described", more=f"<description>{letter * 60000}</description>",
+                                                  uuid="ab" * 4 + "-abab-abab-abab-" + "ab" * 6))
+    others_are_answered()
+    kept = sum(outgoing(name) for _, name in deaf)
+    assert 4 * 1024 * 1024 < kept < 24 * 1024 * 1024, kept
+    test.do(described, "Undefine")
+    client, _ = deaf[0]
+    deadline = time.monotonic() + DEADLINE
+    while not hears_of_a_change(client):
+        assert time.monotonic() < deadline, "it is told nothing more"
+    others_are_answered()
+    check_the_service()
+    for client, _ in deaf:
+        client.socket.close()
+
+
 def descriptors_come_only_where_a_method_takes_them():
     null = os.open("/dev/null", os.O_RDONLY)
     client = Raw(bus_path())
@@ -637,7 +683,8 @@ def the_guests_are_as_they_were():
 
 
 run([the_service_is_ready, a_call_overtakes_those_of_other_users_that_came_before,
-     who_does_not_read_has_no_more_than_a_bound_kept_by_the_bus, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
+     who_does_not_read_has_no_more_than_a_bound_kept_by_the_bus,
+     who_does_not_read_signals_has_no_more_than_a_bound_kept_by_the_bus, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
      a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone,
      without_descriptors_connections_are_closed_and_cost_no_time, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
