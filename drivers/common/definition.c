@@ -71,6 +71,16 @@ static bool is_name(const char *name) {
         return !blank && strlen(name) <= NAME_BYTES_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+/* The UUID that the guest is to read of itself, where the document gives the domain none. */
+static char *uuid_in_system_information(xmlNode *root) {
+        for (xmlNode *entry = xml_child(xml_find(root, "sysinfo/system"), "entry"); entry; entry = xml_next(entry, "entry"))
+                if (xml_attribute_is(entry, "name", "uuid")) {
+                        g_autofree char *text = xml_text(entry);
+                        return uuid_normalize(text);
+                }
+        return NULL;
+}
+
 static bool read_identity(Definition *definition, xmlNode *root, GError **error) {
         xmlNode *name = xml_child(root, "name"), *uuid = xml_child(root, "uuid");
         if (!name)
@@ -95,7 +105,9 @@ static bool read_identity(Definition *definition, xmlNode *root, GError **error)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, uuid,
                                         "'%.64s' is not a UUID: use 32 hexadecimal digits, or leave the element out", text);
         } else {
-                definition->uuid = g_uuid_string_random();
+                definition->uuid = uuid_in_system_information(root);
+                if (!definition->uuid)
+                        definition->uuid = g_uuid_string_random();
                 xmlNode *element = xmlNewDocNode(root->doc, NULL, (const xmlChar *) "uuid", (const xmlChar *) definition->uuid);
                 xmlAddNextSibling(name, element);
         }
