@@ -160,7 +160,7 @@ static const CheckRule rules[] = {
         { "features/*[listed(name(), 'gic hpt htm ccf-assist nested-hv cfpc sbbc ibs')]",
           "concat(name(), \"' feature is not supported for architecture '\", /domain/os/type/@arch, \"' or machine type '\", "
           "/domain/os/type/@machine)",
-          "the '{}'" },
+          "the '{}': leave it out" },
 
         CHECK_REQUIRED("features/kvm/*", "state"),
         CHECK_REQUIRED("features/kvm/dirty-ring[@state='on']", "size"),

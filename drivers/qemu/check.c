@@ -10,6 +10,8 @@
 #include "check-index.h"
 #include "xml.h"
 
+#define SHOWN_BYTES_MAX 128 /* of a document's own text in a message */
+
 static const CheckTable *const tables[] = { &check_machine_table, &check_storage_table, &check_device_table,
                                             &check_network_table };
 
@@ -120,7 +122,7 @@ static char *evaluate(xmlXPathContext *context, xmlNode *node, const char *expre
         g_autoptr(xmlXPathObject) value = xmlXPathCompiledEval(compiled(expression), context);
         context->node = before;
         xmlChar *text = value ? xmlXPathCastToString(value) : NULL;
-        char *copy = g_strdup_printf("%.64s", text ? (const char *) text : "");
+        char *copy = g_strdup_printf("%.*s", SHOWN_BYTES_MAX, text ? (const char *) text : "");
         xmlFree(text);
         return copy;
 }

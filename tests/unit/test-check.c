@@ -70,6 +70,8 @@ static void faults_of_the_machine_are_named(void) {
                   "function='0x5'/></source></hostdev>",
                   "already exists" },
                 { "<os firmware='efi'><type>hvm</type></os>", "", "only one <os>" },
+                { "<features><ccf-assist state='on'/></features>", "",
+                  "'ccf-assist' feature is not supported for architecture 'x86_64' or machine type 'pc-q35-7.2': leave it out" },
                 { "<sysinfo type='smbios'><bios><entry name='date'>30/04/2024</entry></bios></sysinfo>", "",
                   "bios date '30/04/2024'" },
                 { "<sysinfo type='smbios'><system><entry "
