@@ -143,7 +143,7 @@ static JsonObject *make_mediated_device(Builder *builder, xmlNode *element, cons
                                 "its attribute uuid is missing");
         int display = flag(builder, element, "@display"), ramfb = flag(builder, element, "@ramfb");
         choose(builder, element, "@model", "vfio-pci");
-        builder_not_here(builder, element, "a mediated device of the host");
+        builder_not_here(builder, element, "a mediated device of the host: leave it out, or give the whole device (type='pci')");
         JsonObject *device = device_new(ramfb == 1 ? "vfio-pci-nohotplug" : "vfio-pci", part);
         json_add(device, "sysfsdev", 's', format_text(builder, "/sys/bus/mdev/devices/%s", uuid ? uuid : ""), NULL);
         json_add(device, "display", 's', display == 1 ? "on" : "off", NULL);

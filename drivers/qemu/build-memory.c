@@ -195,7 +195,9 @@ void build_memory_backend(Builder *builder, const char *id, const xmlNode *eleme
                 json_add(object, "hugetlb", 'b', TRUE, "hugetlbsize", 'i', (gint64) page, NULL);
         if (file) {
                 json_add(object, "mem-path", 's', path ? path : format_text(builder, "ram-%s", id), NULL);
-                builder_not_here(builder, element ? element : backing, "memory in a file: use <source type='memfd'/>");
+                builder_not_here(builder, element ? element : backing,
+                                 path ? "memory that is kept in a file or device of the host's: leave out this module"
+                                      : "memory in a file: use <source type='memfd'/>");
         }
         /* A memfd is shared unless told otherwise, where a file is not. */
         if (access)

@@ -368,7 +368,12 @@ static void refuse_host_side(Builder *builder, xmlNode *element) {
                 if (!part)
                         continue;
                 know(builder, element, parts[i].element);
-                builder_not_here(builder, part, parts[i].message);
+                if (xml_is(part, "vlan") && xml_attribute_is(element, "type", "hostdev")) /* it has no interface on the host */
+                        builder_not_here(builder, part,
+                                         "a VLAN of a card of the host's: set it on the host (ip link set DEVICE vf NUMBER vlan "
+                                         "ID), and leave out <vlan>");
+                else
+                        builder_not_here(builder, part, parts[i].message);
         }
 }
 

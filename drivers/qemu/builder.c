@@ -458,7 +458,8 @@ const char *add_secret(Builder *builder, const xmlNode *element, const char *id)
         if (!get(builder, element, "@usage") && !get(builder, element, "@uuid"))
                 builder_invalid(builder, element, "its attribute uuid or usage is missing");
         know(builder, element, "@usage @uuid @type");
-        builder_not_here(builder, element, "a secret");
+        builder_not_here(builder, element,
+                         "a secret, as it keeps none: leave it out, where the storage can be reached without a password");
         add_json(builder, "-object", json_make("qom-type", 's', "secret", "id", 's', id, NULL));
         return id;
 }
