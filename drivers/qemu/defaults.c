@@ -105,8 +105,43 @@ static void complete_memory(xmlNode *root, xmlNode *memory) {
         }
 }
 
+static bool add_size(uint64_t *total, xmlNode *element, const char *text) {
+        g_autofree char *unit = xml_attribute(element, "unit");
+        uint64_t bytes;
+        if (!read_size(text, unit, &bytes) || bytes > SIZE_BYTES_MAX - *total)
+                return false;
+        *total += bytes;
+        return true;
+}
+
+/* Where a document does not say how much memory there is, it is what its NUMA cells and its modules have. */
+static xmlNode *add_memory(xmlNode *root) {
+        xmlNode *cell = xml_child(xml_find(root, "cpu/numa"), "cell"), *name = xml_child(root, "name");
+        uint64_t total = 0;
+        if (!cell || !name)
+                return NULL;
+        for (; cell; cell = xml_next(cell, "cell")) {
+                g_autofree char *text = xml_attribute(cell, "memory");
+                if (!add_size(&total, cell, text))
+                        return NULL;
+        }
+        for (xmlNode *module = xml_child(xml_child(root, "devices"), "memory"); module; module = xml_next(module, "memory")) {
+                xmlNode *size = xml_find(module, "target/size");
+                g_autofree char *text = size ? xml_text(size) : NULL;
+                if (!add_size(&total, size, text))
+                        return NULL;
+        }
+        g_autofree char *kibibytes = format_kibibytes(total);
+        xmlNode *memory = xml_add(root, "memory", kibibytes);
+        xml_set_attribute(memory, "unit", "KiB");
+        xmlAddNextSibling(xml_child(root, "uuid") ? xml_child(root, "uuid") : name, memory);
+        return memory;
+}
+
 static void complete_resources(xmlNode *root) {
         xmlNode *memory = xml_child(root, "memory"), *vcpu = xml_child(root, "vcpu");
+        if (!memory)
+                memory = add_memory(root);
         complete_limits(xml_child(root, "memtune"));
         if (memory)
                 complete_memory(root, memory);

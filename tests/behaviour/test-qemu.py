@@ -397,6 +397,8 @@ TOLD = [
      "<memory model='dimm'><target><size unit='MiB'>32</size><node>0</node></target></memory>"
      "<memory model='dimm'><target><size unit='MiB'>64</size><node>0</node></target><address type='dimm' slot='0'/></memory>",
      ['"id":"dimm0","memdev":"memdimm0","node":0,"slot":0', '"id":"dimm1","memdev":"memdimm1","node":0,"slot":1']),
+    ("<clock><timer name='tsc' mode='native' frequency='2000000000'/></clock>", "", ["tsc-frequency=2000000000"]),
+    ("<clock><timer name='tsc' mode='auto' frequency='2000000000'/></clock>", "", ["tsc-frequency=2000000000"]),
     ("", "<graphics type='egl-headless'/>", ["egl-headless"]),
     ("", "<controller type='pci' index='0' model='pci-root'><target hotplug='off'/></controller>", ["PIIX4_PM.acpi-root-pci-hotplug=off"]),
 ]
@@ -430,6 +432,18 @@ KEPT = [
     ("", "<input type='tablet' bus='usb'><alias name='input7'/></input><input type='mouse' bus='usb'><alias name='ua-m'/></input>", ["ua-m"], ["input7"]),
     ("<cpu mode='host-model' match='exact'/>", "", ['mode="host-model"'], ["match"]),
 ]
+
+
+def memory_that_nobody_names_is_what_the_cells_and_modules_have():
+    document = qemu.document("cells", devices="<memory model='dimm'><target><size unit='MiB'>32</size><node>0</node></target></memory>",
+                             more="<maxMemory slots='2' unit='MiB'>256</maxMemory><vcpu>2</vcpu><cpu><numa><cell cpus='0' memory='64' unit='MiB'/><cell cpus='1' memory='16384'/></numa></cpu>")
+    unsaid = document.replace("<memory unit='MiB'>64</memory>", "")
+    assert unsaid != document
+    domain = qemu.define(unsaid)
+    contains(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}), f'<memory unit="KiB">{112 << 10}</memory>', f'<currentMemory unit="KiB">{112 << 10}</currentMemory>')
+    qemu.do(domain, "Undefine")
+    contains(expect("InvalidXML", qemu.define, unsaid.replace("memory='16384'", "")), "<memory> is missing")
+    contains(expect("InvalidXML", qemu.define, qemu.document("none").replace("<memory unit='MiB'>64</memory>", "")), "<memory> is missing")
 
 
 def a_definition_is_kept_as_libvirt_keeps_it():
@@ -476,6 +490,10 @@ def what_the_driver_cannot_do_yet_is_refused_when_it_is_defined():
         assert "line " not in text, text
         qemu.do(kept, "Undefine")
     contains(expect("Unsupported", qemu.define, qemu.document("later", more="<vcpu placement='auto'>1</vcpu>")), "<vcpu>", "numad")
+    for mode in "emulate", "paravirt", "smpsafe":
+        contains(expect("Unsupported", qemu.define, qemu.document("later", more=f"<clock><timer name='tsc' mode='{mode}'/></clock>")), "<timer>", "mode='native'")
+    for machine in "isapc", "microvm":
+        contains(expect("Unsupported", qemu.define, re.sub("<type[^>]*>", f"<type machine='{machine}'>", qemu.document("later"))), "<type>", "PCI bus", "machine='q35'")
 
 
 def errors_count_the_lines_of_the_authors_own_text():

@@ -167,6 +167,7 @@ ELSEWHERE = [
     (r"(.*/)?seclabel.*", "of another confinement; what libvirt would choose"),
     (r"cpu(@match|@check|@migratable|/model.*|/vendor)|os/type@arch|features/(pae|apic|hap.*|viridian|privnet)|features/kvm/pv-ipi.*|pm/.*|vcpus/.*|iothreadids.*|"
      r"os/boot@dev|memoryBacking/(allocation@mode|source@type)", "libvirt's alone, or the default"),
+    (r"clock/timer@mode", "the guest's TSC is the host's own"),
     (r"clock@(basis|start|adjustment)", "a time that differs at each translation, or of a zone"),
     (r"os/(firmware/.*|loader@.*|nvram@.*|cmdline|acpi/table@type)|os@firmware|sysinfo.*", "part of what is chosen by more than this, or done when it starts"),
     (r"memoryBacking/(discard|allocation@threads)|(cpu/numa/cell|devices/memory)@discard", "files of memory, and what is allocated at once"),
