@@ -262,7 +262,8 @@ def check(bus, clients):
         memory = None
         if persistent:
             xml = bus.call(fact.path, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True}))
-            memory = int(re.search('<memory unit="MiB">(\\d+)<', xml)[1])
+            number, unit = re.search(r"<memory(?: unit=.(MiB|KiB).)?>(\d+)<", xml).group(2, 1)
+            memory = int(number) // (1 if unit == "MiB" else 1024)
         assert memory in fact.defined, f"{where}: its definition is {memory}, and should be one of {fact.defined}"
         active = bool(shown) and bus.get(fact.path, "Domain", "Active")
         assert active in fact.active, f"{where}: it is {'active' if active else 'off'}, and should be one of {fact.active}"
@@ -279,16 +280,18 @@ def check(bus, clients):
         assert os.path.exists(fact.file) or True not in fact.in_file or False in fact.in_file, f"{where}: its saved file is lost"
         if active:
             check_true(bus, fact)
+            saved = bus.get(fact.path, "Domain", "HasManagedSave")  # one that was cut off at its very end is older, as its guest has run since
         fact.defined, fact.active, fact.saved = {memory}, {active}, {saved}
     known = {fact.uuid for client in clients for fact in client.facts}
     assert not {uuid: pids for uuid, pids in running.items() if pids and uuid not in known}, running
 
 
 def settle_states(bus):
-    """Until nothing starts or stops."""
+    """Until nothing starts or stops, and no job is at work: one goes on when the service was killed."""
     def between():
-        return [p for p, parts in bus.objects("/org/virtbus1/qemu").items()
-                if parts.get(f"{NAME}.Domain", {}).get("State") in ("starting", "stopping")]
+        own = bus.objects("/org/virtbus1/qemu")  # which waits for the driver
+        return [p for p, parts in {**bus.objects("/org/virtbus1"), **own}.items()
+                if f"{NAME}.Job" in parts or parts.get(f"{NAME}.Domain", {}).get("State") in ("starting", "stopping")]
     seen = len(bus.signals)
     while between():
         bus.wait(lambda: len(bus.signals) > seen, "a domain to come to rest")
