@@ -8,8 +8,20 @@
 #include "save.h"
 #include "vtables.h"
 
+#define SUFFIX ".save"
+#define UUID_BYTES 36 /* as text */
+
 char *save_managed_path(const Connection *connection, const char *uuid) {
-        return g_strdup_printf("%s/save/%s.save", connection->state_directory, uuid);
+        return g_strdup_printf("%s/save/%s" SUFFIX, connection->state_directory, uuid);
+}
+
+/* Whether a name is that of one that is not whole: UUID.save.NUMBER. */
+static bool is_half(const char *name) {
+        g_autofree char *uuid = g_strndup(name, UUID_BYTES);
+        const char *number = g_uuid_string_is_valid(uuid) && g_str_has_prefix(name + UUID_BYTES, SUFFIX ".")
+                                             ? name + UUID_BYTES + strlen(SUFFIX ".")
+                                             : "";
+        return strlen(number) == SAVE_NUMBER_DIGITS && strspn(number, "0123456789abcdef") == SAVE_NUMBER_DIGITS;
 }
 
 void save_find_managed(Connection *connection) {
@@ -18,9 +30,13 @@ void save_find_managed(Connection *connection) {
         g_autofree char *directory = g_strdup_printf("%s/save", connection->state_directory);
         g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
-        for (const char *name; listing && (name = g_dir_read_name(listing));)
-                if (g_str_has_suffix(name, ".save"))
-                        g_hash_table_add(found, g_strndup(name, strlen(name) - strlen(".save")));
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(directory, name, NULL);
+                if (g_str_has_suffix(name, SUFFIX))
+                        g_hash_table_add(found, g_strndup(name, strlen(name) - strlen(SUFFIX)));
+                else if (is_half(name)) /* nothing is being saved yet: a driver was cut off, and not every guest's status is left to tell so */
+                        saving_forget(connection, path);
+        }
         g_hash_table_iter_init(&iterator, connection->by_uuid);
         while (g_hash_table_iter_next(&iterator, NULL, &value)) {
                 Domain *domain = value;

@@ -7,6 +7,9 @@
 #include "domain.h"
 
 char *save_managed_path(const Connection *connection, const char *uuid);
+
+/* Before anything is served: which domains have one. What earlier drivers have left half-written in the folder of managed saves is
+ * removed, in a worker: nobody else may be at work there, which the lock of the folder sees to. */
 void save_find_managed(Connection *connection);
 
 /* Removes it, in a worker; when it is gone, a managed save that waits for that begins (saving_go_on). */

@@ -78,7 +78,8 @@ static void on_removed(void *data, const GError *error) {
         g_free(data);
 }
 
-/* Takes the path. Where the driver is ending, the file stays, and the status of its domain names it. */
+/* Takes the path. Where the driver is ending, the file stays: its successor removes what the status of a domain names, and all that is
+ * not whole in the folder of managed saves. */
 static void remove_later(const Connection *connection, char *path) {
         worker_run(connection->worker, remove_file, on_removed, path);
 }
@@ -263,7 +264,7 @@ static void save_begin(Operation *operation) {
                 .running = domain->resumes && !saving->paused,
         };
         if (saving->path)
-                saving->temporary = g_strdup_printf("%s.%08x", saving->path, g_random_int());
+                saving->temporary = g_strdup_printf("%s.%0*x", saving->path, SAVE_NUMBER_DIGITS, g_random_int());
         /* A successor of this driver removes what is not whole, and lets the guest go on. */
         domain_save_status(domain);
         if (!saving->managed || !domain->removing_save) /* else it is removed before it is written anew */

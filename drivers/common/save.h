@@ -7,6 +7,9 @@
 #include "operation.h"
 #include "save-image.h"
 
+/* Until it is renamed, a state lies beside its file, under that name with "." and this many random hexadecimal digits behind it. */
+#define SAVE_NUMBER_DIGITS 8
+
 typedef struct Saving Saving;
 
 extern const OperationClass save_class;
@@ -29,5 +32,5 @@ void saving_failed(Operation *operation, const GError *error);
 /* The domain's older managed save is gone: one that is to take its place begins to be written. */
 void saving_go_on(const Domain *domain);
 
-/* What was being written when a driver ended, by the path in the domain's status: removed. */
+/* What was being written when a driver ended, by its path: removed, in a worker. */
 void saving_forget(const Connection *connection, const char *path);

@@ -286,6 +286,27 @@ def a_killed_driver_leaves_the_guest_running_and_no_file():
     check_remembers("fourth")
 
 
+def a_driver_that_starts_removes_half_written_managed_saves_that_no_status_names():
+    folder = f"{ROOT}/{hypervisor.name}/state/{hypervisor.name}/save"
+    os.makedirs(folder, exist_ok=True)
+    uuid = get("UUID")
+    half = [f"{uuid}.save.0badcafe", "00000000-0000-4000-8000-000000000001.save.12345678"]  # of a guest that runs, and of no domain
+    others = sorted(["notes", f"{uuid}.save.copy", f"{uuid}.save.0badcafe.gz", "mine.save.0badcafe"])
+    for name in half + others:
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write("virtbus-save 1 ")
+    hypervisor.kill_driver()
+    for _ in range(10000):  # no signal tells of it
+        if sorted(os.listdir(folder)) == others:
+            break
+        bus.settle()
+    assert sorted(os.listdir(folder)) == others, os.listdir(folder)
+    for name in others:
+        os.unlink(os.path.join(folder, name))
+    assert get("State") == "running" and not get("HasManagedSave")
+    check_remembers("fourth")
+
+
 def a_pipe_that_nobody_serves_is_given_up():
     if REAL:
         return  # the same code, which takes its time
