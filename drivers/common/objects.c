@@ -43,6 +43,10 @@ static int send_answer(const Call *call, sd_bus_message *answer) {
         return call->is_cancelled ? 0 : sd_bus_send(NULL, answer, NULL);
 }
 
+bool call_is_awaited(const Call *call) {
+        return sd_bus_is_open(sd_bus_message_get_bus(call->message)) > 0;
+}
+
 void call_reply(Call *call, const char *signature, ...) {
         g_autoptr(sd_bus_message) reply = NULL;
         g_assert(strcmp(signature, call->out) == 0);

@@ -22,6 +22,9 @@ typedef struct Call {
         GList *link;
 } Call;
 
+/* Whether the service that it came from is still there to be answered. */
+bool call_is_awaited(const Call *call);
+
 void call_reply(Call *call, const char *signature, ...);
 /* Answers one array of strings, NULL at the end. */
 void call_reply_strings(Call *call, char **strings);

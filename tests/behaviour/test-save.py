@@ -359,6 +359,26 @@ def bad_input_is_refused():
     hypervisor.do(domain, "Destroy")
 
 
+def a_restore_that_has_not_begun_ends_with_the_service_that_was_asked():
+    before = sorted(path for path, parts in bus.objects(hypervisor.path).items() if f"{NAME}.Domain" in parts)
+    reader, writer = os.pipe()
+    answer = bus.begin_with_fd(hypervisor.path, f"{NAME}.Connection", "RestoreDomainFromFD", reader)
+    expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)  # the driver waits for what is saved
+    bus.kill_owner(NAME)
+    expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)  # from the driver, by the next service
+    with open(f"{WORK}/one", "rb") as saved:
+        try:
+            while True:  # until nobody has the other end any more
+                os.write(writer, saved.read(1 << 16) or b"0")
+        except BrokenPipeError:
+            pass
+    os.close(writer)
+    bus.wait(lambda: answer, "the end of the call")
+    assert isinstance(answer[0], Exception), answer
+    after = bus.objects(hypervisor.path)
+    assert sorted(path for path, parts in after.items() if f"{NAME}.Domain" in parts) == before, after
+
+
 def who_may_not_is_refused():
     if os.geteuid() != 0:
         return
