@@ -357,7 +357,12 @@ typedef struct Prepared {
 
 static void on_prepared(void *data) {
         Prepared *prepared = data;
-        prepared->proceed(prepared->connection, prepared->xml, prepared->flag, prepared->call);
+        g_autoptr(GError) error = NULL;
+        if (prepared->connection->closing) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+                call_fail(prepared->call, error);
+        } else
+                prepared->proceed(prepared->connection, prepared->xml, prepared->flag, prepared->call);
         g_free(prepared->xml);
         g_free(prepared);
 }

@@ -268,6 +268,14 @@ static void end_question(Question *question) {
         process_end(asked->process);
 }
 
+static void tell_waiting(const GPtrArray *waiting) {
+        for (guint i = 0; i < waiting->len; i++) {
+                Waiter *waiter = waiting->pdata[i];
+                if (waiter->done)
+                        waiter->done(waiter->data);
+        }
+}
+
 static void inquiry_free(Inquiry *inquiry) {
         for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
                 end_question(inquiry->questions + i);
@@ -388,11 +396,7 @@ static void conclude(Inquiry *inquiry) {
         g_hash_table_remove(cache->inquiries, inquiry->emulator);
         cache->n_asked--;
         begin_inquiries(cache);
-        for (guint i = 0; i < waiting->len; i++) {
-                Waiter *waiter = waiting->pdata[i];
-                if (waiter->done)
-                        waiter->done(waiter->data);
-        }
+        tell_waiting(waiting);
 }
 
 static bool is_answered(const Inquiry *inquiry) {
@@ -654,8 +658,18 @@ CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessS
         return cache;
 }
 
+/* Those who wait are told, so that they free what they have: nothing more is known. */
 void capabilities_cache_free(CapabilitiesCache *cache) {
+        g_autoptr(GPtrArray) lists = g_ptr_array_new_with_free_func((GDestroyNotify) g_ptr_array_unref);
+        GHashTableIter iterator;
+        void *inquiry;
+        g_hash_table_iter_init(&iterator, cache->inquiries);
+        while (g_hash_table_iter_next(&iterator, NULL, &inquiry))
+                g_ptr_array_add(lists, g_ptr_array_ref(((Inquiry *) inquiry)->waiting));
         g_queue_clear(&cache->waiting);
+        g_hash_table_remove_all(cache->inquiries);
+        for (guint i = 0; i < lists->len; i++)
+                tell_waiting(lists->pdata[i]);
         g_hash_table_unref(cache->inquiries);
         g_hash_table_unref(cache->known);
         g_hash_table_unref(cache->seen);

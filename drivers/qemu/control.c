@@ -27,6 +27,7 @@ typedef struct Deed {
 } Deed;
 
 static void deed_free(Deed *deed) {
+        g_queue_remove(&deed->guest->deeds, deed);
         autofd_close(&deed->file);
         g_free(deed->device);
         g_free(deed);
@@ -41,6 +42,7 @@ static Deed *deed_new(Domain *domain, Call *call) {
         }
         Deed *deed = g_new0(Deed, 1);
         *deed = (Deed){ .guest = domain->run, .call = call, .file = -1 };
+        g_queue_push_tail(&deed->guest->deeds, deed);
         return deed;
 }
 
@@ -49,6 +51,13 @@ static void fail(Deed *deed, const GError *error) {
         domain_fail(deed->guest->domain, &named, virtbus_error_code(error), "%s", error->message);
         call_fail(deed->call, named);
         deed_free(deed);
+}
+
+void control_free(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        for (Deed *deed; (deed = g_queue_peek_head(&guest->deeds));)
+                fail(deed, error);
 }
 
 static void on_done(void *data, JsonObject *answer, const GError *error) {

@@ -237,6 +237,7 @@ static void guest_free(Guest *guest) {
         g_clear_pointer(&guest->former, process_free);
         sd_event_source_disable_unref(guest->timeout);
         progress_end(guest);
+        control_free(guest);
         hotplug_free(guest);
         collect_free(guest);
         scope_forget(guest);

@@ -93,6 +93,7 @@ struct Guest {
         struct Limiting *limiting;    /* that waits for a worker */
         struct Placing *placing;      /* its threads: threads.c */
         bool has_thread_groups;       /* some of them have had limits */
+        GQueue deeds;                 /* struct Deed: calls that its monitor is to answer */
         GQueue returnings;            /* struct Returning: what it held that is being given back */
         bool has_ended, ended_well;   /* nothing but that is left of it */
         char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
@@ -178,6 +179,9 @@ void medium_load(Guest *guest, xmlNode *saved);
 void hotplug_recover(Guest *guest);
 
 /* control.c: what a person does at the machine, and looks at. */
+/* The guest is let go of: what waits for its monitor fails. */
+void control_free(Guest *guest);
+
 void control_screenshot(Domain *domain, uint32_t screen, Call *call);
 void control_send_keys(Domain *domain, char **keys, uint64_t hold_time, Call *call);
 void control_inject_nmi(Domain *domain, Call *call);
