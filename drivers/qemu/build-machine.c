@@ -734,8 +734,9 @@ void build_boot(Builder *builder) {
         xmlNode *table = element_at(builder, os, "acpi/table");
         if (table) {
                 choose(builder, table, "@type", "slic");
-                add(builder, "-acpitable", "sig=SLIC,file=%s",
-                    escape(builder, pass_to_read(builder, table, get(builder, table, ""))));
+                const char *file = get(builder, table, "");
+                if (*file) /* as above */
+                        add(builder, "-acpitable", "sig=SLIC,file=%s", escape(builder, pass_to_read(builder, table, file)));
         }
 }
 

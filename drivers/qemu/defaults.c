@@ -246,12 +246,19 @@ static void complete_io_threads(xmlNode *root) {
 
 static void complete_behaviour(xmlNode *root) {
         static const char *const on_by_name[] = { "hap", "vmport", "pmu", "pvspinlock", "smm", "vmcoreinfo" };
+        static const char *const none_if_empty[] = { "kernel", "initrd", "cmdline", "dtb" }; /* as programs write them */
         xmlNode *os = xml_child(root, "os"), *loader = xml_child(os, "loader"), *hyperv = xml_find(root, "features/hyperv"),
                 *menu = xml_child(os, "bootmenu");
         for (size_t i = 0; i < G_N_ELEMENTS(on_by_name); i++) {
                 xmlNode *feature = xml_child(xml_child(root, "features"), on_by_name[i]);
                 if (feature)
                         set_default(feature, "state", "on");
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(none_if_empty); i++) {
+                xmlNode *element = xml_child(os, none_if_empty[i]);
+                g_autofree char *text = element ? xml_text(element) : NULL;
+                if (text && !*text)
+                        xml_remove(element);
         }
         if (xml_attribute_is(menu, "enable", "no"))
                 remove_attribute(menu, "timeout");

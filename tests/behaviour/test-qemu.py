@@ -405,9 +405,13 @@ TOLD = [
 
 
 def what_programs_leave_empty_is_as_if_it_were_not_there():
-    document = qemu.document("empty", devices="<emulator/>", more="<uuid/><title/>", kernel="<kernel/><initrd/><cmdline/>")
+    document = qemu.document("empty", devices="<emulator/>", more="<uuid/><title/>", kernel="<kernel/><initrd/><cmdline/><acpi><table type='slic'/></acpi>")
     domain = qemu.define(document)
-    assert "<uuid/>" not in bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    text = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    for element in "<uuid/>", "<kernel/>", "<initrd/>", "<cmdline/>":
+        assert element not in text, text
+    qemu.do(domain, "Start", paused=True)
+    qemu.do(domain, "Destroy")
     qemu.do(domain, "Undefine")
 
 
@@ -474,6 +478,8 @@ def what_the_driver_does_not_know_is_refused_by_name():
             assert error.name.endswith((".Unsupported", ".InvalidXML")), error
             contains(error.message, *parts)
     contains(expect("InvalidXML", qemu.define, qemu.document("no", more="<clock offset='utc'><timer name='platform'/></clock>")), "<timer>")
+    for loader in "<loader secure='no'/>", "<loader type='rom'> </loader>":
+        contains(expect("InvalidXML", qemu.define, qemu.document("no", kernel=loader)), "<loader>", "no loader path", "firmware='efi'")
     for more, parts in (("<perf><event name='cmt' enabled='yes'/></perf>", ["<event>", "perf stat"]),
                         ("<keywrap/>", ["<keywrap>"])):
         contains(expect("Unsupported", qemu.define, qemu.document("no", more=more)), *parts)
