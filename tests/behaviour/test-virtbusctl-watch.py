@@ -185,7 +185,8 @@ class Follower:
 def a_log_is_followed_through_starts_and_cuts_until_the_domain_is_gone():
     domain = qemu.define(qemu.document("followed"))
     follower = Follower("followed")
-    assert "waiting" in follower.process.stderr.readline().decode()
+    first = follower.process.stderr.readline().decode()
+    assert "waiting" in first, first
     qemu.do(domain, "Start", paused=True)
     path = log_of(domain)
     say(path, "the first line, which is longer than the second\n")
