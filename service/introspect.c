@@ -69,21 +69,10 @@ static void append_child(GString *xml, GHashTable *seen, const char *base, const
         g_hash_table_add(seen, g_steal_pointer(&name));
 }
 
-Object *introspect_nearest(Mirror *mirror, const char *path) {
-        g_autofree char *prefix = g_strdup(path);
-        for (;;) {
-                Object *object = mirror_find(mirror, prefix);
-                char *slash = strrchr(prefix, '/');
-                if (object || slash == prefix)
-                        return object;
-                *slash = '\0';
-        }
-}
-
 char *introspect(Mirror *mirror, const char *path, bool (*may_see)(const Object *object, void *data), void *data) {
         g_autoptr(GString) xml = g_string_new(HEAD);
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        Object *nearest = introspect_nearest(mirror, path);
+        Object *nearest = mirror_find_nearest(mirror, path);
         g_string_append(xml, STANDARD_INTERFACES);
         if (!nearest)
                 append_child(xml, seen, path, MANAGER_PATH); /* "/" and "/org" */

@@ -17,6 +17,7 @@ struct Mirror {
         const MirrorListener *listener;
         void *data;
         uint64_t last_serial;
+        size_t longest; /* path of an object so far */
 };
 
 Mirror *mirror_new(const MirrorListener *listener, void *data) {
@@ -56,6 +57,18 @@ void mirror_renew(Mirror *mirror, Object *object) {
 
 Object *mirror_find(Mirror *mirror, const char *path) {
         return g_hash_table_lookup(mirror->objects, path);
+}
+
+/* What is longer than any object's path is not looked for: a caller's path may have tens of thousands of elements. */
+Object *mirror_find_nearest(Mirror *mirror, const char *path) {
+        g_autofree char *prefix = g_strndup(path, mirror->longest + 1);
+        for (;;) {
+                Object *object = mirror_find(mirror, prefix);
+                char *slash = strrchr(prefix, '/');
+                if (object || slash == prefix)
+                        return object;
+                *slash = '\0';
+        }
 }
 
 size_t mirror_count(Mirror *mirror, void *source) {
@@ -322,6 +335,7 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
         object->n_blocks = (uint8_t) taken.n;
         link_object(object, find_parent(mirror, path));
         g_hash_table_insert(mirror->objects, object->path, object);
+        mirror->longest = MAX(mirror->longest, strlen(path));
         count(mirror, source, 1);
         mirror->listener->added(mirror->data, object, object->blocks, object->n_blocks);
         return 0;

@@ -50,6 +50,9 @@ void mirror_renew(Mirror *mirror, Object *object);
 
 Object *mirror_find(Mirror *mirror, const char *path);
 
+/* Finds the object of a path, or else the nearest one above it; NULL where there is none. */
+Object *mirror_find_nearest(Mirror *mirror, const char *path);
+
 /* Takes an object and, from the message, its interfaces and properties (a{sa{sv}}); the object may exist already.
  * Returns 0, or a negative errno where the message names an interface or a type that the API does not have, lacks a
  * property, or is larger than OBJECT_BYTES_MAX: then nothing changes. */

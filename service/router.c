@@ -286,7 +286,7 @@ static GPtrArray *objects_of_call(Router *router, const Target *target, sd_bus_m
         GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
         const char *path = NULL;
         if (is_list(target)) {
-                const Object *list = introspect_nearest(router->mirror, sd_bus_message_get_path(message));
+                const Object *list = mirror_find_nearest(router->mirror, sd_bus_message_get_path(message));
                 for (const Object *child = list ? list->first_child : NULL; child; child = child->next)
                         g_ptr_array_add(paths, g_strdup(child->path));
         }
@@ -770,7 +770,8 @@ static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
         uint8_t type;
         (void) unused;
         const char *sender = sd_bus_message_get_sender(message);
-        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL || !sender)
+        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL || !sender ||
+            sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Peer", NULL)) /* sd-bus answers that */
                 return 0;
         router_take(router, callers_get(router->callers, sender), message, inlet_message(router->inlet));
         return 1;
@@ -779,7 +780,8 @@ static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
 int router_start(Router *router) {
         int r = backlog_start(router->backlog);
         callers_watch_halted(router->callers, on_halted, router);
-        return r < 0 ? r : sd_bus_add_fallback(router->bus, NULL, "/", on_call, router);
+        /* Not as a fallback for all paths: sd-bus would look for each path above the one that is called, be they ten thousand. */
+        return r < 0 ? r : sd_bus_add_filter(router->bus, NULL, on_call, router);
 }
 
 void router_end(Router *router) {

@@ -557,6 +557,20 @@ def junk_costs_no_time():
     assert cpu(state["pid"]) - before < 50  # of 100 ticks
 
 
+def paths_of_very_many_elements_cost_no_time():
+    deep = state["domain"] + "/a" * 30000
+    before = cpu(state["pid"])
+    for address, destination in ((bus_path(), NAME), (state["socket"], None)):
+        client = Raw(address, hello=destination is not None)
+        for number in range(10, 40):
+            client.send(frame(deep, "org.freedesktop.DBus.Introspectable", "Introspect", None, 0, number, destination))
+            assert client.answer(number) == "org.freedesktop.DBus.Error.UnknownObject"
+            client.send(frame(deep, PROPERTIES, "Get", GLib.Variant("(ss)", (f"{NAME}.Domain", "State")), 0, 100 + number, destination))
+            assert client.answer(100 + number) == "org.freedesktop.DBus.Error.UnknownObject"
+    spent = cpu(state["pid"]) - before
+    assert spent < 500, f"120 calls took {spent} ticks"
+
+
 def a_client_cannot_say_that_it_is_another_user():
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(DEADLINE)
@@ -688,6 +702,7 @@ run([the_service_is_ready, a_call_overtakes_those_of_other_users_that_came_befor
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
      a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone,
      without_descriptors_connections_are_closed_and_cost_no_time, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
+     paths_of_very_many_elements_cost_no_time,
      a_client_cannot_say_that_it_is_another_user, a_client_whose_process_has_ended_is_cut_off,
      a_client_that_had_ended_before_it_was_looked_at_is_refused, told_to_end_it_fails_what_waits_and_exits_with_success,
      told_to_end_while_drivers_come_it_exits_with_success, the_guests_are_as_they_were])
