@@ -344,8 +344,6 @@ static void build_cpu(Builder *builder) {
                 if (!builder->kvm)
                         builder_unsupported(builder, cpu, "host-passthrough needs <domain type='kvm'>");
                 g_string_append(option, "host");
-                if (flag(builder, cpu, "@migratable") == 0)
-                        g_string_append(option, ",migratable=off"); /* on is QEMU's default */
         } else if (g_strcmp0(mode, "host-model") == 0)
                 g_string_append(option, builder->kvm ? "host" : "max");
         else if (g_strcmp0(mode, "maximum") == 0)
@@ -362,7 +360,8 @@ static void build_cpu(Builder *builder) {
                 /* QEMU's own choice, named so that it stays when QEMU's changes. */
                 g_string_append(option, strstr(builder->context->emulator, "i386") ? "qemu32" : "qemu64");
         }
-        get(builder, cpu, "@migratable");
+        if (flag(builder, cpu, "@migratable") == 0 && host)
+                g_string_append(option, ",migratable=off"); /* on is QEMU's default */
         build_cpu_features(builder, cpu, option);
         build_cpu_cache(builder, cpu, option, host);
         build_cpu_address(builder, cpu, option);

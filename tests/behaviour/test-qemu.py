@@ -399,6 +399,7 @@ TOLD = [
      ['"id":"dimm0","memdev":"memdimm0","node":0,"slot":0', '"id":"dimm1","memdev":"memdimm1","node":0,"slot":1']),
     ("<clock><timer name='tsc' mode='native' frequency='2000000000'/></clock>", "", ["tsc-frequency=2000000000"]),
     ("<clock><timer name='tsc' mode='auto' frequency='2000000000'/></clock>", "", ["tsc-frequency=2000000000"]),
+    ("<cpu mode='maximum' migratable='off'/>", "", ["-cpu max,migratable=off"]),
     ("", "<graphics type='egl-headless'/>", ["egl-headless"]),
     ("", "<controller type='pci' index='0' model='pci-root'><target hotplug='off'/></controller>", ["PIIX4_PM.acpi-root-pci-hotplug=off"]),
 ]
