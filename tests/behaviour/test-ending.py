@@ -388,7 +388,7 @@ def a_guest_without_a_service_ends_with_its_program():
     earlier = Run("earlier", root=f"{ROOT}/r").until("running").stop_guest()
     earlier.process.kill()
     earlier.process.wait()
-    runs.append(Run("later", root=f"{ROOT}/r").until("earlier run"))
+    runs.append(Run("later", root=f"{ROOT}/r").until("the driver is ready"))  # what it says next depends on what was written down
     for each in runs:
         each.process.terminate()
     for each in runs:
