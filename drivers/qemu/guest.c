@@ -596,6 +596,8 @@ static bool open_monitor(Guest *guest, GError **error) {
         guest->events = event_flow_new(guest->domain->connection->event, take_event, guest);
         const Connection *connection = guest->domain->connection;
         guest->monitor = monitor_new(connection->event, fd, &monitor_listener, guest, error);
+        if (guest->monitor && operation_is(guest->operation, &reattach_class))
+                monitor_skip_remainder(guest->monitor);
         if (guest->monitor && connection->answer_timeout > 0)
                 monitor_set_patience(guest->monitor, connection->answer_timeout);
         return guest->monitor != NULL;

@@ -30,6 +30,7 @@ struct Monitor {
         const MonitorListener *listener;
         void *data;
         bool greeted, ready, failed, silent;
+        unsigned skips;    /* how many lines may still come before the greeting */
         uint64_t patience; /* microseconds */
         sd_event_source *deadline;
         sd_event *event;
@@ -168,6 +169,10 @@ static void watch_patience(Monitor *monitor) {
 void monitor_set_patience(Monitor *monitor, uint64_t usec) {
         monitor->patience = usec;
         watch_patience(monitor);
+}
+
+void monitor_skip_remainder(Monitor *monitor) {
+        monitor->skips = MONITOR_REMAINDER_MAX;
 }
 
 bool monitor_is_there(const Monitor *monitor) {
@@ -356,6 +361,10 @@ static void take_event(Monitor *monitor, JsonObject *object) {
 static bool handle_line(Monitor *monitor, const char *line, size_t length) {
         g_autoptr(GError) error = NULL;
         g_autoptr(JsonNode) node = json_parse(line, (gssize) length, &error);
+        if (!monitor->greeted && monitor->skips > 0 && (!node || !json_member(json_node_get_object(node), "QMP"))) {
+                monitor->skips--;
+                return true;
+        }
         if (!node)
                 return fail_protocol(monitor, error->message);
         JsonObject *object = json_node_get_object(node);

@@ -39,6 +39,11 @@ typedef struct MonitorListener {
 /* Takes over a connected socket. The listener is not called before this returns. */
 Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data, GError **error);
 
+/* Somebody spoke with this QEMU before, and was cut off: what it had for them may come before the greeting, from the middle of a line on.
+ * So many lines are not looked at. */
+#define MONITOR_REMAINDER_MAX 256
+void monitor_skip_remainder(Monitor *monitor);
+
 /* Another patience than MONITOR_PATIENCE; no more of it, as if it were over. */
 void monitor_set_patience(Monitor *monitor, uint64_t usec);
 void monitor_lose_patience(Monitor *monitor, const GError *error);

@@ -94,6 +94,26 @@ static char *hear(Scene *scene) {
 
 #define GREETING "{\"QMP\":{\"version\":{},\"capabilities\":[]}}\r\n"
 
+/* What QEMU had for a driver that was killed comes to the next one, from the middle of a line on. */
+static void test_what_was_for_an_earlier_driver_is_skipped(void) {
+        Scene scene;
+        scene_open(&scene);
+        monitor_skip_remainder(scene.monitor);
+        say(&scene, "us\": \"active\"}, \"id\": "
+                    "7}\r\n{\"event\":\"STOP\",\"timestamp\":{}}\r\n{\"return\":{},\"id\":1}\r\n[1]\r\n" GREETING);
+        g_assert_nonnull(strstr(hear(&scene), "qmp_capabilities"));
+        say(&scene, "{\"return\":{},\"id\":1}\r\n");
+        g_assert_true(scene.ready);
+        g_assert_cmpuint(scene.n_events, ==, 0);
+        scene_close(&scene);
+        scene_open(&scene); /* which is bounded */
+        monitor_skip_remainder(scene.monitor);
+        for (int i = 0; i <= MONITOR_REMAINDER_MAX && !scene.closed; i++)
+                say(&scene, "{\"event\":\"STOP\",\"timestamp\":{}}\r\n");
+        g_assert_nonnull(scene.closed);
+        scene_close(&scene);
+}
+
 static void test_commands_wait_for_the_greeting(void) {
         Scene scene;
         scene_open(&scene);
@@ -298,6 +318,7 @@ static void test_who_is_silent_from_the_beginning_may_still_come(void) {
 
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/monitor/what-was-for-an-earlier-driver-is-skipped", test_what_was_for_an_earlier_driver_is_skipped);
         g_test_add_func("/monitor/commands-wait-for-the-greeting", test_commands_wait_for_the_greeting);
         g_test_add_func("/monitor/who-is-silent-for-too-long-fails-what-waits-until-it-answers",
                         test_who_is_silent_for_too_long_fails_what_waits_until_it_answers);
