@@ -354,7 +354,7 @@ def a_driver_that_is_cut_off_before_it_is_ready_leaves_the_guest_to_be_destroyed
         answers = [bus.begin(domain, f"{NAME}.Domain", "Suspend", ""), bus.begin(domain, f"{NAME}.Domain", "ManagedSave", "a{sv}", {})]
         bus.wait(lambda: all(answers), "answers")
         qemu.do(domain, "Destroy")
-        assert qemus(domain) == []
+        seen(lambda: qemus(domain) == [], "the end of what lied and of its QEMU")
         qemu.do(domain, "Undefine", managed_save=True)
 
 

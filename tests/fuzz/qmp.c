@@ -5,6 +5,7 @@
  * first. */
 
 #include <string.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -116,6 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         stage_write("run/domains/" STAGE_UUID ".xml", status);
         g_autofd int listener = listen_at("run/monitors/" STAGE_UUID);
         stage_open(&qemu.stage);
+        struct pollfd arrival = { .fd = listener, .events = POLLIN };
+        g_assert_cmpint(poll(&arrival, 1, 60000), ==, 1); /* a thread of the driver connects */
         qemu.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         g_assert_cmpint(qemu.fd, >=, 0); /* or the target tests nothing */
         lines_open(&qemu.heard);

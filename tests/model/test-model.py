@@ -10,6 +10,7 @@ Usage (below tests/with-bus): test-model.py [--seed N] [--minutes N]
 import argparse
 import os
 import random
+import re
 import sys
 import time
 
@@ -348,7 +349,7 @@ class Player:
             assert not properties or properties["Persistent"] or properties["Active"], f"domain {number} is off and has no definition, and stays"
             if properties and properties["Persistent"]:
                 xml = self.bus.call(path, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True}))
-                inactive = int(xml.split("<memory unit=\"MiB\">")[1].split("<")[0])
+                inactive = int(re.search("<memory unit=\"KiB\">([0-9]+)<", xml)[1]) // 1024 if "<memory unit=\"KiB\">" in xml else int(re.search("<memory unit=\"MiB\">([0-9]+)<", xml)[1])
             # What a save in the storm has kept is not known: the files and managed saves begin anew.
             if properties and properties["HasManagedSave"]:
                 self.bus.call(path, f"{NAME}.Domain", "RemoveManagedSave")
