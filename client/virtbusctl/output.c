@@ -279,7 +279,7 @@ void output_text(const char *text) {
 
 void output_bytes(const void *data, size_t n) {
         errno = 0;
-        bool has_failed = fwrite(data, 1, n, stdout) < n;
+        bool has_failed = n > 0 && fwrite(data, 1, n, stdout) < n; /* of nothing there may be no address */
         note_failure(fflush(stdout) != 0 || has_failed);
 }
 
