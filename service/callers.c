@@ -202,7 +202,7 @@ static int ask(Callers *callers);
 
 /* Comes before the answer about the user: the bus answers in order. */
 static int on_process(sd_bus_message *reply, void *data, sd_bus_error *error) {
-        g_autoptr(Caller) caller = data;
+        Caller *caller = data;
         uint32_t pid;
         (void) error;
         if (sd_bus_message_read(reply, "u", &pid) > 0)
@@ -219,7 +219,7 @@ static void identified(Caller *caller) {
 }
 
 static int on_uid(sd_bus_message *reply, void *data, sd_bus_error *error) {
-        g_autoptr(Caller) caller = data;
+        Caller *caller = data;
         Callers *callers = caller->callers;
         uint32_t uid;
         (void) error;
@@ -230,23 +230,35 @@ static int on_uid(sd_bus_message *reply, void *data, sd_bus_error *error) {
         return ask(callers);
 }
 
+static void on_question_gone(void *data) {
+        caller_unref(data);
+}
+
+/* The caller is kept until there is an answer, or no connection that it could come by. */
+static int ask_about(Caller *caller, const char *method, sd_bus_message_handler_t answered) {
+        sd_bus_slot *slot = NULL;
+        int r = sd_bus_call_method_async(caller->callers->bus, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                         "org.freedesktop.DBus", method, answered, caller, "s", caller->name);
+        if (r < 0)
+                return r;
+        caller_ref(caller);
+        sd_bus_slot_set_destroy_callback(slot, on_question_gone);
+        sd_bus_slot_set_floating(slot, true);
+        sd_bus_slot_unref(slot);
+        return 0;
+}
+
 /* Asks the bus about those who wait, a few at a time: the bus bounds what it has to answer. */
 static int ask(Callers *callers) {
         int r = 0;
         while (callers->n_identifying < IDENTIFICATIONS_MAX && !g_queue_is_empty(&callers->to_identify)) {
                 g_autoptr(Caller) caller = g_queue_pop_head(&callers->to_identify);
-                r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                             "org.freedesktop.DBus", "GetConnectionUnixProcessID", on_process, caller, "s",
-                                             caller->name);
-                if (r >= 0)
-                        caller_ref(caller); /* for the answer */
-                r = sd_bus_call_method_async(callers->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                             "org.freedesktop.DBus", "GetConnectionUnixUser", on_uid, caller, "s", caller->name);
+                ask_about(caller, "GetConnectionUnixProcessID", on_process);
+                r = ask_about(caller, "GetConnectionUnixUser", on_uid);
                 if (r < 0) {
                         identified(caller);
                         continue;
                 }
-                caller_ref(caller); /* for the answer */
                 callers->n_identifying++;
         }
         return r < 0 ? r : 0;
