@@ -199,8 +199,9 @@ static void build_timer(Builder *builder, xmlNode *timer, GString *rtc) {
                 /* The guest reads the host's own counter: what is native, and what is chosen here. */
                 const char *mode = choose(builder, timer, "@mode", "auto native emulate paravirt smpsafe");
                 if (mode && strcmp(mode, "native") != 0 && strcmp(mode, "auto") != 0)
-                        builder_not_here(builder, timer,
-                                         "a TSC that is not the host's own, which is Xen's: leave out mode, or use mode='native'");
+                        builder_not_here(
+                                        builder, timer,
+                                        "a TSC that is not the host's own, which is Xen's: leave out mode, or use mode='native'");
         } else
                 builder_unsupported(builder, timer, "QEMU has no timer '%s'", name);
 }
@@ -979,7 +980,8 @@ void build_machine(Builder *builder) {
                 builder_invalid(builder, type, "'%.64s' cannot be a machine's name", definition->machine);
         static const char *const without_pci[] = { "isapc", "microvm", "none", NULL };
         if (g_strv_contains(without_pci, definition->machine))
-                builder_not_here(builder, type, "a machine that has no PCI bus, where its devices are: use machine='q35' or 'pc'");
+                builder_not_here(builder, type,
+                                 "a machine that has no PCI bus, where its devices are: use machine='q35' or 'pc'");
         g_string_append(builder->machine, definition->machine[0] ? definition->machine : "pc");
         g_string_append(builder->machine, ",usb=off,dump-guest-core=");
         g_string_append(builder->machine, is(builder, builder->root, "memory/@dumpCore", "on") ? "on" : "off");

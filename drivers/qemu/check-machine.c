@@ -57,7 +57,8 @@ static const CheckRule rules[] = {
         { "os[not(@firmware)][not(loader)]/firmware", NULL,
           "cannot use feature-based firmware autoselection when firmware autoselection is disabled: add firmware='efi' to <os>" },
         { "os[not(@firmware)]/loader[normalize-space(.) = '']", NULL,
-          "no loader path specified and firmware auto selection disabled: name the loader's file, or add firmware='efi' to <os>" },
+          "no loader path specified and firmware auto selection disabled: name the loader's file, or add firmware='efi' to "
+          "<os>" },
         { "os/nvram[@type='file'][not(source/@file)]", NULL, "the attribute 'file' of the source of <nvram> is missing" },
         { "os/nvram[@type='block'][not(source/@dev)]", NULL, "the attribute 'dev' of the source of <nvram> is missing" },
         { "os/nvram[@type='network'][not(source/@protocol)]", NULL,

@@ -105,10 +105,10 @@ static void test_a_domain_has_the_uuid_that_its_guest_reads(void) {
                                                                  "</entry></system></sysinfo>"),
                                                           NULL);
         g_assert_cmpstr(of_guest->uuid, ==, "1b4e28ba-2fa1-11d2-883f-0016d3cca427");
-        g_autoptr(Definition) of_domain =
-                        definition_parse(DOMAIN("<uuid>17a5fdbd-edaf-9455-926a-d65c16db1809</uuid><sysinfo type='smbios'><system>"
-                                                "<entry name='uuid'>1B4E28BA-2FA1-11D2-883F-0016D3CCA427</entry></system></sysinfo>"),
-                                         NULL);
+        g_autoptr(Definition) of_domain = definition_parse(
+                        DOMAIN("<uuid>17a5fdbd-edaf-9455-926a-d65c16db1809</uuid><sysinfo type='smbios'><system>"
+                               "<entry name='uuid'>1B4E28BA-2FA1-11D2-883F-0016D3CCA427</entry></system></sysinfo>"),
+                        NULL);
         g_assert_cmpstr(of_domain->uuid, ==, "17a5fdbd-edaf-9455-926a-d65c16db1809");
         g_autoptr(Definition) of_none = definition_parse(
                         DOMAIN("<sysinfo type='smbios'><system><entry name='uuid'>none</entry></system></sysinfo>"), NULL);
@@ -296,7 +296,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/definition/devices-are-named-as-libvirt-names-them", test_devices_are_named_as_libvirt_names_them);
         g_test_add_func("/definition/what-is-missing-is-chosen-once", test_what_is_missing_is_chosen_once);
         g_test_add_func("/definition/uuids-in-any-spelling", test_uuids_in_any_spelling);
-        g_test_add_func("/definition/a-domain-has-the-uuid-that-its-guest-reads", test_a_domain_has_the_uuid_that_its_guest_reads);
+        g_test_add_func("/definition/a-domain-has-the-uuid-that-its-guest-reads",
+                        test_a_domain_has_the_uuid_that_its_guest_reads);
         g_test_add_func("/definition/passwords-are-left-out", test_passwords_are_left_out);
         g_test_add_func("/definition/cut-off-documents-are-refused", test_cut_off_documents_are_refused);
         g_test_add_func("/xml/text-is-utf8-whatever-it-declares", test_text_is_utf8_whatever_it_declares);
