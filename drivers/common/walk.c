@@ -20,6 +20,7 @@ typedef struct Walk {
         int at;          /* where it is, and what that is */
         struct stat info;
         bool others_decide; /* somebody else could have put what it has come to */
+        bool is_hidden;     /* it led through a folder that not everybody may search */
         unsigned n_links;
 } Walk;
 
@@ -71,6 +72,7 @@ static void enter(Walk *walk, int at, const struct stat *info) {
         autofd_close(&walk->at);
         walk->at = at;
         walk->info = *info;
+        walk->is_hidden |= S_ISDIR(info->st_mode) && !(info->st_mode & S_IXOTH);
 }
 
 static bool enter_root(Walk *walk, GError **error) {
@@ -122,7 +124,7 @@ static bool take_step(Walk *walk, const char *part, GError **error) {
         return true;
 }
 
-int walk_open(const char *path, WalkTrust trust, struct stat *info, GError **error) {
+static int open_by_walk(const char *path, WalkTrust trust, struct stat *info, bool *is_searchable, GError **error) {
         g_autoptr(GString) rest = g_string_new(path), walked = g_string_new(NULL);
         Walk walk = { .path = path, .trust = trust, .rest = rest, .walked = walked, .at = -1 };
         bool fine = path[0] == '/' && strlen(path) < PATH_MAX ? enter_root(&walk, error)
@@ -136,5 +138,15 @@ int walk_open(const char *path, WalkTrust trust, struct stat *info, GError **err
         if (!fine)
                 autofd_close(&walk.at);
         *info = walk.info;
+        *is_searchable = !walk.is_hidden;
         return fine ? walk.at : -1;
+}
+
+int walk_open(const char *path, WalkTrust trust, struct stat *info, GError **error) {
+        bool unused;
+        return open_by_walk(path, trust, info, &unused, error);
+}
+
+int walk_open_public(const char *path, struct stat *info, bool *is_searchable, GError **error) {
+        return open_by_walk(path, WALK_NO_LINKS, info, is_searchable, error);
 }

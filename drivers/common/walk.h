@@ -6,6 +6,7 @@
  * for a worker. */
 
 #include <glib.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 typedef enum WalkTrust {
@@ -15,3 +16,6 @@ typedef enum WalkTrust {
 
 /* Opens what PATH, which is absolute, leads to (O_PATH); -1 where there is nothing, or the way is not to be trusted: InvalidArgument. */
 int walk_open(const char *path, WalkTrust trust, struct stat *info, GError **error);
+
+/* The same without WALK_TRUSTED's demands, and whether everybody may search each folder that it led through. */
+int walk_open_public(const char *path, struct stat *info, bool *is_searchable, GError **error);

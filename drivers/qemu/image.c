@@ -9,6 +9,7 @@
 
 #include "bus.h"
 #include "errors.h"
+#include "walk.h"
 
 /* qcow2: the header's first fields, all big-endian, and its limit on a backing file's name. */
 #define QCOW2_MAGIC 0x514649fb
@@ -52,29 +53,46 @@ static bool is_in_folder_of(const char *path, const char *other) {
         return strcmp(folder, others) == 0;
 }
 
-/* Whether an image may choose by its header what the guest can read: else whoever has taken over its QEMU could, of all that root can. */
-static bool check_named(const ImageLayer *layer, const struct stat *info, const char *by, GError **error) {
-        return !by || (S_ISREG(info->st_mode) && info->st_mode & S_IROTH) || is_in_folder_of(layer->path, by) ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                 "image %s says that it is backed by %s, which not everybody may read, and a guest could have "
-                                 "written "
-                                 "that: name it in the document, by <backingStore>, or put it into the folder of the image",
-                                 by, layer->path);
+/* Finds what only the header of another image, BY, names: whoever has taken over its QEMU, or may write to it, could have it name all that
+ * root can read. So it is what everybody may read, or lies beside that image: itself, not a link that somebody else has put there. */
+static int find_named(const ImageLayer *layer, const char *by, struct stat *info, bool *may_be_named, GError **error) {
+        bool is_beside = is_in_folder_of(layer->path, by), is_searchable;
+        g_autofree char *path = is_beside ? g_canonicalize_filename(layer->path, "/") : g_strdup(layer->path);
+        int found = walk_open_public(path, info, &is_searchable, error);
+        *may_be_named = is_beside || (S_ISREG(info->st_mode) && info->st_mode & S_IROTH && is_searchable);
+        return found;
+}
+
+static int find_layer(const ImageLayer *layer, const char *by, struct stat *info, bool *may_be_named, GError **error) {
+        *may_be_named = true;
+        if (by)
+                return find_named(layer, by, info, may_be_named, error);
+        g_autofd int found = open(layer->path, O_PATH | O_CLOEXEC);
+        if (found >= 0 && fstat(found, info) == 0)
+                return steal_fd(&found);
+        virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
+        return -1;
 }
 
 /* BY: the image whose header alone names it, which is not trusted with that, or NULL. */
 static bool open_layer(ImageLayer *layer, bool read_only, const char *by, GError **error) {
         struct stat info;
+        bool may_be_named;
         /* It is looked at before it is opened: to open a FIFO or a drive waits, and to open other devices may set something going. */
-        g_autofd int found = open(layer->path, O_PATH | O_CLOEXEC);
-        if (found < 0 || fstat(found, &info) < 0)
-                return virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
+        g_autofd int found = find_layer(layer, by, &info, &may_be_named, error);
+        if (found < 0)
+                return false;
         layer->is_device = S_ISBLK(info.st_mode);
         if (!layer->is_device && !S_ISREG(info.st_mode))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device",
                                          layer->path);
-        if (!check_named(layer, &info, by, error))
-                return false;
+        if (!may_be_named)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                "image %s says that it is backed by %s, which not everybody may read, and a guest could have "
+                                "written "
+                                "that: name it in the document, by <backingStore>, or put it into the folder of the image",
+                                by, layer->path);
         g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", found);
         layer->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (layer->fd < 0)

@@ -550,6 +550,23 @@ def what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read():
     for number, path in enumerate((f"{private}/fifo", "/dev/zero", "/dev/kmsg", private)):
         backed_by(path)
         contains(expect("InvalidArgument", start, f"odd{number}"), "neither a file nor a block device")
+    # What others can lead elsewhere: a link beside the image, a way through a link, and a file that only its mode shows to everybody.
+    hidden = folder("hidden", mode=0o700)
+    with open(f"{hidden}/base", "wb") as file:
+        file.truncate(1 << 20)
+    os.chmod(f"{hidden}/base", 0o644)
+    backed_by(f"{hidden}/base")
+    contains(expect("InvalidArgument", start, "hidden"), top, "<backingStore>")
+    os.chown(place, ALICE, ALICE)
+    for name, aim in (("link", f"{private}/secret"), ("way", private)):
+        os.symlink(aim, f"{place}/{name}")
+        os.lchown(f"{place}/{name}", ALICE, ALICE)
+    for number, path in enumerate(("link", f"{place}/link", "way/secret", f"{shown}/../place/link")):
+        backed_by(path)
+        contains(expect("InvalidArgument", start, f"led{number}"), "a link that somebody else may have made")
+    backed_by("way/../secret")
+    contains(expect("InvalidArgument", start, "ledback"), "No such file")
+    os.chown(place, 0, 0)
     for number, path in enumerate((f"{shown}/base", "../shown/base", "beside", f"{place}/beside")):
         backed_by(path)
         assert os.path.realpath(os.path.join(place, path)) in start(f"open{number}"), path
