@@ -274,14 +274,10 @@ static void choose_mac(DeviceChange *change) {
         change->xml = xml_element_text(xmlDocGetRootElement(parsed));
 }
 
-static void change_begin(Operation *operation) {
+/* DOER: what the hypervisor does to a running guest, or NULL. */
+static void begin(Operation *operation, void (*doer)(Operation *operation)) {
         DeviceChange *change = device_change_of(operation);
         Domain *domain = operation->domain;
-        const Hypervisor *hypervisor = domain->connection->hypervisor;
-        void (*doer)(Operation *) = operation_is(operation, &attach_class)   ? hypervisor->attach
-                                    : operation_is(operation, &detach_class) ? hypervisor->detach
-                                    : operation_is(operation, &update_class) ? hypervisor->update
-                                                                             : hypervisor->resize;
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) persistent = NULL;
         bool live, config, adds = operation_is(operation, &attach_class), fine = choose_sides(operation, &live, &config, &error);
@@ -309,6 +305,22 @@ static void change_begin(Operation *operation) {
                 doer(operation);
         else
                 operation_finish(operation, error);
+}
+
+static void attach_begin(Operation *operation) {
+        begin(operation, operation->domain->connection->hypervisor->attach);
+}
+
+static void detach_begin(Operation *operation) {
+        begin(operation, operation->domain->connection->hypervisor->detach);
+}
+
+static void update_begin(Operation *operation) {
+        begin(operation, operation->domain->connection->hypervisor->update);
+}
+
+static void resize_begin(Operation *operation) {
+        begin(operation, operation->domain->connection->hypervisor->resize);
 }
 
 /* Following */
@@ -420,14 +432,14 @@ static void attach_reply(Operation *operation, Call *call) {
         reply_domain_attach_device(call, device_change_of(operation)->path);
 }
 
-#define CHANGE_CLASS(method, ...) \
+#define CHANGE_CLASS(kind, method, ...) \
         { \
                 .name = (method), .states = IN_SETTLED, .needs = "have started or stopped", .size = sizeof(Change), \
-                .begin = change_begin, .proceed = change_proceed, .fate = change_fate, .device_gone = change_device_gone, \
+                .begin = kind##_begin, .proceed = change_proceed, .fate = change_fate, .device_gone = change_device_gone, \
                 .memory_changed = change_memory_changed, .free = change_free, __VA_ARGS__ \
         }
 
-const OperationClass attach_class = CHANGE_CLASS("AttachDevice", .reply = attach_reply);
-const OperationClass detach_class = CHANGE_CLASS("Detach");
-const OperationClass update_class = CHANGE_CLASS("Update");
-const OperationClass resize_class = CHANGE_CLASS("SetMemory and SetVCPUs");
+const OperationClass attach_class = CHANGE_CLASS(attach, "AttachDevice", .reply = attach_reply);
+const OperationClass detach_class = CHANGE_CLASS(detach, "Detach");
+const OperationClass update_class = CHANGE_CLASS(update, "Update");
+const OperationClass resize_class = CHANGE_CLASS(resize, "SetMemory and SetVCPUs");
