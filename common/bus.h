@@ -27,3 +27,16 @@ static inline int steal_fd(int *fd) {
         *fd = -1;
         return taken;
 }
+
+/* How many messages wait to be written to a connection. */
+static inline uint64_t bus_unwritten(sd_bus *bus) {
+        uint64_t n = 0;
+        return sd_bus_get_n_queued_write(bus, &n) < 0 ? 0 : n;
+}
+
+/* Leaves a call that was begun to itself: DESTROY gets the data of its callback when it is answered, or cannot be any more. */
+static inline void slot_leave(sd_bus_slot *slot, sd_bus_destroy_t destroy) {
+        sd_bus_slot_set_destroy_callback(slot, destroy);
+        sd_bus_slot_set_floating(slot, 1);
+        sd_bus_slot_unref(slot);
+}

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "bounds.h"
+#include "bus.h"
 
 typedef struct Item {
         sd_bus_message *call;
@@ -167,11 +168,6 @@ void backlog_changed(Backlog *backlog, Caller *caller) {
 
 /* Taking */
 
-static bool bus_is_unwritten(Backlog *backlog) {
-        uint64_t n = 0;
-        return sd_bus_get_n_queued_write(backlog->bus, &n) >= 0 && n > 0;
-}
-
 typedef enum Which {
         TAKE_ALL,
         TAKE_READY,
@@ -222,7 +218,7 @@ static void take_from(Backlog *backlog, Line *line) {
 }
 
 bool backlog_take(Backlog *backlog) {
-        Line *line = backlog->n_items > 0 ? next_line(backlog, bus_is_unwritten(backlog) ? TAKE_DIRECT : TAKE_READY) : NULL;
+        Line *line = backlog->n_items > 0 ? next_line(backlog, bus_unwritten(backlog->bus) > 0 ? TAKE_DIRECT : TAKE_READY) : NULL;
         if (line)
                 take_from(backlog, line);
         return line != NULL;
@@ -237,7 +233,7 @@ void backlog_end(Backlog *backlog) {
 /* What waits for the bus to read goes on. */
 static int on_written(sd_event_source *source, void *data) {
         Backlog *backlog = data;
-        if (bus_is_unwritten(backlog))
+        if (bus_unwritten(backlog->bus) > 0)
                 return 0;
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
         return sd_event_source_set_enabled(backlog->turn, SD_EVENT_ON);
@@ -249,7 +245,7 @@ static int on_turn(sd_event_source *source, void *data) {
         for (unsigned n = 0; n < BACKLOG_TURN_CALLS && g_get_monotonic_time() < end; n++)
                 if (!backlog_take(backlog)) {
                         sd_event_source_set_enabled(source, SD_EVENT_OFF);
-                        return bus_is_unwritten(backlog) ? sd_event_source_set_enabled(backlog->written, SD_EVENT_ON) : 0;
+                        return bus_unwritten(backlog->bus) > 0 ? sd_event_source_set_enabled(backlog->written, SD_EVENT_ON) : 0;
                 }
         return 0;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bounds.h"
+#include "bus.h"
 #include "decisions.h"
 #include "unread.h"
 
@@ -242,9 +243,7 @@ static int ask_about(Caller *caller, const char *method, sd_bus_message_handler_
         if (r < 0)
                 return r;
         caller_ref(caller);
-        sd_bus_slot_set_destroy_callback(slot, on_question_gone);
-        sd_bus_slot_set_floating(slot, true);
-        sd_bus_slot_unref(slot);
+        slot_leave(slot, on_question_gone);
         return 0;
 }
 

@@ -650,16 +650,11 @@ static int handle_signal(Driver *driver, sd_bus_message *signal) {
 /* Pausing: what drivers tell goes out at the speed of the bus, and waits with them, not here. What lay here between the mirror's
  * blocks would leave holes that nothing else fits into. */
 
-static uint64_t messages_ahead(const Drivers *drivers) {
-        uint64_t n = 0;
-        return sd_bus_get_n_queued_write(drivers->bus, &n) < 0 ? 0 : n;
-}
-
 static int on_drained(sd_event_source *source, void *data) {
         Drivers *drivers = data;
         GHashTableIter iterator;
         void *value;
-        if (messages_ahead(drivers) > DRIVER_MESSAGES_AHEAD_MAX / 2)
+        if (bus_unwritten(drivers->bus) > DRIVER_MESSAGES_AHEAD_MAX / 2)
                 return 0;
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
         g_hash_table_iter_init(&iterator, drivers->by_connection);
@@ -678,7 +673,7 @@ static int on_drained(sd_event_source *source, void *data) {
 static void pause_where_ahead(Driver *driver) {
         Drivers *drivers = driver->drivers;
         int r = 0;
-        if (driver->paused || !driver->peer || messages_ahead(drivers) <= DRIVER_MESSAGES_AHEAD_MAX)
+        if (driver->paused || !driver->peer || bus_unwritten(drivers->bus) <= DRIVER_MESSAGES_AHEAD_MAX)
                 return;
         if (!drivers->drained)
                 r = sd_event_add_post(sd_bus_get_event(drivers->bus), &drivers->drained, on_drained, drivers);

@@ -111,10 +111,10 @@ static int add_matches(Service *service) {
 /* All that was answered has been written. */
 static int on_idle(sd_event_source *source, void *data) {
         Service *service = data;
-        uint64_t n = 0;
         (void) source;
-        bool written = sd_bus_get_n_queued_write(service->parts.router.bus, &n) < 0 || n == 0;
-        return written && peers_are_written(service->parts.router.peers) ? sd_event_exit(service->event, 0) : 0;
+        return bus_unwritten(service->parts.router.bus) == 0 && peers_are_written(service->parts.router.peers)
+                               ? sd_event_exit(service->event, 0)
+                               : 0;
 }
 
 static int on_ending_too_long(sd_event_source *source, uint64_t usec, void *data) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "outbox.h"
 
+#include "bus.h"
+
 typedef struct Answer {
         uid_t user;
         size_t bytes;
@@ -36,11 +38,6 @@ void outbox_free(Outbox *outbox) {
         g_free(outbox);
 }
 
-static uint64_t unwritten(Outbox *outbox) {
-        uint64_t n = 0;
-        return sd_bus_get_n_queued_write(outbox->bus, &n) < 0 ? 0 : n;
-}
-
 size_t outbox_bytes(const Outbox *outbox) {
         return outbox->bytes;
 }
@@ -48,13 +45,13 @@ size_t outbox_bytes(const Outbox *outbox) {
 bool outbox_has_room(Outbox *outbox, uid_t user, size_t bytes) {
         if (bytes <= outbox->small)
                 return true;
-        if (unwritten(outbox) == 0)
+        if (bus_unwritten(outbox->bus) == 0)
                 let_go(outbox, UINT64_MAX);
         return quota_of(outbox->quota, user).bytes == 0 || quota_has_room(outbox->quota, user, &(Charge){ .bytes = bytes }, true);
 }
 
 void outbox_sent(Outbox *outbox, uid_t user, size_t bytes, uint64_t cookie) {
-        uint64_t n = unwritten(outbox);
+        uint64_t n = bus_unwritten(outbox->bus);
         if (n < cookie)
                 let_go(outbox, cookie - n);
         if (bytes <= outbox->small || n == 0)

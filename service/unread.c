@@ -207,9 +207,7 @@ static void ask(Unread *unread) {
                         end_question(question);
                         continue;
                 }
-                sd_bus_slot_set_destroy_callback(slot, end_question);
-                sd_bus_slot_set_floating(slot, true);
-                sd_bus_slot_unref(slot);
+                slot_leave(slot, end_question);
                 unread->n_questions++;
         }
 }
