@@ -303,6 +303,12 @@ def expect(name, function, *arguments, **options):
     raise AssertionError(f"wanted {name}, got the answer {result!r}")
 
 
+def memory_of(xml):
+    """The MiB of memory that a definition says, in any unit; virtbus keeps them as libvirt does, in KiB."""
+    number, unit = re.search(r"<memory(?: unit=.(MiB|KiB).)?>([0-9]+)<", xml).group(2, 1)
+    return int(number) // (1 if unit == "MiB" else 1024)
+
+
 def contains(text, *parts):
     for part in parts:
         assert part in text, f"{part!r} is not in {text!r}"

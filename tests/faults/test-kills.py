@@ -11,7 +11,6 @@ import argparse
 import collections
 import os
 import random
-import re
 import select
 import signal
 import subprocess
@@ -20,7 +19,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "behaviour"))
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, end_process, expect, run, variants  # noqa: E402
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, end_process, expect, memory_of, run, variants  # noqa: E402
 
 CLIENTS = 3
 DOMAINS = 2  # of each client
@@ -265,8 +264,7 @@ def check(bus, clients):
         memory = None
         if persistent:
             xml = bus.call(fact.path, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True}))
-            number, unit = re.search(r"<memory(?: unit=.(MiB|KiB).)?>(\d+)<", xml).group(2, 1)
-            memory = int(number) // (1 if unit == "MiB" else 1024)
+            memory = memory_of(xml)
         assert memory in fact.defined, f"{where}: its definition is {memory}, and should be one of {fact.defined}"
         active = bool(shown) and bus.get(fact.path, "Domain", "Active")
         assert active in fact.active, f"{where}: it is {'active' if active else 'off'}, and should be one of {fact.active}"

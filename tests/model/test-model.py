@@ -10,12 +10,11 @@ Usage (below tests/with-bus): test-model.py [--seed N] [--minutes N]
 import argparse
 import os
 import random
-import re
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "behaviour"))
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, run, variants  # noqa: E402
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, memory_of, run, variants  # noqa: E402
 
 DOMAINS = 3
 CLIENTS = 3
@@ -349,7 +348,7 @@ class Player:
             assert not properties or properties["Persistent"] or properties["Active"], f"domain {number} is off and has no definition, and stays"
             if properties and properties["Persistent"]:
                 xml = self.bus.call(path, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True}))
-                inactive = int(re.search("<memory unit=\"KiB\">([0-9]+)<", xml)[1]) // 1024 if "<memory unit=\"KiB\">" in xml else int(re.search("<memory unit=\"MiB\">([0-9]+)<", xml)[1])
+                inactive = memory_of(xml)
             # What a save in the storm has kept is not known: the files and managed saves begin anew.
             if properties and properties["HasManagedSave"]:
                 self.bus.call(path, f"{NAME}.Domain", "RemoveManagedSave")
