@@ -305,11 +305,11 @@ static void complete_distances(xmlNode *numa) {
                 if (!cells[i])
                         return;
                 xmlNode *distances = NULL;
+                bool is_told = false;
+                for (unsigned k = 0; k < n; k++)
+                        is_told |= values[i][k] || values[k][i];
                 for (unsigned j = 0; j < n; j++) {
-                        unsigned value = values[i][j] ? values[i][j] : values[j][i] ? values[j][i] : 0;
-                        bool is_told = false;
-                        for (unsigned k = 0; k < n; k++)
-                                is_told |= values[i][k] || values[k][i];
+                        unsigned value = values[i][j] ? values[i][j] : values[j][i];
                         if (i == j && is_told)
                                 value = DISTANCE_SELF;
                         if (value == 0)
@@ -443,7 +443,7 @@ static void round_up(xmlNode *model, const char *name) {
         g_autofree char *text = xml_attribute(model, name);
         guint64 size;
         if (text && g_ascii_string_to_unsigned(text, 10, 1, UINT32_MAX, &size, NULL) && (size & (size - 1)) != 0)
-                xml_set_number(model, name, 1u << g_bit_storage((gulong) size - 1));
+                xml_set_number(model, name, UINT64_C(1) << g_bit_storage((gulong) size - 1));
 }
 
 static void complete_video(xmlNode *video, bool first) {

@@ -220,6 +220,7 @@ static void faults_of_devices_are_named(void) {
                 { "", "<video><model type='vga' ram='65536'/></video>",
                   "ram attribute is only supported for the video type qxl" },
                 { "", "<video><model type='qxl' vgamem='9000'/></video>", "'vgamem', 9000, must be a power of two" },
+                { "", "<video><model type='vga' vram='4294967295'/></video>", "must be less than 4194304" },
                 { "", "<input type='tablet' bus='ps2'/>", "ps2 bus does not support the tablet" },
                 { "", "<smartcard mode='passthrough' type='spicevmc'/>", "not supported without spice graphics" },
                 { "", "<tpm model='tpm-crb'><backend type='emulator' version='1.2'/></tpm>",
