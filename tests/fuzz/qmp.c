@@ -4,10 +4,11 @@
  * with '!' is a call; every other one is said on the monitor, a "return" or "error" without id as the answer to what was asked
  * first. */
 
-#include <string.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "bus.h"
 #include "json.h"
@@ -118,7 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autofd int listener = listen_at("run/monitors/" STAGE_UUID);
         stage_open(&qemu.stage);
         struct pollfd arrival = { .fd = listener, .events = POLLIN };
-        g_assert_cmpint(poll(&arrival, 1, 60000), ==, 1); /* a thread of the driver connects */
+        /* A thread of the driver connects; libFuzzer's own alarm interrupts. */
+        g_assert_cmpint(TEMP_FAILURE_RETRY(poll(&arrival, 1, 60000)), ==, 1);
         qemu.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         g_assert_cmpint(qemu.fd, >=, 0); /* or the target tests nothing */
         lines_open(&qemu.heard);
