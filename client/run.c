@@ -14,13 +14,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/folder-lock.h"
 #include "bus.h"
-#include "connection.h"
-#include "folder-lock.h"
+#include "domain/connection.h"
+#include "domain/operations/start.h"
 #include "log.h"
 #include "program.h"
-#include "qemu.h"
-#include "start.h"
+#include "qemu/qemu.h"
 
 static const int ending_signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
 

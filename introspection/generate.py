@@ -302,7 +302,7 @@ def vtables(interfaces):
     yield "#include <stdbool.h>"
     yield "#include <stdint.h>"
     yield '#include "interfaces.h"'
-    yield '#include "objects.h"'
+    yield '#include "base/objects.h"'
     for interface in interfaces:
         if interface.private or interface.one_handler or interface.identifier == "manager":
             continue

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "qemu.h"
+#include "qemu/qemu.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -8,13 +8,13 @@
 #include <sys/stat.h>
 
 #include "bus.h"
-#include "claims.h"
-#include "from-native.h"
-#include "guest.h"
-#include "guest-log.h"
-#include "hardware.h"
 #include "log.h"
-#include "runtime.h"
+#include "qemu/command/from-native.h"
+#include "qemu/complete/hardware.h"
+#include "qemu/guest/guest-log.h"
+#include "qemu/guest/guest.h"
+#include "qemu/guest/runtime.h"
+#include "qemu/host/claims.h"
 
 #define QEMU_USER "virtbus-qemu"
 

@@ -7,6 +7,6 @@
  * waits for QEMU's greeting; files are opened here and passed as descriptors, so that QEMU, which runs as user virtbus-qemu
  * in its seccomp sandbox, needs leave for no path. */
 
-#include "hypervisor.h"
+#include "domain/hypervisor.h"
 
 extern const Hypervisor qemu_hypervisor;

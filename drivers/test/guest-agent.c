@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest-agent.h"
+#include "test/guest-agent.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/json.h"
+#include "base/lines.h"
 #include "bus.h"
 #include "errors.h"
-#include "json.h"
-#include "lines.h"
 
 #define REQUEST_BYTES_MAX (4 * 1024 * 1024)
 #define NANOSECONDS 1000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "test.h"
+#include "test/test.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,20 +8,20 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "addresses.h"
+#include "base/stream.h"
 #include "bus.h"
-#include "connection.h"
-#include "device-change.h"
-#include "guest-agent.h"
-#include "guest-object.h"
+#include "domain/agent/addresses.h"
+#include "domain/agent/guest-object.h"
+#include "domain/connection.h"
+#include "domain/operations/device-change.h"
+#include "domain/operations/dump.h"
+#include "domain/operations/restore.h"
+#include "domain/operations/save.h"
+#include "domain/operations/start.h"
+#include "domain/statistics.h"
 #include "log.h"
 #include "options.h"
-#include "dump.h"
-#include "restore.h"
-#include "save.h"
-#include "start.h"
-#include "statistics.h"
-#include "stream.h"
+#include "test/guest-agent.h"
 #include "vtables.h"
 
 #define POPULATE_MAX 100000

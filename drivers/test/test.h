@@ -5,6 +5,6 @@
  * the delay that org.virtbus1.Test sets, and fails when it is told to. Its machines live through the driver's death: their
  * status file is all there is of them. */
 
-#include "hypervisor.h"
+#include "domain/hypervisor.h"
 
 extern const Hypervisor test_hypervisor;

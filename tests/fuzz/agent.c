@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/json.h"
+#include "base/lines.h"
 #include "bus.h"
+#include "domain/agent/guest-object.h"
 #include "errors.h"
-#include "guest-object.h"
-#include "json.h"
-#include "lines.h"
 #include "stage.h"
 
 static const char document[] = "<domain type='qemu'><name>fuzzed</name><uuid>" STAGE_UUID "</uuid><memory unit='MiB'>64</memory>"

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "command-line.h"
 #include "fuzz-qemu.h"
-#include "guest.h"
-#include "qemu.h"
+#include "qemu/command/command-line.h"
+#include "qemu/guest/guest.h"
+#include "qemu/qemu.h"
 
 static Connection *connection;
 

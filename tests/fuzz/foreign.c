@@ -4,12 +4,12 @@
 
 #include <string.h>
 
+#include "base/foreign.h"
 #include "bus.h"
-#include "foreign.h"
-#include "interfaces.h"
-#include "leases.h"
-#include "networks.h"
+#include "domain/agent/leases.h"
 #include "fuzz-qemu.h"
+#include "interfaces.h"
+#include "qemu/host/networks.h"
 
 static const char *contents;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fuzz-qemu.h"
 
-#include "qemu.h"
+#include "qemu/qemu.h"
 
 Connection *fuzz_open_qemu(sd_event *event, Objects *objects) {
         const char *root = fuzz_folder();

@@ -3,7 +3,7 @@
 
 /* For targets of the QEMU driver. */
 
-#include "connection.h"
+#include "domain/connection.h"
 #include "fuzz.h"
 
 /* Opens the QEMU driver's domains below the folder, without a bus. */

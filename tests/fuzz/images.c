@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 
 #include "bus.h"
+#include "domain/operations/save-image.h"
 #include "fuzz.h"
-#include "image.h"
-#include "save-image.h"
+#include "qemu/command/image.h"
 
 static void read_save(int fd) {
         g_autoptr(GError) error = NULL;

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "fuzz.h"
-#include "json.h"
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
 

@@ -3,8 +3,8 @@
 /* A command line of QEMU's as a document, and back. */
 
 #include "fuzz-qemu.h"
-#include "from-native.h"
-#include "qemu.h"
+#include "qemu/command/from-native.h"
+#include "qemu/qemu.h"
 
 static Connection *connection;
 

@@ -10,9 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/json.h"
+#include "base/lines.h"
 #include "bus.h"
-#include "json.h"
-#include "lines.h"
 #include "stage.h"
 
 #define ALIAS(name) "<alias name='" name "'/>"

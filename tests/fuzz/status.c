@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "capabilities.h"
+#include "qemu/monitor/capabilities.h"
 #include "stage.h"
 
 /* Beside what the input is. */

@@ -4,10 +4,10 @@
 /* A connection in a folder of a test's own, with a hypervisor that does nothing until it is told to: what has begun is at work until
  * the test ends it. */
 
-#include "connection.h"
+#include "domain/connection.h"
+#include "domain/operations/start.h"
 #include "folder.h"
 #include "peer-pair.h"
-#include "start.h"
 
 #define RIG_UUID "a1b2c3d4-0000-4000-8000-000000000001"
 #define RIG_OTHER "a1b2c3d4-0000-4000-8000-000000000002"

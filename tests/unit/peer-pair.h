@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "objects.h"
+#include "base/objects.h"
 
 typedef struct PeerPair {
         sd_bus *service, *driver;

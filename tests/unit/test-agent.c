@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "agent.h"
 #include "bus.h"
+#include "domain/agent/agent.h"
+#include "domain/agent/guest-object.h"
 #include "errors.h"
-#include "guest-object.h"
 #include "interfaces.h"
 
 typedef struct Fixture {

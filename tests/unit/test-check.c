@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "check.h"
+#include "qemu/check/check.h"
 
 #include <string.h>
 
-#include "check-index.h"
-#include "xml.h"
+#include "base/xml.h"
+#include "qemu/check/check-index.h"
 
 /* A document that breaks no rule; what a case adds comes below <domain>, or below <devices>. */
 static const char document_format[] =

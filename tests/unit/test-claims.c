@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "claims.h"
 #include "folder.h"
+#include "qemu/host/claims.h"
 
 #define ONE "a1b2c3d4-0000-4000-8000-000000000001"
 #define TWO "a1b2c3d4-0000-4000-8000-000000000002"

@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 
 #include "connection-rig.h"
-#include "power.h"
+#include "domain/operations/power.h"
 
 #define ADD(name, test) g_test_add("/domain/" name, Rig, NULL, rig_set_up, test, rig_tear_down)
 #define ONE RIG_XML("one", RIG_UUID, "")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "folder-lock.h"
+#include "base/folder-lock.h"
 
 #include <signal.h>
 #include <string.h>

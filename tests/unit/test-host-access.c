@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host-access.h"
+#include "qemu/host/host-access.h"
 
 /* What a start says of a device, for a user who is in no group. */
 static char *said(const char *path, uid_t uid, gid_t group) {

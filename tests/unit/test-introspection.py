@@ -85,7 +85,7 @@ def compiles(code):
     generate()
     flags = subprocess.run(["pkg-config", "--cflags", "libsystemd", "glib-2.0"], capture_output=True, text=True, check=True).stdout.split()
     return subprocess.run(["cc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", work.name, "-I", f"{SOURCE}/common", "-I",
-                           f"{SOURCE}/drivers/common", *flags, "-x", "c", "-"], input=code, capture_output=True, text=True, check=False).returncode == 0
+                           f"{SOURCE}/drivers", *flags, "-x", "c", "-"], input=code, capture_output=True, text=True, check=False).returncode == 0
 
 
 def a_missing_or_wrong_handler_does_not_compile():

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/job.h"
 #include "errors.h"
-#include "job.h"
 #include "peer-pair.h"
 
 #define JOB_INTERFACE "org.virtbus1.Job"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "base/json-grammar.h"
+#include "base/json.h"
 #include "errors.h"
-#include "json-grammar.h"
-#include "json.h"
 
 static void refuse(const char *text, gssize length, const char *part) {
         g_autoptr(GError) error = NULL;

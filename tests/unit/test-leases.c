@@ -4,10 +4,10 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "addresses.h"
+#include "base/foreign.h"
+#include "domain/agent/addresses.h"
+#include "domain/agent/leases.h"
 #include "folder.h"
-#include "foreign.h"
-#include "leases.h"
 #include "peer-pair.h"
 
 #define MAC "52:54:00:00:00:01"

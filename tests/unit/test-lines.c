@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lines.h"
+#include "base/lines.h"
 
 typedef struct Fixture {
         int stranger, own;

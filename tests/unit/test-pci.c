@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "hardware.h"
-#include "xml.h"
+#include "base/xml.h"
+#include "qemu/complete/hardware.h"
 
 #define NONE "<controller type='usb' model='none'/><memballoon model='none'/>"
 #define CARD(model) "<interface type='user'><model type='" model "'/></interface>"

@@ -4,8 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "errors.h"
-#include "process.h"
 
 typedef struct End {
         sd_event *event;

@@ -2,12 +2,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/json.h"
 #include "bus.h"
 #include "errors.h"
-#include "event-flow.h"
-#include "guest-log.h"
-#include "json.h"
-#include "monitor.h"
+#include "qemu/guest/guest-log.h"
+#include "qemu/monitor/event-flow.h"
+#include "qemu/monitor/monitor.h"
 
 /* Monitor: against a hostile QEMU, which is one end of a socketpair. */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "device-change.h"
-#include "operation.h"
-#include "resize.h"
+#include "domain/operation.h"
+#include "domain/operations/device-change.h"
+#include "domain/operations/resize.h"
 
 #define GIB (UINT64_C(1024) * 1024 * 1024)
 

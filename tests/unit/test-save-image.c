@@ -5,9 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/xml.h"
+#include "domain/operations/save-image.h"
 #include "errors.h"
-#include "save-image.h"
-#include "xml.h"
 
 #define DOCUMENT "<domain type='qemu'><name>w\xc3\xb6rk</name></domain>"
 

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/store.h"
+#include "base/xml.h"
 #include "errors.h"
 #include "folder.h"
-#include "store.h"
-#include "xml.h"
 
 #define UUID "a1b2c3d4-0000-4000-8000-000000000001"
 #define OTHER "a1b2c3d4-0000-4000-8000-000000000002"

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/stream.h"
 #include "bus.h"
-#include "stream.h"
 
 #define MUCH ((size_t) 1 << 20) /* more than all buffers on the way hold */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/turns.h"
 #include "errors.h"
-#include "turns.h"
 
 typedef struct Asker {
         Turn *turn;

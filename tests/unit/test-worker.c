@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <unistd.h>
 
+#include "base/worker.h"
 #include "errors.h"
-#include "worker.h"
 
 typedef struct Piece {
         int pipe;  /* read from until its end, or -1 */

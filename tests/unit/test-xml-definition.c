@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "definition.h"
-#include "xml.h"
+#include "base/xml.h"
+#include "domain/definition.h"
 
 #define DOMAIN(more) "<domain type='kvm'><name>n</name><memory unit='MiB'>1</memory><os><type>hvm</type></os>" more "</domain>"
 

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/driver.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "bus.h"
+#include "domain/connection.h"
+#include "interfaces.h"
+#include "log.h"
+#include "paths.h"
+#include "program.h"
+
+#define IDLE_TIMEOUT_SECONDS_MAX 86400
+#define ANSWER_TIMEOUT_SECONDS_MAX 86400
+
+static const int ending_signals[] = { SIGTERM, SIGINT, 0 };
+
+typedef struct Driver {
+        const Hypervisor *hypervisor;
+        sd_event *event;
+        sd_bus *bus;  /* where the name is owned */
+        sd_bus *peer; /* virtbusd; NULL while it is not attached */
+        Objects *objects;
+        Connection *connection;
+        sd_event_source *idle;
+        uint64_t idle_timeout, answer_timeout;
+} Driver;
+
+/* Being idle */
+
+static bool is_busy(const Driver *driver) {
+        return connection_is_busy(driver->connection) || calls_pending() > 0;
+}
+
+/* Begins to wait anew, as something has happened. */
+static void postpone_idle(void *data) {
+        Driver *driver = data;
+        uint64_t now = 0;
+        sd_event_now(driver->event, CLOCK_MONOTONIC, &now);
+        sd_event_source_set_time(driver->idle, now + driver->idle_timeout);
+        sd_event_source_set_enabled(driver->idle, SD_EVENT_ONESHOT);
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *data) {
+        Driver *driver = data;
+        (void) source;
+        (void) usec;
+        if (is_busy(driver)) { /* not all that ends tells so */
+                postpone_idle(driver);
+                return 0;
+        }
+        if (!driver->peer) /* virtbusd is gone: nobody will miss this process */
+                return sd_event_exit(driver->event, EXIT_SUCCESS);
+        return sd_bus_emit_signal(driver->peer, DRIVER_PATH, DRIVER_INTERFACE, "Idle", NULL);
+}
+
+/* The peer connection */
+
+static void close_peer(Driver *driver) {
+        objects_set_peer(driver->objects, NULL);
+        if (!driver->peer)
+                return;
+        sd_bus_detach_event(driver->peer);
+        sd_bus_close(driver->peer);
+        driver->peer = sd_bus_unref(driver->peer);
+}
+
+static int on_release(Driver *driver, sd_bus_message *call) {
+        bool release = !is_busy(driver);
+        int r = sd_bus_reply_method_return(call, "b", release);
+        if (!release || r < 0)
+                return r;
+        sd_bus_flush(driver->peer);
+        return sd_event_exit(driver->event, EXIT_SUCCESS);
+}
+
+static int on_synchronize(Driver *driver, sd_bus_message *call) {
+        objects_set_peer(driver->objects, driver->peer);
+        int r = objects_send_all(driver->objects);
+        if (r >= 0)
+                r = sd_bus_reply_method_return(call, NULL);
+        /* What was running is found only now, so that whatever has happened to it is signalled. */
+        if (r >= 0 && !driver->connection->resumed)
+                connection_resume(driver->connection);
+        return r;
+}
+
+static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *error) {
+        Driver *driver = data;
+        (void) error;
+        postpone_idle(driver);
+        if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Disconnected")) {
+                close_peer(driver);
+                return 1;
+        }
+        int r = 1;
+        if (sd_bus_message_is_method_call(message, DRIVER_INTERFACE, "Synchronize"))
+                r = on_synchronize(driver, message);
+        else if (sd_bus_message_is_method_call(message, DRIVER_INTERFACE, "Release"))
+                r = on_release(driver, message);
+        else
+                return objects_dispatch(driver->objects, message);
+        if (r < 0)
+                sd_bus_reply_method_errno(message, r, NULL);
+        return 1;
+}
+
+static int open_peer(Driver *driver, int fd) {
+        sd_id128_t id;
+        int r = sd_id128_randomize(&id);
+        if (r >= 0)
+                r = sd_bus_new(&driver->peer);
+        if (r >= 0)
+                r = sd_bus_set_fd(driver->peer, fd, fd);
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
+        r = sd_bus_set_server(driver->peer, true, id);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(driver->peer, true);
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(driver->peer, false); /* those who wait are answered first */
+        if (r >= 0)
+                r = sd_bus_add_filter(driver->peer, NULL, on_peer_message, driver);
+        if (r >= 0)
+                r = sd_bus_start(driver->peer);
+        return r < 0 ? r : sd_bus_attach_event(driver->peer, driver->event, SD_EVENT_PRIORITY_NORMAL);
+}
+
+static int on_attach(sd_bus_message *call, void *data, sd_bus_error *error) {
+        Driver *driver = data;
+        int pair[2];
+        (void) error;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+                return -errno;
+        g_autofd int theirs = pair[1];
+        close_peer(driver);
+        postpone_idle(driver);
+        int r = open_peer(driver, pair[0]);
+        return r < 0 ? r : sd_bus_reply_method_return(call, "h", theirs);
+}
+
+static const sd_bus_vtable attach_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Attach", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", peer), on_attach, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+/* Starting */
+
+/* Where documents lie: what systemd says, else below ROOT, else the standard places of the system or of the user. */
+static char *directory(const char *root, const char *environment, const char *below_root, const char *system, const char *user,
+                       const char *name) {
+        const char *given = g_getenv(environment);
+        if (root)
+                return g_build_filename(root, below_root, name, NULL);
+        if (given && !strchr(given, ':'))
+                return g_strdup(given);
+        return geteuid() == 0 ? g_build_filename(system, "virtbus", name, NULL) : g_build_filename(user, "virtbus", name, NULL);
+}
+
+static int on_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
+        Driver *driver = data;
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        uint32_t result = 0;
+        (void) unused;
+        sd_bus_message_read(reply, "u", &result);
+        if (!error && result == 1) { /* 1: now the owner */
+                sd_notify(false, "READY=1");
+                return 0;
+        }
+        log_error("cannot own the name %s: %s", driver->hypervisor->bus_name, error ? error->message : "another driver owns it");
+        return sd_event_exit(driver->event, EXIT_FAILURE);
+}
+
+static int open_bus(Driver *driver, bool user) {
+        int r = user ? sd_bus_open_user(&driver->bus) : sd_bus_open_system(&driver->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(driver->bus, driver->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(driver->bus, true);
+        if (r >= 0) /* the name is given up last: a successor needs what this one holds */
+                r = sd_bus_set_close_on_exit(driver->bus, false);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(driver->bus, NULL, DRIVER_PATH, DRIVER_INTERFACE, attach_vtable, driver);
+        if (r >= 0)
+                r = sd_bus_request_name_async(driver->bus, NULL, driver->hypervisor->bus_name, 0, on_name, driver);
+        if (r < 0)
+                log_error("the %s bus cannot be used: %s", user ? "session" : "system", g_strerror(-r));
+        return r;
+}
+
+static bool driver_start(Driver *driver, const char *root, bool user) {
+        const char *name = driver->hypervisor->connection;
+        g_autofree char *state = directory(root, "STATE_DIRECTORY", "state", "/var/lib", g_get_user_data_dir(), name);
+        g_autofree char *runtime = directory(root, "RUNTIME_DIRECTORY", "run", "/run", g_get_user_runtime_dir(), name);
+        g_autofree char *log = directory(root, "LOGS_DIRECTORY", "log", "/var/log", g_get_user_cache_dir(), name);
+        g_autoptr(GError) error = NULL;
+        umask(0077);
+        if (root && !store_make_root(root, &error)) {
+                log_error("%s", error->message);
+                return false;
+        }
+        int r = sd_event_default(&driver->event);
+        if (r >= 0)
+                r = program_on_signals(driver->event, ending_signals, NULL, NULL);
+        if (r >= 0)
+                r = sd_event_add_time_relative(driver->event, &driver->idle, CLOCK_MONOTONIC, driver->idle_timeout, 0, on_idle,
+                                               driver);
+        if (r < 0) {
+                log_error("cannot create the event loop: %s", g_strerror(-r));
+                return false;
+        }
+        driver->objects = objects_new();
+        driver->connection = connection_open(driver->hypervisor, driver->event, driver->objects, state, runtime, log, &error);
+        if (!driver->connection) {
+                log_error("%s", error->message);
+                return false;
+        }
+        driver->connection->answer_timeout = driver->answer_timeout;
+        driver->connection->idle = postpone_idle;
+        driver->connection->idle_data = driver;
+        if (open_bus(driver, user) < 0)
+                return false;
+        driver->connection->bus = driver->bus;
+        return true;
+}
+
+static void driver_stop(Driver *driver) {
+        if (driver->connection) {
+                driver->connection->idle = NULL;
+                connection_cancel(driver->connection);
+        }
+        if (driver->objects)
+                close_peer(driver);
+        if (driver->connection)
+                connection_close(driver->connection);
+        if (driver->objects)
+                objects_free(driver->objects);
+        if (driver->bus)
+                sd_bus_flush_close_unref(driver->bus);
+        sd_event_source_disable_unref(driver->idle);
+        sd_event_unref(driver->event);
+}
+
+int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
+        gboolean user = false;
+        int idle_timeout = (int) (IDLE_TIMEOUT / 1000000), answer_timeout = 0, status;
+        g_autofree char *root = NULL;
+        const GOptionEntry options[] = {
+                { "user", 0, 0, G_OPTION_ARG_NONE, &user, "Serve the session bus and the user's own guests", NULL },
+                { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Keep everything below this directory", "DIR" },
+                { "idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle_timeout, "End after this time without anything to do",
+                  "SECONDS" },
+                { "answer-timeout", 0, 0, G_OPTION_ARG_INT, &answer_timeout,
+                  "Fail what waits for a hypervisor that has answered nothing for this time", "SECONDS" },
+                G_OPTION_ENTRY_NULL
+        };
+        program_hold_signals(ending_signals);
+        if (!program_options(options, "- a driver of virtbusd, activated by the bus", argc, argv, NULL, &status))
+                return status;
+        if (idle_timeout < 1 || idle_timeout > IDLE_TIMEOUT_SECONDS_MAX) {
+                log_error("--idle-timeout takes 1 to %d seconds", IDLE_TIMEOUT_SECONDS_MAX);
+                return EXIT_FAILURE;
+        }
+        if (answer_timeout < 0 || answer_timeout > ANSWER_TIMEOUT_SECONDS_MAX) {
+                log_error("--answer-timeout takes 1 to %d seconds", ANSWER_TIMEOUT_SECONDS_MAX);
+                return EXIT_FAILURE;
+        }
+        Driver driver = {
+                .hypervisor = hypervisor,
+                .idle_timeout = (uint64_t) idle_timeout * 1000000,
+                .answer_timeout = (uint64_t) answer_timeout * 1000000,
+        };
+        int r = driver_start(&driver, root, user) ? sd_event_loop(driver.event) : EXIT_FAILURE;
+        driver_stop(&driver);
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

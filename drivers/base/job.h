@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Long work as an object, org.virtbus1.Job: it says how far it is, can be cancelled, and ends with one Completed. */
+
+#include "base/objects.h"
+
+typedef struct Job Job;
+
+/* CANCEL is called when someone cancels the job, NULL where it cannot be: then the work ends soon and job_end is called. */
+Job *job_new(Objects *objects, const char *connection, const char *operation, const char *object, uid_t started_by,
+             void (*cancel)(Job *job, void *data), void *data);
+
+const char *job_path(const Job *job);
+void *job_data(const Job *job);
+
+/* Tells how far it is, in bytes; a TOTAL of 0 is not known. */
+void job_progress(Job *job, uint64_t done, uint64_t total);
+
+/* Ends it; ERROR is NULL where it was done. */
+void job_end(Job *job, const GError *error);
+
+/* How many there are. */
+unsigned jobs_running(void);

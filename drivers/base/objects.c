@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/objects.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "errors.h"
+#include "log.h"
+#include "paths.h"
+
+#define OBJECTS_PER_SIGNAL 256
+
+struct Objects {
+        GHashTable *by_path;
+        GQueue order; /* parents before children */
+        sd_bus *peer;
+};
+
+struct Published {
+        Objects *objects;
+        GList *link;
+        void *self;
+        const Vtable *vtables[VTABLES_MAX + 1];
+        char path[];
+};
+
+static GQueue pending_calls = G_QUEUE_INIT; /* Call */
+
+/* Calls */
+
+static void call_end(Call *call, int r) {
+        /* The service is gone, and nobody waits; or it was told Cancelled already. */
+        if (r < 0 && r != -ENOTCONN && r != -ECONNRESET && !call->is_cancelled)
+                log_warning("%s of %s could not be answered: %s", sd_bus_message_get_member(call->message),
+                            sd_bus_message_get_path(call->message), g_strerror(-r));
+        sd_bus_message_unref(call->message);
+        g_queue_delete_link(&pending_calls, call->link);
+        g_free(call);
+}
+
+static int send_answer(const Call *call, sd_bus_message *answer) {
+        return call->is_cancelled ? 0 : sd_bus_send(NULL, answer, NULL);
+}
+
+bool call_is_awaited(const Call *call) {
+        return sd_bus_is_open(sd_bus_message_get_bus(call->message)) > 0;
+}
+
+void call_reply(Call *call, const char *signature, ...) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        g_assert(strcmp(signature, call->out) == 0);
+        int r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0 && signature[0]) {
+                va_list arguments;
+                va_start(arguments, signature);
+                r = sd_bus_message_appendv(reply, signature, arguments);
+                va_end(arguments);
+        }
+        if (r >= 0)
+                r = send_answer(call, reply);
+        call_end(call, r);
+}
+
+void call_reply_strings(Call *call, char **strings) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, strings);
+        if (r >= 0)
+                r = send_answer(call, reply);
+        call_end(call, r);
+}
+
+void call_reply_bytes(Call *call, const void *data, size_t size) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', data, size);
+        if (r >= 0)
+                r = send_answer(call, reply);
+        call_end(call, r);
+}
+
+int call_begin_answer(const Call *call, sd_bus_message **answer) {
+        return sd_bus_message_new_method_return(call->message, answer);
+}
+
+void call_send_answer(Call *call, sd_bus_message *answer) {
+        int r = send_answer(call, answer);
+        call_end(call, r);
+}
+
+void call_fail(Call *call, const GError *error) {
+        int r = call->is_cancelled ? 0 : virtbus_error_reply(call->message, error);
+        call_end(call, r);
+}
+
+void call_fail_errno(Call *call, int r) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set_errno(&error, -r, "%s: its arguments cannot be read", sd_bus_message_get_member(call->message));
+        call_fail(call, error);
+}
+
+unsigned calls_pending(void) {
+        return g_queue_get_length(&pending_calls);
+}
+
+void calls_cancel(const GError *error) {
+        for (GList *link = pending_calls.head; link; link = link->next) {
+                Call *call = link->data;
+                if (!call->is_cancelled)
+                        virtbus_error_reply(call->message, error);
+                call->is_cancelled = true;
+        }
+}
+
+/* Objects */
+
+Objects *objects_new(void) {
+        Objects *objects = g_new0(Objects, 1);
+        objects->by_path = g_hash_table_new(g_str_hash, g_str_equal);
+        g_queue_init(&objects->order);
+        return objects;
+}
+
+void objects_free(Objects *objects) {
+        g_hash_table_unref(objects->by_path);
+        g_queue_clear_full(&objects->order, g_free);
+        g_free(objects);
+}
+
+void objects_set_peer(Objects *objects, sd_bus *peer) {
+        objects->peer = peer;
+}
+
+static int append_property(const Published *published, const Vtable *vtable, size_t i, sd_bus_message *message) {
+        const PropertyInfo *property = &vtable->info->properties[i];
+        int r = sd_bus_message_open_container(message, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(message, 's', property->name);
+        if (r >= 0)
+                r = sd_bus_message_open_container(message, 'v', property->signature);
+        if (r >= 0)
+                r = vtable->getters[i](published->self, message);
+        if (r >= 0)
+                r = sd_bus_message_close_container(message);
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_object(const Published *published, sd_bus_message *message) {
+        int r = sd_bus_message_open_container(message, 'r', "oa{sa{sv}}");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(message, 'o', published->path);
+        if (r >= 0)
+                r = sd_bus_message_open_container(message, 'a', "{sa{sv}}");
+        for (const Vtable *const *vtable = published->vtables; r >= 0 && *vtable; vtable++) {
+                r = sd_bus_message_open_container(message, 'e', "sa{sv}");
+                if (r >= 0)
+                        r = sd_bus_message_append_basic(message, 's', (*vtable)->info->name);
+                if (r >= 0)
+                        r = sd_bus_message_open_container(message, 'a', "{sv}");
+                for (size_t i = 0; r >= 0 && i < (*vtable)->info->n_properties; i++)
+                        r = append_property(published, *vtable, i, message);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(message);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(message);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(message);
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+/* Sends up to N objects from LINK on, and sets LINK to what follows. */
+static int send_objects(Objects *objects, GList **link, size_t n) {
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = sd_bus_message_new_signal(objects->peer, &signal, DRIVER_PATH, DRIVER_INTERFACE, "ObjectsAdded");
+        if (r >= 0)
+                r = sd_bus_message_open_container(signal, 'a', "(oa{sa{sv}})");
+        for (; r >= 0 && *link && n > 0; *link = (*link)->next, n--)
+                r = append_object((*link)->data, signal);
+        if (r >= 0)
+                r = sd_bus_message_close_container(signal);
+        return r < 0 ? r : sd_bus_send(objects->peer, signal, NULL);
+}
+
+int objects_send_all(Objects *objects) {
+        int r = 0;
+        for (GList *link = objects->order.head; r >= 0 && link;)
+                r = send_objects(objects, &link, OBJECTS_PER_SIGNAL);
+        return MIN(r, 0);
+}
+
+static void check(int r, const Published *published) {
+        if (r < 0 && r != -ENOTCONN && r != -ECONNRESET)
+                log_error("cannot send the update of %s: %s", published->path, g_strerror(-r));
+}
+
+Published *objects_publish(Objects *objects, const char *path, void *self, const Vtable *const *vtables) {
+        size_t length = strlen(path) + 1;
+        Published *published = g_malloc0(sizeof *published + length);
+        memcpy(published->path, path, length);
+        published->objects = objects;
+        published->self = self;
+        for (size_t i = 0; i < VTABLES_MAX && vtables[i]; i++)
+                published->vtables[i] = vtables[i];
+        g_queue_push_tail(&objects->order, published);
+        published->link = objects->order.tail;
+        g_hash_table_insert(objects->by_path, published->path, published);
+        if (objects->peer) {
+                GList *link = published->link;
+                check(send_objects(objects, &link, 1), published);
+        }
+        return published;
+}
+
+void published_withdraw(Published *published) {
+        Objects *objects = published->objects;
+        if (objects->peer)
+                check(sd_bus_emit_signal(objects->peer, DRIVER_PATH, DRIVER_INTERFACE, "ObjectsRemoved", "ao", 1,
+                                         published->path),
+                      published);
+        g_hash_table_remove(objects->by_path, published->path);
+        g_queue_delete_link(&objects->order, published->link);
+        g_free(published);
+}
+
+const char *published_path(const Published *published) {
+        return published->path;
+}
+
+void published_changed(Published *published, const Vtable *vtable, const int *properties) {
+        if (!published->objects->peer)
+                return;
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = sd_bus_message_new_signal(published->objects->peer, &signal, published->path, "org.freedesktop.DBus.Properties",
+                                          "PropertiesChanged");
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "s", vtable->info->name);
+        if (r >= 0)
+                r = sd_bus_message_open_container(signal, 'a', "{sv}");
+        for (size_t i = 0; r >= 0 && (properties ? properties[i] >= 0 : i < vtable->info->n_properties); i++)
+                r = append_property(published, vtable, properties ? (size_t) properties[i] : i, signal);
+        if (r >= 0)
+                r = sd_bus_message_close_container(signal);
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "as", 0);
+        if (r >= 0)
+                r = sd_bus_send(published->objects->peer, signal, NULL);
+        check(r, published);
+}
+
+void published_emit(Published *published, const Vtable *vtable, const char *member, const char *signature, ...) {
+        if (!published->objects->peer)
+                return;
+        va_list arguments;
+        va_start(arguments, signature);
+        check(sd_bus_emit_signalv(published->objects->peer, published->path, vtable->info->name, member, signature, arguments),
+              published);
+        va_end(arguments);
+}
+
+static const Vtable *find_vtable(const Published *published, const char *interface) {
+        for (const Vtable *const *vtable = published->vtables; *vtable; vtable++)
+                if (!interface || strcmp((*vtable)->info->name, interface) == 0)
+                        return *vtable;
+        return NULL;
+}
+
+static Call *call_new(sd_bus_message *message, const char *out) {
+        Call *call = g_new0(Call, 1);
+        call->message = sd_bus_message_ref(message);
+        call->out = out;
+        if (!caller_decode(sd_bus_message_get_sender(message), &call->uid))
+                call->uid = (uid_t) -1;
+        g_queue_push_tail(&pending_calls, call);
+        call->link = pending_calls.tail;
+        return call;
+}
+
+/* Finds the handler of a property write and steps into its value. */
+static MethodHandler find_setter(const Published *published, sd_bus_message *message) {
+        const char *interface, *property;
+        if (sd_bus_message_read(message, "ss", &interface, &property) < 0)
+                return NULL;
+        const Vtable *vtable = find_vtable(published, interface);
+        int index = vtable ? interface_property(vtable->info, property) : -1;
+        if (index < 0 || !vtable->setters[index] ||
+            sd_bus_message_enter_container(message, 'v', vtable->info->properties[index].signature) < 0)
+                return NULL;
+        return vtable->setters[index];
+}
+
+static MethodHandler find_method(const Published *published, sd_bus_message *message, const char **out) {
+        const char *interface = sd_bus_message_get_interface(message), *member = sd_bus_message_get_member(message);
+        for (const Vtable *const *vtable = published->vtables; *vtable; vtable++) {
+                if (interface && strcmp((*vtable)->info->name, interface) != 0)
+                        continue;
+                const MethodInfo *method = interface_method((*vtable)->info, member);
+                if (!method || !sd_bus_message_has_signature(message, method->in_signature))
+                        continue;
+                *out = method->out_signature;
+                return (*vtable)->methods[method - (*vtable)->info->methods];
+        }
+        return NULL;
+}
+
+int objects_dispatch(Objects *objects, sd_bus_message *message) {
+        uint8_t type;
+        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
+                return 0;
+        Published *published = g_hash_table_lookup(objects->by_path, sd_bus_message_get_path(message));
+        if (!published) { /* removed while the call was on its way */
+                sd_bus_reply_method_errorf(message, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s any more.",
+                                           sd_bus_message_get_path(message));
+                return 1;
+        }
+        const char *out = "";
+        bool set = sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Properties", "Set");
+        MethodHandler handler = set ? find_setter(published, message) : find_method(published, message, &out);
+        if (!handler) {
+                sd_bus_reply_method_errorf(message, SD_BUS_ERROR_UNKNOWN_METHOD, "Object %s has no such method or property.",
+                                           published->path);
+                return 1;
+        }
+        handler(call_new(message, out), published->self);
+        return 1;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/worker.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+
+#include "bus.h"
+#include "errors.h"
+#include "log.h"
+
+struct Worker {
+        GThreadPool *pool;
+        GAsyncQueue *finished; /* struct Work */
+        int wake;              /* eventfd */
+        sd_event_source *source;
+        unsigned n_pending;
+        int is_cancelled; /* atomic */
+};
+
+typedef struct Work {
+        WorkFunction work;
+        WorkDone done;
+        void *data;
+        GError *error;
+} Work;
+
+static void set_cancelled(GError **error) {
+        virtbus_error_set(error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+}
+
+static void work_in_thread(void *item, void *data) {
+        Work *work = item;
+        Worker *worker = data;
+        if (g_atomic_int_get(&worker->is_cancelled))
+                set_cancelled(&work->error);
+        else
+                work->work(work->data, &work->error);
+        g_async_queue_push(worker->finished, work);
+        eventfd_write(worker->wake, 1);
+}
+
+static void finish(Worker *worker, Work *work) {
+        worker->n_pending--;
+        work->done(work->data, work->error);
+        g_clear_error(&work->error);
+        g_free(work);
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Worker *worker = data;
+        eventfd_t count;
+        (void) source;
+        (void) events;
+        eventfd_read(fd, &count);
+        for (Work *work; (work = g_async_queue_try_pop(worker->finished));)
+                finish(worker, work);
+        return 0;
+}
+
+Worker *worker_new(sd_event *event, int n_threads, GError **error) {
+        g_autoptr(Worker) worker = g_new0(Worker, 1);
+        worker->finished = g_async_queue_new();
+        worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        int r = worker->wake < 0 ? -errno : sd_event_add_io(event, &worker->source, worker->wake, EPOLLIN, on_wake, worker);
+        if (r < 0) {
+                virtbus_error_set_errno(error, -r, "cannot create threads");
+                return NULL;
+        }
+        worker->pool = g_thread_pool_new(work_in_thread, worker, n_threads, FALSE, error);
+        return worker->pool ? g_steal_pointer(&worker) : NULL;
+}
+
+bool worker_finish(Worker *worker) {
+        while (worker->n_pending > 0) {
+                Work *work = g_async_queue_timeout_pop(worker->finished, WORKER_END_PATIENCE);
+                if (!work)
+                        return false;
+                finish(worker, work);
+        }
+        return true;
+}
+
+void worker_free(Worker *worker) {
+        worker->source = sd_event_source_disable_unref(worker->source);
+        if (worker->pool && !worker_finish(worker)) {
+                log_warning("%u files have not answered for %d seconds: this process ends without them", worker->n_pending,
+                            WORKER_END_PATIENCE / 1000000);
+                return;
+        }
+        if (worker->pool)
+                g_thread_pool_free(worker->pool, FALSE, TRUE);
+        autofd_close(&worker->wake);
+        g_async_queue_unref(worker->finished);
+        g_free(worker);
+}
+
+void worker_cancel(Worker *worker) {
+        g_atomic_int_set(&worker->is_cancelled, 1);
+        worker_finish(worker);
+}
+
+void worker_run(Worker *worker, WorkFunction function, WorkDone done, void *data) {
+        if (g_atomic_int_get(&worker->is_cancelled)) {
+                g_autoptr(GError) error = NULL;
+                set_cancelled(&error);
+                done(data, error);
+                return;
+        }
+        Work *work = g_new0(Work, 1);
+        *work = (Work){ .work = function, .done = done, .data = data };
+        worker->n_pending++;
+        g_thread_pool_push(worker->pool, work, NULL);
+}
+
+unsigned worker_pending(const Worker *worker) {
+        return worker->n_pending;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The object of a connection. */
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "domain/connection.h"
+#include "domain/operations/managed-save.h"
+#include "domain/operations/restore.h"
+#include "domain/statistics.h"
+#include "options.h"
+#include "vtables.h"
+
+CONNECTION_VTABLE(Connection, bus);
+
+static void bus_define_domain(Call *call, Connection *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool unsupported = false;
+        if (!options_read(options, &error, "unsupported", 'b', &unsupported, NULL))
+                call_fail(call, error);
+        else
+                connection_define(self, xml, unsupported, call);
+}
+
+static void bus_create_domain(Call *call, Connection *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool paused = false;
+        if (!options_read(options, &error, "paused", 'b', &paused, NULL))
+                call_fail(call, error);
+        else
+                connection_create(self, xml, paused, call);
+}
+
+static void restore(Call *call, Connection *self, const char *path, int fd, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        const char *xml = NULL;
+        bool paused = false;
+        if ((!path || path_check(path, &error)) &&
+            options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
+                int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+                if (fd < 0 || copy >= 0)
+                        restoring_begin(self, path, copy, xml, paused, call);
+                else
+                        call_fail_errno(call, -errno);
+                return;
+        }
+        call_fail(call, error);
+}
+
+static void bus_restore_domain(Call *call, Connection *self, const char *path, sd_bus_message *options) {
+        restore(call, self, path, -1, options);
+}
+
+static void bus_restore_domain_from_fd(Call *call, Connection *self, int file, sd_bus_message *options) {
+        restore(call, self, NULL, file, options);
+}
+
+static void bus_get_domain_stats(Call *call, Connection *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_auto(GStrv) paths = NULL, groups = NULL;
+        bool active = false;
+        int r = sd_bus_message_read_strv(arguments, &paths);
+        if (r >= 0)
+                r = sd_bus_message_read_strv(arguments, &groups);
+        if (r < 0)
+                call_fail_errno(call, r);
+        else if (!options_read(arguments, &error, "active", 'b', &active, NULL))
+                call_fail(call, error);
+        else {
+                char *none[] = { NULL };
+                statistics_answer(self, paths ? paths : none, groups ? groups : none, active, call);
+        }
+}
+
+static void no_such_domain(Call *call, const Connection *self, const char *what, const char *value) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "connection '%s' has no domain with %s '%.64s'",
+                          self->hypervisor->connection, what, value);
+        call_fail(call, error);
+}
+
+static void bus_get_domain_by_name(Call *call, Connection *self, const char *name) {
+        Domain *domain = connection_find_name(self, name);
+        if (domain)
+                reply_connection_get_domain_by_name(call, published_path(domain->published));
+        else
+                no_such_domain(call, self, "name", name);
+}
+
+static void bus_get_domain_by_uuid(Call *call, Connection *self, const char *uuid) {
+        g_autofree char *normal = uuid_normalize(uuid);
+        Domain *domain = normal ? connection_find(self, normal) : NULL;
+        if (domain)
+                reply_connection_get_domain_by_uuid(call, published_path(domain->published));
+        else if (normal)
+                no_such_domain(call, self, "UUID", normal);
+        else {
+                g_autoptr(GError) error = NULL;
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a UUID: it has 32 hexadecimal digits",
+                                  uuid);
+                call_fail(call, error);
+        }
+}
+
+static void bus_get_domain_by_id(Call *call, Connection *self, uint32_t id) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, self->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Domain *domain = value;
+                if (id > 0 && domain->id == id) {
+                        reply_connection_get_domain_by_id(call, published_path(domain->published));
+                        return;
+                }
+        }
+        g_autofree char *number = g_strdup_printf("%u", id);
+        no_such_domain(call, self, "ID", number);
+}
+
+static void bus_domain_xml_to_native(Call *call, Connection *self, const char *format, const char *xml) {
+        connection_to_native(self, format, xml, call);
+}
+
+static void bus_domain_xml_from_native(Call *call, Connection *self, const char *format, const char *native) {
+        connection_from_native(self, format, native, call);
+}
+
+static void no_capabilities(Call *call, const Connection *self) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED, "connection %s does not tell what it can do",
+                          self->hypervisor->connection);
+        call_fail(call, error);
+}
+
+static void answer_capabilities(Connection *self, const char *unused, bool unused_too, Call *call) {
+        g_autofree char *xml = self->hypervisor->capabilities(self);
+        (void) unused;
+        (void) unused_too;
+        reply_connection_get_capabilities(call, xml);
+}
+
+static void bus_get_capabilities(Call *call, Connection *self) {
+        if (self->hypervisor->capabilities)
+                connection_prepare(self, NULL, answer_capabilities, false, call);
+        else
+                no_capabilities(call, self);
+}
+
+static void answer_domain_capabilities(Connection *self, const char *unused, bool unused_too, Call *call) {
+        const char *emulator, *arch, *machine, *type;
+        g_autoptr(GError) error = NULL;
+        (void) unused;
+        (void) unused_too;
+        sd_bus_message_rewind(call->message, true); /* the arguments lie in the message, which has waited with the call */
+        int r = sd_bus_message_read(call->message, "ssss", &emulator, &arch, &machine, &type);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        g_autofree char *xml = self->hypervisor->domain_capabilities(self, emulator, arch, machine, type, &error);
+        if (xml)
+                reply_connection_get_domain_capabilities(call, xml);
+        else
+                call_fail(call, error);
+}
+
+static void bus_get_domain_capabilities(Call *call, Connection *self, const char *emulator, const char *arch, const char *machine,
+                                        const char *type) {
+        (void) emulator;
+        (void) arch;
+        (void) machine;
+        (void) type;
+        if (self->hypervisor->domain_capabilities)
+                connection_prepare(self, NULL, answer_domain_capabilities, false, call);
+        else
+                no_capabilities(call, self);
+}
+
+static void answer_cpu_models(Connection *self, const char *arch, bool unused, Call *call) {
+        g_autoptr(GError) error = NULL;
+        (void) unused;
+        sd_bus_message_rewind(call->message, true);
+        int r = sd_bus_message_read(call->message, "s", &arch);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        g_autoptr(GPtrArray) models = self->hypervisor->cpu_models(self, arch, &error);
+        if (models)
+                reply_connection_get_cpu_models(call, (char **) models->pdata);
+        else
+                call_fail(call, error);
+}
+
+static void bus_get_cpu_models(Call *call, Connection *self, const char *arch) {
+        (void) arch;
+        if (self->hypervisor->cpu_models)
+                connection_prepare(self, NULL, answer_cpu_models, false, call);
+        else
+                no_capabilities(call, self);
+}
+
+static const char *bus_get_name(const Connection *self) {
+        return self->hypervisor->connection;
+}
+
+static const char *bus_get_uri(const Connection *self) {
+        return self->uri;
+}
+
+static const char *bus_get_driver_version(const Connection *self) {
+        (void) self;
+        return VIRTBUS_VERSION;
+}
+
+/* The extra interface's handlers get the connection too. */
+void connection_publish(Connection *connection) {
+        const Vtable *const vtables[] = { &bus_vtable, connection->hypervisor->extra, NULL };
+        connection->published = objects_publish(connection->objects, connection->path, connection, vtables);
+}

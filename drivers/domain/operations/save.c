@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/operations/save.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/filter.h"
+#include "bus.h"
+#include "domain/connection.h"
+#include "domain/operations/managed-save.h"
+#include "log.h"
+#include "options.h"
+#include "vtables.h"
+
+struct Saving {
+        Operation *operation; /* NULL: it has ended before */
+        Connection *connection;
+        char *path, *temporary; /* NULL where it is a descriptor */
+        bool managed, paused;
+        char *compression, *program;
+        int file, end; /* where it lies; what the hypervisor writes into */
+        SaveHeader header;
+        Filter *filter;
+        GError *error;
+        bool in_worker, is_cancelled, is_done;
+};
+
+typedef struct Save {
+        Operation operation;
+        Saving *saving;
+} Save;
+
+Operation *save_new(Call *call, Saving *saving) {
+        Operation *operation = operation_new(&save_class, call);
+        ((Save *) operation)->saving = saving;
+        return operation;
+}
+
+Saving *saving_new(const char *path, int fd, const char *compression, bool paused, GError **error) {
+        bool plain = !*compression || strcmp(compression, SAVE_UNCOMPRESSED) == 0;
+        g_autofree char *program = plain ? NULL : save_compression_program(compression, error);
+        struct stat info;
+        bool fine = plain || program;
+        if (fine && path)
+                fine = path_check(path, error);
+        if (fine && fd >= 0 && (fstat(fd, &info) < 0 || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY))
+                fine = virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this file cannot be written to");
+        if (!fine) {
+                if (fd >= 0)
+                        close(fd);
+                return NULL;
+        }
+        Saving *saving = g_new0(Saving, 1);
+        *saving = (Saving){
+                .path = g_strdup(path),
+                .managed = !path && fd < 0,
+                .paused = paused,
+                .compression = g_strdup(plain ? SAVE_UNCOMPRESSED : compression),
+                .program = g_steal_pointer(&program),
+                .file = fd,
+                .end = -1,
+        };
+        return saving;
+}
+
+/* Removes a file, which may hang, in a worker. */
+static void remove_file(void *data, GError **error) {
+        (void) error;
+        unlink(data);
+}
+
+static void on_removed(void *data, const GError *error) {
+        (void) error;
+        g_free(data);
+}
+
+/* Takes the path. Where the driver is ending, the file stays: its successor removes what the status of a domain names, and all that is
+ * not whole in the folder of managed saves. */
+static void remove_later(const Connection *connection, char *path) {
+        worker_run(connection->worker, remove_file, on_removed, path);
+}
+
+void saving_forget(const Connection *connection, const char *path) {
+        remove_later(connection, g_strdup(path));
+}
+
+static void release(Saving *saving) {
+        if (saving->in_worker || saving->operation)
+                return;
+        autofd_close(&saving->file);
+        autofd_close(&saving->end);
+        if (saving->temporary)
+                remove_later(saving->connection, g_steal_pointer(&saving->temporary));
+        save_header_clear(&saving->header);
+        g_clear_error(&saving->error);
+        g_free(saving->path);
+        g_free(saving->compression);
+        g_free(saving->program);
+        g_free(saving);
+}
+
+/* NULL where it is not an operation that saves. */
+static Saving *saving_of(const Operation *operation) {
+        return operation_is(operation, &save_class) ? ((const Save *) operation)->saving : NULL;
+}
+
+int saving_fd(const Operation *operation) {
+        return saving_of(operation)->end;
+}
+
+static void save_free(Operation *operation) {
+        Saving *saving = saving_of(operation);
+        saving->operation = NULL;
+        if (saving->filter) {
+                filter_forget(saving->filter);
+                saving->filter = NULL;
+        }
+        release(saving);
+}
+
+static void remove_temporary(void *data, GError **error) {
+        (void) error;
+        unlink(((Saving *) data)->temporary);
+}
+
+static void on_temporary_removed(void *data, const GError *error) {
+        Saving *saving = data;
+        (void) error;
+        saving->in_worker = false;
+        g_clear_pointer(&saving->temporary, g_free);
+        if (saving->operation)
+                operation_finish(saving->operation, saving->error);
+        else
+                release(saving);
+}
+
+/* It has failed: what is not whole goes, before anyone is told. */
+static void end(Saving *saving, const GError *error) {
+        if (error != saving->error) {
+                g_clear_error(&saving->error);
+                saving->error = g_error_copy(error);
+        }
+        autofd_close(&saving->file);
+        autofd_close(&saving->end);
+        saving->file = saving->end = -1;
+        if (!saving->temporary) {
+                operation_finish(saving->operation, saving->error);
+                return;
+        }
+        saving->in_worker = true;
+        worker_run(saving->connection->worker, remove_temporary, on_temporary_removed, saving);
+}
+
+void saving_failed(Operation *operation, const GError *error) {
+        end(saving_of(operation), error);
+}
+
+/* The guest is stopped and written, but that is of no use: it goes on. */
+static void give_up(Saving *saving, const GError *error) {
+        saving->connection->hypervisor->continue_saved(saving->operation, error);
+}
+
+/* In a worker: makes the file, and writes the header. */
+static void open_and_write_header(void *data, GError **error) {
+        Saving *saving = data;
+        if (saving->path) {
+                g_autofree char *directory = g_path_get_dirname(saving->path);
+                if (saving->managed)
+                        g_mkdir_with_parents(directory, 0700);
+                struct stat info;
+                if (lstat(saving->path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file that could be replaced",
+                                          saving->path);
+                        return;
+                }
+                saving->file = open(saving->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+                if (saving->file < 0) {
+                        virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);
+                        return;
+                }
+        }
+        save_header_write(saving->file, &saving->header, error);
+}
+
+static void on_filter_ended(void *data, int status);
+
+static bool check_not_cancelled(const Saving *saving, GError **error) {
+        if (saving->connection->closing)
+                return domain_fail(saving->operation->domain, error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        return !saving->is_cancelled ||
+               domain_fail(saving->operation->domain, error, VIRTBUS_ERROR_CANCELLED, "the save was cancelled");
+}
+
+static void on_begun(void *data, const GError *error) {
+        Saving *saving = data;
+        Operation *operation = saving->operation;
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        int pair[2] = { -1, -1 };
+        saving->in_worker = false;
+        if (saving->file < 0) /* it was not made */
+                g_clear_pointer(&saving->temporary, g_free);
+        if (!operation) {
+                release(saving);
+                return;
+        }
+        if (!failure && check_not_cancelled(saving, &failure) && saving->program) {
+                char *const arguments[] = { saving->program, (char *) "-c", NULL };
+                if (pipe2(pair, O_CLOEXEC) < 0)
+                        virtbus_error_set_errno(&failure, errno, "a pipe cannot be made");
+                else {
+                        saving->filter = filter_new(saving->connection, arguments, pair[0], saving->file, on_filter_ended, saving,
+                                                    &failure);
+                        close(pair[0]);
+                        saving->end = pair[1];
+                }
+        } else if (!failure)
+                saving->end = fcntl(saving->file, F_DUPFD_CLOEXEC, 3);
+        if (failure) {
+                end(saving, failure);
+                return;
+        }
+        saving->connection->hypervisor->save_memory(operation);
+}
+
+static void cancel(Job *job, void *data) {
+        Operation *operation = data;
+        (void) job;
+        saving_of(operation)->is_cancelled = true;
+        if (saving_of(operation)->end >= 0)
+                operation->domain->connection->hypervisor->cancel_save(operation);
+}
+
+static void open_file(Saving *saving) {
+        saving->in_worker = true;
+        worker_run(saving->path ? saving->connection->worker : saving->connection->clients, open_and_write_header, on_begun,
+                   saving);
+}
+
+static void save_begin(Operation *operation) {
+        Domain *domain = operation->domain;
+        Saving *saving = saving_of(operation);
+        const Hypervisor *hypervisor = domain->connection->hypervisor;
+        Call *call = g_steal_pointer(&operation->call);
+        operation->job = job_new(domain->connection->objects, hypervisor->connection, saving->managed ? "managed-save" : "save",
+                                 published_path(domain->published), call->uid, cancel, operation);
+        if (saving->managed)
+                reply_domain_managed_save(call, job_path(operation->job));
+        else if (saving->path)
+                reply_domain_save(call, job_path(operation->job));
+        else
+                reply_domain_save_to_fd(call, job_path(operation->job));
+        if (saving->managed)
+                saving->path = save_managed_path(domain->connection, domain->uuid);
+        saving->operation = operation;
+        saving->connection = domain->connection;
+        domain->resumes = domain->state == DOMAIN_RUNNING;
+        saving->header = (SaveHeader){
+                .xml = g_strdup(domain->live->xml),
+                .compression = g_strdup(saving->compression),
+                .running = domain->resumes && !saving->paused,
+        };
+        if (saving->path)
+                saving->temporary = g_strdup_printf("%s.%0*x", saving->path, SAVE_NUMBER_DIGITS, g_random_int());
+        /* A successor of this driver removes what is not whole, and lets the guest go on. */
+        domain_save_status(domain);
+        if (!saving->managed || !domain->removing_save) /* else it is removed before it is written anew */
+                open_file(saving);
+}
+
+/* In a worker: makes it durable, and gives it its name. */
+static void store(void *data, GError **error) {
+        Saving *saving = data;
+        if (fsync(saving->file) < 0 && errno != EINVAL && errno != EROFS) { /* a pipe has nothing to be synchronized */
+                virtbus_error_set_errno(error, errno, "the saved state cannot be written");
+                return;
+        }
+        if (!saving->path)
+                return;
+        if (rename(saving->temporary, saving->path) < 0) {
+                virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);
+                return;
+        }
+        g_autofree char *directory = g_path_get_dirname(saving->path);
+        g_autofd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+                fsync(fd);
+}
+
+static void on_stored(void *data, const GError *error) {
+        Saving *saving = data;
+        saving->in_worker = false;
+        if (!error)
+                g_clear_pointer(&saving->temporary, g_free);
+        if (!saving->operation) { /* the guest has ended by itself: what was saved of it is not what it was */
+                if (!error && saving->path)
+                        remove_later(saving->connection, g_strdup(saving->path));
+                release(saving);
+                return;
+        }
+        Domain *domain = saving->operation->domain;
+        if (error) {
+                give_up(saving, error);
+                return;
+        }
+        saving->is_done = true;
+        if (saving->managed) {
+                domain->has_managed_save = true;
+                domain_announce(domain, (const int[]){ DOMAIN_HAS_MANAGED_SAVE, -1 });
+        }
+        domain_destroy(domain, REASON_SAVED, NULL);
+}
+
+/* The stream has ended: it is made durable, or the guest goes on. */
+static void conclude(Saving *saving) {
+        g_autoptr(GError) cancelled = NULL;
+        if (!saving->error && !check_not_cancelled(saving, &cancelled)) { /* it was too late for the hypervisor */
+                give_up(saving, cancelled);
+                return;
+        }
+        if (saving->error) {
+                end(saving, saving->error);
+                return;
+        }
+        saving->in_worker = true;
+        worker_run(saving->path ? saving->connection->worker : saving->connection->clients, store, on_stored, saving);
+}
+
+static void on_filter_ended(void *data, int status) {
+        Saving *saving = data;
+        saving->filter = NULL;
+        /* Where it has ended by itself, that is why the hypervisor could not write on, whichever of the two is seen first. */
+        bool is_cause = WIFEXITED(status) && WEXITSTATUS(status) != 0 &&
+                        !g_error_matches(saving->error, VIRTBUS_ERROR, VIRTBUS_ERROR_CANCELLED);
+        if (saving->end < 0 && (status == 0 || (saving->error && !is_cause))) {
+                conclude(saving);
+                return;
+        }
+        g_autoptr(GError) error = NULL, earlier = g_steal_pointer(&saving->error);
+        virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s has failed; is there space left?", saving->compression);
+        if (saving->end < 0 && !earlier) {
+                give_up(saving, error);
+                return;
+        }
+        saving->error = g_steal_pointer(&error);
+        if (saving->end < 0)
+                conclude(saving); /* else the hypervisor finds that out */
+}
+
+void saving_written(Operation *operation, const GError *error) {
+        Saving *saving = saving_of(operation);
+        autofd_close(&saving->end); /* the program sees the end */
+        saving->end = -1;
+        if (error && !saving->error)
+                saving->error = g_error_copy(error);
+        if (!saving->filter)
+                conclude(saving);
+        else if (saving->error) /* when it is told, nothing holds the file any more */
+                filter_end(saving->filter);
+}
+
+void saving_go_on(const Domain *domain) {
+        Saving *saving = domain->operation ? saving_of(domain->operation) : NULL;
+        if (saving && saving->managed && !saving->in_worker && saving->file < 0 && !saving->error)
+                open_file(saving);
+}
+
+/* The guest has ended because it is saved. */
+static OperationFate save_fate(const Operation *operation) {
+        return saving_of(operation)->is_done ? OPERATION_SUCCEEDS : OPERATION_FAILS;
+}
+
+static void save_write_status(const Operation *operation, xmlNode *status) {
+        const Saving *saving = saving_of(operation);
+        xml_set_attribute(status, "saving", "1");
+        if (saving->temporary)
+                xml_set_attribute(status, "saving-file", saving->temporary);
+}
+
+/* Its status says no more that it is being saved. */
+static void save_failed(Operation *operation, const GError *error) {
+        (void) error;
+        domain_save_status(operation->domain);
+}
+
+const OperationClass save_class = {
+        .name = "Save",
+        .states = IN_ACTIVE,
+        .needs = "be active",
+        .size = sizeof(Save),
+        .begin = save_begin,
+        .failed = save_failed,
+        .fate = save_fate,
+        .write_status = save_write_status,
+        .free = save_free,
+};

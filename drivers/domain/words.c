@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/words.h"
+
+#include <string.h>
+
+#include "base/xml.h"
+#include "domain/definition.h"
+#include "errors.h"
+
+static bool check_length(const char *what, const char *text, size_t most, GError **error) {
+        return strlen(text) <= most || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                         "the %s has %zu bytes; it may have %zu", what, strlen(text), most);
+}
+
+/* A text as an element of that name. */
+static bool set_text(DeviceChange *change, const char *name, const char *text, size_t most, GError **error) {
+        g_autofree char *quoted = g_markup_escape_text(text, -1), *element = g_strdup_printf("<%s>%s</%s>", name, quoted, name);
+        change->is_words = true;
+        if (!check_length(name, text, most, error))
+                return false;
+        g_autoptr(xmlDoc) parsed = xml_parse(element, name, NULL);
+        if (!parsed)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "the %s has a character that a document cannot have", name);
+        device_change_edit(change, name, *text ? element : NULL);
+        return true;
+}
+
+bool words_set_title(DeviceChange *change, const char *title, GError **error) {
+        if (strchr(title, '\n'))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the title has more than one line");
+        return set_text(change, "title", title, TITLE_BYTES_MAX, error);
+}
+
+bool words_set_description(DeviceChange *change, const char *description, GError **error) {
+        return set_text(change, "description", description, DESCRIPTION_BYTES_MAX, error);
+}
+
+bool words_set_metadata(DeviceChange *change, const char *uri, const char *key, const char *xml, GError **error) {
+        change->is_words = true;
+        change->metadata_uri = g_strdup(uri);
+        if (!*uri)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "metadata needs a namespace that says whose it is");
+        if (!check_length("element", xml, METADATA_BYTES_MAX, error))
+                return false;
+        if (!*xml)
+                return true;
+        g_autoptr(xmlDoc) parsed = xml_parse(xml, NULL, error);
+        if (!parsed)
+                return false;
+        xmlNode *root = xmlDocGetRootElement(parsed);
+        if (root->ns && strcmp((const char *) root->ns->href, uri) != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the element <%.64s> is of namespace '%.256s'",
+                                         (const char *) root->name, (const char *) root->ns->href);
+        if (*key && xmlValidateNCName((const xmlChar *) key, 0) != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' cannot be the prefix of a namespace",
+                                         key);
+        if (!root->ns) {
+                xmlNs *ns = xmlNewNs(root, (const xmlChar *) uri, *key ? (const xmlChar *) key : NULL);
+                if (!ns)
+                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                 "'%.64s' is the prefix of another namespace there", key);
+                xmlSetNs(root, ns);
+        }
+        change->metadata = xml_element_text(root);
+        return true;
+}
+
+char *words_get_metadata(const char *document, const char *uri) {
+        g_autoptr(xmlDoc) parsed = xml_parse_own(document, "domain", NULL);
+        xmlNode *element = parsed ? definition_find_metadata(xmlDocGetRootElement(parsed), uri) : NULL;
+        return element ? xml_element_text(element) : g_strdup("");
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Network interfaces: the back end on the host, and the card in the guest. */
+
+#include <inttypes.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "qemu/command/builder.h"
+#include "qemu/host/bandwidth.h"
+#include "qemu/host/claims.h"
+#include "qemu/host/network.h"
+#include "qemu/host/networks.h"
+
+/* What the names of macvtaps begin with, as libvirt's do. */
+#define DIRECT_PREFIX "macvtap"
+
+#define QUEUE_SIZE_MAX 1024
+
+/* Cards by model; "" is libvirt's default for x86. */
+static const struct {
+        const char *model, *driver;
+} cards[] = {
+        { "", "rtl8139" },
+        { "rtl8139", "rtl8139" },
+        { "e1000", "e1000" },
+        { "e1000e", "e1000e" },
+        { "e1000-82540em", "e1000" },
+        { "e1000-82544gc", "e1000-82544gc" },
+        { "e1000-82545em", "e1000-82545em" },
+        { "igb", "igb" },
+        { "ne2k_pci", "ne2k_pci" },
+        { "ne2k_isa", "ne2k_isa" },
+        { "pcnet", "pcnet" },
+        { "vmxnet3", "vmxnet3" },
+        { "i82550", "i82550" },
+        { "i82551", "i82551" },
+        { "i82557a", "i82557a" },
+        { "i82557b", "i82557b" },
+        { "i82557c", "i82557c" },
+        { "i82558a", "i82558a" },
+        { "i82558b", "i82558b" },
+        { "i82559a", "i82559a" },
+        { "i82559b", "i82559b" },
+        { "i82559c", "i82559c" },
+        { "i82559er", "i82559er" },
+        { "i82562", "i82562" },
+        { "i82801", "i82801" },
+        { "tulip", "tulip" },
+        { "usb-net", "usb-net" },
+};
+
+static bool is_virtio(const DeviceDefinition *part) {
+        return strcmp(part->model, "virtio") == 0 || g_str_has_prefix(part->model, "virtio-");
+}
+
+/* Whether the interface's other end has a name. */
+static bool is_named(const char *type) {
+        static const char *const types[] = { "bridge", "ethernet", "network", "direct", "vhostuser", "vdpa", NULL };
+        return g_strv_contains(types, type);
+}
+
+/* What the host's interface may carry; it is this run's, and its name goes into the document. */
+static void set_up_host_side(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *name) {
+        Bandwidth bandwidth = bandwidth_of(element);
+        choose_now(xml_ensure_child(element, "target"), "dev", name);
+        if (bandwidth.inbound.average > 0 || bandwidth.outbound.average > 0)
+                bandwidth_set(name, strcmp(part->type, "direct") == 0, &bandwidth, &builder->error);
+}
+
+static unsigned mtu_of(Builder *builder, xmlNode *element) {
+        return (unsigned) number(builder, element, "mtu/@size", 1, 65535, 0);
+}
+
+static unsigned queues_of(Builder *builder, xmlNode *element) {
+        return (unsigned) number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+}
+
+static void add_queues(JsonObject *backend, unsigned n) {
+        if (n > 1)
+                json_add(backend, "queues", 'i', (gint64) n, NULL);
+}
+
+/* Passes a descriptor for each queue, which are taken: as NAME, or as NAMEs, with ':' between them. */
+static void pass_queues(Builder *builder, JsonObject *backend, const char *name, const int *fds, unsigned n) {
+        g_autoptr(GString) names = g_string_new(NULL);
+        for (unsigned i = 0; i < n; i++)
+                g_string_append_printf(names, "%s%s", i > 0 ? ":" : "", pass(builder, fds[i]));
+        json_add(backend, n > 1 ? format_text(builder, "%ss", name) : name, 's', names->str, NULL);
+}
+
+/* A tap interface: made now, in a bridge or alone. */
+static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
+        json_add(backend, "type", 's', "tap", NULL);
+        unsigned n = queues_of(builder, element);
+        int fds[QUEUES_MAX];
+        if (!builder->files) {
+                json_add(backend, "ifname", 's', part->target[0] ? part->target : NULL, "script", 's', "no", "downscript", 's',
+                         "no", NULL);
+                add_queues(backend, n);
+                return;
+        }
+        g_autofree char *name = NULL, *bridge = NULL;
+        if (builder->error)
+                return;
+        if (strcmp(part->type, "bridge") == 0)
+                bridge = g_strdup(part->source);
+        else if (strcmp(part->type, "network") == 0) {
+                bridge = networks_find_bridge(part->source, &builder->error);
+                if (!bridge)
+                        return;
+                choose_now(element_at(builder, element, "source"), "bridge", bridge);
+        }
+        /* A name of the kernel's making is chosen anew at each start. */
+        if (!network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, bridge, part->mac,
+                              mtu_of(builder, element), fds, n, &name, &builder->error))
+                return;
+        set_up_host_side(builder, element, part, name);
+        pass_queues(builder, backend, "fd", fds, n);
+}
+
+/* A name of the driver's making is chosen anew at each start. */
+static char *choose_direct_name(const DeviceDefinition *part) {
+        if (part->target[0] && !g_str_has_prefix(part->target, DIRECT_PREFIX))
+                return g_strdup(part->target);
+        for (unsigned i = 0;; i++) {
+                g_autofree char *name = g_strdup_printf(DIRECT_PREFIX "%u", i);
+                if (if_nametoindex(name) == 0)
+                        return g_steal_pointer(&name);
+        }
+}
+
+/* A macvtap interface on one of the host's. */
+static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
+        const char *device = require(builder, element, "source/@dev"),
+                   *mode = choose(builder, element, "source/@mode", "vepa bridge private passthrough");
+        unsigned n = queues_of(builder, element);
+        int fds[QUEUES_MAX];
+        json_add(backend, "type", 's', "tap", NULL);
+        if (!builder->files)
+                add_queues(backend, n);
+        if (!builder->files || builder->error)
+                return;
+        Connection *connection = builder->context->connection;
+        if (!connection->privileged) {
+                builder_unsupported(builder, element, "an interface of type direct needs the system's driver");
+                return;
+        }
+        g_autofree char *name = choose_direct_name(part);
+        const Claim claim = { .kind = CLAIM_MACVTAP, .name = name, .uuid = builder->definition->uuid, .alias = part->alias };
+        if (!claim_take(connection, &claim, &builder->error))
+                return;
+        if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), fds, n,
+                                 &builder->error))
+                return;
+        set_up_host_side(builder, element, part, name);
+        pass_queues(builder, backend, "fd", fds, n);
+}
+
+static void add_user(Builder *builder, xmlNode *element, JsonObject *backend) {
+        json_add(backend, "type", 's', "user", NULL);
+        for_each (builder, ip, element, "ip") {
+                const char *address = require(builder, ip, "@address"), *family = choose(builder, ip, "@family", "ipv4 ipv6");
+                uint64_t prefix = number(builder, ip, "@prefix", 0, 128, 0);
+                if (family && strcmp(family, "ipv6") == 0)
+                        json_add(backend, "ipv6-prefix", 's', address, "ipv6-prefixlen", 'i', (gint64) (prefix ? prefix : 64),
+                                 NULL);
+                else
+                        json_add(backend, "net", 's', prefix ? format_text(builder, "%s/%" PRIu64, address, prefix) : address,
+                                 NULL);
+        }
+}
+
+static void add_socket(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
+        const char *address = get(builder, element, "source/@address"), *port = require(builder, element, "source/@port");
+        const char *where = format_text(builder, "%s:%s", address ? address : "", port);
+        static const char *const members[][2] = {
+                { "server", "listen" },
+                { "client", "connect" },
+                { "mcast", "mcast" },
+                { "udp", "udp" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(members); i++)
+                if (strcmp(part->type, members[i][0]) == 0)
+                        json_add(backend, "type", 's', "socket", members[i][1], 's', where, NULL);
+        if (strcmp(part->type, "udp") == 0)
+                json_add(backend, "localaddr", 's',
+                         format_text(builder, "%s:%s", require(builder, element, "source/local/@address"),
+                                     require(builder, element, "source/local/@port")),
+                         NULL);
+}
+
+/* Another process has the other end of a socket. */
+static void add_vhost_user(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
+        const char *mode = choose(builder, element, "source/@mode", "server client"),
+                   *path = require(builder, element, "source/@path"), *chardev = format_text(builder, "char%s", part->alias);
+        xmlNode *reconnect = element_at(builder, element, "source/reconnect");
+        uint64_t queues = number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+        JsonObject *socket = json_make("backend", 's', "socket", "id", 's', chardev, "path", 's', path, NULL);
+        if (!is_virtio(part))
+                builder_invalid(builder, element, "an interface of type vhostuser needs <model type='virtio'/>");
+        if (g_strcmp0(mode, "server") == 0) {
+                json_add(socket, "server", 'b', TRUE, NULL);
+                if (reconnect)
+                        builder_invalid(builder, reconnect, "only a client connects again");
+        } else if (reconnect)
+                json_add(socket, "reconnect", 'i',
+                         flag(builder, reconnect, "@enabled") == 1 ? (gint64) number(builder, reconnect, "@timeout", 0, 86400, 0)
+                                                                   : (gint64) 0,
+                         NULL);
+        know(builder, element, "source/@type source/reconnect");
+        add_options(builder, "-chardev", socket);
+        json_add(backend, "type", 's', "vhost-user", "chardev", 's', chardev, NULL);
+        if (queues > 1)
+                json_add(backend, "queues", 'i', (gint64) queues, NULL);
+}
+
+/* What a source says by the type of its interface; what its network and its bridge are is also what libvirt writes of a run. */
+static void know_source(Builder *builder, xmlNode *element, const char *type) {
+        static const char *const of_types[][2] = {
+                { "network", "source/@network source/@bridge source/@portid" },
+                { "bridge", "source/@bridge source/@network source/@portid" },
+                { "direct", "source/@dev source/@network source/@portid" },
+                { "vhostuser", "source/@type" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(of_types); i++)
+                if (strcmp(type, of_types[i][0]) == 0)
+                        know(builder, element, of_types[i][1]);
+        if (get(builder, element, "source/@portgroup"))
+                builder_not_here(builder, element, "a group of a network's ports: leave out portgroup");
+        if (g_strcmp0(choose(builder, element, "source/@macTableManager", "kernel libvirt"), "libvirt") == 0)
+                builder_not_here(builder, element, "a bridge whose MAC addresses are managed: leave out macTableManager");
+        /* The kernel gives macvtaps no filters of the guest's, and a bridge learns its addresses. */
+        if (flag(builder, element, "@trustGuestRxFilters") == 1)
+                builder_not_here(builder, element, "filters of the guest's for its interface: leave out trustGuestRxFilters");
+        know(builder, element, "mac/@address mac/@type mac/@check");
+}
+
+/* Returns the back end, or NULL with the error set. */
+static JsonObject *make_backend(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        JsonObject *backend = json_make("id", 's', format_text(builder, "host%s", part->alias), NULL);
+        const char *type = part->type;
+        if (strcmp(type, "user") == 0)
+                add_user(builder, element, backend);
+        else if (strcmp(type, "bridge") == 0) {
+                require(builder, element, "source/@bridge");
+                add_tap(builder, element, part, backend);
+        } else if (strcmp(type, "ethernet") == 0) {
+                if (element_at(builder, element, "script"))
+                        builder_not_here(builder, element, "a script for its interface: the driver runs none");
+                if (element_at(builder, element, "downscript"))
+                        builder_not_here(builder, element, "a script for its interface: the driver runs none");
+                know(builder, element, "script downscript target/@managed");
+                add_tap(builder, element, part, backend);
+        } else if (strcmp(type, "network") == 0) {
+                require(builder, element, "source/@network");
+                add_tap(builder, element, part, backend);
+        } else if (strcmp(type, "direct") == 0)
+                add_direct(builder, element, part, backend);
+        else if (strcmp(type, "vdpa") == 0) {
+                require(builder, element, "source/@dev");
+                builder_not_here(builder, element, "an interface of type vdpa");
+                json_add(backend, "type", 's', "vhost-vdpa", NULL);
+        } else if (strcmp(type, "vhostuser") == 0)
+                add_vhost_user(builder, element, part, backend);
+        else if (strcmp(type, "server") == 0 || strcmp(type, "client") == 0 || strcmp(type, "mcast") == 0 ||
+                 strcmp(type, "udp") == 0)
+                add_socket(builder, element, part, backend);
+        else if (strcmp(type, "null") != 0) /* a card without a cable */
+                builder_unsupported(builder, element,
+                                    "the QEMU driver does not know interfaces of type '%.32s'; use user or bridge", type);
+        int64_t sndbuf = (int64_t) number(builder, element, "tune/sndbuf", 0, UINT32_MAX, UINT64_MAX);
+        if (sndbuf >= 0)
+                json_add(backend, "sndbuf", 'i', (gint64) sndbuf, NULL);
+        return backend;
+}
+
+/* Features that virtio's card offers to its peers, by <driver><host/> and <guest/>. */
+static void add_offloads(Builder *builder, xmlNode *element, JsonObject *device) {
+        static const Property properties[] = {
+                { "driver/host/@csum", "csum", PROPERTY_BOOL },
+                { "driver/host/@gso", "gso", PROPERTY_BOOL },
+                { "driver/host/@tso4", "host_tso4", PROPERTY_BOOL },
+                { "driver/host/@tso6", "host_tso6", PROPERTY_BOOL },
+                { "driver/host/@ecn", "host_ecn", PROPERTY_BOOL },
+                { "driver/host/@ufo", "host_ufo", PROPERTY_BOOL },
+                { "driver/host/@mrg_rxbuf", "mrg_rxbuf", PROPERTY_BOOL },
+                { "driver/guest/@csum", "guest_csum", PROPERTY_BOOL },
+                { "driver/guest/@tso4", "guest_tso4", PROPERTY_BOOL },
+                { "driver/guest/@tso6", "guest_tso6", PROPERTY_BOOL },
+                { "driver/guest/@ecn", "guest_ecn", PROPERTY_BOOL },
+                { "driver/guest/@ufo", "guest_ufo", PROPERTY_BOOL },
+                { "driver/@ioeventfd", "ioeventfd", PROPERTY_BOOL },
+                { "driver/@event_idx", "event_idx", PROPERTY_BOOL },
+                { "driver/@rss", "rss", PROPERTY_BOOL },
+                { "driver/@rss_hash_report", "hash", PROPERTY_BOOL },
+        };
+        copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
+}
+
+static void add_queue_size(Builder *builder, xmlNode *element, const char *path, const char *name, JsonObject *device) {
+        uint64_t value = number(builder, element, path, 0, QUEUE_SIZE_MAX, 0);
+        if (value & (value - 1))
+                builder_invalid(builder, element_at(builder, element, "driver"), "%s is %" PRIu64 "; it must be a power of two",
+                                strrchr(path, '@') + 1, value);
+        else if (value > 0)
+                json_add(device, name, 'i', (gint64) value, NULL);
+}
+
+static JsonObject *make_virtio_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        JsonObject *device = virtio_device_new(builder, element, part, "virtio-net");
+        const char *transmit = choose(builder, element, "driver/@txmode", "iothread timer");
+        uint64_t queues = number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+        add_offloads(builder, element, device);
+        if (transmit)
+                json_add(device, "tx", 's', strcmp(transmit, "iothread") == 0 ? "bh" : "timer", NULL);
+        add_queue_size(builder, element, "driver/@rx_queue_size", "rx_queue_size", device);
+        add_queue_size(builder, element, "driver/@tx_queue_size", "tx_queue_size", device);
+        if (queues > 1) {
+                if (!is_named(part->type))
+                        builder_unsupported(builder, element_at(builder, element, "driver"),
+                                            "an interface of type %.32s has one queue: leave out queues", part->type);
+                /* Two for each queue, one for configuration, one for control. */
+                json_add(device, "mq", 'b', TRUE, "vectors", 'i', (gint64) (2 * queues + 2), NULL);
+        }
+        unsigned mtu = mtu_of(builder, element);
+        if (mtu > 0)
+                json_add(device, "host_mtu", 'i', (gint64) mtu, NULL);
+        if (element_at(builder, element, "teaming")) {
+                if (is(builder, element, "teaming/@type", "persistent"))
+                        json_add(device, "failover", 'b', TRUE, NULL);
+                else if (strcmp(part->type, "network") == 0) { /* a pool of the host's cards */
+                        know(builder, element, "teaming/@persistent");
+                        builder_not_here(builder, element_at(builder, element, "teaming"),
+                                         "a card of a network's pool of host devices: name the device in an interface of type "
+                                         "hostdev");
+                } else
+                        builder_unsupported(builder, element_at(builder, element, "teaming"),
+                                            "a virtio card is the persistent one");
+        }
+        return device;
+}
+
+static JsonObject *make_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        if (is_virtio(part))
+                return make_virtio_card(builder, element, part);
+        for (size_t i = 0; i < G_N_ELEMENTS(cards); i++)
+                if (strcmp(part->model, cards[i].model) == 0)
+                        return device_new(cards[i].driver, part);
+        builder_unsupported(builder, element_at(builder, element, "model"), "QEMU has no network card of model '%.32s'",
+                            part->model);
+        return json_object_new();
+}
+
+/* What libvirt sets on the host's end of an interface, and what to do where this driver does not. */
+static void refuse_host_side(Builder *builder, xmlNode *element) {
+        static const struct {
+                const char *element, *message;
+        } parts[] = {
+                { "vlan", "a VLAN of its interface: name a bridge of that VLAN, or an interface of it with type='direct'" },
+                { "virtualport", "a port of Open vSwitch, or of a switch with 802.1Q extensions: use a bridge of the kernel's" },
+                { "filterref", "filters on its interface: leave out <filterref>, and filter with nftables on its bridge" },
+                { "port", "an isolated port of its bridge: leave out <port>, and use a bridge of its own" },
+                { "coalesce", "interrupts of its interface coalesced: leave out <coalesce>, and set that with ethtool -C" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+                xmlNode *part = element_at(builder, element, parts[i].element);
+                if (!part)
+                        continue;
+                know(builder, element, parts[i].element);
+                if (xml_is(part, "vlan") && xml_attribute_is(element, "type", "hostdev")) /* it has no interface on the host */
+                        builder_not_here(builder, part,
+                                         "a VLAN of a card of the host's: set it on the host (ip link set DEVICE vf NUMBER vlan "
+                                         "ID), and leave out <vlan>");
+                else
+                        builder_not_here(builder, part, parts[i].message);
+        }
+}
+
+/* vhost-net, opened for each queue. */
+static void add_kernel_help(Builder *builder, xmlNode *element, JsonObject *backend) {
+        int fds[QUEUES_MAX];
+        unsigned n = 0;
+        for (guint i = 0; builder->files && i < builder->files->len && n < QUEUES_MAX; i++) {
+                File *file = builder->files->pdata[i];
+                if (file->element == element && file->fd >= 0)
+                        fds[n++] = steal_fd(&file->fd);
+        }
+        if (n == 0)
+                return;
+        json_add(backend, "vhost", 'b', TRUE, NULL);
+        pass_queues(builder, backend, "vhostfd", fds, n);
+}
+
+/* A card of the host's that is given away: what the host could set on it before. */
+static void build_host_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        refuse_host_side(builder, element);
+        if (flag(builder, element, "@trustGuestRxFilters") == 1)
+                builder_not_here(builder, element, "filters of the guest's for its interface: leave out trustGuestRxFilters");
+        build_hostdev(builder, element, part);
+}
+
+void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        if (strcmp(part->type, "hostdev") == 0) {
+                build_host_card(builder, element, part);
+                return;
+        }
+        if (g_strcmp0(choose(builder, element, "backend/@type", "default passt"), "passt") == 0)
+                builder_not_here(builder, element, "passt: leave out <backend>, for QEMU's own network of users");
+        if (get(builder, element, "backend/@logFile"))
+                builder_not_here(builder, element, "a log of its back end: leave out logFile");
+        const char *tap = get(builder, element, "backend/@tap"), *kernel = get(builder, element, "backend/@vhost");
+        if (kernel && strcmp(kernel, "/dev/vhost-net") != 0)
+                builder_not_here(builder, element, "a vhost device of another name");
+        if (tap && strcmp(part->type, "vhostuser") == 0)
+                builder_unsupported(builder, element_at(builder, element, "backend"),
+                                    "an interface of type vhostuser has no tap device: leave out tap");
+        else if (tap && strcmp(tap, "/dev/net/tun") != 0)
+                builder_not_here(builder, element, "a tap device of another name");
+        refuse_host_side(builder, element);
+        know_source(builder, element, part->type);
+        bandwidth_check(builder, element);
+        /* Whether the kernel helps with virtio; the document may ask for it, or for QEMU alone. */
+        const char *helper = choose(builder, element, "driver/@name", "qemu vhost");
+
+        bool vhost = g_strcmp0(helper, "vhost") == 0;
+        static const char *const taps[] = { "bridge", "ethernet", "network", "direct", NULL };
+        if (vhost && !(is_virtio(part) && g_strv_contains(taps, part->type)))
+                builder_not_here(builder, element,
+                                 "vhost for a card that is not virtio, or has no tap interface: leave out the driver's name");
+        know(builder, element, "@type model/@type boot/@order");
+        if (is_named(part->type))
+                know(builder, element, "target/@dev");
+        JsonObject *backend = make_backend(builder, element, part), *card = make_card(builder, element, part);
+        if (vhost)
+                add_kernel_help(builder, element, backend);
+        bool connected = json_string(backend, "type") != NULL;
+        if (connected)
+                add_json(builder, "-netdev", json_object_ref(backend));
+        json_object_unref(backend);
+        json_add(card, "netdev", 's', connected ? format_text(builder, "host%s", part->alias) : NULL, "mac", 's', part->mac,
+                 NULL);
+        add_boot(builder, element, card, part, 2);
+        add_device(builder, element, card);
+        if (is(builder, element, "link/@state", "down"))
+                add_command(builder, "set_link", json_make("name", 's', part->alias, "up", 'b', FALSE, NULL));
+}

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/command/command-line.h"
+
+#include <string.h>
+
+#include "bus.h"
+#include "qemu/check/check.h"
+#include "qemu/command/builder.h"
+#include "qemu/command/firmware.h"
+#include "qemu/complete/hardware.h"
+#include "qemu/guest/guest.h"
+#include "qemu/host/bandwidth.h"
+#include "qemu/host/network.h"
+
+/* Whether what an element is plugged into is there already: the controllers before it. */
+static bool bus_is_there(const xmlNode *element, const GHashTable *made) {
+        xmlNode *address = xml_child(element, "address");
+        g_autofree char *bus = xml_attribute(address, "bus");
+        unsigned long number = bus ? strtoul(bus, NULL, 0) : 0;
+        return !xml_attribute_is(element, "type", "pci") || number == 0 ||
+               g_hash_table_contains((GHashTable *) made, GUINT_TO_POINTER((guint) number));
+}
+
+typedef struct Part {
+        xmlNode *element;
+        const DeviceDefinition *device;
+} Part;
+
+/* When a controller comes: USB companions need their master, card readers their USB. */
+static unsigned controller_rank(const xmlNode *element) {
+        if (xml_attribute_is(element, "type", "pci"))
+                return 0;
+        if (xml_attribute_is(element, "type", "usb"))
+                return xml_child(element, "master") ? 2 : 1;
+        return xml_attribute_is(element, "type", "ccid") ? 4 : 3;
+}
+
+/* Whether a device is to be made: of a guest that runs only those that it lacks. */
+static bool is_wanted(const Builder *builder, const Part *part) {
+        return !builder->live || !definition_find_device(builder->context->running, part->device->alias);
+}
+
+/* QEMU would refuse it, and a QEMU that refuses a device may not answer any more (monitor.h): the guest is told of a new device in a
+ * slot of machine pc by ACPI. */
+static void check_can_come(Builder *builder, const xmlNode *element) {
+        bool by_acpi = g_str_has_prefix(builder->definition->machine, "pc") && !builder->q35 &&
+                       xml_attribute_is(xml_child(element, "address"), "type", "pci");
+        if (builder->live && builder->files && by_acpi && !xml_find(builder->root, "features/acpi"))
+                builder_unsupported(builder, element,
+                                    "the running machine has no ACPI, and gets no PCI device without it: add <acpi/> to the "
+                                    "<features> of its definition, and start it anew");
+}
+
+static void build_part(Builder *builder, const Part *part, BuildDevice build) {
+        if (!is_wanted(builder, part))
+                return;
+        check_can_come(builder, part->element);
+        builder->at = part->element;
+        builder->alias = part->device->alias;
+        know(builder, part->element, "alias"); /* read by the definition, and written there by a start */
+        build(builder, part->element, part->device);
+        builder->alias = NULL;
+}
+
+/* PCI bridges come after what they are plugged into; then the others by rank. */
+static void build_controllers(Builder *builder, const Part *parts, guint n) {
+        g_autoptr(GHashTable) made = g_hash_table_new(g_direct_hash, g_direct_equal);
+        g_autofree bool *done = g_new0(bool, n + 1);
+        bool progress = true;
+        while (progress) {
+                progress = false;
+                for (guint i = 0; i < n; i++) {
+                        xmlNode *element = parts[i].element;
+                        if (done[i] || !xml_is(element, "controller") || controller_rank(element) > 0 ||
+                            !bus_is_there(element, made))
+                                continue;
+                        g_autofree char *index = xml_attribute(element, "index");
+                        if (builder->live && is_wanted(builder, parts + i))
+                                builder_unsupported(
+                                                builder, builder->root,
+                                                "the running machine has no free slot for this device: it would need another "
+                                                "<controller type='pci' model='%s'/>; add that to its definition and start it "
+                                                "anew, or use a device of another model, such as virtio",
+                                                parts[i].device->model);
+                        build_part(builder, parts + i, build_controller);
+                        g_hash_table_add(made, GUINT_TO_POINTER(index ? (guint) strtoul(index, NULL, 0) : 0));
+                        done[i] = progress = true;
+                }
+        }
+        for (unsigned rank = 1; rank <= 4; rank++)
+                for (guint i = 0; i < n; i++)
+                        if (xml_is(parts[i].element, "controller") && controller_rank(parts[i].element) == rank)
+                                build_part(builder, parts + i, build_controller);
+}
+
+/* Hubs that are plugged into hubs come later: their port has more numbers. */
+static void build_hubs(Builder *builder, const Part *parts, guint n) {
+        size_t next = 0;
+        for (size_t depth = 0; next != SIZE_MAX; depth = next) {
+                next = SIZE_MAX;
+                for (guint i = 0; i < n; i++) {
+                        if (!xml_is(parts[i].element, "hub"))
+                                continue;
+                        g_autofree char *port = xml_attribute(xml_child(parts[i].element, "address"), "port");
+                        size_t length = port ? strlen(port) : 0;
+                        if (length == depth)
+                                build_part(builder, parts + i, build_hub);
+                        else if (length > depth)
+                                next = MIN(next, length);
+                }
+        }
+}
+
+/* Device kinds, in the order in which QEMU must meet them; those with a function of their own above are not in it. */
+static const struct {
+        const char *kind;
+        BuildDevice build;
+} kinds[] = {
+        { "iommu", build_iommu },
+        { "audio", build_audio },
+        { "disk", build_disk },
+        { "filesystem", build_filesystem },
+        { "interface", build_interface },
+        { "smartcard", build_smartcard },
+        { "serial", build_serial },
+        { "parallel", build_parallel },
+        { "channel", build_channel },
+        { "console", build_console },
+        { "tpm", build_tpm },
+        { "input", build_input },
+        { "graphics", build_graphics },
+        { "video", build_video },
+        { "sound", build_sound },
+        { "watchdog", build_watchdog },
+        { "redirdev", build_redirdev },
+        { "hostdev", build_hostdev },
+        { "memory", build_memory_device },
+        { "memballoon", build_memballoon },
+        { "rng", build_rng },
+        { "shmem", build_shmem },
+        { "panic", build_panic },
+        { "vsock", build_vsock },
+        { "crypto", build_crypto },
+        { "lease", build_lease },
+};
+
+static void check_kinds(Builder *builder, const Part *parts, guint n) {
+        static const char *const others[] = { "controller", "hub", NULL };
+        for (guint i = 0; i < n; i++) {
+                const char *name = (const char *) parts[i].element->name;
+                bool known = g_strv_contains(others, name);
+                for (size_t kind = 0; kind < G_N_ELEMENTS(kinds) && !known; kind++)
+                        known = strcmp(name, kinds[kind].kind) == 0;
+                if (!known)
+                        builder_unsupported(builder, parts[i].element, "the QEMU driver does not know this device; leave it out");
+                parts[i].element->_private = parts[i].element;
+        }
+}
+
+/* What <boot dev='...'/> means: the first disk, CD-ROM, network card and floppy. */
+static void find_boot_devices(Builder *builder) {
+        static const char *const kinds_of_disk[] = { "disk", "cdrom", "", "floppy" };
+        g_autoptr(GPtrArray) disks = hardware_sorted(builder->devices, "disk");
+        for (guint i = 0; i < disks->len; i++) {
+                g_autofree char *device = xml_attribute(disks->pdata[i], "device");
+                const char *kind = !device || strcmp(device, "lun") == 0 ? "disk" : device;
+                for (size_t k = 0; k < G_N_ELEMENTS(kinds_of_disk); k++)
+                        if (strcmp(kind, kinds_of_disk[k]) == 0 && !builder->first[k])
+                                builder->first[k] = disks->pdata[i];
+        }
+        builder->first[2] = xml_child(builder->devices, "interface");
+}
+
+static void build_devices(Builder *builder) {
+        guint n = builder->definition->devices->len, i = 0;
+        g_autofree Part *parts = g_new0(Part, n + 1);
+        for (xmlNode *element = definition_first_device(builder->context->document); element && i < n;
+             element = definition_next_device(element), i++)
+                parts[i] = (Part){ element, builder->definition->devices->pdata[i] };
+        check_kinds(builder, parts, n);
+        know(builder, builder->devices, "redirfilter");
+        find_boot_devices(builder);
+        build_controllers(builder, parts, n);
+        build_hubs(builder, parts, n);
+        for (size_t kind = 0; kind < G_N_ELEMENTS(kinds); kind++)
+                for (i = 0; i < n && !builder->error; i++)
+                        if (xml_is(parts[i].element, kinds[kind].kind))
+                                build_part(builder, parts + i, kinds[kind].build);
+        for (i = 0; builder->live && i < n && !builder->error; i++)
+                if (is_wanted(builder, parts + i))
+                        refuse_unknown(builder, parts[i].element);
+}
+
+/* What is made. */
+typedef enum Extent {
+        EVERYTHING, /* or, of a guest that runs, the devices that it lacks */
+        MEDIUM,     /* the nodes of one disk */
+        LIMITS,     /* its limits; those of a network card are only checked */
+} Extent;
+
+static void build_part_of_device(Builder *builder, Extent extent, guint device, char **node) {
+        xmlNode *element = definition_device_element(builder->context->document, device);
+        const DeviceDefinition *part = builder->definition->devices->pdata[device];
+        builder->at = element;
+        builder->alias = part->alias;
+        if (xml_is(element, "interface")) {
+                bandwidth_check(builder, element);
+                if (xml_child(element, "bandwidth"))
+                        refuse_unknown(builder, xml_child(element, "bandwidth"));
+        } else if (extent == MEDIUM)
+                *node = g_strdup(build_disk_nodes(builder, element, part));
+        else {
+                build_io_limits(builder, element, part);
+                if (xml_child(element, "iotune"))
+                        refuse_unknown(builder, xml_child(element, "iotune"));
+        }
+}
+
+static void build_process(Builder *builder) {
+        const Definition *definition = builder->definition;
+        g_ptr_array_add(builder->line->arguments, g_strdup(builder->context->emulator));
+        add(builder, "-name", "guest=%s,debug-threads=on", escape(builder, definition->name));
+        add(builder, "-uuid", "%s", definition->uuid);
+        add(builder, "-S", NULL);
+        add(builder, "-no-user-config", NULL);
+        add(builder, "-nodefaults", NULL);
+        add(builder, "-sandbox", QEMU_SANDBOX);
+        if (builder->files)
+                add(builder, "-chardev", "socket,id=monitor,fd=%d,server=on,wait=off", builder->context->monitor);
+        else
+                add(builder, "-chardev", "socket,id=monitor,path=monitor.sock,server=on,wait=off");
+        add(builder, "-mon", "chardev=monitor,mode=control");
+        add(builder, "-msg", "timestamp=on");
+        if (builder->context->incoming)
+                add(builder, "-incoming", "defer");
+        /* What follows from these is the driver's to do: the machine waits. */
+        add(builder, "-action", "shutdown=pause,panic=pause,reboot=%s",
+            definition->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");
+}
+
+char *command_line_default_emulator(const char *architecture) {
+        return g_strdup_printf("/usr/bin/qemu-system-%s", strcmp(architecture, "i686") == 0 ? "i386" : architecture);
+}
+
+char *command_line_emulator(const Definition *definition) {
+        return definition->emulator[0] ? g_strdup(definition->emulator) : command_line_default_emulator(definition->architecture);
+}
+
+char *command_line_nvram(Connection *connection, const char *uuid) {
+        return g_strdup_printf("%s/nvram/%s.fd", connection->state_directory, uuid);
+}
+
+static void build_all(Builder *builder) {
+        build_process(builder);
+        build_machine(builder);
+        build_firmware(builder);
+        build_memory(builder);
+        build_boot(builder);
+        build_devices(builder);
+        if (!builder->has_display)
+                add(builder, "-display", "none");
+        add(builder, "-machine", "%s", builder->machine->str);
+        build_passthrough_arguments(builder);
+        if (!builder->error)
+                refuse_unknown(builder, builder->root);
+}
+
+/* DEVICE: of MEDIUM and LIMITS. */
+static CommandLine *build(const CommandLineContext *context, GPtrArray *files, Extent extent, guint device, char **node,
+                          GError **error) {
+        CommandLine *line = g_new0(CommandLine, 1);
+        line->arguments = g_ptr_array_new_with_free_func(g_free);
+        line->environment = g_ptr_array_new_with_free_func(g_free);
+        line->fds = g_array_new(FALSE, FALSE, sizeof(int));
+        line->consoles = g_ptr_array_new_with_free_func(g_free);
+        line->paths = g_ptr_array_new_with_free_func(g_free);
+        line->commands = g_ptr_array_new_with_free_func((GDestroyNotify) monitor_request_free);
+        line->fd_sets = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+        g_autoptr(GStringChunk) strings = g_string_chunk_new(4096);
+        g_autoptr(GString) machine = g_string_new(NULL), cpu = g_string_new(NULL);
+        Builder builder = {
+                .context = context,
+                .definition = context->definition,
+                .root = xmlDocGetRootElement(context->document),
+                .files = files,
+                .line = line,
+                .strings = strings,
+                .machine = machine,
+                .cpu = cpu,
+                .q35 = strstr(context->definition->machine, "q35") != NULL,
+                .kvm = strcmp(context->definition->type, "kvm") == 0,
+                .live = context->running != NULL,
+                .n_fdsets = context->last_fdset,
+        };
+        builder.devices = element_at(&builder, builder.root, "devices");
+        xmlNode *audio = xml_child(builder.devices, "audio");
+        if (audio)
+                builder.default_audio =
+                                format_text(&builder, "audio%s", get(&builder, audio, "@id") ? get(&builder, audio, "@id") : "1");
+        /* What was defined has been checked: a start need not do it again. */
+        if (extent == EVERYTHING && !builder.files)
+                check_document(context->document, &builder.error);
+        if (extent != EVERYTHING)
+                build_part_of_device(&builder, extent, device, node);
+        else if (builder.live)
+                build_devices(&builder);
+        else
+                build_all(&builder);
+        g_ptr_array_add(line->arguments, NULL);
+        g_ptr_array_add(line->environment, NULL);
+        if (!builder.error)
+                return line;
+        g_propagate_error(error, builder.error);
+        command_line_free(line);
+        return NULL;
+}
+
+CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *files, GError **error) {
+        return build(context, files, EVERYTHING, 0, NULL, error);
+}
+
+CommandLine *command_line_build_medium(const CommandLineContext *context, guint device, GPtrArray *files, char **node,
+                                       GError **error) {
+        *node = NULL;
+        return build(context, files, MEDIUM, device, node, error);
+}
+
+CommandLine *command_line_build_limits(const CommandLineContext *context, guint device, GError **error) {
+        return build(context, NULL, LIMITS, device, NULL, error);
+}
+
+char *command_line_text(const CommandLine *line) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        for (guint i = 0; i + 1 < line->environment->len; i++) {
+                g_autofree char *quoted = g_shell_quote(line->environment->pdata[i]);
+                g_string_append_printf(text, "%s \\\n", quoted);
+        }
+        for (guint i = 0; i + 1 < line->arguments->len; i++) {
+                const char *argument = line->arguments->pdata[i];
+                bool plain = *argument && !strpbrk(argument, " \t\n'\"\\$`*?[]{}()<>|&;#~!");
+                g_autofree char *quoted = plain ? g_strdup(argument) : g_shell_quote(argument);
+                /* An option and its value share a line. */
+                g_string_append_printf(text, "%s%s", i == 0 ? "" : argument[0] == '-' ? " \\\n" : " ", quoted);
+        }
+        return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+void command_line_free(CommandLine *line) {
+        for (guint i = 0; i < line->fds->len; i++)
+                close(g_array_index(line->fds, int, i));
+        g_ptr_array_unref(line->arguments);
+        g_ptr_array_unref(line->environment);
+        g_array_unref(line->fds);
+        g_ptr_array_unref(line->consoles);
+        g_ptr_array_unref(line->paths);
+        g_ptr_array_unref(line->commands);
+        g_hash_table_unref(line->fd_sets);
+        g_free(line);
+}
+
+/* Files */
+
+static void file_free(File *file) {
+        g_free(file->path);
+        g_free(file->format);
+        g_free(file->template);
+        if (file->layers)
+                g_ptr_array_unref(file->layers);
+        g_clear_pointer(&file->backing, image_backing_free);
+        autofd_close(&file->fd);
+        g_clear_pointer(&file->device, host_device_free);
+        g_clear_pointer(&file->socket, unix_socket_free);
+        g_free(file);
+}
+
+static File *plan(GPtrArray *files, FilePurpose purpose, const xmlNode *element, const char *path) {
+        File *file = g_new0(File, 1);
+        *file = (File){ .purpose = purpose, .element = element, .path = g_strdup(path), .format = g_strdup("raw"), .fd = -1 };
+        g_ptr_array_add(files, file);
+        return file;
+}
+
+static void set_format(File *file, const char *format) {
+        g_free(file->format);
+        file->format = g_strdup(format);
+}
+
+static void plan_firmware(GPtrArray *files, const CommandLineContext *context, xmlNode *root) {
+        xmlNode *os = xml_child(root, "os"), *loader = xml_child(os, "loader"), *nvram = xml_child(os, "nvram");
+        g_autofree char *code = xml_text(loader), *variables = firmware_variables(root),
+                        *template = xml_attribute(nvram, "template");
+        bool efi = xml_attribute_is(os, "firmware", "efi"), pflash = xml_attribute_is(loader, "type", "pflash");
+        if (!efi && !pflash) {
+                if (code && *code)
+                        plan(files, FILE_READ, loader, code);
+                return;
+        }
+        g_autoptr(Firmware) firmware = firmware_choose(root, context->definition);
+        bool read_only = efi || xml_attribute_is(loader, "readonly", "yes");
+        if (!firmware)
+                return;
+        File *file = plan(files, FILE_IMAGE, os, firmware->code);
+        file->read_only = read_only;
+        set_format(file, firmware->format);
+        if (!read_only || xml_attribute_is(loader, "stateless", "yes") || xml_attribute_is(nvram, "type", "network"))
+                return;
+        if (!template)
+                template = g_strdup(firmware->variables);
+        if (xml_attribute_is(nvram, "type", "block"))
+                g_clear_pointer(&template, g_free); /* a device has its variables, or none */
+        if (!template && !variables)
+                return; /* a loader whose variables nobody knows */
+        g_autofree char *own = command_line_nvram(context->connection, context->definition->uuid);
+        file = plan(files, FILE_NVRAM, firmware_variables_element(root), variables ? variables : own);
+        file->template = g_steal_pointer(&template);
+        g_autofree char *format = firmware_variables_format(root, firmware);
+        set_format(file, format);
+}
+
+/* Files that QEMU reads itself, once. */
+static void plan_to_read(GPtrArray *files, xmlNode *root) {
+        static const char *const paths[] = { "os/kernel", "os/initrd", "os/dtb", "os/acpi/table" };
+        for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+                xmlNode *element = xml_find(root, paths[i]);
+                g_autofree char *path = xml_text(element);
+                if (element && *path) /* an empty element is none */
+                        plan(files, FILE_READ, element, path);
+        }
+        for (xmlNode *info = xml_child(root, "sysinfo"); info; info = xml_next(info, "sysinfo"))
+                for (xmlNode *entry = xml_child(info, "entry"); entry; entry = xml_next(entry, "entry")) {
+                        g_autofree char *path = xml_attribute(entry, "file");
+                        if (path)
+                                plan(files, FILE_READ, entry, path);
+                }
+}
+
+static unsigned number_of(const xmlNode *element, const char *attribute) {
+        g_autofree char *text = xml_attribute(element, attribute);
+        return text ? (unsigned) strtoul(text, NULL, g_str_has_prefix(text, "0x") ? 16 : 10) : 0;
+}
+
+/* startupPolicy: 'requisite' is 'optional' where a state is loaded that had it. */
+static bool may_lack(const CommandLineContext *context, const xmlNode *element) {
+        const xmlNode *source = xml_child(element, "source");
+        return !context->running && (xml_attribute_is(source, "startupPolicy", "optional") ||
+                                     (context->incoming && xml_attribute_is(source, "startupPolicy", "requisite")));
+}
+
+/* The builder has checked the numbers when the document was defined. */
+static void plan_host_device(GPtrArray *files, const CommandLineContext *context, const xmlNode *element,
+                             const DeviceDefinition *part) {
+        xmlNode *source = xml_child(element, "source"), *address = xml_child(source, "address");
+        bool is_interface = xml_is(element, "interface"),
+             is_usb = xml_attribute_is(is_interface ? address : element, "type", "usb");
+        if (!is_usb && !xml_attribute_is(is_interface ? address : element, "type", "pci"))
+                return;
+        HostDevice *device = g_new0(HostDevice, 1);
+        *device = (HostDevice){
+                .connection = context->connection,
+                .is_usb = is_usb,
+                .uuid = g_strdup(context->definition->uuid),
+                .alias = g_strdup(part->alias),
+                .domain = number_of(address, "domain"),
+                .bus = number_of(address, "bus"),
+                .slot = number_of(address, "slot"),
+                .function = number_of(address, "function"),
+                .device = number_of(address, "device"),
+                .managed = xml_attribute_is(element, "managed", "yes"),
+                .vendor = number_of(xml_child(source, "vendor"), "id"),
+                .product = number_of(xml_child(source, "product"), "id"),
+                .uid = host_of(context->connection)->uid,
+                .fd = -1,
+        };
+        File *file = plan(files, FILE_DEVICE, element, part->alias);
+        file->device = device;
+        file->may_lack = is_usb && may_lack(context, element);
+}
+
+static File *plan_access(GPtrArray *files, const CommandLineContext *context, FilePurpose purpose, const xmlNode *element,
+                         const char *path) {
+        const Host *host = host_of(context->connection);
+        File *file = plan(files, purpose, element, path);
+        file->user = (HostUser){ host->uid, host->gid, host->groups, host->n_groups };
+        return file;
+}
+
+/* vhost-net has a descriptor for each queue. */
+static void plan_kernel_help(GPtrArray *files, const xmlNode *element) {
+        g_autofree char *text = xml_attribute(xml_child(element, "driver"), "queues");
+        guint64 n = 1;
+        if (text)
+                (void) g_ascii_string_to_unsigned(text, 10, 1, QUEUES_MAX, &n, NULL);
+        for (guint64 i = 0; i < MAX(n, 1); i++)
+                plan(files, FILE_OPEN, element, "/dev/vhost-net");
+}
+
+/* Devices and memory of the host that are not a guest's alone. */
+static void plan_host_access(GPtrArray *files, const CommandLineContext *context, xmlNode *element,
+                             const DeviceDefinition *part) {
+        xmlNode *source = xml_child(element, "source");
+        if (strcmp(part->kind, "vsock") == 0)
+                plan(files, FILE_OPEN, element, "/dev/vhost-vsock");
+        else if (strcmp(part->kind, "interface") == 0 && xml_attribute_is(xml_child(element, "driver"), "name", "vhost"))
+                plan_kernel_help(files, element);
+        else if (strcmp(part->kind, "input") == 0) {
+                g_autofree char *path = xml_attribute(source, xml_attribute_is(element, "type", "evdev") ? "dev" : "evdev");
+                if (path)
+                        plan_access(files, context, FILE_ACCESS, element, path);
+        } else if (strcmp(part->kind, "shmem") == 0 && strcmp(part->model, "ivshmem-plain") == 0) {
+                g_autofree char *name = xml_attribute(element, "name"), *path = g_strdup_printf("/dev/shm/%s", name ? name : "");
+                xmlNode *size = xml_child(element, "size");
+                g_autofree char *text = xml_text(size), *unit = xml_attribute(size, "unit");
+                plan_access(files, context, FILE_SHARED, element, path)->size =
+                                text ? g_ascii_strtoull(text, NULL, 10) * xml_unit(unit ? unit : "B") : SHARED_MEMORY_DEFAULT;
+        }
+}
+
+/* A character device, or what holds one. */
+static void plan_socket(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
+        static const char *const with_sockets[] = { "serial", "parallel", "console", "channel", "smartcard", "redirdev", NULL };
+        bool is_other = strcmp(part->kind, "console") == 0 && strcmp(part->target, "serial") == 0; /* the serial port's */
+        xmlNode *end = strcmp(part->kind, "rng") == 0 ? xml_child(element, "backend") : element;
+        if (!end || is_other || (end == element && !g_strv_contains(with_sockets, part->kind)) ||
+            !xml_attribute_is(end, "type", "unix"))
+                return;
+        g_autofree char *path = chardev_socket(end, context->directory, part->alias);
+        if (path)
+                plan(files, FILE_SOCKET, end, path);
+}
+
+/* The chain that a disk's element names: each of it has a path and a format, the last one may say that it is the last. */
+static ImageBacking *plan_backing(const xmlNode *disk) {
+        const xmlNode *store = xml_child(disk, "backingStore");
+        ImageBacking *backing = store ? image_backing_new() : NULL;
+        for (; store && !backing->ends; store = xml_child(store, "backingStore")) {
+                const xmlNode *source = xml_child(store, "source");
+                g_autofree char *file = xml_attribute(source, "file"), *device = xml_attribute(source, "dev"),
+                                *format = xml_attribute(xml_child(store, "format"), "type");
+                const char *path = file ? file : device;
+                backing->ends = !xml_child(store, NULL);
+                if (!path || (g_strcmp0(format, "raw") != 0 && g_strcmp0(format, "qcow2") != 0))
+                        break;
+                image_backing_add(backing, path, format);
+        }
+        return backing;
+}
+
+static void plan_of_device(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
+        xmlNode *rom = xml_child(element, "rom"), *log = xml_child(element, "log");
+        g_autofree char *rom_path = xml_attribute(rom, "file"), *log_path = xml_attribute(log, "file");
+        bool is_local = strcmp(part->source_type, "file") == 0 || strcmp(part->source_type, "block") == 0;
+        if (rom_path && !xml_attribute_is(rom, "enabled", "no"))
+                plan(files, FILE_READ, rom, rom_path);
+        if (log_path)
+                plan(files, FILE_APPEND, log, log_path)->truncate = xml_attribute_is(log, "append", "off");
+        if (strcmp(part->kind, "hostdev") == 0 || (strcmp(part->kind, "interface") == 0 && strcmp(part->type, "hostdev") == 0))
+                plan_host_device(files, context, element, part);
+        plan_socket(files, context, element, part);
+        plan_host_access(files, context, element, part);
+        if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {
+                File *file = plan(files, FILE_IMAGE, element, part->source);
+                set_format(file, part->format);
+                file->backing = plan_backing(element);
+                file->read_only = part->read_only;
+                file->may_lack = may_lack(context, element);
+        } else if (xml_attribute_is(element, "type", "file")) {
+                xmlNode *source = xml_child(element, "source");
+                g_autofree char *path = xml_attribute(source, "path");
+                static const char *const kinds_with_files[] = { "serial", "parallel", "console", "channel", NULL };
+                if (path && g_strv_contains(kinds_with_files, part->kind))
+                        plan(files, FILE_APPEND, element, path)->truncate = xml_attribute_is(source, "append", "off");
+        }
+}
+
+GPtrArray *command_line_plan(const CommandLineContext *context) {
+        GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
+        xmlNode *root = xmlDocGetRootElement(context->document);
+        if (!context->running) {
+                plan(files, FILE_PROGRAM, NULL, context->emulator);
+                if (strcmp(context->definition->type, "kvm") == 0)
+                        plan_access(files, context, FILE_ACCESS, NULL, "/dev/kvm");
+                plan_to_read(files, root);
+                plan_firmware(files, context, root);
+        }
+        guint i = 0;
+        for (xmlNode *element = definition_first_device(context->document); element;
+             element = definition_next_device(element), i++) {
+                const DeviceDefinition *part = context->definition->devices->pdata[i];
+                if (!context->running || !definition_find_device(context->running, part->alias))
+                        plan_of_device(files, context, element, part);
+        }
+        return files;
+}
+
+GPtrArray *command_line_plan_medium(const CommandLineContext *context, guint device) {
+        GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
+        plan_of_device(files, context, definition_device_element(context->document, device),
+                       context->definition->devices->pdata[device]);
+        return files;
+}

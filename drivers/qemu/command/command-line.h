@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A complete domain document (hardware.h) as a command line for QEMU 7.2 or later. One function for each kind of device makes
+ * its JSON; what this driver does not know is refused by name, never left out.
+ *
+ * It is made in two steps, as opening files may hang: command_line_plan lists the files, a worker opens them by files_open,
+ * command_line_build makes the arguments. Without opened files it only checks the document: all that a start refuses, save for
+ * what the host lacks, is refused then too. */
+
+#include "base/json.h"
+#include "domain/connection.h"
+#include "qemu/command/image.h"
+#include "qemu/host/host-access.h"
+#include "qemu/host/host-device.h"
+#include "qemu/host/unix-socket.h"
+#include "qemu/monitor/capabilities.h"
+
+/* What every QEMU that is run may not do, whether it has a guest or is only asked. */
+#define QEMU_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+/* A file that the guest needs. */
+typedef enum FilePurpose {
+        FILE_PROGRAM, /* the emulator: looked at, not opened */
+        FILE_IMAGE,   /* a disk's, or firmware's */
+        FILE_NVRAM,   /* UEFI variables: made from a template where it is missing */
+        FILE_READ,    /* a kernel: read by QEMU's own user */
+        FILE_APPEND,  /* a console's output */
+        FILE_DEVICE,  /* one of the host's */
+        FILE_SOCKET,  /* of a character device, which QEMU listens at */
+        FILE_ACCESS,  /* a device that QEMU opens by its name: looked at, not opened */
+        FILE_OPEN,    /* a device that is opened for it */
+        FILE_SHARED,  /* memory that guests share */
+} FilePurpose;
+
+typedef struct File {
+        FilePurpose purpose;
+        const xmlNode *element; /* that asks for it */
+        char *path, *format, *template;
+        bool read_only;
+        bool truncate;          /* FILE_APPEND: the document says append='off' */
+        bool may_lack, missing; /* startupPolicy: the guest can do without; it does */
+        uint64_t size;          /* FILE_SHARED */
+        HostUser user;          /* FILE_ACCESS, FILE_SHARED */
+        GPtrArray *layers;      /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        ImageBacking *backing;  /* what the document says is below a FILE_IMAGE, or NULL */
+        int fd;                 /* others */
+        HostDevice *device;     /* FILE_DEVICE */
+        ExecutableIdentity program;
+        UnixSocket *socket; /* FILE_SOCKET */
+} File;
+
+/* A command for the monitor. */
+typedef struct MonitorRequest {
+        char *name;
+        JsonObject *arguments;
+        int fd; /* passed along, owned here; or -1 */
+} MonitorRequest;
+
+/* ARGUMENTS and FD are taken. */
+MonitorRequest *monitor_request_new(const char *name, JsonObject *arguments, int fd);
+void monitor_request_free(MonitorRequest *request);
+
+typedef struct CommandLine {
+        GPtrArray *arguments;   /* NULL at the end */
+        GPtrArray *environment; /* "NAME=value" */
+        GArray *fds;            /* int: to be passed, owned here */
+        GPtrArray *consoles;    /* char *: aliases of the chardevs that are pseudo terminals */
+        GPtrArray *paths;       /* char *: sockets that QEMU will make in the file system */
+        GPtrArray *commands;    /* MonitorRequest: before the processors run, and before anyone connects */
+        GHashTable *fd_sets;    /* the number of a set of descriptors -> char *: the path of what it is */
+        bool locks_memory;      /* all that the guest has: a device of the host's reads and writes it */
+} CommandLine;
+
+/* Where the names of the nodes of a disk's image begin to count: a medium is put in while the one before it still has its
+ * nodes. The longest chain of images lies between them. */
+#define DISK_LAYERS_OTHER 100
+
+/* What a command line is made for. */
+typedef struct CommandLineContext {
+        Connection *connection;
+        const Definition *definition;
+        const char *emulator;
+        const Capabilities *capabilities; /* of the emulator; NULL: not known */
+        size_t n_host_nodes;              /* NUMA nodes of this host */
+        xmlDoc *document;                 /* gets what is chosen now: socket paths, interface names */
+        const char *directory;            /* of the guest: runtime.h */
+        int monitor;                      /* a listening socket; -1 to check only */
+        const Definition *running;        /* of a guest that runs: the devices that it lacks are made, by commands; or NULL */
+        unsigned last_fdset;              /* of those that it has */
+        unsigned first_layer;             /* 0, or DISK_LAYERS_OTHER */
+        bool incoming;                    /* its state will be loaded */
+        bool to_show;                     /* for a person to read: also what this driver cannot start */
+} CommandLineContext;
+
+/* Lists the files. */
+GPtrArray *command_line_plan(const CommandLineContext *context);
+
+/* Opens them, makes sockets and takes devices; for a worker. FOREIGN_USER: QEMU will run as another user than this. Where
+ * nobody wants them any more, files_give_back removes the sockets and gives the devices back; also for a worker. */
+bool files_open(GPtrArray *files, bool foreign_user, GError **error);
+void files_give_back(const GPtrArray *files);
+
+/* Makes the command line, or the commands; FILES is NULL to check only. */
+CommandLine *command_line_build(const CommandLineContext *context, GPtrArray *files, GError **error);
+
+/* The commands that give a disk of a running guest another medium: its nodes. *NODE is the name of the top one, to be freed,
+ * or NULL for an empty drive. And those that set its limits. */
+GPtrArray *command_line_plan_medium(const CommandLineContext *context, guint device);
+CommandLine *command_line_build_medium(const CommandLineContext *context, guint device, GPtrArray *files, char **node,
+                                       GError **error);
+CommandLine *command_line_build_limits(const CommandLineContext *context, guint device, GError **error);
+
+/* What the names of the nodes of a disk's images begin with; the layer that a node of such a name is of, or -1 where it is not
+ * one of that disk's. */
+char *command_line_node_prefix(const char *alias);
+int command_line_node_layer(const char *prefix, const char *name);
+
+/* For a person to read, and for a shell to run: one option a line. */
+char *command_line_text(const CommandLine *line);
+
+/* Closes what was opened. */
+void command_line_free(CommandLine *line);
+
+/* The program of an architecture; the one that runs a definition. */
+char *command_line_default_emulator(const char *architecture);
+char *command_line_emulator(const Definition *definition);
+
+/* The path of the socket that the driver makes for a character device of type unix: its document's, or one in DIRECTORY; NULL where
+ * QEMU is to connect to a socket of somebody else's. */
+char *chardev_socket(const xmlNode *element, const char *directory, const char *alias);
+
+/* Where a domain's UEFI variables lie. */
+char *command_line_nvram(Connection *connection, const char *uuid);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The files of a guest, opened by a worker thread. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include "bus.h"
+#include "qemu/command/command-line.h"
+#include "qemu/command/image.h"
+
+/* The largest file that is copied to memory for QEMU (a kernel, an initrd, a table), and the largest template of UEFI variables: flash is
+ * smaller. A sparse file is as large as its name's owner likes. */
+#define COPY_BYTES_MAX (INT64_C(4) << 30)
+#define TEMPLATE_BYTES_MAX (INT64_C(64) << 20)
+
+static bool check_file(const char *path, const struct stat *info, off_t most, GError **error) {
+        if (!S_ISREG(info->st_mode))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", path);
+        return info->st_size <= most || virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                                          "%s has %" PRIi64 " bytes; at most %" PRIi64 " are read for a guest",
+                                                          path, (int64_t) info->st_size, (int64_t) most);
+}
+
+/* Copies a file that only we may read into memory that QEMU's user may. */
+static int copy_to_memory(int from, off_t size, GError **error) {
+        g_autofd int copy = memfd_create("virtbus-kernel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        while (copy >= 0 && size > 0) {
+                errno = ESTALE; /* where it has become shorter meanwhile */
+                ssize_t n = sendfile(copy, from, NULL, (size_t) size);
+                if (n <= 0)
+                        break;
+                size -= n;
+        }
+        if (copy < 0 || size > 0 || fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
+                virtbus_error_set_errno(error, errno, "a kernel cannot be copied to memory");
+                return -1;
+        }
+        return steal_fd(&copy);
+}
+
+static bool open_to_read(File *file, bool foreign_user, GError **error) {
+        struct stat info;
+        g_autofd int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "file %s cannot be opened", file->path);
+        bool is_copied = foreign_user && !(info.st_mode & S_IROTH);
+        if (!check_file(file->path, &info, is_copied ? COPY_BYTES_MAX : INT64_MAX, error))
+                return false;
+        file->fd = is_copied ? copy_to_memory(fd, info.st_size, error) : steal_fd(&fd);
+        return file->fd >= 0;
+}
+
+static bool open_to_append(File *file, GError **error) {
+        struct stat info;
+        file->fd = open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+        if (file->fd < 0 || fstat(file->fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "file %s cannot be written", file->path);
+        if (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", file->path);
+        if (file->truncate && S_ISREG(info.st_mode) && ftruncate(file->fd, 0) < 0)
+                return virtbus_error_set_errno(error, errno, "file %s cannot be emptied", file->path);
+        return true;
+}
+
+static char *read_template(const char *path, gsize *length, GError **error) {
+        struct stat info;
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 || fstat(fd, &info) < 0) {
+                virtbus_error_set_errno(error, errno, "the template %s of the UEFI variables cannot be opened", path);
+                return NULL;
+        }
+        if (!check_file(path, &info, TEMPLATE_BYTES_MAX, error))
+                return NULL;
+        g_autofree char *contents = g_malloc((gsize) info.st_size + 1);
+        ssize_t n = pread(fd, contents, (size_t) info.st_size, 0);
+        if (n < 0) {
+                virtbus_error_set_errno(error, errno, "the template %s of the UEFI variables cannot be read", path);
+                return NULL;
+        }
+        *length = (gsize) n;
+        return g_steal_pointer(&contents);
+}
+
+/* Makes a domain's own copy of the UEFI variables, once. */
+static bool make_nvram(const File *file, GError **error) {
+        g_autofree char *contents = NULL, *directory = g_path_get_dirname(file->path);
+        gsize length;
+        g_autoptr(GError) failure = NULL;
+        if (access(file->path, F_OK) == 0)
+                return true;
+        if (!file->template)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "there are no UEFI variables in %s, and no template to make them of", file->path);
+        if (g_mkdir_with_parents(directory, 0700) < 0)
+                return virtbus_error_set_errno(error, errno, "directory %s cannot be made", directory);
+        if (!(contents = read_template(file->template, &length, error)))
+                return false;
+        return g_file_set_contents_full(file->path, contents, (gssize) length, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &failure) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the UEFI variables cannot be made: %s",
+                                 failure->message);
+}
+
+/* Whoever may open a socket of a character device: its group, where its folder gives it one, besides ourselves. */
+#define SOCKET_MODE 0660
+
+static bool make_socket(File *file, GError **error) {
+        file->fd = unix_listen(file->path, SOCKET_MODE, &file->socket);
+        if (file->fd == -ENAMETOOLONG)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "the path %.200s is too long for a socket: it may have %zu bytes", file->path,
+                                         UNIX_PATH_BYTES_MAX);
+        return file->fd >= 0 || virtbus_error_set_errno(error, -file->fd, "the socket %s cannot be made", file->path);
+}
+
+static void remove_sockets(const GPtrArray *files) {
+        for (guint i = 0; i < files->len; i++) {
+                const File *file = files->pdata[i];
+                if (file->socket)
+                        unix_remove(file->socket, geteuid());
+        }
+}
+
+void files_give_back(const GPtrArray *files) {
+        remove_sockets(files);
+        for (guint i = 0; i < files->len; i++) {
+                const File *file = files->pdata[i];
+                if (file->device)
+                        host_device_give_back(file->device);
+        }
+}
+
+static bool take_device(File *file, GError **error) {
+        g_autoptr(GError) failure = NULL;
+        if (host_device_take(file->device, &failure))
+                return true;
+        file->missing = file->may_lack && file->device->absent;
+        if (!file->missing)
+                g_propagate_error(error, g_steal_pointer(&failure));
+        return file->missing;
+}
+
+bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
+        for (guint i = 0; i < files->len; i++) {
+                File *file = files->pdata[i];
+                bool fine = true;
+                if (file->may_lack && file->purpose == FILE_IMAGE && access(file->path, F_OK) < 0 &&
+                    (errno == ENOENT || errno == ENOTDIR)) {
+                        file->missing = true;
+                        continue;
+                }
+                switch (file->purpose) {
+                case FILE_PROGRAM:
+                        fine = executable_check(file->path, &file->program, error);
+                        break;
+                case FILE_NVRAM:
+                        fine = make_nvram(file, error);
+                        G_GNUC_FALLTHROUGH;
+                case FILE_IMAGE:
+                        if (fine)
+                                file->layers = image_open(file->path, file->format, file->read_only, file->backing, foreign_user,
+                                                          error);
+                        fine = file->layers != NULL;
+                        break;
+                case FILE_READ:
+                        fine = open_to_read(file, foreign_user, error);
+                        break;
+                case FILE_DEVICE:
+                        fine = take_device(file, error);
+                        break;
+                case FILE_ACCESS:
+                        fine = host_access_check(file->path, &file->user, error);
+                        break;
+                case FILE_OPEN:
+                        file->fd = host_access_open(file->path, error);
+                        fine = file->fd >= 0;
+                        break;
+                case FILE_SHARED:
+                        fine = host_access_share(file->path, file->size, &file->user, error);
+                        break;
+                case FILE_APPEND:
+                        fine = open_to_append(file, error);
+                        break;
+                case FILE_SOCKET:
+                        fine = make_socket(file, error);
+                        break;
+                }
+                if (!fine) {
+                        remove_sockets(files);
+                        return false;
+                }
+        }
+        return true;
+}

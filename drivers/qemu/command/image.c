@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/command/image.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/walk.h"
+#include "bus.h"
+#include "errors.h"
+
+/* qcow2: the header's first fields, all big-endian, and its limit on a backing file's name. */
+#define QCOW2_MAGIC 0x514649fb
+#define QCOW2_BACKING_NAME_MAX 1023
+#define QCOW2_HEADER_V2_BYTES 72
+#define QCOW2_HEADER_BYTES_MAX 65536
+#define QCOW2_EXTENSION_BACKING_FORMAT 0xe2792aca
+#define QCOW2_FEATURE_EXTERNAL_DATA (UINT64_C(1) << 2)
+
+static void layer_free(ImageLayer *layer) {
+        g_free(layer->path);
+        g_free(layer->format);
+        autofd_close(&layer->fd);
+        g_free(layer);
+}
+
+static ImageLayer *layer_new(const char *path, const char *format) {
+        ImageLayer *layer = g_new0(ImageLayer, 1);
+        *layer = (ImageLayer){ .path = g_strdup(path), .format = g_strdup(format), .fd = -1 };
+        return layer;
+}
+
+ImageBacking *image_backing_new(void) {
+        ImageBacking *backing = g_new0(ImageBacking, 1);
+        backing->layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
+        return backing;
+}
+
+void image_backing_add(ImageBacking *backing, const char *path, const char *format) {
+        g_ptr_array_add(backing->layers, layer_new(path, format));
+}
+
+void image_backing_free(ImageBacking *backing) {
+        g_ptr_array_unref(backing->layers);
+        g_free(backing);
+}
+
+static bool is_in_folder_of(const char *path, const char *other) {
+        g_autofree char *one = g_canonicalize_filename(path, "/"), *two = g_canonicalize_filename(other, "/"),
+                        *folder = g_path_get_dirname(one), *others = g_path_get_dirname(two);
+        return strcmp(folder, others) == 0;
+}
+
+/* Finds what only the header of another image, BY, names: whoever has taken over its QEMU, or may write to it, could have it name all that
+ * root can read. So it is what everybody may read, or lies beside that image: itself, not a link that somebody else has put there. */
+static int find_named(const ImageLayer *layer, const char *by, struct stat *info, bool *may_be_named, GError **error) {
+        bool is_beside = is_in_folder_of(layer->path, by), is_searchable;
+        g_autofree char *path = is_beside ? g_canonicalize_filename(layer->path, "/") : g_strdup(layer->path);
+        int found = walk_open_public(path, info, &is_searchable, error);
+        *may_be_named = is_beside || (S_ISREG(info->st_mode) && info->st_mode & S_IROTH && is_searchable);
+        return found;
+}
+
+static int find_layer(const ImageLayer *layer, const char *by, struct stat *info, bool *may_be_named, GError **error) {
+        *may_be_named = true;
+        if (by)
+                return find_named(layer, by, info, may_be_named, error);
+        g_autofd int found = open(layer->path, O_PATH | O_CLOEXEC);
+        if (found >= 0 && fstat(found, info) == 0)
+                return steal_fd(&found);
+        virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
+        return -1;
+}
+
+/* BY: the image whose header alone names it, which is not trusted with that, or NULL. */
+static bool open_layer(ImageLayer *layer, bool read_only, const char *by, GError **error) {
+        struct stat info;
+        bool may_be_named;
+        /* It is looked at before it is opened: to open a FIFO or a drive waits, and to open other devices may set something going. */
+        g_autofd int found = find_layer(layer, by, &info, &may_be_named, error);
+        if (found < 0)
+                return false;
+        layer->is_device = S_ISBLK(info.st_mode);
+        if (!layer->is_device && !S_ISREG(info.st_mode))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device",
+                                         layer->path);
+        if (!may_be_named)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                "image %s says that it is backed by %s, which not everybody may read, and a guest could have "
+                                "written "
+                                "that: name it in the document, by <backingStore>, or put it into the folder of the image",
+                                by, layer->path);
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", found);
+        layer->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (layer->fd < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
+        if (fcntl(layer->fd, F_SETFL, fcntl(layer->fd, F_GETFL) & ~O_NONBLOCK) < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be used", layer->path);
+        return true;
+}
+
+static uint32_t get32(const uint8_t *at) {
+        uint32_t value;
+        memcpy(&value, at, sizeof value);
+        return be32toh(value);
+}
+
+static uint64_t get64(const uint8_t *at) {
+        uint64_t value;
+        memcpy(&value, at, sizeof value);
+        return be64toh(value);
+}
+
+/* Finds the extension that names the backing image's format. */
+static char *backing_format(const uint8_t *header, size_t size, size_t at) {
+        while (at + 8 <= size) {
+                uint32_t type = get32(header + at), length = get32(header + at + 4);
+                at += 8;
+                if (type == 0 || length > size - at)
+                        break;
+                if (type == QCOW2_EXTENSION_BACKING_FORMAT)
+                        return g_strndup((const char *) header + at, length);
+                at += ((size_t) length + 7) & ~(size_t) 7;
+        }
+        return NULL;
+}
+
+/* Finds what a qcow2 image is backed by: *NEXT is NULL where it is by nothing. */
+static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **error) {
+        g_autofree uint8_t *header = g_malloc0(QCOW2_HEADER_BYTES_MAX);
+        ssize_t n = pread(layer->fd, header, QCOW2_HEADER_BYTES_MAX, 0);
+        *next = NULL;
+        if (n < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be read", layer->path);
+        size_t size = (size_t) n;
+        if (size < QCOW2_HEADER_V2_BYTES || get32(header) != QCOW2_MAGIC)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "image %s is not of format qcow2, as <driver type> says", layer->path);
+        uint32_t version = get32(header + 4), name_size = get32(header + 16);
+        uint64_t name_at = get64(header + 8);
+        if (version >= 3 && size >= 104 && get64(header + 72) & QCOW2_FEATURE_EXTERNAL_DATA)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s keeps its data in another file",
+                                         layer->path);
+        if (name_at == 0)
+                return true;
+        if (name_size == 0 || name_size > QCOW2_BACKING_NAME_MAX || name_at > size || name_size > size - name_at)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s has a header that cannot be right",
+                                         layer->path);
+        g_autofree char *name = g_strndup((const char *) header + name_at, name_size);
+        g_autofree char *format =
+                        backing_format(header, size, version >= 3 && size >= 104 ? get32(header + 100) : QCOW2_HEADER_V2_BYTES);
+        if (g_str_has_prefix(name, "json:") || (strchr(name, ':') && name[0] != '/' && name[0] != '.'))
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by '%.128s', which is not a file",
+                                         layer->path, name);
+        if (!format) /* to guess would let a guest that writes a raw image choose what is opened */
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "image %s does not say the format of its backing image; run: qemu-img rebase -u -F "
+                                         "FORMAT -b %s %s",
+                                         layer->path, name, layer->path);
+        if (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "image %s is backed by an image of format '%.32s'",
+                                         layer->path, format);
+        g_autofree char *directory = g_path_get_dirname(layer->path);
+        g_autofree char *path = name[0] == '/' ? g_strdup(name) : g_build_filename(directory, name, NULL);
+        *next = layer_new(path, format);
+        return true;
+}
+
+/* Finds what is below the Nth image: what the document says, else what the image itself says, which is *BY_HEADER then. */
+static bool find_next(const ImageLayer *layer, guint n, const ImageBacking *backing, ImageLayer **next, bool *by_header,
+                      GError **error) {
+        *next = NULL;
+        *by_header = false;
+        if (strcmp(layer->format, "qcow2") != 0)
+                return true;
+        if (backing && n < backing->layers->len) {
+                const ImageLayer *named = backing->layers->pdata[n];
+                *next = layer_new(named->path, named->format);
+                return true;
+        }
+        if (backing && backing->ends)
+                return true;
+        *by_header = true;
+        return read_backing(layer, next, error);
+}
+
+GPtrArray *image_open(const char *path, const char *format, bool read_only, const ImageBacking *backing, bool foreign_user,
+                      GError **error) {
+        g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
+        ImageLayer *layer = layer_new(path, format);
+        bool by_header = false;
+        while (layer) {
+                ImageLayer *next = NULL;
+                const ImageLayer *above = layers->len > 0 ? layers->pdata[layers->len - 1] : NULL;
+                const char *by = by_header && foreign_user ? above->path : NULL;
+                g_ptr_array_add(layers, layer);
+                if (layers->len > IMAGE_LAYERS_MAX) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                          "image %s has more than %d backing images, or is its own", path, IMAGE_LAYERS_MAX);
+                        return NULL;
+                }
+                if (!open_layer(layer, read_only || above, by, error) ||
+                    !find_next(layer, layers->len - 1, backing, &next, &by_header, error))
+                        return NULL;
+                layer = next;
+        }
+        return g_steal_pointer(&layers);
+}

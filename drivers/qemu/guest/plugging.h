@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the operations on a running guest's devices, memory and processors share: hotplug.c, update.c and tuning.c. */
+
+#include "qemu/guest/guest.h"
+#include "qemu/monitor/script.h"
+
+/* What the operation at work has prepared. */
+typedef struct Plugging {
+        Guest *guest;
+        CommandLine *line; /* what was opened */
+        guint device;      /* UPDATE: its place in the new definition */
+        xmlDoc *document;  /* UPDATE: as it was, and the device's element in it */
+        const xmlNode *old;
+        bool changes_medium;
+        const xmlNode *bandwidth; /* UPDATE: the element of an interface, whose is another */
+        char *node;               /* the top node of the new medium, or NULL */
+        bool is_finished;         /* nothing but giving back is left of it */
+        unsigned last_fdset;
+        guint first_socket; /* ATTACH: the place in the guest's list of the first one that was made, and one more; 0: none yet */
+        char *alias;        /* whose detaching is waited for */
+        GError *error;      /* RESIZE: what is told when all is as it was again */
+        GPtrArray *processors; /* RESIZE: char *, that are to be taken away after that one */
+} Plugging;
+
+/* A medium that is being changed: kept in the status, for a successor of this driver. */
+typedef struct Medium {
+        char *alias, *drive;              /* what commands call the drive */
+        char *old_node;                   /* the top node of the old one, or NULL */
+        char *element;                    /* what the device's element becomes */
+        unsigned first_layer, last_fdset; /* the new one's nodes begin there; its sets come after that one */
+        bool is_done;                     /* the new one is in the drive */
+} Medium;
+
+/* What was behind a device that has left, or behind a medium that was taken out: being removed. */
+typedef struct Cleanup {
+        Guest *guest;
+        char *alias, *prefix;
+        Script *script;
+        gint64 before_fdset; /* only the sets after this one: of a new medium */
+        unsigned last_fdset; /* only those up to it: of an old medium */
+        bool one_base;       /* only the nodes that are counted from first_layer */
+        unsigned first_layer;
+} Cleanup;
+
+/* The operation on devices that is at work, or NULL. */
+Operation *plugging_operation(const Guest *guest);
+
+/* Begins one: NULL where the guest cannot be asked, and the operation has ended. Ends it; a device that could not be attached holds
+ * nothing then. */
+Plugging *plugging_begin(Operation *operation);
+void plugging_finish(Guest *guest, const GError *error);
+
+/* The highest number of QEMU's sets of descriptors: ANSWER is that of query-fdsets. */
+unsigned plugging_last_fdset(JsonObject *answer);
+
+/* Moves the commands of a line into a script. */
+void plugging_take_commands(Script *script, CommandLine *line);
+
+/* Begins to remove what is behind a device; its nodes and descriptors. */
+Cleanup *cleanup_new(Guest *guest, const char *alias);
+void cleanup_run(Cleanup *cleanup);
+
+/* Waits for a device to leave, which has been asked to, within TIMEOUT microseconds. */
+void plugging_await_end(Guest *guest, const char *alias, uint64_t timeout);
+
+/* tuning.c: takes the next processor away, where some are to go. */
+void tuning_unplug_next(Guest *guest);
+
+/* update.c: after a driver's restart, sees to a medium that was being changed. */
+void update_recover(Guest *guest);
+void medium_free(struct Medium *medium);

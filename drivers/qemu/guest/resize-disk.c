@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The size of a disk's image: QEMU changes that of a running guest, qemu-img that of a domain that is off. */
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "domain/connection.h"
+#include "domain/disk-size.h"
+#include "domain/operation.h"
+#include "qemu/command/image.h"
+#include "qemu/guest/guest.h"
+#include "vtables.h"
+
+/* Where a qcow2 header has the size of the disk: eight bytes, big-endian. */
+#define QCOW2_SIZE_AT 24
+
+/* How much of what qemu-img says is told. */
+#define OUTPUT_BYTES_MAX 1024
+
+/* One call; the domain may end or change meanwhile. */
+typedef struct Resizing {
+        Domain *domain;
+        Call *call;
+        DiskSize size;
+        char *alias, *path, *format;
+        uint64_t chosen;
+        bool holds;        /* the domain, which is off, until its image has the new size */
+        GPtrArray *layers; /* of an image that is opened */
+        Process *process;  /* qemu-img */
+        int output;        /* what it says */
+} Resizing;
+
+static Resizing *resizing_new(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call) {
+        Resizing *resizing = g_new0(Resizing, 1);
+        *resizing = (Resizing){ .domain = domain_ref(domain), .call = call, .size = *size, .output = -1 };
+        resizing->alias = g_strdup(device->alias);
+        resizing->path = g_strdup(device->source);
+        resizing->format = g_strdup(device->format[0] ? device->format : "raw");
+        return resizing;
+}
+
+static void resizing_free(Resizing *resizing) {
+        g_clear_pointer(&resizing->layers, g_ptr_array_unref);
+        g_clear_pointer(&resizing->process, process_free);
+        autofd_close(&resizing->output);
+        if (resizing->holds)
+                domain_hold(resizing->domain, false);
+        domain_unref(resizing->domain);
+        g_free(resizing->alias);
+        g_free(resizing->path);
+        g_free(resizing->format);
+        g_free(resizing);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Resizing, resizing_free)
+
+static void answer(Resizing *resizing, const GError *error) {
+        if (error)
+                call_fail(resizing->call, error);
+        else
+                reply_device_disk_resize(resizing->call);
+        resizing_free(resizing);
+}
+
+/* Of a running guest */
+
+static void on_resized(void *data, JsonObject *object, const GError *error) {
+        Guest *guest = ((Resizing *) data)->domain->run;
+        (void) object;
+        if (guest)
+                guest->sizes_asked = 0;
+        answer(data, error);
+}
+
+/* The size of the image that a node has; false: there is no such node. */
+static bool find_size(JsonArray *nodes, const char *name, uint64_t *size) {
+        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
+                JsonObject *node = json_object_at(nodes, i), *image = node ? json_member(node, "image") : NULL;
+                gint64 bytes = image ? json_int(image, "virtual-size", -1) : -1;
+                if (bytes < 0 || g_strcmp0(json_string(node, "node-name"), name) != 0)
+                        continue;
+                *size = (uint64_t) bytes;
+                return true;
+        }
+        return false;
+}
+
+static void on_nodes(void *data, JsonObject *object, const GError *failure) {
+        Resizing *resizing = data;
+        Guest *guest = resizing->domain->run;
+        g_autofree char *prefix = command_line_node_prefix(resizing->alias), *node = g_strdup_printf("%s0-format", prefix);
+        g_autoptr(GError) error = NULL;
+        uint64_t now = 0;
+        if (failure)
+                error = g_error_copy(failure);
+        else if (!find_size(json_array(object, "return"), node, &now))
+                domain_fail(resizing->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "disk '%s' has no image", resizing->alias);
+        else if (guest_check_monitor(resizing->domain, &error))
+                disk_size_choose(&resizing->size, resizing->alias, now, &resizing->chosen, &error);
+        if (error)
+                answer(resizing, error);
+        else
+                monitor_command(guest->monitor, "block_resize",
+                                json_make("node-name", 's', node, "size", 'i', (gint64) resizing->chosen, NULL), -1, on_resized,
+                                resizing);
+}
+
+static void resize_running(Resizing *resizing) {
+        Guest *guest = resizing->domain->run;
+        g_autoptr(GError) error = NULL;
+        if (guest_check_monitor(resizing->domain, &error))
+                monitor_command(guest->monitor, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), -1, on_nodes,
+                                resizing);
+        else
+                answer(resizing, error);
+}
+
+/* Of a domain that is off */
+
+static bool read_size(const ImageLayer *layer, uint64_t *size, GError **error) {
+        struct stat info;
+        uint64_t stored;
+        if (strcmp(layer->format, "qcow2") == 0) {
+                if (pread(layer->fd, &stored, sizeof stored, QCOW2_SIZE_AT) != sizeof stored)
+                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is too short", layer->path);
+                *size = be64toh(stored);
+                return true;
+        }
+        if (fstat(layer->fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be looked at", layer->path);
+        *size = (uint64_t) info.st_size;
+        return true;
+}
+
+/* In a thread, as opening may hang. */
+static void open_image(void *data, GError **error) {
+        Resizing *resizing = data;
+        uint64_t now = 0;
+        resizing->layers = image_open(resizing->path, resizing->format, false, NULL, geteuid() == 0, error);
+        const ImageLayer *top = resizing->layers ? resizing->layers->pdata[0] : NULL;
+        if (!top)
+                return;
+        if (top->is_device)
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "%s is a block device, which is resized by what has made it",
+                                  top->path);
+        else if (resizing->layers->len > 1)
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                  "image %s is backed by another; it can be resized while the domain runs", top->path);
+        else if (read_size(top, &now, error))
+                disk_size_choose(&resizing->size, resizing->alias, now, &resizing->chosen, error);
+}
+
+static void on_program_ended(void *data, int status) {
+        Resizing *resizing = data;
+        char output[OUTPUT_BYTES_MAX] = "";
+        g_autoptr(GError) error = NULL;
+        ssize_t n = status == 0 ? 0 : read(resizing->output, output, sizeof output);
+        g_autofree char *said = g_strndup(output, n > 0 ? (size_t) n : 0);
+        if (status != 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "image %s cannot be given this size: %s",
+                                  resizing->path, *g_strstrip(said) ? said : "qemu-img has failed");
+        answer(resizing, error);
+}
+
+/* It is given the open image: what is at the path may be another one by now. */
+static bool run_program(Resizing *resizing, GError **error) {
+        const ImageLayer *top = resizing->layers->pdata[0];
+        g_autofree char *program = g_find_program_in_path("qemu-img"), *fd = g_strdup_printf("/proc/self/fd/%d", top->fd),
+                        *bytes = g_strdup_printf("%" PRIu64, resizing->chosen);
+        char *arguments[] = { program, "resize", "-q", "--shrink", "-f", resizing->format, fd, bytes, NULL };
+        int output[2];
+        if (!program)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "the image of a domain that is off is resized by qemu-img(1): install qemu-utils");
+        if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
+                return virtbus_error_set_errno(error, errno, "qemu-img cannot be started");
+        g_autofd int end = output[1];
+        resizing->output = output[0];
+        const ProcessSetup setup = {
+                .arguments = arguments,
+                .fds = &top->fd,
+                .n_fds = 1,
+                .log = end,
+                .uid = geteuid(),
+                .gid = getegid(),
+        };
+        resizing->process = process_new(resizing->domain->connection->event, &setup, on_program_ended, resizing, error);
+        if (!resizing->process)
+                return false;
+        process_go(resizing->process);
+        return true;
+}
+
+static void on_opened(void *data, const GError *failure) {
+        Resizing *resizing = data;
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        if (!error && domain_is_active(resizing->domain))
+                domain_fail(resizing->domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY, "it has been started meanwhile; call again");
+        if (error || !run_program(resizing, &error))
+                answer(resizing, error);
+}
+
+void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call) {
+        g_autoptr(Resizing) resizing = resizing_new(domain, device, size, call);
+        g_autoptr(GError) error = NULL;
+        if (domain_is_active(domain))
+                resize_running(g_steal_pointer(&resizing));
+        else if (strcmp(device->source_type, "file") != 0 || !resizing->path[0]) {
+                domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
+                            "disk '%s' is not a file; it can be resized while the domain runs", device->alias);
+                call_fail(call, error);
+        } else if (domain->holds > 0) { /* what is to be added is added to what it has now */
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "an image of it is being given another size, or it another name; call again when that is done");
+                call_fail(call, error);
+        } else {
+                resizing->holds = true;
+                domain_hold(domain, true);
+                worker_run(domain->connection->worker, open_image, on_opened, g_steal_pointer(&resizing));
+        }
+}
