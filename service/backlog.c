@@ -6,9 +6,12 @@
 #include "bounds.h"
 #include "bus.h"
 
+/* A call, or what goes on with one that is charged elsewhere. */
 typedef struct Item {
         sd_bus_message *call;
         Charge charge;
+        BacklogResume resume;
+        void *data;
 } Item;
 
 typedef struct Line Line;
@@ -18,7 +21,7 @@ typedef struct Waiting {
         Line *line;
         GList link; /* in the line */
         Caller *caller;
-        GQueue items;
+        GQueue resumed, items;
 } Waiting;
 
 /* The connections of one user, those on the bus or those without. */
@@ -38,6 +41,7 @@ struct Backlog {
         GQueue lines;   /* those that have nothing any more too, while it counts what was spent */
         uint64_t clock; /* what the line had spent that was taken from last */
         unsigned n_items;
+        bool in_turn, ended;
 };
 
 Backlog *backlog_new(sd_bus *bus, unsigned descriptors, BacklogTake take, void *data) {
@@ -72,14 +76,21 @@ static void waiting_free(Waiting *waiting) {
         g_free(waiting);
 }
 
+/* What goes on may end the caller's other calls, or begin to wait again. */
 void backlog_forget(Backlog *backlog, Caller *caller) {
-        Waiting *waiting = caller->waiting;
+        Waiting *waiting;
         Item *item;
-        if (!waiting)
-                return;
-        while ((item = g_queue_pop_head(&waiting->items)))
+        while ((waiting = caller->waiting)) {
+                item = g_queue_pop_head(&waiting->resumed);
+                if (!item)
+                        item = g_queue_pop_head(&waiting->items);
+                Item own = *item;
                 item_free(backlog, waiting->line, item);
-        waiting_free(waiting);
+                if (g_queue_is_empty(&waiting->resumed) && g_queue_is_empty(&waiting->items))
+                        waiting_free(waiting);
+                if (own.resume)
+                        own.resume(own.data);
+        }
 }
 
 void backlog_free(Backlog *backlog) {
@@ -132,16 +143,33 @@ static Line *take_line(Backlog *backlog, const Caller *caller) {
         return line;
 }
 
-void backlog_add(Backlog *backlog, Caller *caller, sd_bus_message *call, const Charge *charge) {
+static Waiting *take_waiting(Backlog *backlog, Caller *caller) {
         Waiting *waiting = caller->waiting;
-        if (!waiting) {
-                waiting = g_new0(Waiting, 1);
-                *waiting = (Waiting){ .line = take_line(backlog, caller), .caller = caller_ref(caller) };
-                g_queue_init(&waiting->items);
-                waiting->link.data = waiting;
-                g_queue_push_tail_link(&waiting->line->waiting, &waiting->link);
-                caller->waiting = waiting;
+        if (waiting)
+                return waiting;
+        waiting = g_new0(Waiting, 1);
+        *waiting = (Waiting){ .line = take_line(backlog, caller), .caller = caller_ref(caller) };
+        g_queue_init(&waiting->resumed);
+        g_queue_init(&waiting->items);
+        waiting->link.data = waiting;
+        g_queue_push_tail_link(&waiting->line->waiting, &waiting->link);
+        return caller->waiting = waiting;
+}
+
+void backlog_resume(Backlog *backlog, Caller *caller, BacklogResume resume, void *data) {
+        if (caller->gone || backlog->in_turn || backlog->ended) {
+                resume(data);
+                return;
         }
+        Item *item = g_new(Item, 1);
+        *item = (Item){ .resume = resume, .data = data };
+        g_queue_push_tail(&take_waiting(backlog, caller)->resumed, item);
+        backlog->n_items++;
+        go_on(backlog);
+}
+
+void backlog_add(Backlog *backlog, Caller *caller, sd_bus_message *call, const Charge *charge) {
+        Waiting *waiting = take_waiting(backlog, caller);
         Item *item = g_new(Item, 1);
         *item = (Item){ .call = sd_bus_message_ref(call), .charge = *charge };
         g_queue_push_tail(&waiting->items, item);
@@ -204,15 +232,20 @@ static uint64_t worked(void) {
 
 static void take_from(Backlog *backlog, Line *line) {
         Waiting *waiting = g_queue_peek_head(&line->waiting);
-        Item *item = g_queue_pop_head(&waiting->items);
+        Item *item = g_queue_pop_head(g_queue_is_empty(&waiting->resumed) ? &waiting->items : &waiting->resumed);
         g_autoptr(Caller) caller = caller_ref(waiting->caller);
         const uint64_t began = worked();
         g_queue_unlink(&line->waiting, &waiting->link);
         g_queue_push_tail_link(&line->waiting, &waiting->link);
-        if (g_queue_is_empty(&waiting->items))
+        if (g_queue_is_empty(&waiting->resumed) && g_queue_is_empty(&waiting->items))
                 waiting_free(waiting);
         backlog->clock = MAX(backlog->clock, line->spent);
-        backlog->take(backlog->data, caller, item->call, &item->charge);
+        backlog->in_turn = true;
+        if (item->resume)
+                item->resume(item->data);
+        else
+                backlog->take(backlog->data, caller, item->call, &item->charge);
+        backlog->in_turn = false;
         item_free(backlog, line, item);
         line->spent += MAX(worked() - began, 1);
 }
@@ -226,6 +259,7 @@ bool backlog_take(Backlog *backlog) {
 
 void backlog_end(Backlog *backlog) {
         Line *line;
+        backlog->ended = true;
         while ((line = next_line(backlog, TAKE_ALL)))
                 take_from(backlog, line);
 }

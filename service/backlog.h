@@ -28,14 +28,20 @@ bool backlog_has_room(const Backlog *backlog, const Caller *caller, const Charge
 /* Adds a call. The limits are not looked at. */
 void backlog_add(Backlog *backlog, Caller *caller, sd_bus_message *call, const Charge *charge);
 
+/* Goes on with a call that was taken, and has waited for something since, in a turn of its caller's: before the calls of that
+ * one which nobody has looked at. What has waited for one answer, as of polkit, may be much, and goes on as it would have been taken.
+ * RESUME is called whatever happens: at once in a turn, once the caller has left, and after backlog_end. */
+typedef void (*BacklogResume)(void *data);
+void backlog_resume(Backlog *backlog, Caller *caller, BacklogResume resume, void *data);
+
 /* Tells that it is known now whose a caller's calls are, or that the caller is halted, or no longer: its calls are taken only while it
  * is known and not halted. */
 void backlog_changed(Backlog *backlog, Caller *caller);
 
-/* Drops the calls of a caller that has left. */
+/* Drops the calls of a caller that has left, and goes on with what has waited. */
 void backlog_forget(Backlog *backlog, Caller *caller);
 
-/* Takes all that there is, whether the bus reads or not, and whoever it is of. */
+/* Takes all that there is, whether the bus reads or not, and whoever it is of. Nothing waits for a turn any more. */
 void backlog_end(Backlog *backlog);
 
 /* Takes the next call; false where none may be taken now. For who has no event loop. */

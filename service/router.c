@@ -59,6 +59,11 @@ typedef struct Request {
         sd_bus_message *message;
         Charge charge;
         JournalEntry *entry; /* of what polkit is asked about; NULL: none, or written */
+        /* What it waited for, and what came of it: */
+        uint64_t generation; /* of polkit's decisions */
+        Verdict verdict;
+        GHashTable *opened; /* what a survey has found that the caller may read */
+        sd_bus_error error; /* it is denied */
 } Request;
 
 static Request *request_new(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
@@ -75,6 +80,8 @@ static Request *request_new(Router *router, Caller *caller, sd_bus_message *mess
 static void request_free(Request *request) {
         caller_end_call(request->caller, &request->charge);
         g_clear_pointer(&request->entry, journal_entry_free);
+        g_clear_pointer(&request->opened, g_hash_table_unref);
+        sd_bus_error_free(&request->error);
         sd_bus_message_unref(request->message);
         g_free(request);
 }
@@ -516,16 +523,41 @@ static void proceed(Request *request, GHashTable *opened, bool narrowed) {
         sd_bus_error_free(&error);
 }
 
-static void on_decided(void *data, const sd_bus_error *error) {
+/* Goes on with a call whose waiting is over. What waited for the same answer may be hundreds of calls: each goes on in a turn of its own, lest
+ * all their answers be ahead of the next caller's. */
+static void go_on(Request *request, BacklogResume resume) {
+        request->generation = authority_generation(request->router->authority);
+        backlog_resume(request->router->backlog, request->caller, resume, request);
+}
+
+static bool is_outdated(const Request *request) {
+        return !request->router->ending && request->generation != authority_generation(request->router->authority);
+}
+
+static void on_identified(Caller *caller, void *data);
+
+static void after_decision(void *data) {
         g_autoptr(Request) request = data;
+        const sd_bus_error *error = sd_bus_error_is_set(&request->error) ? &request->error : NULL;
         if (!caller_is_there(request->caller))
                 return;
+        if (!error && is_outdated(request)) {
+                on_identified(request->caller, g_steal_pointer(&request));
+                return;
+        }
         if (error && request->entry)
                 journal_end(g_steal_pointer(&request->entry), error->name, NULL);
         if (error)
                 answer_failure(request->message, 0, error);
         else
                 proceed(request, NULL, false);
+}
+
+static void on_decided(void *data, const sd_bus_error *error) {
+        Request *request = data;
+        if (error)
+                sd_bus_error_set(&request->error, error->name, error->message);
+        go_on(request, after_decision);
 }
 
 static bool may_read_all(View *view, const GPtrArray *paths) {
@@ -547,7 +579,8 @@ static bool may_read_some(View *view, const GPtrArray *paths) {
 }
 
 static void decide(Request *request, const Target *target) {
-        request->entry = entry_of(request->router, request->caller, target);
+        if (!request->entry)
+                request->entry = entry_of(request->router, request->caller, target);
         if (target->action)
                 authority_check(request->router->authority, request->caller, request->message, target->action, target->object,
                                 on_decided, request);
@@ -573,14 +606,19 @@ static int survey_failure(sd_bus_message *message, Verdict verdict, sd_bus_error
 }
 
 /* What is about several objects is decided by those; where they do not decide it, by the object that is called. */
-static void on_surveyed(void *data, GHashTable *opened, Verdict verdict) {
+static void after_survey(void *data) {
         Request *request = data;
         sd_bus_error error = SD_BUS_ERROR_NULL;
+        g_autoptr(GHashTable) opened = g_steal_pointer(&request->opened);
         View view = { .router = request->router, .caller = request->caller, .opened = opened };
         Target target;
+        if (!request->caller->gone && request->verdict == VERDICT_YES && is_outdated(request)) {
+                on_identified(request->caller, request);
+                return;
+        }
         int r = request->caller->gone ? -ENOTCONN : resolve(request->router, request->message, &target, &error);
         if (r >= 0)
-                r = survey_failure(request->message, verdict, &error);
+                r = survey_failure(request->message, request->verdict, &error);
         if (r < 0) {
                 answer_failure(request->message, r, &error);
                 request_free(request);
@@ -594,6 +632,13 @@ static void on_surveyed(void *data, GHashTable *opened, Verdict verdict) {
                         decide(request, &target);
         }
         sd_bus_error_free(&error);
+}
+
+static void on_surveyed(void *data, GHashTable *opened, Verdict verdict) {
+        Request *request = data;
+        request->opened = g_hash_table_ref(opened);
+        request->verdict = verdict;
+        go_on(request, after_survey);
 }
 
 static void on_identified(Caller *caller, void *data) {
@@ -686,9 +731,14 @@ static bool must_wait(Router *router, sd_bus_message *message, Driver **only) {
 
 static void take(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge);
 
-static void on_settled(void *data) {
+static void after_settling(void *data) {
         g_autoptr(Request) request = data;
-        take(request->router, request->caller, request->message, &request->charge);
+        if (caller_is_there(request->caller))
+                take(request->router, request->caller, request->message, &request->charge);
+}
+
+static void on_settled(void *data) {
+        go_on(data, after_settling);
 }
 
 /* Answers a call when the drivers that it depends on are settled. */

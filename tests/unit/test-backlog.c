@@ -114,6 +114,48 @@ static void test_connections_of_a_user_take_turns(Service *service, const void *
         g_assert_false(backlog_take(service->backlog));
 }
 
+typedef struct Continuation {
+        Service *service;
+        Caller *caller;
+        const char *letters; /* the first is written down; the others go on after it, in the same turn */
+} Continuation;
+
+static void go_on(void *data) {
+        Continuation *own = data;
+        g_string_append_c(own->service->taken, own->letters[0]);
+        if (*++own->letters)
+                backlog_resume(own->service->backlog, own->caller, go_on, own);
+}
+
+/* Hundreds of calls of one caller may have waited for one answer of polkit. */
+static void test_what_has_waited_goes_on_in_turns(Service *service, const void *unused) {
+        Caller *much = connect_as(service, 1), *little = connect_as(service, 2);
+        Continuation waited[] = { { service, much, "A" }, { service, much, "B" }, { service, much, "Cc" } };
+        (void) unused;
+        say(service, much, "x");
+        for (size_t i = 0; i < G_N_ELEMENTS(waited); i++)
+                backlog_resume(service->backlog, much, go_on, &waited[i]);
+        g_assert_cmpstr(service->taken->str, ==, "");
+        say(service, little, "1");
+        take_some(service, 5);
+        g_assert_cmpstr(service->taken->str, ==, "A1BCcx");
+        g_assert_false(backlog_take(service->backlog));
+}
+
+static void test_what_has_waited_goes_on_when_its_caller_leaves_or_all_ends(Service *service, const void *unused) {
+        Caller *leaving = callers_get(service->callers, ":1.1"), *other = connect_as(service, 2);
+        Continuation waited[] = { { service, leaving, "A" }, { service, other, "B" }, { service, other, "C" } };
+        (void) unused;
+        backlog_resume(service->backlog, leaving, go_on, &waited[0]);
+        say(service, leaving, "x");
+        backlog_forget(service->backlog, leaving);
+        g_assert_cmpstr(service->taken->str, ==, "A");
+        backlog_resume(service->backlog, other, go_on, &waited[1]);
+        backlog_end(service->backlog);
+        backlog_resume(service->backlog, other, go_on, &waited[2]);
+        g_assert_cmpstr(service->taken->str, ==, "ABC");
+}
+
 /* The bus has not said yet whose a new connection is. */
 static void test_calls_wait_until_it_is_known_whose_they_are(Service *service, const void *unused) {
         Caller *caller = callers_get(service->callers, ":1.1"), *other = callers_get(service->callers, ":1.2");
@@ -173,6 +215,9 @@ int main(int argc, char *argv[]) {
                 { "/backlog/nobodys-call-waits-for-another-users-calls", test_nobodys_call_waits_for_another_users_calls },
                 { "/backlog/turns-are-of-the-time-that-is-spent", test_turns_are_of_the_time_that_is_spent },
                 { "/backlog/connections-of-a-user-take-turns", test_connections_of_a_user_take_turns },
+                { "/backlog/what-has-waited-goes-on-in-turns", test_what_has_waited_goes_on_in_turns },
+                { "/backlog/what-has-waited-goes-on-when-its-caller-leaves-or-all-ends",
+                  test_what_has_waited_goes_on_when_its_caller_leaves_or_all_ends },
                 { "/backlog/calls-wait-until-it-is-known-whose-they-are", test_calls_wait_until_it_is_known_whose_they_are },
                 { "/backlog/what-has-left-is-dropped", test_what_has_left_is_dropped },
                 { "/backlog/a-user-has-only-so-much-room-and-others-have-theirs",
