@@ -34,11 +34,12 @@ static char *make_directory(const char *parent, const char *name, GError **error
         return g_steal_pointer(&path);
 }
 
-Store *store_new(sd_event *event, const char *state, const char *runtime, GError **error) {
+Store *store_new(sd_event *event, const char *kind, const char *state, const char *runtime, GError **error) {
         g_autoptr(Store) store = g_new0(Store, 1);
-        store->first_run = g_build_filename(runtime, "started", NULL);
-        if (!(store->definitions = make_directory(state, "domains", error)) ||
-            !(store->statuses = make_directory(runtime, "domains", error)) || !(store->worker = worker_new(event, 1, error)))
+        store->first_run = runtime ? g_build_filename(runtime, "started", NULL) : NULL;
+        if (!(store->definitions = make_directory(state, kind, error)) ||
+            (runtime && !(store->statuses = make_directory(runtime, kind, error))) ||
+            !(store->worker = worker_new(event, 1, error)))
                 return NULL;
         return g_steal_pointer(&store);
 }
@@ -145,7 +146,7 @@ bool file_replace(const char *path, const char *text, bool sync, GError **error)
         return virtbus_error_set_errno(error, failure, "%s cannot be written", path);
 }
 
-static bool file_remove(const char *path, bool sync, GError **error) {
+bool file_remove(const char *path, bool sync, GError **error) {
         if ((unlink(path) == 0 || errno == ENOENT) && (!sync || sync_directory_of(path)))
                 return true;
         return virtbus_error_set_errno(error, errno, "%s cannot be removed", path);

@@ -19,8 +19,8 @@
 
 typedef struct Store Store;
 
-/* Makes the directories below STATE and RUNTIME where they are missing. */
-Store *store_new(sd_event *event, const char *state, const char *runtime, GError **error);
+/* Makes the folder of a kind ("domains") below STATE and RUNTIME where they are missing. RUNTIME: NULL for a kind of which nothing runs. */
+Store *store_new(sd_event *event, const char *kind, const char *state, const char *runtime, GError **error);
 
 /* Finishes what is queued. */
 void store_free(Store *store);
@@ -63,3 +63,6 @@ bool store_make_root(const char *root, GError **error);
  * lies aside when a program is killed is whatever file_is_aside says of its NAME, in the same folder. */
 bool file_is_aside(const char *name);
 bool file_replace(const char *path, const char *text, bool sync, GError **error);
+
+/* Removes a file, where there is one. */
+bool file_remove(const char *path, bool sync, GError **error);

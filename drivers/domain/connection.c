@@ -6,6 +6,7 @@
 
 #include "base/filter.h"
 #include "base/folder-lock.h"
+#include "base/kept.h"
 #include "base/stream.h"
 #include "bus.h"
 #include "domain/domain-status.h"
@@ -22,9 +23,6 @@
 
 /* Threads for clients' pipes. */
 #define CLIENT_THREADS 8
-
-/* A domain file is the document with one processing instruction in front, for what is not the document's. */
-#define INSTRUCTION "virtbus"
 
 bool connection_is_busy(const Connection *connection) {
         return connection->n_active > 0 || store_is_busy(connection->store) || worker_pending(connection->worker) > 0 ||
@@ -66,36 +64,6 @@ void connection_remove(Connection *connection, Domain *domain) {
 
 /* Documents and files */
 
-/* XML: of a Definition, which begins with a declaration, as all that xml_document_text writes. */
-static char *file_text(const char *xml, uid_t owner, bool autostart) {
-        const char *end = strstr(xml, "?>\n");
-        g_assert(g_str_has_prefix(xml, "<?xml ") && end);
-        const char *rest = end + strlen("?>\n");
-        return g_strdup_printf("%.*s<?" INSTRUCTION " owner=\"%u\" autostart=\"%s\" format=\"%d\"?>\n%s", (int) (rest - xml), xml,
-                               (unsigned) owner, autostart ? "yes" : "no", STORE_FORMAT, rest);
-}
-
-/* Takes the instruction out of a file's document, and reads it: its parts have the form of attributes. */
-static bool take_instruction(xmlDoc *document, uid_t *owner, bool *autostart, GError **error) {
-        static const char *const answers[] = { "yes", "no", NULL };
-        xmlNode *node = document->children;
-        while (node && (node->type != XML_PI_NODE || !xml_is(node, INSTRUCTION)))
-                node = node->next;
-        if (!node)
-                return true;
-        g_autofree char *text = g_strdup_printf("<" INSTRUCTION " %s/>", node->content ? (const char *) node->content : "");
-        g_autoptr(xmlDoc) parsed = xml_parse_own(text, INSTRUCTION, error);
-        xmlNode *root = parsed ? xmlDocGetRootElement(parsed) : NULL;
-        uint64_t number = 0;
-        xml_remove(node);
-        if (!root || !store_check_format(root, error) || !xml_number_attribute(root, "owner", 0, UINT32_MAX, &number, error) ||
-            !xml_one_of(root, "autostart", answers, error))
-                return false;
-        *owner = (uid_t) number;
-        *autostart = xml_attribute_is(root, "autostart", "yes");
-        return true;
-}
-
 /* What a later version has written is not touched: neither what is there is known, nor may it be written over. */
 static void keep_if_newer(Connection *connection, const char *uuid, const GError *error) {
         if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
@@ -116,10 +84,8 @@ static void load_definition(void *data, const char *uuid, const char *text, cons
         Connection *connection = data;
         g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
         g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", &error) : NULL;
-        uid_t owner = 0;
-        bool autostart = false;
-        bool complete = document && take_instruction(document, &owner, &autostart, &error) &&
-                        complete_document(connection, document, &error);
+        Kept kept = { 0 };
+        bool complete = document && kept_take(document, &kept, &error) && complete_document(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         if (definition && strcmp(definition->uuid, uuid) != 0)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_XML, "its UUID is %s", definition->uuid);
@@ -130,8 +96,8 @@ static void load_definition(void *data, const char *uuid, const char *text, cons
                 keep_if_newer(connection, uuid, error);
                 return;
         }
-        Domain *domain = domain_new(connection, definition, true, owner);
-        domain->autostart = autostart;
+        Domain *domain = domain_new(connection, definition, true, kept.owner);
+        domain->autostart = kept.autostart;
         domain_unref(domain);
 }
 
@@ -191,7 +157,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
                 virtbus_error_set_errno(error, errno, "directory %s cannot be made", log);
                 return NULL;
         }
-        connection->store = store_new(event, state, runtime, error);
+        connection->store = store_new(event, "domains", state, runtime, error);
         connection->worker = connection->store ? worker_new(event, WORKER_THREADS, error) : NULL;
         connection->clients = connection->worker ? worker_new(event, CLIENT_THREADS, error) : NULL;
         if (!connection->clients || (hypervisor->open && !hypervisor->open(connection, error)))
@@ -434,7 +400,7 @@ void connection_from_native(Connection *connection, const char *format, const ch
 }
 
 void connection_store(Domain *domain, const Definition *definition, WorkDone done, void *data) {
-        g_autofree char *text = file_text(definition->xml, domain->owner, domain->autostart);
+        g_autofree char *text = kept_text(definition->xml, &(Kept){ domain->owner, domain->autostart });
         store_define(domain->connection->store, domain->uuid, text, done, data);
 }
 
@@ -462,8 +428,8 @@ static void begin_define(Change *change) {
                 return;
         }
         change->domain = domain ? domain_ref(domain) : NULL;
-        g_autofree char *text = file_text(change->definition->xml, domain ? domain->owner : change->call->uid,
-                                          domain && domain->autostart);
+        const Kept kept = { domain ? domain->owner : change->call->uid, domain && domain->autostart };
+        g_autofree char *text = kept_text(change->definition->xml, &kept);
         store_define(change->connection->store, change->definition->uuid, text, on_defined, change);
 }
 
@@ -611,7 +577,7 @@ static void begin_autostart(Change *change) {
                 refuse(change, error);
                 return;
         }
-        g_autofree char *text = file_text(domain->persistent->xml, domain->owner, change->autostart);
+        g_autofree char *text = kept_text(domain->persistent->xml, &(Kept){ domain->owner, change->autostart });
         store_define(change->connection->store, domain->uuid, text, on_autostart_set, change);
 }
 

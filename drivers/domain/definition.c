@@ -46,21 +46,6 @@ static char *text_at(const xmlNode *element, const char *path) {
         return value ? value : g_strdup("");
 }
 
-char *uuid_normalize(const char *text) {
-        g_autoptr(GString) uuid = g_string_new(NULL);
-        unsigned n = 0;
-        for (; *text; text++) {
-                if (g_ascii_isxdigit(*text)) {
-                        if (n == 8 || n == 12 || n == 16 || n == 20)
-                                g_string_append_c(uuid, '-');
-                        g_string_append_c(uuid, g_ascii_tolower(*text));
-                        n++;
-                } else if (*text != '-' && !g_ascii_isspace(*text))
-                        return NULL;
-        }
-        return n == 32 ? g_string_free(g_steal_pointer(&uuid), FALSE) : NULL;
-}
-
 static bool is_name(const char *name) {
         bool blank = true;
         for (const char *c = name; *c; c++) {

@@ -4,6 +4,7 @@
 /* A domain document: its text, kept whole, and the little that the API and every driver need to know of it. A driver that
  * needs more (to start it, say) parses the text again. Definitions do not change. */
 
+#include "base/uuid.h"
 #include "base/xml.h"
 
 /* How long a name may be, in bytes. */
@@ -122,6 +123,3 @@ int disk_index(const char *target);
 
 /* The video card that firmware writes to: the one that says so, or the first; NULL where there is none. */
 xmlNode *definition_primary_video(xmlNode *devices);
-
-/* Reads a UUID in any spelling that libvirt takes; NULL where it is none. */
-char *uuid_normalize(const char *text);

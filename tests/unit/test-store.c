@@ -23,7 +23,7 @@ typedef struct Fixture {
 
 static Store *open_store(Fixture *fixture) {
         g_autoptr(GError) error = NULL;
-        Store *store = store_new(fixture->event, fixture->state, fixture->runtime, &error);
+        Store *store = store_new(fixture->event, "domains", fixture->state, fixture->runtime, &error);
         g_assert_no_error(error);
         return store;
 }
@@ -341,8 +341,8 @@ static void test_folders_that_cannot_be_made_are_told(Fixture *fixture, gconstpo
         folder_write(fixture->root, "file", "", -1);
         for (unsigned i = 0; i < 2; i++) {
                 g_autoptr(GError) error = NULL;
-                g_assert_null(store_new(fixture->event, i == 0 ? file : fixture->state, i == 0 ? fixture->runtime : file,
-                                        &error));
+                g_assert_null(store_new(fixture->event, "domains", i == 0 ? file : fixture->state,
+                                        i == 0 ? fixture->runtime : file, &error));
                 g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT);
                 g_assert_nonnull(strstr(error->message, file));
         }
