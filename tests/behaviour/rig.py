@@ -162,6 +162,52 @@ class Bus:
         return self.owner_pid(f"{NAME}.Driver.{name}")
 
 
+class Nobody:
+    """A process of a user without rights, as polkit has it for a subject."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "cat"], stdin=subprocess.PIPE)
+
+    def subject(self):
+        pid = self.process.pid
+        started = open(f"/proc/{pid}/stat", encoding="utf-8").read().rsplit(")", 1)[1].split()[19]
+        return ("unix-process", {"pid": GLib.Variant("u", pid), "start-time": GLib.Variant("t", int(started)), "uid": GLib.Variant("i", 65534)})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def polkit_rules(bus, text):
+    """Gives polkit these rules, and waits until it decides by them.
+
+    It says "Changed" once and again for one new file, so that what it says does not tell of which: it is asked something that only
+    this file allows.
+    """
+    polkit, authority = "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority"
+    mark = f"rules {time.monotonic_ns()}"
+    changes = []
+    bus.call(authority, "org.freedesktop.DBus.Peer", "Ping", destination=polkit)
+    subscription = bus.connection.signal_subscribe(polkit, f"{polkit}.Authority", "Changed", None, None, 0, lambda *_: changes.append(1))
+    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", destination="org.freedesktop.DBus")  # the match is in force
+    path = os.path.join(ROOT, "polkit-rules", "50-test.rules")
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(f"polkit.addRule(function(a, s) {{ if (a.lookup('mark') == '{mark}') return polkit.Result.YES; }});\n{text}")
+    os.rename(path + ".new", path)
+    with Nobody() as nobody:
+        def decides_by_them():
+            return bus.call(authority, f"{polkit}.Authority", "CheckAuthorization", "(sa{sv})sa{ss}us", nobody.subject(), f"{NAME}.read",
+                            {"mark": mark}, 0, "", destination=polkit)[0]
+        while not decides_by_them():
+            seen = len(changes)
+            bus.wait(lambda: len(changes) > seen, "polkit's signal Changed")
+    bus.connection.signal_unsubscribe(subscription)
+    bus.settle()
+
+
 class Hypervisor:
     """A connection under test: the test driver's, or QEMU's."""
 

@@ -15,7 +15,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, Skip, User, contains, expect, read_until, run
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, Skip, User, contains, expect, polkit_rules, read_until, run
 
 if os.geteuid() != 0:
     raise SystemExit("test-access.py: needs root, for a polkitd and other users")
@@ -31,19 +31,7 @@ CONSOLE = ("<serial type='pty'/><graphics type='vnc'/><rng model='virtio'/><disk
 
 
 def rules(text):
-    """Gives polkit these rules, and waits until it has read them."""
-    path = os.path.join(ROOT, "polkit-rules", "50-test.rules")
-    changes = []
-    bus.call("/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.DBus.Peer", "Ping", destination="org.freedesktop.PolicyKit1")
-    subscription = bus.connection.signal_subscribe("org.freedesktop.PolicyKit1", "org.freedesktop.PolicyKit1.Authority", "Changed", None,
-                                                   None, 0, lambda *_: changes.append(1))
-    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", destination="org.freedesktop.DBus")  # the match is in force
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.rename(path + ".new", path)
-    bus.wait(lambda: changes, "polkit's signal Changed")
-    bus.connection.signal_unsubscribe(subscription)
-    bus.settle()
+    polkit_rules(bus, text)
 
 
 def allow(user, *actions):
@@ -394,7 +382,8 @@ class Questions:
 
     def most(self, action):
         """How many there were about an action of the caller with the most of them."""
-        callers = [body[0][1]["name"] for member, body in self.seen if member == "CheckAuthorization" and body[1] == action]
+        callers = [body[0][1]["name"] for member, body in self.seen
+                   if member == "CheckAuthorization" and body[1] == action and body[0][0] == "system-bus-name"]
         return max(callers.count(caller) for caller in callers)
 
 

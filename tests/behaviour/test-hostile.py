@@ -20,7 +20,7 @@ import subprocess
 import time
 
 from gi.repository import GLib
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, run, variants
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, polkit_rules, run, variants
 
 if os.geteuid() != 0:
     raise SystemExit("test-hostile.py: needs root, for other users")
@@ -113,15 +113,7 @@ def what_changed_since_it_was_defined_is_not_run():
 
 
 def who_may_only_read_has_nothing_run():
-    path = os.path.join(ROOT, "polkit-rules", "50-test.rules")
-    changes = []
-    bus.call("/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.DBus.Peer", "Ping", destination="org.freedesktop.PolicyKit1")
-    bus.connection.signal_subscribe("org.freedesktop.PolicyKit1", "org.freedesktop.PolicyKit1.Authority", "Changed", None, None, 0,
-                                    lambda *_: changes.append(1))
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.read') return polkit.Result.YES; });")
-    bus.wait(lambda: changes, "polkit's signal Changed")
-    bus.settle()
+    polkit_rules(bus, "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.read') return polkit.Result.YES; });")
     alice = User("vb-alice")
     fresh = program(f"{WORK}/good/qemu-system-i386")
     has_run()

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, read_away, run
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, polkit_rules, read_away, run
 
 if os.geteuid() != 0:
     print("1..0 # SKIP needs root, for other users")
@@ -101,17 +101,7 @@ def is_allowed(user, call):
 
 
 def rules(text):
-    changes = []
-    subscription = bus.connection.signal_subscribe("org.freedesktop.PolicyKit1", "org.freedesktop.PolicyKit1.Authority", "Changed", None,
-                                                   None, 0, lambda *_: changes.append(1))
-    bus.call("/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.DBus.Peer", "Ping", destination="org.freedesktop.PolicyKit1")
-    file = os.path.join(ROOT, "polkit-rules", "50-test.rules")
-    with open(file + ".new", "w", encoding="utf-8") as new:
-        new.write(text)
-    os.rename(file + ".new", file)
-    bus.wait(lambda: changes, "polkit's signal Changed")
-    bus.connection.signal_unsubscribe(subscription)
-    bus.settle()
+    polkit_rules(bus, text)
 
 
 def collect(path, found):

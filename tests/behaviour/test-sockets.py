@@ -11,7 +11,7 @@ import subprocess
 
 from gi.repository import Gio, GLib
 
-from rig import NAME, ROOT, Bus, BusError, Skip, contains, expect, run
+from rig import NAME, ROOT, Bus, BusError, Skip, contains, expect, polkit_rules, run
 
 BOTH = {"virtbus": "virtbus.sock", "virtbus-ro": "virtbus-ro.sock"}
 DOCUMENT = "<domain type='test'><name>{}</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
@@ -122,18 +122,7 @@ def on_the_one_for_reading_nothing_is_changed_whoever_asks():
 def polkit_decides_about_the_process():
     start = ["call", NAME, state["domain"], f"{NAME}.Domain", "Start", "a{sv}", "0"]
     contains(busctl("virtbus.sock", *start, user="vb-alice").stderr, "org.virtbus1.domain.start")
-    rules = os.path.join(ROOT, "polkit-rules", "50-test.rules")
-    bus = Bus()
-    changes = []
-    subscription = bus.connection.signal_subscribe("org.freedesktop.PolicyKit1", "org.freedesktop.PolicyKit1.Authority", "Changed", None,
-                                                   None, 0, lambda *_: changes.append(1))
-    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", destination="org.freedesktop.DBus")
-    with open(rules + ".new", "w", encoding="utf-8") as file:
-        file.write("polkit.addRule(function(a, s) { if (s.user == 'vb-alice' && a.id.indexOf('org.virtbus1.') == 0) "
-                   "return polkit.Result.YES; });")
-    os.rename(rules + ".new", rules)
-    bus.wait(lambda: changes, "polkit's signal Changed")
-    bus.connection.signal_unsubscribe(subscription)
+    polkit_rules(Bus(), "polkit.addRule(function(a, s) { if (s.user == 'vb-alice' && a.id.indexOf('org.virtbus1.') == 0) return polkit.Result.YES; });")
     assert busctl("virtbus.sock", *start, user="vb-alice").returncode == 0
     assert busctl("virtbus.sock", *start, user="vb-bob").returncode != 0
     # What she defines there is hers.
