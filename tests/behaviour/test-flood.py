@@ -17,7 +17,7 @@ import time
 from gi.repository import Gio, GLib
 
 from attacks import PROPERTIES, Attack, Raw, bus_path, dump, frame, odd_frame, reply_frame, signal_frame
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, read_away, run
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, polkit_rules, read_away, run
 
 MEMORY_MAX = 64 * 1024  # KiB over its start
 
@@ -30,21 +30,6 @@ bus = Bus()
 test = Hypervisor(bus, "test")
 alice = User("vb-alice")
 state = {}
-
-
-def rules(text):
-    """Replaces polkit's rules, and waits until it has read them."""
-    changes = []
-    subscription = bus.connection.signal_subscribe("org.freedesktop.PolicyKit1", "org.freedesktop.PolicyKit1.Authority", "Changed", None,
-                                                   None, 0, lambda *_: changes.append(1))
-    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "StartServiceByName", "su", "org.freedesktop.PolicyKit1", 0,
-             destination="org.freedesktop.DBus")
-    file = os.path.join(ROOT, "polkit-rules", "50-test.rules")
-    with open(file + ".new", "w", encoding="utf-8") as new:
-        new.write(text)
-    os.rename(file + ".new", file)
-    bus.wait(lambda: changes, "polkit's signal Changed")
-    bus.connection.signal_unsubscribe(subscription)
 
 
 def memory(pid):
@@ -84,7 +69,7 @@ def others_are_answered():
 
 
 def the_service_is_ready():
-    rules("polkit.addRule(function(a, s) { if (s.user == 'vb-alice') return polkit.Result.YES; });")
+    polkit_rules(bus, "polkit.addRule(function(a, s) { if (s.user == 'vb-alice') return polkit.Result.YES; });")
     state["domain"] = test.define(test.document("flooded"))
     test.do(state["domain"], "Start")
     others_are_answered()
