@@ -18,12 +18,16 @@ typedef struct Fixture {
         int guest;
         unsigned n_answers;
         bool was_cut;
+        unsigned n_changes, n_answers_then; /* that it is connected, or not; and what was answered before the last of them */
         char *answer;
         GError *error;
 } Fixture;
 
-static void on_cut(void *data) {
-        ((Fixture *) data)->was_cut = true;
+static void on_changed(void *data) {
+        Fixture *fixture = data;
+        fixture->was_cut = fixture->agent && !agent_is_connected(fixture->agent);
+        fixture->n_changes++;
+        fixture->n_answers_then = fixture->n_answers;
 }
 
 static void set_up(Fixture *fixture, const void *unused) {
@@ -31,7 +35,7 @@ static void set_up(Fixture *fixture, const void *unused) {
         (void) unused;
         g_assert_cmpint(sd_event_new(&fixture->event), >=, 0);
         g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-        fixture->agent = agent_new(fixture->event, pair[0], "tested", on_cut, fixture);
+        fixture->agent = agent_new(fixture->event, pair[0], "tested", on_changed, fixture);
         fixture->guest = pair[1];
         agent_set_connected(fixture->agent, true);
 }
@@ -41,7 +45,7 @@ static void tear_down(Fixture *fixture, const void *unused) {
         (void) unused;
         virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "over");
         agent_free(fixture->agent, error);
-        close(fixture->guest);
+        autofd_close(&fixture->guest);
         sd_event_unref(fixture->event);
         g_free(fixture->answer);
         g_clear_error(&fixture->error);
@@ -311,6 +315,27 @@ static void test_an_agent_that_ends_has_done_what_ends_it(Fixture *fixture, cons
         g_assert_no_error(fixture->error);
 }
 
+/* Whoever reads of the failure that the agent has ended, and looks, finds that it has. */
+static void test_that_it_is_gone_is_told_before_what_waits_fails(Fixture *fixture, const void *unused) {
+        (void) unused;
+        ask(fixture, AGENT_ANSWER);
+        unsigned n = fixture->n_changes;
+        agent_set_connected(fixture->agent, false);
+        agent_set_connected(fixture->agent, false);
+        g_assert_cmpuint(fixture->n_changes, ==, n + 1);
+        g_assert_cmpuint(fixture->n_answers_then, ==, 0);
+        g_assert_cmpuint(fixture->n_answers, ==, 1);
+        agent_set_connected(fixture->agent, true);
+        g_assert_cmpuint(fixture->n_changes, ==, n + 2);
+        ask(fixture, AGENT_ANSWER);
+        close(fixture->guest);
+        fixture->guest = -1;
+        while (!fixture->was_cut)
+                g_assert_cmpint(sd_event_run(fixture->event, UINT64_MAX), >=, 0);
+        g_assert_cmpuint(fixture->n_answers_then, ==, 1);
+        g_assert_cmpuint(fixture->n_answers, ==, 2);
+}
+
 static void test_every_method_is_in_the_table(void) {
         const char *const *members = guest_object_members();
         g_assert_cmpuint(g_strv_length((char **) members), ==, interface_domain_guest.n_methods);
@@ -336,6 +361,7 @@ int main(int argc, char **argv) {
         TEST(the_end_of_a_machine_is_not_worth_a_warning);
         TEST(an_agent_that_breaks_the_protocol_is_worth_one);
         TEST(an_agent_that_ends_has_done_what_ends_it);
+        TEST(that_it_is_gone_is_told_before_what_waits_fails);
         g_test_add_func("/agent/every_method_is_in_the_table", test_every_method_is_in_the_table);
         return g_test_run();
 }

@@ -25,7 +25,7 @@ struct Agent {
         sd_event_source *source, *timer;
         int fd;
         char *name;
-        AgentCut on_cut;
+        AgentChanged on_changed;
         void *data;
         bool connected, cut;
         int timeout;
@@ -93,8 +93,8 @@ static void cut_off(Agent *agent, CutReason reason, const char *why) {
         agent->fd = -1;
         lines_close(&agent->lines);
         lines_open(&agent->lines);
+        agent->on_changed(agent->data);
         fail_all(agent, error);
-        agent->on_cut(agent->data);
 }
 
 static void cut_off_errno(Agent *agent, int code) {
@@ -251,11 +251,14 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data) {
         return 0;
 }
 
-Agent *agent_new(sd_event *event, int fd, const char *name, AgentCut cut, void *data) {
+Agent *agent_new(sd_event *event, int fd, const char *name, AgentChanged changed, void *data) {
         Agent *agent = g_new0(Agent, 1);
-        *agent = (Agent){
-                .event = event, .fd = fd, .name = g_strdup(name), .timeout = AGENT_WAIT_DEFAULT, .on_cut = cut, .data = data
-        };
+        *agent = (Agent){ .event = event,
+                          .fd = fd,
+                          .name = g_strdup(name),
+                          .timeout = AGENT_WAIT_DEFAULT,
+                          .on_changed = changed,
+                          .data = data };
         lines_open(&agent->lines);
         agent->output = g_string_new(NULL);
         g_queue_init(&agent->commands);
@@ -277,7 +280,10 @@ void agent_free(Agent *agent, const GError *error) {
 
 void agent_set_connected(Agent *agent, bool connected) {
         bool ended = agent->connected && !connected;
+        bool changes = agent->connected != connected && !agent->cut;
         agent->connected = connected;
+        if (changes)
+                agent->on_changed(agent->data);
         if (!ended || agent->cut)
                 return;
         fail_all(agent, NULL);

@@ -30,10 +30,10 @@
 
 typedef struct Agent Agent;
 
-/* Takes over a connected socket. NAME is the domain's, for errors and the log. CUT is called when the guest was cut off: from
- * then on nothing is connected. */
-typedef void (*AgentCut)(void *data);
-Agent *agent_new(sd_event *event, int fd, const char *name, AgentCut cut, void *data);
+/* Takes over a connected socket. NAME is the domain's, for errors and the log. CHANGED is called when it is connected or is not any more,
+ * before what waits fails for that: a change is told before the answer to what has seen it. */
+typedef void (*AgentChanged)(void *data);
+Agent *agent_new(sd_event *event, int fd, const char *name, AgentChanged changed, void *data);
 
 /* Fails what waits, with this reason, and frees it. */
 void agent_free(Agent *agent, const GError *error);

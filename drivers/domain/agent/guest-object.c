@@ -616,7 +616,7 @@ static const Vtable vtable = {
         .setters = (const MethodHandler[]){ NULL, NULL },
 };
 
-static void on_cut(void *data) {
+static void on_changed(void *data) {
         GuestObject *object = data;
         published_changed(object->published, &vtable, (const int[]){ DOMAIN_GUEST_CONNECTED, -1 });
 }
@@ -637,7 +637,7 @@ GuestObject *guest_object_new(Domain *domain, int fd) {
         GuestObject *object = g_new0(GuestObject, 1);
         g_autofree char *path = g_strdup_printf("%s/guest", published_path(domain->published));
         object->domain = domain;
-        object->agent = agent_new(domain->connection->event, fd, domain_name(domain), on_cut, object);
+        object->agent = agent_new(domain->connection->event, fd, domain_name(domain), on_changed, object);
         object->published = objects_publish(domain->connection->objects, path, object, vtables);
         return object;
 }
@@ -649,10 +649,7 @@ void guest_object_free(GuestObject *object, const GError *error) {
 }
 
 void guest_object_set_connected(GuestObject *object, bool connected) {
-        if (agent_is_connected(object->agent) == connected)
-                return;
         agent_set_connected(object->agent, connected);
-        published_changed(object->published, &vtable, (const int[]){ DOMAIN_GUEST_CONNECTED, -1 });
 }
 
 void guest_object_ask(GuestObject *object, const char *command, AgentDone done, void *data) {
