@@ -51,6 +51,7 @@ void assembly_make(Assembly *assembly, const AssemblyOptions *options) {
                 .mirror = router->mirror,
                 .readers = router->readers,
         };
+        audience_tell_who_missed(&router->audience);
         router->journal = journal_new(options->event, router->mirror);
         router->drivers = drivers_new(router->bus, &router->audience, router->mirror, router->journal, options->call_timeout,
                                       on_drivers_changed, router);

@@ -3,6 +3,9 @@
 
 #include "bounds.h"
 #include "bus.h"
+#include "interfaces.h"
+#include "log.h"
+#include "paths.h"
 
 typedef struct Sending {
         Audience *audience;
@@ -32,8 +35,12 @@ static int send_copy(Audience *audience, const char *name, sd_bus_message *signa
 }
 
 static int send_on_bus(Audience *audience, Caller *caller, sd_bus_message *signal, size_t bytes) {
-        int r = caller->deaf ? 0 : send_copy(audience, caller->name, signal);
-        if (r >= 0 && !caller->deaf)
+        if (caller->deaf) {
+                caller->missed = true;
+                return 0;
+        }
+        int r = send_copy(audience, caller->name, signal);
+        if (r >= 0)
                 caller_was_told(caller, ANSWER_BYTES + bytes);
         return r;
 }
@@ -90,4 +97,20 @@ int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *sign
                 return send_on_bus(audience, caller, signal, bytes);
         peers_signal(audience->peers, signal, bytes, is_this_one, caller);
         return 0;
+}
+
+/* Before anything else that it is sent from now on: what it lists then has what is told next. */
+static void on_hears(void *data, Caller *caller) {
+        Audience *audience = data;
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = sd_bus_message_new_signal(peers_bus(audience->peers), &signal, MANAGER_PATH, interface_manager.name,
+                                          "SignalsLost");
+        if (r >= 0)
+                r = audience_signal_one(audience, caller, signal, 0);
+        if (r < 0)
+                log_warning("%s cannot be told that it missed signals: %s", caller->name, g_strerror(-r));
+}
+
+void audience_tell_who_missed(Audience *audience) {
+        callers_watch_missed(audience->callers, on_hears, audience);
 }

@@ -21,5 +21,8 @@ typedef struct Audience {
 /* Sends a signal about an object, with about so many BYTES of arguments. Returns 0 or more, or a negative errno of the bus. */
 int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal, size_t bytes);
 
+/* Callers that missed signals are told so, from now on. */
+void audience_tell_who_missed(Audience *audience);
+
 /* Sends a signal to one caller. */
 int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal, size_t bytes);

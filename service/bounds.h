@@ -125,7 +125,7 @@
 #define UNREAD_QUESTIONS_MAX 8
 
 /* Signals that the connections of a user on the bus have not read, and those of all. Of a user who has more, a connection that has
- * UNREAD_BYTES_ASKED of them itself is sent no more of them until it has read: it misses what is told meanwhile. */
+ * UNREAD_BYTES_ASKED of them itself is sent no more of them until it has read: it misses what is told meanwhile, and is told that. */
 #define UNREAD_SIGNAL_BYTES_PER_USER_MAX (16 * 1024 * 1024)
 #define UNREAD_SIGNAL_BYTES_MAX (48 * 1024 * 1024)
 

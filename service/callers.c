@@ -94,6 +94,10 @@ void callers_watch_halted(Callers *callers, void (*changed)(void *data, Caller *
         unread_watch(callers->unread, changed, data);
 }
 
+void callers_watch_missed(Callers *callers, void (*hears)(void *data, Caller *caller), void *data) {
+        unread_watch_missed(callers->unread, hears, data);
+}
+
 /* Whether it counts until it is read, not only until it is written. */
 static bool is_told_of(const Caller *caller) {
         return !caller->direct && unread_is_known(caller->callers->unread);

@@ -34,6 +34,7 @@ typedef struct Caller {
         bool halted;        /* none of its calls are taken now */
         size_t told;        /* of unread: what are signals, at most */
         bool deaf;          /* it is sent no signals now */
+        bool missed;        /* some were not sent to it, and it was not told that */
         bool asked_later;   /* it is among those that the bus daemon is asked about after a while */
         uid_t account;      /* who is charged */
         Charge held;        /* its calls that are not answered yet */
@@ -98,6 +99,9 @@ void callers_identify(Callers *callers, Caller *caller, CallerIdentified done, v
 
 /* Has CHANGED called with callers of which calls are not taken for a while, and with those of which they are again. */
 void callers_watch_halted(Callers *callers, void (*changed)(void *data, Caller *caller), void *data);
+
+/* Has HEARS called with callers that were not sent some signals while they were deaf, once they are sent signals again. */
+void callers_watch_missed(Callers *callers, void (*hears)(void *data, Caller *caller), void *data);
 
 /* Tells that a caller has called. */
 void caller_has_called(Caller *caller);

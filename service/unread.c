@@ -13,6 +13,8 @@ struct Unread {
         Quota *signals; /* of what is charged there, too */
         void (*changed)(void *data, Caller *caller);
         void *data;
+        void (*hears)(void *data, Caller *caller);
+        void *hears_data;
         GQueue waiting; /* Caller: to be asked about */
         unsigned n_questions;
         sd_event_source *later; /* when those who are halted are asked about again */
@@ -32,6 +34,11 @@ Unread *unread_new(sd_bus *bus, Quota *quota) {
 void unread_watch(Unread *unread, void (*changed)(void *data, Caller *caller), void *data) {
         unread->changed = changed;
         unread->data = data;
+}
+
+void unread_watch_missed(Unread *unread, void (*hears)(void *data, Caller *caller), void *data) {
+        unread->hears = hears;
+        unread->hears_data = data;
 }
 
 void unread_free(Unread *unread) {
@@ -61,6 +68,11 @@ static void set_deaf(Unread *unread, Caller *caller) {
                 log_debug("%s of user %u %s", caller->name, (unsigned) caller->account,
                           deaf ? "does not read: it is sent no more signals" : "has read: it is sent signals again");
         caller->deaf = deaf;
+        if (!caller->missed || deaf || caller->gone)
+                return;
+        caller->missed = false;
+        if (unread->hears)
+                unread->hears(unread->hears_data, caller);
 }
 
 /* Corrects what is charged: there are no more signals among it than that. */

@@ -29,6 +29,13 @@
  * %G_IO_ERROR_CLOSED. A call while the service is away starts it where the bus can. [property@Virtbus.Client:available] tells
  * of both. Where only a hypervisor's driver ends, its connection and domains go and come in the same way.
  *
+ * ## When a program does not read
+ *
+ * The service tells a connection nothing more while too much of what it was told is unread, as by a program that was stopped,
+ * and says so afterwards ([signal@Virtbus.Manager::signals-lost]). A client then begins anew by itself: domains and jobs are removed and
+ * added again, as after a restart, and who waited for a job that has ended meanwhile is told %G_IO_ERROR_NOT_FOUND. Managers of devices
+ * and lists of devices are to be made anew by who has made them.
+ *
  * The skeletons of the interfaces, such as [class@Virtbus.DomainSkeleton], are here for the tests of programs that use the
  * library: to play a service.
  *
@@ -331,6 +338,19 @@ static gboolean knows(VirtbusClient *client, const Wait *wait) {
         return domain || job;
 }
 
+/* Ends a wait for what there is not. */
+static void end_wait_for_nothing(VirtbusClient *client, GTask *task) {
+        const Wait *wait = g_task_get_task_data(task);
+        g_autoptr(GError) error =
+                        wait->is_for_domain ? g_error_new(VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain %s",
+                                                          wait->path)
+                                            : g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                                                          "there is no job %s; it may have ended before this client was made, or "
+                                                          "while it read nothing",
+                                                          wait->path);
+        end_wait(client, task, error);
+}
+
 /* All that the service had told before its answer has been taken in: what is not known now never will be. */
 static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
         g_autoptr(GTask) task = data;
@@ -338,16 +358,8 @@ static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
         VirtbusClient *client = g_task_get_source_object(task);
         if (!g_queue_find(&client->waits, task))
                 return;
-        const Wait *wait = g_task_get_task_data(task);
-        if (knows(client, wait))
-                return;
-        g_autoptr(GError) error =
-                        wait->is_for_domain ? g_error_new(VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain %s",
-                                                          wait->path)
-                                            : g_error_new(G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                                                          "there is no job %s; it may have ended before this client was made",
-                                                          wait->path);
-        end_wait(client, task, error);
+        if (!knows(client, g_task_get_task_data(task)))
+                end_wait_for_nothing(client, task);
 }
 
 /* Keeps TASK until what it waits for comes; what is not known yet may be on its way. */
@@ -551,11 +563,51 @@ static void on_root_ready(GObject *source, GAsyncResult *result, gpointer data) 
         loaded(client, error);
 }
 
+/* Whoever waits for a job whose end was not told waits no longer. */
+static void end_waits_for_lost_jobs(VirtbusClient *client) {
+        for (GList *link = client->waits.head, *next; link; link = next) {
+                const Wait *wait = g_task_get_task_data(link->data);
+                next = link->next;
+                if (!wait->is_for_domain && !knows(client, wait))
+                        end_wait_for_nothing(client, link->data);
+        }
+}
+
+/* What there was is removed, and what there is added, as after a restart of the service. */
+static void on_root_again(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(VirtbusClient) client = data;
+        GDBusObjectManager *root = virtbus_object_manager_client_new_finish(result, NULL);
+        g_autoptr(GDBusObjectManager) before = client->root;
+        (void) source;
+        if (!root || !before) { /* the old one follows a service that comes back; or the client has gone */
+                g_clear_object(&root);
+                g_steal_pointer(&before);
+                return;
+        }
+        g_signal_handlers_disconnect_by_data(before, client);
+        take_root(client, root);
+        each_object(before, client, on_object_removed);
+        each_object(root, client, on_object_added);
+        end_waits_for_lost_jobs(client);
+}
+
+static void on_signals_lost(VirtbusManager *manager, VirtbusClient *client) {
+        (void) manager;
+        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, ROOT_PATH, NULL,
+                                          on_root_again, g_object_ref(client));
+}
+
+static void take_manager(VirtbusClient *client, VirtbusManager *manager) {
+        client->manager = manager;
+        if (manager)
+                g_signal_connect(manager, "signals-lost", G_CALLBACK(on_signals_lost), client);
+}
+
 static void on_manager_ready(GObject *source, GAsyncResult *result, gpointer data) {
         g_autoptr(VirtbusClient) client = data;
         GError *error = NULL;
         (void) source;
-        client->manager = virtbus_manager_proxy_new_finish(result, &error);
+        take_manager(client, virtbus_manager_proxy_new_finish(result, &error));
         loaded(client, error);
 }
 
@@ -638,8 +690,8 @@ VirtbusClient *virtbus_client_new_sync(GDBusConnection *connection, GCancellable
         if (!client->bus)
                 return NULL;
         begin(client);
-        client->manager = virtbus_manager_proxy_new_sync(client->bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH, cancellable,
-                                                         error);
+        take_manager(client, virtbus_manager_proxy_new_sync(client->bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH,
+                                                            cancellable, error));
         GDBusObjectManager *root =
                         client->manager ? virtbus_object_manager_client_new_sync(client->bus,
                                                                                  G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE,
@@ -1089,6 +1141,8 @@ static void virtbus_client_dispose(GObject *object) {
         if (client->root)
                 g_signal_handlers_disconnect_by_data(client->root, client);
         g_clear_object(&client->root);
+        if (client->manager)
+                g_signal_handlers_disconnect_by_data(client->manager, client);
         g_clear_object(&client->manager);
         for (guint i = 0; i < N_LISTS; i++)
                 g_clear_object(&client->lists[i]);

@@ -427,6 +427,39 @@ def calls_may_ask_unless_they_are_told_not_to():
     assert flags == [True, True, False, False], flags
 
 
+def follow():
+    """A program that tells which domains come and go, a line each."""
+    client = Virtbus.Client.new_sync(bus.connection, None)
+    for name, what in (("domain-added", "added"), ("domain-removed", "removed")):
+        client.connect(name, lambda client, domain, what=what: print(what, domain.props.name, flush=True))
+    print("follows", flush=True)
+    GLib.MainLoop().run()
+
+
+def who_was_stopped_while_much_happened_begins_anew():
+    """It was sent no more signals while it read none: it is told that it missed some, and knows what there is all the same."""
+    leaves = hypervisor.define(hypervisor.document("leaves"))
+    program = subprocess.Popen([sys.executable, __file__, TYPELIBS, LIBRARY, "follow"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout.readline() == "follows\n"
+        os.kill(program.pid, signal.SIGSTOP)
+        for number in range(350):  # of 60,000 bytes each
+            described = hypervisor.define(hypervisor.document("described", more=f"<description>{'ab'[number % 2] * 60000}</description>",
+                                                              uuid="ab" * 4 + "-abab-abab-abab-" + "ab" * 6))
+        for domain in (leaves, described):
+            hypervisor.do(domain, "Undefine")
+        comes = hypervisor.define(hypervisor.document("comes"))
+        os.kill(program.pid, signal.SIGCONT)
+        known = {"alpha", "beta", "alphabet", "leaves"}
+        while "comes" not in known or {"leaves", "described"} & known:
+            what, name = program.stdout.readline().split()
+            (known.add if what == "added" else known.discard)(name)
+    finally:
+        program.kill()
+        program.wait()
+    hypervisor.do(comes, "Undefine")
+
+
 def the_service_may_restart():
     client = state["client"]
     assert client.get_domains() == [] and ("domain-removed", "alpha") in state["events"], state["events"]
@@ -437,8 +470,10 @@ def the_service_may_restart():
     bus.call(hypervisor.path, "org.virtbus1.Test", "SetDelay", "st", "save", 0)
 
 
+if sys.argv[3:] == ["follow"]:
+    follow()
 run([a_client_knows_all_domains, domains_are_found_by_whole_names_and_uuids, properties_change_by_themselves, calls_can_be_asynchronous_and_cancelled,
      devices_and_consoles_are_objects, a_domain_that_was_just_defined_is_waited_for, a_thread_has_a_client_of_its_own, making_one_runs_nothing_else, a_program_in_vala_is_built_against_what_is_installed,
      options_are_flags, lists_of_strings_are_arrays, javascript_calls_them_too, lists_follow_what_there_is,
-     a_log_is_a_stream, streams_are_there_for_displays_pictures_and_saved_states, calls_may_ask_unless_they_are_told_not_to, jobs_can_be_waited_for,
-     the_service_may_restart])
+     a_log_is_a_stream, streams_are_there_for_displays_pictures_and_saved_states, calls_may_ask_unless_they_are_told_not_to,
+     who_was_stopped_while_much_happened_begins_anew, jobs_can_be_waited_for, the_service_may_restart])
