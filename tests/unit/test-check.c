@@ -5,6 +5,7 @@
 
 #include "base/xml.h"
 #include "qemu/check/check-index.h"
+#include "qemu/check/check-reader.h"
 
 /* A document that breaks no rule; what a case adds comes below <domain>, or below <devices>. */
 static const char document_format[] =
@@ -314,7 +315,7 @@ static void an_expression_is_tried_where_it_may_find_something_and_not_where_it_
         for (size_t i = 0; i < G_N_ELEMENTS(forms); i++)
                 rules[i].at = forms[i].at;
         const CheckTable table = { .rules = rules, .n_rules = G_N_ELEMENTS(rules) }, *const tables[] = { &table };
-        CheckIndex *index = check_index_new(tables, 1);
+        CheckIndex *index = check_index_read(tables, 1);
         for (size_t i = 0; i < G_N_ELEMENTS(forms); i++)
                 for (int found = 0; found < 2; found++) {
                         g_autofree char *text =

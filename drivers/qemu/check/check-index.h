@@ -7,18 +7,15 @@
  * An expression is read for what it cannot find anything without: elements, their attributes, values of these, a second element
  * of one name, an element that lacks an attribute. What the reader does not understand is no condition. Traits of a document are
  * a set of such conditions that has false members (bits of hashes), so the answer "it may find something" can be wrong, and
- * the answer "it finds nothing" cannot. */
+ * the answer "it finds nothing" cannot. The expressions are read when virtbus is built: see check-reader.h. */
 
+#include <glib.h>
 #include <libxml/tree.h>
+#include <stdbool.h>
 
-#include "qemu/check/check.h"
+#include "qemu/check/check-keys.h"
 
-typedef struct CheckIndex CheckIndex;
 typedef struct CheckTraits CheckTraits;
-
-/* Reads the expressions of tables, which must stay as they are. */
-CheckIndex *check_index_new(const CheckTable *const *tables, size_t n_tables);
-void check_index_free(CheckIndex *index);
 
 /* What an index must know of a document, which must not be changed meanwhile. */
 CheckTraits *check_traits_new(const CheckIndex *index, const xmlNode *root);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "qemu/check/check.h"
+#include "qemu/check/check-rules.h"
 
 #include <glib.h>
 

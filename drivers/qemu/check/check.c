@@ -9,11 +9,11 @@
 
 #include "base/xml.h"
 #include "qemu/check/check-index.h"
+#include "qemu/check/check-rules.h"
 
 #define SHOWN_BYTES_MAX 128 /* of a document's own text in a message */
 
-static const CheckTable *const tables[] = { &check_machine_table, &check_storage_table, &check_device_table,
-                                            &check_network_table };
+static const CheckTable *const tables[] = CHECK_TABLES;
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathObject, xmlXPathFreeObject)
 
@@ -195,16 +195,6 @@ static xmlXPathContext *context_for(xmlDoc *document) {
         return context;
 }
 
-static void *make_index(void *unused) {
-        (void) unused;
-        return check_index_new(tables, G_N_ELEMENTS(tables));
-}
-
-static const CheckIndex *index_of_tables(void) {
-        static GOnce once = G_ONCE_INIT;
-        return g_once(&once, make_index, NULL);
-}
-
 static bool try_table(size_t number, const CheckTraits *traits, xmlXPathContext *context, GError **error) {
         const CheckTable *table = tables[number];
         for (size_t n = 0; n < table->n_choices; n++)
@@ -218,7 +208,7 @@ static bool try_table(size_t number, const CheckTraits *traits, xmlXPathContext 
 
 bool check_document(xmlDoc *document, GError **error) {
         xmlNode *root = xmlDocGetRootElement(document);
-        g_autoptr(CheckTraits) traits = check_traits_new(index_of_tables(), root);
+        g_autoptr(CheckTraits) traits = check_traits_new(&check_index, root);
         xmlXPathContext *context = context_for(document);
         for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
                 if (!try_table(i, traits, context, error))
@@ -231,7 +221,7 @@ bool check_document(xmlDoc *document, GError **error) {
 }
 
 const char *check_overlooked(xmlDoc *document) {
-        g_autoptr(CheckTraits) traits = check_traits_new(index_of_tables(), xmlDocGetRootElement(document));
+        g_autoptr(CheckTraits) traits = check_traits_new(&check_index, xmlDocGetRootElement(document));
         xmlXPathContext *context = context_for(document);
         const char *overlooked = NULL;
         for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
