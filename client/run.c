@@ -16,7 +16,9 @@
 
 #include "base/folder-lock.h"
 #include "bus.h"
+#include "domain/connection-define.h"
 #include "domain/connection.h"
+#include "domain/domain-run.h"
 #include "domain/operations/start.h"
 #include "log.h"
 #include "program.h"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* The object of a connection. */
+#include "domain/connection-bus.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
 #include "domain/connection.h"
+#include "domain/connection-define.h"
+#include "domain/connection-document.h"
+#include "domain/connection-table.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/restore.h"
 #include "domain/statistics.h"
@@ -40,7 +42,7 @@ static void restore(Call *call, Connection *self, const char *path, int fd, sd_b
             options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
                 int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
                 if (fd < 0 || copy >= 0)
-                        restoring_begin(self, path, copy, xml, paused, call);
+                        restore_begin(self, path, copy, xml, paused, call);
                 else
                         call_fail_errno(call, -errno);
                 return;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* The objects of a domain and its devices. */
+#include "domain/domain-bus.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,12 +9,14 @@
 #include "bus.h"
 #include "domain/agent/leases.h"
 #include "domain/connection.h"
+#include "domain/connection-define.h"
+#include "domain/domain-run.h"
+#include "domain/operation.h"
 #include "domain/disk-size.h"
 #include "domain/operations/device-change.h"
 #include "domain/operations/dump.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/power.h"
-#include "domain/operations/restore.h"
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
 #include "domain/words.h"
@@ -516,7 +517,7 @@ static void bus_remove_managed_save(Call *call, Domain *self) {
                 call_fail(call, error);
                 return;
         }
-        save_remove_managed(self);
+        managed_save_remove(self);
         reply_domain_remove_managed_save(call);
 }
 
@@ -883,14 +884,7 @@ static Device *find_device(Domain *domain, const char *path) {
         return NULL;
 }
 
-char *domain_device_path(const Domain *domain, const char *alias) {
-        g_autofree char *prefix = g_strdup_printf("%s/device", published_path(domain->published));
-        char *path = NULL;
-        sd_bus_path_encode(prefix, alias, &path);
-        return path;
-}
-
-void domain_publish_devices(Domain *domain) {
+static void publish_devices(Domain *domain) {
         Definition *definition = domain_definition(domain);
         g_autoptr(GPtrArray) old = domain->devices;
         GPtrArray *devices = g_ptr_array_new();
@@ -925,25 +919,27 @@ void domain_publish_devices(Domain *domain) {
         domain->devices = devices;
 }
 
-void domain_publish(Domain *domain) {
+static void publish(Domain *domain) {
         static const Vtable *const vtables[] = { &bus_vtable, NULL };
         g_autofree char *path = g_strdup_printf("%s/domain/%s", domain->connection->path, domain->uuid);
         domain->published = objects_publish(domain->connection->objects, g_strdelimit(path, "-", '_'), domain, vtables);
-        domain_publish_devices(domain);
+        publish_devices(domain);
 }
 
-void domain_withdraw(Domain *domain) {
+static void withdraw(Domain *domain) {
+        if (!domain->published)
+                return;
         for (guint i = 0; i < domain->devices->len; i++)
                 device_withdraw(domain->devices->pdata[i]);
         g_ptr_array_set_size(domain->devices, 0);
         g_clear_pointer(&domain->published, published_withdraw);
 }
 
-void domain_announce(Domain *domain, const int *properties) {
+static void announce(Domain *domain, const int *properties) {
         published_changed(domain->published, &bus_vtable, properties);
 }
 
-void domain_announce_disk_errors(Domain *domain) {
+static void announce_disk_errors(Domain *domain) {
         for (guint i = 0; i < domain->devices->len; i++) {
                 const Device *device = domain->devices->pdata[i];
                 if (device->device_class == DEVICE_DISK)
@@ -951,10 +947,19 @@ void domain_announce_disk_errors(Domain *domain) {
         }
 }
 
-void domain_announce_state(Domain *domain, DomainState old) {
-        domain_announce(domain,
-                        (const int[]){ DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, -1 });
+static void announce_state(Domain *domain, DomainState old) {
+        announce(domain, (const int[]){ DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, -1 });
         if (old != domain->state)
                 published_emit(domain->published, &bus_vtable, "StateChanged", "sss", domain_state_name(old),
                                domain_state_name(domain->state), domain_reason_name(domain->reason));
 }
+
+const DomainListener domain_bus_listener = {
+        .added = publish,
+        .changed = announce,
+        .state_changed = announce_state,
+        .devices_changed = publish_devices,
+        .disk_errors_changed = announce_disk_errors,
+        .gone = withdraw,
+        .freed = withdraw,
+};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A domain: its definitions and its state. What is done to it is an operation (operation.h): they wait for each other in a queue;
- * destroying overtakes them. What follows from them and what is told of them is the same for all drivers. */
+/* A domain: its definitions and its state, and who is told of them. How it comes to another state is domain-run.h's; what is done to it
+ * is an operation (operation.h). */
 
 #include "base/job.h"
 #include "base/objects.h"
@@ -41,15 +41,6 @@ typedef enum DomainReason {
         DOMAIN_N_REASONS
 } DomainReason;
 
-/* What a guest does by itself. */
-typedef enum GuestEvent {
-        GUEST_SHUTDOWN,
-        GUEST_REBOOT,
-        GUEST_CRASH,
-        GUEST_SLEEP,
-        GUEST_WAKE,
-} GuestEvent;
-
 /* A device of a domain as an object. */
 typedef struct Device {
         Domain *domain;
@@ -85,28 +76,36 @@ struct Domain {
         GPtrArray *devices;            /* Device */
         Operation *operation;          /* at work */
         GQueue waiting;                /* Operation */
-        void (*on_idle)(Domain *);     /* nothing is at work any more, and nothing waits */
         GQueue destroyers;             /* Call: of Destroy, to be answered when it is off */
         void *run;                     /* the hypervisor's own, while active */
         struct Statistics *statistics; /* or NULL */
         GHashTable *disk_errors;       /* alias -> literal: what its disks have told; or NULL */
 };
 
+/* Who wants to know what becomes of a connection's domains: a domain knows none of them, and its connection lists them (listeners), in
+ * the order in which they are told. What is not there (NULL) is not told. */
+typedef struct DomainListener {
+        void (*added)(Domain *domain);                          /* it is new, and off */
+        void (*changed)(Domain *domain, const int *properties); /* of the interface Domain, -1 at the end; NULL: any of them */
+        void (*state_changed)(Domain *domain, DomainState old); /* or its reason */
+        void (*state_kept)(Domain *domain);                     /* and a driver that follows this one finds it so */
+        void (*devices_changed)(Domain *domain);                /* some may have come, gone, or changed */
+        void (*disk_errors_changed)(Domain *domain);
+        void (*idle)(Domain *domain);      /* no operation is at work any more, and none waits */
+        void (*run_ended)(Domain *domain); /* it will be off in a moment */
+        void (*gone)(Domain *domain);      /* it is known no more; there may be references to it */
+        void (*freed)(Domain *domain);     /* in a moment: who has something of theirs in it frees that */
+} DomainListener;
+
 Domain *domain_ref(Domain *domain);
 void domain_unref(Domain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domain, domain_unref)
 
-/* Makes an inactive domain of a connection and publishes it. PERSISTENT is NULL for a transient one, of UUID then. */
+/* Makes an inactive domain of a connection, which knows it then. PERSISTENT is NULL for a transient one, of UUID then. */
 Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner);
 
 /* Gives a domain another persistent definition. */
 void domain_redefine(Domain *domain, Definition *definition);
-
-/* The driver is ending: answers all calls that wait for the domain, or for an operation on it, with ERROR. The guest runs on. */
-void domain_cancel(Domain *domain, const GError *error);
-
-/* Takes the definition away; the domain goes away with it, or when it stops. */
-void domain_undefine(Domain *domain);
 
 /* The definition that counts now: of an active domain the live one. */
 Definition *domain_definition(const Domain *domain);
@@ -123,50 +122,22 @@ bool domain_fail(const Domain *domain, GError **error, VirtbusError code, const 
 /* An error as it leaves an operation: with "domain 'NAME': " before it, once. */
 GError *domain_name_error(const Domain *domain, const GError *error);
 
-/* Ends an active domain for this reason; CALL (or NULL) is answered when it is off. */
-void domain_destroy(Domain *domain, DomainReason reason, Call *call);
-
-/* What a hypervisor tells. */
-
-/* The state is another now. Nothing happens where it is not. False where it could not be written down. */
-bool domain_changed(Domain *domain, DomainState state, DomainReason reason);
-
-/* The domain has ended and the hypervisor has released it. ERROR says why, or is NULL. Not to be called for a start that
- * fails: that ends with operation_finish. */
-void domain_stopped(Domain *domain, DomainReason reason, const GError *error);
-
-/* The guest did something by itself; what follows is as the definition says. */
-void domain_guest_event(Domain *domain, GuestEvent event);
-
 /* The live definition is another now. */
 void domain_set_live(Domain *domain, Definition *definition);
 
-/* A device has left the running guest. */
-void domain_device_gone(Domain *domain, const char *alias);
-
-/* The running guest has another amount of memory now, in bytes; another number of processors. */
-void domain_memory_changed(Domain *domain, uint64_t bytes);
-void domain_vcpus_changed(Domain *domain, uint32_t count);
-
 /* A disk of the running guest has an error: a literal that Device.Disk's property Error knows. They are forgotten when it runs on. */
 void domain_disk_failed(Domain *domain, const char *alias, const char *error);
+void domain_forget_disk_errors(Domain *domain);
 
-/* Writes down what is known of a running domain, where it is found after the driver's end; false where that cannot be written,
- * which is logged. */
-bool domain_save_status(Domain *domain);
-
-/* What operations do with a run: get an id and a definition for it; say that it is in another state, and whoever embeds the driver;
- * end it, because of ERROR or NULL, with what follows for all who wait and for the domain. */
-void domain_prepare_run(Domain *domain);
-void domain_enter(Domain *domain, DomainState state, DomainReason reason);
-void domain_observe(Domain *domain, const GError *error);
-void domain_end_run(Domain *domain, DomainReason reason, const GError *error);
-
-/* domain-bus.c: the objects of a domain and its devices. */
-void domain_publish(Domain *domain);
-void domain_withdraw(Domain *domain);
-void domain_publish_devices(Domain *domain);
+/* The path of a device's object. */
 char *domain_device_path(const Domain *domain, const char *alias);
+
+/* Tell the listeners of the connection. */
 void domain_announce(Domain *domain, const int *properties);
 void domain_announce_state(Domain *domain, DomainState old);
+void domain_announce_state_kept(Domain *domain);
+void domain_announce_devices(Domain *domain);
 void domain_announce_disk_errors(Domain *domain);
+void domain_announce_idle(Domain *domain);
+void domain_announce_run_end(Domain *domain);
+void domain_announce_end(Domain *domain);

@@ -43,7 +43,7 @@ typedef struct Hypervisor {
         /* Each does an operation and ends it with operation_finish, at once or later.
          *
          * start begins with domain->live as the definition and may replace it; where it fails, it leaves nothing behind. It writes
-         * the status down (domain_save_status) before anything of the guest runs: until then, nothing tells of it. It reads the guest's state from restoring_fd unless that is -1.
+         * the status down (domain_save_status) before anything of the guest runs: until then, nothing tells of it. It reads the guest's state from start_restoring_fd unless that is -1.
          * reattach finds a domain that an earlier driver ran, from what save wrote; it reports the state by
          * domain_changed, or fails where the domain is gone. */
         void (*start)(Operation *operation);

@@ -53,7 +53,7 @@ void operations_run(Domain *domain) {
                         operation_fail(operation, error);
         }
         if (!domain->operation)
-                domain->on_idle(domain);
+                domain_announce_idle(domain);
 }
 
 void domain_hold(Domain *domain, bool hold) {
@@ -135,7 +135,8 @@ void operations_end_run(Domain *domain, Operation *operation, const GError *erro
                 operation_fail(operation, error ? error : cancelled);
 }
 
-void operations_free(Domain *domain) {
+/* It is given up with its domain. */
+static void on_freed(Domain *domain) {
         g_autoptr(GError) error = NULL;
         Operation *operation = g_steal_pointer(&domain->operation);
         domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
@@ -145,3 +146,7 @@ void operations_free(Domain *domain) {
                 operation_free(operation);
         g_queue_clear_full(&domain->waiting, (GDestroyNotify) operation_free);
 }
+
+const DomainListener operations_listener = {
+        .freed = on_freed,
+};

@@ -2,7 +2,7 @@
 #pragma once
 
 /* An operation on a domain: one at work at a time, others wait in a queue. What each kind does is a class, in a file of its own:
- * power.c, start.c, reattach.c, dump.c, save.c, device-change.c. Another kind is another file, and touches none of these. */
+ * operations/. Another kind is another file, and touches none of these. */
 
 #include "domain/domain.h"
 
@@ -57,6 +57,9 @@ typedef struct OperationClass {
         void (*device_gone)(Operation *operation, const char *alias);
         void (*memory_changed)(Operation *operation, uint64_t bytes);
 
+        /* The managed save that its domain had is gone. */
+        void (*save_removed)(Operation *operation);
+
         /* Writes into the domain's status what a successor of this driver needs to know of it. */
         void (*write_status)(const Operation *operation, xmlNode *status);
 
@@ -91,7 +94,9 @@ void operation_finish(Operation *operation, const GError *error);
  * begins. Each hold is to be taken back. */
 void domain_hold(Domain *domain, bool hold);
 
-/* The queue's own end: all that wait are told ERROR; the one at work has ended with its domain's run; it is given up with the domain. */
+/* The queue's own end: all that wait are told ERROR; the one at work has ended with its domain's run. */
 void operations_fail_waiting(Domain *domain, const GError *error);
 void operations_end_run(Domain *domain, Operation *operation, const GError *error);
-void operations_free(Domain *domain);
+
+/* All are given up with their domain. */
+extern const DomainListener operations_listener;

@@ -34,7 +34,7 @@ typedef struct Request {
         sd_event_source *timer;
 } Request;
 
-void statistics_free(Statistics *statistics) {
+static void statistics_free(Statistics *statistics) {
         g_hash_table_unref(statistics->groups);
         g_free(statistics);
 }
@@ -247,3 +247,18 @@ void statistics_answer(Connection *connection, char **paths, char **groups, bool
         for (guint i = 0; i < asked->len; i++)
                 hypervisor->collect(asked->pdata[i]);
 }
+
+/* Nobody waits for it any more, nor shows what it used. */
+static void on_run_ended(Domain *domain) {
+        statistics_collected(domain);
+        g_clear_pointer(&domain->statistics, statistics_free);
+}
+
+static void on_freed(Domain *domain) {
+        g_clear_pointer(&domain->statistics, statistics_free);
+}
+
+const DomainListener statistics_listener = {
+        .run_ended = on_run_ended,
+        .freed = on_freed,
+};

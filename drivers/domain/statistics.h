@@ -15,7 +15,9 @@
 #define STATISTICS_VALUES_MAX 64
 
 typedef struct Statistics Statistics;
-void statistics_free(Statistics *statistics);
+
+/* What is known of a guest ends with its run. */
+extern const DomainListener statistics_listener;
 
 /* Answers Connection.GetDomainStats: of all domains where PATHS is empty, all groups where GROUPS is. */
 void statistics_answer(Connection *connection, char **paths, char **groups, bool active, Call *call);

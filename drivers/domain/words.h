@@ -3,7 +3,7 @@
 
 /* What people and programs say of a domain: title, description and metadata. A change of it is one of the document alone. */
 
-#include "domain/operations/device-change.h"
+#include "domain/operations/device-edit.h"
 
 /* How long they may be, in bytes. */
 #define TITLE_BYTES_MAX 1024

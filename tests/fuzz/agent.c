@@ -10,6 +10,7 @@
 #include "base/lines.h"
 #include "bus.h"
 #include "domain/agent/guest-object.h"
+#include "domain/connection-define.h"
 #include "errors.h"
 #include "stage.h"
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "domain/connection-table.h"
 #include "qemu/monitor/capabilities.h"
 #include "stage.h"
 

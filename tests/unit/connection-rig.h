@@ -4,7 +4,10 @@
 /* A connection in a folder of a test's own, with a hypervisor that does nothing until it is told to: what has begun is at work until
  * the test ends it. */
 
+#include "domain/connection-table.h"
 #include "domain/connection.h"
+#include "domain/domain-run.h"
+#include "domain/domain-status.h"
 #include "domain/operations/start.h"
 #include "folder.h"
 #include "peer-pair.h"

@@ -3,6 +3,9 @@
 #include <sys/resource.h>
 
 #include "connection-rig.h"
+#include "domain/connection-table.h"
+#include "domain/domain-event.h"
+#include "domain/domain-run.h"
 #include "domain/operations/power.h"
 
 #define ADD(name, test) g_test_add("/domain/" name, Rig, NULL, rig_set_up, test, rig_tear_down)

@@ -39,7 +39,7 @@ static void run(const Case *one) {
         change.edits = g_ptr_array_new();
         g_autofree Operation *operation = change_new(&resize_class, NULL, &change);
         operation->domain = &domain;
-        bool fine = resize_apply(operation, base, xmlDocGetRootElement(document), &error);
+        bool fine = resize_apply(operation->domain, device_change_of(operation), base, xmlDocGetRootElement(document), &error);
         g_ptr_array_unref(change.edits);
         if (one->wanted) {
                 g_assert_no_error(error);
@@ -231,7 +231,7 @@ static void test_metadata_of_one_namespace_is_replaced_alone(void) {
                 DeviceChange change = { .metadata_uri = (char *) "urn:a", .metadata = (char *) cases[i].element, .edits = edits };
                 g_autofree Operation *operation = change_new(&resize_class, NULL, &change);
                 operation->domain = &domain;
-                g_assert_true(resize_apply(operation, base, root, NULL));
+                g_assert_true(resize_apply(operation->domain, device_change_of(operation), base, root, NULL));
                 assert_metadata(root, "urn:a", cases[i].ours);
                 assert_metadata(root, "urn:b", cases[i].theirs);
         }

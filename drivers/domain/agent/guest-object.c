@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "domain/domain-status.h"
 #include "interfaces.h"
 #include "log.h"
 

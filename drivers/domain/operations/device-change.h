@@ -5,70 +5,8 @@
  * is worked out when the operation begins, so that changes that wait for each other add up; the hypervisor then does it to the
  * guest. The definition is written last, of what it is by then: what was defined meanwhile is changed, not undone. */
 
-#include "base/turns.h"
 #include "domain/operation.h"
-
-/* How long a guest may take to release a device, in microseconds: the default, and the most that a caller can ask for. */
-#define DETACH_TIMEOUT_DEFAULT (10 * UINT64_C(1000000))
-#define DETACH_TIMEOUT_MAX (3600 * UINT64_C(1000000))
-
-/* A part of an element that is replaced: PLACE is a child element or one of its children, or with '@' before the last part an
- * attribute of the element or of a child; a VALUE of NULL removes it. */
-typedef struct DeviceEdit {
-        char *place, *value;
-} DeviceEdit;
-
-/* The kinds of threads that can be bound to processors of the host. */
-typedef enum PinnedThread {
-        PINNED_VCPU,
-        PINNED_EMULATOR, /* the hypervisor's own threads */
-        PINNED_IO_THREAD,
-} PinnedThread;
-
-/* An I/O thread that comes or goes. */
-typedef enum IOThreadChange {
-        IO_THREAD_SAME,
-        IO_THREAD_ADDED,
-        IO_THREAD_REMOVED,
-} IOThreadChange;
-
-typedef struct DeviceChange {
-        bool live, config;        /* what was asked for; neither: what counts now */
-        bool force;               /* UPDATE: what the guest holds is taken from it */
-        char *alias;              /* of the device; of a new one when it is known */
-        char *xml;                /* ATTACH, UPDATE: the element */
-        GPtrArray *edits;         /* UPDATE: DeviceEdit, instead of an element */
-        uint64_t timeout;         /* DETACH */
-        uint64_t memory;          /* RESIZE: bytes, or 0 to leave it */
-        uint32_t vcpus;           /* RESIZE: or 0 */
-        char *cpus;               /* RESIZE: where a thread runs, or NULL; EDITS of the domain's element */
-        PinnedThread pinned;      /* and which */
-        uint32_t thread;          /* its number; and that of the I/O thread */
-        IOThreadChange io_thread; /* RESIZE */
-        char *nodes;              /* RESIZE: the host's memory that it is to use, or NULL */
-        uint64_t max_memory;      /* RESIZE of the definition: bytes, or 0 */
-        uint32_t max_vcpus;       /* the same: or 0 */
-        bool is_words;            /* RESIZE: what people and programs say of the domain, of which the hypervisor knows nothing */
-        char *metadata_uri;       /* RESIZE: whose metadata is changed, or NULL */
-        char *metadata;           /* its element, or NULL: none */
-
-        /* Since it has begun. */
-        xmlDoc *document;  /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */
-        Definition *next;  /* of that document */
-        Definition *known; /* which alias is meant in: that of when it began */
-        Turn *turn;        /* to write the definition, while it does */
-        Definition *persistent; /* as it will be; NULL: stays */
-        char *path;             /* ATTACH: the device's object */
-        GPtrArray *gone;        /* char *: devices that have left the guest meanwhile */
-        bool storing, stored;   /* the definition is being written, has been */
-} DeviceChange;
-
-DeviceChange *device_change_new(bool live, bool config);
-void device_change_free(DeviceChange *change);
-void device_change_edit(DeviceChange *change, const char *place, const char *value);
-
-/* Changes the parts of an element that are to be replaced. */
-void device_change_apply_edits(const DeviceChange *change, xmlNode *element);
+#include "domain/operations/device-edit.h"
 
 /* The operations that do one, and the making of one: CHANGE is taken. What resize_class does is resize.h's. */
 extern const OperationClass attach_class, detach_class, update_class, resize_class;

@@ -2,6 +2,8 @@
 #include "domain/operations/power.h"
 
 #include "domain/connection.h"
+#include "domain/domain-run.h"
+#include "domain/domain-status.h"
 
 static const Hypervisor *hypervisor_of(const Operation *operation) {
         return operation->domain->connection->hypervisor;

@@ -2,6 +2,7 @@
 #include "domain/operations/reattach.h"
 
 #include "domain/connection.h"
+#include "domain/domain-run.h"
 #include "domain/operations/managed-save.h"
 #include "log.h"
 
@@ -26,7 +27,7 @@ static bool reattach_follow(Operation *operation, GError **error) {
         Domain *domain = operation->domain;
         (void) error;
         if (!domain->was_saving && domain->state != DOMAIN_STOPPING) /* it was never saved in this run */
-                save_remove_managed(domain);
+                managed_save_remove(domain);
         domain_observe(domain, NULL);
         return true;
 }

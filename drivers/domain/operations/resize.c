@@ -69,8 +69,8 @@ static const char *user_of_io_thread(const Definition *base, const xmlNode *root
         return NULL;
 }
 
-static bool change_io_threads(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
-        const DeviceChange *change = device_change_of(operation);
+static bool change_io_threads(const Domain *domain, const DeviceChange *change, const Definition *base, xmlNode *root,
+                              GError **error) {
         g_autoptr(GArray) numbers = list_io_threads(root);
         g_autofree char *text = g_strdup_printf("%" PRIu32, change->thread);
         guint found = 0;
@@ -78,14 +78,14 @@ static bool change_io_threads(const Operation *operation, const Definition *base
                 found++;
         bool is_there = found < numbers->len, adds = change->io_thread == IO_THREAD_ADDED;
         if (is_there == adds)
-                return domain_fail(operation->domain, error, adds ? VIRTBUS_ERROR_ALREADY_EXISTS : VIRTBUS_ERROR_INVALID_ARGUMENT,
+                return domain_fail(domain, error, adds ? VIRTBUS_ERROR_ALREADY_EXISTS : VIRTBUS_ERROR_INVALID_ARGUMENT,
                                    adds ? "it has an I/O thread %s already" : "it has no I/O thread %s", text);
         if (adds && numbers->len >= IO_THREADS_MAX)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                return domain_fail(domain, error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                    "it has %u I/O threads; more than %d are not possible", numbers->len, IO_THREADS_MAX);
         const char *user = adds ? NULL : user_of_io_thread(base, root, text);
         if (user)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                return domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
                                    "I/O thread %s works for device '%s'; detach that first", text, user);
         xmlNode *listed = xml_ensure_child(root, "iothreadids");
         for (guint i = 0; i < numbers->len; i++) {
@@ -108,12 +108,11 @@ static bool change_io_threads(const Operation *operation, const Definition *base
 
 /* Memory of the host */
 
-static bool bind_memory(const Operation *operation, xmlNode *root, GError **error) {
-        const DeviceChange *change = device_change_of(operation);
+static bool bind_memory(const Domain *domain, const DeviceChange *change, xmlNode *root, GError **error) {
         xmlNode *memory = xml_ensure_child(xml_ensure_child(root, "numatune"), "memory");
         g_autofree char *mode = xml_attribute(memory, "mode");
         if (mode && strcmp(mode, "strict") != 0 && strcmp(mode, "restrictive") != 0)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                    "its memory is of mode %.32s; only strict and restrictive memory can be bound elsewhere",
                                    mode);
         if (!mode)
@@ -123,14 +122,14 @@ static bool bind_memory(const Operation *operation, xmlNode *root, GError **erro
 }
 
 /* The most that it can be given: what it has stays. */
-static bool change_maxima(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
-        const DeviceChange *change = device_change_of(operation);
+static bool change_maxima(const Domain *domain, const DeviceChange *change, const Definition *base, xmlNode *root,
+                          GError **error) {
         const xmlNode *cpu = xml_child(root, "cpu");
         if (change->max_memory > 0 && cpu && xml_child(cpu, "numa"))
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                    "its document says the memory of each NUMA node; define it anew with another");
         if (change->max_vcpus > 0 && xml_child(root, "vcpus"))
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                    "its document names each processor in <vcpus>; define it anew with others");
         if (change->max_memory > 0) {
                 definition_set_max_memory(root, change->max_memory);
@@ -159,16 +158,15 @@ static void change_metadata(const DeviceChange *change, xmlNode *root) {
                 xml_remove(old);
 }
 
-bool resize_apply(const Operation *operation, const Definition *base, xmlNode *root, GError **error) {
-        const DeviceChange *change = device_change_of(operation);
+bool resize_apply(const Domain *domain, const DeviceChange *change, const Definition *base, xmlNode *root, GError **error) {
         if (change->memory > base->max_memory)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                    "%" PRIu64 " bytes are more than the %" PRIu64 " MiB that it may have at most (%" PRIu64
                                    " bytes); SetMaxMemory allows more from the next start on",
                                    change->memory, base->max_memory >> 20, base->max_memory);
         if (change->vcpus > base->max_vcpus)
                 return domain_fail(
-                                operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                 "%u processors are more than the %u that it may have at most; SetMaxVCPUs allows more from the "
                                 "next start on",
                                 change->vcpus, base->max_vcpus);
@@ -177,29 +175,29 @@ bool resize_apply(const Operation *operation, const Definition *base, xmlNode *r
         if (change->vcpus > 0) {
                 g_autofree char *number = g_strdup_printf("%u", change->vcpus);
                 if (xml_child(root, "vcpus"))
-                        return domain_fail(operation->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                        return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                            "its document names each processor in <vcpus>; define it anew with others");
                 xml_set_attribute(xml_ensure_child(root, "vcpu"), "current", number);
         }
         if (change->cpus && change->pinned == PINNED_VCPU && change->thread >= base->max_vcpus)
-                return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "it has no virtual processor %" PRIu32, change->thread);
+                return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT, "it has no virtual processor %" PRIu32,
+                                   change->thread);
         if (change->cpus && change->pinned == PINNED_IO_THREAD) {
                 g_autoptr(GArray) numbers = list_io_threads(root);
                 bool is_there = false;
                 for (guint i = 0; i < numbers->len; i++)
                         is_there |= g_array_index(numbers, uint32_t, i) == change->thread;
                 if (!is_there)
-                        return domain_fail(operation->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                           "it has no I/O thread %" PRIu32, change->thread);
+                        return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT, "it has no I/O thread %" PRIu32,
+                                           change->thread);
         }
         if (change->cpus)
                 pin(root, change);
-        if (change->io_thread != IO_THREAD_SAME && !change_io_threads(operation, base, root, error))
+        if (change->io_thread != IO_THREAD_SAME && !change_io_threads(domain, change, base, root, error))
                 return false;
-        if (change->nodes && !bind_memory(operation, root, error))
+        if (change->nodes && !bind_memory(domain, change, root, error))
                 return false;
-        if (!change_maxima(operation, base, root, error))
+        if (!change_maxima(domain, change, base, root, error))
                 return false;
         if (change->metadata_uri)
                 change_metadata(change, root);

@@ -3,7 +3,8 @@
 
 /* What resize_class does to a document: memory, processors and I/O threads, where they are on the host, and what they may use. */
 
-#include "domain/operations/device-change.h"
+#include "domain/domain.h"
+#include "domain/operations/device-edit.h"
 
 /* Changes the domain element ROOT of a document whose definition is BASE; refuses what the domain cannot have. */
-bool resize_apply(const Operation *operation, const Definition *base, xmlNode *root, GError **error);
+bool resize_apply(const Domain *domain, const DeviceChange *change, const Definition *base, xmlNode *root, GError **error);

@@ -11,6 +11,8 @@
 #include "base/filter.h"
 #include "bus.h"
 #include "domain/connection.h"
+#include "domain/domain-run.h"
+#include "domain/domain-status.h"
 #include "domain/operations/managed-save.h"
 #include "log.h"
 #include "options.h"
@@ -67,36 +69,16 @@ Saving *saving_new(const char *path, int fd, const char *compression, bool pause
         return saving;
 }
 
-/* Removes a file, which may hang, in a worker. */
-static void remove_file(void *data, GError **error) {
-        (void) error;
-        unlink(data);
-}
-
-static void on_removed(void *data, const GError *error) {
-        (void) error;
-        g_free(data);
-}
-
-/* Takes the path. Where the driver is ending, the file stays: its successor removes what the status of a domain names, and all that is
- * not whole in the folder of managed saves. */
-static void remove_later(const Connection *connection, char *path) {
-        worker_run(connection->worker, remove_file, on_removed, path);
-}
-
-void saving_forget(const Connection *connection, const char *path) {
-        remove_later(connection, g_strdup(path));
-}
-
 static void release(Saving *saving) {
         if (saving->in_worker || saving->operation)
                 return;
         autofd_close(&saving->file);
         autofd_close(&saving->end);
         if (saving->temporary)
-                remove_later(saving->connection, g_steal_pointer(&saving->temporary));
+                managed_save_forget(saving->connection, saving->temporary);
         save_header_clear(&saving->header);
         g_clear_error(&saving->error);
+        g_free(saving->temporary);
         g_free(saving->path);
         g_free(saving->compression);
         g_free(saving->program);
@@ -254,7 +236,7 @@ static void save_begin(Operation *operation) {
         else
                 reply_domain_save_to_fd(call, job_path(operation->job));
         if (saving->managed)
-                saving->path = save_managed_path(domain->connection, domain->uuid);
+                saving->path = managed_save_path(domain->connection, domain->uuid);
         saving->operation = operation;
         saving->connection = domain->connection;
         domain->resumes = domain->state == DOMAIN_RUNNING;
@@ -297,7 +279,7 @@ static void on_stored(void *data, const GError *error) {
                 g_clear_pointer(&saving->temporary, g_free);
         if (!saving->operation) { /* the guest has ended by itself: what was saved of it is not what it was */
                 if (!error && saving->path)
-                        remove_later(saving->connection, g_strdup(saving->path));
+                        managed_save_forget(saving->connection, saving->path);
                 release(saving);
                 return;
         }
@@ -362,9 +344,10 @@ void saving_written(Operation *operation, const GError *error) {
                 filter_end(saving->filter);
 }
 
-void saving_go_on(const Domain *domain) {
-        Saving *saving = domain->operation ? saving_of(domain->operation) : NULL;
-        if (saving && saving->managed && !saving->in_worker && saving->file < 0 && !saving->error)
+/* One that is to take the place of a managed save begins to be written. */
+static void save_removed(Operation *operation) {
+        Saving *saving = saving_of(operation);
+        if (saving->managed && !saving->in_worker && saving->file < 0 && !saving->error)
                 open_file(saving);
 }
 
@@ -394,6 +377,7 @@ const OperationClass save_class = {
         .begin = save_begin,
         .failed = save_failed,
         .fate = save_fate,
+        .save_removed = save_removed,
         .write_status = save_write_status,
         .free = save_free,
 };

@@ -7,9 +7,6 @@
 #include "domain/operation.h"
 #include "domain/operations/save-image.h"
 
-/* Until it is renamed, a state lies beside its file, under that name with "." and this many random hexadecimal digits behind it. */
-#define SAVE_NUMBER_DIGITS 8
-
 typedef struct Saving Saving;
 
 extern const OperationClass save_class;
@@ -28,9 +25,3 @@ void saving_written(Operation *operation, const GError *error);
 
 /* What has been written is given up, and the guest goes on: the operation ends with this error. */
 void saving_failed(Operation *operation, const GError *error);
-
-/* The domain's older managed save is gone: one that is to take its place begins to be written. */
-void saving_go_on(const Domain *domain);
-
-/* What was being written when a driver ended, by its path: removed, in a worker. */
-void saving_forget(const Connection *connection, const char *path);

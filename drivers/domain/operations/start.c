@@ -3,8 +3,9 @@
 
 #include "bus.h"
 #include "domain/connection.h"
+#include "domain/connection-table.h"
+#include "domain/domain-run.h"
 #include "domain/operations/managed-save.h"
-#include "domain/operations/restore.h"
 #include "log.h"
 #include "vtables.h"
 
@@ -23,20 +24,57 @@ bool start_is_paused(const Operation *operation) {
         return ((const Start *) operation)->options.paused;
 }
 
-void start_set_paused(Operation *operation, bool paused) {
-        ((Start *) operation)->options.paused = paused;
-}
-
-Restoring *start_restoring(const Operation *operation) {
+/* NULL: it starts from nothing, or is another operation. */
+static Restoring *restoring_of(const Operation *operation) {
         return operation_is(operation, &start_class) ? ((const Start *) operation)->options.restoring : NULL;
 }
 
-void start_set_restoring(Operation *operation, Restoring *restoring) {
-        ((Start *) operation)->options.restoring = restoring;
+int start_restoring_fd(const Operation *operation) {
+        return restoring_of(operation) ? restoring_fd(restoring_of(operation)) : -1;
 }
 
 static bool start_check(const Operation *operation, GError **error) {
         return connection_check_known(operation->domain->connection, operation->domain->uuid, error);
+}
+
+/* Its domain gets the saved definition, so that its devices' objects are those that were saved. */
+static void take_saved(Operation *operation) {
+        const Restoring *restoring = restoring_of(operation);
+        domain_set_live(operation->domain, restoring_definition(restoring));
+        ((Start *) operation)->options.paused = !restoring_runs(restoring);
+}
+
+/* Answers the call of who restores, with a job. */
+static void answer_restore(Operation *operation) {
+        const Domain *domain = operation->domain;
+        Call *call = g_steal_pointer(&operation->call);
+        operation->job = job_new(domain->connection->objects, domain->connection->hypervisor->connection, "restore",
+                                 published_path(domain->published), call->uid, NULL, operation);
+        if (restoring_has_path(restoring_of(operation)))
+                reply_connection_restore_domain(call, published_path(domain->published), job_path(operation->job));
+        else
+                reply_connection_restore_domain_from_fd(call, published_path(domain->published), job_path(operation->job));
+}
+
+static void on_managed_read(Restoring *restoring, const GError *error, void *data) {
+        Operation *operation = data;
+        g_autoptr(GError) named = NULL;
+        (void) restoring;
+        if (error) {
+                domain_fail(operation->domain, &named, virtbus_error_code(error),
+                            "%s; pass the option force_boot to start it without what was saved", error->message);
+                operation_finish(operation, named);
+                return;
+        }
+        take_saved(operation);
+        operation->domain->connection->hypervisor->start(operation);
+}
+
+static void read_managed(Operation *operation) {
+        Connection *connection = operation->domain->connection;
+        StartOptions *options = &((Start *) operation)->options;
+        g_autofree char *path = managed_save_path(connection, operation->domain->uuid);
+        options->restoring = restoring_new(connection, path, -1, NULL, options->paused, on_managed_read, operation);
 }
 
 static void start_begin(Operation *operation) {
@@ -47,10 +85,12 @@ static void start_begin(Operation *operation) {
                                                                     : REASON_UNKNOWN;
         domain_prepare_run(domain);
         if (options->restoring)
-                restoring_take(operation);
+                take_saved(operation);
+        if (options->restoring && operation->call)
+                answer_restore(operation);
         domain_enter(domain, DOMAIN_STARTING, reason);
         if (domain->has_managed_save && !options->restoring && !options->boots)
-                restoring_begin_managed(operation);
+                read_managed(operation);
         else
                 domain->connection->hypervisor->start(operation);
 }
@@ -71,7 +111,7 @@ static bool start_follow(Operation *operation, GError **error) {
                 domain_destroy(domain, REASON_FAILED, NULL);
                 return false;
         }
-        save_remove_managed(domain);
+        managed_save_remove(domain);
         return true;
 }
 
@@ -87,8 +127,15 @@ static void start_reply(Operation *operation, Call *call) {
                 call_reply(call, "");
 }
 
+/* One that still reads its managed save has nothing of the hypervisor. */
 static bool start_destroyed(Operation *operation) {
-        return restoring_cancel(operation);
+        const Restoring *restoring = restoring_of(operation);
+        g_autoptr(GError) error = NULL;
+        if (!restoring || restoring_is_read(restoring))
+                return false;
+        domain_fail(operation->domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
+        operation_finish(operation, error);
+        return true;
 }
 
 static void start_free(Operation *operation) {

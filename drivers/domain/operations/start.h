@@ -4,8 +4,7 @@
 /* Starting a domain: from nothing, or from what was saved of it. */
 
 #include "domain/operation.h"
-
-typedef struct Restoring Restoring;
+#include "domain/operations/restoring.h"
 
 extern const OperationClass start_class;
 
@@ -21,8 +20,6 @@ Operation *start_new(Call *call, StartOptions options);
 
 /* Whether the processors stay stopped. */
 bool start_is_paused(const Operation *operation);
-void start_set_paused(Operation *operation, bool paused);
 
-/* What it starts from; NULL: nothing, or it is another operation. A start that finds a managed save gets it when it begins. */
-Restoring *start_restoring(const Operation *operation);
-void start_set_restoring(Operation *operation, Restoring *restoring);
+/* What the hypervisor reads the guest's state from, by now; -1: it starts from nothing, or is another operation. */
+int start_restoring_fd(const Operation *operation);

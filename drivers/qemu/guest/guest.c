@@ -9,11 +9,14 @@
 #include <sys/stat.h>
 
 #include "bus.h"
+#include "domain/connection-table.h"
+#include "domain/domain-event.h"
+#include "domain/domain-recover.h"
+#include "domain/domain-run.h"
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "domain/operations/dump.h"
 #include "domain/operations/reattach.h"
-#include "domain/operations/restore.h"
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
 #include "log.h"
@@ -696,7 +699,7 @@ static void place_threads(Guest *guest) {
 static void set_out(Guest *guest) {
         if (!guest->operation || guest->failure)
                 return;
-        if (restoring_fd(guest->operation) < 0) {
+        if (start_restoring_fd(guest->operation) < 0) {
                 run_processors(guest);
                 return;
         }
@@ -1041,7 +1044,7 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
                 .n_host_nodes = host_of(guest->domain->connection)->n_nodes,
                 .document = document,
                 .running = running,
-                .incoming = operation_is(guest->operation, &start_class) && restoring_fd(guest->operation) >= 0,
+                .incoming = operation_is(guest->operation, &start_class) && start_restoring_fd(guest->operation) >= 0,
                 .directory = guest->directory,
                 .monitor = guest->monitor_listener,
         };

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "domain/domain-run.h"
+#include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/guest/qemu-words.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "domain/operations/managed-save.h"
-#include "domain/operations/restore.h"
+#include "domain/operations/start.h"
 #include "domain/operations/save.h"
 #include "log.h"
 #include "qemu/guest/guest.h"
@@ -161,7 +161,7 @@ void migration_load(Guest *guest) {
         guest->awaits = AWAITS_LOAD;
         Script *script = guest_script_new(guest);
         script_add_command(script, "migrate-set-capabilities", capabilities());
-        add_fd(script, restoring_fd(guest->operation), "virtbus-load");
+        add_fd(script, start_restoring_fd(guest->operation), "virtbus-load");
         script_add_command(script, "migrate-incoming", json_make("uri", 's', "fd:virtbus-load", NULL));
         script_run(script, on_loading, guest);
 }
@@ -200,7 +200,7 @@ static void on_recovered(void *data, const GError *error) {
 void migration_recover(Guest *guest) {
         guest->domain->was_saving = false;
         if (guest->domain->state == DOMAIN_RUNNING) /* what was saved of it, if it was, is older */
-                save_remove_managed(guest->domain);
+                managed_save_remove(guest->domain);
         Script *script = guest_script_new(guest);
         script_ignore_errors(script);
         script_add_command(script, "migrate_cancel", NULL);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "log.h"
 #include "qemu/guest/plugging.h"

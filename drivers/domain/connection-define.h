@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What changes the definitions of a connection, on the disk and then in its tables: each in its turn for a name and a UUID. */
+
+#include "base/store.h"
+#include "domain/domain.h"
+
+/* Makes an inactive transient domain of a document, which is checked. Borrowed: it goes away when it has run. */
+Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error);
+
+/* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */
+void connection_define(Connection *connection, const char *xml, bool unsupported, Call *call);
+void connection_create(Connection *connection, const char *xml, bool paused, Call *call);
+void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call);
+void connection_set_autostart(Domain *domain, bool autostart, Call *call);
+void connection_rename(Domain *domain, const char *name, Call *call);
+
+/* In a turn: writes another definition of a domain, then calls DONE. */
+void connection_store(Domain *domain, const Definition *definition, WorkDone done, void *data);

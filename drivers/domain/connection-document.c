@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/connection-document.h"
+
+#include <string.h>
+
+#include "domain/connection.h"
+#include "domain/run-only.h"
+#include "vtables.h"
+
+bool connection_complete(Connection *connection, xmlDoc *document, GError **error) {
+        return !connection->hypervisor->complete || connection->hypervisor->complete(connection, document, error);
+}
+
+Definition *connection_read(Connection *connection, const char *xml, bool unsupported, GError **error) {
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
+        if (document)
+                run_only_drop(document);
+        bool complete = document && connection_complete(connection, document, error);
+        g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
+        if (!definition || (connection->hypervisor->check &&
+                            !connection->hypervisor->check(connection, definition, document, unsupported, error)))
+                return NULL;
+        return g_steal_pointer(&definition);
+}
+
+/* Calls that wait until the hypervisor knows what it must know for a document. */
+typedef struct Prepared {
+        Connection *connection;
+        char *xml;
+        Call *call;
+        ConnectionProceed proceed;
+        bool flag;
+} Prepared;
+
+static void on_prepared(void *data) {
+        Prepared *prepared = data;
+        g_autoptr(GError) error = NULL;
+        if (prepared->connection->closing) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+                call_fail(prepared->call, error);
+        } else
+                prepared->proceed(prepared->connection, prepared->xml, prepared->flag, prepared->call);
+        g_free(prepared->xml);
+        g_free(prepared);
+}
+
+void connection_prepare(Connection *connection, const char *xml, ConnectionProceed proceed, bool flag, Call *call) {
+        const Hypervisor *hypervisor = connection->hypervisor;
+        Prepared *prepared = g_new0(Prepared, 1);
+        *prepared = (Prepared){ connection, g_strdup(xml), call, proceed, flag };
+        if (!hypervisor->prepare || hypervisor->prepare(connection, prepared->xml, on_prepared, prepared))
+                on_prepared(prepared);
+}
+
+/* Translations */
+
+static bool check_can_translate(const Connection *connection, const char *format, bool can, GError **error) {
+        if (!can)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "connection %s has no other format than its documents",
+                                         connection->hypervisor->connection);
+        return strcmp(format, NATIVE_FORMAT) == 0 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "format '%.64s' is unknown; use " NATIVE_FORMAT, format);
+}
+
+/* WHOLE: the document as it would be kept, else its translation; which is made in any case, as it finds the faults. */
+static void answer_native(Connection *connection, const char *xml, bool whole, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
+        if (document)
+                run_only_drop(document);
+        bool complete = document && connection_complete(connection, document, &error);
+        g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
+        g_autofree char *native = definition ? connection->hypervisor->to_native(connection, definition, document, &error) : NULL;
+        if (native)
+                reply_connection_domain_xml_to_native(call, whole ? definition->xml : native);
+        else
+                call_fail(call, error);
+}
+
+void connection_to_native(Connection *connection, const char *format, const char *xml, Call *call) {
+        g_autoptr(GError) error = NULL;
+        bool whole = strcmp(format, WHOLE_FORMAT) == 0;
+        if (check_can_translate(connection, whole ? NATIVE_FORMAT : format, connection->hypervisor->to_native != NULL, &error))
+                connection_prepare(connection, xml, answer_native, whole, call);
+        else
+                call_fail(call, error);
+}
+
+static void answer_document(Connection *connection, const char *xml, bool unused, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
+        bool complete = document && connection_complete(connection, document, &error);
+        g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
+        (void) unused;
+        if (definition)
+                reply_connection_domain_xml_from_native(call, definition->xml);
+        else
+                call_fail(call, error);
+}
+
+void connection_from_native(Connection *connection, const char *format, const char *text, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = check_can_translate(connection, format, connection->hypervisor->from_native != NULL, &error)
+                                                     ? connection->hypervisor->from_native(text, &error)
+                                                     : NULL;
+        g_autofree char *xml = document ? xml_document_text(document) : NULL;
+        if (xml)
+                connection_prepare(connection, xml, answer_document, false, call);
+        else
+                call_fail(call, error);
+}
