@@ -8,12 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef struct InterfaceInfo InterfaceInfo;
+
 typedef struct MethodInfo {
         const char *name;
         const char *in_signature;
         const char *out_signature;
         const char *action; /* polkit's; NULL on a private interface, and for what anybody may call */
         bool patient;       /* may take as long as the driver lets it */
+        /* What the first argument names, below the object that is called: objects with this interface, by an array of paths, of which an
+         * empty one stands for all (KEY is -1); or one, by the value of the property KEY of that interface. NULL: neither. */
+        const InterfaceInfo *objects;
+        int key;
 } MethodInfo;
 
 typedef struct SignalInfo {
@@ -34,9 +40,22 @@ typedef struct PropertyInfo {
         const char *signature;
         const char *write_action; /* polkit's; NULL for a property that can only be read */
         EmitsChanged emits;
+        const char *detail; /* what polkit's rules look its value up by; NULL: they are not told of it */
 } PropertyInfo;
 
-typedef struct InterfaceInfo {
+/* What the service knows of a kind of object that is decided about by itself, together with all below it. Properties are indices, -1 for none. */
+typedef struct SubjectInfo {
+        const char *noun;    /* "domain": the kind in messages, in details, and in paths: CONNECTION/domain/NAME */
+        const char *no_such; /* the error's name that says that there is no such object; or NULL */
+        const char *completion; /* the signal (bss: success, error's name and message) that is an object's last; such objects end with their
+                                 * driver's process; or NULL */
+        int name, uuid, operation; /* the properties of the details NOUN_name, NOUN_uuid, NOUN_operation */
+        int owner;                 /* the user whose own it is */
+        int reader;                /* the user who may read it whatever polkit says */
+        int acts_on;               /* the path of the object that it is done to */
+} SubjectInfo;
+
+struct InterfaceInfo {
         const char *name;
         bool is_public;       /* anybody may read its properties and hear of it */
         bool manages_objects; /* its objects are org.freedesktop.DBus.ObjectManagers too */
@@ -44,8 +63,9 @@ typedef struct InterfaceInfo {
         const SignalInfo *signals;
         const PropertyInfo *properties;
         size_t n_methods, n_signals, n_properties;
-        const char *xml; /* the <interface> element as Introspect shows it */
-} InterfaceInfo;
+        const SubjectInfo *subject; /* NULL: what has the interface is decided about together with the object above it */
+        const char *xml;            /* the <interface> element as Introspect shows it */
+};
 
 /* All public interfaces by name, NULL at the end. */
 extern const InterfaceInfo *const interfaces[];

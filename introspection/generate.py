@@ -10,7 +10,22 @@ with them, so that a handler which is missing or has the wrong parameters does n
 
 Refused: a member without a documentation comment, an argument that the comment does not name, a method without
 "Errors:", an interface without "Since:", a method (that is not public) or writable property without a polkit action, an action that
-POLICY does not define, and an action in POLICY that nothing uses.
+POLICY does not define, an action in POLICY that nothing uses, and annotations that name what is not there.
+
+What the service must know of a kind of object is in annotations; its code names no kind:
+
+    on an interface
+    org.virtbus1.DecisionSubject   objects with it are decided about by themselves, with all below them; the value is the kind's noun, which is
+                                   also an element of its path: "domain" of /org/virtbus1/qemu/domain/UUID
+    org.virtbus1.NoSuchObject      the last part of the error's name that says that there is no such object
+    org.virtbus1.Completion        the signal (bss) that tells the end of what the object stands for: it ends with its driver's process
+    on a property
+    org.virtbus1.PolkitDetail      what polkit's rules look its value up by (virtbus-polkit(7) lists them)
+    org.virtbus1.Owner             it is the user whose own the object is; with the value "reads", that user may read it without polkit
+    org.virtbus1.ActsOn            it is the path of the object that this one is done to
+    on a method
+    org.virtbus1.FirstArgument     an interface: the first argument (ao) names objects with it, below the object that is called, and means
+                                   all where it is empty. INTERFACE.PROPERTY: it names one, by the value of that property
 """
 
 import re
@@ -22,6 +37,13 @@ MANAGES_OBJECTS = "org.virtbus1.ManagesObjects"
 PRIVATE = "org.virtbus1.Private"
 ONE_HANDLER = "org.virtbus1.OneHandler"  # the driver answers all its methods by one function, with a table of its own
 PUBLIC = "org.virtbus1.Public"  # anybody may read the interface's properties and hear of it, or call the method
+DECISION_SUBJECT = "org.virtbus1.DecisionSubject"
+NO_SUCH_OBJECT = "org.virtbus1.NoSuchObject"
+COMPLETION = "org.virtbus1.Completion"
+POLKIT_DETAIL = "org.virtbus1.PolkitDetail"
+OWNER = "org.virtbus1.Owner"
+ACTS_ON = "org.virtbus1.ActsOn"
+FIRST_ARGUMENT = "org.virtbus1.FirstArgument"
 PATIENT = "org.virtbus1.Patient"  # virtbusd sets its calls no time
 EMITS_CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 READ_ACTIONS = {"org.virtbus1.read"}  # asked for properties and GetManagedObjects, so named by no annotation
@@ -86,6 +108,7 @@ class Interface:
         self.one_handler = ONE_HANDLER in self.head.annotations
         self.patient = PATIENT in self.head.annotations
         self.public = PUBLIC in self.head.annotations
+        self.noun = self.head.annotations.get(DECISION_SUBJECT)
         self.manages_objects = MANAGES_OBJECTS in self.head.annotations
         self.short = self.name.removeprefix("org.virtbus1.")
         self.identifier = snake(self.short.replace(".", ""))
@@ -106,6 +129,31 @@ class Interface:
         for members in (self.methods, self.signals, self.properties):
             members.sort(key=lambda m: m.name)
         self.element = element
+        self.check_subject()
+
+    def find(self, members, what):
+        """The index of the member of which WHAT holds; -1 where there is none."""
+        return next((i for i, m in enumerate(members) if what(m)), -1)
+
+    def with_annotation(self, name):
+        return self.find(self.properties, lambda p: name in p.annotations)
+
+    def with_detail(self, part):
+        return self.find(self.properties, lambda p: p.annotations.get(POLKIT_DETAIL) == f"{self.noun}_{part}")
+
+    def check_subject(self):
+        for member in self.properties:
+            for name, types in ((POLKIT_DETAIL, "subo"), (OWNER, "u"), (ACTS_ON, "o")):
+                if name in member.annotations and member.element.get("type") not in types:
+                    raise Refused(f"{member.where}: {name} is for properties of type {' or '.join(types)}")
+        completion = self.head.annotations.get(COMPLETION)
+        if completion and [s.signature() for s in self.signals if s.name == completion] != ["bss"]:
+            raise Refused(f"{self.name}: {COMPLETION} names no signal of type bss")
+        used = [self.with_annotation(OWNER) >= 0, self.with_annotation(ACTS_ON) >= 0, completion, NO_SUCH_OBJECT in self.head.annotations]
+        if any(used) and not self.noun:
+            raise Refused(f"{self.name} has annotations of a subject and is none: annotate it with {DECISION_SUBJECT}")
+        if self.noun is not None and not re.fullmatch(r"[a-z][a-z_]*", self.noun):
+            raise Refused(f"{self.name}: {DECISION_SUBJECT} is a noun of lower-case letters and '_'")
 
     def check(self, member, kind):
         member.check_arguments()
@@ -176,6 +224,42 @@ def header(interfaces):
             yield "};"
 
 
+def first_argument(interfaces, method):
+    """The interface of the objects that a method's first argument names, and the index of the property that it is a value of, or -1."""
+    value = method.annotations.get(FIRST_ARGUMENT)
+    if value is None:
+        return None, -1
+    by_name = {i.name: i for i in interfaces}
+    if value in by_name:
+        if not method.signature("in").startswith("ao"):
+            raise Refused(f"{method.where}: {FIRST_ARGUMENT} {value} needs a first argument of type ao")
+        return by_name[value], -1
+    name, _, key = value.rpartition(".")
+    found = by_name[name].find(by_name[name].properties, lambda p: p.name == key) if name in by_name else -1
+    if found < 0:
+        raise Refused(f"{method.where}: {FIRST_ARGUMENT} names neither an interface nor a property: {value}")
+    kind = by_name[name].properties[found].element.get("type")
+    if kind not in ("s", "u") or not method.signature("in").startswith(kind):
+        raise Refused(f"{method.where}: its first argument is not of the type of {value}, s or u")
+    return by_name[name], found
+
+
+def subject_table(interface):
+    annotated = interface.head.annotations
+    no_such, completion = annotated.get(NO_SUCH_OBJECT), annotated.get(COMPLETION)
+    reader = interface.find(interface.properties, lambda p: p.annotations.get(OWNER) == "reads")
+    yield f"static const SubjectInfo {interface.identifier}_subject = {{"
+    yield f"        .noun = {c_string(interface.noun)},"
+    if no_such:
+        yield f'        .no_such = "org.virtbus1.Error.{no_such}",'
+    if completion:
+        yield f"        .completion = {c_string(completion)},"
+    yield (f"        .name = {interface.with_detail('name')}, .uuid = {interface.with_detail('uuid')}, "
+           f".operation = {interface.with_detail('operation')},")
+    yield f"        .owner = {interface.with_annotation(OWNER)}, .reader = {reader}, .acts_on = {interface.with_annotation(ACTS_ON)},"
+    yield "};"
+
+
 def tables(interfaces):
     yield "/* Made by introspection/generate.py. Do not edit. */"
     yield '#include <stddef.h>'
@@ -188,7 +272,10 @@ def tables(interfaces):
             for m in interface.methods:
                 action = c_string(m.action) if m.action else "NULL"
                 patient = "true" if interface.patient else "false"
-                yield f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action}, {patient} }},'
+                objects, key = first_argument(interfaces, m)
+                named = f"&interface_{objects.identifier}" if objects else "NULL"
+                yield (f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action}, {patient},'
+                       f' {named}, {key} }},')
             yield "};"
         if interface.signals:
             yield f"static const SignalInfo {identifier}_signals[] = {{"
@@ -200,12 +287,18 @@ def tables(interfaces):
             for m in interface.properties:
                 action = c_string(m.action) if m.element.get("access") == "readwrite" else "NULL"
                 emits = m.annotations.get(EMITS_CHANGED, "true").upper()
-                yield f'        {{ {c_string(m.name)}, "{m.element.get("type")}", {action}, EMITS_{emits} }},'
+                detail = m.annotations.get(POLKIT_DETAIL)
+                yield (f'        {{ {c_string(m.name)}, "{m.element.get("type")}", {action}, EMITS_{emits},'
+                       f' {c_string(detail) if detail else "NULL"} }},')
             yield "};"
+        if interface.noun:
+            yield from subject_table(interface)
         yield f"const InterfaceInfo interface_{identifier} = {{"
         yield f"        .name = {c_string(interface.name)},"
         yield f"        .is_public = {'true' if interface.public else 'false'},"
         yield f"        .manages_objects = {'true' if interface.manages_objects else 'false'},"
+        if interface.noun:
+            yield f"        .subject = &{identifier}_subject,"
         for kind, members in (("methods", interface.methods), ("signals", interface.signals),
                               ("properties", interface.properties)):
             if members:

@@ -2,7 +2,7 @@
 #include "announce.h"
 
 #include "bus.h"
-#include "interfaces.h"
+#include "interface-info.h"
 #include "log.h"
 #include "pack.h"
 
@@ -115,8 +115,12 @@ static int append_changed(sd_bus_message *signal, const Block *block, uint64_t c
 
 /* True where polkit would be told something else about the object now: what it has said before does not count any more. */
 static bool is_another(const Block *block, uint64_t changed_properties) {
-        const uint64_t details = UINT64_C(1) << DOMAIN_NAME | UINT64_C(1) << DOMAIN_UUID | UINT64_C(1) << DOMAIN_OWNER;
-        return block->interface == &interface_domain && (changed_properties & details);
+        const SubjectInfo *subject = block->interface->subject;
+        for (size_t i = 0; i < block->interface->n_properties; i++)
+                if ((changed_properties & UINT64_C(1) << i) &&
+                    (block->interface->properties[i].detail || (subject && subject->owner == (int) i)))
+                        return true;
+        return false;
 }
 
 static void changing(void *data, Object *object, const Block *block, uint64_t changed_properties) {

@@ -7,11 +7,14 @@
 
 #include "bus.h"
 #include "bounds.h"
-#include "details.h"
 #include "errors.h"
-#include "interfaces.h"
+#include "interface-info.h"
+#include "pack.h"
 #include "polkit-names.h"
 #include "questions.h"
+
+/* True where the subject is the caller's own: the one detail that is not a property's. */
+#define DETAIL_CALLER_IS_OWNER "caller_is_owner"
 
 struct Authority {
         sd_bus *bus;
@@ -193,46 +196,65 @@ static void on_answer(void *data, const Answer *answer) {
         }
 }
 
-/* POLKIT_DETAILS, in this order. */
-enum {
-#define DETAIL(name, documentation) DETAIL_##name,
-        POLKIT_DETAILS(DETAIL)
-#undef DETAIL
-                        N_DETAILS
-};
-
-static const char *const detail_names[] = {
-#define DETAIL(name, documentation) [DETAIL_##name] = #name,
-        POLKIT_DETAILS(DETAIL)
-#undef DETAIL
-};
-
 /* The details that polkit's rules see: names and values. */
-static GStrv make_details(const Caller *caller, Scope scope) {
-        const Object *subject = scope.object, *connection = decision_connection(subject), *domain = decision_domain(subject);
-        bool owned = scope.owned || decision_is_own(subject, caller->uid);
-        uint32_t owner = domain ? object_uint32(domain, &interface_domain, DOMAIN_OWNER) : caller->uid;
-        char owner_string[12];
-        g_snprintf(owner_string, sizeof owner_string, "%u", owner);
-        const char *values[N_DETAILS] = { [DETAIL_caller_is_owner] = owned ? "true" : "false" };
-        if (connection)
-                values[DETAIL_connection] = object_string(connection, &interface_connection, CONNECTION_NAME);
-        if (domain) {
-                values[DETAIL_domain_name] = object_string(domain, &interface_domain, DOMAIN_NAME);
-                values[DETAIL_domain_uuid] = object_string(domain, &interface_domain, DOMAIN_UUID);
-        }
-        if (domain || scope.owned)
-                values[DETAIL_domain_owner] = owner_string;
-        if (subject && object_block(subject, &interface_job))
-                values[DETAIL_job_operation] = object_string(subject, &interface_job, JOB_OPERATION);
-        g_autoptr(GPtrArray) words = g_ptr_array_new();
-        for (size_t i = 0; i < N_DETAILS; i++)
-                if (values[i]) {
-                        g_ptr_array_add(words, g_strdup(detail_names[i]));
-                        g_ptr_array_add(words, g_strdup(values[i]));
+typedef struct Details {
+        GPtrArray *words;
+} Details;
+
+static void details_add(Details *details, const char *name, const char *value) {
+        for (guint i = 0; i < details->words->len; i += 2)
+                if (strcmp(details->words->pdata[i], name) == 0)
+                        return;
+        g_ptr_array_add(details->words, g_strdup(name));
+        g_ptr_array_add(details->words, g_strdup(value));
+}
+
+static void details_add_number(Details *details, const char *name, uint32_t value) {
+        g_autofree char *text = g_strdup_printf("%u", value);
+        details_add(details, name, text);
+}
+
+static void details_add_value(Details *details, const PropertyInfo *property, const uint8_t *value) {
+        if (property->signature[0] == 'u')
+                details_add_number(details, property->detail, pack_uint32(value));
+        else if (property->signature[0] == 'b')
+                details_add(details, property->detail, pack_uint32(value) ? "true" : "false");
+        else
+                details_add(details, property->detail, pack_string(value));
+}
+
+/* Adds what an object, and all that it is in, say of themselves. */
+static void details_add_objects(Details *details, const Object *object) {
+        for (; object; object = object->parent)
+                for (size_t i = 0; i < object->n_blocks; i++) {
+                        const InterfaceInfo *interface = object->blocks[i].interface;
+                        for (size_t n = 0; n < interface->n_properties; n++)
+                                if (interface->properties[n].detail)
+                                        details_add_value(details, &interface->properties[n], block_value(&object->blocks[i], n));
                 }
-        g_ptr_array_add(words, NULL);
-        return (GStrv) g_ptr_array_free(g_steal_pointer(&words), FALSE);
+}
+
+/* Whoever may read their own of a connection may do so whatever its kind. */
+static void details_add_owner(Details *details, uid_t owner) {
+        for (size_t i = 0; interfaces[i]; i++) {
+                const SubjectInfo *subject = interfaces[i]->subject;
+                const char *detail = subject && subject->owner >= 0 ? interfaces[i]->properties[subject->owner].detail : NULL;
+                if (detail)
+                        details_add_number(details, detail, owner);
+        }
+}
+
+static GStrv make_details(const Caller *caller, Scope scope) {
+        Details details = { .words = g_ptr_array_new() };
+        bool owned = scope.owned || decision_is_own(scope.object, caller->uid);
+        details_add(&details, DETAIL_CALLER_IS_OWNER, owned ? "true" : "false");
+        if (scope.owned)
+                details_add_owner(&details, caller->uid);
+        details_add_objects(&details, scope.object);
+        details_add_objects(&details, decision_object(scope.object));
+        details_add_objects(&details, decision_connection(scope.object));
+        g_ptr_array_add(details.words, NULL);
+        return (GStrv) g_ptr_array_free(details.words, FALSE);
 }
 
 /* Adds the question of a decision about a scope; a person may be asked where INTERACTIVE. */
@@ -257,7 +279,7 @@ void authority_check(Authority *authority, Caller *caller, sd_bus_message *call,
                 return;
         }
         const Object *subject = decision_subject(object), *connection = decision_connection(subject);
-        const char *name = subject ? object_string(subject, &interface_domain, DOMAIN_NAME) : NULL;
+        const char *name = subject_name(subject);
         Check *check = g_new0(Check, 1);
         *check = (Check){
                 .authority = authority,
@@ -265,7 +287,8 @@ void authority_check(Authority *authority, Caller *caller, sd_bus_message *call,
                 .call = sd_bus_message_ref(call),
                 .action = action,
                 .generation = authority->generation,
-                .target = name ? g_strdup_printf("domain '%s'", name) : g_strdup(sd_bus_message_get_path(call)),
+                .target = name ? g_strdup_printf("%s '%s'", subject_info(subject)->noun, name)
+                               : g_strdup(sd_bus_message_get_path(call)),
                 .done = done,
                 .data = data,
         };

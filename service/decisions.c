@@ -1,53 +1,114 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "decisions.h"
 
+#include <string.h>
+
 #include "bounds.h"
-#include "interfaces.h"
+#include "pack.h"
+#include "paths.h"
 
 /* Subjects */
 
-/* The nearest object above that has an interface. */
-static const Object *object_with(const Object *object, const InterfaceInfo *interface) {
-        while (object && !object_block(object, interface))
+/* The block of the interface that makes an object a subject; NULL where it is none. */
+static const Block *subject_block(const Object *object) {
+        for (size_t i = 0; i < object->n_blocks; i++)
+                if (object->blocks[i].interface->subject)
+                        return &object->blocks[i];
+        return NULL;
+}
+
+const SubjectInfo *subject_info(const Object *subject) {
+        const Block *block = subject ? subject_block(subject) : NULL;
+        return block ? block->interface->subject : NULL;
+}
+
+static const uint8_t *subject_value(const Object *subject, int property) {
+        return property >= 0 ? block_value(subject_block(subject), (size_t) property) : NULL;
+}
+
+static const char *subject_string(const Object *subject, int property) {
+        const uint8_t *value = subject_value(subject, property);
+        return value ? pack_string(value) : NULL;
+}
+
+const char *subject_name(const Object *subject) {
+        const SubjectInfo *info = subject_info(subject);
+        return info ? subject_string(subject, info->name >= 0 ? info->name : info->uuid) : NULL;
+}
+
+const char *subject_uuid(const Object *subject) {
+        const SubjectInfo *info = subject_info(subject);
+        return info ? subject_string(subject, info->uuid) : NULL;
+}
+
+const char *subject_operation(const Object *subject) {
+        const SubjectInfo *info = subject_info(subject);
+        return info ? subject_string(subject, info->operation) : NULL;
+}
+
+const char *subject_acts_on(const Object *subject) {
+        const SubjectInfo *info = subject_info(subject);
+        return info ? subject_string(subject, info->acts_on) : NULL;
+}
+
+bool subject_owner(const Object *subject, uid_t *owner) {
+        const SubjectInfo *info = subject_info(subject);
+        const uint8_t *value = info ? subject_value(subject, info->owner) : NULL;
+        if (value)
+                *owner = pack_uint32(value);
+        return value != NULL;
+}
+
+const Object *decision_subject(const Object *object) {
+        while (object && !subject_block(object))
                 object = object->parent;
         return object;
 }
 
-const Object *decision_subject(const Object *object) {
-        const Object *subject = object_with(object, &interface_job);
-        if (!subject)
-                subject = object_with(object, &interface_domain);
-        return subject ? subject : object_with(object, &interface_connection);
+/* The object at a path below another one, or the nearest above it; NULL where that is not below. */
+static const Object *find_below(const Object *top, const char *path) {
+        const Object *found = NULL;
+        for (const Object *child = top ? top->first_child : NULL; child;) {
+                if (path_is_under(path, child->path)) {
+                        found = child;
+                        child = child->first_child;
+                } else
+                        child = child->next;
+        }
+        return found;
 }
 
-/* An object below another one, by its path. */
-static const Object *find_below(const Object *object, const char *path) {
-        for (const Object *child = object ? object->first_child : NULL; child; child = child->next)
-                if (g_str_equal(child->path, path))
-                        return child;
-        return NULL;
+/* What a subject is done to, or the nearest above that; itself where it is not done to anything. */
+static const Object *patient_of(const Object *subject) {
+        const char *path = subject_acts_on(subject);
+        return path ? find_below(subject->parent, path) : subject;
 }
 
 const Object *decision_connection(const Object *subject) {
-        if (!subject || !object_block(subject, &interface_job))
-                return object_with(subject, &interface_connection);
-        for (const Object *child = subject->parent ? subject->parent->first_child : NULL; child; child = child->next)
-                if (child->source == subject->source && object_block(child, &interface_connection))
-                        return child;
-        return NULL;
+        const Object *outermost = NULL;
+        for (const Object *object = subject ? patient_of(subject) : NULL; object; object = object->parent)
+                if (subject_block(object))
+                        outermost = object;
+        return outermost;
 }
 
-const Object *decision_domain(const Object *subject) {
-        if (!subject || !object_block(subject, &interface_job))
-                return object_with(subject, &interface_domain);
-        return find_below(decision_connection(subject), object_string(subject, &interface_job, JOB_OBJECT));
+const Object *decision_object(const Object *subject) {
+        const char *path = subject ? subject_acts_on(subject) : NULL;
+        const Object *object = subject ? patient_of(subject) : NULL;
+        return path && object && strcmp(path, object->path) != 0 ? NULL : object;
+}
+
+/* True where an object, or what it is in, is a user's. */
+static bool is_of(const Object *object, uid_t user) {
+        uid_t owner;
+        for (; object; object = object->parent)
+                if (subject_owner(object, &owner) && owner == user)
+                        return true;
+        return false;
 }
 
 bool decision_is_own(const Object *subject, uid_t user) {
-        const Object *domain = decision_domain(subject);
-        return (subject && object_block(subject, &interface_job) &&
-                object_uint32(subject, &interface_job, JOB_STARTED_BY) == user) ||
-               (domain && object_uint32(domain, &interface_domain, DOMAIN_OWNER) == user);
+        return is_of(subject, user) || is_of(decision_object(subject), user);
 }
 
 bool object_is_public(const Object *object) {
@@ -94,14 +155,15 @@ bool scopes_cover(GHashTable *scopes, const Object *object, uid_t user) {
 
 /* Decisions */
 
-/* True where a caller began the job that an object is. */
-static bool has_begun(const Caller *caller, const Object *object) {
-        return object && object_block(object, &interface_job) &&
-               object_uint32(object, &interface_job, JOB_STARTED_BY) == caller->uid;
+/* True where an object says that a caller may read it. */
+static bool names_reader(const Caller *caller, const Object *object) {
+        const SubjectInfo *info = subject_info(object);
+        const uint8_t *reader = info ? subject_value(object, info->reader) : NULL;
+        return reader && pack_uint32(reader) == caller->uid;
 }
 
 bool decisions_allow(const Caller *caller, const Object *object) {
-        return has_begun(caller, object) || scopes_cover(caller->allowed, object, caller->uid);
+        return names_reader(caller, object) || scopes_cover(caller->allowed, object, caller->uid);
 }
 
 bool decisions_refuse(const Caller *caller, Scope scope) {
@@ -109,7 +171,7 @@ bool decisions_refuse(const Caller *caller, Scope scope) {
 }
 
 bool decisions_let_hear(const Caller *caller, const Object *object) {
-        return object_is_public(object) || has_begun(caller, object) || scopes_cover(caller->hears, object, caller->uid);
+        return object_is_public(object) || names_reader(caller, object) || scopes_cover(caller->hears, object, caller->uid);
 }
 
 void decisions_keep(Caller *caller, uint64_t key, const char *path, bool allowed, bool temporary) {

@@ -3,11 +3,11 @@
 
 /* Decides who may read what, from what polkit has answered so far: the one place that answers for properties, lists, introspection and signals.
  *
- * A decision is about a scope: a job, a domain or a connection with all that is in it; or, of a connection, what is the caller's
- * own. Decisions are kept for a caller until polkit says that something has changed or the caller leaves; they are of an object,
+ * A decision is about a scope: a subject with all that is in it; or, of a connection, what is the caller's own. Which interfaces make an object a
+ * subject, who owns it and what it acts on are annotations in introspection/ (DecisionSubject, Owner, ActsOn), which generate.py explains. Decisions are kept for a caller until polkit says that something has changed or the caller leaves; they are of an object,
  * not of a path, so that one that takes the place of another begins anew.
  *
- * Interfaces that are public (an annotation in introspection/) may be read by anybody. Who began a job may read it. */
+ * Interfaces that are public (an annotation in introspection/) may be read by anybody. So may what names its caller as its reader. */
 
 #include "callers.h"
 #include "mirror.h"
@@ -17,16 +17,26 @@ typedef struct Scope {
         bool owned;           /* of a connection: the caller's own, of all kinds */
 } Scope;
 
-/* The subject of a decision about an object: its job, else its domain, else its connection; NULL for the service itself. */
+/* The subject of a decision about an object: itself, or the nearest above that is one; NULL for the service itself. */
 const Object *decision_subject(const Object *object);
 
-/* The connection that a subject belongs to, a job's too; NULL where there is none. */
+/* The outermost subject that has a subject in it, or what that acts on: a connection; NULL where there is none. */
 const Object *decision_connection(const Object *subject);
 
-/* The domain that a subject is, or that a job is done to; NULL where there is none. */
-const Object *decision_domain(const Object *subject);
+/* The object that a subject acts on, or is; NULL where that has gone. */
+const Object *decision_object(const Object *subject);
 
-/* True where a subject is a caller's own: a domain that they have defined, a job that they have begun. */
+/* What an object says of itself as a subject, or NULL: its kind; its name, or else its UUID; its UUID; what it does, and to which path. */
+const SubjectInfo *subject_info(const Object *subject);
+const char *subject_name(const Object *subject);
+const char *subject_uuid(const Object *subject);
+const char *subject_operation(const Object *subject);
+const char *subject_acts_on(const Object *subject);
+
+/* Sets *owner; false where a subject has none. */
+bool subject_owner(const Object *subject, uid_t *owner);
+
+/* True where a subject, what it is in or what it acts on is a caller's own. */
 bool decision_is_own(const Object *subject, uid_t user);
 
 /* True where all of an object may be read by anybody. */

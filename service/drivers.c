@@ -7,7 +7,7 @@
 
 #include "bus.h"
 #include "errors.h"
-#include "interfaces.h"
+#include "interface-info.h"
 #include "bounds.h"
 #include "log.h"
 #include "pack.h"
@@ -458,25 +458,42 @@ int driver_check(const Driver *driver, const char *path, sd_bus_error *error) {
         return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), "%s: %s", path, reason);
 }
 
-/* Ends the jobs of a driver that is gone, so that whoever waits for one does not wait for ever. */
-static void end_jobs(Driver *driver) {
+/* Emits the last signal of an object that ends with its driver, so that whoever waits for it does not wait for ever. */
+static void complete(Driver *driver, Object *object, const InterfaceInfo *interface) {
         Drivers *drivers = driver->drivers;
-        Object *manager = mirror_find(drivers->mirror, MANAGER_PATH);
-        for (Object *job = manager ? manager->first_child : NULL, *next; job; job = next) {
-                next = job->next;
-                if (job->source != driver || !object_block(job, &interface_job))
-                        continue;
-                g_autofree char *message = g_strdup_printf("the %s driver has ended; what became of the operation, the "
-                                                           "object's state will show",
-                                                           driver->connection);
-                g_autoptr(sd_bus_message) signal = NULL;
-                int r = sd_bus_message_new_signal(drivers->bus, &signal, job->path, interface_job.name, "Completed");
-                if (r >= 0)
-                        r = sd_bus_message_append(signal, "bss", 0, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED), message);
-                if (r >= 0)
-                        audience_signal(drivers->audience, job, signal, strlen(message));
-                journal_job_ended(drivers->journal, job, virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED));
-                mirror_remove(drivers->mirror, job);
+        const char *failure = virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED);
+        g_autofree char *message =
+                        g_strdup_printf("the %s driver has ended; what became of the operation, the object's state will "
+                                        "show",
+                                        driver->connection);
+        g_autoptr(sd_bus_message) signal = NULL;
+        int r = sd_bus_message_new_signal(drivers->bus, &signal, object->path, interface->name, interface->subject->completion);
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "bss", 0, failure, message);
+        if (r >= 0)
+                audience_signal(drivers->audience, object, signal, strlen(message));
+        journal_completed(drivers->journal, object, failure);
+        mirror_remove(drivers->mirror, object);
+}
+
+/* The interface of an object that ends with its driver; NULL of another. */
+static const InterfaceInfo *completing_interface(const Object *object) {
+        for (size_t i = 0; i < object->n_blocks; i++) {
+                const InterfaceInfo *interface = object->blocks[i].interface;
+                if (interface->subject && interface->subject->completion)
+                        return interface;
+        }
+        return NULL;
+}
+
+/* Such objects are the manager's children. */
+static void complete_all(Driver *driver) {
+        Object *manager = mirror_find(driver->drivers->mirror, MANAGER_PATH);
+        for (Object *object = manager ? manager->first_child : NULL, *next; object; object = next) {
+                next = object->next;
+                const InterfaceInfo *interface = object->source == driver ? completing_interface(object) : NULL;
+                if (interface)
+                        complete(driver, object, interface);
         }
 }
 
@@ -514,7 +531,7 @@ static void driver_lost(Driver *driver) {
                         driver_wake(driver);
                 return;
         }
-        end_jobs(driver);
+        complete_all(driver);
         if (state != DRIVER_ATTACHED) {
                 driver_failed(driver, "%s", "it ended while it was being attached; see its log");
                 return;
@@ -576,13 +593,13 @@ static int take_change(Driver *driver, Object *object, sd_bus_message *signal) {
         return interface ? mirror_change(driver->drivers->mirror, object, interface, signal) : -ENOENT;
 }
 
-/* Tells the journal how a job has ended. */
-static void job_ended(Driver *driver, const Object *job, sd_bus_message *completed) {
+/* Tells the journal how an object has ended. */
+static void completed(Driver *driver, const Object *object, sd_bus_message *signal) {
         const char *error = NULL;
         int success = false;
-        sd_bus_message_rewind(completed, true);
-        if (sd_bus_message_read(completed, "bs", &success, &error) > 0)
-                journal_job_ended(driver->drivers->journal, job, success ? NULL : error);
+        sd_bus_message_rewind(signal, true);
+        if (sd_bus_message_read(signal, "bs", &success, &error) > 0)
+                journal_completed(driver->drivers->journal, object, success ? NULL : error);
 }
 
 /* Relays a signal that the API has. */
@@ -595,8 +612,8 @@ static int relay_signal(Driver *driver, Object *object, const InterfaceInfo *int
         int r = sd_bus_message_new_signal(driver->drivers->bus, &copy, object->path, interface->name, info->name);
         if (r >= 0)
                 r = pack_relay(signal, copy, info->signature, OBJECT_BYTES_MAX, &size);
-        if (r >= 0 && interface == &interface_job && strcmp(info->name, "Completed") == 0)
-                job_ended(driver, object, signal);
+        if (r >= 0 && interface->subject && g_strcmp0(info->name, interface->subject->completion) == 0)
+                completed(driver, object, signal);
         return r < 0 ? r : audience_signal(driver->drivers->audience, object, copy, size);
 }
 

@@ -19,8 +19,8 @@
 /* As data/virtbus.catalog has them. */
 #define MESSAGE_DONE "6d2a3f0a5b7c4c1f9a0e8d41c7b25e93"
 #define MESSAGE_FAILED "b1f4d7c2908e4e6c8d35a2f7160c9b4e"
-#define MESSAGE_JOB_DONE "3c8e51d70f9b46a2b7d4e6158a2f90c3"
-#define MESSAGE_JOB_FAILED "94d0b6ae7c214f58a1e3702bc5f86d19"
+#define MESSAGE_COMPLETED "3c8e51d70f9b46a2b7d4e6158a2f90c3"
+#define MESSAGE_COMPLETED_FAILED "94d0b6ae7c214f58a1e3702bc5f86d19"
 #define MESSAGE_LEFT_OUT "e07c95b81d3a4f2eb6c4d90a5f8e1372"
 
 /* Users that are counted together, where there are too many. */
@@ -45,7 +45,9 @@ struct JournalEntry {
         Journal *journal;
         uid_t uid;
         pid_t pid;
-        char *caller, *path, *domain, *uuid; /* no domain: NULL */
+        char *caller, *path;
+        const char *noun; /* of the object that it is, is of or has made; NULL: it has no name */
+        char *name, *uuid;
         const char *interface, *method, *property;
 };
 
@@ -152,13 +154,14 @@ bool journal_wants(const char *action) {
         return action && strcmp(action, ACTION_READ) != 0;
 }
 
-/* The domain that an object is, or is of. */
-static void name_domain(JournalEntry *entry, const Object *object) {
-        const Object *domain = decision_domain(decision_subject(object));
-        if (!domain || entry->domain)
+/* The name of what an object is, is of or acts on. */
+static void name_object(JournalEntry *entry, const Object *object) {
+        const Object *subject = decision_subject(decision_object(decision_subject(object)));
+        if (!subject_name(subject) || entry->noun)
                 return;
-        entry->domain = g_strdup(object_string(domain, &interface_domain, DOMAIN_NAME));
-        entry->uuid = g_strdup(object_string(domain, &interface_domain, DOMAIN_UUID));
+        entry->noun = subject_info(subject)->noun;
+        entry->name = g_strdup(subject_name(subject));
+        entry->uuid = g_strdup(subject_uuid(subject));
 }
 
 JournalEntry *journal_begin(Journal *journal, const Caller *caller, const Object *object, const char *interface,
@@ -174,26 +177,26 @@ JournalEntry *journal_begin(Journal *journal, const Caller *caller, const Object
                 .method = method ? method : "Set",
                 .property = property,
         };
-        name_domain(entry, object);
+        name_object(entry, object);
         return entry;
 }
 
 void journal_entry_free(JournalEntry *entry) {
         g_free(entry->caller);
         g_free(entry->path);
-        g_free(entry->domain);
+        g_free(entry->name);
         g_free(entry->uuid);
         g_free(entry);
 }
 
-/* One line, whatever a domain is called. */
+/* One line, whatever an object is called. */
 static char *message_of(const JournalEntry *entry, const char *error, const char *result) {
         g_autoptr(GString) text = g_string_new(entry->method);
         if (entry->property)
                 g_string_append_printf(text, " %s", entry->property);
         g_string_append_printf(text, " of %s", entry->path);
-        if (entry->domain)
-                g_string_append_printf(text, ", domain '%s',", entry->domain);
+        if (entry->noun)
+                g_string_append_printf(text, ", %s '%s',", entry->noun, entry->name);
         g_string_append_printf(text, entry->caller ? " by user %u" : " begun by user %u", entry->uid);
         if (entry->caller)
                 g_string_append_printf(text, ", process %d", (int) entry->pid);
@@ -208,6 +211,14 @@ static char *message_of(const JournalEntry *entry, const char *error, const char
         return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+/* A field that is called after a kind: VIRTBUS_DOMAIN. */
+static void add_kind(GByteArray *datagram, const char *noun, const char *value) {
+        g_autofree char *upper = noun ? g_ascii_strup(noun, -1) : NULL;
+        g_autofree char *field = noun ? g_strconcat("VIRTBUS_", upper, NULL) : NULL;
+        if (field)
+                add_field(datagram, field, value);
+}
+
 static bool write_entry(const JournalEntry *entry, const char *error, const char *result) {
         g_autofree char *message = message_of(entry, error, result);
         g_autoptr(GByteArray) datagram =
@@ -219,7 +230,7 @@ static bool write_entry(const JournalEntry *entry, const char *error, const char
         add_field(datagram, "VIRTBUS_METHOD", entry->method);
         add_field(datagram, "VIRTBUS_PROPERTY", entry->property);
         add_field(datagram, "VIRTBUS_OBJECT", entry->path);
-        add_field(datagram, "VIRTBUS_DOMAIN", entry->domain);
+        add_kind(datagram, entry->noun, entry->name);
         add_field(datagram, "VIRTBUS_UUID", entry->uuid);
         add_field(datagram, "VIRTBUS_RESULT", result);
         add_field(datagram, "VIRTBUS_ERROR", error);
@@ -246,37 +257,39 @@ void journal_end(JournalEntry *ended, const char *error, const char *result) {
         const Object *made = result ? mirror_find(journal->mirror, result) : NULL;
         Share *share = share_of(journal, entry->uid);
         if (made)
-                name_domain(entry, made);
+                name_object(entry, made);
         count(journal, share, may_write(journal, share) && write_entry(entry, error, result));
 }
 
-static bool write_job(const JournalEntry *entry, const char *operation, const char *job, const char *error) {
+static bool write_completed(const JournalEntry *entry, const Object *object, const char *error) {
         g_autofree char *message = message_of(entry, error, NULL);
-        g_autoptr(GByteArray) datagram =
-                        datagram_new(message, error ? MESSAGE_JOB_FAILED : MESSAGE_JOB_DONE, error ? LOG_NOTICE : LOG_INFO);
+        g_autoptr(GByteArray) datagram = datagram_new(message, error ? MESSAGE_COMPLETED_FAILED : MESSAGE_COMPLETED,
+                                                      error ? LOG_NOTICE : LOG_INFO);
         add_number(datagram, "VIRTBUS_CALLER_UID", entry->uid);
-        add_field(datagram, "VIRTBUS_JOB", job);
-        add_field(datagram, "VIRTBUS_OPERATION", operation);
+        add_kind(datagram, subject_info(object)->noun, object->path);
+        add_field(datagram, "VIRTBUS_OPERATION", subject_operation(object));
         add_field(datagram, "VIRTBUS_OBJECT", entry->path);
-        add_field(datagram, "VIRTBUS_DOMAIN", entry->domain);
+        add_kind(datagram, entry->noun, entry->name);
         add_field(datagram, "VIRTBUS_UUID", entry->uuid);
         add_field(datagram, "VIRTBUS_ERROR", error);
         return deliver(entry->journal, datagram, message);
 }
 
-void journal_job_ended(Journal *journal, const Object *job, const char *error) {
+void journal_completed(Journal *journal, const Object *object, const char *error) {
         g_autoptr(JournalEntry) entry = g_new(JournalEntry, 1);
-        const char *operation = object_string(job, &interface_job, JOB_OPERATION);
-        g_autofree char *what = g_strdup_printf("Job %s", operation);
+        const char *noun = subject_info(object)->noun, *operation = subject_operation(object);
+        g_autofree char *what = g_strdup_printf("%c%s %s", g_ascii_toupper(noun[0]), noun + 1, operation ? operation : "");
+        uid_t owner = OTHERS;
+        subject_owner(object, &owner);
         *entry = (JournalEntry){
                 .journal = journal,
-                .uid = object_uint32(job, &interface_job, JOB_STARTED_BY),
-                .path = g_strdup(object_string(job, &interface_job, JOB_OBJECT)),
+                .uid = owner,
+                .path = g_strdup(subject_acts_on(object) ? subject_acts_on(object) : object->path),
                 .method = what,
         };
         Share *share = share_of(journal, entry->uid);
-        name_domain(entry, job);
-        count(journal, share, may_write(journal, share) && write_job(entry, operation, job->path, error));
+        name_object(entry, object);
+        count(journal, share, may_write(journal, share) && write_completed(entry, object, error));
 }
 
 Journal *journal_new(sd_event *event, Mirror *mirror) {

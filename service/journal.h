@@ -2,7 +2,7 @@
 #pragma once
 
 /* The journal of operations: one entry for each call that changes something, or shows secrets, when it has ended or polkit has refused it:
- * who, what, which, and how it ended; and one for each job that has ended. The manual page virtbusd(8) says which fields an entry has. Of a call's arguments it has none.
+ * who, what, which, and how it ended; and one for each object of the kinds that end (the annotation Completion in introspection/): jobs. The manual page virtbusd(8) says which fields an entry has. Of a call's arguments it has none.
  *
  * What a user's calls make us write is bounded: JOURNAL_ENTRIES_PER_USER in JOURNAL_INTERVAL; how many were left out is written at the end
  * of that. Where stderr is not the journal's, an entry is a line there. It never waits: what the journal does not take at once is left
@@ -16,7 +16,7 @@ typedef struct Journal Journal;
 /* What a call does, until it has ended. */
 typedef struct JournalEntry JournalEntry;
 
-/* The mirror has the names of domains that calls have made. */
+/* The mirror has the names of objects that calls have made. */
 Journal *journal_new(sd_event *event, Mirror *mirror);
 
 /* Writes how many entries were left out. */
@@ -35,9 +35,9 @@ JournalEntry *journal_begin(Journal *journal, const Caller *caller, const Object
  * has answered, or NULL. */
 void journal_end(JournalEntry *entry, const char *error, const char *result);
 
-/* Writes how a job has ended, which an object of the mirror still is: who began it, what it was, of which object, and its ERROR's name, NULL
- * where it was done. */
-void journal_job_ended(Journal *journal, const Object *job, const char *error);
+/* Writes how an object of such a kind has ended, which is in the mirror still: who began it, what it was, of which object, and its ERROR's
+ * name, NULL where it was done. */
+void journal_completed(Journal *journal, const Object *object, const char *error);
 
 /* Frees it unwritten. */
 void journal_entry_free(JournalEntry *entry);

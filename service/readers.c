@@ -305,13 +305,13 @@ static bool find_scope(Readers *readers, const char *path, uint64_t key, Scope *
         return scope->object && scope_key(*scope) == key;
 }
 
-/* Jobs are not below their connection. */
-static void withdraw_jobs(Readers *readers, Caller *caller, const Object *connection) {
+/* What acts on something in a connection is not below it. */
+static void withdraw_acting(Readers *readers, Caller *caller, const Object *connection) {
         Object *manager = connection->parent;
-        for (Object *job = manager ? manager->last_child : NULL, *previous; job; job = previous) {
-                previous = job->previous;
-                if (decision_subject(job) == job && job != connection && decision_connection(job) == connection)
-                        withdraw(readers, caller, job);
+        for (Object *object = manager ? manager->last_child : NULL, *previous; object; object = previous) {
+                previous = object->previous;
+                if (subject_acts_on(object) && decision_connection(object) == connection)
+                        withdraw(readers, caller, object);
         }
 }
 
@@ -328,7 +328,7 @@ static void on_parts_known(void *data, GHashTable *unused, Verdict verdict) {
         (void) unused;
         if (connection && !withdrawal->caller->gone && verdict != VERDICT_CANCELLED) {
                 withdraw(withdrawal->readers, withdrawal->caller, connection);
-                withdraw_jobs(withdrawal->readers, withdrawal->caller, connection);
+                withdraw_acting(withdrawal->readers, withdrawal->caller, connection);
         }
         caller_unref(withdrawal->caller);
         g_free(withdrawal->connection);

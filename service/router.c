@@ -6,7 +6,7 @@
 
 #include "bus.h"
 #include "errors.h"
-#include "interfaces.h"
+#include "interface-info.h"
 #include "introspect.h"
 #include "bounds.h"
 #include "log.h"
@@ -233,7 +233,7 @@ typedef struct View {
         const Charge *charge; /* of the call */
         GHashTable *opened;
         bool everything; /* the whole list was decided about */
-        bool narrowed;   /* a method that stands for all domains does so for those that may be read */
+        bool narrowed;   /* a method that stands for all objects does so for those that may be read */
 } View;
 
 static bool may_see(const Object *object, void *data) {
@@ -246,34 +246,25 @@ static bool is_list(const Target *target) {
         return target->kind == CALL_INTROSPECT || target->kind == CALL_GET_MANAGED_OBJECTS;
 }
 
-/* Methods of a connection that are about one domain, which an argument names. */
-static const struct {
-        const char *method, *type;
-        size_t property;
-} lookups[] = {
-        { "GetDomainByName", "s", DOMAIN_NAME },
-        { "GetDomainByUUID", "s", DOMAIN_UUID },
-        { "GetDomainByID", "u", DOMAIN_ID },
-};
-
-static const Object *look_up(const Object *connection, size_t which, sd_bus_message *message) {
+/* The object below the called one that a method's first argument names by a property's value; NULL where there is none. */
+static const Object *look_up(const Object *object, const MethodInfo *method, sd_bus_message *message) {
         const char *text = NULL;
         uint32_t number = 0;
-        int r = lookups[which].type[0] == 's' ? sd_bus_message_read(message, "s", &text)
-                                              : sd_bus_message_read(message, "u", &number);
-        for (const Object *child = r < 0 ? NULL : connection->first_child; child; child = child->next) {
-                const Block *block = object_block(child, &interface_domain);
-                if (block && (text ? strcmp(pack_string(block_value(block, lookups[which].property)), text) == 0
-                                   : pack_uint32(block_value(block, lookups[which].property)) == number))
+        size_t key = (size_t) method->key;
+        int r = method->objects->properties[key].signature[0] == 's' ? sd_bus_message_read(message, "s", &text)
+                                                                     : sd_bus_message_read(message, "u", &number);
+        for (const Object *child = r < 0 ? NULL : object->first_child; child; child = child->next) {
+                const Block *block = object_block(child, method->objects);
+                if (block && (text ? strcmp(pack_string(block_value(block, key)), text) == 0
+                                   : pack_uint32(block_value(block, key)) == number))
                         return child;
         }
         return NULL;
 }
 
-/* True for a method of a connection that is about all its domains: an array of them, its first argument, is empty. */
+/* True for a method whose first argument names objects, of which it names none: it is about all. */
 static bool names_all(const Target *target, sd_bus_message *message) {
-        if (target->kind != CALL_METHOD || target->block->interface != &interface_connection ||
-            !g_str_has_prefix(target->method->in_signature, "ao"))
+        if (target->kind != CALL_METHOD || !target->method->objects || target->method->key >= 0)
                 return false;
         sd_bus_message_rewind(message, true);
         bool empty = sd_bus_message_enter_container(message, 'a', "o") >= 0 && sd_bus_message_at_end(message, false) > 0;
@@ -281,9 +272,9 @@ static bool names_all(const Target *target, sd_bus_message *message) {
         return empty;
 }
 
-static void add_domains(const Object *connection, GPtrArray *paths) {
-        for (const Object *child = connection->first_child; child; child = child->next)
-                if (object_block(child, &interface_domain))
+static void add_children(const Object *object, const InterfaceInfo *interface, GPtrArray *paths) {
+        for (const Object *child = object->first_child; child; child = child->next)
+                if (object_block(child, interface))
                         g_ptr_array_add(paths, g_strdup(child->path));
 }
 
@@ -297,19 +288,15 @@ static GPtrArray *objects_of_call(Router *router, const Target *target, sd_bus_m
                 for (const Object *child = list ? list->first_child : NULL; child; child = child->next)
                         g_ptr_array_add(paths, g_strdup(child->path));
         }
-        if (target->kind != CALL_METHOD || g_strcmp0(target->action, ACTION_READ) != 0 ||
-            target->block->interface != &interface_connection)
+        if (target->kind != CALL_METHOD || g_strcmp0(target->action, ACTION_READ) != 0 || !target->method->objects)
                 return paths;
         sd_bus_message_rewind(message, true);
-        for (size_t i = 0; i < G_N_ELEMENTS(lookups); i++) {
-                const Object *found =
-                                strcmp(target->method->name, lookups[i].method) == 0 ? look_up(target->object, i, message) : NULL;
-                if (found)
-                        g_ptr_array_add(paths, g_strdup(found->path));
-        }
-        if (names_all(target, message))
-                add_domains(target->object, paths);
-        else if (g_str_has_prefix(target->method->in_signature, "ao") && sd_bus_message_enter_container(message, 'a', "o") >= 0)
+        const Object *found = target->method->key >= 0 ? look_up(target->object, target->method, message) : NULL;
+        if (found)
+                g_ptr_array_add(paths, g_strdup(found->path));
+        else if (names_all(target, message))
+                add_children(target->object, target->method->objects, paths);
+        else if (target->method->key < 0 && sd_bus_message_enter_container(message, 'a', "o") >= 0)
                 while (sd_bus_message_read_basic(message, 'o', &path) > 0)
                         g_ptr_array_add(paths, g_strdup(path));
         sd_bus_message_rewind(message, true);
@@ -450,13 +437,13 @@ static JournalEntry *entry_of(Router *router, const Caller *caller, const Target
                              target->method ? NULL : interface->properties[target->property].name);
 }
 
-/* The domains that a narrowed call is about; NULL for one that is not. */
+/* The objects that a narrowed call is about; NULL for one that is not. */
 static GPtrArray *narrow(View *view, const Target *target, sd_bus_message *message) {
         if (!view->narrowed || !names_all(target, message))
                 return NULL;
         GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
         for (const Object *child = target->object->first_child; child; child = child->next)
-                if (object_block(child, &interface_domain) && may_see(child, view))
+                if (object_block(child, target->method->objects) && may_see(child, view))
                         g_ptr_array_add(paths, g_strdup(child->path));
         return paths;
 }

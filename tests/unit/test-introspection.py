@@ -5,6 +5,7 @@
 Usage: test-introspection.py GENERATOR POLICY XML...
 """
 
+import glob
 import os
 import re
 import subprocess
@@ -96,8 +97,29 @@ def a_missing_or_wrong_handler_does_not_compile():
     assert not compiles(HANDLERS.replace("reply_job_cancel(call);", 'reply_job_cancel(call, "more");'))
 
 
+def what_annotations_say_must_be_there():
+    connection, domain = {"which": "org.virtbus1.Connection.xml"}, {"which": "org.virtbus1.Domain.xml"}
+    refused(lambda t: t.replace('"org.virtbus1.Domain.Name"', '"org.virtbus1.Domain.Nickname"'), "GetDomainByName", "Nickname", **connection)
+    refused(lambda t: t.replace('"org.virtbus1.Domain.ID"', '"org.virtbus1.Domain.Name"'), "GetDomainByID", "not of the type", **connection)
+    refused(lambda t: t.replace('"org.virtbus1.Domain.ID"', '"org.virtbus1.Domain"'), "GetDomainByID", "type ao", **connection)
+    refused(lambda t: t.replace('Completion" value="Completed"', 'Completion" value="Cancel"'), "Job", "no signal of type bss")
+    refused(lambda t: t.replace('DecisionSubject" value="domain"', 'DecisionSubject" value="A domain"'), "Domain", "noun", **domain)
+    refused(lambda t: t.replace('    <annotation name="org.virtbus1.DecisionSubject" value="domain"/>\n', ""), "Domain", "subject", **domain)
+    refused(lambda t: t.replace('    <property name="StartTime" type="t" access="read">',
+                                '    <property name="StartTime" type="t" access="read">\n      <annotation name="org.virtbus1.Owner" value="true"/>'),
+            "StartTime", "Owner", **domain)
+
+
+def the_service_names_no_kind_of_object():
+    for path in glob.glob(f"{SOURCE}/service/*.c"):
+        code = re.sub(r"/\*.*?\*/", "", open(path, encoding="utf-8").read(), flags=re.S)
+        named = set(re.findall(r"\binterface_(\w+)\.|&interface_(\w+)", code))
+        assert {a or b for a, b in named} <= {"manager", "connection"}, f"{path}: {named}"
+
+
 tests = [the_files_as_they_are_are_complete, a_member_without_documentation_is_refused, a_method_without_a_polkit_action_is_refused,
-         actions_and_policy_must_agree, a_missing_or_wrong_handler_does_not_compile]
+         actions_and_policy_must_agree, what_annotations_say_must_be_there, the_service_names_no_kind_of_object,
+         a_missing_or_wrong_handler_does_not_compile]
 print(f"1..{len(tests)}")
 for number, test in enumerate(tests, 1):
     try:
