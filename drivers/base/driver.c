@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/store.h"
 #include "bus.h"
-#include "domain/connection.h"
 #include "interfaces.h"
 #include "log.h"
 #include "paths.h"
@@ -22,12 +22,13 @@
 static const int ending_signals[] = { SIGTERM, SIGINT, 0 };
 
 typedef struct Driver {
-        const Hypervisor *hypervisor;
+        const DriverKind *kind;
         sd_event *event;
         sd_bus *bus;  /* where the name is owned */
         sd_bus *peer; /* virtbusd; NULL while it is not attached */
         Objects *objects;
-        Connection *connection;
+        void *self; /* the kind's own */
+        bool resumed;
         sd_event_source *idle;
         uint64_t idle_timeout, answer_timeout;
 } Driver;
@@ -35,7 +36,7 @@ typedef struct Driver {
 /* Being idle */
 
 static bool is_busy(const Driver *driver) {
-        return connection_is_busy(driver->connection) || calls_pending() > 0;
+        return driver->kind->is_busy(driver->self) || calls_pending() > 0;
 }
 
 /* Begins to wait anew, as something has happened. */
@@ -86,8 +87,10 @@ static int on_synchronize(Driver *driver, sd_bus_message *call) {
         if (r >= 0)
                 r = sd_bus_reply_method_return(call, NULL);
         /* What was running is found only now, so that whatever has happened to it is signalled. */
-        if (r >= 0 && !driver->connection->resumed)
-                connection_resume(driver->connection);
+        if (r >= 0 && driver->kind->resume && !driver->resumed) {
+                driver->resumed = true;
+                driver->kind->resume(driver->self);
+        }
         return r;
 }
 
@@ -176,7 +179,7 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 sd_notify(false, "READY=1");
                 return 0;
         }
-        log_error("cannot own the name %s: %s", driver->hypervisor->bus_name, error ? error->message : "another driver owns it");
+        log_error("cannot own the name %s: %s", driver->kind->bus_name, error ? error->message : "another driver owns it");
         return sd_event_exit(driver->event, EXIT_FAILURE);
 }
 
@@ -191,14 +194,14 @@ static int open_bus(Driver *driver, bool user) {
         if (r >= 0)
                 r = sd_bus_add_object_vtable(driver->bus, NULL, DRIVER_PATH, DRIVER_INTERFACE, attach_vtable, driver);
         if (r >= 0)
-                r = sd_bus_request_name_async(driver->bus, NULL, driver->hypervisor->bus_name, 0, on_name, driver);
+                r = sd_bus_request_name_async(driver->bus, NULL, driver->kind->bus_name, 0, on_name, driver);
         if (r < 0)
                 log_error("the %s bus cannot be used: %s", user ? "session" : "system", g_strerror(-r));
         return r;
 }
 
 static bool driver_start(Driver *driver, const char *root, bool user) {
-        const char *name = driver->hypervisor->connection;
+        const char *name = driver->kind->name;
         g_autofree char *state = directory(root, "STATE_DIRECTORY", "state", "/var/lib", g_get_user_data_dir(), name);
         g_autofree char *runtime = directory(root, "RUNTIME_DIRECTORY", "run", "/run", g_get_user_runtime_dir(), name);
         g_autofree char *log = directory(root, "LOGS_DIRECTORY", "log", "/var/log", g_get_user_cache_dir(), name);
@@ -219,29 +222,35 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
                 return false;
         }
         driver->objects = objects_new();
-        driver->connection = connection_open(driver->hypervisor, driver->event, driver->objects, state, runtime, log, &error);
-        if (!driver->connection) {
+        const DriverSetup setup = {
+                .event = driver->event,
+                .objects = driver->objects,
+                .state = state,
+                .runtime = runtime,
+                .log = log,
+                .answer_timeout = driver->answer_timeout,
+                .idle = postpone_idle,
+                .idle_data = driver,
+        };
+        driver->self = driver->kind->open(driver->kind->data, &setup, &error);
+        if (!driver->self) {
                 log_error("%s", error->message);
                 return false;
         }
-        driver->connection->answer_timeout = driver->answer_timeout;
-        driver->connection->idle = postpone_idle;
-        driver->connection->idle_data = driver;
         if (open_bus(driver, user) < 0)
                 return false;
-        driver->connection->bus = driver->bus;
+        if (driver->kind->serve)
+                driver->kind->serve(driver->self, driver->bus);
         return true;
 }
 
 static void driver_stop(Driver *driver) {
-        if (driver->connection) {
-                driver->connection->idle = NULL;
-                connection_cancel(driver->connection);
-        }
+        if (driver->self)
+                driver->kind->cancel(driver->self);
         if (driver->objects)
                 close_peer(driver);
-        if (driver->connection)
-                connection_close(driver->connection);
+        if (driver->self)
+                driver->kind->close(driver->self);
         if (driver->objects)
                 objects_free(driver->objects);
         if (driver->bus)
@@ -250,7 +259,7 @@ static void driver_stop(Driver *driver) {
         sd_event_unref(driver->event);
 }
 
-int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
+int driver_main(const DriverKind *kind, int argc, char *argv[]) {
         gboolean user = false;
         int idle_timeout = (int) (IDLE_TIMEOUT / 1000000), answer_timeout = 0, status;
         g_autofree char *root = NULL;
@@ -275,7 +284,7 @@ int driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
         Driver driver = {
-                .hypervisor = hypervisor,
+                .kind = kind,
                 .idle_timeout = (uint64_t) idle_timeout * 1000000,
                 .answer_timeout = (uint64_t) answer_timeout * 1000000,
         };

@@ -90,7 +90,6 @@ static void load_status(void *data, const char *uuid, const char *text, const GE
 void connection_resume(Connection *connection) {
         g_autoptr(GList) domains = g_hash_table_get_values(connection->by_uuid);
         bool first_run = store_is_first_run(connection->store);
-        connection->resumed = true;
         for (GList *link = domains; link; link = link->next)
                 domain_ref(link->data); /* one may end, and go, while others are found */
         for (GList *link = domains; link; link = link->next) {

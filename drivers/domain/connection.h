@@ -31,7 +31,6 @@ struct Connection {
         unsigned n_active;
         GHashTable *newer; /* UUID -> why: whose files a later version has written */
         int locks[2];      /* of the state and the runtime directory */
-        bool resumed;
         GHashTable *left_streams; /* of guests that have ended: clients still read them */
         bool closing;             /* nothing may begin any more */
         uint64_t answer_timeout; /* how long a hypervisor may answer nothing, in microseconds; 0: as long as its own constant says */
