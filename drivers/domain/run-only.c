@@ -53,8 +53,35 @@ static void drop_alias(xmlNode *device) {
                 xml_remove(alias);
 }
 
+/* Numbers of the images of a disk. */
+static void drop_numbers(xmlNode *image) {
+        for (; image; image = xml_child(image, "backingStore")) {
+                xmlNode *source = xml_child(image, "source");
+                xmlUnsetProp(image, (const xmlChar *) "index");
+                if (source)
+                        xmlUnsetProp(source, (const xmlChar *) "index");
+        }
+}
+
+/* What only the document of a domain that runs says: whether a channel is connected, how images are numbered and labelled. */
+static void drop_state(xmlNode *root) {
+        xmlNode *devices = xml_child(root, "devices");
+        for (xmlNode *channel = xml_child(devices, "channel"); channel; channel = xml_next(channel, "channel")) {
+                xmlNode *target = xml_child(channel, "target");
+                if (target)
+                        xmlUnsetProp(target, (const xmlChar *) "state");
+        }
+        for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk"))
+                drop_numbers(disk);
+        for (xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
+                if (xml_child(label, "imagelabel"))
+                        xml_remove(xml_child(label, "imagelabel"));
+}
+
 void run_only_drop(xmlDoc *document) {
         xmlNode *root = xmlDocGetRootElement(document), *devices = xml_child(root, "devices");
+        if (xmlHasProp(root, (const xmlChar *) "id"))
+                drop_state(root);
         xmlUnsetProp(root, (const xmlChar *) "id");
         for (xmlNode *device = devices ? xml_child(devices, NULL) : NULL; device; device = xml_next(device, NULL)) {
                 if (xml_is(device, "console") || xml_is(device, "serial"))

@@ -268,6 +268,93 @@ static void faults_of_interfaces_are_named(void) {
 }
 
 /* Of each form of expression: what it finds something in, and what it plainly finds nothing in. */
+/* Numbers that have a form, words that must be of a list, and what must be there. */
+static void numbers_words_and_what_is_missing_are_named(void) {
+        static const Case cases[] = {
+                { "", "<audio id='0x10' type='none'/>", "attribute 'id' in element 'audio': '0x10'" },
+                { "", "<audio id='1' type='oss'><output voices='0'/></audio>", "zero is not permitted" },
+                { "", "<audio id='1' type='oss'><output bufferCount='4294967296'/></audio>", "'bufferCount'" },
+                { "", "<graphics type='dbus'><audio id='1'/></graphics><audio id='1' type='none'/>", "not of 'dbus' kind" },
+                { "", "<smartcard mode='host'><address type='ccid' controller='0x10' slot='0'/></smartcard>", "'controller'" },
+                { "", "<smartcard mode='host'><address type='ccid' controller='0' slot='1'/></smartcard>",
+                  "lacks multiple smartcard support" },
+                { "",
+                  "<channel type='pty'><target type='virtio'/><address type='virtio-serial' controller='' bus='0' "
+                  "port='1'/></channel>",
+                  "'controller' in element 'address': ''" },
+                { "", "<channel type='pty'><target type='virtio'/><address controller='0'/></channel>", "no type is specified" },
+                { "", "<hub type='usb'><address type='usb' bus='0' port=''/></hub>", "the USB port ''" },
+                { "", "<hub type='usb'><address type='usb' bus='0' port='1.2'/></hub>", NULL },
+                { "", "<controller type='virtio-serial' index='0' ports='0x10'/>", "'ports'" },
+                { "", "<controller type='virtio-serial' index='0' vectors='4294967296'/>", "'vectors'" },
+                { "", "<controller type='virtio-serial' index='0' model='virtio-scsi'/>", "unknown model type 'virtio-scsi'" },
+                { "",
+                  "<controller type='usb' index='0' model='ich9-ehci1'/><controller type='usb' index='0' "
+                  "model='ich9-uhci1'><master startport='0'/></controller>",
+                  NULL },
+                { "", "<controller type='usb' index='0' model='qemu-xhci'/><controller type='usb' index='0' model='ich9-ehci1'/>",
+                  "duplicate USB controllers with index 0" },
+                { "", "<disk type='' device='disk'><target dev='sda' bus='sata'/></disk>", "attribute 'type'" },
+                { "", "<disk type='network' device='disk'><source/><target dev='sda' bus='sata'/></disk>", "'protocol'" },
+                { "", "<disk type='file' device='disk'><driver name='qemu' type=''/><target dev='sda' bus='sata'/></disk>",
+                  "unknown driver format value ''" },
+                { "", "<disk type='file' device='disk'><target dev='fda' bus='sata'/></disk>", "invalid hard disk device name" },
+                { "", "<disk type='file' device='cdrom'><target dev='sda' bus='sata' rotation_rate='7200'/></disk>",
+                  "only valid for the disk device 'disk'" },
+                { "", "<graphics type='vnc' port='0x10' autoport='no'/>", "attribute 'port' in element 'graphics': '0x10'" },
+                { "", "<graphics type='vnc' port='-1' autoport='yes'><listen/></graphics>",
+                  "'type' is missing in element 'listen'" },
+                { "", "<serial type='pty'><target type='serial' port='0'/></serial>", "unknown target type 'serial'" },
+                { "",
+                  "<serial type='pty'><target type='isa-serial' port='1'/></serial><serial type='pty'><target "
+                  "type='isa-serial' port='1'/></serial>",
+                  "port '1' is already allocated" },
+                { "", "<serial type='pty'><target type='isa-serial' port='4'/></serial>", "ISA serial ports is 4" },
+                { "",
+                  "<serial type='tcp'><source mode='bind' host='h' service='1'/><source mode='connect' host='h' "
+                  "service='2'/><target port='0'/></serial>",
+                  "only one source element" },
+                { "", "<hostdev mode='subsystem' type='scsi_host'><source wwpn='naa.5123456789abcde0'/></hostdev>",
+                  "subsystem protocol is missing" },
+                { "",
+                  "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/></hostdev>"
+                  "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/></hostdev>",
+                  "already exists" },
+                { "",
+                  "<interface type='hostdev'><mac address='52:54:00:00:00:01'/><source><address type='pci' domain='0' bus='6' "
+                  "slot='18' function='5'/></source></interface><hostdev mode='subsystem' type='pci'><source><address domain='0' "
+                  "bus='0x6' slot='0x12' function='5'/></source></hostdev>",
+                  "already exists" },
+                { "", "<filesystem type='mount'><source/><target dir='x'/></filesystem>", "source of the folder 'x' is missing" },
+                { "", "<vsock model='virtio'><cid auto='no' address='0x10'/></vsock>", "'address' in element 'cid'" },
+                { "<vcpu/>", "", "only one <vcpu>" },
+                { "<cpu><numa><cell id='0' cpus='0-3' memory='0x100000'/></numa></cpu>", "", "'memory' in element 'cell'" },
+                { "<cputune><shares>1</shares></cputune>", "", "range 2 to 262144" },
+                { "<cputune><shares>0</shares></cputune>", "", NULL },
+                { "<idmap><uid start='0' target='4294967296' count='1'/><gid start='0' target='1' count='1'/></idmap>", "",
+                  "'target' in element 'uid'" },
+                { "<seclabel relabel='yes'/>", "", "security model is missing" },
+                { "<clock offset='absolute' start='0x10'/>", "", "seconds since the epoch" },
+                { "<iothreads>2</iothreads><cputune><iothreadsched iothreads='0' scheduler='batch'/></cputune>", "",
+                  "cannot find the iothread 0" },
+                { "",
+                  "<interface type='bridge'><source bridge='b'/><virtualport type='openvswitch'><parameters "
+                  "interfaceid='bogus'/></virtualport></interface>",
+                  "as a uuid" },
+                { "",
+                  "<interface type='bridge'><source bridge='b'/><virtualport type='openvswitch'><parameters "
+                  "managerid='11'/></virtualport></interface>",
+                  "extra managerid unsupported" },
+                { "", "<interface type='bridge'><source bridge='b'/><virtualport/></interface>",
+                  "'type' is missing in element 'virtualport'" },
+                { "",
+                  "<interface type='network'><source network='n'/><bandwidth><inbound average='0x10'/></bandwidth></interface>",
+                  "'average' in element 'inbound'" },
+                { "", "<interface type='server'><source address='127.0.0.1' port='bogus'/></interface>", "'port'" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
 static void an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot(void) {
         static const struct {
                 const char *at, *found, *not_found;
@@ -372,6 +459,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/check/faults_of_disks_and_controllers_are_named", faults_of_disks_and_controllers_are_named);
         g_test_add_func("/check/faults_of_devices_are_named", faults_of_devices_are_named);
         g_test_add_func("/check/faults_of_interfaces_are_named", faults_of_interfaces_are_named);
+        g_test_add_func("/check/numbers_words_and_what_is_missing_are_named", numbers_words_and_what_is_missing_are_named);
         g_test_add_func("/check/an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot",
                         an_expression_is_tried_where_it_may_find_something_and_not_where_it_plainly_cannot);
         g_test_add_func("/check/documents_of_very_many_elements_are_decided_on",

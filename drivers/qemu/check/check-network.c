@@ -18,6 +18,14 @@
                                 "missing " parameter " in <virtualport type='" type "'>" \
         }
 
+/* What a switch of another kind is told. */
+#define NO_PARAMETER(type, parameter) \
+        { \
+                "devices/interface/virtualport[@type='" type "']/parameters/@" parameter, NULL, \
+                                "extra " parameter " unsupported in <virtualport type='" type "'>" \
+        }
+#define UUID "\\s*[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\\s*"
+
 static const CheckRule rules[] = {
         ONCE("mac", "<mac>"),
         ONCE("model", "<model>"),
@@ -144,7 +152,7 @@ static const CheckRule rules[] = {
           "a virtio-net teaming persistent interface must be <model type='virtio'/>, not '{}'" },
         { "devices/interface/teaming[@type='transient'][not(../@type='hostdev' or ../@type='network')]", "../@type",
           "a virtio-net teaming transient interface must be type='hostdev', not '{}'" },
-        { "devices/interface/teaming[@type='transient'][not(@persistent)]", NULL,
+        { "devices/interface/teaming[@type='transient'][not(@persistent) or @persistent='']", NULL,
           "the teaming persistent attribute must be set if the teaming type is 'transient'" },
         { "devices/interface/teaming[@type='persistent'][@persistent]", NULL,
           "the teaming persistent attribute is not allowed if the teaming type is 'persistent'" },
@@ -157,6 +165,32 @@ static const CheckRule rules[] = {
         { "devices/interface//ip[@family='ipv6'][not(contains(@address, ':'))] | "
           "devices/interface//ip[@family='ipv4'][contains(@address, ':')]",
           "@address", "invalid address '{}' in <ip>: it is of the other family" },
+        CHECK_REQUIRED("devices/interface[not(@type='network')]/virtualport", "type"),
+        NO_PARAMETER("802.1Qbg", "interfaceid"),
+        NO_PARAMETER("802.1Qbg", "profileid"),
+        NO_PARAMETER("802.1Qbh", "interfaceid"),
+        NO_PARAMETER("802.1Qbh", "managerid"),
+        NO_PARAMETER("802.1Qbh", "typeid"),
+        NO_PARAMETER("802.1Qbh", "typeidversion"),
+        NO_PARAMETER("802.1Qbh", "instanceid"),
+        NO_PARAMETER("openvswitch", "managerid"),
+        NO_PARAMETER("openvswitch", "typeid"),
+        NO_PARAMETER("openvswitch", "typeidversion"),
+        NO_PARAMETER("openvswitch", "instanceid"),
+        { "devices/interface/virtualport/parameters/@*[listed(name(), 'interfaceid instanceid')][not(matches(., '" UUID "'))]",
+          "concat(name(), \" parameter '\", .)", "cannot parse the {}' as a uuid" },
+        { "devices/interface/virtualport/parameters/@*[listed(name(), 'managerid typeidversion')][not(num(.) >= 0 and num(.) <= "
+          "255)]",
+          "concat(name(), \": '\", .)", "cannot parse the value of {}', or it is out of range: 0 to 255" },
+        { "devices/interface/virtualport/parameters/@typeid[not(num(.) >= 0 and num(.) <= 16777215)]", ".",
+          "cannot parse the value of typeid '{}', or it is out of range: 0 to 16777215" },
+        CHECK_DECIMAL("devices/interface/coalesce/rx/frames/@max", CHECK_UINT),
+        CHECK_DECIMAL("devices/interface/bandwidth/*/@*", "18446744073709551615"),
+        CHECK_DECIMAL("devices/interface/vlan/tag/@id", "4095"),
+        CHECK_DECIMAL("devices/interface/driver/@queues", CHECK_UINT),
+        CHECK_DECIMAL("devices/interface/source/reconnect/@timeout", CHECK_UINT),
+        CHECK_DECIMAL("devices/interface[listed(@type, 'server client mcast udp')]/source/@port", "65535"),
+        CHECK_REQUIRED("devices/interface/teaming", "type"),
         VIRTUAL_PORT("802.1Qbg", "managerid"),
         VIRTUAL_PORT("802.1Qbg", "typeid"),
         VIRTUAL_PORT("802.1Qbg", "typeidversion"),
@@ -175,8 +209,6 @@ static const CheckRule rules[] = {
         { "devices/interface[@type='user']/route", NULL, "routes are not supported for user mode interfaces" },
         { "devices/interface[not(@type='ethernet')]/source/ip", "../../@type",
           "an invalid attempt to set network interface host-side IP route and/or address info on an interface of type '{}'" },
-        { "devices/interface/virtualport[@type='openvswitch']/parameters/@interfaceid[not(matches(., '[0-9a-fA-F-]{32,36}'))]",
-          ".", "cannot parse the interfaceid parameter '{}' as a uuid" },
 };
 
 static const CheckChoice choices[] = {

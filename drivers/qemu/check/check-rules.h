@@ -40,6 +40,16 @@ typedef struct CheckTable {
                 at "[not(matches(., '[0-9]+'))]", "concat(name(), \"' in element '\", name(..), \"': '\", ., \"'\")", \
                                 "invalid value for attribute '{}: it must be a non-negative integer" \
         }
+/* The same, where MOST is the greatest there may be. Cheaper, for what most documents have. */
+#define CHECK_DECIMAL(at, most) \
+        { \
+                at "[. = '' or translate(., '0123456789', '') != '' or . > " most "]", \
+                                "concat(name(), \"' in element '\", name(..), \"': '\", ., \"'\")", \
+                                "invalid value for attribute '{}: it must be a decimal number, " most " at most" \
+        }
+/* What a 32-bit number and a signed one can be. */
+#define CHECK_UINT "4294967295"
+#define CHECK_INT "2147483647"
 /* The same of an element's text. */
 #define CHECK_TEXT_COUNT(at) \
         { \

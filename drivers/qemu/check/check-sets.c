@@ -221,16 +221,18 @@ static bool check_throttle_groups(const xmlNode *root, GError **error) {
 
 /* A device of the host is given to a guest once. */
 
-static char *host_device_of(const xmlNode *hostdev) {
+static char *host_device_of(const xmlNode *hostdev, const char *type) {
         static const char *const paths[][2] = {
-                { "source", "protocol" },       { "source", "name" },           { "source/adapter", "name" },
-                { "source/vendor", "id" },      { "source/product", "id" },     { "source/address", "domain" },
-                { "source/address", "bus" },    { "source/address", "slot" },   { "source/address", "function" },
-                { "source/address", "device" }, { "source/address", "target" }, { "source/address", "unit" },
+                { "source", "protocol" },       { "source", "name" },
+                { "source/adapter", "name" },   { "source", "wwpn" },
+                { "source/vendor", "id" },      { "source/product", "id" },
+                { "source/address", "domain" }, { "source/address", "bus" },
+                { "source/address", "slot" },   { "source/address", "function" },
+                { "source/address", "device" }, { "source/address", "target" },
+                { "source/address", "unit" },
         };
         GString *text = g_string_new(NULL);
-        g_autofree char *type = xml_attribute(hostdev, "type");
-        g_string_append(text, type ? type : "");
+        g_string_append(text, type);
         for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
                 g_autofree char *value = xml_attribute(xml_find(hostdev, paths[i][0]), paths[i][1]);
                 char *end = NULL;
@@ -244,14 +246,18 @@ static char *host_device_of(const xmlNode *hostdev) {
 }
 
 static bool check_host_devices(const xmlNode *root, GError **error) {
+        static const char *const once[] = { "pci", "usb", "scsi", "scsi_host", NULL };
         g_autoptr(GHashTable) given = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        for (const xmlNode *device = xml_child(xml_child(root, "devices"), "hostdev"); device;
-             device = xml_next(device, "hostdev"))
-                if ((xml_attribute_is(device, "type", "pci") || xml_attribute_is(device, "type", "usb") ||
-                     xml_attribute_is(device, "type", "scsi")) &&
-                    !g_hash_table_add(given, host_device_of(device)))
+        const xmlNode *devices = xml_child(root, "devices");
+        for (const xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL)) {
+                bool interface = xml_is(device, "interface") && xml_attribute_is(device, "type", "hostdev");
+                g_autofree char *type = interface                   ? xml_attribute(xml_find(device, "source/address"), "type")
+                                        : xml_is(device, "hostdev") ? xml_attribute(device, "type")
+                                                                    : NULL;
+                if (type && g_strv_contains(once, type) && !g_hash_table_add(given, host_device_of(device, type)))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, device,
                                         "this hostdev already exists in the domain configuration");
+        }
         return true;
 }
 

@@ -92,19 +92,6 @@ static void complete_cell(xmlNode *cell) {
                 set_default(cell, "unit", "KiB");
 }
 
-static void complete_memory(xmlNode *root, xmlNode *memory) {
-        xmlNode *current = xml_child(root, "currentMemory");
-        normalize_size(xml_child(root, "maxMemory"));
-        normalize_size(memory);
-        normalize_size(current);
-        g_autofree char *size = xml_text(memory), *unit = xml_attribute(memory, "unit");
-        if (!current) {
-                current = xml_add(root, "currentMemory", size);
-                xmlAddNextSibling(memory, current);
-                xml_set_attribute(current, "unit", unit);
-        }
-}
-
 static bool add_size(uint64_t *total, xmlNode *element, const char *text) {
         g_autofree char *unit = xml_attribute(element, "unit");
         uint64_t bytes;
@@ -114,34 +101,61 @@ static bool add_size(uint64_t *total, xmlNode *element, const char *text) {
         return true;
 }
 
-/* Where a document does not say how much memory there is, it is what its NUMA cells and its modules have. */
-static xmlNode *add_memory(xmlNode *root) {
-        xmlNode *cell = xml_child(xml_find(root, "cpu/numa"), "cell"), *name = xml_child(root, "name");
-        uint64_t total = 0;
-        if (!cell || !name)
-                return NULL;
-        for (; cell; cell = xml_next(cell, "cell")) {
+/* What NUMA cells and modules have together; false where there are no cells, or one has no size, which is said elsewhere. */
+static bool sum_cells(xmlNode *root, uint64_t *total) {
+        xmlNode *cell = xml_child(xml_find(root, "cpu/numa"), "cell");
+        bool is_known = cell != NULL;
+        *total = 0;
+        for (; cell && is_known; cell = xml_next(cell, "cell")) {
                 g_autofree char *text = xml_attribute(cell, "memory");
-                if (!add_size(&total, cell, text))
-                        return NULL;
+                is_known = add_size(total, cell, text);
         }
-        for (xmlNode *module = xml_child(xml_child(root, "devices"), "memory"); module; module = xml_next(module, "memory")) {
+        for (xmlNode *module = xml_child(xml_child(root, "devices"), "memory"); module && is_known;
+             module = xml_next(module, "memory")) {
                 xmlNode *size = xml_find(module, "target/size");
                 g_autofree char *text = size ? xml_text(size) : NULL;
-                if (!add_size(&total, size, text))
-                        return NULL;
+                is_known = add_size(total, size, text);
         }
+        return is_known;
+}
+
+/* Where there are NUMA cells, memory is what they and the modules have, whatever is named. */
+static xmlNode *sum_memory(xmlNode *root, xmlNode *memory) {
+        xmlNode *name = xml_child(root, "name"), *uuid = xml_child(root, "uuid");
+        g_autofree char *text = memory ? xml_text(memory) : NULL, *unit = xml_attribute(memory, "unit");
+        uint64_t total, named;
+        if (!name || !sum_cells(root, &total) || (memory && !read_size(text, unit, &named)))
+                return memory;
         g_autofree char *kibibytes = format_kibibytes(total);
-        xmlNode *memory = xml_add(root, "memory", kibibytes);
+        if (!memory) {
+                memory = xml_add(root, "memory", NULL);
+                xmlAddNextSibling(uuid ? uuid : name, memory);
+        }
+        xmlNodeSetContent(memory, (const xmlChar *) kibibytes);
         xml_set_attribute(memory, "unit", "KiB");
-        xmlAddNextSibling(xml_child(root, "uuid") ? xml_child(root, "uuid") : name, memory);
         return memory;
+}
+
+/* Memory now: all of it where the document does not say, or says more. */
+static void complete_memory(xmlNode *root, xmlNode *memory) {
+        xmlNode *current = xml_child(root, "currentMemory");
+        normalize_size(xml_child(root, "maxMemory"));
+        normalize_size(memory);
+        normalize_size(current);
+        g_autofree char *size = xml_text(memory), *unit = xml_attribute(memory, "unit"),
+                        *now = current ? xml_text(current) : NULL, *now_unit = xml_attribute(current, "unit");
+        uint64_t all, bytes;
+        if (!current) {
+                current = xml_add(root, "currentMemory", size);
+                xmlAddNextSibling(memory, current);
+                xml_set_attribute(current, "unit", unit);
+        } else if (read_size(size, unit, &all) && read_size(now, now_unit, &bytes) && (bytes > all || bytes == 0))
+                xmlNodeSetContent(current, (const xmlChar *) size);
 }
 
 static void complete_resources(xmlNode *root) {
         xmlNode *memory = xml_child(root, "memory"), *vcpu = xml_child(root, "vcpu");
-        if (!memory)
-                memory = add_memory(root);
+        memory = sum_memory(root, memory);
         complete_limits(xml_child(root, "memtune"));
         if (memory)
                 complete_memory(root, memory);
@@ -166,6 +180,38 @@ static void complete_placement(xmlNode *root) {
         if (automatic && !xmlHasProp(memory, (const xmlChar *) "nodeset"))
                 set_default(memory, "placement", "auto");
         set_default(memory, "mode", "strict");
+}
+
+/* Limits of 0 are none. */
+static void drop_zeros(xmlNode *root) {
+        xmlNode *tune = xml_child(root, "cputune");
+        for (xmlNode *limit = xml_child(tune, NULL), *next; tune && limit; limit = next) {
+                const char *name = (const char *) limit->name;
+                next = xml_next(limit, NULL);
+                g_autofree char *text =
+                                g_str_has_suffix(name, "period") || g_str_has_suffix(name, "quota") ? xml_text(limit) : NULL;
+                if (text && strcmp(g_strstrip(text), "0") == 0)
+                        xml_remove(limit);
+        }
+}
+
+static bool drop_zero(xmlNode *element, const char *attribute) {
+        bool is_zero = xml_attribute_is(element, attribute, "0");
+        if (is_zero)
+                remove_attribute(element, attribute);
+        return is_zero;
+}
+
+static void drop_zero_bandwidth(xmlNode *bandwidth) {
+        static const char *const limits[] = { "average", "peak", "burst", "floor" };
+        for (xmlNode *way = bandwidth ? xml_child(bandwidth, NULL) : NULL, *next; way; way = next) {
+                bool any = false;
+                next = xml_next(way, NULL);
+                for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
+                        any |= drop_zero(way, limits[i]);
+                if (any && !way->properties)
+                        xml_remove(way);
+        }
 }
 
 /* Sets are kept in the shortest form: numbers in their order, and ranges. */
@@ -289,18 +335,21 @@ static void complete_distances(xmlNode *numa) {
                 n = MAX(n, (unsigned) number + 1);
         }
         bool any = false;
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < n; i++) {
+                if (xml_child(cells[i], "distances") && !xml_find(cells[i], "distances/sibling"))
+                        return;
                 for (xmlNode *one = xml_child(xml_child(cells[i], "distances"), "sibling"); one; one = xml_next(one, "sibling")) {
                         g_autofree char *id = xml_attribute(one, "id"), *value = xml_attribute(one, "value");
                         guint64 other, distance;
                         if (!id || !value || !g_ascii_string_to_unsigned(id, 10, 0, CELLS_MAX - 1, &other, NULL) ||
                             !g_ascii_string_to_unsigned(value, 10, DISTANCE_SELF, UINT8_MAX, &distance, NULL))
                                 return;
-                        if (other == i && distance != DISTANCE_SELF)
+                        if (other >= n || (other == i && distance != DISTANCE_SELF))
                                 return; /* wrong, which is said elsewhere */
                         values[i][other] = (unsigned) distance;
                         any = true;
                 }
+        }
         for (unsigned i = 0; any && i < n; i++) {
                 if (!cells[i])
                         return;
@@ -395,6 +444,12 @@ static void complete_encryption(xmlNode *element) {
         }
 }
 
+static bool is_kind_of_disk(const xmlNode *disk) {
+        static const char *const kinds[] = { "file", "block", "dir", "network", "volume", "nvme", "vhostuser", NULL };
+        g_autofree char *type = xml_attribute(disk, "type");
+        return type && g_strv_contains(kinds, type);
+}
+
 static void complete_disk(xmlNode *disk) {
         xmlNode *driver = xml_child(disk, "driver");
         if (xml_child(disk, "mirror")) /* of a run */
@@ -402,7 +457,7 @@ static void complete_disk(xmlNode *disk) {
         set_default(disk, "type", "file");
         set_default(disk, "device", "disk");
         complete_encryption(disk);
-        if (!xml_child(disk, "source") &&
+        if (!xml_child(disk, "source") && is_kind_of_disk(disk) &&
             (xml_attribute_is(disk, "device", "cdrom") || xml_attribute_is(disk, "device", "floppy")))
                 xml_set_attribute(disk, "type", "file"); /* an empty drive is of no other kind */
         for (xmlNode *image = disk; image; image = xml_child(image, "backingStore"))
@@ -418,6 +473,7 @@ static void complete_disk(xmlNode *disk) {
         if (xml_attribute_is(disk, "device", "cdrom"))
                 add_default(disk, "readonly", NULL);
         set_default(driver, "name", "qemu");
+        drop_zero(driver, "iothread");
         if (!xml_attribute_is(disk, "type", "volume")) /* a pool knows what its volumes are */
                 set_default(driver, "type", "raw");
 }
@@ -463,8 +519,6 @@ static void complete_video(xmlNode *video, bool first) {
         set_default(model, "heads", "1");
         if (xml_attribute_is(model, "type", "vga"))
                 round_up(model, "vram");
-        if (xml_attribute_is(model, "type", "qxl"))
-                round_up(model, "vgamem");
         if (first)
                 set_default(model, "primary", "yes");
 }
@@ -554,7 +608,7 @@ static void complete_character(xmlNode *device) {
                         protocol = xml_add(device, "protocol", NULL);
                 set_default(protocol, "type", "raw");
         } else if (xml_attribute_is(device, "type", "unix")) {
-                if (protocol)
+                if (protocol && !xml_next(protocol, "protocol"))
                         xml_remove(protocol);
                 if (source && !xmlHasProp(source, (const xmlChar *) "path") && !xml_child(source, NULL))
                         xml_remove(source);
@@ -619,11 +673,12 @@ static void complete_address(xmlNode *address) {
                 set_default(address, parts[i], zeros[i]);
 }
 
-/* Coalescing that is not limited is none. */
+/* Bandwidth and coalescing that are not limited. */
 static void complete_interface(xmlNode *interface) {
         xmlNode *coalesce = xml_child(interface, "coalesce"), *frames = xml_find(interface, "coalesce/rx/frames");
         g_autofree char *max = xml_attribute(frames, "max");
-        if (coalesce && (!max || strtoul(max, NULL, 10) == 0))
+        drop_zero_bandwidth(xml_child(interface, "bandwidth"));
+        if (coalesce && (!max || strcmp(max, "0") == 0))
                 xml_remove(coalesce);
 }
 
@@ -647,6 +702,8 @@ static void complete_devices(xmlNode *devices) {
                         complete_address(xml_child(device, "address"));
                 if (xml_is(device, "redirfilter"))
                         complete_filter(device);
+                if (xml_is(device, "controller"))
+                        drop_zero(xml_child(device, "driver"), "iothread");
                 if (xml_is(device, "disk"))
                         complete_disk(device);
                 else if (xml_is(device, "controller") && xml_attribute_is(device, "type", "pci"))
@@ -697,6 +754,7 @@ void defaults_complete(xmlNode *root, const char *emulator) {
         split_schedules(xml_child(root, "cputune"), "vcpusched", "vcpus");
         split_schedules(xml_child(root, "cputune"), "iothreadsched", "iothreads");
         complete_io_threads(root);
+        drop_zeros(root);
         complete_behaviour(root);
         complete_processor(root, emulator);
         complete_devices(devices);

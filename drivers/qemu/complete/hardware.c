@@ -417,6 +417,10 @@ static bool mark_port(GHashTable *taken, unsigned controller, unsigned port) {
 static void choose_port(xmlNode *devices, GHashTable *taken, xmlNode *element) {
         xmlNode *address = xml_child(element, "address");
         bool fixed = address && xmlHasProp(address, (const xmlChar *) "controller");
+        g_autofree char *number = xml_attribute(address, "controller");
+        if (address && (!xml_attribute_is(address, "type", "virtio-serial") ||
+                        (number && (!*number || strspn(number, "0123456789") != strlen(number)))))
+                return; /* which is said elsewhere */
         for (unsigned controller = fixed ? address_number(element, "controller") : 0; controller <= INDEX_MAX; controller++) {
                 xmlNode *owner = hardware_find_controller(devices, "virtio-serial", controller);
                 if (!owner && !fixed) { /* a gap is not filled; the next one after the last is made */
@@ -526,6 +530,21 @@ static bool choose_machine(xmlNode *type, char **machine, const Capabilities *ca
         return true;
 }
 
+/* Devices that do not say of what kind they are: libvirt takes the first kind it knows. */
+static void choose_kinds(xmlNode *devices) {
+        static const struct {
+                const char *device, *attribute, *value;
+        } kinds[] = {
+                { "serial", "type", "pty" },  { "parallel", "type", "pty" },   { "console", "type", "pty" },
+                { "channel", "type", "pty" }, { "interface", "type", "user" }, { "controller", "type", "ide" },
+                { "redirdev", "bus", "usb" },
+        };
+        for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL))
+                for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+                        if (xml_is(device, kinds[i].device) && !xmlHasProp(device, (const xmlChar *) kinds[i].attribute))
+                                xml_set_attribute(device, kinds[i].attribute, kinds[i].value);
+}
+
 bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GError **error) {
         xmlNode *root = xmlDocGetRootElement(document), *type = xml_find(root, "os/type");
         g_autofree char *machine = xml_attribute(type, "machine");
@@ -540,6 +559,7 @@ bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GErro
                 return false;
         bool q35 = strstr(machine, "q35") != NULL;
         xmlNode *devices = xml_ensure_child(root, "devices");
+        choose_kinds(devices);
         for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk"))
                 if (!place_disk(disk, error))
                         return false;

@@ -191,12 +191,18 @@ static unsigned device_kind(const Topology *topology, const xmlNode *element) {
 
 /* Addresses in the document */
 
-/* Whether the document says where a device is. */
+/* Whether the document says where a device is. Nothing is at slot 0 of the first bus, which is the bridge to the host: an address there
+ * is one that is not chosen yet, as libvirt reads it. */
 static bool is_given(const xmlNode *element) {
         xmlNode *address = xml_child(element, "address");
         bool given = false;
-        for (size_t i = 0; address && i < G_N_ELEMENTS(numbers); i++)
-                given |= xmlHasProp(address, (const xmlChar *) numbers[i].name) != NULL;
+        for (size_t i = 0; address && i < G_N_ELEMENTS(numbers); i++) {
+                g_autofree char *text = xml_attribute(address, numbers[i].name);
+                char *end = NULL;
+                unsigned long number = text ? strtoul(text, &end, 0) : 0;
+                bool is_number = !text || (*text && !*end);
+                given |= !is_number || (number > 0 && strcmp(numbers[i].name, "function") != 0);
+        }
         return given && xml_attribute_is(address, "type", "pci");
 }
 
@@ -349,7 +355,7 @@ static bool check_fits(const Topology *topology, const xmlNode *element, const P
                      : !(bus->accepts & kind) && !((kind & PCI_BRIDGE) && (bus->accepts & PCI_DEVICE)))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, address,
                                 "it does not fit into the PCI controller with index %u, a %s", place->bus, bus->model);
-        if (place->slot > bus->last)
+        if (place->slot < bus->first || place->slot > bus->last)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, address,
                                 "the PCI controller with index %u, a %s, has slots %u to %u", place->bus, bus->model, bus->first,
                                 bus->last);
@@ -413,9 +419,8 @@ static bool place_chipset_i440fx(Topology *topology, xmlNode *devices, GError **
                 place_at(topology, usb, (Place){ 0, 1, 2 }, false);
         for (xmlNode *element = xml_child(devices, NULL); element; element = xml_next(element, NULL)) {
                 Place place;
-                if (element == ide || xml_is(element, "controller") ||
-                    !xml_attribute_is(xml_child(element, "address"), "type", "pci") || is_wanted(topology, element) ||
-                    !read_place(element, &place, NULL))
+                if (element == ide || !xml_attribute_is(xml_child(element, "address"), "type", "pci") ||
+                    is_wanted(topology, element) || !read_place(element, &place, NULL))
                         continue;
                 if (place.bus == 0 && place.slot == 1 && place.function <= 1)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(element, "address"),
