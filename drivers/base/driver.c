@@ -11,6 +11,7 @@
 
 #include "base/store.h"
 #include "bus.h"
+#include "errors.h"
 #include "interfaces.h"
 #include "log.h"
 #include "paths.h"
@@ -18,6 +19,9 @@
 
 #define IDLE_TIMEOUT_SECONDS_MAX 86400
 #define ANSWER_TIMEOUT_SECONDS_MAX 86400
+
+/* Calls that are answered though they were not read before the end: virtbusd sends no more. */
+#define UNREAD_CALLS_MAX 4096
 
 static const int ending_signals[] = { SIGTERM, SIGINT, 0 };
 
@@ -29,6 +33,7 @@ typedef struct Driver {
         Objects *objects;
         void *self; /* the kind's own */
         bool resumed;
+        bool is_ending; /* it answers what has come, and does nothing of it */
         sd_event_source *idle;
         uint64_t idle_timeout, answer_timeout;
 } Driver;
@@ -94,9 +99,25 @@ static int on_synchronize(Driver *driver, sd_bus_message *call) {
         return r;
 }
 
+static int refuse(sd_bus_message *message) {
+        uint8_t type;
+        if (sd_bus_message_get_type(message, &type) >= 0 && type == SD_BUS_MESSAGE_METHOD_CALL)
+                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "the driver is ending");
+        return 1;
+}
+
+/* What had come before the driver was told to end, and was not read yet, is answered too. */
+static void refuse_what_was_not_read(Driver *driver) {
+        driver->is_ending = true;
+        for (unsigned n = 0; driver->peer && n < UNREAD_CALLS_MAX && sd_bus_process(driver->peer, NULL) > 0; n++)
+                continue;
+}
+
 static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *error) {
         Driver *driver = data;
         (void) error;
+        if (driver->is_ending)
+                return refuse(message);
         postpone_idle(driver);
         if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Disconnected")) {
                 close_peer(driver);
@@ -247,6 +268,7 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
 static void driver_stop(Driver *driver) {
         if (driver->self)
                 driver->kind->cancel(driver->self);
+        refuse_what_was_not_read(driver);
         if (driver->objects)
                 close_peer(driver);
         if (driver->self)

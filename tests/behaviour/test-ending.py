@@ -46,8 +46,8 @@ def watch_the_ends():
     bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
 
 
-def end_driver():
-    """Tells the driver to end, which must be a success, and waits until the service has seen that."""
+def end_driver(stopped=False):
+    """Tells the driver to end, which must be a success, and waits until the service has seen that. STOPPED: it was, and goes on."""
     def ends():
         return [1 for path, _, member, arguments in bus.signals
                 if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
@@ -55,6 +55,8 @@ def end_driver():
     bus.settle()
     seen, pid = len(ends()), bus.driver(hypervisor.driver_name)
     os.kill(pid, signal.SIGTERM)
+    if stopped:
+        os.kill(pid, signal.SIGCONT)
     assert select.select([state["ends"]], [], [], DEADLINE)[0], "the driver has not ended"
     assert os.read(state["ends"], 100).decode() == f"{pid} 0\n"
     bus.wait(lambda: len(ends()) > seen, "the end of the driver to be told")
@@ -301,6 +303,20 @@ def what_is_answered_has_been_done():
             hypervisor.do(there[name], "Undefine")
 
 
+def what_it_had_not_read_is_cancelled_too():
+    domain = hypervisor.define(hypervisor.document("unread"))
+    bus.settle()
+    os.kill(bus.driver(hypervisor.driver_name), signal.SIGSTOP)
+    answers = [begin(domain, "GetXML", "a{sv}", {}) for _ in range(10)]  # which the driver's socket has room for
+    assert hypervisor.state(domain) == "shutoff"  # a call that is behind them
+    end_driver(stopped=True)
+    bus.wait(lambda: all(answers), "all answers")
+    others = [answer[0] for answer in answers if isinstance(answer[0], BusError) and not answer[0].name.endswith(".Cancelled")]
+    assert not others, others
+    reach_driver()
+    hypervisor.do(domain, "Undefine")
+
+
 def mute():
     """A QEMU that never says what it can do, as <emulator>, and a function that waits until it has been asked."""
     emulator, opened = f"{WORK}/mute/qemu-system-x86_64", f"{WORK}/mute/opened"
@@ -424,5 +440,6 @@ watch_the_ends()
 hypervisor.do(hypervisor.define(hypervisor.document("first")), "Undefine")
 state["files"] = files()
 run([whoever_waits_is_told_cancelled, while_it_finds_what_runs_again, what_is_known_afterwards_is_true, what_is_answered_has_been_done,
+     what_it_had_not_read_is_cancelled_too,
      what_waits_for_a_program_that_tells_what_it_can_is_cancelled,
      a_guest_without_a_service_ends_with_its_program, nothing_is_left])
