@@ -571,6 +571,22 @@ def what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read():
     assert top in opened and not opened & {"/etc/shadow", f"{private}/secret"}, opened
 
 
+def no_image_has_root_open_what_its_header_names_when_it_is_resized():
+    """The header names a pipe, at which whoever opens it waits."""
+    os.mkfifo(f"{WORK}/named")
+    for form in ("qed", "qcow", "vmdk", "qcow2"):
+        image = f"{WORK}/resized.{form}"
+        subprocess.run(["qemu-img", "create", "-q", "-f", form, image, *([] if form == "vmdk" else ["-u", "-b", f"{WORK}/named"]),
+                        *(["-F", "raw"] if form != "vmdk" else []), "1M"], check=True)
+        domain = qemu.define(qemu.document(f"resized-{form}", devices=f"<disk type='file'><driver name='qemu' type='{form}'/><source file='{image}'/>"
+                                           "<target dev='vda' bus='virtio'/></disk>"))
+        before = open(image, "rb").read()
+        disk = f"{domain}/device/virtio_2ddisk0"
+        contains(expect("InvalidArgument" if form == "qcow2" else "Unsupported", bus.call, disk, f"{NAME}.Device.Disk", "Resize", "ta{sv}", 2 << 20, {}), WORK)
+        assert open(image, "rb").read() == before
+        qemu.do(domain, "Undefine")
+
+
 def files_that_are_copied_for_a_guest_are_bounded():
     """A kernel that QEMU's user may not read is copied to memory, and a template of UEFI variables: not what is as large as one likes, or has no end."""
     large = f"{folder('large')}/sparse"
@@ -795,6 +811,7 @@ run([
     what_a_guest_causes_is_told_in_measure_and_the_last_word_is_true,
     two_qemus_never_run_one_domain,
     what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read,
+    no_image_has_root_open_what_its_header_names_when_it_is_resized,
     files_that_are_copied_for_a_guest_are_bounded,
     a_guests_log_is_bounded_and_goes_with_its_definition,
     what_a_wrapper_has_started_ends_with_it,

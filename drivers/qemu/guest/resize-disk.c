@@ -139,10 +139,18 @@ static bool read_size(const ImageLayer *layer, uint64_t *size, GError **error) {
         return true;
 }
 
-/* In a thread, as opening may hang. */
+/* In a thread, as opening may hang. qemu-img, which is root's, opens whatever the header of an image names; those of other formats than
+ * these are not looked into here, and who has taken over a QEMU may write them. */
 static void open_image(void *data, GError **error) {
         Resizing *resizing = data;
         uint64_t now = 0;
+        if (strcmp(resizing->format, "raw") != 0 && strcmp(resizing->format, "qcow2") != 0) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                  "image %s has the format '%s': only raw and qcow2 are resized while the domain is off; others "
+                                  "can be resized while it runs",
+                                  resizing->path, resizing->format);
+                return;
+        }
         resizing->layers = image_open(resizing->path, resizing->format, false, NULL, geteuid() == 0, error);
         const ImageLayer *top = resizing->layers ? resizing->layers->pdata[0] : NULL;
         if (!top)
