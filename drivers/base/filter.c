@@ -7,7 +7,7 @@
 
 #include "base/process.h"
 #include "bus.h"
-#include "domain/connection.h"
+#include "errors.h"
 
 /* User of the compression program when we are root. No other process runs as this user, as the program holds a guest's memory. */
 #define FILTER_USER "virtbus-filter"
@@ -18,10 +18,13 @@ struct Filter {
         void *data;
 };
 
-void filter_find_user(Connection *connection) {
-        const struct passwd *user = connection->privileged ? getpwnam(FILTER_USER) : NULL;
-        connection->filter_uid = user ? user->pw_uid : geteuid();
-        connection->filter_gid = user ? user->pw_gid : getegid();
+FilterUser filter_find_user(bool is_root) {
+        const struct passwd *user = is_root ? getpwnam(FILTER_USER) : NULL;
+        return (FilterUser){
+                .is_missing = is_root && (!user || user->pw_uid == 0),
+                .uid = user ? user->pw_uid : geteuid(),
+                .gid = user ? user->pw_gid : getegid(),
+        };
 }
 
 static void on_ended(void *data, int status) {
@@ -34,9 +37,9 @@ static void on_ended(void *data, int status) {
                 ended(ended_data, status);
 }
 
-Filter *filter_new(const Connection *connection, char *const *arguments, int input, int output,
+Filter *filter_new(sd_event *event, const FilterUser *user, char *const *arguments, int input, int output,
                    void (*ended)(void *data, int status), void *data, GError **error) {
-        if (connection->privileged && connection->filter_uid == 0) {
+        if (user->is_missing) {
                 virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                   "there is no user " FILTER_USER " to run %s; run systemd-sysusers, then start the driver again",
                                   arguments[0]);
@@ -47,14 +50,14 @@ Filter *filter_new(const Connection *connection, char *const *arguments, int inp
         g_autofd int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
         const ProcessSetup setup = {
                 .arguments = arguments,
-                .uid = connection->filter_uid,
-                .gid = connection->filter_gid,
+                .uid = user->uid,
+                .gid = user->gid,
                 .confined = true,
                 .log = null,
                 .input = input,
                 .output = output,
         };
-        filter->process = process_new(connection->event, &setup, on_ended, filter, error);
+        filter->process = process_new(event, &setup, on_ended, filter, error);
         if (!filter->process) {
                 g_free(filter);
                 return NULL;

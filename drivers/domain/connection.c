@@ -138,7 +138,7 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         store_each_definition(connection->store, load_definition, connection);
         store_each_status(connection->store, load_status, connection);
         managed_saves_find(connection);
-        filter_find_user(connection); /* before anything is served: it may take its time */
+        connection->filter_user = filter_find_user(connection->privileged); /* before anything is served: it may take its time */
         if (hypervisor->recover)
                 hypervisor->recover(connection);
         return g_steal_pointer(&connection);

@@ -4,6 +4,7 @@
 /* A hypervisor's domains, by name and UUID, and where their documents lie. It needs no bus: without a peer nothing is
  * published, and a program can embed it with directories of its own. */
 
+#include "base/filter.h"
 #include "base/store.h"
 #include "base/turns.h"
 #include "domain/domain.h"
@@ -17,10 +18,9 @@ struct Connection {
         Worker *worker;  /* for files that may hang */
         Worker *clients; /* for clients' pipes, which may be slow on purpose: these wait only for each other */
         char *state_directory, *runtime_directory, *log_directory;
-        bool privileged;  /* runs as root, for all users */
-        uid_t filter_uid; /* whom programs run as that compress what is saved */
-        gid_t filter_gid;
-        sd_bus *bus; /* where other services are asked; NULL: nowhere. Borrowed */
+        bool privileged;        /* runs as root, for all users */
+        FilterUser filter_user; /* whom programs run as that compress what is saved */
+        sd_bus *bus;            /* where other services are asked; NULL: nowhere. Borrowed */
         char *path, *uri;
         Published *published;
         GHashTable *by_uuid, *by_name;          /* Domain; the first holds the references */
@@ -29,8 +29,8 @@ struct Connection {
         const DomainListener *const *listeners; /* of what becomes of domains; NULL at the end */
         uint32_t last_id;
         unsigned n_active;
-        GHashTable *newer; /* UUID -> why: whose files a later version has written */
-        int locks[2];      /* of the state and the runtime directory */
+        GHashTable *newer;        /* UUID -> why: whose files a later version has written */
+        int locks[2];             /* of the state and the runtime directory */
         GHashTable *left_streams; /* of guests that have ended: clients still read them */
         bool closing;             /* nothing may begin any more */
         uint64_t answer_timeout; /* how long a hypervisor may answer nothing, in microseconds; 0: as long as its own constant says */

@@ -9,12 +9,13 @@
 
 #include "bus.h"
 #include "log.h"
+#include "qemu/command/firmware.h"
 #include "qemu/command/from-native.h"
 #include "qemu/complete/hardware.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/guest.h"
-#include "qemu/guest/runtime.h"
 #include "qemu/host/claims.h"
+#include "qemu/host/runtime.h"
 
 #define QEMU_USER "virtbus-qemu"
 
@@ -23,7 +24,7 @@ static char *emulator_of(xmlDoc *document) {
         xmlNode *root = xmlDocGetRootElement(document);
         g_autofree char *named = xml_text(xml_find(root, "devices/emulator")),
                         *arch = xml_attribute(xml_find(root, "os/type"), "arch");
-        return named && *named ? g_steal_pointer(&named) : command_line_default_emulator(arch ? arch : "x86_64");
+        return named && *named ? g_steal_pointer(&named) : capabilities_default_emulator(arch ? arch : "x86_64");
 }
 
 /* The binaries of x86, those that are installed. */
@@ -74,7 +75,7 @@ static char *get_capabilities(Connection *connection) {
 
 static const Capabilities *find_capabilities(Connection *connection, const char *emulator, const char *arch, char **path,
                                              GError **error) {
-        *path = *emulator ? g_strdup(emulator) : command_line_default_emulator(*arch ? arch : "x86_64");
+        *path = *emulator ? g_strdup(emulator) : capabilities_default_emulator(*arch ? arch : "x86_64");
         const Capabilities *capabilities = capabilities_find(host_of(connection)->capabilities, *path);
         if (!capabilities)
                 virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
@@ -164,7 +165,7 @@ static size_t count_nodes(void) {
 }
 
 static bool has_nvram(Connection *connection, const char *uuid) {
-        g_autofree char *path = command_line_nvram(connection, uuid);
+        g_autofree char *path = firmware_nvram(connection, uuid);
         return access(path, F_OK) == 0;
 }
 
@@ -174,7 +175,7 @@ static void forget(Connection *connection, const char *uuid) {
 }
 
 static void delete_nvram(Connection *connection, const char *uuid) {
-        g_autofree char *path = command_line_nvram(connection, uuid);
+        g_autofree char *path = firmware_nvram(connection, uuid);
         unlink(path);
 }
 
@@ -202,6 +203,7 @@ static bool open_host(Connection *connection, GError **error) {
         if (connection->privileged && !find_user(host, error))
                 return false;
         const ProcessSetup template = { .uid = host->uid, .gid = host->gid, .groups = host->groups, .n_groups = host->n_groups };
+        host_register_claims();
         host->capabilities = capabilities_cache_new(connection, &template);
         host->logs = guest_logs_new(connection);
         /* QEMU's user goes through this directory to its own one. */

@@ -6,6 +6,8 @@
 
 #include "folder.h"
 #include "qemu/host/claims.h"
+#include "qemu/host/host.h"
+#include "qemu/host/port.h"
 
 #define ONE "a1b2c3d4-0000-4000-8000-000000000001"
 #define TWO "a1b2c3d4-0000-4000-8000-000000000002"
@@ -18,6 +20,7 @@ typedef struct Fixture {
 
 static void set_up(Fixture *fixture, gconstpointer unused) {
         (void) unused;
+        host_register_claims();
         fixture->folder = folder_new();
         fixture->claims = g_build_filename(fixture->folder, "claims", NULL);
         fixture->connection.runtime_directory = fixture->folder;
@@ -32,7 +35,7 @@ static void tear_down(Fixture *fixture, gconstpointer unused) {
 /* CODE: of the error; -1: none. */
 static void take(Fixture *fixture, const char *uuid, const char *port, const char *alias, int code) {
         g_autoptr(GError) error = NULL;
-        const Claim claim = { .kind = CLAIM_PORT, .name = port, .uuid = uuid, .alias = alias };
+        const Claim claim = { .kind = &port_claims, .name = port, .uuid = uuid, .alias = alias };
         bool fine = claim_take(&fixture->connection, &claim, &error);
         g_assert_true(fine == (code < 0));
         if (code >= 0)
@@ -140,7 +143,7 @@ static void *take_all(void *data) {
         Taker *taker = data;
         for (unsigned port = 0; port < 50; port++) {
                 g_autofree char *name = g_strdup_printf("%u", port);
-                const Claim claim = { .kind = CLAIM_PORT, .name = name, .uuid = taker->uuid, .alias = "" };
+                const Claim claim = { .kind = &port_claims, .name = name, .uuid = taker->uuid, .alias = "" };
                 if (claim_take(&taker->fixture->connection, &claim, NULL))
                         g_atomic_int_inc(&taker->n_taken);
         }

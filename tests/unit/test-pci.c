@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/xml.h"
-#include "qemu/complete/hardware.h"
+#include "qemu/complete/pci.h"
 
 #define NONE "<controller type='usb' model='none'/><memballoon model='none'/>"
 #define CARD(model) "<interface type='user'><model type='" model "'/></interface>"
@@ -36,7 +36,7 @@ static xmlDoc *place(const char *devices, bool q35, GError **error) {
         g_autoptr(GError) syntax = NULL;
         xmlDoc *document = xml_parse(text, "domain", &syntax);
         g_assert_no_error(syntax);
-        hardware_place_pci(xmlDocGetRootElement(document), q35, error);
+        pci_place(xmlDocGetRootElement(document), q35, error);
         return document;
 }
 

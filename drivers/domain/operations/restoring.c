@@ -85,7 +85,8 @@ static bool decompress(Restoring *restoring, GError **error) {
                 return false;
         if (pipe2(pair, O_CLOEXEC) < 0)
                 return virtbus_error_set_errno(error, errno, "a pipe cannot be made");
-        Filter *filter = filter_new(restoring->connection, arguments, restoring->fd, pair[1], NULL, NULL, error);
+        Filter *filter = filter_new(restoring->connection->event, &restoring->connection->filter_user, arguments, restoring->fd,
+                                    pair[1], NULL, NULL, error);
         close(pair[1]);
         close(restoring->fd);
         restoring->fd = pair[0];

@@ -194,8 +194,8 @@ static void on_begun(void *data, const GError *error) {
                 if (pipe2(pair, O_CLOEXEC) < 0)
                         virtbus_error_set_errno(&failure, errno, "a pipe cannot be made");
                 else {
-                        saving->filter = filter_new(saving->connection, arguments, pair[0], saving->file, on_filter_ended, saving,
-                                                    &failure);
+                        saving->filter = filter_new(saving->connection->event, &saving->connection->filter_user, arguments,
+                                                    pair[0], saving->file, on_filter_ended, saving, &failure);
                         close(pair[0]);
                         saving->end = pair[1];
                 }

@@ -4,7 +4,7 @@
 
 #include "base/xml.h"
 #include "qemu/check/check.h"
-#include "qemu/host/threads.h"
+#include "qemu/host/cpu-set.h"
 
 /* SLIT's distances: of a node to itself, and the farthest that is not unreachable. */
 #define DISTANCE_LOCAL 10
@@ -28,7 +28,7 @@ static unsigned vcpus_of(const xmlNode *root) {
 static bool read_set(const xmlNode *element, const char *attribute, cpu_set_t *set, GError **error) {
         g_autofree char *text = xml_attribute(element, attribute);
         CPU_ZERO(set);
-        return !text || threads_read_set(text, set) ||
+        return !text || cpu_set_read(text, set) ||
                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                         "cannot extract the nodes of '%s': failed to parse the bitmap '%.64s', which is not a list such as 0-3,8",
                         attribute, text);

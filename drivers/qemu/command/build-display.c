@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "qemu/command/builder.h"
-#include "qemu/guest/runtime.h"
 #include "qemu/host/port.h"
+#include "qemu/host/runtime.h"
 
 /* RFC 6143: VNC's displays count from this port; RFC 6455 has no such number, QEMU's is the display's port too. */
 #define VNC_PORT 5900

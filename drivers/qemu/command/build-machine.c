@@ -7,7 +7,7 @@
 
 #include "qemu/command/builder.h"
 #include "qemu/command/firmware.h"
-#include "qemu/host/threads.h"
+#include "qemu/host/cpu-set.h"
 
 #define SMBIOS_VALUES_MAX 64
 
@@ -410,8 +410,7 @@ static void check_thread_tuning(Builder *builder) {
                                                 PRIORITY_MAX);
                         number(builder, schedule, "@priority", 1, PRIORITY_MAX, 1);
                         if (schedules[i].numbers &&
-                            !threads_read_set(require(builder, schedule, format_text(builder, "@%s", schedules[i].numbers)),
-                                              &set))
+                            !cpu_set_read(require(builder, schedule, format_text(builder, "@%s", schedules[i].numbers)), &set))
                                 builder_invalid(builder, schedule, "its %s are not a list such as 0-3,8", schedules[i].numbers);
                 }
 }
@@ -504,28 +503,6 @@ static void add_io_thread(Builder *builder, xmlNode *thread, uint64_t id) {
         add_json(builder, "-object", object);
 }
 
-/* <iothreadids> gives some of the threads their numbers; the others have the lowest that are left. */
-static bool has_io_thread(Builder *builder, uint64_t id) {
-        uint64_t n = number(builder, builder->root, "iothreads", 0, IO_THREADS_MAX, 0), n_named = 0, n_below = 0;
-        for_each (builder, thread, builder->root, "iothreadids/iothread") {
-                uint64_t named = number(builder, thread, "@id", 1, UINT32_MAX, 0);
-                if (named == id)
-                        return true;
-                n_named++;
-                n_below += named < id;
-        }
-        return n > n_named && id - n_below <= n - n_named;
-}
-
-const char *io_thread_at(Builder *builder, const xmlNode *element, const char *path) {
-        uint64_t id = number(builder, element, path, 1, UINT32_MAX, 0);
-        if (id == 0)
-                return NULL;
-        if (!has_io_thread(builder, id))
-                builder_invalid(builder, element, "there is no I/O thread %" PRIu64 ": raise <iothreads>, or name another", id);
-        return format_text(builder, "iothread%" PRIu64, id);
-}
-
 /* Which threads are bound to which processors of the host: threads.c does it. */
 static void check_pins(Builder *builder) {
         xmlNode *tune = element_at(builder, builder->root, "cputune");
@@ -534,7 +511,7 @@ static void check_pins(Builder *builder) {
                 for_each (builder, pin, tune, kinds[i]) {
                         cpu_set_t set;
                         const char *text = require(builder, pin, "@cpuset");
-                        if (*text && !threads_read_set(text, &set))
+                        if (*text && !cpu_set_read(text, &set))
                                 builder_invalid(builder, pin, "cpuset is '%.64s'; it must be a list such as 0-3,8", text);
                         if (i == 0 && *require(builder, pin, "@vcpu") &&
                             number(builder, pin, "@vcpu", 0, UINT32_MAX, 0) >= builder->definition->max_vcpus)
@@ -647,7 +624,7 @@ void build_firmware(Builder *builder) {
         if (stateless == 1 || !read_only)
                 return;
         g_autofree char *variables = firmware_variables(builder->root);
-        g_autofree char *own = command_line_nvram(builder->context->connection, builder->definition->uuid);
+        g_autofree char *own = firmware_nvram(builder->context->connection, builder->definition->uuid);
         g_autofree char *format = firmware_variables_format(builder->root, chosen);
         const char *template_format = get(builder, nvram, "@templateFormat");
         const File *file = find_file(builder, firmware_variables_element(builder->root));

@@ -434,8 +434,12 @@ void build_memory(Builder *builder) {
                 g_string_append(builder->machine, ",memory-backend=pc.ram");
         }
         add(builder, "-overcommit", "mem-lock=%s", element_at(builder, backing, "locked") ? "on" : "off");
-        build_cpus(builder);
-        build_cells(builder, cells, n_cells);
+}
+
+void build_numa(Builder *builder) {
+        const Definition *definition = builder->definition;
+        xmlNode *cells[GUEST_NODES_MAX];
+        build_cells(builder, cells, find_cells(builder, cells));
         if (definition->memory < definition->max_memory &&
             !xml_attribute_is(xml_child(builder->devices, "memballoon"), "model", "none") &&
             xml_child(builder->devices, "memballoon"))

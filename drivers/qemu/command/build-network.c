@@ -12,6 +12,33 @@
 #include "qemu/host/network.h"
 #include "qemu/host/networks.h"
 
+static void check_rate(Builder *builder, xmlNode *element, const char *path) {
+        xmlNode *place = element_at(builder, element, path);
+        uint64_t average = number(builder, place, "@average", 1, BANDWIDTH_RATE_MAX, 0),
+                 peak = number(builder, place, "@peak", 1, BANDWIDTH_RATE_MAX, 0);
+        number(builder, place, "@burst", 1, BANDWIDTH_BURST_MAX, 0);
+        if (place && average == 0)
+                builder_invalid(builder, place, "its attribute average is missing");
+        else if (peak > 0 && peak < average)
+                builder_invalid(builder, place, "peak is below average");
+}
+
+void build_bandwidth_check(Builder *builder, xmlNode *element) {
+        static const char *const on_host[] = { "bridge", "ethernet", "direct", "network", NULL };
+        xmlNode *bandwidth = element_at(builder, element, "bandwidth");
+        const char *type = get(builder, element, "@type");
+        if (!bandwidth)
+                return;
+        if (get(builder, bandwidth, "inbound/@floor"))
+                builder_unsupported(builder, element_at(builder, bandwidth, "inbound"),
+                                    "floor is for interfaces of a network of libvirt's; leave it out");
+        if (!type || !g_strv_contains(on_host, type))
+                builder_unsupported(builder, bandwidth,
+                                    "an interface of type %.32s is none of the host's, whose bandwidth could be limited", type);
+        check_rate(builder, bandwidth, "inbound");
+        check_rate(builder, bandwidth, "outbound");
+}
+
 /* What the names of macvtaps begin with, as libvirt's do. */
 #define DIRECT_PREFIX "macvtap"
 
@@ -147,7 +174,7 @@ static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinitio
                 return;
         }
         g_autofree char *name = choose_direct_name(part);
-        const Claim claim = { .kind = CLAIM_MACVTAP, .name = name, .uuid = builder->definition->uuid, .alias = part->alias };
+        const Claim claim = { .kind = &network_claims, .name = name, .uuid = builder->definition->uuid, .alias = part->alias };
         if (!claim_take(connection, &claim, &builder->error))
                 return;
         if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), fds, n,
@@ -419,7 +446,7 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
                 builder_not_here(builder, element, "a tap device of another name");
         refuse_host_side(builder, element);
         know_source(builder, element, part->type);
-        bandwidth_check(builder, element);
+        build_bandwidth_check(builder, element);
         /* Whether the kernel helps with virtio; the document may ask for it, or for QEMU alone. */
         const char *helper = choose(builder, element, "driver/@name", "qemu vhost");
 

@@ -365,19 +365,6 @@ void add_options(Builder *builder, const char *option, JsonObject *object) {
         json_object_unref(object);
 }
 
-MonitorRequest *monitor_request_new(const char *name, JsonObject *arguments, int fd) {
-        MonitorRequest *request = g_new0(MonitorRequest, 1);
-        *request = (MonitorRequest){ .name = g_strdup(name), .arguments = arguments, .fd = fd };
-        return request;
-}
-
-void monitor_request_free(MonitorRequest *request) {
-        g_free(request->name);
-        json_object_unref(request->arguments);
-        autofd_close(&request->fd);
-        g_free(request);
-}
-
 void add_command_with_fd(Builder *builder, const char *name, JsonObject *arguments, int fd) {
         g_ptr_array_add(builder->line->commands, monitor_request_new(name, arguments, fd));
 }
@@ -657,4 +644,26 @@ void add_device(Builder *builder, const xmlNode *element, JsonObject *device) {
         know(builder, element, "alias");
         override_properties(builder, device);
         add_json(builder, "-device", device);
+}
+
+/* <iothreadids> gives some of the threads their numbers; the others have the lowest that are left. */
+static bool has_io_thread(Builder *builder, uint64_t id) {
+        uint64_t n = number(builder, builder->root, "iothreads", 0, IO_THREADS_MAX, 0), n_named = 0, n_below = 0;
+        for_each (builder, thread, builder->root, "iothreadids/iothread") {
+                uint64_t named = number(builder, thread, "@id", 1, UINT32_MAX, 0);
+                if (named == id)
+                        return true;
+                n_named++;
+                n_below += named < id;
+        }
+        return n > n_named && id - n_below <= n - n_named;
+}
+
+const char *io_thread_at(Builder *builder, const xmlNode *element, const char *path) {
+        uint64_t id = number(builder, element, path, 1, UINT32_MAX, 0);
+        if (id == 0)
+                return NULL;
+        if (!has_io_thread(builder, id))
+                builder_invalid(builder, element, "there is no I/O thread %" PRIu64 ": raise <iothreads>, or name another", id);
+        return format_text(builder, "iothread%" PRIu64, id);
 }

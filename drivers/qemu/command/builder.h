@@ -188,9 +188,13 @@ void build_lease(Builder *builder, xmlNode *element, const DeviceDefinition *par
 void build_vsock(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_iommu(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 
+/* Checks <bandwidth> of an interface's element. */
+void build_bandwidth_check(Builder *builder, xmlNode *element);
+
 void build_machine(Builder *builder);
 void build_memory(Builder *builder);
 void build_cpus(Builder *builder);
+void build_numa(Builder *builder);
 void build_firmware(Builder *builder);
 void build_boot(Builder *builder);
 void build_passthrough_arguments(Builder *builder);

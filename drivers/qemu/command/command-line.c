@@ -7,9 +7,9 @@
 #include "qemu/check/check.h"
 #include "qemu/command/builder.h"
 #include "qemu/command/firmware.h"
-#include "qemu/complete/hardware.h"
-#include "qemu/guest/guest.h"
+#include "qemu/complete/controllers.h"
 #include "qemu/host/bandwidth.h"
+#include "qemu/host/host.h"
 #include "qemu/host/network.h"
 
 /* Whether what an element is plugged into is there already: the controllers before it. */
@@ -160,7 +160,7 @@ static void check_kinds(Builder *builder, const Part *parts, guint n) {
 /* What <boot dev='...'/> means: the first disk, CD-ROM, network card and floppy. */
 static void find_boot_devices(Builder *builder) {
         static const char *const kinds_of_disk[] = { "disk", "cdrom", "", "floppy" };
-        g_autoptr(GPtrArray) disks = hardware_sorted(builder->devices, "disk");
+        g_autoptr(GPtrArray) disks = controllers_sorted(builder->devices, "disk");
         for (guint i = 0; i < disks->len; i++) {
                 g_autofree char *device = xml_attribute(disks->pdata[i], "device");
                 const char *kind = !device || strcmp(device, "lun") == 0 ? "disk" : device;
@@ -204,7 +204,7 @@ static void build_part_of_device(Builder *builder, Extent extent, guint device, 
         builder->at = element;
         builder->alias = part->alias;
         if (xml_is(element, "interface")) {
-                bandwidth_check(builder, element);
+                build_bandwidth_check(builder, element);
                 if (xml_child(element, "bandwidth"))
                         refuse_unknown(builder, xml_child(element, "bandwidth"));
         } else if (extent == MEDIUM)
@@ -238,16 +238,8 @@ static void build_process(Builder *builder) {
             definition->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");
 }
 
-char *command_line_default_emulator(const char *architecture) {
-        return g_strdup_printf("/usr/bin/qemu-system-%s", strcmp(architecture, "i686") == 0 ? "i386" : architecture);
-}
-
 char *command_line_emulator(const Definition *definition) {
-        return definition->emulator[0] ? g_strdup(definition->emulator) : command_line_default_emulator(definition->architecture);
-}
-
-char *command_line_nvram(Connection *connection, const char *uuid) {
-        return g_strdup_printf("%s/nvram/%s.fd", connection->state_directory, uuid);
+        return definition->emulator[0] ? g_strdup(definition->emulator) : capabilities_default_emulator(definition->architecture);
 }
 
 static void build_all(Builder *builder) {
@@ -255,6 +247,8 @@ static void build_all(Builder *builder) {
         build_machine(builder);
         build_firmware(builder);
         build_memory(builder);
+        build_cpus(builder);
+        build_numa(builder);
         build_boot(builder);
         build_devices(builder);
         if (!builder->has_display)
@@ -410,7 +404,7 @@ static void plan_firmware(GPtrArray *files, const CommandLineContext *context, x
                 g_clear_pointer(&template, g_free); /* a device has its variables, or none */
         if (!template && !variables)
                 return; /* a loader whose variables nobody knows */
-        g_autofree char *own = command_line_nvram(context->connection, context->definition->uuid);
+        g_autofree char *own = firmware_nvram(context->connection, context->definition->uuid);
         file = plan(files, FILE_NVRAM, firmware_variables_element(root), variables ? variables : own);
         file->template = g_steal_pointer(&template);
         g_autofree char *format = firmware_variables_format(root, firmware);

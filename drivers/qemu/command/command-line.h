@@ -15,9 +15,7 @@
 #include "qemu/host/host-device.h"
 #include "qemu/host/unix-socket.h"
 #include "qemu/monitor/capabilities.h"
-
-/* What every QEMU that is run may not do, whether it has a guest or is only asked. */
-#define QEMU_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+#include "qemu/monitor/monitor.h"
 
 /* A file that the guest needs. */
 typedef enum FilePurpose {
@@ -49,17 +47,6 @@ typedef struct File {
         ExecutableIdentity program;
         UnixSocket *socket; /* FILE_SOCKET */
 } File;
-
-/* A command for the monitor. */
-typedef struct MonitorRequest {
-        char *name;
-        JsonObject *arguments;
-        int fd; /* passed along, owned here; or -1 */
-} MonitorRequest;
-
-/* ARGUMENTS and FD are taken. */
-MonitorRequest *monitor_request_new(const char *name, JsonObject *arguments, int fd);
-void monitor_request_free(MonitorRequest *request);
 
 typedef struct CommandLine {
         GPtrArray *arguments;   /* NULL at the end */
@@ -122,13 +109,8 @@ char *command_line_text(const CommandLine *line);
 /* Closes what was opened. */
 void command_line_free(CommandLine *line);
 
-/* The program of an architecture; the one that runs a definition. */
-char *command_line_default_emulator(const char *architecture);
 char *command_line_emulator(const Definition *definition);
 
 /* The path of the socket that the driver makes for a character device of type unix: its document's, or one in DIRECTORY; NULL where
  * QEMU is to connect to a socket of somebody else's. */
 char *chardev_socket(const xmlNode *element, const char *directory, const char *alias);
-
-/* Where a domain's UEFI variables lie. */
-char *command_line_nvram(Connection *connection, const char *uuid);

@@ -244,3 +244,7 @@ xmlNode *firmware_variables_element(xmlNode *root) {
         xmlNode *os = xml_child(root, "os"), *nvram = xml_child(os, "nvram"), *loader = xml_child(os, "loader");
         return nvram ? nvram : loader ? loader : root;
 }
+
+char *firmware_nvram(Connection *connection, const char *uuid) {
+        return g_strdup_printf("%s/nvram/%s.fd", connection->state_directory, uuid);
+}

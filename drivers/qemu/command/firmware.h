@@ -5,6 +5,7 @@
  * docs/interop/firmware.json; without any, by the places where Debian and Fedora have it. */
 
 #include "base/xml.h"
+#include "domain/connection.h"
 #include "domain/definition.h"
 
 typedef struct Firmware {
@@ -31,3 +32,6 @@ char *firmware_variables(xmlNode *root);
 
 /* The element that a document's variables belong to. */
 xmlNode *firmware_variables_element(xmlNode *root);
+
+/* Where a domain's UEFI variables lie. */
+char *firmware_nvram(Connection *connection, const char *uuid);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "qemu/complete/hardware.h"
+#include "qemu/complete/pci.h"
 
 #define MIB (UINT64_C(1024) * 1024)
 
@@ -213,7 +213,7 @@ static void read_pci_address(Reader *reader, GHashTable *properties, xmlNode *el
                 return;
         }
         xmlNode *address = xml_add(element, "address", NULL);
-        hardware_set_pci_address(address, number, slot, function);
+        pci_set_address(address, number, slot, function);
         set(address, "multifunction", multifunction);
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/xml.h"
 #include "domain/definition.h"
-#include "qemu/host/threads.h"
+#include "qemu/host/cpu-set.h"
 
 /* Sizes of video memory that libvirt chooses, in KiB. */
 #define VIDEO_MEMORY "16384"
@@ -218,7 +218,7 @@ static void drop_zero_bandwidth(xmlNode *bandwidth) {
 static void normalize_set(xmlNode *element, const char *attribute) {
         g_autofree char *text = xml_attribute(element, attribute);
         cpu_set_t set;
-        if (!text || !threads_read_set(text, &set))
+        if (!text || !cpu_set_read(text, &set))
                 return; /* what is wrong is said elsewhere */
         g_autoptr(GString) list = g_string_new(NULL);
         for (unsigned first = 0; first < CPU_SETSIZE; first++) {
@@ -258,7 +258,7 @@ static void split_schedules(xmlNode *tune, const char *name, const char *attribu
         cpu_set_t sets[SCHEDULES_MAX];
         for (xmlNode *one = xml_child(tune, name); one; one = xml_next(one, name)) {
                 g_autofree char *list = xml_attribute(one, attribute);
-                if (found->len == SCHEDULES_MAX || !list || !threads_read_set(list, sets + found->len))
+                if (found->len == SCHEDULES_MAX || !list || !cpu_set_read(list, sets + found->len))
                         return; /* which is an error of its own */
                 g_ptr_array_add(found, one);
         }

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "domain/definition.h"
-#include "qemu/command/command-line.h"
+#include "qemu/complete/controllers.h"
 #include "qemu/complete/defaults.h"
+#include "qemu/complete/pci.h"
+#include "qemu/complete/usb.h"
 
 /* Documents with higher numbers than these are refused where they are read; here they only bound the work. */
 #define INDEX_MAX 255
@@ -22,68 +24,9 @@
 /* The port of a dimm's slot. */
 #define DIMM_SLOTS 256
 
-unsigned hardware_index(const xmlNode *controller) {
-        g_autofree char *text = xml_attribute(controller, "index");
-        return text ? (unsigned) MIN(strtoul(text, NULL, 0), 1 << 16) : 0;
-}
-
-xmlNode *hardware_find_controller(xmlNode *devices, const char *type, unsigned index) {
-        for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller"))
-                if (xml_attribute_is(element, "type", type) && !xml_child(element, "master") && hardware_index(element) == index)
-                        return element;
-        return NULL;
-}
-
-xmlNode *hardware_add_controller(xmlNode *devices, const char *type, unsigned index, const char *model) {
-        xmlNode *element = xml_add(devices, "controller", NULL);
-        xml_set_attribute(element, "type", type);
-        xml_set_number(element, "index", index);
-        if (model)
-                xml_set_attribute(element, "model", model);
-        element->_private = element; /* see hardware_sorted */
-        return element;
-}
-
 static void ensure_controller(xmlNode *devices, const char *type, unsigned index, const char *model) {
-        if (index <= INDEX_MAX && !hardware_find_controller(devices, type, index))
-                hardware_add_controller(devices, type, index, model);
-}
-
-/* Sorting, as libvirt inserts an element into the list of its kind: before the first of its bus that comes after it, else
- * after the last of its bus, else at the end. What was added here stays at the end. */
-
-static int sort_key(const xmlNode *element, const char **group) {
-        static const char *const none = "";
-        *group = none;
-        if (xml_is(element, "controller")) {
-                xmlAttr *type = xmlHasProp((xmlNode *) element, (const xmlChar *) "type");
-                *group = type && type->children ? (const char *) type->children->content : none;
-                return (int) hardware_index(element);
-        }
-        xmlNode *target = xml_child(element, "target");
-        xmlAttr *bus = target ? xmlHasProp(target, (const xmlChar *) "bus") : NULL;
-        g_autofree char *name = xml_attribute(target, "dev");
-        *group = bus && bus->children ? (const char *) bus->children->content : none;
-        return name ? disk_index(name) : -1;
-}
-
-GPtrArray *hardware_sorted(xmlNode *devices, const char *name) {
-        GPtrArray *sorted = g_ptr_array_new();
-        for (xmlNode *element = xml_child(devices, name); element; element = xml_next(element, name)) {
-                const char *group, *other_group;
-                int key = sort_key(element, &group), at = -1;
-                for (int i = (int) sorted->len - 1; i >= 0 && !(element->_private && xml_is(element, "controller")); i--) {
-                        int other = sort_key(sorted->pdata[i], &other_group);
-                        if (strcmp(group, other_group) != 0)
-                                continue;
-                        if (other > key)
-                                at = i;
-                        else if (at < 0)
-                                at = i + 1;
-                }
-                g_ptr_array_insert(sorted, at, element);
-        }
-        return sorted;
+        if (index <= INDEX_MAX && !controllers_find(devices, type, index))
+                controllers_add(devices, type, index, model);
 }
 
 /* Devices that every machine has, or that others stand for */
@@ -180,7 +123,7 @@ static void add_video(xmlNode *devices) {
 static bool has_usb(xmlNode *devices) {
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller"))
                 if (xml_attribute_is(element, "type", "usb") &&
-                    (hardware_index(element) == 0 || xml_attribute_is(element, "model", "none")))
+                    (controllers_index(element) == 0 || xml_attribute_is(element, "model", "none")))
                         return true;
         return false;
 }
@@ -218,9 +161,9 @@ static bool takes_index_before(xmlNode *devices, const xmlNode *controller, cons
         g_autofree char *model = xml_attribute(controller, "model");
         if (!before || !is_usb2_part(controller) || !is_usb2_part(before))
                 return false;
-        *index = hardware_index(before);
+        *index = controllers_index(before);
         for (xmlNode *other = xml_child(devices, "controller"); other; other = xml_next(other, "controller"))
-                if (xmlHasProp(other, (const xmlChar *) "index") && hardware_index(other) == *index && is_usb2_part(other) &&
+                if (xmlHasProp(other, (const xmlChar *) "index") && controllers_index(other) == *index && is_usb2_part(other) &&
                     xml_attribute_is(other, "model", model))
                         return false;
         return true;
@@ -229,8 +172,8 @@ static bool takes_index_before(xmlNode *devices, const xmlNode *controller, cons
 static unsigned free_index(xmlNode *devices, const xmlNode *controller) {
         g_autofree char *type = xml_attribute(controller, "type");
         unsigned index = 0;
-        while (type && index <= INDEX_MAX && hardware_find_controller(devices, type, index) &&
-               hardware_find_controller(devices, type, index) != controller)
+        while (type && index <= INDEX_MAX && controllers_find(devices, type, index) &&
+               controllers_find(devices, type, index) != controller)
                 index++;
         return index;
 }
@@ -422,14 +365,14 @@ static void choose_port(xmlNode *devices, GHashTable *taken, xmlNode *element) {
                         (number && (!*number || strspn(number, "0123456789") != strlen(number)))))
                 return; /* which is said elsewhere */
         for (unsigned controller = fixed ? address_number(element, "controller") : 0; controller <= INDEX_MAX; controller++) {
-                xmlNode *owner = hardware_find_controller(devices, "virtio-serial", controller);
+                xmlNode *owner = controllers_find(devices, "virtio-serial", controller);
                 if (!owner && !fixed) { /* a gap is not filled; the next one after the last is made */
                         bool later = false;
                         for (unsigned i = controller + 1; i <= INDEX_MAX && !later; i++)
-                                later = hardware_find_controller(devices, "virtio-serial", i) != NULL;
+                                later = controllers_find(devices, "virtio-serial", i) != NULL;
                         if (later)
                                 continue;
-                        owner = hardware_add_controller(devices, "virtio-serial", controller, NULL);
+                        owner = controllers_add(devices, "virtio-serial", controller, NULL);
                 }
                 for (unsigned port = 1; owner && port < ports_of(owner); port++)
                         if (mark_port(taken, controller, port)) {
@@ -573,10 +516,10 @@ bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GErro
         place_smartcards(devices);
         choose_models(devices);
         place_memory(devices);
-        if (!hardware_place_pci(root, q35, error) || !hardware_place_usb(devices, error))
+        if (!pci_place(root, q35, error) || !usb_place(devices, error))
                 return false;
         g_autofree char *architecture = xml_attribute(type, "arch"), *named = xml_text(xml_child(devices, "emulator"));
-        g_autofree char *emulator = command_line_default_emulator(architecture && *architecture ? architecture : "x86_64");
+        g_autofree char *emulator = capabilities_default_emulator(architecture && *architecture ? architecture : "x86_64");
         if (!architecture || !*architecture)
                 xml_set_attribute(type, "arch", "x86_64");
         defaults_complete(root, named && *named ? named : emulator);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/complete/pci.h"
 
 /* PCI addresses, in the order in which libvirt gives them out.
  *
@@ -7,7 +8,8 @@
 
 #include <string.h>
 
-#include "qemu/complete/hardware.h"
+#include "domain/definition.h"
+#include "qemu/complete/controllers.h"
 
 #define BUSES_MAX 256
 #define SLOTS 32
@@ -232,7 +234,7 @@ static bool read_place(const xmlNode *element, Place *place, GError **error) {
         return true;
 }
 
-void hardware_set_pci_address(xmlNode *address, unsigned bus, unsigned slot, unsigned function) {
+void pci_set_address(xmlNode *address, unsigned bus, unsigned slot, unsigned function) {
         char text[16];
         xml_set_attribute(address, "type", "pci");
         xml_set_attribute(address, "domain", "0x0000");
@@ -252,7 +254,7 @@ static void write_place(const Topology *topology, xmlNode *element, const Place 
         xmlNode *address = xml_child(element, "address");
         if (!address)
                 address = xml_add(element, "address", NULL);
-        hardware_set_pci_address(address, place->bus, place->slot, place->function);
+        pci_set_address(address, place->bus, place->slot, place->function);
         if (multifunction)
                 xml_set_attribute(address, "multifunction", "on");
 }
@@ -410,7 +412,7 @@ static void reserve_slot(Topology *topology, unsigned slot) {
 
 /* The PIIX3 is at slot 1: ISA, IDE, USB, power management. */
 static bool place_chipset_i440fx(Topology *topology, xmlNode *devices, GError **error) {
-        xmlNode *ide = hardware_find_controller(devices, "ide", 0), *usb = hardware_find_controller(devices, "usb", 0);
+        xmlNode *ide = controllers_find(devices, "ide", 0), *usb = controllers_find(devices, "usb", 0);
         if (ide && !check_chipset_address(topology, ide, 1, 1, error))
                 return false;
         if (ide)
@@ -447,14 +449,14 @@ static unsigned usb2_function(const xmlNode *element) {
 static void place_usb2_at(Topology *topology, xmlNode *devices, unsigned index, Place place) {
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
                 place.function = usb2_function(element);
-                if (place.function < FUNCTIONS && hardware_index(element) == index)
+                if (place.function < FUNCTIONS && controllers_index(element) == index)
                         place_at(topology, element, place, place.function == 0);
         }
 }
 
 /* The ICH9's functions, and where it has USB 2 (the first two that have all functions) and sound. */
 static bool place_chipset_q35(Topology *topology, xmlNode *devices, GError **error) {
-        xmlNode *sata = hardware_find_controller(devices, "sata", 0);
+        xmlNode *sata = controllers_find(devices, "sata", 0);
         if (sata && !check_chipset_address(topology, sata, 0x1f, 2, error))
                 return false;
         if (sata)
@@ -468,7 +470,7 @@ static bool place_chipset_q35(Topology *topology, xmlNode *devices, GError **err
                 if (!is_free(topology, place))
                         place.slot = 0x1a;
                 if (is_free(topology, place))
-                        place_usb2_at(topology, devices, hardware_index(first), place);
+                        place_usb2_at(topology, devices, controllers_index(first), place);
         }
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller"))
                 if (xml_attribute_is(element, "model", "dmi-to-pci-bridge") && is_free(topology, (Place){ 0, 0x1e, 0 }) &&
@@ -500,7 +502,7 @@ static bool place_usb2(Topology *topology, xmlNode *devices, xmlNode *element, G
                 g_autofree char *model = xml_attribute(other, "model");
                 g_autofree char *bus = xml_attribute(xml_child(other, "address"), "slot");
                 if (other == element || !model || !g_str_has_prefix(model, "ich9-") ||
-                    hardware_index(other) != hardware_index(element) || !bus || !read_place(other, &place, NULL))
+                    controllers_index(other) != controllers_index(element) || !bus || !read_place(other, &place, NULL))
                         continue;
                 place.function = function;
                 if (place_at(topology, element, place, function == 0))
@@ -513,7 +515,7 @@ static bool place_usb2(Topology *topology, xmlNode *devices, xmlNode *element, G
         if (topology->dry) { /* its companions will share the slot */
                 for (xmlNode *other = xml_child(devices, "controller"); other; other = xml_next(other, "controller")) {
                         g_autofree char *model = xml_attribute(other, "model");
-                        if (model && g_str_has_prefix(model, "ich9-") && hardware_index(other) == hardware_index(element))
+                        if (model && g_str_has_prefix(model, "ich9-") && controllers_index(other) == controllers_index(element))
                                 g_hash_table_add(topology->placed, other);
                 }
                 topology->buses[place.bus].functions[place.slot] = 0xff;
@@ -536,7 +538,7 @@ static bool place_videos(Topology *topology, xmlNode *devices, GError **error) {
 }
 
 static bool place_controllers(Topology *topology, xmlNode *devices, bool pci, GError **error) {
-        g_autoptr(GPtrArray) sorted = hardware_sorted(devices, "controller");
+        g_autoptr(GPtrArray) sorted = controllers_sorted(devices, "controller");
         for (guint i = 0; i < sorted->len; i++) {
                 xmlNode *element = sorted->pdata[i];
                 if (is_pci_controller(element) != pci || !is_wanted(topology, element))
@@ -549,7 +551,7 @@ static bool place_controllers(Topology *topology, xmlNode *devices, bool pci, GE
 }
 
 static bool place_disks(Topology *topology, xmlNode *devices, GError **error) {
-        g_autoptr(GPtrArray) sorted = hardware_sorted(devices, "disk");
+        g_autoptr(GPtrArray) sorted = controllers_sorted(devices, "disk");
         for (guint i = 0; i < sorted->len; i++)
                 if (!place_if_wanted(topology, sorted->pdata[i], error))
                         return false;
@@ -592,7 +594,7 @@ static bool read_buses(Topology *topology, xmlNode *devices, unsigned *max, GErr
         *max = 0;
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
                 g_autofree char *model = xml_attribute(element, "model");
-                unsigned index = hardware_index(element);
+                unsigned index = controllers_index(element);
                 bool root = model && (strcmp(model, "pci-root") == 0 || strcmp(model, "pcie-root") == 0);
                 if (!is_pci_controller(element))
                         continue;
@@ -654,7 +656,7 @@ static bool add_buses(xmlNode *devices, bool q35, GError **error) {
                 const Bus *bus = topology->buses + i;
                 if (!bus->is_new)
                         continue;
-                xmlNode *element = hardware_add_controller(devices, "pci", i, bus->model);
+                xmlNode *element = controllers_add(devices, "pci", i, bus->model);
                 unsigned kind = device_kind(topology, element);
                 if (!next_place(topology, kind, 0, &place))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "no PCI slot is free for another controller");
@@ -683,10 +685,10 @@ static bool number_buses(xmlNode *root, xmlNode *devices, GError **error) {
                 if (bus)
                         lowest = MIN(lowest, (unsigned) strtoul(bus, NULL, 0));
         }
-        g_autoptr(GPtrArray) sorted = hardware_sorted(devices, "controller");
+        g_autoptr(GPtrArray) sorted = controllers_sorted(devices, "controller");
         for (guint i = 0; i < sorted->len; i++) {
                 xmlNode *element = sorted->pdata[i];
-                unsigned index = hardware_index(element);
+                unsigned index = controllers_index(element);
                 Place place = { 0 };
                 if (!is_pci_controller(element))
                         continue;
@@ -742,20 +744,20 @@ static bool check_reached(xmlNode *devices, GError **error) {
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
                 Place place;
                 if (is_pci_controller(element) && is_given(element) && read_place(element, &place, NULL))
-                        parents[hardware_index(element) % BUSES_MAX] = place.bus;
+                        parents[controllers_index(element) % BUSES_MAX] = place.bus;
         }
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
-                unsigned bus = hardware_index(element) % BUSES_MAX;
+                unsigned bus = controllers_index(element) % BUSES_MAX;
                 for (unsigned n = 0; is_pci_controller(element) && bus > 0; n++, bus = parents[bus])
                         if (n == BUSES_MAX)
                                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                                 "the PCI controller with index %u is plugged into what is behind itself",
-                                                hardware_index(element));
+                                                controllers_index(element));
         }
         return true;
 }
 
-bool hardware_place_pci(xmlNode *root, bool q35, GError **error) {
+bool pci_place(xmlNode *root, bool q35, GError **error) {
         xmlNode *devices = xml_child(root, "devices");
         g_autofree Topology *topology = g_new0(Topology, 1);
         unsigned max;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/complete/usb.h"
 
 /* Ports of USB buses, in the order in which libvirt gives them out. */
 
 #include <string.h>
 
-#include "qemu/complete/hardware.h"
+#include "qemu/complete/controllers.h"
 
 #define USB_BUSES_MAX 64
 #define USB_HUB_PORTS 8
@@ -197,7 +198,7 @@ static bool place(Buses *buses, xmlNode *devices, GError **error) {
         bool any = false;
         for (xmlNode *controller = xml_child(devices, "controller"); controller;
              controller = xml_next(controller, "controller")) {
-                unsigned index = hardware_index(controller);
+                unsigned index = controllers_index(controller);
                 if (!xml_attribute_is(controller, "type", "usb") || xml_child(controller, "master") || index >= USB_BUSES_MAX ||
                     xml_attribute_is(controller, "model", "none"))
                         continue;
@@ -237,7 +238,7 @@ static bool place(Buses *buses, xmlNode *devices, GError **error) {
         return true;
 }
 
-bool hardware_place_usb(xmlNode *devices, GError **error) {
+bool usb_place(xmlNode *devices, GError **error) {
         Buses buses = { .all = g_ptr_array_new_with_free_func(g_free) };
         bool fine = place(&buses, devices, error);
         g_ptr_array_unref(buses.all);

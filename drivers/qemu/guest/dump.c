@@ -5,6 +5,7 @@
 #include "domain/operations/dump.h"
 
 #include "qemu/guest/guest.h"
+#include "qemu/guest/progress.h"
 
 void dump_completed(Guest *guest, JsonObject *arguments) {
         Operation *operation = guest->domain->operation;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/guest/guest.h"
 
+#include "qemu/guest/progress.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,10 +24,10 @@
 #include "log.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/qemu-words.h"
-#include "qemu/guest/runtime.h"
+#include "qemu/guest/scope.h"
+#include "qemu/guest/threads.h"
 #include "qemu/host/claims.h"
-#include "qemu/host/scope.h"
-#include "qemu/host/threads.h"
+#include "qemu/host/runtime.h"
 #include "qemu/host/unix-socket.h"
 #include "qemu/monitor/script.h"
 
@@ -40,10 +42,6 @@
 
 /* What QEMU locks besides the guest's memory when a device of the host's can reach that: tables of the IOMMU, and its registers. */
 #define LOCKED_OVERHEAD (UINT64_C(1) << 30)
-
-Host *host_of(const Connection *connection) {
-        return connection->data;
-}
 
 static char *log_path(const Domain *domain) {
         return guest_log_path(domain->connection, domain->uuid);

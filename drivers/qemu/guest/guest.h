@@ -8,26 +8,12 @@
 #include "domain/agent/guest-object.h"
 #include "domain/connection.h"
 #include "qemu/command/command-line.h"
+#include "qemu/host/host.h"
 #include "qemu/monitor/capabilities.h"
 #include "qemu/monitor/event-flow.h"
 #include "qemu/monitor/monitor.h"
 
-#define GROUPS_MAX 64
-
 typedef struct Console Console;
-
-/* The hypervisor: connection->data. */
-typedef struct Host {
-        uid_t uid; /* whom QEMU runs as */
-        gid_t gid;
-        gid_t groups[GROUPS_MAX];
-        size_t n_groups;
-        size_t n_nodes; /* NUMA */
-        CapabilitiesCache *capabilities;
-        struct GuestLogs *logs;
-        bool watches_machined, lacks_machined; /* scope.c */
-        char *monitors;                        /* directory of the monitors' sockets, which QEMU's user cannot reach */
-} Host;
 
 typedef struct Guest Guest;
 
@@ -102,8 +88,6 @@ struct Guest {
         uint64_t n_fds;               /* that were passed by name */
         uint64_t sizes_asked;         /* when its images' sizes were, CLOCK_MONOTONIC; 0: they are to be */
 };
-
-Host *host_of(const Connection *connection);
 
 /* Operations of the hypervisor: see there. */
 void guest_start(Operation *operation);
@@ -224,10 +208,6 @@ void collect_ballooned(Guest *guest, uint64_t bytes);
 /* How long the sizes of images are taken to be the same, in microseconds: asking is dear, and nothing but a guest's writing changes them
  * unseen. */
 #define COLLECT_SIZES_INTERVAL (10 * G_USEC_PER_SEC)
-
-/* progress.c: asks QEMU by a command, again and again, how far it is; READ is given each answer, and the guest. */
-void progress_follow(Guest *guest, const char *command, MonitorDone read);
-void progress_end(Guest *guest);
 
 /* dump.c: a guest's memory as a file. */
 void dump(Operation *operation);

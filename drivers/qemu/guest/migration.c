@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "domain/operations/managed-save.h"
-#include "domain/operations/start.h"
 #include "domain/operations/save.h"
+#include "domain/operations/start.h"
 #include "log.h"
 #include "qemu/guest/guest.h"
+#include "qemu/guest/progress.h"
 #include "qemu/monitor/script.h"
 
 /* No bound: the disk is one. QEMU's own would be for a network. */

@@ -6,8 +6,8 @@
 
 #include "domain/operations/device-change.h"
 #include "qemu/guest/plugging.h"
-#include "qemu/host/scope.h"
-#include "qemu/host/threads.h"
+#include "qemu/guest/scope.h"
+#include "qemu/guest/threads.h"
 
 static void on_ballooned(void *data, JsonObject *answer, const GError *error) {
         (void) answer;

@@ -32,33 +32,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qdisc, rtnl_qdisc_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Class, rtnl_class_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkMessage, nlmsg_free)
 
-static void check_rate(Builder *builder, xmlNode *element, const char *path) {
-        xmlNode *place = element_at(builder, element, path);
-        uint64_t average = number(builder, place, "@average", 1, BANDWIDTH_RATE_MAX, 0),
-                 peak = number(builder, place, "@peak", 1, BANDWIDTH_RATE_MAX, 0);
-        number(builder, place, "@burst", 1, BANDWIDTH_BURST_MAX, 0);
-        if (place && average == 0)
-                builder_invalid(builder, place, "its attribute average is missing");
-        else if (peak > 0 && peak < average)
-                builder_invalid(builder, place, "peak is below average");
-}
-
-void bandwidth_check(Builder *builder, xmlNode *element) {
-        static const char *const on_host[] = { "bridge", "ethernet", "direct", "network", NULL };
-        xmlNode *bandwidth = element_at(builder, element, "bandwidth");
-        const char *type = get(builder, element, "@type");
-        if (!bandwidth)
-                return;
-        if (get(builder, bandwidth, "inbound/@floor"))
-                builder_unsupported(builder, element_at(builder, bandwidth, "inbound"),
-                                    "floor is for interfaces of a network of libvirt's; leave it out");
-        if (!type || !g_strv_contains(on_host, type))
-                builder_unsupported(builder, bandwidth,
-                                    "an interface of type %.32s is none of the host's, whose bandwidth could be limited", type);
-        check_rate(builder, bandwidth, "inbound");
-        check_rate(builder, bandwidth, "outbound");
-}
-
 static uint64_t attribute_number(const xmlNode *element, const char *name) {
         g_autofree char *text = xml_attribute(element, name);
         return text ? g_ascii_strtoull(text, NULL, 10) : 0;

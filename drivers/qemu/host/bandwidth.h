@@ -9,7 +9,7 @@
  *
  * Units: domain XML format, "Quality of service": average and peak in kilobytes (1000 bytes) a second, burst in kibibytes. */
 
-#include "qemu/command/builder.h"
+#include "base/xml.h"
 
 /* The largest rate: 2^32 kilobytes a second is more than any network carries. */
 #define BANDWIDTH_RATE_MAX UINT32_MAX
@@ -23,9 +23,6 @@ typedef struct BandwidthRate {
 typedef struct Bandwidth {
         BandwidthRate inbound, outbound; /* average 0: not limited */
 } Bandwidth;
-
-/* Checks <bandwidth> of an interface's element. */
-void bandwidth_check(Builder *builder, xmlNode *element);
 
 /* Reads it; the element has been checked. */
 Bandwidth bandwidth_of(const xmlNode *element);

@@ -176,7 +176,7 @@ static bool is_mounted(const char *hierarchy) {
 
 bool cgroup_limit_guest(const Connection *connection, const char *uuid, pid_t pid, xmlNode *root, GError **error) {
         g_autofree char *name = g_strconcat(PARENT "/", uuid, NULL), *text = g_strdup_printf("%d", pid);
-        const Claim claim = { .kind = CLAIM_CGROUP, .name = name, .uuid = uuid, .alias = "" };
+        const Claim claim = { .kind = &cgroup_claims, .name = name, .uuid = uuid, .alias = "" };
         g_autofree char *known = group_of(hierarchies()[0], name);
         bool is_new = !g_file_test(known, G_FILE_TEST_IS_DIR);
         if (is_new && !claim_take(connection, &claim, error))
@@ -207,7 +207,7 @@ static bool remove_group(const char *directory) {
         return rmdir(directory) == 0 || errno == ENOENT;
 }
 
-bool cgroup_give_back(const char *name, const char *note) {
+static bool give_back(const char *name, const char *note) {
         bool fine = true;
         (void) note;
         for (const char *const *hierarchy = hierarchies(); *hierarchy; hierarchy++) {
@@ -260,3 +260,5 @@ bool cgroup_limit_thread(pid_t pid, pid_t thread, const char *name, int64_t quot
         int r = write_file(directory, is_unified ? "cgroup.threads" : "tasks", number);
         return r >= 0 || r == -ESRCH || fail(error, directory, "entered", number, r);
 }
+
+const ClaimKind cgroup_claims = { "cgroup", "control group", give_back };

@@ -4,7 +4,8 @@
 /* Control groups, cgroups(7): of a guest where there is no systemd to ask, and of its threads everywhere. Both versions of the
  * kernel's interface are known by one table; linux/Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/. */
 
-#include "qemu/guest/guest.h"
+#include "domain/connection.h"
+#include "qemu/host/claims.h"
 
 /* The period of a quota where the document gives none: the kernel's, in microseconds. */
 #define CGROUP_PERIOD_DEFAULT 100000
@@ -46,5 +47,5 @@ bool cgroup_limit_guest(const Connection *connection, const char *uuid, pid_t pi
  * both in microseconds; a QUOTA of 0 or less is none. */
 bool cgroup_limit_thread(pid_t pid, pid_t thread, const char *name, int64_t quota, uint64_t period, GError **error);
 
-/* For claims.c. */
-bool cgroup_give_back(const char *name, const char *note);
+/* A claim's NAME: its path below the mount point. */
+extern const ClaimKind cgroup_claims;

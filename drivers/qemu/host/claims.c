@@ -8,33 +8,19 @@
 
 #include "bus.h"
 #include "log.h"
-#include "qemu/host/cgroup.h"
-#include "qemu/host/host-device.h"
-#include "qemu/host/network.h"
 
-static bool give_back_macvtap(const char *name, const char *note) {
-        (void) note;
-        network_remove_direct(name);
-        return true;
+static const ClaimKind *const *kinds = (const ClaimKind *const[]){ NULL };
+
+void claims_register(const ClaimKind *const *all) {
+        kinds = all;
 }
 
-/* It is free when its QEMU has ended. */
-static bool give_back_port(const char *name, const char *note) {
-        (void) name;
-        (void) note;
-        return true;
+static const ClaimKind *find_kind(const char *name) {
+        for (const ClaimKind *const *kind = kinds; *kind; kind++)
+                if (strcmp((*kind)->name, name) == 0)
+                        return *kind;
+        return NULL;
 }
-
-static const struct {
-        const char *name, *what;
-        bool (*give_back)(const char *name, const char *note); /* false where it could not be */
-} kinds[CLAIM_N_KINDS] = {
-        [CLAIM_MACVTAP] = { "macvtap", "interface", give_back_macvtap },
-        [CLAIM_PCI] = { "pci", "PCI device", host_device_give_back_pci },
-        [CLAIM_USB] = { "usb", "USB device", host_device_give_back_usb },
-        [CLAIM_CGROUP] = { "cgroup", "control group", cgroup_give_back },
-        [CLAIM_PORT] = { "port", "port", give_back_port },
-};
 
 /* Looking whether a thing is held and writing that it is are one step. */
 static GMutex mutex;
@@ -46,21 +32,19 @@ static char *directory_of(const Connection *connection) {
 /* The names of the files are "UUID KIND NAME", their text is the alias and, in a second line, the note. */
 static char *path_of(const Connection *connection, const Claim *claim) {
         g_autofree char *directory = directory_of(connection), *name = g_strdup(claim->name);
-        return g_strdup_printf("%s/%s %s %s", directory, claim->uuid, kinds[claim->kind].name, g_strdelimit(name, "/", ' '));
+        return g_strdup_printf("%s/%s %s %s", directory, claim->uuid, claim->kind->name, g_strdelimit(name, "/", ' '));
 }
 
 /* Splits a file's name; false where it is none of these. */
-static bool parse_name(char *file, char **uuid, ClaimKind *kind, char **name) {
+static bool parse_name(char *file, char **uuid, const ClaimKind **kind, char **name) {
         char *space = strchr(file, ' '), *second = space ? strchr(space + 1, ' ') : NULL;
         if (!second || file_is_aside(file))
                 return false;
         *space = *second = '\0';
         *uuid = file;
         *name = g_strdelimit(second + 1, " ", '/');
-        for (*kind = 0; *kind < CLAIM_N_KINDS; (*kind)++)
-                if (strcmp(kinds[*kind].name, space + 1) == 0)
-                        return true;
-        return false;
+        *kind = find_kind(space + 1);
+        return *kind != NULL;
 }
 
 bool claim_take(const Connection *connection, const Claim *claim, GError **error) {
@@ -73,13 +57,13 @@ bool claim_take(const Connection *connection, const Claim *claim, GError **error
         for (const char *entry; !holder && listing && (entry = g_dir_read_name(listing));) {
                 g_autofree char *file = g_strdup(entry);
                 char *uuid, *name;
-                ClaimKind kind;
+                const ClaimKind *kind;
                 if (parse_name(file, &uuid, &kind, &name) && kind == claim->kind && strcmp(name, claim->name) == 0)
                         holder = g_strdup(uuid);
         }
         if (holder)
-                fine = virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "%s %s is held by domain %s",
-                                         kinds[claim->kind].what, claim->name, holder);
+                fine = virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "%s %s is held by domain %s", claim->kind->what,
+                                         claim->name, holder);
         if (fine)
                 fine = file_replace(path, text, false, error);
         g_mutex_unlock(&mutex);
@@ -87,15 +71,15 @@ bool claim_take(const Connection *connection, const Claim *claim, GError **error
 }
 
 /* Calls EACH with the files, which may go meanwhile. */
-typedef void (*EachFile)(const Connection *connection, const char *directory, const char *file, const char *uuid, ClaimKind kind,
-                         const char *name, void *data);
+typedef void (*EachFile)(const Connection *connection, const char *directory, const char *file, const char *uuid,
+                         const ClaimKind *kind, const char *name, void *data);
 static void each_file(const Connection *connection, EachFile each, void *data) {
         g_autofree char *directory = directory_of(connection);
         g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
         for (const char *entry; listing && (entry = g_dir_read_name(listing));) {
                 g_autofree char *file = g_strdup(entry);
                 char *uuid, *name;
-                ClaimKind kind;
+                const ClaimKind *kind;
                 if (parse_name(file, &uuid, &kind, &name))
                         each(connection, directory, entry, uuid, kind, name, data);
         }
@@ -107,7 +91,7 @@ typedef struct Search {
         bool found;
 } Search;
 
-static void find(const Connection *connection, const char *directory, const char *file, const char *uuid, ClaimKind kind,
+static void find(const Connection *connection, const char *directory, const char *file, const char *uuid, const ClaimKind *kind,
                  const char *name, void *data) {
         Search *search = data;
         (void) connection;
@@ -124,8 +108,8 @@ bool claims_any(const Connection *connection, const char *uuid) {
         return search.found;
 }
 
-static void give_back(const Connection *connection, const char *directory, const char *file, const char *uuid, ClaimKind kind,
-                      const char *name, void *data) {
+static void give_back(const Connection *connection, const char *directory, const char *file, const char *uuid,
+                      const ClaimKind *kind, const char *name, void *data) {
         const Search *search = data;
         g_autofree char *path = g_build_filename(directory, file, NULL), *text = NULL;
         if (search->uuid ? strcmp(uuid, search->uuid) != 0 : search->is_held(connection, uuid))
@@ -136,10 +120,10 @@ static void give_back(const Connection *connection, const char *directory, const
         *note++ = '\0';
         if (search->alias && strcmp(text, search->alias) != 0)
                 return;
-        if (kinds[kind].give_back(name, note))
+        if (kind->give_back(name, note))
                 unlink(path);
         else
-                log_warning("%s %s, held by domain %s, cannot be given back", kinds[kind].what, name, uuid);
+                log_warning("%s %s, held by domain %s, cannot be given back", kind->what, name, uuid);
 }
 
 void claims_give_back(const Connection *connection, const char *uuid, const char *alias) {

@@ -10,17 +10,17 @@
 
 #include "domain/connection.h"
 
-typedef enum ClaimKind {
-        CLAIM_MACVTAP, /* NAME: the interface's */
-        CLAIM_PCI,     /* as 0000:00:02.0 */
-        CLAIM_USB,     /* as 1-2.4, the kernel's name */
-        CLAIM_CGROUP,  /* its path below the mount point */
-        CLAIM_PORT,    /* a TCP port's number, that a display listens at */
-        CLAIM_N_KINDS
+/* A kind of things: how errors and files name it, and how one is given back, which may take its time; false where it could not be. */
+typedef struct ClaimKind {
+        const char *name, *what;
+        bool (*give_back)(const char *name, const char *note);
 } ClaimKind;
 
+/* Makes kinds known, NULL at the end, before anything is taken or given back: host.c has the list. */
+void claims_register(const ClaimKind *const *kinds);
+
 typedef struct Claim {
-        ClaimKind kind;
+        const ClaimKind *kind;
         const char *name;
         const char *uuid, *alias; /* of the domain and the device; "" for the guest itself */
         const char *note;         /* what giving back needs to know, or NULL */

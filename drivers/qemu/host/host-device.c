@@ -71,7 +71,7 @@ static bool give_group(const char *path, uid_t uid, GError **error) {
                virtbus_error_set_errno(error, errno, "%s, the device's IOMMU group, cannot be given to QEMU", path);
 }
 
-bool host_device_give_back_pci(const char *name, const char *note) {
+static bool give_back_pci(const char *name, const char *note) {
         g_autofree char *path = group_path(name);
         if (path)
                 give_group(path, 0, NULL);
@@ -117,9 +117,11 @@ static bool take_pci(HostDevice *device, GError **error) {
                                          "PCI device %s is used by the host (driver %s): give it to " VFIO_DRIVER
                                          ", or use managed='yes'",
                                          name, driver ? driver : "none");
-        const Claim claim = {
-                .kind = CLAIM_PCI, .name = name, .uuid = device->uuid, .alias = device->alias, .note = moves ? "managed" : NULL
-        };
+        const Claim claim = { .kind = &host_device_pci_claims,
+                              .name = name,
+                              .uuid = device->uuid,
+                              .alias = device->alias,
+                              .note = moves ? "managed" : NULL };
         if (!claim_take(device->connection, &claim, error))
                 return false;
         device->name = g_strdup(name);
@@ -137,7 +139,7 @@ static bool take_pci(HostDevice *device, GError **error) {
 /* USB */
 
 /* What had driven the device's interfaces may do so again: where QEMU was killed, nobody has told the kernel. */
-bool host_device_give_back_usb(const char *name, const char *note) {
+static bool give_back_usb(const char *name, const char *note) {
         g_autofree char *directory = g_build_filename(USB "/devices", name, NULL), *prefix = g_strconcat(name, ":", NULL);
         g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
         (void) note;
@@ -205,7 +207,7 @@ static bool take_usb(HostDevice *device, GError **error) {
         g_autofree char *name = NULL;
         if (!find_usb(device, &name, error))
                 return false;
-        const Claim claim = { .kind = CLAIM_USB, .name = name, .uuid = device->uuid, .alias = device->alias };
+        const Claim claim = { .kind = &host_device_usb_claims, .name = name, .uuid = device->uuid, .alias = device->alias };
         if (!claim_take(device->connection, &claim, error))
                 return false;
         device->name = g_strdup(name);
@@ -222,3 +224,6 @@ void host_device_give_back(const HostDevice *device) {
         if (device->name)
                 claims_give_back(device->connection, device->uuid, device->alias);
 }
+
+const ClaimKind host_device_pci_claims = { "pci", "PCI device", give_back_pci };
+const ClaimKind host_device_usb_claims = { "usb", "USB device", give_back_usb };

@@ -31,6 +31,5 @@ void host_device_give_back(const HostDevice *device);
 
 void host_device_free(HostDevice *device);
 
-/* For claims.c. */
-bool host_device_give_back_pci(const char *name, const char *note);
-bool host_device_give_back_usb(const char *name, const char *note);
+/* Their claims' NAMEs: as 0000:00:02.0; and as 1-2.4, the kernel's name. */
+extern const ClaimKind host_device_pci_claims, host_device_usb_claims;

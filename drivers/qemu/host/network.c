@@ -197,3 +197,11 @@ void network_read_neighbours(const char *mac, GArray *addresses) {
                 nl_addr_put(wanted);
         nl_cache_free(cache);
 }
+
+static bool give_back(const char *name, const char *note) {
+        (void) note;
+        network_remove_direct(name);
+        return true;
+}
+
+const ClaimKind network_claims = { "macvtap", "interface", give_back };

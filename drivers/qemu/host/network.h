@@ -8,6 +8,7 @@
 #include <netlink/route/link.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "qemu/host/claims.h"
 
 /* What the kernel gives a tap interface at most. */
 #define QUEUES_MAX 256
@@ -50,3 +51,6 @@ typedef enum NetworkCounter {
 
 /* Reads the counters of a tap of that name; false where there is none. */
 bool network_read_counters(const char *name, uint64_t counters[NETWORK_N_COUNTERS]);
+
+/* A claim's NAME: a macvtap interface's. */
+extern const ClaimKind network_claims;

@@ -31,7 +31,7 @@ unsigned port_choose(const Connection *connection, const char *uuid, const char 
                 g_autoptr(GError) failure = NULL;
                 char name[8];
                 g_snprintf(name, sizeof name, "%u", port);
-                const Claim claim = { .kind = CLAIM_PORT, .name = name, .uuid = uuid, .alias = alias };
+                const Claim claim = { .kind = &port_claims, .name = name, .uuid = uuid, .alias = alias };
                 if (!is_free(address, port))
                         continue;
                 if (claim_take(connection, &claim, &failure))
@@ -45,3 +45,12 @@ unsigned port_choose(const Connection *connection, const char *uuid, const char 
                           address);
         return 0;
 }
+
+/* It is free when its QEMU has ended. */
+static bool give_back(const char *name, const char *note) {
+        (void) name;
+        (void) note;
+        return true;
+}
+
+const ClaimKind port_claims = { "port", "port", give_back };

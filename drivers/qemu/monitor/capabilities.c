@@ -10,7 +10,6 @@
 
 #include "bus.h"
 #include "log.h"
-#include "qemu/command/command-line.h"
 #include "qemu/monitor/monitor.h"
 
 struct Capabilities {
@@ -870,4 +869,8 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
         set_yes(xml_add(features, "vmcoreinfo", NULL), "supported", capabilities_has_device(capabilities, "vmcoreinfo"));
         set_yes(xml_add(features, "genid", NULL), "supported", capabilities_has_device(capabilities, "vmgenid"));
         return xml_document_text(document);
+}
+
+char *capabilities_default_emulator(const char *architecture) {
+        return g_strdup_printf("/usr/bin/qemu-system-%s", strcmp(architecture, "i686") == 0 ? "i386" : architecture);
 }

@@ -9,6 +9,9 @@
 #include "base/process.h"
 #include "domain/connection.h"
 
+/* What every QEMU that is run may not do, whether it has a guest or is only asked. */
+#define QEMU_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
 /* How many machines, devices or processors of a QEMU are believed; and how long it may take to answer, in microseconds. */
 #define CAPABILITIES_ITEMS_MAX 8192
 #define CAPABILITIES_TIMEOUT (30 * UINT64_C(1000000))
@@ -73,3 +76,6 @@ bool capabilities_has_kvm(const Capabilities *capabilities);
 char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators);
 char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *machine, bool kvm,
                               GError **error);
+
+/* The program of an architecture; the one that runs a definition. */
+char *capabilities_default_emulator(const char *architecture);

@@ -452,3 +452,16 @@ Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, v
         virtbus_error_set_errno(error, -r, "cannot watch QEMU's monitor");
         return NULL;
 }
+
+MonitorRequest *monitor_request_new(const char *name, JsonObject *arguments, int fd) {
+        MonitorRequest *request = g_new0(MonitorRequest, 1);
+        *request = (MonitorRequest){ .name = g_strdup(name), .arguments = arguments, .fd = fd };
+        return request;
+}
+
+void monitor_request_free(MonitorRequest *request) {
+        g_free(request->name);
+        json_object_unref(request->arguments);
+        autofd_close(&request->fd);
+        g_free(request);
+}

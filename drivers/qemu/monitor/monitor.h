@@ -25,6 +25,17 @@
 
 typedef struct Monitor Monitor;
 
+/* A command for the monitor. */
+typedef struct MonitorRequest {
+        char *name;
+        JsonObject *arguments;
+        int fd; /* passed along, owned here; or -1 */
+} MonitorRequest;
+
+/* ARGUMENTS and FD are taken. */
+MonitorRequest *monitor_request_new(const char *name, JsonObject *arguments, int fd);
+void monitor_request_free(MonitorRequest *request);
+
 typedef struct MonitorListener {
         /* QEMU has said hello and takes commands; or it answers again after it was silent. */
         void (*ready)(void *data);

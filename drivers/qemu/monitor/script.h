@@ -4,7 +4,6 @@
 /* Commands for a monitor, one after the other. Where one fails, those before it are undone, the last first, and the error is
  * told: what was asked for was done whole, or not at all. */
 
-#include "qemu/command/command-line.h"
 #include "qemu/monitor/monitor.h"
 
 typedef struct Script Script;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* How far QEMU is with a guest's memory, for the job that is shown: it does not tell by itself, and is asked. */
-
-#include "qemu/guest/guest.h"
+#include "qemu/guest/progress.h"
 
 /* How often, in microseconds. */
 #define INTERVAL 250000

@@ -5,12 +5,7 @@
  * of the time (cgroup.h). <vcpu cpuset> and <cputune> say it: of each virtual processor, of each I/O thread, and of the
  * emulator, which is all others. */
 
-#include <sched.h>
-
 #include "qemu/guest/guest.h"
-
-/* Reads a list like 0-3,^2,8; false where it is none, or names what cannot be. */
-bool threads_read_set(const char *text, cpu_set_t *set);
 
 /* Whether a document asks for any of it; for quotas, which need a control group. */
 bool threads_are_placed(xmlDoc *document);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "qemu/host/threads.h"
+#include "qemu/guest/threads.h"
+
+#include "qemu/host/cpu-set.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,29 +31,6 @@ typedef struct Placing {
         ThreadsPlaced placed;
 } Placing;
 
-bool threads_read_set(const char *text, cpu_set_t *set) {
-        g_auto(GStrv) parts = g_strsplit(text, ",", -1);
-        CPU_ZERO(set);
-        for (char **part = parts; *part; part++) {
-                const char *word = g_strstrip(*part);
-                bool without = *word == '^';
-                char *end;
-                if (!g_ascii_isdigit(*(word += without)))
-                        return false;
-                guint64 first = g_ascii_strtoull(word, &end, 10), last = first;
-                if (*end == '-' && g_ascii_isdigit(end[1]) && !without)
-                        last = g_ascii_strtoull(end + 1, &end, 10);
-                if (*end || last < first || last >= CPU_SETSIZE)
-                        return false;
-                for (guint64 i = first; i <= last; i++)
-                        if (without)
-                                CPU_CLR(i, set);
-                        else
-                                CPU_SET(i, set);
-        }
-        return CPU_COUNT(set) > 0;
-}
-
 /* What a document says of one thread */
 
 static char *set_of(xmlNode *root, ThreadKind kind, int number) {
@@ -69,7 +48,7 @@ static const xmlNode *schedule_of(xmlNode *root, ThreadKind kind, int number) {
                 g_autofree char *which = attribute ? xml_attribute(schedule, attribute) : NULL;
                 cpu_set_t set;
                 if (!attribute ||
-                    (which && threads_read_set(which, &set) && number < CPU_SETSIZE && CPU_ISSET((size_t) number, &set)))
+                    (which && cpu_set_read(which, &set) && number < CPU_SETSIZE && CPU_ISSET((size_t) number, &set)))
                         return schedule;
         }
         return NULL;
@@ -79,7 +58,7 @@ static const xmlNode *schedule_of(xmlNode *root, ThreadKind kind, int number) {
 
 static bool set_affinity(const Guest *guest, const char *what, pid_t thread, const char *text, GError **error) {
         cpu_set_t set;
-        if (!threads_read_set(text, &set))
+        if (!cpu_set_read(text, &set))
                 return domain_fail(guest->domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                    "%s is bound to '%.64s', which is not a list of processors such as 0-3,8", what, text);
         if (sched_setaffinity(thread, sizeof set, &set) < 0 && errno != ESRCH)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "qemu/guest/runtime.h"
+#include "qemu/host/runtime.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "qemu/host/scope.h"
+#include "qemu/guest/scope.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -9,9 +9,10 @@
 
 #include "bus.h"
 #include "log.h"
+#include "qemu/guest/threads.h"
 #include "qemu/host/cgroup.h"
 #include "qemu/host/claims.h"
-#include "qemu/host/threads.h"
+#include "qemu/host/cpu-set.h"
 
 #define MACHINED "org.freedesktop.machine1"
 #define SYSTEMD "org.freedesktop.systemd1"
@@ -58,7 +59,7 @@ static int append_nodes(sd_bus_message *message, xmlNode *root) {
         cpu_set_t set;
         uint8_t bits[CPU_SETSIZE / 8] = { 0 };
         size_t length = 0;
-        if (!text || !threads_read_set(text, &set))
+        if (!text || !cpu_set_read(text, &set))
                 return 0;
         for (size_t i = 0; i < CPU_SETSIZE; i++)
                 if (CPU_ISSET(i, &set)) {

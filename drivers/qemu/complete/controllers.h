@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The controllers of a domain document, and the order of its elements. */
+
+#include "base/xml.h"
+
+/* The controller element of a type and index that is not a USB companion, or NULL. */
+xmlNode *controllers_find(xmlNode *devices, const char *type, unsigned index);
+
+/* Adds a controller to the document. */
+xmlNode *controllers_add(xmlNode *devices, const char *type, unsigned index, const char *model);
+
+/* The elements of a name as libvirt sorts them: disks by name within each bus, controllers by index within each type. To be
+ * freed with g_ptr_array_unref. */
+GPtrArray *controllers_sorted(xmlNode *devices, const char *name);
+
+/* The index attribute of a controller, 0 where there is none. */
+unsigned controllers_index(const xmlNode *controller);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Places on PCI, and the bridges and ports that they need. */
+
+#include "base/xml.h"
+
+/* Sets an address where there is none. */
+bool pci_place(xmlNode *root, bool q35, GError **error);
+
+/* Makes an <address> one on PCI. */
+void pci_set_address(xmlNode *address, unsigned bus, unsigned slot, unsigned function);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the driver knows of its host, of whom QEMU runs as, and of the QEMUs that are installed. */
+
+#include "domain/connection.h"
+#include "qemu/monitor/capabilities.h"
+
+#define GROUPS_MAX 64
+
+/* The hypervisor: connection->data. */
+typedef struct Host {
+        uid_t uid; /* whom QEMU runs as */
+        gid_t gid;
+        gid_t groups[GROUPS_MAX];
+        size_t n_groups;
+        size_t n_nodes; /* NUMA */
+        CapabilitiesCache *capabilities;
+        struct GuestLogs *logs;
+        bool watches_machined, lacks_machined; /* scope.c */
+        char *monitors;                        /* directory of the monitors' sockets, which QEMU's user cannot reach */
+} Host;
+
+Host *host_of(const Connection *connection);
+
+/* Makes known what a guest may hold of it (claims.h). */
+void host_register_claims(void);

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-layers.py SOURCES BUILD: HACKING.md's layers hold in what the linker sees: the object files of a build."""
+import collections
+import glob
+import os
+import re
+import subprocess
+import sys
+
+SOURCES, BUILD = sys.argv[1:3]
+# Each layer knows those before it. Drivers know no other driver.
+LAYERS = ["common", "drivers/base", "drivers/domain", "drivers/qemu drivers/test"]
+QEMU_LAYERS = ["monitor", "host", "check", "complete", "command", "guest", ""]
+FOLDERS = ["common", "service", "drivers"]
+
+# Arrows that break a rule and are still there: (from, to). This list only shrinks.
+KNOWN = {("drivers/qemu/guest/" + source, "drivers/qemu/guest/" + target) for source, target in [
+    ("guest", "console"), ("guest", "control"), ("guest", "dump"), ("guest", "hotplug"), ("guest", "migration"), ("guest", "update"),
+    ("hotplug", "tuning"), ("hotplug", "update")]} | {("service/unread", "service/callers")}
+
+# What is named after something else than its module. This list only shrinks, too.
+NAMES = {
+    "common/error-names": "virtbus_error_name", "common/options": "path_check", "common/paths": "caller_decode caller_encode path_is_under",
+    "common/errors": "virtbus_error_code virtbus_error_from_short_name virtbus_error_quark virtbus_error_reply virtbus_error_set "
+                     "virtbus_error_set_errno",
+    "drivers/base/store": "file_is_aside file_remove file_replace",
+    "drivers/domain/definition": "disk_index", "drivers/domain/operation": "domain_hold domain_operate",
+    "drivers/domain/operations/device-change": "attach_class detach_class resize_class update_class",
+    "drivers/domain/operations/power": "reboot_class reset_class resume_class shutdown_class suspend_class",
+    "drivers/qemu/command/build-character": "add_chardev chardev_id chardev_socket",
+    "drivers/qemu/command/build-disk": "command_line_node_layer command_line_node_prefix",
+    "drivers/qemu/command/builder": "add add_boot add_command add_command_with_fd add_device add_json add_options add_secret "
+                                    "add_virtio_options choose choose_now controller_at controller_bus copy_properties device_new "
+                                    "element_at escape find_file flag format_text get io_thread_at is know know_turned_off "
+                                    "next_element number pass pass_as_file pass_to_read refuse_unknown require size_at "
+                                    "virtio_device_new",
+    "drivers/qemu/guest/console": "open_console open_graphics",
+    "drivers/qemu/guest/hotplug": "cleanup_new cleanup_run plugging_await_end plugging_begin plugging_finish plugging_last_fdset "
+                                  "plugging_operation plugging_take_commands",
+    "drivers/qemu/guest/tuning": "hotplug_resize",
+    "drivers/qemu/guest/update": "hotplug_update medium_free medium_load medium_save",
+}
+
+
+def object_files():
+    """Their modules: "drivers/base/json", by the object file's path."""
+    for folder in FOLDERS:
+        for path in sorted(glob.glob(os.path.join(BUILD, folder, "*.p", "*.c.o"))):
+            name = os.path.basename(path)[: -len(".c.o")]
+            if "generated" not in name and not name.startswith("check-index-data"):
+                yield folder + "/" + name.replace("_", "/"), path
+
+
+def read_symbols():
+    """The module that defines each name, and the names that each module needs."""
+    defined, needed = {}, collections.defaultdict(set)
+    for module, path in object_files():
+        for line in subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines():
+            *_, kind, name = line.split()
+            if name.startswith("__") or "." in name:  # the compiler's
+                continue
+            if kind == "U":
+                needed[module].add(name)
+            elif kind in "TDBRVC":
+                defined[name] = module
+    return defined, needed
+
+
+def read_arrows(defined, needed):
+    """(from, to): the names by which one module needs another."""
+    arrows = collections.defaultdict(set)
+    for module, names in needed.items():
+        for name in names:
+            if name in defined and defined[name] != module:
+                arrows[module, defined[name]].add(name)
+    return arrows
+
+
+def rank(module, layers):
+    """The place of a module among layers, and which of those that share a place; None: it is in none."""
+    for place, folders in enumerate(layers):
+        for folder in folders.split():
+            if module.startswith(folder + "/"):
+                return place, folder
+    return None
+
+
+def rises(source, target):
+    """Why an arrow goes up, or to a neighbour; or None."""
+    a, b = rank(source, LAYERS), rank(target, LAYERS)
+    if a and b and (b[0] > a[0] or b[0] == a[0] and a[1] != b[1]):
+        return f"{a[1]} does not know {b[1]}"
+    if source.startswith("drivers/qemu/") and target.startswith("drivers/qemu/"):
+        a, b = source.split("/")[2:-1], target.split("/")[2:-1]
+        if QEMU_LAYERS.index("/".join(b)) > QEMU_LAYERS.index("/".join(a)):
+            return f"qemu/{'/'.join(a)} does not know qemu/{'/'.join(b)}"
+    return None
+
+
+def circles(arrows):
+    """Sets of modules each of which needs all others, by Tarjan."""
+    after = collections.defaultdict(list)
+    for source, target in sorted(arrows):
+        after[source].append(target)
+    number, low, stack, found = {}, {}, [], []
+
+    def visit(module):
+        number[module] = low[module] = len(number)
+        stack.append(module)
+        for target in after[module]:
+            if target not in number:
+                visit(target)
+            if target in stack:
+                low[module] = min(low[module], low[target])
+        if low[module] == number[module]:
+            group = stack[stack.index(module):]
+            del stack[stack.index(module):]
+            if len(group) > 1:
+                found.append(set(group))
+    sys.setrecursionlimit(10000)
+    for module in sorted(after):
+        if module not in number:
+            visit(module)
+    return found
+
+
+def broken(arrows):
+    """What breaks a rule, as lines."""
+    lines = [f"{a} -> {b} ({', '.join(sorted(arrows[a, b]))}): {rises(a, b)}" for a, b in sorted(arrows) if rises(a, b)]
+    for group in circles(arrows):
+        lines.append(f"a circle of {', '.join(sorted(group))}; each of these arrows is part of it:")
+        lines += [f"    {a} -> {b} ({', '.join(sorted(arrows[a, b]))})" for a, b in sorted(arrows) if a in group and b in group]
+    return lines
+
+
+def layers_know_only_those_below_and_no_modules_each_other():
+    arrows = read_arrows(*read_symbols())
+    assert arrows, f"nothing is known of the objects in {BUILD}"
+    lines = broken({arrow: names for arrow, names in arrows.items() if arrow not in KNOWN})
+    assert not lines, "\n".join(lines)
+
+
+def what_breaks_a_rule_is_named():
+    up, one, other = ("drivers/base/job", "drivers/domain/domain"), ("drivers/domain/a", "drivers/domain/b"), ("drivers/domain/b", "drivers/domain/a")
+    found = broken({up: {"domain_ref"}, one: {"b_go"}, other: {"a_go"}, ("drivers/qemu/x", "drivers/domain/a"): {"a_go"}})
+    assert found == [f"{up[0]} -> {up[1]} (domain_ref): drivers/base does not know drivers/domain",
+                     f"a circle of {one[0]}, {one[1]}; each of these arrows is part of it:",
+                     f"    {one[0]} -> {one[1]} (b_go)", f"    {other[0]} -> {other[1]} (a_go)"], found
+    assert rises("drivers/qemu/host/claims", "drivers/qemu/guest/guest") and rises("drivers/test/test", "drivers/qemu/qemu")
+
+
+def known_arrows_are_still_there():
+    arrows = read_arrows(*read_symbols())
+    for arrow in KNOWN:
+        rest = {other: names for other, names in arrows.items() if other not in KNOWN or other == arrow}
+        assert broken(rest), f"{arrow[0]} -> {arrow[1]} breaks no rule any more: take it out of KNOWN"
+
+
+def includes_are_of_layers_below():
+    lines = []
+    for folder, _, names in os.walk(os.path.join(SOURCES, "drivers")):
+        for name in names:
+            module = os.path.relpath(os.path.join(folder, name), SOURCES)
+            if not name.endswith((".c", ".h")):
+                continue
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                for header in re.findall(r'^#include "(.*)"', file.read(), re.M):
+                    target = "drivers/" + header
+                    if "/" in header and rises(module, target) and (module.rsplit(".", 1)[0], target[:-2]) not in KNOWN:
+                        lines.append(f"{module} includes {header}: {rises(module, target)}")
+    assert not lines, "\n".join(lines)
+
+
+def types_of(module):
+    """The types that a module makes, as its functions would name them: "MonitorRequest" is "monitor_request"."""
+    names = set()
+    for ending in ".h", ".c":
+        path = os.path.join(SOURCES, module + ending)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                names.update(re.findall(r"typedef (?:struct|enum) (\w+)", file.read()))
+    return {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in names}
+
+
+def has_its_modules_name(name, module):
+    """A module "domain-status" may define domain_..., domain_status_... and what is named after a type that it makes."""
+    words = os.path.basename(module).split("-")
+    prefixes = {words[0], "_".join(words)} | types_of(module)
+    return any(re.match(rf"{prefix}e?s?(_|$)", name) for prefix in prefixes)
+
+
+def names_are_their_modules():
+    defined, _ = read_symbols()
+    strangers = {(module, name) for name, module in defined.items()
+                 if not module.startswith("service/") and name != "main" and not has_its_modules_name(name, module)}
+    known = {(module, name) for module, names in NAMES.items() for name in names.split()}
+    new = [f"{module}: {name} is not named after it" for module, name in sorted(strangers - known)]
+    assert not new, "\n".join(new)
+    built = set(defined.values())
+    old = [f"{module}: take {name} out of NAMES" for module, name in sorted(known - strangers) if module in built]
+    assert not old, "\n".join(old)
+
+
+tests = [layers_know_only_those_below_and_no_modules_each_other, what_breaks_a_rule_is_named, known_arrows_are_still_there,
+         includes_are_of_layers_below, names_are_their_modules]
+print(f"1..{len(tests)}")
+for number, test in enumerate(tests, 1):
+    try:
+        test()
+        print(f"ok {number} - {test.__name__}", flush=True)
+    except AssertionError as failure:
+        print(f"not ok {number} - {test.__name__}")
+        print("\n".join("# " + line for line in str(failure).splitlines()), flush=True)
