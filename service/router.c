@@ -524,14 +524,15 @@ static bool is_outdated(const Request *request) {
 static void on_identified(Caller *caller, void *data);
 
 static void after_decision(void *data) {
-        g_autoptr(Request) request = data;
+        Request *waiting = data;
+        if (!sd_bus_error_is_set(&waiting->error) && caller_is_there(waiting->caller) && is_outdated(waiting)) {
+                on_identified(waiting->caller, waiting);
+                return;
+        }
+        g_autoptr(Request) request = waiting;
         const sd_bus_error *error = sd_bus_error_is_set(&request->error) ? &request->error : NULL;
         if (!caller_is_there(request->caller))
                 return;
-        if (!error && is_outdated(request)) {
-                on_identified(request->caller, g_steal_pointer(&request));
-                return;
-        }
         if (error && request->entry)
                 journal_end(g_steal_pointer(&request->entry), error->name, NULL);
         if (error)

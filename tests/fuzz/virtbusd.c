@@ -12,10 +12,6 @@
 #include "bounds.h"
 #include "paths.h"
 
-/* Whom the bus says that a caller is. */
-#define CALLER ":1.7"
-#define CALLER_UID 1000u
-
 #define DOMAIN VIRTBUSD_PATH "/domain/a1b2c3d4_0000_4000_8000_000000000001"
 
 const char *const virtbusd_words[] = { "",     "a",     "default", "running",    "org.virtbus1.Domain",
@@ -76,7 +72,10 @@ static int on_driver_call(sd_bus_message *call, void *data, sd_bus_error *unused
         }
         if (sd_bus_message_is_method_call(call, DRIVER_INTERFACE, "Release"))
                 return sd_bus_reply_method_return(call, "b", true);
-        return 0;
+        if (!virtbusd->holds)
+                return 0;
+        g_queue_push_tail(&virtbusd->forwarded, sd_bus_message_ref(call));
+        return 1;
 }
 
 static void close_bus(sd_bus *bus) {
@@ -110,6 +109,24 @@ static int attach(Virtbusd *virtbusd, sd_bus_message *call) {
         return sd_bus_reply_method_return(call, "h", theirs);
 }
 
+static int decide(Virtbusd *virtbusd, sd_bus_message *question) {
+        return sd_bus_reply_method_return(question, "(bba{ss})", !virtbusd->denies, false, 0);
+}
+
+static int on_question(Virtbusd *virtbusd, sd_bus_message *question) {
+        virtbusd->n_questions++;
+        if (!virtbusd->holds)
+                return decide(virtbusd, question);
+        g_queue_push_tail(&virtbusd->questions, sd_bus_message_ref(question));
+        return 1;
+}
+
+void virtbusd_let_go(Virtbusd *virtbusd) {
+        for (sd_bus_message *question; (question = g_queue_pop_head(&virtbusd->questions)); sd_bus_message_unref(question))
+                decide(virtbusd, question);
+        fuzz_settle(virtbusd->event);
+}
+
 /* What the bus, polkit and a driver answer. */
 static int on_bus_message(sd_bus_message *message, void *data, sd_bus_error *unused) {
         Virtbusd *virtbusd = data;
@@ -127,9 +144,9 @@ static int on_bus_message(sd_bus_message *message, void *data, sd_bus_error *unu
         if (strcmp(member, "GetConnectionUnixProcessID") == 0)
                 return sd_bus_reply_method_return(message, "u", 4711);
         if (strcmp(member, "GetConnectionUnixUser") == 0)
-                return sd_bus_reply_method_return(message, "u", CALLER_UID);
+                return sd_bus_reply_method_return(message, "u", VIRTBUSD_CALLER_UID);
         if (strcmp(member, "CheckAuthorization") == 0)
-                return sd_bus_reply_method_return(message, "(bba{ss})", !virtbusd->denies, false, 0);
+                return on_question(virtbusd, message);
         if (strcmp(member, "Attach") == 0)
                 return attach(virtbusd, message);
         return sd_bus_reply_method_errorf(message, SD_BUS_ERROR_UNKNOWN_METHOD, "nobody knows %s", member);
@@ -153,7 +170,7 @@ static void connect_bus_end(Virtbusd *virtbusd) {
 
 void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
         g_autoptr(GError) error = NULL;
-        *virtbusd = (Virtbusd){ 0 };
+        *virtbusd = (Virtbusd){ .questions = G_QUEUE_INIT, .forwarded = G_QUEUE_INIT };
         fuzz_folder();
         pass_sockets();
         g_assert_cmpint(sd_event_new(&virtbusd->event), >=, 0);
@@ -168,8 +185,15 @@ void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
         fuzz_settle(virtbusd->event);
 }
 
+static void drop(GQueue *messages) {
+        for (sd_bus_message *message; (message = g_queue_pop_head(messages));)
+                sd_bus_message_unref(message);
+}
+
 void virtbusd_close(Virtbusd *virtbusd) {
         assembly_end(&virtbusd->parts);
+        drop(&virtbusd->questions);
+        drop(&virtbusd->forwarded);
         if (virtbusd->driver)
                 close_bus(virtbusd->driver);
         close_bus(virtbusd->bus);
@@ -198,7 +222,7 @@ static void call(Virtbusd *virtbusd, const char *path, const char *interface, co
         g_autoptr(sd_bus_message) message = NULL;
         int r = sd_bus_message_new_method_call(virtbusd->bus, &message, BUS_NAME, path, interface, member);
         if (r >= 0)
-                r = sd_bus_message_set_sender(message, CALLER);
+                r = sd_bus_message_set_sender(message, VIRTBUSD_CALLER);
         if (r >= 0 && argument)
                 r = sd_bus_message_append(message, "s", argument);
         if (r >= 0)
@@ -225,7 +249,7 @@ void virtbusd_call(Virtbusd *virtbusd, Bytes *bytes) {
         const MethodInfo *method = &interface->methods[bytes_pick(bytes, interface->n_methods)];
         int r = sd_bus_message_new_method_call(virtbusd->bus, &message, BUS_NAME, path, interface->name, method->name);
         if (r >= 0)
-                r = sd_bus_message_set_sender(message, CALLER);
+                r = sd_bus_message_set_sender(message, VIRTBUSD_CALLER);
         if (r >= 0)
                 r = bytes_append(bytes, message, bytes_take(bytes) < 250 ? method->in_signature : "v", virtbusd_words);
         if (r >= 0)

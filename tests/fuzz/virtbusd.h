@@ -9,10 +9,13 @@
 typedef struct Virtbusd {
         sd_event *event;
         Assembly parts;
-        sd_bus *bus;    /* the bus daemon's end */
-        sd_bus *driver; /* the driver's end, once virtbusd has attached it; or NULL */
-        bool denies;    /* polkit does */
-        bool is_asked;  /* the driver, for its objects: it has not answered yet */
+        sd_bus *bus;                 /* the bus daemon's end */
+        sd_bus *driver;              /* the driver's end, once virtbusd has attached it; or NULL */
+        bool denies;                 /* polkit does */
+        bool is_asked;               /* the driver, for its objects: it has not answered yet */
+        unsigned n_questions;        /* that polkit was asked */
+        bool holds;                  /* polkit's answers, and the driver's, until they are let go */
+        GQueue questions, forwarded; /* sd_bus_message: those that are held */
 } Virtbusd;
 
 /* The driver that there is; its connection. */
@@ -28,6 +31,13 @@ void virtbusd_close(Virtbusd *virtbusd);
 
 /* A connection to the socket: everything, or for reading. */
 int virtbusd_connect(Virtbusd *virtbusd, bool read_only);
+
+/* Answers what polkit was asked and holds, as it decides now. */
+void virtbusd_let_go(Virtbusd *virtbusd);
+
+/* Whom the bus says that virtbusd_read and virtbusd_call come from. */
+#define VIRTBUSD_CALLER ":1.7"
+#define VIRTBUSD_CALLER_UID 1000u
 
 /* Reads everything that a path has, as a caller on the bus would. */
 void virtbusd_read(Virtbusd *virtbusd, const char *path);
