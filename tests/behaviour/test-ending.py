@@ -95,6 +95,10 @@ def dump(domain):
     return bus.begin_with_fd(domain, f"{NAME}.Domain", "Dump", os.open(f"{WORK}/core", os.O_WRONLY | os.O_CREAT, 0o600))
 
 
+def restore(_domain):
+    return bus.begin(hypervisor.path, f"{NAME}.Connection", "RestoreDomain", "sa{sv}", f"{WORK}/restored.save", {})
+
+
 def live(**options):
     return variants({"live": True, **options})
 
@@ -124,9 +128,16 @@ WORKS = {
                    "running", ("running",), "detach", devices=disk("vdd"), again=not REAL),
     "media": Work(lambda d: bus.begin(f"{d}/device/ide0_2d1_2d0", f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", f"{WORK}/media.iso", "raw", live()),
                   "paused", ("paused",), "update", devices=DRIVE),
+    "link": Work(lambda d: bus.begin(f"{d}/device/net0", f"{NAME}.Device.NetworkInterface", "SetLink", "ba{sv}", False, live()),
+                 "paused", ("paused",), "update", devices="<interface type='user'><model type='virtio'/></interface>"),
+    "size of a disk": Work(lambda d: bus.begin(f"{d}/device/virtio_2ddisk4", f"{NAME}.Device.Disk", "Resize", "ta{sv}", 2 << 20, {}),
+                           "paused", ("paused",), "resize", devices=disk("vde")),
+    "statistics": Work(lambda d: bus.begin(hypervisor.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [d], [], {}),
+                       "paused", ("paused",), "statistics", devices=disk("vdf")),
     "memory": Work(lambda d: begin(d, "SetMemory", "ta{sv}", 8 << 20, live()), "paused", ("paused",), "resize"),
     "start": Work(lambda d: begin(d, "Start", "a{sv}", {}), "shutoff", ("shutoff", "running"), "start"),
     "start of what was saved": Work(lambda d: begin(d, "Start", "a{sv}", {}), "saved", ("shutoff", "running"), "start"),
+    "restore": Work(restore, "file", ("shutoff", "paused"), "start", job=True),
     "destroy": Work(lambda d: begin(d, "Destroy", "a{sv}", {}), "paused", ("paused", "shutoff"), "destroy"),
 }
 if REAL:
@@ -140,7 +151,7 @@ else:
     WORKS |= {
         "agent": Work(lambda d: bus.begin(f"{d}/guest", f"{NAME}.Domain.Guest", "Ping", ""), "agent", ("paused",), devices=AGENT, again=False),
     }
-    del WORKS["media"]
+    del WORKS["media"], WORKS["size of a disk"]  # which it does at once
 
 
 def processes():
@@ -187,8 +198,8 @@ def made(name, work):
     if work.before == "agent":
         hypervisor.do(domain, "Resume")
         hypervisor.do(domain, "Suspend")
-    if work.before == "saved":
-        job = begin(domain, "ManagedSave", "a{sv}", {})
+    if work.before in ("saved", "file"):
+        job = begin(domain, "ManagedSave", "a{sv}", {}) if work.before == "saved" else begin(domain, "Save", "sa{sv}", f"{WORK}/restored.save", {})
         bus.wait(lambda: job, "the job")
         assert bus.wait_signal(job[0][0], "Completed")[0]
     if emulator:
@@ -219,7 +230,7 @@ def outcome(name, answers):
     bus.wait(lambda: answers, f"the answer to {name}")
     if isinstance(answers[0], BusError) or not WORKS[name].job:
         return answers[0] if isinstance(answers[0], BusError) else None
-    success, error, message = bus.wait_signal(answers[0][0], "Completed")
+    success, error, message = bus.wait_signal(answers[0][-1], "Completed")
     return None if success else f"{error}: {message}"
 
 
@@ -234,7 +245,7 @@ def whoever_waits_is_told_cancelled():
     # Others wait for their turn.
     behind = {name: begin(domain, "Reset") for name, domain in domains.items() if WORKS[name].before in ("running", "paused") and name != "destroy"}
     reach_driver()
-    for name in ("start", "start of what was saved"):
+    for name in ("start", "start of what was saved", "restore"):
         bus.wait_state(domains[name], "starting")
     for name, answer in answers.items():
         assert not answer or WORKS[name].job, (name, answer)
@@ -343,8 +354,9 @@ def what_waits_for_a_program_that_tells_what_it_can_is_cancelled():
         return
     emulator, opened = mute()
     document = hypervisor.document("mute", devices=emulator)
+    command = f"{emulator.removeprefix('<emulator>').removesuffix('</emulator>')} -machine pc -m 64"
     calls = {"DefineDomain": ("sa{sv}", document, {}), "CreateDomain": ("sa{sv}", document, {}),
-             "DomainXMLToNative": ("ss", "qemu-argv", document)}
+             "DomainXMLToNative": ("ss", "qemu-argv", document), "DomainXMLFromNative": ("ss", "qemu-argv", command)}
     answers = {name: bus.begin(hypervisor.path, f"{NAME}.Connection", name, *arguments) for name, arguments in calls.items()}
     opened()
     # What came later is answered: the driver has read them all.
@@ -356,6 +368,27 @@ def what_waits_for_a_program_that_tells_what_it_can_is_cancelled():
     assert not [line for line in processes().values() if str(HOUR) in line], processes()
     reach_driver()
     expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "mute")
+
+
+def an_open_console_ends_and_can_be_opened_again():
+    """Whoever reads it reads that it has ended, and the guest goes on."""
+    domain = hypervisor.define(hypervisor.document("console", devices="<serial type='pty'/>"))
+    hypervisor.do(domain, "Start", paused=True)
+
+    def open_console():
+        return bus.call(f"{domain}/device/serial0", f"{NAME}.Device.Console", "Open", "a{sv}", {})
+    console = open_console()
+    end_driver()
+    said = b"x"
+    while said:
+        assert select.select([console], [], [], DEADLINE)[0], "it has not ended"
+        said = os.read(console, 4096)
+    os.close(console)
+    reach_driver()
+    bus.wait(lambda: hypervisor.state(domain) == "paused" or bus.settle(), "the guest to be found")
+    os.close(open_console())
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
 
 
 class Run:
@@ -440,6 +473,6 @@ watch_the_ends()
 hypervisor.do(hypervisor.define(hypervisor.document("first")), "Undefine")
 state["files"] = files()
 run([whoever_waits_is_told_cancelled, while_it_finds_what_runs_again, what_is_known_afterwards_is_true, what_is_answered_has_been_done,
-     what_it_had_not_read_is_cancelled_too,
+     what_it_had_not_read_is_cancelled_too, an_open_console_ends_and_can_be_opened_again,
      what_waits_for_a_program_that_tells_what_it_can_is_cancelled,
      a_guest_without_a_service_ends_with_its_program, nothing_is_left])
