@@ -7,6 +7,7 @@ Usage (below tests/with-bus): test-save.py test|qemu [GUEST], the folder that te
 
 import glob
 import os
+import random
 import shutil
 import signal
 import stat
@@ -17,7 +18,7 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import Gio, GLib
 
-from rig import NAME, ROOT, Bus, Hypervisor, User, contains, expect, kernel, run, variants
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, User, contains, expect, kernel, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -379,6 +380,52 @@ def a_restore_that_has_not_begun_ends_with_the_service_that_was_asked():
     assert sorted(path for path, parts in after.items() if f"{NAME}.Domain" in parts) == before, after
 
 
+def damaged(whole, header):
+    """A saved state with something wrong in its header, in its document and in what the hypervisor has written: a byte, or all from there on."""
+    chance = random.Random(1)
+    places = [*range(header), *chance.sample(range(header, whole.index(b"</domain>")), 6 if REAL else 40),
+              *chance.sample(range(whole.index(b"</domain>") + 9, min(len(whole), 100000)), 6 if REAL else 2)]
+    for place in places:
+        yield whole[:place] + bytes([whole[place] ^ chance.choice((1, 2, 16, 128, whole[place]))]) + whole[place + 1:]
+    for place in (0, 1, header - 1, header, header + 1, header + 100, *chance.sample(range(len(whole)), 3)):
+        yield whole[:place]
+    for size in (b"0", b"1", b"-1", b"99999999", b"1048577", b"18446744073709551615", b"340282366920938463463374607431768211456"):
+        words = whole[:header].split()
+        words[2] = size
+        yield b" ".join(words).ljust(header) + whole[header:]
+
+
+def a_saved_state_that_is_damaged_anywhere_is_restored_or_refused_and_harms_nobody_else():
+    domain = hypervisor.define(hypervisor.document("damaged", memory=16))
+    hypervisor.do(domain, "Start", paused=True)
+    succeeds(bus.call(domain, f"{NAME}.Domain", "Save", "sa{sv}", f"{WORK}/damaged", {}))
+    driver = bus.driver(hypervisor.driver_name)
+    with open(f"{WORK}/damaged", "rb") as file:
+        whole = file.read()
+    n_restored = 0
+    for data in damaged(whole, 64):
+        with open(f"{WORK}/damaged", "wb") as file:
+            file.write(data)
+        try:
+            restored, job = restore(f"{WORK}/damaged")
+            n_restored += wait_job(job)[0]
+        except BusError as error:
+            assert error.name in [f"{NAME}.Error.{name}" for name in ("InvalidArgument", "InvalidXML", "Unsupported", "LimitExceeded", "HypervisorFailed", "AlreadyExists")], (error, data[:80])
+            restored = domain
+        try:
+            hypervisor.do(restored, "Destroy")  # it may be another one by its document
+        except BusError as error:
+            assert error.name.endswith(("OperationInvalid", "UnknownObject")), error
+        assert bus.driver(hypervisor.driver_name) == driver, "the driver has ended"
+    assert 0 < n_restored < 80, n_restored
+    with open(f"{WORK}/damaged", "wb") as file:
+        file.write(whole)
+    succeeds(restore(f"{WORK}/damaged")[1])
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
+    os.unlink(f"{WORK}/damaged")
+
+
 def who_may_not_is_refused():
     if os.geteuid() != 0:
         return
@@ -393,4 +440,4 @@ def who_may_not_is_refused():
 
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
      and value.__name__ not in ("do", "get", "wait_job", "succeeds", "fails", "wait_agent", "ask_guest", "remember", "check_remembers", "save", "restore", "files",
-                                "fresh", "succeeds_start")])
+                                "fresh", "succeeds_start", "damaged")])
