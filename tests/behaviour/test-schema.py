@@ -136,7 +136,7 @@ DEVICES = [
     *[of("memballoon", f"model='{model}'", "") for model in ["virtio"]],
     *[of("watchdog", f"model='{model}' action='reset'", "") for model in ["i6300esb", "itco", "ib700", "diag288"]],
     *[of("panic", f"model='{model}'", "") for model in ["isa", "pvpanic", "hyperv"]],
-    of("shmem", "name='x'", "<model type='ivshmem-plain'/><size unit='M'>4</size>"),
+    of("shmem", "name='x'", "<model type='ivshmem-plain'/><size unit='KiB'>4096</size>"),
     of("shmem", "name='x'", "<model type='ivshmem-doorbell'/><server path='/tmp/x'/>"),
     of("vsock", "model='virtio'", "<cid auto='no' address='3'/>"),
     of("iommu", "model='intel'", "<driver intremap='on'/>"), of("iommu", "model='virtio'", ""),
@@ -189,7 +189,7 @@ ELSEWHERE = [
 
 # Texts that fit the patterns of numbers, names, addresses.
 SAMPLES = ["1", "3", "x", "/dev/x", "0x1", "52:54:00:00:00:01", "127.0.0.1", "6a2a7b3e-5f0e-4f6a-8f8e-0c5c6d1f2a22", "0x00000001", "1.1", "org.x:y", "1-2",
-           "4294967295", "0x1234567812345678", "1.2.3.4", "x.y", "(all)", "2020-01-01"]
+           "4294967295", "6a2a7b3e5f0e4f6a8f8e0c5c6d1f2a22", "MiB", "0x1234567812345678", "1.2.3.4", "x.y", "(all)", "2020-01-01"]
 
 
 class Grammar:
@@ -358,10 +358,9 @@ def bases():
 
 
 def is_named(message, path, attribute):
-    """Whether an error is of this element or attribute: by name, or of an element that it is in."""
-    names = [re.escape(name) for name in ([attribute] if attribute else []) + [path[-1]]]
-    around = [name for name in path[2 if path[0] == "devices" else 0:] if f"element <{name}>" in message]
-    return bool(around) or re.search(rf"(?<![\w-])({'|'.join(names)})(?![\w-])", message) is not None
+    """Whether an error is of this element or attribute, or of an element that it is in, by name."""
+    names = map(re.escape, ([attribute] if attribute else []) + [path[-1], *path[2 if path[0] == "devices" else 0:]])
+    return re.search(rf"(?<![\w-])({'|'.join(names)})(?![\w-])", message) is not None
 
 
 def trial(base, documents, path, attribute, slot):

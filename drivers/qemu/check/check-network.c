@@ -166,6 +166,8 @@ static const CheckRule rules[] = {
           "devices/interface//ip[@family='ipv4'][contains(@address, ':')]",
           "@address", "invalid address '{}' in <ip>: it is of the other family" },
         CHECK_REQUIRED("devices/interface[not(@type='network')]/virtualport", "type"),
+        { "devices/interface[not(listed(@type, 'network bridge direct hostdev'))]/virtualport", "../@type",
+          "the <virtualport> element is unsupported for <interface type='{}'>" },
         NO_PARAMETER("802.1Qbg", "interfaceid"),
         NO_PARAMETER("802.1Qbg", "profileid"),
         NO_PARAMETER("802.1Qbh", "interfaceid"),

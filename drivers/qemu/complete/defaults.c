@@ -610,7 +610,8 @@ static void complete_character(xmlNode *device) {
         } else if (xml_attribute_is(device, "type", "unix")) {
                 if (protocol && !xml_next(protocol, "protocol"))
                         xml_remove(protocol);
-                if (source && !xmlHasProp(source, (const xmlChar *) "path") && !xml_child(source, NULL))
+                if (source && !xmlHasProp(source, (const xmlChar *) "path") && !xml_child(source, NULL) &&
+                    !xml_next(source, "source"))
                         xml_remove(source);
         }
 }

@@ -193,8 +193,8 @@ static unsigned device_kind(const Topology *topology, const xmlNode *element) {
 
 /* Addresses in the document */
 
-/* Whether the document says where a device is. Nothing is at slot 0 of the first bus, which is the bridge to the host: an address there
- * is one that is not chosen yet, as libvirt reads it. */
+/* Whether the document says where a device is. All zeros are the bridge to the host: such an address is one that is not chosen yet,
+ * as libvirt reads it. */
 static bool is_given(const xmlNode *element) {
         xmlNode *address = xml_child(element, "address");
         bool given = false;
@@ -203,7 +203,7 @@ static bool is_given(const xmlNode *element) {
                 char *end = NULL;
                 unsigned long number = text ? strtoul(text, &end, 0) : 0;
                 bool is_number = !text || (*text && !*end);
-                given |= !is_number || (number > 0 && strcmp(numbers[i].name, "function") != 0);
+                given |= !is_number || number > 0;
         }
         return given && xml_attribute_is(address, "type", "pci");
 }
@@ -410,6 +410,22 @@ static void reserve_slot(Topology *topology, unsigned slot) {
         topology->buses[0].reserved[slot] = true;
 }
 
+/* Refuses an address that is the chipset's own, of any device but the one that is there. */
+static bool check_own_functions(Topology *topology, xmlNode *devices, const xmlNode *own, unsigned slot, unsigned functions,
+                                GError **error) {
+        for (xmlNode *element = xml_child(devices, NULL); element; element = xml_next(element, NULL)) {
+                Place place;
+                if (element == own || !xml_attribute_is(xml_child(element, "address"), "type", "pci") ||
+                    is_wanted(topology, element) || !read_place(element, &place, NULL))
+                        continue;
+                if (place.bus == 0 && place.slot == slot && functions & (1 << place.function))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(element, "address"),
+                                        "another device is at the same PCI address 0000:00:%02x.%x: the machine's own", slot,
+                                        place.function);
+        }
+        return true;
+}
+
 /* The PIIX3 is at slot 1: ISA, IDE, USB, power management. */
 static bool place_chipset_i440fx(Topology *topology, xmlNode *devices, GError **error) {
         xmlNode *ide = controllers_find(devices, "ide", 0), *usb = controllers_find(devices, "usb", 0);
@@ -419,16 +435,8 @@ static bool place_chipset_i440fx(Topology *topology, xmlNode *devices, GError **
                 place_at(topology, ide, (Place){ 0, 1, 1 }, false);
         if (usb && xml_attribute_is(usb, "model", "piix3-uhci"))
                 place_at(topology, usb, (Place){ 0, 1, 2 }, false);
-        for (xmlNode *element = xml_child(devices, NULL); element; element = xml_next(element, NULL)) {
-                Place place;
-                if (element == ide || !xml_attribute_is(xml_child(element, "address"), "type", "pci") ||
-                    is_wanted(topology, element) || !read_place(element, &place, NULL))
-                        continue;
-                if (place.bus == 0 && place.slot == 1 && place.function <= 1)
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(element, "address"),
-                                        "another device is at the same PCI address 0000:00:01.%x: the machine's own",
-                                        place.function);
-        }
+        if (!check_own_functions(topology, devices, ide, 1, 1 << 0 | 1 << 1, error))
+                return false;
         reserve_slot(topology, 1);
         return true;
 }
@@ -461,6 +469,8 @@ static bool place_chipset_q35(Topology *topology, xmlNode *devices, GError **err
                 return false;
         if (sata)
                 place_at(topology, sata, (Place){ 0, 0x1f, 2 }, false);
+        if (!check_own_functions(topology, devices, sata, 0x1f, 1 << 0 | 1 << 2 | 1 << 3, error))
+                return false;
         reserve_slot(topology, 0x1f);
         for (xmlNode *first = xml_child(devices, "controller"); first; first = xml_next(first, "controller")) {
                 Place place = { 0, 0x1d, 0 };
