@@ -74,6 +74,38 @@ static void usb2_is_where_the_chipset_has_it_only_with_all_of_it(void) {
         try_cases(cases, G_N_ELEMENTS(cases), true);
 }
 
+#define AT(model, slot, function) \
+        "<interface type='user'><model type='" model "'/><address type='pci' domain='0' bus='0' slot='" slot \
+        "' function='" function "'/></interface>"
+
+/* Where nothing but zeros is said; and the first card comes first where its own place is taken. */
+static void an_address_that_is_not_chosen_is_chosen(void) {
+        static const Case cases[] = {
+                { AT("e1000", "0", "0x0"), "e1000@0:2.0" },
+                { AT("e1000", "2", "0x0") "<video><model type='vga'/></video>" CARD("virtio"),
+                  "e1000@0:2.0 vga@0:3.0 virtio@0:4.0" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases), false);
+}
+
+static void addresses_that_are_the_machines_own_are_refused(void) {
+        static const struct {
+                const char *devices, *phrase;
+                bool q35;
+        } cases[] = {
+                { AT("e1000", "1", "0x0"), "00:01.0", false },    { AT("e1000", "1", "0x1"), "00:01.1", false },
+                { AT("e1000", "0", "0x2"), "slots 1 to", false }, { AT("e1000", "0x1f", "0x0"), "00:1f.0", true },
+                { AT("e1000", "0x1f", "0x3"), "00:1f.3", true },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(GError) error = NULL;
+                g_autoptr(xmlDoc) document = place(cases[i].devices, cases[i].q35, &error);
+                g_assert_nonnull(error);
+                if (!strstr(error->message, cases[i].phrase))
+                        g_error("'%s' is not in: %s", cases[i].phrase, error->message);
+        }
+}
+
 static void a_controller_behind_itself_is_refused(void) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = place(PCI("1", "pci-bridge"), true, &error);
@@ -87,6 +119,8 @@ int main(int argc, char **argv) {
                         conventional_devices_on_pci_express_get_a_port_and_a_bridge);
         g_test_add_func("/pci/usb2-is-where-the-chipset-has-it-only-with-all-of-it",
                         usb2_is_where_the_chipset_has_it_only_with_all_of_it);
+        g_test_add_func("/pci/an-address-that-is-not-chosen-is-chosen", an_address_that_is_not_chosen_is_chosen);
+        g_test_add_func("/pci/addresses-that-are-the-machines-own-are-refused", addresses_that_are_the_machines_own_are_refused);
         g_test_add_func("/pci/a-controller-behind-itself-is-refused", a_controller_behind_itself_is_refused);
         return g_test_run();
 }

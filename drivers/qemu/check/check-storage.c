@@ -89,7 +89,7 @@ static const CheckRule rules[] = {
         { "devices/disk/target/@removable[../@bus != 'usb']", "../@bus",
           "removable is only valid for usb disks, not for bus '{}'" },
         ON_BUS("target/@rotation_rate", "the rotation rate", "scsi ide sata"),
-        ON_BUS("wwn", "wwn", "ide scsi"),
+        ON_BUS("wwn", "wwn", "ide sata scsi"),
         ON_BUS("vendor", "vendor", "scsi"),
         ON_BUS("product", "product", "scsi"),
         ON_BUS("driver/@iothread", "an iothread", "virtio"),

@@ -290,6 +290,24 @@ static void complete_io_threads(xmlNode *root) {
         }
 }
 
+static void drop_empty(xmlNode *root, const char *name) {
+        xmlNode *element = xml_child(root, name);
+        if (element && !element->children)
+                xml_remove(element);
+}
+
+/* Each namespace has one element, the first; elements of none are nobody's. */
+static void complete_metadata(xmlNode *metadata) {
+        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+        for (xmlNode *own = metadata ? xml_child(metadata, NULL) : NULL, *next; own; own = next) {
+                next = xml_next(own, NULL);
+                if (!own->ns || !own->ns->href || g_hash_table_contains(seen, own->ns->href))
+                        xml_remove(own);
+                else
+                        g_hash_table_add(seen, (char *) own->ns->href);
+        }
+}
+
 static void complete_behaviour(xmlNode *root) {
         static const char *const on_by_name[] = { "hap", "vmport", "pmu", "pvspinlock", "smm", "vmcoreinfo" };
         static const char *const none_if_empty[] = { "kernel", "initrd", "cmdline", "dtb" }; /* as programs write them */
@@ -315,6 +333,9 @@ static void complete_behaviour(xmlNode *root) {
         for (xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
                 if (xml_attribute_is(label, "type", "none"))
                         set_default(label, "model", "none");
+        complete_metadata(xml_child(root, "metadata"));
+        drop_empty(root, "title");
+        drop_empty(root, "description");
         add_default(root, "clock", NULL);
         set_default(xml_child(root, "clock"), "offset", "utc");
         add_default(root, "on_poweroff", "destroy");
@@ -474,6 +495,8 @@ static void complete_disk(xmlNode *disk) {
                 add_default(disk, "readonly", NULL);
         set_default(driver, "name", "qemu");
         drop_zero(driver, "iothread");
+        if (xml_attribute_is(driver, "cache", "default"))
+                remove_attribute(driver, "cache");
         if (!xml_attribute_is(disk, "type", "volume")) /* a pool knows what its volumes are */
                 set_default(driver, "type", "raw");
 }
@@ -517,8 +540,8 @@ static void complete_video(xmlNode *video, bool first) {
                 if (xml_attribute_is(model, "type", sizes[i].type))
                         set_default(model, sizes[i].attribute, sizes[i].size);
         set_default(model, "heads", "1");
-        if (xml_attribute_is(model, "type", "vga"))
-                round_up(model, "vram");
+        round_up(model, "vram");
+        round_up(model, "ram");
         if (first)
                 set_default(model, "primary", "yes");
 }
@@ -674,11 +697,33 @@ static void complete_address(xmlNode *address) {
                 set_default(address, parts[i], zeros[i]);
 }
 
+/* Open vSwitch and 802.1Qbg know a port by a UUID. */
+static void complete_port_of_switch(xmlNode *port) {
+        const char *name = xml_attribute_is(port, "type", "openvswitch") ? "interfaceid"
+                           : xml_attribute_is(port, "type", "802.1Qbg")  ? "instanceid"
+                                                                         : NULL;
+        xmlNode *parameters = name ? xml_ensure_child(port, "parameters") : NULL;
+        if (!parameters || xmlHasProp(parameters, (const xmlChar *) name))
+                return;
+        g_autofree char *uuid = g_uuid_string_random();
+        xml_set_attribute(parameters, name, uuid);
+}
+
 /* Bandwidth and coalescing that are not limited. */
 static void complete_interface(xmlNode *interface) {
         xmlNode *coalesce = xml_child(interface, "coalesce"), *frames = xml_find(interface, "coalesce/rx/frames");
         g_autofree char *max = xml_attribute(frames, "max");
         drop_zero_bandwidth(xml_child(interface, "bandwidth"));
+        complete_port_of_switch(xml_child(interface, "virtualport"));
+        if (xml_attribute_is(interface, "type", "network")) { /* where a run was */
+                remove_attribute(xml_child(interface, "source"), "bridge");
+                remove_attribute(xml_child(interface, "source"), "portid");
+        }
+        g_autofree char *address = xml_attribute(xml_child(interface, "mac"), "address");
+        if (address) {
+                g_autofree char *lower = g_ascii_strdown(address, -1);
+                xml_set_attribute(xml_child(interface, "mac"), "address", lower);
+        }
         if (coalesce && (!max || strcmp(max, "0") == 0))
                 xml_remove(coalesce);
 }

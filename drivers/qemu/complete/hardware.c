@@ -31,13 +31,37 @@ static void ensure_controller(xmlNode *devices, const char *type, unsigned index
 
 /* Devices that every machine has, or that others stand for */
 
-/* Makes a new console say what its serial port is connected to. */
+static bool is_place(const xmlNode *child) {
+        return xml_is(child, "target") || xml_is(child, "address") || xml_is(child, "alias");
+}
+
+/* Makes a console say what its serial port is connected to. */
 static void copy_connection(xmlNode *serial, xmlNode *console) {
         g_autofree char *type = xml_attribute(serial, "type");
+        for (xmlNode *child = xml_child(console, NULL), *next; child; child = next) {
+                next = xml_next(child, NULL);
+                if (!is_place(child))
+                        xml_remove(child);
+        }
         for (xmlNode *child = xml_child(serial, NULL); child; child = xml_next(child, NULL))
-                if (!xml_is(child, "target") && !xml_is(child, "address") && !xml_is(child, "alias"))
+                if (!is_place(child))
                         xmlAddChild(console, xmlDocCopyNode(child, console->doc, 1));
         xml_set_attribute(console, "type", type ? type : "pty");
+}
+
+/* A console before those that there are, which keep the numbers that they have. */
+static xmlNode *add_first_console(xmlNode *devices, xmlNode *others) {
+        xmlNode *console = xml_add(devices, "console", NULL);
+        unsigned port = 0;
+        xml_set_attribute(xml_add(console, "target", NULL), "port", "0");
+        if (others)
+                xmlAddPrevSibling(others, console);
+        for (; others; others = xml_next(others, "console"), port++) {
+                xmlNode *target = xml_ensure_child(others, "target");
+                if (!xmlHasProp(target, (const xmlChar *) "port"))
+                        xml_set_number(target, "port", port);
+        }
+        return console;
 }
 
 static void add_console_twins(xmlNode *devices) {
@@ -59,11 +83,13 @@ static void add_console_twins(xmlNode *devices) {
                 xmlAddPrevSibling(console, serial);
         }
         xmlNode *card = xml_child(serial, "target");
-        if (serial && !console && (!xmlHasProp(card, (const xmlChar *) "type") || xml_attribute_is(card, "type", "isa-serial"))) {
-                console = xml_add(devices, "console", NULL);
+        if (serial && !is_serial &&
+            (!xmlHasProp(card, (const xmlChar *) "type") || xml_attribute_is(card, "type", "isa-serial"))) {
+                console = add_first_console(devices, console);
                 copy_connection(serial, console);
                 is_serial = true;
-        }
+        } else if (is_serial)
+                copy_connection(serial, console);
         if (!is_serial)
                 return;
         xml_set_attribute(xml_ensure_child(console, "target"), "type", "serial");
@@ -479,8 +505,7 @@ static void choose_kinds(xmlNode *devices) {
                 const char *device, *attribute, *value;
         } kinds[] = {
                 { "serial", "type", "pty" },  { "parallel", "type", "pty" },   { "console", "type", "pty" },
-                { "channel", "type", "pty" }, { "interface", "type", "user" }, { "controller", "type", "ide" },
-                { "redirdev", "bus", "usb" },
+                { "channel", "type", "pty" }, { "controller", "type", "ide" }, { "redirdev", "bus", "usb" },
         };
         for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL))
                 for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)

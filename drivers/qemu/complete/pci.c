@@ -493,12 +493,13 @@ static bool place_chipset_q35(Topology *topology, xmlNode *devices, GError **err
         return true;
 }
 
-/* The primary card is where firmware and old systems look for it. */
-static void place_primary_video(Topology *topology, xmlNode *devices) {
+/* The primary card is where firmware and old systems look for it; else it comes first, as libvirt has it. */
+static bool place_primary_video(Topology *topology, xmlNode *devices, GError **error) {
         xmlNode *video = definition_primary_video(devices);
         Place place = { 0, topology->q35 ? 1 : 2, 0 };
-        if (video && device_kind(topology, video) && is_free(topology, place))
-                place_at(topology, video, place, false);
+        bool is_placed = video && device_kind(topology, video) && is_free(topology, place) &&
+                         place_at(topology, video, place, false);
+        return !video || is_placed || place_if_wanted(topology, video, error);
 }
 
 /* Everything else, kind by kind */
@@ -539,12 +540,6 @@ static bool place_all(Topology *topology, xmlNode *devices, const char *kind, GE
                 if (!place_if_wanted(topology, element, error))
                         return false;
         return true;
-}
-
-/* The primary card is the first one, whatever the document's order. */
-static bool place_videos(Topology *topology, xmlNode *devices, GError **error) {
-        xmlNode *primary = definition_primary_video(devices);
-        return (!primary || place_if_wanted(topology, primary, error)) && place_all(topology, devices, "video", error);
 }
 
 static bool place_controllers(Topology *topology, xmlNode *devices, bool pci, GError **error) {
@@ -593,8 +588,7 @@ static bool place_devices(Topology *topology, xmlNode *devices, GError **error) 
             !place_host_devices(topology, devices, error))
                 return false;
         for (size_t i = 0; i < G_N_ELEMENTS(after); i++)
-                if (strcmp(after[i], "video") == 0 ? !place_videos(topology, devices, error)
-                                                   : !place_all(topology, devices, after[i], error))
+                if (!place_all(topology, devices, after[i], error))
                         return false;
         return true;
 }
@@ -652,7 +646,8 @@ static bool add_buses(xmlNode *devices, bool q35, GError **error) {
         *topology = (Topology){ .q35 = q35, .dry = true, .placed = placed };
         if (!prepare(topology, devices, &max, error))
                 return false;
-        place_primary_video(topology, devices);
+        if (!place_primary_video(topology, devices, error))
+                return false;
         /* A bridge that is added later needs a slot. */
         unsigned spare = PCI_DEVICE | HOTPLUG;
         if (!q35 && next_place(topology, spare, 0, &place))
@@ -776,8 +771,7 @@ bool pci_place(xmlNode *root, bool q35, GError **error) {
         *topology = (Topology){ .q35 = q35 };
         if (!prepare(topology, devices, &max, error))
                 return false;
-        place_primary_video(topology, devices);
-        if (!place_devices(topology, devices, error))
+        if (!place_primary_video(topology, devices, error) || !place_devices(topology, devices, error))
                 return false;
         if (!check_reached(devices, error))
                 return false;

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/xml.h"
+#include "qemu/complete/hardware.h"
+
+/* What is kept of a document is what libvirt keeps of it. */
+
+#define NUMA(more) "<cpu mode='maximum'><numa><cell id='0' cpus='0' memory='2' unit='MiB'/>" more "</numa></cpu>"
+
+typedef struct Case {
+        const char *in_domain, *in_devices;
+        const char *kept, *dropped; /* texts that are there in what is kept, and that are not; NULL: any */
+} Case;
+
+static char *complete(const char *in_domain, const char *in_devices) {
+        g_autofree char *text = g_strdup_printf("<domain type='qemu'><name>d</name>%s<os><type arch='x86_64' "
+                                                "machine='pc'>hvm</type></os><devices>%s</devices></domain>",
+                                                in_domain, in_devices);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse(text, "domain", &error);
+        g_assert_no_error(error);
+        hardware_complete(document, NULL, &error);
+        g_assert_no_error(error);
+        return xml_element_text(xmlDocGetRootElement(document));
+}
+
+static void try_cases(const Case *cases, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                g_autofree char *kept = complete(cases[i].in_domain, cases[i].in_devices);
+                if (cases[i].kept && !strstr(kept, cases[i].kept))
+                        g_error("'%s' is missing in: %s", cases[i].kept, kept);
+                if (cases[i].dropped && strstr(kept, cases[i].dropped))
+                        g_error("'%s' is in: %s", cases[i].dropped, kept);
+        }
+}
+
+static void memory_of_numa_cells_is_their_sum(void) {
+        static const Case cases[] = {
+                { "<memory unit='KiB'>1</memory>" NUMA(""), "", "<memory unit=\"KiB\">2048</memory>", NULL },
+                { NUMA("<cell id='1' memory='1024'/>"), "", "<memory unit=\"KiB\">3072</memory>", NULL },
+                { "<memory unit='KiB'>9000</memory><currentMemory>9000</currentMemory>" NUMA(""), "",
+                  "<currentMemory unit=\"KiB\">2048</currentMemory>", "9000" },
+                { "<memory unit='KiB'>9000</memory><currentMemory>1000</currentMemory>" NUMA(""), "",
+                  "<currentMemory unit=\"KiB\">1000</currentMemory>", "9000" },
+                { "<memory unit='KiB'>2048</memory><maxMemory slots='2' unit='KiB'>65536</maxMemory>" NUMA(""),
+                  "<memory model='dimm'><target><size unit='KiB'>512</size><node>0</node></target></memory>",
+                  "<memory unit=\"KiB\">2560</memory>", NULL },
+                /* without cells it is what the document says */
+                { "<memory unit='KiB'>4096</memory><currentMemory unit='KiB'>9000</currentMemory>", "",
+                  "<currentMemory unit=\"KiB\">4096</currentMemory>", "9000" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+static void a_device_that_does_not_say_its_kind_is_of_the_first(void) {
+        static const Case cases[] = {
+                { "", "<serial/>", "<serial type=\"pty\">", NULL },
+                { "", "<parallel/>", "<parallel type=\"pty\">", NULL },
+                { "", "<redirdev type='spicevmc'/>", "bus=\"usb\"", NULL },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+static void limits_of_zero_are_none(void) {
+        static const Case cases[] = {
+                { "<cputune><quota>0</quota><emulator_period>0</emulator_period><shares>0</shares></cputune>", "",
+                  "<shares>0</shares>", "<quota>" },
+                { "<cputune><quota>0</quota><emulator_period>0</emulator_period></cputune>", "", NULL, "<emulator_period>" },
+                { "",
+                  "<interface type='user'><bandwidth><inbound average='0'/><outbound average='7' "
+                  "burst='0'/></bandwidth></interface>",
+                  "<outbound average=\"7\"/>", "<inbound" },
+                { "", "<controller type='scsi' index='0' model='virtio-scsi'><driver iothread='0'/></controller>", NULL,
+                  "iothread" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+static void what_says_nothing_is_not_kept(void) {
+        static const Case cases[] = {
+                { "<title/><description></description>", "", NULL, "<title" },
+                { "<title>t</title><description></description>", "", "<title>t</title>", "<description" },
+                { "<metadata><a/><x:b xmlns:x='urn:x'/><x:c xmlns:x='urn:x'/><y:d xmlns:y='urn:y'/></metadata>", "", "<y:d",
+                  "<x:c" },
+                { "<metadata><a/><x:b xmlns:x='urn:x'/><z:c xmlns:z='urn:x'/></metadata>", "", "<x:b", "<a/>" },
+                { "", "<disk><driver cache='default'/><source file='/x'/><target dev='vda'/></disk>", NULL, "cache" },
+                { "", "<interface type='network'><source network='n' bridge='virbr0' portid='x'/></interface>",
+                  "<source network=\"n\"/>", NULL },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+static void words_are_kept_in_one_form(void) {
+        static const Case cases[] = {
+                { "", "<interface type='user'><mac address='52:54:00:AB:CD:0E'/></interface>", "52:54:00:ab:cd:0e", NULL },
+                { "", "<video><model type='cirrus' vram='9216'/></video>", "vram=\"16384\"", NULL },
+                { "", "<video><model type='qxl' ram='70000'/></video>", " ram=\"131072\"", NULL },
+                { "", "<interface type='bridge'><source bridge='b'/><virtualport type='openvswitch'/></interface>",
+                  "<parameters interfaceid=\"", NULL },
+                /* which switches of other kinds are told by name */
+                { "", "<interface type='bridge'><source bridge='b'/><virtualport type='802.1Qbh'/></interface>", NULL,
+                  "<parameters" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+static void the_first_console_is_the_first_serial_port(void) {
+        static const Case cases[] = {
+                { "", "<serial type='file'><source path='/x'/><log file='/l'/></serial>",
+                  "<console type=\"file\"><target port=\"0\" type=\"serial\"/><source path=\"/x\"/><log file=\"/l\"/>", NULL },
+                { "", "<serial type='file'><source path='/x'/></serial><console type='pty'><target type='virtio'/></console>",
+                  "<target type=\"virtio\" port=\"0\"/>", NULL },
+                { "", "<serial type='file'><source path='/x'/></serial><console type='pty'><target type='serial'/></console>",
+                  NULL, "<console type=\"pty\"" },
+                { "",
+                  "<serial type='pty'><target type='usb-serial'/></serial><console type='pty'><target type='virtio'/></console>",
+                  NULL, "<target type=\"serial\"" },
+        };
+        g_autofree char *both = complete("", "<serial type='pty'/><console type='pty'><target type='virtio'/></console>");
+        const char *first = strstr(both, "<console"), *virtio = strstr(both, "type=\"virtio\"");
+        g_assert_true(first && virtio && strstr(first, " type=\"serial\"") < virtio);
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/complete/memory-of-numa-cells-is-their-sum", memory_of_numa_cells_is_their_sum);
+        g_test_add_func("/complete/a-device-that-does-not-say-its-kind-is-of-the-first",
+                        a_device_that_does_not_say_its_kind_is_of_the_first);
+        g_test_add_func("/complete/limits-of-zero-are-none", limits_of_zero_are_none);
+        g_test_add_func("/complete/what-says-nothing-is-not-kept", what_says_nothing_is_not_kept);
+        g_test_add_func("/complete/words-are-kept-in-one-form", words_are_kept_in_one_form);
+        g_test_add_func("/complete/the-first-console-is-the-first-serial-port", the_first_console_is_the_first_serial_port);
+        return g_test_run();
+}
