@@ -26,11 +26,11 @@ test = Hypervisor(bus, "test")
 rows = []
 
 
-def add(what, value, wanted, unit, detail, may_be_nothing=False):
-    """A figure that was not measured is an error."""
+def add(what, value, wanted, unit, detail, may_be_nothing=False, in_readme=True):
+    """A figure that was not measured is an error. README.md shows those by which a user would choose."""
     if not (may_be_nothing and value == 0) and not 0 < value < float("inf"):
         sys.exit(f"not measured: {what}: {value} {unit} ({detail})")
-    rows.append({"what": what, "value": round(value, 2), "wanted": wanted, "unit": unit, "detail": detail})
+    rows.append({"what": what, "value": round(value, 2), "wanted": wanted, "unit": unit, "detail": detail, "in_readme": in_readme})
 
 
 def say(text):
@@ -104,7 +104,7 @@ def a_stopped_driver():
     for i, what in enumerate(("property reads of its objects", "calls to another driver")):
         add(f"with a driver stopped / before: {what}, p99", p99(sorted(after[i])) / p99(sorted(before[i])), "<= 1.3", "x",
             f"{p99(sorted(after[i])):.0f} us / {p99(sorted(before[i])):.0f} us")
-    add("a call to a stopped driver ends, of a deadline of 3 s", took, "3", "s", answer[0].name)
+    add("a call to a stopped driver ends, of a deadline of 3 s", took, "3", "s", answer[0].name, in_readme=False)
     test.do(mine, "Destroy")
     test.do(mine, "Undefine")
     qemu.do(other, "Undefine")
@@ -149,7 +149,7 @@ def many_domains():
     add("memory of the service for each domain", memory / 1024, "<= 2", "KiB", f"private memory, {DOMAINS} domains of 2 devices")
     caller = f"{NAME}:{test.path}:org.freedesktop.DBus.ObjectManager:GetManagedObjects"
     durations, = measure(10, caller)
-    add(f"GetManagedObjects of {DOMAINS} domains, p50", p50(durations) / 1000, "<= 400", "ms", "until the answer is received")
+    add(f"GetManagedObjects of {DOMAINS} domains, p50", p50(durations) / 1000, "<= 400", "ms", "until the answer is received", in_readme=False)
 
 
 def changes():
@@ -167,7 +167,7 @@ def changes():
     seen = sum(1 for s in bus.signals if s[2] == "PropertiesChanged" and "Churned" in s[3][1])
     add("processor time of the service at 5,000 changes a second", 100 * (cpu_time(service) - used) / took, "< 25", "% of a core",
         f"{25000 / took:.0f} a second")
-    add("changes lost of 25,000", 25000 - seen, "0", "", "", may_be_nothing=True)
+    add("changes lost of 25,000", 25000 - seen, "0", "", "", may_be_nothing=True, in_readme=False)
 
 
 def start_by_hand(arguments, directory, last="query-status"):
@@ -235,7 +235,7 @@ def qemu_starts():
     ours, by_hand, ends = compare_starts(qemu, domain, arguments)
     add("start of a minimal paused guest / QEMU by hand, p50", p50(ours) / p50(by_hand), "<= 1.10", "x",
         f"{1000 * p50(ours):.0f} ms / {1000 * p50(by_hand):.0f} ms")
-    add("destroy, p50", 1000 * p50(ends), "no fixed wait", "ms", "")
+    add("destroy, p50", 1000 * p50(ends), "no fixed wait", "ms", "", in_readme=False)
     few = p50(ours) / p50(by_hand)
     paths = []
     for number in range(DOMAINS):
@@ -269,7 +269,7 @@ def definitions():
         driver = bus.driver("QEMU")
         before = used(driver)
         domains += [qemu.define(qemu.document(f"defined-{number}", devices)) for number in range(200)]
-        add(f"processor time of the driver to define {what}", 1000 * (used(driver) - before) / 200, "", "ms", "mean of 200")
+        add(f"processor time of the driver to define {what}", 1000 * (used(driver) - before) / 200, "", "ms", "mean of 200", in_readme=False)
         for domain in domains:
             qemu.do(domain, "Undefine")
 
@@ -338,7 +338,7 @@ def a_hanging_guest():
             (after if turn % 2 else before)[what].extend(timed(300, call))
     for what in calls:
         add(f"with a guest stopped / before: {what}, p99", p99(sorted(after[what])) / p99(sorted(before[what])), "<= 1.3", "x",
-            f"{p99(sorted(after[what])):.0f} us / {p99(sorted(before[what])):.0f} us")
+            f"{p99(sorted(after[what])):.0f} us / {p99(sorted(before[what])):.0f} us", in_readme=False)
     os.kill(pid, signal.SIGCONT)
     for domain in (hung, other):
         qemu.do(domain, "Destroy")
@@ -388,7 +388,7 @@ def domain_statistics():
         qemu.do(domain, "Destroy")
     for domain in domains:
         qemu.do(domain, "Undefine")
-    add(f"client library, start to all {DEFINED} domains known, p50", p50(library) / 1000, "<= 100", "ms", "a whole program: it makes a client and ends")
+    add(f"client library, start to all {DEFINED} domains known, p50", p50(library) / 1000, "<= 100", "ms", "a whole program: it makes a client and ends", in_readme=False)
     add(f"GetDomainStats of {DEFINED} defined and {RUNNING} running guests, p50", p50(call) / 1000, "<= 40", "ms", "until the answer is received")
     daemon = start_libvirt()
     if not daemon:
@@ -401,7 +401,7 @@ def domain_statistics():
     daemon.terminate()
     daemon.wait()
     add("busctl GetDomainStats / virsh domstats of the same guests, p50", p50(program) / p50(libvirt), "< 1", "x",
-        f"{p50(program) / 1000:.0f} ms / {p50(libvirt) / 1000:.0f} ms")
+        f"{p50(program) / 1000:.0f} ms / {p50(libvirt) / 1000:.0f} ms", in_readme=False)
     add(f"virtbusctl list / virsh list --all, {DEFINED} domains, p50", p50(listing) / p50(virsh_list), "<= 0.5", "x",
         f"{p50(listing) / 1000:.0f} ms / {p50(virsh_list) / 1000:.0f} ms")
 
@@ -449,7 +449,7 @@ def hostile():
         with Attack(name, domain, "again") as attack:
             attack.done()
             compare(what)
-    add("memory of the service over its start, after all that", max(resident(service) - base, 4096) / 2**20, "<= 64", "MiB", "resident")
+    add("memory of the service over its start, after all that", max(resident(service) - base, 4096) / 2**20, "<= 64", "MiB", "resident", in_readme=False)
     test.do(domain, "Undefine")
 
 
@@ -464,6 +464,11 @@ for name in chosen:
     SECTIONS[name]()
 if "--json" in sys.argv[1:]:
     print(json.dumps(rows, indent=2))
+elif "--markdown" in sys.argv[1:]:
+    print("| | | wanted | |\n|---|---|---|---|")
+    for row in rows:
+        if row["in_readme"]:
+            print(f"| {row['what']} | {row['value']} {row['unit']} | {row['wanted']} | {row['detail']} |")
 else:
     width = max(len(row["what"]) for row in rows)
     for row in rows:

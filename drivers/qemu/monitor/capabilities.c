@@ -16,8 +16,7 @@ struct Capabilities {
         unsigned n_references;
         JsonObject *data;
         char *text;          /* of data: every status file has it, and making it costs a millisecond */
-        GHashTable *devices; /* char *: in names */
-        GStrv names;
+        GHashTable *devices; /* char *; empty before somebody asks */
 };
 
 /* A process that was started to be asked; it outlives the question until it has ended. */
@@ -79,10 +78,7 @@ static Capabilities *capabilities_new(JsonObject *data, char *text) {
         capabilities->n_references = 1;
         capabilities->data = data;
         capabilities->text = text;
-        capabilities->devices = g_hash_table_new(g_str_hash, g_str_equal);
-        capabilities->names = g_strsplit(json_string(data, "devices"), " ", -1);
-        for (char **name = capabilities->names; *name; name++)
-                g_hash_table_add(capabilities->devices, *name);
+        capabilities->devices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         return capabilities;
 }
 
@@ -95,7 +91,6 @@ void capabilities_unref(Capabilities *capabilities) {
         if (--capabilities->n_references > 0)
                 return;
         g_hash_table_unref(capabilities->devices);
-        g_strfreev(capabilities->names);
         json_object_unref(capabilities->data);
         g_free(capabilities->text);
         g_free(capabilities);
@@ -131,6 +126,13 @@ const char *capabilities_machine(const Capabilities *capabilities, const char *n
         return json_string(find_machine(capabilities, name), "name");
 }
 
+/* They are a thousand, and a minimal guest has none of them. */
+static void index_devices(const Capabilities *capabilities) {
+        g_auto(GStrv) names = g_strsplit(json_string(capabilities->data, "devices"), " ", -1);
+        for (char **name = names; *name; name++)
+                g_hash_table_add(capabilities->devices, g_steal_pointer(name));
+}
+
 bool capabilities_has_device(const Capabilities *capabilities, const char *driver) {
         /* Other names that QEMU takes for a type: qdev_alias_table. */
         static const char *const aliases[][2] = {
@@ -141,6 +143,8 @@ bool capabilities_has_device(const Capabilities *capabilities, const char *drive
         for (size_t i = 0; i < G_N_ELEMENTS(aliases); i++)
                 if (strcmp(driver, aliases[i][0]) == 0)
                         driver = aliases[i][1];
+        if (g_hash_table_size(capabilities->devices) == 0)
+                index_devices(capabilities);
         return g_hash_table_contains(capabilities->devices, driver);
 }
 
