@@ -439,7 +439,9 @@ void build_memory(Builder *builder) {
 void build_numa(Builder *builder) {
         const Definition *definition = builder->definition;
         xmlNode *cells[GUEST_NODES_MAX];
-        build_cells(builder, cells, find_cells(builder, cells));
+        unsigned n_cells = find_cells(builder, cells);
+        if (n_cells > 0)
+                build_cells(builder, cells, n_cells);
         if (definition->memory < definition->max_memory &&
             !xml_attribute_is(xml_child(builder->devices, "memballoon"), "model", "none") &&
             xml_child(builder->devices, "memballoon"))

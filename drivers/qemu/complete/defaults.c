@@ -434,7 +434,8 @@ static void complete_processor(xmlNode *root, const char *emulator) {
                         xml_set_number(cell, "id", n);
                 complete_cell(cell);
         }
-        complete_distances(xml_child(cpu, "numa"));
+        if (n > 0)
+                complete_distances(xml_child(cpu, "numa"));
 }
 
 /* Devices */

@@ -643,7 +643,9 @@ static bool add_buses(xmlNode *devices, bool q35, GError **error) {
         g_autoptr(GHashTable) placed = g_hash_table_new(g_direct_hash, g_direct_equal);
         unsigned max;
         Place place;
-        *topology = (Topology){ .q35 = q35, .dry = true, .placed = placed };
+        topology->q35 = q35;
+        topology->dry = true;
+        topology->placed = placed;
         if (!prepare(topology, devices, &max, error))
                 return false;
         if (!place_primary_video(topology, devices, error))
@@ -768,7 +770,7 @@ bool pci_place(xmlNode *root, bool q35, GError **error) {
         unsigned max;
         if (!add_buses(devices, q35, error))
                 return false;
-        *topology = (Topology){ .q35 = q35 };
+        topology->q35 = q35;
         if (!prepare(topology, devices, &max, error))
                 return false;
         if (!place_primary_video(topology, devices, error) || !place_devices(topology, devices, error))
