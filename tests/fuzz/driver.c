@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 else if (what < 240)
                         virtbusd_call(&virtbusd, &bytes);
                 else if (what < 250)
-                        virtbusd.denies = !virtbusd.denies;
+                        virtbusd.answer = virtbusd.answer == POLKIT_YES ? POLKIT_NO : POLKIT_YES;
                 else if (what == 250)
                         send_raw(&virtbusd, &bytes);
                 else if (what == 251)
@@ -167,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         virtbusd_read(&virtbusd, take_path(&bytes));
                 fuzz_settle(virtbusd.event);
         }
-        virtbusd.denies = false;
+        virtbusd.answer = POLKIT_YES;
         read_all(&virtbusd);
         virtbusd_close(&virtbusd);
         return 0;

@@ -110,11 +110,30 @@ static int attach(Virtbusd *virtbusd, sd_bus_message *call) {
 }
 
 static int decide(Virtbusd *virtbusd, sd_bus_message *question) {
-        return sd_bus_reply_method_return(question, "(bba{ss})", !virtbusd->denies, false, 0);
+        if (virtbusd->answer == POLKIT_FAILS)
+                return sd_bus_reply_method_errorf(question, SD_BUS_ERROR_FAILED, "polkit has no idea");
+        return sd_bus_reply_method_return(question, "(bba{ss})", virtbusd->answer == POLKIT_YES,
+                                          virtbusd->answer == POLKIT_CHALLENGE, 0);
+}
+
+/* CheckAuthorization((sa{sv}) subject, s action, a{ss} details, ...). */
+static void note_question(Virtbusd *virtbusd, sd_bus_message *question) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        const char *word, *value;
+        g_assert_cmpint(sd_bus_message_skip(question, "(sa{sv})"), >=, 0);
+        g_assert_cmpint(sd_bus_message_read(question, "s", &word), >, 0);
+        g_string_append(text, word);
+        g_assert_cmpint(sd_bus_message_enter_container(question, 'a', "{ss}"), >, 0);
+        while (sd_bus_message_read(question, "{ss}", &word, &value) > 0)
+                g_string_append_printf(text, " %s=%s", word, value);
+        g_assert_cmpint(sd_bus_message_rewind(question, true), >=, 0);
+        g_free(virtbusd->asked);
+        virtbusd->asked = g_string_free(g_steal_pointer(&text), FALSE);
 }
 
 static int on_question(Virtbusd *virtbusd, sd_bus_message *question) {
         virtbusd->n_questions++;
+        note_question(virtbusd, question);
         if (!virtbusd->holds)
                 return decide(virtbusd, question);
         g_queue_push_tail(&virtbusd->questions, sd_bus_message_ref(question));
@@ -144,7 +163,7 @@ static int on_bus_message(sd_bus_message *message, void *data, sd_bus_error *unu
         if (strcmp(member, "GetConnectionUnixProcessID") == 0)
                 return sd_bus_reply_method_return(message, "u", 4711);
         if (strcmp(member, "GetConnectionUnixUser") == 0)
-                return sd_bus_reply_method_return(message, "u", VIRTBUSD_CALLER_UID);
+                return sd_bus_reply_method_return(message, "u", (uint32_t) virtbusd->caller_uid);
         if (strcmp(member, "CheckAuthorization") == 0)
                 return on_question(virtbusd, message);
         if (strcmp(member, "Attach") == 0)
@@ -170,7 +189,7 @@ static void connect_bus_end(Virtbusd *virtbusd) {
 
 void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
         g_autoptr(GError) error = NULL;
-        *virtbusd = (Virtbusd){ .questions = G_QUEUE_INIT, .forwarded = G_QUEUE_INIT };
+        *virtbusd = (Virtbusd){ .questions = G_QUEUE_INIT, .forwarded = G_QUEUE_INIT, .caller_uid = VIRTBUSD_CALLER_UID };
         fuzz_folder();
         pass_sockets();
         g_assert_cmpint(sd_event_new(&virtbusd->event), >=, 0);
@@ -194,6 +213,7 @@ void virtbusd_close(Virtbusd *virtbusd) {
         assembly_end(&virtbusd->parts);
         drop(&virtbusd->questions);
         drop(&virtbusd->forwarded);
+        g_free(virtbusd->asked);
         if (virtbusd->driver)
                 close_bus(virtbusd->driver);
         close_bus(virtbusd->bus);

@@ -6,16 +6,25 @@
 #include "assembly.h"
 #include "fuzz.h"
 
+typedef enum PolkitAnswer {
+        POLKIT_YES,
+        POLKIT_NO,
+        POLKIT_CHALLENGE, /* a password is needed */
+        POLKIT_FAILS,
+} PolkitAnswer;
+
 typedef struct Virtbusd {
         sd_event *event;
         Assembly parts;
-        sd_bus *bus;                 /* the bus daemon's end */
-        sd_bus *driver;              /* the driver's end, once virtbusd has attached it; or NULL */
-        bool denies;                 /* polkit does */
+        sd_bus *bus;    /* the bus daemon's end */
+        sd_bus *driver; /* the driver's end, once virtbusd has attached it; or NULL */
+        PolkitAnswer answer;
+        uid_t caller_uid;
         bool is_asked;               /* the driver, for its objects: it has not answered yet */
-        unsigned n_questions;        /* that polkit was asked */
         bool holds;                  /* polkit's answers, and the driver's, until they are let go */
         GQueue questions, forwarded; /* sd_bus_message: those that are held */
+        unsigned n_questions;        /* that polkit was asked */
+        char *asked;                 /* the action and the details of the last one, as "ACTION name=value ..." */
 } Virtbusd;
 
 /* The driver that there is; its connection. */
@@ -35,7 +44,7 @@ int virtbusd_connect(Virtbusd *virtbusd, bool read_only);
 /* Answers what polkit was asked and holds, as it decides now. */
 void virtbusd_let_go(Virtbusd *virtbusd);
 
-/* Whom the bus says that virtbusd_read and virtbusd_call come from. */
+/* Whom virtbusd_read and virtbusd_call come from; whose that is as long as nothing else is said. */
 #define VIRTBUSD_CALLER ":1.7"
 #define VIRTBUSD_CALLER_UID 1000u
 

@@ -1,105 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The way of a call through virtbusd, whole but for what is at its ends: the bus, polkit and the driver are this test. */
-#include <string.h>
+#include "service-rig.h"
 
-#include "../fuzz/virtbusd.h"
 #include "backlog.h"
-#include "bus.h"
-#include "interfaces.h"
-#include "paths.h"
-
-#define DOMAIN VIRTBUSD_PATH "/domain/a1b2c3d4_0000_4000_8000_000000000001"
-
-/* Every string of an object; numbers are 0, paths the connection's. */
-static const char *const values[] = { "web", NULL };
-
-static void append_object(sd_bus_message *message, const char *path, const InterfaceInfo *interface) {
-        sd_bus_message_open_container(message, 'r', "oa{sa{sv}}");
-        sd_bus_message_append(message, "o", path);
-        sd_bus_message_open_container(message, 'a', "{sa{sv}}");
-        sd_bus_message_open_container(message, 'e', "sa{sv}");
-        sd_bus_message_append(message, "s", interface->name);
-        sd_bus_message_open_container(message, 'a', "{sv}");
-        for (size_t i = 0; i < interface->n_properties; i++) {
-                const PropertyInfo *property = &interface->properties[i];
-                Bytes nothing = { 0 };
-                sd_bus_message_open_container(message, 'e', "sv");
-                sd_bus_message_append(message, "s", property->name);
-                sd_bus_message_open_container(message, 'v', property->signature);
-                g_assert_cmpint(bytes_append(&nothing, message, property->signature, values), >=, 0);
-                sd_bus_message_close_container(message);
-                sd_bus_message_close_container(message);
-        }
-        for (unsigned depth = 0; depth < 4; depth++)
-                g_assert_cmpint(sd_bus_message_close_container(message), >=, 0);
-}
-
-/* The driver has a connection, and one domain in it. */
-static void publish(Virtbusd *virtbusd) {
-        g_autoptr(sd_bus_message) message = NULL;
-        g_assert_cmpint(sd_bus_message_new_signal(virtbusd->driver, &message, DRIVER_PATH, DRIVER_INTERFACE, "ObjectsAdded"), >=,
-                        0);
-        sd_bus_message_open_container(message, 'a', "(oa{sa{sv}})");
-        append_object(message, VIRTBUSD_PATH, &interface_connection);
-        append_object(message, DOMAIN, &interface_domain);
-        g_assert_cmpint(sd_bus_message_close_container(message), >=, 0);
-        g_assert_cmpint(sd_bus_send(virtbusd->driver, message, NULL), >=, 0);
-        fuzz_settle(virtbusd->event);
-}
-
-static void set_up(Virtbusd *virtbusd, const void *unused) {
-        (void) unused;
-        virtbusd_open(virtbusd, true);
-        publish(virtbusd);
-}
-
-static void tear_down(Virtbusd *virtbusd, const void *unused) {
-        (void) unused;
-        virtbusd_close(virtbusd);
-}
-
-/* A call, and its answers: there is to be one. */
-typedef struct Called {
-        sd_bus_message *answer;
-        unsigned n_answers;
-} Called;
-
-static void called_clear(Called *called) {
-        g_clear_pointer(&called->answer, sd_bus_message_unref);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Called, called_clear)
-
-static int on_answer(sd_bus_message *answer, void *data, sd_bus_error *unused) {
-        Called *called = data;
-        (void) unused;
-        if (called->n_answers++ == 0)
-                called->answer = sd_bus_message_ref(answer);
-        return 1;
-}
-
-#define call(virtbusd, called, path, interface, member, ...) \
-        do { \
-                g_autoptr(sd_bus_message) message_ = NULL; \
-                g_assert_cmpint(sd_bus_message_new_method_call((virtbusd)->bus, &message_, BUS_NAME, path, interface, member), \
-                                >=, 0); \
-                g_assert_cmpint(sd_bus_message_set_sender(message_, VIRTBUSD_CALLER), >=, 0); \
-                g_assert_cmpint(sd_bus_message_append(message_, __VA_ARGS__), >=, 0); \
-                g_assert_cmpint(sd_bus_call_async((virtbusd)->bus, NULL, message_, on_answer, called, 0), >=, 0); \
-                fuzz_settle((virtbusd)->event); \
-        } while (0)
-
-#define PROPERTIES "org.freedesktop.DBus.Properties"
-#define get_state(virtbusd, called) call(virtbusd, called, DOMAIN, PROPERTIES, "Get", "ss", "org.virtbus1.Domain", "State")
-#define start(virtbusd, called) call(virtbusd, called, DOMAIN, "org.virtbus1.Domain", "Start", "a{sv}", 0)
-
-/* Asserts that the one answer is this error, whose message has WORDS; NULL for no error. */
-static void assert_answer(const Called *called, const char *name, const char *words) {
-        g_assert_cmpuint(called->n_answers, ==, 1);
-        const sd_bus_error *error = sd_bus_message_get_error(called->answer);
-        g_assert_cmpstr(error ? error->name : NULL, ==, name);
-        if (words)
-                g_assert_nonnull(strstr(error->message, words));
-}
 
 static void test_what_is_not_there_is_named_and_nobody_is_asked(Virtbusd *virtbusd, const void *unused) {
         static const struct {
@@ -108,10 +11,10 @@ static void test_what_is_not_there_is_named_and_nobody_is_asked(Virtbusd *virtbu
                 { VIRTBUSD_PATH "/domain/none", "org.virtbus1.Domain", "Start", "a{sv}", SD_BUS_ERROR_UNKNOWN_OBJECT,
                   "/domain/none" },
                 { VIRTBUSD_PATH "/none", "org.virtbus1.Domain", "Start", "a{sv}", SD_BUS_ERROR_UNKNOWN_OBJECT, "/none" },
-                { DOMAIN, "org.virtbus1.Nothing", "Start", "a{sv}", SD_BUS_ERROR_UNKNOWN_INTERFACE, "org.virtbus1.Nothing" },
-                { DOMAIN, "org.virtbus1.Job", "Cancel", "a{sv}", SD_BUS_ERROR_UNKNOWN_INTERFACE, "org.virtbus1.Job" },
-                { DOMAIN, "org.virtbus1.Domain", "Nothing", "a{sv}", SD_BUS_ERROR_UNKNOWN_METHOD, "Nothing" },
-                { DOMAIN, "org.virtbus1.Domain", "Destroy", "u", SD_BUS_ERROR_INVALID_ARGS, "Destroy" },
+                { RIG_DOMAIN, "org.virtbus1.Nothing", "Start", "a{sv}", SD_BUS_ERROR_UNKNOWN_INTERFACE, "org.virtbus1.Nothing" },
+                { RIG_DOMAIN, "org.virtbus1.Job", "Cancel", "a{sv}", SD_BUS_ERROR_UNKNOWN_INTERFACE, "org.virtbus1.Job" },
+                { RIG_DOMAIN, "org.virtbus1.Domain", "Nothing", "a{sv}", SD_BUS_ERROR_UNKNOWN_METHOD, "Nothing" },
+                { RIG_DOMAIN, "org.virtbus1.Domain", "Destroy", "u", SD_BUS_ERROR_INVALID_ARGS, "Destroy" },
         };
         (void) unused;
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -120,9 +23,9 @@ static void test_what_is_not_there_is_named_and_nobody_is_asked(Virtbusd *virtbu
                 assert_answer(&called, cases[i].error, cases[i].words);
         }
         g_auto(Called) unknown = { 0 }, constant = { 0 };
-        call(virtbusd, &unknown, DOMAIN, PROPERTIES, "Get", "ss", "org.virtbus1.Domain", "Colour");
+        call(virtbusd, &unknown, RIG_DOMAIN, PROPERTIES, "Get", "ss", "org.virtbus1.Domain", "Colour");
         assert_answer(&unknown, SD_BUS_ERROR_UNKNOWN_PROPERTY, "Colour");
-        call(virtbusd, &constant, DOMAIN, PROPERTIES, "Set", "ssv", "org.virtbus1.Domain", "Name", "s", "other");
+        call(virtbusd, &constant, RIG_DOMAIN, PROPERTIES, "Set", "ssv", "org.virtbus1.Domain", "Name", "s", "other");
         assert_answer(&constant, SD_BUS_ERROR_PROPERTY_READ_ONLY, "Name");
         g_assert_cmpuint(virtbusd->n_questions, ==, 0);
 }
@@ -143,7 +46,7 @@ static void test_who_may_read_is_asked_once(Virtbusd *virtbusd, const void *unus
 static void test_who_may_not_reaches_no_driver(Virtbusd *virtbusd, const void *unused) {
         g_auto(Called) read = { 0 }, change = { 0 };
         (void) unused;
-        virtbusd->denies = true;
+        virtbusd->answer = POLKIT_NO;
         get_state(virtbusd, &read);
         start(virtbusd, &change);
         assert_answer(&read, SD_BUS_ERROR_ACCESS_DENIED, "org.virtbus1.read");
@@ -162,7 +65,7 @@ static void test_a_call_is_forwarded_with_who_calls_and_its_answer_comes_back(Vi
         g_assert_cmpuint(g_queue_get_length(&virtbusd->forwarded), ==, 1);
         sd_bus_message *forwarded = g_queue_peek_head(&virtbusd->forwarded);
         g_assert_nonnull(strstr(sd_bus_message_get_sender(forwarded), "1000"));
-        g_assert_cmpstr(sd_bus_message_get_path(forwarded), ==, DOMAIN);
+        g_assert_cmpstr(sd_bus_message_get_path(forwarded), ==, RIG_DOMAIN);
         g_assert_cmpuint(called.n_answers, ==, 0);
         sd_bus_reply_method_errorf(forwarded, "org.virtbus1.Error.OperationInvalid", "it runs already");
         fuzz_settle(virtbusd->event);
@@ -215,7 +118,7 @@ static void test_what_was_allowed_and_has_not_had_its_turn_is_asked_for_again_af
         static const struct {
                 const char *path, *interface, *member, *signature;
         } calls[] = {
-                { DOMAIN, "org.virtbus1.Domain", "Start", "a{sv}" },
+                { RIG_DOMAIN, "org.virtbus1.Domain", "Start", "a{sv}" },
                 { VIRTBUSD_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "" },
         };
         Router *router = &virtbusd->parts.router;
@@ -224,12 +127,12 @@ static void test_what_was_allowed_and_has_not_had_its_turn_is_asked_for_again_af
         for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
                 g_auto(Called) called = { 0 };
                 virtbusd->holds = true;
-                virtbusd->denies = false;
+                virtbusd->answer = POLKIT_YES;
                 call(virtbusd, &called, calls[i].path, calls[i].interface, calls[i].member, calls[i].signature, 0);
                 set_halted(router, caller, true);
                 virtbusd_let_go(virtbusd);
                 g_assert_cmpuint(called.n_answers, ==, 0);
-                virtbusd->denies = true;
+                virtbusd->answer = POLKIT_NO;
                 virtbusd->holds = false;
                 authority_service_changed(router->authority, ":1.2"); /* as "Changed" does */
                 set_halted(router, caller, false);
