@@ -63,6 +63,7 @@ struct InterfaceInfo {
         const SignalInfo *signals;
         const PropertyInfo *properties;
         size_t n_methods, n_signals, n_properties;
+        const char *host_driver; /* the driver that owns the kind on the connection "host", such as "secret"; NULL: none does */
         const SubjectInfo *subject; /* NULL: what has the interface is decided about together with the object above it */
         const char *xml;            /* the <interface> element as Introspect shows it */
 };

@@ -9,6 +9,8 @@
 
 #define BUS_NAME "org.virtbus1"
 #define MANAGER_PATH "/org/virtbus1"
+#define HOST_CONNECTION "host" /* what several drivers share: see org.virtbus1.HostDriver in introspection/generate.py */
+#define HOST_PATH MANAGER_PATH "/" HOST_CONNECTION
 #define JOB_PATH MANAGER_PATH "/job"
 #define DRIVER_NAME_PREFIX BUS_NAME ".Driver."
 #define DRIVER_INTERFACE BUS_NAME ".Driver"

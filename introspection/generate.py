@@ -19,6 +19,9 @@ What the service must know of a kind of object is in annotations; its code names
                                    also an element of its path: "domain" of /org/virtbus1/qemu/domain/UUID
     org.virtbus1.NoSuchObject      the last part of the error's name that says that there is no such object
     org.virtbus1.Completion        the signal (bss) that tells the end of what the object stands for: it ends with its driver's process
+    org.virtbus1.HostDriver        the driver, by the last part of its bus name in lower case, that owns the kind on the connection "host": objects
+                                   with a subject's interface lie at /org/virtbus1/host/NOUN/NAME; the others are its part of
+                                   /org/virtbus1/host itself, an object that all such drivers share
     on a property
     org.virtbus1.PolkitDetail      what polkit's rules look its value up by (virtbus-polkit(7) lists them)
     org.virtbus1.Owner             it is the user whose own the object is; with the value "reads", that user may read it without polkit
@@ -39,6 +42,7 @@ ONE_HANDLER = "org.virtbus1.OneHandler"  # the driver answers all its methods by
 PUBLIC = "org.virtbus1.Public"  # anybody may read the interface's properties and hear of it, or call the method
 DECISION_SUBJECT = "org.virtbus1.DecisionSubject"
 NO_SUCH_OBJECT = "org.virtbus1.NoSuchObject"
+HOST_DRIVER = "org.virtbus1.HostDriver"
 COMPLETION = "org.virtbus1.Completion"
 POLKIT_DETAIL = "org.virtbus1.PolkitDetail"
 OWNER = "org.virtbus1.Owner"
@@ -109,6 +113,7 @@ class Interface:
         self.patient = PATIENT in self.head.annotations
         self.public = PUBLIC in self.head.annotations
         self.noun = self.head.annotations.get(DECISION_SUBJECT)
+        self.host_driver = self.head.annotations.get(HOST_DRIVER)
         self.manages_objects = MANAGES_OBJECTS in self.head.annotations
         self.short = self.name.removeprefix("org.virtbus1.")
         self.identifier = snake(self.short.replace(".", ""))
@@ -149,6 +154,8 @@ class Interface:
         completion = self.head.annotations.get(COMPLETION)
         if completion and [s.signature() for s in self.signals if s.name == completion] != ["bss"]:
             raise Refused(f"{self.name}: {COMPLETION} names no signal of type bss")
+        if self.host_driver is not None and not re.fullmatch(r"[a-z0-9]+", self.host_driver):
+            raise Refused(f"{self.name}: {HOST_DRIVER} is a driver's name of lower-case letters and digits")
         used = [self.with_annotation(OWNER) >= 0, self.with_annotation(ACTS_ON) >= 0, completion, NO_SUCH_OBJECT in self.head.annotations]
         if any(used) and not self.noun:
             raise Refused(f"{self.name} has annotations of a subject and is none: annotate it with {DECISION_SUBJECT}")
@@ -297,6 +304,8 @@ def tables(interfaces):
         yield f"        .name = {c_string(interface.name)},"
         yield f"        .is_public = {'true' if interface.public else 'false'},"
         yield f"        .manages_objects = {'true' if interface.manages_objects else 'false'},"
+        if interface.host_driver:
+            yield f"        .host_driver = {c_string(interface.host_driver)},"
         if interface.noun:
             yield f"        .subject = &{identifier}_subject,"
         for kind, members in (("methods", interface.methods), ("signals", interface.signals),

@@ -7,7 +7,7 @@
 
 #include "bus.h"
 #include "errors.h"
-#include "interface-info.h"
+#include "interfaces.h"
 #include "bounds.h"
 #include "log.h"
 #include "pack.h"
@@ -33,10 +33,13 @@ static const char *const state_names[] = {
 
 struct Driver {
         Drivers *drivers;
-        char *bus_name;   /* org.virtbus1.Driver.QEMU */
-        char *connection; /* qemu */
-        char *path;       /* /org/virtbus1/qemu */
-        char *job_prefix; /* /org/virtbus1/job/qemu_ */
+        char *bus_name;         /* org.virtbus1.Driver.QEMU */
+        char *name;             /* qemu */
+        bool is_of_host;        /* it owns kinds of the connection "host", which it shares */
+        const char *connection; /* its own, of its name; or "host" */
+        char *path;             /* /org/virtbus1/qemu */
+        char *job_prefix;       /* /org/virtbus1/job/qemu_ */
+        bool told_part;         /* of the shared connection's object, since it was attached */
         DriverState state;
         bool settled; /* attached, or failed, since it was new or was tried again */
         bool owned;   /* the name has an owner on the bus */
@@ -63,7 +66,7 @@ struct Drivers {
         uint64_t call_timeout;
         void (*changed)(void *data);
         void *data;
-        GHashTable *by_connection;
+        GHashTable *by_name;
         GQueue waiters;           /* struct Waiter */
         unsigned n_lists;         /* of the bus's names, that are asked for */
         sd_event_source *drained; /* while a driver is paused: after each event, whether it can go on; or NULL */
@@ -90,13 +93,14 @@ typedef struct Call {
 #define DRIVER_ENDED "the driver ended before it answered; whether it was done, the object's state will show"
 
 typedef struct Waiter {
-        Driver *only;
+        char *path; /* NULL: all drivers */
         DriversSettled resume;
         void *data;
 } Waiter;
 
 static void driver_attach(Driver *driver);
 static void driver_wake(Driver *driver);
+static void driver_want(Driver *driver);
 
 static uint64_t now(Drivers *drivers) {
         uint64_t usec = 0;
@@ -144,7 +148,7 @@ static void call_fail(Call *call, VirtbusError code, const char *format, ...) {
 static void call_time_out(Call *call) {
         call_fail(call, VIRTBUS_ERROR_TIMEOUT,
                   "the %s driver has not answered within %.0f seconds; whether it was done, the object's state will show",
-                  call->driver->connection, (double) call->driver->drivers->call_timeout / SECOND);
+                  call->driver->name, (double) call->driver->drivers->call_timeout / SECOND);
 }
 
 static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
@@ -184,7 +188,7 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "it was done, but your user has not read earlier answers yet");
         else if (r < 0)
                 call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the %s driver's answer cannot be relayed: %s",
-                          call->driver->connection, g_strerror(-r));
+                          call->driver->name, g_strerror(-r));
         else
                 call_free(call);
         return 0;
@@ -246,7 +250,7 @@ static void call_send(Call *call) {
                 r = sd_bus_call_async(driver->peer, &call->slot, message, on_reply, call,
                                       call->patient ? UINT64_MAX : driver->drivers->call_timeout);
         if (r < 0) {
-                call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "it cannot be sent to the %s driver: %s", driver->connection,
+                call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "it cannot be sent to the %s driver: %s", driver->name,
                           g_strerror(-r));
                 return;
         }
@@ -283,7 +287,7 @@ static void fail_calls(Driver *driver, FailedCalls which, const char *reason) {
 
 static char *failure_text(const Driver *driver) {
         return g_strdup_printf("its driver failed: %s; the %s driver is tried again with a later call", driver->failure,
-                               driver->connection);
+                               driver->name);
 }
 
 static Call *call_new(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, JournalEntry *entry) {
@@ -302,7 +306,7 @@ static void forward(Call *call) {
         Driver *driver = call->driver;
         if (g_queue_get_length(&driver->calls) >= CALLS_PER_DRIVER_MAX) {
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%d calls wait for the %s driver already", CALLS_PER_DRIVER_MAX,
-                          driver->connection);
+                          driver->name);
                 return;
         }
         g_queue_push_tail(&driver->calls, call);
@@ -353,43 +357,55 @@ static void send_waiting_calls(Driver *driver) {
 
 /* States */
 
-bool drivers_are_settled(const Drivers *drivers) {
+static bool is_own_path(const Driver *driver, const char *path);
+
+/* A driver that fails again and again is not waited for where others answer too. */
+static bool is_settled(const Driver *driver, const char *path) {
+        bool is_one_of_many = !path || (driver->is_of_host && strcmp(path, driver->path) == 0);
+        return driver->settled || (is_one_of_many && driver->n_failures > 1);
+}
+
+bool drivers_are_settled(const Drivers *drivers, const char *path) {
         GHashTableIter iterator;
         void *driver;
-        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        g_hash_table_iter_init(&iterator, drivers->by_name);
         while (g_hash_table_iter_next(&iterator, NULL, &driver))
-                if (!((Driver *) driver)->settled && ((Driver *) driver)->n_failures <= 1)
+                if ((!path || is_own_path(driver, path)) && !is_settled(driver, path))
                         return false;
-        return drivers->n_lists == 0;
+        return path || drivers->n_lists == 0;
+}
+
+static void waiter_resume(Waiter *waiter) {
+        waiter->resume(waiter->data);
+        g_free(waiter->path);
+        g_free(waiter);
 }
 
 static void run_waiters(Drivers *drivers) {
-        bool all = drivers_are_settled(drivers);
         for (GList *link = drivers->waiters.head; link;) {
                 GList *next = link->next;
                 Waiter *waiter = link->data;
-                if (waiter->only ? waiter->only->settled : all) {
+                if (drivers_are_settled(drivers, waiter->path)) {
                         g_queue_delete_link(&drivers->waiters, link);
-                        waiter->resume(waiter->data);
-                        g_free(waiter);
+                        waiter_resume(waiter);
                         next = drivers->waiters.head; /* resuming may have changed the queue */
                 }
                 link = next;
         }
 }
 
-int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, void *data) {
+int drivers_when_settled(Drivers *drivers, const char *path, DriversSettled resume, void *data) {
         if (g_queue_get_length(&drivers->waiters) >= CALLS_PER_DRIVER_MAX)
                 return -EBUSY;
         Waiter *waiter = g_new(Waiter, 1);
-        *waiter = (Waiter){ .only = only, .resume = resume, .data = data };
+        *waiter = (Waiter){ .path = g_strdup(path), .resume = resume, .data = data };
         g_queue_push_tail(&drivers->waiters, waiter);
         run_waiters(drivers);
         return 0;
 }
 
 static void set_state(Driver *driver, DriverState state) {
-        log_debug("driver %s: %s", driver->connection, state_names[state]);
+        log_debug("driver %s: %s", driver->name, state_names[state]);
         driver->state = state;
         if (state != DRIVER_LOST)
                 driver->leaving = sd_event_source_disable_unref(driver->leaving);
@@ -423,7 +439,7 @@ static uint64_t retry_delay(unsigned n) {
 static void driver_failed(Driver *driver, const char *format, const char *argument) {
         g_free(driver->failure);
         driver->failure = g_strdup_printf(format, argument);
-        log_error("driver %s: %s", driver->connection, driver->failure);
+        log_error("driver %s: %s", driver->name, driver->failure);
         if (driver->peer && sd_bus_is_open(driver->peer) <= 0)
                 driver->dying = driver->owned;
         close_peer(driver);
@@ -436,19 +452,24 @@ static void driver_failed(Driver *driver, const char *format, const char *argume
                 driver_want(driver);
 }
 
-void driver_want(Driver *driver) {
+static void driver_want(Driver *driver) {
         if (driver->state != DRIVER_FAILED || now(driver->drivers) < driver->retry_at)
                 return;
         driver->settled = false;
         driver_wake(driver);
 }
 
-void drivers_want(Drivers *drivers) {
+bool drivers_want(Drivers *drivers, const char *path) {
         GHashTableIter iterator;
         void *driver;
-        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        bool found = false;
+        g_hash_table_iter_init(&iterator, drivers->by_name);
         while (g_hash_table_iter_next(&iterator, NULL, &driver))
-                driver_want(driver);
+                if (!path || is_own_path(driver, path)) {
+                        driver_want(driver);
+                        found = true;
+                }
+        return found;
 }
 
 int driver_check(const Driver *driver, const char *path, sd_bus_error *error) {
@@ -465,7 +486,7 @@ static void complete(Driver *driver, Object *object, const InterfaceInfo *interf
         g_autofree char *message =
                         g_strdup_printf("the %s driver has ended; what became of the operation, the object's state will "
                                         "show",
-                                        driver->connection);
+                                        driver->name);
         g_autoptr(sd_bus_message) signal = NULL;
         int r = sd_bus_message_new_signal(drivers->bus, &signal, object->path, interface->name, interface->subject->completion);
         if (r >= 0)
@@ -536,7 +557,7 @@ static void driver_lost(Driver *driver) {
                 driver_failed(driver, "%s", "it ended while it was being attached; see its log");
                 return;
         }
-        log_warning("driver %s has ended", driver->connection);
+        log_warning("driver %s has ended", driver->name);
         fail_calls(driver, FAIL_SENT, DRIVER_ENDED);
         if (now(driver->drivers) - driver->attached_at < DRIVER_STABLE_AFTER)
                 driver_failed(driver, "%s", "it ended soon after it was started; see its log");
@@ -548,8 +569,44 @@ static void driver_lost(Driver *driver) {
 
 /* What a driver says */
 
+/* True where a path below the shared connection is one of a kind that the driver owns. */
+static bool is_own_kind(const Driver *driver, const char *path) {
+        const char *noun = path + strlen(driver->path) + 1;
+        size_t length = strcspn(noun, "/");
+        for (size_t i = 0; interfaces[i]; i++) {
+                const SubjectInfo *subject = interfaces[i]->subject;
+                if (subject && g_strcmp0(interfaces[i]->host_driver, driver->name) == 0 && strlen(subject->noun) == length &&
+                    strncmp(subject->noun, noun, length) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static bool is_shared_path(const Driver *driver, const char *path) {
+        return driver->is_of_host && strcmp(path, driver->path) == 0;
+}
+
+/* True where an answer about a path depends on a driver. */
 static bool is_own_path(const Driver *driver, const char *path) {
-        return path_is_under(path, driver->path) || g_str_has_prefix(path, driver->job_prefix);
+        if (g_str_has_prefix(path, driver->job_prefix))
+                return true;
+        if (!path_is_under(path, driver->path))
+                return false;
+        return !driver->is_of_host || is_shared_path(driver, path) || is_own_kind(driver, path);
+}
+
+/* True where a driver may say something of an object's interface. */
+static bool may_tell(const Driver *driver, const Object *object, const InterfaceInfo *interface) {
+        return object->source == driver ||
+               (is_shared_path(driver, object->path) && g_strcmp0(interface->host_driver, driver->name) == 0);
+}
+
+static int take_object(Driver *driver, const char *path, sd_bus_message *signal) {
+        Mirror *mirror = driver->drivers->mirror;
+        if (!is_shared_path(driver, path))
+                return mirror_take(mirror, driver, path, signal);
+        driver->told_part = true;
+        return mirror_take_part(mirror, mirror_find(mirror, path), driver->name, signal);
 }
 
 static int take_objects(Driver *driver, sd_bus_message *signal) {
@@ -560,12 +617,12 @@ static int take_objects(Driver *driver, sd_bus_message *signal) {
                 if (r < 0)
                         return r;
                 if (!is_own_path(driver, path)) {
-                        log_error("driver %s: object %s is not its own", driver->connection, path);
+                        log_error("driver %s: object %s is not its own", driver->name, path);
                         return -EPERM;
                 }
-                r = mirror_take(driver->drivers->mirror, driver, path, signal);
+                r = take_object(driver, path, signal);
                 if (r < 0) {
-                        log_error("driver %s: object %s is not as the API has it: %s", driver->connection, path, g_strerror(-r));
+                        log_error("driver %s: object %s is not as the API has it: %s", driver->name, path, g_strerror(-r));
                         return r;
                 }
                 r = sd_bus_message_exit_container(signal);
@@ -580,6 +637,8 @@ static int remove_objects(Driver *driver, sd_bus_message *signal) {
                 Object *object = mirror_find(driver->drivers->mirror, path);
                 if (object && object->source == driver)
                         mirror_remove(driver->drivers->mirror, object);
+                else if (object && is_shared_path(driver, path))
+                        mirror_remove_part(driver->drivers->mirror, object, driver->name);
         }
         return r;
 }
@@ -590,7 +649,9 @@ static int take_change(Driver *driver, Object *object, sd_bus_message *signal) {
         if (r < 0)
                 return r;
         const InterfaceInfo *interface = interface_find(name);
-        return interface ? mirror_change(driver->drivers->mirror, object, interface, signal) : -ENOENT;
+        if (!interface || !may_tell(driver, object, interface))
+                return -ENOENT;
+        return mirror_change(driver->drivers->mirror, object, interface, signal);
 }
 
 /* Tells the journal how an object has ended. */
@@ -656,12 +717,12 @@ static int handle_signal(Driver *driver, sd_bus_message *signal) {
         if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Idle"))
                 return handle_idle(driver);
         Object *object = mirror_find(driver->drivers->mirror, sd_bus_message_get_path(signal));
-        if (!object || object->source != driver)
+        if (!object)
                 return -ENOENT;
         if (sd_bus_message_is_signal(signal, "org.freedesktop.DBus.Properties", "PropertiesChanged"))
                 return take_change(driver, object, signal);
         const InterfaceInfo *interface = interface_find(name);
-        return interface ? relay_signal(driver, object, interface, signal) : -ENOENT;
+        return interface && may_tell(driver, object, interface) ? relay_signal(driver, object, interface, signal) : -ENOENT;
 }
 
 /* Pausing: what drivers tell goes out at the speed of the bus, and waits with them, not here. What lay here between the mirror's
@@ -674,7 +735,7 @@ static int on_drained(sd_event_source *source, void *data) {
         if (bus_unwritten(drivers->bus) > DRIVER_MESSAGES_AHEAD_MAX / 2)
                 return 0;
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        g_hash_table_iter_init(&iterator, drivers->by_name);
         while (g_hash_table_iter_next(&iterator, NULL, &value)) {
                 Driver *driver = value;
                 if (!driver->paused)
@@ -715,9 +776,8 @@ static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *er
                 return 0;
         int r = handle_signal(driver, message);
         if (r < 0)
-                log_error("driver %s: its signal %s.%s of %s is refused: %s", driver->connection,
-                          sd_bus_message_get_interface(message), sd_bus_message_get_member(message),
-                          sd_bus_message_get_path(message), g_strerror(-r));
+                log_error("driver %s: its signal %s.%s of %s is refused: %s", driver->name, sd_bus_message_get_interface(message),
+                          sd_bus_message_get_member(message), sd_bus_message_get_path(message), g_strerror(-r));
         pause_where_ahead(driver);
         return 1;
 }
@@ -734,9 +794,11 @@ static int on_synchronized(sd_bus_message *reply, void *data, sd_bus_error *unus
                 return 1; /* for 0, sd-bus would go on with the connection that is closed now */
         }
         mirror_sweep(driver->drivers->mirror, driver);
+        if (driver->is_of_host && !driver->told_part)
+                mirror_remove_part(driver->drivers->mirror, mirror_find(driver->drivers->mirror, driver->path), driver->name);
         g_clear_pointer(&driver->failure, g_free);
         driver->attached_at = now(driver->drivers);
-        log_info("driver %s is attached: %zu objects", driver->connection, mirror_count(driver->drivers->mirror, driver));
+        log_info("driver %s is attached: %zu objects", driver->name, mirror_count(driver->drivers->mirror, driver));
         set_state(driver, DRIVER_ATTACHED);
         send_waiting_calls(driver);
         return 0;
@@ -757,6 +819,7 @@ static int on_silence(sd_event_source *source, uint64_t usec, void *data) {
 
 static void driver_synchronize(Driver *driver) {
         mirror_mark_stale(driver->drivers->mirror, driver);
+        driver->told_part = false;
         g_autoptr(sd_bus_message) message = NULL;
         driver->heard = false;
         int r = sd_bus_message_new_method_call(driver->peer, &message, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Synchronize");
@@ -832,7 +895,7 @@ static void driver_free(Driver *driver) {
         close_peer(driver);
         sd_event_source_disable_unref(driver->leaving);
         g_free(driver->bus_name);
-        g_free(driver->connection);
+        g_free(driver->name);
         g_free(driver->path);
         g_free(driver->job_prefix);
         g_free(driver->failure);
@@ -849,7 +912,7 @@ Drivers *drivers_new(sd_bus *bus, Audience *audience, Mirror *mirror, Journal *j
         drivers->call_timeout = call_timeout;
         drivers->changed = changed;
         drivers->data = data;
-        drivers->by_connection = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) driver_free);
+        drivers->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) driver_free);
         g_queue_init(&drivers->waiters);
         return drivers;
 }
@@ -858,26 +921,24 @@ void drivers_end(Drivers *drivers) {
         GHashTableIter iterator;
         void *driver;
         drivers->ending = true;
-        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        g_hash_table_iter_init(&iterator, drivers->by_name);
         while (g_hash_table_iter_next(&iterator, NULL, &driver))
                 fail_calls_with(driver, FAIL_ALL, VIRTBUS_ERROR_CANCELLED, ENDING);
         Waiter *waiter;
-        while ((waiter = g_queue_pop_head(&drivers->waiters))) {
-                waiter->resume(waiter->data);
-                g_free(waiter);
-        }
+        while ((waiter = g_queue_pop_head(&drivers->waiters)))
+                waiter_resume(waiter);
 }
 
 void drivers_free(Drivers *drivers) {
         drivers->changed = NULL;
-        g_hash_table_unref(drivers->by_connection);
+        g_hash_table_unref(drivers->by_name);
         g_queue_clear_full(&drivers->waiters, g_free);
         sd_event_source_disable_unref(drivers->drained);
         g_free(drivers);
 }
 
-/* A driver's name is one element of letters and digits after the prefix; its connection is that in lower case. */
-static char *connection_of_name(const char *bus_name) {
+/* A driver's name on the bus is one element of letters and digits after the prefix; its name here is that in lower case. */
+static char *name_of_bus_name(const char *bus_name) {
         if (!g_str_has_prefix(bus_name, DRIVER_NAME_PREFIX))
                 return NULL;
         const char *last = bus_name + strlen(DRIVER_NAME_PREFIX);
@@ -887,21 +948,48 @@ static char *connection_of_name(const char *bus_name) {
         return *last ? g_ascii_strdown(last, -1) : NULL;
 }
 
+static bool owns_kinds_of_host(const char *name) {
+        for (size_t i = 0; interfaces[i]; i++)
+                if (g_strcmp0(interfaces[i]->host_driver, name) == 0)
+                        return true;
+        return false;
+}
+
+/* The shared connection's object is the service's own but for what each driver tells of its kinds. */
+static int publish_host(Drivers *drivers) {
+        g_autoptr(sd_bus_message) message = NULL;
+        int r = sd_bus_message_new_signal(drivers->bus, &message, HOST_PATH, interface_connection.name, "Properties");
+        if (r >= 0)
+                r = sd_bus_message_append(message, "a{sa{sv}}", 1, interface_connection.name, 3, "Name", "s", HOST_CONNECTION,
+                                          "URI", "s", HOST_CONNECTION ":///", "DriverVersion", "s", VIRTBUS_VERSION);
+        if (r >= 0)
+                r = sd_bus_message_seal(message, 1, 0);
+        return r < 0 ? r : mirror_take(drivers->mirror, NULL, HOST_PATH, message);
+}
+
 static Driver *driver_take(Drivers *drivers, const char *bus_name) {
-        g_autofree char *connection = connection_of_name(bus_name);
-        if (!connection)
-                return NULL;
-        Driver *driver = g_hash_table_lookup(drivers->by_connection, connection);
-        if (driver || g_hash_table_size(drivers->by_connection) >= DRIVERS_MAX)
+        g_autofree char *name = name_of_bus_name(bus_name);
+        Driver *driver = name ? g_hash_table_lookup(drivers->by_name, name) : NULL;
+        bool is_of_host = name && owns_kinds_of_host(name);
+        int r = 0;
+        if (!name || driver || g_hash_table_size(drivers->by_name) >= DRIVERS_MAX)
                 return driver;
+        if (is_of_host && !mirror_find(drivers->mirror, HOST_PATH))
+                r = publish_host(drivers);
+        if (r < 0) {
+                log_error("driver %s: the connection %s cannot be published: %s", name, HOST_CONNECTION, g_strerror(-r));
+                return NULL;
+        }
         driver = g_new0(Driver, 1);
         driver->drivers = drivers;
         driver->bus_name = g_strdup(bus_name);
-        driver->path = g_strdup_printf(MANAGER_PATH "/%s", connection);
-        driver->job_prefix = g_strdup_printf(JOB_PATH "/%s_", connection);
-        driver->connection = g_steal_pointer(&connection);
+        driver->name = g_steal_pointer(&name);
+        driver->is_of_host = is_of_host;
+        driver->connection = is_of_host ? HOST_CONNECTION : driver->name;
+        driver->path = g_strdup_printf(MANAGER_PATH "/%s", driver->connection);
+        driver->job_prefix = g_strdup_printf(JOB_PATH "/%s_", driver->name);
         g_queue_init(&driver->calls);
-        g_hash_table_insert(drivers->by_connection, driver->connection, driver);
+        g_hash_table_insert(drivers->by_name, driver->name, driver);
         return driver;
 }
 
@@ -921,7 +1009,7 @@ static int on_names(sd_bus_message *reply, void *data, sd_bus_error *error) {
                 return 0;
         GHashTableIter iterator;
         void *driver;
-        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        g_hash_table_iter_init(&iterator, drivers->by_name);
         while (g_hash_table_iter_next(&iterator, NULL, &driver))
                 if (((Driver *) driver)->state == DRIVER_NEW)
                         driver_attach(driver);
@@ -956,34 +1044,38 @@ void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *o
 Driver *drivers_find(Drivers *drivers, const char *path) {
         GHashTableIter iterator;
         void *driver;
-        g_hash_table_iter_init(&iterator, drivers->by_connection);
+        g_hash_table_iter_init(&iterator, drivers->by_name);
         while (g_hash_table_iter_next(&iterator, NULL, &driver))
-                if (is_own_path(driver, path))
+                if (is_own_path(driver, path) && !is_shared_path(driver, path))
                         return driver;
         return NULL;
 }
 
-Driver *drivers_find_connection(Drivers *drivers, const char *name) {
-        return g_hash_table_lookup(drivers->by_connection, name);
+Driver *drivers_named(Drivers *drivers, const char *name) {
+        return g_hash_table_lookup(drivers->by_name, name);
 }
 
-const char *driver_path(const Driver *driver) {
-        return driver->path;
-}
-
-bool driver_is_settled(const Driver *driver) {
-        return driver->settled;
+const char *drivers_connection_path(Drivers *drivers, const char *name) {
+        GHashTableIter iterator;
+        void *driver;
+        g_hash_table_iter_init(&iterator, drivers->by_name);
+        while (g_hash_table_iter_next(&iterator, NULL, &driver))
+                if (strcmp(((Driver *) driver)->connection, name) == 0)
+                        return ((Driver *) driver)->path;
+        return NULL;
 }
 
 static int compare_drivers(const void *a, const void *b) {
-        return strcmp((*(Driver *const *) a)->connection, (*(Driver *const *) b)->connection);
+        const Driver *one = *(Driver *const *) a, *other = *(Driver *const *) b;
+        int order = strcmp(one->connection, other->connection);
+        return order ? order : strcmp(one->name, other->name);
 }
 
 int drivers_append(Drivers *drivers, sd_bus_message *message) {
         guint n;
-        g_autofree void **sorted = g_hash_table_get_keys_as_array(drivers->by_connection, &n);
+        g_autofree void **sorted = g_hash_table_get_keys_as_array(drivers->by_name, &n);
         for (guint i = 0; i < n; i++)
-                sorted[i] = g_hash_table_lookup(drivers->by_connection, sorted[i]);
+                sorted[i] = g_hash_table_lookup(drivers->by_name, sorted[i]);
         qsort(sorted, n, sizeof *sorted, compare_drivers);
         int r = sd_bus_message_open_container(message, 'a', "(ssss)");
         for (guint i = 0; r >= 0 && i < n; i++) {

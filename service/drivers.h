@@ -29,29 +29,28 @@ void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *o
 /* Appends Manager.Drivers: a(ssss). */
 int drivers_append(Drivers *drivers, sd_bus_message *message);
 
-/* Finds the driver whose objects lie at a path; that of a connection's name; NULL where there is none. */
+/* Finds the driver that alone answers for a path: the object of the connection "host" has none, what is below it has; that of a name ("qemu"). NULL
+ * where there is none. */
 Driver *drivers_find(Drivers *drivers, const char *path);
-Driver *drivers_find_connection(Drivers *drivers, const char *name);
+Driver *drivers_named(Drivers *drivers, const char *name);
 
-/* The path of a driver's connection. */
-const char *driver_path(const Driver *driver);
+/* The path of a connection, by its name ("qemu", "host"); NULL where no driver has it. */
+const char *drivers_connection_path(Drivers *drivers, const char *name);
 
-/* Tells that an answer depends on a driver, or on all: one that has failed is tried again, unless its last failure is too recent
- * (DRIVER_RETRY_DELAY). It is not settled until that has ended. */
-void driver_want(Driver *driver);
-void drivers_want(Drivers *drivers);
+/* Tells that an answer depends on the drivers that have to do with a path, or (NULL) on all: those that have failed are tried again, unless their last
+ * failure is too recent (DRIVER_RETRY_DELAY). They are not settled until that has ended. Returns false where no driver has to do with it. */
+bool drivers_want(Drivers *drivers, const char *path);
 
 /* Sets an error, HypervisorFailed, that says why a driver has failed; returns 0 where it has not, or is NULL. PATH is what was asked for. */
 int driver_check(const Driver *driver, const char *path, sd_bus_error *error);
 
-/* A driver is settled when it has been attached, or has failed, since it was new or was tried again. Drivers are, when they are known
- * and each is; one that fails again and again is not waited for here. */
-bool driver_is_settled(const Driver *driver);
-bool drivers_are_settled(const Drivers *drivers);
+/* A driver is settled when it has been attached, or has failed, since it was new or was tried again. Those of a path are, when each is; all (NULL), when
+ * they are known too. Where several answer together, one that fails again and again is not waited for. */
+bool drivers_are_settled(const Drivers *drivers, const char *path);
 
-/* Calls RESUME as soon as all drivers are settled, or only the one given. Returns -EBUSY where too many wait already. */
+/* Calls RESUME as soon as those of a path, or all drivers, are settled. Returns -EBUSY where too many wait already. */
 typedef void (*DriversSettled)(void *data);
-int drivers_when_settled(Drivers *drivers, Driver *only, DriversSettled resume, void *data);
+int drivers_when_settled(Drivers *drivers, const char *path, DriversSettled resume, void *data);
 
 /* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant. It is
  * charged to the caller until it is answered, which it always is, if an answer is expected. ENTRY, or NULL, is taken, and written when it

@@ -65,24 +65,24 @@ static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **err
         g_autofree char *name = connection_of_uri(uri, error);
         if (!name)
                 return false;
-        Driver *driver = drivers_find_connection(drivers, name);
-        if (!driver)
+        const char *path = drivers_connection_path(drivers, name);
+        if (!path)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "OpenConnection: there is no driver for '%.64s'; the manager's property Drivers "
                                          "lists those there are",
                                          uri);
-        sd_bus_reply_method_return(call, "o", driver_path(driver));
+        sd_bus_reply_method_return(call, "o", path);
         return true;
 }
 
-Driver *manager_driver(Drivers *drivers, sd_bus_message *call) {
+const char *manager_connection(Drivers *drivers, sd_bus_message *call) {
         const char *uri, *member = sd_bus_message_get_member(call);
         if (strcmp(sd_bus_message_get_path(call), MANAGER_PATH) != 0 || strcmp(member, "OpenConnection") != 0 ||
             !sd_bus_message_has_signature(call, "sa{sv}") || sd_bus_message_read(call, "s", &uri) < 0)
                 return NULL;
         g_autofree char *name = connection_of_uri(uri, NULL);
         sd_bus_message_rewind(call, true);
-        return name ? drivers_find_connection(drivers, name) : NULL;
+        return name ? drivers_connection_path(drivers, name) : NULL;
 }
 
 int manager_call(Drivers *drivers, sd_bus_message *call) {

@@ -8,8 +8,8 @@
 /* Puts the manager's properties into the mirror, or what has changed of them. Returns 0 or a negative errno. */
 int manager_update(sd_bus *bus, Mirror *mirror, Drivers *drivers);
 
-/* The driver of the connection that a call of OpenConnection names; NULL for other calls, and where there is none. */
-Driver *manager_driver(Drivers *drivers, sd_bus_message *call);
+/* The path of the connection that a call of OpenConnection names; NULL for other calls, and where there is none. */
+const char *manager_connection(Drivers *drivers, sd_bus_message *call);
 
 /* Answers a method call of org.virtbus1.Manager. */
 int manager_call(Drivers *drivers, sd_bus_message *call);

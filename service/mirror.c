@@ -271,6 +271,16 @@ static Block *blocks_copy(const Block *blocks, size_t n) {
         return copy;
 }
 
+static Block block_copy(const Block *block) {
+        Block copy = *block;
+        copy.values = malloc(MAX(block->size, 1));
+        if (!copy.values)
+                g_error("out of memory");
+        if (block->size > 0)
+                memcpy(copy.values, block->values, block->size);
+        return copy;
+}
+
 static Object *object_new(const char *path, void *source) {
         size_t length = strlen(path) + 1;
         Object *object = calloc(1, sizeof *object + length);
@@ -339,6 +349,47 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
         count(mirror, source, 1);
         mirror->listener->added(mirror->data, object, object->blocks, object->n_blocks);
         return 0;
+}
+
+static bool is_part_of(const Block *block, const char *host_driver) {
+        return g_strcmp0(block->interface->host_driver, host_driver) == 0;
+}
+
+/* Adds what other drivers have told of an object. */
+static int taken_add_others(Taken *taken, const Object *object, const char *host_driver) {
+        for (size_t i = 0; i < object->n_blocks; i++) {
+                if (is_part_of(&object->blocks[i], host_driver))
+                        continue;
+                if (taken->n == INTERFACES_PER_OBJECT_MAX)
+                        return -E2BIG;
+                taken->changed[taken->n] = 0;
+                taken->blocks[taken->n++] = block_copy(&object->blocks[i]);
+        }
+        return 0;
+}
+
+int mirror_take_part(Mirror *mirror, Object *object, const char *host_driver, sd_bus_message *message) {
+        Taken taken = { .n = 0 };
+        int r = taken_read(&taken, object, message);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < taken.n; i++)
+                if (!is_part_of(&taken.blocks[i], host_driver))
+                        r = -EPERM;
+        if (r >= 0)
+                r = taken_add_others(&taken, object, host_driver);
+        if (r < 0) {
+                blocks_clear(taken.blocks, taken.n);
+                return r;
+        }
+        object_replace(mirror, object, &taken);
+        return 0;
+}
+
+void mirror_remove_part(Mirror *mirror, Object *object, const char *host_driver) {
+        Taken taken = { .n = 0 };
+        taken_add_others(&taken, object, host_driver);
+        object_replace(mirror, object, &taken);
 }
 
 int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface, sd_bus_message *message) {

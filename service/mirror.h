@@ -61,6 +61,13 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
 /* Takes the rest of a PropertiesChanged signal (a{sv}as) of one of the object's interfaces. Returns as mirror_take. */
 int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface, sd_bus_message *message);
 
+/* Takes from the message (a{sa{sv}}) the interfaces of an object that several drivers share which are the part of one: those that
+ * InterfaceInfo.host_driver gives to it. The parts of others stay. Returns as mirror_take; -EPERM where an interface is not its own. */
+int mirror_take_part(Mirror *mirror, Object *object, const char *host_driver, sd_bus_message *message);
+
+/* Takes a driver's part away from such an object. */
+void mirror_remove_part(Mirror *mirror, Object *object, const char *host_driver);
+
 /* Removes an object and all below it, children first. */
 void mirror_remove(Mirror *mirror, Object *object);
 

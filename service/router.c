@@ -6,7 +6,7 @@
 
 #include "bus.h"
 #include "errors.h"
-#include "interface-info.h"
+#include "interfaces.h"
 #include "introspect.h"
 #include "bounds.h"
 #include "log.h"
@@ -201,13 +201,23 @@ static int resolve_method(Target *target, const char *interface, const char *mem
         return 0;
 }
 
+/* What an object lacks may be the part of a driver that has failed. */
+static int check_part(Router *router, const Object *object, const char *interface, sd_bus_error *error) {
+        const InterfaceInfo *info = object && interface ? interface_find(interface) : NULL;
+        if (!info || !info->host_driver || object->source || object_block(object, info))
+                return 0;
+        return driver_check(drivers_named(router->drivers, info->host_driver), object->path, error);
+}
+
 /* Finds out what a call means; sets an error, or returns a negative errno, where it means nothing. */
 static int resolve(Router *router, sd_bus_message *message, Target *target, sd_bus_error *error) {
         const char *path = sd_bus_message_get_path(message);
         const char *interface = sd_bus_message_get_interface(message), *member = sd_bus_message_get_member(message);
         *target = (Target){ .object = mirror_find(router->mirror, path) };
-        Driver *driver = target->object ? target->object->source : drivers_find(router->drivers, path);
-        int r = driver_check(driver ? driver : manager_driver(router->drivers, message), path, error);
+        const char *opened = manager_connection(router->drivers, message);
+        Driver *driver = target->object && !opened ? target->object->source
+                                                   : drivers_find(router->drivers, opened ? opened : path);
+        int r = driver_check(driver, path, error);
         if (r >= 0)
                 r = sd_bus_message_rewind(message, true);
         if (r < 0)
@@ -221,7 +231,8 @@ static int resolve(Router *router, sd_bus_message *message, Target *target, sd_b
         }
         if (!target->object)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
-        return resolve_method(target, interface, member, message, error);
+        r = check_part(router, target->object, interface, error);
+        return r < 0 ? r : resolve_method(target, interface, member, message, error);
 }
 
 /* What an answer is made of */
@@ -462,8 +473,16 @@ static int forward(View *view, Driver *driver, const Target *target, sd_bus_mess
         return 0;
 }
 
+/* The driver that a method or property of an interface is for; NULL where that is the service itself. */
+static Driver *driver_of(Router *router, const Target *target) {
+        const char *part = target->block ? target->block->interface->host_driver : NULL;
+        if (!target->object || target->object->source)
+                return target->object ? target->object->source : NULL;
+        return part ? drivers_named(router->drivers, part) : NULL;
+}
+
 static int answer(View *view, const Target *target, sd_bus_message *message, sd_bus_error *error) {
-        Driver *driver = target->object ? target->object->source : NULL;
+        Driver *driver = driver_of(view->router, target);
         switch (target->kind) {
         case CALL_INTROSPECT:
                 return answer_introspect(view, message, error);
@@ -479,6 +498,10 @@ static int answer(View *view, const Target *target, sd_bus_message *message, sd_
                 if (driver)
                         return forward(view, driver, target, message, error);
                 sd_bus_message_rewind(message, true);
+                if (target->block->interface != &interface_manager) /* of the connection that several drivers share */
+                        return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_UNSUPPORTED),
+                                                 "%s of %s: no driver of this connection does that.", target->method->name,
+                                                 target->object->path);
                 return manager_call(view->router->drivers, message);
         }
         return -EINVAL;
@@ -701,20 +724,18 @@ static void route(Router *router, Caller *caller, sd_bus_message *message, const
 }
 
 /* True where the answer depends on drivers that have not sent their objects yet, as just after the service was activated
- * by this very call, or that have failed and are tried again now. Sets *only where that is one driver. */
-static bool must_wait(Router *router, sd_bus_message *message, Driver **only) {
-        const char *path = sd_bus_message_get_path(message);
-        *only = drivers_find(router->drivers, path);
-        if (!*only)
-                *only = manager_driver(router->drivers, message);
-        if (*only) {
-                driver_want(*only);
-                return !driver_is_settled(*only);
-        }
+ * by this very call, or that have failed and are tried again now. Sets *about to the path that the drivers in question have to do with; NULL
+ * for all. */
+static bool must_wait(Router *router, sd_bus_message *message, const char **about) {
+        const char *path = sd_bus_message_get_path(message), *opened = manager_connection(router->drivers, message);
+        *about = opened ? opened : path;
+        if (drivers_want(router->drivers, *about))
+                return !drivers_are_settled(router->drivers, *about);
+        *about = NULL;
         if (mirror_find(router->mirror, path) && sd_bus_message_is_method_call(message, PROPERTIES, NULL))
                 return false;
-        drivers_want(router->drivers);
-        return !drivers_are_settled(router->drivers);
+        drivers_want(router->drivers, NULL);
+        return !drivers_are_settled(router->drivers, NULL);
 }
 
 static void take(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge);
@@ -731,20 +752,20 @@ static void on_settled(void *data) {
 
 /* Answers a call when the drivers that it depends on are settled. */
 static void take(Router *router, Caller *caller, sd_bus_message *message, const Charge *charge) {
-        Driver *only;
+        const char *about;
         if (router->ending) {
                 sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_CANCELLED),
                                            "virtbusd is ending; call again.");
                 return;
         }
-        if (!must_wait(router, message, &only)) {
+        if (!must_wait(router, message, &about)) {
                 route(router, caller, message, charge);
-                if (!only) /* what is read of the manager is what was so before that */
-                        drivers_want(router->drivers);
+                if (!about) /* what is read of the manager is what was so before that */
+                        drivers_want(router->drivers, NULL);
                 return;
         }
         Request *request = request_new(router, caller, message, charge);
-        if (drivers_when_settled(router->drivers, only, on_settled, request) < 0) {
+        if (drivers_when_settled(router->drivers, about, on_settled, request) < 0) {
                 request_free(request);
                 sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
                                            "Too many calls wait for the drivers; call again.");

@@ -8,6 +8,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -277,6 +278,98 @@ def variants(options):
     kinds = {bool: "b", int: "u", str: "s"}
     return {name: value if isinstance(value, GLib.Variant) else GLib.Variant(kinds[type(value)], value)
             for name, value in options.items()}
+
+
+class FakeDriver:
+    """A driver that says what a test wants, such as what no driver may. It speaks the contract by hand on the peer connection, being the outermost edge.
+
+    METHODS has, by name, functions that answer method calls: (message) -> a GVariant, or a (name, message) of an error, or None for no answer. They are
+    called in GDBus's thread."""
+
+    def __init__(self, name, refusals=0, silent=False):
+        self.connection, self.refusals, self.seen, self.answers, self.when_attached = None, refusals, [], False, None
+        self.silent, self.methods, self.calls = silent, {}, []
+        self.name = f"{NAME}.Driver.{name}"
+        self.own = Bus()
+        xml = "<node><interface name='org.virtbus1.Driver'><method name='Attach'><arg type='h' direction='out'/></method></interface></node>"
+        info = Gio.DBusNodeInfo.new_for_xml(xml).interfaces[0]
+        self.own.connection.register_object("/org/virtbus1/driver", info, self._attach, None, None)
+        self.objects = []
+        self.come()
+
+    def come(self):
+        self.own.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su", self.name, 0, destination="org.freedesktop.DBus")
+
+    def go(self):
+        self.own.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReleaseName", "s", self.name, destination="org.freedesktop.DBus")
+
+    def _attach(self, _connection, _sender, _path, _interface, _member, _arguments, invocation):
+        if self.refusals:
+            self.refusals -= 1
+            invocation.return_dbus_error("com.example.Broken", "it is made to fail")
+            return
+        ours, theirs = socket.socketpair()
+        stream = Gio.Socket.new_from_fd(ours.detach()).connection_factory_create_connection()
+        Gio.DBusConnection.new(stream, Gio.dbus_generate_guid(), Gio.DBusConnectionFlags.AUTHENTICATION_SERVER |
+                               Gio.DBusConnectionFlags.AUTHENTICATION_ALLOW_ANONYMOUS |
+                               Gio.DBusConnectionFlags.DELAY_MESSAGE_PROCESSING, None, None, self._connected)
+        invocation.return_value_with_unix_fd_list(GLib.Variant("(h)", (0,)), Gio.UnixFDList.new_from_array([theirs.detach()]))
+
+    def _connected(self, _source, result):
+        self.connection = Gio.DBusConnection.new_finish(result)
+        self.connection.add_filter(self._filter)
+        self.connection.start_message_processing()
+
+    def _filter(self, connection, message, incoming):
+        if incoming and message.get_member() == "Synchronize" and self.silent:
+            return None
+        if incoming and message.get_member() == "Synchronize":
+            for name, value in self.objects:
+                self.emit(name, value)
+            connection.send_message(Gio.DBusMessage.new_method_reply(message), Gio.DBusSendMessageFlags.NONE)
+            if self.when_attached:
+                GLib.idle_add(self.when_attached, connection)
+            return None
+        if incoming:
+            self.seen.append(message.get_member())
+            GLib.idle_add(lambda: False)  # this is a thread of GDBus
+        if incoming and message.get_member() in self.methods:
+            self.calls.append((message.get_member(), message.get_sender(), message.get_body().unpack() if message.get_body() else ()))
+            self._answer(connection, message, self.methods[message.get_member()](message))
+            return None
+        if incoming and message.get_member() == "GetDomainByID" and self.answers:
+            reply = Gio.DBusMessage.new_method_reply(message)
+            reply.set_body(GLib.Variant("(o)", ("/answered",)))
+            connection.send_message(reply, Gio.DBusSendMessageFlags.NONE)
+        return None if incoming and message.get_member() in ("GetDomainByID", "Release") else message  # which are never answered otherwise
+
+    @staticmethod
+    def _answer(connection, message, answer):
+        if answer is None:
+            return
+        if isinstance(answer, tuple):
+            reply = Gio.DBusMessage.new_method_error_literal(message, *answer)
+        else:
+            reply = Gio.DBusMessage.new_method_reply(message)
+            reply.set_body(answer)
+        connection.send_message(reply, Gio.DBusSendMessageFlags.NONE)
+
+    def tell(self, path, interfaces):
+        """Publishes an object."""
+        self.objects.append(("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(path, interfaces)],))))
+        if self.connection:
+            self.emit(*self.objects[-1])
+
+    def end(self):
+        """Ends as a driver that is killed does: its connections close."""
+        self.connection.close_sync(None)
+        self.own.connection.close_sync(None)
+
+    def emit(self, name, value, path="/org/virtbus1/driver", interface=f"{NAME}.Driver"):
+        message = Gio.DBusMessage.new_signal(path, interface, name)
+        if value:
+            message.set_body(value)
+        self.connection.send_message(message, Gio.DBusSendMessageFlags.NONE)
 
 
 class User:
