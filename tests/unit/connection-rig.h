@@ -185,3 +185,8 @@ static inline Domain *rig_run(Rig *rig, const char *more) {
         g_string_truncate(rig_asked, 0);
         return domain;
 }
+
+static inline void rig_assert_state(const Domain *domain, DomainState state, DomainReason reason) {
+        g_assert_cmpstr(domain_state_name(domain->state), ==, domain_state_name(state));
+        g_assert_cmpstr(domain_reason_name(domain->reason), ==, domain_reason_name(reason));
+}
