@@ -12,12 +12,31 @@
 #include "qemu/command/firmware.h"
 #include "qemu/command/from-native.h"
 #include "qemu/complete/hardware.h"
+#include "qemu/guest/agent-channel.h"
+#include "qemu/guest/collect.h"
+#include "qemu/guest/console.h"
+#include "qemu/guest/control.h"
+#include "qemu/guest/dump.h"
+#include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
-#include "qemu/guest/guest.h"
+#include "qemu/guest/guest-run.h"
+#include "qemu/guest/hotplug.h"
+#include "qemu/guest/migration.h"
+#include "qemu/guest/plugging.h"
+#include "qemu/guest/power.h"
+#include "qemu/guest/resize-disk.h"
+#include "qemu/guest/tuning.h"
+#include "qemu/guest/update.h"
 #include "qemu/host/claims.h"
 #include "qemu/host/runtime.h"
 
 #define QEMU_USER "virtbus-qemu"
+
+/* What is done with a guest that runs; told in this order. */
+static const GuestModule *const modules[] = {
+        &guest_events_module, &control_module, &plugging_module,  &hotplug_module,       &update_module, &collect_module,
+        &console_module,      &dump_module,    &migration_module, &agent_channel_module, NULL,
+};
 
 /* The binary that a document asks for: its architecture's where it names none. */
 static char *emulator_of(xmlDoc *document) {
@@ -216,6 +235,7 @@ static bool open_host(Connection *connection, GError **error) {
                 return false;
         const ProcessSetup template = { .uid = host->uid, .gid = host->gid, .groups = host->groups, .n_groups = host->n_groups };
         host_register_claims();
+        host->modules = modules;
         host->capabilities = capabilities_cache_new(connection, &template);
         host->logs = guest_logs_new(connection);
         /* QEMU's user goes through this directory to its own one. */
@@ -275,11 +295,11 @@ const Hypervisor qemu_hypervisor = {
         .check = check,
         .start = guest_start,
         .reattach = guest_reattach,
-        .suspend = guest_suspend,
-        .resume = guest_resume,
-        .shutdown = guest_shut_down,
-        .reset = guest_reset,
-        .dump = dump,
+        .suspend = power_suspend,
+        .resume = power_resume,
+        .shutdown = power_shut_down,
+        .reset = power_reset,
+        .dump = dump_memory,
         .collect = collect_statistics,
         .get_addresses = collect_addresses,
         .save_memory = migration_save,
@@ -287,8 +307,8 @@ const Hypervisor qemu_hypervisor = {
         .continue_saved = migration_continue,
         .attach = hotplug_attach,
         .detach = hotplug_detach,
-        .update = hotplug_update,
-        .resize = hotplug_resize,
+        .update = update_device,
+        .resize = tuning_resize,
         .resize_disk = resize_disk,
         .open_log = guest_log_answer,
         .screenshot = control_screenshot,
@@ -299,8 +319,8 @@ const Hypervisor qemu_hypervisor = {
         .destroy = guest_destroy,
         .release = guest_release,
         .save = guest_save,
-        .open_console = open_console,
-        .open_graphics = open_graphics,
+        .open_console = console_open,
+        .open_graphics = console_open_graphics,
         .has_nvram = has_nvram,
         .delete_nvram = delete_nvram,
         .forget = forget,

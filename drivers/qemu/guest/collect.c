@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* What a guest uses, and which addresses it has: of its process by /proc, of its taps by netlink, of its disks and its balloon by its monitor. */
+#include "qemu/guest/collect.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "domain/agent/addresses.h"
+#include "domain/domain-run.h"
 #include "domain/statistics.h"
-#include "qemu/guest/guest.h"
 #include "qemu/host/network.h"
 
 /* /proc counts processor time in these, sysconf(3); 100 a second everywhere. */
@@ -132,20 +131,6 @@ static void told_forget(struct Told *told) {
 void collect_forget(Guest *guest) {
         if (guest->told)
                 g_clear_pointer(&guest->told->live, definition_unref);
-}
-
-void collect_free(Guest *guest) {
-        struct Told *told = g_steal_pointer(&guest->told);
-        if (!told)
-                return;
-        told_forget(told);
-        g_array_unref(told->processors);
-        g_free(told);
-}
-
-void collect_ballooned(Guest *guest, uint64_t bytes) {
-        if (guest->told && guest->told->balloon > 0)
-                guest->told->balloon = bytes;
 }
 
 /* One of the answers; the guest is done with the last. */
@@ -358,3 +343,31 @@ void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agen
                 addresses_reply(call, addresses);
         }
 }
+
+static void on_forgotten(Guest *guest) {
+        struct Told *told = g_steal_pointer(&guest->told);
+        if (!told)
+                return;
+        told_forget(told);
+        g_array_unref(told->processors);
+        g_free(told);
+}
+
+static void on_ballooned(Guest *guest, JsonObject *arguments) {
+        gint64 size = json_int(arguments, "actual", -1);
+        if (size <= 0 || (uint64_t) size > guest->domain->live->max_memory)
+                return;
+        if (guest->told && guest->told->balloon > 0)
+                guest->told->balloon = (uint64_t) size;
+        domain_memory_changed(guest->domain, (uint64_t) size);
+}
+
+static const MonitorEvent events[] = {
+        { "BALLOON_CHANGE", PHASE_SETTING_OUT | PHASE_FINDING | PHASE_RUNNING, on_ballooned },
+        { NULL, 0, NULL },
+};
+
+const GuestModule collect_module = {
+        .events = events,
+        .forget = on_forgotten,
+};

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* Consoles and displays: streams between a guest and its clients. */
+#include "qemu/guest/console.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,17 +9,16 @@
 
 #include "base/stream.h"
 #include "bus.h"
-#include "qemu/guest/guest.h"
 #include "vtables.h"
 
 /* A console that someone has open. */
-struct Console {
+typedef struct Console {
         Guest *guest;
         char *alias;
         Stream *stream;
-};
+} Console;
 
-void console_free(Console *console) {
+static void console_free(Console *console) {
         if (console->stream)
                 stream_free(console->stream);
         g_free(console->alias);
@@ -40,10 +38,12 @@ void console_leave(Guest *guest, const char *alias) {
         g_hash_table_remove(guest->streams, alias);
 }
 
-void consoles_leave(Guest *guest) {
+/* Whoever has them open is still given what the guest had said. */
+static void on_forgotten(Guest *guest) {
         g_autoptr(GList) aliases = g_hash_table_get_keys(guest->streams);
         for (GList *link = aliases; link; link = link->next)
                 console_leave(guest, link->data);
+        g_hash_table_unref(guest->streams);
 }
 
 /* The first console of kind serial is the first serial port. */
@@ -149,7 +149,7 @@ static int open_terminal(const Guest *guest, const char *path, GError **error) {
         return steal_fd(&fd);
 }
 
-void open_console(Domain *domain, const DeviceDefinition *asked, bool force, Call *call) {
+void console_open(Domain *domain, const DeviceDefinition *asked, bool force, Call *call) {
         Guest *guest = domain->run;
         const DeviceDefinition *device = resolve_console(domain, asked);
         const char *terminal = g_hash_table_lookup(guest->terminals, device->alias);
@@ -194,7 +194,7 @@ static void on_client_added(void *data, JsonObject *answer, const GError *error)
 /* What add_client calls each kind of display. */
 static const char *const protocols[][2] = { { "vnc", "vnc" }, { "spice", "spice" }, { "dbus", "@dbus-display" } };
 
-void open_graphics(Domain *domain, const DeviceDefinition *device, Call *call) {
+void console_open_graphics(Domain *domain, const DeviceDefinition *device, Call *call) {
         Guest *guest = domain->run;
         g_autoptr(GError) error = NULL;
         int pair[2] = { -1, -1 };
@@ -219,3 +219,12 @@ void open_graphics(Domain *domain, const DeviceDefinition *device, Call *call) {
                         json_make("protocol", 's', protocol, "fdname", 's', name, "skipauth", 'b', TRUE, NULL), -1,
                         on_client_added, viewer);
 }
+
+static void on_begun(Guest *guest) {
+        guest->streams = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) console_free);
+}
+
+const GuestModule console_module = {
+        .begin = on_begun,
+        .forget = on_forgotten,
+};

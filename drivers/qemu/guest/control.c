@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* What a person does at the machine: keys, the NMI button, waking it; and looks at: its screen, its memory. */
+#include "qemu/guest/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "bus.h"
-#include "qemu/guest/guest.h"
 #include "vtables.h"
 
 /* The largest picture that is given away, in bytes. */
@@ -53,7 +51,7 @@ static void fail(Deed *deed, const GError *error) {
         deed_free(deed);
 }
 
-void control_free(Guest *guest) {
+static void on_forgotten(Guest *guest) {
         g_autoptr(GError) error = NULL;
         virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
         for (Deed *deed; (deed = g_queue_peek_head(&guest->deeds));)
@@ -281,3 +279,7 @@ void control_peek_memory(Domain *domain, uint64_t address, uint64_t size, bool i
         deed->is_virtual = is_virtual;
         give_file(deed, on_peek_file);
 }
+
+const GuestModule control_module = {
+        .forget = on_forgotten,
+};

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* The memory of a guest as an ELF file. */
+#include "qemu/guest/dump.h"
 
 #include "domain/operations/dump.h"
 
-#include "qemu/guest/guest.h"
 #include "qemu/guest/progress.h"
 
-void dump_completed(Guest *guest, JsonObject *arguments) {
+static void on_completed(Guest *guest, JsonObject *arguments) {
         Operation *operation = guest->domain->operation;
         JsonObject *result = json_member(arguments, "result");
         const char *failure = json_string(arguments, "error");
@@ -21,7 +19,7 @@ void dump_completed(Guest *guest, JsonObject *arguments) {
         operation_finish(operation, error);
 }
 
-void dump_give_up(Guest *guest, const GError *error) {
+static void give_up(Guest *guest, const GError *error) {
         Operation *operation = guest->domain->operation;
         if (!operation_is(operation, &dump_class) || !guest_take_awaited(guest, AWAITS_DUMP))
                 return;
@@ -42,7 +40,7 @@ static void on_dump_progress(void *data, JsonObject *answer, const GError *error
                                                       ? json_make("result", 'o', json_object_ref(result), NULL)
                                                       : NULL;
         if (ended)
-                dump_completed(guest, ended);
+                on_completed(guest, ended);
 }
 
 static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
@@ -57,7 +55,7 @@ static void on_dump_begun(void *data, JsonObject *answer, const GError *error) {
                 progress_follow(guest, "query-dump", on_dump_progress);
 }
 
-void dump(Operation *operation) {
+void dump_memory(Operation *operation) {
         Guest *guest = operation->domain->run;
         g_autoptr(GError) error = NULL;
         if (!guest_check_monitor(operation->domain, &error)) {
@@ -70,3 +68,13 @@ void dump(Operation *operation) {
                         json_make("paging", 'b', FALSE, "protocol", 's', protocol, "detach", 'b', TRUE, NULL), -1, on_dump_begun,
                         guest);
 }
+
+static const MonitorEvent events[] = {
+        { "DUMP_COMPLETED", PHASE_RUNNING, on_completed },
+        { NULL, 0, NULL },
+};
+
+const GuestModule dump_module = {
+        .events = events,
+        .give_up = give_up,
+};

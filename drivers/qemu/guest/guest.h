@@ -13,7 +13,8 @@
 #include "qemu/monitor/event-flow.h"
 #include "qemu/monitor/monitor.h"
 
-typedef struct Console Console;
+/* Beside a monitor's socket: the process of its QEMU, when that began, and the domain's name. */
+#define PID_SUFFIX ".pid"
 
 typedef struct Guest Guest;
 
@@ -58,13 +59,14 @@ struct Guest {
         GPtrArray *sockets;    /* UnixSocket: in the file system, to be removed */
         GQueue connectings;    /* struct Connecting: to one of them */
         GHashTable *terminals; /* alias -> path of the pseudo terminal */
-        GHashTable *streams;   /* alias -> struct Console */
+        GHashTable *streams;   /* alias -> Console: console.c */
         GuestObject *object;   /* its agent's, while it has a channel */
         char *agent_alias;     /* of that channel */
         int agent_timeout;     /* REATTACH: as it was set */
         DomainReason pause_reason;
         GuestAwaits awaits;
-        bool has_set_out;             /* START: the processors have been told to run */
+        void (*loaded)(Guest *guest, const GError *error); /* AWAITS_LOAD */
+        bool has_set_out;                                  /* START: the processors have been told to run */
         ExecutableIdentity *stranger; /* START: its QEMU's, of which nothing is known: it is asked when the guest is up */
         bool asks;                    /* what its QEMU can do: the answer will be kept with it */
         bool is_alien;                /* REATTACH: nothing is known of its QEMU; it does only what each one can */
@@ -89,21 +91,46 @@ struct Guest {
         uint64_t sizes_asked;         /* when its images' sizes were, CLOCK_MONOTONIC; 0: they are to be */
 };
 
-/* Operations of the hypervisor: see there. */
-void guest_start(Operation *operation);
-void guest_reattach(Operation *operation, xmlNode *saved);
+/* What its QEMU may tell, and when that is believed: a QEMU that the guest has taken over tells what it likes. What an operation waits for
+ * is taken once, by that. */
+typedef enum GuestPhase {
+        PHASE_BEGINNING = 1,   /* its processors have not run yet */
+        PHASE_SETTING_OUT = 2, /* they have been told to, and the start is not at its end */
+        PHASE_FINDING = 4,     /* after a driver's restart: what has happened before will be asked */
+        PHASE_RUNNING = 8,
+        PHASE_ENDING = 16, /* nothing that it tells matters any more */
+} GuestPhase;
 
-/* Takes over those that run and whose status is lost: known by their pid files. */
-void guest_adopt_lost(Connection *connection);
-void guest_suspend(Operation *operation);
-void guest_resume(Operation *operation);
-void guest_shut_down(Operation *operation);
-void guest_reset(Operation *operation);
-void guest_destroy(Domain *domain);
-void guest_release(Domain *domain);
-void guest_save(const Domain *domain, xmlNode *saved);
+typedef struct MonitorEvent {
+        const char *name;
+        unsigned phases; /* GuestPhase */
+        void (*take)(Guest *guest, JsonObject *arguments);
+} MonitorEvent;
 
-/* Fails where the guest has no monitor that could be asked. */
+/* A part of what the driver does with a guest that runs. A guest knows none of them: qemu.c lists them for its host, and each is told in
+ * that order. What is not there is NULL. */
+typedef struct GuestModule {
+        const MonitorEvent *events; /* the last one has no name */
+        void (*begin)(Guest *guest);
+        void (*save)(const Guest *guest, xmlNode *saved);   /* what a successor of this driver needs to know, into the status */
+        void (*load)(Guest *guest, xmlNode *saved);         /* and from it */
+        void (*recover)(Guest *guest);                      /* QEMU answers: after a driver's restart, or a silence */
+        void (*found)(Guest *guest);                        /* the same, and the state of the domain is known */
+        void (*give_up)(Guest *guest, const GError *error); /* QEMU tells no more: what waits for an event fails */
+        void (*forget)(Guest *guest); /* the guest is let go of: whoever waits is told, what is kept is freed */
+} GuestModule;
+
+#define GUEST_EACH(guest, what, ...) \
+        for (const GuestModule *const *module = host_of((guest)->domain->connection)->modules; *module; module++) \
+                if ((*module)->what) \
+        (*module)->what((guest), ##__VA_ARGS__)
+
+/* Makes the guest of a domain, which nothing is known of; lets go of it: its QEMU may run on. */
+Guest *guest_new(Domain *domain);
+void guest_free(Guest *guest);
+
+/* Fails where nothing answers at the guest's monitor; and where nothing is known of the QEMU behind it. */
+bool guest_has_monitor(const Domain *domain, GError **error);
 bool guest_check_monitor(const Domain *domain, GError **error);
 
 /* Gives QEMU a descriptor; returns the name that commands know it by. */
@@ -113,6 +140,12 @@ char *guest_pass_fd(Guest *guest, int fd);
  * guest is let go of before; at once where there is nothing. ERROR, which may be NULL, is passed on. */
 typedef void (*ThingsReturned)(Guest *guest, const char *alias, const GError *error);
 void guest_return_things(Guest *guest, const char *alias, const GError *error, ThingsReturned done);
+
+/* The same for all, and what it leaves in the file system, when its QEMU has ended. */
+void guest_return_everything(Guest *guest, const GError *error, ThingsReturned done);
+
+/* How much memory may be locked: */
+uint64_t guest_lockable_memory(const Guest *guest);
 
 /* All memory may be locked from now on: a device of the host's reads and writes it. */
 void guest_lock_memory(const Guest *guest);
@@ -138,86 +171,11 @@ void guest_connect(Guest *guest, const char *path, GuestConnected done, void *da
 void guest_take_terminals(Guest *guest, JsonObject *answer);
 void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document);
 
-/* Connects to the agent where there is a channel for one and it is not yet; lets go of it. */
-void guest_find_agent(Guest *guest);
+/* Lets go of its agent. */
 void guest_close_agent(Guest *guest);
-
-/* hotplug.c: devices that come, go and change while the guest runs. */
-void hotplug_attach(Operation *operation);
-void hotplug_detach(Operation *operation);
-void hotplug_update(Operation *operation);
-void hotplug_resize(Operation *operation);
-
-/* resize-disk.c */
-void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call);
-void hotplug_on_deleted(Guest *guest, JsonObject *arguments);
-void hotplug_on_refused(Guest *guest, JsonObject *arguments);
-void hotplug_on_acpi_status(Guest *guest, JsonObject *info);
-void hotplug_free(Guest *guest);
-
-/* update.c: a medium that is being changed, in the status. */
-void medium_save(const Guest *guest, xmlNode *saved);
-void medium_load(Guest *guest, xmlNode *saved);
-
-/* After a driver's restart: takes back what was being attached when the last one ended, and finds what has left since. */
-void hotplug_recover(Guest *guest);
-
-/* control.c: what a person does at the machine, and looks at. */
-/* The guest is let go of: what waits for its monitor fails. */
-void control_free(Guest *guest);
-
-void control_screenshot(Domain *domain, uint32_t screen, Call *call);
-void control_send_keys(Domain *domain, char **keys, uint64_t hold_time, Call *call);
-void control_inject_nmi(Domain *domain, Call *call);
-void control_wake_up(Domain *domain, Call *call);
-void control_peek_memory(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
-
-/* migration.c: a guest's state into a file, and back. */
-void migration_save(Operation *operation);
-void migration_cancel(Operation *operation);
-void migration_continue(Operation *operation, const GError *error);
-void migration_load(Guest *guest);
-void migration_on_event(Guest *guest, JsonObject *arguments);
-
-/* QEMU does not tell any more: what waits for an event fails. */
-void migration_give_up(Guest *guest, const GError *error);
-void dump_give_up(Guest *guest, const GError *error);
-void hotplug_give_up(Guest *guest, const GError *error);
-
-/* After a driver's restart: takes back a save that the last one had not ended. */
-void migration_recover(Guest *guest);
-
-/* The state is loaded, or ERROR says why not: the start goes on. */
-void guest_loaded(Guest *guest, const GError *error);
 
 /* Whether this is what the operation at work waits for; from then on it does not. */
 bool guest_take_awaited(Guest *guest, GuestAwaits awaited);
 
-/* Scripts of a guest: those that run. */
+/* A script of the guest's. */
 struct Script *guest_script_new(Guest *guest);
-
-/* collect.c: what a guest uses, and which addresses it has. */
-void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
-void collect_statistics(Domain *domain);
-void collect_free(Guest *guest);
-
-/* What QEMU has said of the guest's processors and balloon is asked anew; the balloon has changed. */
-void collect_forget(Guest *guest);
-void collect_ballooned(Guest *guest, uint64_t bytes);
-
-/* How long the sizes of images are taken to be the same, in microseconds: asking is dear, and nothing but a guest's writing changes them
- * unseen. */
-#define COLLECT_SIZES_INTERVAL (10 * G_USEC_PER_SEC)
-
-/* dump.c: a guest's memory as a file. */
-void dump(Operation *operation);
-void dump_completed(Guest *guest, JsonObject *arguments);
-
-/* console.c: consoles and displays. */
-void console_free(Console *console);
-
-/* A console's device goes, or all go as the guest ends: whoever has them open is still given what the guest had said. */
-void console_leave(Guest *guest, const char *alias);
-void consoles_leave(Guest *guest);
-void open_console(Domain *domain, const DeviceDefinition *asked, bool force, Call *call);
-void open_graphics(Domain *domain, const DeviceDefinition *device, Call *call);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* A guest's state into a file and back: QEMU's migration, whose other side is the file. The machine stands still meanwhile, so
- * that it is written once. QEMU tells the end by an event; how far it is, it is asked. */
+#include "qemu/guest/migration.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -10,7 +8,6 @@
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
 #include "log.h"
-#include "qemu/guest/guest.h"
 #include "qemu/guest/progress.h"
 #include "qemu/monitor/script.h"
 
@@ -92,6 +89,8 @@ void migration_continue(Operation *operation, const GError *error) {
         go_on(operation->domain->run, error, false);
 }
 
+static void on_event(Guest *guest, JsonObject *arguments);
+
 /* Saving */
 
 static void on_progress(void *data, JsonObject *answer, const GError *error) {
@@ -102,7 +101,7 @@ static void on_progress(void *data, JsonObject *answer, const GError *error) {
                 return;
         gint64 total = json_int(ram, "total", 0), left = json_int(ram, "remaining", 0);
         job_progress(operation->job, (uint64_t) CLAMP(total - left, 0, total), (uint64_t) total);
-        migration_on_event(guest, json_member(answer, "return")); /* which says its end too */
+        on_event(guest, json_member(answer, "return")); /* which says its end too */
 }
 
 static void on_begun(void *data, const GError *error) {
@@ -155,10 +154,11 @@ static void on_failure_known(void *data, JsonObject *answer, const GError *error
 
 static void on_loading(void *data, const GError *error) {
         if (error && guest_take_awaited(data, AWAITS_LOAD))
-                guest_loaded(data, error);
+                ((Guest *) data)->loaded(data, error);
 }
 
-void migration_load(Guest *guest) {
+void migration_load(Guest *guest, void (*then)(Guest *guest, const GError *error)) {
+        guest->loaded = then;
         guest->awaits = AWAITS_LOAD;
         Script *script = guest_script_new(guest);
         script_add_command(script, "migrate-set-capabilities", capabilities());
@@ -169,13 +169,13 @@ void migration_load(Guest *guest) {
 
 /* Events */
 
-void migration_on_event(Guest *guest, JsonObject *arguments) {
+static void on_event(Guest *guest, JsonObject *arguments) {
         const char *status = json_string(arguments, "status");
         Operation *operation = saving_of(guest);
         bool completed = g_strcmp0(status, "completed") == 0;
         g_autoptr(GError) error = NULL;
         if (completed && guest_take_awaited(guest, AWAITS_LOAD))
-                guest_loaded(guest, NULL); /* where it fails, QEMU ends, and has said why in its log */
+                guest->loaded(guest, NULL); /* where it fails, QEMU ends, and has said why in its log */
         else if (operation && completed && guest_take_awaited(guest, AWAITS_SAVE)) {
                 progress_end(guest);
                 saving_written(operation, NULL);
@@ -187,7 +187,7 @@ void migration_on_event(Guest *guest, JsonObject *arguments) {
         }
 }
 
-void migration_give_up(Guest *guest, const GError *error) {
+static void give_up(Guest *guest, const GError *error) {
         if (saving_of(guest) && guest_take_awaited(guest, AWAITS_SAVE))
                 go_on(guest, error, true);
 }
@@ -198,7 +198,10 @@ static void on_recovered(void *data, const GError *error) {
                 log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
 }
 
-void migration_recover(Guest *guest) {
+/* After a driver's restart: takes back a save that the last one had not ended. */
+static void on_found(Guest *guest) {
+        if (!guest->domain->was_saving)
+                return;
         guest->domain->was_saving = false;
         if (guest->domain->state == DOMAIN_RUNNING) /* what was saved of it, if it was, is older */
                 managed_save_remove(guest->domain);
@@ -209,3 +212,14 @@ void migration_recover(Guest *guest) {
                 script_add_command(script, "cont", NULL);
         script_run(script, on_recovered, guest);
 }
+
+static const MonitorEvent events[] = {
+        { "MIGRATION", PHASE_BEGINNING | PHASE_RUNNING, on_event },
+        { NULL, 0, NULL },
+};
+
+const GuestModule migration_module = {
+        .events = events,
+        .found = on_found,
+        .give_up = give_up,
+};

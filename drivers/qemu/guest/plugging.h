@@ -20,8 +20,9 @@ typedef struct Plugging {
         unsigned last_fdset;
         guint first_socket; /* ATTACH: the place in the guest's list of the first one that was made, and one more; 0: none yet */
         char *alias;        /* whose detaching is waited for */
-        GError *error;      /* RESIZE: what is told when all is as it was again */
-        GPtrArray *processors; /* RESIZE: char *, that are to be taken away after that one */
+        void (*has_left)(Guest *guest); /* what follows; NULL: what is behind it goes */
+        GError *error;                  /* RESIZE: what is told when all is as it was again */
+        GPtrArray *processors;          /* RESIZE: char *, that are to be taken away after that one */
 } Plugging;
 
 /* A medium that is being changed: kept in the status, for a successor of this driver. */
@@ -65,9 +66,7 @@ void cleanup_run(Cleanup *cleanup);
 /* Waits for a device to leave, which has been asked to, within TIMEOUT microseconds. */
 void plugging_await_end(Guest *guest, const char *alias, uint64_t timeout);
 
-/* tuning.c: takes the next processor away, where some are to go. */
-void tuning_unplug_next(Guest *guest);
+void medium_free(Medium *medium);
 
-/* update.c: after a driver's restart, sees to a medium that was being changed. */
-void update_recover(Guest *guest);
-void medium_free(struct Medium *medium);
+/* What an operation has prepared is freed with its guest. */
+extern const GuestModule plugging_module;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* The size of a disk's image: QEMU changes that of a running guest, qemu-img that of a domain that is off. */
+#include "qemu/guest/resize-disk.h"
 
 #include <endian.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* A running guest's memory, processors and I/O threads: how many, where on the host, and how much of it they may use. */
+#include "qemu/guest/tuning.h"
 
 #include <string.h>
 
+#include "domain/domain-run.h"
 #include "domain/operations/device-change.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/guest/scope.h"
@@ -19,7 +19,7 @@ static void on_processors_plugged(void *data, const GError *error) {
 }
 
 /* Asks for the next processor; done when there is none. */
-void tuning_unplug_next(Guest *guest) {
+static void unplug_next(Guest *guest) {
         Plugging *plugging = guest->plugging;
         guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
         if (plugging->processors->len == 0) {
@@ -28,6 +28,12 @@ void tuning_unplug_next(Guest *guest) {
         }
         g_autofree char *alias = g_ptr_array_steal_index(plugging->processors, 0);
         plugging_await_end(guest, alias, DETACH_TIMEOUT_DEFAULT);
+}
+
+static void on_processor_left(Guest *guest) {
+        if (guest->domain->live->vcpus > 1)
+                domain_vcpus_changed(guest->domain, guest->domain->live->vcpus - 1);
+        unplug_next(guest);
 }
 
 /* QEMU lists the places of processors, the last first; those that are taken say by what. */
@@ -75,7 +81,8 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
                 plugging_finish(guest, failure);
         else {
                 guest->plugging->processors = g_steal_pointer(&removed);
-                tuning_unplug_next(guest);
+                guest->plugging->has_left = on_processor_left;
+                unplug_next(guest);
         }
 }
 
@@ -132,7 +139,7 @@ static void on_io_threads_changed(void *data, JsonObject *answer, const GError *
                 place_threads(guest, device_change_of(operation)->document, plugging_finish);
 }
 
-void hotplug_resize(Operation *operation) {
+void tuning_resize(Operation *operation) {
         const DeviceChange *change = device_change_of(operation);
         Plugging *plugging = plugging_begin(operation);
         if (!plugging)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* Devices of a guest that runs and that change: the medium and the limits of a drive, its size, a link, a password. */
+#include "qemu/guest/update.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -229,15 +228,7 @@ static void run_update(Guest *guest, Script *script) {
 
 /* Media */
 
-void medium_free(Medium *medium) {
-        g_free(medium->alias);
-        g_free(medium->drive);
-        g_free(medium->old_node);
-        g_free(medium->element);
-        g_free(medium);
-}
-
-void medium_save(const Guest *guest, xmlNode *saved) {
+static void save(const Guest *guest, xmlNode *saved) {
         const Medium *medium = guest->medium;
         if (!medium)
                 return;
@@ -252,7 +243,7 @@ void medium_save(const Guest *guest, xmlNode *saved) {
         xml_set_attribute(element, "done", medium->is_done ? "yes" : "no");
 }
 
-void medium_load(Guest *guest, xmlNode *saved) {
+static void load(Guest *guest, xmlNode *saved) {
         xmlNode *element = xml_child(saved, "medium");
         uint64_t layer = 0, fdset = 0;
         if (!element || !xml_number_attribute(element, "first-layer", 0, G_MAXINT32, &layer, NULL) ||
@@ -340,7 +331,9 @@ static void on_drives_known(void *data, JsonObject *answer, const GError *error)
         script_run(script, on_rolled_back, guest);
 }
 
-void update_recover(Guest *guest) {
+static void recover(Guest *guest) {
+        if (!guest->medium)
+                return;
         if (guest->medium->is_done)
                 roll_forward(guest);
         else
@@ -427,7 +420,7 @@ static void on_block_known(void *data, JsonObject *answer, const GError *error) 
                 monitor_command(guest->monitor, "query-fdsets", NULL, -1, on_medium_fdsets, guest);
 }
 
-void hotplug_update(Operation *operation) {
+void update_device(Operation *operation) {
         const DeviceChange *change = device_change_of(operation);
         const Definition *live = operation->domain->live;
         g_autoptr(GError) error = NULL;
@@ -456,3 +449,9 @@ void hotplug_update(Operation *operation) {
         else
                 run_update(guest, guest_script_new(guest));
 }
+
+const GuestModule update_module = {
+        .save = save,
+        .load = load,
+        .recover = recover,
+};

@@ -17,8 +17,9 @@ typedef struct Host {
         size_t n_nodes; /* NUMA */
         CapabilitiesCache *capabilities;
         struct GuestLogs *logs;
-        bool watches_machined, lacks_machined; /* scope.c */
-        char *monitors;                        /* directory of the monitors' sockets, which QEMU's user cannot reach */
+        bool watches_machined, lacks_machined;    /* scope.c */
+        const struct GuestModule *const *modules; /* of the driver of a guest that runs: guest.h */
+        char *monitors;                           /* directory of the monitors' sockets, which QEMU's user cannot reach */
 } Host;
 
 Host *host_of(const Connection *connection);

@@ -1,0 +1,769 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/guest-run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bus.h"
+#include "domain/connection-table.h"
+#include "domain/domain-event.h"
+#include "domain/domain-recover.h"
+#include "domain/domain-run.h"
+#include "domain/domain-status.h"
+#include "domain/operations/reattach.h"
+#include "domain/operations/start.h"
+#include "log.h"
+#include "qemu/guest/agent-channel.h"
+#include "qemu/guest/guest-events.h"
+#include "qemu/guest/guest-log.h"
+#include "qemu/guest/migration.h"
+#include "qemu/guest/qemu-words.h"
+#include "qemu/guest/scope.h"
+#include "qemu/guest/threads.h"
+#include "qemu/host/runtime.h"
+#include "qemu/host/unix-socket.h"
+
+/* How long a QEMU may take from its start to its greeting, in microseconds. */
+#define START_TIMEOUT (30 * UINT64_C(1000000))
+
+/* How long a QEMU that has closed its monitor may take to end, in microseconds, before what waits for its events fails. */
+#define CLOSED_GRACE (5 * UINT64_C(1000000))
+
+static char *log_path(const Domain *domain) {
+        return guest_log_path(domain->connection, domain->uuid);
+}
+
+void guest_release(Domain *domain) {
+        guest_free(domain->run);
+}
+
+/* What QEMU wrote last in this run. */
+static char *log_tail(const Guest *guest) {
+        g_autofree char *path = log_path(guest->domain);
+        g_autofree char *tail = guest_log_tail(path, guest->log_start);
+        return qemu_words(guest->line, tail);
+}
+
+static void end_guest(Guest *guest, const char *unused, const GError *error) {
+        Domain *domain = guest->domain;
+        Operation *operation = guest->operation;
+        bool clean = guest->ended_well;
+        (void) unused;
+        guest_free(guest);
+        if (operation)
+                operation_finish(operation, error);
+        else
+                domain_stopped(domain, clean ? REASON_SHUTDOWN : REASON_FAILED, error);
+}
+
+/* The guest has no process, or none any more: what it held and its traces go, and the operation, or the domain's run, ends. */
+static void finish_guest(Guest *guest, const GError *error) {
+        if (guest->has_ended)
+                return; /* it is being done already */
+        guest->has_ended = true;
+        guest_return_everything(guest, error, end_guest);
+}
+
+/* Ends a guest that does not start as it should; fail_start follows when its process has ended. */
+static void abort_start(Guest *guest, const GError *error) {
+        if (!guest->failure)
+                guest->failure = qemu_error(guest->domain, guest->line, error);
+        process_end(guest->process);
+}
+
+/* The disk whose image QEMU could not lock, by the name of its node in what QEMU has said; or NULL. */
+static const DeviceDefinition *find_locked(const Domain *domain, const char *words) {
+        const GPtrArray *devices = domain_definition(domain)->devices;
+        for (guint i = 0; qemu_cannot_lock(words) && i < devices->len; i++) {
+                const DeviceDefinition *device = devices->pdata[i];
+                g_autofree char *node = g_strdup_printf("\"%s-", device->alias);
+                if (device->device_class == DEVICE_DISK && strstr(words, node))
+                        return device;
+        }
+        return NULL;
+}
+
+/* Why QEMU has ended, as far as it has said so. */
+static void tell_end(Domain *domain, const char *words, GError **error) {
+        g_autofree char *log = log_path(domain);
+        const DeviceDefinition *locked = find_locked(domain, words);
+        if (locked)
+                qemu_fail_locked(domain, locked->alias, locked->target, locked->source, error);
+        else
+                domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
+                            *words ? ": " : "", words, log);
+}
+
+static void on_ended(void *data, int status) {
+        Guest *guest = data;
+        Domain *domain = guest->domain;
+        g_autofree char *tail = log_tail(guest);
+        g_autoptr(GError) error = g_steal_pointer(&guest->failure);
+        if (!error && domain->state == DOMAIN_STOPPING)
+                domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
+        else if (!error)
+                tell_end(domain, tail, &error);
+        if (guest->monitor) /* whoever waits for an answer of it gets none */
+                monitor_end(guest->monitor, error);
+        guest->ended_well = status == 0;
+        finish_guest(guest, error);
+}
+
+/* REATTACH: its QEMU does not answer as one. */
+static void leave_alone(Guest *guest, const char *why) {
+        Operation *operation = g_steal_pointer(&guest->operation);
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        log_error("domain '%s': its QEMU cannot be asked: %s; it runs on, and Destroy can end it", domain_name(guest->domain),
+                  why);
+        operation_finish(operation, NULL);
+}
+
+/* No event will end what waits for one. */
+static void give_up_waiting(Guest *guest, const GError *error) {
+        if (guest->has_ended || guest->operation)
+                return;
+        GUEST_EACH(guest, give_up, error);
+}
+
+static int on_runs_on(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        g_autoptr(GError) error = NULL;
+        (void) source;
+        (void) usec;
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has closed its monitor, and runs on");
+        give_up_waiting(guest, error);
+        return 0;
+}
+
+static void on_silent(void *data, const GError *error) {
+        Guest *guest = data;
+        if (operation_is(guest->operation, &start_class)) {
+                abort_start(guest, error);
+                return;
+        }
+        log_error("domain '%s': %s; what is asked of it fails until it answers again, and Destroy can end it",
+                  domain_name(guest->domain), error->message);
+        if (guest->operation)
+                leave_alone(guest, error->message);
+        give_up_waiting(guest, error);
+}
+
+static void on_closed(void *data, const GError *error) {
+        Guest *guest = data;
+        /* Mostly because the process ends, which is seen next, with QEMU's words in its log. */
+        if (operation_is(guest->operation, &start_class))
+                process_end(guest->process);
+        else if (guest->operation)
+                leave_alone(guest, error->message);
+        else if (guest->domain->state != DOMAIN_STOPPING) {
+                log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
+                sd_event_source_disable_unref(guest->timeout);
+                sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, CLOSED_GRACE, 0,
+                                           on_runs_on, guest);
+        }
+}
+
+static void on_ready(void *data);
+
+static void on_event(void *data, const char *name, JsonObject *arguments) {
+        guest_events_told(data, name, arguments);
+}
+
+static const MonitorListener monitor_listener = {
+        .ready = on_ready,
+        .event = on_event,
+        .closed = on_closed,
+        .silent = on_silent,
+};
+
+/* Connects to the monitor: its socket listens, whether QEMU runs yet or not. */
+static bool open_monitor(Guest *guest, GError **error) {
+        int fd = unix_connect_own(guest->monitor_path);
+        if (fd < 0)
+                return virtbus_error_set_errno(error, -fd, "domain '%s': QEMU's monitor %s cannot be connected to",
+                                               domain_name(guest->domain), guest->monitor_path);
+        guest->events = guest_events_new(guest);
+        const Connection *connection = guest->domain->connection;
+        guest->monitor = monitor_new(connection->event, fd, &monitor_listener, guest, error);
+        if (guest->monitor && operation_is(guest->operation, &reattach_class))
+                monitor_skip_remainder(guest->monitor);
+        if (guest->monitor && connection->answer_timeout > 0)
+                monitor_set_patience(guest->monitor, connection->answer_timeout);
+        return guest->monitor != NULL;
+}
+
+static bool listen_for_monitor(Guest *guest, GError **error) {
+        g_autoptr(UnixSocket) made = NULL;
+        guest->monitor_listener = unix_listen(guest->monitor_path, 0600, &made);
+        if (guest->monitor_listener == -ENAMETOOLONG)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "the path %s is too long for a socket: keep the runtime directory's short",
+                                         guest->monitor_path);
+        if (guest->monitor_listener == -EADDRINUSE)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                                "a QEMU of an earlier run still listens at %s, and nothing says which process it is: end it",
+                                guest->monitor_path);
+        return guest->monitor_listener >= 0 ||
+               virtbus_error_set_errno(error, -guest->monitor_listener, "the socket %s cannot be made", guest->monitor_path);
+}
+
+static void take_capabilities(Guest *guest) {
+        Capabilities *known = capabilities_find(host_of(guest->domain->connection)->capabilities, guest->emulator);
+        guest->capabilities = known ? capabilities_ref(known) : NULL;
+}
+
+static void on_learned(void *data) {
+        Guest *guest = data;
+        guest->asks = false;
+        take_capabilities(guest);
+        domain_save_status(guest->domain);
+}
+
+/* Starting does not wait for the answer, nor share its processors with the QEMUs that are asked: it is written into the status when it
+ * comes. */
+static void learn_capabilities(Guest *guest) {
+        g_autofree ExecutableIdentity *identity = g_steal_pointer(&guest->stranger);
+        if (!identity)
+                return;
+        guest->asks = true;
+        if (capabilities_learn(host_of(guest->domain->connection)->capabilities, guest->emulator, identity, on_learned, guest))
+                on_learned(guest);
+}
+
+/* Starting, step by step: files by a worker; process; QEMU's greeting; terminals; processors. */
+
+static void finish_start(Guest *guest, const GError *error) {
+        Operation *operation = guest->operation;
+        g_autoptr(Domain) domain = domain_ref(guest->domain);
+        if (!operation || guest->failure)
+                return; /* it fails already, and that is told when its process has ended */
+        if (error) {
+                abort_start(guest, error);
+                return;
+        }
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        guest->operation = NULL;
+        g_clear_pointer(&guest->document, xmlFreeDoc);
+        operation_finish(operation, NULL);
+        if (domain->run == guest && !guest->has_ended)
+                learn_capabilities(guest);
+}
+
+static void on_continued(void *data, JsonObject *answer, const GError *error) {
+        (void) answer;
+        finish_start(data, error);
+}
+
+static void run_processors(Guest *guest);
+
+static void on_loaded(Guest *guest, const GError *error) {
+        if (error)
+                finish_start(guest, error);
+        else
+                run_processors(guest);
+}
+
+static void set_out(Guest *guest);
+
+static void on_threads_placed(Guest *guest, const GError *error) {
+        if (error)
+                finish_start(guest, error);
+        else
+                set_out(guest);
+}
+
+/* Its threads go where they belong before they have much to do. */
+static void place_threads(Guest *guest) {
+        if (threads_are_placed(guest->document))
+                threads_place(guest, xmlCopyDoc(guest->document, 1), on_threads_placed);
+        else
+                set_out(guest);
+}
+
+/* What the machine is to begin with: its own start, or what was saved. */
+static void set_out(Guest *guest) {
+        if (!guest->operation || guest->failure)
+                return;
+        if (start_restoring_fd(guest->operation) < 0) {
+                run_processors(guest);
+                return;
+        }
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        migration_load(guest, on_loaded);
+}
+
+static void run_processors(Guest *guest) {
+        if (start_is_paused(guest->operation))
+                finish_start(guest, NULL);
+        else {
+                guest->has_set_out = true;
+                monitor_command(guest->monitor, "cont", NULL, -1, on_continued, guest);
+        }
+}
+
+/* What a start went on without: startupPolicy. A drive is empty then. */
+static void drop_missing(xmlDoc *document) {
+        for (xmlNode *element = definition_first_device(document), *next; element; element = next) {
+                xmlNode *source = xml_child(element, "source");
+                next = definition_next_device(element);
+                if (!xml_attribute_is(source, "missing", "yes"))
+                        continue;
+                bool is_drive = xml_attribute_is(element, "device", "cdrom") || xml_attribute_is(element, "device", "floppy");
+                xml_remove(is_drive ? source : element);
+        }
+}
+
+/* The live definition: what was written, with what was chosen for this run. */
+static void set_live(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        guest_write_terminals(guest, guest->domain->live, guest->document);
+        drop_missing(guest->document);
+        g_autoptr(Definition) live = definition_from_document(guest->document, &error);
+        if (live)
+                domain_set_live(guest->domain, live);
+        else
+                log_error("domain '%s': its live document cannot be read: %s", domain_name(guest->domain), error->message);
+}
+
+static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        if (error) {
+                finish_start(guest, error);
+                return;
+        }
+        guest_take_terminals(guest, answer);
+        set_live(guest);
+        place_threads(guest);
+}
+
+static void run_commands(Guest *guest);
+
+static void on_command_run(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        (void) answer;
+        if (error)
+                finish_start(guest, error);
+        else
+                run_commands(guest);
+}
+
+/* What the document asks for and no argument can say; then the terminals. */
+static void run_commands(Guest *guest) {
+        GPtrArray *commands = guest->line->commands;
+        if (commands->len > 0) {
+                MonitorRequest *request = g_ptr_array_steal_index(commands, 0);
+                monitor_command(guest->monitor, request->name, json_object_ref(request->arguments), request->fd, on_command_run,
+                                guest);
+                monitor_request_free(request);
+        } else if (guest->line->consoles->len > 0)
+                monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
+        else
+                place_threads(guest);
+}
+
+static void on_status(void *data, JsonObject *answer, const GError *error) {
+        /* QEMU's run states, and what they are to a user. */
+        static const struct {
+                const char *status;
+                DomainState state;
+                DomainReason reason;
+        } states[] = {
+                { "running", DOMAIN_RUNNING, REASON_REATTACHED },     { "paused", DOMAIN_PAUSED, REASON_USER },
+                { "prelaunch", DOMAIN_PAUSED, REASON_USER },          { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR },
+                { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED }, { "suspended", DOMAIN_PMSUSPENDED, REASON_UNKNOWN },
+                { "postmigrate", DOMAIN_PAUSED, REASON_SAVING },      { "finish-migrate", DOMAIN_PAUSED, REASON_SAVING },
+        };
+        Guest *guest = data;
+        Domain *domain = guest->domain;
+        Operation *operation = g_steal_pointer(&guest->operation); /* NULL: it answers again after it was silent */
+        guest->timeout = sd_event_source_disable_unref(guest->timeout);
+        const char *status = json_string(json_member(answer, "return"), "status");
+        if (!error)
+                for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
+                        if (g_strcmp0(status, states[i].status) == 0 && domain->state != states[i].state)
+                                domain_changed(domain, states[i].state, states[i].reason);
+        if (error)
+                log_warning("domain '%s': %s", domain_name(domain), error->message);
+        if (operation)
+                operation_finish(operation, NULL);
+        if (!error)
+                GUEST_EACH(guest, found);
+        if (g_strcmp0(status, "shutdown") == 0)
+                domain_guest_event(domain, GUEST_SHUTDOWN);
+}
+
+/* It may have begun to end since. */
+static void go_on(Guest *guest) {
+        if (guest->has_ended || guest->failure)
+                return;
+        if (!guest->operation || operation_is(guest->operation, &reattach_class)) {
+                GUEST_EACH(guest, recover);
+                monitor_command(guest->monitor, "query-status", NULL, -1, on_status, guest);
+        } else
+                run_commands(guest);
+}
+
+static void on_ready(void *data) {
+        Guest *guest = data;
+        if (!guest->operation)
+                log_warning("domain '%s': its QEMU answers again", domain_name(guest->domain));
+        if (!guest->operation || operation_is(guest->operation, &reattach_class))
+                agent_channel_find_live(guest, go_on);
+        else
+                agent_channel_find(guest, guest->document, go_on);
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *tail = log_tail(guest), *emulator = command_line_emulator(guest->domain->live);
+        (void) source;
+        (void) usec;
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT,
+                    "%s did not answer within %d seconds; is it a QEMU of 7.2 or later?%s%s", emulator,
+                    (int) (START_TIMEOUT / 1000000), *tail ? " It said: " : "", tail);
+        abort_start(guest, error);
+        return 0;
+}
+
+static int open_log(Guest *guest, GError **error) {
+        g_autofree char *path = log_path(guest->domain);
+        g_autofd int fd = guest_log_open(path);
+        if (fd < 0) {
+                virtbus_error_set_errno(error, -fd, "the log %s cannot be written", path);
+                return -1;
+        }
+        g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+        g_autofree char *time = g_date_time_format_iso8601(now),
+                        *command = g_strjoinv(" ", (char **) guest->line->arguments->pdata);
+        dprintf(fd, "%s domain '%s' starts: %s\n", time, domain_name(guest->domain), command);
+        guest->log_start = lseek(fd, 0, SEEK_END);
+        return steal_fd(&fd);
+}
+
+/* It is where it belongs, and may run its program. */
+static void on_placed(Guest *guest, const GError *error) {
+        g_autoptr(GError) ending = NULL;
+        if (!error && guest->domain->connection->closing)
+                domain_fail(guest->domain, &ending, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        if (error || ending) {
+                abort_start(guest, error ? error : ending);
+                return;
+        }
+        process_go(guest->process);
+        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
+                                   on_timeout, guest);
+        /* QEMU has its own copies now. */
+        autofd_close(&guest->monitor_listener);
+        guest->monitor_listener = -1;
+        for (guint i = 0; i < guest->line->fds->len; i++)
+                close(g_array_index(guest->line->fds, int, i));
+        g_array_set_size(guest->line->fds, 0);
+        /* While QEMU loads there is time for this, unless it will name terminals. */
+        if (guest->line->consoles->len == 0)
+                set_live(guest);
+}
+
+static bool write_pid(const Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = g_strdup_printf("%d %" PRIu64 " %s\n", process_pid(guest->process),
+                                                process_start_time(guest->process), domain_name(guest->domain));
+        /* In place: while half of it is written, its process has not run its program yet, and does not when we end. */
+        if (!g_file_set_contents_full(guest->pid_path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &error))
+                log_error("domain '%s': %s", domain_name(guest->domain), error->message);
+        return !error;
+}
+
+static bool launch(Guest *guest, GError **error) {
+        Host *host = host_of(guest->domain->connection);
+        g_autofd int log = open_log(guest, error);
+        if (log < 0)
+                return false;
+        int monitor = guest->monitor_listener;
+        g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+        g_array_append_vals(fds, guest->line->fds->data, guest->line->fds->len);
+        g_array_append_val(fds, monitor);
+        const ProcessSetup setup = {
+                .arguments = (char *const *) guest->line->arguments->pdata,
+                .environment = (char *const *) guest->line->environment->pdata,
+                .fds = (const int *) (void *) fds->data,
+                .n_fds = fds->len,
+                .log = log,
+                .uid = host->uid,
+                .gid = host->gid,
+                .groups = host->groups,
+                .n_groups = host->n_groups,
+                .locked_memory = guest->line->locks_memory ? guest_lockable_memory(guest) : 0,
+        };
+        if (!open_monitor(guest, error))
+                return false;
+        guest->process = process_new(guest->domain->connection->event, &setup, on_ended, guest, error);
+        if (!guest->process)
+                return false;
+        /* It is written down before it runs: whatever happens to this driver, the guest is found again; and whatever happens to that file, no
+         * second one is started beside it. */
+        g_autoptr(GError) failure = NULL;
+        if (domain_save_status(guest->domain) && write_pid(guest))
+                scope_create(guest, guest->document, on_placed);
+        else {
+                domain_fail(guest->domain, &failure, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                            "that it runs cannot be written down in %s: make space there",
+                            guest->domain->connection->runtime_directory);
+                abort_start(guest, failure);
+        }
+        return true;
+}
+
+static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
+        CommandLineContext context = guest_context(guest, guest->document, guest->domain->live, NULL);
+        guest->line = command_line_build(&context, files, error);
+        guest_keep_sockets(guest, files, guest->line ? guest->line->paths : NULL);
+        return guest->line && launch(guest, error);
+}
+
+/* Before it is launched: what is known of its QEMU, or that it is to be asked later. */
+static void recall_capabilities(Guest *guest, const GPtrArray *files) {
+        for (guint i = 0; i < files->len; i++) {
+                const File *file = files->pdata[i];
+                if (file->purpose != FILE_PROGRAM)
+                        continue;
+                if (capabilities_see(host_of(guest->domain->connection)->capabilities, guest->emulator, &file->program))
+                        take_capabilities(guest);
+                else
+                        guest->stranger = g_memdup2(&file->program, sizeof file->program);
+        }
+}
+
+static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {
+        g_autoptr(GError) failure = NULL;
+        if (!error)
+                recall_capabilities(guest, files);
+        if (!error && build_and_launch(guest, files, &failure))
+                return;
+        finish_guest(guest, error ? error : failure);
+}
+
+static bool make_directory(Guest *guest, GError **error) {
+        const Host *host = host_of(guest->domain->connection);
+        const GPtrArray *devices = guest->domain->live->devices;
+        g_autofree char *left = runtime_put_aside(guest->domain->connection->runtime_directory, guest->domain->uuid);
+        bool has_display = false;
+        for (guint i = 0; i < devices->len && !has_display; i++)
+                has_display = strcmp(((DeviceDefinition *) devices->pdata[i])->kind, "graphics") == 0;
+        return runtime_make(guest->directory, has_display, host->uid, host->gid, error);
+}
+
+static void begin_start(Guest *guest) {
+        Domain *domain = guest->domain;
+        g_autoptr(GError) error = NULL;
+        guest->document = xml_parse_own(domain->live->xml, "domain", &error);
+        if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
+                finish_guest(guest, error);
+                return;
+        }
+        definition_write_aliases(domain->live, guest->document);
+        CommandLineContext context = guest_context(guest, guest->document, domain->live, NULL);
+        guest_open_files(guest, command_line_plan(&context), on_start_files);
+}
+
+/* What a pid file says; NAME, which may be NULL, is "" where it was written by an earlier version. */
+static bool read_pid(const char *path, int *pid, uint64_t *start_time, char **name) {
+        g_autofree char *text = NULL;
+        int length = 0;
+        if (!g_file_get_contents(path, &text, NULL, NULL) || sscanf(text, "%d %" SCNu64 "%n", pid, start_time, &length) != 2 ||
+            *pid <= 1)
+                return false;
+        if (name)
+                *name = g_strdup(g_strstrip(text + length));
+        return true;
+}
+
+/* The QEMU that a driver has started for this domain, and that its status file need not tell of: that may be lost, or damaged. */
+static Process *find_recorded(Guest *guest, ProcessEnded ended) {
+        int pid = 0;
+        uint64_t start_time = 0;
+        if (!read_pid(guest->pid_path, &pid, &start_time, NULL))
+                return NULL;
+        return process_find(guest->domain->connection->event, pid, start_time, ended, guest, NULL);
+}
+
+/* PATH is a pid file. */
+static void adopt(Connection *connection, const char *uuid, const char *path) {
+        const Domain *domain = connection_find(connection, uuid);
+        g_autofree char *name = NULL, *normal = uuid_normalize(uuid);
+        g_autoptr(GError) error = NULL;
+        struct stat info;
+        int pid = 0;
+        uint64_t start_time = 0;
+        if (!normal || (domain && domain_is_active(domain)) || !read_pid(path, &pid, &start_time, &name) ||
+            stat(path, &info) < 0 || !process_is_there(pid, start_time))
+                return;
+        if (domain_adopt(connection, normal, *name ? name : normal, (uint64_t) info.st_mtime * 1000000, &error))
+                log_error("domain '%s' has a QEMU, process %d, but no status that can be read: it is shown as it is defined; "
+                          "what can be "
+                          "done is to pause it, to shut it down and to destroy it",
+                          *name ? name : normal, pid);
+        else
+                log_error("the QEMU of domain %s, process %d, runs on and cannot be managed until the domain is started, which "
+                          "ends it "
+                          "first: %s",
+                          uuid, pid, error->message);
+}
+
+void guest_adopt_lost(Connection *connection) {
+        const char *directory = host_of(connection)->monitors;
+        g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(directory, name, NULL),
+                                *uuid = g_str_has_suffix(name, PID_SUFFIX) ? g_strndup(name, strlen(name) - strlen(PID_SUFFIX))
+                                                                           : NULL;
+                if (uuid)
+                        adopt(connection, uuid, path);
+        }
+}
+
+static void on_former_ended(void *data, int unused) {
+        Guest *guest = data;
+        (void) unused;
+        g_clear_pointer(&guest->former, process_free);
+        if (!guest->has_ended)
+                begin_start(guest);
+}
+
+void guest_start(Operation *operation) {
+        Guest *guest = guest_new(operation->domain);
+        guest->operation = operation;
+        guest->former = find_recorded(guest, on_former_ended);
+        if (!guest->former) {
+                begin_start(guest);
+                return;
+        }
+        log_warning("domain '%s': a QEMU of an earlier run, process %d, is still there; it is ended first",
+                    domain_name(operation->domain), process_pid(guest->former));
+        process_end(guest->former);
+}
+
+/* Finding it again */
+
+void guest_save(const Domain *domain, xmlNode *saved) {
+        const Guest *guest = domain->run;
+        if (!guest)
+                return;
+        g_autofree char *timeout =
+                        g_strdup_printf("%d", guest->object ? guest_object_timeout(guest->object) : guest->agent_timeout);
+        xml_set_attribute(saved, "agent-timeout", timeout);
+        GUEST_EACH(guest, save, saved);
+        if (guest->capabilities)
+                xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
+        else if (!guest->is_alien)
+                xml_set_attribute(saved, "capabilities", "unknown");
+        if (guest->process) {
+                g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
+                g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
+                xml_set_attribute(saved, "pid", pid);
+                xml_set_attribute(saved, "start-time", start_time);
+        }
+        for (guint i = 0; i < guest->sockets->len; i++) {
+                const UnixSocket *known = guest->sockets->pdata[i];
+                xmlNode *path = xml_add(saved, "path", known->path);
+                g_autofree char *device = g_strdup_printf("%" PRIu64, known->device),
+                                *inode = g_strdup_printf("%" PRIu64, known->inode);
+                xml_set_attribute(path, "device", device);
+                xml_set_attribute(path, "inode", inode);
+        }
+        GHashTableIter iterator;
+        void *alias, *path;
+        g_hash_table_iter_init(&iterator, guest->terminals);
+        while (g_hash_table_iter_next(&iterator, &alias, &path)) {
+                xmlNode *terminal = xml_add(saved, "terminal", path);
+                xml_set_attribute(terminal, "alias", alias);
+        }
+}
+
+static int on_reattach_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Guest *guest = data;
+        (void) source;
+        (void) usec;
+        g_autoptr(GError) error = NULL;
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT, "its QEMU has not answered within %d seconds",
+                    (int) (START_TIMEOUT / 1000000));
+        monitor_lose_patience(guest->monitor, error);
+        return 0;
+}
+
+/* One that a damaged status does not name is only missing from the live document. */
+static void load_terminal(Guest *guest, const xmlNode *terminal) {
+        g_autofree char *alias = xml_attribute(terminal, "alias"), *path = xml_text(terminal);
+        if (alias && path && g_str_has_prefix(path, "/dev/pts/"))
+                g_hash_table_insert(guest->terminals, g_steal_pointer(&alias), g_steal_pointer(&path));
+}
+
+void guest_reattach(Operation *operation, xmlNode *saved) {
+        Domain *domain = operation->domain;
+        Guest *guest = guest_new(domain);
+        g_autoptr(GError) error = NULL;
+        uint64_t pid = 0, start_time = 0;
+        g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
+        guest->operation = operation;
+        GUEST_EACH(guest, load, saved);
+        if (timeout)
+                guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);
+        for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path")) {
+                uint64_t device = 0, inode = 0;
+                g_autofree char *text = xml_text(path);
+                if (text && xml_number_attribute(path, "device", 0, UINT64_MAX, &device, NULL) &&
+                    xml_number_attribute(path, "inode", 0, UINT64_MAX, &inode, NULL))
+                        g_ptr_array_add(guest->sockets, unix_socket_new(text, device, inode));
+        }
+        for (xmlNode *terminal = xml_child(saved, "terminal"); terminal; terminal = xml_next(terminal, "terminal"))
+                load_terminal(guest, terminal);
+        bool known = xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, NULL) &&
+                     xml_number_attribute(saved, "start-time", 0, UINT64_MAX, &start_time, NULL);
+        if (known && pid > 0 && start_time > 0)
+                guest->process = process_find(domain->connection->event, (pid_t) pid, start_time, on_ended, guest, NULL);
+        if (!guest->process)
+                guest->process = find_recorded(guest, on_ended);
+        if (!guest->process) {
+                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its QEMU has ended while no driver was there");
+                finish_guest(guest, error);
+                return;
+        }
+        if (domain->state == DOMAIN_STOPPING || domain->state == DOMAIN_STARTING) {
+                /* Cut off in between: what had begun to end is ended, and what had not started never did. */
+                domain->state = DOMAIN_STOPPING;
+                domain->stop_reason = domain->reason;
+                process_end(guest->process);
+                return;
+        }
+        g_autofree char *capabilities = xml_text(xml_child(saved, "capabilities"));
+        guest->capabilities = capabilities ? capabilities_parse(capabilities) : NULL;
+        /* Its QEMU is not asked again: another binary may lie there by now. Where the last driver ended before it had learnt them, QEMU itself
+         * refuses what it does not have. */
+        if (!guest->capabilities && !xml_attribute_is(saved, "capabilities", "unknown")) {
+                guest->is_alien = true;
+                log_error("domain '%s': its status does not say what its QEMU can do; it can be paused, shut down and destroyed",
+                          domain_name(domain));
+        }
+        if (!open_monitor(guest, &error))
+                leave_alone(guest, error->message);
+        else
+                sd_event_add_time_relative(domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
+                                           on_reattach_timeout, guest);
+}
+
+void guest_destroy(Domain *domain) {
+        Guest *guest = domain->run;
+        if (guest->process) {
+                process_end(guest->process);
+                return;
+        }
+        /* Its files are still being opened, which may never end. */
+        g_autoptr(GError) error = NULL;
+        domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
+        finish_guest(guest, error);
+}
