@@ -80,7 +80,11 @@ static void withdrawn(void *data, Caller *caller, Object *object) {
         check(r, "the removal", object);
 }
 
-const ReadersListener announce_to_readers = { .arrived = arrived, .withdrawn = withdrawn };
+static void reviewed(void *data, Caller *caller) {
+        audience_release(data, caller);
+}
+
+const ReadersListener announce_to_readers = { .arrived = arrived, .withdrawn = withdrawn, .reviewed = reviewed };
 
 /* Appends either the new values of those that carry them, or the names of those that are only invalidated; adds to
  * *size how large the values are. */

@@ -3,6 +3,7 @@
 
 #include "bounds.h"
 #include "bus.h"
+#include "held.h"
 #include "interfaces.h"
 #include "log.h"
 #include "paths.h"
@@ -45,9 +46,21 @@ static int send_on_bus(Audience *audience, Caller *caller, sd_bus_message *signa
         return r;
 }
 
+/* True where polkit is being asked what a caller may hear. */
+static bool is_reviewed(const Audience *audience, const Caller *caller) {
+        return caller->review && !authority_trusts(audience->authority, caller);
+}
+
 static void send_to_caller(Caller *caller, void *data) {
         Sending *sending = data;
-        if (caller->direct || !may_hear(sending->audience, caller, sending->object))
+        if (!may_hear(sending->audience, caller, sending->object))
+                return;
+        if (is_reviewed(sending->audience, caller)) {
+                bool ends = sd_bus_message_is_signal(sending->signal, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved");
+                held_signal(caller, sending->object, ends, sending->signal, sending->bytes);
+                return;
+        }
+        if (caller->direct) /* see below */
                 return;
         int r = send_on_bus(sending->audience, caller, sending->signal, sending->bytes);
         if (r < 0)
@@ -65,7 +78,7 @@ static int send_to_monitors(Audience *audience, sd_bus_message *signal) {
 
 static bool peer_may_hear(const Caller *caller, void *data) {
         const Sending *sending = data;
-        return may_hear(sending->audience, caller, sending->object);
+        return !is_reviewed(sending->audience, caller) && may_hear(sending->audience, caller, sending->object);
 }
 
 int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal, size_t bytes) {
@@ -89,14 +102,43 @@ static bool is_this_one(const Caller *caller, void *data) {
         return caller == data;
 }
 
-int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal, size_t bytes) {
-        int r = sd_bus_message_seal(signal, 1, 0);
-        if (r < 0)
-                return r;
+/* Sends a sealed signal. */
+static int send_to_one(Audience *audience, Caller *caller, sd_bus_message *signal, size_t bytes) {
         if (!caller->direct)
                 return send_on_bus(audience, caller, signal, bytes);
         peers_signal(audience->peers, signal, bytes, is_this_one, caller);
         return 0;
+}
+
+int audience_signal_one(Audience *audience, Caller *caller, sd_bus_message *signal, size_t bytes) {
+        int r = sd_bus_message_seal(signal, 1, 0);
+        return r < 0 ? r : send_to_one(audience, caller, signal, bytes);
+}
+
+static void send_held(void *data, Caller *caller, sd_bus_message *signal, size_t bytes) {
+        int r = send_to_one(data, caller, signal, bytes);
+        if (r < 0)
+                log_warning("a signal cannot be sent to %s: %s", caller->name, g_strerror(-r));
+}
+
+static void send_held_answer(void *unused, Caller *caller, sd_bus_message *answer, size_t bytes) {
+        (void) unused;
+        caller_answer(caller, answer, bytes); /* whoever has left gets none */
+}
+
+static void on_hears(void *data, Caller *caller);
+
+void audience_release(Audience *audience, Caller *caller) {
+        if (caller->gone) {
+                held_clear(caller);
+                return;
+        }
+        /* Who hears of nothing any more is told nothing, unless it turns out to hear of parts. */
+        caller->lost_held = held_release(caller, send_held, send_held_answer, audience);
+        if (!caller->lost_held || g_hash_table_size(caller->hears) == 0)
+                return;
+        caller->lost_held = false;
+        on_hears(audience, caller);
 }
 
 /* Before anything else that it is sent from now on: what it lists then has what is told next. */

@@ -4,7 +4,7 @@
 /* Decides who gets a signal: a signal tells nobody more than reading would.
  *
  * What is public is sent to everybody. Everything else is sent to each caller by itself: to user 0, and to who has read the object, or
- * what it is in, and still may. On a session bus, where all belongs to one user, everything is sent to everybody. */
+ * what it is in, and still may: while polkit is asked whether it still may, the signal is held. On a session bus, where all belongs to one user, everything is sent to everybody. */
 
 #include "authority.h"
 #include "peers.h"
@@ -20,6 +20,9 @@ typedef struct Audience {
 
 /* Sends a signal about an object, with about so many BYTES of arguments. Returns 0 or more, or a negative errno of the bus. */
 int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal, size_t bytes);
+
+/* Sends a caller what was held of what it may still hear. */
+void audience_release(Audience *audience, Caller *caller);
 
 /* Callers that missed signals are told so, from now on. */
 void audience_tell_who_missed(Audience *audience);

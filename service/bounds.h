@@ -129,6 +129,9 @@
 #define UNREAD_SIGNAL_BYTES_PER_USER_MAX (16 * 1024 * 1024)
 #define UNREAD_SIGNAL_BYTES_MAX (48 * 1024 * 1024)
 
+/* Signals that are held for a caller while polkit is asked anew what it may hear. Of more it is told that it missed some. */
+#define HELD_SIGNAL_BYTES_MAX (256 * 1024)
+
 /* What an answer is counted as beside what is in it. */
 #define ANSWER_BYTES 256
 

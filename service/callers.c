@@ -7,6 +7,7 @@
 #include "bounds.h"
 #include "bus.h"
 #include "decisions.h"
+#include "held.h"
 #include "unread.h"
 
 struct Callers {
@@ -44,6 +45,7 @@ void caller_unref(Caller *caller) {
         g_hash_table_unref(caller->refused);
         g_hash_table_unref(caller->hears);
         g_hash_table_unref(caller->follows);
+        held_clear(caller);
         g_free(caller->name);
         g_free(caller);
 }
@@ -122,6 +124,8 @@ bool caller_may_be_answered(const Caller *caller, size_t bytes) {
 
 int caller_answer(Caller *caller, sd_bus_message *answer, size_t bytes) {
         uint64_t cookie;
+        if (caller->outbox && held_answer(caller, answer, bytes))
+                return 0;
         int r = caller->outbox ? sd_bus_send(NULL, answer, &cookie) : -ENOTCONN;
         if (r < 0)
                 return r;
@@ -148,6 +152,7 @@ Caller *callers_get(Callers *callers, const char *name) {
                 caller->account = NOBODY_YET;
                 caller->outbox = callers->outbox;
                 g_queue_init(&caller->identifying);
+                g_queue_init(&caller->held_back);
                 caller->name = g_strdup(name);
                 caller->allowed = scopes_new();
                 caller->refused = scopes_new();

@@ -45,6 +45,9 @@ typedef struct Caller {
         GHashTable *hears;             /* what has been read, so that changes are told of */
         GHashTable *follows;           /* lists of which a part was read, so that new objects are told of */
         void *review;                  /* of what it hears, while that goes on: see readers.c */
+        GQueue held_back;              /* what it is sent after that: see held.h */
+        size_t held_bytes;             /* of signals among it */
+        bool lost_held;                /* there were more */
         void *waiting;                 /* its calls that nobody has looked at: see backlog.c */
 } Caller;
 

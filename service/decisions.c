@@ -174,6 +174,19 @@ bool decisions_let_hear(const Caller *caller, const Object *object) {
         return object_is_public(object) || names_reader(caller, object) || scopes_cover(caller->hears, object, caller->uid);
 }
 
+unsigned decisions_scopes(const Caller *caller, const Object *object, uint64_t scopes[SCOPES_MAX]) {
+        const Object *subject = decision_subject(object), *connection = decision_connection(subject);
+        unsigned n = 0;
+        if (object_is_public(object) || names_reader(caller, object))
+                return 0;
+        scopes[n++] = scope_key((Scope){ .object = subject });
+        if (connection)
+                scopes[n++] = scope_key((Scope){ .object = connection });
+        if (connection && decision_is_own(subject, caller->uid))
+                scopes[n++] = scope_key((Scope){ .object = connection, .owned = true });
+        return n;
+}
+
 void decisions_keep(Caller *caller, uint64_t key, const char *path, bool allowed, bool temporary) {
         if (allowed) {
                 g_hash_table_remove(caller->refused, &key);

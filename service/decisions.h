@@ -52,6 +52,10 @@ bool decisions_refuse(const Caller *caller, Scope scope);
  * any more: after a change polkit is asked again. */
 bool decisions_let_hear(const Caller *caller, const Object *object);
 
+/* The scopes of which one must let a caller hear of an object; returns how many, 0 where it may hear of it whatever is decided. */
+#define SCOPES_MAX 3
+unsigned decisions_scopes(const Caller *caller, const Object *object, uint64_t scopes[SCOPES_MAX]);
+
 /* Keeps polkit's answer about a scope: its key, and its object's path. One that counts for a while only (a password was typed) is
  * not kept as a decision, but lets hear. */
 void decisions_keep(Caller *caller, uint64_t key, const char *path, bool allowed, bool temporary);

@@ -294,6 +294,7 @@ static void review_continue(Review *review);
 
 static void review_end(Review *review) {
         review->caller->review = NULL;
+        review->readers->listener->reviewed(review->readers->data, review->caller);
         caller_unref(review->caller);
         g_array_unref(review->keys);
         g_free(review);
@@ -329,6 +330,8 @@ static void on_parts_known(void *data, GHashTable *unused, Verdict verdict) {
         if (connection && !withdrawal->caller->gone && verdict != VERDICT_CANCELLED) {
                 withdraw(withdrawal->readers, withdrawal->caller, connection);
                 withdraw_acting(withdrawal->readers, withdrawal->caller, connection);
+                if (!withdrawal->caller->review)
+                        withdrawal->readers->listener->reviewed(withdrawal->readers->data, withdrawal->caller);
         }
         caller_unref(withdrawal->caller);
         g_free(withdrawal->connection);
@@ -405,7 +408,7 @@ static void review_continue(Review *review) {
         review_end(review);
 }
 
-/* Asks again about what a caller hears. What happens meanwhile is still told: polkit's answers are on their way. */
+/* Asks again about what a caller hears. What happens meanwhile is told afterwards, if it may still hear it. */
 static void add_to_review(Caller *caller, void *data) {
         Review *review = caller->review;
         if (g_hash_table_size(caller->hears) == 0)

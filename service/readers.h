@@ -17,6 +17,8 @@ typedef struct ReadersListener {
         void (*arrived)(void *data, Caller *caller, Object *object);
         /* A caller that has read an object, or what it is in, may not do so any more. */
         void (*withdrawn)(void *data, Caller *caller, Object *object);
+        /* It is known again what a caller may hear, of which polkit was asked anew. */
+        void (*reviewed)(void *data, Caller *caller);
 } ReadersListener;
 
 Readers *readers_new(Authority *authority, Callers *callers, Mirror *mirror, const ReadersListener *listener, void *data);

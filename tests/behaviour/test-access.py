@@ -329,6 +329,37 @@ def a_decision_ends_with_what_it_was_about():
     hypervisor.do(domain, "Undefine")
 
 
+def what_happens_while_polkit_is_asked_anew_is_told_to_who_may_still_hear_it():
+    """polkit says that something has changed, and is held up by its rule when it is asked, until the gate is opened."""
+    gate, path = os.path.join(ROOT, "gate"), os.path.join(ROOT, "polkit-rules", "50-test.rules")
+    os.mkfifo(gate)
+    os.chmod(gate, 0o666)
+    readers = "a.id == 'org.virtbus1.read' && (s.user == 'vb-alice' || s.user == 'vb-bob')"
+    rules(f"polkit.addRule(function(a, s) {{ if ({readers}) return polkit.Result.YES; }});")
+    was, still = User("vb-alice"), User("vb-bob")
+    domain = hypervisor.define(hypervisor.document("watched"))
+    for user in (was, still):
+        assert listed(user, hypervisor.path) == {domain}
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(f"polkit.addRule(function(a, s) {{ if ({readers}) {{ try {{ polkit.spawn(['/bin/cat', '{gate}']); }} catch (e) {{}}"
+                   " return s.user == 'vb-bob' ? polkit.Result.YES : polkit.Result.NO; } });")
+    os.rename(path + ".new", path)
+    gatekeeper = os.open(gate, os.O_WRONLY)  # which waits until it is asked
+    hypervisor.do(domain, "Start")
+    os.unlink(gate)
+    os.close(gatekeeper)
+    still.signals(domain, "StateChanged", "running")
+    contains(still.call(domain, *get("State")), "running")
+    removed(was, domain)
+    assert "StateChanged" not in repr(was.heard()), was.heard()
+    hypervisor.do(domain, "Destroy")
+    still.signals(domain, "StateChanged", "shutoff")
+    hypervisor.do(domain, "Undefine")
+    for user in (was, still):
+        user.leave()
+    rules("")
+
+
 def a_list_that_waits_for_polkit_follows_its_changes():
     domains = {hypervisor.define(hypervisor.document(f"slow{number}")) for number in range(40)}
     slow = "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.read' && a.lookup('domain_name')) { polkit.spawn(['/bin/sleep', '0.1']); RESULT } });"
@@ -555,7 +586,7 @@ def only_the_service_may_call_a_driver():
 run([every_action_is_refused_to_who_may_not_and_allowed_to_who_may, reading_needs_leave_and_introspection_does_not,
      owners_have_their_own_domains_and_no_others, who_may_define_can_begin_with_an_empty_list, a_rule_can_open_just_one_domain,
      who_may_not_read_any_more_is_told_that_it_is_gone, signals_say_no_more_than_reading_would, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
-     a_list_that_waits_for_polkit_follows_its_changes, ten_thousand_domains_are_not_ten_thousand_questions,
+     what_happens_while_polkit_is_asked_anew_is_told_to_who_may_still_hear_it, a_list_that_waits_for_polkit_follows_its_changes, ten_thousand_domains_are_not_ten_thousand_questions,
      the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain, rules_can_look_up_what_the_manual_page_says,
      members_of_virtbus_admins_may_do_everything_but_define,
      a_log_is_shown_and_followed_for_who_may_not_open_the_file, the_interactive_flag_is_honoured,
