@@ -154,6 +154,10 @@ else:
     del WORKS["media"], WORKS["size of a disk"]  # which it does at once
 
 
+# What QEMU is asked for some time only, and answered without it then.
+GIVEN_UP = ("statistics",) if REAL else ()
+
+
 def processes():
     """Of this namespace; what is being looked at may end."""
     found = {}
@@ -248,10 +252,12 @@ def whoever_waits_is_told_cancelled():
     for name in ("start", "start of what was saved", "restore"):
         bus.wait_state(domains[name], "starting")
     for name, answer in answers.items():
-        assert not answer or WORKS[name].job, (name, answer)
+        assert not answer or WORKS[name].job or name in GIVEN_UP, (name, answer)
     end_driver()
     for name, answer in answers.items():
         error = str(outcome(name, answer))
+        if name in GIVEN_UP and not isinstance(answer[0], BusError):
+            continue
         assert "Error.Cancelled" in error, (name, error)
     bus.wait(lambda: all(behind.values()), "answers to what waits")
     assert all(isinstance(answer[0], BusError) and answer[0].name.endswith(".Cancelled") for answer in behind.values()), list(behind.items())

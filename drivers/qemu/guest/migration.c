@@ -41,6 +41,12 @@ typedef struct Continuing {
         bool has_asked_again; /* to go on */
 } Continuing;
 
+static void continuing_free(void *data) {
+        Continuing *continuing = data;
+        g_error_free(continuing->error);
+        g_free(continuing);
+}
+
 static void on_going_on(void *data, JsonObject *answer, const GError *error);
 
 /* A migration that is cancelled at its very end is told as that before QEMU's own thread has let go of the machine, and no event
@@ -50,10 +56,10 @@ static void on_run_state_known(void *data, JsonObject *answer, const GError *err
         bool is_ending = g_strcmp0(json_string(json_member(answer, "return"), "status"), "finish-migrate") == 0;
         Monitor *monitor = continuing->guest->monitor;
         if (!error && is_ending)
-                monitor_command(monitor, "query-status", NULL, -1, on_run_state_known, continuing);
+                monitor_ask(monitor, "query-status", NULL, on_run_state_known, continuing, continuing_free);
         else if (!error && !continuing->has_asked_again) {
                 continuing->has_asked_again = true;
-                monitor_command(monitor, "cont", NULL, -1, on_going_on, continuing);
+                monitor_ask(monitor, "cont", NULL, on_going_on, continuing, continuing_free);
         } else
                 on_going_on(continuing, NULL, NULL);
 }
@@ -63,7 +69,7 @@ static void on_going_on(void *data, JsonObject *answer, const GError *error) {
         Operation *operation = saving_of(continuing->guest);
         (void) answer;
         if (error && operation && !continuing->has_asked_again) {
-                monitor_command(continuing->guest->monitor, "query-status", NULL, -1, on_run_state_known, continuing);
+                monitor_ask(continuing->guest->monitor, "query-status", NULL, on_run_state_known, continuing, continuing_free);
                 return;
         }
         /* A guest that cannot go on has ended, or is told as paused. */
@@ -71,8 +77,7 @@ static void on_going_on(void *data, JsonObject *answer, const GError *error) {
                 saving_written(operation, continuing->error);
         else if (operation)
                 saving_failed(operation, continuing->error);
-        g_error_free(continuing->error);
-        g_free(continuing);
+        continuing_free(continuing);
 }
 
 static void go_on(Guest *guest, const GError *error, bool written) {
@@ -80,7 +85,7 @@ static void go_on(Guest *guest, const GError *error, bool written) {
         *continuing = (Continuing){ .guest = guest, .error = g_error_copy(error), .written = written };
         progress_end(guest);
         if (guest->domain->resumes)
-                monitor_command(guest->monitor, "cont", NULL, -1, on_going_on, continuing);
+                monitor_ask(guest->monitor, "cont", NULL, on_going_on, continuing, continuing_free);
         else
                 on_going_on(continuing, NULL, NULL);
 }

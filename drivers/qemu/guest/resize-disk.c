@@ -70,6 +70,13 @@ static void answer(Resizing *resizing, const GError *error) {
 
 /* Of a running guest */
 
+/* The driver is ending, or the guest is being let go of, before QEMU has answered. */
+static void drop(void *data) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        answer(data, error);
+}
+
 static void on_resized(void *data, JsonObject *object, const GError *error) {
         Guest *guest = ((Resizing *) data)->domain->run;
         (void) object;
@@ -106,17 +113,17 @@ static void on_nodes(void *data, JsonObject *object, const GError *failure) {
         if (error)
                 answer(resizing, error);
         else
-                monitor_command(guest->monitor, "block_resize",
-                                json_make("node-name", 's', node, "size", 'i', (gint64) resizing->chosen, NULL), -1, on_resized,
-                                resizing);
+                monitor_ask(guest->monitor, "block_resize",
+                            json_make("node-name", 's', node, "size", 'i', (gint64) resizing->chosen, NULL), on_resized, resizing,
+                            drop);
 }
 
 static void resize_running(Resizing *resizing) {
         Guest *guest = resizing->domain->run;
         g_autoptr(GError) error = NULL;
         if (guest_check_monitor(resizing->domain, &error))
-                monitor_command(guest->monitor, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), -1, on_nodes,
-                                resizing);
+                monitor_ask(guest->monitor, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), on_nodes, resizing,
+                            drop);
         else
                 answer(resizing, error);
 }

@@ -22,6 +22,7 @@ typedef struct Command {
         char *name;
         MonitorDone done;
         void *data;
+        GDestroyNotify dropped; /* NULL: whose DATA is another's */
 } Command;
 
 struct Monitor {
@@ -59,6 +60,12 @@ static void command_free(Command *command) {
         g_free(command);
 }
 
+static void command_drop(Command *command) {
+        if (command->dropped)
+                command->dropped(command->data);
+        command_free(command);
+}
+
 static void hold(Monitor *monitor) {
         monitor->n_holders++;
 }
@@ -77,7 +84,7 @@ void monitor_free(Monitor *monitor) {
         sd_event_source_disable_unref(monitor->deadline);
         autofd_close(&monitor->fd);
         g_queue_clear_full(&monitor->lines, (GDestroyNotify) line_free);
-        g_queue_clear_full(&monitor->commands, (GDestroyNotify) command_free);
+        g_queue_clear_full(&monitor->commands, (GDestroyNotify) command_drop);
         lines_close(&monitor->input);
         monitor->is_freed = true;
         if (monitor->n_holders == 0)
@@ -225,9 +232,10 @@ static bool send_lines(Monitor *monitor) {
         return true;
 }
 
-static void queue(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data) {
+static void queue(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data,
+                  GDestroyNotify dropped) {
         Command *command = g_new0(Command, 1);
-        *command = (Command){ .id = ++monitor->last_id, .name = g_strdup(name), .done = done, .data = data };
+        *command = (Command){ .id = ++monitor->last_id, .name = g_strdup(name), .done = done, .data = data, .dropped = dropped };
         g_autoptr(JsonObject) request =
                         json_make("execute", 's', name, "arguments", 'o', arguments, "id", 'i', command->id, NULL);
         g_autofree char *text = json_text(request);
@@ -244,7 +252,8 @@ static void queue(Monitor *monitor, const char *name, JsonObject *arguments, int
                 g_queue_push_tail(&monitor->lines, line);
 }
 
-void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data) {
+static void send_command(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data,
+                         GDestroyNotify dropped) {
         g_autoptr(GError) error = NULL;
         if (monitor->failed)
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU's monitor is closed");
@@ -260,9 +269,18 @@ void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, 
                         done(data, NULL, error);
                 return;
         }
-        queue(monitor, name, arguments, fd, done, data);
+        queue(monitor, name, arguments, fd, done, data, dropped);
         if (monitor->ready) /* sent from the loop, so that a failure does not call back from here */
                 watch(monitor, true);
+}
+
+void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data) {
+        send_command(monitor, name, arguments, fd, done, data, NULL);
+}
+
+void monitor_ask(Monitor *monitor, const char *name, JsonObject *arguments, MonitorDone done, void *data,
+                 GDestroyNotify dropped) {
+        send_command(monitor, name, arguments, -1, done, data, dropped);
 }
 
 static void on_capabilities(void *data, JsonObject *answer, const GError *error) {
@@ -374,7 +392,7 @@ static bool handle_line(Monitor *monitor, const char *line, size_t length) {
                         fail_protocol(monitor, "it does not speak QMP");
                 else {
                         monitor->greeted = true;
-                        queue(monitor, "qmp_capabilities", NULL, -1, on_capabilities, monitor);
+                        queue(monitor, "qmp_capabilities", NULL, -1, on_capabilities, monitor, NULL);
                         /* Only that line may go out now: the others follow when it is answered. */
                         Line *hello = g_queue_peek_head(&monitor->lines);
                         ssize_t n = send(monitor->fd, hello->text, hello->length, MSG_NOSIGNAL | MSG_DONTWAIT);

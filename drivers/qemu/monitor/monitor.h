@@ -65,10 +65,14 @@ bool monitor_is_there(const Monitor *monitor);
 /* Ends it as if QEMU had: every command that waits fails, and the listener is told, unless both has happened before. */
 void monitor_end(Monitor *monitor, const GError *error);
 
-/* Closes it; what waits is dropped without being called. */
+/* Closes it; what waits is dropped without being called, but that of monitor_ask. */
 void monitor_free(Monitor *monitor);
 
 /* Sends a command, as soon as QEMU takes commands. ARGUMENTS is taken, or NULL; FD is passed along (and may be closed
  * afterwards), or -1. DONE may be NULL; it gets the answer (a member "return" of any type) or an error with QEMU's words. */
 typedef void (*MonitorDone)(void *data, JsonObject *answer, const GError *error);
 void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data);
+
+/* The same where DATA belongs to the command: where the monitor is freed before there is an answer, DROPPED is called with it instead of
+ * DONE. */
+void monitor_ask(Monitor *monitor, const char *name, JsonObject *arguments, MonitorDone done, void *data, GDestroyNotify dropped);
