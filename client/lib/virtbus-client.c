@@ -115,11 +115,12 @@ G_DEFINE_FINAL_TYPE(VirtbusClient, virtbus_client, G_TYPE_OBJECT)
 
 GQuark virtbus_error_quark(void) {
         static gsize quark;
-        GDBusErrorEntry entries[VIRTBUS_ERROR_ACCESS_DENIED + 1];
+        GDBusErrorEntry entries[VIRTBUS_ERROR_NO_SUCH_SECRET + 1];
+        guint n = 0;
         for (int code = 0; code < (int) G_N_ELEMENTS(entries); code++)
-                entries[code] = (GDBusErrorEntry){ code, virtbus_error_name((VirtbusError) code) };
-        /* The last is D-Bus's own, which GIO knows already. */
-        g_dbus_error_register_error_domain("virtbus-error", &quark, entries, G_N_ELEMENTS(entries) - 1);
+                if (code != VIRTBUS_ERROR_ACCESS_DENIED) /* D-Bus's own, which GIO knows already */
+                        entries[n++] = (GDBusErrorEntry){ code, virtbus_error_name((VirtbusError) code) };
+        g_dbus_error_register_error_domain("virtbus-error", &quark, entries, n);
         return (GQuark) quark;
 }
 

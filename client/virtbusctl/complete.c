@@ -246,6 +246,18 @@ static void offer_second(Ctl *ctl, const Typed *typed) {
         }
 }
 
+static void offer_secret(Ctl *ctl, const Typed *typed) {
+        if (typed->arguments->len == 0)
+                offer_all(secret_commands);
+        else if (strcmp(typed->arguments->pdata[0], "define") == 0 || typed->arguments->len > 1)
+                offer(FILES);
+        else {
+                g_auto(GStrv) uuids = reach(ctl) ? secret_uuids(ctl) : NULL;
+                if (uuids)
+                        offer_all((const char *const *) uuids);
+        }
+}
+
 static void offer_arguments(Ctl *ctl, const Typed *typed) {
         static const char *const kinds[] = { "host", "domain", "cpus", NULL };
         switch (typed->verb->words) {
@@ -256,6 +268,9 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
                 return;
         case WORDS_JOBS:
                 offer_jobs(ctl);
+                return;
+        case WORDS_SECRETS:
+                offer_secret(ctl, typed);
                 return;
         case WORDS_KINDS:
                 if (typed->arguments->len == 0)

@@ -186,6 +186,12 @@ extern const char *const domain_states[];
 /* Whether the object of a domain is gone for good, not with its service or its driver, which may come back. CONNECTION: the domain's. */
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
 
+/* secret.c */
+int verb_secret(Ctl *ctl, char **arguments);
+extern const char *const secret_commands[];
+/* Those of the secrets that may be read, NULL at the end. */
+char **secret_uuids(Ctl *ctl);
+
 /* log.c */
 int verb_log(Ctl *ctl, char **arguments);
 

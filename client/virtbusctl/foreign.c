@@ -84,6 +84,12 @@ static const char *const verbs[][2] = {
         { "rm", "undefine DOMAIN" },
         { "run", "start DOMAIN, or create NAME --start" },
         { "schedinfo", "set DOMAIN cpu_shares=N and the like" },
+        { "secret-define", "secret define FILE" },
+        { "secret-dumpxml", "secret show SECRET" },
+        { "secret-get-value", "secret get-value SECRET" },
+        { "secret-list", "secret list" },
+        { "secret-set-value", "secret set-value SECRET [FILE]" },
+        { "secret-undefine", "secret undefine SECRET" },
         { "send-key", "press DOMAIN KEY..." },
         { "set-user-password", "agent DOMAIN set-user-password USER PASSWORD" },
         { "set-user-sshkeys", "agent DOMAIN add-ssh-keys USER KEY..." },
@@ -120,7 +126,6 @@ static const char *const missing[][2] = {
         { "nodedev", "a list of the host's devices" },
         { "nwfilter", "network filters" },
         { "pool", "storage pools: name files and devices by their paths" },
-        { "secret", "secrets" },
         { "snapshot", "snapshots" },
         { "vol", "volumes: qemu-img(1) makes images, as does create --disk=PATH,size=SIZE" },
 };
@@ -163,6 +168,7 @@ static const char *const elsewhere[][2] = {
         { "save-image-define", "does not change what was saved" },
         { "save-image-dumpxml", "does not show what was saved" },
         { "save-image-edit", "does not change what was saved" },
+        { "secret-event", "tells of secrets by signals of org.virtbus1 only" },
         { "send-process-signal", "sends none; an agent runs programs: virtbusctl agent DOMAIN exec PROGRAM" },
         { "set-lifecycle-action", "sets that by: virtbusctl edit DOMAIN" },
 };

@@ -69,7 +69,8 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     qemu = Hypervisor(bus, "qemu")  # a machine that waits, with a channel and no agent
     asked = qemu.define(qemu.document("asked", devices="<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"))
     qemu.do(asked, "Start", paused=True)
-    objects = {"Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job,
+    secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
+    objects = {"Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job,
                "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
                "Device.NetworkInterface": f"{domain}/device/net0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
@@ -91,7 +92,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
     order = ["read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "test", "domain.suspend", "domain.start",
-             "domain.shutdown", "domain.save", "domain.destroy", "domain.define"]
+             "domain.shutdown", "domain.save", "domain.destroy", "domain.define", "secret.set-value", "secret.get-value", "secret.define"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
         allow("vb-alice", action)
@@ -463,7 +464,8 @@ def rules_can_look_up_what_the_manual_page_says():
     os.close(null)
     values = {"connection": "test", "domain_name": "looked up", "domain_uuid": bus.get(domain, "Domain", "UUID"), "domain_owner": "0",
               "job_operation": "dump", "caller_is_owner": "false"}
-    assert page_details() == set(values), page_details()
+    of_secrets = {f"secret_{name}" for name in ("uuid", "usage_type", "usage_id", "owner")}  # see test-secrets.py
+    assert page_details() == set(values) | of_secrets, page_details()
 
     def rule(action, conditions):
         rules(f"polkit.addRule(function(a, s) {{ if (a.id == 'org.virtbus1.{action}' && {conditions}) return polkit.Result.YES; }});")
@@ -485,7 +487,8 @@ def members_of_virtbus_admins_may_do_everything_but_define():
     text = open(f"{SOURCE}/polkit/51-virtbus-admins.rules", encoding="utf-8").read()
     table = {action: (interface, tag, member, signatures) for interface, tag, member, signatures, action in methods()}
     assert {f"org.virtbus1.{action}" for action in table} - set(re.findall(r'"(org.virtbus1[\w.-]+)"', text)) == {
-        "org.virtbus1.domain.define", "org.virtbus1.test"}, "an action is neither allowed nor left out on purpose"
+        "org.virtbus1.domain.define", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
+        "org.virtbus1.test"}, "an action is neither allowed nor left out on purpose"
     rules("")
     domain = hypervisor.define(hypervisor.document("of-admins", devices=CONSOLE))
     for member, arguments in (("Start", ("a{sv}", NONE)), ("Suspend", ()), ("Resume", ()), ("SetMemory", ("ta{sv}", "uint64 33554432", NONE)),

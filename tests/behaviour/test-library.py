@@ -65,7 +65,7 @@ def a_client_knows_all_domains():
     assert client.props.available and client.get_manager().props.version == "0.2"
     assert client.get_manager() == client.get_manager()
     assert [d.props.name for d in client.get_domains()] == ["alpha", "beta"]
-    assert sorted(c.props.name for c in client.get_connections()) == ["qemu", "test"]
+    assert sorted(c.props.name for c in client.get_connections()) == ["host", "qemu", "test"]
     assert client.get_connection_of(client.get_domains()[0]).props.name == "test"
     for name in ("domain-added", "domain-removed"):
         client.connect(name, lambda client, domain, name=name: state["events"].append((name, domain.props.name)))
@@ -351,7 +351,7 @@ def lists_follow_what_there_is():
     wait(lambda: {"serial0", "net0"} <= set(aliases()), "its devices")
     bus.call(path, "org.virtbus1.Domain", "AttachDevice", "sa{sv}", "<interface type='user'/>", {})
     wait(lambda: "net1" in aliases(), "the new device")
-    assert [c.props.name for c in client.props.connection_list] == ["qemu", "test"]
+    assert [c.props.name for c in client.props.connection_list] == ["host", "qemu", "test"]
     assert jobs.get_n_items() == 0
     hypervisor.do(path, "Undefine")
     wait(lambda: "aaa" not in names() and not aliases(), "their end")

@@ -145,12 +145,14 @@ def there_is_one_of_everything():
     os.close(null)
     guest = qemu.define(qemu.document("asked", devices=AGENT))
     qemu.do(guest, "Start", paused=True)
+    secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
+    bus.call(secret, f"{NAME}.Secret", "SetValue", "aya{sv}", b"a value", {})
     objects = collect("/org/virtbus1", {"/org/virtbus1": {f"{NAME}.Manager"}})
     missing = set(interfaces()) - set().union(*objects.values())
     assert missing <= {f"{NAME}.Driver"}, missing
     state["everything"] = list(what_there_is(objects))
     print(f"# {len(state['everything'])} calls on {len(objects)} objects")
-    state["before"] = {path: bus.call(path, PROPERTIES, "GetAll", "s", "") for path in (domain, guest)}
+    state["before"] = {path: bus.call(path, PROPERTIES, "GetAll", "s", "") for path in (domain, guest, secret)}
 
 
 def compare(rights):

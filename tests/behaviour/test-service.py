@@ -23,7 +23,7 @@ def drivers():
 
 
 def the_first_call_finds_all_drivers():
-    assert set(bus.objects("/org/virtbus1")) == {test.path, qemu.path}
+    assert set(bus.objects("/org/virtbus1")) == {test.path, qemu.path, "/org/virtbus1/host"}
     states = drivers()
     assert states["test"] == ("org.virtbus1.Driver.Test", "attached", ""), states
     assert states["qemu"] == ("org.virtbus1.Driver.QEMU", "attached", ""), states
@@ -49,7 +49,7 @@ def the_service_confines_itself():
 
 def objects_are_listed_one_level_at_a_time():
     domain = test.define(test.document("level", devices="<serial type='pty'/>"))
-    assert set(bus.objects("/org/virtbus1")) == {test.path, qemu.path}
+    assert set(bus.objects("/org/virtbus1")) == {test.path, qemu.path, "/org/virtbus1/host"}
     assert set(bus.objects(test.path)) == {domain}
     assert set(bus.objects(domain)) == {f"{domain}/device/serial0"}
     expect("UnknownInterface", bus.objects, f"{domain}/device/serial0")
@@ -58,7 +58,7 @@ def objects_are_listed_one_level_at_a_time():
         xml = bus.call(path, "org.freedesktop.DBus.Introspectable", "Introspect")
         return [n.name if hasattr(n, "name") else n.path for n in Gio.DBusNodeInfo.new_for_xml(xml).nodes]
     assert nodes("/") == ["org"] and nodes("/org") == ["virtbus1"]
-    assert sorted(nodes("/org/virtbus1")) == ["qemu", "test"]
+    assert sorted(nodes("/org/virtbus1")) == ["host", "qemu", "test"]
     assert nodes(test.path) == ["domain"] and nodes(f"{test.path}/domain") == [domain.rsplit("/", 1)[1]]
     assert nodes(domain) == ["device"] and nodes(f"{domain}/device") == ["serial0"]
     expect("UnknownObject", nodes, "/org/virtbus1/nothing")
@@ -271,7 +271,7 @@ def what_a_driver_may_not_say_is_refused():
         ("ObjectsRemoved", GLib.Variant("(ao)", ([test.path],))),
     ]
     bus.wait_driver("fake", "attached")
-    assert sorted(bus.objects("/org/virtbus1")) == ["/org/virtbus1/fake", qemu.path, test.path]
+    assert sorted(bus.objects("/org/virtbus1")) == ["/org/virtbus1/fake", "/org/virtbus1/host", qemu.path, test.path]
     assert bus.objects("/org/virtbus1/fake") == {}
     bus.signals.clear()
     properties = "org.freedesktop.DBus.Properties"

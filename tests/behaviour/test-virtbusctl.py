@@ -275,7 +275,7 @@ def what_there_is_is_shown():
     contains(ctl("status", "made", status=3), "○ made", "starts with the machine", "vda", "2 of 2")
     contains(ctl("status", "tiny"), "● tiny", "running (booted) since")
     contains(ctl("status"), "● virtbusd 0.2", "test: attached, test:///system, version 0.2; 1 domain, 1 active")
-    assert {row["name"] for row in json.loads(ctl("status", "--json"))["Drivers"]} == {"qemu", "test"}
+    assert {row["name"] for row in json.loads(ctl("status", "--json"))["Drivers"]} == {"host", "qemu", "test"}
     devices = re.findall(r"(\w+) \(", ctl("status", "tiny").split("Devices:")[1])
     assert devices == sorted(devices) and "serial0" in devices, devices
     contains(ctl("show", "tiny"), "State=running\n", "Memory=67108864\n")
@@ -703,6 +703,40 @@ def what_may_come_next_is_told_to_shells():
     assert "State" in complete("show", "-p", "") and complete("frob", "") == [] and "serial0" in complete("console", "tiny", "")
 
 
+def secrets_are_kept_and_given_values():
+    path, uuid = f"{ROOT}/secret.xml", "f52a81b2-424e-490c-823d-6bd4235bc573"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"<secret><uuid>{uuid}</uuid><description>of a disk</description><usage type='volume'><volume>/a disk</volume></usage></secret>")
+    assert ctl("secret", "define", path) == f"{uuid}\n"
+    contains(ctl("secret", "show", "volume:/a disk"), uuid, "of a disk")
+    assert ctl("secret", "show", uuid) == ctl("secret", "show", "volume:/a disk")
+    contains(ctl("secret", "get-value", uuid, status=1), "no value")
+    with open(f"{ROOT}/value", "wb") as file:
+        file.write(b"a\0b\n")
+    ctl("secret", "set-value", uuid, f"{ROOT}/value")
+    got = subprocess.run([CTL, "secret", "get-value", "volume:/a disk"], capture_output=True, check=True, env=ENVIRONMENT)
+    assert got.stdout == b"a\0b\n", got
+    subprocess.run([CTL, "secret", "set-value", uuid], input=b"from a pipe", capture_output=True, check=True, env=ENVIRONMENT)
+    assert ctl("secret", "get-value", uuid) == "from a pipe"
+    terminal = Terminal("secret", "set-value", uuid)
+    terminal.expect("Value:")
+    terminal.type_unseen("typed\n")
+    assert terminal.end() == 0
+    assert ctl("secret", "get-value", uuid) == "typed"
+    lines = ctl("secret").splitlines()
+    assert lines[0].split() == ["UUID", "USAGE", "VALUE", "PRIVATE", "EPHEMERAL"] and lines[-1] == "1 secret listed.", lines
+    contains(lines[1], uuid, "volume:/a disk", "no")
+    assert json.loads(ctl("secret", "list", "--json"))[0]["description"] == "of a disk"
+    contains(ctl("secret", "set-value", uuid, "/nonexistent", status=1), "/nonexistent")
+    contains(ctl("secret", "define", f"{ROOT}/value", status=1), f"{ROOT}/value")
+    contains(ctl("secret", "shew", status=2), "did you mean 'show'", "undefine")
+    contains(ctl("secret", "show", status=2), "SECRET")
+    contains(ctl("secret", "show", "ceph:nobody", status=4), "ceph:nobody")
+    contains(ctl("secret-list", status=2), "virtbusctl secret list")
+    ctl("secret", "undefine", uuid)
+    assert ctl("secret", "list", "--no-legend") == ""
+
+
 def bash_completes_verbs_options_and_domains():
     def complete(line):
         # As bash itself parts a line: at each of COMP_WORDBREAKS, which stay as words.
@@ -882,6 +916,6 @@ run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_wh
      options_are_of_verbs, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
-     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, bash_completes_verbs_options_and_domains,
+     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, secrets_are_kept_and_given_values, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
      another_host_is_reached_by_ssh, a_guests_agent_is_asked])

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Messages with a value are wiped when they are freed. */
+
+#include "secret/secret-bus.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "options.h"
+#include "vtables.h"
+
+SECRET_VTABLE(Secret, bus);
+
+static const char *bus_get_uuid(const Secret *self) {
+        return self->definition->uuid;
+}
+
+static const char *bus_get_usage_type(const Secret *self) {
+        return secret_usage_name(self->definition->usage);
+}
+
+static const char *bus_get_usage_id(const Secret *self) {
+        return self->definition->usage_id;
+}
+
+static const char *bus_get_description(const Secret *self) {
+        return self->definition->description;
+}
+
+static bool bus_get_ephemeral(const Secret *self) {
+        return self->definition->ephemeral;
+}
+
+static bool bus_get_private(const Secret *self) {
+        return self->definition->is_private;
+}
+
+static bool bus_get_has_value(const Secret *self) {
+        return self->storage != STORAGE_NONE;
+}
+
+static const char *bus_get_value_storage(const Secret *self) {
+        return value_storage_name(self->storage);
+}
+
+static uint32_t bus_get_owner(const Secret *self) {
+        return self->owner;
+}
+
+/* Whether a method has the options that it takes: none are defined yet. */
+static bool check_options(Call *call, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool fine = options_read(options, &error, NULL);
+        if (!fine)
+                call_fail(call, error);
+        return fine;
+}
+
+static void bus_get_xml(Call *call, Secret *self, sd_bus_message *options) {
+        if (check_options(call, options))
+                reply_secret_get_xml(call, self->definition->xml);
+}
+
+static void on_undefined(void *data, Secret *secret, const GError *error) {
+        (void) secret;
+        if (error)
+                call_fail(data, error);
+        else
+                reply_secret_undefine(data);
+}
+
+static void bus_undefine(Call *call, Secret *self, sd_bus_message *options) {
+        if (check_options(call, options))
+                secret_undefine(self, on_undefined, call);
+}
+
+/* Setting the value */
+
+static void on_value_set(void *data, Secret *secret, const GError *error) {
+        (void) secret;
+        if (error)
+                call_fail(data, error);
+        else
+                reply_secret_set_value(data);
+}
+
+static void bus_set_value(Call *call, Secret *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        const void *bytes;
+        size_t size;
+        sd_bus_message_sensitive(call->message);
+        int r = sd_bus_message_read_array(arguments, 'y', &bytes, &size);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        if (!check_options(call, arguments))
+                return;
+        SecretValue *value = secret_value_new(bytes, size, &error);
+        if (value)
+                secret_set_value(self, value, on_value_set, call);
+        else
+                call_fail(call, error);
+}
+
+static void bus_set_value_from_fd(Call *call, Secret *self, int file, sd_bus_message *options) {
+        if (!check_options(call, options))
+                return;
+        int copy = fcntl(file, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0)
+                call_fail_errno(call, -errno);
+        else
+                secret_set_value_from(self, copy, on_value_set, call);
+}
+
+/* Getting the value */
+
+static void answer_bytes(Call *call, const SecretValue *value) {
+        sd_bus_message *answer = NULL;
+        int r = call_begin_answer(call, &answer);
+        if (r >= 0)
+                r = sd_bus_message_sensitive(answer);
+        if (r >= 0)
+                r = sd_bus_message_append_array(answer, 'y', value->bytes, value->size);
+        if (r >= 0)
+                call_send_answer(call, answer);
+        else
+                call_fail_errno(call, r);
+        sd_bus_message_unref(answer);
+}
+
+static void on_value(void *data, SecretValue *value, const GError *error) {
+        g_autoptr(SecretValue) taken = value;
+        if (error)
+                call_fail(data, error);
+        else
+                answer_bytes(data, taken);
+}
+
+static void on_value_for_file(void *data, SecretValue *value, const GError *unread) {
+        g_autoptr(SecretValue) taken = value;
+        g_autoptr(GError) error = unread ? g_error_copy(unread) : NULL;
+        g_autofd int file = taken ? secret_value_to_memory(taken, &error) : -1;
+        if (file < 0)
+                call_fail(data, error);
+        else
+                reply_secret_get_value_fd(data, file);
+}
+
+static void get_value(Call *call, Secret *self, sd_bus_message *options, SecretRead done) {
+        g_autoptr(GError) error = NULL;
+        if (!check_options(call, options))
+                return;
+        if (!self->definition->is_private)
+                secret_get_value(self, done, call);
+        else {
+                virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                  "secret %s is private: its value is given to drivers that need it, and to nobody else",
+                                  self->definition->uuid);
+                call_fail(call, error);
+        }
+}
+
+static void bus_get_value(Call *call, Secret *self, sd_bus_message *options) {
+        get_value(call, self, options, on_value);
+}
+
+static void bus_get_value_fd(Call *call, Secret *self, sd_bus_message *options) {
+        get_value(call, self, options, on_value_for_file);
+}
+
+/* Publishing */
+
+static void publish(Secret *secret) {
+        static const Vtable *const vtables[] = { &bus_vtable, NULL };
+        g_autofree char *path = g_strdup_printf("%s/secret/%s", secret->secrets->path, secret->definition->uuid);
+        secret->published = objects_publish(secret->secrets->objects, g_strdelimit(path, "-", '_'), secret, vtables);
+}
+
+static void withdraw(Secret *secret) {
+        g_clear_pointer(&secret->published, published_withdraw);
+}
+
+static void tell_changed(Secret *secret) {
+        published_changed(secret->published, &bus_vtable, (const int[]){ SECRET_DESCRIPTION, SECRET_PRIVATE, -1 });
+}
+
+static void tell_value_changed(Secret *secret) {
+        published_changed(secret->published, &bus_vtable, (const int[]){ SECRET_HAS_VALUE, SECRET_VALUE_STORAGE, -1 });
+        published_emit(secret->published, &bus_vtable, "ValueChanged", "");
+}
+
+const SecretListener secret_bus_listener = {
+        .added = publish, .changed = tell_changed, .value_changed = tell_value_changed, .removed = withdraw
+};
