@@ -20,6 +20,9 @@
 /* How many bytes one read takes at most. */
 #define PIECE_MAX (64u * 1024)
 
+/* A body up to here waits to be handed on with its header: sd-bus reads such a message at once, not twice. Most are some bytes. */
+#define WHOLE_BODY_MAX 4096u
+
 typedef enum Stage {
         STAGE_LINES, /* the authentication */
         STAGE_HEADER,
@@ -42,6 +45,7 @@ struct Inlet {
         bool lost;        /* some that came could not be kept */
         bool waiting;     /* for leave to begin */
         bool discard;     /* the body is not handed on */
+        bool whole;       /* it is handed on with the header, which is not yet */
         size_t body_left; /* to be read */
         size_t let_in;    /* what END is told */
         InletMessage message;
@@ -339,7 +343,7 @@ static bool is_call_with_descriptors(const GByteArray *head, unsigned n_descript
 
 static void message_done(Inlet *inlet) {
         inlet->stage = STAGE_HEADER;
-        inlet->discard = inlet->lost = false;
+        inlet->discard = inlet->whole = inlet->lost = false;
         inlet->message = (InletMessage){ 0 };
         g_byte_array_set_size(inlet->head, 0);
         arm_deadline(inlet, false);
@@ -407,7 +411,8 @@ static int pass_header(Inlet *inlet) {
                 cut(inlet);
         else if (body == 0)
                 let_go(inlet);
-        return hand_on_header(inlet);
+        inlet->whole = !cuts && body > 0 && body <= WHOLE_BODY_MAX && inlet->n_descriptors == 0;
+        return inlet->whole ? 0 : hand_on_header(inlet);
 }
 
 static int read_header(Inlet *inlet) {
@@ -428,6 +433,15 @@ static int read_header(Inlet *inlet) {
         return r < 0 ? r : !inlet->waiting;
 }
 
+static int hand_on_body(Inlet *inlet, const uint8_t *piece, size_t size) {
+        if (inlet->discard)
+                return 0;
+        if (!inlet->whole)
+                return hand_on(inlet, piece, size);
+        g_byte_array_append(inlet->head, piece, (guint) size);
+        return inlet->body_left > 0 ? 0 : hand_on(inlet, inlet->head->data, inlet->head->len);
+}
+
 /* Reads on in a body; 0 bytes are left of one that has been read. */
 static int read_body(Inlet *inlet) {
         static uint8_t piece[PIECE_MAX];
@@ -439,7 +453,7 @@ static int read_body(Inlet *inlet) {
                 inlet->body_left -= (size_t) n;
                 if (inlet->body_left == 0)
                         let_go(inlet);
-                int r = inlet->discard ? 0 : hand_on(inlet, piece, (size_t) n);
+                int r = hand_on_body(inlet, piece, (size_t) n);
                 if (r < 0)
                         return r;
         }
