@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "bus.h"
 #include "errors.h"
@@ -149,4 +151,9 @@ int walk_open(const char *path, WalkTrust trust, struct stat *info, GError **err
 
 int walk_open_public(const char *path, struct stat *info, bool *is_searchable, GError **error) {
         return open_by_walk(path, WALK_NO_LINKS, info, is_searchable, error);
+}
+
+bool walk_is_of_processes(int fd) {
+        struct statfs info;
+        return fstatfs(fd, &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
 }

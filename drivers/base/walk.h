@@ -19,3 +19,6 @@ int walk_open(const char *path, WalkTrust trust, struct stat *info, GError **err
 
 /* The same without WALK_TRUSTED's demands, and whether everybody may search each folder that it led through. */
 int walk_open_public(const char *path, struct stat *info, bool *is_searchable, GError **error);
+
+/* True where a file is one of the kernel's about processes: "self" is the driver there, whose memory it would be. */
+bool walk_is_of_processes(int fd);

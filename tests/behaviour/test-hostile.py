@@ -536,7 +536,7 @@ def what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read():
         finally:
             gone(domain)
 
-    for number, path in enumerate((f"{private}/secret", "../private/secret", f"{place}/../private/secret", "/etc/shadow", "/proc/1/environ", "/dev/../etc/shadow")):
+    for number, path in enumerate((f"{private}/secret", "../private/secret", f"{place}/../private/secret", "/etc/shadow", "/proc/1/environ", "/proc/1/maps", "/dev/../etc/shadow")):
         backed_by(path)
         contains(expect("InvalidArgument", start, f"backed{number}"), top, "<backingStore>")
     for number, path in enumerate((f"{private}/fifo", "/dev/zero", "/dev/kmsg", private)):
@@ -569,6 +569,18 @@ def what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read():
         assert f"{private}/secret" in opened and "/etc/shadow" not in opened, opened
     opened = start("ended", "<backingStore/>")
     assert top in opened and not opened & {"/etc/shadow", f"{private}/secret"}, opened
+
+
+def no_document_gives_a_guest_what_the_kernel_tells_of_processes():
+    """The driver's own memory, which root may write, is a file there like any other."""
+    for path in ("/proc/self/mem", "/proc/self/environ", "/proc/1/maps", "/proc/thread-self/mem", "/proc/kmsg"):
+        disk = f"<disk type='{{}}'><driver name='qemu' type='raw'/><source {{}}='{path}'/><target dev='vda' bus='virtio'/></disk>"
+        for number, (devices, kernel) in enumerate(((disk.format("file", "file"), ""), (disk.format("block", "dev"), ""), (f"<serial type='file'><source path='{path}'/></serial>", ""),
+                                                    (f"<serial type='pty'><log file='{path}'/></serial>", ""), (f"<interface type='user'><model type='virtio'/><rom file='{path}'/></interface>", ""),
+                                                    ("", f"<kernel>{path}</kernel>"))):
+            domain = qemu.define(qemu.document(f"process{number}", devices=devices, kernel=kernel))
+            contains(expect("InvalidArgument", qemu.do, domain, "Start", paused=True), path, "a file")
+            qemu.do(domain, "Undefine")
 
 
 def no_image_has_root_open_what_its_header_names_when_it_is_resized():
@@ -811,6 +823,7 @@ run([
     what_a_guest_causes_is_told_in_measure_and_the_last_word_is_true,
     two_qemus_never_run_one_domain,
     what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read,
+    no_document_gives_a_guest_what_the_kernel_tells_of_processes,
     no_image_has_root_open_what_its_header_names_when_it_is_resized,
     files_that_are_copied_for_a_guest_are_bounded,
     a_guests_log_is_bounded_and_goes_with_its_definition,

@@ -9,6 +9,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#include "base/walk.h"
 #include "bus.h"
 #include "qemu/command/command-line.h"
 #include "qemu/command/image.h"
@@ -18,8 +19,8 @@
 #define COPY_BYTES_MAX (INT64_C(4) << 30)
 #define TEMPLATE_BYTES_MAX (INT64_C(64) << 20)
 
-static bool check_file(const char *path, const struct stat *info, off_t most, GError **error) {
-        if (!S_ISREG(info->st_mode))
+static bool check_file(const char *path, int fd, const struct stat *info, off_t most, GError **error) {
+        if (!S_ISREG(info->st_mode) || walk_is_of_processes(fd))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", path);
         return info->st_size <= most || virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                                           "%s has %" PRIi64 " bytes; at most %" PRIi64 " are read for a guest",
@@ -49,7 +50,7 @@ static bool open_to_read(File *file, bool foreign_user, GError **error) {
         if (fd < 0 || fstat(fd, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "file %s cannot be opened", file->path);
         bool is_copied = foreign_user && !(info.st_mode & S_IROTH);
-        if (!check_file(file->path, &info, is_copied ? COPY_BYTES_MAX : INT64_MAX, error))
+        if (!check_file(file->path, fd, &info, is_copied ? COPY_BYTES_MAX : INT64_MAX, error))
                 return false;
         file->fd = is_copied ? copy_to_memory(fd, info.st_size, error) : steal_fd(&fd);
         return file->fd >= 0;
@@ -60,7 +61,7 @@ static bool open_to_append(File *file, GError **error) {
         file->fd = open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
         if (file->fd < 0 || fstat(file->fd, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "file %s cannot be written", file->path);
-        if (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode))
+        if ((!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode)) || walk_is_of_processes(file->fd))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", file->path);
         if (file->truncate && S_ISREG(info.st_mode) && ftruncate(file->fd, 0) < 0)
                 return virtbus_error_set_errno(error, errno, "file %s cannot be emptied", file->path);
@@ -74,7 +75,7 @@ static char *read_template(const char *path, gsize *length, GError **error) {
                 virtbus_error_set_errno(error, errno, "the template %s of the UEFI variables cannot be opened", path);
                 return NULL;
         }
-        if (!check_file(path, &info, TEMPLATE_BYTES_MAX, error))
+        if (!check_file(path, fd, &info, TEMPLATE_BYTES_MAX, error))
                 return NULL;
         g_autofree char *contents = g_malloc((gsize) info.st_size + 1);
         ssize_t n = pread(fd, contents, (size_t) info.st_size, 0);

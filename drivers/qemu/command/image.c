@@ -54,12 +54,13 @@ static bool is_in_folder_of(const char *path, const char *other) {
 }
 
 /* Finds what only the header of another image, BY, names: whoever has taken over its QEMU, or may write to it, could have it name all that
- * root can read. So it is what everybody may read, or lies beside that image: itself, not a link that somebody else has put there. */
+ * root can read. So it is what everybody may read, which the mode of what the kernel tells of processes does not say, or lies beside that image: itself, not a link that somebody else has put there. */
 static int find_named(const ImageLayer *layer, const char *by, struct stat *info, bool *may_be_named, GError **error) {
         bool is_beside = is_in_folder_of(layer->path, by), is_searchable;
         g_autofree char *path = is_beside ? g_canonicalize_filename(layer->path, "/") : g_strdup(layer->path);
         int found = walk_open_public(path, info, &is_searchable, error);
-        *may_be_named = is_beside || (S_ISREG(info->st_mode) && info->st_mode & S_IROTH && is_searchable);
+        bool is_everybodys = found >= 0 && info->st_mode & S_IROTH && is_searchable && !walk_is_of_processes(found);
+        *may_be_named = is_beside || (S_ISREG(info->st_mode) && is_everybodys);
         return found;
 }
 
@@ -83,7 +84,7 @@ static bool open_layer(ImageLayer *layer, bool read_only, const char *by, GError
         if (found < 0)
                 return false;
         layer->is_device = S_ISBLK(info.st_mode);
-        if (!layer->is_device && !S_ISREG(info.st_mode))
+        if (!layer->is_device && (!S_ISREG(info.st_mode) || (!by && walk_is_of_processes(found))))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device",
                                          layer->path);
         if (!may_be_named)
