@@ -34,6 +34,7 @@ static VirtbusError code_of_errno(int errno_value) {
         case ELOOP:
         case ENAMETOOLONG:
         case EROFS:
+        case ENXIO: /* a socket, or a device that is not there, was opened as a file */
                 return VIRTBUS_ERROR_INVALID_ARGUMENT;
         default:
                 return VIRTBUS_ERROR_HYPERVISOR_FAILED;

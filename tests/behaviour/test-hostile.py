@@ -581,6 +581,11 @@ def no_document_gives_a_guest_what_the_kernel_tells_of_processes():
             domain = qemu.define(qemu.document(f"process{number}", devices=devices, kernel=kernel))
             contains(expect("InvalidArgument", qemu.do, domain, "Start", paused=True), path, "a file")
             qemu.do(domain, "Undefine")
+        contains(expect("InvalidArgument", bus.call, qemu.path, CONNECTION, "RestoreDomain", "sa{sv}", path, {}), path, "not a file")
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(f"{WORK}/left.sock")
+    contains(expect("InvalidArgument", bus.call, qemu.path, CONNECTION, "RestoreDomain", "sa{sv}", f"{WORK}/left.sock", {}), "left.sock")
+    left.close()
 
 
 def no_image_has_root_open_what_its_header_names_when_it_is_resized():

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/filter.h"
+#include "base/walk.h"
 #include "bus.h"
 #include "domain/connection.h"
 #include "domain/operations/save-image.h"
@@ -65,7 +66,7 @@ static void open_and_read_header(void *data, GError **error) {
                         virtbus_error_set_errno(error, errno, "%s cannot be opened", restoring->path);
                         return;
                 }
-                if (!S_ISREG(info.st_mode)) {
+                if (!S_ISREG(info.st_mode) || walk_is_of_processes(restoring->fd)) {
                         virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", restoring->path);
                         return;
                 }
