@@ -20,6 +20,7 @@ typedef struct MethodInfo {
          * empty one stands for all (KEY is -1); or one, by the value of the property KEY of that interface. NULL: neither. */
         const InterfaceInfo *objects;
         int key;
+        const char *driver_may; /* the drivers that may call it through the service, "qemu storage" or "*"; NULL: none */
 } MethodInfo;
 
 typedef struct SignalInfo {

@@ -29,6 +29,8 @@ What the service must know of a kind of object is in annotations; its code names
     on a method
     org.virtbus1.FirstArgument     an interface: the first argument (ao) names objects with it, below the object that is called, and means
                                    all where it is empty. INTERFACE.PROPERTY: it names one, by the value of that property
+    org.virtbus1.DriverMay         the drivers, by names as of HostDriver with blanks between them, or "*", that may call it through the service, on
+                                   behalf of a caller (about whom polkit decides) or of themselves
 """
 
 import re
@@ -48,6 +50,7 @@ POLKIT_DETAIL = "org.virtbus1.PolkitDetail"
 OWNER = "org.virtbus1.Owner"
 ACTS_ON = "org.virtbus1.ActsOn"
 FIRST_ARGUMENT = "org.virtbus1.FirstArgument"
+DRIVER_MAY = "org.virtbus1.DriverMay"
 PATIENT = "org.virtbus1.Patient"  # virtbusd sets its calls no time
 EMITS_CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 READ_ACTIONS = {"org.virtbus1.read"}  # asked for properties and GetManagedObjects, so named by no annotation
@@ -251,6 +254,13 @@ def first_argument(interfaces, method):
     return by_name[name], found
 
 
+def driver_may(method):
+    drivers = method.annotations.get(DRIVER_MAY)
+    if drivers is not None and not re.fullmatch(r"\*|[a-z0-9]+( [a-z0-9]+)*", drivers):
+        raise Refused(f"{method.where}: {DRIVER_MAY} is '*' or names of drivers: {drivers}")
+    return c_string(drivers) if drivers else "NULL"
+
+
 def subject_table(interface):
     annotated = interface.head.annotations
     no_such, completion = annotated.get(NO_SUCH_OBJECT), annotated.get(COMPLETION)
@@ -282,7 +292,7 @@ def tables(interfaces):
                 objects, key = first_argument(interfaces, m)
                 named = f"&interface_{objects.identifier}" if objects else "NULL"
                 yield (f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action}, {patient},'
-                       f' {named}, {key} }},')
+                       f' {named}, {key}, {driver_may(m)} }},')
             yield "};"
         if interface.signals:
             yield f"static const SignalInfo {identifier}_signals[] = {{"

@@ -3,6 +3,7 @@
 
 #include "announce.h"
 #include "bounds.h"
+#include "errands.h"
 #include "errors.h"
 #include "log.h"
 #include "manager.h"
@@ -55,6 +56,7 @@ void assembly_make(Assembly *assembly, const AssemblyOptions *options) {
         router->journal = journal_new(options->event, router->mirror);
         router->drivers = drivers_new(router->bus, &router->audience, router->mirror, router->journal, options->call_timeout,
                                       on_drivers_changed, router);
+        drivers_on_call(router->drivers, errands_take, router);
         on_drivers_changed(router);
 }
 

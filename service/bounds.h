@@ -98,6 +98,13 @@
 #define CALLS_PER_DRIVER_MAX 4096
 #define CALL_BYTES_PER_DRIVER_MAX (64 * 1024 * 1024)
 
+/* Calls of one driver to others that are not answered yet; how many drivers one may come through; the arguments of one and its answer. How long one may take is
+ * half of a call's time, so that who asks can still answer who asked it. */
+#define ERRANDS_PER_DRIVER_MAX 256
+#define ERRAND_DRIVERS_MAX 4
+#define ERRAND_BYTES_MAX (64 * 1024)
+#define ERRAND_REPLY_BYTES_MAX (1024 * 1024)
+
 /* The arguments of one call: a domain document of 1 MiB and its options. */
 #define CALL_BYTES_MAX (2 * 1024 * 1024)
 

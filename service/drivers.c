@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "bus.h"
 #include "errors.h"
@@ -56,6 +57,7 @@ struct Driver {
         uint64_t attached_at;
         GQueue calls; /* struct Call, forwarded or waiting to be */
         size_t call_bytes;
+        unsigned n_errands; /* its own calls of other drivers */
 };
 
 struct Drivers {
@@ -70,13 +72,17 @@ struct Drivers {
         GQueue waiters;           /* struct Waiter */
         unsigned n_lists;         /* of the bus's names, that are asked for */
         sd_event_source *drained; /* while a driver is paused: after each event, whether it can go on; or NULL */
-        bool ending;              /* nothing is attached any more */
+        DriversCall take_call;    /* of what drivers call */
+        void *take_data;
+        bool ending; /* nothing is attached any more */
 };
 
 /* A forwarded call. */
 typedef struct Call {
         Driver *driver;
-        Caller *caller;
+        Caller *caller; /* NULL of an errand: */
+        Driver *from;   /* who asks; or NULL */
+        char *sender;   /* what the driver is told of who asks */
         sd_bus_message *message;
         Charge charge;
         JournalEntry *entry; /* NULL: none, or written */
@@ -117,7 +123,11 @@ static void call_free(Call *call) {
         sd_event_source_disable_unref(call->expiry);
         g_clear_pointer(&call->entry, journal_entry_free);
         g_clear_pointer(&call->objects, g_ptr_array_unref);
-        caller_end_call(call->caller, &call->charge);
+        if (call->caller)
+                caller_end_call(call->caller, &call->charge);
+        if (call->from)
+                driver_end_errand(call->from);
+        g_free(call->sender);
         sd_bus_message_unref(call->message);
         g_free(call);
 }
@@ -133,6 +143,7 @@ static void call_ended(Call *call, const char *error, sd_bus_message *reply) {
 }
 
 static void call_fail(Call *call, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static uint64_t timeout_of(const Call *call);
 
 static void call_fail(Call *call, VirtbusError code, const char *format, ...) {
         va_list arguments;
@@ -148,7 +159,7 @@ static void call_fail(Call *call, VirtbusError code, const char *format, ...) {
 static void call_time_out(Call *call) {
         call_fail(call, VIRTBUS_ERROR_TIMEOUT,
                   "the %s driver has not answered within %.0f seconds; whether it was done, the object's state will show",
-                  call->driver->name, (double) call->driver->drivers->call_timeout / SECOND);
+                  call->driver->name, (double) timeout_of(call) / SECOND);
 }
 
 static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
@@ -179,12 +190,15 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         if (r >= 0)
                 r = sd_bus_message_new_method_return(call->message, &answer);
         if (r >= 0)
-                r = pack_relay(reply, answer, call->out, REPLY_BYTES_MAX, &size);
-        if (r >= 0 && !caller_may_be_answered(call->caller, size))
+                r = pack_relay(reply, answer, call->out, call->from ? ERRAND_REPLY_BYTES_MAX : REPLY_BYTES_MAX, &size);
+        if (r >= 0 && call->caller && !caller_may_be_answered(call->caller, size))
                 r = -ENOBUFS;
         if (r >= 0)
-                r = caller_answer(call->caller, answer, size);
-        if (r == -ENOBUFS)
+                r = call->caller ? caller_answer(call->caller, answer, size) : sd_bus_send(NULL, answer, NULL);
+        if (r == -E2BIG && call->from)
+                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the %s driver's answer is larger than %d bytes",
+                          call->driver->name, ERRAND_REPLY_BYTES_MAX);
+        else if (r == -ENOBUFS)
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "it was done, but your user has not read earlier answers yet");
         else if (r < 0)
                 call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the %s driver's answer cannot be relayed: %s",
@@ -206,11 +220,19 @@ static int append_first(const Call *call, sd_bus_message *message, size_t *size)
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
+static int bytes_max(const Call *call) {
+        return call->from ? ERRAND_BYTES_MAX : CALL_BYTES_MAX;
+}
+
+static uint64_t timeout_of(const Call *call) {
+        return call->from ? drivers_errand_timeout(call->driver->drivers) : call->driver->drivers->call_timeout;
+}
+
 /* Copies a call's arguments. */
 static int relay_arguments(const Call *call, sd_bus_message *message, size_t *size) {
         const char *first = call->set_on ? "s" : call->objects ? "ao" : "", *rest = call->in + strlen(first);
         if (!*first)
-                return pack_relay(call->message, message, call->in, CALL_BYTES_MAX, size);
+                return pack_relay(call->message, message, call->in, bytes_max(call), size);
         g_autoptr(GByteArray) pack = g_byte_array_new();
         int r = sd_bus_message_rewind(call->message, true);
         if (r >= 0)
@@ -229,26 +251,26 @@ static int relay_arguments(const Call *call, sd_bus_message *message, size_t *si
 static void call_send(Call *call) {
         Driver *driver = call->driver;
         g_autoptr(sd_bus_message) message = NULL;
-        g_autofree char *sender = caller_encode(call->caller->uid, call->caller->name);
+        g_autofree char *caller = call->caller ? caller_encode(call->caller->uid, call->caller->name) : NULL;
         size_t size = 0;
         int r = sd_bus_message_new_method_call(driver->peer, &message, NULL, sd_bus_message_get_path(call->message),
                                                sd_bus_message_get_interface(call->message),
                                                sd_bus_message_get_member(call->message));
         if (r >= 0)
-                r = sd_bus_message_set_sender(message, sender);
+                r = sd_bus_message_set_sender(message, caller ? caller : call->sender);
         if (r >= 0)
                 r = relay_arguments(call, message, &size);
         if (r >= 0 && driver->call_bytes + size > CALL_BYTES_PER_DRIVER_MAX)
                 r = -E2BIG;
         if (r == -E2BIG) {
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "arguments of more than %d bytes, or too many at once",
-                          CALL_BYTES_MAX);
+                          bytes_max(call));
                 return;
         }
         /* Answered even where the caller wants no answer: what waits in the driver's socket is counted until then. */
         if (r >= 0)
                 r = sd_bus_call_async(driver->peer, &call->slot, message, on_reply, call,
-                                      call->patient ? UINT64_MAX : driver->drivers->call_timeout);
+                                      call->patient && !call->from ? UINT64_MAX : timeout_of(call));
         if (r < 0) {
                 call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "it cannot be sent to the %s driver: %s", driver->name,
                           g_strerror(-r));
@@ -315,7 +337,7 @@ static void forward(Call *call) {
                 return;
         }
         int r = sd_event_add_time_relative(sd_bus_get_event(driver->drivers->bus), &call->expiry, CLOCK_MONOTONIC,
-                                           driver->drivers->call_timeout, 0, on_expiry, call);
+                                           timeout_of(call), 0, on_expiry, call);
         if (r < 0) {
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "it cannot wait for the driver: %s", g_strerror(-r));
                 return;
@@ -346,6 +368,53 @@ void driver_set(Driver *driver, Caller *caller, sd_bus_message *message, const C
         call->out = "";
         call->set_on = interface->name;
         forward(call);
+}
+
+void driver_forward_errand(Driver *to, Driver *from, const char *sender, sd_bus_message *message, const MethodInfo *method,
+                           JournalEntry *entry) {
+        Call *call = g_new0(Call, 1);
+        *call = (Call){
+                .driver = to,
+                .from = from,
+                .sender = g_strdup(sender),
+                .message = sd_bus_message_ref(message),
+                .entry = entry,
+                .in = method->in_signature,
+                .out = method->out_signature,
+        };
+        forward(call);
+}
+
+void drivers_on_call(Drivers *drivers, DriversCall take, void *data) {
+        drivers->take_call = take;
+        drivers->take_data = data;
+}
+
+uint64_t drivers_errand_timeout(const Drivers *drivers) {
+        return drivers->call_timeout / 2;
+}
+
+bool driver_begin_errand(Driver *from) {
+        if (from->n_errands >= ERRANDS_PER_DRIVER_MAX)
+                return false;
+        from->n_errands++;
+        return true;
+}
+
+void driver_end_errand(Driver *from) {
+        from->n_errands--;
+}
+
+const char *driver_name(const Driver *driver) {
+        return driver->name;
+}
+
+uid_t driver_user(const Driver *driver) {
+        struct ucred credentials = { .uid = (uid_t) -1 };
+        socklen_t size = sizeof credentials;
+        int fd = driver->peer ? sd_bus_get_fd(driver->peer) : -1;
+        /* The driver has made both ends. Where it has gone, nobody asks. */
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials.uid : 0;
 }
 
 static void send_waiting_calls(Driver *driver) {
@@ -699,7 +768,7 @@ static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
 }
 
 static int handle_idle(Driver *driver) {
-        if (driver->state != DRIVER_ATTACHED || !g_queue_is_empty(&driver->calls))
+        if (driver->state != DRIVER_ATTACHED || !g_queue_is_empty(&driver->calls) || driver->n_errands > 0)
                 return 0;
         int r = sd_bus_call_method_async(driver->peer, NULL, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Release", on_released, driver,
                                          NULL);
@@ -772,7 +841,14 @@ static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *er
                 driver_lost(driver);
                 return 1;
         }
-        if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_SIGNAL)
+        if (sd_bus_message_get_type(message, &type) < 0)
+                return 0;
+        if (type == SD_BUS_MESSAGE_METHOD_CALL && driver->drivers->take_call &&
+            !sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Peer", NULL)) { /* sd-bus answers that */
+                driver->drivers->take_call(driver->drivers->take_data, driver, message);
+                return 1;
+        }
+        if (type != SD_BUS_MESSAGE_SIGNAL)
                 return 0;
         int r = handle_signal(driver, message);
         if (r < 0)

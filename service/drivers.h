@@ -62,5 +62,20 @@ void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const 
 void driver_set(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const InterfaceInfo *interface,
                 JournalEntry *entry);
 
+/* Errands, calls of drivers (see errands.h): who takes them; what bounds those of one driver, false where it has too many; and how long one may take. */
+typedef void (*DriversCall)(void *data, Driver *from, sd_bus_message *message);
+void drivers_on_call(Drivers *drivers, DriversCall take, void *data);
+bool driver_begin_errand(Driver *from);
+void driver_end_errand(Driver *from);
+uint64_t drivers_errand_timeout(const Drivers *drivers);
+
+/* Forwards a call of a driver to another, as SENDER, and relays the answer, as driver_forward does; it ends the errand that was begun. */
+void driver_forward_errand(Driver *to, Driver *from, const char *sender, sd_bus_message *call, const MethodInfo *method,
+                           JournalEntry *entry);
+
+/* A driver's name ("qemu"), and the user that it runs as. */
+const char *driver_name(const Driver *driver);
+uid_t driver_user(const Driver *driver);
+
 /* Fails all calls that wait with Cancelled, and resumes what waits for drivers. */
 void drivers_end(Drivers *drivers);

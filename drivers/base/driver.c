@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/driver.h"
+#include "base/errand.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -41,7 +42,7 @@ typedef struct Driver {
 /* Being idle */
 
 static bool is_busy(const Driver *driver) {
-        return driver->kind->is_busy(driver->self) || calls_pending() > 0;
+        return driver->kind->is_busy(driver->self) || calls_pending() > 0 || errands_pending() > 0;
 }
 
 /* Begins to wait anew, as something has happened. */
@@ -70,6 +71,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *data) {
 
 static void close_peer(Driver *driver) {
         objects_set_peer(driver->objects, NULL);
+        errands_fail();
         if (!driver->peer)
                 return;
         sd_bus_detach_event(driver->peer);

@@ -43,6 +43,10 @@ static int send_answer(const Call *call, sd_bus_message *answer) {
         return call->is_cancelled ? 0 : sd_bus_send(NULL, answer, NULL);
 }
 
+const char *call_sender(const Call *call) {
+        return sd_bus_message_get_sender(call->message);
+}
+
 bool call_is_awaited(const Call *call) {
         return sd_bus_is_open(sd_bus_message_get_bus(call->message)) > 0;
 }
@@ -132,6 +136,10 @@ void objects_free(Objects *objects) {
 
 void objects_set_peer(Objects *objects, sd_bus *peer) {
         objects->peer = peer;
+}
+
+sd_bus *objects_peer(const Objects *objects) {
+        return objects->peer;
 }
 
 static int append_property(const Published *published, const Vtable *vtable, size_t i, sd_bus_message *message) {

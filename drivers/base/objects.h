@@ -22,6 +22,9 @@ typedef struct Call {
         GList *link;
 } Call;
 
+/* Who has called, as errand_begin takes it. Borrowed. */
+const char *call_sender(const Call *call);
+
 /* Whether the service that it came from is still there to be answered. */
 bool call_is_awaited(const Call *call);
 
@@ -61,6 +64,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Objects, objects_free)
 
 /* Sends everything to this peer from now on; NULL for none. Borrowed. */
 void objects_set_peer(Objects *objects, sd_bus *peer);
+
+/* The peer; NULL while virtbusd is not attached. Borrowed. */
+sd_bus *objects_peer(const Objects *objects);
 
 /* Publishes an object: SELF is what its handlers get. The vtables end with NULL. */
 Published *objects_publish(Objects *objects, const char *path, void *self, const Vtable *const *vtables);

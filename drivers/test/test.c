@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/errand.h"
 #include "base/stream.h"
 #include "bus.h"
 #include "domain/agent/addresses.h"
@@ -742,6 +743,29 @@ static void test_bus_churn(Call *call, Connection *self, uint32_t count, uint32_
                 call_fail_errno(call, r);
         else
                 reply_test_churn(call);
+}
+
+static void on_asked(void *data, sd_bus_message *answer, const GError *error) {
+        Call *call = data;
+        const char *text;
+        int r = answer ? sd_bus_message_read(answer, "s", &text) : 0;
+        if (error)
+                call_fail(call, error);
+        else if (r < 0)
+                call_fail_errno(call, r);
+        else
+                reply_test_ask_driver(call, text);
+}
+
+static void test_bus_ask_driver(Call *call, Connection *self, const char *object, const char *interface, const char *member,
+                                const char *argument, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool own = false;
+        if (options_read(options, &error, "own", 'b', &own, NULL) &&
+            errand_begin(self->objects, own ? NULL : call_sender(call), object, interface, member, on_asked, call, &error,
+                         *argument ? "s" : "", argument))
+                return;
+        call_fail(call, error);
 }
 
 static uint64_t test_bus_get_churned(const Connection *self) {

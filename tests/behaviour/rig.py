@@ -360,6 +360,29 @@ class FakeDriver:
         if self.connection:
             self.emit(*self.objects[-1])
 
+    def ask(self, path, interface, member, argument="", sender=None):
+        """Calls another driver, through the service; returns a list that gets the answer, or a BusError."""
+        message, answers = Gio.DBusMessage.new_method_call(None, path, interface, member), []
+        if sender:
+            message.set_sender(sender)
+        if argument:
+            message.set_body(GLib.Variant("(s)", (argument,)))
+
+        def on_answer(connection, result):
+            try:
+                reply = connection.send_message_with_reply_finish(result)
+                reply.to_gerror()
+                answers.append(reply.get_body().unpack())
+            except GLib.Error as error:
+                answers.append(BusError(error))
+
+        self.connection.send_message_with_reply(message, Gio.DBusSendMessageFlags.NONE, DEADLINE * 1000, None, on_answer)
+        return answers
+
+    def reply(self, message, answer):
+        """Answers a call that a method has answered with None."""
+        self._answer(self.connection, message, answer)
+
     def end(self):
         """Ends as a driver that is killed does: its connections close."""
         self.connection.close_sync(None)

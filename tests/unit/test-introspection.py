@@ -110,6 +110,11 @@ def what_annotations_say_must_be_there():
             "StartTime", "Owner", **domain)
 
 
+    refused(lambda t: t.replace('DriverMay" value="right test"', 'DriverMay" value="Right, test"'), "Ask", "DriverMay",
+            which="org.virtbus1.Test.Kinds.xml")
+    refused(lambda t: t.replace('HostDriver" value="left"', 'HostDriver" value="Left"'), "Lefts", "HostDriver", which="org.virtbus1.Test.Kinds.xml")
+
+
 def the_service_names_no_kind_of_object():
     for path in glob.glob(f"{SOURCE}/service/*.c"):
         code = re.sub(r"/\*.*?\*/", "", open(path, encoding="utf-8").read(), flags=re.S)
