@@ -77,6 +77,10 @@ bool domain_is_active(const Domain *domain) {
         return domain->state != DOMAIN_SHUTOFF;
 }
 
+bool domain_is_up(const Domain *domain) {
+        return domain_is_active(domain) && domain->state != DOMAIN_STARTING && domain->state != DOMAIN_STOPPING;
+}
+
 const char *domain_state_name(DomainState state) {
         return state_names[state];
 }

@@ -111,6 +111,7 @@ void domain_redefine(Domain *domain, Definition *definition);
 Definition *domain_definition(const Domain *domain);
 const char *domain_name(const Domain *domain);
 bool domain_is_active(const Domain *domain);
+bool domain_is_up(const Domain *domain); /* active, past its start, and not ending */
 const char *domain_state_name(DomainState state);
 const char *domain_reason_name(DomainReason reason);
 DomainState domain_state_from_name(const char *name);

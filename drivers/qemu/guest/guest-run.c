@@ -8,9 +8,7 @@
 #include <sys/stat.h>
 
 #include "bus.h"
-#include "domain/connection-table.h"
 #include "domain/domain-event.h"
-#include "domain/domain-recover.h"
 #include "domain/domain-run.h"
 #include "domain/domain-status.h"
 #include "domain/operations/reattach.h"
@@ -20,14 +18,12 @@
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/migration.h"
+#include "qemu/guest/pid-file.h"
 #include "qemu/guest/qemu-words.h"
 #include "qemu/guest/scope.h"
 #include "qemu/guest/threads.h"
 #include "qemu/host/runtime.h"
 #include "qemu/host/unix-socket.h"
-
-/* How long a QEMU may take from its start to its greeting, in microseconds. */
-#define START_TIMEOUT (30 * UINT64_C(1000000))
 
 /* How long a QEMU that has closed its monitor may take to end, in microseconds, before what waits for its events fails. */
 #define CLOSED_GRACE (5 * UINT64_C(1000000))
@@ -60,7 +56,7 @@ static void end_guest(Guest *guest, const char *unused, const GError *error) {
 }
 
 /* The guest has no process, or none any more: what it held and its traces go, and the operation, or the domain's run, ends. */
-static void finish_guest(Guest *guest, const GError *error) {
+void guest_finish(Guest *guest, const GError *error) {
         if (guest->has_ended)
                 return; /* it is being done already */
         guest->has_ended = true;
@@ -97,7 +93,7 @@ static void tell_end(Domain *domain, const char *words, GError **error) {
                             *words ? ": " : "", words, log);
 }
 
-static void on_ended(void *data, int status) {
+void guest_on_ended(void *data, int status) {
         Guest *guest = data;
         Domain *domain = guest->domain;
         g_autofree char *tail = log_tail(guest);
@@ -109,11 +105,11 @@ static void on_ended(void *data, int status) {
         if (guest->monitor) /* whoever waits for an answer of it gets none */
                 monitor_end(guest->monitor, error);
         guest->ended_well = status == 0;
-        finish_guest(guest, error);
+        guest_finish(guest, error);
 }
 
 /* REATTACH: its QEMU does not answer as one. */
-static void leave_alone(Guest *guest, const char *why) {
+void guest_leave_alone(Guest *guest, const char *why) {
         Operation *operation = g_steal_pointer(&guest->operation);
         guest->timeout = sd_event_source_disable_unref(guest->timeout);
         log_error("domain '%s': its QEMU cannot be asked: %s; it runs on, and Destroy can end it", domain_name(guest->domain),
@@ -148,7 +144,7 @@ static void on_silent(void *data, const GError *error) {
         log_error("domain '%s': %s; what is asked of it fails until it answers again, and Destroy can end it",
                   domain_name(guest->domain), error->message);
         if (guest->operation)
-                leave_alone(guest, error->message);
+                guest_leave_alone(guest, error->message);
         give_up_waiting(guest, error);
 }
 
@@ -158,7 +154,7 @@ static void on_closed(void *data, const GError *error) {
         if (operation_is(guest->operation, &start_class))
                 process_end(guest->process);
         else if (guest->operation)
-                leave_alone(guest, error->message);
+                guest_leave_alone(guest, error->message);
         else if (guest->domain->state != DOMAIN_STOPPING) {
                 log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
                 sd_event_source_disable_unref(guest->timeout);
@@ -181,7 +177,7 @@ static const MonitorListener monitor_listener = {
 };
 
 /* Connects to the monitor: its socket listens, whether QEMU runs yet or not. */
-static bool open_monitor(Guest *guest, GError **error) {
+bool guest_open_monitor(Guest *guest, GError **error) {
         int fd = unix_connect_own(guest->monitor_path);
         if (fd < 0)
                 return virtbus_error_set_errno(error, -fd, "domain '%s': QEMU's monitor %s cannot be connected to",
@@ -426,7 +422,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
         (void) usec;
         domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT,
                     "%s did not answer within %d seconds; is it a QEMU of 7.2 or later?%s%s", emulator,
-                    (int) (START_TIMEOUT / 1000000), *tail ? " It said: " : "", tail);
+                    (int) (GUEST_START_TIMEOUT / 1000000), *tail ? " It said: " : "", tail);
         abort_start(guest, error);
         return 0;
 }
@@ -456,7 +452,7 @@ static void on_placed(Guest *guest, const GError *error) {
                 return;
         }
         process_go(guest->process);
-        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
+        sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, GUEST_START_TIMEOUT, 0,
                                    on_timeout, guest);
         /* QEMU has its own copies now. */
         autofd_close(&guest->monitor_listener);
@@ -467,16 +463,6 @@ static void on_placed(Guest *guest, const GError *error) {
         /* While QEMU loads there is time for this, unless it will name terminals. */
         if (guest->line->consoles->len == 0)
                 set_live(guest);
-}
-
-static bool write_pid(const Guest *guest) {
-        g_autoptr(GError) error = NULL;
-        g_autofree char *text = g_strdup_printf("%d %" PRIu64 " %s\n", process_pid(guest->process),
-                                                process_start_time(guest->process), domain_name(guest->domain));
-        /* In place: while half of it is written, its process has not run its program yet, and does not when we end. */
-        if (!g_file_set_contents_full(guest->pid_path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &error))
-                log_error("domain '%s': %s", domain_name(guest->domain), error->message);
-        return !error;
 }
 
 static bool launch(Guest *guest, GError **error) {
@@ -500,15 +486,15 @@ static bool launch(Guest *guest, GError **error) {
                 .n_groups = host->n_groups,
                 .locked_memory = guest->line->locks_memory ? guest_lockable_memory(guest) : 0,
         };
-        if (!open_monitor(guest, error))
+        if (!guest_open_monitor(guest, error))
                 return false;
-        guest->process = process_new(guest->domain->connection->event, &setup, on_ended, guest, error);
+        guest->process = process_new(guest->domain->connection->event, &setup, guest_on_ended, guest, error);
         if (!guest->process)
                 return false;
         /* It is written down before it runs: whatever happens to this driver, the guest is found again; and whatever happens to that file, no
          * second one is started beside it. */
         g_autoptr(GError) failure = NULL;
-        if (domain_save_status(guest->domain) && write_pid(guest))
+        if (domain_save_status(guest->domain) && pid_file_write(guest))
                 scope_create(guest, guest->document, on_placed);
         else {
                 domain_fail(guest->domain, &failure, VIRTBUS_ERROR_LIMIT_EXCEEDED,
@@ -545,7 +531,7 @@ static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) 
                 recall_capabilities(guest, files);
         if (!error && build_and_launch(guest, files, &failure))
                 return;
-        finish_guest(guest, error ? error : failure);
+        guest_finish(guest, error ? error : failure);
 }
 
 static bool make_directory(Guest *guest, GError **error) {
@@ -563,68 +549,12 @@ static void begin_start(Guest *guest) {
         g_autoptr(GError) error = NULL;
         guest->document = xml_parse_own(domain->live->xml, "domain", &error);
         if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
-                finish_guest(guest, error);
+                guest_finish(guest, error);
                 return;
         }
         definition_write_aliases(domain->live, guest->document);
         CommandLineContext context = guest_context(guest, guest->document, domain->live, NULL);
         guest_open_files(guest, command_line_plan(&context), on_start_files);
-}
-
-/* What a pid file says; NAME, which may be NULL, is "" where it was written by an earlier version. */
-static bool read_pid(const char *path, int *pid, uint64_t *start_time, char **name) {
-        g_autofree char *text = NULL;
-        int length = 0;
-        if (!g_file_get_contents(path, &text, NULL, NULL) || sscanf(text, "%d %" SCNu64 "%n", pid, start_time, &length) != 2 ||
-            *pid <= 1)
-                return false;
-        if (name)
-                *name = g_strdup(g_strstrip(text + length));
-        return true;
-}
-
-/* The QEMU that a driver has started for this domain, and that its status file need not tell of: that may be lost, or damaged. */
-static Process *find_recorded(Guest *guest, ProcessEnded ended) {
-        int pid = 0;
-        uint64_t start_time = 0;
-        if (!read_pid(guest->pid_path, &pid, &start_time, NULL))
-                return NULL;
-        return process_find(guest->domain->connection->event, pid, start_time, ended, guest, NULL);
-}
-
-/* PATH is a pid file. */
-static void adopt(Connection *connection, const char *uuid, const char *path) {
-        const Domain *domain = connection_find(connection, uuid);
-        g_autofree char *name = NULL, *normal = uuid_normalize(uuid);
-        g_autoptr(GError) error = NULL;
-        struct stat info;
-        int pid = 0;
-        uint64_t start_time = 0;
-        if (!normal || (domain && domain_is_active(domain)) || !read_pid(path, &pid, &start_time, &name) ||
-            stat(path, &info) < 0 || !process_is_there(pid, start_time))
-                return;
-        if (domain_adopt(connection, normal, *name ? name : normal, (uint64_t) info.st_mtime * 1000000, &error))
-                log_error("domain '%s' has a QEMU, process %d, but no status that can be read: it is shown as it is defined; "
-                          "what can be "
-                          "done is to pause it, to shut it down and to destroy it",
-                          *name ? name : normal, pid);
-        else
-                log_error("the QEMU of domain %s, process %d, runs on and cannot be managed until the domain is started, which "
-                          "ends it "
-                          "first: %s",
-                          uuid, pid, error->message);
-}
-
-void guest_adopt_lost(Connection *connection) {
-        const char *directory = host_of(connection)->monitors;
-        g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
-        for (const char *name; listing && (name = g_dir_read_name(listing));) {
-                g_autofree char *path = g_build_filename(directory, name, NULL),
-                                *uuid = g_str_has_suffix(name, PID_SUFFIX) ? g_strndup(name, strlen(name) - strlen(PID_SUFFIX))
-                                                                           : NULL;
-                if (uuid)
-                        adopt(connection, uuid, path);
-        }
 }
 
 static void on_former_ended(void *data, int unused) {
@@ -638,7 +568,7 @@ static void on_former_ended(void *data, int unused) {
 void guest_start(Operation *operation) {
         Guest *guest = guest_new(operation->domain);
         guest->operation = operation;
-        guest->former = find_recorded(guest, on_former_ended);
+        guest->former = pid_file_find(guest, on_former_ended);
         if (!guest->former) {
                 begin_start(guest);
                 return;
@@ -646,114 +576,6 @@ void guest_start(Operation *operation) {
         log_warning("domain '%s': a QEMU of an earlier run, process %d, is still there; it is ended first",
                     domain_name(operation->domain), process_pid(guest->former));
         process_end(guest->former);
-}
-
-/* Finding it again */
-
-void guest_save(const Domain *domain, xmlNode *saved) {
-        const Guest *guest = domain->run;
-        if (!guest)
-                return;
-        g_autofree char *timeout =
-                        g_strdup_printf("%d", guest->object ? guest_object_timeout(guest->object) : guest->agent_timeout);
-        xml_set_attribute(saved, "agent-timeout", timeout);
-        GUEST_EACH(guest, save, saved);
-        if (guest->capabilities)
-                xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
-        else if (!guest->is_alien)
-                xml_set_attribute(saved, "capabilities", "unknown");
-        if (guest->process) {
-                g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
-                g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
-                xml_set_attribute(saved, "pid", pid);
-                xml_set_attribute(saved, "start-time", start_time);
-        }
-        for (guint i = 0; i < guest->sockets->len; i++) {
-                const UnixSocket *known = guest->sockets->pdata[i];
-                xmlNode *path = xml_add(saved, "path", known->path);
-                g_autofree char *device = g_strdup_printf("%" PRIu64, known->device),
-                                *inode = g_strdup_printf("%" PRIu64, known->inode);
-                xml_set_attribute(path, "device", device);
-                xml_set_attribute(path, "inode", inode);
-        }
-        GHashTableIter iterator;
-        void *alias, *path;
-        g_hash_table_iter_init(&iterator, guest->terminals);
-        while (g_hash_table_iter_next(&iterator, &alias, &path)) {
-                xmlNode *terminal = xml_add(saved, "terminal", path);
-                xml_set_attribute(terminal, "alias", alias);
-        }
-}
-
-static int on_reattach_timeout(sd_event_source *source, uint64_t usec, void *data) {
-        Guest *guest = data;
-        (void) source;
-        (void) usec;
-        g_autoptr(GError) error = NULL;
-        domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT, "its QEMU has not answered within %d seconds",
-                    (int) (START_TIMEOUT / 1000000));
-        monitor_lose_patience(guest->monitor, error);
-        return 0;
-}
-
-/* One that a damaged status does not name is only missing from the live document. */
-static void load_terminal(Guest *guest, const xmlNode *terminal) {
-        g_autofree char *alias = xml_attribute(terminal, "alias"), *path = xml_text(terminal);
-        if (alias && path && g_str_has_prefix(path, "/dev/pts/"))
-                g_hash_table_insert(guest->terminals, g_steal_pointer(&alias), g_steal_pointer(&path));
-}
-
-void guest_reattach(Operation *operation, xmlNode *saved) {
-        Domain *domain = operation->domain;
-        Guest *guest = guest_new(domain);
-        g_autoptr(GError) error = NULL;
-        uint64_t pid = 0, start_time = 0;
-        g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
-        guest->operation = operation;
-        GUEST_EACH(guest, load, saved);
-        if (timeout)
-                guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);
-        for (xmlNode *path = xml_child(saved, "path"); path; path = xml_next(path, "path")) {
-                uint64_t device = 0, inode = 0;
-                g_autofree char *text = xml_text(path);
-                if (text && xml_number_attribute(path, "device", 0, UINT64_MAX, &device, NULL) &&
-                    xml_number_attribute(path, "inode", 0, UINT64_MAX, &inode, NULL))
-                        g_ptr_array_add(guest->sockets, unix_socket_new(text, device, inode));
-        }
-        for (xmlNode *terminal = xml_child(saved, "terminal"); terminal; terminal = xml_next(terminal, "terminal"))
-                load_terminal(guest, terminal);
-        bool known = xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, NULL) &&
-                     xml_number_attribute(saved, "start-time", 0, UINT64_MAX, &start_time, NULL);
-        if (known && pid > 0 && start_time > 0)
-                guest->process = process_find(domain->connection->event, (pid_t) pid, start_time, on_ended, guest, NULL);
-        if (!guest->process)
-                guest->process = find_recorded(guest, on_ended);
-        if (!guest->process) {
-                domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its QEMU has ended while no driver was there");
-                finish_guest(guest, error);
-                return;
-        }
-        if (domain->state == DOMAIN_STOPPING || domain->state == DOMAIN_STARTING) {
-                /* Cut off in between: what had begun to end is ended, and what had not started never did. */
-                domain->state = DOMAIN_STOPPING;
-                domain->stop_reason = domain->reason;
-                process_end(guest->process);
-                return;
-        }
-        g_autofree char *capabilities = xml_text(xml_child(saved, "capabilities"));
-        guest->capabilities = capabilities ? capabilities_parse(capabilities) : NULL;
-        /* Its QEMU is not asked again: another binary may lie there by now. Where the last driver ended before it had learnt them, QEMU itself
-         * refuses what it does not have. */
-        if (!guest->capabilities && !xml_attribute_is(saved, "capabilities", "unknown")) {
-                guest->is_alien = true;
-                log_error("domain '%s': its status does not say what its QEMU can do; it can be paused, shut down and destroyed",
-                          domain_name(domain));
-        }
-        if (!open_monitor(guest, &error))
-                leave_alone(guest, error->message);
-        else
-                sd_event_add_time_relative(domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, START_TIMEOUT, 0,
-                                           on_reattach_timeout, guest);
 }
 
 void guest_destroy(Domain *domain) {
@@ -765,5 +587,5 @@ void guest_destroy(Domain *domain) {
         /* Its files are still being opened, which may never end. */
         g_autoptr(GError) error = NULL;
         domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
-        finish_guest(guest, error);
+        guest_finish(guest, error);
 }

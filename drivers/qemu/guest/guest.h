@@ -13,9 +13,6 @@
 #include "qemu/monitor/event-flow.h"
 #include "qemu/monitor/monitor.h"
 
-/* Beside a monitor's socket: the process of its QEMU, when that began, and the domain's name. */
-#define PID_SUFFIX ".pid"
-
 typedef struct Guest Guest;
 
 /* What the operation at work waits to be told by an event. */

@@ -8,6 +8,9 @@
 
 #define GROUPS_MAX 64
 
+/* Beside a monitor's socket: the process of its QEMU, when that began, and the domain's name. */
+#define PID_SUFFIX ".pid"
+
 /* The hypervisor: connection->data. */
 typedef struct Host {
         uid_t uid; /* whom QEMU runs as */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/change-options.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "bus.h"
+#include "errors.h"
+#include "options.h"
+
+/* How many limits one call may give. */
+#define LIMITS_MAX 32
+
+DeviceChange *change_options_read(sd_bus_message *options, unsigned flags, GError **error) {
+        bool live = false, config = false, force = false;
+        uint64_t timeout = DETACH_TIMEOUT_DEFAULT;
+        bool fine = flags & CHANGE_HAS_TIMEOUT ? options_read(options, error, "live", 'b', &live, "config", 'b', &config,
+                                                              "timeout", 't', &timeout, NULL)
+                    : flags & CHANGE_HAS_FORCE ? options_read(options, error, "live", 'b', &live, "config", 'b', &config, "force",
+                                                              'b', &force, NULL)
+                                               : options_read(options, error, "live", 'b', &live, "config", 'b', &config, NULL);
+        if (!fine)
+                return NULL;
+        if (timeout > DETACH_TIMEOUT_MAX) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "timeout is %" PRIu64 "; it is at most %" PRIu64 " microseconds", timeout, DETACH_TIMEOUT_MAX);
+                return NULL;
+        }
+        DeviceChange *change = device_change_new(live, config);
+        change->timeout = timeout;
+        change->force = force;
+        return change;
+}
+
+bool change_options_edit_limit(const char *name, uint64_t value, void *data) {
+        DeviceChange *change = data;
+        static const struct {
+                const char *name, *place, *unit;
+        } limits[] = {
+                { "cpu_shares", "cputune/shares", "" },
+                { "cpu_quota", "cputune/global_quota", "" },
+                { "cpu_period", "cputune/global_period", "" },
+                { "vcpu_quota", "cputune/quota", "" },
+                { "vcpu_period", "cputune/period", "" },
+                { "emulator_quota", "cputune/emulator_quota", "" },
+                { "emulator_period", "cputune/emulator_period", "" },
+                { "iothread_quota", "cputune/iothread_quota", "" },
+                { "iothread_period", "cputune/iothread_period", "" },
+                { "memory_hard_limit", "memtune/hard_limit", " unit='b'" },
+                { "memory_soft_limit", "memtune/soft_limit", " unit='b'" },
+                { "swap_hard_limit", "memtune/swap_hard_limit", " unit='b'" },
+                { "blkio_weight", "blkiotune/weight", "" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
+                if (strcmp(name, limits[i].name) == 0) {
+                        const char *element = strchr(limits[i].place, '/') + 1;
+                        g_autofree char *text =
+                                        g_strdup_printf("<%s%s>%" PRIu64 "</%s>", element, limits[i].unit, value, element);
+                        device_change_edit(change, limits[i].place, value > 0 ? text : NULL);
+                        return true;
+                }
+        return false;
+}
+
+int change_options_read_limits(sd_bus_message *arguments, const char *member, TakeLimit take, void *data, GError **error) {
+        size_t n = 0;
+        int r = sd_bus_message_enter_container(arguments, 'a', "{st}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(arguments, 'e', "st")) > 0) {
+                const char *name;
+                uint64_t value;
+                r = sd_bus_message_read(arguments, "st", &name, &value);
+                if (r >= 0 && (++n > LIMITS_MAX || !take(name, value, data))) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a limit; see %s", name, member);
+                        return 0;
+                }
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(arguments);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(arguments);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/device-bus.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "bus.h"
+#include "domain/agent/leases.h"
+#include "domain/change-options.h"
+#include "domain/connection.h"
+#include "domain/disk-size.h"
+#include "domain/operation.h"
+#include "domain/operations/device-change.h"
+#include "options.h"
+#include "vtables.h"
+
+DEVICE_VTABLE(Device, device);
+DEVICE_DISK_VTABLE(Device, disk);
+DEVICE_NETWORK_INTERFACE_VTABLE(Device, network_interface);
+DEVICE_CONSOLE_VTABLE(Device, console);
+DEVICE_GRAPHICS_VTABLE(Device, graphics);
+
+static void device_get_xml(Call *call, Device *self) {
+        g_autofree char *xml = definition_device_text(domain_definition(self->domain), self->index);
+        reply_device_get_xml(call, xml);
+}
+
+static void device_detach(Call *call, Device *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = change_options_read(options, CHANGE_HAS_TIMEOUT, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        change->alias = g_strdup(self->definition->alias);
+        domain_operate(self->domain, change_new(&detach_class, call, change));
+}
+
+static void device_update(Call *call, Device *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) parsed = xml_parse(xml, NULL, &error);
+        DeviceChange *change = parsed ? change_options_read(options, CHANGE_HAS_FORCE, &error) : NULL;
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        change->alias = g_strdup(self->definition->alias);
+        change->xml = g_strdup(xml);
+        domain_operate(self->domain, change_new(&update_class, call, change));
+}
+
+/* Changes parts of a device's element. */
+static void edit(Call *call, const Device *self, DeviceChange *change) {
+        change->alias = g_strdup(self->definition->alias);
+        domain_operate(self->domain, change_new(&update_class, call, change));
+}
+
+static void disk_change_media(Call *call, Device *self, const char *path, const char *format, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool removable = strcmp(self->definition->type, "cdrom") == 0 || strcmp(self->definition->type, "floppy") == 0;
+        DeviceChange *change = NULL;
+        if (!removable)
+                domain_fail(self->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "device '%s' is a %s, whose medium cannot be changed; detach it", self->definition->alias,
+                            self->definition->type);
+        else if (!path[0] || path_check(path, &error))
+                change = change_options_read(options, CHANGE_HAS_FORCE, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        bool is_block = g_str_has_prefix(path, "/dev/");
+        g_autofree char *quoted = g_markup_escape_text(path, -1),
+                        *source = g_strdup_printf("<source %s='%s'/>", is_block ? "dev" : "file", quoted);
+        device_change_edit(change, "backingStore", NULL);
+        device_change_edit(change, "source", path[0] ? source : NULL);
+        device_change_edit(change, "@type", is_block ? "block" : "file");
+        device_change_edit(change, "driver/@type", path[0] ? (format[0] ? format : "raw") : NULL);
+        edit(call, self, change);
+}
+
+/* The elements of <iotune> that are numbers. */
+static bool is_io_limit(const char *name) {
+        static const char *const starts[] = { "total_bytes_sec", "read_bytes_sec", "write_bytes_sec",
+                                              "total_iops_sec",  "read_iops_sec",  "write_iops_sec" };
+        static const char *const ends[] = { "", "_max", "_max_length", NULL };
+        for (size_t i = 0; i < G_N_ELEMENTS(starts); i++)
+                if (g_str_has_prefix(name, starts[i]))
+                        return g_strv_contains(ends, name + strlen(starts[i]));
+        return strcmp(name, "size_iops_sec") == 0;
+}
+
+static bool take_io_limit(const char *name, uint64_t value, void *limits) {
+        if (!is_io_limit(name))
+                return false;
+        if (value > 0)
+                g_string_append_printf(limits, "<%s>%" PRIu64 "</%s>", name, value, name);
+        return true;
+}
+
+static void disk_set_io_limits(Call *call, Device *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GString) limits = g_string_new("<iotune>");
+        int r = change_options_read_limits(arguments, "SetIOLimits", take_io_limit, limits, &error);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        bool none = strcmp(limits->str, "<iotune>") == 0;
+        g_string_append(limits, "</iotune>");
+        DeviceChange *change = error ? NULL : change_options_read(arguments, 0, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        device_change_edit(change, "iotune", none ? NULL : limits->str);
+        edit(call, self, change);
+}
+
+static void network_interface_set_link(Call *call, Device *self, bool up, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = change_options_read(options, 0, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        device_change_edit(change, "link", up ? "<link state='up'/>" : "<link state='down'/>");
+        edit(call, self, change);
+}
+
+/* The limits of a card, as the document names and counts them: rates in kilobytes a second, bursts in kibibytes. */
+static const struct {
+        const char *name, *direction, *attribute;
+        uint64_t unit;
+} bandwidths[] = {
+        { "inbound_average", "inbound", "average", 1000 }, { "inbound_peak", "inbound", "peak", 1000 },
+        { "inbound_burst", "inbound", "burst", 1024 },     { "outbound_average", "outbound", "average", 1000 },
+        { "outbound_peak", "outbound", "peak", 1000 },     { "outbound_burst", "outbound", "burst", 1024 },
+};
+
+static bool take_bandwidth(const char *name, uint64_t value, void *data) {
+        uint64_t *values = data;
+        for (size_t i = 0; i < G_N_ELEMENTS(bandwidths); i++)
+                if (strcmp(name, bandwidths[i].name) == 0) {
+                        values[i] = value / bandwidths[i].unit + (value % bandwidths[i].unit > 0);
+                        return true;
+                }
+        return false;
+}
+
+static void network_interface_set_bandwidth(Call *call, Device *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GString) text = g_string_new("<bandwidth>");
+        uint64_t values[G_N_ELEMENTS(bandwidths)] = { 0 };
+        bool any = false;
+        int r = change_options_read_limits(arguments, "SetBandwidth", take_bandwidth, values, &error);
+        if (r < 0) {
+                call_fail_errno(call, r);
+                return;
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(bandwidths); i += G_N_ELEMENTS(bandwidths) / 2) {
+                uint64_t average = values[i], peak = values[i + 1], burst = values[i + 2];
+                const char *direction = bandwidths[i].direction;
+                if (!error && average == 0 && (peak > 0 || burst > 0))
+                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s_average is missing", direction);
+                else if (!error && peak > 0 && peak < average)
+                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s_peak is below %s_average", direction,
+                                          direction);
+                if (average == 0)
+                        continue;
+                any = true;
+                g_string_append_printf(text, "<%s", direction);
+                for (size_t k = i; k < i + G_N_ELEMENTS(bandwidths) / 2; k++)
+                        if (values[k] > 0)
+                                g_string_append_printf(text, " %s='%" PRIu64 "'", bandwidths[k].attribute, values[k]);
+                g_string_append(text, "/>");
+        }
+        g_string_append(text, "</bandwidth>");
+        DeviceChange *change = error ? NULL : change_options_read(arguments, 0, &error);
+        if (!change) {
+                call_fail(call, error);
+                return;
+        }
+        device_change_edit(change, "bandwidth", any ? text->str : NULL);
+        edit(call, self, change);
+}
+
+#define DEVICE_PROPERTY(type, prefix, name, member) \
+        static type prefix##_get_##name(const Device *self) { \
+                return self->definition->member; \
+        }
+#define DEVICE_STRING(prefix, name, member) DEVICE_PROPERTY(const char *, prefix, name, member)
+
+DEVICE_STRING(device, alias, alias)
+DEVICE_STRING(device, kind, kind)
+DEVICE_STRING(device, model, model)
+static const char *disk_get_error(const Device *self) {
+        GHashTable *errors = self->domain->disk_errors;
+        const char *error = errors ? g_hash_table_lookup(errors, self->definition->alias) : NULL;
+        return error ? error : "";
+}
+
+DEVICE_STRING(disk, target, target)
+DEVICE_STRING(disk, bus, bus)
+DEVICE_STRING(disk, type, type)
+DEVICE_STRING(disk, source_type, source_type)
+DEVICE_STRING(disk, source, source)
+DEVICE_STRING(disk, format, format)
+DEVICE_PROPERTY(bool, disk, read_only, read_only)
+DEVICE_PROPERTY(uint32_t, disk, boot_order, boot)
+DEVICE_STRING(network_interface, mac, mac)
+DEVICE_STRING(network_interface, type, type)
+DEVICE_STRING(network_interface, source, source)
+DEVICE_STRING(network_interface, host_interface, target)
+DEVICE_PROPERTY(uint32_t, network_interface, boot_order, boot)
+DEVICE_STRING(console, type, type)
+DEVICE_STRING(console, path, source)
+DEVICE_STRING(console, name, name)
+DEVICE_STRING(console, target_type, target)
+DEVICE_PROPERTY(uint32_t, console, port, port)
+DEVICE_STRING(graphics, type, type)
+DEVICE_STRING(graphics, socket, source)
+
+/* Consoles and displays can be opened while the domain is active and past its start. */
+static bool check_open(const Device *self, GError **error) {
+        const Domain *domain = self->domain;
+        if (domain_is_up(domain))
+                return true;
+        return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; to open its %s '%s' start it first",
+                           domain_state_name(domain->state), self->definition->kind, self->definition->alias);
+}
+
+static void console_open(Call *call, Device *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool force = false;
+        if (!options_read(options, &error, "force", 'b', &force, NULL) || !check_open(self, &error))
+                call_fail(call, error);
+        else
+                self->domain->connection->hypervisor->open_console(self->domain, self->definition, force, call);
+}
+
+static void graphics_open(Call *call, Device *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (!options_read(options, &error, NULL) || !check_open(self, &error))
+                call_fail(call, error);
+        else
+                self->domain->connection->hypervisor->open_graphics(self->domain, self->definition, call);
+}
+
+static void network_interface_get_addresses(Call *call, Device *self, const char *source, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool agent = strcmp(source, "agent") == 0, lease = strcmp(source, "lease") == 0;
+        if (!agent && !lease && strcmp(source, "arp") != 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "source is '%.32s'; it must be agent, lease or arp",
+                                  source);
+        if (error || !options_read(options, &error, NULL) || !check_open(self, &error))
+                call_fail(call, error);
+        else if (lease)
+                leases_answer(self->domain->connection->worker, self->definition->bridge, self->definition->mac, call);
+        else
+                self->domain->connection->hypervisor->get_addresses(self->domain, self->definition, agent, call);
+}
+
+static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        Domain *domain = self->domain;
+        DiskSize size = { .bytes = bytes };
+        if (options_read(options, &error, "add", 'b', &size.adds, "shrink", 'b', &size.shrinks, NULL) &&
+            (domain->state == DOMAIN_SHUTOFF || check_open(self, &error)))
+                disk_size_check(&size, &error);
+        if (error)
+                call_fail(call, error);
+        else
+                domain->connection->hypervisor->resize_disk(domain, self->definition, &size, call);
+}
+
+/* Publishing */
+
+static const Vtable *const device_vtables[][3] = {
+        [DEVICE_OTHER] = { &device_vtable, NULL },
+        [DEVICE_DISK] = { &device_vtable, &disk_vtable, NULL },
+        [DEVICE_NETWORK_INTERFACE] = { &device_vtable, &network_interface_vtable, NULL },
+        [DEVICE_CONSOLE] = { &device_vtable, &console_vtable, NULL },
+        [DEVICE_GRAPHICS] = { &device_vtable, &graphics_vtable, NULL },
+};
+
+static void device_withdraw(Device *device) {
+        published_withdraw(device->published);
+        g_free(device);
+}
+
+static Device *find_device(Domain *domain, const char *path) {
+        for (guint i = 0; i < domain->devices->len; i++) {
+                Device *device = domain->devices->pdata[i];
+                if (strcmp(published_path(device->published), path) == 0)
+                        return device;
+        }
+        return NULL;
+}
+
+void device_bus_publish(Domain *domain) {
+        Definition *definition = domain_definition(domain);
+        g_autoptr(GPtrArray) old = domain->devices;
+        GPtrArray *devices = g_ptr_array_new();
+        for (guint i = 0; i < definition->devices->len; i++) {
+                DeviceDefinition *part = definition->devices->pdata[i];
+                const Vtable *const *vtables = device_vtables[part->device_class];
+                g_autofree char *path = domain_device_path(domain, part->alias);
+                domain->devices = old;
+                Device *device = find_device(domain, path);
+                if (device && device->device_class != part->device_class) {
+                        g_ptr_array_remove(old, device);
+                        device_withdraw(device);
+                        device = NULL;
+                }
+                if (device) {
+                        g_ptr_array_remove(old, device);
+                        device->definition = part;
+                        device->index = i;
+                        for (size_t j = 0; vtables[j]; j++)
+                                published_changed(device->published, vtables[j], NULL);
+                } else {
+                        device = g_new0(Device, 1);
+                        *device = (Device){
+                                .domain = domain, .definition = part, .device_class = part->device_class, .index = i
+                        };
+                        device->published = objects_publish(domain->connection->objects, path, device, vtables);
+                }
+                g_ptr_array_add(devices, device);
+        }
+        for (guint i = 0; i < old->len; i++)
+                device_withdraw(old->pdata[i]);
+        domain->devices = devices;
+}
+
+void device_bus_withdraw(Domain *domain) {
+        for (guint i = 0; i < domain->devices->len; i++)
+                device_withdraw(domain->devices->pdata[i]);
+        g_ptr_array_set_size(domain->devices, 0);
+}
+
+void device_bus_announce_errors(Domain *domain) {
+        for (guint i = 0; i < domain->devices->len; i++) {
+                const Device *device = domain->devices->pdata[i];
+                if (device->device_class == DEVICE_DISK)
+                        published_changed(device->published, &disk_vtable, (const int[]){ DEVICE_DISK_ERROR, -1 });
+        }
+}
