@@ -43,7 +43,7 @@ typedef enum Words {
         WORDS_SWITCH,     /* a domain, then on or off */
         WORDS_JOBS,
         WORDS_SECRETS, /* a command, then a secret or a file */
-        WORDS_KINDS, /* of capabilities */
+        WORDS_KINDS,   /* of capabilities */
         WORDS_VERBS,
 } Words;
 

@@ -7,7 +7,6 @@ Usage (below tests/with-bus, with VIRTBUSD_OPTIONS=--call-timeout=8): test-servi
 
 import os
 import signal
-import socket
 import sys
 import time
 
