@@ -25,6 +25,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 ROOT = os.environ["VIRTBUS_ROOT"]
 BUILD = os.environ["VIRTBUS_BUILD"]
 DEADLINE = 60  # seconds: a test that waits longer for an event has failed
+BOOT_DEADLINE = 180  # as that, for a system that boots on an emulated processor
 
 
 class BusError(Exception):
@@ -108,13 +109,13 @@ class Bus:
     def objects(self, path):
         return self.call(path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
 
-    def wait(self, condition, what):
+    def wait(self, condition, what, deadline=DEADLINE):
         """Runs the main loop until the condition holds: each time something has happened on the bus."""
         expired = []
-        timer = GLib.timeout_add_seconds(DEADLINE, lambda: expired.append(True) or False)
+        timer = GLib.timeout_add_seconds(deadline, lambda: expired.append(True) or False)
         while not condition():
             if expired:
-                raise AssertionError(f"waited {DEADLINE} seconds for: {what}; signals: {self.signals[-10:]}")
+                raise AssertionError(f"waited {deadline} seconds for: {what}; signals: {self.signals[-10:]}")
             GLib.MainContext.default().iteration(True)
         if not expired:
             GLib.source_remove(timer)
@@ -238,7 +239,7 @@ class Hypervisor:
 
     def wait_agent(self, domain):
         """Waits until the agent in a guest has opened its channel."""
-        self.bus.wait(lambda: self.bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent")
+        self.bus.wait(lambda: self.bus.objects(domain).get(f"{domain}/guest", {}).get(f"{NAME}.Domain.Guest", {}).get("Connected"), "the guest's agent", BOOT_DEADLINE)
 
     def in_guest(self, domain, command):
         """Runs a command of a guest's shell; returns what it says."""
