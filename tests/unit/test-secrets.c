@@ -6,7 +6,8 @@
 
 #include "bus.h"
 #include "folder.h"
-#include "secret/secrets.h"
+#include "peer-pair.h"
+#include "secret/secrets-bus.h"
 
 #define UUID "f52a81b2-424e-490c-823d-6bd4235bc573"
 #define OTHER "22e1353d-c27e-4d6d-bf15-465053e6ba0b"
@@ -298,6 +299,60 @@ static void test_a_value_is_read_from_a_descriptor_to_its_end(Fixture *fixture, 
         expect(fixture, VIRTBUS_ERROR_INVALID_ARGUMENT);
 }
 
+static int keep_answer(sd_bus_message *answer, void *data, sd_bus_error *error) {
+        (void) error;
+        *(sd_bus_message **) data = sd_bus_message_ref(answer);
+        return 0;
+}
+
+/* Asks for the value as virtbusd does for a SENDER; returns the answer, or the error's, name. */
+static char *ask_for_value(Fixture *fixture, PeerPair *pair, const char *sender) {
+        g_autoptr(sd_bus_message) message = NULL, answer = NULL;
+        g_autofree char *path = g_strdelimit(g_strdup("/org/virtbus1/host/secret/" UUID), "-", '_');
+        sd_bus_slot *slot = NULL;
+        (void) fixture;
+        g_assert_cmpint(sd_bus_message_new_method_call(pair->service, &message, NULL, path, "org.virtbus1.Secret", "GetValue"),
+                        >=, 0);
+        g_assert_cmpint(sd_bus_message_set_sender(message, sender), >=, 0);
+        g_assert_cmpint(sd_bus_message_append(message, "a{sv}", 0), >=, 0);
+        g_assert_cmpint(sd_bus_call_async(pair->service, &slot, message, keep_answer, &answer, UINT64_MAX), >=, 0);
+        while (!answer) {
+                peer_pair_run(pair);
+                if (!answer)
+                        g_assert_cmpint(sd_event_run(fixture->event, 1000), >=, 0);
+        }
+        sd_bus_slot_unref(slot);
+        const sd_bus_error *error = sd_bus_message_get_error(answer);
+        const void *bytes;
+        size_t size;
+        if (error)
+                return g_strdup(error->name);
+        g_assert_cmpint(sd_bus_message_read_array(answer, 'y', &bytes, &size), >=, 0);
+        return g_strndup(bytes, size);
+}
+
+static void test_a_private_value_is_for_drivers_alone(Fixture *fixture, const void *sealed) {
+        static const char *const callers[] = { ":u0.1.7", ":u1000.1.7", ":u0.via" };
+        static const char *const drivers[] = { ":u0.1.7.via-qemu", ":u0.driver.via-qemu" };
+        Objects *objects = objects_new();
+        PeerPair pair;
+        (void) sealed;
+        peer_pair_open(&pair, objects);
+        secrets_publish(fixture->secrets, objects, "/org/virtbus1/host");
+        set_value(fixture, define(fixture, "<secret ephemeral='yes' private='yes'><uuid>" UUID "</uuid></secret>"), "words", 5);
+        for (size_t i = 0; i < G_N_ELEMENTS(callers); i++) {
+                g_autofree char *refused = ask_for_value(fixture, &pair, callers[i]);
+                g_assert_cmpstr(refused, ==, "org.virtbus1.Error.OperationInvalid");
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
+                g_autofree char *value = ask_for_value(fixture, &pair, drivers[i]);
+                g_assert_cmpstr(value, ==, "words");
+        }
+        secrets_withdraw(fixture->secrets);
+        peer_pair_close(&pair);
+        objects_free(objects);
+}
+
 static void test_a_given_file_cannot_be_changed(Fixture *fixture, const void *sealed) {
         g_autoptr(GError) error = NULL;
         g_autoptr(SecretValue) value = secret_value_new("abc", 3, &error);
@@ -327,6 +382,7 @@ int main(int argc, char *argv[]) {
         ADD("a-value-has-bounds", test_a_value_has_bounds);
         ADD_SEALED("a-sealed-value-has-bounds", test_a_value_has_bounds);
         ADD("a-value-is-read-from-a-descriptor-to-its-end", test_a_value_is_read_from_a_descriptor_to_its_end);
+        ADD("a-private-value-is-for-drivers-alone", test_a_private_value_is_for_drivers_alone);
         ADD("a-given-file-cannot-be-changed", test_a_given_file_cannot_be_changed);
         return g_test_run();
 }
