@@ -17,7 +17,8 @@ struct Mirror {
         const MirrorListener *listener;
         void *data;
         uint64_t last_serial;
-        size_t longest; /* path of an object so far */
+        uint64_t structure; /* how often it has changed */
+        size_t longest;     /* path of an object so far */
 };
 
 Mirror *mirror_new(const MirrorListener *listener, void *data) {
@@ -25,6 +26,7 @@ Mirror *mirror_new(const MirrorListener *listener, void *data) {
         mirror->objects = g_hash_table_new(g_str_hash, g_str_equal);
         mirror->counts = g_hash_table_new(NULL, NULL);
         mirror->listener = listener;
+        mirror->structure = 1;
         mirror->data = data;
         return mirror;
 }
@@ -53,6 +55,10 @@ void mirror_free(Mirror *mirror) {
 
 void mirror_renew(Mirror *mirror, Object *object) {
         object->serial = ++mirror->last_serial;
+}
+
+uint64_t mirror_structure(const Mirror *mirror) {
+        return mirror->structure;
 }
 
 Object *mirror_find(Mirror *mirror, const char *path) {
@@ -300,6 +306,7 @@ static void tell_changing(Mirror *mirror, Object *object, const Block *block, ui
 static void object_replace(Mirror *mirror, Object *object, const Taken *taken) {
         Block *old = object->blocks;
         size_t n_old = object->n_blocks;
+        mirror->structure++;
         for (size_t i = 0; i < n_old; i++) {
                 bool kept = false;
                 for (size_t j = 0; j < taken->n; j++)
@@ -340,6 +347,7 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
                 return 0;
         }
         object = object_new(path, source);
+        mirror->structure++;
         mirror_renew(mirror, object);
         object->blocks = blocks_copy(taken.blocks, taken.n);
         object->n_blocks = (uint8_t) taken.n;
@@ -417,6 +425,7 @@ void mirror_remove(Mirror *mirror, Object *object) {
         while (object->last_child)
                 mirror_remove(mirror, object->last_child);
         mirror->listener->removed(mirror->data, object, object->blocks, object->n_blocks);
+        mirror->structure++;
         unlink_object(object);
         g_hash_table_remove(mirror->objects, object->path);
         count(mirror, object->source, -1);

@@ -48,6 +48,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mirror, mirror_free)
 /* Gives an object another serial: what was decided about it does not count any more. */
 void mirror_renew(Mirror *mirror, Object *object);
 
+/* Another number whenever an object or an interface of one has come or gone: pointers to what is in the mirror are good until then. */
+uint64_t mirror_structure(const Mirror *mirror);
+
 Object *mirror_find(Mirror *mirror, const char *path);
 
 /* Finds the object of a path, or else the nearest one above it; NULL where there is none. */

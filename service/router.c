@@ -59,6 +59,11 @@ typedef struct Request {
         sd_bus_message *message;
         Charge charge;
         JournalEntry *entry; /* of what polkit is asked about; NULL: none, or written */
+        Target target;       /* as it was last found */
+        uint64_t structure;  /* of the mirror then; 0: not yet */
+        /* What polkit was asked: whether this may be done to this object. NULL: it was not. */
+        const char *decided_action;
+        uint64_t decided_subject; /* its serial */
         /* What it waited for, and what came of it: */
         uint64_t generation; /* of polkit's decisions */
         Verdict verdict;
@@ -233,6 +238,33 @@ static int resolve(Router *router, sd_bus_message *message, Target *target, sd_b
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
         r = check_part(router, target->object, interface, error);
         return r < 0 ? r : resolve_method(target, interface, member, message, error);
+}
+
+/* The same for a call that goes on after it has waited: what has been found is still so where nothing has come or gone. */
+static int resolve_again(Request *request, sd_bus_error *error) {
+        const Mirror *mirror = request->router->mirror;
+        if (request->structure == mirror_structure(mirror)) {
+                Driver *driver = request->target.object ? request->target.object->source : NULL;
+                return driver_check(driver, sd_bus_message_get_path(request->message), error);
+        }
+        int r = resolve(request->router, request->message, &request->target, error);
+        request->structure = r < 0 ? 0 : mirror_structure(mirror);
+        return r;
+}
+
+static uint64_t serial_of_subject(const Target *target) {
+        const Object *subject = target->object ? decision_subject(target->object) : NULL;
+        return subject ? subject->serial : 0;
+}
+
+/* What polkit has allowed is this action on this object, not what else has come to its path since. */
+static int check_decided(const Request *request, sd_bus_error *error) {
+        if (!request->decided_action || (g_strcmp0(request->decided_action, request->target.action) == 0 &&
+                                         request->decided_subject == serial_of_subject(&request->target)))
+                return 0;
+        return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_RESOURCE_BUSY),
+                                 "%s of %s: another object has come to its path while polkit was asked; call again",
+                                 sd_bus_message_get_member(request->message), sd_bus_message_get_path(request->message));
 }
 
 /* What an answer is made of */
@@ -523,12 +555,16 @@ static void answer_failure(sd_bus_message *message, int r, const sd_bus_error *e
 static void proceed(Request *request, GHashTable *opened, bool narrowed) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         View view = { .router = request->router, .caller = request->caller, .charge = &request->charge, .opened = opened };
-        Target target;
-        int r = resolve(request->router, request->message, &target, &error);
-        view.narrowed = narrowed;
-        view.everything = r >= 0 && is_list(&target) && target.action;
+        const Target *target = &request->target;
+        int r = resolve_again(request, &error);
         if (r >= 0)
-                r = answer(&view, &target, request->message, &error);
+                r = check_decided(request, &error);
+        if (sd_bus_error_is_set(&error) && request->entry)
+                journal_end(g_steal_pointer(&request->entry), error.name, NULL);
+        view.narrowed = narrowed;
+        view.everything = r >= 0 && is_list(target) && target->action;
+        if (r >= 0)
+                r = answer(&view, target, request->message, &error);
         answer_failure(request->message, r, &error);
         sd_bus_error_free(&error);
 }
@@ -589,7 +625,10 @@ static bool may_read_some(View *view, const GPtrArray *paths) {
         return false;
 }
 
-static void decide(Request *request, const Target *target) {
+static void decide(Request *request) {
+        const Target *target = &request->target;
+        request->decided_action = target->action;
+        request->decided_subject = serial_of_subject(target);
         if (!request->entry)
                 request->entry = entry_of(request->router, request->caller, target);
         if (target->action)
@@ -622,25 +661,25 @@ static void after_survey(void *data) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         g_autoptr(GHashTable) opened = g_steal_pointer(&request->opened);
         View view = { .router = request->router, .caller = request->caller, .opened = opened };
-        Target target;
+        const Target *target = &request->target;
         if (!request->caller->gone && request->verdict == VERDICT_YES && is_outdated(request)) {
                 on_identified(request->caller, request);
                 return;
         }
-        int r = request->caller->gone ? -ENOTCONN : resolve(request->router, request->message, &target, &error);
+        int r = request->caller->gone ? -ENOTCONN : resolve_again(request, &error);
         if (r >= 0)
                 r = survey_failure(request->message, request->verdict, &error);
         if (r < 0) {
                 answer_failure(request->message, r, &error);
                 request_free(request);
         } else {
-                g_autoptr(GPtrArray) paths = objects_of_call(request->router, &target, request->message);
-                bool all = is_list(&target) || may_read_all(&view, paths);
-                if (all || (names_all(&target, request->message) && may_read_some(&view, paths))) {
+                g_autoptr(GPtrArray) paths = objects_of_call(request->router, target, request->message);
+                bool all = is_list(target) || may_read_all(&view, paths);
+                if (all || (names_all(target, request->message) && may_read_some(&view, paths))) {
                         proceed(request, opened, !all);
                         request_free(request);
                 } else
-                        decide(request, &target);
+                        decide(request);
         }
         sd_bus_error_free(&error);
 }
@@ -656,27 +695,27 @@ static void on_identified(Caller *caller, void *data) {
         Request *request = data;
         Router *router = request->router;
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        Target target;
+        const Target *target = &request->target;
         int r = -ENOTCONN;
         if (router->ending)
                 r = sd_bus_error_setf(&error, virtbus_error_name(VIRTBUS_ERROR_CANCELLED), "virtbusd is ending; call again.");
         else if (caller->identified && callers_are_over(request->router->callers, caller))
                 r = sd_bus_error_setf(&error, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED), TOO_MUCH_WAITS);
         else if (caller->identified)
-                r = resolve(router, request->message, &target, &error);
+                r = resolve_again(request, &error);
         if (r < 0) {
                 answer_failure(request->message, r, &error);
                 request_free(request);
         } else {
-                g_autoptr(GPtrArray) paths = objects_of_call(router, &target, request->message);
-                bool asks_list = target.kind == CALL_GET_MANAGED_OBJECTS;
-                bool has_parts = is_list(&target) ? !target.action : paths->len > 0;
+                g_autoptr(GPtrArray) paths = objects_of_call(router, target, request->message);
+                bool asks_list = target->kind == CALL_GET_MANAGED_OBJECTS;
+                bool has_parts = is_list(target) ? !target->action : paths->len > 0;
                 if (has_parts && !authority_trusts(router->authority, caller))
-                        readers_survey(router->readers, caller, paths, asks_list ? target.object : NULL,
+                        readers_survey(router->readers, caller, paths, asks_list ? target->object : NULL,
                                        asks_list && sd_bus_message_get_allow_interactive_authorization(request->message) > 0,
                                        on_surveyed, request);
                 else
-                        decide(request, &target);
+                        decide(request);
         }
         sd_bus_error_free(&error);
 }
@@ -717,8 +756,12 @@ static void route(Router *router, Caller *caller, sd_bus_message *message, const
         if (r >= 0 && (authority_trusts(router->authority, caller) ||
                        (target.action && authority_knows(router->authority, caller, target.action, target.object))))
                 r = answer(&view, &target, message, &error);
-        else if (r >= 0)
-                callers_identify(router->callers, caller, on_identified, request_new(router, caller, message, charge));
+        else if (r >= 0) {
+                Request *request = request_new(router, caller, message, charge);
+                request->target = target;
+                request->structure = mirror_structure(router->mirror);
+                callers_identify(router->callers, caller, on_identified, request);
+        }
         answer_failure(message, r, &error);
         sd_bus_error_free(&error);
 }

@@ -12,6 +12,7 @@ import os
 import pwd
 import re
 import subprocess
+import threading
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
@@ -330,6 +331,37 @@ def a_decision_ends_with_what_it_was_about():
     hypervisor.do(domain, "Undefine")
 
 
+def what_polkit_has_allowed_of_an_object_does_not_count_for_its_successor():
+    gate, answers = os.path.join(ROOT, "gate-of-define"), []
+    os.mkfifo(gate)
+    os.chmod(gate, 0o666)
+    alice = User("vb-alice")
+    document = hypervisor.document("first", uuid="c7d5a6a8-3a0f-4a52-9f0e-000000000001")
+    domain = hypervisor.define(document)
+    rules(f"polkit.addRule(function(a, s) {{ if (a.id == 'org.virtbus1.domain.define' && s.user == 'vb-alice') {{"
+          f" try {{ polkit.spawn(['/bin/cat', '{gate}']); }} catch (e) {{}} return polkit.Result.YES; }} }});")
+
+    def undefine():
+        try:
+            answers.append(alice.call(domain, f"{NAME}.Domain", "Undefine", "a{sv}", NONE))
+        except BusError as error:
+            answers.append(error)
+    calling = threading.Thread(target=undefine)
+    calling.start()
+    gatekeeper = os.open(gate, os.O_WRONLY)  # which waits until it is asked
+    hypervisor.do(domain, "Undefine")
+    assert hypervisor.define(document) == domain
+    os.unlink(gate)
+    os.close(gatekeeper)
+    calling.join()
+    assert isinstance(answers[0], BusError) and answers[0].name.endswith(".ResourceBusy"), answers
+    contains(answers[0].message, "another object")
+    assert hypervisor.state(domain) == "shutoff"
+    rules("")
+    hypervisor.do(domain, "Undefine")
+    alice.leave()
+
+
 def what_happens_while_polkit_is_asked_anew_is_told_to_who_may_still_hear_it():
     """polkit says that something has changed, and is held up by its rule when it is asked, until the gate is opened."""
     gate, path = os.path.join(ROOT, "gate"), os.path.join(ROOT, "polkit-rules", "50-test.rules")
@@ -589,6 +621,7 @@ def only_the_service_may_call_a_driver():
 run([every_action_is_refused_to_who_may_not_and_allowed_to_who_may, reading_needs_leave_and_introspection_does_not,
      owners_have_their_own_domains_and_no_others, who_may_define_can_begin_with_an_empty_list, a_rule_can_open_just_one_domain,
      who_may_not_read_any_more_is_told_that_it_is_gone, signals_say_no_more_than_reading_would, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
+     what_polkit_has_allowed_of_an_object_does_not_count_for_its_successor,
      what_happens_while_polkit_is_asked_anew_is_told_to_who_may_still_hear_it, a_list_that_waits_for_polkit_follows_its_changes, ten_thousand_domains_are_not_ten_thousand_questions,
      the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain, rules_can_look_up_what_the_manual_page_says,
      members_of_virtbus_admins_may_do_everything_but_define,
