@@ -271,7 +271,7 @@ static void faults_of_interfaces_are_named(void) {
 /* Numbers that have a form, words that must be of a list, and what must be there. */
 static void numbers_words_and_what_is_missing_are_named(void) {
         static const Case cases[] = {
-                { "", "<audio id='0x10' type='none'/>", "attribute 'id' in element 'audio': '0x10'" },
+                { "", "<audio id='0x10' type='none'/>", "audio ID '0x10' must be a decimal number" },
                 { "", "<audio id='1' type='oss'><output voices='0'/></audio>", "zero is not permitted" },
                 { "", "<audio id='1' type='oss'><output bufferCount='4294967296'/></audio>", "'bufferCount'" },
                 { "", "<graphics type='dbus'><audio id='1'/></graphics><audio id='1' type='none'/>", "not of 'dbus' kind" },

@@ -170,7 +170,6 @@ static const CheckRule rules[] = {
           "unable to find the audio backend: there is no audio device with ID {}" },
         /* Sound */
         { "devices/audio[twice(@id)]", "@id", "the audio ID '{}' is used multiple times" },
-        CHECK_DECIMAL("devices/audio/@id", CHECK_UINT),
         CHECK_DECIMAL("devices/audio/@timerPeriod", CHECK_UINT),
         CHECK_DECIMAL("devices/audio/@dspPolicy", CHECK_INT),
         CHECK_DECIMAL("devices/audio/*/@*[listed(name(), 'voices bufferLength bufferCount')]", CHECK_UINT),
@@ -180,7 +179,8 @@ static const CheckRule rules[] = {
           "invalid value for attribute '{}: zero is not permitted" },
         { "devices/graphics[@type='dbus']/audio[@id = /domain/devices/audio[not(@type='dbus')]/@id]", "@id",
           "the associated audio, with ID {}, is not of 'dbus' kind" },
-        { "devices/audio[not(num(@id) >= 1)]", "@id", "the audio ID '{}' must be a number, 1 or more" },
+        { "devices/audio[not(@id >= 1 and @id <= " CHECK_UINT ")]", "@id",
+          "the audio ID '{}' must be a decimal number, 1 or more" },
         { "devices/sound/audio[not(@id=/domain/devices/audio/@id)]", "@id", "there is no audio device with ID '{}'" },
         NO_SPICE("audio[@type='spice']", "spice audio"),
         { "devices[not(graphics/@type='dbus')]/audio[@type='dbus']", NULL, "D-Bus audio is not supported without dbus graphics" },

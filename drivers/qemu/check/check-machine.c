@@ -203,7 +203,6 @@ static const CheckRule rules[] = {
         CHECK_DECIMAL("defaultiothread/@*", CHECK_INT),
         CHECK_DECIMAL("iothreadids/iothread/@*[starts-with(name(), 'thread_pool')]", CHECK_INT),
         CHECK_DECIMAL("idmap/*/@*", CHECK_UINT),
-        { "vcpu[normalize-space(.) = '']", NULL, "the maximum vcpus count must be an integer: it is missing" },
         { "clock[@offset='absolute']/@start[not(matches(., '-?[0-9]+'))]", ".",
           "the attribute 'start' of a clock must be seconds since the epoch, not '{}'" },
         CHECK_COUNT("iothreadids/iothread/@thread_pool_max"),
@@ -214,7 +213,8 @@ static const CheckRule rules[] = {
         { "cpu/cache[@mode='disable']/@level", ".", "the CPU cache mode 'disable' cannot be used with a level, '{}'" },
         { "vcpu[num(normalize-space(.)) > 255][not(/domain/devices/iommu/driver/@eim='on')]", ".",
           "more than 255 vCPUs ({}) require extended interrupt mode (eim) enabled on the iommu device" },
-        { "vcpu[num(normalize-space(.)) > 288]", ".", "the maximum CPUs, {}, are greater than the machine type limit 288" },
+        { "vcpu[not(num(normalize-space(.)) <= 288)]", ".",
+          "the maximum vcpus count '{}' must be an integer, and not greater than the machine type limit 288" },
         { "cpu/cache[@mode='passthrough'][not(listed(/domain/cpu/@mode, 'host-passthrough maximum'))]", "/domain/cpu/@mode",
           "the CPU cache mode 'passthrough' can only be used with the CPU modes 'host-passthrough' and 'maximum', not with "
           "'{}'" },

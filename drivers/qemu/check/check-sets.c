@@ -316,6 +316,24 @@ static bool check_cache_monitors(const xmlNode *root, GError **error) {
         return true;
 }
 
+/* Companions, which have a master, share the number of a USB controller; others have their own. */
+static bool check_usb_controllers(const xmlNode *root, GError **error) {
+        g_autoptr(GHashTable) taken = g_hash_table_new(g_direct_hash, g_direct_equal);
+        for (const xmlNode *one = xml_child(xml_child(root, "devices"), "controller"); one; one = xml_next(one, "controller")) {
+                if (!xml_attribute_is(one, "type", "usb"))
+                        continue;
+                g_autofree char *model = xml_attribute(one, "model");
+                bool is_companion = model && g_str_has_prefix(model, "ich9-uhci") && xml_child(one, "master");
+                unsigned index = number_of(one, "index", 0);
+                if (!is_companion && !g_hash_table_add(taken, GUINT_TO_POINTER(index)))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, one,
+                                        "duplicate USB controllers with index %u: only companions, which have a <master>, share "
+                                        "one",
+                                        index);
+        }
+        return true;
+}
+
 /* Ports of virtio-serial: a controller has those below the number that it is given. */
 static bool check_ports(const xmlNode *root, GError **error) {
         const xmlNode *devices = xml_child(root, "devices");
@@ -339,9 +357,9 @@ static bool check_ports(const xmlNode *root, GError **error) {
 bool check_sets(xmlNode *root, GError **error) {
         const xmlNode *tune = xml_child(root, "cputune");
         return check_host_processors(root, error) && check_io_thread_schedules(root, error) &&
-               check_cache_monitors(root, error) && check_ports(root, error) && check_throttle_groups(root, error) &&
-               check_host_devices(root, error) && check_numa(root, error) && check_memory_tuning(root, error) &&
-               check_huge_pages(root, error) && check_disjoint(tune, "vcpusched", "vcpus", error) &&
-               check_disjoint(tune, "iothreadsched", "iothreads", error) && check_disjoint(tune, "cachetune", "vcpus", error) &&
-               check_disjoint(tune, "memorytune", "vcpus", error);
+               check_cache_monitors(root, error) && check_ports(root, error) && check_usb_controllers(root, error) &&
+               check_throttle_groups(root, error) && check_host_devices(root, error) && check_numa(root, error) &&
+               check_memory_tuning(root, error) && check_huge_pages(root, error) &&
+               check_disjoint(tune, "vcpusched", "vcpus", error) && check_disjoint(tune, "iothreadsched", "iothreads", error) &&
+               check_disjoint(tune, "cachetune", "vcpus", error) && check_disjoint(tune, "memorytune", "vcpus", error);
 }

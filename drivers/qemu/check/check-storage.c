@@ -221,8 +221,6 @@ static const CheckRule rules[] = {
         { "devices/controller[@type='virtio-serial']/@model[not(listed(., 'virtio virtio-transitional "
           "virtio-non-transitional'))]",
           ".", "unknown model type '{}' of a virtio-serial controller" },
-        { "devices/controller[@type='usb'][not(master and starts-with(@model, 'ich9-uhci'))][twice(@index)]", "@index",
-          "duplicate USB controllers with index {}: only companions, which have a <master>, share one" },
         { "devices/disk/source[@protocol != 'gluster']/host/@transport[. = 'rdma']", ".",
           "the transport protocol '{}' is not yet supported" },
         CHECK_COUNT("devices/disk/source/timeout/@seconds"),

@@ -499,6 +499,11 @@ static bool choose_machine(xmlNode *type, char **machine, const Capabilities *ca
         return true;
 }
 
+/* Nearly every device begins with its type. */
+static bool says_kind(const xmlNode *device) {
+        return device->properties && strcmp((const char *) device->properties->name, "type") == 0 && !xml_is(device, "redirdev");
+}
+
 /* Devices that do not say of what kind they are: libvirt takes the first kind it knows. */
 static void choose_kinds(xmlNode *devices) {
         static const struct {
@@ -508,7 +513,7 @@ static void choose_kinds(xmlNode *devices) {
                 { "channel", "type", "pty" }, { "controller", "type", "ide" }, { "redirdev", "bus", "usb" },
         };
         for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL))
-                for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+                for (size_t i = 0; i < G_N_ELEMENTS(kinds) && !says_kind(device); i++)
                         if (xml_is(device, kinds[i].device) && !xmlHasProp(device, (const xmlChar *) kinds[i].attribute))
                                 xml_set_attribute(device, kinds[i].attribute, kinds[i].value);
 }

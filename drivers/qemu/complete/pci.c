@@ -198,12 +198,11 @@ static unsigned device_kind(const Topology *topology, const xmlNode *element) {
 static bool is_given(const xmlNode *element) {
         xmlNode *address = xml_child(element, "address");
         bool given = false;
-        for (size_t i = 0; address && i < G_N_ELEMENTS(numbers); i++) {
-                g_autofree char *text = xml_attribute(address, numbers[i].name);
+        for (size_t i = 0; address && !given && i < G_N_ELEMENTS(numbers); i++) {
+                const xmlAttr *attribute = xmlHasProp(address, (const xmlChar *) numbers[i].name);
+                const char *text = attribute && attribute->children ? (const char *) attribute->children->content : "";
                 char *end = NULL;
-                unsigned long number = text ? strtoul(text, &end, 0) : 0;
-                bool is_number = !text || (*text && !*end);
-                given |= !is_number || number > 0;
+                given = attribute && (strtoul(text, &end, 0) > 0 || end == text || *end);
         }
         return given && xml_attribute_is(address, "type", "pci");
 }
