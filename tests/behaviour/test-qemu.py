@@ -401,6 +401,9 @@ TOLD = [
     ("<clock><timer name='tsc' mode='auto' frequency='2000000000'/></clock>", "", ["tsc-frequency=2000000000"]),
     ("<cpu mode='maximum' migratable='off'/>", "", ["-cpu max,migratable=off"]),
     ("", "<graphics type='egl-headless'/>", ["egl-headless"]),
+    ("", "<disk type='network'><source protocol='http' name='f'><host name='1:2::3' port='80'/></source><target dev='vda'/></disk>", ["http://[1:2::3]:80/f"]),
+    ("", "<disk type='network'><source protocol='iscsi' name='iqn.2020-01.x:y/1'><host name='1:2::3'/></source><target dev='vda'/></disk>",
+     ['"portal":"[1:2::3]:3260"']),
     ("", "<controller type='pci' index='0' model='pci-root'><target hotplug='off'/></controller>", ["PIIX4_PM.acpi-root-pci-hotplug=off"]),
 ]
 

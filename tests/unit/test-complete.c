@@ -62,6 +62,21 @@ static void a_device_that_does_not_say_its_kind_is_of_the_first(void) {
         try_cases(cases, G_N_ELEMENTS(cases));
 }
 
+static void what_libvirt_says_of_each_is_said(void) {
+        static const Case cases[] = {
+                { "",
+                  "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' "
+                  "unit='0'/></source></hostdev>",
+                  "managed=\"no\"", NULL },
+                { "<vcpu>2</vcpu><vcpus><vcpu id='0' enabled='yes'/><vcpu id='1' enabled='no'/></vcpus>", "", "current=\"1\"",
+                  NULL },
+                { "",
+                  "<disk><source file='/x'><seclabel model='dac'><label>x</label></seclabel></source><target dev='vda'/></disk>",
+                  "<seclabel model=\"dac\" relabel=\"yes\">", NULL },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
 static void limits_of_zero_are_none(void) {
         static const Case cases[] = {
                 { "<cputune><quota>0</quota><emulator_period>0</emulator_period><shares>0</shares></cputune>", "",
@@ -128,6 +143,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/complete/memory-of-numa-cells-is-their-sum", memory_of_numa_cells_is_their_sum);
         g_test_add_func("/complete/a-device-that-does-not-say-its-kind-is-of-the-first",
                         a_device_that_does_not_say_its_kind_is_of_the_first);
+        g_test_add_func("/complete/what-libvirt-says-of-each-is-said", what_libvirt_says_of_each_is_said);
         g_test_add_func("/complete/limits-of-zero-are-none", limits_of_zero_are_none);
         g_test_add_func("/complete/what-says-nothing-is-not-kept", what_says_nothing_is_not_kept);
         g_test_add_func("/complete/words-are-kept-in-one-form", words_are_kept_in_one_form);

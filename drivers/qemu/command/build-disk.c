@@ -117,12 +117,18 @@ static JsonObject *nbd_source(Builder *builder, xmlNode *source, const char *nam
         return node;
 }
 
+/* An address of IPv6 before a port. */
+static const char *bracketed(Builder *builder, const char *host) {
+        return host && strchr(host, ':') && host[0] != '[' ? format_text(builder, "[%s]", host) : host;
+}
+
 static JsonObject *iscsi_source(Builder *builder, xmlNode *source, const char *name) {
         const char *target, *lun;
         split_name(builder, source, &target, &lun);
         g_autoptr(JsonObject) host = server(builder, source, "3260");
         JsonObject *node = json_make("driver", 's', "iscsi", "portal", 's',
-                                     format_text(builder, "%s:%s", json_string(host, "host"), json_string(host, "port")),
+                                     format_text(builder, "%s:%s", bracketed(builder, json_string(host, "host")),
+                                                 json_string(host, "port")),
                                      "target", 's', target, "lun", 'i', (gint64) (lun ? strtoul(lun, NULL, 10) : 0), "transport",
                                      's', "tcp", "initiator-name", 's', get(builder, source, "initiator/iqn/@name"), NULL);
         add_auth(builder, source, node, name, "password-secret", "iscsi");
@@ -182,9 +188,10 @@ static JsonObject *web_source(Builder *builder, xmlNode *source, const char *nam
         const char *protocol = get(builder, source, "@protocol"), *query = get(builder, source, "@query"),
                    *port = get(builder, source, "host/@port");
         const char *path = require(builder, source, "@name");
+        const char *host = bracketed(builder, require(builder, source, "host/@name"));
         bool secure = strcmp(protocol, "https") == 0, is_ftp = strcmp(protocol, "ftp") == 0;
         JsonObject *node = json_make("driver", 's', protocol, "url", 's',
-                                     format_text(builder, "%s://%s:%s/%s%s%s", protocol, require(builder, source, "host/@name"),
+                                     format_text(builder, "%s://%s:%s/%s%s%s", protocol, host,
                                                  port     ? port
                                                  : secure ? "443"
                                                  : is_ftp ? "21"

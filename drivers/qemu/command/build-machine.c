@@ -766,8 +766,10 @@ static void build_smbios_type(Builder *builder, xmlNode *block, unsigned type) {
                 }
                 g_string_append_printf(option, ",%s=%s", type == 11 ? "value" : name, escape(builder, value));
         }
+        /* These two are said without a manufacturer, too, as libvirt says them: QEMU's own would be another. */
+        bool is_named = strstr(option->str, ",manufacturer=") || (type != 2 && type != 3);
         if (option->len > empty)
-                add(builder, "-smbios", "%s", option->str);
+                add(builder, "-smbios", "%s%s", option->str, is_named ? "" : ",manufacturer=");
 }
 
 static void build_firmware_entry(Builder *builder, xmlNode *entry) {

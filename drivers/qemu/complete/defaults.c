@@ -153,6 +153,16 @@ static void complete_memory(xmlNode *root, xmlNode *memory) {
                 xmlNodeSetContent(current, (const xmlChar *) size);
 }
 
+/* Where processors are named one by one, as many are there now as are on. */
+static void complete_online(xmlNode *root, xmlNode *vcpu) {
+        xmlNode *one = xml_child(xml_child(root, "vcpus"), "vcpu");
+        unsigned n = 0;
+        for (; one; one = xml_next(one, "vcpu"))
+                n += xml_attribute_is(one, "enabled", "yes");
+        if (n > 0 && !xmlHasProp(vcpu, (const xmlChar *) "current"))
+                xml_set_number(vcpu, "current", n);
+}
+
 static void complete_resources(xmlNode *root) {
         xmlNode *memory = xml_child(root, "memory"), *vcpu = xml_child(root, "vcpu");
         memory = sum_memory(root, memory);
@@ -162,6 +172,7 @@ static void complete_resources(xmlNode *root) {
         if (!vcpu)
                 vcpu = xml_add(root, "vcpu", "1");
         set_default(vcpu, "placement", "static");
+        complete_online(root, vcpu);
         g_autofree char *all = xml_text(vcpu), *now = xml_attribute(vcpu, "current");
         if (now && strcmp(all, now) == 0)
                 remove_attribute(vcpu, "current");
@@ -472,6 +483,13 @@ static bool is_kind_of_disk(const xmlNode *disk) {
         return type && g_strv_contains(kinds, type);
 }
 
+/* A label of an image is given to it. */
+static void complete_labels(xmlNode *source) {
+        for (xmlNode *label = xml_child(source, "seclabel"); label; label = xml_next(label, "seclabel"))
+                if (xml_child(label, "label"))
+                        set_default(label, "relabel", "yes");
+}
+
 static void complete_disk(xmlNode *disk) {
         xmlNode *driver = xml_child(disk, "driver");
         if (xml_child(disk, "mirror")) /* of a run */
@@ -483,8 +501,10 @@ static void complete_disk(xmlNode *disk) {
             (xml_attribute_is(disk, "device", "cdrom") || xml_attribute_is(disk, "device", "floppy")))
                 xml_set_attribute(disk, "type", "file"); /* an empty drive is of no other kind */
         for (xmlNode *image = disk; image; image = xml_child(image, "backingStore"))
-                if (xml_child(image, "source"))
+                if (xml_child(image, "source")) {
+                        complete_labels(xml_child(image, "source"));
                         complete_source(xml_child(image, "source"));
+                }
         if (xml_attribute_is(disk, "type", "vhostuser"))
                 set_default(disk, "snapshot", "no");
         if (!driver) {
@@ -777,9 +797,7 @@ static void complete_devices(xmlNode *devices) {
                 else if (xml_is(device, "vsock"))
                         set_default(device, "model", "virtio");
                 else if (xml_is(device, "hostdev")) {
-                        if (!xml_attribute_is(device, "type", "scsi") || xmlHasProp(device, (const xmlChar *) "managed") ||
-                            xml_attribute_is(xml_child(device, "source"), "protocol", "iscsi"))
-                                set_default(device, "managed", "no");
+                        set_default(device, "managed", "no");
                         if (xml_attribute_is(device, "type", "mdev") && xml_attribute_is(device, "model", "vfio-pci"))
                                 set_default(device, "display", "off");
                         if (xml_child(device, "source"))

@@ -349,6 +349,16 @@ static unsigned address_number(const xmlNode *element, const char *name) {
         return text ? (unsigned) MIN(strtoul(text, NULL, 0), 1 << 16) : 0;
 }
 
+/* Those of the host's SCSI devices come before what every machine has. */
+static void add_host_controllers(xmlNode *devices) {
+        unsigned n = 0;
+        for (xmlNode *host = xml_child(devices, "hostdev"); host; host = xml_next(host, "hostdev"))
+                if (is_scsi_hostdev(host))
+                        n = MAX(n, address_number(host, "controller") + 1);
+        for (unsigned index = 0; index < MIN(n, INDEX_MAX + 1); index++)
+                ensure_controller(devices, "scsi", index, NULL);
+}
+
 /* Every controller up to the last one that is needed, as a gap would be filled later by others. */
 static void add_drive_controllers(xmlNode *devices) {
         static const char *const buses[] = { "scsi", "ide", "fdc", "sata" };
@@ -358,9 +368,6 @@ static void add_drive_controllers(xmlNode *devices) {
                         if (xml_attribute_is(xml_child(disk, "target"), "bus", buses[i]) &&
                             xml_attribute_is(xml_child(disk, "address"), "type", "drive"))
                                 n = MAX(n, address_number(disk, "controller") + 1);
-                for (xmlNode *host = i == 0 ? xml_child(devices, "hostdev") : NULL; host; host = xml_next(host, "hostdev"))
-                        if (is_scsi_hostdev(host))
-                                n = MAX(n, address_number(host, "controller") + 1);
                 for (unsigned index = 0; index < MIN(n, INDEX_MAX + 1); index++)
                         ensure_controller(devices, buses[i], index, NULL);
         }
@@ -539,6 +546,7 @@ bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GErro
         if (!place_drives(devices, error))
                 return false;
         choose_boot(xml_child(root, "os"), devices);
+        add_host_controllers(devices);
         add_machine_devices(devices, q35);
         add_drive_controllers(devices);
         add_port_controllers(devices);
