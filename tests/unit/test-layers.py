@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test-layers.py SOURCES BUILD: HACKING.md's layers hold in what the linker sees: the object files of a build."""
 import collections
+import functools
 import glob
 import os
 import re
@@ -45,18 +46,20 @@ def object_files():
                 yield folder + "/" + name.replace("_", "/"), path
 
 
+@functools.cache
 def read_symbols():
     """The module that defines each name, and the names that each module needs."""
     defined, needed = {}, collections.defaultdict(set)
-    for module, path in object_files():
-        for line in subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines():
-            *_, kind, name = line.split()
-            if name.startswith("__") or "." in name:  # the compiler's
-                continue
-            if kind == "U":
-                needed[module].add(name)
-            elif kind in "TDBRVC":
-                defined[name] = module
+    modules = {path: module for module, path in object_files()}
+    for line in subprocess.run(["nm", "--print-file-name", "--extern-only", *modules], capture_output=True, text=True, check=True).stdout.splitlines():
+        path, _, symbol = line.partition(":")
+        *_, kind, name = symbol.split()
+        if name.startswith("__") or "." in name:  # the compiler's
+            continue
+        if kind == "U":
+            needed[modules[path]].add(name)
+        elif kind in "TDBRVC":
+            defined[name] = modules[path]
     return defined, needed
 
 
@@ -165,6 +168,7 @@ def includes_are_of_layers_below():
     assert not lines, "\n".join(lines)
 
 
+@functools.cache
 def types_of(module):
     """The types that a module makes, as its functions would name them: "MonitorRequest" is "monitor_request"."""
     names = set()
