@@ -758,7 +758,7 @@ def consoles_can_be_files_and_sockets():
     domain = qemu.define(guest("talkers", devices, cmdline="poweroff-now"))
     qemu.do(domain, "Start", paused=True)
     contains(expect("OperationInvalid", open_console, domain, "serial0"), log)
-    fd = open_console(domain, "console0")
+    fd = open_console(domain, "console1")  # the first one is the serial port's
     qemu.do(domain, "Resume")
     bus.wait_state(domain, "shutoff")
     contains(open(log, errors="replace").read(), "GUEST-UP")
