@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from rig import NAME, Bus, Hypervisor, User, contains, expect, run
+from rig import NAME, Bus, Hypervisor, User, contains, expect, kernel, run
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -37,9 +37,7 @@ def wait_connected(domain, value):
 
 
 def define(name, devices=CHANNEL, cmdline=""):
-    kernel = (f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd>"
-              f"<cmdline>console=ttyS0 quiet {cmdline}</cmdline>")
-    return qemu.define(qemu.document(name, devices=f"<serial type='pty'/>{devices}", memory=256, kernel=kernel))
+    return qemu.define(qemu.document(name, devices=f"<serial type='pty'/>{devices}", memory=256, kernel=kernel(GUEST, cmdline)))
 
 
 def the_object_is_there_while_the_channel_is():

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, end_process, expect, read_until, run, variants
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, end_process, expect, kernel, read_until, run, variants
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -24,12 +24,8 @@ WORK = os.path.join(ROOT, "images")
 os.makedirs(WORK, mode=0o711, exist_ok=True)
 
 
-def kernel(cmdline=""):
-    return f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd><cmdline>console=ttyS0 quiet {cmdline}</cmdline>"
-
-
 def guest(name, devices="<serial type='pty'/>", cmdline="", more=""):
-    return qemu.document(name, devices=devices, memory=256, kernel=kernel(cmdline), more=more)
+    return qemu.document(name, devices=devices, memory=256, kernel=kernel(GUEST, cmdline), more=more)
 
 
 def open_console(domain, alias="serial0"):

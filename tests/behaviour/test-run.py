@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 
-from rig import BUILD, ROOT, contains, run
+from rig import BUILD, ROOT, contains, kernel, run
 
 GUEST = os.path.abspath(sys.argv[1])
 PROGRAM = os.path.join(BUILD, "client", "virtbus-run")
@@ -21,12 +21,11 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("DBUS")} 
 
 
 def document(name, cmdline=None, more=""):
-    kernel = cmdline is not None and (f"<kernel>{GUEST}/vmlinuz</kernel><initrd>{GUEST}/guest.cpio.gz</initrd>"
-                                      f"<cmdline>console=ttyS0 quiet {cmdline}</cmdline>") or ""
+    boot = kernel(GUEST, cmdline) if cmdline is not None else ""
     path = os.path.join(ROOT, f"{name}.xml")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"<domain type='qemu'>\n<name>{name}</name><memory unit='MiB'>{256 if kernel else 64}</memory>"
-                   f"<os><type arch='x86_64' machine='pc'>hvm</type>{kernel}</os><features><acpi/></features>{more}</domain>")
+        file.write(f"<domain type='qemu'>\n<name>{name}</name><memory unit='MiB'>{256 if boot else 64}</memory>"
+                   f"<os><type arch='x86_64' machine='pc'>hvm</type>{boot}</os><features><acpi/></features>{more}</domain>")
     return path
 
 
