@@ -37,6 +37,8 @@ struct Backlog {
         Quota *quota;
         BacklogTake take;
         void *data;
+        bool (*has_more)(void *data); /* with its own data; or NULL */
+        void *more_data;
         sd_event_source *turn, *written;
         GQueue lines;   /* those that have nothing any more too, while it counts what was spent */
         uint64_t clock; /* what the line had spent that was taken from last */
@@ -273,10 +275,16 @@ static int on_written(sd_event_source *source, void *data) {
         return sd_event_source_set_enabled(backlog->turn, SD_EVENT_ON);
 }
 
+void backlog_read_first(Backlog *backlog, bool (*has_more)(void *data), void *data) {
+        backlog->has_more = has_more;
+        backlog->more_data = data;
+}
+
 static int on_turn(sd_event_source *source, void *data) {
         Backlog *backlog = data;
+        const unsigned calls = backlog->has_more && backlog->has_more(backlog->more_data) ? 1 : BACKLOG_TURN_CALLS;
         const gint64 end = g_get_monotonic_time() + (gint64) BACKLOG_TURN_TIME;
-        for (unsigned n = 0; n < BACKLOG_TURN_CALLS && g_get_monotonic_time() < end; n++)
+        for (unsigned n = 0; n < calls && g_get_monotonic_time() < end; n++)
                 if (!backlog_take(backlog)) {
                         sd_event_source_set_enabled(source, SD_EVENT_OFF);
                         return bus_unwritten(backlog->bus) > 0 ? sd_event_source_set_enabled(backlog->written, SD_EVENT_ON) : 0;

@@ -83,7 +83,7 @@
 #define BACKLOG_DESCRIPTORS_MAX 1024
 #define BACKLOG_DESCRIPTORS_PER_USER_MAX 256
 
-/* Calls that are taken of it before the event loop goes on, and for how long. */
+/* Calls that are taken of it before the event loop goes on, and for how long; one, while more has come than is read yet. */
 #define BACKLOG_TURN_CALLS 16
 #define BACKLOG_TURN_TIME (SECOND / 1000)
 

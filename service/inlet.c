@@ -45,6 +45,7 @@ struct Inlet {
         bool lost;        /* some that came could not be kept */
         bool waiting;     /* for leave to begin */
         bool discard;     /* the body is not handed on */
+        bool more;        /* there was more to read than is read at once */
         bool whole;       /* it is handed on with the header, which is not yet */
         size_t body_left; /* to be read */
         size_t let_in;    /* what END is told */
@@ -96,6 +97,10 @@ void inlet_free(Inlet *inlet) {
 
 const InletMessage *inlet_message(const Inlet *inlet) {
         return &inlet->message;
+}
+
+bool inlet_has_more(const Inlet *inlet) {
+        return inlet->more;
 }
 
 bool inlet_is_closed(const Inlet *inlet) {
@@ -481,6 +486,7 @@ static void read_on(Inlet *inlet) {
         inlet->n_references++;
         for (unsigned n = 0; r > 0 && n < INLET_STEPS_AT_ONCE; n++)
                 r = step(inlet);
+        inlet->more = r > 0;
         if (r < 0)
                 hang_up(inlet);
         else if (!inlet->waiting && (inlet->stage == STAGE_BODY || (inlet->stage == STAGE_HEADER && inlet->head->len > 0)))

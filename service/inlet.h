@@ -53,5 +53,8 @@ void inlet_resume(Inlet *inlet);
 /* Whether the other side has closed the connection, read or not. */
 bool inlet_is_closed(const Inlet *inlet);
 
+/* Whether there was more when it last stopped reading, to let others have their turn. */
+bool inlet_has_more(const Inlet *inlet);
+
 /* The message that sd-bus is handling. */
 const InletMessage *inlet_message(const Inlet *inlet);

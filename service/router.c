@@ -879,7 +879,13 @@ static int on_call(sd_bus_message *message, void *data, sd_bus_error *unused) {
         return 1;
 }
 
+static bool has_more(void *data) {
+        const Router *router = data;
+        return inlet_has_more(router->inlet);
+}
+
 int router_start(Router *router) {
+        backlog_read_first(router->backlog, has_more, router);
         int r = backlog_start(router->backlog);
         callers_watch_halted(router->callers, on_halted, router);
         /* Not as a fallback for all paths: sd-bus would look for each path above the one that is called, be they ten thousand. */
