@@ -6,6 +6,7 @@ Usage (below tests/with-bus): test-virtbusctl-usage.py VIRTBUSCTL
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -158,4 +159,18 @@ def verbs_of_virsh_are_explained():
     assert not unknown, unknown
 
 
-run([each_mistake_is_told_in_one_line_with_a_status, output_that_nobody_takes_is_a_failure, verbs_of_virsh_are_explained])
+def readme_calls_verbs_of_virsh_what_virtbusctl_does():
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md"), encoding="utf-8") as file:
+        table = re.search(r"\| from virsh \|.*?\n\n", file.read(), re.DOTALL).group(0).splitlines()[2:]
+    own = set(ctl("complete", "").split())
+    assert len(table) > 10, table
+    for row in filter(None, table):
+        theirs, ours = ([words.split()[0] for words in re.findall(r"`([^`]+)`", cell)] for cell in row.strip("|").split("|"))
+        assert own.issuperset(ours or theirs), row
+        for verb in filter(lambda verb: verb not in own, theirs):
+            said = re.search(r"that is: virtbusctl (\S+)", ctl(verb, status=2))
+            assert said and said.group(1) in ours, (row, verb, said)
+
+
+run([each_mistake_is_told_in_one_line_with_a_status, output_that_nobody_takes_is_a_failure, verbs_of_virsh_are_explained,
+     readme_calls_verbs_of_virsh_what_virtbusctl_does])
