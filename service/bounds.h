@@ -124,11 +124,12 @@
 #define SMALL_ANSWER_BYTES (16 * 1024)
 
 /* What a caller on the bus is sent before the bus daemon is asked how much of it is unread. Who has that much unread, while its user has
- * so much that it is halted, has none of its calls taken until it has read. How often it is asked then, and about how many callers
- * at the same time. */
+ * so much that it is halted, has none of its calls taken until it has read. How often it is asked then, how long its answer may take before
+ * it is asked again, and about how many callers at the same time. */
 #define UNREAD_BYTES_ASKED (64 * 1024)
 #define UNREAD_BYTES_HALT (4 * 1024 * 1024)
 #define UNREAD_INTERVAL (SECOND / 10)
+#define UNREAD_ANSWER_TIMEOUT (3 * SECOND)
 #define UNREAD_QUESTIONS_MAX 8
 
 /* Signals that the connections of a user on the bus have not read, and those of all. Of a user who has more, a connection that has

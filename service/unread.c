@@ -183,7 +183,14 @@ static int on_statistics(sd_bus_message *reply, void *data, sd_bus_error *unused
         (void) unused;
         unread->n_questions--;
         caller->asked = false;
+        bool late = sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY);
         bool told = !error && read_outgoing(reply, &outgoing);
+        if (late && !caller->gone) { /* nothing is known that was not known before */
+                log_warning("the bus daemon has not told what %s has not read; it is asked again", caller->name);
+                ask_later(unread, caller);
+                ask(unread);
+                return 0;
+        }
         /* The bus daemon does not know the name of a caller that has left. */
         if (!told && !caller->gone && !sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
                 unread->is_silent = true;
@@ -213,7 +220,7 @@ static void ask(Unread *unread) {
                 if (r >= 0)
                         r = sd_bus_message_append(message, "s", question->caller->name);
                 if (r >= 0)
-                        r = sd_bus_call_async(unread->bus, &slot, message, on_statistics, question, UINT64_MAX);
+                        r = sd_bus_call_async(unread->bus, &slot, message, on_statistics, question, UNREAD_ANSWER_TIMEOUT);
                 if (r < 0) {
                         question->caller->asked = false;
                         end_question(question);
