@@ -78,21 +78,25 @@ static void waiting_free(Waiting *waiting) {
         g_free(waiting);
 }
 
-/* What goes on may end the caller's other calls, or begin to wait again. */
+/* What has waited comes before what nobody has looked at. The last one ends what it is taken from. */
+static Item *pop(Waiting *waiting) {
+        Item *item = g_queue_pop_head(g_queue_is_empty(&waiting->resumed) ? &waiting->items : &waiting->resumed);
+        if (g_queue_is_empty(&waiting->resumed) && g_queue_is_empty(&waiting->items))
+                waiting_free(waiting);
+        return item;
+}
+
+/* What goes on may end the caller's other calls. */
 void backlog_forget(Backlog *backlog, Caller *caller) {
-        Waiting *waiting;
-        Item *item;
-        while ((waiting = caller->waiting)) {
-                item = g_queue_pop_head(&waiting->resumed);
-                if (!item)
-                        item = g_queue_pop_head(&waiting->items);
-                Item own = *item;
-                item_free(backlog, waiting->line, item);
-                if (g_queue_is_empty(&waiting->resumed) && g_queue_is_empty(&waiting->items))
-                        waiting_free(waiting);
-                if (own.resume)
-                        own.resume(own.data);
+        caller_ref(caller); /* the last reference may be that of what waits */
+        for (Waiting *waiting; (waiting = caller->waiting);) {
+                Line *line = waiting->line;
+                Item *item = pop(waiting);
+                if (item->resume)
+                        item->resume(item->data);
+                item_free(backlog, line, item);
         }
+        caller_unref(caller);
 }
 
 void backlog_free(Backlog *backlog) {
@@ -234,13 +238,11 @@ static uint64_t worked(void) {
 
 static void take_from(Backlog *backlog, Line *line) {
         Waiting *waiting = g_queue_peek_head(&line->waiting);
-        Item *item = g_queue_pop_head(g_queue_is_empty(&waiting->resumed) ? &waiting->items : &waiting->resumed);
         g_autoptr(Caller) caller = caller_ref(waiting->caller);
         const uint64_t began = worked();
         g_queue_unlink(&line->waiting, &waiting->link);
         g_queue_push_tail_link(&line->waiting, &waiting->link);
-        if (g_queue_is_empty(&waiting->resumed) && g_queue_is_empty(&waiting->items))
-                waiting_free(waiting);
+        Item *item = pop(waiting);
         backlog->clock = MAX(backlog->clock, line->spent);
         backlog->in_turn = true;
         if (item->resume)

@@ -156,6 +156,18 @@ static void test_what_has_waited_goes_on_when_its_caller_leaves_or_all_ends(Serv
         g_assert_cmpstr(service->taken->str, ==, "ABC");
 }
 
+/* Nobody else keeps a caller that has left. */
+static void test_a_caller_is_kept_by_what_waits_of_it(Service *service, const void *unused) {
+        Caller *caller = callers_get(service->callers, ":1.1");
+        Continuation waited = { service, caller, "A" };
+        (void) unused;
+        say(service, caller, "xy");
+        backlog_resume(service->backlog, caller, go_on, &waited);
+        callers_left(service->callers, ":1.1");
+        backlog_forget(service->backlog, caller);
+        g_assert_cmpstr(service->taken->str, ==, "A");
+}
+
 /* The bus has not said yet whose a new connection is. */
 static void test_calls_wait_until_it_is_known_whose_they_are(Service *service, const void *unused) {
         Caller *caller = callers_get(service->callers, ":1.1"), *other = callers_get(service->callers, ":1.2");
@@ -218,6 +230,7 @@ int main(int argc, char *argv[]) {
                 { "/backlog/what-has-waited-goes-on-in-turns", test_what_has_waited_goes_on_in_turns },
                 { "/backlog/what-has-waited-goes-on-when-its-caller-leaves-or-all-ends",
                   test_what_has_waited_goes_on_when_its_caller_leaves_or_all_ends },
+                { "/backlog/a-caller-is-kept-by-what-waits-of-it", test_a_caller_is_kept_by_what_waits_of_it },
                 { "/backlog/calls-wait-until-it-is-known-whose-they-are", test_calls_wait_until_it_is_known_whose_they_are },
                 { "/backlog/what-has-left-is-dropped", test_what_has_left_is_dropped },
                 { "/backlog/a-user-has-only-so-much-room-and-others-have-theirs",
