@@ -65,6 +65,11 @@ const Object *decision_subject(const Object *object) {
         return object;
 }
 
+uint64_t decision_serial(const Object *object) {
+        const Object *subject = decision_subject(object);
+        return subject ? subject->serial : 0;
+}
+
 /* The object at a path below another one, or the nearest above it; NULL where that is not below. */
 static const Object *find_below(const Object *top, const char *path) {
         const Object *found = NULL;

@@ -20,6 +20,9 @@ typedef struct Scope {
 /* The subject of a decision about an object: itself, or the nearest above that is one; NULL for the service itself. */
 const Object *decision_subject(const Object *object);
 
+/* The serial of that: what polkit allows counts for it, not for what comes to its path later. 0 for the service itself. */
+uint64_t decision_serial(const Object *object);
+
 /* The outermost subject that has a subject in it, or what that acts on: a connection; NULL where there is none. */
 const Object *decision_connection(const Object *subject);
 

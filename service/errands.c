@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "decisions.h"
 #include "errors.h"
 #include "interface-info.h"
 #include "log.h"
@@ -25,6 +26,7 @@ typedef struct Errand {
         GStrv through;           /* the drivers that it has come through, the asking one last */
         Driver *to;
         const MethodInfo *method;
+        uint64_t subject;    /* what polkit decides about: see decision_serial */
         JournalEntry *entry; /* or NULL */
 } Errand;
 
@@ -56,12 +58,17 @@ static int refuse(sd_bus_error *error, VirtbusError code, const char *format, ..
 static int refuse(sd_bus_error *error, VirtbusError code, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
-        g_autofree char *text = g_strdup_vprintf(format, arguments);
+        int r = sd_bus_error_setfv(error, virtbus_error_name(code), format, arguments);
         va_end(arguments);
-        return sd_bus_error_set(error, virtbus_error_name(code), text);
+        return r;
 }
 
 /* Who asks */
+
+static int refuse_who_left(const Errand *errand, sd_bus_error *error) {
+        return refuse(error, VIRTBUS_ERROR_CANCELLED, "the caller on whose behalf the %s driver asks has left",
+                      driver_name(errand->from));
+}
 
 /* Reads the sender of a driver's call: ":uUSER.NAME", with ".via-DRIVER" for each that it has come through so far. */
 static int read_sender(Errand *errand, sd_bus_error *error) {
@@ -85,7 +92,7 @@ static int read_sender(Errand *errand, sd_bus_error *error) {
         g_autofree char *unique = g_strconcat(":", dot + 1, NULL);
         Caller *caller = callers_find(errand->router->callers, unique);
         if (!caller || !caller->identified || caller->uid != uid || !caller_is_there(caller))
-                return refuse(error, VIRTBUS_ERROR_CANCELLED, "the caller on whose behalf the %s driver asks has left", own);
+                return refuse_who_left(errand, error);
         errand->caller = caller_ref(caller);
         return 0;
 }
@@ -150,8 +157,7 @@ static int resolve(Errand *errand, const Object **object, sd_bus_error *error) {
 static int check_caller(const Errand *errand, sd_bus_error *error) {
         const Caller *caller = errand->caller;
         if (caller && !caller_is_there(caller))
-                return refuse(error, VIRTBUS_ERROR_CANCELLED, "the caller on whose behalf the %s driver asks has left",
-                              driver_name(errand->from));
+                return refuse_who_left(errand, error);
         if (caller && caller->read_only && errand->method->action && strcmp(errand->method->action, ACTION_READ) != 0)
                 return refuse(error, VIRTBUS_ERROR_ACCESS_DENIED, "the caller's connection is for reading only");
         return 0;
@@ -163,11 +169,11 @@ static void on_decided(void *data, const sd_bus_error *denied) {
         g_autoptr(Errand) errand = data;
         sd_bus_error error = SD_BUS_ERROR_NULL;
         const char *action = errand->method->action;
-        const Object *object;
+        const Object *object = NULL;
         if (!errand->message)
                 return;
         int r = denied ? sd_bus_error_copy(&error, denied) : resolve(errand, &object, &error);
-        if (r >= 0 && g_strcmp0(action, errand->method->action) != 0)
+        if (r >= 0 && (g_strcmp0(action, errand->method->action) != 0 || decision_serial(object) != errand->subject))
                 r = refuse(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "what is called has become something else; call again");
         if (r >= 0)
                 r = check_caller(errand, &error);
@@ -195,6 +201,7 @@ static void on_settled(void *data) {
                 errand_fail(errand, &error);
                 errand_free(errand);
         } else {
+                errand->subject = decision_serial(object);
                 if (errand->caller && journal_wants(errand->method->action))
                         errand->entry = journal_begin(router->journal, errand->caller, object,
                                                       sd_bus_message_get_interface(errand->message), errand->method->name, NULL);

@@ -252,15 +252,10 @@ static int resolve_again(Request *request, sd_bus_error *error) {
         return r;
 }
 
-static uint64_t serial_of_subject(const Target *target) {
-        const Object *subject = target->object ? decision_subject(target->object) : NULL;
-        return subject ? subject->serial : 0;
-}
-
 /* What polkit has allowed is this action on this object, not what else has come to its path since. */
 static int check_decided(const Request *request, sd_bus_error *error) {
         if (!request->decided_action || (g_strcmp0(request->decided_action, request->target.action) == 0 &&
-                                         request->decided_subject == serial_of_subject(&request->target)))
+                                         request->decided_subject == decision_serial(request->target.object)))
                 return 0;
         return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_RESOURCE_BUSY),
                                  "%s of %s: another object has come to its path while polkit was asked; call again",
@@ -628,7 +623,7 @@ static bool may_read_some(View *view, const GPtrArray *paths) {
 static void decide(Request *request) {
         const Target *target = &request->target;
         request->decided_action = target->action;
-        request->decided_subject = serial_of_subject(target);
+        request->decided_subject = decision_serial(target->object);
         if (!request->entry)
                 request->entry = entry_of(request->router, request->caller, target);
         if (target->action)
