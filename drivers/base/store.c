@@ -178,6 +178,11 @@ void store_define(Store *store, const char *uuid, const char *text, WorkDone don
         worker_run(store->worker, write_in_thread, written, write);
 }
 
+bool store_has_definition(const Store *store, const char *uuid) {
+        g_autofree char *path = file_of(store->definitions, uuid);
+        return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 bool store_save_status(Store *store, const char *uuid, const char *text, GError **error) {
         g_autofree char *path = file_of(store->statuses, uuid);
         return text ? file_replace(path, text, false, error) : file_remove(path, false, error);

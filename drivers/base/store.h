@@ -35,6 +35,9 @@ bool store_is_busy(const Store *store);
 /* Writes a definition, or with a TEXT of NULL deletes it, then calls DONE. */
 void store_define(Store *store, const char *uuid, const char *text, WorkDone done, void *data);
 
+/* Whether there is a file of a definition, whatever it holds. */
+bool store_has_definition(const Store *store, const char *uuid);
+
 /* Writes what is known of a running domain, or deletes it. */
 bool store_save_status(Store *store, const char *uuid, const char *text, GError **error);
 

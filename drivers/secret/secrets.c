@@ -134,9 +134,7 @@ static bool open_state(Secrets *secrets, const char *state, GError **error) {
 }
 
 static bool has_definition(void *data, const char *uuid) {
-        const char *state = data;
-        g_autofree char *path = g_strdup_printf("%s/secrets/%s.xml", state, uuid);
-        return g_file_test(path, G_FILE_TEST_EXISTS);
+        return store_has_definition(data, uuid);
 }
 
 Secrets *secrets_open(sd_event *event, const char *state, GError **error) {
@@ -150,7 +148,7 @@ Secrets *secrets_open(sd_event *event, const char *state, GError **error) {
         secrets->lock = -1;
         if (!open_state(secrets, state, error))
                 return NULL;
-        value_files_clean(secrets->values, has_definition, (void *) state);
+        value_files_clean(secrets->values, has_definition, secrets->store);
         store_each_definition(secrets->store, load, secrets);
         return g_steal_pointer(&secrets);
 }
