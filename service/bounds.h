@@ -125,7 +125,8 @@
 
 /* What a caller on the bus is sent before the bus daemon is asked how much of it is unread. Who has that much unread, while its user has
  * so much that it is halted, has none of its calls taken until it has read. How often it is asked then, how long its answer may take before
- * it is asked again, and about how many callers at the same time. */
+ * it is asked again, and about how many callers at the same time. dbus-daemon drops answers to a connection for which more than its
+ * max_outgoing_bytes wait, as while others flood that with large calls. */
 #define UNREAD_BYTES_ASKED (64 * 1024)
 #define UNREAD_BYTES_HALT (4 * 1024 * 1024)
 #define UNREAD_INTERVAL (SECOND / 10)

@@ -232,8 +232,8 @@ Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEn
         return NULL;
 }
 
-/* What it has started, too: it leads a process group, and the number of that is not used again while it lives. All are told at once: where
- * it were told first, it might have ended before the others are, and nobody would know whose they are. */
+/* What it has started, too: it leads a process group, and the number of that is not used again while it lives. All are told at
+ * once: where it were told first, it might have ended before the others are, and nobody would know whose they are. */
 static void signal_all(const Process *process, int number) {
         bool leads = syscall(SYS_pidfd_send_signal, process->pidfd, 0, NULL, 0) == 0 && getpgid(process->pid) == process->pid;
         if (!leads || kill(-process->pid, number) < 0)
