@@ -2,7 +2,6 @@
 #include "callers.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "bounds.h"
 #include "bus.h"
@@ -22,33 +21,10 @@ struct Callers {
         unsigned n_identifying;
 };
 
-/* The account of callers that are not known yet. */
-#define NOBODY_YET ((uid_t) -1)
-
 typedef struct Identification {
         CallerIdentified done;
         void *data;
 } Identification;
-
-Caller *caller_ref(Caller *caller) {
-        caller->n_references++;
-        return caller;
-}
-
-void caller_unref(Caller *caller) {
-        if (--caller->n_references > 0)
-                return;
-        g_assert(g_queue_is_empty(&caller->identifying));
-        if (caller->direct)
-                close(caller->process.pidfd);
-        g_hash_table_unref(caller->allowed);
-        g_hash_table_unref(caller->refused);
-        g_hash_table_unref(caller->hears);
-        g_hash_table_unref(caller->follows);
-        held_clear(caller);
-        g_free(caller->name);
-        g_free(caller);
-}
 
 bool callers_have_room(const Callers *callers, const Caller *caller, const Charge *charge) {
         bool modest = caller->held.calls == 0 && charge->bytes <= MODEST_CALL_BYTES;
@@ -146,18 +122,7 @@ void callers_free(Callers *callers) {
 Caller *callers_get(Callers *callers, const char *name) {
         Caller *caller = g_hash_table_lookup(callers->by_name, name);
         if (!caller) {
-                caller = g_new0(Caller, 1);
-                caller->callers = callers;
-                caller->n_references = 1;
-                caller->account = NOBODY_YET;
-                caller->outbox = callers->outbox;
-                g_queue_init(&caller->identifying);
-                g_queue_init(&caller->held_back);
-                caller->name = g_strdup(name);
-                caller->allowed = scopes_new();
-                caller->refused = scopes_new();
-                caller->hears = scopes_new();
-                caller->follows = scopes_new();
+                caller = caller_new(callers, name, callers->outbox);
                 g_hash_table_insert(callers->by_name, caller->name, caller);
         }
         return caller;
@@ -234,7 +199,7 @@ static int on_uid(sd_bus_message *reply, void *data, sd_bus_error *error) {
         uint32_t uid;
         (void) error;
         callers->n_identifying--;
-        if (sd_bus_message_read(reply, "u", &uid) > 0 && uid != NOBODY_YET)
+        if (sd_bus_message_read(reply, "u", &uid) > 0 && uid != CALLER_NOBODY_YET)
                 set_user(caller, uid);
         identified(caller);
         return ask(callers);

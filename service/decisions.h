@@ -9,7 +9,7 @@
  *
  * Interfaces that are public (an annotation in introspection/) may be read by anybody. So may what names its caller as its reader. */
 
-#include "callers.h"
+#include "caller.h"
 #include "mirror.h"
 
 typedef struct Scope {

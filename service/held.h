@@ -5,7 +5,7 @@
  * caller may still hear go out, and the others do not. Answers that come behind them are held too, as what has changed is told
  * before the answer to what has changed it. */
 
-#include "callers.h"
+#include "caller.h"
 #include "mirror.h"
 
 /* Holds a signal about an object that the caller has read; one that is ALWAYS told says nothing that it did not know. One of too

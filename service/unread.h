@@ -8,7 +8,9 @@
  *
  * A bus daemon that does not tell (dbus-broker, which bounds all that itself) is not asked again, and nothing is charged. */
 
-#include "callers.h"
+#include <systemd/sd-bus.h>
+
+#include "caller.h"
 
 typedef struct Unread Unread;
 
