@@ -27,13 +27,7 @@ NAMES = {
     "drivers/domain/definition": "disk_index", "drivers/domain/operation": "domain_hold domain_operate",
     "drivers/domain/operations/device-change": "attach_class detach_class resize_class update_class",
     "drivers/domain/operations/power": "reboot_class reset_class resume_class shutdown_class suspend_class",
-    "drivers/qemu/command/build-character": "add_chardev chardev_id chardev_socket",
     "drivers/qemu/command/build-disk": "command_line_node_layer command_line_node_prefix",
-    "drivers/qemu/command/builder": "add add_boot add_command add_command_with_fd add_device add_json add_options add_secret "
-                                    "add_virtio_options choose choose_now controller_at controller_bus copy_properties device_new "
-                                    "element_at escape find_file flag format_text get io_thread_at is know know_turned_off "
-                                    "next_element number pass pass_as_file pass_to_read refuse_unknown require size_at "
-                                    "virtio_device_new",
 }
 
 

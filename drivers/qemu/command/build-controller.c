@@ -50,38 +50,38 @@ static const struct {
 };
 
 static gint64 target_number(Builder *builder, xmlNode *element, const char *path, uint64_t max) {
-        if (!get(builder, element, path)) {
+        if (!builder_get(builder, element, path)) {
                 builder_invalid(builder, element, "<target> lacks what it needs");
                 return 0;
         }
-        return (gint64) number(builder, element, path, 0, max, 0);
+        return (gint64) builder_number(builder, element, path, 0, max, 0);
 }
 
 static JsonObject *build_pci_controller(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *driver) {
-        xmlNode *target = element_at(builder, element, "target"), *hole = element_at(builder, element, "pcihole64");
-        const char *name = get(builder, element, "model/@name");
-        JsonObject *device = driver ? device_new(driver, part) : NULL;
+        xmlNode *target = builder_element(builder, element, "target"), *hole = builder_element(builder, element, "pcihole64");
+        const char *name = builder_get(builder, element, "model/@name");
+        JsonObject *device = driver ? builder_device_new(driver, part) : NULL;
         bool expander = g_str_has_suffix(part->model, "expander-bus");
         if (hole)
-                add(builder, "-global", "%s-pcihost.pci-hole64-size=%" PRIu64 "K", builder->q35 ? "q35" : "i440FX",
-                    size_at(builder, element, "pcihole64", "KiB", 0) / 1024);
+                builder_add(builder, "-global", "%s-pcihost.pci-hole64-size=%" PRIu64 "K", builder->q35 ? "q35" : "i440FX",
+                            builder_size(builder, element, "pcihole64", "KiB", 0) / 1024);
         if (g_strcmp0(driver, "pcie-root-port") == 0) {
                 if (g_strcmp0(name, "ioh3420") == 0)
                         json_add(device, "driver", 's', "ioh3420", NULL);
                 else if (name && strcmp(name, "pcie-root-port") != 0)
-                        builder_unsupported(builder, element_at(builder, element, "model"),
+                        builder_unsupported(builder, builder_element(builder, element, "model"),
                                             "a root port's model is pcie-root-port or ioh3420");
         }
         if (g_strcmp0(driver, "pcie-root-port") == 0 || g_strcmp0(driver, "xio3130-downstream") == 0) {
                 json_add(device, "port", 'i', target_number(builder, element, "target/@port", 255), "chassis", 'i',
                          target_number(builder, element, "target/@chassis", 255), NULL);
-                int hotplug = flag(builder, target, "@hotplug");
+                int hotplug = builder_flag(builder, target, "@hotplug");
                 if (hotplug >= 0)
                         json_add(device, "hotplug", 'b', hotplug, NULL);
         } else if (g_strcmp0(driver, "pci-bridge") == 0)
                 json_add(device, "chassis_nr", 'i', target_number(builder, element, "target/@chassisNr", 255), NULL);
         else if (expander) {
-                uint64_t node = number(builder, target, "node", 0, 1023, UINT64_MAX);
+                uint64_t node = builder_number(builder, target, "node", 0, 1023, UINT64_MAX);
                 if (strcmp(part->model, "pcie-expander-bus") == 0 && !builder->q35)
                         builder_unsupported(builder, element, "pcie-expander-bus needs machine q35");
                 if (strcmp(part->model, "pci-expander-bus") == 0 && builder->q35)
@@ -90,11 +90,11 @@ static JsonObject *build_pci_controller(Builder *builder, xmlNode *element, cons
                 if (node != UINT64_MAX)
                         json_add(device, "numa_node", 'i', (gint64) node, NULL);
         }
-        if (g_strcmp0(part->model, "pci-root") == 0 && flag(builder, target, "@hotplug") >= 0)
-                add(builder, "-global", "PIIX4_PM.acpi-root-pci-hotplug=%s",
-                    flag(builder, target, "@hotplug") == 1 ? "on" : "off");
-        know(builder, element, "model");
-        if (!driver && (element_at(builder, element, "address")))
+        if (g_strcmp0(part->model, "pci-root") == 0 && builder_flag(builder, target, "@hotplug") >= 0)
+                builder_add(builder, "-global", "PIIX4_PM.acpi-root-pci-hotplug=%s",
+                            builder_flag(builder, target, "@hotplug") == 1 ? "on" : "off");
+        builder_know(builder, element, "model");
+        if (!driver && (builder_element(builder, element, "address")))
                 builder_invalid(builder, element, "%s is the machine's own: it has no address", part->model);
         return device;
 }
@@ -106,28 +106,29 @@ static void build_scsi_controller(Builder *builder, xmlNode *element, JsonObject
                 { "driver/@max_sectors", "max_sectors", PROPERTY_NUMBER },
                 { "driver/@ioeventfd", "ioeventfd", PROPERTY_BOOL },
         };
-        copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
-        json_add(device, "iothread", 's', io_thread_at(builder, element, "driver/@iothread"), NULL);
+        builder_copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
+        json_add(device, "iothread", 's', builder_io_thread(builder, element, "driver/@iothread"), NULL);
 }
 
 static JsonObject *build_usb_controller(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *driver,
                                         uint64_t index) {
-        xmlNode *master = element_at(builder, element, "master");
-        gint64 ports = (gint64) number(builder, element, "@ports", 1, 15, 0);
+        xmlNode *master = builder_element(builder, element, "master");
+        gint64 ports = (gint64) builder_number(builder, element, "@ports", 1, 15, 0);
         bool xhci = g_str_has_suffix(driver, "xhci");
         JsonObject *device;
         if (master) {
-                xmlNode *owner = controller_at(builder, "usb", index);
+                xmlNode *owner = builder_controller_at(builder, "usb", index);
                 if (!owner)
                         builder_invalid(builder, element,
                                         "there is no USB 2 controller with index %" PRIu64 " to be master of it", index);
                 device = json_make("driver", 's', driver, "masterbus", 's',
-                                   format_text(builder, "%s.0", owner ? controller_bus(builder, element, "usb", index) : ""),
-                                   "firstport", 'i', (gint64) number(builder, master, "@startport", 0, 5, 0), NULL);
+                                   builder_format(builder, "%s.0",
+                                                  owner ? builder_controller_bus(builder, element, "usb", index) : ""),
+                                   "firstport", 'i', (gint64) builder_number(builder, master, "@startport", 0, 5, 0), NULL);
         } else {
                 if (g_str_has_prefix(driver, "ich9-usb-uhci"))
                         builder_invalid(builder, element, "<master startport='...'/> is missing");
-                device = device_new(driver, part);
+                device = builder_device_new(driver, part);
         }
         if (ports > 0 && !xhci)
                 builder_unsupported(builder, element, "only xhci controllers have a number of ports");
@@ -137,12 +138,12 @@ static JsonObject *build_usb_controller(Builder *builder, xmlNode *element, cons
 }
 
 void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *type = require(builder, element, "@type"), *model = part->model;
-        uint64_t index = number(builder, element, "@index", 0, 255, 0);
+        const char *type = builder_require(builder, element, "@type"), *model = part->model;
+        uint64_t index = builder_number(builder, element, "@index", 0, 255, 0);
         size_t found = 0;
-        know(builder, element, "@model");
+        builder_know(builder, element, "@model");
         if (strcmp(type, "usb") == 0 && strcmp(model, "none") == 0) {
-                know_turned_off(builder, element);
+                builder_know_turned_off(builder, element);
                 return;
         }
         bool virtio = g_str_has_prefix(model, "virtio");
@@ -162,13 +163,13 @@ void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition
         else if (strcmp(type, "usb") == 0)
                 device = build_usb_controller(builder, element, part, driver, index);
         else if (strcmp(type, "sata") == 0)
-                device = builder->q35 && index == 0 ? NULL : device_new(driver, part);
+                device = builder->q35 && index == 0 ? NULL : builder_device_new(driver, part);
         else if (strcmp(type, "fdc") == 0)
                 device = builder->q35 ? json_make("driver", 's', "isa-fdc", NULL) : NULL;
         else if (strcmp(type, "virtio-serial") == 0 || strcmp(model, "virtio-scsi") == 0)
-                device = virtio_device_new(builder, element, part, driver);
+                device = builder_virtio_device_new(builder, element, part, driver);
         else if (driver)
-                device = device_new(driver, part);
+                device = builder_device_new(driver, part);
         if (strcmp(type, "ide") == 0 && index > 0)
                 builder_unsupported(builder, element, "QEMU has one IDE controller, with index 0");
         if (strcmp(type, "scsi") == 0)
@@ -178,26 +179,26 @@ void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition
                         { "@ports", "max_ports", PROPERTY_NUMBER },
                         { "@vectors", "vectors", PROPERTY_NUMBER },
                 };
-                copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
+                builder_copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
         }
-        know(builder, element, "alias");
+        builder_know(builder, element, "alias");
         if (device && json_string(device, "driver"))
-                add_device(builder, element, device);
+                builder_add_device(builder, element, device);
         else
-                know(builder, element, "address"); /* the machine's own are where they are */
+                builder_know(builder, element, "address"); /* the machine's own are where they are */
 }
 
 void build_hub(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        choose(builder, element, "@type", "usb");
-        add_device(builder, element, device_new("usb-hub", part));
+        builder_choose(builder, element, "@type", "usb");
+        builder_add_device(builder, element, builder_device_new("usb-hub", part));
 }
 
 void build_iommu(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *model = require(builder, element, "@model");
+        const char *model = builder_require(builder, element, "@model");
         if (strcmp(model, "virtio") == 0) {
                 if (!builder->q35)
                         builder_unsupported(builder, element, "a virtio IOMMU needs machine q35");
-                add_device(builder, element, device_new("virtio-iommu-pci", part));
+                builder_add_device(builder, element, builder_device_new("virtio-iommu-pci", part));
                 return;
         }
         if (strcmp(model, "intel") != 0) {
@@ -212,7 +213,7 @@ void build_iommu(Builder *builder, xmlNode *element, const DeviceDefinition *par
         };
         if (!builder->q35)
                 builder_unsupported(builder, element, "an Intel IOMMU needs machine q35");
-        JsonObject *device = device_new("intel-iommu", part);
-        copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
-        add_device(builder, element, device);
+        JsonObject *device = builder_device_new("intel-iommu", part);
+        builder_copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
+        builder_add_device(builder, element, device);
 }

@@ -17,106 +17,108 @@
 
 /* What goes into an option with commas, here and below, is escaped where it is read. */
 static const char *audio_of(Builder *builder, xmlNode *element) {
-        const char *id = get(builder, element, "audio/@id");
-        const char *name = id ? format_text(builder, "audio%s", id) : builder->default_audio;
-        return name ? escape(builder, name) : NULL;
+        const char *id = builder_get(builder, element, "audio/@id");
+        const char *name = id ? builder_format(builder, "audio%s", id) : builder->default_audio;
+        return name ? builder_escape(builder, name) : NULL;
 }
 
 /* The address to listen at: of <listen>, or of the attribute that older documents have. */
 static const char *listen_address(Builder *builder, xmlNode *element) {
-        xmlNode *listen = element_at(builder, element, "listen");
-        const char *address = get(builder, listen, "@address"), *old = get(builder, element, "@listen");
-        if (listen && is(builder, listen, "@type", "network")) {
-                know(builder, listen, "@network");
+        xmlNode *listen = builder_element(builder, element, "listen");
+        const char *address = builder_get(builder, listen, "@address"), *old = builder_get(builder, element, "@listen");
+        if (listen && builder_is(builder, listen, "@type", "network")) {
+                builder_know(builder, listen, "@network");
                 builder_not_here(builder, listen, "a display on a network of libvirt's");
         }
         const char *used = address ? address : old;
-        return used ? escape(builder, used) : NULL;
+        return used ? builder_escape(builder, used) : NULL;
 }
 
 static const char *bracketed(Builder *builder, const char *address) {
-        return strchr(address, ':') ? format_text(builder, "[%s]", address) : address;
+        return strchr(address, ':') ? builder_format(builder, "[%s]", address) : address;
 }
 
 static const char *socket_path(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         const char *path = part->source[0] ? part->source : NULL;
         if (!path && builder->files)
-                path = format_text(builder, "%s/" RUNTIME_QEMU "/%s", builder->context->directory, part->alias);
+                path = builder_format(builder, "%s/" RUNTIME_QEMU "/%s", builder->context->directory, part->alias);
         if (builder->files) {
-                choose_now(element, "socket", path);
+                builder_choose_now(element, "socket", path);
                 g_ptr_array_add(builder->line->paths, g_strdup(path));
         }
-        return path ? path : format_text(builder, "%s.sock", part->alias);
+        return path ? path : builder_format(builder, "%s.sock", part->alias);
 }
 
 static void set_password(Builder *builder, xmlNode *element, const char *protocol) {
-        const char *password = get(builder, element, "@passwd"),
-                   *connected = choose(builder, element, "@connected", "keep disconnect fail"),
-                   *valid = get(builder, element, "@passwdValidTo");
+        const char *password = builder_get(builder, element, "@passwd"),
+                   *connected = builder_choose(builder, element, "@connected", "keep disconnect fail"),
+                   *valid = builder_get(builder, element, "@passwdValidTo");
         if (!password)
                 return;
-        add_command(builder, "set_password",
-                    json_make("protocol", 's', protocol, "password", 's', password, "connected", 's', connected, NULL));
+        builder_add_command(builder, "set_password",
+                            json_make("protocol", 's', protocol, "password", 's', password, "connected", 's', connected, NULL));
         g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
         g_autoptr(GDateTime) time = valid ? g_date_time_new_from_iso8601(valid, utc) : NULL;
         if (valid && !time)
                 builder_invalid(builder, element, "passwdValidTo is '%.32s'; it must be like 2030-01-31T12:00:00", valid);
         else if (time)
-                add_command(builder, "expire_password",
-                            json_make("protocol", 's', protocol, "time", 's',
-                                      format_text(builder, "%" PRId64, g_date_time_to_unix(time)), NULL));
+                builder_add_command(builder, "expire_password",
+                                    json_make("protocol", 's', protocol, "time", 's',
+                                              builder_format(builder, "%" PRId64, g_date_time_to_unix(time)), NULL));
 }
 
 static void add_keymap(Builder *builder, xmlNode *element) {
-        if (get(builder, element, "@keymap"))
-                add(builder, "-k", "%s", get(builder, element, "@keymap"));
+        if (builder_get(builder, element, "@keymap"))
+                builder_add(builder, "-k", "%s", builder_get(builder, element, "@keymap"));
 }
 
 static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        xmlNode *listen = element_at(builder, element, "listen");
-        const char *port = get(builder, element, "@port"), *address = listen_address(builder, element),
-                   *how = choose(builder, listen, "@type", "address network socket none");
-        bool automatic = flag(builder, element, "@autoport") == 1 || (port && strcmp(port, "-1") == 0);
+        xmlNode *listen = builder_element(builder, element, "listen");
+        const char *port = builder_get(builder, element, "@port"), *address = listen_address(builder, element),
+                   *how = builder_choose(builder, listen, "@type", "address network socket none");
+        bool automatic = builder_flag(builder, element, "@autoport") == 1 || (port && strcmp(port, "-1") == 0);
         bool tcp = port || automatic || address || (how && (strcmp(how, "address") == 0 || strcmp(how, "network") == 0));
         g_autoptr(GString) option = g_string_new(NULL);
-        know(builder, listen, "@socket");
-        if (get(builder, element, "@socket") || get(builder, listen, "@socket") || g_strcmp0(how, "socket") == 0 ||
-            g_strcmp0(how, "none") == 0)
+        builder_know(builder, listen, "@socket");
+        if (builder_get(builder, element, "@socket") || builder_get(builder, listen, "@socket") ||
+            g_strcmp0(how, "socket") == 0 || g_strcmp0(how, "none") == 0)
                 tcp = false;
         if (tcp) {
-                uint64_t display =
-                                automatic || !port ? 0 : number(builder, element, "@port", VNC_PORT, 65535, VNC_PORT) - VNC_PORT;
+                uint64_t display = automatic || !port ? 0
+                                                      : builder_number(builder, element, "@port", VNC_PORT, 65535, VNC_PORT) -
+                                                                        VNC_PORT;
                 g_string_printf(option, "%s:%" PRIu64, bracketed(builder, address ? address : "127.0.0.1"), display);
                 if (automatic || !port)
                         g_string_append_printf(option, ",to=%d", VNC_DISPLAYS_MAX);
         } else if (g_strcmp0(how, "none") == 0)
                 g_string_append(option, "none"); /* clients come by Graphics.Open */
         else
-                g_string_printf(option, "unix:%s", escape(builder, socket_path(builder, element, part)));
-        int64_t websocket = get(builder, element, "@websocket") && !is(builder, element, "@websocket", "-1")
-                                            ? (int64_t) number(builder, element, "@websocket", 1, 65535, 0)
+                g_string_printf(option, "unix:%s", builder_escape(builder, socket_path(builder, element, part)));
+        int64_t websocket = builder_get(builder, element, "@websocket") && !builder_is(builder, element, "@websocket", "-1")
+                                            ? (int64_t) builder_number(builder, element, "@websocket", 1, 65535, 0)
                                             : 0;
         if (websocket > 0)
                 g_string_append_printf(option, ",websocket=%" PRId64, websocket);
-        const char *policy = choose(builder, element, "@sharePolicy", "allow-exclusive force-shared ignore");
+        const char *policy = builder_choose(builder, element, "@sharePolicy", "allow-exclusive force-shared ignore");
         if (policy)
                 g_string_append_printf(option, ",share=%s", policy);
-        if (get(builder, element, "@passwd"))
+        if (builder_get(builder, element, "@passwd"))
                 g_string_append(option, ",password=on");
-        if (flag(builder, element, "@powerControl") >= 0)
-                g_string_append_printf(option, ",power-control=%s", flag(builder, element, "@powerControl") ? "on" : "off");
+        if (builder_flag(builder, element, "@powerControl") >= 0)
+                g_string_append_printf(option, ",power-control=%s",
+                                       builder_flag(builder, element, "@powerControl") ? "on" : "off");
         const char *audio = audio_of(builder, element);
         if (audio)
                 g_string_append_printf(option, ",audiodev=%s", audio);
         set_password(builder, element, "vnc");
-        add(builder, "-vnc", "%s", option->str);
+        builder_add(builder, "-vnc", "%s", option->str);
         add_keymap(builder, element);
 }
 
 static void add_gl(Builder *builder, xmlNode *element, GString *option) {
-        xmlNode *gl = element_at(builder, element, "gl");
-        int enable = flag(builder, gl, "@enable");
-        const char *node = get(builder, gl, "@rendernode");
+        xmlNode *gl = builder_element(builder, element, "gl");
+        int enable = builder_flag(builder, gl, "@enable");
+        const char *node = builder_get(builder, gl, "@rendernode");
         if (enable == 1 || node) {
                 if (builder->has_gl)
                         builder_unsupported(builder, element, "QEMU draws one display with OpenGL, not two");
@@ -125,7 +127,7 @@ static void add_gl(Builder *builder, xmlNode *element, GString *option) {
         if (enable == 1 || (enable == 0 && !xml_attribute_is(element, "type", "spice")))
                 g_string_append_printf(option, ",gl=%s", enable ? "on" : "off");
         if (node)
-                g_string_append_printf(option, ",rendernode=%s", escape(builder, node));
+                g_string_append_printf(option, ",rendernode=%s", builder_escape(builder, node));
 }
 
 static void build_spice(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
@@ -138,33 +140,34 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                 { "playback/@compression", "playback-compression", "on off" },
                 { "streaming/@mode", "streaming-video", "filter all off" },
         };
-        xmlNode *listen = element_at(builder, element, "listen");
-        const char *how = choose(builder, listen, "@type", "address network socket none"),
-                   *mode = choose(builder, element, "@defaultMode", "any secure insecure"),
+        xmlNode *listen = builder_element(builder, element, "listen");
+        const char *how = builder_choose(builder, listen, "@type", "address network socket none"),
+                   *mode = builder_choose(builder, element, "@defaultMode", "any secure insecure"),
                    *address = listen_address(builder, element);
-        uint64_t port = is(builder, element, "@port", "-1") ? 0 : number(builder, element, "@port", 0, 65535, 0),
-                 tls = is(builder, element, "@tlsPort", "-1") ? 0 : number(builder, element, "@tlsPort", 0, 65535, 0);
-        bool automatic = flag(builder, element, "@autoport") == 1;
+        uint64_t port = builder_is(builder, element, "@port", "-1") ? 0 : builder_number(builder, element, "@port", 0, 65535, 0),
+                 tls = builder_is(builder, element, "@tlsPort", "-1") ? 0
+                                                                      : builder_number(builder, element, "@tlsPort", 0, 65535, 0);
+        bool automatic = builder_flag(builder, element, "@autoport") == 1;
         g_autoptr(GString) option = g_string_new(NULL), channels = g_string_new(NULL);
         for_each (builder, channel, element, "channel") {
-                const char *name = choose(builder, channel, "@name",
-                                          "main display inputs cursor playback record smartcard usbredir"),
-                           *channel_mode = choose(builder, channel, "@mode", "any secure insecure");
+                const char *name = builder_choose(builder, channel, "@name",
+                                                  "main display inputs cursor playback record smartcard usbredir"),
+                           *channel_mode = builder_choose(builder, channel, "@mode", "any secure insecure");
                 if (!name || !channel_mode)
                         builder_invalid(builder, channel, "its attributes name and mode are needed");
                 else if (strcmp(channel_mode, "any") != 0)
                         g_string_append_printf(channels, ",%s=%s",
                                                strcmp(channel_mode, "secure") == 0 ? "tls-channel" : "plaintext-channel", name);
         }
-        if (get(builder, listen, "@socket") || g_strcmp0(how, "socket") == 0 || (!listen && part->source[0]))
-                g_string_printf(option, "unix=on,addr=%s", escape(builder, socket_path(builder, element, part)));
+        if (builder_get(builder, listen, "@socket") || g_strcmp0(how, "socket") == 0 || (!listen && part->source[0]))
+                g_string_printf(option, "unix=on,addr=%s", builder_escape(builder, socket_path(builder, element, part)));
         else if (g_strcmp0(how, "none") == 0 || (port == 0 && tls == 0 && !automatic && !address))
                 g_string_append(option, "port=0");
         else {
                 if (builder->files && !builder->error && (automatic || (port == 0 && tls == 0))) {
                         port = port_choose(builder->context->connection, builder->definition->uuid, part->alias,
                                            address ? address : "127.0.0.1", &builder->error);
-                        choose_now(element, "port", format_text(builder, "%" PRIu64, port));
+                        builder_choose_now(element, "port", builder_format(builder, "%" PRIu64, port));
                         tls = automatic ? 0 : tls;
                 }
                 if (port > 0 || tls == 0)
@@ -181,44 +184,44 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                 g_string_append(option, ",plaintext-channel=default");
         g_string_append(option, channels->str);
         for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
-                const char *value = choose(builder, element, options[i].path, options[i].choices);
+                const char *value = builder_choose(builder, element, options[i].path, options[i].choices);
                 if (value)
                         g_string_append_printf(option, ",%s=%s", options[i].name, value);
         }
-        const char *mouse = choose(builder, element, "mouse/@mode", "client server");
+        const char *mouse = builder_choose(builder, element, "mouse/@mode", "client server");
         if (mouse)
                 g_string_append_printf(option, ",agent-mouse=%s", strcmp(mouse, "client") == 0 ? "on" : "off");
-        if (flag(builder, element, "clipboard/@copypaste") == 0)
+        if (builder_flag(builder, element, "clipboard/@copypaste") == 0)
                 g_string_append(option, ",disable-copy-paste=on");
-        if (flag(builder, element, "filetransfer/@enable") == 0)
+        if (builder_flag(builder, element, "filetransfer/@enable") == 0)
                 g_string_append(option, ",disable-agent-file-xfer=on");
         add_gl(builder, element, option);
-        if (!get(builder, element, "@passwd") && builder->files)
+        if (!builder_get(builder, element, "@passwd") && builder->files)
                 g_string_append(option, ",disable-ticketing=on");
         set_password(builder, element, "spice");
         g_string_append(option, ",seamless-migration=on");
-        add(builder, "-spice", "%s", option->str);
+        builder_add(builder, "-spice", "%s", option->str);
         add_keymap(builder, element);
 }
 
 static void build_dbus_display(Builder *builder, xmlNode *element, GString *option) {
-        const char *address = get(builder, element, "@address");
+        const char *address = builder_get(builder, element, "@address");
         g_string_assign(option, "dbus");
-        if (flag(builder, element, "@p2p") == 1)
+        if (builder_flag(builder, element, "@p2p") == 1)
                 g_string_append(option, ",p2p=on");
         else {
                 if (!address)
                         builder_not_here(builder, element, "a display on a bus of its own: use p2p='yes'");
-                g_string_append_printf(option, ",addr=%s", address ? escape(builder, address) : "unix:path=dbus.sock");
+                g_string_append_printf(option, ",addr=%s", address ? builder_escape(builder, address) : "unix:path=dbus.sock");
         }
         add_gl(builder, element, option);
-        if (get(builder, element, "audio/@id"))
+        if (builder_get(builder, element, "audio/@id"))
                 g_string_append_printf(option, ",audiodev=%s", audio_of(builder, element));
 }
 
 void build_graphics(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         g_autoptr(GString) option = g_string_new(NULL);
-        know(builder, element, "@type alias");
+        builder_know(builder, element, "@type alias");
         if (strcmp(part->type, "vnc") == 0)
                 build_vnc(builder, element, part);
         else if (strcmp(part->type, "spice") == 0)
@@ -228,34 +231,34 @@ void build_graphics(Builder *builder, xmlNode *element, const DeviceDefinition *
         else if (strcmp(part->type, "egl-headless") == 0) {
                 g_string_assign(option, "egl-headless");
                 add_gl(builder, element, option);
-                if (builder->has_gl && !get(builder, element, "gl/@rendernode"))
+                if (builder->has_gl && !builder_get(builder, element, "gl/@rendernode"))
                         builder_unsupported(builder, element, "QEMU draws one display with OpenGL, not two");
                 builder->has_gl = true;
         } else if (strcmp(part->type, "sdl") == 0) {
-                know(builder, element, "@display @xauth");
+                builder_know(builder, element, "@display @xauth");
                 builder_not_here(builder, element, "a window of its own: use vnc or spice");
                 g_string_assign(option, "sdl");
-                if (flag(builder, element, "@fullscreen") == 1)
+                if (builder_flag(builder, element, "@fullscreen") == 1)
                         g_string_append(option, ",full-screen=on");
                 add_gl(builder, element, option);
         } else
                 builder_unsupported(builder, element, "QEMU has no display of type '%.32s'; use vnc or spice", part->type);
         if (option->len > 0) {
                 builder->has_display = true;
-                add(builder, "-display", "%s", option->str);
+                builder_add(builder, "-display", "%s", option->str);
         }
 }
 
 /* Video cards */
 
 static uint64_t mebibytes(Builder *builder, xmlNode *model, const char *path, uint64_t otherwise) {
-        return number(builder, model, path, 0, UINT32_MAX, otherwise * 1024) / 1024;
+        return builder_number(builder, model, path, 0, UINT32_MAX, otherwise * 1024) / 1024;
 }
 
 static void add_memory_of_qxl(Builder *builder, xmlNode *model, JsonObject *device) {
-        json_add(device, "max_outputs", 'i', (gint64) number(builder, model, "@heads", 1, 64, 1), "ram_size", 'i',
-                 (gint64) (number(builder, model, "@ram", 0, UINT32_MAX, 65536) * 1024), "vram_size", 'i',
-                 (gint64) (number(builder, model, "@vram", 0, UINT32_MAX, 65536) * 1024), "vram64_size_mb", 'i',
+        json_add(device, "max_outputs", 'i', (gint64) builder_number(builder, model, "@heads", 1, 64, 1), "ram_size", 'i',
+                 (gint64) (builder_number(builder, model, "@ram", 0, UINT32_MAX, 65536) * 1024), "vram_size", 'i',
+                 (gint64) (builder_number(builder, model, "@vram", 0, UINT32_MAX, 65536) * 1024), "vram64_size_mb", 'i',
                  (gint64) mebibytes(builder, model, "@vram64", 0), "vgamem_mb", 'i',
                  (gint64) mebibytes(builder, model, "@vgamem", 16), NULL);
 }
@@ -288,20 +291,21 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "ramfb", "ramfb", NULL },
                 { "", "cirrus-vga", NULL },
         };
-        xmlNode *model = element_at(builder, element, "model");
+        xmlNode *model = builder_element(builder, element, "model");
         bool first = definition_primary_video(builder->devices) == element,
-             vhost_user = is(builder, element, "driver/@name", "vhostuser");
+             vhost_user = builder_is(builder, element, "driver/@name", "vhostuser");
         const char *driver = NULL;
-        choose(builder, element, "driver/@name", "qemu vhostuser");
+        builder_choose(builder, element, "driver/@name", "qemu vhostuser");
         check_videos(builder, element);
-        know(builder, element,
-             "model/@type model/@primary model/@heads model/@vram model/@ram model/@vgamem model/acceleration/@accel2d "
-             "driver/@vgaconf");
+        builder_know(builder, element,
+                     "model/@type model/@primary model/@heads model/@vram model/@ram model/@vgamem model/acceleration/@accel2d "
+                     "driver/@vgaconf");
         if (strcmp(part->model, "none") == 0) {
-                know_turned_off(builder, element);
+                builder_know_turned_off(builder, element);
                 return;
         }
-        bool virtio = g_str_has_prefix(part->model, "virtio"), accelerated = flag(builder, model, "acceleration/@accel3d") == 1;
+        bool virtio = g_str_has_prefix(part->model, "virtio"),
+             accelerated = builder_flag(builder, model, "acceleration/@accel3d") == 1;
         for (size_t i = 0; i < G_N_ELEMENTS(models); i++)
                 if (strcmp(virtio ? "virtio" : part->model, models[i].model) == 0)
                         driver = first ? models[i].first : models[i].other;
@@ -317,38 +321,39 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 else if (accelerated)
                         driver = first ? "virtio-vga-gl" : "virtio-gpu-gl";
                 device = g_str_has_suffix(driver, "gpu") || g_str_has_suffix(driver, "gpu-gl")
-                                         ? virtio_device_new(builder, element, part, driver)
-                                         : device_new(driver, part);
-                add_virtio_options(builder, element, device);
-                json_add(device, "max_outputs", 'i', (gint64) number(builder, model, "@heads", 1, 16, 1), NULL);
-                int blob = flag(builder, model, "@blob");
+                                         ? builder_virtio_device_new(builder, element, part, driver)
+                                         : builder_device_new(driver, part);
+                builder_add_virtio_options(builder, element, device);
+                json_add(device, "max_outputs", 'i', (gint64) builder_number(builder, model, "@heads", 1, 16, 1), NULL);
+                int blob = builder_flag(builder, model, "@blob");
                 if (blob >= 0)
                         json_add(device, "blob", 'b', blob, NULL);
                 if (vhost_user) {
-                        const char *chardev = format_text(builder, "chr-vu-%s", part->alias);
+                        const char *chardev = builder_format(builder, "chr-vu-%s", part->alias);
                         builder_not_here(builder, element, "a video card of another process");
-                        know(builder, element, "model/acceleration");
-                        add_options(builder, "-chardev",
-                                    json_make("backend", 's', "socket", "id", 's', chardev, "path", 's', "vhost-user-gpu.sock",
-                                              NULL));
+                        builder_know(builder, element, "model/acceleration");
+                        builder_add_options(builder, "-chardev",
+                                            json_make("backend", 's', "socket", "id", 's', chardev, "path", 's',
+                                                      "vhost-user-gpu.sock", NULL));
                         json_add(device, "chardev", 's', chardev, NULL);
                 }
         } else {
-                device = device_new(driver, part);
+                device = builder_device_new(driver, part);
                 if (strcmp(part->model, "qxl") == 0)
                         add_memory_of_qxl(builder, model, device);
-                else if ((strcmp(part->model, "vga") == 0 || strcmp(part->model, "vmvga") == 0) && get(builder, model, "@vram"))
+                else if ((strcmp(part->model, "vga") == 0 || strcmp(part->model, "vmvga") == 0) &&
+                         builder_get(builder, model, "@vram"))
                         json_add(device, "vgamem_mb", 'i', (gint64) MAX(mebibytes(builder, model, "@vram", 16), 1), NULL);
-                else if (strcmp(part->model, "bochs") == 0 && get(builder, model, "@vram"))
-                        json_add(device, "vgamem", 'i', (gint64) (number(builder, model, "@vram", 0, UINT32_MAX, 0) * 1024),
-                                 NULL);
+                else if (strcmp(part->model, "bochs") == 0 && builder_get(builder, model, "@vram"))
+                        json_add(device, "vgamem", 'i',
+                                 (gint64) (builder_number(builder, model, "@vram", 0, UINT32_MAX, 0) * 1024), NULL);
         }
         static const Property resolution[] = {
                 { "model/resolution/@x", "xres", PROPERTY_NUMBER },
                 { "model/resolution/@y", "yres", PROPERTY_NUMBER },
         };
-        copy_properties(builder, element, device, resolution, G_N_ELEMENTS(resolution));
-        add_device(builder, element, device);
+        builder_copy_properties(builder, element, device, resolution, G_N_ELEMENTS(resolution));
+        builder_add_device(builder, element, device);
 }
 
 /* Sound */
@@ -362,7 +367,7 @@ static void add_audio_options(Builder *builder, xmlNode *element, const char *ty
                               const AudioOption *options, size_t n) {
         for (size_t i = 0; i < n; i++)
                 if (!options[i].type[0] || strcmp(type, options[i].type) == 0)
-                        copy_properties(builder, element, object, &options[i].property, 1);
+                        builder_copy_properties(builder, element, object, &options[i].property, 1);
 }
 
 /* One direction: what the document calls input is QEMU's "in". */
@@ -391,7 +396,7 @@ static void add_direction(Builder *builder, xmlNode *audio, const char *type, co
                 { "pulseaudio", { "@streamName", "stream-name", PROPERTY_STRING } },
                 { "pulseaudio", { "@latency", "latency", PROPERTY_NUMBER } },
         };
-        xmlNode *element = element_at(builder, audio, name);
+        xmlNode *element = builder_element(builder, audio, name);
         if (!element)
                 return;
         JsonObject *direction = json_object_new();
@@ -417,20 +422,20 @@ void build_audio(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "file", { "@path", "path", PROPERTY_STRING } },
                 { "", { "@timerPeriod", "timer-period", PROPERTY_NUMBER } },
         };
-        const char *type = require(builder, element, "@type");
-        uint64_t id = number(builder, element, "@id", 1, UINT32_MAX, 1);
+        const char *type = builder_require(builder, element, "@type");
+        uint64_t id = builder_number(builder, element, "@id", 1, UINT32_MAX, 1);
         (void) part;
-        know(builder, element, "@driver alias");
+        builder_know(builder, element, "@driver alias");
         for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++)
                 if (strcmp(type, drivers[i].type) == 0) {
-                        JsonObject *backend = json_make("id", 's', format_text(builder, "audio%" PRIu64, id), "driver", 's',
+                        JsonObject *backend = json_make("id", 's', builder_format(builder, "audio%" PRIu64, id), "driver", 's',
                                                         drivers[i].driver, NULL);
                         add_audio_options(builder, element, type, backend, options, G_N_ELEMENTS(options));
                         add_direction(builder, element, type, "input", "in", backend);
                         add_direction(builder, element, type, "output", "out", backend);
                         if (drivers[i].foreign && !builder->context->to_show)
                                 builder_unsupported(builder, element, "QEMU for Linux has no audio of type %s", type);
-                        add_json(builder, "-audiodev", backend);
+                        builder_add_json(builder, "-audiodev", backend);
                         return;
                 }
         builder_unsupported(builder, element, "QEMU has no audio of type '%.32s'", type);
@@ -438,16 +443,16 @@ void build_audio(Builder *builder, xmlNode *element, const DeviceDefinition *par
 
 static void build_codecs(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *audio) {
         unsigned n = 0;
-        xmlNode *codec = element_at(builder, element, "codec");
+        xmlNode *codec = builder_element(builder, element, "codec");
         do {
-                const char *type = choose(builder, codec, "@type", "duplex micro output");
-                add_json(builder, "-device",
-                         json_make("driver", 's', format_text(builder, "hda-%s", type ? type : "duplex"), "id", 's',
-                                   format_text(builder, "%s-codec%u", part->alias, n), "bus", 's',
-                                   format_text(builder, "%s.0", part->alias), "cad", 'i', (gint64) n, "audiodev", 's', audio,
-                                   NULL));
+                const char *type = builder_choose(builder, codec, "@type", "duplex micro output");
+                builder_add_json(builder, "-device",
+                                 json_make("driver", 's', builder_format(builder, "hda-%s", type ? type : "duplex"), "id", 's',
+                                           builder_format(builder, "%s-codec%u", part->alias, n), "bus", 's',
+                                           builder_format(builder, "%s.0", part->alias), "cad", 'i', (gint64) n, "audiodev", 's',
+                                           audio, NULL));
                 n++;
-        } while (codec && (codec = next_element(builder, codec)));
+        } while (codec && (codec = builder_next(builder, codec)));
 }
 
 void build_sound(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
@@ -458,21 +463,21 @@ void build_sound(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "es1370", "ES1370", false }, { "sb16", "sb16", false },          { "ac97", "AC97", false },
                 { "ich6", "intel-hda", true }, { "ich9", "ich9-intel-hda", true }, { "usb", "usb-audio", false },
         };
-        const char *audio = audio_of(builder, element), *model = require(builder, element, "@model");
-        int multichannel = flag(builder, element, "@multichannel");
+        const char *audio = audio_of(builder, element), *model = builder_require(builder, element, "@model");
+        int multichannel = builder_flag(builder, element, "@multichannel");
         if (strcmp(model, "pcspk") == 0) {
                 g_string_append_printf(builder->machine, ",pcspk-audiodev=%s", audio ? audio : "audio1");
-                know(builder, element, "alias");
+                builder_know(builder, element, "alias");
                 return;
         }
         for (size_t i = 0; i < G_N_ELEMENTS(models); i++)
                 if (strcmp(model, models[i].model) == 0) {
-                        JsonObject *device = device_new(models[i].driver, part);
+                        JsonObject *device = builder_device_new(models[i].driver, part);
                         if (multichannel >= 0)
                                 json_add(device, "multi", 'b', multichannel, NULL);
                         if (!models[i].has_codecs)
                                 json_add(device, "audiodev", 's', audio, NULL);
-                        add_device(builder, element, device);
+                        builder_add_device(builder, element, device);
                         if (models[i].has_codecs)
                                 build_codecs(builder, element, part, audio);
                         return;
@@ -496,9 +501,9 @@ void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "tablet", "virtio", "virtio-tablet" },
                 { "passthrough", "virtio", "virtio-input-host" },
         };
-        const char *type = require(builder, element, "@type"), *bus;
+        const char *type = builder_require(builder, element, "@type"), *bus;
         if (strcmp(type, "evdev") == 0) {
-                if (get(builder, element, "@bus"))
+                if (builder_get(builder, element, "@bus"))
                         builder_invalid(builder, element, "an input device of type evdev is on no bus: leave out its bus");
                 static const Property properties[] = {
                         { "source/@grab", "grab_all", PROPERTY_STRING },
@@ -506,33 +511,33 @@ void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *par
                         { "source/@grabToggle", "grab-toggle", PROPERTY_STRING },
                 };
                 JsonObject *object = json_make("qom-type", 's', "input-linux", "id", 's', part->alias, "evdev", 's',
-                                               require(builder, element, "source/@dev"), NULL);
-                copy_properties(builder, element, object, properties + 1, 2);
-                if (is(builder, element, "source/@grab", "all"))
+                                               builder_require(builder, element, "source/@dev"), NULL);
+                builder_copy_properties(builder, element, object, properties + 1, 2);
+                if (builder_is(builder, element, "source/@grab", "all"))
                         json_add(object, "grab_all", 'b', TRUE, NULL);
-                know(builder, element, "alias");
-                choose(builder, element, "source/@grab", "all");
-                choose(builder, element, "source/@grabToggle",
-                       "ctrl-ctrl alt-alt shift-shift meta-meta scrolllock ctrl-scrolllock");
-                add_json(builder, "-object", object);
+                builder_know(builder, element, "alias");
+                builder_choose(builder, element, "source/@grab", "all");
+                builder_choose(builder, element, "source/@grabToggle",
+                               "ctrl-ctrl alt-alt shift-shift meta-meta scrolllock ctrl-scrolllock");
+                builder_add_json(builder, "-object", object);
                 return;
         }
-        bus = require(builder, element, "@bus");
+        bus = builder_require(builder, element, "@bus");
         if (strcmp(bus, "virtio") == 0)
-                know(builder, element, "@model");
+                builder_know(builder, element, "@model");
         for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++)
                 if (strcmp(type, inputs[i].type) == 0 && strcmp(bus, inputs[i].bus) == 0) {
                         bool virtio = strcmp(bus, "virtio") == 0;
                         if (!inputs[i].driver) {
-                                know(builder, element, "alias");
+                                builder_know(builder, element, "alias");
                                 return;
                         }
-                        JsonObject *device = virtio ? virtio_device_new(builder, element, part, inputs[i].driver)
-                                                    : device_new(inputs[i].driver, part);
+                        JsonObject *device = virtio ? builder_virtio_device_new(builder, element, part, inputs[i].driver)
+                                                    : builder_device_new(inputs[i].driver, part);
                         if (strcmp(type, "passthrough") == 0) {
-                                json_add(device, "evdev", 's', require(builder, element, "source/@evdev"), NULL);
+                                json_add(device, "evdev", 's', builder_require(builder, element, "source/@evdev"), NULL);
                         }
-                        add_device(builder, element, device);
+                        builder_add_device(builder, element, device);
                         return;
                 }
         builder_unsupported(builder, element, "QEMU has no input device of type '%.32s' on bus '%.32s'", type, bus);

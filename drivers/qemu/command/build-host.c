@@ -22,31 +22,33 @@
 /* Host devices */
 
 static const char *pci_name(Builder *builder, xmlNode *address) {
-        return format_text(builder, "%04" PRIx64 ":%02" PRIx64 ":%02" PRIx64 ".%" PRIu64,
-                           number(builder, address, "@domain", 0, 0xffff, 0), number(builder, address, "@bus", 0, 0xff, 0),
-                           number(builder, address, "@slot", 0, 31, 0), number(builder, address, "@function", 0, 7, 0));
+        return builder_format(builder, "%04" PRIx64 ":%02" PRIx64 ":%02" PRIx64 ".%" PRIu64,
+                              builder_number(builder, address, "@domain", 0, 0xffff, 0),
+                              builder_number(builder, address, "@bus", 0, 0xff, 0),
+                              builder_number(builder, address, "@slot", 0, 31, 0),
+                              builder_number(builder, address, "@function", 0, 7, 0));
 }
 
 static JsonObject *make_pci_host_device(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        xmlNode *address = element_at(builder, element, "source/address");
+        xmlNode *address = builder_element(builder, element, "source/address");
         if (!address)
                 builder_invalid(builder, element, "<source><address .../> is missing");
-        know(builder, element, "source/address/@type");
-        choose(builder, element, "driver/@name", "vfio");
+        builder_know(builder, element, "source/address/@type");
+        builder_choose(builder, element, "driver/@name", "vfio");
         builder->line->locks_memory = true;
-        JsonObject *device = device_new("vfio-pci", part);
+        JsonObject *device = builder_device_new("vfio-pci", part);
         json_add(device, "host", 's', pci_name(builder, address), NULL);
-        if (element_at(builder, element, "teaming")) {
-                know(builder, element, "teaming/@type");
-                json_add(device, "failover_pair_id", 's', require(builder, element, "teaming/@persistent"), NULL);
+        if (builder_element(builder, element, "teaming")) {
+                builder_know(builder, element, "teaming/@type");
+                json_add(device, "failover_pair_id", 's', builder_require(builder, element, "teaming/@persistent"), NULL);
         }
         return device;
 }
 
 /* Beside an address: the device that is there must be of this kind. */
 static void check_usb_identity(Builder *builder, xmlNode *source) {
-        number(builder, source, "vendor/@id", 0, 0xffff, 0);
-        number(builder, source, "product/@id", 0, 0xffff, 0);
+        builder_number(builder, source, "vendor/@id", 0, 0xffff, 0);
+        builder_number(builder, source, "product/@id", 0, 0xffff, 0);
 }
 
 static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
@@ -54,28 +56,29 @@ static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, cons
                 const char *mode;
                 bool reset, all;
         } resets[] = { { "uninitialized", true, false }, { "on", true, true } };
-        xmlNode *source = element_at(builder, element, "source"), *address = element_at(builder, source, "address");
-        JsonObject *device = device_new("usb-host", part);
-        choose(builder, source, "@startupPolicy", "mandatory requisite optional");
-        know(builder, source, "address/@type");
-        File *file = find_file(builder, element);
+        xmlNode *source = builder_element(builder, element, "source"), *address = builder_element(builder, source, "address");
+        JsonObject *device = builder_device_new("usb-host", part);
+        builder_choose(builder, source, "@startupPolicy", "mandatory requisite optional");
+        builder_know(builder, source, "address/@type");
+        File *file = builder_file(builder, element);
         if (file) {
                 /* The one that was found, by its number; QEMU gets it opened. */
                 xmlNode *found = xml_ensure_child(source, "address");
-                choose_now(found, "bus", format_text(builder, "%u", file->device->bus));
-                choose_now(found, "device", format_text(builder, "%u", file->device->device));
-                json_add(device, "hostdevice", 's', pass_as_file(builder, &file->device->fd, NULL), NULL);
-                know(builder, source, "vendor product");
+                builder_choose_now(found, "bus", builder_format(builder, "%u", file->device->bus));
+                builder_choose_now(found, "device", builder_format(builder, "%u", file->device->device));
+                json_add(device, "hostdevice", 's', builder_pass_as_file(builder, &file->device->fd, NULL), NULL);
+                builder_know(builder, source, "vendor product");
         } else if (address) {
                 check_usb_identity(builder, source);
                 json_add(device, "hostdevice", 's',
-                         format_text(builder, "/dev/bus/usb/%03" PRIu64 "/%03" PRIu64,
-                                     number(builder, address, "@bus", 0, 999, 0), number(builder, address, "@device", 0, 999, 0)),
+                         builder_format(builder, "/dev/bus/usb/%03" PRIu64 "/%03" PRIu64,
+                                        builder_number(builder, address, "@bus", 0, 999, 0),
+                                        builder_number(builder, address, "@device", 0, 999, 0)),
                          NULL);
         } else
-                json_add(device, "vendorid", 'i', (gint64) number(builder, source, "vendor/@id", 0, 0xffff, 0), "productid", 'i',
-                         (gint64) number(builder, source, "product/@id", 0, 0xffff, 0), NULL);
-        const char *reset = choose(builder, source, "@guestReset", "off uninitialized on");
+                json_add(device, "vendorid", 'i', (gint64) builder_number(builder, source, "vendor/@id", 0, 0xffff, 0),
+                         "productid", 'i', (gint64) builder_number(builder, source, "product/@id", 0, 0xffff, 0), NULL);
+        const char *reset = builder_choose(builder, source, "@guestReset", "off uninitialized on");
         if (g_strcmp0(reset, "off") == 0)
                 json_add(device, "guest-reset", 'b', FALSE, NULL);
         for (size_t i = 0; reset && i < G_N_ELEMENTS(resets); i++)
@@ -85,14 +88,15 @@ static JsonObject *make_usb_host_device(Builder *builder, xmlNode *element, cons
 }
 
 static void add_scsi_address(Builder *builder, xmlNode *element, JsonObject *device) {
-        xmlNode *address = element_at(builder, element, "address");
-        uint64_t controller = number(builder, address, "@controller", 0, 255, 0);
-        xmlNode *owner = controller_at(builder, "scsi", controller);
-        gint64 bus = (gint64) number(builder, address, "@bus", 0, 255, 0),
-               target = (gint64) number(builder, address, "@target", 0, 255, 0),
-               unit = (gint64) number(builder, address, "@unit", 0, 16383, 0);
-        know(builder, address, "@type");
-        json_add(device, "bus", 's', format_text(builder, "%s.0", controller_bus(builder, element, "scsi", controller)), NULL);
+        xmlNode *address = builder_element(builder, element, "address");
+        uint64_t controller = builder_number(builder, address, "@controller", 0, 255, 0);
+        xmlNode *owner = builder_controller_at(builder, "scsi", controller);
+        gint64 bus = (gint64) builder_number(builder, address, "@bus", 0, 255, 0),
+               target = (gint64) builder_number(builder, address, "@target", 0, 255, 0),
+               unit = (gint64) builder_number(builder, address, "@unit", 0, 16383, 0);
+        builder_know(builder, address, "@type");
+        json_add(device, "bus", 's',
+                 builder_format(builder, "%s.0", builder_controller_bus(builder, element, "scsi", controller)), NULL);
         if (xml_attribute_is(owner, "model", "lsilogic"))
                 json_add(device, "scsi-id", 'i', unit, NULL);
         else
@@ -100,52 +104,53 @@ static void add_scsi_address(Builder *builder, xmlNode *element, JsonObject *dev
 }
 
 static JsonObject *make_scsi_host_device(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        xmlNode *source = element_at(builder, element, "source");
-        const char *node = format_text(builder, "%s-backend", strlen(part->alias) > 20 ? "hostdev-ua" : part->alias);
+        xmlNode *source = builder_element(builder, element, "source");
+        const char *node = builder_format(builder, "%s-backend", strlen(part->alias) > 20 ? "hostdev-ua" : part->alias);
         if (strlen(part->alias) > 20) {
                 g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, part->alias, -1);
-                node = format_text(builder, "n%.16s-backend", digest);
+                node = builder_format(builder, "n%.16s-backend", digest);
         }
-        bool read_only = element_at(builder, element, "readonly") != NULL;
-        know(builder, element, "shareable @sgio @rawio");
-        if (is(builder, source, "@protocol", "iscsi"))
+        bool read_only = builder_element(builder, element, "readonly") != NULL;
+        builder_know(builder, element, "shareable @sgio @rawio");
+        if (builder_is(builder, source, "@protocol", "iscsi"))
                 build_iscsi_node(builder, source, node, read_only);
         else {
-                require(builder, source ? source : element, "adapter/@name");
-                know(builder, source, "address @protocol");
+                builder_require(builder, source ? source : element, "adapter/@name");
+                builder_know(builder, source, "address @protocol");
                 builder_not_here(builder, element, "a SCSI device of the host");
-                add_json(builder, "-blockdev",
-                         json_make("driver", 's', "host_device", "filename", 's', "/dev/sg0", "node-name", 's', node, "read-only",
-                                   'b', read_only, NULL));
+                builder_add_json(builder, "-blockdev",
+                                 json_make("driver", 's', "host_device", "filename", 's', "/dev/sg0", "node-name", 's', node,
+                                           "read-only", 'b', read_only, NULL));
         }
-        JsonObject *device = device_new("scsi-generic", part);
+        JsonObject *device = builder_device_new("scsi-generic", part);
         json_add(device, "drive", 's', node, NULL);
         add_scsi_address(builder, element, device);
-        know(builder, element, "address");
+        builder_know(builder, element, "address");
         return device;
 }
 
 static JsonObject *make_scsi_host(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        JsonObject *device = virtio_device_new(builder, element, part, "vhost-scsi");
-        choose(builder, element, "source/@protocol", "vhost");
-        know(builder, element, "@model");
+        JsonObject *device = builder_virtio_device_new(builder, element, part, "vhost-scsi");
+        builder_choose(builder, element, "source/@protocol", "vhost");
+        builder_know(builder, element, "@model");
         builder_not_here(builder, element, "a SCSI host of the kernel");
-        json_add(device, "wwpn", 's', require(builder, element, "source/@wwpn"), NULL);
+        json_add(device, "wwpn", 's', builder_require(builder, element, "source/@wwpn"), NULL);
         return device;
 }
 
 static JsonObject *make_mediated_device(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *uuid = get(builder, element, "source/address/@uuid");
+        const char *uuid = builder_get(builder, element, "source/address/@uuid");
         if (!uuid)
                 builder_invalid(builder,
-                                element_at(builder, element, "source/address") ? element_at(builder, element, "source/address")
-                                                                               : element,
+                                builder_element(builder, element, "source/address")
+                                                ? builder_element(builder, element, "source/address")
+                                                : element,
                                 "its attribute uuid is missing");
-        int display = flag(builder, element, "@display"), ramfb = flag(builder, element, "@ramfb");
-        choose(builder, element, "@model", "vfio-pci");
+        int display = builder_flag(builder, element, "@display"), ramfb = builder_flag(builder, element, "@ramfb");
+        builder_choose(builder, element, "@model", "vfio-pci");
         builder_not_here(builder, element, "a mediated device of the host: leave it out, or give the whole device (type='pci')");
-        JsonObject *device = device_new(ramfb == 1 ? "vfio-pci-nohotplug" : "vfio-pci", part);
-        json_add(device, "sysfsdev", 's', format_text(builder, "/sys/bus/mdev/devices/%s", uuid ? uuid : ""), NULL);
+        JsonObject *device = builder_device_new(ramfb == 1 ? "vfio-pci-nohotplug" : "vfio-pci", part);
+        json_add(device, "sysfsdev", 's', builder_format(builder, "/sys/bus/mdev/devices/%s", uuid ? uuid : ""), NULL);
         json_add(device, "display", 's', display == 1 ? "on" : "off", NULL);
         if (ramfb == 1)
                 json_add(device, "ramfb", 'b', TRUE, NULL);
@@ -188,40 +193,41 @@ void build_hostdev(Builder *builder, xmlNode *element, const DeviceDefinition *p
                 { "pci", make_pci_host_device }, { "usb", make_usb_host_device },  { "scsi", make_scsi_host_device },
                 { "scsi_host", make_scsi_host }, { "mdev", make_mediated_device },
         };
-        const char *type = get(builder, element, "@type");
+        const char *type = builder_get(builder, element, "@type");
         bool interface = xml_is(element, "interface");
-        know(builder, element, "@managed");
+        builder_know(builder, element, "@managed");
         if (interface) {
                 /* A network card of the host: what is set on it before it is given away is libvirt's doing too. */
-                type = get(builder, element, "source/address/@type");
-                know(builder, element, "@type model/@type");
-                if (element_at(builder, element, "mac")) {
-                        know(builder, element, "mac");
-                        builder_not_here(builder, element_at(builder, element, "mac"),
+                type = builder_get(builder, element, "source/address/@type");
+                builder_know(builder, element, "@type model/@type");
+                if (builder_element(builder, element, "mac")) {
+                        builder_know(builder, element, "mac");
+                        builder_not_here(builder, builder_element(builder, element, "mac"),
                                          "a MAC address of a card of the host's: set it on the host (ip link set DEVICE vf "
                                          "NUMBER mac "
                                          "...), and leave out <mac>");
                 }
         } else {
-                const char *mode = choose(builder, element, "@mode", "subsystem capabilities");
+                const char *mode = builder_choose(builder, element, "@mode", "subsystem capabilities");
                 if (g_strcmp0(mode, "capabilities") == 0)
                         builder_unsupported(builder, element, "host devices of mode capabilities are for containers");
                 check_host_devices(builder, element);
         }
         for (size_t i = 0; type && i < G_N_ELEMENTS(types); i++)
                 if (strcmp(type, types[i].type) == 0) {
-                        const File *file = find_file(builder, element);
+                        const File *file = builder_file(builder, element);
                         if (file && file->missing) { /* the guest does without */
-                                choose_now(xml_ensure_child(element, "source"), "missing", "yes");
-                                know_turned_off(builder, element);
+                                builder_choose_now(xml_ensure_child(element, "source"), "missing", "yes");
+                                builder_know_turned_off(builder, element);
                                 return;
                         }
                         JsonObject *device = types[i].make(builder, element, part);
-                        uint64_t order = interface ? part->boot : number(builder, element, "boot/@order", 1, DEVICES_MAX, 0);
-                        know(builder, element, "boot");
+                        uint64_t order = interface ? part->boot
+                                                   : builder_number(builder, element, "boot/@order", 1, DEVICES_MAX, 0);
+                        builder_know(builder, element, "boot");
                         if (order > 0)
                                 json_add(device, "bootindex", 'i', (gint64) order, NULL);
-                        add_device(builder, element, device);
+                        builder_add_device(builder, element, device);
                         return;
                 }
         builder_unsupported(builder, element, "QEMU has no host devices of type '%.32s'", type ? type : "");
@@ -230,42 +236,43 @@ void build_hostdev(Builder *builder, xmlNode *element, const DeviceDefinition *p
 /* Folders of the host */
 
 void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *type = choose(builder, element, "@type", "mount bind"), *driver = get(builder, element, "driver/@type"),
-                   *tag = require(builder, element, "target/@dir"),
-                   *mode = choose(builder, element, "@accessmode", "passthrough mapped squash");
-        const char *id = format_text(builder, "fsdev-%s", part->alias);
-        know(builder, element, "@model @multidevs @fmode @dmode driver/@name");
+        const char *type = builder_choose(builder, element, "@type", "mount bind"),
+                   *driver = builder_get(builder, element, "driver/@type"),
+                   *tag = builder_require(builder, element, "target/@dir"),
+                   *mode = builder_choose(builder, element, "@accessmode", "passthrough mapped squash");
+        const char *id = builder_format(builder, "fsdev-%s", part->alias);
+        builder_know(builder, element, "@model @multidevs @fmode @dmode driver/@name");
         (void) type;
         if (g_strcmp0(driver, "virtiofs") == 0) {
-                const char *chardev = format_text(builder, "chr-vu-%s", part->alias),
-                           *socket = get(builder, element, "source/@socket");
+                const char *chardev = builder_format(builder, "chr-vu-%s", part->alias),
+                           *socket = builder_get(builder, element, "source/@socket");
                 if (!socket) {
                         builder_not_here(builder, element, "a virtiofsd of its own: run it, and name its socket");
-                        know(builder, element, "binary source/@dir idmap");
-                } else if (element_at(builder, element, "binary") || get(builder, element, "source/@dir"))
+                        builder_know(builder, element, "binary source/@dir idmap");
+                } else if (builder_element(builder, element, "binary") || builder_get(builder, element, "source/@dir"))
                         builder_invalid(builder, element,
                                         "where its source is a socket, whoever runs virtiofsd there gives it its folder and "
                                         "options: "
                                         "leave out <binary> and dir");
-                add_options(builder, "-chardev",
-                            json_make("backend", 's', "socket", "id", 's', chardev, "path", 's',
-                                      socket ? socket : format_text(builder, "%s-fs.sock", part->alias), NULL));
-                JsonObject *device = virtio_device_new(builder, element, part, "vhost-user-fs");
-                uint64_t queue = number(builder, element, "driver/@queue", 1, 1024, 0);
-                uint64_t order = number(builder, element, "boot/@order", 1, DEVICES_MAX, 0);
+                builder_add_options(builder, "-chardev",
+                                    json_make("backend", 's', "socket", "id", 's', chardev, "path", 's',
+                                              socket ? socket : builder_format(builder, "%s-fs.sock", part->alias), NULL));
+                JsonObject *device = builder_virtio_device_new(builder, element, part, "vhost-user-fs");
+                uint64_t queue = builder_number(builder, element, "driver/@queue", 1, 1024, 0);
+                uint64_t order = builder_number(builder, element, "boot/@order", 1, DEVICES_MAX, 0);
                 json_add(device, "chardev", 's', chardev, "tag", 's', tag, NULL);
                 if (queue > 0)
                         json_add(device, "queue-size", 'i', (gint64) queue, NULL);
                 if (order > 0)
                         json_add(device, "bootindex", 'i', (gint64) order, NULL);
-                add_device(builder, element, device);
+                builder_add_device(builder, element, device);
                 return;
         }
         if (driver && strcmp(driver, "path") != 0 && strcmp(driver, "default") != 0)
-                builder_unsupported(builder, element_at(builder, element, "driver"),
+                builder_unsupported(builder, builder_element(builder, element, "driver"),
                                     "QEMU 7.2 shares folders by driver path and virtiofs, not '%.32s'", driver);
-        const char *path = require(builder, element, "source/@dir"),
-                   *policy = choose(builder, element, "driver/@wrpolicy", "immediate");
+        const char *path = builder_require(builder, element, "source/@dir"),
+                   *policy = builder_choose(builder, element, "driver/@wrpolicy", "immediate");
         JsonObject *backend = json_make("driver", 's', "local", "security_model", 's',
                                         g_strcmp0(mode, "mapped") == 0   ? "mapped"
                                         : g_strcmp0(mode, "squash") == 0 ? "none"
@@ -273,19 +280,19 @@ void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition
                                         "writeout", 's', policy, "id", 's', id, "path", 's', path, NULL);
         static const char *const modes[] = { "fmode", "dmode" };
         for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
-                const char *bits = get(builder, element, format_text(builder, "@%s", modes[i]));
+                const char *bits = builder_get(builder, element, builder_format(builder, "@%s", modes[i]));
                 if (bits)
-                        json_add(backend, modes[i], 's', format_text(builder, "%04lo", strtoul(bits, NULL, 8)), NULL);
+                        json_add(backend, modes[i], 's', builder_format(builder, "%04lo", strtoul(bits, NULL, 8)), NULL);
         }
         static const Property properties[] = { { "@multidevs", "multidevs", PROPERTY_STRING } };
-        copy_properties(builder, element, backend, properties, G_N_ELEMENTS(properties));
-        if (element_at(builder, element, "readonly"))
+        builder_copy_properties(builder, element, backend, properties, G_N_ELEMENTS(properties));
+        if (builder_element(builder, element, "readonly"))
                 json_add(backend, "readonly", 'b', TRUE, NULL);
         builder_not_here(builder, element, "a folder shared by 9p: QEMU's user cannot reach it; use virtiofs");
-        add_options(builder, "-fsdev", backend);
-        JsonObject *device = virtio_device_new(builder, element, part, "virtio-9p");
+        builder_add_options(builder, "-fsdev", backend);
+        JsonObject *device = builder_virtio_device_new(builder, element, part, "virtio-9p");
         json_add(device, "fsdev", 's', id, "mount_tag", 's', tag, NULL);
-        add_device(builder, element, device);
+        builder_add_device(builder, element, device);
 }
 
 /* Memory that can be plugged */
@@ -299,9 +306,10 @@ void build_memory_device(Builder *builder, xmlNode *element, const DeviceDefinit
                 { "virtio-pmem", "virtio-pmem-pci" },
                 { "virtio-mem", "virtio-mem-pci" },
         };
-        const char *model = require(builder, element, "@model"), *id = format_text(builder, "mem%s", part->alias), *driver = NULL;
-        uint64_t size = size_at(builder, element, "target/size", "KiB", 0);
-        uint64_t node = number(builder, element, "target/node", 0, 1023, UINT64_MAX);
+        const char *model = builder_require(builder, element, "@model"), *id = builder_format(builder, "mem%s", part->alias),
+                   *driver = NULL;
+        uint64_t size = builder_size(builder, element, "target/size", "KiB", 0);
+        uint64_t node = builder_number(builder, element, "target/node", 0, 1023, UINT64_MAX);
         for (size_t i = 0; i < G_N_ELEMENTS(models); i++)
                 if (strcmp(model, models[i].model) == 0)
                         driver = models[i].driver;
@@ -309,39 +317,39 @@ void build_memory_device(Builder *builder, xmlNode *element, const DeviceDefinit
                 builder_unsupported(builder, element, "QEMU has no memory device of model '%.32s'", model);
                 return;
         }
-        if (!element_at(builder, builder->root, "maxMemory"))
+        if (!builder_element(builder, builder->root, "maxMemory"))
                 builder_invalid(builder, element, "memory devices need a <maxMemory slots='...'>");
-        if (!element_at(builder, builder->root, "cpu/numa") && strcmp(model, "virtio-pmem") != 0)
+        if (!builder_element(builder, builder->root, "cpu/numa") && strcmp(model, "virtio-pmem") != 0)
                 builder_invalid(builder, element, "memory devices need at least one NUMA cell: <cpu><numa><cell .../>");
-        know(builder, element, "@access @discard source uuid target/@dynamicMemslots");
+        builder_know(builder, element, "@access @discard source uuid target/@dynamicMemslots");
         uint64_t aligned = (size + 2 * MIB - 1) / (2 * MIB) * (2 * MIB),
-                 /* a memory module's unit on x86 */ label = size_at(builder, element, "target/label/size", "KiB", 0);
+                 /* a memory module's unit on x86 */ label = builder_size(builder, element, "target/label/size", "KiB", 0);
         build_memory_backend(builder, id, element, aligned, node == UINT64_MAX ? -1 : (int) node, true);
-        JsonObject *device = device_new(driver, part);
+        JsonObject *device = builder_device_new(driver, part);
         json_add(device, "memdev", 's', id, NULL);
         if (node != UINT64_MAX)
                 json_add(device, "node", 'i', (gint64) node, NULL);
         if (label > 0)
                 json_add(device, "label-size", 'i', (gint64) label, NULL);
-        if (strcmp(model, "nvdimm") == 0 && get(builder, element, "uuid"))
-                json_add(device, "uuid", 's', get(builder, element, "uuid"), NULL);
-        if (element_at(builder, element, "target/readonly"))
+        if (strcmp(model, "nvdimm") == 0 && builder_get(builder, element, "uuid"))
+                json_add(device, "uuid", 's', builder_get(builder, element, "uuid"), NULL);
+        if (builder_element(builder, element, "target/readonly"))
                 json_add(device, "unarmed", 'b', TRUE, NULL);
-        uint64_t block = size_at(builder, element, "target/block", "KiB", 0),
-                 requested = size_at(builder, element, "target/requested", "KiB", UINT64_MAX);
+        uint64_t block = builder_size(builder, element, "target/block", "KiB", 0),
+                 requested = builder_size(builder, element, "target/requested", "KiB", UINT64_MAX);
         if (block > 0)
                 json_add(device, "block-size", 'i', (gint64) block, NULL);
         if (requested != UINT64_MAX)
                 json_add(device, "requested-size", 'i', (gint64) requested, NULL);
-        xmlNode *address = element_at(builder, element, "address");
-        if (address && is(builder, address, "@type", "dimm")) {
-                json_add(device, "slot", 'i', (gint64) number(builder, address, "@slot", 0, 255, 0), NULL);
-                if (get(builder, address, "@base"))
-                        json_add(device, "addr", 'i', (gint64) number(builder, address, "@base", 0, G_MAXINT64, 0), NULL);
+        xmlNode *address = builder_element(builder, element, "address");
+        if (address && builder_is(builder, address, "@type", "dimm")) {
+                json_add(device, "slot", 'i', (gint64) builder_number(builder, address, "@slot", 0, 255, 0), NULL);
+                if (builder_get(builder, address, "@base"))
+                        json_add(device, "addr", 'i', (gint64) builder_number(builder, address, "@base", 0, G_MAXINT64, 0), NULL);
         }
         if (!builder->error && builder->machine && strcmp(model, "nvdimm") == 0 && !strstr(builder->machine->str, ",nvdimm=on"))
                 g_string_append(builder->machine, ",nvdimm=on");
-        add_device(builder, element, device);
+        builder_add_device(builder, element, device);
 }
 
 void build_memballoon(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
@@ -349,78 +357,79 @@ void build_memballoon(Builder *builder, xmlNode *element, const DeviceDefinition
                 { "@autodeflate", "deflate-on-oom", PROPERTY_BOOL },
                 { "@freePageReporting", "free-page-reporting", PROPERTY_BOOL },
         };
-        know(builder, element, "@model alias");
+        builder_know(builder, element, "@model alias");
         if (strcmp(part->model, "none") == 0) {
-                know_turned_off(builder, element);
+                builder_know_turned_off(builder, element);
                 return;
         }
         if (!g_str_has_prefix(part->model, "virtio")) {
                 builder_unsupported(builder, element, "QEMU has a memory balloon of model virtio, not '%.32s'", part->model);
                 return;
         }
-        JsonObject *device = virtio_device_new(builder, element, part, "virtio-balloon");
-        copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
-        uint64_t period = number(builder, element, "stats/@period", 0, G_MAXINT32, 0);
+        JsonObject *device = builder_virtio_device_new(builder, element, part, "virtio-balloon");
+        builder_copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
+        uint64_t period = builder_number(builder, element, "stats/@period", 0, G_MAXINT32, 0);
         if (period > 0)
-                add_command(builder, "qom-set",
-                            json_make("path", 's', format_text(builder, "/machine/peripheral/%s", part->alias), "property", 's',
-                                      "guest-stats-polling-interval", "value", 'i', (gint64) period, NULL));
-        add_device(builder, element, device);
+                builder_add_command(builder, "qom-set",
+                                    json_make("path", 's', builder_format(builder, "/machine/peripheral/%s", part->alias),
+                                              "property", 's', "guest-stats-polling-interval", "value", 'i', (gint64) period,
+                                              NULL));
+        builder_add_device(builder, element, device);
 }
 
 void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *model = choose(builder, element, "model/@type", "ivshmem ivshmem-plain ivshmem-doorbell"),
-                   *name = require(builder, element, "@name");
-        uint64_t size = size_at(builder, element, "size", "B", SHARED_MEMORY_DEFAULT);
-        xmlNode *server = element_at(builder, element, "server"), *address = element_at(builder, element, "address");
-        int events = flag(builder, element, "msi/@ioeventfd");
-        choose(builder, element, "@role", "master peer");
+        const char *model = builder_choose(builder, element, "model/@type", "ivshmem ivshmem-plain ivshmem-doorbell"),
+                   *name = builder_require(builder, element, "@name");
+        uint64_t size = builder_size(builder, element, "size", "B", SHARED_MEMORY_DEFAULT);
+        xmlNode *server = builder_element(builder, element, "server"), *address = builder_element(builder, element, "address");
+        int events = builder_flag(builder, element, "msi/@ioeventfd");
+        builder_choose(builder, element, "@role", "master peer");
         if (size & (size - 1))
-                builder_invalid(builder, element_at(builder, element, "size"), "the size must be a power of two");
+                builder_invalid(builder, builder_element(builder, element, "size"), "the size must be a power of two");
         else if (size < MIB)
-                builder_invalid(builder, element_at(builder, element, "size"), "the size must be 1 MiB at least");
-        if (address && !is(builder, address, "@type", "pci"))
+                builder_invalid(builder, builder_element(builder, element, "size"), "the size must be 1 MiB at least");
+        if (address && !builder_is(builder, address, "@type", "pci"))
                 builder_invalid(builder, address, "shared memory has an address of type pci only");
         if (!model || strcmp(model, "ivshmem") == 0) {
                 builder_unsupported(builder, element, "QEMU 7.2 has no model ivshmem: use ivshmem-plain or ivshmem-doorbell");
                 return;
         }
-        know(builder, element, "msi/@enabled");
-        JsonObject *device = device_new(model, part);
+        builder_know(builder, element, "msi/@enabled");
+        JsonObject *device = builder_device_new(model, part);
         if (strcmp(model, "ivshmem-plain") == 0) {
-                const char *memory = format_text(builder, "shmmem-%s", part->alias);
+                const char *memory = builder_format(builder, "shmmem-%s", part->alias);
                 if (server)
                         builder_invalid(builder, server, "ivshmem-plain has no server");
                 if (strchr(name, '/') || name[0] == '.')
                         builder_invalid(builder, element,
                                         "'%.64s' cannot be the name of shared memory: leave out '/' and a '.' in front", name);
-                add_json(builder, "-object",
-                         json_make("qom-type", 's', "memory-backend-file", "id", 's', memory, "mem-path", 's',
-                                   format_text(builder, "/dev/shm/%s", name), "size", 'i', (gint64) size, "share", 'b', TRUE,
-                                   NULL));
+                builder_add_json(builder, "-object",
+                                 json_make("qom-type", 's', "memory-backend-file", "id", 's', memory, "mem-path", 's',
+                                           builder_format(builder, "/dev/shm/%s", name), "size", 'i', (gint64) size, "share", 'b',
+                                           TRUE, NULL));
                 json_add(device, "memdev", 's', memory, NULL);
-                if (get(builder, element, "@role"))
-                        json_add(device, "master", 'b', is(builder, element, "@role", "master"), NULL);
+                if (builder_get(builder, element, "@role"))
+                        json_add(device, "master", 'b', builder_is(builder, element, "@role", "master"), NULL);
         } else {
-                uint64_t vectors = number(builder, element, "msi/@vectors", 0, 65535, 0);
-                const char *path = server ? get(builder, server, "@path") : NULL;
+                uint64_t vectors = builder_number(builder, element, "msi/@vectors", 0, 65535, 0);
+                const char *path = server ? builder_get(builder, server, "@path") : NULL;
                 if (!server)
                         builder_invalid(builder, element, "ivshmem-doorbell needs a <server path='...'/>");
-                add_options(builder, "-chardev",
-                            json_make("backend", 's', "socket", "id", 's', chardev_id(builder, part), "path", 's',
-                                      path ? path : format_text(builder, "/run/%s.sock", name), NULL));
-                json_add(device, "chardev", 's', chardev_id(builder, part), NULL);
+                builder_add_options(builder, "-chardev",
+                                    json_make("backend", 's', "socket", "id", 's', build_chardev_id(builder, part), "path", 's',
+                                              path ? path : builder_format(builder, "/run/%s.sock", name), NULL));
+                json_add(device, "chardev", 's', build_chardev_id(builder, part), NULL);
                 if (vectors > 0)
                         json_add(device, "vectors", 'i', (gint64) vectors, NULL);
                 if (events >= 0)
                         json_add(device, "ioeventfd", 'b', events, NULL);
         }
-        add_device(builder, element, device);
+        builder_add_device(builder, element, device);
 }
 
 void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *model = choose(builder, element, "@model", "i6300esb ib700 itco"),
-                   *action = choose(builder, element, "@action", "reset shutdown poweroff pause none dump inject-nmi");
+        const char *model = builder_choose(builder, element, "@model", "i6300esb ib700 itco"),
+                   *action = builder_choose(builder, element, "@action", "reset shutdown poweroff pause none dump inject-nmi");
         if (!model) {
                 builder_invalid(builder, element, "its attribute model is missing");
                 return;
@@ -432,45 +441,45 @@ void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *
         if (strcmp(model, "itco") == 0) {
                 if (!builder->q35)
                         builder_unsupported(builder, element, "the iTCO watchdog is part of machine q35");
-                add(builder, "-global", "ICH9-LPC.noreboot=off");
-                know(builder, element, "alias");
+                builder_add(builder, "-global", "ICH9-LPC.noreboot=off");
+                builder_know(builder, element, "alias");
         } else
-                add_device(builder, element, device_new(model, part));
+                builder_add_device(builder, element, builder_device_new(model, part));
         if (builder->live)
-                add_command(builder, "watchdog-set-action", json_make("action", 's', action ? action : "reset", NULL));
+                builder_add_command(builder, "watchdog-set-action", json_make("action", 's', action ? action : "reset", NULL));
         else
-                add(builder, "-watchdog-action", "%s", action ? action : "reset");
+                builder_add(builder, "-watchdog-action", "%s", action ? action : "reset");
 }
 
 void build_panic(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *model = choose(builder, element, "@model", "isa pvpanic hyperv");
+        const char *model = builder_choose(builder, element, "@model", "isa pvpanic hyperv");
         if (g_strcmp0(model, "hyperv") == 0) {
                 g_string_append(builder->cpu, ",hv-crash=on");
-                know(builder, element, "alias");
+                builder_know(builder, element, "alias");
                 return;
         }
         if (g_strcmp0(model, "pvpanic") == 0) {
-                add_device(builder, element, device_new("pvpanic-pci", part));
+                builder_add_device(builder, element, builder_device_new("pvpanic-pci", part));
                 return;
         }
         JsonObject *device = json_make("driver", 's', "pvpanic", NULL);
-        xmlNode *address = element_at(builder, element, "address");
+        xmlNode *address = builder_element(builder, element, "address");
         if (address) {
-                know(builder, address, "@type @irq");
-                if (get(builder, address, "@iobase"))
-                        json_add(device, "ioport", 'i', (gint64) number(builder, address, "@iobase", 0, 65535, 0), NULL);
+                builder_know(builder, address, "@type @irq");
+                if (builder_get(builder, address, "@iobase"))
+                        json_add(device, "ioport", 'i', (gint64) builder_number(builder, address, "@iobase", 0, 65535, 0), NULL);
         }
-        know(builder, element, "alias");
-        add_json(builder, "-device", device);
+        builder_know(builder, element, "alias");
+        builder_add_json(builder, "-device", device);
 }
 
 /* Ciphers for the guest, computed in QEMU. */
 void build_crypto(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *backend = choose(builder, element, "backend/@model", "builtin lkcf"),
-                   *id = format_text(builder, "obj%s", part->alias);
-        choose(builder, element, "@model", "virtio");
-        choose(builder, element, "@type", "qemu");
-        uint64_t queues = number(builder, element, "backend/@queues", 1, CRYPTO_QUEUES_MAX, 0);
+        const char *backend = builder_choose(builder, element, "backend/@model", "builtin lkcf"),
+                   *id = builder_format(builder, "obj%s", part->alias);
+        builder_choose(builder, element, "@model", "virtio");
+        builder_choose(builder, element, "@type", "qemu");
+        uint64_t queues = builder_number(builder, element, "backend/@queues", 1, CRYPTO_QUEUES_MAX, 0);
         JsonObject *object = json_make("qom-type", 's',
                                        g_strcmp0(backend, "lkcf") == 0 ? "cryptodev-backend-lkcf" : "cryptodev-backend-builtin",
                                        "id", 's', id, NULL);
@@ -478,18 +487,18 @@ void build_crypto(Builder *builder, xmlNode *element, const DeviceDefinition *pa
                 builder_invalid(builder, element, "<backend model='builtin'/> is missing");
         if (queues > 0)
                 json_add(object, "queues", 'i', (gint64) queues, NULL);
-        add_json(builder, "-object", object);
-        JsonObject *device = virtio_device_new(builder, element, part, "virtio-crypto");
+        builder_add_json(builder, "-object", object);
+        JsonObject *device = builder_virtio_device_new(builder, element, part, "virtio-crypto");
         json_add(device, "cryptodev", 's', id, NULL);
-        add_device(builder, element, device);
+        builder_add_device(builder, element, device);
 }
 
 /* Locks that others are asked for: libvirt's lock managers are not here. */
 void build_lease(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         (void) part;
-        require(builder, element, "key");
-        require(builder, element, "target/@path");
-        know(builder, element, "lockspace target/@offset alias");
+        builder_require(builder, element, "key");
+        builder_require(builder, element, "target/@path");
+        builder_know(builder, element, "lockspace target/@offset alias");
         builder_not_here(builder, element, "a lease of a lock manager: leave it out");
 }
 
@@ -504,22 +513,22 @@ static uint64_t choose_vsock_address(int fd) {
 }
 
 void build_vsock(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        int automatic = flag(builder, element, "cid/@auto");
-        uint64_t address = number(builder, element, "cid/@address", 3, UINT32_MAX, 0);
-        know(builder, element, "@model");
-        JsonObject *device = virtio_device_new(builder, element, part, "vhost-vsock");
-        File *file = find_file(builder, element);
+        int automatic = builder_flag(builder, element, "cid/@auto");
+        uint64_t address = builder_number(builder, element, "cid/@address", 3, UINT32_MAX, 0);
+        builder_know(builder, element, "@model");
+        JsonObject *device = builder_virtio_device_new(builder, element, part, "vhost-vsock");
+        File *file = builder_file(builder, element);
         if (file && automatic == 1) {
                 address = choose_vsock_address(file->fd);
                 if (address == 0)
                         builder_fail(builder, VIRTBUS_ERROR_RESOURCE_BUSY, element, "the host has no vsock address left");
-                choose_now(xml_ensure_child(element, "cid"), "address", format_text(builder, "%" PRIu64, address));
+                builder_choose_now(xml_ensure_child(element, "cid"), "address", builder_format(builder, "%" PRIu64, address));
         }
         if (file)
-                json_add(device, "vhostfd", 's', pass(builder, steal_fd(&file->fd)), NULL);
+                json_add(device, "vhostfd", 's', builder_pass(builder, steal_fd(&file->fd)), NULL);
         if (address > 0)
                 json_add(device, "guest-cid", 'i', (gint64) address, NULL);
         else if (automatic != 1)
                 builder_invalid(builder, element, "<cid address='...'/> or <cid auto='yes'/> is missing");
-        add_device(builder, element, device);
+        builder_add_device(builder, element, device);
 }

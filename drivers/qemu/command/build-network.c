@@ -13,10 +13,10 @@
 #include "qemu/host/networks.h"
 
 static void check_rate(Builder *builder, xmlNode *element, const char *path) {
-        xmlNode *place = element_at(builder, element, path);
-        uint64_t average = number(builder, place, "@average", 1, BANDWIDTH_RATE_MAX, 0),
-                 peak = number(builder, place, "@peak", 1, BANDWIDTH_RATE_MAX, 0);
-        number(builder, place, "@burst", 1, BANDWIDTH_BURST_MAX, 0);
+        xmlNode *place = builder_element(builder, element, path);
+        uint64_t average = builder_number(builder, place, "@average", 1, BANDWIDTH_RATE_MAX, 0),
+                 peak = builder_number(builder, place, "@peak", 1, BANDWIDTH_RATE_MAX, 0);
+        builder_number(builder, place, "@burst", 1, BANDWIDTH_BURST_MAX, 0);
         if (place && average == 0)
                 builder_invalid(builder, place, "its attribute average is missing");
         else if (peak > 0 && peak < average)
@@ -25,12 +25,12 @@ static void check_rate(Builder *builder, xmlNode *element, const char *path) {
 
 void build_bandwidth_check(Builder *builder, xmlNode *element) {
         static const char *const on_host[] = { "bridge", "ethernet", "direct", "network", NULL };
-        xmlNode *bandwidth = element_at(builder, element, "bandwidth");
-        const char *type = get(builder, element, "@type");
+        xmlNode *bandwidth = builder_element(builder, element, "bandwidth");
+        const char *type = builder_get(builder, element, "@type");
         if (!bandwidth)
                 return;
-        if (get(builder, bandwidth, "inbound/@floor"))
-                builder_unsupported(builder, element_at(builder, bandwidth, "inbound"),
+        if (builder_get(builder, bandwidth, "inbound/@floor"))
+                builder_unsupported(builder, builder_element(builder, bandwidth, "inbound"),
                                     "floor is for interfaces of a network of libvirt's; leave it out");
         if (!type || !g_strv_contains(on_host, type))
                 builder_unsupported(builder, bandwidth,
@@ -90,17 +90,17 @@ static bool is_named(const char *type) {
 /* What the host's interface may carry; it is this run's, and its name goes into the document. */
 static void set_up_host_side(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *name) {
         Bandwidth bandwidth = bandwidth_of(element);
-        choose_now(xml_ensure_child(element, "target"), "dev", name);
+        builder_choose_now(xml_ensure_child(element, "target"), "dev", name);
         if (bandwidth.inbound.average > 0 || bandwidth.outbound.average > 0)
                 bandwidth_set(name, strcmp(part->type, "direct") == 0, &bandwidth, &builder->error);
 }
 
 static unsigned mtu_of(Builder *builder, xmlNode *element) {
-        return (unsigned) number(builder, element, "mtu/@size", 1, 65535, 0);
+        return (unsigned) builder_number(builder, element, "mtu/@size", 1, 65535, 0);
 }
 
 static unsigned queues_of(Builder *builder, xmlNode *element) {
-        return (unsigned) number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+        return (unsigned) builder_number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
 }
 
 static void add_queues(JsonObject *backend, unsigned n) {
@@ -112,8 +112,8 @@ static void add_queues(JsonObject *backend, unsigned n) {
 static void pass_queues(Builder *builder, JsonObject *backend, const char *name, const int *fds, unsigned n) {
         g_autoptr(GString) names = g_string_new(NULL);
         for (unsigned i = 0; i < n; i++)
-                g_string_append_printf(names, "%s%s", i > 0 ? ":" : "", pass(builder, fds[i]));
-        json_add(backend, n > 1 ? format_text(builder, "%ss", name) : name, 's', names->str, NULL);
+                g_string_append_printf(names, "%s%s", i > 0 ? ":" : "", builder_pass(builder, fds[i]));
+        json_add(backend, n > 1 ? builder_format(builder, "%ss", name) : name, 's', names->str, NULL);
 }
 
 /* A tap interface: made now, in a bridge or alone. */
@@ -136,7 +136,7 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                 bridge = networks_find_bridge(part->source, &builder->error);
                 if (!bridge)
                         return;
-                choose_now(element_at(builder, element, "source"), "bridge", bridge);
+                builder_choose_now(builder_element(builder, element, "source"), "bridge", bridge);
         }
         /* A name of the kernel's making is chosen anew at each start. */
         if (!network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, bridge, part->mac,
@@ -159,8 +159,8 @@ static char *choose_direct_name(const DeviceDefinition *part) {
 
 /* A macvtap interface on one of the host's. */
 static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
-        const char *device = require(builder, element, "source/@dev"),
-                   *mode = choose(builder, element, "source/@mode", "vepa bridge private passthrough");
+        const char *device = builder_require(builder, element, "source/@dev"),
+                   *mode = builder_choose(builder, element, "source/@mode", "vepa bridge private passthrough");
         unsigned n = queues_of(builder, element);
         int fds[QUEUES_MAX];
         json_add(backend, "type", 's', "tap", NULL);
@@ -187,20 +187,22 @@ static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinitio
 static void add_user(Builder *builder, xmlNode *element, JsonObject *backend) {
         json_add(backend, "type", 's', "user", NULL);
         for_each (builder, ip, element, "ip") {
-                const char *address = require(builder, ip, "@address"), *family = choose(builder, ip, "@family", "ipv4 ipv6");
-                uint64_t prefix = number(builder, ip, "@prefix", 0, 128, 0);
+                const char *address = builder_require(builder, ip, "@address"),
+                           *family = builder_choose(builder, ip, "@family", "ipv4 ipv6");
+                uint64_t prefix = builder_number(builder, ip, "@prefix", 0, 128, 0);
                 if (family && strcmp(family, "ipv6") == 0)
                         json_add(backend, "ipv6-prefix", 's', address, "ipv6-prefixlen", 'i', (gint64) (prefix ? prefix : 64),
                                  NULL);
                 else
-                        json_add(backend, "net", 's', prefix ? format_text(builder, "%s/%" PRIu64, address, prefix) : address,
+                        json_add(backend, "net", 's', prefix ? builder_format(builder, "%s/%" PRIu64, address, prefix) : address,
                                  NULL);
         }
 }
 
 static void add_socket(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
-        const char *address = get(builder, element, "source/@address"), *port = require(builder, element, "source/@port");
-        const char *where = format_text(builder, "%s:%s", address ? address : "", port);
+        const char *address = builder_get(builder, element, "source/@address"),
+                   *port = builder_require(builder, element, "source/@port");
+        const char *where = builder_format(builder, "%s:%s", address ? address : "", port);
         static const char *const members[][2] = {
                 { "server", "listen" },
                 { "client", "connect" },
@@ -212,17 +214,18 @@ static void add_socket(Builder *builder, xmlNode *element, const DeviceDefinitio
                         json_add(backend, "type", 's', "socket", members[i][1], 's', where, NULL);
         if (strcmp(part->type, "udp") == 0)
                 json_add(backend, "localaddr", 's',
-                         format_text(builder, "%s:%s", require(builder, element, "source/local/@address"),
-                                     require(builder, element, "source/local/@port")),
+                         builder_format(builder, "%s:%s", builder_require(builder, element, "source/local/@address"),
+                                        builder_require(builder, element, "source/local/@port")),
                          NULL);
 }
 
 /* Another process has the other end of a socket. */
 static void add_vhost_user(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
-        const char *mode = choose(builder, element, "source/@mode", "server client"),
-                   *path = require(builder, element, "source/@path"), *chardev = format_text(builder, "char%s", part->alias);
-        xmlNode *reconnect = element_at(builder, element, "source/reconnect");
-        uint64_t queues = number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+        const char *mode = builder_choose(builder, element, "source/@mode", "server client"),
+                   *path = builder_require(builder, element, "source/@path"),
+                   *chardev = builder_format(builder, "char%s", part->alias);
+        xmlNode *reconnect = builder_element(builder, element, "source/reconnect");
+        uint64_t queues = builder_number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
         JsonObject *socket = json_make("backend", 's', "socket", "id", 's', chardev, "path", 's', path, NULL);
         if (!is_virtio(part))
                 builder_invalid(builder, element, "an interface of type vhostuser needs <model type='virtio'/>");
@@ -232,11 +235,12 @@ static void add_vhost_user(Builder *builder, xmlNode *element, const DeviceDefin
                         builder_invalid(builder, reconnect, "only a client connects again");
         } else if (reconnect)
                 json_add(socket, "reconnect", 'i',
-                         flag(builder, reconnect, "@enabled") == 1 ? (gint64) number(builder, reconnect, "@timeout", 0, 86400, 0)
-                                                                   : (gint64) 0,
+                         builder_flag(builder, reconnect, "@enabled") == 1
+                                         ? (gint64) builder_number(builder, reconnect, "@timeout", 0, 86400, 0)
+                                         : (gint64) 0,
                          NULL);
-        know(builder, element, "source/@type source/reconnect");
-        add_options(builder, "-chardev", socket);
+        builder_know(builder, element, "source/@type source/reconnect");
+        builder_add_options(builder, "-chardev", socket);
         json_add(backend, "type", 's', "vhost-user", "chardev", 's', chardev, NULL);
         if (queues > 1)
                 json_add(backend, "queues", 'i', (gint64) queues, NULL);
@@ -252,40 +256,40 @@ static void know_source(Builder *builder, xmlNode *element, const char *type) {
         };
         for (size_t i = 0; i < G_N_ELEMENTS(of_types); i++)
                 if (strcmp(type, of_types[i][0]) == 0)
-                        know(builder, element, of_types[i][1]);
-        if (get(builder, element, "source/@portgroup"))
+                        builder_know(builder, element, of_types[i][1]);
+        if (builder_get(builder, element, "source/@portgroup"))
                 builder_not_here(builder, element, "a group of a network's ports: leave out portgroup");
-        if (g_strcmp0(choose(builder, element, "source/@macTableManager", "kernel libvirt"), "libvirt") == 0)
+        if (g_strcmp0(builder_choose(builder, element, "source/@macTableManager", "kernel libvirt"), "libvirt") == 0)
                 builder_not_here(builder, element, "a bridge whose MAC addresses are managed: leave out macTableManager");
         /* The kernel gives macvtaps no filters of the guest's, and a bridge learns its addresses. */
-        if (flag(builder, element, "@trustGuestRxFilters") == 1)
+        if (builder_flag(builder, element, "@trustGuestRxFilters") == 1)
                 builder_not_here(builder, element, "filters of the guest's for its interface: leave out trustGuestRxFilters");
-        know(builder, element, "mac/@address mac/@type mac/@check");
+        builder_know(builder, element, "mac/@address mac/@type mac/@check");
 }
 
 /* Returns the back end, or NULL with the error set. */
 static JsonObject *make_backend(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        JsonObject *backend = json_make("id", 's', format_text(builder, "host%s", part->alias), NULL);
+        JsonObject *backend = json_make("id", 's', builder_format(builder, "host%s", part->alias), NULL);
         const char *type = part->type;
         if (strcmp(type, "user") == 0)
                 add_user(builder, element, backend);
         else if (strcmp(type, "bridge") == 0) {
-                require(builder, element, "source/@bridge");
+                builder_require(builder, element, "source/@bridge");
                 add_tap(builder, element, part, backend);
         } else if (strcmp(type, "ethernet") == 0) {
-                if (element_at(builder, element, "script"))
+                if (builder_element(builder, element, "script"))
                         builder_not_here(builder, element, "a script for its interface: the driver runs none");
-                if (element_at(builder, element, "downscript"))
+                if (builder_element(builder, element, "downscript"))
                         builder_not_here(builder, element, "a script for its interface: the driver runs none");
-                know(builder, element, "script downscript target/@managed");
+                builder_know(builder, element, "script downscript target/@managed");
                 add_tap(builder, element, part, backend);
         } else if (strcmp(type, "network") == 0) {
-                require(builder, element, "source/@network");
+                builder_require(builder, element, "source/@network");
                 add_tap(builder, element, part, backend);
         } else if (strcmp(type, "direct") == 0)
                 add_direct(builder, element, part, backend);
         else if (strcmp(type, "vdpa") == 0) {
-                require(builder, element, "source/@dev");
+                builder_require(builder, element, "source/@dev");
                 builder_not_here(builder, element, "an interface of type vdpa");
                 json_add(backend, "type", 's', "vhost-vdpa", NULL);
         } else if (strcmp(type, "vhostuser") == 0)
@@ -296,7 +300,7 @@ static JsonObject *make_backend(Builder *builder, xmlNode *element, const Device
         else if (strcmp(type, "null") != 0) /* a card without a cable */
                 builder_unsupported(builder, element,
                                     "the QEMU driver does not know interfaces of type '%.32s'; use user or bridge", type);
-        int64_t sndbuf = (int64_t) number(builder, element, "tune/sndbuf", 0, UINT32_MAX, UINT64_MAX);
+        int64_t sndbuf = (int64_t) builder_number(builder, element, "tune/sndbuf", 0, UINT32_MAX, UINT64_MAX);
         if (sndbuf >= 0)
                 json_add(backend, "sndbuf", 'i', (gint64) sndbuf, NULL);
         return backend;
@@ -322,22 +326,22 @@ static void add_offloads(Builder *builder, xmlNode *element, JsonObject *device)
                 { "driver/@rss", "rss", PROPERTY_BOOL },
                 { "driver/@rss_hash_report", "hash", PROPERTY_BOOL },
         };
-        copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
+        builder_copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));
 }
 
 static void add_queue_size(Builder *builder, xmlNode *element, const char *path, const char *name, JsonObject *device) {
-        uint64_t value = number(builder, element, path, 0, QUEUE_SIZE_MAX, 0);
+        uint64_t value = builder_number(builder, element, path, 0, QUEUE_SIZE_MAX, 0);
         if (value & (value - 1))
-                builder_invalid(builder, element_at(builder, element, "driver"), "%s is %" PRIu64 "; it must be a power of two",
-                                strrchr(path, '@') + 1, value);
+                builder_invalid(builder, builder_element(builder, element, "driver"),
+                                "%s is %" PRIu64 "; it must be a power of two", strrchr(path, '@') + 1, value);
         else if (value > 0)
                 json_add(device, name, 'i', (gint64) value, NULL);
 }
 
 static JsonObject *make_virtio_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        JsonObject *device = virtio_device_new(builder, element, part, "virtio-net");
-        const char *transmit = choose(builder, element, "driver/@txmode", "iothread timer");
-        uint64_t queues = number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
+        JsonObject *device = builder_virtio_device_new(builder, element, part, "virtio-net");
+        const char *transmit = builder_choose(builder, element, "driver/@txmode", "iothread timer");
+        uint64_t queues = builder_number(builder, element, "driver/@queues", 1, QUEUES_MAX, 1);
         add_offloads(builder, element, device);
         if (transmit)
                 json_add(device, "tx", 's', strcmp(transmit, "iothread") == 0 ? "bh" : "timer", NULL);
@@ -345,7 +349,7 @@ static JsonObject *make_virtio_card(Builder *builder, xmlNode *element, const De
         add_queue_size(builder, element, "driver/@tx_queue_size", "tx_queue_size", device);
         if (queues > 1) {
                 if (!is_named(part->type))
-                        builder_unsupported(builder, element_at(builder, element, "driver"),
+                        builder_unsupported(builder, builder_element(builder, element, "driver"),
                                             "an interface of type %.32s has one queue: leave out queues", part->type);
                 /* Two for each queue, one for configuration, one for control. */
                 json_add(device, "mq", 'b', TRUE, "vectors", 'i', (gint64) (2 * queues + 2), NULL);
@@ -353,16 +357,16 @@ static JsonObject *make_virtio_card(Builder *builder, xmlNode *element, const De
         unsigned mtu = mtu_of(builder, element);
         if (mtu > 0)
                 json_add(device, "host_mtu", 'i', (gint64) mtu, NULL);
-        if (element_at(builder, element, "teaming")) {
-                if (is(builder, element, "teaming/@type", "persistent"))
+        if (builder_element(builder, element, "teaming")) {
+                if (builder_is(builder, element, "teaming/@type", "persistent"))
                         json_add(device, "failover", 'b', TRUE, NULL);
                 else if (strcmp(part->type, "network") == 0) { /* a pool of the host's cards */
-                        know(builder, element, "teaming/@persistent");
-                        builder_not_here(builder, element_at(builder, element, "teaming"),
+                        builder_know(builder, element, "teaming/@persistent");
+                        builder_not_here(builder, builder_element(builder, element, "teaming"),
                                          "a card of a network's pool of host devices: name the device in an interface of type "
                                          "hostdev");
                 } else
-                        builder_unsupported(builder, element_at(builder, element, "teaming"),
+                        builder_unsupported(builder, builder_element(builder, element, "teaming"),
                                             "a virtio card is the persistent one");
         }
         return device;
@@ -373,8 +377,8 @@ static JsonObject *make_card(Builder *builder, xmlNode *element, const DeviceDef
                 return make_virtio_card(builder, element, part);
         for (size_t i = 0; i < G_N_ELEMENTS(cards); i++)
                 if (strcmp(part->model, cards[i].model) == 0)
-                        return device_new(cards[i].driver, part);
-        builder_unsupported(builder, element_at(builder, element, "model"), "QEMU has no network card of model '%.32s'",
+                        return builder_device_new(cards[i].driver, part);
+        builder_unsupported(builder, builder_element(builder, element, "model"), "QEMU has no network card of model '%.32s'",
                             part->model);
         return json_object_new();
 }
@@ -391,10 +395,10 @@ static void refuse_host_side(Builder *builder, xmlNode *element) {
                 { "coalesce", "interrupts of its interface coalesced: leave out <coalesce>, and set that with ethtool -C" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
-                xmlNode *part = element_at(builder, element, parts[i].element);
+                xmlNode *part = builder_element(builder, element, parts[i].element);
                 if (!part)
                         continue;
-                know(builder, element, parts[i].element);
+                builder_know(builder, element, parts[i].element);
                 if (xml_is(part, "vlan") && xml_attribute_is(element, "type", "hostdev")) /* it has no interface on the host */
                         builder_not_here(builder, part,
                                          "a VLAN of a card of the host's: set it on the host (ip link set DEVICE vf NUMBER vlan "
@@ -422,7 +426,7 @@ static void add_kernel_help(Builder *builder, xmlNode *element, JsonObject *back
 /* A card of the host's that is given away: what the host could set on it before. */
 static void build_host_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         refuse_host_side(builder, element);
-        if (flag(builder, element, "@trustGuestRxFilters") == 1)
+        if (builder_flag(builder, element, "@trustGuestRxFilters") == 1)
                 builder_not_here(builder, element, "filters of the guest's for its interface: leave out trustGuestRxFilters");
         build_hostdev(builder, element, part);
 }
@@ -432,15 +436,16 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
                 build_host_card(builder, element, part);
                 return;
         }
-        if (g_strcmp0(choose(builder, element, "backend/@type", "default passt"), "passt") == 0)
+        if (g_strcmp0(builder_choose(builder, element, "backend/@type", "default passt"), "passt") == 0)
                 builder_not_here(builder, element, "passt: leave out <backend>, for QEMU's own network of users");
-        if (get(builder, element, "backend/@logFile"))
+        if (builder_get(builder, element, "backend/@logFile"))
                 builder_not_here(builder, element, "a log of its back end: leave out logFile");
-        const char *tap = get(builder, element, "backend/@tap"), *kernel = get(builder, element, "backend/@vhost");
+        const char *tap = builder_get(builder, element, "backend/@tap"),
+                   *kernel = builder_get(builder, element, "backend/@vhost");
         if (kernel && strcmp(kernel, "/dev/vhost-net") != 0)
                 builder_not_here(builder, element, "a vhost device of another name");
         if (tap && strcmp(part->type, "vhostuser") == 0)
-                builder_unsupported(builder, element_at(builder, element, "backend"),
+                builder_unsupported(builder, builder_element(builder, element, "backend"),
                                     "an interface of type vhostuser has no tap device: leave out tap");
         else if (tap && strcmp(tap, "/dev/net/tun") != 0)
                 builder_not_here(builder, element, "a tap device of another name");
@@ -448,27 +453,27 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         know_source(builder, element, part->type);
         build_bandwidth_check(builder, element);
         /* Whether the kernel helps with virtio; the document may ask for it, or for QEMU alone. */
-        const char *helper = choose(builder, element, "driver/@name", "qemu vhost");
+        const char *helper = builder_choose(builder, element, "driver/@name", "qemu vhost");
 
         bool vhost = g_strcmp0(helper, "vhost") == 0;
         static const char *const taps[] = { "bridge", "ethernet", "network", "direct", NULL };
         if (vhost && !(is_virtio(part) && g_strv_contains(taps, part->type)))
                 builder_not_here(builder, element,
                                  "vhost for a card that is not virtio, or has no tap interface: leave out the driver's name");
-        know(builder, element, "@type model/@type boot/@order");
+        builder_know(builder, element, "@type model/@type boot/@order");
         if (is_named(part->type))
-                know(builder, element, "target/@dev");
+                builder_know(builder, element, "target/@dev");
         JsonObject *backend = make_backend(builder, element, part), *card = make_card(builder, element, part);
         if (vhost)
                 add_kernel_help(builder, element, backend);
         bool connected = json_string(backend, "type") != NULL;
         if (connected)
-                add_json(builder, "-netdev", json_object_ref(backend));
+                builder_add_json(builder, "-netdev", json_object_ref(backend));
         json_object_unref(backend);
-        json_add(card, "netdev", 's', connected ? format_text(builder, "host%s", part->alias) : NULL, "mac", 's', part->mac,
+        json_add(card, "netdev", 's', connected ? builder_format(builder, "host%s", part->alias) : NULL, "mac", 's', part->mac,
                  NULL);
-        add_boot(builder, element, card, part, 2);
-        add_device(builder, element, card);
-        if (is(builder, element, "link/@state", "down"))
-                add_command(builder, "set_link", json_make("name", 's', part->alias, "up", 'b', FALSE, NULL));
+        builder_add_boot(builder, element, card, part, 2);
+        builder_add_device(builder, element, card);
+        if (builder_is(builder, element, "link/@state", "down"))
+                builder_add_command(builder, "set_link", json_make("name", 's', part->alias, "up", 'b', FALSE, NULL));
 }

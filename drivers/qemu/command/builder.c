@@ -71,7 +71,7 @@ static xmlNode *follow(const xmlNode *element, const char *path, const char **at
         return (xmlNode *) element;
 }
 
-const char *get(Builder *builder, const xmlNode *element, const char *path) {
+const char *builder_get(Builder *builder, const xmlNode *element, const char *path) {
         const char *name;
         xmlNode *place = follow(element, path, &name);
         if (!place)
@@ -87,8 +87,8 @@ const char *get(Builder *builder, const xmlNode *element, const char *path) {
         return g_string_chunk_insert(builder->strings, name ? copy : g_strstrip(copy));
 }
 
-const char *require(Builder *builder, const xmlNode *element, const char *path) {
-        const char *text = get(builder, element, path);
+const char *builder_require(Builder *builder, const xmlNode *element, const char *path) {
+        const char *text = builder_get(builder, element, path);
         if (text && *text)
                 return text;
         const char *attribute = strchr(path, '@');
@@ -100,13 +100,13 @@ const char *require(Builder *builder, const xmlNode *element, const char *path) 
         return "";
 }
 
-xmlNode *element_at(Builder *builder, const xmlNode *element, const char *path) {
+xmlNode *builder_element(Builder *builder, const xmlNode *element, const char *path) {
         const char *attribute;
         (void) builder;
         return follow(element, path, &attribute);
 }
 
-xmlNode *next_element(Builder *builder, const xmlNode *element) {
+xmlNode *builder_next(Builder *builder, const xmlNode *element) {
         xmlNode *next = xml_next(element, (const char *) element->name);
         (void) builder;
         if (next)
@@ -114,17 +114,17 @@ xmlNode *next_element(Builder *builder, const xmlNode *element) {
         return next;
 }
 
-bool is(Builder *builder, const xmlNode *element, const char *path, const char *value) {
-        return g_strcmp0(get(builder, element, path), value) == 0;
+bool builder_is(Builder *builder, const xmlNode *element, const char *path, const char *value) {
+        return g_strcmp0(builder_get(builder, element, path), value) == 0;
 }
 
-int flag(Builder *builder, const xmlNode *element, const char *path) {
-        const char *text = choose(builder, element, path, "on off yes no");
+int builder_flag(Builder *builder, const xmlNode *element, const char *path) {
+        const char *text = builder_choose(builder, element, path, "on off yes no");
         return !text ? -1 : strcmp(text, "on") == 0 || strcmp(text, "yes") == 0;
 }
 
-const char *choose(Builder *builder, const xmlNode *element, const char *path, const char *choices) {
-        const char *text = get(builder, element, path);
+const char *builder_choose(Builder *builder, const xmlNode *element, const char *path, const char *choices) {
+        const char *text = builder_get(builder, element, path);
         if (!text)
                 return NULL;
         g_auto(GStrv) names = g_strsplit(choices, " ", -1);
@@ -136,8 +136,9 @@ const char *choose(Builder *builder, const xmlNode *element, const char *path, c
         return NULL;
 }
 
-uint64_t number(Builder *builder, const xmlNode *element, const char *path, uint64_t min, uint64_t max, uint64_t otherwise) {
-        const char *text = get(builder, element, path);
+uint64_t builder_number(Builder *builder, const xmlNode *element, const char *path, uint64_t min, uint64_t max,
+                        uint64_t otherwise) {
+        const char *text = builder_get(builder, element, path);
         bool hexadecimal = text && g_str_has_prefix(text, "0x");
         guint64 value;
         if (!text)
@@ -152,16 +153,17 @@ uint64_t number(Builder *builder, const xmlNode *element, const char *path, uint
         return otherwise;
 }
 
-uint64_t size_at(Builder *builder, const xmlNode *element, const char *path, const char *unit, uint64_t otherwise) {
-        xmlNode *place = element_at(builder, element, path);
+uint64_t builder_size(Builder *builder, const xmlNode *element, const char *path, const char *unit, uint64_t otherwise) {
+        xmlNode *place = builder_element(builder, element, path);
         if (!place)
                 return otherwise;
-        uint64_t factor = xml_unit(get(builder, place, "@unit") ? get(builder, place, "@unit") : unit);
+        uint64_t factor = xml_unit(builder_get(builder, place, "@unit") ? builder_get(builder, place, "@unit") : unit);
         if (factor == 0) {
-                builder_invalid(builder, place, "unit '%.16s' is unknown; use KiB, MiB or GiB", get(builder, place, "@unit"));
+                builder_invalid(builder, place, "unit '%.16s' is unknown; use KiB, MiB or GiB",
+                                builder_get(builder, place, "@unit"));
                 return otherwise;
         }
-        return number(builder, place, "", 0, (UINT64_C(1) << 60) / factor, otherwise / factor) * factor;
+        return builder_number(builder, place, "", 0, (UINT64_C(1) << 60) / factor, otherwise / factor) * factor;
 }
 
 static void know_all(xmlNode *element) {
@@ -172,25 +174,25 @@ static void know_all(xmlNode *element) {
                 know_all(child);
 }
 
-void know_turned_off(Builder *builder, xmlNode *element) {
+void builder_know_turned_off(Builder *builder, xmlNode *element) {
         (void) builder;
         know_all(element);
 }
 
-void know(Builder *builder, const xmlNode *element, const char *paths) {
+void builder_know(Builder *builder, const xmlNode *element, const char *paths) {
         g_auto(GStrv) names = g_strsplit(paths, " ", -1);
         for (size_t i = 0; element && names[i]; i++) {
                 const char *attribute;
                 xmlNode *place = follow(element, names[i], &attribute);
                 if (attribute)
-                        get(builder, element, names[i]);
+                        builder_get(builder, element, names[i]);
                 else
                         for (; place; place = xml_next(place, (const char *) place->name))
                                 know_all(place);
         }
 }
 
-void refuse_unknown(Builder *builder, const xmlNode *element) {
+void builder_refuse_unknown(Builder *builder, const xmlNode *element) {
         for (xmlAttr *attribute = element->properties; attribute; attribute = attribute->next)
                 if (!attribute->_private) {
                         builder_unsupported(builder, element, "the QEMU driver does not know its attribute %s here; leave it out",
@@ -201,32 +203,32 @@ void refuse_unknown(Builder *builder, const xmlNode *element) {
                 if (!child->_private)
                         builder_unsupported(builder, child, "the QEMU driver does not know this element here; leave it out");
                 else
-                        refuse_unknown(builder, child);
+                        builder_refuse_unknown(builder, child);
         }
 }
 
 /* Writing */
 
-void copy_properties(Builder *builder, const xmlNode *element, JsonObject *object, const Property *properties, size_t n) {
+void builder_copy_properties(Builder *builder, const xmlNode *element, JsonObject *object, const Property *properties, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 const Property *property = properties + i;
                 int state;
                 switch (property->type) {
                 case PROPERTY_STRING:
-                        json_add(object, property->name, 's', get(builder, element, property->path), NULL);
+                        json_add(object, property->name, 's', builder_get(builder, element, property->path), NULL);
                         break;
                 case PROPERTY_BOOL:
                 case PROPERTY_ON_OFF:
-                        state = flag(builder, element, property->path);
+                        state = builder_flag(builder, element, property->path);
                         if (state >= 0 && property->type == PROPERTY_BOOL)
                                 json_add(object, property->name, 'b', state, NULL);
                         else if (state >= 0)
                                 json_add(object, property->name, 's', state ? "on" : "off", NULL);
                         break;
                 case PROPERTY_NUMBER:
-                        if (get(builder, element, property->path))
+                        if (builder_get(builder, element, property->path))
                                 json_add(object, property->name, 'i',
-                                         (gint64) number(builder, element, property->path, 0, G_MAXINT64, 0), NULL);
+                                         (gint64) builder_number(builder, element, property->path, 0, G_MAXINT64, 0), NULL);
                         break;
                 }
         }
@@ -240,7 +242,7 @@ static void refuse_live(Builder *builder, const char *option) {
                                     option);
 }
 
-void add(Builder *builder, const char *option, const char *format, ...) {
+void builder_add(Builder *builder, const char *option, const char *format, ...) {
         va_list arguments;
         refuse_live(builder, option);
         va_start(arguments, format);
@@ -263,14 +265,14 @@ static const struct {
 static void add_live(Builder *builder, const char *option, JsonObject *object) {
         for (size_t i = 0; i < G_N_ELEMENTS(live_commands); i++)
                 if (strcmp(option, live_commands[i].option) == 0) {
-                        add_command(builder, live_commands[i].command, object);
+                        builder_add_command(builder, live_commands[i].command, object);
                         return;
                 }
         refuse_live(builder, option);
         json_object_unref(object);
 }
 
-void add_json(Builder *builder, const char *option, JsonObject *object) {
+void builder_add_json(Builder *builder, const char *option, JsonObject *object) {
         const Capabilities *capabilities = builder->context->capabilities;
         const char *driver = strcmp(option, "-device") == 0 ? json_string(object, "driver") : NULL;
         if (driver && capabilities && !capabilities_has_device(capabilities, driver))
@@ -336,13 +338,13 @@ static JsonObject *chardev_data(JsonObject *options, const char **type) {
 static void add_live_chardev(Builder *builder, JsonObject *options) {
         const char *type;
         JsonObject *data = chardev_data(options, &type);
-        add_command(builder, "chardev-add",
-                    json_make("id", 's', json_string(options, "id"), "backend", 'o',
-                              json_make("type", 's', type, "data", 'o', data, NULL), NULL));
+        builder_add_command(builder, "chardev-add",
+                            json_make("id", 's', json_string(options, "id"), "backend", 'o',
+                                      json_make("type", 's', type, "data", 'o', data, NULL), NULL));
         json_object_unref(options);
 }
 
-void add_options(Builder *builder, const char *option, JsonObject *object) {
+void builder_add_options(Builder *builder, const char *option, JsonObject *object) {
         if (builder->live && strcmp(option, "-chardev") == 0) {
                 add_live_chardev(builder, object);
                 return;
@@ -355,31 +357,31 @@ void add_options(Builder *builder, const char *option, JsonObject *object) {
                 if (text->len > 0)
                         g_string_append_printf(text, ",%s=", (const char *) link->data);
                 if (type == G_TYPE_STRING)
-                        g_string_append(text, escape(builder, json_node_get_string(node)));
+                        g_string_append(text, builder_escape(builder, json_node_get_string(node)));
                 else if (type == G_TYPE_BOOLEAN)
                         g_string_append(text, json_node_get_boolean(node) ? "on" : "off");
                 else
                         g_string_append_printf(text, "%" G_GINT64_FORMAT, json_node_get_int(node));
         }
-        add(builder, option, "%s", text->str);
+        builder_add(builder, option, "%s", text->str);
         json_object_unref(object);
 }
 
-void add_command_with_fd(Builder *builder, const char *name, JsonObject *arguments, int fd) {
+void builder_add_command_with_fd(Builder *builder, const char *name, JsonObject *arguments, int fd) {
         g_ptr_array_add(builder->line->commands, monitor_request_new(name, arguments, fd));
 }
 
-void add_command(Builder *builder, const char *name, JsonObject *arguments) {
-        add_command_with_fd(builder, name, arguments, -1);
+void builder_add_command(Builder *builder, const char *name, JsonObject *arguments) {
+        builder_add_command_with_fd(builder, name, arguments, -1);
 }
 
-const char *escape(Builder *builder, const char *text) {
+const char *builder_escape(Builder *builder, const char *text) {
         g_auto(GStrv) parts = g_strsplit(text, ",", -1);
         g_autofree char *joined = g_strjoinv(",,", parts);
         return g_string_chunk_insert(builder->strings, joined);
 }
 
-const char *format_text(Builder *builder, const char *format, ...) {
+const char *builder_format(Builder *builder, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
         g_autofree char *text = g_strdup_vprintf(format, arguments);
@@ -387,7 +389,7 @@ const char *format_text(Builder *builder, const char *format, ...) {
         return g_string_chunk_insert(builder->strings, text);
 }
 
-void choose_now(xmlNode *element, const char *name, const char *value) {
+void builder_choose_now(xmlNode *element, const char *name, const char *value) {
         xml_set_attribute(element, name, value);
         mark(element);
         xmlAttr *attribute = xmlHasProp(element, (const xmlChar *) name);
@@ -402,21 +404,21 @@ static int pass_number(Builder *builder, int fd) {
         return fd;
 }
 
-const char *pass(Builder *builder, int fd) {
+const char *builder_pass(Builder *builder, int fd) {
         if (!builder->live)
-                return format_text(builder, "%d", pass_number(builder, fd));
-        const char *name = format_text(builder, "virtbus-%s-%u", builder->alias, builder->line->commands->len);
-        add_command_with_fd(builder, "getfd", json_make("fdname", 's', name, NULL), fd);
+                return builder_format(builder, "%d", pass_number(builder, fd));
+        const char *name = builder_format(builder, "virtbus-%s-%u", builder->alias, builder->line->commands->len);
+        builder_add_command_with_fd(builder, "getfd", json_make("fdname", 's', name, NULL), fd);
         return name;
 }
 
-const char *pass_to_read(Builder *builder, const xmlNode *element, const char *path) {
-        File *file = find_file(builder, element);
+const char *builder_pass_to_read(Builder *builder, const xmlNode *element, const char *path) {
+        File *file = builder_file(builder, element);
         refuse_live(builder, "a ROM");
-        return file ? format_text(builder, "/proc/self/fd/%d", pass_number(builder, steal_fd(&file->fd))) : path;
+        return file ? builder_format(builder, "/proc/self/fd/%d", pass_number(builder, steal_fd(&file->fd))) : path;
 }
 
-const char *pass_as_file(Builder *builder, int *fd, const char *path) {
+const char *builder_pass_as_file(Builder *builder, int *fd, const char *path) {
         if (!fd)
                 return path;
         /* The set says whose it is, for when the device goes. */
@@ -425,35 +427,35 @@ const char *pass_as_file(Builder *builder, int *fd, const char *path) {
         if (path)
                 g_hash_table_insert(builder->line->fd_sets, GUINT_TO_POINTER(set), g_strdup(path));
         if (builder->live)
-                add_command_with_fd(builder, "add-fd", json_make("fdset-id", 'i', (gint64) set, "opaque", 's', whose, NULL),
-                                    steal_fd(fd));
+                builder_add_command_with_fd(builder, "add-fd",
+                                            json_make("fdset-id", 'i', (gint64) set, "opaque", 's', whose, NULL), steal_fd(fd));
         else
-                add(builder, "-add-fd", "fd=%d,set=%u,opaque=%s", pass_number(builder, steal_fd(fd)), set,
-                    escape(builder, whose));
-        return format_text(builder, "/dev/fdset/%u", set);
+                builder_add(builder, "-add-fd", "fd=%d,set=%u,opaque=%s", pass_number(builder, steal_fd(fd)), set,
+                            builder_escape(builder, whose));
+        return builder_format(builder, "/dev/fdset/%u", set);
 }
 
-File *find_file(const Builder *builder, const xmlNode *element) {
+File *builder_file(const Builder *builder, const xmlNode *element) {
         for (guint i = 0; builder->files && i < builder->files->len; i++)
                 if (((File *) builder->files->pdata[i])->element == element)
                         return builder->files->pdata[i];
         return NULL;
 }
 
-const char *add_secret(Builder *builder, const xmlNode *element, const char *id) {
+const char *builder_add_secret(Builder *builder, const xmlNode *element, const char *id) {
         /* Secrets are not kept by this driver yet: the object shows what QEMU would be given. */
-        if (!get(builder, element, "@usage") && !get(builder, element, "@uuid"))
+        if (!builder_get(builder, element, "@usage") && !builder_get(builder, element, "@uuid"))
                 builder_invalid(builder, element, "its attribute uuid or usage is missing");
-        know(builder, element, "@usage @uuid @type");
+        builder_know(builder, element, "@usage @uuid @type");
         builder_not_here(builder, element,
                          "a secret, as it keeps none: leave it out, where the storage can be reached without a password");
-        add_json(builder, "-object", json_make("qom-type", 's', "secret", "id", 's', id, NULL));
+        builder_add_json(builder, "-object", json_make("qom-type", 's', "secret", "id", 's', id, NULL));
         return id;
 }
 
 /* Devices */
 
-JsonObject *device_new(const char *driver, const DeviceDefinition *part) {
+JsonObject *builder_device_new(const char *driver, const DeviceDefinition *part) {
         return json_make("driver", 's', driver, "id", 's', part->alias, NULL);
 }
 
@@ -464,23 +466,23 @@ static const Property virtio_options[] = {
         { "driver/@page_per_vq", "page-per-vq", PROPERTY_BOOL },
 };
 
-void add_virtio_options(Builder *builder, const xmlNode *element, JsonObject *device) {
-        copy_properties(builder, element, device, virtio_options, G_N_ELEMENTS(virtio_options));
+void builder_add_virtio_options(Builder *builder, const xmlNode *element, JsonObject *device) {
+        builder_copy_properties(builder, element, device, virtio_options, G_N_ELEMENTS(virtio_options));
 }
 
-JsonObject *virtio_device_new(Builder *builder, const xmlNode *element, const DeviceDefinition *part, const char *name) {
+JsonObject *builder_virtio_device_new(Builder *builder, const xmlNode *element, const DeviceDefinition *part, const char *name) {
         const char *model = part->model, *suffix = "";
         if (g_str_has_suffix(model, "-non-transitional"))
                 suffix = "-non-transitional";
         else if (g_str_has_suffix(model, "-transitional"))
                 suffix = "-transitional";
-        JsonObject *device = device_new(format_text(builder, "%s-pci%s", name, suffix), part);
-        add_virtio_options(builder, element, device);
+        JsonObject *device = builder_device_new(builder_format(builder, "%s-pci%s", name, suffix), part);
+        builder_add_virtio_options(builder, element, device);
         return device;
 }
 
 /* The elements that USB companion controllers are not. */
-xmlNode *controller_at(const Builder *builder, const char *type, uint64_t index) {
+xmlNode *builder_controller_at(const Builder *builder, const char *type, uint64_t index) {
         for (xmlNode *element = xml_child(builder->devices, "controller"); element; element = xml_next(element, "controller")) {
                 g_autofree char *number_text = xml_attribute(element, "index");
                 if (xml_attribute_is(element, "type", type) && !xml_child(element, "master") && number_text &&
@@ -493,7 +495,7 @@ xmlNode *controller_at(const Builder *builder, const char *type, uint64_t index)
 /* The ID that a controller's device has. */
 static const char *controller_id(Builder *builder, const char *type, uint64_t index) {
         guint i = 0;
-        xmlNode *controller = controller_at(builder, type, index);
+        xmlNode *controller = builder_controller_at(builder, type, index);
         for (xmlNode *element = definition_first_device(builder->context->document); element;
              element = definition_next_device(element), i++)
                 if (element == controller)
@@ -501,7 +503,7 @@ static const char *controller_id(Builder *builder, const char *type, uint64_t in
         return NULL;
 }
 
-const char *controller_bus(Builder *builder, const xmlNode *element, const char *type, uint64_t index) {
+const char *builder_controller_bus(Builder *builder, const xmlNode *element, const char *type, uint64_t index) {
         const char *id = controller_id(builder, type, index);
         if (!id) {
                 builder_invalid(builder, element, "there is no controller of type %s with index %" PRIu64, type, index);
@@ -509,28 +511,29 @@ const char *controller_bus(Builder *builder, const xmlNode *element, const char 
         }
         bool is_built_in = index == 0 &&
                            ((strcmp(type, "ide") == 0 && !builder->q35) || (strcmp(type, "sata") == 0 && builder->q35));
-        return is_built_in ? "ide" : strcmp(type, "pci") == 0 ? id : format_text(builder, "%s", id);
+        return is_built_in ? "ide" : strcmp(type, "pci") == 0 ? id : builder_format(builder, "%s", id);
 }
 
 static void add_pci_address(Builder *builder, const xmlNode *address, JsonObject *device) {
-        uint64_t bus = number(builder, address, "@bus", 0, 255, 0), slot = number(builder, address, "@slot", 0, 31, 0),
-                 function = number(builder, address, "@function", 0, 7, 0);
-        const char *multifunction = choose(builder, address, "@multifunction", "on off");
-        if (number(builder, address, "@domain", 0, 0xffff, 0) != 0)
+        uint64_t bus = builder_number(builder, address, "@bus", 0, 255, 0),
+                 slot = builder_number(builder, address, "@slot", 0, 31, 0),
+                 function = builder_number(builder, address, "@function", 0, 7, 0);
+        const char *multifunction = builder_choose(builder, address, "@multifunction", "on off");
+        if (builder_number(builder, address, "@domain", 0, 0xffff, 0) != 0)
                 builder_unsupported(builder, address, "QEMU's x86 machines have just PCI domain 0");
-        const char *name = bus == 0 ? (builder->q35 ? "pcie.0" : "pci.0") : controller_bus(builder, address, "pci", bus);
+        const char *name = bus == 0 ? (builder->q35 ? "pcie.0" : "pci.0") : builder_controller_bus(builder, address, "pci", bus);
         json_add(device, "bus", 's', name, "addr", 's',
-                 function ? format_text(builder, "0x%" PRIx64 ".0x%" PRIx64, slot, function)
-                          : format_text(builder, "0x%" PRIx64, slot),
+                 function ? builder_format(builder, "0x%" PRIx64 ".0x%" PRIx64, slot, function)
+                          : builder_format(builder, "0x%" PRIx64, slot),
                  NULL);
         if (multifunction)
                 json_add(device, "multifunction", 'b', strcmp(multifunction, "on") == 0, NULL);
 }
 
 static void add_usb_address(Builder *builder, const xmlNode *address, JsonObject *device) {
-        uint64_t bus = number(builder, address, "@bus", 0, 255, 0);
-        json_add(device, "bus", 's', format_text(builder, "%s.0", controller_bus(builder, address, "usb", bus)), "port", 's',
-                 get(builder, address, "@port"), NULL);
+        uint64_t bus = builder_number(builder, address, "@bus", 0, 255, 0);
+        json_add(device, "bus", 's', builder_format(builder, "%s.0", builder_controller_bus(builder, address, "usb", bus)),
+                 "port", 's', builder_get(builder, address, "@port"), NULL);
 }
 
 static void add_isa_address(Builder *builder, const xmlNode *address, JsonObject *device) {
@@ -538,16 +541,16 @@ static void add_isa_address(Builder *builder, const xmlNode *address, JsonObject
                 { "@iobase", "iobase", PROPERTY_NUMBER },
                 { "@irq", "irq", PROPERTY_NUMBER },
         };
-        copy_properties(builder, address, device, properties, G_N_ELEMENTS(properties));
+        builder_copy_properties(builder, address, device, properties, G_N_ELEMENTS(properties));
 }
 
 static void add_address(Builder *builder, const xmlNode *element, JsonObject *device) {
-        xmlNode *address = element_at(builder, element, "address");
-        const char *type = get(builder, address, "@type");
+        xmlNode *address = builder_element(builder, element, "address");
+        const char *type = builder_get(builder, address, "@type");
         if (!address)
                 return;
         if (xml_child(address, "zpci"))
-                builder_unsupported(builder, element_at(builder, address, "zpci"), "x86 machines have no zPCI addresses");
+                builder_unsupported(builder, builder_element(builder, address, "zpci"), "x86 machines have no zPCI addresses");
         if (!type)
                 builder_invalid(builder, address, "its attribute type is missing");
         else if (strcmp(type, "pci") == 0)
@@ -560,48 +563,49 @@ static void add_address(Builder *builder, const xmlNode *element, JsonObject *de
                 builder_unsupported(builder, address, "x86 machines have no addresses of type %s", type);
 }
 
-void add_boot(Builder *builder, const xmlNode *element, JsonObject *device, const DeviceDefinition *part, unsigned kind) {
+void builder_add_boot(Builder *builder, const xmlNode *element, JsonObject *device, const DeviceDefinition *part, unsigned kind) {
         gint64 order = !builder->order_by_kind ? part->boot : builder->first[kind] == element ? builder->order[kind] : 0;
         if (order > 0)
                 json_add(device, "bootindex", 'i', order, NULL);
 }
 
 static void add_rom(Builder *builder, const xmlNode *element, JsonObject *device) {
-        xmlNode *rom = element_at(builder, element, "rom");
-        const char *file = get(builder, rom, "@file");
-        int bar = flag(builder, rom, "@bar");
+        xmlNode *rom = builder_element(builder, element, "rom");
+        const char *file = builder_get(builder, rom, "@file");
+        int bar = builder_flag(builder, rom, "@bar");
         if (!rom)
                 return;
-        if (is(builder, rom, "@enabled", "no")) {
+        if (builder_is(builder, rom, "@enabled", "no")) {
                 if (file || bar >= 0)
                         builder_invalid(builder, rom, "a disabled ROM has neither file nor bar");
                 json_add(device, "romfile", 's', "", NULL);
                 return;
         }
-        know(builder, rom, "@enabled");
+        builder_know(builder, rom, "@enabled");
         if (bar >= 0)
                 json_add(device, "rombar", 'i', (gint64) bar, NULL);
         if (file)
-                json_add(device, "romfile", 's', pass_to_read(builder, rom, file), NULL);
+                json_add(device, "romfile", 's', builder_pass_to_read(builder, rom, file), NULL);
 }
 
 static void override_property(Builder *builder, xmlNode *property, JsonObject *device) {
-        const char *name = require(builder, property, "@name"),
-                   *type = choose(builder, property, "@type", "string signed unsigned bool remove"),
-                   *value = get(builder, property, "@value");
+        const char *name = builder_require(builder, property, "@name"),
+                   *type = builder_choose(builder, property, "@type", "string signed unsigned bool remove"),
+                   *value = builder_get(builder, property, "@value");
         char *end = NULL;
         mark(property);
         if (!type)
-                require(builder, property, "@type");
+                builder_require(builder, property, "@type");
         else if (strcmp(type, "remove") == 0) {
                 if (json_object_has_member(device, name))
                         json_object_remove_member(device, name);
         } else if (!value)
-                require(builder, property, "@value");
+                builder_require(builder, property, "@value");
         else if (strcmp(type, "string") == 0)
                 json_add(device, name, 's', value, NULL);
         else if (strcmp(type, "bool") == 0)
-                json_add(device, name, 'b', g_strcmp0(choose(builder, property, "@value", "true false"), "true") == 0, NULL);
+                json_add(device, name, 'b', g_strcmp0(builder_choose(builder, property, "@value", "true false"), "true") == 0,
+                         NULL);
         else {
                 gint64 number = strcmp(type, "signed") == 0 ? g_ascii_strtoll(value, &end, 0)
                                                             : (gint64) g_ascii_strtoull(value, &end, 0);
@@ -633,24 +637,24 @@ static void override_properties(Builder *builder, JsonObject *device) {
         }
 }
 
-void add_device(Builder *builder, const xmlNode *element, JsonObject *device) {
+void builder_add_device(Builder *builder, const xmlNode *element, JsonObject *device) {
         static const Property common[] = { { "acpi/@index", "acpi-index", PROPERTY_NUMBER } };
         add_address(builder, element, device);
-        copy_properties(builder, element, device, common, G_N_ELEMENTS(common));
+        builder_copy_properties(builder, element, device, common, G_N_ELEMENTS(common));
         add_rom(builder, element, device);
-        if (get(builder, element, "boot/@loadparm"))
-                builder_not_here(builder, element_at(builder, element, "boot"),
+        if (builder_get(builder, element, "boot/@loadparm"))
+                builder_not_here(builder, builder_element(builder, element, "boot"),
                                  "a loadparm, as s390 machines have: leave it out");
-        know(builder, element, "alias");
+        builder_know(builder, element, "alias");
         override_properties(builder, device);
-        add_json(builder, "-device", device);
+        builder_add_json(builder, "-device", device);
 }
 
 /* <iothreadids> gives some of the threads their numbers; the others have the lowest that are left. */
 static bool has_io_thread(Builder *builder, uint64_t id) {
-        uint64_t n = number(builder, builder->root, "iothreads", 0, IO_THREADS_MAX, 0), n_named = 0, n_below = 0;
+        uint64_t n = builder_number(builder, builder->root, "iothreads", 0, IO_THREADS_MAX, 0), n_named = 0, n_below = 0;
         for_each (builder, thread, builder->root, "iothreadids/iothread") {
-                uint64_t named = number(builder, thread, "@id", 1, UINT32_MAX, 0);
+                uint64_t named = builder_number(builder, thread, "@id", 1, UINT32_MAX, 0);
                 if (named == id)
                         return true;
                 n_named++;
@@ -659,11 +663,11 @@ static bool has_io_thread(Builder *builder, uint64_t id) {
         return n > n_named && id - n_below <= n - n_named;
 }
 
-const char *io_thread_at(Builder *builder, const xmlNode *element, const char *path) {
-        uint64_t id = number(builder, element, path, 1, UINT32_MAX, 0);
+const char *builder_io_thread(Builder *builder, const xmlNode *element, const char *path) {
+        uint64_t id = builder_number(builder, element, path, 1, UINT32_MAX, 0);
         if (id == 0)
                 return NULL;
         if (!has_io_thread(builder, id))
                 builder_invalid(builder, element, "there is no I/O thread %" PRIu64 ": raise <iothreads>, or name another", id);
-        return format_text(builder, "iothread%" PRIu64, id);
+        return builder_format(builder, "iothread%" PRIu64, id);
 }

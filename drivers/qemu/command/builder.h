@@ -49,39 +49,40 @@ void builder_not_here(Builder *builder, const xmlNode *element, const char *what
 /* Reading. A path is names with '/' between, the last one an attribute where it begins with '@': "driver/@cache". */
 
 /* The text at a path, which lives as long as the builder, or NULL. */
-const char *get(Builder *builder, const xmlNode *element, const char *path);
+const char *builder_get(Builder *builder, const xmlNode *element, const char *path);
 
 /* The text at a path that must be there, "" otherwise. */
-const char *require(Builder *builder, const xmlNode *element, const char *path);
+const char *builder_require(Builder *builder, const xmlNode *element, const char *path);
 
 /* The element at a path, or NULL; the next one of the same name. */
-xmlNode *element_at(Builder *builder, const xmlNode *element, const char *path);
-xmlNode *next_element(Builder *builder, const xmlNode *element);
+xmlNode *builder_element(Builder *builder, const xmlNode *element, const char *path);
+xmlNode *builder_next(Builder *builder, const xmlNode *element);
 #define for_each(builder, child, element, path) \
-        for (xmlNode *child = element_at(builder, element, path); child; child = next_element(builder, child))
+        for (xmlNode *child = builder_element(builder, element, path); child; child = builder_next(builder, child))
 
-bool is(Builder *builder, const xmlNode *element, const char *path, const char *value);
+bool builder_is(Builder *builder, const xmlNode *element, const char *path, const char *value);
 
 /* on, yes: 1; off, no: 0; missing: -1. */
-int flag(Builder *builder, const xmlNode *element, const char *path);
+int builder_flag(Builder *builder, const xmlNode *element, const char *path);
 
 /* The text at a path, one of those between the blanks of CHOICES, or NULL. */
-const char *choose(Builder *builder, const xmlNode *element, const char *path, const char *choices);
+const char *builder_choose(Builder *builder, const xmlNode *element, const char *path, const char *choices);
 
 /* A number (0x for hexadecimal ones), OTHERWISE where it is missing. */
-uint64_t number(Builder *builder, const xmlNode *element, const char *path, uint64_t min, uint64_t max, uint64_t otherwise);
+uint64_t builder_number(Builder *builder, const xmlNode *element, const char *path, uint64_t min, uint64_t max,
+                        uint64_t otherwise);
 
 /* A size in bytes; UNIT where the document gives none. */
-uint64_t size_at(Builder *builder, const xmlNode *element, const char *path, const char *unit, uint64_t otherwise);
+uint64_t builder_size(Builder *builder, const xmlNode *element, const char *path, const char *unit, uint64_t otherwise);
 
 /* Marks what has no effect on QEMU, by paths between blanks, with all that is below. */
-void know(Builder *builder, const xmlNode *element, const char *paths);
+void builder_know(Builder *builder, const xmlNode *element, const char *paths);
 
 /* Marks a device that the document turns off: what is said of it has no effect, by its model 'none'. */
-void know_turned_off(Builder *builder, xmlNode *element);
+void builder_know_turned_off(Builder *builder, xmlNode *element);
 
 /* Fails with what was not read. */
-void refuse_unknown(Builder *builder, const xmlNode *element);
+void builder_refuse_unknown(Builder *builder, const xmlNode *element);
 
 /* Writing */
 
@@ -98,64 +99,64 @@ typedef struct Property {
         PropertyType type;
 } Property;
 
-void copy_properties(Builder *builder, const xmlNode *element, JsonObject *object, const Property *properties, size_t n);
+void builder_copy_properties(Builder *builder, const xmlNode *element, JsonObject *object, const Property *properties, size_t n);
 
-void add(Builder *builder, const char *option, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void builder_add(Builder *builder, const char *option, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* -device, -object, -blockdev, -netdev, -audiodev as JSON; -chardev and others as name=value. The object is taken. */
-void add_json(Builder *builder, const char *option, JsonObject *object);
-void add_options(Builder *builder, const char *option, JsonObject *object);
+void builder_add_json(Builder *builder, const char *option, JsonObject *object);
+void builder_add_options(Builder *builder, const char *option, JsonObject *object);
 
 /* A command for the monitor, before the processors run. ARGUMENTS is taken, and FD, or -1. */
-void add_command(Builder *builder, const char *name, JsonObject *arguments);
-void add_command_with_fd(Builder *builder, const char *name, JsonObject *arguments, int fd);
+void builder_add_command(Builder *builder, const char *name, JsonObject *arguments);
+void builder_add_command_with_fd(Builder *builder, const char *name, JsonObject *arguments, int fd);
 
 /* Text in an option of the form name=value: a comma is written twice. Lives as long as the builder. */
-const char *escape(Builder *builder, const char *text);
-const char *format_text(Builder *builder, const char *format, ...) G_GNUC_PRINTF(2, 3);
+const char *builder_escape(Builder *builder, const char *text);
+const char *builder_format(Builder *builder, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* A device with driver and id. */
-JsonObject *device_new(const char *driver, const DeviceDefinition *part);
+JsonObject *builder_device_new(const char *driver, const DeviceDefinition *part);
 
 /* One of virtio: its driver's name from "virtio-net" and the like, by model attribute and bus, with the options of <driver>. */
-JsonObject *virtio_device_new(Builder *builder, const xmlNode *element, const DeviceDefinition *part, const char *name);
+JsonObject *builder_virtio_device_new(Builder *builder, const xmlNode *element, const DeviceDefinition *part, const char *name);
 
 /* The same without driver and id: where virtio options are another device's. */
-void add_virtio_options(Builder *builder, const xmlNode *element, JsonObject *device);
+void builder_add_virtio_options(Builder *builder, const xmlNode *element, JsonObject *device);
 
 /* Adds address, boot order, ROM; writes it, and takes it. */
-void add_device(Builder *builder, const xmlNode *element, JsonObject *device);
+void builder_add_device(Builder *builder, const xmlNode *element, JsonObject *device);
 
 /* The bus that a controller makes: "usb.0", "scsi0.0". */
-const char *controller_bus(Builder *builder, const xmlNode *element, const char *type, uint64_t index);
-xmlNode *controller_at(const Builder *builder, const char *type, uint64_t index);
+const char *builder_controller_bus(Builder *builder, const xmlNode *element, const char *type, uint64_t index);
+xmlNode *builder_controller_at(const Builder *builder, const char *type, uint64_t index);
 
 /* os/boot: the place of the first device of its kind; 0 hd, 1 cdrom, 2 network, 3 fd. */
-void add_boot(Builder *builder, const xmlNode *element, JsonObject *device, const DeviceDefinition *part, unsigned kind);
+void builder_add_boot(Builder *builder, const xmlNode *element, JsonObject *device, const DeviceDefinition *part, unsigned kind);
 
 /* The object of the I/O thread whose number is at a path, which must be there; NULL where the document names none. */
-const char *io_thread_at(Builder *builder, const xmlNode *element, const char *path);
+const char *builder_io_thread(Builder *builder, const xmlNode *element, const char *path);
 
 /* Passes a descriptor to QEMU, which is taken, and returns its name: its number, or what the monitor calls it. */
-const char *pass(Builder *builder, int fd);
+const char *builder_pass(Builder *builder, int fd);
 
 /* A file that was opened for this element, as a name that QEMU can open; PATH to show. */
-const char *pass_as_file(Builder *builder, int *fd, const char *path);
+const char *builder_pass_as_file(Builder *builder, int *fd, const char *path);
 
 /* A file that QEMU reads itself, past its function for such names. */
-const char *pass_to_read(Builder *builder, const xmlNode *element, const char *path);
+const char *builder_pass_to_read(Builder *builder, const xmlNode *element, const char *path);
 
-File *find_file(const Builder *builder, const xmlNode *element);
+File *builder_file(const Builder *builder, const xmlNode *element);
 
 /* A secret that the document names; returns the ID of QEMU's object. */
-const char *add_secret(Builder *builder, const xmlNode *element, const char *id);
+const char *builder_add_secret(Builder *builder, const xmlNode *element, const char *id);
 
 /* A backend for a character device; its ID is "char" and the alias. */
-void add_chardev(Builder *builder, xmlNode *element, const DeviceDefinition *part);
-const char *chardev_id(Builder *builder, const DeviceDefinition *part);
+void build_chardev(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+const char *build_chardev_id(Builder *builder, const DeviceDefinition *part);
 
 /* Writes what is chosen for this run into the document. */
-void choose_now(xmlNode *element, const char *name, const char *value);
+void builder_choose_now(xmlNode *element, const char *name, const char *value);
 
 /* One function for each part. */
 typedef void (*BuildDevice)(Builder *builder, xmlNode *element, const DeviceDefinition *part);

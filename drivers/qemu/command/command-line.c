@@ -57,7 +57,7 @@ static void build_part(Builder *builder, const Part *part, BuildDevice build) {
         check_can_come(builder, part->element);
         builder->at = part->element;
         builder->alias = part->device->alias;
-        know(builder, part->element, "alias"); /* read by the definition, and written there by a start */
+        builder_know(builder, part->element, "alias"); /* read by the definition, and written there by a start */
         build(builder, part->element, part->device);
         builder->alias = NULL;
 }
@@ -178,7 +178,7 @@ static void build_devices(Builder *builder) {
              element = definition_next_device(element), i++)
                 parts[i] = (Part){ element, builder->definition->devices->pdata[i] };
         check_kinds(builder, parts, n);
-        know(builder, builder->devices, "redirfilter");
+        builder_know(builder, builder->devices, "redirfilter");
         find_boot_devices(builder);
         build_controllers(builder, parts, n);
         build_hubs(builder, parts, n);
@@ -188,7 +188,7 @@ static void build_devices(Builder *builder) {
                                 build_part(builder, parts + i, kinds[kind].build);
         for (i = 0; builder->live && i < n && !builder->error; i++)
                 if (is_wanted(builder, parts + i))
-                        refuse_unknown(builder, parts[i].element);
+                        builder_refuse_unknown(builder, parts[i].element);
 }
 
 /* What is made. */
@@ -206,36 +206,36 @@ static void build_part_of_device(Builder *builder, Extent extent, guint device, 
         if (xml_is(element, "interface")) {
                 build_bandwidth_check(builder, element);
                 if (xml_child(element, "bandwidth"))
-                        refuse_unknown(builder, xml_child(element, "bandwidth"));
+                        builder_refuse_unknown(builder, xml_child(element, "bandwidth"));
         } else if (extent == MEDIUM)
                 *node = g_strdup(build_disk_nodes(builder, element, part));
         else {
                 build_io_limits(builder, element, part);
                 if (xml_child(element, "iotune"))
-                        refuse_unknown(builder, xml_child(element, "iotune"));
+                        builder_refuse_unknown(builder, xml_child(element, "iotune"));
         }
 }
 
 static void build_process(Builder *builder) {
         const Definition *definition = builder->definition;
         g_ptr_array_add(builder->line->arguments, g_strdup(builder->context->emulator));
-        add(builder, "-name", "guest=%s,debug-threads=on", escape(builder, definition->name));
-        add(builder, "-uuid", "%s", definition->uuid);
-        add(builder, "-S", NULL);
-        add(builder, "-no-user-config", NULL);
-        add(builder, "-nodefaults", NULL);
-        add(builder, "-sandbox", QEMU_SANDBOX);
+        builder_add(builder, "-name", "guest=%s,debug-threads=on", builder_escape(builder, definition->name));
+        builder_add(builder, "-uuid", "%s", definition->uuid);
+        builder_add(builder, "-S", NULL);
+        builder_add(builder, "-no-user-config", NULL);
+        builder_add(builder, "-nodefaults", NULL);
+        builder_add(builder, "-sandbox", QEMU_SANDBOX);
         if (builder->files)
-                add(builder, "-chardev", "socket,id=monitor,fd=%d,server=on,wait=off", builder->context->monitor);
+                builder_add(builder, "-chardev", "socket,id=monitor,fd=%d,server=on,wait=off", builder->context->monitor);
         else
-                add(builder, "-chardev", "socket,id=monitor,path=monitor.sock,server=on,wait=off");
-        add(builder, "-mon", "chardev=monitor,mode=control");
-        add(builder, "-msg", "timestamp=on");
+                builder_add(builder, "-chardev", "socket,id=monitor,path=monitor.sock,server=on,wait=off");
+        builder_add(builder, "-mon", "chardev=monitor,mode=control");
+        builder_add(builder, "-msg", "timestamp=on");
         if (builder->context->incoming)
-                add(builder, "-incoming", "defer");
+                builder_add(builder, "-incoming", "defer");
         /* What follows from these is the driver's to do: the machine waits. */
-        add(builder, "-action", "shutdown=pause,panic=pause,reboot=%s",
-            definition->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");
+        builder_add(builder, "-action", "shutdown=pause,panic=pause,reboot=%s",
+                    definition->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");
 }
 
 char *command_line_emulator(const Definition *definition) {
@@ -252,11 +252,11 @@ static void build_all(Builder *builder) {
         build_boot(builder);
         build_devices(builder);
         if (!builder->has_display)
-                add(builder, "-display", "none");
-        add(builder, "-machine", "%s", builder->machine->str);
+                builder_add(builder, "-display", "none");
+        builder_add(builder, "-machine", "%s", builder->machine->str);
         build_passthrough_arguments(builder);
         if (!builder->error)
-                refuse_unknown(builder, builder->root);
+                builder_refuse_unknown(builder, builder->root);
 }
 
 /* DEVICE: of MEDIUM and LIMITS. */
@@ -286,11 +286,12 @@ static CommandLine *build(const CommandLineContext *context, GPtrArray *files, E
                 .live = context->running != NULL,
                 .n_fdsets = context->last_fdset,
         };
-        builder.devices = element_at(&builder, builder.root, "devices");
+        builder.devices = builder_element(&builder, builder.root, "devices");
         xmlNode *audio = xml_child(builder.devices, "audio");
         if (audio)
                 builder.default_audio =
-                                format_text(&builder, "audio%s", get(&builder, audio, "@id") ? get(&builder, audio, "@id") : "1");
+                                builder_format(&builder, "audio%s",
+                                               builder_get(&builder, audio, "@id") ? builder_get(&builder, audio, "@id") : "1");
         /* What was defined has been checked: a start need not do it again. */
         if (extent == EVERYTHING && !builder.files)
                 check_document(context->document, &builder.error);
@@ -517,7 +518,7 @@ static void plan_socket(GPtrArray *files, const CommandLineContext *context, xml
         if (!end || is_other || (end == element && !g_strv_contains(with_sockets, part->kind)) ||
             !xml_attribute_is(end, "type", "unix"))
                 return;
-        g_autofree char *path = chardev_socket(end, context->directory, part->alias);
+        g_autofree char *path = build_chardev_socket(end, context->directory, part->alias);
         if (path)
                 plan(files, FILE_SOCKET, end, path);
 }

@@ -113,4 +113,4 @@ char *command_line_emulator(const Definition *definition);
 
 /* The path of the socket that the driver makes for a character device of type unix: its document's, or one in DIRECTORY; NULL where
  * QEMU is to connect to a socket of somebody else's. */
-char *chardev_socket(const xmlNode *element, const char *directory, const char *alias);
+char *build_chardev_socket(const xmlNode *element, const char *directory, const char *alias);
