@@ -442,14 +442,19 @@ File *builder_file(const Builder *builder, const xmlNode *element) {
         return NULL;
 }
 
+/* QEMU reads a secret's value past its function for names of descriptors, when it makes the object. */
+static const char *secret_file(Builder *builder, File *file) {
+        int number = !file ? -1 : builder->live ? file->number : pass_number(builder, steal_fd(&file->fd));
+        return number < 0 ? NULL : builder_format(builder, "/proc/self/fd/%d", number);
+}
+
 const char *builder_add_secret(Builder *builder, const xmlNode *element, const char *id) {
-        /* Secrets are not kept by this driver yet: the object shows what QEMU would be given. */
         if (!builder_get(builder, element, "@usage") && !builder_get(builder, element, "@uuid"))
                 builder_invalid(builder, element, "its attribute uuid or usage is missing");
         builder_know(builder, element, "@usage @uuid @type");
-        builder_not_here(builder, element,
-                         "a secret, as it keeps none: leave it out, where the storage can be reached without a password");
-        builder_add_json(builder, "-object", json_make("qom-type", 's', "secret", "id", 's', id, NULL));
+        builder_add_json(builder, "-object",
+                         json_make("qom-type", 's', "secret", "id", 's', id, "file", 's',
+                                   secret_file(builder, builder_file(builder, element)), NULL));
         return id;
 }
 

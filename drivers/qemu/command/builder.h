@@ -148,7 +148,7 @@ const char *builder_pass_to_read(Builder *builder, const xmlNode *element, const
 
 File *builder_file(const Builder *builder, const xmlNode *element);
 
-/* A secret that the document names; returns the ID of QEMU's object. */
+/* A secret that the document names, whose value QEMU reads from a descriptor; returns the ID of QEMU's object. */
 const char *builder_add_secret(Builder *builder, const xmlNode *element, const char *id);
 
 /* A backend for a character device; its ID is "char" and the alias. */

@@ -286,6 +286,9 @@ static CommandLine *build(const CommandLineContext *context, GPtrArray *files, E
                 .live = context->running != NULL,
                 .n_fdsets = context->last_fdset,
         };
+        /* QEMU has the sets of what was fetched for it already. */
+        for (guint i = 0; builder.live && files && i < files->len; i++)
+                builder.n_fdsets = MAX(builder.n_fdsets, ((const File *) files->pdata[i])->set);
         builder.devices = builder_element(&builder, builder.root, "devices");
         xmlNode *audio = xml_child(builder.devices, "audio");
         if (audio)
@@ -365,12 +368,17 @@ static void file_free(File *file) {
         autofd_close(&file->fd);
         g_clear_pointer(&file->device, host_device_free);
         g_clear_pointer(&file->socket, unix_socket_free);
+        g_free(file->whose);
+        g_free(file->alias);
+        g_free(file->usage);
         g_free(file);
 }
 
 static File *plan(GPtrArray *files, FilePurpose purpose, const xmlNode *element, const char *path) {
         File *file = g_new0(File, 1);
-        *file = (File){ .purpose = purpose, .element = element, .path = g_strdup(path), .format = g_strdup("raw"), .fd = -1 };
+        *file = (File){
+                .purpose = purpose, .element = element, .path = g_strdup(path), .format = g_strdup("raw"), .fd = -1, .number = -1
+        };
         g_ptr_array_add(files, file);
         return file;
 }
@@ -540,6 +548,29 @@ static ImageBacking *plan_backing(const xmlNode *disk) {
         return backing;
 }
 
+/* One that an <encryption> or an <auth> names. */
+static void plan_secret(GPtrArray *files, const xmlNode *secret, const DeviceDefinition *part) {
+        g_autofree char *uuid = xml_attribute(secret, "uuid"), *id = xml_attribute(secret, "usage");
+        if (!uuid && !id)
+                return; /* refused when the line is made */
+        File *file = plan(files, FILE_SECRET, secret, uuid ? uuid : id);
+        bool is_volume = xml_is(secret->parent, "encryption");
+        file->by_uuid = uuid != NULL;
+        file->usage = is_volume ? g_strdup("volume") : xml_attribute(secret, "type");
+        file->alias = g_strdup(part->alias);
+        file->whose = strcmp(part->kind, "disk") == 0 ? g_strdup_printf("disk '%s'", part->target)
+                                                      : g_strdup_printf("device '%s'", part->alias);
+}
+
+/* Of a disk, the images below it, or a device of the host's that is storage. */
+static void plan_secrets(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
+        for (const xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
+                if (xml_is(child, "secret") && (xml_is(element, "encryption") || xml_is(element, "auth")))
+                        plan_secret(files, child, part);
+                else
+                        plan_secrets(files, child, part);
+}
+
 static void plan_of_device(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *rom = xml_child(element, "rom"), *log = xml_child(element, "log");
         g_autofree char *rom_path = xml_attribute(rom, "file"), *log_path = xml_attribute(log, "file");
@@ -550,6 +581,8 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
                 plan(files, FILE_APPEND, log, log_path)->truncate = xml_attribute_is(log, "append", "off");
         if (strcmp(part->kind, "hostdev") == 0 || (strcmp(part->kind, "interface") == 0 && strcmp(part->type, "hostdev") == 0))
                 plan_host_device(files, context, element, part);
+        if (strcmp(part->kind, "disk") == 0 || strcmp(part->kind, "hostdev") == 0)
+                plan_secrets(files, element, part);
         plan_socket(files, context, element, part);
         plan_host_access(files, context, element, part);
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {

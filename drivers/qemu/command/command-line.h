@@ -29,6 +29,7 @@ typedef enum FilePurpose {
         FILE_ACCESS,  /* a device that QEMU opens by its name: looked at, not opened */
         FILE_OPEN,    /* a device that is opened for it */
         FILE_SHARED,  /* memory that guests share */
+        FILE_SECRET,  /* a secret's value: the secrets driver's, fetched before the others are opened (guest-secrets.h) */
 } FilePurpose;
 
 typedef struct File {
@@ -46,6 +47,12 @@ typedef struct File {
         HostDevice *device;     /* FILE_DEVICE */
         ExecutableIdentity program;
         UnixSocket *socket; /* FILE_SOCKET */
+        char *whose;        /* FILE_SECRET: what needs it, for a message */
+        char *alias;        /* FILE_SECRET: the device's */
+        char *usage;        /* FILE_SECRET: the type of its secret's usage */
+        bool by_uuid;       /* FILE_SECRET: its path is the secret's UUID, else what the secret is for */
+        int number; /* FILE_SECRET, of a guest that runs: the descriptor that QEMU has by now, and the set that it is in */
+        unsigned set;
 } File;
 
 typedef struct CommandLine {

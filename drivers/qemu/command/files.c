@@ -186,6 +186,8 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
                 case FILE_APPEND:
                         fine = open_to_append(file, error);
                         break;
+                case FILE_SECRET:
+                        break; /* it has been fetched */
                 case FILE_SOCKET:
                         fine = make_socket(file, error);
                         break;

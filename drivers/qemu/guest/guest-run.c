@@ -60,6 +60,7 @@ void guest_finish(Guest *guest, const GError *error) {
         if (guest->has_ended)
                 return; /* it is being done already */
         guest->has_ended = true;
+        guest_drop_opening(guest);
         guest_return_everything(guest, error, end_guest);
 }
 

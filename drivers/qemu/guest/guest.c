@@ -9,6 +9,7 @@
 #include "bus.h"
 #include "domain/operations/start.h"
 #include "log.h"
+#include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/progress.h"
 #include "qemu/guest/scope.h"
 #include "qemu/guest/threads.h"
@@ -197,11 +198,27 @@ void guest_connect(Guest *guest, const char *path, GuestConnected done, void *da
         worker_run(guest->domain->connection->worker, connect_in_worker, on_connected, connecting);
 }
 
+static void free_opening(void *data, const GError *error) {
+        Opening *opening = data;
+        (void) error;
+        g_ptr_array_unref(opening->files);
+        g_free(opening);
+}
+
+void guest_drop_opening(Guest *guest) {
+        Opening *opening = g_steal_pointer(&guest->opening);
+        if (opening && guest->fetch) { /* a worker has not begun */
+                guest_secrets_forget(guest);
+                free_opening(opening, NULL);
+        } else if (opening)
+                opening->guest = NULL;
+}
+
 /* Lets go of a guest, which may run on. */
 void guest_free(Guest *guest) {
         guest->domain->run = NULL;
-        if (guest->opening)
-                guest->opening->guest = NULL;
+        guest_drop_opening(guest);
+        guest_secrets_forget(guest);
         guest_close_agent(guest);
         g_clear_pointer(&guest->monitor, monitor_free);
         g_clear_pointer(&guest->events, event_flow_free);
@@ -309,13 +326,6 @@ static void open_files(void *data, GError **error) {
         files_open(opening->files, opening->foreign_user, error);
 }
 
-static void free_opening(void *data, const GError *error) {
-        Opening *opening = data;
-        (void) error;
-        g_ptr_array_unref(opening->files);
-        g_free(opening);
-}
-
 /* Nobody wants them any more. */
 static void give_back(void *data, GError **error) {
         const Opening *opening = data;
@@ -339,6 +349,13 @@ static void on_files_opened(void *data, const GError *error) {
                 worker_run(opening->connection->worker, give_back, free_opening, opening);
 }
 
+static void on_secrets_fetched(Guest *guest, const GError *error) {
+        if (error)
+                on_files_opened(guest->opening, error);
+        else
+                worker_run(guest->domain->connection->worker, open_files, on_files_opened, guest->opening);
+}
+
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
         if (files->len == 0) { /* nothing to wait for */
                 g_autoptr(GPtrArray) none = files;
@@ -353,7 +370,7 @@ void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
                 .foreign_user = guest->domain->connection->privileged,
                 .opened = opened,
         };
-        worker_run(guest->domain->connection->worker, open_files, on_files_opened, guest->opening);
+        guest_secrets_fetch(guest, files, on_secrets_fetched);
 }
 
 bool guest_has_monitor(const Domain *domain, GError **error) {

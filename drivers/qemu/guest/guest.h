@@ -42,6 +42,8 @@ struct Guest {
         EventFlow *events;    /* that it tells */
         Operation *operation; /* START or REATTACH, until QEMU is ready */
         Opening *opening;
+        struct SecretsFetch *fetch; /* what the opening waits for before a worker begins: guest-secrets.c */
+        GArray *secret_sets;        /* gint64: the sets by which a QEMU that runs was given secrets, for as long as it reads them */
         sd_event_source *timeout;
         GError *failure;   /* why the start fails, once the process has ended */
         xmlDoc *document;  /* START: becomes the live definition */
@@ -147,9 +149,12 @@ uint64_t guest_lockable_memory(const Guest *guest);
 /* All memory may be locked from now on: a device of the host's reads and writes it. */
 void guest_lock_memory(const Guest *guest);
 
-/* Opens files (which are taken) without waiting; nothing is called where the guest ends before. Where there are none, OPENED is
- * called before this returns. */
+/* Opens files (which are taken) without waiting, when their secrets have come; nothing is called where the guest ends before, or they are dropped. Where
+ * there are none, or a secret cannot be asked for, OPENED is called before this returns. */
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened);
+
+/* Nobody wants any more what is being opened, if anything is: it is given back. */
+void guest_drop_opening(Guest *guest);
 
 /* What commands for it are made of. RUNNING as in CommandLineContext. */
 CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definition *definition, const Definition *running);

@@ -65,8 +65,6 @@ static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error)
         }
         if (guest->plugging->line->locks_memory)
                 guest_lock_memory(guest);
-        guest->attaching = g_strdup(device_change_of(operation)->alias);
-        domain_save_status(guest->domain);
         Script *script = guest_script_new(guest);
         plugging_take_commands(script, guest->plugging->line);
         script_run(script, on_plugged, guest);
@@ -79,6 +77,8 @@ static void on_fdsets_known(void *data, JsonObject *answer, const GError *error)
                 return;
         }
         guest->plugging->last_fdset = plugging_last_fdset(answer);
+        guest->attaching = g_strdup(device_change_of(plugging_operation(guest))->alias);
+        domain_save_status(guest->domain);
         CommandLineContext context = attach_context(guest, plugging_operation(guest));
         guest_open_files(guest, command_line_plan(&context), on_attach_files);
 }

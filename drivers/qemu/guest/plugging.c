@@ -7,6 +7,7 @@
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "qemu/guest/collect.h"
+#include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/qemu-words.h"
 
 void medium_free(Medium *medium) {
@@ -56,6 +57,7 @@ void plugging_finish(Guest *guest, const GError *raw) {
         if (!guest->plugging || guest->plugging->is_finished)
                 return; /* told again */
         guest->plugging->is_finished = true;
+        guest_secrets_close(guest);
         collect_forget(guest);
         guest->sizes_asked = 0;
         if (error && guest->plugging->first_socket > 0)

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/guest-secrets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/errand.h"
+#include "errors.h"
+#include "paths.h"
+
+#define SECRETS "org.virtbus1.Secrets"
+#define SECRET "org.virtbus1.Secret"
+
+struct SecretsFetch {
+        GPtrArray *files; /* borrowed */
+        guint at;         /* the one at work */
+        Errand *errand;   /* that is out, or NULL */
+        char *object;     /* the secret's */
+        SecretsFetched done;
+};
+
+static void fetch_free(struct SecretsFetch *fetch) {
+        if (fetch->errand)
+                errand_cancel(fetch->errand);
+        g_free(fetch->object);
+        g_free(fetch);
+}
+
+void guest_secrets_forget(Guest *guest) {
+        g_clear_pointer(&guest->fetch, fetch_free);
+        g_clear_pointer(&guest->secret_sets, g_array_unref);
+}
+
+static void finish(Guest *guest, const GError *error) {
+        SecretsFetched done = guest->fetch->done;
+        g_clear_pointer(&guest->fetch, fetch_free);
+        done(guest, error);
+}
+
+static File *at_work(const Guest *guest) {
+        return guest->fetch->files->pdata[guest->fetch->at];
+}
+
+static char *name_of(const File *file) {
+        return file->by_uuid ? g_strdup_printf("the secret %s", file->path)
+                             : g_strdup_printf("the secret of usage %s:%s", file->usage, file->path);
+}
+
+/* What a user does about an error; what it is told as, as this is not the object that was called. */
+static const struct {
+        VirtbusError code, told;
+        const char *remedy;
+} remedies[] = {
+        { VIRTBUS_ERROR_NO_SUCH_SECRET, VIRTBUS_ERROR_NO_SUCH_SECRET,
+          "define it and set its value: virtbusctl secret define, set-value" },
+        { VIRTBUS_ERROR_NO_SUCH_DOMAIN, VIRTBUS_ERROR_HYPERVISOR_FAILED, "install the secrets' driver, virtbus-secret" },
+        { VIRTBUS_ERROR_OPERATION_INVALID, VIRTBUS_ERROR_OPERATION_INVALID, "set its value: virtbusctl secret set-value" },
+        { VIRTBUS_ERROR_TIMEOUT, VIRTBUS_ERROR_TIMEOUT, "see what the secrets' driver, virtbus-secret, waits for; then try again" },
+        { VIRTBUS_ERROR_LIMIT_EXCEEDED, VIRTBUS_ERROR_LIMIT_EXCEEDED, "try again when fewer guests start" },
+};
+
+static void fail(Guest *guest, const GError *error) {
+        const File *file = at_work(guest);
+        g_autofree char *name = name_of(file);
+        VirtbusError code = virtbus_error_code(error);
+        const char *remedy = "see the log of the secrets' driver, virtbus-secret; then try again";
+        g_autoptr(GError) told = NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(remedies); i++)
+                if (remedies[i].code == code) {
+                        remedy = remedies[i].remedy;
+                        code = remedies[i].told;
+                        break;
+                }
+        virtbus_error_set(&told, code, "%s needs %s: %s; %s", file->whose, name, error->message, remedy);
+        finish(guest, told);
+}
+
+static void fail_errno(Guest *guest, int errno_value) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set_errno(&error, errno_value, "the answer cannot be read");
+        fail(guest, error);
+}
+
+/* An errand is out; or could not be sent. */
+static void sent(Guest *guest, Errand *errand, const GError *error) {
+        guest->fetch->errand = errand;
+        if (!errand)
+                fail(guest, error);
+}
+
+static void fetch_next(Guest *guest);
+
+static void on_passed(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        JsonObject *passed = json_member(answer, "return");
+        gint64 number = json_int(passed, "fd", -1), set = json_int(passed, "fdset-id", -1);
+        if (!error && (number < 0 || number > G_MAXINT32 || set < 0 || set > G_MAXINT32)) {
+                fail_errno(guest, EBADMSG);
+                return;
+        }
+        if (error) {
+                finish(guest, error); /* QEMU's own, not the secret's */
+                return;
+        }
+        File *file = at_work(guest);
+        file->number = (int) number;
+        file->set = (unsigned) set;
+        if (!guest->secret_sets)
+                guest->secret_sets = g_array_new(FALSE, FALSE, sizeof set);
+        g_array_append_val(guest->secret_sets, set);
+        autofd_close(&file->fd);
+        file->fd = -1;
+        guest->fetch->at++;
+        fetch_next(guest);
+}
+
+/* The set is known by its device, for whoever removes what a driver that was killed has left there. */
+static void pass_on(Guest *guest, const char *alias) {
+        monitor_command(guest->monitor, "add-fd", json_make("opaque", 's', alias, NULL), at_work(guest)->fd, on_passed, guest);
+}
+
+static void on_value(void *data, sd_bus_message *answer, const GError *error) {
+        Guest *guest = data;
+        File *file = at_work(guest);
+        int fd;
+        guest->fetch->errand = NULL;
+        int r = error ? 0 : sd_bus_message_read(answer, "h", &fd);
+        if (!error && r >= 0 && (file->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+                r = -errno;
+        if (error)
+                fail(guest, error);
+        else if (r < 0)
+                fail_errno(guest, -r);
+        else if (guest->operation) { /* a start passes it with what it opens */
+                guest->fetch->at++;
+                fetch_next(guest);
+        } else
+                pass_on(guest, file->alias);
+}
+
+static void ask_value(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest->fetch->object, SECRET, "GetValueFD", on_value,
+                                      guest, &error, "a{sv}", 0);
+        sent(guest, errand, error);
+}
+
+/* A secret that was found by its UUID must be for this kind of thing: else who defines domains could send any secret to any server. */
+static void on_document(void *data, sd_bus_message *answer, const GError *error) {
+        Guest *guest = data;
+        const File *file = at_work(guest);
+        const char *text;
+        g_autoptr(GError) failure = NULL;
+        guest->fetch->errand = NULL;
+        int r = error ? 0 : sd_bus_message_read(answer, "s", &text);
+        if (error || r < 0) {
+                if (error)
+                        fail(guest, error);
+                else
+                        fail_errno(guest, -r);
+                return;
+        }
+        g_autoptr(xmlDoc) document = xml_parse(text, "secret", &failure);
+        g_autofree char *usage = document ? xml_attribute(xml_child(xmlDocGetRootElement(document), "usage"), "type") : NULL;
+        if (!document)
+                fail(guest, failure);
+        else if (g_strcmp0(usage, file->usage) != 0) {
+                virtbus_error_set(&failure, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "%s needs the secret %s: its usage is of type '%s', not '%s'; name a secret of that type", file->whose,
+                                  file->path, usage ? usage : "none", file->usage);
+                finish(guest, failure);
+        } else
+                ask_value(guest);
+}
+
+static void ask_document(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest->fetch->object, SECRET, "GetXML", on_document,
+                                      guest, &error, "a{sv}", 0);
+        sent(guest, errand, error);
+}
+
+static void on_found(void *data, sd_bus_message *answer, const GError *error) {
+        Guest *guest = data;
+        const char *object;
+        guest->fetch->errand = NULL;
+        int r = error ? 0 : sd_bus_message_read(answer, "o", &object);
+        if (error)
+                fail(guest, error);
+        else if (r < 0)
+                fail_errno(guest, -r);
+        else {
+                g_free(guest->fetch->object);
+                guest->fetch->object = g_strdup(object);
+                if (at_work(guest)->by_uuid)
+                        ask_document(guest);
+                else
+                        ask_value(guest);
+        }
+}
+
+static void find(Guest *guest, const File *file) {
+        Objects *objects = guest->domain->connection->objects;
+        g_autoptr(GError) error = NULL;
+        Errand *errand = file->by_uuid ? errand_begin(objects, NULL, HOST_PATH, SECRETS, "GetSecretByUUID", on_found, guest, &error,
+                                                      "s", file->path)
+                                       : errand_begin(objects, NULL, HOST_PATH, SECRETS, "GetSecretByUsage", on_found, guest,
+                                                      &error, "ss", file->usage, file->path);
+        sent(guest, errand, error);
+}
+
+static void fetch_next(Guest *guest) {
+        struct SecretsFetch *fetch = guest->fetch;
+        while (fetch->at < fetch->files->len && at_work(guest)->purpose != FILE_SECRET)
+                fetch->at++;
+        if (fetch->at < fetch->files->len)
+                find(guest, at_work(guest));
+        else
+                finish(guest, NULL);
+}
+
+void guest_secrets_fetch(Guest *guest, GPtrArray *files, SecretsFetched done) {
+        guest->fetch = g_new0(struct SecretsFetch, 1);
+        *guest->fetch = (struct SecretsFetch){ .files = files, .done = done };
+        fetch_next(guest);
+}
+
+void guest_secrets_close(Guest *guest) {
+        for (guint i = 0; guest->secret_sets && i < guest->secret_sets->len; i++)
+                monitor_command(guest->monitor, "remove-fd",
+                                json_make("fdset-id", 'i', g_array_index(guest->secret_sets, gint64, i), NULL), -1, NULL, NULL);
+        g_clear_pointer(&guest->secret_sets, g_array_unref);
+}
+
+char *guest_secret_of_disk(const xmlNode *element) {
+        const xmlNode *inside = xml_find(element, "source/encryption/secret"),
+                      *secret = inside ? inside : xml_find(element, "encryption/secret");
+        g_autofree char *uuid = xml_attribute(secret, "uuid"), *usage = xml_attribute(secret, "usage");
+        return uuid    ? g_strdup_printf("the secret %s", uuid)
+               : usage ? g_strdup_printf("the secret of usage volume:%s", usage)
+                       : g_strdup("its secret");
+}

@@ -1,0 +1,299 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Secrets that disks need: real QEMUs, real encrypted images, and values that are seen nowhere.
+
+Usage (below tests/with-bus): test-disk-secrets.py
+"""
+
+import base64
+import glob
+import os
+import signal
+import subprocess
+
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+
+HOST = "/org/virtbus1/host"
+bus = Bus()
+hypervisor = Hypervisor(bus, "qemu")
+WORK = os.path.join(ROOT, "images")
+os.makedirs(WORK, exist_ok=True)
+os.chmod(WORK, 0o755)
+VALUE = b"passphrase that nobody sees 7f3a"
+UUIDS = (f"5ec2e700-0000-4000-8000-{n:012d}" for n in range(1, 1000))
+
+
+def image(name, form="luks", value=VALUE):
+    path, key = os.path.join(WORK, name), os.path.join(WORK, "key")
+    with open(key, "wb") as file:
+        file.write(value)
+    options = {"luks": "key-secret=s,iter-time=10", "qcow2": "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"}[form]
+    subprocess.run(["qemu-img", "create", "-q", "--object", f"secret,id=s,file={key}", "-f", form, "-o", options, path, "4M"], check=True)
+    os.unlink(key)
+    return path
+
+
+def define_secret(usage, value=None, **flags):
+    """Returns the UUID of a new secret."""
+    kind, _, name = usage.partition(":")
+    element = {"volume": "volume", "iscsi": "target"}.get(kind, "name")
+    uuid, attributes = next(UUIDS), "".join(f" {flag}='yes'" for flag in flags)
+    bus.call(HOST, f"{NAME}.Secrets", "DefineSecret", "sa{sv}",
+             f"<secret{attributes}><uuid>{uuid}</uuid><usage type='{kind}'><{element}>{name}</{element}></usage></secret>", {})
+    if value is not None:
+        set_value(uuid, value)
+    return uuid
+
+
+def path_of(uuid):
+    return f"{HOST}/secret/{uuid.replace('-', '_')}"
+
+
+def set_value(uuid, value=VALUE):
+    bus.call(path_of(uuid), f"{NAME}.Secret", "SetValue", "aya{sv}", value, {})
+
+
+def undefine_secret(uuid):
+    bus.call(path_of(uuid), f"{NAME}.Secret", "Undefine", "a{sv}", {})
+
+
+def encryption(secret):
+    return f"<encryption format='luks'><secret type='passphrase' {secret}/></encryption>"
+
+
+def disk(target, path, secret, form="raw", beside=False, bus_name="virtio"):
+    inside = "" if beside else encryption(secret)
+    return (f"<disk type='file'><driver name='qemu' type='{form}'/><source file='{path}'>{inside}</source>"
+            f"<target dev='{target}' bus='{bus_name}'/>{encryption(secret) if beside else ''}</disk>")
+
+
+def define(name, *disks):
+    return hypervisor.define(hypervisor.document(name, "<controller type='usb' model='qemu-xhci'/>" + "".join(disks)))
+
+
+def start(domain):
+    hypervisor.do(domain, "Start")
+
+
+def end(domain, *uuids):
+    if hypervisor.state(domain) != "stopped":
+        hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
+    for uuid in uuids:
+        undefine_secret(uuid)
+
+
+def attach(domain, xml):
+    return bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", xml, variants({}))
+
+
+def detach(device):
+    bus.call(device, f"{NAME}.Device", "Detach", "a{sv}", {})
+
+
+def memory_files(pid):
+    """The files of secrets that a process has open."""
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return [link for link in links if link.startswith("/memfd:secret")]
+
+
+def contents(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""  # a socket, or gone
+
+
+def places(domain):
+    """All where a value could have been left."""
+    pid = hypervisor.pid_of(domain)
+    yield from ((path, contents(path)) for path in (f"/proc/{pid}/cmdline", f"/proc/{pid}/environ"))
+    yield "XML", bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}).encode()
+    for path in [f"{ROOT}/log", *glob.glob(f"{ROOT}/qemu/**", recursive=True)]:
+        if os.path.isfile(path):
+            yield path, contents(path)
+
+
+def an_encrypted_disk_opens_with_the_value_of_its_secret():
+    volume = define_secret("volume:/a volume", VALUE, private=True)
+    by_uuid, by_usage = f"uuid='{volume}'", "usage='/a volume'"
+    domain = define("opens", disk("vda", image("one"), by_uuid), disk("vdb", image("two"), by_usage, beside=True),
+                    disk("vdc", image("three", "qcow2"), by_uuid, form="qcow2"))
+    start(domain)
+    assert hypervisor.state(domain) == "running"
+    looked = list(places(domain))
+    assert any(path.endswith(".log") and b"encryption-secret0" in text for path, text in looked), [path for path, _ in looked]
+    for path, text in looked:
+        for form in (VALUE, base64.b64encode(VALUE), VALUE.hex().encode()):
+            assert form not in text, f"the value is in {path}"
+    end(domain, volume)
+
+
+def a_value_of_bytes_that_are_no_text_line_is_given_whole():
+    value = "schlüssel\n ".encode()
+    secret = define_secret("volume:/bytes", value, ephemeral=True)
+    domain = define("bytes", disk("vda", image("bytes", value=value), f"uuid='{secret}'"))
+    start(domain)
+    end(domain, secret)
+
+
+def what_a_start_lacks_is_told_by_disk_secret_and_remedy():
+    path = image("lacks")
+    uuid = next(UUIDS)
+    for secret, name in ((f"uuid='{uuid}'", uuid), ("usage='/later'", "volume:/later")):
+        domain = define("lacks", disk("vda", path, secret))
+        contains(expect("NoSuchSecret", start, domain), "'lacks'", "'vda'", name, "virtbusctl secret define")
+        assert hypervisor.state(domain) == "stopped"
+    uuid = define_secret("volume:/later")
+    contains(expect("OperationInvalid", start, domain), "'lacks'", "'vda'", "volume:/later", "has no value", "set-value")
+    set_value(uuid, b"wrong")
+    contains(expect("InvalidArgument", start, domain), "'lacks'", "'vda'", "volume:/later", "Invalid password", "set-value")
+    set_value(uuid)
+    start(domain)
+    end(domain, uuid)
+
+
+def a_secret_of_another_usage_is_not_given_away():
+    path = image("usage")
+    for kind in ("tls:x", "iscsi:x", "vtpm:x", "ceph:x"):
+        uuid = define_secret(kind, VALUE)
+        domain = define("usage", disk("vda", path, f"uuid='{uuid}'"))
+        contains(expect("InvalidArgument", start, domain), "'usage'", "'vda'", uuid, kind[:-2], "volume")
+        undefine_secret(uuid)
+    end(domain)
+
+
+def network_disks_need_the_secret_of_their_kind():
+    for protocol, kind, host in (("iscsi", "iscsi", "<host name='localhost' port='1'/>"), ("rbd", "ceph", "<host name='localhost' port='1'/>")):
+        name = {"iscsi": "iqn.2024-01.org.example:target/1", "rbd": "pool/image"}[protocol]
+        domain = define("network", f"<disk type='network'><driver type='raw'/><source protocol='{protocol}' name='{name}'>{host}"
+                        f"<auth username='someone'><secret type='{kind}' usage='storage'/></auth></source><target dev='vda' bus='virtio'/></disk>")
+        contains(expect("NoSuchSecret", start, domain), "'network'", "'vda'", f"{kind}:storage")
+        secret = define_secret(f"{kind}:storage", VALUE)
+        contains(expect("HypervisorFailed", start, domain), "QEMU has ended")  # nobody serves it there
+        end(domain, secret)
+
+
+def an_encrypted_disk_is_plugged_and_unplugged():
+    secret = define_secret("volume:/plugged")
+    domain = define("plugged")
+    start(domain)
+    pid = hypervisor.pid_of(domain)
+    xml = disk("sda", image("plugged"), f"uuid='{secret}'", bus_name="usb")
+    for _ in range(2):  # the second time nothing of the first is in the way
+        contains(expect("OperationInvalid", attach, domain, xml), "'plugged'", "'sda'", secret, "has no value")
+        set_value(secret, b"wrong")
+        contains(expect("InvalidArgument", attach, domain, xml), "'plugged'", "'sda'", secret, "Invalid password", "set-value")
+        set_value(secret)
+        device = attach(domain, xml)
+        bus.wait(lambda: not memory_files(pid), "that QEMU closes what it has read")
+        assert "encryption" in bus.call(device, f"{NAME}.Device", "GetXML")
+        assert not any(VALUE in text for _, text in places(domain))
+        detach(device)
+        undefine_secret(secret)
+        secret = define_secret("volume:/plugged")
+        xml = disk("sda", f"{WORK}/plugged", f"uuid='{secret}'", bus_name="usb")
+    end(domain, secret)
+
+
+def a_disk_is_unplugged_and_plugged_again_by_a_later_driver():
+    secret = define_secret("volume:/later driver", VALUE)
+    xml = disk("sda", image("later"), "usage='/later driver'", bus_name="usb")
+    domain = define("later", xml)
+    start(domain)
+    hypervisor.kill_driver()
+    assert hypervisor.state(domain) == "running"
+    device = next(path for path in bus.objects(domain) if "/device/" in path and bus.call(path, f"{NAME}.Device", "GetXML").count("luks"))
+    detach(device)
+    detach(attach(domain, xml))
+    end(domain, secret)
+
+
+def a_medium_that_is_encrypted_is_changed():
+    secret = define_secret("volume:/media", VALUE)
+    paths = [image(f"medium{n}") for n in range(2)]
+    secret_of_media = "usage='/media'"
+
+    def drive(path):
+        return (f"<disk type='file' device='cdrom'><driver type='raw'/><source file='{path}'>{encryption(secret_of_media)}</source>"
+                "<target dev='sda' bus='sata'/><readonly/></disk>")
+
+    domain = define("media", drive(paths[0]))
+    start(domain)
+    pid = hypervisor.pid_of(domain)
+    device = next(path for path in bus.objects(domain) if "/device/" in path and "cdrom" in bus.call(path, f"{NAME}.Device", "GetXML"))
+    given = len(memory_files(pid))
+    for n in range(1, 5):
+        bus.call(device, f"{NAME}.Device", "Update", "sa{sv}", drive(paths[n % 2]), variants({"force": True}))
+        bus.wait(lambda: len(memory_files(pid)) <= given, "that QEMU closes what it has read")
+    end(domain, secret)
+
+
+def a_saved_guest_is_restored_with_its_secrets():
+    secret = define_secret("volume:/saved", VALUE)
+    domain = define("saved", disk("vda", image("saved"), f"uuid='{secret}'"))
+    start(domain)
+    hypervisor.do(domain, "ManagedSave")
+    bus.wait_state(domain, "stopped")
+    set_value(secret, b"another")
+    contains(expect("InvalidArgument", start, domain), "'vda'", secret, "Invalid password")
+    set_value(secret)
+    start(domain)
+    assert hypervisor.state(domain) == "running"
+    end(domain, secret)
+
+
+def a_start_outlives_the_end_of_the_secrets_driver_or_says_so():
+    secret = define_secret("volume:/killed", VALUE)
+    domain = define("killed", disk("vda", image("killed"), f"uuid='{secret}'"))
+    os.kill(bus.driver("Secret"), signal.SIGKILL)
+    bus.settle()
+    try:  # it is started again, unless its end is seen in the middle
+        start(domain)
+    except BusError as error:
+        assert "HypervisorFailed" in str(error), error
+        start(domain)
+    hypervisor.do(domain, "Destroy")
+    pid = bus.driver("Secret")
+    os.kill(pid, signal.SIGSTOP)
+    answers = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
+    bus.wait(lambda: hypervisor.state(domain) == "starting", "the start")
+    os.kill(pid, signal.SIGKILL)
+    bus.wait(lambda: answers, "the answer")
+    contains(str(answers[0]), "HypervisorFailed", "'killed'", "'vda'", secret, "virtbus-secret")
+    assert hypervisor.state(domain) == "stopped"
+    start(domain)
+    end(domain, secret)
+
+
+def a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile():
+    secret = define_secret("volume:/silent", VALUE)
+    domain = define("silent", disk("vda", image("silent"), f"uuid='{secret}'"))
+    pid = bus.driver("Secret")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answers = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
+        bus.wait(lambda: hypervisor.state(domain) == "starting", "the start")
+        hypervisor.do(domain, "Destroy")
+        bus.wait(lambda: answers, "the answer")
+        contains(str(answers[0]), "Cancelled", "'silent'")
+        contains(expect("Timeout", start, domain), "'silent'", "'vda'", secret)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert hypervisor.state(domain) == "stopped"
+    start(domain)
+    end(domain, secret)
+
+
+run([an_encrypted_disk_opens_with_the_value_of_its_secret, a_value_of_bytes_that_are_no_text_line_is_given_whole,
+     what_a_start_lacks_is_told_by_disk_secret_and_remedy, a_secret_of_another_usage_is_not_given_away,
+     network_disks_need_the_secret_of_their_kind, an_encrypted_disk_is_plugged_and_unplugged,
+     a_disk_is_unplugged_and_plugged_again_by_a_later_driver, a_medium_that_is_encrypted_is_changed,
+     a_saved_guest_is_restored_with_its_secrets, a_start_outlives_the_end_of_the_secrets_driver_or_says_so,
+     a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile])
