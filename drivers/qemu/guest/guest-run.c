@@ -71,12 +71,12 @@ static void abort_start(Guest *guest, const GError *error) {
         process_end(guest->process);
 }
 
-/* The disk whose image QEMU could not lock, by the name of its node in what QEMU has said; or NULL. */
-static const DeviceDefinition *find_locked(const Domain *domain, const char *words) {
+/* The disk that QEMU has spoken of, by the name of its node; or NULL. */
+static const DeviceDefinition *find_disk(const Domain *domain, const char *words) {
         const GPtrArray *devices = domain_definition(domain)->devices;
-        for (guint i = 0; qemu_cannot_lock(words) && i < devices->len; i++) {
+        for (guint i = 0; i < devices->len; i++) {
                 const DeviceDefinition *device = devices->pdata[i];
-                g_autofree char *node = g_strdup_printf("\"%s-", device->alias);
+                g_autofree char *prefix = command_line_node_prefix(device->alias), *node = g_strconcat("\"", prefix, NULL);
                 if (device->device_class == DEVICE_DISK && strstr(words, node))
                         return device;
         }
@@ -86,9 +86,13 @@ static const DeviceDefinition *find_locked(const Domain *domain, const char *wor
 /* Why QEMU has ended, as far as it has said so. */
 static void tell_end(Domain *domain, const char *words, GError **error) {
         g_autofree char *log = log_path(domain);
-        const DeviceDefinition *locked = find_locked(domain, words);
-        if (locked)
-                qemu_fail_locked(domain, locked->alias, locked->target, locked->source, error);
+        bool cannot_lock = qemu_cannot_lock(words), cannot_unlock = qemu_cannot_unlock(words);
+        const DeviceDefinition *disk = cannot_lock || cannot_unlock ? find_disk(domain, words) : NULL;
+        g_autoptr(xmlDoc) document = disk && cannot_unlock ? xml_parse(domain_definition(domain)->xml, "domain", NULL) : NULL;
+        if (disk && cannot_lock)
+                qemu_fail_locked(domain, disk->alias, disk->target, disk->source, error);
+        else if (document)
+                qemu_fail_passphrase(domain, definition_find_element(document, domain_definition(domain), disk->alias), error);
         else
                 domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
                             *words ? ": " : "", words, log);

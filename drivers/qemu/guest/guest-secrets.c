@@ -56,6 +56,7 @@ static const struct {
         { VIRTBUS_ERROR_NO_SUCH_DOMAIN, VIRTBUS_ERROR_HYPERVISOR_FAILED, "install the secrets' driver, virtbus-secret" },
         { VIRTBUS_ERROR_OPERATION_INVALID, VIRTBUS_ERROR_OPERATION_INVALID, "set its value: virtbusctl secret set-value" },
         { VIRTBUS_ERROR_TIMEOUT, VIRTBUS_ERROR_TIMEOUT, "see what the secrets' driver, virtbus-secret, waits for; then try again" },
+        { VIRTBUS_ERROR_CANCELLED, VIRTBUS_ERROR_CANCELLED, "try again when virtbusd is there" },
         { VIRTBUS_ERROR_LIMIT_EXCEEDED, VIRTBUS_ERROR_LIMIT_EXCEEDED, "try again when fewer guests start" },
 };
 
@@ -165,7 +166,7 @@ static void on_document(void *data, sd_bus_message *answer, const GError *error)
         if (!document)
                 fail(guest, failure);
         else if (g_strcmp0(usage, file->usage) != 0) {
-                virtbus_error_set(&failure, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                virtbus_error_set(&failure, VIRTBUS_ERROR_OPERATION_INVALID,
                                   "%s needs the secret %s: its usage is of type '%s', not '%s'; name a secret of that type", file->whose,
                                   file->path, usage ? usage : "none", file->usage);
                 finish(guest, failure);

@@ -107,6 +107,7 @@ static void remove_back_ends(Cleanup *cleanup) {
         CommandLine *line = command_line_build(&context, NULL, NULL);
         if (!line)
                 return;
+        cleanup->has_named = true;
         for (guint i = line->commands->len; i-- > 0;) {
                 const MonitorRequest *request = line->commands->pdata[i];
                 static const char *const others[] = { "device_add", "blockdev-add", "add-fd", "getfd", NULL };

@@ -50,9 +50,19 @@ static void finish_returned(Guest *guest, const char *unused, const GError *erro
                 operation_finish(operation, error);
 }
 
+/* What QEMU has said, for a person. */
+static GError *tell(const Guest *guest, const Operation *operation, const GError *raw) {
+        const DeviceChange *change = operation ? device_change_of(operation) : NULL;
+        GError *told = NULL;
+        if (!raw || !change || !qemu_cannot_unlock(raw->message))
+                return qemu_error(guest->domain, guest->plugging ? guest->plugging->line : NULL, raw);
+        qemu_fail_passphrase(guest->domain, definition_find_element(change->document, change->next, change->alias), &told);
+        return told;
+}
+
 void plugging_finish(Guest *guest, const GError *raw) {
         const Operation *operation = plugging_operation(guest);
-        g_autoptr(GError) error = qemu_error(guest->domain, guest->plugging ? guest->plugging->line : NULL, raw);
+        g_autoptr(GError) error = tell(guest, operation, raw);
         guest->detach_timeout = sd_event_source_disable_unref(guest->detach_timeout);
         if (!guest->plugging || guest->plugging->is_finished)
                 return; /* told again */
@@ -179,6 +189,15 @@ static int compare_nodes(const void *a, const void *b) {
         return strcmp(one, two);
 }
 
+/* The objects that a node's secrets are, where the document does not say which there are. */
+static void remove_secrets(const Cleanup *cleanup, const char *node) {
+        static const char *const kinds[] = { "encryption", "auth" };
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+                g_autofree char *id = g_strdup_printf("%s-%s-secret0", node, kinds[i]);
+                script_add_command(cleanup->script, "object-del", json_make("id", 's', id, NULL));
+        }
+}
+
 static void on_nodes_listed(void *data, JsonObject *answer, const GError *error) {
         Cleanup *cleanup = data;
         JsonArray *nodes = json_array(answer, "return");
@@ -194,6 +213,8 @@ static void on_nodes_listed(void *data, JsonObject *answer, const GError *error)
         for (guint i = 0; i < names->len; i++) {
                 g_autofree char *name = g_strconcat(cleanup->prefix, names->pdata[i], NULL);
                 script_add_command(cleanup->script, "blockdev-del", json_make("node-name", 's', name, NULL));
+                if (!cleanup->has_named)
+                        remove_secrets(cleanup, name);
         }
         monitor_command(cleanup->guest->monitor, "query-fdsets", NULL, -1, on_fdsets_listed, cleanup);
 }

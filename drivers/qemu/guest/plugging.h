@@ -41,6 +41,7 @@ typedef struct Cleanup {
         Script *script;
         gint64 before_fdset; /* only the sets after this one: of a new medium */
         unsigned last_fdset; /* only those up to it: of an old medium */
+        bool has_named;      /* back ends have been removed by the document: its secrets too */
         bool one_base;       /* only the nodes that are counted from first_layer */
         unsigned first_layer;
 } Cleanup;

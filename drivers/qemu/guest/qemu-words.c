@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain/connection.h"
+#include "qemu/guest/guest-secrets.h"
 
 #define SET_PATH "/dev/fdset/"
 
@@ -31,6 +32,20 @@ char *qemu_words(const CommandLine *line, const char *words) {
 
 bool qemu_cannot_lock(const char *words) {
         return strstr(words, "Failed to lock byte") || (strstr(words, "Failed to get \"") && strstr(words, " lock"));
+}
+
+#define CANNOT_UNLOCK "Invalid password, cannot unlock any keyslot"
+
+bool qemu_cannot_unlock(const char *words) {
+        return strstr(words, CANNOT_UNLOCK) != NULL;
+}
+
+bool qemu_fail_passphrase(const Domain *domain, const xmlNode *disk, GError **error) {
+        g_autofree char *target = xml_attribute(xml_child(disk, "target"), "dev"), *secret = guest_secret_of_disk(disk);
+        return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                           "disk '%s': the value of %s is not the passphrase of its image (QEMU: " CANNOT_UNLOCK
+                           "); set the right one: virtbusctl secret set-value",
+                           target ? target : "", secret);
 }
 
 /* The running domain that has an image, DOMAIN itself included where another of its disks has it. */
