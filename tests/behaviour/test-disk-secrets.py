@@ -101,6 +101,10 @@ def detach(device):
     bus.call(device, f"{NAME}.Device", "Detach", "a{sv}", {})
 
 
+def device_of(domain, word):
+    return next(path for path in bus.objects(domain) if "/device/" in path and word in bus.call(path, f"{NAME}.Device", "GetXML"))
+
+
 def memory_files(pid):
     """The files of secrets that a process has open."""
     links = []
@@ -220,8 +224,7 @@ def a_disk_is_unplugged_and_plugged_again_by_a_later_driver():
     start(domain)
     hypervisor.kill_driver()
     assert hypervisor.state(domain) == "running"
-    device = next(path for path in bus.objects(domain) if "/device/" in path and bus.call(path, f"{NAME}.Device", "GetXML").count("luks"))
-    detach(device)
+    detach(device_of(domain, "luks"))
     detach(attach(domain, xml))
     end(domain, secret)
 
@@ -238,11 +241,40 @@ def a_medium_that_is_encrypted_is_changed():
     domain = define("media", drive(paths[0]))
     start(domain)
     pid = hypervisor.pid_of(domain)
-    device = next(path for path in bus.objects(domain) if "/device/" in path and "cdrom" in bus.call(path, f"{NAME}.Device", "GetXML"))
+    device = device_of(domain, "cdrom")
     given = len(memory_files(pid))
     for n in range(1, 5):
         bus.call(device, f"{NAME}.Device", "Update", "sa{sv}", drive(paths[n % 2]), variants({"force": True}))
         bus.wait(lambda: len(memory_files(pid)) <= given, "that QEMU closes what it has read")
+    end(domain, secret)
+
+
+def an_encrypted_image_below_another_is_opened_with_its_own_secret():
+    below = define_secret("volume:/below", VALUE)
+    for form in ("luks", "qcow2"):
+        base, over = image(f"below-{form}", form), os.path.join(WORK, f"over-{form}")
+        named = {"luks": "raw"}.get(form, form)
+        subprocess.run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-b", base, "-F", named, over, "4M"], check=True)
+        domain = define("below", f"<disk type='file'><driver type='qcow2'/><source file='{over}'/><backingStore type='file'><format type='{named}'/>"
+                        f"<source file='{base}'>{encryption(f'uuid={below!r}')}</source><backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>")
+        set_value(below, b"wrong")
+        contains(expect("OperationInvalid", start, domain), "'vda'", "Invalid password")
+        set_value(below)
+        start(domain)
+        end(domain)
+    undefine_secret(below)
+
+
+def an_encrypted_disk_is_resized_while_it_runs_only():
+    secret = define_secret("volume:/resized", VALUE)
+    domain = define("resized", disk("vda", image("resized"), "usage='/resized'"))
+
+    def resize():
+        bus.call(device_of(domain, "luks"), f"{NAME}.Device.Disk", "Resize", "ta{sv}", 8 << 20, {})
+
+    contains(expect("Unsupported", resize), "encrypted", "while the domain runs")
+    start(domain)
+    resize()
     end(domain, secret)
 
 
@@ -306,5 +338,6 @@ run([an_encrypted_disk_opens_with_the_value_of_its_secret, a_value_of_bytes_that
      what_a_start_lacks_is_told_by_disk_secret_and_remedy, a_secret_of_another_usage_is_not_given_away,
      network_disks_need_the_secret_of_their_kind, an_encrypted_disk_is_plugged_and_unplugged,
      a_disk_is_unplugged_and_plugged_again_by_a_later_driver, a_medium_that_is_encrypted_is_changed,
+     an_encrypted_image_below_another_is_opened_with_its_own_secret, an_encrypted_disk_is_resized_while_it_runs_only,
      a_saved_guest_is_restored_with_its_secrets, a_start_outlives_the_end_of_the_secrets_driver_or_says_so,
      a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile])

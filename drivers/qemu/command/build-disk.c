@@ -448,6 +448,14 @@ static const char *build_layer(Builder *builder, Layer *layer, const char *below
         return name;
 }
 
+/* What is below a disk's image, so many layers deep; NULL where its document does not say. */
+static xmlNode *store_below(xmlNode *disk, unsigned depth) {
+        xmlNode *store = disk;
+        for (unsigned i = 0; store && i < depth; i++)
+                store = xml_child(store, "backingStore");
+        return store;
+}
+
 /* What the document says of the images below one; and what was found in them where they were opened. */
 static const char *build_backing(Builder *builder, const Layer *above, GPtrArray *images, bool *ends) {
         xmlNode *store = builder_element(builder, above->element, "backingStore");
@@ -478,17 +486,22 @@ static const char *build_backing(Builder *builder, const Layer *above, GPtrArray
                            *name = node_name(builder, layer.alias, n, "format");
                 bool last;
                 const char *below = build_backing(builder, &layer, images, &last);
-                builder_add_json(builder, "-blockdev",
-                                 json_make("driver", 's', layer.image->is_device ? "host_device" : "file", "node-name", 's',
-                                           storage_name, "filename", 's',
-                                           builder_pass_as_file(builder, (int *) &layer.image->fd, layer.image->path),
-                                           "read-only", 'b', TRUE, "aio", 's', layer.io, "discard", 's', "unmap", "cache", 'o',
-                                           cache_options(layer.cache), NULL));
+                JsonObject *storage = json_make("driver", 's', layer.image->is_device ? "host_device" : "file", "node-name", 's',
+                                                storage_name, "filename", 's',
+                                                builder_pass_as_file(builder, (int *) &layer.image->fd, layer.image->path),
+                                                "read-only", 'b', TRUE, "aio", 's', layer.io, "discard", 's', "unmap", "cache",
+                                                'o', cache_options(layer.cache), NULL);
                 JsonObject *node = json_make("driver", 's', layer.format, "node-name", 's', name, "read-only", 'b', TRUE, "file",
                                              's', storage_name, "cache", 'o', cache_options(layer.cache), "discard", 's',
                                              layer.discard, "backing", 's', below, NULL);
                 if (!below && strcmp(layer.format, "qcow2") == 0)
                         json_add(node, "backing", 'n', NULL);
+                Layer named = layer; /* its element */
+                named.element = store_below(above->element, n);
+                named.source = xml_child(named.element, "source");
+                if (named.element)
+                        add_encryption(builder, &named, storage, node, name);
+                builder_add_json(builder, "-blockdev", storage);
                 builder_add_json(builder, "-blockdev", node);
                 return name;
         }

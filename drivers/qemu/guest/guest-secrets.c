@@ -54,7 +54,7 @@ static const struct {
         { VIRTBUS_ERROR_NO_SUCH_SECRET, VIRTBUS_ERROR_NO_SUCH_SECRET,
           "define it and set its value: virtbusctl secret define, set-value" },
         { VIRTBUS_ERROR_NO_SUCH_DOMAIN, VIRTBUS_ERROR_HYPERVISOR_FAILED, "install the secrets' driver, virtbus-secret" },
-        { VIRTBUS_ERROR_OPERATION_INVALID, VIRTBUS_ERROR_OPERATION_INVALID, "set its value: virtbusctl secret set-value" },
+        { VIRTBUS_ERROR_OPERATION_INVALID, VIRTBUS_ERROR_OPERATION_INVALID, "virtbusctl secret set-value does that" },
         { VIRTBUS_ERROR_TIMEOUT, VIRTBUS_ERROR_TIMEOUT, "see what the secrets' driver, virtbus-secret, waits for; then try again" },
         { VIRTBUS_ERROR_CANCELLED, VIRTBUS_ERROR_CANCELLED, "try again when virtbusd is there" },
         { VIRTBUS_ERROR_LIMIT_EXCEEDED, VIRTBUS_ERROR_LIMIT_EXCEEDED, "try again when fewer guests start" },

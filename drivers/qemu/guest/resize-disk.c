@@ -221,6 +221,14 @@ static void on_opened(void *data, const GError *failure) {
                 answer(resizing, error);
 }
 
+/* Its size is not that of its image, and needs a passphrase to be changed. */
+static bool is_encrypted(const Domain *domain, const DeviceDefinition *device) {
+        const Definition *definition = domain_definition(domain);
+        g_autoptr(xmlDoc) document = xml_parse(definition->xml, "domain", NULL);
+        const xmlNode *element = document ? definition_find_element(document, definition, device->alias) : NULL;
+        return xml_find(element, "source/encryption") || xml_child(element, "encryption");
+}
+
 void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call) {
         g_autoptr(Resizing) resizing = resizing_new(domain, device, size, call);
         g_autoptr(GError) error = NULL;
@@ -229,6 +237,10 @@ void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize 
         else if (strcmp(device->source_type, "file") != 0 || !resizing->path[0]) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
                             "disk '%s' is not a file; it can be resized while the domain runs", device->alias);
+                call_fail(call, error);
+        } else if (is_encrypted(domain, device)) {
+                domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
+                            "disk '%s' is encrypted; it can be resized while the domain runs", device->alias);
                 call_fail(call, error);
         } else if (domain->holds > 0) { /* what is to be added is added to what it has now */
                 domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
