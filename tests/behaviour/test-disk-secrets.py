@@ -258,7 +258,7 @@ def an_encrypted_image_below_another_is_opened_with_its_own_secret():
         domain = define("below", f"<disk type='file'><driver type='qcow2'/><source file='{over}'/><backingStore type='file'><format type='{named}'/>"
                         f"<source file='{base}'>{encryption(f'uuid={below!r}')}</source><backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>")
         set_value(below, b"wrong")
-        contains(expect("OperationInvalid", start, domain), "'vda'", "Invalid password")
+        contains(expect("OperationInvalid", start, domain), "'vda'", below, "Invalid password")
         set_value(below)
         start(domain)
         end(domain)

@@ -233,11 +233,22 @@ void guest_secrets_close(Guest *guest) {
         g_clear_pointer(&guest->secret_sets, g_array_unref);
 }
 
-char *guest_secret_of_disk(const xmlNode *element) {
-        const xmlNode *inside = xml_find(element, "source/encryption/secret"),
-                      *secret = inside ? inside : xml_find(element, "encryption/secret");
+static char *encrypting_secret(const xmlNode *layer) {
+        const xmlNode *inside = xml_find(layer, "source/encryption/secret"),
+                      *secret = inside ? inside : xml_find(layer, "encryption/secret");
         g_autofree char *uuid = xml_attribute(secret, "uuid"), *usage = xml_attribute(secret, "usage");
         return uuid    ? g_strdup_printf("the secret %s", uuid)
                : usage ? g_strdup_printf("the secret of usage volume:%s", usage)
-                       : g_strdup("its secret");
+                       : NULL;
+}
+
+char *guest_secret_of_disk(const xmlNode *element) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        for (const xmlNode *layer = element; layer; layer = xml_child(layer, "backingStore")) {
+                char *name = encrypting_secret(layer);
+                if (name)
+                        g_ptr_array_add(names, name);
+        }
+        g_ptr_array_add(names, NULL);
+        return g_strjoinv(" or ", (char **) names->pdata);
 }

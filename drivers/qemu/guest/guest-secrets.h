@@ -19,5 +19,5 @@ void guest_secrets_forget(Guest *guest);
 /* A QEMU that runs has read what it was given, or will not: it closes that. */
 void guest_secrets_close(Guest *guest);
 
-/* The secret by which a disk is encrypted, for a message: "the secret UUID"; ELEMENT is the disk's, or NULL. To be freed. */
+/* The secret by which a disk, or an image below it, is encrypted, for a message: "the secret UUID". ELEMENT is the disk's, or NULL. To be freed. */
 char *guest_secret_of_disk(const xmlNode *element);
