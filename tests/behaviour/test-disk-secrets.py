@@ -81,8 +81,8 @@ def define(name, *disks):
     return hypervisor.define(hypervisor.document(name, "<controller type='usb' model='qemu-xhci'/>" + "".join(disks)))
 
 
-def start(domain):
-    hypervisor.do(domain, "Start")
+def start(domain, **options):
+    hypervisor.do(domain, "Start", **options)
 
 
 def end(domain, *uuids):
@@ -198,8 +198,7 @@ def network_disks_need_the_secret_of_their_kind():
 def an_encrypted_disk_is_plugged_and_unplugged():
     secret = define_secret("volume:/plugged")
     domain = define("plugged")
-    start(domain)
-    pid = hypervisor.pid_of(domain)
+    start(domain, paused=True)  # device_add of QEMU 7.2 waits for what an emulated processor is at
     xml = disk("sda", image("plugged"), f"uuid='{secret}'", bus_name="usb")
     for _ in range(2):  # the second time nothing of the first is in the way
         contains(expect("OperationInvalid", attach, domain, xml), "'plugged'", "'sda'", secret, "has no value")
@@ -207,7 +206,6 @@ def an_encrypted_disk_is_plugged_and_unplugged():
         contains(expect("OperationInvalid", attach, domain, xml), "'plugged'", "'sda'", secret, "Invalid password", "set-value")
         set_value(secret)
         device = attach(domain, xml)
-        bus.wait(lambda: not memory_files(pid), "that QEMU closes what it has read")
         assert "encryption" in bus.call(device, f"{NAME}.Device", "GetXML")
         assert not any(VALUE in text for _, text in places(domain))
         detach(device)
@@ -221,9 +219,9 @@ def a_disk_is_unplugged_and_plugged_again_by_a_later_driver():
     secret = define_secret("volume:/later driver", VALUE)
     xml = disk("sda", image("later"), "usage='/later driver'", bus_name="usb")
     domain = define("later", xml)
-    start(domain)
+    start(domain, paused=True)
     hypervisor.kill_driver()
-    assert hypervisor.state(domain) == "running"
+    assert hypervisor.state(domain) == "paused"
     detach(device_of(domain, "luks"))
     detach(attach(domain, xml))
     end(domain, secret)

@@ -55,7 +55,8 @@ static const struct {
           "define it and set its value: virtbusctl secret define, set-value" },
         { VIRTBUS_ERROR_NO_SUCH_DOMAIN, VIRTBUS_ERROR_HYPERVISOR_FAILED, "install the secrets' driver, virtbus-secret" },
         { VIRTBUS_ERROR_OPERATION_INVALID, VIRTBUS_ERROR_OPERATION_INVALID, "virtbusctl secret set-value does that" },
-        { VIRTBUS_ERROR_TIMEOUT, VIRTBUS_ERROR_TIMEOUT, "see what the secrets' driver, virtbus-secret, waits for; then try again" },
+        { VIRTBUS_ERROR_TIMEOUT, VIRTBUS_ERROR_TIMEOUT,
+          "see what the secrets' driver, virtbus-secret, waits for; then try again" },
         { VIRTBUS_ERROR_CANCELLED, VIRTBUS_ERROR_CANCELLED, "try again when virtbusd is there" },
         { VIRTBUS_ERROR_LIMIT_EXCEEDED, VIRTBUS_ERROR_LIMIT_EXCEEDED, "try again when fewer guests start" },
 };
@@ -141,8 +142,8 @@ static void on_value(void *data, sd_bus_message *answer, const GError *error) {
 
 static void ask_value(Guest *guest) {
         g_autoptr(GError) error = NULL;
-        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest->fetch->object, SECRET, "GetValueFD", on_value,
-                                      guest, &error, "a{sv}", 0);
+        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest->fetch->object, SECRET, "GetValueFD",
+                                      on_value, guest, &error, "a{sv}", 0);
         sent(guest, errand, error);
 }
 
@@ -167,8 +168,8 @@ static void on_document(void *data, sd_bus_message *answer, const GError *error)
                 fail(guest, failure);
         else if (g_strcmp0(usage, file->usage) != 0) {
                 virtbus_error_set(&failure, VIRTBUS_ERROR_OPERATION_INVALID,
-                                  "%s needs the secret %s: its usage is of type '%s', not '%s'; name a secret of that type", file->whose,
-                                  file->path, usage ? usage : "none", file->usage);
+                                  "%s needs the secret %s: its usage is of type '%s', not '%s'; name a secret of that type",
+                                  file->whose, file->path, usage ? usage : "none", file->usage);
                 finish(guest, failure);
         } else
                 ask_value(guest);
@@ -176,8 +177,8 @@ static void on_document(void *data, sd_bus_message *answer, const GError *error)
 
 static void ask_document(Guest *guest) {
         g_autoptr(GError) error = NULL;
-        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest->fetch->object, SECRET, "GetXML", on_document,
-                                      guest, &error, "a{sv}", 0);
+        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest->fetch->object, SECRET, "GetXML",
+                                      on_document, guest, &error, "a{sv}", 0);
         sent(guest, errand, error);
 }
 
@@ -203,8 +204,8 @@ static void on_found(void *data, sd_bus_message *answer, const GError *error) {
 static void find(Guest *guest, const File *file) {
         Objects *objects = guest->domain->connection->objects;
         g_autoptr(GError) error = NULL;
-        Errand *errand = file->by_uuid ? errand_begin(objects, NULL, HOST_PATH, SECRETS, "GetSecretByUUID", on_found, guest, &error,
-                                                      "s", file->path)
+        Errand *errand = file->by_uuid ? errand_begin(objects, NULL, HOST_PATH, SECRETS, "GetSecretByUUID", on_found, guest,
+                                                      &error, "s", file->path)
                                        : errand_begin(objects, NULL, HOST_PATH, SECRETS, "GetSecretByUsage", on_found, guest,
                                                       &error, "ss", file->usage, file->path);
         sent(guest, errand, error);

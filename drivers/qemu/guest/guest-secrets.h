@@ -16,7 +16,7 @@ void guest_secrets_fetch(Guest *guest, GPtrArray *files, SecretsFetched done);
 /* Nobody wants them any more. */
 void guest_secrets_forget(Guest *guest);
 
-/* A QEMU that runs has read what it was given, or will not: it closes that. */
+/* A QEMU that runs has read what it was given, or will not: it closes that; one of a paused guest keeps it, as all that it is to close. */
 void guest_secrets_close(Guest *guest);
 
 /* The secret by which a disk, or an image below it, is encrypted, for a message: "the secret UUID". ELEMENT is the disk's, or NULL. To be freed. */

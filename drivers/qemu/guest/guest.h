@@ -43,7 +43,7 @@ struct Guest {
         Operation *operation; /* START or REATTACH, until QEMU is ready */
         Opening *opening;
         struct SecretsFetch *fetch; /* what the opening waits for before a worker begins: guest-secrets.c */
-        GArray *secret_sets;        /* gint64: the sets by which a QEMU that runs was given secrets, for as long as it reads them */
+        GArray *secret_sets; /* gint64: the sets by which a QEMU that runs was given secrets, for as long as it reads them */
         sd_event_source *timeout;
         GError *failure;   /* why the start fails, once the process has ended */
         xmlDoc *document;  /* START: becomes the live definition */
