@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 
+from gi.repository import GLib
 from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
 
 HOST = "/org/virtbus1/host"
@@ -313,6 +314,27 @@ def a_start_outlives_the_end_of_the_secrets_driver_or_says_so():
     end(domain, secret)
 
 
+def guests_that_start_with_the_machine_are_all_given_their_secrets_or_told():
+    missing, secret = next(UUIDS), define_secret("volume:/autostart", VALUE)
+    domain = define("autostart", disk("vda", image("autostart"), f"uuid='{secret}'"))
+    domains = [define(f"many{n}", disk("vda", f"{WORK}/autostart", f"uuid='{missing}'")) for n in range(300)]  # more than a driver may ask at once
+    for one in [domain, *domains]:
+        bus.set(one, "Domain", "Autostart", GLib.Variant("b", True))
+    os.unlink(f"{ROOT}/qemu/run/qemu/started")
+    os.kill(bus.driver("Secret"), signal.SIGKILL)
+    hypervisor.kill_driver()
+    bus.wait_state(domain, "running")
+
+    def told():
+        return sum(f"needs the secret {missing}: there is no secret" in line for line in open(f"{ROOT}/log", encoding="utf-8", errors="replace"))
+
+    bus.wait(lambda: told() >= len(domains), "what all lack")
+    bus.wait(lambda: all(hypervisor.state(one) == "shutoff" for one in domains), "the end of their starts")
+    for one in domains:
+        end(one)
+    end(domain, secret)
+
+
 def a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile():
     secret = define_secret("volume:/silent", VALUE)
     domain = define("silent", disk("vda", image("silent"), f"uuid='{secret}'"))
@@ -338,4 +360,4 @@ run([an_encrypted_disk_opens_with_the_value_of_its_secret, a_value_of_bytes_that
      a_disk_is_unplugged_and_plugged_again_by_a_later_driver, a_medium_that_is_encrypted_is_changed,
      an_encrypted_image_below_another_is_opened_with_its_own_secret, an_encrypted_disk_is_resized_while_it_runs_only,
      a_saved_guest_is_restored_with_its_secrets, a_start_outlives_the_end_of_the_secrets_driver_or_says_so,
-     a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile])
+     guests_that_start_with_the_machine_are_all_given_their_secrets_or_told, a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile])

@@ -11,30 +11,62 @@
 #define SECRETS "org.virtbus1.Secrets"
 #define SECRET "org.virtbus1.Secret"
 
+/* How many guests are given their secrets at the same time: fewer than errands that a driver may have out (service/bounds.h). Others wait. */
+#define FETCHES_MAX 64
+
 struct SecretsFetch {
         GPtrArray *files; /* borrowed */
         guint at;         /* the one at work */
         Errand *errand;   /* that is out, or NULL */
         char *object;     /* the secret's */
+        bool has_begun;
         SecretsFetched done;
 };
 
-static void fetch_free(struct SecretsFetch *fetch) {
+static GQueue waiting = G_QUEUE_INIT; /* Guest: whose fetch has not begun */
+static unsigned n_begun;
+
+static void fetch_next(Guest *guest);
+
+static void begin_waiting(void) {
+        static bool is_at_it; /* what fails at once comes back here */
+        Guest *guest;
+        if (is_at_it)
+                return;
+        is_at_it = true;
+        while (n_begun < FETCHES_MAX && (guest = g_queue_pop_head(&waiting))) {
+                n_begun++;
+                guest->fetch->has_begun = true;
+                fetch_next(guest);
+        }
+        is_at_it = false;
+}
+
+static void end_fetch(Guest *guest) {
+        struct SecretsFetch *fetch = g_steal_pointer(&guest->fetch);
+        if (!fetch)
+                return;
         if (fetch->errand)
                 errand_cancel(fetch->errand);
+        if (fetch->has_begun)
+                n_begun--;
+        else
+                g_queue_remove(&waiting, guest);
         g_free(fetch->object);
         g_free(fetch);
 }
 
 void guest_secrets_forget(Guest *guest) {
-        g_clear_pointer(&guest->fetch, fetch_free);
+        end_fetch(guest);
         g_clear_pointer(&guest->secret_sets, g_array_unref);
+        begin_waiting();
 }
 
 static void finish(Guest *guest, const GError *error) {
         SecretsFetched done = guest->fetch->done;
-        g_clear_pointer(&guest->fetch, fetch_free);
+        end_fetch(guest);
         done(guest, error);
+        begin_waiting();
 }
 
 static File *at_work(const Guest *guest) {
@@ -89,8 +121,6 @@ static void sent(Guest *guest, Errand *errand, const GError *error) {
         if (!errand)
                 fail(guest, error);
 }
-
-static void fetch_next(Guest *guest);
 
 static void on_passed(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
@@ -221,10 +251,22 @@ static void fetch_next(Guest *guest) {
                 finish(guest, NULL);
 }
 
+static bool any_secret(const GPtrArray *files) {
+        for (guint i = 0; i < files->len; i++)
+                if (((const File *) files->pdata[i])->purpose == FILE_SECRET)
+                        return true;
+        return false;
+}
+
 void guest_secrets_fetch(Guest *guest, GPtrArray *files, SecretsFetched done) {
+        if (!any_secret(files)) {
+                done(guest, NULL);
+                return;
+        }
         guest->fetch = g_new0(struct SecretsFetch, 1);
         *guest->fetch = (struct SecretsFetch){ .files = files, .done = done };
-        fetch_next(guest);
+        g_queue_push_tail(&waiting, guest);
+        begin_waiting();
 }
 
 void guest_secrets_close(Guest *guest) {
