@@ -244,7 +244,13 @@ def a_medium_that_is_encrypted_is_changed():
     given = len(memory_files(pid))
     for n in range(1, 5):
         bus.call(device, f"{NAME}.Device", "Update", "sa{sv}", drive(paths[n % 2]), variants({"force": True}))
-        bus.wait(lambda: len(memory_files(pid)) <= given, "that QEMU closes what it has read")
+        hypervisor.do(domain, "Suspend")  # QEMU has done by then what it was told before
+        hypervisor.do(domain, "Resume")
+        assert len(memory_files(pid)) <= given, memory_files(pid)
+    set_value(secret, b"wrong")
+    contains(expect("OperationInvalid", bus.call, device, f"{NAME}.Device", "Update", "sa{sv}", drive(paths[1]), variants({"force": True})),
+             "'sda'", "volume:/media", "Invalid password")
+    assert paths[0] in bus.call(device, f"{NAME}.Device", "GetXML")
     end(domain, secret)
 
 
@@ -314,6 +320,44 @@ def a_start_outlives_the_end_of_the_secrets_driver_or_says_so():
     end(domain, secret)
 
 
+def plugging_waits_for_nobody_who_has_ended():
+    secret = define_secret("volume:/ending", VALUE)
+    domain, xml = define("ending"), disk("sda", image("ending"), f"uuid='{secret}'", bus_name="usb")
+    start(domain, paused=True)
+    status = f"{ROOT}/qemu/run/qemu/domains/{bus.get(domain, 'Domain', 'UUID')}.xml"
+
+    def begin():
+        """An attaching that the secrets' driver does not answer."""
+        pid = bus.driver("Secret")
+        bus.call(path_of(secret), f"{NAME}.Secret", "GetXML", "a{sv}", {})  # it is there
+        os.kill(pid, signal.SIGSTOP)
+        answers = bus.begin(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", xml, {})
+        while b"attaching=" not in contents(status):
+            assert not answers, answers
+            bus.settle()
+        return pid, answers
+
+    pid, answers = begin()
+    os.kill(pid, signal.SIGKILL)
+    bus.wait(lambda: answers, "the answer")
+    contains(str(answers[0]), "HypervisorFailed", "'ending'", "'sda'", secret, "virtbus-secret")
+    assert hypervisor.state(domain) == "paused"
+    detach(attach(domain, xml))
+    pid, answers = begin()
+    hypervisor.kill_driver()
+    os.kill(pid, signal.SIGCONT)
+    bus.wait(lambda: answers, "the answer")
+    assert isinstance(answers[0], BusError), answers
+    detach(attach(domain, xml))
+    pid, answers = begin()
+    hypervisor.do(domain, "Destroy")
+    bus.wait(lambda: answers, "the answer")
+    os.kill(pid, signal.SIGCONT)
+    contains(str(answers[0]), "'ending'")
+    assert hypervisor.state(domain) == "shutoff"
+    end(domain, secret)
+
+
 def guests_that_start_with_the_machine_are_all_given_their_secrets_or_told():
     missing, secret = next(UUIDS), define_secret("volume:/autostart", VALUE)
     domain = define("autostart", disk("vda", image("autostart"), f"uuid='{secret}'"))
@@ -324,14 +368,10 @@ def guests_that_start_with_the_machine_are_all_given_their_secrets_or_told():
     os.kill(bus.driver("Secret"), signal.SIGKILL)
     hypervisor.kill_driver()
     bus.wait_state(domain, "running")
-
-    def told():
-        return sum(f"needs the secret {missing}: there is no secret" in line for line in open(f"{ROOT}/log", encoding="utf-8", errors="replace"))
-
-    bus.wait(lambda: told() >= len(domains), "what all lack")
-    bus.wait(lambda: all(hypervisor.state(one) == "shutoff" for one in domains), "the end of their starts")
     for one in domains:
+        bus.wait_state(one, "shutoff")
         end(one)
+    assert contents(f"{ROOT}/log").count(f"needs the secret {missing}: there is no secret".encode()) == len(domains)
     end(domain, secret)
 
 
@@ -360,4 +400,5 @@ run([an_encrypted_disk_opens_with_the_value_of_its_secret, a_value_of_bytes_that
      a_disk_is_unplugged_and_plugged_again_by_a_later_driver, a_medium_that_is_encrypted_is_changed,
      an_encrypted_image_below_another_is_opened_with_its_own_secret, an_encrypted_disk_is_resized_while_it_runs_only,
      a_saved_guest_is_restored_with_its_secrets, a_start_outlives_the_end_of_the_secrets_driver_or_says_so,
+     plugging_waits_for_nobody_who_has_ended,
      guests_that_start_with_the_machine_are_all_given_their_secrets_or_told, a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile])
