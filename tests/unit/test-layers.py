@@ -27,7 +27,6 @@ NAMES = {
     "drivers/domain/definition": "disk_index", "drivers/domain/operation": "domain_hold domain_operate",
     "drivers/domain/operations/device-change": "attach_class detach_class resize_class update_class",
     "drivers/domain/operations/power": "reboot_class reset_class resume_class shutdown_class suspend_class",
-    "drivers/qemu/command/build-disk": "command_line_node_layer command_line_node_prefix",
 }
 
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* Character devices: serial and parallel ports, consoles, channels, and others with the same back ends. */
+#include "qemu/command/build-character.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "qemu/command/builder.h"
+#include "qemu/command/builder-device.h"
+#include "qemu/command/builder-read.h"
+#include "qemu/command/builder-write.h"
 
 /* The version of usb-redir's filter format: a device's binary coded decimal one. */
 #define USB_FILTER_TEXT_MAX 4096

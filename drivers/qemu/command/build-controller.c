@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* Controllers: what other devices are plugged into. */
+#include "qemu/command/build-controller.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "qemu/command/builder.h"
+#include "qemu/command/builder-device.h"
+#include "qemu/command/builder-read.h"
+#include "qemu/command/builder-write.h"
 
 #define PORTS_MAX 65535
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* What a person sees, hears and touches: displays, video cards, sound, input devices. */
+#include "qemu/command/build-display.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "qemu/command/builder.h"
+#include "qemu/command/builder-device.h"
+#include "qemu/command/builder-read.h"
+#include "qemu/command/builder-write.h"
 #include "qemu/host/port.h"
 #include "qemu/host/runtime.h"
 

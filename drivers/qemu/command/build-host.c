@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* What the host gives to the guest: its devices, folders, memory; and watchdogs, balloons and the like. */
+#include "qemu/command/build-host.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,7 +7,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "qemu/command/builder.h"
+#include "qemu/command/build-character.h"
+#include "qemu/command/build-memory.h"
+#include "qemu/command/build-network-source.h"
+#include "qemu/command/builder-device.h"
+#include "qemu/command/builder-read.h"
+#include "qemu/command/builder-write.h"
 
 #define MIB (UINT64_C(1024) * 1024)
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* Guest memory: its size, what backs it on the host, and how it is split over NUMA nodes. */
+#include "qemu/command/build-memory.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "qemu/command/builder.h"
+#include "qemu/command/builder-read.h"
+#include "qemu/command/builder-write.h"
 
 #define MIB (UINT64_C(1024) * 1024)
 #define GUEST_NODES_MAX 128

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* Network interfaces: the back end on the host, and the card in the guest. */
+#include "qemu/command/build-network.h"
 
 #include <inttypes.h>
 #include <net/if.h>
 #include <string.h>
 
-#include "qemu/command/builder.h"
+#include "qemu/command/build-host.h"
+#include "qemu/command/builder-device.h"
+#include "qemu/command/builder-read.h"
+#include "qemu/command/builder-write.h"
 #include "qemu/host/bandwidth.h"
 #include "qemu/host/claims.h"
 #include "qemu/host/network.h"

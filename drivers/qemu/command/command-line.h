@@ -66,10 +66,6 @@ typedef struct CommandLine {
         bool locks_memory;      /* all that the guest has: a device of the host's reads and writes it */
 } CommandLine;
 
-/* Where the names of the nodes of a disk's image begin to count: a medium is put in while the one before it still has its
- * nodes. The longest chain of images lies between them. */
-#define DISK_LAYERS_OTHER 100
-
 /* What a command line is made for. */
 typedef struct CommandLineContext {
         Connection *connection;
@@ -105,11 +101,6 @@ CommandLine *command_line_build_medium(const CommandLineContext *context, guint 
                                        GError **error);
 CommandLine *command_line_build_limits(const CommandLineContext *context, guint device, GError **error);
 
-/* What the names of the nodes of a disk's images begin with; the layer that a node of such a name is of, or -1 where it is not
- * one of that disk's. */
-char *command_line_node_prefix(const char *alias);
-int command_line_node_layer(const char *prefix, const char *name);
-
 /* For a person to read, and for a shell to run: one option a line. */
 char *command_line_text(const CommandLine *line);
 
@@ -117,7 +108,3 @@ char *command_line_text(const CommandLine *line);
 void command_line_free(CommandLine *line);
 
 char *command_line_emulator(const Definition *definition);
-
-/* The path of the socket that the driver makes for a character device of type unix: its document's, or one in DIRECTORY; NULL where
- * QEMU is to connect to a socket of somebody else's. */
-char *build_chardev_socket(const xmlNode *element, const char *directory, const char *alias);

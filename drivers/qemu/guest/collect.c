@@ -8,6 +8,7 @@
 #include "domain/agent/addresses.h"
 #include "domain/domain-run.h"
 #include "domain/statistics.h"
+#include "qemu/command/node-name.h"
 #include "qemu/host/network.h"
 
 /* /proc counts processor time in these, sysconf(3); 100 a second everywhere. */
@@ -194,7 +195,7 @@ static void on_nodes(void *data, JsonObject *answer, const GError *error) {
                 const DeviceDefinition *disk = domain->live->devices->pdata[i];
                 if (disk->device_class != DEVICE_DISK)
                         continue;
-                g_autofree char *prefix = command_line_node_prefix(disk->alias),
+                g_autofree char *prefix = node_name_prefix(disk->alias),
                                 *group = g_strdup_printf("image.%s", disk->alias);
                 JsonObject *format = find_image(nodes, prefix, "format"), *storage = find_image(nodes, prefix, "storage");
                 statistics_begin(domain, group);

@@ -9,6 +9,7 @@
 #include "domain/operations/dump.h"
 #include "domain/operations/reattach.h"
 #include "domain/operations/save.h"
+#include "qemu/command/node-name.h"
 
 static bool is_operations_doing(const Domain *domain) {
         return domain->operation && domain->operation->class->tells_state;
@@ -45,8 +46,8 @@ static void on_disk_error(Guest *guest, JsonObject *arguments) {
         bool no_space = full && JSON_NODE_HOLDS_VALUE(full) && json_node_get_boolean(full);
         for (guint i = 0; node && i < guest->domain->live->devices->len; i++) {
                 const DeviceDefinition *device = guest->domain->live->devices->pdata[i];
-                g_autofree char *prefix = command_line_node_prefix(device->alias);
-                if (device->device_class == DEVICE_DISK && command_line_node_layer(prefix, node) >= 0)
+                g_autofree char *prefix = node_name_prefix(device->alias);
+                if (device->device_class == DEVICE_DISK && node_name_layer(prefix, node) >= 0)
                         domain_disk_failed(guest->domain, device->alias, no_space ? "no-space" : "failed");
         }
 }

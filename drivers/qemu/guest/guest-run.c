@@ -14,6 +14,7 @@
 #include "domain/operations/reattach.h"
 #include "domain/operations/start.h"
 #include "log.h"
+#include "qemu/command/node-name.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
@@ -76,7 +77,7 @@ static const DeviceDefinition *find_disk(const Domain *domain, const char *words
         const GPtrArray *devices = domain_definition(domain)->devices;
         for (guint i = 0; i < devices->len; i++) {
                 const DeviceDefinition *device = devices->pdata[i];
-                g_autofree char *prefix = command_line_node_prefix(device->alias), *node = g_strconcat("\"", prefix, NULL);
+                g_autofree char *prefix = node_name_prefix(device->alias), *node = g_strconcat("\"", prefix, NULL);
                 if (device->device_class == DEVICE_DISK && strstr(words, node))
                         return device;
         }

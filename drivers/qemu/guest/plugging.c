@@ -6,6 +6,7 @@
 #include "domain/domain-run.h"
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
+#include "qemu/command/node-name.h"
 #include "qemu/guest/collect.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/qemu-words.h"
@@ -204,7 +205,7 @@ static void on_nodes_listed(void *data, JsonObject *answer, const GError *error)
         g_autoptr(GPtrArray) names = g_ptr_array_new();
         for (guint i = 0; !error && nodes && i < json_array_get_length(nodes); i++) {
                 const char *name = json_string(json_object_at(nodes, i), "node-name");
-                int layer = name ? command_line_node_layer(cleanup->prefix, name) : -1;
+                int layer = name ? node_name_layer(cleanup->prefix, name) : -1;
                 bool other_base = (layer >= DISK_LAYERS_OTHER) != (cleanup->first_layer >= DISK_LAYERS_OTHER);
                 if (layer >= 0 && !(cleanup->one_base && other_base))
                         g_ptr_array_add(names, (void *) (name + strlen(cleanup->prefix)));
@@ -224,7 +225,7 @@ Cleanup *cleanup_new(Guest *guest, const char *alias) {
         *cleanup = (Cleanup){
                 .guest = guest,
                 .alias = g_strdup(alias),
-                .prefix = command_line_node_prefix(alias),
+                .prefix = node_name_prefix(alias),
                 .script = guest_script_new(guest),
                 .before_fdset = -1,
                 .last_fdset = G_MAXUINT,

@@ -15,6 +15,7 @@
 #include "domain/disk-size.h"
 #include "domain/operation.h"
 #include "qemu/command/image.h"
+#include "qemu/command/node-name.h"
 #include "qemu/guest/guest.h"
 #include "vtables.h"
 
@@ -101,7 +102,7 @@ static bool find_size(JsonArray *nodes, const char *name, uint64_t *size) {
 static void on_nodes(void *data, JsonObject *object, const GError *failure) {
         Resizing *resizing = data;
         Guest *guest = resizing->domain->run;
-        g_autofree char *prefix = command_line_node_prefix(resizing->alias), *node = g_strdup_printf("%s0-format", prefix);
+        g_autofree char *prefix = node_name_prefix(resizing->alias), *node = g_strdup_printf("%s0-format", prefix);
         g_autoptr(GError) error = NULL;
         uint64_t now = 0;
         if (failure)

@@ -7,6 +7,7 @@
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "log.h"
+#include "qemu/command/node-name.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/host/bandwidth.h"
 #include "vtables.h"
@@ -397,7 +398,7 @@ static void on_block_known(void *data, JsonObject *answer, const GError *error) 
         const Operation *operation = plugging_operation(guest);
         JsonArray *drives = json_array(answer, "return");
         const char *alias = device_change_of(operation)->alias;
-        g_autofree char *part = g_strdup_printf("/%s/", alias), *prefix = command_line_node_prefix(alias);
+        g_autofree char *part = g_strdup_printf("/%s/", alias), *prefix = node_name_prefix(alias);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         Medium *medium = guest->medium = g_new0(Medium, 1);
         medium->alias = g_strdup(alias);
@@ -408,7 +409,7 @@ static void on_block_known(void *data, JsonObject *answer, const GError *error) 
                         continue;
                 medium->drive = g_strdup(name);
                 medium->old_node = g_strdup(node);
-                int layer = node ? command_line_node_layer(prefix, node) : -1;
+                int layer = node ? node_name_layer(prefix, node) : -1;
                 if (layer >= 0 && layer < DISK_LAYERS_OTHER)
                         medium->first_layer = DISK_LAYERS_OTHER;
         }

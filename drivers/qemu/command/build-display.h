@@ -1,0 +1,12 @@
+/* Builds what a person sees, hears and touches: displays, video cards, sound, input devices. */
+#pragma once
+
+/* Builds displays, sound and input. */
+
+#include "qemu/command/builder-device.h"
+
+void build_graphics(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_audio(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_sound(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *part);

@@ -1,0 +1,20 @@
+/* Builds what the host gives to the guest: its devices, folders, memory; and watchdogs, balloons and the like. */
+#pragma once
+
+/* Builds devices of the host, and small devices that are parts of none of the other kinds. */
+
+#include "qemu/command/builder-device.h"
+
+/* The size of shared memory where the document gives none. */
+#define SHARED_MEMORY_DEFAULT (UINT64_C(4) << 20)
+
+void build_hostdev(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_memory_device(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_memballoon(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_panic(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_crypto(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_lease(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_vsock(Builder *builder, xmlNode *element, const DeviceDefinition *part);

@@ -1,0 +1,11 @@
+/* Builds network interfaces: the back end on the host, and the card in the guest. */
+#pragma once
+
+/* Builds interfaces. */
+
+#include "qemu/command/builder-device.h"
+
+void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+
+/* Checks <bandwidth> of an interface's element. */
+void build_bandwidth_check(Builder *builder, xmlNode *element);
