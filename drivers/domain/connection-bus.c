@@ -8,6 +8,7 @@
 #include "domain/connection-define.h"
 #include "domain/connection-document.h"
 #include "domain/connection-table.h"
+#include "domain/offers.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/restore.h"
 #include "domain/statistics.h"
@@ -39,6 +40,7 @@ static void restore(Call *call, Connection *self, const char *path, int fd, sd_b
         const char *xml = NULL;
         bool paused = false;
         if ((!path || path_check(path, &error)) &&
+            offers_check(self, HYPERVISOR_HAS(self->hypervisor, saving, save_memory), "RestoreDomain", &error) &&
             options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
                 int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
                 if (fd < 0 || copy >= 0)
@@ -128,25 +130,24 @@ static void bus_domain_xml_from_native(Call *call, Connection *self, const char 
         connection_from_native(self, format, native, call);
 }
 
-static void no_capabilities(Call *call, const Connection *self) {
+static void answer_ability(Call *call, Connection *self, bool has, const char *what, ConnectionProceed proceed) {
         g_autoptr(GError) error = NULL;
-        virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED, "connection %s does not tell what it can do",
-                          self->hypervisor->connection);
-        call_fail(call, error);
+        if (offers_check(self, has, what, &error))
+                connection_prepare(self, NULL, proceed, false, call);
+        else
+                call_fail(call, error);
 }
 
 static void answer_capabilities(Connection *self, const char *unused, bool unused_too, Call *call) {
-        g_autofree char *xml = self->hypervisor->capabilities(self);
+        g_autofree char *xml = self->hypervisor->abilities->capabilities(self);
         (void) unused;
         (void) unused_too;
         reply_connection_get_capabilities(call, xml);
 }
 
 static void bus_get_capabilities(Call *call, Connection *self) {
-        if (self->hypervisor->capabilities)
-                connection_prepare(self, NULL, answer_capabilities, false, call);
-        else
-                no_capabilities(call, self);
+        answer_ability(call, self, HYPERVISOR_HAS(self->hypervisor, abilities, capabilities), "GetCapabilities",
+                       answer_capabilities);
 }
 
 static void answer_domain_capabilities(Connection *self, const char *unused, bool unused_too, Call *call) {
@@ -160,7 +161,7 @@ static void answer_domain_capabilities(Connection *self, const char *unused, boo
                 call_fail_errno(call, r);
                 return;
         }
-        g_autofree char *xml = self->hypervisor->domain_capabilities(self, emulator, arch, machine, type, &error);
+        g_autofree char *xml = self->hypervisor->abilities->domain_capabilities(self, emulator, arch, machine, type, &error);
         if (xml)
                 reply_connection_get_domain_capabilities(call, xml);
         else
@@ -173,10 +174,8 @@ static void bus_get_domain_capabilities(Call *call, Connection *self, const char
         (void) arch;
         (void) machine;
         (void) type;
-        if (self->hypervisor->domain_capabilities)
-                connection_prepare(self, NULL, answer_domain_capabilities, false, call);
-        else
-                no_capabilities(call, self);
+        answer_ability(call, self, HYPERVISOR_HAS(self->hypervisor, abilities, domain_capabilities), "GetDomainCapabilities",
+                       answer_domain_capabilities);
 }
 
 static void answer_cpu_models(Connection *self, const char *arch, bool unused, Call *call) {
@@ -188,7 +187,7 @@ static void answer_cpu_models(Connection *self, const char *arch, bool unused, C
                 call_fail_errno(call, r);
                 return;
         }
-        g_autoptr(GPtrArray) models = self->hypervisor->cpu_models(self, arch, &error);
+        g_autoptr(GPtrArray) models = self->hypervisor->abilities->cpu_models(self, arch, &error);
         if (models)
                 reply_connection_get_cpu_models(call, (char **) models->pdata);
         else
@@ -197,10 +196,7 @@ static void answer_cpu_models(Connection *self, const char *arch, bool unused, C
 
 static void bus_get_cpu_models(Call *call, Connection *self, const char *arch) {
         (void) arch;
-        if (self->hypervisor->cpu_models)
-                connection_prepare(self, NULL, answer_cpu_models, false, call);
-        else
-                no_capabilities(call, self);
+        answer_ability(call, self, HYPERVISOR_HAS(self->hypervisor, abilities, cpu_models), "GetCPUModels", answer_cpu_models);
 }
 
 static const char *bus_get_name(const Connection *self) {

@@ -169,10 +169,10 @@ static void on_undefined(void *data, const GError *error) {
                 refuse(change, error);
                 return;
         }
-        if (change->nvram && change->connection->hypervisor->delete_nvram)
-                change->connection->hypervisor->delete_nvram(change->connection, change->domain->uuid);
-        if (change->connection->hypervisor->forget && !domain_is_active(change->domain))
-                change->connection->hypervisor->forget(change->connection, change->domain->uuid);
+        if (change->nvram && HYPERVISOR_HAS(change->connection->hypervisor, leftovers, delete_nvram))
+                change->connection->hypervisor->leftovers->delete_nvram(change->connection, change->domain->uuid);
+        if (HYPERVISOR_HAS(change->connection->hypervisor, leftovers, forget) && !domain_is_active(change->domain))
+                change->connection->hypervisor->leftovers->forget(change->connection, change->domain->uuid);
         managed_save_remove(change->domain);
         domain_undefine(change->domain);
         reply_domain_undefine(change->call);
@@ -201,8 +201,8 @@ static void begin_undefine(Change *change) {
         Domain *domain = change->domain;
         g_autoptr(GError) error = NULL;
         const Hypervisor *hypervisor = domain->connection->hypervisor;
-        if (check_persistent(domain, "Undefine", &error) && !change->nvram && hypervisor->has_nvram &&
-            hypervisor->has_nvram(domain->connection, domain->uuid))
+        if (check_persistent(domain, "Undefine", &error) && !change->nvram && HYPERVISOR_HAS(hypervisor, leftovers, has_nvram) &&
+            hypervisor->leftovers->has_nvram(domain->connection, domain->uuid))
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a file of UEFI variables; pass the option nvram to delete that too");
         else if (!error && domain->has_managed_save && !change->managed_save)

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "domain/connection.h"
+#include "domain/offers.h"
 #include "domain/run-only.h"
 #include "vtables.h"
 
 bool connection_complete(Connection *connection, xmlDoc *document, GError **error) {
-        return !connection->hypervisor->complete || connection->hypervisor->complete(connection, document, error);
+        return !HYPERVISOR_HAS(connection->hypervisor, documents, complete) ||
+               connection->hypervisor->documents->complete(connection, document, error);
 }
 
 Definition *connection_read(Connection *connection, const char *xml, bool unsupported, GError **error) {
@@ -17,8 +19,8 @@ Definition *connection_read(Connection *connection, const char *xml, bool unsupp
                 run_only_drop(document);
         bool complete = document && connection_complete(connection, document, error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
-        if (!definition || (connection->hypervisor->check &&
-                            !connection->hypervisor->check(connection, definition, document, unsupported, error)))
+        if (!definition || (HYPERVISOR_HAS(connection->hypervisor, documents, check) &&
+                            !connection->hypervisor->documents->check(connection, definition, document, unsupported, error)))
                 return NULL;
         return g_steal_pointer(&definition);
 }
@@ -48,16 +50,16 @@ void connection_prepare(Connection *connection, const char *xml, ConnectionProce
         const Hypervisor *hypervisor = connection->hypervisor;
         Prepared *prepared = g_new0(Prepared, 1);
         *prepared = (Prepared){ connection, g_strdup(xml), call, proceed, flag };
-        if (!hypervisor->prepare || hypervisor->prepare(connection, prepared->xml, on_prepared, prepared))
+        if (!HYPERVISOR_HAS(hypervisor, documents, prepare) ||
+            hypervisor->documents->prepare(connection, prepared->xml, on_prepared, prepared))
                 on_prepared(prepared);
 }
 
 /* Translations */
 
 static bool check_can_translate(const Connection *connection, const char *format, bool can, GError **error) {
-        if (!can)
-                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "connection %s has no other format than its documents",
-                                         connection->hypervisor->connection);
+        if (!offers_check(connection, can, "format but its documents", error))
+                return false;
         return strcmp(format, NATIVE_FORMAT) == 0 ||
                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "format '%.64s' is unknown; use " NATIVE_FORMAT, format);
 }
@@ -70,7 +72,9 @@ static void answer_native(Connection *connection, const char *xml, bool whole, C
                 run_only_drop(document);
         bool complete = document && connection_complete(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
-        g_autofree char *native = definition ? connection->hypervisor->to_native(connection, definition, document, &error) : NULL;
+        g_autofree char *native =
+                        definition ? connection->hypervisor->documents->to_native(connection, definition, document, &error)
+                                   : NULL;
         if (native)
                 reply_connection_domain_xml_to_native(call, whole ? definition->xml : native);
         else
@@ -80,7 +84,8 @@ static void answer_native(Connection *connection, const char *xml, bool whole, C
 void connection_to_native(Connection *connection, const char *format, const char *xml, Call *call) {
         g_autoptr(GError) error = NULL;
         bool whole = strcmp(format, WHOLE_FORMAT) == 0;
-        if (check_can_translate(connection, whole ? NATIVE_FORMAT : format, connection->hypervisor->to_native != NULL, &error))
+        if (check_can_translate(connection, whole ? NATIVE_FORMAT : format,
+                                HYPERVISOR_HAS(connection->hypervisor, documents, to_native), &error))
                 connection_prepare(connection, xml, answer_native, whole, call);
         else
                 call_fail(call, error);
@@ -100,8 +105,9 @@ static void answer_document(Connection *connection, const char *xml, bool unused
 
 void connection_from_native(Connection *connection, const char *format, const char *text, Call *call) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) document = check_can_translate(connection, format, connection->hypervisor->from_native != NULL, &error)
-                                                     ? connection->hypervisor->from_native(text, &error)
+        g_autoptr(xmlDoc) document = check_can_translate(connection, format,
+                                                         HYPERVISOR_HAS(connection->hypervisor, documents, from_native), &error)
+                                                     ? connection->hypervisor->documents->from_native(text, &error)
                                                      : NULL;
         g_autofree char *xml = document ? xml_document_text(document) : NULL;
         if (xml)

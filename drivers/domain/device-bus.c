@@ -9,6 +9,7 @@
 #include "domain/change-options.h"
 #include "domain/connection.h"
 #include "domain/disk-size.h"
+#include "domain/offers.h"
 #include "domain/operation.h"
 #include "domain/operations/device-change.h"
 #include "options.h"
@@ -236,7 +237,7 @@ static void console_open(Call *call, Device *self, sd_bus_message *options) {
         if (!options_read(options, &error, "force", 'b', &force, NULL) || !check_open(self, &error))
                 call_fail(call, error);
         else
-                self->domain->connection->hypervisor->open_console(self->domain, self->definition, force, call);
+                self->domain->connection->hypervisor->consoles->open_console(self->domain, self->definition, force, call);
 }
 
 static void graphics_open(Call *call, Device *self, sd_bus_message *options) {
@@ -244,7 +245,7 @@ static void graphics_open(Call *call, Device *self, sd_bus_message *options) {
         if (!options_read(options, &error, NULL) || !check_open(self, &error))
                 call_fail(call, error);
         else
-                self->domain->connection->hypervisor->open_graphics(self->domain, self->definition, call);
+                self->domain->connection->hypervisor->consoles->open_graphics(self->domain, self->definition, call);
 }
 
 static void network_interface_get_addresses(Call *call, Device *self, const char *source, sd_bus_message *options) {
@@ -253,12 +254,16 @@ static void network_interface_get_addresses(Call *call, Device *self, const char
         if (!agent && !lease && strcmp(source, "arp") != 0)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "source is '%.32s'; it must be agent, lease or arp",
                                   source);
-        if (error || !options_read(options, &error, NULL) || !check_open(self, &error))
+        if (error || !options_read(options, &error, NULL) ||
+            !offers_check_domain(self->domain,
+                                 lease || HYPERVISOR_HAS(self->domain->connection->hypervisor, devices, get_addresses),
+                                 "GetAddresses by agent or ARP", &error) ||
+            !check_open(self, &error))
                 call_fail(call, error);
         else if (lease)
                 leases_answer(self->domain->connection->worker, self->definition->bridge, self->definition->mac, call);
         else
-                self->domain->connection->hypervisor->get_addresses(self->domain, self->definition, agent, call);
+                self->domain->connection->hypervisor->devices->get_addresses(self->domain, self->definition, agent, call);
 }
 
 static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message *options) {
@@ -266,12 +271,13 @@ static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message
         Domain *domain = self->domain;
         DiskSize size = { .bytes = bytes };
         if (options_read(options, &error, "add", 'b', &size.adds, "shrink", 'b', &size.shrinks, NULL) &&
+            offers_check_domain(domain, HYPERVISOR_HAS(domain->connection->hypervisor, devices, resize_disk), "Resize", &error) &&
             (domain->state == DOMAIN_SHUTOFF || check_open(self, &error)))
                 disk_size_check(&size, &error);
         if (error)
                 call_fail(call, error);
         else
-                domain->connection->hypervisor->resize_disk(domain, self->definition, &size, call);
+                domain->connection->hypervisor->devices->resize_disk(domain, self->definition, &size, call);
 }
 
 /* Publishing */
@@ -283,6 +289,14 @@ static const Vtable *const device_vtables[][3] = {
         [DEVICE_CONSOLE] = { &device_vtable, &console_vtable, NULL },
         [DEVICE_GRAPHICS] = { &device_vtable, &graphics_vtable, NULL },
 };
+
+/* What a device's class has besides what the hypervisor lacks. */
+static const Vtable *const *vtables_of(const Domain *domain, DeviceClass class) {
+        const Hypervisor *hypervisor = domain->connection->hypervisor;
+        bool lacks = (class == DEVICE_CONSOLE && !HYPERVISOR_HAS(hypervisor, consoles, open_console)) ||
+                     (class == DEVICE_GRAPHICS && !HYPERVISOR_HAS(hypervisor, consoles, open_graphics));
+        return device_vtables[lacks ? DEVICE_OTHER : class];
+}
 
 static void device_withdraw(Device *device) {
         published_withdraw(device->published);
@@ -304,7 +318,7 @@ void device_bus_publish(Domain *domain) {
         GPtrArray *devices = g_ptr_array_new();
         for (guint i = 0; i < definition->devices->len; i++) {
                 DeviceDefinition *part = definition->devices->pdata[i];
-                const Vtable *const *vtables = device_vtables[part->device_class];
+                const Vtable *const *vtables = vtables_of(domain, part->device_class);
                 g_autofree char *path = domain_device_path(domain, part->alias);
                 domain->devices = old;
                 Device *device = find_device(domain, path);

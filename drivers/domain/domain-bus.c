@@ -12,6 +12,7 @@
 #include "domain/connection-define.h"
 #include "domain/device-bus.h"
 #include "domain/domain-run.h"
+#include "domain/offers.h"
 #include "domain/operation.h"
 #include "domain/operations/device-change.h"
 #include "domain/operations/dump.h"
@@ -300,7 +301,9 @@ static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) 
                 device_change_free(given);
 }
 
-static bool check_active(const Domain *self, const char *what, GError **error) {
+static bool check_machine(const Domain *self, bool has, const char *what, GError **error) {
+        if (!offers_check_domain(self, has, what, error))
+                return false;
         if (domain_is_up(self))
                 return true;
         return domain_fail(self, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for %s it must be active",
@@ -310,20 +313,21 @@ static bool check_active(const Domain *self, const char *what, GError **error) {
 static void bus_open_log(Call *call, Domain *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         const Hypervisor *hypervisor = self->connection->hypervisor;
-        if (options_read(options, &error, NULL) && !hypervisor->open_log)
-                domain_fail(self, &error, VIRTBUS_ERROR_UNSUPPORTED, "driver %s keeps no logs", hypervisor->connection);
+        if (options_read(options, &error, NULL))
+                offers_check_domain(self, HYPERVISOR_HAS(hypervisor, machine, open_log), "OpenLog: it keeps no logs", &error);
         if (error)
                 call_fail(call, error);
         else
-                hypervisor->open_log(self, call);
+                hypervisor->machine->open_log(self, call);
 }
 
 static void bus_screenshot(Call *call, Domain *self, uint32_t screen, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        if (!options_read(options, &error, NULL) || !check_active(self, "Screenshot", &error))
+        if (!options_read(options, &error, NULL) ||
+            !check_machine(self, HYPERVISOR_HAS(self->connection->hypervisor, machine, screenshot), "Screenshot", &error))
                 call_fail(call, error);
         else
-                self->connection->hypervisor->screenshot(self, screen, call);
+                self->connection->hypervisor->machine->screenshot(self, screen, call);
 }
 
 static void bus_send_keys(Call *call, Domain *self, sd_bus_message *arguments) {
@@ -336,7 +340,8 @@ static void bus_send_keys(Call *call, Domain *self, sd_bus_message *arguments) {
                 return;
         }
         size_t n = keys ? g_strv_length(keys) : 0;
-        if (!options_read(arguments, &error, "hold_time", 't', &hold_time, NULL) || !check_active(self, "SendKeys", &error))
+        if (!options_read(arguments, &error, "hold_time", 't', &hold_time, NULL) ||
+            !check_machine(self, HYPERVISOR_HAS(self->connection->hypervisor, machine, send_keys), "SendKeys", &error))
                 ;
         else if (n == 0 || n > KEYS_MAX)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%zu keys are given; use 1 to %d", n, KEYS_MAX);
@@ -347,31 +352,34 @@ static void bus_send_keys(Call *call, Domain *self, sd_bus_message *arguments) {
         if (error)
                 call_fail(call, error);
         else
-                self->connection->hypervisor->send_keys(self, keys, hold_time, call);
+                self->connection->hypervisor->machine->send_keys(self, keys, hold_time, call);
 }
 
 static void bus_inject_nmi(Call *call, Domain *self) {
         g_autoptr(GError) error = NULL;
-        if (!check_active(self, "InjectNMI", &error))
+        if (!check_machine(self, HYPERVISOR_HAS(self->connection->hypervisor, machine, inject_nmi), "InjectNMI", &error))
                 call_fail(call, error);
         else
-                self->connection->hypervisor->inject_nmi(self, call);
+                self->connection->hypervisor->machine->inject_nmi(self, call);
 }
 
 static void bus_wake_up(Call *call, Domain *self) {
         g_autoptr(GError) error = NULL;
-        if (self->state != DOMAIN_PMSUSPENDED) {
+        if (offers_check_domain(self, HYPERVISOR_HAS(self->connection->hypervisor, machine, wake_up), "WakeUp", &error) &&
+            self->state != DOMAIN_PMSUSPENDED)
                 domain_fail(self, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; for WakeUp it must be pmsuspended",
                             domain_state_name(self->state));
+        if (error)
                 call_fail(call, error);
-        } else
-                self->connection->hypervisor->wake_up(self, call);
+        else
+                self->connection->hypervisor->machine->wake_up(self, call);
 }
 
 static void bus_peek_memory(Call *call, Domain *self, uint64_t address, uint64_t size, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         bool is_virtual = false;
-        if (!options_read(options, &error, "virtual", 'b', &is_virtual, NULL) || !check_active(self, "PeekMemory", &error))
+        if (!options_read(options, &error, "virtual", 'b', &is_virtual, NULL) ||
+            !check_machine(self, HYPERVISOR_HAS(self->connection->hypervisor, machine, peek_memory), "PeekMemory", &error))
                 ;
         else if (size == 0 || size > PEEK_BYTES_MAX)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "size is %" PRIu64 "; it must be from 1 to %d", size,
@@ -379,7 +387,7 @@ static void bus_peek_memory(Call *call, Domain *self, uint64_t address, uint64_t
         if (error)
                 call_fail(call, error);
         else
-                self->connection->hypervisor->peek_memory(self, address, size, is_virtual, call);
+                self->connection->hypervisor->machine->peek_memory(self, address, size, is_virtual, call);
 }
 
 /* Queues a save; PATH, or FD, or neither. */

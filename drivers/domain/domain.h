@@ -9,6 +9,7 @@
 #include "domain/definition.h"
 
 typedef struct Connection Connection;
+typedef struct Hypervisor Hypervisor;
 typedef struct Domain Domain;
 typedef struct Operation Operation;
 

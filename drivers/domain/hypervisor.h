@@ -1,13 +1,118 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What one hypervisor does: all that a driver adds to drivers/domain. Nothing in here may block. */
+/* What one hypervisor does: all that a driver adds to drivers/domain. Nothing in here may block.
+ *
+ * What each hypervisor can do is in Hypervisor itself. The rest are groups of functions: a hypervisor that lacks a group, or a function of one, leaves
+ * it NULL. Who asks for it is told Unsupported, by offers_check (domain/offers.h) alone, and an interface that depends on it as a whole is
+ * not on the object. */
 
 #include "domain/definition.h"
 #include "domain/disk-size.h"
 #include "domain/domain.h"
 
-typedef struct Hypervisor {
+/* What it makes of documents. */
+typedef struct HypervisorDocuments {
+        /* Learns what it must know before it can complete a document, or, where XML is NULL, answer capabilities. True where it knows
+         * all that can be known; else DONE is called when it knows more. */
+        bool (*prepare)(Connection *connection, const char *xml, void (*done)(void *data), void *data);
+
+        /* Writes into a document what it leaves to the hypervisor to choose, once; complete ones stay as they are. */
+        bool (*complete)(Connection *connection, xmlDoc *document, GError **error);
+
+        /* Refuses, with Unsupported or InvalidXML, a document that it cannot run; UNSUPPORTED: save for what it cannot start yet.
+         * The document gets aliases, as that of a running guest. */
+        bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error);
+
+        /* A document as the command line that would run it, and the other way round, not completed yet. */
+        char *(*to_native)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
+        xmlDoc *(*from_native)(const char *text, GError **error);
+} HypervisorDocuments;
+
+/* What it tells of its host. */
+typedef struct HypervisorAbilities {
+        /* Documents of what the host can do; of one machine, each argument "" for the default; processors, NULL at the end. */
+        char *(*capabilities)(Connection *connection);
+        char *(*domain_capabilities)(Connection *connection, const char *emulator, const char *arch, const char *machine,
+                                     const char *type, GError **error);
+        GPtrArray *(*cpu_models)(Connection *connection, const char *arch, GError **error);
+} HypervisorAbilities;
+
+/* Operations on the processors, as start. */
+typedef struct HypervisorPower {
+        void (*suspend)(Operation *operation);
+        void (*resume)(Operation *operation);
+        void (*shutdown)(Operation *operation);
+        void (*reset)(Operation *operation);
+} HypervisorPower;
+
+/* What it can change of a running guest. */
+typedef struct HypervisorDevices {
+        /* Does to a running guest what device_change_of says; detach tells by domain_device_gone. */
+        void (*attach)(Operation *operation);
+        void (*detach)(Operation *operation);
+        void (*update)(Operation *operation);
+        void (*resize)(Operation *operation); /* memory, processors, where threads run, limits */
+
+        /* Answers Disk.Resize of a domain that is up, or off. */
+        void (*resize_disk)(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call);
+
+        /* Answers NetworkInterface.GetAddresses of an active domain, by addresses_reply or call_fail: from the agent, or by ARP. */
+        void (*get_addresses)(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
+} HypervisorDevices;
+
+typedef struct HypervisorDumping {
+        void (*dump)(Operation *operation);
+
+        /* Stops a dump that is being written; its end, with Cancelled, follows. */
+        void (*cancel_dump)(Operation *operation);
+} HypervisorDumping;
+
+/* A guest's state in a file: all of it, or none. One that has it reads start_restoring_fd as it starts. */
+typedef struct HypervisorSaving {
+        /* Stops the guest and writes its state into saving_fd, then calls saving_written; where that fails, the guest is as it was
+         * before. cancel_save makes it fail. continue_saved lets go on a guest that has been written, as domain->resumes says,
+         * and then calls saving_failed with ERROR. */
+        void (*save_memory)(Operation *operation);
+        void (*cancel_save)(Operation *operation);
+        void (*continue_saved)(Operation *operation, const GError *error);
+} HypervisorSaving;
+
+/* Without one of them, no device has its interface. */
+typedef struct HypervisorConsoles {
+        /* Answers Console.Open and Graphics.Open of an active domain, with reply_device_..._open or call_fail. */
+        void (*open_console)(Domain *domain, const DeviceDefinition *device, bool force, Call *call);
+        void (*open_graphics)(Domain *domain, const DeviceDefinition *device, Call *call);
+} HypervisorConsoles;
+
+typedef struct HypervisorMachine {
+        /* Answers OpenLog of a domain in any state. */
+        void (*open_log)(Domain *domain, Call *call);
+
+        /* Answer the methods of Domain of the same names; an active domain's. */
+        void (*screenshot)(Domain *domain, uint32_t screen, Call *call);
+        void (*send_keys)(Domain *domain, char **keys, uint64_t hold_time, Call *call);
+        void (*inject_nmi)(Domain *domain, Call *call);
+        void (*wake_up)(Domain *domain, Call *call);
+        void (*peek_memory)(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
+} HypervisorMachine;
+
+typedef struct HypervisorStatistics {
+        /* Tells what an active domain uses, by statistics.h, and ends that with statistics_collected, at once or later. */
+        void (*collect)(Domain *domain);
+} HypervisorStatistics;
+
+/* What it keeps for a domain besides its definition. */
+typedef struct HypervisorLeftovers {
+        /* Whether something is kept for a domain besides its definition: UEFI variables; deletes that. */
+        bool (*has_nvram)(Connection *connection, const char *uuid);
+        void (*delete_nvram)(Connection *connection, const char *uuid);
+
+        /* Removes what it has kept of a domain that is undefined and does not run. */
+        void (*forget)(Connection *connection, const char *uuid);
+} HypervisorLeftovers;
+
+struct Hypervisor {
         const char *connection; /* "qemu": the connection's name, the URI's scheme, the directories' last part */
         const char *bus_name;   /* org.virtbus1.Driver.QEMU */
         const Vtable *extra; /* an interface that the connection has besides its own, with the Connection as its handlers' self; or NULL */
@@ -19,27 +124,6 @@ typedef struct Hypervisor {
         /* Takes back what drivers that were killed have left, once all domains are known. May be NULL. */
         void (*recover)(Connection *connection);
 
-        /* Learns what it must know before it can complete a document, or, where XML is NULL, answer capabilities. True where it knows
-         * all that can be known; else DONE is called when it knows more. May be NULL. */
-        bool (*prepare)(Connection *connection, const char *xml, void (*done)(void *data), void *data);
-
-        /* Writes into a document what it leaves to the hypervisor to choose, once; complete ones stay as they are. May be NULL. */
-        bool (*complete)(Connection *connection, xmlDoc *document, GError **error);
-
-        /* A document as the command line that would run it, and the other way round, not completed yet. Both may be NULL. */
-        char *(*to_native)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
-        xmlDoc *(*from_native)(const char *text, GError **error);
-
-        /* Documents of what the host can do; of one machine, each argument "" for the default; processors, NULL at the end. All may be NULL. */
-        char *(*capabilities)(Connection *connection);
-        char *(*domain_capabilities)(Connection *connection, const char *emulator, const char *arch, const char *machine,
-                                     const char *type, GError **error);
-        GPtrArray *(*cpu_models)(Connection *connection, const char *arch, GError **error);
-
-        /* Refuses, with Unsupported or InvalidXML, a document that it cannot run; UNSUPPORTED: save for what it cannot start yet.
-         * The document gets aliases, as that of a running guest. May be NULL. */
-        bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error);
-
         /* Each does an operation and ends it with operation_finish, at once or later.
          *
          * start begins with domain->live as the definition and may replace it; where it fails, it leaves nothing behind. It writes
@@ -48,27 +132,6 @@ typedef struct Hypervisor {
          * domain_changed, or fails where the domain is gone. */
         void (*start)(Operation *operation);
         void (*reattach)(Operation *operation, xmlNode *saved);
-        void (*suspend)(Operation *operation);
-        void (*resume)(Operation *operation);
-        void (*shutdown)(Operation *operation);
-        void (*reset)(Operation *operation);
-        void (*dump)(Operation *operation);
-
-        /* Does to a running guest what device_change_of says; detach tells by domain_device_gone. NULL where it cannot. */
-        void (*attach)(Operation *operation);
-        void (*detach)(Operation *operation);
-        void (*update)(Operation *operation);
-        void (*resize)(Operation *operation); /* memory, processors, where threads run, limits */
-
-        /* Stops a dump that is being written; its end, with Cancelled, follows. NULL where that cannot be done. */
-        void (*cancel_dump)(Operation *operation);
-
-        /* Stops the guest and writes its state into saving_fd, then calls saving_written; where that fails, the guest is as it was
-         * before. cancel_save makes it fail. continue_saved lets go on a guest that has been written, as domain->resumes says,
-         * and then calls saving_failed with ERROR. */
-        void (*save_memory)(Operation *operation);
-        void (*cancel_save)(Operation *operation);
-        void (*continue_saved)(Operation *operation, const GError *error);
 
         /* Ends an active domain at once, whatever it is doing; domain_stopped, or the failure of start, follows. */
         void (*destroy)(Domain *domain);
@@ -79,33 +142,18 @@ typedef struct Hypervisor {
         /* Writes what reattach needs into the status of an active domain. */
         void (*save)(const Domain *domain, xmlNode *saved);
 
-        /* Answers Console.Open and Graphics.Open of an active domain, with reply_device_..._open or call_fail. */
-        void (*open_console)(Domain *domain, const DeviceDefinition *device, bool force, Call *call);
-        void (*open_graphics)(Domain *domain, const DeviceDefinition *device, Call *call);
+        /* What it can besides; each may be NULL. */
+        const HypervisorDocuments *documents;
+        const HypervisorAbilities *abilities;
+        const HypervisorPower *power;
+        const HypervisorDevices *devices;
+        const HypervisorDumping *dumping;
+        const HypervisorSaving *saving;
+        const HypervisorConsoles *consoles;
+        const HypervisorMachine *machine;
+        const HypervisorStatistics *statistics;
+        const HypervisorLeftovers *leftovers;
+};
 
-        /* Answers Disk.Resize of a domain that is up, or off. */
-        void (*resize_disk)(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call);
-
-        /* Answers NetworkInterface.GetAddresses of an active domain, by addresses_reply or call_fail: from the agent, or by ARP. */
-        void (*get_addresses)(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
-
-        /* Answers OpenLog of a domain in any state. NULL where the hypervisor keeps none. */
-        void (*open_log)(Domain *domain, Call *call);
-
-        /* Answer the methods of Domain of the same names; an active domain's. */
-        void (*screenshot)(Domain *domain, uint32_t screen, Call *call);
-        void (*send_keys)(Domain *domain, char **keys, uint64_t hold_time, Call *call);
-        void (*inject_nmi)(Domain *domain, Call *call);
-        void (*wake_up)(Domain *domain, Call *call);
-        void (*peek_memory)(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
-
-        /* Tells what an active domain uses, by statistics.h, and ends that with statistics_collected, at once or later. May be NULL. */
-        void (*collect)(Domain *domain);
-
-        /* Whether something is kept for a domain besides its definition: UEFI variables; deletes that. Both may be NULL. */
-        bool (*has_nvram)(Connection *connection, const char *uuid);
-        void (*delete_nvram)(Connection *connection, const char *uuid);
-
-        /* Removes what it has kept of a domain that is undefined and does not run. May be NULL. */
-        void (*forget)(Connection *connection, const char *uuid);
-} Hypervisor;
+/* Whether a hypervisor has a function of a group. */
+#define HYPERVISOR_HAS(hypervisor, group, function) ((hypervisor)->group && (hypervisor)->group->function)

@@ -3,6 +3,7 @@
 
 #include "bus.h"
 #include "domain/connection.h"
+#include "domain/offers.h"
 
 Operation *operation_new(const OperationClass *class, Call *call) {
         Operation *operation = g_malloc0(MAX(class->size, sizeof(Operation)));
@@ -67,7 +68,14 @@ void operation_enqueue(Domain *domain, Operation *operation) {
 }
 
 void domain_operate(Domain *domain, Operation *operation) {
+        const OperationClass *class = operation->class;
+        g_autoptr(GError) missing = NULL;
         operation->domain = domain;
+        if (class->is_offered &&
+            !offers_check_domain(domain, class->is_offered(domain->connection->hypervisor), class->name, &missing)) {
+                operation_fail(operation, missing);
+                return;
+        }
         if (g_queue_get_length(&domain->waiting) >= OPERATIONS_WAITING_MAX) {
                 g_autoptr(GError) error = NULL;
                 domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,

@@ -32,6 +32,9 @@ typedef struct OperationClass {
 
         /* All of these may be NULL. */
 
+        /* Whether the hypervisor has what it needs: where not, it is Unsupported in any state. */
+        bool (*is_offered)(const Hypervisor *hypervisor);
+
         /* Whether it may begin, besides the state. */
         bool (*check)(const Operation *operation, GError **error);
 

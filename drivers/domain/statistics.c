@@ -224,7 +224,7 @@ void statistics_answer(Connection *connection, char **paths, char **groups, bool
         };
         bool only_state = groups[0] && !groups[1] && strcmp(groups[0], "state") == 0;
         /* Those that are asked count before any of them answers. */
-        for (guint i = 0; hypervisor->collect && !only_state && i < request->domains->len; i++) {
+        for (guint i = 0; HYPERVISOR_HAS(hypervisor, statistics, collect) && !only_state && i < request->domains->len; i++) {
                 Domain *domain = request->domains->pdata[i];
                 if (domain_is_active(domain) && domain->run && !statistics_of(domain)->outstanding) {
                         domain->statistics->outstanding = true;
@@ -245,7 +245,7 @@ void statistics_answer(Connection *connection, char **paths, char **groups, bool
         while (g_hash_table_iter_next(&iterator, &domain, NULL))
                 g_ptr_array_add(asked, domain_ref(domain));
         for (guint i = 0; i < asked->len; i++)
-                hypervisor->collect(asked->pdata[i]);
+                hypervisor->statistics->collect(asked->pdata[i]);
 }
 
 /* Nobody waits for it any more, nor shows what it used. */

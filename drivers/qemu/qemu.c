@@ -280,49 +280,89 @@ static void recover(Connection *connection) {
         worker_run(connection->worker, sweep_in_worker, on_swept, connection);
 }
 
-const Hypervisor qemu_hypervisor = {
-        .connection = "qemu",
-        .bus_name = "org.virtbus1.Driver.QEMU",
-        .open = open_host,
-        .close = close_host,
-        .recover = recover,
+static const HypervisorDocuments qemu_documents = {
         .prepare = prepare,
         .complete = complete,
+        .check = check,
+        .to_native = to_native,
+        .from_native = from_native,
+};
+
+static const HypervisorAbilities qemu_abilities = {
         .capabilities = get_capabilities,
         .domain_capabilities = get_domain_capabilities,
         .cpu_models = get_cpu_models,
-        .to_native = to_native,
-        .from_native = from_native,
-        .check = check,
-        .start = guest_start,
-        .reattach = guest_reattach,
+};
+
+static const HypervisorPower qemu_power = {
         .suspend = power_suspend,
         .resume = power_resume,
         .shutdown = power_shut_down,
         .reset = power_reset,
-        .dump = dump_memory,
-        .collect = collect_statistics,
-        .get_addresses = collect_addresses,
-        .save_memory = migration_save,
-        .cancel_save = migration_cancel,
-        .continue_saved = migration_continue,
+};
+
+static const HypervisorDevices qemu_devices = {
         .attach = hotplug_attach,
         .detach = hotplug_detach,
         .update = update_device,
         .resize = tuning_resize,
         .resize_disk = resize_disk,
+        .get_addresses = collect_addresses,
+};
+
+static const HypervisorDumping qemu_dumping = {
+        .dump = dump_memory,
+};
+
+static const HypervisorSaving qemu_saving = {
+        .save_memory = migration_save,
+        .cancel_save = migration_cancel,
+        .continue_saved = migration_continue,
+};
+
+static const HypervisorConsoles qemu_consoles = {
+        .open_console = console_open,
+        .open_graphics = console_open_graphics,
+};
+
+static const HypervisorMachine qemu_machine = {
         .open_log = guest_log_answer,
         .screenshot = control_screenshot,
         .send_keys = control_send_keys,
         .inject_nmi = control_inject_nmi,
         .wake_up = control_wake_up,
         .peek_memory = control_peek_memory,
-        .destroy = guest_destroy,
-        .release = guest_release,
-        .save = guest_save,
-        .open_console = console_open,
-        .open_graphics = console_open_graphics,
+};
+
+static const HypervisorStatistics qemu_statistics = {
+        .collect = collect_statistics,
+};
+
+static const HypervisorLeftovers qemu_leftovers = {
         .has_nvram = has_nvram,
         .delete_nvram = delete_nvram,
         .forget = forget,
+};
+
+const Hypervisor qemu_hypervisor = {
+        .connection = "qemu",
+        .bus_name = "org.virtbus1.Driver.QEMU",
+        .open = open_host,
+        .close = close_host,
+        .recover = recover,
+        .start = guest_start,
+        .reattach = guest_reattach,
+        .destroy = guest_destroy,
+        .release = guest_release,
+        .save = guest_save,
+        .documents = &qemu_documents,
+        .abilities = &qemu_abilities,
+        .power = &qemu_power,
+        .devices = &qemu_devices,
+        .dumping = &qemu_dumping,
+        .saving = &qemu_saving,
+        .consoles = &qemu_consoles,
+        .machine = &qemu_machine,
+        .statistics = &qemu_statistics,
+        .leftovers = &qemu_leftovers,
 };

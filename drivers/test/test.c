@@ -835,41 +835,73 @@ static GPtrArray *test_cpu_models(Connection *connection, const char *arch, GErr
         return models;
 }
 
+static const HypervisorAbilities test_abilities = {
+        .capabilities = test_capabilities,
+        .domain_capabilities = test_domain_capabilities,
+        .cpu_models = test_cpu_models,
+};
+
+static const HypervisorPower test_power = {
+        .suspend = test_suspend,
+        .resume = test_resume,
+        .shutdown = test_shutdown,
+        .reset = test_reset,
+};
+
+static const HypervisorDevices test_devices = {
+        .attach = test_attach,
+        .detach = test_detach,
+        .update = test_update,
+        .resize = test_resize,
+        .resize_disk = test_resize_disk,
+        .get_addresses = test_get_addresses,
+};
+
+static const HypervisorDumping test_dumping = {
+        .dump = test_dump,
+        .cancel_dump = test_cancel,
+};
+
+static const HypervisorSaving test_saving = {
+        .save_memory = test_save_memory,
+        .cancel_save = test_cancel_save,
+        .continue_saved = test_continue_saved,
+};
+
+static const HypervisorConsoles test_consoles = {
+        .open_console = test_open_console,
+        .open_graphics = test_open_graphics,
+};
+
+static const HypervisorMachine test_machine = {
+        .screenshot = test_screenshot,
+        .send_keys = test_send_keys,
+        .inject_nmi = test_inject_nmi,
+        .wake_up = test_wake_up,
+        .peek_memory = test_peek_memory,
+};
+
+static const HypervisorStatistics test_statistics = {
+        .collect = test_collect,
+};
+
 const Hypervisor test_hypervisor = {
         .connection = "test",
         .bus_name = "org.virtbus1.Driver.Test",
         .extra = &test_bus_vtable,
         .open = test_open,
         .close = test_close,
-        .capabilities = test_capabilities,
-        .domain_capabilities = test_domain_capabilities,
-        .cpu_models = test_cpu_models,
         .start = test_start,
         .reattach = test_reattach,
-        .suspend = test_suspend,
-        .resume = test_resume,
-        .shutdown = test_shutdown,
-        .reset = test_reset,
-        .dump = test_dump,
-        .collect = test_collect,
-        .attach = test_attach,
-        .detach = test_detach,
-        .update = test_update,
-        .resize = test_resize,
-        .get_addresses = test_get_addresses,
-        .screenshot = test_screenshot,
-        .send_keys = test_send_keys,
-        .inject_nmi = test_inject_nmi,
-        .wake_up = test_wake_up,
-        .peek_memory = test_peek_memory,
-        .resize_disk = test_resize_disk,
-        .cancel_dump = test_cancel,
-        .save_memory = test_save_memory,
-        .cancel_save = test_cancel_save,
-        .continue_saved = test_continue_saved,
         .destroy = test_destroy,
         .release = machine_free,
         .save = test_save,
-        .open_console = test_open_console,
-        .open_graphics = test_open_graphics,
+        .abilities = &test_abilities,
+        .power = &test_power,
+        .devices = &test_devices,
+        .dumping = &test_dumping,
+        .saving = &test_saving,
+        .consoles = &test_consoles,
+        .machine = &test_machine,
+        .statistics = &test_statistics,
 };

@@ -13,7 +13,7 @@ static Connection *connection;
 
 static xmlDoc *read_complete(const char *text, GError **error) {
         g_autoptr(xmlDoc) document = xml_parse(text, "domain", error);
-        return document && qemu_hypervisor.complete(connection, document, error) ? g_steal_pointer(&document) : NULL;
+        return document && qemu_hypervisor.documents->complete(connection, document, error) ? g_steal_pointer(&document) : NULL;
 }
 
 /* What is kept is read again, and nothing becomes of it but itself. */
@@ -70,10 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autoptr(xmlDoc) document = read_complete(text, &error);
         g_autoptr(Definition) definition = document ? definition_from_document(document, &error) : NULL;
         if (definition) {
-                g_autofree char *native = qemu_hypervisor.to_native(connection, definition, document, NULL);
-                qemu_hypervisor.check(connection, definition, document, true, NULL);
+                g_autofree char *native = qemu_hypervisor.documents->to_native(connection, definition, document, NULL);
+                qemu_hypervisor.documents->check(connection, definition, document, true, NULL);
         }
-        if (definition && qemu_hypervisor.check(connection, definition, document, false, &error)) {
+        if (definition && qemu_hypervisor.documents->check(connection, definition, document, false, &error)) {
                 check_kept(definition);
                 check_shown(definition);
                 start(definition);

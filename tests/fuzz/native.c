@@ -17,9 +17,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 connection = fuzz_open_qemu(event, objects_new());
         }
         g_autoptr(xmlDoc) document = from_native(text, &error);
-        bool complete = document && qemu_hypervisor.complete(connection, document, &error);
+        bool complete = document && qemu_hypervisor.documents->complete(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
-        g_autofree char *native = definition ? qemu_hypervisor.to_native(connection, definition, document, &error) : NULL;
+        g_autofree char *native =
+                        definition ? qemu_hypervisor.documents->to_native(connection, definition, document, &error) : NULL;
         if (!native)
                 fuzz_check_error(error);
         return 0;

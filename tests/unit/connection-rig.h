@@ -73,20 +73,32 @@ static void rig_save(const Domain *domain, xmlNode *saved) {
         xml_set_attribute(saved, "mark", "of the run");
 }
 
+static const HypervisorPower rig_power = {
+        .suspend = rig_suspend,
+        .resume = rig_resume,
+        .shutdown = rig_shutdown,
+        .reset = rig_reset,
+};
+
+static const HypervisorDevices rig_devices = {
+        .resize = rig_resize,
+};
+
+static const HypervisorDumping rig_dumping = {
+        .dump = rig_dump,
+};
+
 static const Hypervisor rig_hypervisor = {
         .connection = "unit",
         .bus_name = "org.virtbus1.Driver.Unit",
         .start = rig_start,
         .reattach = rig_reattach,
-        .suspend = rig_suspend,
-        .resume = rig_resume,
-        .shutdown = rig_shutdown,
-        .reset = rig_reset,
-        .dump = rig_dump,
-        .resize = rig_resize,
         .destroy = rig_destroy,
         .release = rig_release,
         .save = rig_save,
+        .power = &rig_power,
+        .devices = &rig_devices,
+        .dumping = &rig_dumping,
 };
 
 static inline void rig_open_connection(Rig *rig) {

@@ -44,6 +44,26 @@ static void test_a_start_that_fails_leaves_nothing(Rig *rig, gconstpointer unuse
         g_assert_true(!domain->live && domain->id == 0 && rig->connection->n_active == 0);
 }
 
+/* The rig's hypervisor has no saving, and one function of the devices' group. */
+static void test_what_a_hypervisor_lacks_is_unsupported(Rig *rig, gconstpointer unused) {
+        static const char *const lacking[] = { "Save", "ManagedSave", "OpenLog", "Screenshot" };
+        (void) unused;
+        Domain *domain = rig_define(rig, ONE);
+        for (size_t i = 0; i < G_N_ELEMENTS(lacking); i++) {
+                g_auto(PeerCall) answer;
+                if (strcmp(lacking[i], "Save") == 0)
+                        rig_call_domain(rig, lacking[i], &answer, "sa{sv}", "/tmp/one.save", 0);
+                else if (strcmp(lacking[i], "Screenshot") == 0)
+                        rig_call_domain(rig, lacking[i], &answer, "ua{sv}", 0, 0);
+                else
+                        rig_call_domain(rig, lacking[i], &answer, "a{sv}", 0);
+                peer_call_assert_error(&answer, "org.virtbus1.Error.Unsupported");
+                g_assert_nonnull(strstr(sd_bus_message_get_error(answer.answer)->message, "domain 'one'"));
+        }
+        rig_assert_asked("");
+        rig_assert_state(domain, DOMAIN_SHUTOFF, REASON_UNKNOWN);
+}
+
 static void test_a_transient_one_goes_when_it_ends(Rig *rig, gconstpointer unused) {
         g_auto(PeerCall) answer, again;
         (void) unused;
@@ -403,6 +423,7 @@ int main(int argc, char *argv[]) {
         signal(SIGXFSZ, SIG_IGN); /* EFBIG instead */
         ADD("a-start-that-succeeds-runs", test_a_start_that_succeeds_runs);
         ADD("a-start-that-fails-leaves-nothing", test_a_start_that_fails_leaves_nothing);
+        ADD("what-a-hypervisor-lacks-is-unsupported", test_what_a_hypervisor_lacks_is_unsupported);
         ADD("a-transient-one-goes-when-it-ends", test_a_transient_one_goes_when_it_ends);
         ADD("a-transient-one-goes-when-it-cannot-start", test_a_transient_one_goes_when_it_cannot_start);
         ADD("undefined-while-it-runs-it-goes-when-it-ends", test_undefined_while_it_runs_it_goes_when_it_ends);

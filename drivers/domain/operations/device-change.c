@@ -6,6 +6,7 @@
 
 #include "domain/connection-define.h"
 #include "domain/connection.h"
+#include "domain/offers.h"
 #include "domain/domain-status.h"
 #include "domain/operations/resize.h"
 #include "vtables.h"
@@ -135,10 +136,11 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                 device_change_apply_edits(change, element);
         }
         const Hypervisor *hypervisor = connection->hypervisor;
-        if (hypervisor->complete && !hypervisor->complete(connection, document, error))
+        if (HYPERVISOR_HAS(hypervisor, documents, complete) && !hypervisor->documents->complete(connection, document, error))
                 return NULL;
         g_autoptr(Definition) definition = definition_from_document(document, error);
-        if (!definition || (!live && hypervisor->check && !hypervisor->check(connection, definition, document, false, error)))
+        if (!definition || (!live && HYPERVISOR_HAS(hypervisor, documents, check) &&
+                            !hypervisor->documents->check(connection, definition, document, false, error)))
                 return NULL;
         guint index = 0;
         for (xmlNode *other = definition_first_device(document); other && other != element; other = definition_next_device(other))
@@ -195,10 +197,8 @@ static void begin(Operation *operation, void (*doer)(Operation *operation)) {
         change->known = definition_ref(domain_definition(domain));
         if (fine && adds)
                 choose_mac(change);
-        if (fine && live && !change->is_words && !doer)
-                fine = virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
-                                         "connection %s cannot change devices of a running domain; use the option config",
-                                         domain->connection->hypervisor->connection);
+        if (fine && live && !change->is_words)
+                fine = offers_check_domain(domain, doer, "change of a running domain; use the option config", &error);
         if (fine && config) { /* tried before anything is changed; what is written is made of what there is then */
                 change->persistent = apply(operation, domain->persistent, false, &persistent,
                                            adds && !live ? &change->alias : NULL, &error);
@@ -218,20 +218,25 @@ static void begin(Operation *operation, void (*doer)(Operation *operation)) {
                 operation_finish(operation, error);
 }
 
+#define DOER(operation, function) \
+        (HYPERVISOR_HAS((operation)->domain->connection->hypervisor, devices, function) \
+                         ? (operation)->domain->connection->hypervisor->devices->function \
+                         : NULL)
+
 static void attach_begin(Operation *operation) {
-        begin(operation, operation->domain->connection->hypervisor->attach);
+        begin(operation, DOER(operation, attach));
 }
 
 static void detach_begin(Operation *operation) {
-        begin(operation, operation->domain->connection->hypervisor->detach);
+        begin(operation, DOER(operation, detach));
 }
 
 static void update_begin(Operation *operation) {
-        begin(operation, operation->domain->connection->hypervisor->update);
+        begin(operation, DOER(operation, update));
 }
 
 static void resize_begin(Operation *operation) {
-        begin(operation, operation->domain->connection->hypervisor->resize);
+        begin(operation, DOER(operation, resize));
 }
 
 /* Following */

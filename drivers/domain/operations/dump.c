@@ -23,16 +23,21 @@ int dump_fd(const Operation *operation) {
 static void cancel(Job *job, void *data) {
         Operation *operation = data;
         (void) job;
-        operation->domain->connection->hypervisor->cancel_dump(operation);
+        operation->domain->connection->hypervisor->dumping->cancel_dump(operation);
+}
+
+static bool has_dump(const Hypervisor *hypervisor) {
+        return HYPERVISOR_HAS(hypervisor, dumping, dump);
 }
 
 static void dump_begin(Operation *operation) {
         const Domain *domain = operation->domain;
         const Hypervisor *hypervisor = domain->connection->hypervisor;
         operation->job = job_new(domain->connection->objects, hypervisor->connection, "dump", published_path(domain->published),
-                                 operation->call->uid, hypervisor->cancel_dump ? cancel : NULL, operation);
+                                 operation->call->uid, HYPERVISOR_HAS(hypervisor, dumping, cancel_dump) ? cancel : NULL,
+                                 operation);
         reply_domain_dump(g_steal_pointer(&operation->call), job_path(operation->job));
-        hypervisor->dump(operation);
+        hypervisor->dumping->dump(operation);
 }
 
 static void dump_free(Operation *operation) {
@@ -44,6 +49,7 @@ const OperationClass dump_class = {
         .states = IN_ACTIVE,
         .needs = "be active",
         .size = sizeof(Dump),
+        .is_offered = has_dump,
         .begin = dump_begin,
         .free = dump_free,
 };

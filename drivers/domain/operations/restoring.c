@@ -103,10 +103,12 @@ static Definition *read_definition(Restoring *restoring, GError **error) {
                 return NULL;
         g_autoptr(xmlDoc) document = restoring->xml ? xml_parse(restoring->xml, "domain", error)
                                                     : xml_parse_own(restoring->header.xml, "domain", error);
-        if (!document || (hypervisor->complete && !hypervisor->complete(connection, document, error)))
+        if (!document ||
+            (HYPERVISOR_HAS(hypervisor, documents, complete) && !hypervisor->documents->complete(connection, document, error)))
                 return NULL;
         g_autoptr(Definition) definition = definition_from_document(document, error);
-        if (!definition || (hypervisor->check && !hypervisor->check(connection, definition, document, false, error)))
+        if (!definition || (HYPERVISOR_HAS(hypervisor, documents, check) &&
+                            !hypervisor->documents->check(connection, definition, document, false, error)))
                 return NULL;
         if (strcmp(definition->uuid, saved->uuid) == 0)
                 return g_steal_pointer(&definition);

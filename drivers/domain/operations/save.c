@@ -143,7 +143,7 @@ void saving_failed(Operation *operation, const GError *error) {
 
 /* The guest is stopped and written, but that is of no use: it goes on. */
 static void give_up(Saving *saving, const GError *error) {
-        saving->connection->hypervisor->continue_saved(saving->operation, error);
+        saving->connection->hypervisor->saving->continue_saved(saving->operation, error);
 }
 
 /* In a worker: makes the file, and writes the header. */
@@ -205,7 +205,7 @@ static void on_begun(void *data, const GError *error) {
                 end(saving, failure);
                 return;
         }
-        saving->connection->hypervisor->save_memory(operation);
+        saving->connection->hypervisor->saving->save_memory(operation);
 }
 
 static void cancel(Job *job, void *data) {
@@ -213,13 +213,17 @@ static void cancel(Job *job, void *data) {
         (void) job;
         saving_of(operation)->is_cancelled = true;
         if (saving_of(operation)->end >= 0)
-                operation->domain->connection->hypervisor->cancel_save(operation);
+                operation->domain->connection->hypervisor->saving->cancel_save(operation);
 }
 
 static void open_file(Saving *saving) {
         saving->in_worker = true;
         worker_run(saving->path ? saving->connection->worker : saving->connection->clients, open_and_write_header, on_begun,
                    saving);
+}
+
+static bool has_saving(const Hypervisor *hypervisor) {
+        return HYPERVISOR_HAS(hypervisor, saving, save_memory);
 }
 
 static void save_begin(Operation *operation) {
@@ -374,6 +378,7 @@ const OperationClass save_class = {
         .states = IN_ACTIVE,
         .needs = "be active",
         .size = sizeof(Save),
+        .is_offered = has_saving,
         .begin = save_begin,
         .failed = save_failed,
         .fate = save_fate,

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a hypervisor lacks: see the groups in domain/hypervisor.h. */
+
+#include <glib.h>
+
+#include "domain/domain.h"
+
+/* Sets Unsupported where a connection's hypervisor has not what WHAT, a method, needs. */
+bool offers_check(const Connection *connection, bool has, const char *what, GError **error);
+bool offers_check_domain(const Domain *domain, bool has, const char *what, GError **error); /* with the domain's name */
