@@ -7,6 +7,7 @@
 #include "domain/connection.h"
 #include "domain/connection-document.h"
 #include "domain/connection-table.h"
+#include "domain/definitions.h"
 #include "domain/domain-run.h"
 #include "domain/operation.h"
 #include "domain/operations/managed-save.h"
@@ -66,7 +67,7 @@ static void take_turn(const Change *template) {
 
 void connection_store(Domain *domain, const Definition *definition, WorkDone done, void *data) {
         g_autofree char *text = kept_text(definition->xml, &(Kept){ domain->owner, domain->autostart });
-        store_define(domain->connection->store, domain->uuid, text, done, data);
+        domain->connection->definitions->define(domain->connection, domain->uuid, text, done, data);
 }
 
 static void on_defined(void *data, const GError *error) {
@@ -95,7 +96,7 @@ static void begin_define(Change *change) {
         change->domain = domain ? domain_ref(domain) : NULL;
         const Kept kept = { domain ? domain->owner : change->call->uid, domain && domain->autostart };
         g_autofree char *text = kept_text(change->definition->xml, &kept);
-        store_define(change->connection->store, change->definition->uuid, text, on_defined, change);
+        change->connection->definitions->define(change->connection, change->definition->uuid, text, on_defined, change);
 }
 
 static void define(Connection *connection, const char *xml, bool unsupported, Call *call) {
@@ -194,7 +195,7 @@ static void undefine(void *data) {
                 domain_fail(change->domain, &error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
                 refuse(change, error);
         } else
-                store_define(change->connection->store, change->domain->uuid, NULL, on_undefined, change);
+                change->connection->definitions->define(change->connection, change->domain->uuid, NULL, on_undefined, change);
 }
 
 static void begin_undefine(Change *change) {
@@ -243,7 +244,7 @@ static void begin_autostart(Change *change) {
                 return;
         }
         g_autofree char *text = kept_text(domain->persistent->xml, &(Kept){ domain->owner, change->autostart });
-        store_define(change->connection->store, domain->uuid, text, on_autostart_set, change);
+        change->connection->definitions->define(change->connection, domain->uuid, text, on_autostart_set, change);
 }
 
 void connection_set_autostart(Domain *domain, bool autostart, Call *call) {

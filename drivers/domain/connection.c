@@ -6,15 +6,13 @@
 
 #include "base/filter.h"
 #include "base/folder-lock.h"
-#include "base/kept.h"
 #include "base/stream.h"
 #include "bus.h"
 #include "domain/connection-bus.h"
-#include "domain/connection-document.h"
 #include "domain/connection-table.h"
 #include "domain/domain-bus.h"
-#include "domain/domain-recover.h"
 #include "domain/domain-run.h"
+#include "domain/local-definitions.h"
 #include "domain/operation.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/start.h"
@@ -39,57 +37,18 @@ static const DomainListener *const listeners[] = {
         NULL,
 };
 
+static bool is_writing(const Connection *connection) {
+        return connection->definitions->is_busy && connection->definitions->is_busy(connection);
+}
+
 bool connection_is_busy(const Connection *connection) {
-        return connection->n_active > 0 || store_is_busy(connection->store) || worker_pending(connection->worker) > 0 ||
+        return connection->n_active > 0 || is_writing(connection) || worker_pending(connection->worker) > 0 ||
                worker_pending(connection->clients) > 0 || turns_pending(connection->turns) > 0 || jobs_running() > 0;
-}
-
-/* Documents and files */
-
-/* What a later version has written is not touched: neither what is there is known, nor may it be written over. */
-static void keep_if_newer(Connection *connection, const char *uuid, const GError *error) {
-        if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
-                g_hash_table_insert(connection->newer, g_strdup(uuid), g_strdup(error->message));
-}
-
-static void load_definition(void *data, const char *uuid, const char *text, const GError *unreadable) {
-        Connection *connection = data;
-        g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
-        g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", &error) : NULL;
-        Kept kept = { 0 };
-        bool complete = document && kept_take(document, &kept, &error) && connection_complete(connection, document, &error);
-        g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
-        if (definition && strcmp(definition->uuid, uuid) != 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_XML, "its UUID is %s", definition->uuid);
-        else if (definition && connection_find_name(connection, definition->name))
-                virtbus_error_set(&error, VIRTBUS_ERROR_ALREADY_EXISTS, "another domain is named '%s'", definition->name);
-        if (error) {
-                log_error("the definition %s.xml is left as it is: %s", uuid, error->message);
-                keep_if_newer(connection, uuid, error);
-                return;
-        }
-        Domain *domain = domain_new(connection, definition, true, kept.owner);
-        domain->autostart = kept.autostart;
-        domain_unref(domain);
-}
-
-static void load_status(void *data, const char *uuid, const char *text, const GError *unreadable) {
-        Connection *connection = data;
-        g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
-        g_autoptr(xmlDoc) status = text ? xml_parse_own(text, "virtbus-status", &error) : NULL;
-        if (status && domain_restore(connection, status, uuid, &error))
-                return;
-        keep_if_newer(connection, uuid, error);
-        bool is_damaged = !unreadable || g_error_matches(unreadable, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_XML);
-        if (!is_damaged || g_hash_table_contains(connection->newer, uuid))
-                log_error("the status of the running domain %s is left as it is: %s", uuid, error->message);
-        else
-                store_put_status_aside(connection->store, uuid, error);
 }
 
 void connection_resume(Connection *connection) {
         g_autoptr(GList) domains = g_hash_table_get_values(connection->by_uuid);
-        bool first_run = store_is_first_run(connection->store);
+        bool first_run = connection->definitions->is_first_run && connection->definitions->is_first_run(connection);
         for (GList *link = domains; link; link = link->next)
                 domain_ref(link->data); /* one may end, and go, while others are found */
         for (GList *link = domains; link; link = link->next) {
@@ -129,14 +88,16 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
                 virtbus_error_set_errno(error, errno, "directory %s cannot be made", log);
                 return NULL;
         }
-        connection->store = store_new(event, "domains", state, runtime, error);
-        connection->worker = connection->store ? worker_new(event, WORKER_THREADS, error) : NULL;
+        connection->definitions = hypervisor->definitions ? hypervisor->definitions : &local_definitions;
+        if (!connection->definitions->open(connection, error))
+                return NULL;
+        connection->worker = worker_new(event, WORKER_THREADS, error);
         connection->clients = connection->worker ? worker_new(event, CLIENT_THREADS, error) : NULL;
         if (!connection->clients || (hypervisor->open && !hypervisor->open(connection, error)))
                 return NULL;
         connection_publish(connection);
-        store_each_definition(connection->store, load_definition, connection);
-        store_each_status(connection->store, load_status, connection);
+        if (connection->definitions->load)
+                connection->definitions->load(connection);
         managed_saves_find(connection);
         connection->filter_user = filter_find_user(connection->privileged); /* before anything is served: it may take its time */
         if (hypervisor->recover)
@@ -156,8 +117,8 @@ void connection_cancel(Connection *connection) {
                 worker_cancel(connection->clients);
         if (connection->worker)
                 worker_cancel(connection->worker);
-        if (connection->store)
-                store_finish(connection->store);
+        if (connection->definitions && connection->definitions->finish)
+                connection->definitions->finish(connection);
         g_autoptr(GList) domains = g_hash_table_get_values(connection->by_uuid);
         for (GList *link = domains; link; link = link->next)
                 domain_ref(link->data);
@@ -187,8 +148,8 @@ void connection_close(Connection *connection) {
                 worker_free(connection->clients);
         if (connection->worker)
                 worker_free(connection->worker);
-        if (connection->store)
-                store_free(connection->store);
+        if (connection->definitions)
+                connection->definitions->close(connection);
         if (connection->published)
                 published_withdraw(connection->published);
         sd_event_unref(connection->event);

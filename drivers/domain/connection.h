@@ -14,9 +14,10 @@ struct Connection {
         const Hypervisor *hypervisor;
         sd_event *event;
         Objects *objects;
-        Store *store;
-        Worker *worker;  /* for files that may hang */
-        Worker *clients; /* for clients' pipes, which may be slow on purpose: these wait only for each other */
+        const Definitions *definitions; /* where they are, and then: */
+        Store *store;                   /* on our disk; or NULL */
+        Worker *worker;                 /* for files that may hang */
+        Worker *clients;                /* for clients' pipes, which may be slow on purpose: these wait only for each other */
         char *state_directory, *runtime_directory, *log_directory;
         bool privileged;        /* runs as root, for all users */
         FilterUser filter_user; /* whom programs run as that compress what is saved */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain/connection.h"
+#include "domain/definitions.h"
 #include "domain/operation.h"
 #include "log.h"
 
@@ -18,6 +19,9 @@ static char *insert_live(const char *status, const char *live) {
 bool domain_save_status(Domain *domain) {
         g_autoptr(GError) error = NULL;
         g_autofree char *text = NULL;
+        const Definitions *definitions = domain->connection->definitions;
+        if (!definitions->save_status)
+                return true;
         if (domain_is_active(domain)) {
                 g_autoptr(xmlDoc) status = xmlNewDoc((const xmlChar *) "1.0");
                 xmlNode *root = xmlNewDocNode(status, NULL, (const xmlChar *) "virtbus-status", NULL);
@@ -48,7 +52,7 @@ bool domain_save_status(Domain *domain) {
                 g_autofree char *run = xml_document_text(status);
                 text = insert_live(run, domain->live->xml);
         }
-        if (store_save_status(domain->connection->store, domain->uuid, text, &error))
+        if (definitions->save_status(domain->connection, domain->uuid, text, &error))
                 return true;
         log_error("domain '%s': what is known of its run cannot be written: %s", domain_name(domain), error->message);
         return false;

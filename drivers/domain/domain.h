@@ -10,6 +10,7 @@
 
 typedef struct Connection Connection;
 typedef struct Hypervisor Hypervisor;
+typedef struct Definitions Definitions;
 typedef struct Domain Domain;
 typedef struct Operation Operation;
 

@@ -142,6 +142,9 @@ struct Hypervisor {
         /* Writes what reattach needs into the status of an active domain. */
         void (*save)(const Domain *domain, xmlNode *saved);
 
+        /* Its own definitions; NULL: they are on our disk. */
+        const Definitions *definitions;
+
         /* What it can besides; each may be NULL. */
         const HypervisorDocuments *documents;
         const HypervisorAbilities *abilities;
