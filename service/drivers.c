@@ -39,6 +39,7 @@ struct Driver {
         bool is_of_host;        /* it owns kinds of the connection "host", which it shares */
         const char *connection; /* its own, of its name; or "host" */
         char *path;             /* /org/virtbus1/qemu */
+        char *opened_prefix;    /* /org/virtbus1/qemu_, of further connections */
         char *job_prefix;       /* /org/virtbus1/job/qemu_ */
         bool told_part;         /* of the shared connection's object, since it was attached */
         DriverState state;
@@ -659,6 +660,8 @@ static bool is_shared_path(const Driver *driver, const char *path) {
 static bool is_own_path(const Driver *driver, const char *path) {
         if (g_str_has_prefix(path, driver->job_prefix))
                 return true;
+        if (!driver->is_of_host && g_str_has_prefix(path, driver->opened_prefix))
+                return true;
         if (!path_is_under(path, driver->path))
                 return false;
         return !driver->is_of_host || is_shared_path(driver, path) || is_own_kind(driver, path);
@@ -973,6 +976,7 @@ static void driver_free(Driver *driver) {
         g_free(driver->bus_name);
         g_free(driver->name);
         g_free(driver->path);
+        g_free(driver->opened_prefix);
         g_free(driver->job_prefix);
         g_free(driver->failure);
         g_free(driver);
@@ -1063,6 +1067,7 @@ static Driver *driver_take(Drivers *drivers, const char *bus_name) {
         driver->is_of_host = is_of_host;
         driver->connection = is_of_host ? HOST_CONNECTION : driver->name;
         driver->path = g_strdup_printf(MANAGER_PATH "/%s", driver->connection);
+        driver->opened_prefix = g_strdup_printf("%s_", driver->path);
         driver->job_prefix = g_strdup_printf(JOB_PATH "/%s_", driver->name);
         g_queue_init(&driver->calls);
         g_hash_table_insert(drivers->by_name, driver->name, driver);

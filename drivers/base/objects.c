@@ -110,13 +110,19 @@ unsigned calls_pending(void) {
         return g_queue_get_length(&pending_calls);
 }
 
-void calls_cancel(const GError *error) {
+void calls_cancel_below(const char *path, const GError *error) {
         for (GList *link = pending_calls.head; link; link = link->next) {
                 Call *call = link->data;
+                if (!path_is_under(sd_bus_message_get_path(call->message), path))
+                        continue;
                 if (!call->is_cancelled)
                         virtbus_error_reply(call->message, error);
                 call->is_cancelled = true;
         }
+}
+
+void calls_cancel(const GError *error) {
+        calls_cancel_below(MANAGER_PATH, error);
 }
 
 /* Objects */

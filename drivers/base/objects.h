@@ -95,3 +95,6 @@ unsigned calls_pending(void);
 
 /* Answers all of them with an error; what their handlers answer later is not sent. */
 void calls_cancel(const GError *error);
+
+/* The same for those on an object and what is below it, as when a connection is closed. */
+void calls_cancel_below(const char *path, const GError *error);

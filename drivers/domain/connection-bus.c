@@ -79,8 +79,8 @@ static void bus_get_domain_stats(Call *call, Connection *self, sd_bus_message *a
 
 static void no_such_domain(Call *call, const Connection *self, const char *what, const char *value) {
         g_autoptr(GError) error = NULL;
-        virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "connection '%s' has no domain with %s '%.64s'",
-                          self->hypervisor->connection, what, value);
+        virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "connection '%s' has no domain with %s '%.64s'", self->name, what,
+                          value);
         call_fail(call, error);
 }
 
@@ -200,7 +200,7 @@ static void bus_get_cpu_models(Call *call, Connection *self, const char *arch) {
 }
 
 static const char *bus_get_name(const Connection *self) {
-        return self->hypervisor->connection;
+        return self->name;
 }
 
 static const char *bus_get_uri(const Connection *self) {

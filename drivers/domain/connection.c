@@ -61,20 +61,21 @@ void connection_resume(Connection *connection) {
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
 }
 
-Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const char *state,
-                            const char *runtime, const char *log, GError **error) {
+Connection *connection_open_at(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const ConnectionPlace *place,
+                               GError **error) {
         g_autoptr(Connection) connection = g_new0(Connection, 1);
         connection->hypervisor = hypervisor;
         connection->listeners = listeners;
         g_queue_init(&connection->requests);
         connection->event = sd_event_ref(event);
         connection->objects = objects;
-        connection->state_directory = g_strdup(state);
-        connection->runtime_directory = g_strdup(runtime);
-        connection->log_directory = g_strdup(log);
+        connection->state_directory = g_strdup(place->state);
+        connection->runtime_directory = g_strdup(place->runtime);
+        connection->log_directory = g_strdup(place->log);
         connection->privileged = geteuid() == 0;
-        connection->path = g_strdup_printf(MANAGER_PATH "/%s", hypervisor->connection);
-        connection->uri = g_strdup_printf("%s:///%s", hypervisor->connection, connection->privileged ? "system" : "session");
+        connection->name = g_strdup(place->name);
+        connection->path = g_strdup_printf(MANAGER_PATH "/%s", place->name);
+        connection->uri = g_strdup(place->uri);
         connection->by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) domain_unref);
         connection->by_name = g_hash_table_new(g_str_hash, g_str_equal); /* known_as -> Domain */
         connection->turns = turns_new();
@@ -82,10 +83,11 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         connection->left_streams = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) stream_free, NULL);
         connection->locks[0] = connection->locks[1] = -1;
         /* Before anything is cleaned up, as a driver of the same folders may be at work on it. */
-        if ((connection->locks[0] = folder_lock(state, error)) < 0 || (connection->locks[1] = folder_lock(runtime, error)) < 0)
+        if ((connection->locks[0] = folder_lock(place->state, error)) < 0 ||
+            (connection->locks[1] = folder_lock(place->runtime, error)) < 0)
                 return NULL;
-        if (g_mkdir_with_parents(log, 0700) < 0) {
-                virtbus_error_set_errno(error, errno, "directory %s cannot be made", log);
+        if (g_mkdir_with_parents(place->log, 0700) < 0) {
+                virtbus_error_set_errno(error, errno, "directory %s cannot be made", place->log);
                 return NULL;
         }
         connection->definitions = hypervisor->definitions ? hypervisor->definitions : &local_definitions;
@@ -105,12 +107,19 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
         return g_steal_pointer(&connection);
 }
 
-void connection_cancel(Connection *connection) {
+Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const char *state,
+                            const char *runtime, const char *log, GError **error) {
+        const char *name = hypervisor->connection;
+        g_autofree char *uri = g_strdup_printf("%s:///%s", name, geteuid() == 0 ? "system" : "session");
+        return connection_open_at(hypervisor, event, objects, &(ConnectionPlace){ name, uri, state, runtime, log }, error);
+}
+
+void connection_cancel(Connection *connection, const char *why) {
         g_autoptr(GError) error = NULL;
         if (connection->closing)
                 return;
         connection->closing = true;
-        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "%s", why);
         if (connection->turns)
                 turns_cancel(connection->turns, error);
         if (connection->clients)
@@ -125,13 +134,13 @@ void connection_cancel(Connection *connection) {
         for (GList *link = domains; link; link = link->next)
                 domain_cancel(link->data, error);
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
-        calls_cancel(error);
+        calls_cancel_below(connection->path, error);
 }
 
 void connection_close(Connection *connection) {
         GHashTableIter iterator;
         void *domain;
-        connection_cancel(connection);
+        connection_cancel(connection, "the driver is ending");
         g_hash_table_iter_init(&iterator, connection->by_uuid);
         while (g_hash_table_iter_next(&iterator, NULL, &domain))
                 if (((Domain *) domain)->run)
@@ -158,6 +167,7 @@ void connection_close(Connection *connection) {
         g_free(connection->state_directory);
         g_free(connection->runtime_directory);
         g_free(connection->log_directory);
+        g_free(connection->name);
         g_free(connection->path);
         g_free(connection->uri);
         g_free(connection);

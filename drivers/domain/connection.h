@@ -19,10 +19,10 @@ struct Connection {
         Worker *worker;                 /* for files that may hang */
         Worker *clients;                /* for clients' pipes, which may be slow on purpose: these wait only for each other */
         char *state_directory, *runtime_directory, *log_directory;
-        bool privileged;        /* runs as root, for all users */
-        FilterUser filter_user; /* whom programs run as that compress what is saved */
-        sd_bus *bus;            /* where other services are asked; NULL: nowhere. Borrowed */
-        char *path, *uri;
+        bool privileged;         /* runs as root, for all users */
+        FilterUser filter_user;  /* whom programs run as that compress what is saved */
+        sd_bus *bus;             /* where other services are asked; NULL: nowhere. Borrowed */
+        char *name, *path, *uri; /* "test_x", /org/virtbus1/test_x, test://x */
         Published *published;
         GHashTable *by_uuid, *by_name;          /* Domain; the first holds the references */
         GQueue requests;                        /* for statistics, that wait */
@@ -43,7 +43,17 @@ struct Connection {
         void *data; /* the hypervisor's own */
 };
 
-/* Opens a hypervisor: reads the definitions, and what is written of the domains that ran. */
+/* Which connection it is, and where it keeps what it keeps: nobody else may use these folders meanwhile. */
+typedef struct ConnectionPlace {
+        const char *name, *uri;
+        const char *state, *runtime, *log;
+} ConnectionPlace;
+
+/* Opens one of any number of connections to hypervisors of a kind. Nothing of it is shared with another. */
+Connection *connection_open_at(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const ConnectionPlace *place,
+                               GError **error);
+
+/* Opens that of this machine, named after the hypervisor: reads the definitions, and what is written of the domains that ran. */
 Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const char *state,
                             const char *runtime, const char *log, GError **error);
 
@@ -51,9 +61,9 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
  * what has become of them are there. */
 void connection_resume(Connection *connection);
 
-/* Ends what can be ended: nothing begins any more, and who waits for something is told that it is Cancelled. Guests run on. To be
+/* Ends what can be ended: nothing begins any more, and who waits for something is told that it is Cancelled, and WHY. Guests run on. To be
  * called before the peer goes, and once. */
-void connection_cancel(Connection *connection);
+void connection_cancel(Connection *connection, const char *why);
 
 /* Lets go of everything. */
 void connection_close(Connection *connection);

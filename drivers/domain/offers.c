@@ -7,10 +7,9 @@
 #define LACKS "the hypervisor of connection %s has no %s"
 
 bool offers_check(const Connection *connection, bool has, const char *what, GError **error) {
-        return has || virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, LACKS, connection->hypervisor->connection, what);
+        return has || virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, LACKS, connection->name, what);
 }
 
 bool offers_check_domain(const Domain *domain, bool has, const char *what, GError **error) {
-        return has ||
-               domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED, LACKS, domain->connection->hypervisor->connection, what);
+        return has || domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED, LACKS, domain->connection->name, what);
 }

@@ -202,7 +202,7 @@ static bool find_domains(Connection *connection, char **paths, bool active, GPtr
         while (g_hash_table_iter_next(&iterator, &value, NULL))
                 if (!could_be_domain(connection, value))
                         return virtbus_error_set(error, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "%.200s is not a domain of connection %s",
-                                                 (char *) value, connection->hypervisor->connection);
+                                                 (char *) value, connection->name);
         return true;
 }
 

@@ -333,6 +333,22 @@ static void test_what_is_cancelled_is_answered_once(Fixture *fixture, gconstpoin
         }
 }
 
+/* Another connection's calls wait on. */
+static void test_what_is_below_a_path_is_cancelled_alone(Fixture *fixture, gconstpointer unused) {
+        g_autoptr(GError) error = NULL;
+        g_auto(PeerCall) answer;
+        (void) unused;
+        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the connection is closed");
+        call(fixture, PATH, INTERFACE, "Hang", &answer);
+        calls_cancel_below(PATH "_other", error);
+        peer_pair_run(&fixture->pair);
+        g_assert_cmpuint(answer.n_answers, ==, 0);
+        calls_cancel_below(PATH, error);
+        peer_pair_run(&fixture->pair);
+        peer_call_assert_error(&answer, "org.virtbus1.Error.Cancelled");
+        call_reply(fixture->thing.hanging, "");
+}
+
 static void test_answers_to_a_service_that_has_gone_are_dropped(Fixture *fixture, gconstpointer unused) {
         g_auto(PeerCall) answer;
         (void) unused;
@@ -360,6 +376,7 @@ int main(int argc, char *argv[]) {
         ADD("what-is-no-call-is-left-alone", test_what_is_no_call_is_left_alone);
         ADD("an-error-has-its-name-and-words", test_an_error_has_its_name_and_words);
         ADD("what-is-cancelled-is-answered-once", test_what_is_cancelled_is_answered_once);
+        ADD("what-is-below-a-path-is-cancelled-alone", test_what_is_below_a_path_is_cancelled_alone);
         ADD("answers-to-a-service-that-has-gone-are-dropped", test_answers_to_a_service_that_has_gone_are_dropped);
         return g_test_run();
 }

@@ -130,7 +130,7 @@ static void test_whoever_waits_when_the_driver_ends_is_told(Rig *rig, gconstpoin
         Domain *domain = rig_run(rig, "");
         rig_call_domain(rig, "Suspend", &at_work, "", 0);
         rig_call_domain(rig, "Reset", &waits, "", 0);
-        connection_cancel(rig->connection);
+        connection_cancel(rig->connection, "the driver is ending");
         peer_pair_run(&rig->pair);
         peer_call_assert_error(&at_work, "org.virtbus1.Error.Cancelled");
         peer_call_assert_error(&waits, "org.virtbus1.Error.Cancelled");

@@ -33,7 +33,7 @@ static bool has_dump(const Hypervisor *hypervisor) {
 static void dump_begin(Operation *operation) {
         const Domain *domain = operation->domain;
         const Hypervisor *hypervisor = domain->connection->hypervisor;
-        operation->job = job_new(domain->connection->objects, hypervisor->connection, "dump", published_path(domain->published),
+        operation->job = job_new(domain->connection->objects, domain->connection->name, "dump", published_path(domain->published),
                                  operation->call->uid, HYPERVISOR_HAS(hypervisor, dumping, cancel_dump) ? cancel : NULL,
                                  operation);
         reply_domain_dump(g_steal_pointer(&operation->call), job_path(operation->job));

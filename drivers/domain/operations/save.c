@@ -229,9 +229,8 @@ static bool has_saving(const Hypervisor *hypervisor) {
 static void save_begin(Operation *operation) {
         Domain *domain = operation->domain;
         Saving *saving = saving_of(operation);
-        const Hypervisor *hypervisor = domain->connection->hypervisor;
         Call *call = g_steal_pointer(&operation->call);
-        operation->job = job_new(domain->connection->objects, hypervisor->connection, saving->managed ? "managed-save" : "save",
+        operation->job = job_new(domain->connection->objects, domain->connection->name, saving->managed ? "managed-save" : "save",
                                  published_path(domain->published), call->uid, cancel, operation);
         if (saving->managed)
                 reply_domain_managed_save(call, job_path(operation->job));

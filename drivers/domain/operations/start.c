@@ -48,7 +48,7 @@ static void take_saved(Operation *operation) {
 static void answer_restore(Operation *operation) {
         const Domain *domain = operation->domain;
         Call *call = g_steal_pointer(&operation->call);
-        operation->job = job_new(domain->connection->objects, domain->connection->hypervisor->connection, "restore",
+        operation->job = job_new(domain->connection->objects, domain->connection->name, "restore",
                                  published_path(domain->published), call->uid, NULL, operation);
         if (restoring_has_path(restoring_of(operation)))
                 reply_connection_restore_domain(call, published_path(domain->published), job_path(operation->job));
