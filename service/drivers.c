@@ -56,7 +56,8 @@ struct Driver {
         bool heard;
         bool paused; /* nothing is read from it until the bus has taken what was read */
         uint64_t attached_at;
-        GQueue calls; /* struct Call, forwarded or waiting to be */
+        GStrv schemes; /* of URIs that it opens connections for; or NULL */
+        GQueue calls;  /* struct Call, forwarded or waiting to be */
         size_t call_bytes;
         unsigned n_errands; /* its own calls of other drivers */
 };
@@ -267,6 +268,10 @@ static void call_send(Call *call) {
                 call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "arguments of more than %d bytes, or too many at once",
                           bytes_max(call));
                 return;
+        }
+        if (r >= 0 && sd_bus_message_is_method_call(message, interface_manager.name, NULL)) { /* there may be credentials in it */
+                sd_bus_message_sensitive(call->message);
+                sd_bus_message_sensitive(message);
         }
         /* Answered even where the caller wants no answer: what waits in the driver's socket is counted until then. */
         if (r >= 0)
@@ -780,12 +785,37 @@ static int handle_idle(Driver *driver) {
         return r;
 }
 
+static bool may_claim(const Driver *driver, const char *scheme) {
+        size_t length = strlen(scheme);
+        const Driver *named = g_hash_table_lookup(driver->drivers->by_name, scheme);
+        const Driver *other = drivers_of_scheme(driver->drivers, scheme);
+        return length > 0 && length <= SCHEME_BYTES_MAX && strspn(scheme, "abcdefghijklmnopqrstuvwxyz0123456789.-") == length &&
+               (!named || named == driver) && (!other || other == driver);
+}
+
+static int take_schemes(Driver *driver, sd_bus_message *signal) {
+        g_auto(GStrv) schemes = NULL;
+        int r = sd_bus_message_read_strv(signal, &schemes);
+        if (r < 0)
+                return r;
+        if (schemes && g_strv_length(schemes) > SCHEMES_PER_DRIVER_MAX)
+                return -E2BIG;
+        for (char **scheme = schemes; scheme && *scheme; scheme++)
+                if (!may_claim(driver, *scheme))
+                        return -EPERM;
+        g_strfreev(driver->schemes);
+        driver->schemes = g_steal_pointer(&schemes);
+        return 0;
+}
+
 static int handle_signal(Driver *driver, sd_bus_message *signal) {
         const char *name = sd_bus_message_get_interface(signal);
         if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "ObjectsAdded"))
                 return take_objects(driver, signal);
         if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "ObjectsRemoved"))
                 return remove_objects(driver, signal);
+        if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Schemes"))
+                return take_schemes(driver, signal);
         if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Idle"))
                 return handle_idle(driver);
         Object *object = mirror_find(driver->drivers->mirror, sd_bus_message_get_path(signal));
@@ -976,6 +1006,7 @@ static void driver_free(Driver *driver) {
         g_free(driver->bus_name);
         g_free(driver->name);
         g_free(driver->path);
+        g_strfreev(driver->schemes);
         g_free(driver->opened_prefix);
         g_free(driver->job_prefix);
         g_free(driver->failure);
@@ -1040,8 +1071,9 @@ static int publish_host(Drivers *drivers) {
         g_autoptr(sd_bus_message) message = NULL;
         int r = sd_bus_message_new_signal(drivers->bus, &message, HOST_PATH, interface_connection.name, "Properties");
         if (r >= 0)
-                r = sd_bus_message_append(message, "a{sa{sv}}", 1, interface_connection.name, 3, "Name", "s", HOST_CONNECTION,
-                                          "URI", "s", HOST_CONNECTION ":///", "DriverVersion", "s", VIRTBUS_VERSION);
+                r = sd_bus_message_append(message, "a{sa{sv}}", 1, interface_connection.name, 5, "Name", "s", HOST_CONNECTION,
+                                          "State", "s", "connected", "StateReason", "s", "", "URI", "s", HOST_CONNECTION ":///",
+                                          "DriverVersion", "s", VIRTBUS_VERSION);
         if (r >= 0)
                 r = sd_bus_message_seal(message, 1, 0);
         return r < 0 ? r : mirror_take(drivers->mirror, NULL, HOST_PATH, message);
@@ -1144,6 +1176,22 @@ const char *drivers_connection_path(Drivers *drivers, const char *name) {
                 if (strcmp(((Driver *) driver)->connection, name) == 0)
                         return ((Driver *) driver)->path;
         return NULL;
+}
+
+Driver *drivers_of_scheme(Drivers *drivers, const char *scheme) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, drivers->by_name);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Driver *driver = value;
+                if (driver->schemes && g_strv_contains((const char *const *) driver->schemes, scheme))
+                        return driver;
+        }
+        return NULL;
+}
+
+const char *driver_path(const Driver *driver) {
+        return driver->path;
 }
 
 static int compare_drivers(const void *a, const void *b) {

@@ -37,6 +37,12 @@ Driver *drivers_named(Drivers *drivers, const char *name);
 /* The path of a connection, by its name ("qemu", "host"); NULL where no driver has it. */
 const char *drivers_connection_path(Drivers *drivers, const char *name);
 
+/* The driver that opens connections of a URI scheme, as it has told; NULL where there is none. */
+Driver *drivers_of_scheme(Drivers *drivers, const char *scheme);
+
+/* The path of a driver's first connection: what it has to do with. */
+const char *driver_path(const Driver *driver);
+
 /* Tells that an answer depends on the drivers that have to do with a path, or (NULL) on all: those that have failed are tried again, unless their last
  * failure is too recent (DRIVER_RETRY_DELAY). They are not settled until that has ended. Returns false where no driver has to do with it. */
 bool drivers_want(Drivers *drivers, const char *path);

@@ -39,33 +39,67 @@ int manager_update(sd_bus *bus, Mirror *mirror, Drivers *drivers) {
         return r < 0 ? r : mirror_take(mirror, NULL, MANAGER_PATH, message);
 }
 
-/* The connection's name in a libvirt URI of this machine: the scheme, before the first ':'. */
-static char *connection_of_uri(const char *uri, GError **error) {
-        const char *colon = strchr(uri, ':');
-        if (!colon || colon == uri) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "OpenConnection: '%.64s' is not a URI; write one like qemu:///system", uri);
-                return NULL;
-        }
-        g_autofree char *scheme = g_strndup(uri, (gsize) (colon - uri));
-        if (!g_str_has_prefix(colon, ":///") || strchr(scheme, '+')) {
-                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                  "OpenConnection: '%.64s' names another machine; only connections of this one are known", uri);
-                return NULL;
-        }
-        return g_steal_pointer(&scheme);
+/* What a libvirt URI names. */
+typedef struct Uri {
+        char *scheme; /* before '+' and the transport */
+        bool is_remote, has_transport;
+} Uri;
+
+static void uri_clear(Uri *uri) {
+        g_free(uri->scheme);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Uri, uri_clear)
+
+/* Reads a URI. What is wrong with one that holds a password is said without it. */
+static bool uri_read(Uri *uri, const char *text, GError **error) {
+        const char *colon = strchr(text, ':');
+        if (!colon || colon == text)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "OpenConnection: '%.64s' is not a URI; write one like qemu:///system", text);
+        const char *host = g_str_has_prefix(colon, "://") ? colon + strlen("://") : "";
+        size_t length = strcspn(host, "/?#");
+        const char *at = memrchr(host, '@', length);
+        if (at && memchr(host, ':', (size_t) (at - host)))
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                "OpenConnection: there is a password in the URI, where others would see it; pass it as the "
+                                "option password");
+        size_t scheme = strcspn(text, "+:");
+        uri->scheme = g_strndup(text, scheme);
+        uri->has_transport = text[scheme] == '+';
+        uri->is_remote = length > 0 || uri->has_transport || !g_str_has_prefix(colon, ":///");
+        return true;
+}
+
+static bool is_open_connection(sd_bus_message *call) {
+        return strcmp(sd_bus_message_get_path(call), MANAGER_PATH) == 0 &&
+               g_strcmp0(sd_bus_message_get_member(call), "OpenConnection") == 0 && sd_bus_message_has_signature(call, "sa{sv}");
+}
+
+/* Reads the URI of a call of OpenConnection; false for other calls, and where it is none. */
+static bool uri_of_call(Uri *uri, sd_bus_message *call) {
+        const char *text;
+        bool read = is_open_connection(call) && sd_bus_message_rewind(call, true) >= 0 &&
+                    sd_bus_message_read(call, "s", &text) >= 0 && uri_read(uri, text, NULL);
+        sd_bus_message_rewind(call, true);
+        return read;
 }
 
 static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **error) {
         const char *uri;
         if (sd_bus_message_read(call, "s", &uri) < 0)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "OpenConnection: no URI");
+        g_auto(Uri) read = { 0 };
+        if (!uri_read(&read, uri, error))
+                return false;
+        if (read.is_remote)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "OpenConnection: '%.64s' names another machine, and no driver opens connections of that "
+                                         "scheme",
+                                         uri);
         if (!options_read(call, error, NULL))
                 return false;
-        g_autofree char *name = connection_of_uri(uri, error);
-        if (!name)
-                return false;
-        const char *path = drivers_connection_path(drivers, name);
+        const char *path = drivers_connection_path(drivers, read.scheme);
         if (!path)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "OpenConnection: there is no driver for '%.64s'; the manager's property Drivers "
@@ -76,13 +110,22 @@ static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **err
 }
 
 const char *manager_connection(Drivers *drivers, sd_bus_message *call) {
-        const char *uri, *member = sd_bus_message_get_member(call);
-        if (strcmp(sd_bus_message_get_path(call), MANAGER_PATH) != 0 || strcmp(member, "OpenConnection") != 0 ||
-            !sd_bus_message_has_signature(call, "sa{sv}") || sd_bus_message_read(call, "s", &uri) < 0)
+        g_auto(Uri) uri = { 0 };
+        if (!uri_of_call(&uri, call))
                 return NULL;
-        g_autofree char *name = connection_of_uri(uri, NULL);
-        sd_bus_message_rewind(call, true);
-        return name ? drivers_connection_path(drivers, name) : NULL;
+        Driver *driver = uri.is_remote ? drivers_of_scheme(drivers, uri.scheme) : NULL;
+        if (driver)
+                return driver_path(driver);
+        return uri.is_remote ? NULL : drivers_connection_path(drivers, uri.scheme);
+}
+
+Driver *manager_opener(Drivers *drivers, sd_bus_message *call) {
+        g_auto(Uri) uri = { 0 };
+        return uri_of_call(&uri, call) && uri.is_remote ? drivers_of_scheme(drivers, uri.scheme) : NULL;
+}
+
+bool manager_is_lookup(Drivers *drivers, sd_bus_message *call) {
+        return is_open_connection(call) && !manager_opener(drivers, call);
 }
 
 int manager_call(Drivers *drivers, sd_bus_message *call) {

@@ -11,5 +11,11 @@ int manager_update(sd_bus *bus, Mirror *mirror, Drivers *drivers);
 /* The path of the connection that a call of OpenConnection names; NULL for other calls, and where there is none. */
 const char *manager_connection(Drivers *drivers, sd_bus_message *call);
 
+/* The driver that opens what a call of OpenConnection names, where that is elsewhere; NULL for other calls, and where there is none. */
+Driver *manager_opener(Drivers *drivers, sd_bus_message *call);
+
+/* Whether a call is one of OpenConnection that only looks something up, or fails: everybody may do that. */
+bool manager_is_lookup(Drivers *drivers, sd_bus_message *call);
+
 /* Answers a method call of org.virtbus1.Manager. */
 int manager_call(Drivers *drivers, sd_bus_message *call);

@@ -237,7 +237,11 @@ static int resolve(Router *router, sd_bus_message *message, Target *target, sd_b
         if (!target->object)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
         r = check_part(router, target->object, interface, error);
-        return r < 0 ? r : resolve_method(target, interface, member, message, error);
+        if (r >= 0)
+                r = resolve_method(target, interface, member, message, error);
+        if (r >= 0 && manager_is_lookup(router->drivers, message))
+                target->action = NULL;
+        return r;
 }
 
 /* The same for a call that goes on after it has waited: what has been found is still so where nothing has come or gone. */
@@ -529,7 +533,9 @@ static int answer(View *view, const Target *target, sd_bus_message *message, sd_
                         return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_UNSUPPORTED),
                                                  "%s of %s: no driver of this connection does that.", target->method->name,
                                                  target->object->path);
-                return manager_call(view->router->drivers, message);
+                /* Where a driver has named the scheme only since, nobody was asked. */
+                Driver *opener = target->action ? manager_opener(view->router->drivers, message) : NULL;
+                return opener ? forward(view, opener, target, message, error) : manager_call(view->router->drivers, message);
         }
         return -EINVAL;
 }

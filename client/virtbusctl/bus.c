@@ -415,8 +415,24 @@ static bool make_client(Ctl *ctl, GError **error) {
         return ctl->client != NULL;
 }
 
+/* A connection that is named by the URI of a hypervisor elsewhere is opened, and is known by its name from then on. */
+static bool open_elsewhere(Ctl *ctl, GError **error) {
+        const char *colon = ctl->connection ? strstr(ctl->connection, "://") : NULL;
+        if (!colon || colon[strlen("://")] == '/')
+                return true;
+        g_autoptr(GVariant) answer = ctl_call(ctl, "/org/virtbus1", "org.virtbus1.Manager", "OpenConnection",
+                                              g_variant_new("(sa{sv})", ctl->connection, NULL), NULL, NULL, error);
+        if (!answer)
+                return false;
+        const char *path;
+        g_variant_get(answer, "(&o)", &path);
+        g_free(ctl->connection);
+        ctl->connection = g_path_get_basename(path);
+        return true;
+}
+
 bool ctl_connect(Ctl *ctl, bool with_client, GError **error) {
-        return connect_bus(ctl, error) && (!with_client || make_client(ctl, error));
+        return connect_bus(ctl, error) && open_elsewhere(ctl, error) && (!with_client || make_client(ctl, error));
 }
 
 void ctl_disconnect(Ctl *ctl) {

@@ -88,9 +88,32 @@ static int on_release(Driver *driver, sd_bus_message *call) {
         return sd_event_exit(driver->event, EXIT_SUCCESS);
 }
 
+static int send_schemes(Driver *driver) {
+        g_autoptr(sd_bus_message) signal = NULL;
+        if (!driver->kind->schemes)
+                return 0;
+        int r = sd_bus_message_new_signal(driver->peer, &signal, DRIVER_PATH, DRIVER_INTERFACE, "Schemes");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(signal, (char **) driver->kind->schemes);
+        return r < 0 ? r : sd_bus_send(driver->peer, signal, NULL);
+}
+
+static int on_open_connection(Driver *driver, sd_bus_message *message) {
+        const char *uri;
+        sd_bus_message_sensitive(message);
+        if (!driver->kind->open_connection)
+                return -EOPNOTSUPP;
+        int r = sd_bus_message_has_signature(message, "sa{sv}") ? sd_bus_message_read(message, "s", &uri) : -EINVAL;
+        if (r >= 0)
+                driver->kind->open_connection(driver->self, call_take(message, "o"), uri, message);
+        return r;
+}
+
 static int on_synchronize(Driver *driver, sd_bus_message *call) {
         objects_set_peer(driver->objects, driver->peer);
-        int r = objects_send_all(driver->objects);
+        int r = send_schemes(driver);
+        if (r >= 0)
+                r = objects_send_all(driver->objects);
         if (r >= 0)
                 r = sd_bus_reply_method_return(call, NULL);
         /* What was running is found only now, so that whatever has happened to it is signalled. */
@@ -130,6 +153,8 @@ static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *er
                 r = on_synchronize(driver, message);
         else if (sd_bus_message_is_method_call(message, DRIVER_INTERFACE, "Release"))
                 r = on_release(driver, message);
+        else if (sd_bus_message_is_method_call(message, interface_manager.name, "OpenConnection"))
+                r = on_open_connection(driver, message);
         else
                 return objects_dispatch(driver->objects, message);
         if (r < 0)

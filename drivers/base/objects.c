@@ -13,7 +13,9 @@
 
 struct Objects {
         GHashTable *by_path;
-        GQueue order; /* parents before children */
+        GQueue order;     /* parents before children */
+        ObjectsGate gate; /* or NULL */
+        void *gate_data;
         sd_bus *peer;
 };
 
@@ -110,10 +112,10 @@ unsigned calls_pending(void) {
         return g_queue_get_length(&pending_calls);
 }
 
-void calls_cancel_below(const char *path, const GError *error) {
+void calls_cancel_below(const char *path, const Call *but, const GError *error) {
         for (GList *link = pending_calls.head; link; link = link->next) {
                 Call *call = link->data;
-                if (!path_is_under(sd_bus_message_get_path(call->message), path))
+                if (call == but || !path_is_under(sd_bus_message_get_path(call->message), path))
                         continue;
                 if (!call->is_cancelled)
                         virtbus_error_reply(call->message, error);
@@ -122,7 +124,7 @@ void calls_cancel_below(const char *path, const GError *error) {
 }
 
 void calls_cancel(const GError *error) {
-        calls_cancel_below(MANAGER_PATH, error);
+        calls_cancel_below(MANAGER_PATH, NULL, error);
 }
 
 /* Objects */
@@ -142,6 +144,11 @@ void objects_free(Objects *objects) {
 
 void objects_set_peer(Objects *objects, sd_bus *peer) {
         objects->peer = peer;
+}
+
+void objects_set_gate(Objects *objects, ObjectsGate gate, void *data) {
+        objects->gate = gate;
+        objects->gate_data = data;
 }
 
 sd_bus *objects_peer(const Objects *objects) {
@@ -282,7 +289,7 @@ static const Vtable *find_vtable(const Published *published, const char *interfa
         return NULL;
 }
 
-static Call *call_new(sd_bus_message *message, const char *out) {
+Call *call_take(sd_bus_message *message, const char *out) {
         Call *call = g_new0(Call, 1);
         call->message = sd_bus_message_ref(message);
         call->out = out;
@@ -338,6 +345,11 @@ int objects_dispatch(Objects *objects, sd_bus_message *message) {
                                            published->path);
                 return 1;
         }
-        handler(call_new(message, out), published->self);
+        g_autoptr(GError) closed = NULL;
+        if (objects->gate && !objects->gate(objects->gate_data, message, &closed)) {
+                virtbus_error_reply(message, closed);
+                return 1;
+        }
+        handler(call_take(message, out), published->self);
         return 1;
 }

@@ -28,6 +28,9 @@ const char *call_sender(const Call *call);
 /* Whether the service that it came from is still there to be answered. */
 bool call_is_awaited(const Call *call);
 
+/* Takes a method call that is not one of an object; it is owed its answer, of signature OUT. */
+Call *call_take(sd_bus_message *message, const char *out);
+
 void call_reply(Call *call, const char *signature, ...);
 /* Answers one array of strings, NULL at the end. */
 void call_reply_strings(Call *call, char **strings);
@@ -65,6 +68,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Objects, objects_free)
 /* Sends everything to this peer from now on; NULL for none. Borrowed. */
 void objects_set_peer(Objects *objects, sd_bus *peer);
 
+/* Asked before each call and property write of an object: false, and an error, where it cannot be done now. */
+typedef bool (*ObjectsGate)(void *data, sd_bus_message *message, GError **error);
+void objects_set_gate(Objects *objects, ObjectsGate gate, void *data);
+
 /* The peer; NULL while virtbusd is not attached. Borrowed. */
 sd_bus *objects_peer(const Objects *objects);
 
@@ -96,5 +103,5 @@ unsigned calls_pending(void);
 /* Answers all of them with an error; what their handlers answer later is not sent. */
 void calls_cancel(const GError *error);
 
-/* The same for those on an object and what is below it, as when a connection is closed. */
-void calls_cancel_below(const char *path, const GError *error);
+/* The same for those on an object and what is below it, but for one (or NULL), as when a connection is closed. */
+void calls_cancel_below(const char *path, const Call *but, const GError *error);

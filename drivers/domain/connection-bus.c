@@ -199,6 +199,22 @@ static void bus_get_cpu_models(Call *call, Connection *self, const char *arch) {
         answer_ability(call, self, HYPERVISOR_HAS(self->hypervisor, abilities, cpu_models), "GetCPUModels", answer_cpu_models);
 }
 
+static void bus_close(Call *call, Connection *self) {
+        g_autoptr(GError) error = NULL;
+        if (offers_check(self, self->close_asked, "Close: it is of this machine, and always there", &error))
+                self->close_asked(self, call);
+        else
+                call_fail(call, error);
+}
+
+static const char *bus_get_state(const Connection *self) {
+        return connection_state_name(self);
+}
+
+static const char *bus_get_state_reason(const Connection *self) {
+        return self->state_reason;
+}
+
 static const char *bus_get_name(const Connection *self) {
         return self->name;
 }
@@ -216,4 +232,10 @@ static const char *bus_get_driver_version(const Connection *self) {
 void connection_publish(Connection *connection) {
         const Vtable *const vtables[] = { &bus_vtable, connection->hypervisor->extra, NULL };
         connection->published = objects_publish(connection->objects, connection->path, connection, vtables);
+}
+
+void connection_announce_state(Connection *connection) {
+        if (connection->published)
+                published_changed(connection->published, &bus_vtable,
+                                  (const int[]){ CONNECTION_STATE, CONNECTION_STATE_REASON, -1 });
 }

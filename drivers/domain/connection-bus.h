@@ -5,4 +5,7 @@
 
 #include "domain/domain.h"
 
+/* Its state has changed. */
+void connection_announce_state(Connection *connection);
+
 void connection_publish(Connection *connection);

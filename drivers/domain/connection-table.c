@@ -3,6 +3,16 @@
 
 #include "domain/connection.h"
 
+static const char *const state_names[] = {
+        [CONNECTION_CONNECTED] = "connected",
+        [CONNECTION_CONNECTING] = "connecting",
+        [CONNECTION_DISCONNECTED] = "disconnected",
+};
+
+const char *connection_state_name(const Connection *connection) {
+        return state_names[connection->state];
+}
+
 void connection_idle(const Connection *connection) {
         if (connection->idle)
                 connection->idle(connection->idle_data);

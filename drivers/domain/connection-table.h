@@ -19,6 +19,9 @@ bool connection_check_known(Connection *connection, const char *uuid, GError **e
 void connection_know_as(Connection *connection, Domain *domain, const char *name);
 
 /* Something has ended: whoever waits for that looks whether anything is left. */
+/* As Connection.State has it. */
+const char *connection_state_name(const Connection *connection);
+
 void connection_idle(const Connection *connection);
 
 /* The table holds a domain from its beginning to its end. It is to be the last listener: its reference may be the last. */

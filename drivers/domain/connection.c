@@ -9,6 +9,7 @@
 #include "base/stream.h"
 #include "bus.h"
 #include "domain/connection-bus.h"
+#include "domain/connection-life.h"
 #include "domain/connection-table.h"
 #include "domain/domain-bus.h"
 #include "domain/domain-run.h"
@@ -67,6 +68,9 @@ Connection *connection_open_at(const Hypervisor *hypervisor, sd_event *event, Ob
         connection->hypervisor = hypervisor;
         connection->listeners = listeners;
         g_queue_init(&connection->requests);
+        g_queue_init(&connection->openers);
+        connection->state = hypervisor->remote ? CONNECTION_CONNECTING : CONNECTION_CONNECTED;
+        connection->state_reason = g_strdup(hypervisor->remote ? "it is new" : "");
         connection->event = sd_event_ref(event);
         connection->objects = objects;
         connection->state_directory = g_strdup(place->state);
@@ -134,7 +138,8 @@ void connection_cancel(Connection *connection, const char *why) {
         for (GList *link = domains; link; link = link->next)
                 domain_cancel(link->data, error);
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
-        calls_cancel_below(connection->path, error);
+        calls_cancel_below(connection->path, connection->close_call, error);
+        connection_end_life(connection, error);
 }
 
 void connection_close(Connection *connection) {
@@ -168,6 +173,7 @@ void connection_close(Connection *connection) {
         g_free(connection->runtime_directory);
         g_free(connection->log_directory);
         g_free(connection->name);
+        g_free(connection->state_reason);
         g_free(connection->path);
         g_free(connection->uri);
         g_free(connection);

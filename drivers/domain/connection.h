@@ -10,6 +10,12 @@
 #include "domain/domain.h"
 #include "domain/hypervisor.h"
 
+typedef enum ConnectionState {
+        CONNECTION_CONNECTED, /* as one of this machine always is */
+        CONNECTION_CONNECTING,
+        CONNECTION_DISCONNECTED,
+} ConnectionState;
+
 struct Connection {
         const Hypervisor *hypervisor;
         sd_event *event;
@@ -41,6 +47,20 @@ struct Connection {
                          void *data); /* a state has changed, or a domain was found; or NULL */
         void *observer_data;
         void *data; /* the hypervisor's own */
+        /* To a hypervisor elsewhere: see domain/connection-life.h. */
+        ConnectionState state;
+        char *state_reason;
+        char *username, *password; /* wiped with it */
+        GQueue openers;            /* Call, of Manager.OpenConnection */
+        sd_event_source *retry;
+        unsigned n_cuts; /* since it was connected */
+        bool connecting, was_connected, ended;
+        /* Where it was opened by URI: by whom, and who closes it. Else NULL. */
+        uid_t owner;
+        void (*close_asked)(Connection *connection, Call *call);
+        void (*first_cut)(Connection *connection); /* it could not be connected to at all */
+        Call *close_call;
+        void *driver_data;
 };
 
 /* Which connection it is, and where it keeps what it keeps: nobody else may use these folders meanwhile. */

@@ -1,15 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/domain-driver.h"
 
+#include <string.h>
+
 #include "base/driver.h"
+#include "base/store.h"
+#include "base/xml.h"
+#include "bus.h"
+#include "domain/connection-life.h"
 #include "domain/connection.h"
+#include "errors.h"
+#include "log.h"
+#include "options.h"
+#include "paths.h"
 
 /* A hypervisor's driver: its connections, each with folders, threads and counters of its own. */
 typedef struct DomainDriver {
         const Hypervisor *hypervisor;
         DriverSetup setup;
+        char *state, *runtime, *log;
         sd_bus *bus;
         GHashTable *connections; /* by name; that of this machine is one of them */
+        GHashTable *closing;     /* of those the ones that go as soon as nobody is in them */
+        sd_event_source *closer; /* while there are some */
+        bool resumed;
 } DomainDriver;
 
 static void add(DomainDriver *driver, Connection *connection) {
@@ -20,6 +34,225 @@ static void add(DomainDriver *driver, Connection *connection) {
         g_hash_table_insert(driver->connections, connection->name, connection);
 }
 
+/* What is opened is written down, without its credentials, for a successor of this driver. */
+
+#define OPENED "connections"
+
+static char *note_of(const DomainDriver *driver, const char *name) {
+        return g_strdup_printf("%s/" OPENED "/%s.xml", driver->runtime, name);
+}
+
+static bool write_note(const DomainDriver *driver, const Connection *connection, GError **error) {
+        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
+        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "virtbus-connection", NULL);
+        xmlDocSetRootElement(document, root);
+        xml_set_number(root, "format", STORE_FORMAT);
+        xml_set_number(root, "owner", connection->owner);
+        xml_set_attribute(root, "uri", connection->uri);
+        g_autofree char *text = xml_document_text(document), *path = note_of(driver, connection->name);
+        return file_replace(path, text, false, error);
+}
+
+static void remove_note(const DomainDriver *driver, const char *name) {
+        g_autofree char *path = note_of(driver, name);
+        g_autoptr(GError) error = NULL;
+        if (!file_remove(path, false, &error))
+                log_error("connection %s comes back with the driver's next start: %s", name, error->message);
+}
+
+/* Those of one user, and of all, that a driver has open. */
+#define CONNECTIONS_PER_USER_MAX 16
+#define CONNECTIONS_MAX 256
+
+/* Closing */
+
+/* All of one goes, as soon as no function of it is at work any more. */
+static int on_close(sd_event_source *source, void *data) {
+        DomainDriver *driver = data;
+        GHashTableIter iterator;
+        void *connection;
+        (void) source;
+        g_hash_table_iter_init(&iterator, driver->closing);
+        while (g_hash_table_iter_next(&iterator, &connection, NULL)) {
+                Call *call = ((Connection *) connection)->close_call;
+                remove_note(driver, ((Connection *) connection)->name);
+                g_hash_table_remove(driver->connections, ((Connection *) connection)->name);
+                if (call)
+                        call_reply(call, "");
+        }
+        g_hash_table_remove_all(driver->closing);
+        driver->setup.idle(driver->setup.idle_data);
+        return 0;
+}
+
+static void close_later(DomainDriver *driver, Connection *connection) {
+        g_hash_table_add(driver->closing, connection);
+        driver->closer = sd_event_source_disable_unref(driver->closer);
+        sd_event_add_defer(driver->setup.event, &driver->closer, on_close, driver);
+}
+
+/* Connection.Close. */
+static void on_close_asked(Connection *connection, Call *call) {
+        DomainDriver *driver = connection->driver_data;
+        if (connection->close_call) { /* nobody is told twice */
+                call_fail_errno(call, -EALREADY);
+                return;
+        }
+        connection->close_call = call; /* which is not cancelled */
+        connection_cancel(connection, "the connection is closed");
+        close_later(driver, connection);
+}
+
+/* Opening */
+
+/* What could not be connected to the first time is not kept. */
+static void on_first_cut(Connection *connection) {
+        close_later(connection->driver_data, connection);
+}
+
+static Connection *open_elsewhere(DomainDriver *driver, const char *name, const char *uri, uid_t owner, GError **error) {
+        g_autofree char *state = g_build_filename(driver->state, OPENED, name, NULL),
+                        *runtime = g_build_filename(driver->runtime, OPENED, name, NULL),
+                        *log = g_build_filename(driver->log, OPENED, name, NULL);
+        const ConnectionPlace place = { .name = name, .uri = uri, .state = state, .runtime = runtime, .log = log };
+        Connection *connection = connection_open_at(driver->hypervisor->elsewhere, driver->setup.event, driver->setup.objects,
+                                                    &place, error);
+        if (!connection)
+                return NULL;
+        connection->owner = owner;
+        connection->close_asked = on_close_asked;
+        connection->first_cut = on_first_cut;
+        connection->driver_data = driver;
+        add(driver, connection);
+        return connection;
+}
+
+static bool check_bounds(const DomainDriver *driver, uid_t user, GError **error) {
+        GHashTableIter iterator;
+        void *value;
+        unsigned n = 0;
+        g_hash_table_iter_init(&iterator, driver->connections);
+        while (g_hash_table_iter_next(&iterator, NULL, &value))
+                n += ((Connection *) value)->close_asked && ((Connection *) value)->owner == user;
+        if (n >= CONNECTIONS_PER_USER_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "OpenConnection: you have opened %u connections of this driver already; close one", n);
+        return g_hash_table_size(driver->connections) <= CONNECTIONS_MAX ||
+               virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "OpenConnection: this driver has %d connections already",
+                                 CONNECTIONS_MAX);
+}
+
+/* The name of the connection that a URI has: "test_x". */
+static char *name_of(const DomainDriver *driver, const char *uri, GError **error) {
+        char *path = NULL;
+        g_autofree char *host = driver->hypervisor->elsewhere->remote->name(uri, error);
+        if (!host || sd_bus_path_encode(MANAGER_PATH, host, &path) < 0)
+                return NULL;
+        char *name = g_strdup_printf("%s_%s", driver->hypervisor->connection, path + strlen(MANAGER_PATH "/"));
+        free(path);
+        return name;
+}
+
+/* One that there is already, whoever has opened it. */
+static void open_again(const DomainDriver *driver, Connection *connection, const char *username, const char *password,
+                       Call *call) {
+        g_autoptr(GError) error = NULL;
+        bool has_given = *username || *password;
+        if (g_hash_table_contains(driver->closing, connection))
+                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "connection %s is being closed; call again",
+                                  connection->name);
+        else if (has_given && !connection_has_credentials(connection, username, password) &&
+                 (connection->state == CONNECTION_CONNECTED || connection->connecting))
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "connection %s is open with other credentials; leave yours out, or close it first",
+                                  connection->name);
+        if (error)
+                call_fail(call, error);
+        else if (connection->state == CONNECTION_CONNECTED)
+                call_reply(call, "o", connection->path);
+        else {
+                if (has_given)
+                        connection_set_credentials(connection, username, password);
+                connection_connect(connection, call);
+        }
+}
+
+static void open_new(DomainDriver *driver, const char *name, const char *uri, const char *username, const char *password,
+                     Call *call) {
+        g_autoptr(GError) error = NULL;
+        Connection *connection =
+                        check_bounds(driver, call->uid, &error) ? open_elsewhere(driver, name, uri, call->uid, &error) : NULL;
+        if (connection && !write_note(driver, connection, &error)) {
+                g_hash_table_remove(driver->connections, connection->name);
+                connection = NULL;
+        }
+        if (!connection) {
+                call_fail(call, error);
+                return;
+        }
+        connection_set_credentials(connection, username, password);
+        connection_connect(connection, call);
+}
+
+static void open_connection(void *self, Call *call, const char *uri, sd_bus_message *options) {
+        DomainDriver *driver = self;
+        g_autoptr(GError) error = NULL;
+        const char *username = "", *password = "";
+        bool is_fine = options_read(options, &error, "username", 's', &username, "password", 's', &password, NULL);
+        g_autofree char *name = is_fine ? name_of(driver, uri, &error) : NULL;
+        Connection *connection = name ? g_hash_table_lookup(driver->connections, name) : NULL;
+        if (!name && !error)
+                virtbus_error_set(&error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "OpenConnection: there is no memory for the name");
+        if (error)
+                call_fail(call, error);
+        else if (connection)
+                open_again(driver, connection, username, password, call);
+        else
+                open_new(driver, name, uri, username, password, call);
+}
+
+/* Those that the last driver had opened. */
+
+static void restore(DomainDriver *driver, const char *file) {
+        g_autofree char *path = g_build_filename(driver->runtime, OPENED, file, NULL), *text = NULL, *name = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = NULL;
+        if (g_file_get_contents(path, &text, NULL, &error))
+                document = xml_parse_own(text, "virtbus-connection", &error);
+        xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
+        g_autofree char *uri = root && store_check_format(root, &error) ? xml_attribute(root, "uri") : NULL;
+        g_autofree char *owner = uri ? xml_attribute(root, "owner") : NULL;
+        if (uri)
+                name = name_of(driver, uri, &error);
+        if (name)
+                open_elsewhere(driver, name, uri, owner ? (uid_t) g_ascii_strtoull(owner, NULL, 10) : (uid_t) -1, &error);
+        if (error)
+                log_error("what %s was a connection to is not opened again: %s", path, error->message);
+}
+
+static void restore_all(DomainDriver *driver) {
+        g_autofree char *folder = g_build_filename(driver->runtime, OPENED, NULL);
+        g_autoptr(GDir) directory = g_dir_open(folder, 0, NULL);
+        for (const char *file; directory && (file = g_dir_read_name(directory));)
+                if (g_str_has_suffix(file, ".xml"))
+                        restore(driver, file);
+}
+
+/* What is asked of a connection that is cut. To be closed, or opened again, it need not be connected. */
+static bool gate(void *data, sd_bus_message *message, GError **error) {
+        const DomainDriver *driver = data;
+        const char *path = sd_bus_message_get_path(message);
+        if (!g_str_has_prefix(path, MANAGER_PATH "/") || sd_bus_message_is_method_call(message, NULL, "Close") ||
+            sd_bus_message_is_method_call(message, "org.virtbus1.Test", NULL))
+                return true;
+        path += strlen(MANAGER_PATH "/");
+        g_autofree char *name = g_strndup(path, strcspn(path, "/"));
+        const Connection *connection = g_hash_table_lookup(driver->connections, name);
+        return !connection || connection_check_connected(connection, error);
+}
+
+/* The program */
+
 static void *open_driver(const void *hypervisor, const DriverSetup *setup, GError **error) {
         Connection *connection = connection_open(hypervisor, setup->event, setup->objects, setup->state, setup->runtime,
                                                  setup->log, error);
@@ -28,8 +261,18 @@ static void *open_driver(const void *hypervisor, const DriverSetup *setup, GErro
         DomainDriver *driver = g_new0(DomainDriver, 1);
         driver->hypervisor = hypervisor;
         driver->setup = *setup;
+        driver->state = g_strdup(setup->state);
+        driver->runtime = g_strdup(setup->runtime);
+        driver->log = g_strdup(setup->log);
         driver->connections = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) connection_close);
+        driver->closing = g_hash_table_new(NULL, NULL);
         add(driver, connection);
+        if (driver->hypervisor->elsewhere) {
+                g_autofree char *folder = g_build_filename(driver->runtime, OPENED, NULL);
+                g_mkdir_with_parents(folder, 0700);
+                objects_set_gate(setup->objects, gate, driver);
+                restore_all(driver);
+        }
         return driver;
 }
 
@@ -45,10 +288,16 @@ static void serve(void *self, sd_bus *bus) {
 
 static void resume(void *self) {
         GHashTableIter iterator;
-        void *connection;
+        void *value;
         g_hash_table_iter_init(&iterator, ((DomainDriver *) self)->connections);
-        while (g_hash_table_iter_next(&iterator, NULL, &connection))
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Connection *connection = value;
                 connection_resume(connection);
+                if (connection->close_asked) { /* what is elsewhere is kept though it cannot be reached now */
+                        connection->was_connected = true;
+                        connection_connect(connection, NULL);
+                }
+        }
 }
 
 static bool is_busy(const void *self) {
@@ -56,7 +305,7 @@ static bool is_busy(const void *self) {
         void *connection;
         g_hash_table_iter_init(&iterator, ((const DomainDriver *) self)->connections);
         while (g_hash_table_iter_next(&iterator, NULL, &connection))
-                if (connection_is_busy(connection))
+                if (((Connection *) connection)->close_asked || connection_is_busy(connection))
                         return true;
         return false;
 }
@@ -64,16 +313,31 @@ static bool is_busy(const void *self) {
 static void cancel(void *self) {
         GHashTableIter iterator;
         void *connection;
+        g_autoptr(GError) error = NULL;
         g_hash_table_iter_init(&iterator, ((DomainDriver *) self)->connections);
         while (g_hash_table_iter_next(&iterator, NULL, &connection)) {
                 ((Connection *) connection)->idle = NULL;
                 connection_cancel(connection, "the driver is ending");
         }
+        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        calls_cancel(error);
 }
 
 static void close_driver(void *self) {
         DomainDriver *driver = self;
+        GHashTableIter iterator;
+        void *connection;
+        objects_set_gate(driver->setup.objects, NULL, NULL);
+        sd_event_source_disable_unref(driver->closer);
+        g_hash_table_iter_init(&iterator, driver->closing);
+        while (g_hash_table_iter_next(&iterator, &connection, NULL))
+                if (((Connection *) connection)->close_call)
+                        call_reply(((Connection *) connection)->close_call, "");
+        g_hash_table_unref(driver->closing);
         g_hash_table_unref(driver->connections);
+        g_free(driver->state);
+        g_free(driver->runtime);
+        g_free(driver->log);
         g_free(driver);
 }
 
@@ -82,7 +346,9 @@ int domain_driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
                 .name = hypervisor->connection,
                 .bus_name = hypervisor->bus_name,
                 .data = hypervisor,
+                .schemes = hypervisor->schemes,
                 .open = open_driver,
+                .open_connection = hypervisor->elsewhere ? open_connection : NULL,
                 .serve = serve,
                 .resume = resume,
                 .is_busy = is_busy,

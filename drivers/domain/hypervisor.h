@@ -112,6 +112,18 @@ typedef struct HypervisorLeftovers {
         void (*forget)(Connection *connection, const char *uuid);
 } HypervisorLeftovers;
 
+/* One that is elsewhere: what is opened by URI. See domain/connection-life.h. */
+typedef struct HypervisorRemote {
+        /* The host that a URI names: by it two are the same. NULL, and InvalidArgument, where it names none. */
+        char *(*name)(const char *uri, GError **error);
+
+        /* Connects with connection->username and ->password; connection_connected or connection_cut follows, at once or later. */
+        void (*connect)(Connection *connection);
+
+        /* Lets go of it, whatever it is doing; connection->data may be NULL. */
+        void (*disconnect)(Connection *connection);
+} HypervisorRemote;
+
 struct Hypervisor {
         const char *connection; /* "qemu": the connection's name, the URI's scheme, the directories' last part */
         const char *bus_name;   /* org.virtbus1.Driver.QEMU */
@@ -141,6 +153,13 @@ struct Hypervisor {
 
         /* Writes what reattach needs into the status of an active domain. */
         void (*save)(const Domain *domain, xmlNode *saved);
+
+        /* Where its driver opens connections by URI: of these schemes, NULL at the end; and what such a hypervisor does. Or both NULL. */
+        const char *const *schemes;
+        const Hypervisor *elsewhere;
+
+        /* Of one elsewhere; else NULL. */
+        const HypervisorRemote *remote;
 
         /* Its own definitions; NULL: they are on our disk. */
         const Definitions *definitions;

@@ -13,10 +13,12 @@
 #include "bus.h"
 #include "domain/agent/addresses.h"
 #include "domain/agent/guest-object.h"
+#include "domain/connection-life.h"
 #include "domain/connection-table.h"
 #include "domain/connection.h"
 #include "domain/domain-event.h"
 #include "domain/domain-run.h"
+#include "domain/offers.h"
 #include "domain/operations/device-change.h"
 #include "domain/operations/dump.h"
 #include "domain/operations/save.h"
@@ -24,6 +26,7 @@
 #include "domain/statistics.h"
 #include "log.h"
 #include "options.h"
+#include "test/elsewhere.h"
 #include "test/guest-agent.h"
 #include "vtables.h"
 
@@ -31,6 +34,7 @@
 #define DELAY_MAX (3600 * UINT64_C(1000000))
 #define CHURN_MAX 10000000
 #define CHURN_RATE_MAX 1000000
+#define HOST_BYTES_MAX 64
 
 /* A dump is the machine's memory in these pieces, each after a while, all zero. */
 #define DUMP_STEPS 10
@@ -79,6 +83,7 @@ static const char *const operation_names[TEST_N_OPERATIONS] = {
 typedef struct Laboratory {
         GError *failures[TEST_N_OPERATIONS]; /* of the next one */
         uint64_t delays[TEST_N_OPERATIONS];
+        bool unreachable; /* the hypervisor elsewhere */
         uint64_t populated, churned, churn_left, churn_done, churn_rate, churn_began;
         sd_event_source *churn;
 } Laboratory;
@@ -183,13 +188,9 @@ static int on_powered_off(sd_event_source *source, uint64_t usec, void *data) {
 }
 
 /* The end of an operation, which may be its failure. */
-static int on_done(sd_event_source *source, uint64_t usec, void *data) {
-        Machine *machine = data;
+static void end_operation(Machine *machine, const GError *error) {
         Domain *domain = machine->domain;
         Operation *operation = g_steal_pointer(&machine->operation);
-        g_autoptr(GError) error = g_steal_pointer(&laboratory_of(domain)->failures[machine->kind]);
-        (void) source;
-        (void) usec;
         if (error && machine->kind == TEST_START)
                 machine_free(domain);
         else if (!error && (machine->kind == TEST_START || machine->kind == TEST_SUSPEND || machine->kind == TEST_RESUME))
@@ -198,6 +199,14 @@ static int on_done(sd_event_source *source, uint64_t usec, void *data) {
         else if (!error && machine->kind == TEST_SHUTDOWN) /* its guest turns itself off at once */
                 add_timer(domain, &machine->timer, 0, on_powered_off);
         operation_finish(operation, error);
+}
+
+static int on_done(sd_event_source *source, uint64_t usec, void *data) {
+        Machine *machine = data;
+        g_autoptr(GError) error = g_steal_pointer(&laboratory_of(machine->domain)->failures[machine->kind]);
+        (void) source;
+        (void) usec;
+        end_operation(machine, error);
         return 0;
 }
 
@@ -757,6 +766,119 @@ static void on_asked(void *data, sd_bus_message *answer, const GError *error) {
                 reply_test_ask_driver(call, text);
 }
 
+/* Elsewhere */
+
+static char *remote_name(const char *uri, GError **error) {
+        static const char scheme[] = "test://";
+        const char *host = uri + strlen(scheme);
+        size_t length = g_str_has_prefix(uri, scheme) ? strcspn(host, "/") : 0;
+        bool is_name = length > 0 && length <= HOST_BYTES_MAX &&
+                       strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == length;
+        if (is_name && (!host[length] || strcmp(host + length, "/") == 0))
+                return g_strndup(host, length);
+        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                          "OpenConnection: '%.64s' does not name a test hypervisor: write test://NAME, of up to %d letters, "
+                          "digits, '.' "
+                          "and '-'; a username is an option",
+                          uri, HOST_BYTES_MAX);
+        return NULL;
+}
+
+/* Those whose name begins with "locked" want a password. */
+static bool may_connect(const Connection *connection) {
+        return !g_str_has_prefix(connection->name, "test_locked") ||
+               (connection->username && *connection->username && g_strcmp0(connection->password, "open-sesame") == 0);
+}
+
+static void remote_connect(Connection *connection) {
+        const Laboratory *laboratory = connection->data;
+        g_autoptr(GError) error = NULL;
+        if (laboratory->unreachable)
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s is not reached", connection->uri);
+        else if (!may_connect(connection))
+                virtbus_error_set(&error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                  "%s refuses the username or the password; pass others as options of OpenConnection",
+                                  connection->uri);
+        if (error) {
+                connection_cut(connection, error, !laboratory->unreachable);
+                return;
+        }
+        elsewhere_show(connection); /* before it is said to be connected: then it is all there */
+        connection_connected(connection);
+}
+
+/* What is at work cannot be followed any more. */
+static void fail_operations(Connection *connection, const GError *error) {
+        g_autoptr(GList) domains = g_hash_table_get_values(connection->by_uuid);
+        for (GList *link = domains; link; link = link->next)
+                domain_ref(link->data);
+        for (GList *link = domains; link; link = link->next) {
+                Machine *machine = ((Domain *) link->data)->run;
+                if (!machine || !machine->operation)
+                        continue;
+                machine->timer = sd_event_source_disable_unref(machine->timer);
+                end_operation(machine, error);
+        }
+        g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
+}
+
+static void remote_disconnect(Connection *connection) {
+        (void) connection; /* nothing is at work but timers, which go with the machines */
+}
+
+static const HypervisorRemote test_remote = {
+        .name = remote_name,
+        .connect = remote_connect,
+        .disconnect = remote_disconnect,
+};
+
+static bool check_elsewhere(const Connection *self, const char *what, Call *call) {
+        g_autoptr(GError) error = NULL;
+        if (offers_check(self, self->hypervisor->remote, what, &error))
+                return true;
+        call_fail(call, error);
+        return false;
+}
+
+static void test_bus_define_elsewhere(Call *call, Connection *self, const char *xml) {
+        g_autoptr(GError) error = NULL;
+        if (!check_elsewhere(self, "DefineElsewhere", call))
+                return;
+        if (!elsewhere_define(self, xml, &error)) {
+                call_fail(call, error);
+                return;
+        }
+        if (self->state == CONNECTION_CONNECTED)
+                elsewhere_show(self);
+        reply_test_define_elsewhere(call);
+}
+
+static void test_bus_undefine_elsewhere(Call *call, Connection *self, const char *uuid) {
+        g_autoptr(GError) error = NULL;
+        if (!check_elsewhere(self, "UndefineElsewhere", call))
+                return;
+        if (!elsewhere_undefine(self, uuid, &error)) {
+                call_fail(call, error);
+                return;
+        }
+        if (self->state == CONNECTION_CONNECTED)
+                elsewhere_show(self);
+        reply_test_undefine_elsewhere(call);
+}
+
+static void test_bus_set_reachable(Call *call, Connection *self, bool reachable) {
+        g_autoptr(GError) error = NULL;
+        if (!check_elsewhere(self, "SetReachable", call))
+                return;
+        ((Laboratory *) self->data)->unreachable = !reachable;
+        if (!reachable && self->state == CONNECTION_CONNECTED) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s was cut off", self->uri);
+                connection_cut(self, error, false);
+                fail_operations(self, error);
+        }
+        reply_test_set_reachable(call);
+}
+
 static void test_bus_ask_driver(Call *call, Connection *self, const char *object, const char *interface, const char *member,
                                 const char *argument, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
@@ -885,7 +1007,32 @@ static const HypervisorStatistics test_statistics = {
         .collect = test_collect,
 };
 
+/* One that keeps its definitions itself, and can do less. */
+static const Hypervisor test_elsewhere = {
+        .connection = "test",
+        .bus_name = "org.virtbus1.Driver.Test",
+        .extra = &test_bus_vtable,
+        .open = test_open,
+        .close = test_close,
+        .start = test_start,
+        .reattach = test_reattach,
+        .destroy = test_destroy,
+        .release = machine_free,
+        .save = test_save,
+        .remote = &test_remote,
+        .definitions = &elsewhere_definitions,
+        .abilities = &test_abilities,
+        .power = &test_power,
+        .devices = &test_devices,
+        .machine = &test_machine,
+        .statistics = &test_statistics,
+};
+
+static const char *const test_schemes[] = { "test", NULL };
+
 const Hypervisor test_hypervisor = {
+        .schemes = test_schemes,
+        .elsewhere = &test_elsewhere,
         .connection = "test",
         .bus_name = "org.virtbus1.Driver.Test",
         .extra = &test_bus_vtable,

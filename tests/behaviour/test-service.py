@@ -255,7 +255,7 @@ def no_change_is_lost_in_a_flood():
 def what_a_driver_may_not_say_is_refused():
     def objects(path, interfaces):
         return ("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(path, interfaces)],)))
-    connection = {f"{NAME}.Connection": variants({"Name": "fake", "URI": "fake:///", "DriverVersion": "0"})}
+    connection = {f"{NAME}.Connection": variants({"Name": "fake", "URI": "fake:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})}
     fake = FakeDriver("Fake")
     fake.objects = [
         objects("/org/virtbus1/fake", connection),
@@ -264,8 +264,8 @@ def what_a_driver_may_not_say_is_refused():
         objects("/org/virtbus1/faker", connection),                             # not below its own
         objects("/org/virtbus1/fake/a", {f"{NAME}.Nonsense": {}}),              # no such interface
         objects("/org/virtbus1/fake/b", {f"{NAME}.Connection": {}}),            # properties are missing
-        objects("/org/virtbus1/fake/c", {f"{NAME}.Connection": variants({"Name": 7, "URI": "x", "DriverVersion": "0"})}),
-        objects("/org/virtbus1/fake/d", {f"{NAME}.Connection": variants({"Name": "y" * 300000, "URI": "x", "DriverVersion": "0"})}),
+        objects("/org/virtbus1/fake/c", {f"{NAME}.Connection": variants({"Name": 7, "URI": "x", "DriverVersion": "0", "State": "connected", "StateReason": ""})}),
+        objects("/org/virtbus1/fake/d", {f"{NAME}.Connection": variants({"Name": "y" * 300000, "URI": "x", "DriverVersion": "0", "State": "connected", "StateReason": ""})}),
         ("ObjectsAdded", GLib.Variant("(s)", ("nonsense",))),
         ("ObjectsRemoved", GLib.Variant("(ao)", ([test.path],))),
     ]
@@ -333,7 +333,7 @@ def a_driver_that_failed_is_tried_again_when_it_is_wanted():
     late = "/org/virtbus1/late"
     fake = FakeDriver("Late", refusals=4)
     fake.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(late, {
-        f"{NAME}.Connection": variants({"Name": "late", "URI": "late:///", "DriverVersion": "0"})})],)))]
+        f"{NAME}.Connection": variants({"Name": "late", "URI": "late:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})],)))]
     bus.wait_driver("late", "failed")
     # What is asked of all drivers does not fail for one of them, and says which.
     assert late not in ask("/org/virtbus1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "")[0]
@@ -361,7 +361,7 @@ def run_brittle_driver():
     """A process that ends as soon as it was attached: see below."""
     fake = FakeDriver("Brittle")
     fake.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([("/org/virtbus1/brittle", {
-        f"{NAME}.Connection": variants({"Name": "brittle", "URI": "brittle:///", "DriverVersion": "0"})})],)))]
+        f"{NAME}.Connection": variants({"Name": "brittle", "URI": "brittle:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})],)))]
 
     def end(connection):
         connection.flush_sync(None)
@@ -387,7 +387,7 @@ def a_driver_that_ends_whenever_it_was_attached_is_left_alone_for_longer_each_ti
 def a_call_that_waits_while_a_driver_ends_wakes_it_again():
     fake, heir = FakeDriver("Tired"), FakeDriver("Tired")  # the name goes to the other one when the first lets go of it
     fake.objects = heir.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([("/org/virtbus1/tired", {
-        f"{NAME}.Connection": variants({"Name": "tired", "URI": "tired:///", "DriverVersion": "0"})})],)))]
+        f"{NAME}.Connection": variants({"Name": "tired", "URI": "tired:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})],)))]
     bus.wait_driver("tired", "attached")
     fake.emit("Idle", None)
     bus.wait(lambda: "Release" in fake.seen, "the question whether it ends")

@@ -340,10 +340,10 @@ static void test_what_is_below_a_path_is_cancelled_alone(Fixture *fixture, gcons
         (void) unused;
         virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the connection is closed");
         call(fixture, PATH, INTERFACE, "Hang", &answer);
-        calls_cancel_below(PATH "_other", error);
+        calls_cancel_below(PATH "_other", NULL, error);
         peer_pair_run(&fixture->pair);
         g_assert_cmpuint(answer.n_answers, ==, 0);
-        calls_cancel_below(PATH, error);
+        calls_cancel_below(PATH, NULL, error);
         peer_pair_run(&fixture->pair);
         peer_call_assert_error(&answer, "org.virtbus1.Error.Cancelled");
         call_reply(fixture->thing.hanging, "");

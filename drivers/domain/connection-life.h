@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The life of a connection to a hypervisor elsewhere: it is connected to, cut, and connected to again by itself. While it is not connected, what it is
+ * asked fails by name, and its objects show what was known last. One of this machine is always connected. */
+
+#include "domain/connection.h"
+
+/* How long after a cut it is tried again, in microseconds: that doubles each time that fails. */
+#define RECONNECT_DELAY (1 * UINT64_C(1000000))
+#define RECONNECT_DELAY_MAX (60 * UINT64_C(1000000))
+
+/* Takes credentials, each "" for none; wipes those that there were. */
+void connection_set_credentials(Connection *connection, const char *username, const char *password);
+bool connection_has_credentials(const Connection *connection, const char *username, const char *password);
+
+/* Connects to it now; CALL, of Manager.OpenConnection, is owed its path, or why that failed. NULL: nobody waits. */
+void connection_connect(Connection *connection, Call *call);
+
+/* What the hypervisor tells: it is connected; or it is not, or no more, and why. FINAL: trying again by itself makes no sense. */
+void connection_connected(Connection *connection);
+void connection_cut(Connection *connection, const GError *error, bool final);
+
+/* Sets HypervisorFailed where it is not connected. */
+bool connection_check_connected(const Connection *connection, GError **error);
+
+/* Ends all that; who waits for it is told ERROR. */
+void connection_end_life(Connection *connection, const GError *error);

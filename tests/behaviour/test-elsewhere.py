@@ -1,0 +1,318 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Connections that are opened by URI: the test driver's hypervisors elsewhere, whose definitions are their own.
+
+Usage (below tests/with-bus): test-elsewhere.py
+"""
+
+import glob
+import os
+import subprocess
+
+from gi.repository import GLib
+from rig import NAME, ROOT, Bus, FakeDriver, Hypervisor, Skip, User, contains, expect, polkit_rules, run, variants
+
+ROOT_PATH = "/org/virtbus1"
+CONNECTION, TEST = f"{NAME}.Connection", f"{NAME}.Test"
+PER_USER = 16
+bus = Bus()
+local = Hypervisor(bus, "test")
+UUIDS = {name: f"11111111-2222-4333-8444-{number:012}" for number, name in enumerate(("one", "two", "three", "own"), 1)}
+
+
+def open_uri(uri, caller=bus, **options):
+    return caller.call(ROOT_PATH, f"{NAME}.Manager", "OpenConnection", "sa{sv}", uri, variants(options))
+
+
+def close(path):
+    bus.call(path, CONNECTION, "Close")
+
+
+def document(name, devices="", memory=64):
+    return local.document(name, devices=devices, memory=memory, uuid=UUIDS[name])
+
+
+def elsewhere(path, member, signature, *arguments):
+    return bus.call(path, TEST, member, signature, *arguments)
+
+
+def domains(path):
+    return sorted(interfaces[f"{NAME}.Domain"]["Name"] for interfaces in bus.objects(path).values() if f"{NAME}.Domain" in interfaces)
+
+
+def domain(path, name):
+    return bus.call(path, CONNECTION, "GetDomainByName", "s", name)
+
+
+def connections():
+    return sorted(path for path, interfaces in bus.objects(ROOT_PATH).items() if CONNECTION in interfaces)
+
+
+def wait_state(path, state):
+    bus.wait(lambda: bus.get(path, "Connection", "State") == state, f"{path} to be {state}")
+
+
+def a_uri_of_this_machine_is_only_looked_up():
+    assert open_uri("test:///default") == "/org/virtbus1/test"
+    assert bus.get("/org/virtbus1/test", "Connection", "State") == "connected"
+    contains(expect("Unsupported", close, "/org/virtbus1/test"), "always there")
+
+
+def a_uri_that_no_driver_knows_is_refused():
+    contains(expect("Unsupported", open_uri, "nothing://x"), "nothing://x")
+    contains(expect("Unsupported", open_uri, "qemu+ssh://x/system"), "another machine")
+    contains(expect("InvalidArgument", open_uri, "x"), "not a URI")
+    for uri in ("test://", "test://a b", "test://x/y", "test://" + "x" * 65, "test+ssh://x", "test://someone@x"):
+        expect("InvalidArgument", open_uri, uri)
+    expect("InvalidArgument", open_uri, "test://x", unknown=True)
+    assert connections() == [path for path in connections() if "test_" not in path]
+
+
+def a_connection_is_an_object_with_its_own_domains():
+    path = open_uri("test://one.example")
+    assert path == "/org/virtbus1/test_one_2eexample", path
+    told = bus.get_all(path, "Connection")
+    assert (told["Name"], told["URI"], told["State"], told["StateReason"]) == ("test_one_2eexample", "test://one.example", "connected", ""), told
+    assert path in connections()
+    made = bus.call(path, CONNECTION, "DefineDomain", "sa{sv}", document("own"), {})
+    assert made.startswith(f"{path}/domain/") and domains(path) == ["own"] and "own" not in domains("/org/virtbus1/test")
+    bus.call(made, f"{NAME}.Domain", "Start", "a{sv}", {})
+    bus.wait_state(made, "running")
+    bus.call(made, f"{NAME}.Domain", "Destroy", "a{sv}", {})
+    # Nothing of it is kept where definitions of ours are.
+    assert not glob.glob(f"{ROOT}/test/state/test/domains/{UUIDS['own']}.xml")
+    close(path)
+    expect("UnknownObject", bus.get, path, "Connection", "State")
+    bus.settle()
+    removed = [s[3][0] for s in bus.signals if s[2] == "InterfacesRemoved"]
+    assert removed.index(made) < removed.index(path), removed
+
+
+def what_it_has_is_there_again_when_it_is_opened_again():
+    path = open_uri("test://one.example/")
+    assert domains(path) == ["own"]
+    bus.call(domain(path, "own"), f"{NAME}.Domain", "Undefine", "a{sv}", {})
+    close(path)
+    path = open_uri("test://one.example")
+    assert domains(path) == []
+    close(path)
+
+
+def what_changes_behind_its_back_is_shown():
+    path = open_uri("test://x")
+    elsewhere(path, "DefineElsewhere", "s", document("one"))
+    assert domains(path) == ["one"]
+    one = domain(path, "one")
+    assert bus.get(one, "Domain", "MaxMemory") == 64 << 20
+    elsewhere(path, "DefineElsewhere", "s", document("one", memory=128))
+    assert bus.get(one, "Domain", "MaxMemory") == 128 << 20
+    elsewhere(path, "DefineElsewhere", "s", document("two"))
+    elsewhere(path, "UndefineElsewhere", "s", UUIDS["one"])
+    assert domains(path) == ["two"]
+    bus.wait_signal(path, "InterfacesRemoved", lambda arguments: arguments[0] == one)
+    expect("NoSuchDomain", elsewhere, path, "UndefineElsewhere", "s", UUIDS["one"])
+    expect("NoSuchDomain", elsewhere, path, "UndefineElsewhere", "s", "../../domains/x")
+    expect("InvalidXML", elsewhere, path, "DefineElsewhere", "s", "<domain/>")
+    for member, signature, argument in (("DefineElsewhere", "s", document("one")), ("UndefineElsewhere", "s", "x"), ("SetReachable", "b", True)):
+        contains(expect("Unsupported", elsewhere, "/org/virtbus1/test", member, signature, argument), member)
+
+
+def what_its_hypervisor_lacks_is_unsupported_and_its_interface_is_not_there():
+    path = open_uri("test://x")
+    console = "<serial type='pty'/><graphics type='vnc'/>"
+    elsewhere(path, "DefineElsewhere", "s", document("three", devices=console))
+    three = domain(path, "three")
+    interfaces = {name for object_ in bus.objects(three).values() for name in object_}
+    assert f"{NAME}.Device" in interfaces and not interfaces & {f"{NAME}.Device.Console", f"{NAME}.Device.Graphics"}, interfaces
+    for member, signature, arguments in (("Save", "sa{sv}", ("/tmp/x", {})), ("ManagedSave", "a{sv}", ({},)), ("OpenLog", "a{sv}", ({},))):
+        contains(expect("Unsupported", bus.call, three, f"{NAME}.Domain", member, signature, *arguments), "domain 'three'", "test_x")
+    contains(expect("Unsupported", bus.call, path, CONNECTION, "RestoreDomain", "sa{sv}", "/tmp/x", {}), "RestoreDomain")
+    local_one = local.define(local.document("with-console", devices=console))
+    assert {f"{NAME}.Device.Console", f"{NAME}.Device.Graphics"} <= {name for object_ in bus.objects(local_one).values() for name in object_}
+    local.do(local_one, "Undefine")
+    elsewhere(path, "UndefineElsewhere", "s", UUIDS["three"])
+
+
+def two_clients_that_open_one_uri_share_one_connection():
+    other = Bus()
+    path = open_uri("test://x")
+    assert open_uri("test://x", other) == path and connections().count(path) == 1
+    other.call(path, CONNECTION, "Close")
+    expect("UnknownObject", bus.get, path, "Connection", "State")
+    first, second = (client.begin(ROOT_PATH, f"{NAME}.Manager", "OpenConnection", "sa{sv}", "test://x", {}) for client in (bus, other))
+    bus.wait(lambda: first and second, "both answers")
+    assert first == second == [(path,)], (first, second)
+
+
+def one_that_is_cut_shows_that_and_connects_again_by_itself():
+    path = open_uri("test://x")
+    two = domain(path, "two")
+    bus.settle()
+    seen = len(bus.signals)
+    bus.call(path, TEST, "SetDelay", "st", "start", 3600 * 10**6)
+    waiting = bus.begin(two, f"{NAME}.Domain", "Start", "a{sv}", {})
+    bus.wait_state(two, "starting")
+    elsewhere(path, "SetReachable", "b", False)
+    bus.wait(lambda: waiting, "the end of what waited")
+    assert waiting[0].name.endswith("HypervisorFailed"), waiting
+    contains(waiting[0].message, "cut off")
+    told = bus.get_all(path, "Connection")
+    assert told["State"] == "connecting", told
+    contains(told["StateReason"], "test://x")
+    assert domains(path) == ["two"]  # as it was known last
+    for function, arguments in ((bus.call, (two, f"{NAME}.Domain", "Start", "a{sv}", {})),
+                                (bus.call, (path, CONNECTION, "DefineDomain", "sa{sv}", document("three"), {}))):
+        contains(expect("HypervisorFailed", function, *arguments), "test_x is connecting", "by itself")
+    elsewhere(path, "DefineElsewhere", "s", document("one"))
+    assert domains(path) == ["two"]
+    elsewhere(path, "SetReachable", "b", True)
+    wait_state(path, "connected")
+    assert domains(path) == ["one", "two"] and bus.get(path, "Connection", "StateReason") == ""
+    bus.settle()
+    states = [s[3][1]["State"] for s in bus.signals[seen:] if s[0] == path and s[2] == "PropertiesChanged" and "State" in s[3][1]]
+    assert states == ["connecting", "connected"], states
+    bus.call(path, TEST, "SetDelay", "st", "start", 0)
+    bus.call(two, f"{NAME}.Domain", "Start", "a{sv}", {})
+    bus.call(two, f"{NAME}.Domain", "Destroy", "a{sv}", {})
+
+
+def closing_answers_what_waits_and_costs_no_other_connection():
+    path, other = open_uri("test://x"), open_uri("test://y")
+    two = domain(path, "two")
+    elsewhere(other, "DefineElsewhere", "s", document("three"))
+    three = domain(other, "three")
+    for connection in (path, other):
+        bus.call(connection, TEST, "SetDelay", "st", "start", 3600 * 10**6)
+    waiting, beside = (bus.begin(one, f"{NAME}.Domain", "Start", "a{sv}", {}) for one in (two, three))
+    bus.wait_state(two, "starting")
+    bus.wait_state(three, "starting")
+    close(path)
+    bus.wait(lambda: waiting, "the end of what waited")
+    assert waiting[0].name.endswith("Cancelled"), waiting
+    contains(waiting[0].message, "closed")
+    assert not beside and path not in connections() and other in connections()
+    bus.call(three, f"{NAME}.Domain", "Destroy", "a{sv}", {})
+    bus.wait(lambda: beside, "the end of the other")
+    close(other)
+
+
+def credentials_are_asked_for_and_shown_nowhere():
+    secret = "open-sesame"
+    for options in ({}, {"username": "admin", "password": "wrong-password"}, {"password": secret}):
+        message = expect("AccessDenied", open_uri, "test://locked", **options)
+        contains(message, "password")
+        assert "wrong-password" not in message and secret not in message
+    assert "/org/virtbus1/test_locked" not in connections()  # what was never connected to is not kept
+    path = open_uri("test://locked", username="admin", password=secret)
+    assert open_uri("test://locked") == path
+    assert open_uri("test://locked", username="admin", password=secret) == path
+    contains(expect("InvalidArgument", open_uri, "test://locked", username="admin", password="another-password"), "other credentials")
+    message = expect("InvalidArgument", open_uri, "test://admin:hidden-word@locked")
+    contains(message, "option password")
+    assert "hidden-word" not in message
+    bus.settle()
+    shown = repr(bus.objects(ROOT_PATH)) + repr(bus.get_all(path, "Connection")) + repr(bus.signals)
+    for file in glob.glob(f"{ROOT}/test/**", recursive=True) + [f"{ROOT}/log"]:
+        if os.path.isfile(file):
+            shown += open(file, encoding="utf-8", errors="replace").read()
+    for word in (secret, "wrong-password", "another-password", "hidden-word"):
+        assert word not in shown.replace("org.virtbus1.Test", ""), word
+
+
+def after_the_driver_is_killed_its_connections_are_there_again():
+    path = open_uri("test://x")
+    before = domains(path)
+    assert before
+    owner = bus.driver("Test")
+    local.kill_driver()
+    assert bus.driver("Test") != owner
+    wait_state(path, "connected")
+    assert domains(path) == before
+    # One whose credentials were only in its memory waits for them, and says so.
+    locked = "/org/virtbus1/test_locked"
+    wait_state(locked, "disconnected")
+    contains(expect("HypervisorFailed", bus.call, locked, CONNECTION, "DefineDomain", "sa{sv}", document("one"), {}), "open it again")
+    assert open_uri("test://locked", username="admin", password="open-sesame") == locked
+    assert bus.get(locked, "Connection", "State") == "connected"
+    close(locked)
+    close(path)
+
+
+def what_is_closed_does_not_come_back():
+    local.kill_driver()
+    assert [path for path in connections() if "test_" in path] == []
+
+
+def one_user_has_so_many_connections():
+    opened = [open_uri(f"test://n{number}") for number in range(PER_USER)]
+    assert len(set(opened)) == PER_USER
+    contains(expect("LimitExceeded", open_uri, "test://more"), str(PER_USER), "close one")
+    assert open_uri("test://n0") == opened[0]
+    close(opened[0])
+    assert open_uri("test://more") == "/org/virtbus1/test_more"
+    for path in opened[1:] + ["/org/virtbus1/test_more"]:
+        close(path)
+
+
+def who_may_not_opens_and_closes_nothing():
+    if os.geteuid() != 0:
+        raise Skip("needs root, for a polkitd and other users")
+    alice = User("vb-alice")
+    arguments = (ROOT_PATH, f"{NAME}.Manager", "OpenConnection", "sa{sv}")
+    polkit_rules(bus, "")
+    assert alice.call(*arguments, "'test:///default'", "@a{sv} {}")
+    path = open_uri("test://x")
+    for call in ((*arguments, "'test://x'", "@a{sv} {}"), (*arguments, "'test://z'", "@a{sv} {}"), (path, CONNECTION, "Close")):
+        try:
+            alice.call(*call)
+        except Exception as error:  # either of the names that a refusal has
+            contains(str(error), "org.virtbus1.connection.open")
+        else:
+            raise AssertionError(f"{call} was allowed")
+    polkit_rules(bus, "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.connection.open' && s.user == 'vb-alice') return polkit.Result.YES; });")
+    alice.call(*arguments, "'test://x'", "@a{sv} {}")
+    alice.call(path, CONNECTION, "Close")
+    assert path not in connections()
+    alice.leave()
+
+
+def a_uri_goes_to_the_driver_that_has_named_its_scheme():
+    fake = FakeDriver("Fake")
+    fake.objects = [("Schemes", GLib.Variant("(as)", (schemes,))) for schemes in
+                    (["other"], ["test"], ["qemu"], ["Other"], [""], ["x" * 17], [f"s{number}" for number in range(17)])]  # all but the first are refused
+    fake.methods["OpenConnection"] = lambda message: GLib.Variant("(o)", ("/org/virtbus1/fake_x",))
+    bus.wait_driver("fake", "attached")
+    answers = bus.begin(ROOT_PATH, f"{NAME}.Manager", "OpenConnection", "sa{sv}", "other+tls://x/y?z", variants({"password": "p"}))
+    bus.wait(lambda: answers, "the answer")
+    assert answers == [("/org/virtbus1/fake_x",)], answers
+    (member, sender, arguments), = fake.calls
+    assert (member, arguments) == ("OpenConnection", ("other+tls://x/y?z", {"password": "p"})) and sender, fake.calls
+    assert open_uri("test://x") == "/org/virtbus1/test_x"
+    close("/org/virtbus1/test_x")
+    expect("Unsupported", open_uri, "Other://x")
+    fake.connection.close_sync(None)
+    bus.wait_driver("fake", "failed", "attaching")
+    fake.go()
+
+
+def virtbusctl_opens_what_a_uri_names():
+    def ctl(*arguments):
+        return subprocess.run(["virtbusctl", *(["--user"] if os.geteuid() else []), *arguments], capture_output=True, text=True, timeout=60, check=False)
+    path = open_uri("test://x")
+    elsewhere(path, "DefineElsewhere", "s", document("two"))
+    close(path)
+    told = ctl("-c", "test://x", "list")
+    assert told.returncode == 0 and "two" in told.stdout, (told.stdout, told.stderr)
+    assert path in connections()
+    assert "two" in ctl("-c", "test://x", "show", "two").stdout
+    contains(ctl("-c", "test://locked", "list").stderr, "password")
+    close(path)
+
+
+run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refused, a_connection_is_an_object_with_its_own_domains,
+     what_it_has_is_there_again_when_it_is_opened_again, what_changes_behind_its_back_is_shown,
+     what_its_hypervisor_lacks_is_unsupported_and_its_interface_is_not_there, two_clients_that_open_one_uri_share_one_connection,
+     one_that_is_cut_shows_that_and_connects_again_by_itself, closing_answers_what_waits_and_costs_no_other_connection,
+     credentials_are_asked_for_and_shown_nowhere, after_the_driver_is_killed_its_connections_are_there_again,
+     what_is_closed_does_not_come_back, one_user_has_so_many_connections, who_may_not_opens_and_closes_nothing,
+     a_uri_goes_to_the_driver_that_has_named_its_scheme, virtbusctl_opens_what_a_uri_names])
