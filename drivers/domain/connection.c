@@ -62,6 +62,15 @@ void connection_resume(Connection *connection) {
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
 }
 
+/* Before anything is cleaned up, as a driver of the same folders may be at work on it. */
+static bool take_folders(Connection *connection, GError **error) {
+        if ((connection->locks[0] = folder_lock(connection->state_directory, error)) < 0 ||
+            (connection->locks[1] = folder_lock(connection->runtime_directory, error)) < 0)
+                return false;
+        return g_mkdir_with_parents(connection->log_directory, 0700) == 0 ||
+               virtbus_error_set_errno(error, errno, "directory %s cannot be made", connection->log_directory);
+}
+
 Connection *connection_open_at(const Hypervisor *hypervisor, sd_event *event, Objects *objects, const ConnectionPlace *place,
                                GError **error) {
         g_autoptr(Connection) connection = g_new0(Connection, 1);
@@ -86,15 +95,9 @@ Connection *connection_open_at(const Hypervisor *hypervisor, sd_event *event, Ob
         connection->newer = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         connection->left_streams = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) stream_free, NULL);
         connection->locks[0] = connection->locks[1] = -1;
-        /* Before anything is cleaned up, as a driver of the same folders may be at work on it. */
-        if ((connection->locks[0] = folder_lock(place->state, error)) < 0 ||
-            (connection->locks[1] = folder_lock(place->runtime, error)) < 0)
-                return NULL;
-        if (g_mkdir_with_parents(place->log, 0700) < 0) {
-                virtbus_error_set_errno(error, errno, "directory %s cannot be made", place->log);
-                return NULL;
-        }
         connection->definitions = hypervisor->definitions ? hypervisor->definitions : &local_definitions;
+        if (!hypervisor->definitions && !take_folders(connection, error))
+                return NULL;
         if (!connection->definitions->open(connection, error))
                 return NULL;
         connection->worker = worker_new(event, WORKER_THREADS, error);
@@ -104,8 +107,10 @@ Connection *connection_open_at(const Hypervisor *hypervisor, sd_event *event, Ob
         connection_publish(connection);
         if (connection->definitions->load)
                 connection->definitions->load(connection);
-        managed_saves_find(connection);
-        connection->filter_user = filter_find_user(connection->privileged); /* before anything is served: it may take its time */
+        if (!hypervisor->definitions) { /* before anything is served: it may take its time */
+                managed_saves_find(connection);
+                connection->filter_user = filter_find_user(connection->privileged);
+        }
         if (hypervisor->recover)
                 hypervisor->recover(connection);
         return g_steal_pointer(&connection);

@@ -63,7 +63,8 @@ struct Connection {
         void *driver_data;
 };
 
-/* Which connection it is, and where it keeps what it keeps: nobody else may use these folders meanwhile. */
+/* Which connection it is, and where it keeps what it keeps: nobody else may use these folders meanwhile. Nothing is made of them where the hypervisor
+ * keeps its own definitions. */
 typedef struct ConnectionPlace {
         const char *name, *uri;
         const char *state, *runtime, *log;

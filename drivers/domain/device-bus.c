@@ -256,8 +256,9 @@ static void network_interface_get_addresses(Call *call, Device *self, const char
                                   source);
         if (error || !options_read(options, &error, NULL) ||
             !offers_check_domain(self->domain,
-                                 lease || HYPERVISOR_HAS(self->domain->connection->hypervisor, devices, get_addresses),
-                                 "GetAddresses by agent or ARP", &error) ||
+                                 lease ? !self->domain->connection->hypervisor->remote /* whose networks are not ours */
+                                       : HYPERVISOR_HAS(self->domain->connection->hypervisor, devices, get_addresses),
+                                 "GetAddresses from that source", &error) ||
             !check_open(self, &error))
                 call_fail(call, error);
         else if (lease)

@@ -64,6 +64,9 @@ static void remove_note(const DomainDriver *driver, const char *name) {
 #define CONNECTIONS_PER_USER_MAX 16
 #define CONNECTIONS_MAX 256
 
+/* Of a name, which is that of a file too. */
+#define CONNECTION_NAME_BYTES_MAX 240
+
 /* Closing */
 
 /* All of one goes, as soon as no function of it is at work any more. */
@@ -148,9 +151,12 @@ static char *name_of(const DomainDriver *driver, const char *uri, GError **error
         g_autofree char *host = driver->hypervisor->elsewhere->remote->name(uri, error);
         if (!host || sd_bus_path_encode(MANAGER_PATH, host, &path) < 0)
                 return NULL;
-        char *name = g_strdup_printf("%s_%s", driver->hypervisor->connection, path + strlen(MANAGER_PATH "/"));
+        g_autofree char *name = g_strdup_printf("%s_%s", driver->hypervisor->connection, path + strlen(MANAGER_PATH "/"));
         free(path);
-        return name;
+        if (strlen(name) <= CONNECTION_NAME_BYTES_MAX)
+                return g_steal_pointer(&name);
+        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "OpenConnection: the host's name is too long");
+        return NULL;
 }
 
 /* One that there is already, whoever has opened it. */

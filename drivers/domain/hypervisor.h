@@ -161,7 +161,7 @@ struct Hypervisor {
         /* Of one elsewhere; else NULL. */
         const HypervisorRemote *remote;
 
-        /* Its own definitions; NULL: they are on our disk. */
+        /* Its own definitions: then it has no saving. NULL: they are on our disk. */
         const Definitions *definitions;
 
         /* What it can besides; each may be NULL. */

@@ -8,7 +8,9 @@
 #include "base/turns.h"
 #include "domain/connection-table.h"
 #include "domain/connection.h"
+#include "domain/domain-recover.h"
 #include "domain/domain-run.h"
+#include "domain/operation.h"
 #include "errors.h"
 #include "log.h"
 
@@ -50,6 +52,12 @@ static void define(Connection *connection, const char *uuid, const char *text, W
         worker_run(connection->worker, write_in_worker, on_written, write);
 }
 
+/* What it knows of its machines is the same that a driver writes down of its own. */
+static bool save_status(Connection *connection, const char *uuid, const char *text, GError **error) {
+        g_autofree char *path = g_strdup_printf("%s/elsewhere/%s.run", connection->state_directory, uuid);
+        return text ? file_replace(path, text, false, error) : file_remove(path, false, error);
+}
+
 static bool open_folder(Connection *connection, GError **error) {
         g_autofree char *folder = folder_of(connection);
         return g_mkdir_with_parents(folder, 0700) == 0 ||
@@ -64,6 +72,7 @@ const Definitions elsewhere_definitions = {
         .open = open_folder,
         .close = close_folder,
         .define = define,
+        .save_status = save_status,
 };
 
 /* Changes of others */
@@ -117,16 +126,34 @@ static void show_one(Connection *connection, Definition *definition, const Kept 
         }
 }
 
+/* A machine that runs there, and is not known to run yet. */
+static void show_run(Connection *connection, const char *name) {
+        g_autofree char *path = g_build_filename(connection->state_directory, "elsewhere", name, NULL), *text = NULL,
+                        *uuid = g_strndup(name, strlen(name) - strlen(".run"));
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) status = NULL;
+        Domain *domain = connection_find(connection, uuid);
+        if (domain && domain_is_active(domain))
+                return;
+        if (g_file_get_contents(path, &text, NULL, &error))
+                status = xml_parse_own(text, "virtbus-status", &error);
+        if (status && domain_restore(connection, status, uuid, &error))
+                operations_run(connection_find(connection, uuid));
+        else
+                log_error("%s cannot be shown: %s", path, error->message);
+}
+
 void elsewhere_show(Connection *connection) {
         g_autofree char *folder = folder_of(connection);
         g_autoptr(GDir) directory = g_dir_open(folder, 0, NULL);
         g_autoptr(GHashTable) there = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free), runs = g_ptr_array_new_with_free_func(g_free);
         for (const char *name; directory && (name = g_dir_read_name(directory));)
                 if (g_str_has_suffix(name, ".xml")) {
                         g_hash_table_add(there, g_strndup(name, strlen(name) - strlen(".xml")));
                         g_ptr_array_add(names, g_strdup(name));
-                }
+                } else if (g_str_has_suffix(name, ".run"))
+                        g_ptr_array_add(runs, g_strdup(name));
         g_autoptr(GList) domains = g_hash_table_get_values(connection->by_uuid);
         for (GList *link = domains; link; link = link->next) {
                 Domain *domain = link->data;
@@ -140,4 +167,6 @@ void elsewhere_show(Connection *connection) {
                 if (definition)
                         show_one(connection, definition, &kept);
         }
+        for (guint i = 0; i < runs->len; i++)
+                show_run(connection, runs->pdata[i]);
 }

@@ -120,8 +120,11 @@ def what_changes_behind_its_back_is_shown():
 def what_its_hypervisor_lacks_is_unsupported_and_its_interface_is_not_there():
     path = open_uri("test://x")
     console = "<serial type='pty'/><graphics type='vnc'/>"
-    elsewhere(path, "DefineElsewhere", "s", document("three", devices=console))
+    elsewhere(path, "DefineElsewhere", "s", document("three", devices=console + "<interface type='bridge'><source bridge='br0'/></interface>"))
     three = domain(path, "three")
+    addresses = (f"{three}/device/net0", f"{NAME}.Device.NetworkInterface", "GetAddresses", "sa{sv}")
+    contains(expect("Unsupported", bus.call, *addresses, "lease", {}), "GetAddresses")  # this machine's leases are not its
+    expect("OperationInvalid", bus.call, *addresses, "arp", {})
     interfaces = {name for object_ in bus.objects(three).values() for name in object_}
     assert f"{NAME}.Device" in interfaces and not interfaces & {f"{NAME}.Device.Console", f"{NAME}.Device.Graphics"}, interfaces
     for member, signature, arguments in (("Save", "sa{sv}", ("/tmp/x", {})), ("ManagedSave", "a{sv}", ({},)), ("OpenLog", "a{sv}", ({},))):
@@ -221,13 +224,16 @@ def credentials_are_asked_for_and_shown_nowhere():
 
 def after_the_driver_is_killed_its_connections_are_there_again():
     path = open_uri("test://x")
-    before = domains(path)
-    assert before
+    two = domain(path, "two")
+    if bus.get(two, "Domain", "State") == "shutoff":
+        bus.call(two, f"{NAME}.Domain", "Start", "a{sv}", {})
+    before, runs = domains(path), bus.get(two, "Domain", "ID")
+    assert "one" in before
     owner = bus.driver("Test")
     local.kill_driver()
     assert bus.driver("Test") != owner
     wait_state(path, "connected")
-    assert domains(path) == before
+    assert domains(path) == before and (bus.get(two, "Domain", "State"), bus.get(two, "Domain", "ID")) == ("running", runs)
     # One whose credentials were only in its memory waits for them, and says so.
     locked = "/org/virtbus1/test_locked"
     wait_state(locked, "disconnected")
@@ -235,6 +241,26 @@ def after_the_driver_is_killed_its_connections_are_there_again():
     assert open_uri("test://locked", username="admin", password="open-sesame") == locked
     assert bus.get(locked, "Connection", "State") == "connected"
     close(locked)
+    close(path)
+
+
+def what_runs_there_runs_on_when_the_connection_is_closed():
+    path = open_uri("test://x")
+    two = domain(path, "two")
+    assert bus.get(two, "Domain", "State") == "running"
+    close(path)
+    assert open_uri("test://x") == path and bus.get(two, "Domain", "State") == "running"
+    bus.call(two, f"{NAME}.Domain", "Destroy", "a{sv}", {})
+    close(path)
+    open_uri("test://x")
+    assert bus.get(two, "Domain", "State") == "shutoff"
+
+
+def the_service_may_die_and_finds_them_again():
+    path = open_uri("test://x")
+    bus.kill_owner(NAME)
+    assert open_uri("test://x") == path and bus.get(path, "Connection", "State") == "connected"
+    assert "two" in domains(path)
     close(path)
 
 
@@ -314,5 +340,6 @@ run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refu
      what_its_hypervisor_lacks_is_unsupported_and_its_interface_is_not_there, two_clients_that_open_one_uri_share_one_connection,
      one_that_is_cut_shows_that_and_connects_again_by_itself, closing_answers_what_waits_and_costs_no_other_connection,
      credentials_are_asked_for_and_shown_nowhere, after_the_driver_is_killed_its_connections_are_there_again,
+     what_runs_there_runs_on_when_the_connection_is_closed, the_service_may_die_and_finds_them_again,
      what_is_closed_does_not_come_back, one_user_has_so_many_connections, who_may_not_opens_and_closes_nothing,
      a_uri_goes_to_the_driver_that_has_named_its_scheme, virtbusctl_opens_what_a_uri_names])
