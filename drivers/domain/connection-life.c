@@ -28,7 +28,7 @@ bool connection_has_credentials(const Connection *connection, const char *userna
 static void set_state(Connection *connection, ConnectionState state, const char *reason) {
         bool is_same = connection->state == state && strcmp(connection->state_reason, reason) == 0;
         connection->state = state;
-        g_free(connection->state_reason);
+        g_autofree char *old = connection->state_reason; /* which REASON may be */
         connection->state_reason = g_strdup(reason);
         if (!is_same)
                 connection_announce_state(connection);

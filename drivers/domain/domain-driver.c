@@ -23,7 +23,6 @@ typedef struct DomainDriver {
         GHashTable *connections; /* by name; that of this machine is one of them */
         GHashTable *closing;     /* of those the ones that go as soon as nobody is in them */
         sd_event_source *closer; /* while there are some */
-        bool resumed;
 } DomainDriver;
 
 static void add(DomainDriver *driver, Connection *connection) {
@@ -230,8 +229,12 @@ static void restore(DomainDriver *driver, const char *file) {
         g_autofree char *owner = uri ? xml_attribute(root, "owner") : NULL;
         if (uri)
                 name = name_of(driver, uri, &error);
-        if (name)
-                open_elsewhere(driver, name, uri, owner ? (uid_t) g_ascii_strtoull(owner, NULL, 10) : (uid_t) -1, &error);
+        uid_t user = owner ? (uid_t) g_ascii_strtoull(owner, NULL, 10) : (uid_t) -1;
+        Connection *connection = name ? open_elsewhere(driver, name, uri, user, &error) : NULL;
+        if (connection) { /* it is kept, though it may not be reached now; where it is at once, its objects are there before the service looks */
+                connection->was_connected = true;
+                connection_connect(connection, NULL);
+        }
         if (error)
                 log_error("what %s was a connection to is not opened again: %s", path, error->message);
 }
@@ -248,8 +251,9 @@ static void restore_all(DomainDriver *driver) {
 static bool gate(void *data, sd_bus_message *message, GError **error) {
         const DomainDriver *driver = data;
         const char *path = sd_bus_message_get_path(message);
+        const Vtable *extra = driver->hypervisor->elsewhere->extra; /* which is about the driver */
         if (!g_str_has_prefix(path, MANAGER_PATH "/") || sd_bus_message_is_method_call(message, NULL, "Close") ||
-            sd_bus_message_is_method_call(message, "org.virtbus1.Test", NULL))
+            (extra && sd_bus_message_is_method_call(message, extra->info->name, NULL)))
                 return true;
         path += strlen(MANAGER_PATH "/");
         g_autofree char *name = g_strndup(path, strcspn(path, "/"));
@@ -294,16 +298,10 @@ static void serve(void *self, sd_bus *bus) {
 
 static void resume(void *self) {
         GHashTableIter iterator;
-        void *value;
+        void *connection;
         g_hash_table_iter_init(&iterator, ((DomainDriver *) self)->connections);
-        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
-                Connection *connection = value;
+        while (g_hash_table_iter_next(&iterator, NULL, &connection))
                 connection_resume(connection);
-                if (connection->close_asked) { /* what is elsewhere is kept though it cannot be reached now */
-                        connection->was_connected = true;
-                        connection_connect(connection, NULL);
-                }
-        }
 }
 
 static bool is_busy(const void *self) {

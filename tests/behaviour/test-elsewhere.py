@@ -7,6 +7,7 @@ Usage (below tests/with-bus): test-elsewhere.py
 
 import glob
 import os
+import signal
 import subprocess
 
 from gi.repository import GLib
@@ -244,6 +245,26 @@ def after_the_driver_is_killed_its_connections_are_there_again():
     close(path)
 
 
+def a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again():
+    path = open_uri("test://ending")
+    elsewhere(path, "DefineElsewhere", "s", document("three"))
+    three = domain(path, "three")
+    bus.call(path, TEST, "SetDelay", "st", "start", 3600 * 10**6)
+    bus.settle()
+    bus.signals.clear()
+    waiting = bus.begin(three, f"{NAME}.Domain", "Start", "a{sv}", {})
+    bus.wait_state(three, "starting")
+    bus.kill_owner(f"{NAME}.Driver.Test", signal.SIGTERM)
+    bus.wait(lambda: waiting, "the end of what waited")
+    assert waiting[0].name.endswith("Cancelled"), waiting
+    assert open_uri("test://ending") == path
+    assert bus.get(three, "Domain", "State") == "shutoff"  # its start was never done
+    bus.settle()
+    assert not [s for s in bus.signals if s[2] == "InterfacesRemoved" and s[0].startswith(path)], bus.signals
+    elsewhere(path, "UndefineElsewhere", "s", UUIDS["three"])
+    close(path)
+
+
 def what_runs_there_runs_on_when_the_connection_is_closed():
     path = open_uri("test://x")
     two = domain(path, "two")
@@ -340,6 +361,7 @@ run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refu
      what_its_hypervisor_lacks_is_unsupported_and_its_interface_is_not_there, two_clients_that_open_one_uri_share_one_connection,
      one_that_is_cut_shows_that_and_connects_again_by_itself, closing_answers_what_waits_and_costs_no_other_connection,
      credentials_are_asked_for_and_shown_nowhere, after_the_driver_is_killed_its_connections_are_there_again,
+     a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again,
      what_runs_there_runs_on_when_the_connection_is_closed, the_service_may_die_and_finds_them_again,
      what_is_closed_does_not_come_back, one_user_has_so_many_connections, who_may_not_opens_and_closes_nothing,
      a_uri_goes_to_the_driver_that_has_named_its_scheme, virtbusctl_opens_what_a_uri_names])
