@@ -163,11 +163,11 @@
 #define ENDING_TIMEOUT (2 * SECOND)
 
 /* Drivers that are known. */
+#define DRIVERS_MAX 64
+
 /* URI schemes that one driver may name, and how long each is. */
 #define SCHEMES_PER_DRIVER_MAX 16
 #define SCHEME_BYTES_MAX 16
-
-#define DRIVERS_MAX 64
 
 /* Entries of the journal of operations: in each interval so many of one user's calls, and of all; when those are written, only the
  * least of each user. More users than that are counted as one. Below what journald takes of a service by default, 10,000 in 30 s. */
