@@ -4,8 +4,8 @@
  * with '!' is a call; every other one is said on the monitor, a "return" or "error" without id as the answer to what was asked
  * first. */
 
-#include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -88,6 +88,25 @@ static int listen_at(const char *name) {
         return fd;
 }
 
+static int on_arrival(sd_event_source *source, int listener, uint32_t events, void *data) {
+        (void) source;
+        (void) events;
+        int *fd = data;
+        *fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        return 0;
+}
+
+/* What comes before the driver connects is done by its threads and by its event loop in turns: the loop runs until it has connected. */
+static int wait_for_driver(sd_event *event, int listener) {
+        int fd = -1;
+        sd_event_source *arrival = NULL;
+        g_assert_cmpint(sd_event_add_io(event, &arrival, listener, EPOLLIN, on_arrival, &fd), >=, 0);
+        while (fd < 0)
+                g_assert_cmpint(sd_event_run(event, UINT64_MAX), >=, 0);
+        sd_event_source_unref(arrival);
+        return fd;
+}
+
 static void hear(Qemu *qemu) {
         fuzz_settle(qemu->stage.event);
         while (lines_receive(&qemu->heard, qemu->fd) > 0)
@@ -118,11 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         stage_write("run/domains/" STAGE_UUID ".xml", status);
         g_autofd int listener = listen_at("run/monitors/" STAGE_UUID);
         stage_open(&qemu.stage);
-        struct pollfd arrival = { .fd = listener, .events = POLLIN };
-        /* A thread of the driver connects; libFuzzer's own alarm interrupts. */
-        g_assert_cmpint(TEMP_FAILURE_RETRY(poll(&arrival, 1, 60000)), ==, 1);
-        qemu.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        g_assert_cmpint(qemu.fd, >=, 0); /* or the target tests nothing */
+        qemu.fd = wait_for_driver(qemu.stage.event, listener);
         lines_open(&qemu.heard);
         for (char **line = lines; *line; line++)
                 if ((*line)[0] == '!') {

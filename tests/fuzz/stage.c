@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,36 +18,51 @@ static const char *const words[] = { "",        "a",      "serial0", "vda",   "n
                                      "agent",   "acpi",   "gzip",    "KEY_A", "<disk/>", "/dev/null", "timeout",
                                      "current", "secret", "root",    "x:y",   NULL };
 
-/* The process that stands for a QEMU. */
-static pid_t sleeper;
+/* The process that stands for a QEMU: it sends back what it is sent, so that it can be asked whether it is well. */
+static pid_t echo;
+static int echo_fd = -1;
 
-static bool sleeps(void) {
-        return sleeper > 0 && waitpid(sleeper, NULL, WNOHANG) == 0;
+/* One that has been told to end does not answer, even where it has not got round to its end: a signal comes before all else. */
+static bool is_well(void) {
+        char byte = 'x';
+        return echo > 0 && send(echo_fd, &byte, 1, MSG_NOSIGNAL) == 1 && TEMP_FAILURE_RETRY(read(echo_fd, &byte, 1)) == 1;
 }
 
-static void end_sleeper(void) {
-        if (sleeps()) {
-                kill(sleeper, SIGKILL);
-                waitpid(sleeper, NULL, 0);
+static void end_echo(void) {
+        if (echo > 0) {
+                close(echo_fd);
+                kill(echo, SIGKILL);
+                waitpid(echo, NULL, 0);
         }
+        echo = 0;
 }
 
-static void ensure_sleeper(void) {
-        if (sleeps())
+static void ensure_echo(void) {
+        static bool begun;
+        int pair[2];
+        if (is_well())
                 return;
-        if (sleeper == 0)
-                atexit(end_sleeper);
-        sleeper = fork();
-        if (sleeper == 0) {
+        end_echo();
+        if (!begun)
+                atexit(end_echo);
+        begun = true;
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+        echo = fork();
+        if (echo == 0) {
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
-                execl("/bin/sleep", "sleep", "infinity", NULL);
+                dup2(pair[1], STDIN_FILENO);
+                dup2(pair[1], STDOUT_FILENO);
+                execl("/bin/cat", "cat", NULL);
                 _exit(EXIT_FAILURE);
         }
+        close(pair[1]);
+        echo_fd = pair[0];
+        g_assert_true(is_well());
 }
 
 /* proc(5): the 22nd field of a process's stat. */
 static char *start_time(void) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int) sleeper), *text = NULL;
+        g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int) echo), *text = NULL;
         g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
         g_auto(GStrv) fields = g_strsplit(strrchr(text, ')') + 2, " ", 21);
         return g_strdup(fields[19]);
@@ -57,8 +73,8 @@ void stage_write(const char *name, const char *text) {
                         *folder = g_path_get_dirname(path);
         g_autoptr(GString) filled = g_string_new(text);
         if (strstr(text, "@PID@")) {
-                ensure_sleeper();
-                g_autofree char *pid = g_strdup_printf("%d", (int) sleeper), *start = start_time();
+                ensure_echo();
+                g_autofree char *pid = g_strdup_printf("%d", (int) echo), *start = start_time();
                 g_string_replace(filled, "@PID@", pid, 0);
                 g_string_replace(filled, "@START@", start, 0);
         }
