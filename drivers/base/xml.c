@@ -266,6 +266,16 @@ char *xml_text(const xmlNode *element) {
         return copy;
 }
 
+char *xml_attribute_at(const xmlNode *element, const char *path, const char *name) {
+        char *value = xml_attribute(path[0] ? xml_find(element, path) : element, name);
+        return value ? value : g_strdup("");
+}
+
+char *xml_text_at(const xmlNode *element, const char *path) {
+        char *value = xml_text(xml_find(element, path));
+        return value ? value : g_strdup("");
+}
+
 bool xml_attribute_is(const xmlNode *element, const char *name, const char *value) {
         g_autofree char *found = xml_attribute(element, name);
         return g_strcmp0(found, value) == 0;

@@ -50,6 +50,10 @@ bool xml_is(const xmlNode *element, const char *name);
 char *xml_attribute(const xmlNode *element, const char *name);
 char *xml_text(const xmlNode *element);
 
+/* The same of the element that a path leads to ("" for ELEMENT itself), where what is absent is empty. */
+char *xml_attribute_at(const xmlNode *element, const char *path, const char *name);
+char *xml_text_at(const xmlNode *element, const char *path);
+
 /* An attribute that may be compared at once: true where it has this value. */
 bool xml_attribute_is(const xmlNode *element, const char *name, const char *value);
 

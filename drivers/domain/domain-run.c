@@ -3,6 +3,7 @@
 
 #include "domain/connection.h"
 #include "domain/connection-table.h"
+#include "domain/definition-edit.h"
 #include "domain/domain-status.h"
 #include "domain/operation.h"
 #include "vtables.h"
@@ -77,7 +78,7 @@ void domain_memory_changed(Domain *domain, uint64_t bytes) {
                 return;
         if (operation && operation->class->memory_changed)
                 operation->class->memory_changed(operation, bytes);
-        definition_set_memory(xmlDocGetRootElement(document), bytes);
+        definition_edit_memory(xmlDocGetRootElement(document), bytes);
         take_live(domain, document);
 }
 

@@ -24,7 +24,7 @@ NAMES = {
     "common/errors": "virtbus_error_code virtbus_error_from_short_name virtbus_error_quark virtbus_error_reply virtbus_error_set "
                      "virtbus_error_set_errno",
     "drivers/base/store": "file_is_aside file_remove file_replace",
-    "drivers/domain/definition": "disk_index", "drivers/domain/operation": "domain_hold domain_operate",
+    "drivers/domain/device-alias": "disk_index", "drivers/domain/operation": "domain_hold domain_operate",
     "drivers/domain/operations/device-change": "attach_class detach_class resize_class update_class",
     "drivers/domain/operations/power": "reboot_class reset_class resume_class shutdown_class suspend_class",
 }

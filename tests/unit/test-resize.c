@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "domain/operation.h"
+#include "domain/definition-edit.h"
 #include "domain/operations/device-change.h"
 #include "domain/operations/resize.h"
 
@@ -207,7 +208,7 @@ static void test_memory_is_bound_where_it_can_be(void) {
 }
 
 static void assert_metadata(const xmlNode *root, const char *uri, const char *wanted) {
-        g_autofree char *text = xml_text(definition_find_metadata(root, uri));
+        g_autofree char *text = xml_text(definition_edit_find_metadata(root, uri));
         g_assert_cmpstr(text, ==, wanted);
 }
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "domain/device-elements.h"
 #include "domain/domain-status.h"
 #include "interfaces.h"
 #include "log.h"
@@ -624,7 +625,7 @@ static void on_changed(void *data) {
 
 xmlNode *guest_object_channel(xmlDoc *document, guint *index) {
         *index = 0;
-        for (xmlNode *element = definition_first_device(document); element; element = definition_next_device(element)) {
+        for (xmlNode *element = device_elements_first(document); element; element = device_elements_next(element)) {
                 if (xml_is(element, "channel") && xml_attribute_is(element, "type", "unix") &&
                     xml_attribute_is(xml_child(element, "target"), "name", AGENT_CHANNEL))
                         return element;

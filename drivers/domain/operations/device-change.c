@@ -6,6 +6,9 @@
 
 #include "domain/connection-define.h"
 #include "domain/connection.h"
+#include "domain/definition-edit.h"
+#include "domain/device-alias.h"
+#include "domain/device-elements.h"
 #include "domain/offers.h"
 #include "domain/domain-status.h"
 #include "domain/operations/resize.h"
@@ -76,7 +79,7 @@ static void replace(xmlNode *old, xmlNode *element) {
 
 /* Numbers an element among those of a running guest, whose aliases stay as they are. */
 static void choose_alias(const Definition *definition, xmlNode *element) {
-        const char *prefix = definition_alias_prefix(element);
+        const char *prefix = device_alias_new_prefix(element);
         if (!prefix || xml_child(element, "alias"))
                 return;
         for (unsigned i = 0;; i++) {
@@ -143,7 +146,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                             !hypervisor->documents->check(connection, definition, document, false, error)))
                 return NULL;
         guint index = 0;
-        for (xmlNode *other = definition_first_device(document); other && other != element; other = definition_next_device(other))
+        for (xmlNode *other = device_elements_first(document); other && other != element; other = device_elements_next(other))
                 index++;
         if (element && index >= definition->devices->len) {
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "<%.64s> is not a device", (const char *) element->name);
@@ -181,7 +184,7 @@ static void choose_mac(DeviceChange *change) {
         if (!parsed || xml_child(xmlDocGetRootElement(parsed), "mac") ||
             xml_attribute_is(xmlDocGetRootElement(parsed), "type", "hostdev"))
                 return;
-        g_autofree char *address = definition_random_mac();
+        g_autofree char *address = device_definition_random_mac();
         xml_set_attribute(xml_add(xmlDocGetRootElement(parsed), "mac", NULL), "address", address);
         g_free(change->xml);
         change->xml = xml_element_text(xmlDocGetRootElement(parsed));
@@ -336,7 +339,7 @@ static void change_device_gone(Operation *operation, const char *alias) {
 static void change_memory_changed(Operation *operation, uint64_t bytes) {
         const DeviceChange *change = device_change_of(operation);
         if (change->document)
-                definition_set_memory(xmlDocGetRootElement(change->document), bytes);
+                definition_edit_memory(xmlDocGetRootElement(change->document), bytes);
 }
 
 /* One that writes the definition goes on with that. */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/xml-layout.h"
+#include "domain/definition-edit.h"
+#include "domain/device-elements.h"
 
 /* The child of that name whose attribute has that value; NULL: there is none. */
 static xmlNode *find_with(const xmlNode *parent, const char *name, const char *attribute, const char *value) {
@@ -61,7 +63,7 @@ static GArray *list_io_threads(const xmlNode *root) {
 /* The device that a thread works for, or NULL. */
 static const char *user_of_io_thread(const Definition *base, const xmlNode *root, const char *number) {
         guint i = 0;
-        for (xmlNode *element = definition_first_device(root->doc); element; element = definition_next_device(element), i++) {
+        for (xmlNode *element = device_elements_first(root->doc); element; element = device_elements_next(element), i++) {
                 const xmlNode *driver = xml_child(element, "driver");
                 if (driver && xml_attribute_is(driver, "iothread", number))
                         return ((const DeviceDefinition *) base->devices->pdata[i])->alias;
@@ -132,8 +134,8 @@ static bool change_maxima(const Domain *domain, const DeviceChange *change, cons
                 return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                    "its document names each processor in <vcpus>; define it anew with others");
         if (change->max_memory > 0) {
-                definition_set_max_memory(root, change->max_memory);
-                definition_set_memory(root, MIN(base->memory, change->max_memory));
+                definition_edit_max_memory(root, change->max_memory);
+                definition_edit_memory(root, MIN(base->memory, change->max_memory));
         }
         if (change->max_vcpus > 0) {
                 g_autofree char *maximum = g_strdup_printf("%" PRIu32, change->max_vcpus),
@@ -147,7 +149,7 @@ static bool change_maxima(const Domain *domain, const DeviceChange *change, cons
 
 /* Puts the element of a namespace into the document's metadata. */
 static void change_metadata(const DeviceChange *change, xmlNode *root) {
-        xmlNode *old = definition_find_metadata(root, change->metadata_uri);
+        xmlNode *old = definition_edit_find_metadata(root, change->metadata_uri);
         g_autoptr(xmlDoc) parsed = change->metadata ? xml_parse(change->metadata, NULL, NULL) : NULL;
         if (parsed) {
                 xmlNode *element = xmlDocCopyNode(xmlDocGetRootElement(parsed), root->doc, 1);
@@ -171,7 +173,7 @@ bool resize_apply(const Domain *domain, const DeviceChange *change, const Defini
                                 "next start on",
                                 change->vcpus, base->max_vcpus);
         if (change->memory > 0)
-                definition_set_memory(root, change->memory);
+                definition_edit_memory(root, change->memory);
         if (change->vcpus > 0) {
                 g_autofree char *number = g_strdup_printf("%u", change->vcpus);
                 if (xml_child(root, "vcpus"))

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "domain/device-elements.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
@@ -293,7 +294,7 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "", "cirrus-vga", NULL },
         };
         xmlNode *model = builder_element(builder, element, "model");
-        bool first = definition_primary_video(builder->devices) == element,
+        bool first = device_elements_primary_video(builder->devices) == element,
              vhost_user = builder_is(builder, element, "driver/@name", "vhostuser");
         const char *driver = NULL;
         builder_choose(builder, element, "driver/@name", "qemu vhostuser");

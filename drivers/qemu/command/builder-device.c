@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "domain/device-elements.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
 
@@ -48,8 +49,8 @@ xmlNode *builder_controller_at(const Builder *builder, const char *type, uint64_
 static const char *controller_id(Builder *builder, const char *type, uint64_t index) {
         guint i = 0;
         xmlNode *controller = builder_controller_at(builder, type, index);
-        for (xmlNode *element = definition_first_device(builder->context->document); element;
-             element = definition_next_device(element), i++)
+        for (xmlNode *element = device_elements_first(builder->context->document); element;
+             element = device_elements_next(element), i++)
                 if (element == controller)
                         return ((DeviceDefinition *) builder->definition->devices->pdata[i])->alias;
         return NULL;

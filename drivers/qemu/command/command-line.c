@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bus.h"
+#include "domain/device-elements.h"
 #include "qemu/check/check.h"
 #include "qemu/command/build-boot.h"
 #include "qemu/command/build-character.h"
@@ -188,8 +189,8 @@ static void find_boot_devices(Builder *builder) {
 static void build_devices(Builder *builder) {
         guint n = builder->definition->devices->len, i = 0;
         g_autofree Part *parts = g_new0(Part, n + 1);
-        for (xmlNode *element = definition_first_device(builder->context->document); element && i < n;
-             element = definition_next_device(element), i++)
+        for (xmlNode *element = device_elements_first(builder->context->document); element && i < n;
+             element = device_elements_next(element), i++)
                 parts[i] = (Part){ element, builder->definition->devices->pdata[i] };
         check_kinds(builder, parts, n);
         builder_know(builder, builder->devices, "redirfilter");
@@ -213,7 +214,7 @@ typedef enum Extent {
 } Extent;
 
 static void build_part_of_device(Builder *builder, Extent extent, guint device, char **node) {
-        xmlNode *element = definition_device_element(builder->context->document, device);
+        xmlNode *element = device_elements_at(builder->context->document, device);
         const DeviceDefinition *part = builder->definition->devices->pdata[device];
         builder->at = element;
         builder->alias = part->alias;
@@ -625,8 +626,7 @@ GPtrArray *command_line_plan(const CommandLineContext *context) {
                 plan_firmware(files, context, root);
         }
         guint i = 0;
-        for (xmlNode *element = definition_first_device(context->document); element;
-             element = definition_next_device(element), i++) {
+        for (xmlNode *element = device_elements_first(context->document); element; element = device_elements_next(element), i++) {
                 const DeviceDefinition *part = context->definition->devices->pdata[i];
                 if (!context->running || !definition_find_device(context->running, part->alias))
                         plan_of_device(files, context, element, part);
@@ -636,7 +636,7 @@ GPtrArray *command_line_plan(const CommandLineContext *context) {
 
 GPtrArray *command_line_plan_medium(const CommandLineContext *context, guint device) {
         GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
-        plan_of_device(files, context, definition_device_element(context->document, device),
+        plan_of_device(files, context, device_elements_at(context->document, device),
                        context->definition->devices->pdata[device]);
         return files;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain/definition.h"
+#include "domain/device-alias.h"
 
 unsigned controllers_index(const xmlNode *controller) {
         g_autofree char *text = xml_attribute(controller, "index");

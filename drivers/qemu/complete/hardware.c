@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain/definition.h"
+#include "domain/device-alias.h"
 #include "qemu/complete/controllers.h"
 #include "qemu/complete/defaults.h"
 #include "qemu/complete/pci.h"

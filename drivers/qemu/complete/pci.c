@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "domain/definition.h"
+#include "domain/device-alias.h"
+#include "domain/device-elements.h"
 #include "qemu/complete/controllers.h"
 
 #define BUSES_MAX 256
@@ -494,7 +496,7 @@ static bool place_chipset_q35(Topology *topology, xmlNode *devices, GError **err
 
 /* The primary card is where firmware and old systems look for it; else it comes first, as libvirt has it. */
 static bool place_primary_video(Topology *topology, xmlNode *devices, GError **error) {
-        xmlNode *video = definition_primary_video(devices);
+        xmlNode *video = device_elements_primary_video(devices);
         Place place = { 0, topology->q35 ? 1 : 2, 0 };
         bool is_placed = video && device_kind(topology, video) && is_free(topology, place) &&
                          place_at(topology, video, place, false);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "bus.h"
+#include "domain/device-elements.h"
 #include "domain/domain-event.h"
 #include "domain/domain-run.h"
 #include "domain/domain-status.h"
@@ -310,9 +311,9 @@ static void run_processors(Guest *guest) {
 
 /* What a start went on without: startupPolicy. A drive is empty then. */
 static void drop_missing(xmlDoc *document) {
-        for (xmlNode *element = definition_first_device(document), *next; element; element = next) {
+        for (xmlNode *element = device_elements_first(document), *next; element; element = next) {
                 xmlNode *source = xml_child(element, "source");
-                next = definition_next_device(element);
+                next = device_elements_next(element);
                 if (!xml_attribute_is(source, "missing", "yes"))
                         continue;
                 bool is_drive = xml_attribute_is(element, "device", "cdrom") || xml_attribute_is(element, "device", "floppy");

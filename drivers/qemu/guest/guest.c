@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bus.h"
+#include "domain/device-elements.h"
 #include "domain/operations/start.h"
 #include "log.h"
 #include "qemu/guest/guest-secrets.h"
@@ -264,8 +265,8 @@ bool guest_take_awaited(Guest *guest, GuestAwaits awaited) {
 }
 
 void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document) {
-        xmlNode *element = definition_first_device(document);
-        for (guint i = 0; element; element = definition_next_device(element), i++) {
+        xmlNode *element = device_elements_first(document);
+        for (guint i = 0; element; element = device_elements_next(element), i++) {
                 const DeviceDefinition *part = definition->devices->pdata[i];
                 const char *terminal = g_hash_table_lookup(guest->terminals, part->alias);
                 if (terminal)

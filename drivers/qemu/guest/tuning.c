@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "domain/definition-edit.h"
 #include "domain/domain-run.h"
 #include "domain/operations/device-change.h"
 #include "qemu/guest/plugging.h"
@@ -175,7 +176,7 @@ void tuning_resize(Operation *operation) {
                 return;
         }
         /* How much it has, QEMU tells when it changes. */
-        definition_set_memory(xmlDocGetRootElement(change->document), guest->domain->live->memory);
+        definition_edit_memory(xmlDocGetRootElement(change->document), guest->domain->live->memory);
         monitor_command(guest->monitor, "balloon", json_make("value", 'i', (gint64) change->memory, NULL), -1, on_ballooned,
                         guest);
 }
