@@ -5,8 +5,6 @@
 Usage (below tests/with-bus): test-disk-secrets.py
 """
 
-import base64
-import glob
 import os
 import shutil
 import signal
@@ -14,15 +12,15 @@ import subprocess
 
 from gi.repository import GLib
 from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+from secrets_rig import Secrets, contents, memory_files, path_of
 
-HOST = "/org/virtbus1/host"
 bus = Bus()
 hypervisor = Hypervisor(bus, "qemu")
 WORK = os.path.join(ROOT, "images")
 os.makedirs(WORK, exist_ok=True)
 os.chmod(WORK, 0o755)
 VALUE = b"passphrase that nobody sees 7f3a"
-UUIDS = (f"5ec2e700-0000-4000-8000-{n:012d}" for n in range(1, 1000))
+secrets = Secrets(bus, hypervisor)
 
 
 def make_image(form, value):
@@ -42,30 +40,6 @@ def make_image(form, value):
 
 def image(name, form="luks", value=VALUE):
     return shutil.copy(make_image(form, value), os.path.join(WORK, name))
-
-
-def define_secret(usage, value=None, **flags):
-    """Returns the UUID of a new secret."""
-    kind, _, name = usage.partition(":")
-    element = {"volume": "volume", "iscsi": "target"}.get(kind, "name")
-    uuid, attributes = next(UUIDS), "".join(f" {flag}='yes'" for flag in flags)
-    bus.call(HOST, f"{NAME}.Secrets", "DefineSecret", "sa{sv}",
-             f"<secret{attributes}><uuid>{uuid}</uuid><usage type='{kind}'><{element}>{name}</{element}></usage></secret>", {})
-    if value is not None:
-        set_value(uuid, value)
-    return uuid
-
-
-def path_of(uuid):
-    return f"{HOST}/secret/{uuid.replace('-', '_')}"
-
-
-def set_value(uuid, value=VALUE):
-    bus.call(path_of(uuid), f"{NAME}.Secret", "SetValue", "aya{sv}", value, {})
-
-
-def undefine_secret(uuid):
-    bus.call(path_of(uuid), f"{NAME}.Secret", "Undefine", "a{sv}", {})
 
 
 def encryption(secret):
@@ -91,7 +65,7 @@ def end(domain, *uuids):
         hypervisor.do(domain, "Destroy")
     hypervisor.do(domain, "Undefine")
     for uuid in uuids:
-        undefine_secret(uuid)
+        secrets.undefine(uuid)
 
 
 def attach(domain, xml):
@@ -106,53 +80,20 @@ def device_of(domain, word):
     return next(path for path in bus.objects(domain) if "/device/" in path and word in bus.call(path, f"{NAME}.Device", "GetXML"))
 
 
-def memory_files(pid):
-    """The files of secrets that a process has open."""
-    links = []
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
-        except FileNotFoundError:
-            pass
-    return [link for link in links if link.startswith("/memfd:secret")]
-
-
-def contents(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""  # a socket, or gone
-
-
-def places(domain):
-    """All where a value could have been left."""
-    pid = hypervisor.pid_of(domain)
-    yield from ((path, contents(path)) for path in (f"/proc/{pid}/cmdline", f"/proc/{pid}/environ"))
-    yield "XML", bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}).encode()
-    for path in [f"{ROOT}/log", *glob.glob(f"{ROOT}/qemu/**", recursive=True)]:
-        if os.path.isfile(path):
-            yield path, contents(path)
-
-
 def an_encrypted_disk_opens_with_the_value_of_its_secret():
-    volume = define_secret("volume:/a volume", VALUE, private=True)
+    volume = secrets.define("volume:/a volume", VALUE, private=True)
     by_uuid, by_usage = f"uuid='{volume}'", "usage='/a volume'"
     domain = define("opens", disk("vda", image("one"), by_uuid), disk("vdb", image("two"), by_usage, beside=True),
                     disk("vdc", image("three", "qcow2"), by_uuid, form="qcow2"))
     start(domain)
     assert hypervisor.state(domain) == "running"
-    looked = list(places(domain))
-    assert any(path.endswith(".log") and b"encryption-secret0" in text for path, text in looked), [path for path, _ in looked]
-    for path, text in looked:
-        for form in (VALUE, base64.b64encode(VALUE), VALUE.hex().encode()):
-            assert form not in text, f"the value is in {path}"
+    secrets.check_unseen(domain, VALUE, b"encryption-secret0")
     end(domain, volume)
 
 
 def a_value_of_bytes_that_are_no_text_line_is_given_whole():
     value = "schlüssel\n ".encode()
-    secret = define_secret("volume:/bytes", value, ephemeral=True)
+    secret = secrets.define("volume:/bytes", value, ephemeral=True)
     domain = define("bytes", disk("vda", image("bytes", value=value), f"uuid='{secret}'"))
     start(domain)
     end(domain, secret)
@@ -160,18 +101,18 @@ def a_value_of_bytes_that_are_no_text_line_is_given_whole():
 
 def what_a_start_lacks_is_told_by_disk_secret_and_remedy():
     path = image("lacks")
-    uuid = next(UUIDS)
+    uuid = next(secrets.uuids)
     for secret, name in ((f"uuid='{uuid}'", uuid), ("usage='/later'", "volume:/later")):
         domain = define("lacks", disk("vda", path, secret))
         contains(expect("NoSuchSecret", start, domain), "'lacks'", "'vda'", name, "virtbusctl secret define")
         assert hypervisor.state(domain) == "shutoff"
         end(domain)
     domain = define("lacks", disk("vda", path, secret))
-    uuid = define_secret("volume:/later")
+    uuid = secrets.define("volume:/later")
     contains(expect("OperationInvalid", start, domain), "'lacks'", "'vda'", "volume:/later", "has no value", "set-value")
-    set_value(uuid, b"wrong")
+    secrets.set_value(uuid, b"wrong")
     contains(expect("OperationInvalid", start, domain), "'lacks'", "'vda'", "volume:/later", "Invalid password", "set-value")
-    set_value(uuid)
+    secrets.set_value(uuid, VALUE)
     start(domain)
     end(domain, uuid)
 
@@ -179,7 +120,7 @@ def what_a_start_lacks_is_told_by_disk_secret_and_remedy():
 def a_secret_of_another_usage_is_not_given_away():
     path = image("usage")
     for kind in ("tls:x", "iscsi:x", "vtpm:x", "ceph:x"):
-        uuid = define_secret(kind, VALUE)
+        uuid = secrets.define(kind, VALUE)
         domain = define("usage", disk("vda", path, f"uuid='{uuid}'"))
         contains(expect("OperationInvalid", start, domain), "'usage'", "'vda'", uuid, kind[:-2], "volume")
         end(domain, uuid)
@@ -191,33 +132,33 @@ def network_disks_need_the_secret_of_their_kind():
         domain = define("network", f"<disk type='network'><driver type='raw'/><source protocol='{protocol}' name='{name}'>{host}"
                         f"<auth username='someone'><secret type='{kind}' usage='storage'/></auth></source><target dev='vda' bus='virtio'/></disk>")
         contains(expect("NoSuchSecret", start, domain), "'network'", "'vda'", f"{kind}:storage")
-        secret = define_secret(f"{kind}:storage", VALUE)
+        secret = secrets.define(f"{kind}:storage", VALUE)
         contains(expect("HypervisorFailed", start, domain), "QEMU has ended")  # nobody serves it there
         end(domain, secret)
 
 
 def an_encrypted_disk_is_plugged_and_unplugged():
-    secret = define_secret("volume:/plugged")
+    secret = secrets.define("volume:/plugged")
     domain = define("plugged")
     start(domain, paused=True)  # device_add of QEMU 7.2 waits for what an emulated processor is at
     xml = disk("sda", image("plugged"), f"uuid='{secret}'", bus_name="usb")
     for _ in range(2):  # the second time nothing of the first is in the way
         contains(expect("OperationInvalid", attach, domain, xml), "'plugged'", "'sda'", secret, "has no value")
-        set_value(secret, b"wrong")
+        secrets.set_value(secret, b"wrong")
         contains(expect("OperationInvalid", attach, domain, xml), "'plugged'", "'sda'", secret, "Invalid password", "set-value")
-        set_value(secret)
+        secrets.set_value(secret, VALUE)
         device = attach(domain, xml)
         assert "encryption" in bus.call(device, f"{NAME}.Device", "GetXML")
-        assert not any(VALUE in text for _, text in places(domain))
+        assert not any(VALUE in text for _, text in secrets.places(domain))
         detach(device)
-        undefine_secret(secret)
-        secret = define_secret("volume:/plugged")
+        secrets.undefine(secret)
+        secret = secrets.define("volume:/plugged")
         xml = disk("sda", f"{WORK}/plugged", f"uuid='{secret}'", bus_name="usb")
     end(domain, secret)
 
 
 def a_disk_is_unplugged_and_plugged_again_by_a_later_driver():
-    secret = define_secret("volume:/later driver", VALUE)
+    secret = secrets.define("volume:/later driver", VALUE)
     xml = disk("sda", image("later"), "usage='/later driver'", bus_name="usb")
     domain = define("later", xml)
     start(domain, paused=True)
@@ -229,7 +170,7 @@ def a_disk_is_unplugged_and_plugged_again_by_a_later_driver():
 
 
 def a_medium_that_is_encrypted_is_changed():
-    secret = define_secret("volume:/media", VALUE)
+    secret = secrets.define("volume:/media", VALUE)
     paths = [image(f"medium{n}") for n in range(2)]
     secret_of_media = "usage='/media'"
 
@@ -247,7 +188,7 @@ def a_medium_that_is_encrypted_is_changed():
         hypervisor.do(domain, "Suspend")  # QEMU has done by then what it was told before
         hypervisor.do(domain, "Resume")
         assert len(memory_files(pid)) <= given, memory_files(pid)
-    set_value(secret, b"wrong")
+    secrets.set_value(secret, b"wrong")
     contains(expect("OperationInvalid", bus.call, device, f"{NAME}.Device", "Update", "sa{sv}", drive(paths[1]), variants({"force": True})),
              "'sda'", "volume:/media", "Invalid password")
     assert paths[0] in bus.call(device, f"{NAME}.Device", "GetXML")
@@ -255,23 +196,23 @@ def a_medium_that_is_encrypted_is_changed():
 
 
 def an_encrypted_image_below_another_is_opened_with_its_own_secret():
-    below = define_secret("volume:/below", VALUE)
+    below = secrets.define("volume:/below", VALUE)
     for form in ("luks", "qcow2"):
         base, over = image(f"below-{form}", form), os.path.join(WORK, f"over-{form}")
         named = {"luks": "raw"}.get(form, form)
         subprocess.run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-b", base, "-F", named, over, "4M"], check=True)
         domain = define("below", f"<disk type='file'><driver type='qcow2'/><source file='{over}'/><backingStore type='file'><format type='{named}'/>"
                         f"<source file='{base}'>{encryption(f'uuid={below!r}')}</source><backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>")
-        set_value(below, b"wrong")
+        secrets.set_value(below, b"wrong")
         contains(expect("OperationInvalid", start, domain), "'vda'", below, "Invalid password")
-        set_value(below)
+        secrets.set_value(below, VALUE)
         start(domain)
         end(domain)
-    undefine_secret(below)
+    secrets.undefine(below)
 
 
 def an_encrypted_disk_is_resized_while_it_runs_only():
-    secret = define_secret("volume:/resized", VALUE)
+    secret = secrets.define("volume:/resized", VALUE)
     domain = define("resized", disk("vda", image("resized"), "usage='/resized'"))
 
     def resize():
@@ -284,21 +225,21 @@ def an_encrypted_disk_is_resized_while_it_runs_only():
 
 
 def a_saved_guest_is_restored_with_its_secrets():
-    secret = define_secret("volume:/saved", VALUE)
+    secret = secrets.define("volume:/saved", VALUE)
     domain = define("saved", disk("vda", image("saved"), f"uuid='{secret}'"))
     start(domain)
     hypervisor.do(domain, "ManagedSave")
     bus.wait_state(domain, "shutoff")
-    set_value(secret, b"another")
+    secrets.set_value(secret, b"another")
     contains(expect("OperationInvalid", start, domain), "'vda'", secret, "Invalid password")
-    set_value(secret)
+    secrets.set_value(secret, VALUE)
     start(domain)
     assert hypervisor.state(domain) == "running"
     end(domain, secret)
 
 
 def a_start_outlives_the_end_of_the_secrets_driver_or_says_so():
-    secret = define_secret("volume:/killed", VALUE)
+    secret = secrets.define("volume:/killed", VALUE)
     domain = define("killed", disk("vda", image("killed"), f"uuid='{secret}'"))
     os.kill(bus.driver("Secret"), signal.SIGKILL)
     bus.settle()
@@ -321,7 +262,7 @@ def a_start_outlives_the_end_of_the_secrets_driver_or_says_so():
 
 
 def plugging_waits_for_nobody_who_has_ended():
-    secret = define_secret("volume:/ending", VALUE)
+    secret = secrets.define("volume:/ending", VALUE)
     domain, xml = define("ending"), disk("sda", image("ending"), f"uuid='{secret}'", bus_name="usb")
     start(domain, paused=True)
     status = f"{ROOT}/qemu/run/qemu/domains/{bus.get(domain, 'Domain', 'UUID')}.xml"
@@ -359,7 +300,7 @@ def plugging_waits_for_nobody_who_has_ended():
 
 
 def guests_that_start_with_the_machine_are_all_given_their_secrets_or_told():
-    missing, secret = next(UUIDS), define_secret("volume:/autostart", VALUE)
+    missing, secret = next(secrets.uuids), secrets.define("volume:/autostart", VALUE)
     domain = define("autostart", disk("vda", image("autostart"), f"uuid='{secret}'"))
     domains = [define(f"many{n}", disk("vda", f"{WORK}/autostart", f"uuid='{missing}'")) for n in range(300)]  # more than a driver may ask at once
     for one in [domain, *domains]:
@@ -376,7 +317,7 @@ def guests_that_start_with_the_machine_are_all_given_their_secrets_or_told():
 
 
 def a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile():
-    secret = define_secret("volume:/silent", VALUE)
+    secret = secrets.define("volume:/silent", VALUE)
     domain = define("silent", disk("vda", image("silent"), f"uuid='{secret}'"))
     pid = bus.driver("Secret")
     os.kill(pid, signal.SIGSTOP)

@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "domain/device-elements.h"
+#include "errors.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
@@ -14,6 +16,7 @@
 /* RFC 6143: VNC's displays count from this port; RFC 6455 has no such number, QEMU's is the display's port too. */
 #define VNC_PORT 5900
 #define VNC_DISPLAYS_MAX 999
+#define VNC_PASSWORD_MAX 8
 
 /* Displays */
 
@@ -51,14 +54,20 @@ static const char *socket_path(Builder *builder, xmlNode *element, const DeviceD
         return path ? path : builder_format(builder, "%s.sock", part->alias);
 }
 
-static void set_password(Builder *builder, xmlNode *element, const char *protocol) {
-        const char *password = builder_get(builder, element, "@passwd"),
-                   *connected = builder_choose(builder, element, "@connected", "keep disconnect fail"),
-                   *valid = builder_get(builder, element, "@passwdValidTo");
-        if (!password)
-                return;
-        builder_add_command(builder, "set_password",
-                            json_make("protocol", 's', protocol, "password", 's', password, "connected", 's', connected, NULL));
+/* QEMU cuts off, without a word, what VNC cannot use. */
+static void check_length(Builder *builder, xmlNode *secret) {
+        const File *file = builder_file(builder, secret);
+        struct stat status;
+        if (file && !builder->error && fstat(file->fd, &status) == 0 && status.st_size > VNC_PASSWORD_MAX)
+                virtbus_error_set(
+                                &builder->error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                "%s needs %s: its value is longer than the %d bytes that VNC takes as a password; set a shorter "
+                                "one, virtbusctl secret set-value, or use spice",
+                                file->whose, file->path, VNC_PASSWORD_MAX);
+}
+
+static void expire_password(Builder *builder, xmlNode *element, const char *protocol) {
+        const char *valid = builder_get(builder, element, "@passwdValidTo");
         g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
         g_autoptr(GDateTime) time = valid ? g_date_time_new_from_iso8601(valid, utc) : NULL;
         if (valid && !time)
@@ -67,6 +76,27 @@ static void set_password(Builder *builder, xmlNode *element, const char *protoco
                 builder_add_command(builder, "expire_password",
                                     json_make("protocol", 's', protocol, "time", 's',
                                               builder_format(builder, "%" PRId64, g_date_time_to_unix(time)), NULL));
+}
+
+/* The password is in the document, or a secret's value. Returns how the display's option says so, or NULL where it has none. */
+static const char *add_password(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *in_document) {
+        const char *password = builder_get(builder, element, "@passwd"),
+                   *connected = builder_choose(builder, element, "@connected", "keep disconnect fail"), *option = in_document;
+        xmlNode *secret = builder_element(builder, element, "secret");
+        builder_know(builder, element, "@passwdValidTo");
+        if (secret) {
+                builder_choose(builder, secret, "@type", "passphrase");
+                if (strcmp(part->type, "vnc") == 0)
+                        check_length(builder, secret);
+                option = builder_format(builder, ",password-secret=%s",
+                                        builder_add_secret(builder, secret, builder_format(builder, "%s-secret0", part->alias)));
+        } else if (password)
+                builder_add_command(builder, "set_password",
+                                    json_make("protocol", 's', part->type, "password", 's', password, "connected", 's', connected,
+                                              NULL));
+        if (secret || password)
+                expire_password(builder, element, part->type);
+        return secret || password ? option : NULL;
 }
 
 static void add_keymap(Builder *builder, xmlNode *element) {
@@ -104,15 +134,15 @@ static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition
         const char *policy = builder_choose(builder, element, "@sharePolicy", "allow-exclusive force-shared ignore");
         if (policy)
                 g_string_append_printf(option, ",share=%s", policy);
-        if (builder_get(builder, element, "@passwd"))
-                g_string_append(option, ",password=on");
+        const char *password = add_password(builder, element, part, ",password=on");
+        if (password)
+                g_string_append(option, password);
         if (builder_flag(builder, element, "@powerControl") >= 0)
                 g_string_append_printf(option, ",power-control=%s",
                                        builder_flag(builder, element, "@powerControl") ? "on" : "off");
         const char *audio = audio_of(builder, element);
         if (audio)
                 g_string_append_printf(option, ",audiodev=%s", audio);
-        set_password(builder, element, "vnc");
         builder_add(builder, "-vnc", "%s", option->str);
         add_keymap(builder, element);
 }
@@ -198,9 +228,9 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
         if (builder_flag(builder, element, "filetransfer/@enable") == 0)
                 g_string_append(option, ",disable-agent-file-xfer=on");
         add_gl(builder, element, option);
-        if (!builder_get(builder, element, "@passwd") && builder->files)
-                g_string_append(option, ",disable-ticketing=on");
-        set_password(builder, element, "spice");
+        const char *password = add_password(builder, element, part, "");
+        if (password || builder->files)
+                g_string_append(option, password ? password : ",disable-ticketing=on");
         g_string_append(option, ",seamless-migration=on");
         builder_add(builder, "-spice", "%s", option->str);
         add_keymap(builder, element);

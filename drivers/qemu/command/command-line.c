@@ -563,24 +563,31 @@ static ImageBacking *plan_backing(const xmlNode *disk) {
         return backing;
 }
 
-/* One that an <encryption> or an <auth> names. */
+/* By what names it, the type of usage that a secret must have: one of another type is not given away. */
+static char *usage_of(const xmlNode *secret) {
+        if (xml_is(secret->parent, "encryption"))
+                return g_strdup("volume");
+        return xml_is(secret->parent, "graphics") ? g_strdup("none") : xml_attribute(secret, "type");
+}
+
+/* One that an <encryption>, an <auth> or a <graphics> names. */
 static void plan_secret(GPtrArray *files, const xmlNode *secret, const DeviceDefinition *part) {
         g_autofree char *uuid = xml_attribute(secret, "uuid"), *id = xml_attribute(secret, "usage");
         if (!uuid && !id)
                 return; /* refused when the line is made */
         File *file = plan(files, FILE_SECRET, secret, uuid ? uuid : id);
-        bool is_volume = xml_is(secret->parent, "encryption");
         file->by_uuid = uuid != NULL;
-        file->usage = is_volume ? g_strdup("volume") : xml_attribute(secret, "type");
+        file->usage = usage_of(secret);
         file->alias = g_strdup(part->alias);
         file->whose = strcmp(part->kind, "disk") == 0 ? g_strdup_printf("disk '%s'", part->target)
                                                       : g_strdup_printf("device '%s'", part->alias);
 }
 
-/* Of a disk, the images below it, or a device of the host's that is storage. */
+/* Of a display; of a disk, the images below it, or a device of the host's that is storage. */
 static void plan_secrets(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
         for (const xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
-                if (xml_is(child, "secret") && (xml_is(element, "encryption") || xml_is(element, "auth")))
+                if (xml_is(child, "secret") &&
+                    (xml_is(element, "encryption") || xml_is(element, "auth") || xml_is(element, "graphics")))
                         plan_secret(files, child, part);
                 else
                         plan_secrets(files, child, part);
@@ -589,6 +596,7 @@ static void plan_secrets(GPtrArray *files, const xmlNode *element, const DeviceD
 static void plan_of_device(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *rom = xml_child(element, "rom"), *log = xml_child(element, "log");
         g_autofree char *rom_path = xml_attribute(rom, "file"), *log_path = xml_attribute(log, "file");
+        static const char *const with_secrets[] = { "disk", "hostdev", "graphics", NULL };
         bool is_local = strcmp(part->source_type, "file") == 0 || strcmp(part->source_type, "block") == 0;
         if (rom_path && !xml_attribute_is(rom, "enabled", "no"))
                 plan(files, FILE_READ, rom, rom_path);
@@ -596,7 +604,7 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
                 plan(files, FILE_APPEND, log, log_path)->truncate = xml_attribute_is(log, "append", "off");
         if (strcmp(part->kind, "hostdev") == 0 || (strcmp(part->kind, "interface") == 0 && strcmp(part->type, "hostdev") == 0))
                 plan_host_device(files, context, element, part);
-        if (strcmp(part->kind, "disk") == 0 || strcmp(part->kind, "hostdev") == 0)
+        if (g_strv_contains(with_secrets, part->kind))
                 plan_secrets(files, element, part);
         plan_socket(files, context, element, part);
         plan_host_access(files, context, element, part);

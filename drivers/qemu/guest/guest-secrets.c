@@ -193,13 +193,14 @@ static void on_document(void *data, sd_bus_message *answer, const GError *error)
                 return;
         }
         g_autoptr(xmlDoc) document = xml_parse(text, "secret", &failure);
-        g_autofree char *usage = document ? xml_attribute(xml_child(xmlDocGetRootElement(document), "usage"), "type") : NULL;
+        g_autofree char *named = document ? xml_attribute(xml_child(xmlDocGetRootElement(document), "usage"), "type") : NULL;
+        const char *usage = named ? named : "none";
         if (!document)
                 fail(guest, failure);
         else if (g_strcmp0(usage, file->usage) != 0) {
                 virtbus_error_set(&failure, VIRTBUS_ERROR_OPERATION_INVALID,
                                   "%s needs the secret %s: its usage is of type '%s', not '%s'; name a secret of that type",
-                                  file->whose, file->path, usage ? usage : "none", file->usage);
+                                  file->whose, file->path, usage, file->usage);
                 finish(guest, failure);
         } else
                 ask_value(guest);
