@@ -41,18 +41,18 @@ static VirtbusError code_of_errno(int errno_value) {
         }
 }
 
-static bool set_prefixed(GError **error, VirtbusError code, const char *format, va_list arguments, const char *suffix) {
+static bool set_prefixed(GError **error, GQuark domain, int code, const char *format, va_list arguments, const char *suffix) {
         g_autofree char *words = g_strdup_vprintf(format, arguments);
         /* Strangers' words, or a part of them, may be anything: what is not UTF-8 no bus would take. */
         g_autofree char *message = g_utf8_make_valid(words, -1);
-        g_set_error(error, VIRTBUS_ERROR, (int) code, "%s%s%s", message, suffix ? ": " : "", suffix ? suffix : "");
+        g_set_error(error, domain, code, "%s%s%s", message, suffix ? ": " : "", suffix ? suffix : "");
         return false;
 }
 
 bool virtbus_error_set_errno(GError **error, int errno_value, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
-        set_prefixed(error, code_of_errno(errno_value), format, arguments, g_strerror(errno_value));
+        set_prefixed(error, VIRTBUS_ERROR, (int) code_of_errno(errno_value), format, arguments, g_strerror(errno_value));
         va_end(arguments);
         return false;
 }
@@ -60,9 +60,25 @@ bool virtbus_error_set_errno(GError **error, int errno_value, const char *format
 bool virtbus_error_set(GError **error, VirtbusError code, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
-        set_prefixed(error, code, format, arguments, NULL);
+        set_prefixed(error, VIRTBUS_ERROR, (int) code, format, arguments, NULL);
         va_end(arguments);
         return false;
+}
+
+/* Its codes are the quarks of names. */
+static G_DEFINE_QUARK(virtbus - error - named, named_error);
+
+bool virtbus_error_set_named(GError **error, const char *name, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        set_prefixed(error, named_error_quark(), (int) g_quark_from_string(name), format, arguments, NULL);
+        va_end(arguments);
+        return false;
+}
+
+const char *virtbus_error_name_of(const GError *error) {
+        return error->domain == named_error_quark() ? g_quark_to_string((GQuark) error->code)
+                                                    : virtbus_error_name(virtbus_error_code(error));
 }
 
 VirtbusError virtbus_error_code(const GError *error) {
@@ -71,5 +87,5 @@ VirtbusError virtbus_error_code(const GError *error) {
 
 int virtbus_error_reply(sd_bus_message *call, const GError *error) {
         g_autofree char *message = g_utf8_make_valid(error->message, -1); /* of GLib's own errors too */
-        return sd_bus_reply_method_errorf(call, virtbus_error_name(virtbus_error_code(error)), "%s", message);
+        return sd_bus_reply_method_errorf(call, virtbus_error_name_of(error), "%s", message);
 }

@@ -22,8 +22,15 @@ bool virtbus_error_set_errno(GError **error, int errno_value, const char *format
 /* Sets a GError of this domain; what is not UTF-8 in its message is replaced. Returns false, to be returned. */
 bool virtbus_error_set(GError **error, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
+/* Sets a GError that keeps the name of an error which has no code here: a kind's own NoSuch.... NAME is one of a table's: names are
+ * kept for good. Returns false, to be returned. */
+bool virtbus_error_set_named(GError **error, const char *name, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* What an error is called on D-Bus. */
+const char *virtbus_error_name_of(const GError *error);
+
 /* The code of an error; one of another GError domain is HypervisorFailed. */
 VirtbusError virtbus_error_code(const GError *error);
 
-/* Answers a call with an error; an error of another GError domain is HypervisorFailed. */
+/* Answers a call with an error; an error of another GError domain is HypervisorFailed, but for one that has kept its name. */
 int virtbus_error_reply(sd_bus_message *call, const GError *error);

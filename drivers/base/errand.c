@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "interface-info.h"
 
 struct Errand {
         ErrandDone done;
@@ -29,15 +30,30 @@ static void finish(Errand *errand, sd_bus_message *answer, const GError *error) 
         done(data, answer, error);
 }
 
-static VirtbusError code_of(const char *name) {
-        const char *last = strrchr(name, '.');
+/* The error of any kind that says that there is no such object, as its annotation in introspection/ names it; NULL: it is another. */
+static const char *no_such_object(const char *name) {
+        if (strcmp(name, SD_BUS_ERROR_UNKNOWN_OBJECT) == 0)
+                return SD_BUS_ERROR_UNKNOWN_OBJECT;
+        for (size_t i = 0; interfaces[i]; i++)
+                if (interfaces[i]->subject && g_strcmp0(interfaces[i]->subject->no_such, name) == 0)
+                        return interfaces[i]->subject->no_such;
+        return NULL;
+}
+
+static void set_error(GError **error, const sd_bus_error *failure) {
+        static const char *const denials[] = { SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                               NULL };
+        const char *last = strrchr(failure->name, '.'), *no_such = no_such_object(failure->name);
+        const char *message = failure->message ? failure->message : failure->name;
         int code = last ? virtbus_error_from_short_name(last + 1) : -1;
         if (code >= 0)
-                return (VirtbusError) code;
-        if (last && (g_str_has_prefix(last, ".NoSuch") || strcmp(last, ".UnknownObject") == 0))
-                return VIRTBUS_ERROR_NO_SUCH_DOMAIN;
-        bool is_denied = last && (strcmp(last, ".AccessDenied") == 0 || strcmp(last, ".InteractiveAuthorizationRequired") == 0);
-        return is_denied ? VIRTBUS_ERROR_ACCESS_DENIED : VIRTBUS_ERROR_HYPERVISOR_FAILED;
+                virtbus_error_set(error, (VirtbusError) code, "%s", message);
+        else if (no_such)
+                virtbus_error_set_named(error, no_such, "%s", message);
+        else if (g_strv_contains(denials, failure->name))
+                virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "%s", message);
+        else
+                virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s", message);
 }
 
 static int on_answer(sd_bus_message *answer, void *data, sd_bus_error *unused) {
@@ -48,7 +64,7 @@ static int on_answer(sd_bus_message *answer, void *data, sd_bus_error *unused) {
         if (failure && strcmp(failure->name, SD_BUS_ERROR_NO_REPLY) == 0) /* sd-bus's own */
                 virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "%s: virtbusd has ended", errand->what);
         else if (failure)
-                virtbus_error_set(&error, code_of(failure->name), "%s", failure->message ? failure->message : failure->name);
+                set_error(&error, failure);
         finish(errand, failure ? NULL : answer, error);
         return 0;
 }

@@ -97,7 +97,7 @@ void job_progress(Job *job, uint64_t done, uint64_t total) {
 void job_end(Job *job, const GError *error) {
         const char *name = "";
         if (error)
-                name = virtbus_error_name(virtbus_error_code(error));
+                name = virtbus_error_name_of(error);
         published_emit(job->published, &bus_vtable, "Completed", "bss", error == NULL, name, error ? error->message : "");
         published_withdraw(job->published);
         g_free(job->operation);

@@ -158,7 +158,8 @@ def only_what_the_annotation_opens_is_asked():
     contains(expect("AccessDenied", ask_driver, HOST, RIGHTS, "Ask", "what?"), "test driver", "DriverMay")
     contains(expect("AccessDenied", ask_driver, "/org/virtbus1/qemu", f"{NAME}.Connection", "GetDomainByName", "x", own=True), "DriverMay")
     expect("LimitExceeded", ask_driver, HOST, LEFTS, "Ask", "x" * 70000)
-    expect("NoSuchDomain", ask_driver, f"{HOST}/left/two", LEFT, "Open")
+    for error, path in {"NoSuchDevice": f"{HOST}/left/two", "NoSuchDomain": "/org/virtbus1/test/domain/two", "UnknownObject": "/org/virtbus1/test/two"}.items():
+        expect(error, ask_driver, path, LEFT, "Open")
     right = state["right"]
     right.methods["Ask"] = lambda message: text("right")
     for error, arguments in {"NoSuchDevice": (f"{HOST}/left/two", LEFT, "Open"), "UnknownObject": ("/org/virtbus1/nothing", LEFT, "Open"),

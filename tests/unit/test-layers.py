@@ -20,9 +20,7 @@ KNOWN = set()
 
 # What is named after something else than its module. This list only shrinks, too.
 NAMES = {
-    "common/error-names": "virtbus_error_name", "common/options": "path_check", "common/paths": "caller_decode caller_encode path_is_under",
-    "common/errors": "virtbus_error_code virtbus_error_from_short_name virtbus_error_quark virtbus_error_reply virtbus_error_set "
-                     "virtbus_error_set_errno",
+    "common/options": "path_check", "common/paths": "caller_decode caller_encode",
     "drivers/base/store": "file_is_aside file_remove file_replace",
     "drivers/domain/device-alias": "disk_index", "drivers/domain/operation": "domain_hold domain_operate",
     "drivers/domain/operations/device-change": "attach_class detach_class resize_class update_class",
@@ -174,9 +172,11 @@ def types_of(module):
 
 
 def has_its_modules_name(name, module):
-    """A module "domain-status" may define domain_..., domain_status_... and what is named after a type that it makes."""
+    """A module "domain-status" may define domain_..., domain_status_... and what is named after a type that it makes; "errors" error_...;
+    what programs see has "virtbus_" before it."""
     words = os.path.basename(module).split("-")
-    prefixes = {words[0], "_".join(words)} | types_of(module)
+    prefixes = {words[0], words[0].removesuffix("s"), "_".join(words)} | types_of(module)
+    name = name.removeprefix("virtbus_")
     return any(re.match(rf"{prefix}e?s?(_|$)", name) for prefix in prefixes)
 
 

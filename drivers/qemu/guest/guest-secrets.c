@@ -78,34 +78,33 @@ static char *name_of(const File *file) {
                              : g_strdup_printf("the secret of usage %s:%s", file->usage, file->path);
 }
 
-/* What a user does about an error; what it is told as, as this is not the object that was called. */
+/* What a user does about an error. */
 static const struct {
-        VirtbusError code, told;
+        VirtbusError code;
         const char *remedy;
 } remedies[] = {
-        { VIRTBUS_ERROR_NO_SUCH_SECRET, VIRTBUS_ERROR_NO_SUCH_SECRET,
-          "define it and set its value: virtbusctl secret define, set-value" },
-        { VIRTBUS_ERROR_NO_SUCH_DOMAIN, VIRTBUS_ERROR_HYPERVISOR_FAILED, "install the secrets' driver, virtbus-secret" },
-        { VIRTBUS_ERROR_OPERATION_INVALID, VIRTBUS_ERROR_OPERATION_INVALID, "virtbusctl secret set-value does that" },
-        { VIRTBUS_ERROR_TIMEOUT, VIRTBUS_ERROR_TIMEOUT,
-          "see what the secrets' driver, virtbus-secret, waits for; then try again" },
-        { VIRTBUS_ERROR_CANCELLED, VIRTBUS_ERROR_CANCELLED, "try again when virtbusd is there" },
-        { VIRTBUS_ERROR_LIMIT_EXCEEDED, VIRTBUS_ERROR_LIMIT_EXCEEDED, "try again when fewer guests start" },
+        { VIRTBUS_ERROR_NO_SUCH_SECRET, "define it and set its value: virtbusctl secret define, set-value" },
+        { VIRTBUS_ERROR_OPERATION_INVALID, "virtbusctl secret set-value does that" },
+        { VIRTBUS_ERROR_TIMEOUT, "see what the secrets' driver, virtbus-secret, waits for; then try again" },
+        { VIRTBUS_ERROR_CANCELLED, "try again when virtbusd is there" },
+        { VIRTBUS_ERROR_LIMIT_EXCEEDED, "try again when fewer guests start" },
 };
+
+static const char *remedy_of(const GError *error) {
+        if (strcmp(virtbus_error_name_of(error), SD_BUS_ERROR_UNKNOWN_OBJECT) == 0)
+                return "install the secrets' driver, virtbus-secret";
+        for (size_t i = 0; i < G_N_ELEMENTS(remedies); i++)
+                if (remedies[i].code == virtbus_error_code(error))
+                        return remedies[i].remedy;
+        return "see the log of the secrets' driver, virtbus-secret; then try again";
+}
 
 static void fail(Guest *guest, const GError *error) {
         const File *file = at_work(guest);
         g_autofree char *name = name_of(file);
-        VirtbusError code = virtbus_error_code(error);
-        const char *remedy = "see the log of the secrets' driver, virtbus-secret; then try again";
-        g_autoptr(GError) told = NULL;
-        for (size_t i = 0; i < G_N_ELEMENTS(remedies); i++)
-                if (remedies[i].code == code) {
-                        remedy = remedies[i].remedy;
-                        code = remedies[i].told;
-                        break;
-                }
-        virtbus_error_set(&told, code, "%s needs %s: %s; %s", file->whose, name, error->message, remedy);
+        g_autoptr(GError) told = NULL; /* by a code of the API's: this is not the object that was called */
+        virtbus_error_set(&told, virtbus_error_code(error), "%s needs %s: %s; %s", file->whose, name, error->message,
+                          remedy_of(error));
         finish(guest, told);
 }
 
