@@ -46,6 +46,7 @@ struct Driver {
         bool settled; /* attached, or failed, since it was new or was tried again */
         bool owned;   /* the name has an owner on the bus */
         bool dying;   /* the connection has ended, the name has not left the bus yet */
+        bool ending;  /* it has said that it ends, and does nothing of what it is sent */
         char *failure;
         unsigned n_failures; /* since it last answered a call, or ran for DRIVER_STABLE_AFTER: to be attached is not enough */
         uint64_t retry_at;   /* while it has failed: when it may be tried again */
@@ -99,6 +100,7 @@ typedef struct Call {
 
 #define ENDING "virtbusd is ending; whether it was done, the object's state will show"
 #define DRIVER_ENDED "the driver ended before it answered; whether it was done, the object's state will show"
+#define DRIVER_ENDING "the driver is ending"
 
 typedef struct Waiter {
         char *path; /* NULL: all drivers */
@@ -164,6 +166,14 @@ static void call_time_out(Call *call) {
                   call->driver->name, (double) timeout_of(call) / SECOND);
 }
 
+/* Its driver has ended. One that has said so before has done nothing of what it has not answered. */
+static void call_fail_by_end(Call *call) {
+        if (call->driver->ending)
+                call_fail(call, VIRTBUS_ERROR_CANCELLED, DRIVER_ENDING);
+        else
+                call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, DRIVER_ENDED);
+}
+
 static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         Call *call = data;
         const sd_bus_error *error = sd_bus_message_get_error(reply);
@@ -172,7 +182,7 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 if (sd_bus_is_open(call->driver->peer) > 0)
                         call_time_out(call);
                 else
-                        call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, DRIVER_ENDED);
+                        call_fail_by_end(call);
                 return 0;
         }
         call->driver->n_failures = 0; /* it works */
@@ -311,6 +321,13 @@ static void fail_calls_with(Driver *driver, FailedCalls which, VirtbusError code
 
 static void fail_calls(Driver *driver, FailedCalls which, const char *reason) {
         fail_calls_with(driver, which, VIRTBUS_ERROR_HYPERVISOR_FAILED, reason);
+}
+
+static void fail_sent_by_end(Driver *driver) {
+        g_autoptr(GList) calls = g_list_copy(driver->calls.head);
+        for (GList *link = calls; link; link = link->next)
+                if (((Call *) link->data)->slot)
+                        call_fail_by_end(link->data);
 }
 
 static char *failure_text(const Driver *driver) {
@@ -633,7 +650,7 @@ static void driver_lost(Driver *driver) {
                 return;
         }
         log_warning("driver %s has ended", driver->name);
-        fail_calls(driver, FAIL_SENT, DRIVER_ENDED);
+        fail_sent_by_end(driver);
         if (now(driver->drivers) - driver->attached_at < DRIVER_STABLE_AFTER)
                 driver_failed(driver, "%s", "it ended soon after it was started; see its log");
         else {
@@ -760,8 +777,12 @@ static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
         int released = false;
         (void) error;
         if (sd_bus_is_open(driver->peer) <= 0) /* its end has overtaken its answer: driver_lost follows */
-                return 0;
-        if (sd_bus_message_read(reply, "b", &released) >= 0 && released) {
+                return 1;
+        bool ends = sd_bus_message_read(reply, "b", &released) >= 0 && released;
+        if (ends && driver->ending) {
+                driver->state = DRIVER_ATTACHED; /* as it was */
+                driver_lost(driver);
+        } else if (ends) {
                 driver->dying = driver->owned;
                 driver->n_failures = 0;
                 set_state(driver, DRIVER_DORMANT);
@@ -769,15 +790,15 @@ static int on_released(sd_bus_message *reply, void *data, sd_bus_error *error) {
                 if (!g_queue_is_empty(&driver->calls))
                         driver_wake(driver);
         } else {
+                driver->ending = false;
                 set_state(driver, DRIVER_ATTACHED);
                 send_waiting_calls(driver);
         }
-        return 0;
+        return 1; /* for 0, sd-bus would go on with a connection that may be closed now */
 }
 
-static int handle_idle(Driver *driver) {
-        if (driver->state != DRIVER_ATTACHED || !g_queue_is_empty(&driver->calls) || driver->n_errands > 0)
-                return 0;
+/* Nothing is sent after this until it is answered. */
+static int release(Driver *driver) {
         int r = sd_bus_call_method_async(driver->peer, NULL, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Release", on_released, driver,
                                          NULL);
         if (r >= 0)
@@ -808,6 +829,18 @@ static int take_schemes(Driver *driver, sd_bus_message *signal) {
         return 0;
 }
 
+static int handle_idle(Driver *driver) {
+        bool is_wanted = driver->state != DRIVER_ATTACHED || !g_queue_is_empty(&driver->calls) || driver->n_errands > 0;
+        return is_wanted ? 0 : release(driver);
+}
+
+/* It answers all that it was sent before it is released. */
+static int handle_ending(Driver *driver) {
+        bool is_attached = driver->state == DRIVER_ATTACHED;
+        driver->ending = is_attached || driver->state == DRIVER_RELEASING;
+        return is_attached ? release(driver) : 0;
+}
+
 static int handle_signal(Driver *driver, sd_bus_message *signal) {
         const char *name = sd_bus_message_get_interface(signal);
         if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "ObjectsAdded"))
@@ -818,6 +851,8 @@ static int handle_signal(Driver *driver, sd_bus_message *signal) {
                 return take_schemes(driver, signal);
         if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Idle"))
                 return handle_idle(driver);
+        if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Ending"))
+                return handle_ending(driver);
         Object *object = mirror_find(driver->drivers->mirror, sd_bus_message_get_path(signal));
         if (!object)
                 return -ENOENT;
@@ -928,9 +963,8 @@ static int on_silence(sd_event_source *source, uint64_t usec, void *data) {
 
 static void driver_synchronize(Driver *driver) {
         mirror_mark_stale(driver->drivers->mirror, driver);
-        driver->told_part = false;
+        driver->told_part = driver->ending = driver->heard = false;
         g_autoptr(sd_bus_message) message = NULL;
-        driver->heard = false;
         int r = sd_bus_message_new_method_call(driver->peer, &message, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Synchronize");
         if (r >= 0)
                 r = sd_bus_call_async(driver->peer, NULL, message, on_synchronized, driver, UINT64_MAX);

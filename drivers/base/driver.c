@@ -21,8 +21,8 @@
 #define IDLE_TIMEOUT_SECONDS_MAX 86400
 #define ANSWER_TIMEOUT_SECONDS_MAX 86400
 
-/* Calls that are answered though they were not read before the end: virtbusd sends no more. */
-#define UNREAD_CALLS_MAX 4096
+/* How long virtbusd may take to release a driver that ends, in microseconds: it sends what it had begun to send. */
+#define RELEASE_TIMEOUT (5 * UINT64_C(1000000))
 
 static const int ending_signals[] = { SIGTERM, SIGINT, 0 };
 
@@ -35,6 +35,7 @@ typedef struct Driver {
         void *self; /* the kind's own */
         bool resumed;
         bool is_ending; /* it answers what has come, and does nothing of it */
+        bool released;  /* nothing more comes */
         sd_event_source *idle;
         uint64_t idle_timeout, answer_timeout;
 } Driver;
@@ -80,12 +81,13 @@ static void close_peer(Driver *driver) {
 }
 
 static int on_release(Driver *driver, sd_bus_message *call) {
-        bool release = !is_busy(driver);
+        bool release = driver->is_ending || !is_busy(driver);
         int r = sd_bus_reply_method_return(call, "b", release);
         if (!release || r < 0)
                 return r;
         sd_bus_flush(driver->peer);
-        return sd_event_exit(driver->event, EXIT_SUCCESS);
+        driver->released = true;
+        return driver->is_ending ? 0 : sd_event_exit(driver->event, EXIT_SUCCESS);
 }
 
 static int send_schemes(Driver *driver) {
@@ -131,23 +133,34 @@ static int refuse(sd_bus_message *message) {
         return 1;
 }
 
-/* What had come before the driver was told to end, and was not read yet, is answered too. */
+/* What was sent before virtbusd knew that the driver ends, and was not read yet, is answered too: all of it is here when the driver is
+ * released. */
 static void refuse_what_was_not_read(Driver *driver) {
+        const uint64_t end = (uint64_t) g_get_monotonic_time() + RELEASE_TIMEOUT;
         driver->is_ending = true;
-        for (unsigned n = 0; driver->peer && n < UNREAD_CALLS_MAX && sd_bus_process(driver->peer, NULL) > 0; n++)
-                continue;
+        if (!driver->peer || driver->released ||
+            sd_bus_emit_signal(driver->peer, DRIVER_PATH, DRIVER_INTERFACE, "Ending", NULL) < 0)
+                return;
+        while (driver->peer && !driver->released) {
+                uint64_t now = (uint64_t) g_get_monotonic_time();
+                int r = sd_bus_process(driver->peer, NULL);
+                if (r == 0 && now < end)
+                        r = sd_bus_wait(driver->peer, end - now);
+                if (r < 0 || now >= end)
+                        return;
+        }
 }
 
 static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *error) {
         Driver *driver = data;
         (void) error;
-        if (driver->is_ending)
-                return refuse(message);
-        postpone_idle(driver);
         if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Disconnected")) {
                 close_peer(driver);
                 return 1;
         }
+        if (driver->is_ending && !sd_bus_message_is_method_call(message, DRIVER_INTERFACE, "Release"))
+                return refuse(message);
+        postpone_idle(driver);
         int r = 1;
         if (sd_bus_message_is_method_call(message, DRIVER_INTERFACE, "Synchronize"))
                 r = on_synchronize(driver, message);
