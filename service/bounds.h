@@ -67,8 +67,7 @@
 #define AUTHENTICATION_LINE_MAX 512
 #define AUTHENTICATION_BYTES_MAX 4096
 
-/* A message's header: what it is called by. A path of a thousand names has room in it; what is larger is no client's, and is not answered: the
- * bus daemon writes who has sent it behind all that. */
+/* A message's header: what it is called by. A path of a thousand names has room in it. */
 #define HEADER_BYTES_MAX (64 * 1024)
 
 /* Pieces of messages of one connection that are read before others get their turn: a message is two or three. */

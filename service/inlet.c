@@ -12,13 +12,16 @@
 
 #include "bounds.h"
 #include "bus.h"
+#include "long-header.h"
 
 /* D-Bus specification, "Message Format": the part of a header that is always there, up to the length of the array of fields. */
 #define FIXED_HEADER_SIZE 16u
+#define FIELDS_BYTES_MAX (64u * 1024 * 1024)
 #define FIELD_UNIX_FDS 9
 
 /* How many bytes one read takes at most. */
 #define PIECE_MAX (64u * 1024)
+static uint8_t received[PIECE_MAX];
 
 /* A body up to here waits to be handed on with its header: sd-bus reads such a message at once, not twice. Most are some bytes. */
 #define WHOLE_BODY_MAX 4096u
@@ -26,6 +29,7 @@
 typedef enum Stage {
         STAGE_LINES, /* the authentication */
         STAGE_HEADER,
+        STAGE_LONG_HEADER,
         STAGE_BODY,
 } Stage;
 
@@ -37,8 +41,9 @@ struct Inlet {
         int socket, feed; /* what is read, and what sd-bus reads the other end of; -1 once the connection has ended */
         sd_event_source *readable, *deadline, *again;
         Stage stage;
-        size_t line_bytes; /* of the authentication so far */
-        GByteArray *head;  /* the line or header so far */
+        size_t line_bytes;  /* of the authentication so far */
+        GByteArray *head;   /* the line or header so far */
+        LongHeader *longer; /* the header, where it is longer than is kept */
         int descriptors[DESCRIPTORS_PER_MESSAGE_MAX];
         unsigned n_descriptors;
         bool timed;       /* the deadline runs: of the authentication, or of the message that has begun */
@@ -80,6 +85,7 @@ static void unref(Inlet *inlet) {
         if (--inlet->n_references > 0)
                 return;
         g_byte_array_unref(inlet->head);
+        g_clear_pointer(&inlet->longer, long_header_free);
         g_free(inlet);
 }
 
@@ -362,11 +368,12 @@ static int check_header(Inlet *inlet) {
                 return -EBADMSG;
         if (header_size(head) <= inlet->rules->header_max)
                 return 0;
-        if (inlet->rules->client)
-                return -EMSGSIZE;
+        if (number_at(head, 12) > FIELDS_BYTES_MAX)
+                return -EBADMSG;
+        inlet->longer = long_header_new(head->data);
         inlet->discard = true;
-        inlet->body_left = header_size(head) - FIXED_HEADER_SIZE + body_size(head);
-        inlet->stage = STAGE_BODY;
+        inlet->body_left = body_size(head);
+        inlet->stage = STAGE_LONG_HEADER;
         return 0;
 }
 
@@ -438,6 +445,29 @@ static int read_header(Inlet *inlet) {
         return r < 0 ? r : !inlet->waiting;
 }
 
+/* A header that is longer than is kept was read: a call is handed on, without body and descriptors. */
+static int pass_long_header(Inlet *inlet) {
+        g_autoptr(LongHeader) longer = g_steal_pointer(&inlet->longer);
+        g_autoptr(GByteArray) head = long_header_shorten(longer);
+        inlet->stage = STAGE_BODY;
+        close_descriptors(inlet);
+        if (!head)
+                return 0;
+        inlet->message = (InletMessage){ .bytes = head->len, .cut = true, .long_header = true };
+        return hand_on(inlet, head->data, head->len);
+}
+
+static int read_long_header(Inlet *inlet) {
+        size_t left = long_header_left(inlet->longer);
+        ssize_t n = receive(inlet, received, MIN(sizeof received, left));
+        if (n <= 0)
+                return (int) n;
+        if (!long_header_read(inlet->longer, received, (size_t) n))
+                return -EBADMSG;
+        int r = (size_t) n == left ? pass_long_header(inlet) : 0;
+        return r < 0 ? r : 1;
+}
+
 static int hand_on_body(Inlet *inlet, const uint8_t *piece, size_t size) {
         if (inlet->discard)
                 return 0;
@@ -449,16 +479,15 @@ static int hand_on_body(Inlet *inlet, const uint8_t *piece, size_t size) {
 
 /* Reads on in a body; 0 bytes are left of one that has been read. */
 static int read_body(Inlet *inlet) {
-        static uint8_t piece[PIECE_MAX];
         if (inlet->body_left > 0) {
-                ssize_t n = receive(inlet, piece, MIN(sizeof piece, inlet->body_left));
+                ssize_t n = receive(inlet, received, MIN(sizeof received, inlet->body_left));
                 if (n <= 0)
                         return (int) n;
                 close_descriptors(inlet); /* they come with a header */
                 inlet->body_left -= (size_t) n;
                 if (inlet->body_left == 0)
                         let_go(inlet);
-                int r = hand_on_body(inlet, piece, (size_t) n);
+                int r = hand_on_body(inlet, received, (size_t) n);
                 if (r < 0)
                         return r;
         }
@@ -473,6 +502,8 @@ static int step(Inlet *inlet) {
                 return read_line(inlet);
         case STAGE_HEADER:
                 return read_header(inlet);
+        case STAGE_LONG_HEADER:
+                return read_long_header(inlet);
         case STAGE_BODY:
                 return read_body(inlet);
         }
@@ -489,7 +520,7 @@ static void read_on(Inlet *inlet) {
         inlet->more = r > 0;
         if (r < 0)
                 hang_up(inlet);
-        else if (!inlet->waiting && (inlet->stage == STAGE_BODY || (inlet->stage == STAGE_HEADER && inlet->head->len > 0)))
+        else if (!inlet->waiting && inlet->stage != STAGE_LINES && (inlet->stage != STAGE_HEADER || inlet->head->len > 0))
                 arm_deadline(inlet, true);
         unref(inlet);
 }

@@ -5,8 +5,8 @@
  *
  * sd-bus allocates what the header of a message asks for, up to 128 MiB, takes descriptors until there are none left, ends a
  * connection that had more of them than this process can have, keeps those of a message that it cannot read, and does not tell
- * how large a message was. Here all of that is known and bounded before sd-bus has it: a body that is too large is left out, and
- * the message goes on without one, so that it can be answered; what is not a message, or has descriptors and is not a call that sd-bus reads, ends a client's connection.
+ * how large a message was. Here all of that is known and bounded before sd-bus has it: a body that is too large is left out, of a header
+ * that is too large is left what an answer needs, and the message goes on so; what is not a message, or has descriptors and is not a call that sd-bus reads, ends a client's connection.
  *
  * sd-bus writes to the socket itself. */
 
@@ -21,11 +21,12 @@ typedef struct InletMessage {
         size_t bytes;         /* that are kept for it */
         unsigned descriptors; /* that came with it */
         bool cut;             /* body and descriptors were left out: there were too many, or none could be had */
+        bool long_header;     /* then: the header was too long, and is what long-header.h makes of it */
 } InletMessage;
 
 typedef struct InletRules {
         bool client;       /* a client, who authenticates itself here; else a bus */
-        size_t header_max; /* a larger header ends a client's connection; such a message of a bus is left out */
+        size_t header_max; /* of a message with a larger header, a call is handed on to be refused, and others are left out */
         size_t body_max;
         uint64_t timeout; /* for the authentication, and for a message to come whole: then the connection ends. 0: none */
         /* Takes a line of a client's authentication, without its end, which it may change. */

@@ -847,7 +847,11 @@ static void on_halted(void *data, Caller *caller) {
 void router_take(void *data, Caller *caller, sd_bus_message *message, const InletMessage *arrived) {
         Router *router = data;
         Charge charge = { .calls = 1, .bytes = KEPT_BYTES_PER_CALL + arrived->bytes, .descriptors = arrived->descriptors };
-        if (arrived->cut)
+        if (arrived->long_header)
+                sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
+                                           "%s: a header of more than %d bytes: no path is as long",
+                                           sd_bus_message_get_member(message), HEADER_BYTES_MAX);
+        else if (arrived->cut)
                 sd_bus_reply_method_errorf(message, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
                                            "%s of %s: arguments of more than %d bytes, or more descriptors than can be had",
                                            sd_bus_message_get_member(message), sd_bus_message_get_path(message), CALL_BYTES_MAX);

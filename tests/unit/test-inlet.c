@@ -20,10 +20,19 @@ typedef struct Connection {
         Inlet *inlet;
         int client; /* the other end */
         unsigned n_calls, n_cut;
+        char *path, *member; /* of the last call */
         bool ended;
 } Connection;
 
 static const InletRules rules = { .client = true, .header_max = 8192, .body_max = 65536, .timeout = TIMEOUT };
+
+static void connection_called(Connection *connection, sd_bus_message *call) {
+        connection->n_calls++;
+        g_free(connection->path);
+        g_free(connection->member);
+        connection->path = g_strdup(sd_bus_message_get_path(call));
+        connection->member = g_strdup(sd_bus_message_get_member(call));
+}
 
 static int on_message(sd_bus_message *message, void *data, sd_bus_error *error) {
         Connection *connection = data;
@@ -32,7 +41,7 @@ static int on_message(sd_bus_message *message, void *data, sd_bus_error *error) 
         if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", "Disconnected"))
                 connection->ended = true;
         else if (sd_bus_message_get_type(message, &type) >= 0 && type == SD_BUS_MESSAGE_METHOD_CALL)
-                connection->n_calls++;
+                connection_called(connection, message);
         connection->n_cut += inlet_message(connection->inlet)->cut;
         return 1;
 }
@@ -66,6 +75,8 @@ static void connection_close(Connection *connection) {
         sd_bus_close_unref(connection->bus);
         sd_event_unref(connection->event);
         close(connection->client);
+        g_free(connection->path);
+        g_free(connection->member);
 }
 
 static void say(Connection *connection, const void *data, size_t size) {
@@ -183,6 +194,97 @@ static void test_messages_are_handed_on_however_they_are_cut(void) {
         }
 }
 
+/* Appends a field of a header: a string. */
+static void add_field(GByteArray *message, uint8_t field, char type, const char *value) {
+        static const uint8_t padding[8] = { 0 };
+        uint32_t length = (uint32_t) strlen(value);
+        uint32_t stored = message->data[0] == 'B' ? GUINT32_TO_BE(length) : GUINT32_TO_LE(length);
+        g_byte_array_append(message, padding, (8 - message->len % 8) % 8);
+        g_byte_array_append(message, (const uint8_t[]){ field, 1, (uint8_t) type, 0 }, 4);
+        g_byte_array_append(message, (const uint8_t *) &stored, sizeof stored);
+        g_byte_array_append(message, (const uint8_t *) value, length + 1);
+}
+
+/* A message of a path, with a body of a hundred bytes; whose member comes before or behind it. */
+static GByteArray *make_message(char order, uint8_t type, const char *path, bool member_first) {
+        static const uint8_t padding[108] = { 0 };
+        GByteArray *message = g_byte_array_new();
+        g_byte_array_append(message, (const uint8_t[]){ (uint8_t) order, type, 0, 1 }, 4);
+        g_byte_array_append(message, padding, 12);
+        if (member_first)
+                add_field(message, 3, 's', "Member");
+        add_field(message, 1, 'o', path);
+        add_field(message, 2, 's', "a.b");
+        if (!member_first)
+                add_field(message, 3, 's', "Member");
+        const uint32_t numbers[] = { 100, 7, message->len - 16 };
+        for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+                uint32_t stored = order == 'B' ? GUINT32_TO_BE(numbers[i]) : GUINT32_TO_LE(numbers[i]);
+                memcpy(message->data + 4 + 4 * i, &stored, sizeof stored);
+        }
+        return g_byte_array_append(message, padding, (8 - message->len % 8) % 8 + 100);
+}
+
+/* SIZE bytes of a path. */
+static char *make_path(size_t size) {
+        char *path = g_strnfill(size, 'a');
+        path[0] = '/';
+        return path;
+}
+
+static void test_calls_with_long_headers_are_handed_on_to_be_refused(void) {
+        static const size_t pieces[] = { 1, 3, 7, 1000, 4096, 1000000 };
+        static const char orders[] = { 'l', 'B' };
+        for (size_t i = 0; i < G_N_ELEMENTS(pieces) * 4; i++) {
+                const size_t piece = pieces[i / 4];
+                const char order = orders[i % 2];
+                g_autofree char *path = make_path(8200 + i);
+                g_autoptr(GByteArray) long_call = make_message(order, SD_BUS_MESSAGE_METHOD_CALL, path, i % 4 < 2);
+                g_autoptr(GByteArray) long_signal = make_message(order, SD_BUS_MESSAGE_SIGNAL, path, i % 4 < 2);
+                g_autoptr(GByteArray) next = make_call('l', 8);
+                Connection connection;
+                g_byte_array_append(long_signal, long_call->data, long_call->len);
+                connection_open(&connection);
+                authenticate(&connection);
+                for (size_t at = 0, n; at < long_signal->len;
+                     at += n) { /* small ones only around what is looked at: a message has a deadline */
+                        n = at < 64 || long_signal->len - at < 256 ? MIN(piece, long_signal->len - at)
+                                                                   : MIN(MAX(piece, 500), long_signal->len - at - 200);
+                        say(&connection, long_signal->data + at, n);
+                        settle(&connection);
+                }
+                g_assert_false(connection.ended);
+                g_assert_cmpuint(connection.n_calls, ==, 1);
+                g_assert_cmpuint(connection.n_cut, ==, 1);
+                g_assert_cmpstr(connection.path, ==, "/");
+                g_assert_cmpstr(connection.member, ==, "Member");
+                say(&connection, next->data, next->len);
+                settle(&connection);
+                g_assert_cmpuint(connection.n_calls, ==, 2);
+                g_assert_cmpuint(connection.n_cut, ==, 1);
+                connection_close(&connection);
+        }
+}
+
+static void test_long_headers_that_are_none_end_the_connection(void) {
+        g_autofree char *path = make_path(9000);
+        const struct {
+                size_t at;
+                uint8_t value;
+        } faults[] = { { 16, 99 }, { 17, 2 }, { 18, 'a' }, { 18, 0 }, { 19, 1 }, { 15, 0xff }, { 23, 0x7f }, { 9032, 1 } };
+        for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
+                g_autoptr(GByteArray) call = make_message('l', SD_BUS_MESSAGE_METHOD_CALL, path, false);
+                Connection connection;
+                connection_open(&connection);
+                authenticate(&connection);
+                call->data[faults[i].at] = faults[i].value;
+                say(&connection, call->data, call->len);
+                settle(&connection);
+                g_assert_cmpuint(connection.n_calls, ==, 0);
+                connection_close(&connection);
+        }
+}
+
 /* A call that has a descriptor with it. */
 static const uint8_t call_with_descriptor[] = {
         'l', SD_BUS_MESSAGE_METHOD_CALL,
@@ -278,6 +380,10 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/inlet/a-message-that-comes-drop-by-drop-is-ended", test_a_message_that_comes_drop_by_drop_is_ended);
         g_test_add_func("/inlet/who-has-authenticated-may-wait", test_who_has_authenticated_may_wait);
         g_test_add_func("/inlet/messages-are-handed-on-however-they-are-cut", test_messages_are_handed_on_however_they_are_cut);
+        g_test_add_func("/inlet/calls-with-long-headers-are-handed-on-to-be-refused",
+                        test_calls_with_long_headers_are_handed_on_to_be_refused);
+        g_test_add_func("/inlet/long-headers-that-are-none-end-the-connection",
+                        test_long_headers_that_are_none_end_the_connection);
         g_test_add_func("/inlet/descriptors-that-cannot-be-handed-on-end-no-connection",
                         test_descriptors_that_cannot_be_handed_on_end_no_connection);
         return g_test_run();
