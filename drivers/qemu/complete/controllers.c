@@ -65,3 +65,13 @@ GPtrArray *controllers_sorted(xmlNode *devices, const char *name) {
         }
         return sorted;
 }
+
+void controllers_ensure(xmlNode *devices, const char *type, unsigned index, const char *model) {
+        if (index <= CONTROLLER_INDEX_MAX && !controllers_find(devices, type, index))
+                controllers_add(devices, type, index, model);
+}
+
+unsigned controllers_number(const xmlNode *element, const char *name) {
+        g_autofree char *text = xml_attribute(xml_child(element, "address"), name);
+        return text ? (unsigned) MIN(strtoul(text, NULL, 0), 1 << 16) : 0;
+}

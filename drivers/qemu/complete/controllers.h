@@ -17,3 +17,13 @@ GPtrArray *controllers_sorted(xmlNode *devices, const char *name);
 
 /* The index attribute of a controller, 0 where there is none. */
 unsigned controllers_index(const xmlNode *controller);
+
+/* The highest index of a controller that is added. Documents with higher numbers are refused where they are read; here they only bound
+ * the work. */
+#define CONTROLLER_INDEX_MAX 255
+
+/* Adds one where there is none of that index. */
+void controllers_ensure(xmlNode *devices, const char *type, unsigned index, const char *model);
+
+/* A number in an element's address, such as "controller"; 0 where there is none. */
+unsigned controllers_number(const xmlNode *element, const char *name);

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/complete/defaults-device.h"
+
+#include <string.h>
+
+#include "qemu/complete/default.h"
+
+/* Sizes of video memory that libvirt chooses, in KiB. */
+#define VIDEO_MEMORY "16384"
+#define QXL_MEMORY "65536"
+
+static void drop_zero_bandwidth(xmlNode *bandwidth) {
+        static const char *const limits[] = { "average", "peak", "burst", "floor" };
+        for (xmlNode *way = bandwidth ? xml_child(bandwidth, NULL) : NULL, *next; way; way = next) {
+                bool any = false;
+                next = xml_next(way, NULL);
+                for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
+                        any |= default_drop_zero(way, limits[i]);
+                if (any && !way->properties)
+                        xml_remove(way);
+        }
+}
+
+/* A source on a network: ports and LUNs that its protocol has. */
+static void complete_source(xmlNode *source) {
+        static const char *const ports[][2] = {
+                { "http", "80" },       { "https", "443" },     { "ftp", "21" },     { "ftps", "990" },
+                { "tftp", "69" },       { "nbd", "10809" },     { "iscsi", "3260" }, { "ssh", "22" },
+                { "sheepdog", "7000" }, { "gluster", "24007" }, { "vxhs", "9999" },
+        };
+        for (xmlNode *host = xml_child(source, "host"); host; host = xml_next(host, "host"))
+                for (size_t i = 0; i < G_N_ELEMENTS(ports); i++)
+                        if (xml_attribute_is(source, "protocol", ports[i][0]) && !xml_attribute_is(host, "transport", "unix"))
+                                default_set(host, "port", ports[i][1]);
+        g_autofree char *name = xml_attribute(source, "name");
+        if (xml_attribute_is(source, "protocol", "iscsi") && name && !strchr(name, '/')) {
+                g_autofree char *whole = g_strconcat(name, "/0", NULL);
+                xml_set_attribute(source, "name", whole);
+        }
+}
+
+static void complete_encryption(xmlNode *element) {
+        for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL)) {
+                if (xml_is(child, "encryption"))
+                        default_set(child, "engine", "qemu");
+                complete_encryption(child);
+        }
+}
+
+static bool is_kind_of_disk(const xmlNode *disk) {
+        static const char *const kinds[] = { "file", "block", "dir", "network", "volume", "nvme", "vhostuser", NULL };
+        g_autofree char *type = xml_attribute(disk, "type");
+        return type && g_strv_contains(kinds, type);
+}
+
+/* A label of an image is given to it. */
+static void complete_labels(xmlNode *source) {
+        for (xmlNode *label = xml_child(source, "seclabel"); label; label = xml_next(label, "seclabel"))
+                if (xml_child(label, "label"))
+                        default_set(label, "relabel", "yes");
+}
+
+static void complete_disk(xmlNode *disk) {
+        xmlNode *driver = xml_child(disk, "driver");
+        if (xml_child(disk, "mirror")) /* of a run */
+                xml_remove(xml_child(disk, "mirror"));
+        default_set(disk, "type", "file");
+        default_set(disk, "device", "disk");
+        complete_encryption(disk);
+        if (!xml_child(disk, "source") && is_kind_of_disk(disk) &&
+            (xml_attribute_is(disk, "device", "cdrom") || xml_attribute_is(disk, "device", "floppy")))
+                xml_set_attribute(disk, "type", "file"); /* an empty drive is of no other kind */
+        for (xmlNode *image = disk; image; image = xml_child(image, "backingStore"))
+                if (xml_child(image, "source")) {
+                        complete_labels(xml_child(image, "source"));
+                        complete_source(xml_child(image, "source"));
+                }
+        if (xml_attribute_is(disk, "type", "vhostuser"))
+                default_set(disk, "snapshot", "no");
+        if (!driver) {
+                driver = xml_add(disk, "driver", NULL);
+                if (disk->children != driver)
+                        xmlAddPrevSibling(disk->children, driver);
+        }
+        if (xml_attribute_is(disk, "device", "cdrom"))
+                default_add(disk, "readonly", NULL);
+        default_set(driver, "name", "qemu");
+        default_drop_zero(driver, "iothread");
+        if (xml_attribute_is(driver, "cache", "default"))
+                default_remove(driver, "cache");
+        if (!xml_attribute_is(disk, "type", "volume")) /* a pool knows what its volumes are */
+                default_set(driver, "type", "raw");
+}
+
+static void complete_pci_controller(xmlNode *controller) {
+        static const char *const names[][2] = {
+                { "pci-bridge", "pci-bridge" },
+                { "dmi-to-pci-bridge", "i82801b11-bridge" },
+                { "pcie-to-pci-bridge", "pcie-pci-bridge" },
+                { "pcie-root-port", "pcie-root-port" },
+                { "pcie-switch-upstream-port", "x3130-upstream" },
+                { "pcie-switch-downstream-port", "xio3130-downstream" },
+                { "pci-expander-bus", "pxb" },
+                { "pcie-expander-bus", "pxb-pcie" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+                if (xml_attribute_is(controller, "model", names[i][0]))
+                        default_set(xml_ensure_child(controller, "model"), "name", names[i][1]);
+}
+
+/* The cards have memory of a power of two. */
+static void round_up(xmlNode *model, const char *name) {
+        g_autofree char *text = xml_attribute(model, name);
+        guint64 size;
+        if (text && g_ascii_string_to_unsigned(text, 10, 1, UINT32_MAX, &size, NULL) && (size & (size - 1)) != 0)
+                xml_set_number(model, name, UINT64_C(1) << g_bit_storage((gulong) size - 1));
+}
+
+static void complete_video(xmlNode *video, bool first) {
+        static const struct {
+                const char *type, *attribute, *size;
+        } sizes[] = {
+                { "cirrus", "vram", VIDEO_MEMORY }, { "vga", "vram", VIDEO_MEMORY }, { "vmvga", "vram", VIDEO_MEMORY },
+                { "bochs", "vram", VIDEO_MEMORY },  { "qxl", "ram", QXL_MEMORY },    { "qxl", "vram", QXL_MEMORY },
+                { "qxl", "vgamem", VIDEO_MEMORY },
+        };
+        xmlNode *model = xml_child(video, "model");
+        if (xml_attribute_is(model, "type", "none"))
+                return;
+        for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
+                if (xml_attribute_is(model, "type", sizes[i].type))
+                        default_set(model, sizes[i].attribute, sizes[i].size);
+        default_set(model, "heads", "1");
+        round_up(model, "vram");
+        round_up(model, "ram");
+        if (first)
+                default_set(model, "primary", "yes");
+}
+
+static void complete_videos(xmlNode *devices) {
+        bool first = true;
+        for (xmlNode *video = xml_child(devices, "video"); video; video = xml_next(video, "video"))
+                first &= !xml_attribute_is(xml_child(video, "model"), "primary", "yes");
+        for (xmlNode *video = xml_child(devices, "video"); video; video = xml_next(video, "video")) {
+                complete_video(video, first);
+                first = false;
+        }
+}
+
+/* A port that is chosen at each start is not kept: VNC's is -1 then, SPICE's are left out. */
+static void complete_ports(xmlNode *display, bool vnc) {
+        bool any = xml_attribute_is(display, "port", "-1"), any_tls = xml_attribute_is(display, "tlsPort", "-1");
+        if (vnc && any)
+                default_set(display, "autoport", "yes");
+        if (xml_attribute_is(display, "autoport", "yes")) {
+                if (vnc)
+                        xml_set_attribute(display, "port", "-1");
+                else {
+                        default_remove(display, "port");
+                        default_remove(display, "tlsPort");
+                }
+                return;
+        }
+        if (any || any_tls)
+                return;
+        if (xmlHasProp(display, (const xmlChar *) "port") || xmlHasProp(display, (const xmlChar *) "tlsPort"))
+                default_set(display, "autoport", "no");
+}
+
+/* Channels of any security are as those that are not named. */
+static void complete_channels(xmlNode *display) {
+        if (xml_attribute_is(display, "defaultMode", "any"))
+                default_remove(display, "defaultMode");
+        for (xmlNode *channel = xml_child(display, "channel"), *next; channel; channel = next) {
+                next = xml_next(channel, "channel");
+                if (xml_attribute_is(channel, "mode", "any"))
+                        xml_remove(channel);
+        }
+}
+
+/* Where a display listens: at its port, or nowhere where it has none. */
+static void complete_display(xmlNode *display) {
+        bool vnc = xml_attribute_is(display, "type", "vnc"), spice = xml_attribute_is(display, "type", "spice");
+        g_autofree char *old = xml_attribute(display, "listen"), *socket = xml_attribute(display, "socket");
+        bool has_port = xmlHasProp(display, (const xmlChar *) "port") || xmlHasProp(display, (const xmlChar *) "tlsPort") ||
+                        xml_attribute_is(display, "autoport", "yes");
+        xmlNode *listen = xml_child(display, "listen");
+        if (xml_attribute_is(display, "type", "sdl") && xml_attribute_is(display, "fullscreen", "no"))
+                default_remove(display, "fullscreen");
+        if (!(vnc || spice))
+                return;
+        complete_ports(display, vnc);
+        if (spice)
+                complete_channels(display);
+        if (spice && !has_port && xml_attribute_is(display, "autoport", "no"))
+                default_remove(display, "autoport");
+        if (listen) { /* as programs before there was <listen> read it */
+                g_autofree char *address = xml_attribute(listen, "address"), *its_socket = xml_attribute(listen, "socket");
+                if (address)
+                        default_set(display, "listen", address);
+                if (its_socket && vnc)
+                        default_set(display, "socket", its_socket);
+                return;
+        }
+        listen = xml_add(display, "listen", NULL);
+        xml_set_attribute(listen, "type", socket ? "socket" : vnc || has_port || old ? "address" : "none");
+        if (socket)
+                xml_set_attribute(listen, "socket", socket);
+        else if (old)
+                xml_set_attribute(listen, "address", old);
+        if (vnc && !socket && !has_port) {
+                xml_set_attribute(display, "port", "-1");
+                xml_set_attribute(display, "autoport", "yes");
+        }
+}
+
+/* What a character device is connected to: a protocol on TCP, none on a socket of UNIX. */
+static void complete_character(xmlNode *device) {
+        xmlNode *source = xml_child(device, "source"), *protocol = xml_child(device, "protocol");
+        if (xml_attribute_is(device, "type", "tcp")) {
+                if (!protocol)
+                        protocol = xml_add(device, "protocol", NULL);
+                default_set(protocol, "type", "raw");
+        } else if (xml_attribute_is(device, "type", "unix")) {
+                if (protocol && !xml_next(protocol, "protocol"))
+                        xml_remove(protocol);
+                if (source && !xmlHasProp(source, (const xmlChar *) "path") && !xml_child(source, NULL) &&
+                    !xml_next(source, "source"))
+                        xml_remove(source);
+        }
+}
+
+/* What a filter says of any device is not said. */
+static void complete_filter(xmlNode *filter) {
+        static const char *const names[] = { "class", "vendor", "product", "version" };
+        for (xmlNode *device = xml_child(filter, "usbdev"); device; device = xml_next(device, "usbdev")) {
+                g_autofree char *version = xml_attribute(device, "version");
+                const char *point = version ? strchr(version, '.') : NULL;
+                if (point && point[1] && !point[2]) { /* 1.1 is 1.10: USB counts in hundredths */
+                        g_autofree char *whole = g_strconcat(version, "0", NULL);
+                        xml_set_attribute(device, "version", whole);
+                }
+                for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+                        if (xml_attribute_is(device, names[i], "-1"))
+                                default_remove(device, names[i]);
+        }
+}
+
+static bool is_character(const xmlNode *device) {
+        static const char *const kinds[] = { "serial", "parallel", "console", "channel", "redirdev", "smartcard", NULL };
+        return g_strv_contains(kinds, (const char *) device->name);
+}
+
+static void complete_port(xmlNode *port) {
+        static const char *const models[][2] = { { "isa-serial", "isa-serial" },
+                                                 { "usb-serial", "usb-serial" },
+                                                 { "pci-serial", "pci-serial" },
+                                                 { "isa-debug", "isa-debugcon" } };
+        xmlNode *target = xml_ensure_child(port, "target");
+        default_set(target, "type", "isa-serial");
+        for (size_t i = 0; i < G_N_ELEMENTS(models); i++)
+                if (xml_attribute_is(target, "type", models[i][0]))
+                        default_set(xml_ensure_child(target, "model"), "name", models[i][1]);
+}
+
+/* Ports of one kind are numbered in their order, after those that have a number. */
+static void number_ports(xmlNode *devices, const char *kind) {
+        unsigned next = 0;
+        for (int round = 0; round < 2; round++) /* first those that have one */
+                for (xmlNode *port = xml_child(devices, kind); port; port = xml_next(port, kind)) {
+                        xmlNode *target = xml_ensure_child(port, "target");
+                        g_autofree char *text = xml_attribute(target, "port");
+                        if (text && round == 0)
+                                next = MAX(next, (unsigned) MIN(strtoul(text, NULL, 10), G_MAXINT) + 1);
+                        else if (!text && round == 1)
+                                xml_set_number(target, "port", next++);
+                }
+}
+
+/* PCI addresses are kept whole. */
+static void complete_address(xmlNode *address) {
+        static const char *const parts[] = { "domain", "bus", "slot", "function" };
+        static const char *const zeros[] = { "0x0000", "0x00", "0x00", "0x0" };
+        bool any = false;
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+                any |= xmlHasProp(address, (const xmlChar *) parts[i]) != NULL;
+        for (size_t i = 0; any && i < G_N_ELEMENTS(parts); i++)
+                default_set(address, parts[i], zeros[i]);
+}
+
+/* Open vSwitch and 802.1Qbg know a port by a UUID. */
+static void complete_port_of_switch(xmlNode *port) {
+        const char *name = xml_attribute_is(port, "type", "openvswitch") ? "interfaceid"
+                           : xml_attribute_is(port, "type", "802.1Qbg")  ? "instanceid"
+                                                                         : NULL;
+        xmlNode *parameters = name ? xml_ensure_child(port, "parameters") : NULL;
+        if (!parameters || xmlHasProp(parameters, (const xmlChar *) name))
+                return;
+        g_autofree char *uuid = g_uuid_string_random();
+        xml_set_attribute(parameters, name, uuid);
+}
+
+/* Bandwidth and coalescing that are not limited. */
+static void complete_interface(xmlNode *interface) {
+        xmlNode *coalesce = xml_child(interface, "coalesce"), *frames = xml_find(interface, "coalesce/rx/frames");
+        g_autofree char *max = xml_attribute(frames, "max");
+        drop_zero_bandwidth(xml_child(interface, "bandwidth"));
+        complete_port_of_switch(xml_child(interface, "virtualport"));
+        if (xml_attribute_is(interface, "type", "network")) { /* where a run was */
+                default_remove(xml_child(interface, "source"), "bridge");
+                default_remove(xml_child(interface, "source"), "portid");
+        }
+        g_autofree char *address = xml_attribute(xml_child(interface, "mac"), "address");
+        if (address) {
+                g_autofree char *lower = g_ascii_strdown(address, -1);
+                xml_set_attribute(xml_child(interface, "mac"), "address", lower);
+        }
+        if (coalesce && (!max || strcmp(max, "0") == 0))
+                xml_remove(coalesce);
+}
+
+/* The first console is the first serial port, and where that is. */
+static void complete_console(xmlNode *devices) {
+        xmlNode *console = xml_child(devices, "console"), *target = xml_child(console, "target"),
+                *port = xml_child(devices, "serial"), *address = xml_child(port, "address");
+        bool serial = console &&
+                      (!target || !xmlHasProp(target, (const xmlChar *) "type") || xml_attribute_is(target, "type", "serial"));
+        if (serial && address && !xml_child(console, "address"))
+                xmlAddChild(console, xmlCopyNode(address, 1));
+}
+
+void defaults_device_complete(xmlNode *devices) {
+        for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL)) {
+                if (is_character(device))
+                        complete_character(device);
+                if (xml_is(device, "rng") && xml_attribute_is(xml_child(device, "backend"), "model", "egd"))
+                        complete_character(xml_child(device, "backend"));
+                if (xml_attribute_is(xml_child(device, "address"), "type", "pci"))
+                        complete_address(xml_child(device, "address"));
+                if (xml_is(device, "redirfilter"))
+                        complete_filter(device);
+                if (xml_is(device, "controller"))
+                        default_drop_zero(xml_child(device, "driver"), "iothread");
+                if (xml_is(device, "disk"))
+                        complete_disk(device);
+                else if (xml_is(device, "controller") && xml_attribute_is(device, "type", "pci"))
+                        complete_pci_controller(device);
+                else if (xml_is(device, "graphics"))
+                        complete_display(device);
+                else if (xml_is(device, "serial"))
+                        complete_port(device);
+                else if (xml_is(device, "filesystem")) {
+                        if (!xml_attribute_is(xml_child(device, "driver"), "type", "virtiofs"))
+                                default_set(device, "accessmode", "passthrough");
+                } else if (xml_is(device, "interface"))
+                        complete_interface(device);
+                else if (xml_is(device, "tpm")) {
+                        default_set(device, "model", "tpm-tis");
+                        if (xml_attribute_is(xml_child(device, "backend"), "type", "emulator"))
+                                default_set(xml_child(device, "backend"), "version", "1.2");
+                } else if (xml_is(device, "panic"))
+                        default_set(device, "model", "isa");
+                else if (xml_is(device, "shmem") && xml_child(device, "server"))
+                        default_set(xml_ensure_child(device, "msi"), "ioeventfd", "on");
+                else if (xml_is(device, "watchdog"))
+                        default_set(device, "action", "reset");
+                else if (xml_is(device, "vsock"))
+                        default_set(device, "model", "virtio");
+                else if (xml_is(device, "hostdev")) {
+                        default_set(device, "managed", "no");
+                        if (xml_attribute_is(device, "type", "mdev") && xml_attribute_is(device, "model", "vfio-pci"))
+                                default_set(device, "display", "off");
+                        if (xml_child(device, "source"))
+                                complete_source(xml_child(device, "source"));
+                }
+        }
+        complete_videos(devices);
+        complete_console(devices);
+        number_ports(devices, "serial");
+        number_ports(devices, "console");
+        number_ports(devices, "parallel");
+}

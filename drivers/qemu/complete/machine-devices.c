@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/complete/machine-devices.h"
+
+#include "qemu/complete/controllers.h"
+
+static bool is_place(const xmlNode *child) {
+        return xml_is(child, "target") || xml_is(child, "address") || xml_is(child, "alias");
+}
+
+/* Makes a console say what its serial port is connected to. */
+static void copy_connection(xmlNode *serial, xmlNode *console) {
+        g_autofree char *type = xml_attribute(serial, "type");
+        for (xmlNode *child = xml_child(console, NULL), *next; child; child = next) {
+                next = xml_next(child, NULL);
+                if (!is_place(child))
+                        xml_remove(child);
+        }
+        for (xmlNode *child = xml_child(serial, NULL); child; child = xml_next(child, NULL))
+                if (!is_place(child))
+                        xmlAddChild(console, xmlDocCopyNode(child, console->doc, 1));
+        xml_set_attribute(console, "type", type ? type : "pty");
+}
+
+/* A console before those that there are, which keep the numbers that they have. */
+static xmlNode *add_first_console(xmlNode *devices, xmlNode *others) {
+        xmlNode *console = xml_add(devices, "console", NULL);
+        unsigned port = 0;
+        xml_set_attribute(xml_add(console, "target", NULL), "port", "0");
+        if (others)
+                xmlAddPrevSibling(others, console);
+        for (; others; others = xml_next(others, "console"), port++) {
+                xmlNode *target = xml_ensure_child(others, "target");
+                if (!xmlHasProp(target, (const xmlChar *) "port"))
+                        xml_set_number(target, "port", port);
+        }
+        return console;
+}
+
+static void add_console_twins(xmlNode *devices) {
+        xmlNode *console = xml_child(devices, "console"), *serial = xml_child(devices, "serial");
+        xmlNode *target = xml_child(console, "target");
+        bool is_serial = console &&
+                         (!target || !xmlHasProp(target, (const xmlChar *) "type") || xml_attribute_is(target, "type", "serial"));
+        if (is_serial && !serial) {
+                /* The first console is a serial port; it is this one. */
+                serial = xmlDocCopyNode(console, devices->doc, 1);
+                xmlNodeSetName(serial, (const xmlChar *) "serial");
+                xmlNode *alias = xml_child(serial, "alias");
+                if (alias) {
+                        xml_remove(alias);
+                }
+                xmlNode *its_target = xml_ensure_child(serial, "target");
+                xml_set_attribute(its_target, "type", "isa-serial");
+                xml_set_attribute(its_target, "port", "0");
+                xmlAddPrevSibling(console, serial);
+        }
+        xmlNode *card = xml_child(serial, "target");
+        if (serial && !is_serial &&
+            (!xmlHasProp(card, (const xmlChar *) "type") || xml_attribute_is(card, "type", "isa-serial"))) {
+                console = add_first_console(devices, console);
+                copy_connection(serial, console);
+                is_serial = true;
+        } else if (is_serial)
+                copy_connection(serial, console);
+        if (!is_serial)
+                return;
+        xml_set_attribute(xml_ensure_child(console, "target"), "type", "serial");
+        /* It is one device, and libvirt's live documents show its alias twice. */
+        xmlNode *alias = xml_child(console, "alias");
+        g_autofree char *name = xml_attribute(alias, "name");
+        if (name && xml_attribute_is(xml_child(serial, "alias"), "name", name))
+                xml_remove(alias);
+}
+
+static void add_inputs(xmlNode *devices) {
+        static const char *const types[] = { "mouse", "keyboard" };
+        for (xmlNode *input = xml_child(devices, "input"); input; input = xml_next(input, "input"))
+                if (!xmlHasProp(input, (const xmlChar *) "bus") && !xml_attribute_is(input, "type", "evdev"))
+                        xml_set_attribute(input, "bus",
+                                          xml_attribute_is(input, "type", "tablet")        ? "usb"
+                                          : xml_attribute_is(input, "type", "passthrough") ? "virtio"
+                                                                                           : "ps2");
+        for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+                bool found = false;
+                for (xmlNode *input = xml_child(devices, "input"); input; input = xml_next(input, "input"))
+                        found |= xml_attribute_is(input, "type", types[i]) && xml_attribute_is(input, "bus", "ps2");
+                if (!found) {
+                        xmlNode *input = xml_add(devices, "input", NULL);
+                        xml_set_attribute(input, "type", types[i]);
+                        xml_set_attribute(input, "bus", "ps2");
+                }
+        }
+}
+
+/* A sound card needs a back end; a SPICE or SDL display brings one. */
+static void add_audio(xmlNode *devices) {
+        const char *type = "none";
+        for (xmlNode *display = xml_child(devices, "graphics"); display; display = xml_next(display, "graphics"))
+                if (xml_attribute_is(display, "type", "spice") || xml_attribute_is(display, "type", "sdl")) {
+                        type = xml_attribute_is(display, "type", "spice") ? "spice" : "sdl";
+                        break;
+                }
+        if (!xml_child(devices, "audio")) {
+                xmlNode *audio = xml_add(devices, "audio", NULL);
+                xml_set_attribute(audio, "id", "1");
+                xml_set_attribute(audio, "type", type);
+        }
+}
+
+static void add_video(xmlNode *devices) {
+        if (!xml_child(devices, "video") && xml_child(devices, "graphics"))
+                xml_add(devices, "video", NULL);
+        for (xmlNode *video = xml_child(devices, "video"); video; video = xml_next(video, "video")) {
+                xmlNode *model = xml_ensure_child(video, "model");
+                if (!xmlHasProp(model, (const xmlChar *) "type"))
+                        xml_set_attribute(model, "type", "cirrus");
+        }
+}
+
+/* Also one of model 'none', which says that there is no USB at all. */
+static bool has_usb(xmlNode *devices) {
+        for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller"))
+                if (xml_attribute_is(element, "type", "usb") &&
+                    (controllers_index(element) == 0 || xml_attribute_is(element, "model", "none")))
+                        return true;
+        return false;
+}
+
+void machine_devices_add(xmlNode *devices, bool q35) {
+        controllers_ensure(devices, "pci", 0, q35 ? "pcie-root" : "pci-root");
+        if (!has_usb(devices))
+                controllers_ensure(devices, "usb", 0, q35 ? "qemu-xhci" : "piix3-uhci");
+        if (q35)
+                controllers_ensure(devices, "sata", 0, NULL);
+        if (!xml_child(devices, "memballoon"))
+                xml_set_attribute(xml_add(devices, "memballoon", NULL), "model", "virtio");
+        add_inputs(devices);
+        add_console_twins(devices);
+        add_video(devices);
+        add_audio(devices);
+}
+
+/* Which ports of the USB 2 controller a companion serves. */
+static void add_master(xmlNode *controller) {
+        static const char *const companions[][2] = { { "ich9-uhci1", "0" }, { "ich9-uhci2", "2" }, { "ich9-uhci3", "4" } };
+        for (size_t i = 0; i < G_N_ELEMENTS(companions); i++)
+                if (xml_attribute_is(controller, "model", companions[i][0]) && !xml_child(controller, "master"))
+                        xml_set_attribute(xml_add(controller, "master", NULL), "startport", companions[i][1]);
+}
+
+static bool is_usb2_part(const xmlNode *controller) {
+        g_autofree char *model = xml_attribute(controller, "model");
+        return xml_attribute_is(controller, "type", "usb") && model && g_str_has_prefix(model, "ich9-");
+}
+
+/* The index of the USB 2 controller that stands before one of its parts, unless it has such a part already: they are one bus, and
+ * virt-install writes them without their indices. */
+static bool takes_index_before(xmlNode *devices, const xmlNode *controller, const xmlNode *before, unsigned *index) {
+        g_autofree char *model = xml_attribute(controller, "model");
+        if (!before || !is_usb2_part(controller) || !is_usb2_part(before))
+                return false;
+        *index = controllers_index(before);
+        for (xmlNode *other = xml_child(devices, "controller"); other; other = xml_next(other, "controller"))
+                if (xmlHasProp(other, (const xmlChar *) "index") && controllers_index(other) == *index && is_usb2_part(other) &&
+                    xml_attribute_is(other, "model", model))
+                        return false;
+        return true;
+}
+
+static unsigned free_index(xmlNode *devices, const xmlNode *controller) {
+        g_autofree char *type = xml_attribute(controller, "type");
+        unsigned index = 0;
+        while (type && index <= CONTROLLER_INDEX_MAX && controllers_find(devices, type, index) &&
+               controllers_find(devices, type, index) != controller)
+                index++;
+        return index;
+}
+
+/* Models that are left open. */
+void machine_devices_choose_models(xmlNode *devices) {
+        xmlNode *before = NULL;
+        for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
+                unsigned index;
+                if (!xmlHasProp(element, (const xmlChar *) "index"))
+                        xml_set_number(element, "index",
+                                       takes_index_before(devices, element, before, &index) ? index
+                                                                                            : free_index(devices, element));
+                before = element;
+                add_master(element);
+                if (xmlHasProp(element, (const xmlChar *) "model"))
+                        continue;
+                if (xml_attribute_is(element, "type", "usb"))
+                        xml_set_attribute(element, "model", "piix3-uhci");
+                else if (xml_attribute_is(element, "type", "scsi"))
+                        xml_set_attribute(element, "model", "lsilogic");
+        }
+        for (xmlNode *element = xml_child(devices, "interface"); element; element = xml_next(element, "interface")) {
+                xmlNode *model = xml_child(element, "model");
+                if (!xml_attribute_is(element, "type", "hostdev") && (!model || !xmlHasProp(model, (const xmlChar *) "type")))
+                        xml_set_attribute(xml_ensure_child(element, "model"), "type", "rtl8139");
+        }
+}
