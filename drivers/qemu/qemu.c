@@ -11,6 +11,7 @@
 #include "log.h"
 #include "qemu/command/firmware.h"
 #include "qemu/command/from-native.h"
+#include "qemu/check/check.h"
 #include "qemu/complete/hardware.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/collect.h"
@@ -86,7 +87,8 @@ static bool prepare(Connection *connection, const char *xml, void (*done)(void *
 
 static bool complete(Connection *connection, xmlDoc *document, GError **error) {
         g_autofree char *emulator = emulator_of(document);
-        return hardware_complete(document, capabilities_find(host_of(connection)->capabilities, emulator), error);
+        return check_given(document, error) &&
+               hardware_complete(document, capabilities_find(host_of(connection)->capabilities, emulator), error);
 }
 
 static char *get_capabilities(Connection *connection) {

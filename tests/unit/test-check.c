@@ -25,7 +25,7 @@ static void try_case(const Case *one, const char *machine) {
         const char *overlooked = check_overlooked(document);
         if (overlooked)
                 g_error("%s%s: this finds a fault, and is not tried: %s", one->in_domain, one->in_devices, overlooked);
-        bool good = check_document(document, &error);
+        bool good = check_given(document, &error) && check_document(document, &error);
         if (good != !one->phrase || (one->phrase && !strstr(error->message, one->phrase)))
                 g_error("%.512s%.512s: expected '%s', got '%s'", one->in_domain, one->in_devices,
                         one->phrase ? one->phrase : "no error", error ? error->message : "no error");
@@ -94,6 +94,10 @@ static void faults_of_the_machine_are_named(void) {
                   "value='20'/></distances></cell></numa></cpu>",
                   "", "does not refer to a valid cell" },
                 { "<numatune><memnode cellid='0' mode='strict' nodeset='0'/></numatune>", "", "without any guest NUMA cells" },
+                { "<numatune><memory mode='strict'/></numatune>", "", "nodeset for NUMA memory tuning must be set" },
+                { "<memtune><hard_limit>many</hard_limit></memtune>", "", "element 'hard_limit': 'many'" },
+                { "<memtune><soft_limit>99999999999999999999</soft_limit></memtune>", "", "too great" },
+                { "<vcpus><vcpu id='0'/></vcpus>", "", "'enabled' is missing" },
                 { "<vcpus><vcpu id='4' enabled='yes'/></vcpus>", "", "vcpu id '4' is out of range" },
                 { "<vcpus><vcpu id='0' enabled='no'/></vcpus>", "", "vcpu 0 can't be offline" },
                 { "<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='0' cpuset='1'/></cputune>", "",
@@ -212,6 +216,38 @@ static void faults_of_devices_are_named(void) {
                   "<tpm model='tpm-crb'><backend type='emulator' "
                   "version='2.0'><active_pcr_banks><md5/></active_pcr_banks></backend></tpm>",
                   "unsupported PCR banks 'md5'" },
+                { "", "<hostdev mode='subsystem' type='usb'><source><product id='1'/></source></hostdev>", "missing its" },
+                { "", "<hostdev mode='subsystem' type='usb'><source><vendor/><product id='1'/></source></hostdev>",
+                  "'id' is missing" },
+                { "", "<hostdev mode='subsystem' type='usb'><source><address bus='0' device='1'/></source></hostdev>",
+                  "numbered from 1" },
+                { "",
+                  "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' "
+                  "target='0'/></source></hostdev>",
+                  "'unit' is missing" },
+                { "",
+                  "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='-1' target='0' "
+                  "unit='0'/></source></hostdev>",
+                  "'bus' of the SCSI device" },
+                { "", "<console type='bogus'/>", "attribute 'type': it is 'bogus'" },
+                { "", "<console type='pty'><source path='/a'/><source path='/b'/></console>", "only one source element" },
+                { "", "<console type='udp'><source/><source/><source/></console>", "only two source elements" },
+                { "", "<console type='tcp'><source mode='bind' service='1'/><protocol type='loud'/></console>", "'loud'" },
+                { "", "<graphics type='vnc' port='0x1' autoport='yes'/>", "attribute 'port' in element 'graphics': '0x1'" },
+                { "", "<rng model='virtio'><address type='dimm' slot='1'/><backend model='random'>/dev/random</backend></rng>",
+                  "address type 'dimm' of <rng>" },
+                { "", "<disk device='disk'><driver iothread='0'/><target dev='vda' bus='virtio'/></disk>",
+                  "zero is not permitted" },
+                { "",
+                  "<disk device='disk'><source file='/a'/><target dev='vda' bus='virtio'/><address type='usb' bus='0' "
+                  "port='1'/></disk>",
+                  "address type usb is not supported" },
+                { "", "<disk type='file' device='disk'><driver name='qemu' io='native'/><target dev='vda' bus='virtio'/></disk>",
+                  "native I/O needs" },
+                { "",
+                  "<disk type='network' device='disk'><source protocol='nfs' name='/a'><host name='h' port='1'/></source><target "
+                  "dev='vda' bus='virtio'/></disk>",
+                  "port cannot be specified" },
                 { "", "<hostdev mode='subsystem' type='usb'><source><vendor id='0'/><product id='1'/></source></hostdev>",
                   "zero is not permitted" },
                 { "", "<vsock model='vhs'><cid auto='yes'/></vsock>", "invalid value for attribute 'model'" },

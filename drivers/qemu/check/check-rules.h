@@ -57,6 +57,7 @@ typedef struct CheckTable {
                                 "invalid value for element '{}': it must be a non-negative integer" \
         }
 
-extern const CheckTable check_machine_table, check_storage_table, check_device_table, check_network_table;
+/* The first is tried before a document is completed, the others after it. */
+extern const CheckTable check_given_table, check_machine_table, check_storage_table, check_device_table, check_network_table;
 #define CHECK_TABLES \
-        { &check_machine_table, &check_storage_table, &check_device_table, &check_network_table }
+        { &check_given_table, &check_machine_table, &check_storage_table, &check_device_table, &check_network_table }

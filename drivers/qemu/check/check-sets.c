@@ -139,7 +139,11 @@ static bool check_memory_tuning(const xmlNode *root, GError **error) {
                 n_cells++;
         if (memory && !read_set(memory, "nodeset", &set, error))
                 return false;
-        if (xml_attribute_is(memory, "placement", "static") && CPU_COUNT(&set) == 0)
+        /* What the memory does not say is as it is for the processors. */
+        bool says = memory && xmlHasProp((xmlNode *) memory, (const xmlChar *) "placement");
+        bool is_static = says ? xml_attribute_is(memory, "placement", "static")
+                              : memory && !xml_attribute_is(xml_child(root, "vcpu"), "placement", "auto");
+        if (is_static && CPU_COUNT(&set) == 0)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, memory,
                                 "the nodeset for NUMA memory tuning must be set if 'placement' is 'static'");
         for (const xmlNode *node = xml_child(tune, "memnode"); node; node = xml_next(node, "memnode")) {

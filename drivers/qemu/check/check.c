@@ -206,18 +206,25 @@ static bool try_table(size_t number, const CheckTraits *traits, xmlXPathContext 
         return true;
 }
 
-bool check_document(xmlDoc *document, GError **error) {
+static bool try_tables(xmlDoc *document, size_t first, size_t end, GError **error) {
         xmlNode *root = xmlDocGetRootElement(document);
         g_autoptr(CheckTraits) traits = check_traits_new(&check_index, root);
         xmlXPathContext *context = context_for(document);
-        for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
+        for (size_t i = first; i < end; i++)
                 if (!try_table(i, traits, context, error))
                         return false;
         /* A rule that was given up has found nothing. */
-        if (context->lastError.code != XML_ERR_OK)
-                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, root,
-                                "there are too many elements of one kind beside each other to be checked");
-        return check_sets(root, error);
+        return context->lastError.code == XML_ERR_OK ||
+               xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, root,
+                        "there are too many elements of one kind beside each other to be checked");
+}
+
+bool check_given(xmlDoc *document, GError **error) {
+        return try_tables(document, 0, 1, error);
+}
+
+bool check_document(xmlDoc *document, GError **error) {
+        return try_tables(document, 1, G_N_ELEMENTS(tables), error) && check_sets(xmlDocGetRootElement(document), error);
 }
 
 const char *check_overlooked(xmlDoc *document) {

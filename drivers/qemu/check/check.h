@@ -16,6 +16,9 @@
 /* Tries all rules on a document, which may be completed by hardware.h. LimitExceeded where that takes too many steps. */
 bool check_document(xmlDoc *document, GError **error);
 
+/* The same of what the document says itself, before it is completed: what that would overwrite. */
+bool check_given(xmlDoc *document, GError **error);
+
 /* For tests, as it takes its time: an expression that finds a fault in the document and that check_document would not have tried;
  * NULL, as it must be. */
 const char *check_overlooked(xmlDoc *document);

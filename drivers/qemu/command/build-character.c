@@ -250,11 +250,15 @@ static void add_port(Builder *builder, const xmlNode *element, JsonObject *devic
                 return;
         }
         uint64_t controller = builder_number(builder, address, "@controller", 0, 255, 0),
-                 bus = builder_number(builder, address, "@bus", 0, 255, 0);
+                 bus = builder_number(builder, address, "@bus", 0, 255, 0),
+                 port = builder_number(builder, address, "@port", 0, 511, 0);
+        /* Port 0 is a console's: a channel that is still there when places were chosen has found none. */
+        if (port == 0 && xml_is(element, "channel"))
+                builder_invalid(builder, address, "no port of the virtio-serial controller %" PRIu64 " is free", controller);
         json_add(device, "bus", 's',
                  builder_format(builder, "%s.%" PRIu64, builder_controller_bus(builder, address, "virtio-serial", controller),
                                 bus),
-                 "nr", 'i', (gint64) builder_number(builder, address, "@port", 0, 511, 0), NULL);
+                 "nr", 'i', (gint64) port, NULL);
 }
 
 static void add_port_device(Builder *builder, xmlNode *element, JsonObject *device) {

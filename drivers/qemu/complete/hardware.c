@@ -36,12 +36,21 @@ static bool mark_port(GHashTable *taken, unsigned controller, unsigned port) {
         return g_hash_table_add(taken, GUINT_TO_POINTER(controller * (PORTS_MAX + 1) + port + 1));
 }
 
+/* What is not a number is left, to be refused: a number in its place would hide the fault. */
+static bool has_numbers(xmlNode *address) {
+        static const char *const names[] = { "controller", "bus", "port" };
+        bool fine = true;
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                g_autofree char *text = xml_attribute(address, names[i]);
+                fine &= !text || (*text && strspn(text, "0123456789") == strlen(text));
+        }
+        return fine;
+}
+
 static void choose_port(xmlNode *devices, GHashTable *taken, xmlNode *element) {
         xmlNode *address = xml_child(element, "address");
         bool fixed = address && xmlHasProp(address, (const xmlChar *) "controller");
-        g_autofree char *number = xml_attribute(address, "controller");
-        if (address && (!xml_attribute_is(address, "type", "virtio-serial") ||
-                        (number && (!*number || strspn(number, "0123456789") != strlen(number)))))
+        if (address && (!xml_attribute_is(address, "type", "virtio-serial") || !has_numbers(address)))
                 return; /* which is said elsewhere */
         for (unsigned controller = fixed ? controllers_number(element, "controller") : 0; controller <= CONTROLLER_INDEX_MAX;
              controller++) {
