@@ -148,6 +148,8 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
                                syscall(SYS_setresuid, setup->uid, setup->uid, setup->uid) < 0))
                 fail_child(program, "privileges cannot be given up");
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (setup->ends_with_us)
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* behind the gate: it is not run where we have ended before this */
         if (setup->confined)
                 confine(program);
         if (read(gate, &go, 1) != 1)

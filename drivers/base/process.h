@@ -32,6 +32,7 @@ typedef struct ProcessSetup {
         uint64_t locked_memory; /* how much it may keep from being swapped out, in bytes; 0: what we may */
         uint64_t file_size;     /* how large a file it may write, in bytes; 0: what we may */
         uint64_t seconds;       /* how long it may use a processor; 0: what we may */
+        bool ends_with_us;      /* it is killed where this program ends, as nobody would tell it to end then */
         bool confined;          /* opens nothing for writing, looks into no other process, and leaves no core */
 } ProcessSetup;
 

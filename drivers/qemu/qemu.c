@@ -241,6 +241,7 @@ static bool open_host(Connection *connection, GError **error) {
         host->modules = modules;
         host->capabilities = capabilities_cache_new(connection, &template);
         host->logs = guest_logs_new(connection);
+        host->resizings = g_ptr_array_new();
         /* QEMU's user goes through this directory to its own one. */
         if (!runtime_open(connection->runtime_directory, error))
                 return false;
@@ -253,6 +254,8 @@ static void close_host(Connection *connection) {
         Host *host = host_of(connection);
         if (host->capabilities)
                 capabilities_cache_free(host->capabilities);
+        if (host->resizings)
+                resize_disk_end(host->resizings);
         if (host->logs)
                 guest_logs_free(host->logs);
         g_free(host->monitors);

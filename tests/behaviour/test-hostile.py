@@ -20,7 +20,7 @@ import subprocess
 import time
 
 from gi.repository import GLib
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, polkit_rules, run, variants
+from rig import DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, polkit_rules, run, variants
 
 if os.geteuid() != 0:
     raise SystemExit("test-hostile.py: needs root, for other users")
@@ -588,6 +588,78 @@ def no_document_gives_a_guest_what_the_kernel_tells_of_processes():
     left.close()
 
 
+def told_emulator(name, script):
+    """An emulator that nobody but root could have put there, which tells in a file whom it runs as before it goes on."""
+    folder, told = f"{WORK}/{name}", f"{WORK}/{name}.told"
+    os.makedirs(folder, exist_ok=True)
+    os.chmod(folder, 0o755)
+    with open(told, "w", encoding="utf-8"):
+        os.chmod(told, 0o666)
+    with open(f"{folder}/qemu-system-x86_64", "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\ncase "$*" in *fdset*) (cat /proc/self/status; echo "Arguments: $*") >> {told}; {script} ;; esac\n'
+                   'exec /usr/bin/qemu-system-x86_64 "$@"\n')
+    os.chmod(f"{folder}/qemu-system-x86_64", 0o755)
+    return f"{folder}/qemu-system-x86_64", told
+
+
+def told_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return dict(line.rstrip("\n").split(":", 1) for line in file if ":" in line)
+
+
+def an_image_of_a_domain_that_is_off_is_resized_without_roots_rights():
+    emulator, told = told_emulator("resizer", "")
+    for form in ("raw", "qcow2"):
+        image = f"{WORK}/off.{form}"
+        subprocess.run(["qemu-img", "create", "-q", "-f", form, image, "1M"], check=True)
+        os.chmod(image, 0o600)
+        domain = qemu.define(qemu.document(f"off-{form}", devices=f"<emulator>{emulator}</emulator><disk type='file'><driver name='qemu' type='{form}'/>"
+                                           f"<source file='{image}'/><target dev='vda' bus='virtio'/></disk>"))
+        disk = f"{domain}/device/virtio_2ddisk0"
+
+        def size():
+            return json.loads(subprocess.run(["qemu-img", "info", "-f", form, "--output=json", image], capture_output=True, check=True).stdout)["virtual-size"]
+        for wanted, options in ((2 << 20, {}), (1 << 20, {"add": True}), (1 << 20, {"shrink": True})):
+            bus.call(disk, f"{NAME}.Device.Disk", "Resize", "ta{sv}", wanted, variants(options))
+            assert size() == (3 << 20 if "add" in options else wanted), (form, options, size())
+        lines = told_lines(told)
+        contains(lines["Arguments"], "-sandbox", "/dev/fdset/")
+        assert image not in lines["Arguments"], "it is named where it could be opened by its name"
+        if os.geteuid() == 0:
+            user = str(pwd.getpwnam("virtbus-qemu").pw_uid)
+            assert lines["Uid"].split() == [user] * 4 and not lines["Groups"].split(), lines
+            assert int(lines["CapEff"], 16) == 0 and lines["NoNewPrivs"].strip() == "1", lines
+        # What QEMU cannot read in the image, it says.
+        if form == "qcow2":
+            with open(image, "r+b") as file:
+                file.seek(20)
+                file.write(b"\0\0\0\x40")  # clusters of 2^64 bytes
+            contains(expect("HypervisorFailed", bus.call, disk, f"{NAME}.Device.Disk", "Resize", "ta{sv}", 4 << 20, {}), image, "luster")
+        qemu.do(domain, "Undefine")
+
+
+def who_resizes_an_image_ends_with_the_driver():
+    emulator, told = told_emulator("slow-resizer", "echo $$ > $0.pid; exec sleep 86399")
+    image = f"{WORK}/slow.img"
+    os.mkfifo(f"{emulator}.pid")
+    os.chmod(f"{emulator}.pid", 0o666)
+    with open(image, "wb") as file:
+        file.truncate(1 << 20)
+    domain = qemu.define(qemu.document("slow-resize", devices=f"<emulator>{emulator}</emulator><disk type='file'><source file='{image}'/><target dev='vda' bus='virtio'/></disk>"))
+    for number, error in ((signal.SIGTERM, "Cancelled"), (signal.SIGKILL, "HypervisorFailed")):
+        answer = bus.begin(f"{domain}/device/virtio_2ddisk0", f"{NAME}.Device.Disk", "Resize", "ta{sv}", 2 << 20, {})
+        with open(f"{emulator}.pid", encoding="utf-8") as file:
+            process = os.pidfd_open(int(file.read()))
+        os.kill(bus.driver("QEMU"), number)
+        bus.wait(lambda: answer, "the answer")
+        assert answer[0].name.endswith(error), answer
+        assert select.select([process], [], [], DEADLINE)[0], "what resizes the image has not ended"
+        os.close(process)
+        assert os.path.getsize(image) == 1 << 20
+    assert told_lines(told)
+    qemu.do(domain, "Undefine")
+
+
 def no_image_has_root_open_what_its_header_names_when_it_is_resized():
     """The header names a pipe, at which whoever opens it waits."""
     os.mkfifo(f"{WORK}/named")
@@ -830,6 +902,8 @@ run([
     what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read,
     no_document_gives_a_guest_what_the_kernel_tells_of_processes,
     no_image_has_root_open_what_its_header_names_when_it_is_resized,
+    an_image_of_a_domain_that_is_off_is_resized_without_roots_rights,
+    who_resizes_an_image_ends_with_the_driver,
     files_that_are_copied_for_a_guest_are_bounded,
     a_guests_log_is_bounded_and_goes_with_its_definition,
     what_a_wrapper_has_started_ends_with_it,

@@ -7,23 +7,20 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/process.h"
+#include "base/executable.h"
 #include "domain/connection.h"
 #include "domain/disk-size.h"
 #include "domain/operation.h"
 #include "qemu/command/image.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/guest.h"
+#include "qemu/guest/resize-image.h"
 #include "vtables.h"
 
 /* Where a qcow2 header has the size of the disk: eight bytes, big-endian. */
 #define QCOW2_SIZE_AT 24
-
-/* How much of what qemu-img says is told. */
-#define OUTPUT_BYTES_MAX 1024
 
 /* One call; the domain may end or change meanwhile. */
 typedef struct Resizing {
@@ -34,13 +31,14 @@ typedef struct Resizing {
         uint64_t chosen;
         bool holds;        /* the domain, which is off, until its image has the new size */
         GPtrArray *layers; /* of an image that is opened */
-        Process *process;  /* qemu-img */
-        int output;        /* what it says */
+        char *emulator;    /* what gives it another size */
+        ImageResize *work;
+        GPtrArray *work_list; /* the host's, which it is in */
 } Resizing;
 
 static Resizing *resizing_new(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call) {
         Resizing *resizing = g_new0(Resizing, 1);
-        *resizing = (Resizing){ .domain = domain_ref(domain), .call = call, .size = *size, .output = -1 };
+        *resizing = (Resizing){ .domain = domain_ref(domain), .call = call, .size = *size };
         resizing->alias = g_strdup(device->alias);
         resizing->path = g_strdup(device->source);
         resizing->format = g_strdup(device->format[0] ? device->format : "raw");
@@ -49,14 +47,16 @@ static Resizing *resizing_new(Domain *domain, const DeviceDefinition *device, co
 
 static void resizing_free(Resizing *resizing) {
         g_clear_pointer(&resizing->layers, g_ptr_array_unref);
-        g_clear_pointer(&resizing->process, process_free);
-        autofd_close(&resizing->output);
+        g_clear_pointer(&resizing->work, image_resize_free);
+        if (resizing->work_list)
+                g_ptr_array_remove(resizing->work_list, resizing);
         if (resizing->holds)
                 domain_hold(resizing->domain, false);
         domain_unref(resizing->domain);
         g_free(resizing->alias);
         g_free(resizing->path);
         g_free(resizing->format);
+        g_free(resizing->emulator);
         g_free(resizing);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Resizing, resizing_free)
@@ -146,8 +146,7 @@ static bool read_size(const ImageLayer *layer, uint64_t *size, GError **error) {
         return true;
 }
 
-/* In a thread, as opening may hang. qemu-img, which is root's, opens whatever the header of an image names; those of other formats than
- * these are not looked into here, and who has taken over a QEMU may write them. */
+/* In a thread, as opening may hang. Headers of other formats than these are not looked into here. */
 static void open_image(void *data, GError **error) {
         Resizing *resizing = data;
         uint64_t now = 0;
@@ -162,6 +161,9 @@ static void open_image(void *data, GError **error) {
         const ImageLayer *top = resizing->layers ? resizing->layers->pdata[0] : NULL;
         if (!top)
                 return;
+        ExecutableIdentity identity;
+        if (!executable_check(resizing->emulator, &identity, error))
+                return;
         if (top->is_device)
                 virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "%s is a block device, which is resized by what has made it",
                                   top->path);
@@ -172,44 +174,26 @@ static void open_image(void *data, GError **error) {
                 disk_size_choose(&resizing->size, resizing->alias, now, &resizing->chosen, error);
 }
 
-static void on_program_ended(void *data, int status) {
-        Resizing *resizing = data;
-        char output[OUTPUT_BYTES_MAX] = "";
-        g_autoptr(GError) error = NULL;
-        ssize_t n = status == 0 ? 0 : read(resizing->output, output, sizeof output);
-        g_autofree char *said = g_strndup(output, n > 0 ? (size_t) n : 0);
-        if (status != 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "image %s cannot be given this size: %s",
-                                  resizing->path, *g_strstrip(said) ? said : "qemu-img has failed");
-        answer(resizing, error);
+static void on_image_resized(void *data, const GError *error) {
+        answer(data, error);
 }
 
 /* It is given the open image: what is at the path may be another one by now. */
-static bool run_program(Resizing *resizing, GError **error) {
+static bool begin_work(Resizing *resizing, GError **error) {
         const ImageLayer *top = resizing->layers->pdata[0];
-        g_autofree char *program = g_find_program_in_path("qemu-img"), *fd = g_strdup_printf("/proc/self/fd/%d", top->fd),
-                        *bytes = g_strdup_printf("%" PRIu64, resizing->chosen);
-        char *arguments[] = { program, "resize", "-q", "--shrink", "-f", resizing->format, fd, bytes, NULL };
-        int output[2];
-        if (!program)
-                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                         "the image of a domain that is off is resized by qemu-img(1): install qemu-utils");
-        if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
-                return virtbus_error_set_errno(error, errno, "qemu-img cannot be started");
-        g_autofd int end = output[1];
-        resizing->output = output[0];
-        const ProcessSetup setup = {
-                .arguments = arguments,
-                .fds = &top->fd,
-                .n_fds = 1,
-                .log = end,
-                .uid = geteuid(),
-                .gid = getegid(),
+        Connection *connection = resizing->domain->connection;
+        const ImageToResize image = {
+                .emulator = resizing->emulator,
+                .path = resizing->path,
+                .format = resizing->format,
+                .fd = top->fd,
+                .bytes = resizing->chosen,
         };
-        resizing->process = process_new(resizing->domain->connection->event, &setup, on_program_ended, resizing, error);
-        if (!resizing->process)
+        resizing->work = image_resize_new(connection, &image, on_image_resized, resizing, error);
+        if (!resizing->work)
                 return false;
-        process_go(resizing->process);
+        resizing->work_list = host_of(connection)->resizings;
+        g_ptr_array_add(resizing->work_list, resizing);
         return true;
 }
 
@@ -218,7 +202,7 @@ static void on_opened(void *data, const GError *failure) {
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
         if (!error && domain_is_active(resizing->domain))
                 domain_fail(resizing->domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY, "it has been started meanwhile; call again");
-        if (error || !run_program(resizing, &error))
+        if (error || !begin_work(resizing, &error))
                 answer(resizing, error);
 }
 
@@ -249,7 +233,14 @@ void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize 
                 call_fail(call, error);
         } else {
                 resizing->holds = true;
+                resizing->emulator = command_line_emulator(domain_definition(domain));
                 domain_hold(domain, true);
                 worker_run(domain->connection->worker, open_image, on_opened, g_steal_pointer(&resizing));
         }
+}
+
+void resize_disk_end(GPtrArray *resizings) {
+        while (resizings->len > 0)
+                drop(resizings->pdata[resizings->len - 1]);
+        g_ptr_array_unref(resizings);
 }

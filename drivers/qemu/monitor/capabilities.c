@@ -514,6 +514,7 @@ static bool ask(Question *question, GError **error) {
         setup.log = log;
         setup.file_size = CAPABILITIES_FILE_BYTES;
         setup.seconds = CAPABILITIES_SECONDS;
+        setup.ends_with_us = true;
         question->answers = json_object_new();
         question->monitor = monitor_new(cache->connection->event, pair[0], &listener, question, error);
         if (!question->monitor)

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/resize-image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "bus.h"
+#include "errors.h"
+#include "qemu/host/host.h"
+#include "qemu/monitor/monitor.h"
+
+/* How much of what QEMU says is told. */
+#define OUTPUT_BYTES_MAX 1024
+
+/* The image's node. */
+#define NODE "image"
+
+struct ImageResize {
+        char *path;
+        uint64_t bytes;
+        Monitor *monitor;
+        Process *process;
+        int output; /* what QEMU says */
+        bool is_resized;
+        GError *failure; /* what QEMU answers */
+        ImageResized done;
+        void *data;
+};
+
+void image_resize_free(ImageResize *resize) {
+        g_clear_pointer(&resize->monitor, monitor_free);
+        g_clear_pointer(&resize->process, process_free); /* it ends with this program, if it has not ended yet */
+        autofd_close(&resize->output);
+        g_clear_error(&resize->failure);
+        g_free(resize->path);
+        g_free(resize);
+}
+
+static void on_resized(void *data, JsonObject *answer, const GError *error) {
+        ImageResize *resize = data;
+        (void) answer;
+        resize->is_resized = !error;
+        resize->failure = error ? g_error_copy(error) : NULL;
+        monitor_command(resize->monitor, "quit", NULL, -1, NULL, NULL); /* what was changed is written then */
+}
+
+static void on_ready(void *data) {
+        ImageResize *resize = data;
+        monitor_command(resize->monitor, "block_resize",
+                        json_make("node-name", 's', NODE, "size", 'i', (gint64) resize->bytes, NULL), -1, on_resized, resize);
+}
+
+static void on_event(void *data, const char *name, JsonObject *arguments) {
+        (void) data;
+        (void) name;
+        (void) arguments;
+}
+
+static void on_closed(void *data, const GError *error) {
+        ImageResize *resize = data;
+        (void) error; /* what it has said is told when it has ended */
+        process_end(resize->process);
+}
+
+static const MonitorListener listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
+
+static void on_ended(void *data, int status) {
+        ImageResize *resize = data;
+        char output[OUTPUT_BYTES_MAX] = "";
+        g_autoptr(GError) error = NULL;
+        ssize_t n = read(resize->output, output, sizeof output);
+        g_autofree char *said = g_strndup(output, n > 0 ? (size_t) n : 0), *valid = g_utf8_make_valid(said, -1);
+        if (!resize->is_resized || status != 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "image %s cannot be given this size: %s", resize->path,
+                                  resize->failure      ? resize->failure->message
+                                  : *g_strstrip(valid) ? valid
+                                                       : "QEMU has failed");
+        resize->done(resize->data, error);
+}
+
+/* The file under the number that QEMU has for it, and the image in it: whatever its header says is below it is not opened. */
+static char *make_node(const char *format) {
+        const bool has_header = strcmp(format, "raw") != 0;
+        g_autoptr(JsonObject) node = json_make("driver", 's', format, "node-name", 's', NODE, "file", 's', "file", NULL);
+        if (has_header)
+                json_object_set_null_member(node, "backing");
+        return json_text(node);
+}
+
+static Process *start(Connection *connection, const ImageToResize *image, int monitor, int log, ImageResize *resize,
+                      GError **error) {
+        const Host *host = host_of(connection);
+        g_autofree char *chardev = g_strdup_printf("socket,id=monitor,fd=%d", monitor),
+                        *set = g_strdup_printf("fd=%d,set=1", image->fd), *node = make_node(image->format);
+        char *const arguments[] = { (char *) image->emulator,
+                                    "-S",
+                                    "-no-user-config",
+                                    "-nodefaults",
+                                    "-nographic",
+                                    "-sandbox",
+                                    QEMU_SANDBOX,
+                                    "-machine",
+                                    "none,accel=tcg",
+                                    "-chardev",
+                                    chardev,
+                                    "-mon",
+                                    "chardev=monitor,mode=control",
+                                    "-add-fd",
+                                    set,
+                                    "-blockdev",
+                                    "{\"driver\":\"file\",\"node-name\":\"file\",\"filename\":\"/dev/fdset/1\"}",
+                                    "-blockdev",
+                                    node,
+                                    NULL };
+        const int fds[] = { monitor, image->fd };
+        const ProcessSetup setup = {
+                .arguments = arguments,
+                .fds = fds,
+                .n_fds = G_N_ELEMENTS(fds),
+                .log = log,
+                .uid = host->uid,
+                .gid = host->gid,
+                .seconds = IMAGE_RESIZE_SECONDS,
+                .ends_with_us = true,
+        };
+        return process_new(connection->event, &setup, on_ended, resize, error);
+}
+
+ImageResize *image_resize_new(Connection *connection, const ImageToResize *image, ImageResized done, void *data, GError **error) {
+        g_autoptr(ImageResize) resize = g_new0(ImageResize, 1);
+        int output[2], pair[2];
+        *resize = (ImageResize){ .path = g_strdup(image->path), .bytes = image->bytes, .output = -1, .done = done, .data = data };
+        if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0) {
+                virtbus_error_set_errno(error, errno, "%s cannot be started", image->emulator);
+                return NULL;
+        }
+        g_autofd int log = output[1];
+        resize->output = output[0];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+                virtbus_error_set_errno(error, errno, "%s cannot be started", image->emulator);
+                return NULL;
+        }
+        g_autofd int theirs = pair[1];
+        resize->monitor = monitor_new(connection->event, pair[0], &listener, resize, error);
+        resize->process = resize->monitor ? start(connection, image, theirs, log, resize, error) : NULL;
+        if (!resize->process)
+                return NULL;
+        process_go(resize->process);
+        return g_steal_pointer(&resize);
+}
