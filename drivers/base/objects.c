@@ -272,6 +272,61 @@ void published_changed(Published *published, const Vtable *vtable, const int *pr
         check(r, published);
 }
 
+/* A message that goes nowhere, with the values of all properties in it. */
+static int list_values(const Published *published, const Vtable *vtable, const void *self, sd_bus_message **list) {
+        g_autoptr(sd_bus_message) message = NULL;
+        int r = sd_bus_message_new_signal(published->objects->peer, &message, published->path, vtable->info->name, "Values");
+        for (size_t i = 0; r >= 0 && i < vtable->info->n_properties; i++)
+                r = vtable->getters[i](self, message);
+        if (r >= 0)
+                r = sd_bus_message_seal(message, 1, 0);
+        if (r >= 0)
+                *list = g_steal_pointer(&message);
+        return r;
+}
+
+/* Steps over the next value of each: 1 where it is the same, 0 where it is not, or is a container, whose parts nobody compares. */
+static int compare_next(sd_bus_message *one, sd_bus_message *other) {
+        union {
+                uint64_t number;
+                const char *text;
+        } values[2] = { 0 };
+        char type;
+        const char *contents;
+        int r = sd_bus_message_peek_type(one, &type, &contents);
+        if (r <= 0 || contents) {
+                r = r < 0 ? r : sd_bus_message_skip(one, NULL);
+                r = r < 0 ? r : sd_bus_message_skip(other, NULL);
+                return MIN(r, 0);
+        }
+        r = sd_bus_message_read_basic(one, type, values);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(other, type, values + 1);
+        if (r < 0)
+                return r;
+        return strchr("sog", type) ? strcmp(values[0].text, values[1].text) == 0 : values[0].number == values[1].number;
+}
+
+void published_differs(Published *published, const Vtable *vtable, const void *before) {
+        if (!published->objects->peer)
+                return;
+        g_autoptr(sd_bus_message) old = NULL, new = NULL;
+        g_autofree int *changed = g_new(int, vtable->info->n_properties + 1);
+        size_t n = 0;
+        int r = list_values(published, vtable, before, &old);
+        if (r >= 0)
+                r = list_values(published, vtable, published->self, &new);
+        for (size_t i = 0; r >= 0 && i < vtable->info->n_properties; i++) {
+                r = compare_next(old, new);
+                if (r == 0)
+                        changed[n++] = (int) i;
+        }
+        changed[n] = -1;
+        check(MIN(r, 0), published);
+        if (r < 0 || n > 0)
+                published_changed(published, vtable, r < 0 ? NULL : changed);
+}
+
 void published_emit(Published *published, const Vtable *vtable, const char *member, const char *signature, ...) {
         if (!published->objects->peer)
                 return;

@@ -88,6 +88,9 @@ const char *published_path(const Published *published);
  * old value still does no harm: virtbusd signals only what differs. */
 void published_changed(Published *published, const Vtable *vtable, const int *properties);
 
+/* Tells those that differ from BEFORE, which is what SELF was before a change; nothing where none does. */
+void published_differs(Published *published, const Vtable *vtable, const void *before);
+
 /* Emits a signal of an interface. */
 void published_emit(Published *published, const Vtable *vtable, const char *member, const char *signature, ...);
 

@@ -304,48 +304,51 @@ static void device_withdraw(Device *device) {
         g_free(device);
 }
 
-static Device *find_device(Domain *domain, const char *path) {
-        for (guint i = 0; i < domain->devices->len; i++) {
-                Device *device = domain->devices->pdata[i];
-                if (strcmp(published_path(device->published), path) == 0)
-                        return device;
+/* Takes the device of an alias out of OLD; most are where they were, but for those that went before. */
+static Device *take_device(GPtrArray *old, const char *alias, guint *next) {
+        for (guint i = 0; i < old->len; i++) {
+                void **place = old->pdata + (*next + i) % old->len;
+                Device *device = *place;
+                if (!device || strcmp(device->definition->alias, alias) != 0)
+                        continue;
+                *place = NULL;
+                *next += i + 1;
+                return device;
         }
         return NULL;
 }
 
+/* What was published is that of the definition before, which is still there. */
 void device_bus_publish(Domain *domain) {
-        Definition *definition = domain_definition(domain);
-        g_autoptr(GPtrArray) old = domain->devices;
-        GPtrArray *devices = g_ptr_array_new();
+        const Definition *definition = domain_definition(domain);
+        g_autoptr(GPtrArray) old = g_steal_pointer(&domain->devices);
+        guint next = 0;
+        domain->devices = g_ptr_array_sized_new(definition->devices->len);
         for (guint i = 0; i < definition->devices->len; i++) {
                 DeviceDefinition *part = definition->devices->pdata[i];
                 const Vtable *const *vtables = vtables_of(domain, part->device_class);
-                g_autofree char *path = domain_device_path(domain, part->alias);
-                domain->devices = old;
-                Device *device = find_device(domain, path);
-                if (device && device->device_class != part->device_class) {
-                        g_ptr_array_remove(old, device);
-                        device_withdraw(device);
-                        device = NULL;
-                }
+                Device *device = take_device(old, part->alias, &next);
+                if (device && device->device_class != part->device_class)
+                        g_clear_pointer(&device, device_withdraw);
                 if (device) {
-                        g_ptr_array_remove(old, device);
+                        const Device before = *device;
                         device->definition = part;
                         device->index = i;
                         for (size_t j = 0; vtables[j]; j++)
-                                published_changed(device->published, vtables[j], NULL);
+                                published_differs(device->published, vtables[j], &before);
                 } else {
                         device = g_new0(Device, 1);
                         *device = (Device){
                                 .domain = domain, .definition = part, .device_class = part->device_class, .index = i
                         };
+                        g_autofree char *path = domain_device_path(domain, part->alias);
                         device->published = objects_publish(domain->connection->objects, path, device, vtables);
                 }
-                g_ptr_array_add(devices, device);
+                g_ptr_array_add(domain->devices, device);
         }
         for (guint i = 0; i < old->len; i++)
-                device_withdraw(old->pdata[i]);
-        domain->devices = devices;
+                if (old->pdata[i])
+                        device_withdraw(old->pdata[i]);
 }
 
 void device_bus_withdraw(Domain *domain) {

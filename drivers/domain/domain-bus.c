@@ -542,6 +542,11 @@ static void announce(Domain *domain, const int *properties) {
         published_changed(domain->published, &bus_vtable, properties);
 }
 
+static void announce_redefined(Domain *domain, const Domain *before) {
+        published_differs(domain->published, &bus_vtable, before);
+        device_bus_publish(domain);
+}
+
 static void announce_state(Domain *domain, DomainState old) {
         announce(domain, (const int[]){ DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, -1 });
         if (old != domain->state)
@@ -554,6 +559,7 @@ const DomainListener domain_bus_listener = {
         .changed = announce,
         .state_changed = announce_state,
         .devices_changed = device_bus_publish,
+        .redefined = announce_redefined,
         .disk_errors_changed = device_bus_announce_errors,
         .gone = withdraw,
         .freed = withdraw,

@@ -167,13 +167,13 @@ void domain_end_run(Domain *domain, DomainReason reason, const GError *error) {
         domain->start_time = 0;
         domain->reboot = false;
         domain->connection->n_active--;
-        if (domain->persistent)
-                g_clear_pointer(&domain->live, definition_unref);
+        g_autoptr(Definition) live = domain->persistent ? g_steal_pointer(&domain->live) : NULL;
         domain_announce_state(domain, old);
         domain_save_status(domain);
-        if (domain->persistent) {
-                domain_announce(domain, NULL);
-                domain_announce_devices(domain);
+        if (live) {
+                Domain before = *domain;
+                before.live = live;
+                domain_announce_redefined(domain, &before);
         }
         domain_observe(domain, error);
         if (!domain->persistent && !domain->operation)

@@ -129,11 +129,11 @@ void domain_forget_disk_errors(Domain *domain) {
 }
 
 void domain_set_live(Domain *domain, Definition *definition) {
-        definition_ref(definition);
-        g_clear_pointer(&domain->live, definition_unref);
-        domain->live = definition;
-        domain_announce(domain, NULL);
-        domain_announce_devices(domain);
+        const Domain before = *domain;
+        domain->live = definition_ref(definition);
+        domain_announce_redefined(domain, &before);
+        if (before.live)
+                definition_unref(before.live);
 }
 
 void domain_disk_failed(Domain *domain, const char *alias, const char *error) {
@@ -144,16 +144,17 @@ void domain_disk_failed(Domain *domain, const char *alias, const char *error) {
 }
 
 void domain_redefine(Domain *domain, Definition *definition) {
-        bool was_persistent = domain->persistent != NULL;
-        definition_ref(definition);
-        g_clear_pointer(&domain->persistent, definition_unref);
-        domain->persistent = definition;
+        const Domain before = *domain;
+        domain->persistent = definition_ref(definition);
         if (!domain_is_active(domain)) { /* one that had none, and has ended, would have gone */
-                g_clear_pointer(&domain->live, definition_unref);
-                domain_announce(domain, NULL);
-                domain_announce_devices(domain);
-        } else if (!was_persistent)
+                domain->live = NULL;
+                domain_announce_redefined(domain, &before);
+                if (before.live)
+                        definition_unref(before.live);
+        } else if (!before.persistent)
                 domain_announce(domain, (const int[]){ DOMAIN_PERSISTENT, -1 });
+        if (before.persistent)
+                definition_unref(before.persistent);
 }
 
 char *domain_device_path(const Domain *domain, const char *alias) {
@@ -179,6 +180,10 @@ void domain_announce_state_kept(Domain *domain) {
 
 void domain_announce_devices(Domain *domain) {
         TELL(domain, devices_changed);
+}
+
+void domain_announce_redefined(Domain *domain, const Domain *before) {
+        TELL(domain, redefined, before);
 }
 
 void domain_announce_disk_errors(Domain *domain) {

@@ -47,7 +47,7 @@ typedef enum DomainReason {
 typedef struct Device {
         Domain *domain;
         DeviceDefinition *definition; /* of domain_definition */
-        DeviceClass device_class;     /* its interfaces: kept here, as the definition may be gone already */
+        DeviceClass device_class;     /* its interfaces */
         guint index;
         Published *published;
 } Device;
@@ -92,6 +92,8 @@ typedef struct DomainListener {
         void (*state_changed)(Domain *domain, DomainState old); /* or its reason */
         void (*state_kept)(Domain *domain);                     /* and a driver that follows this one finds it so */
         void (*devices_changed)(Domain *domain);                /* some may have come, gone, or changed */
+        void (*redefined)(Domain *domain,
+                          const Domain *before); /* another definition counts: what it is, and its devices; BEFORE: as it was */
         void (*disk_errors_changed)(Domain *domain);
         void (*idle)(Domain *domain);      /* no operation is at work any more, and none waits */
         void (*run_ended)(Domain *domain); /* it will be off in a moment */
@@ -140,6 +142,7 @@ void domain_announce(Domain *domain, const int *properties);
 void domain_announce_state(Domain *domain, DomainState old);
 void domain_announce_state_kept(Domain *domain);
 void domain_announce_devices(Domain *domain);
+void domain_announce_redefined(Domain *domain, const Domain *before);
 void domain_announce_disk_errors(Domain *domain);
 void domain_announce_idle(Domain *domain);
 void domain_announce_run_end(Domain *domain);

@@ -418,6 +418,70 @@ static void test_the_machine_starts_what_it_is_to(Rig *rig, gconstpointer unused
         rig_assert_asked("");
 }
 
+/* What is told */
+
+/* Each signal as "PATH'S LAST PART: PROPERTY PROPERTY, ". */
+static int on_properties_changed(sd_bus_message *message, void *data, sd_bus_error *error) {
+        GString *told = data;
+        (void) error;
+        if (!sd_bus_message_is_signal(message, "org.freedesktop.DBus.Properties", "PropertiesChanged"))
+                return 0;
+        g_autofree char *name = g_path_get_basename(sd_bus_message_get_path(message));
+        const char *interface, *property;
+        g_assert_cmpint(sd_bus_message_read(message, "s", &interface), >, 0);
+        g_assert_cmpint(sd_bus_message_enter_container(message, 'a', "{sv}"), >, 0);
+        g_string_append_printf(told, "%s:", g_str_has_prefix(sd_bus_message_get_path(message), RIG_DOMAIN "/") ? name : "domain");
+        while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
+                g_assert_cmpint(sd_bus_message_read(message, "s", &property), >, 0);
+                g_string_append_printf(told, " %s", property);
+                g_assert_cmpint(sd_bus_message_skip(message, "v"), >, 0);
+                g_assert_cmpint(sd_bus_message_exit_container(message), >=, 0);
+        }
+        g_string_append(told, ", ");
+        return 0;
+}
+
+#define DISK(target, source) \
+        "<disk type='file' device='disk'><source file='" source "'/><target dev='" target "' bus='virtio'/></disk>"
+#define MEMBERS(title, disks) "<title>" title "</title><devices>" disks "</devices>"
+
+static void test_a_change_of_one_property_tells_just_that(Rig *rig, gconstpointer unused) {
+        static const struct {
+                const char *xml, *told;
+        } steps[] = {
+                { RIG_XML("one", RIG_UUID, MEMBERS("a", DISK("vda", "/a") DISK("vdb", "/b"))), "" },
+                { RIG_XML("one", RIG_UUID, MEMBERS("b", DISK("vda", "/a") DISK("vdb", "/b"))), "domain: Title, " },
+                { RIG_XML("one", RIG_UUID, MEMBERS("b", DISK("vda", "/a") DISK("vdb", "/c"))), "virtio_2ddisk1: Source, " },
+                { RIG_XML("one", RIG_UUID, MEMBERS("b", DISK("vdb", "/c"))), "" }, /* one that has gone */
+                { RIG_XML("one", RIG_UUID, MEMBERS("b", DISK("vdc", "/d") DISK("vdb", "/c"))), "" },
+                { RIG_XML("one", RIG_UUID, MEMBERS("b", DISK("vdb", "/e") DISK("vdc", "/f"))),
+                  "virtio_2ddisk1: Source, virtio_2ddisk2: Source, " },
+        };
+        g_autoptr(GString) told = g_string_new(NULL);
+        (void) unused;
+        g_assert_cmpint(sd_bus_add_filter(rig->pair.service, NULL, on_properties_changed, told), >=, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+                rig_define(rig, steps[i].xml);
+                g_assert_cmpstr(told->str, ==, steps[i].told);
+                g_string_truncate(told, 0);
+        }
+}
+
+static void test_memory_of_a_run_is_all_that_its_change_and_its_end_tell(Rig *rig, gconstpointer unused) {
+        g_autoptr(GString) told = g_string_new(NULL);
+        (void) unused;
+        Domain *domain = rig_run(rig, MEMBERS("a", DISK("vda", "/a") DISK("vdb", "/b")));
+        g_assert_cmpint(sd_bus_add_filter(rig->pair.service, NULL, on_properties_changed, told), >=, 0);
+        domain_memory_changed(domain, 512 << 20);
+        rig_settle(rig);
+        g_assert_cmpstr(told->str, ==, "domain: Memory, ");
+        g_string_truncate(told, 0);
+        domain->run = NULL;
+        domain_stopped(domain, REASON_SHUTDOWN, NULL);
+        rig_settle(rig);
+        g_assert_cmpstr(told->str, ==, "domain: State StateReason Active ID StartTime, domain: Memory, ");
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         signal(SIGXFSZ, SIG_IGN); /* EFBIG instead */
@@ -443,5 +507,8 @@ int main(int argc, char *argv[]) {
         ADD("damaged-definitions-cost-themselves-alone", test_damaged_definitions_cost_themselves_alone);
         ADD("a-uuid-and-a-name-belong-to-one", test_a_uuid_and_a_name_belong_to_one);
         ADD("the-machine-starts-what-it-is-to", test_the_machine_starts_what_it_is_to);
+        ADD("a_change_of_one_property_tells_just_that", test_a_change_of_one_property_tells_just_that);
+        ADD("memory_of_a_run_is_all_that_its_change_and_its_end_tell",
+            test_memory_of_a_run_is_all_that_its_change_and_its_end_tell);
         return g_test_run();
 }
