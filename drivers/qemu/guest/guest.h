@@ -84,6 +84,7 @@ struct Guest {
         GQueue returnings;            /* struct Returning: what it held that is being given back */
         bool has_ended, ended_well;   /* nothing but that is left of it */
         char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
+        char *half_attached;          /* the one that was when an earlier driver ended: being removed */
         struct Medium *medium;        /* that is being changed, or NULL: plugging.h */
         struct Told *told;            /* what its QEMU has said of processors and balloon, or NULL: collect.c */
         uint64_t n_fds;               /* that were passed by name */

@@ -83,10 +83,14 @@ static void on_fdsets_known(void *data, JsonObject *answer, const GError *error)
         guest_open_files(guest, command_line_plan(&context), on_attach_files);
 }
 
+static void begin_attach(Guest *guest) {
+        monitor_command(guest->monitor, "query-fdsets", NULL, -1, on_fdsets_known, guest);
+}
+
 void hotplug_attach(Operation *operation) {
-        Plugging *plugging = plugging_begin(operation);
+        const Plugging *plugging = plugging_begin(operation);
         if (plugging)
-                monitor_command(plugging->guest->monitor, "query-fdsets", NULL, -1, on_fdsets_known, plugging->guest);
+                plugging_when_clean(plugging->guest, device_change_of(operation)->alias, begin_attach);
 }
 
 /* What is behind a device */
@@ -145,12 +149,14 @@ static void on_deleted(Guest *guest, JsonObject *arguments);
 
 static void on_half_removed(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
-        g_autofree char *alias = g_steal_pointer(&guest->attaching);
         (void) answer;
-        domain_save_status(guest->domain);
-        if (!error)
-                return; /* its event follows */
-        Cleanup *cleanup = cleanup_new(guest, alias);
+        if (!error) { /* its event follows */
+                g_clear_pointer(&guest->half_attached, g_free);
+                domain_save_status(guest->domain);
+                plugging_go_on(guest);
+                return;
+        }
+        Cleanup *cleanup = cleanup_new(guest, guest->half_attached);
         remove_named_back_ends(cleanup);
         cleanup_run(cleanup);
 }
@@ -180,11 +186,11 @@ static void on_devices_listed(void *data, JsonObject *answer, const GError *erro
 }
 
 static void recover(Guest *guest) {
-        if (guest->attaching && definition_find_device(guest->domain->live, guest->attaching))
-                g_clear_pointer(&guest->attaching, g_free);
-        if (guest->attaching)
-                monitor_command(guest->monitor, "device_del", json_make("id", 's', guest->attaching, NULL), -1, on_half_removed,
-                                guest);
+        if (guest->half_attached && definition_find_device(guest->domain->live, guest->half_attached))
+                g_clear_pointer(&guest->half_attached, g_free);
+        if (guest->half_attached)
+                monitor_command(guest->monitor, "device_del", json_make("id", 's', guest->half_attached, NULL), -1,
+                                on_half_removed, guest);
         monitor_command(guest->monitor, "qom-list", json_make("path", 's', "/machine/peripheral", NULL), -1, on_devices_listed,
                         guest);
 }
@@ -195,15 +201,7 @@ static void recover(Guest *guest) {
 #define CLEANUPS_MAX 1024
 
 static bool is_being_cleaned(const Guest *guest, const char *alias) {
-        GHashTableIter iterator;
-        void *cleanup;
-        if (!guest->cleanups)
-                return false;
-        g_hash_table_iter_init(&iterator, guest->cleanups);
-        while (g_hash_table_iter_next(&iterator, &cleanup, NULL))
-                if (g_strcmp0(((Cleanup *) cleanup)->alias, alias) == 0 && !((Cleanup *) cleanup)->one_base)
-                        return true;
-        return g_hash_table_size(guest->cleanups) >= CLEANUPS_MAX;
+        return cleanup_is_of(guest, alias) || (guest->cleanups && g_hash_table_size(guest->cleanups) >= CLEANUPS_MAX);
 }
 
 static void on_deleted(Guest *guest, JsonObject *arguments) {
@@ -274,12 +272,13 @@ static void on_acpi_status(Guest *guest, JsonObject *arguments) {
 }
 
 static void save(const Guest *guest, xmlNode *saved) {
-        if (guest->attaching)
-                xml_set_attribute(saved, "attaching", guest->attaching);
+        const char *half = guest->attaching ? guest->attaching : guest->half_attached;
+        if (half)
+                xml_set_attribute(saved, "attaching", half);
 }
 
 static void load(Guest *guest, xmlNode *saved) {
-        guest->attaching = xml_attribute(saved, "attaching");
+        guest->half_attached = xml_attribute(saved, "attaching");
 }
 
 static const MonitorEvent events[] = {

@@ -142,25 +142,59 @@ static void cleanup_free(Cleanup *cleanup) {
         g_free(cleanup);
 }
 
+static bool is_of_device(const Cleanup *cleanup, const char *alias) {
+        return !cleanup->one_base && g_strcmp0(cleanup->alias, alias) == 0;
+}
+
+bool cleanup_is_of(const Guest *guest, const char *alias) {
+        GHashTableIter iterator;
+        void *cleanup;
+        if (!guest->cleanups)
+                return false;
+        g_hash_table_iter_init(&iterator, guest->cleanups);
+        while (g_hash_table_iter_next(&iterator, &cleanup, NULL))
+                if (is_of_device(cleanup, alias))
+                        return true;
+        return false;
+}
+
+static void forget_cleanups(Guest *guest, const char *alias) {
+        GHashTableIter iterator;
+        void *cleanup;
+        g_hash_table_iter_init(&iterator, guest->cleanups);
+        while (g_hash_table_iter_next(&iterator, &cleanup, NULL))
+                if (is_of_device(cleanup, alias))
+                        g_hash_table_iter_remove(&iterator);
+}
+
 /* The device has left, and holds nothing any more. */
 static void on_things_returned(Guest *guest, const char *alias, const GError *unused) {
         (void) unused;
+        forget_cleanups(guest, alias);
         if (definition_find_device(guest->domain->live, alias))
                 domain_device_gone(guest->domain, alias);
+        if (g_strcmp0(guest->half_attached, alias) == 0) {
+                g_clear_pointer(&guest->half_attached, g_free);
+                domain_save_status(guest->domain);
+        }
         if (guest->plugging && g_strcmp0(guest->plugging->alias, alias) == 0)
                 plugging_finish(guest, NULL);
+        else
+                plugging_go_on(guest);
 }
 
 static void on_cleaned(void *data, const GError *error) {
-        Cleanup *cleanup = data;
+        const Cleanup *cleanup = data;
         Guest *guest = cleanup->guest;
-        g_autofree char *alias = g_steal_pointer(&cleanup->alias);
+        g_autofree char *alias = g_strdup(cleanup->alias);
         bool is_medium = cleanup->one_base;
         (void) error;
-        g_hash_table_remove(guest->cleanups, cleanup);
-        if (!is_medium)
+        if (!is_medium) {
                 guest_return_things(guest, alias, NULL, on_things_returned);
-        else if (guest->plugging && g_strcmp0(guest->plugging->alias, alias) == 0)
+                return;
+        }
+        g_hash_table_remove(guest->cleanups, cleanup);
+        if (guest->plugging && g_strcmp0(guest->plugging->alias, alias) == 0)
                 plugging_finish(guest, NULL);
 }
 
@@ -242,9 +276,24 @@ void cleanup_run(Cleanup *cleanup) {
                         on_nodes_listed, cleanup);
 }
 
+void plugging_when_clean(Guest *guest, const char *alias, void (*next)(Guest *guest)) {
+        /* The status has room for one device that is half attached. */
+        if (guest->half_attached || cleanup_is_of(guest, alias))
+                guest->plugging->when_clean = next;
+        else
+                next(guest);
+}
+
+void plugging_go_on(Guest *guest) {
+        if (guest->plugging && guest->plugging->when_clean && !guest->plugging->is_finished)
+                plugging_when_clean(guest, device_change_of(plugging_operation(guest))->alias,
+                                    g_steal_pointer(&guest->plugging->when_clean));
+}
+
 static void on_forgotten(Guest *guest) {
         sd_event_source_disable_unref(guest->detach_timeout);
         g_free(guest->attaching);
+        g_free(guest->half_attached);
         g_clear_pointer(&guest->plugging, plugging_free);
         g_clear_pointer(&guest->cleanups, g_hash_table_unref);
         g_clear_pointer(&guest->medium, medium_free);

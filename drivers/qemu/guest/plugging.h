@@ -19,10 +19,11 @@ typedef struct Plugging {
         bool is_finished;         /* nothing but giving back is left of it */
         unsigned last_fdset;
         guint first_socket; /* ATTACH: the place in the guest's list of the first one that was made, and one more; 0: none yet */
-        char *alias;        /* whose detaching is waited for */
-        void (*has_left)(Guest *guest); /* what follows; NULL: what is behind it goes */
-        GError *error;                  /* RESIZE: what is told when all is as it was again */
-        GPtrArray *processors;          /* RESIZE: char *, that are to be taken away after that one */
+        void (*when_clean)(Guest *guest); /* ATTACH: goes on when nothing is left of an earlier device of its name */
+        char *alias;                      /* whose detaching is waited for */
+        void (*has_left)(Guest *guest);   /* what follows; NULL: what is behind it goes */
+        GError *error;                    /* RESIZE: what is told when all is as it was again */
+        GPtrArray *processors;            /* RESIZE: char *, that are to be taken away after that one */
 } Plugging;
 
 /* A medium that is being changed: kept in the status, for a successor of this driver. */
@@ -63,6 +64,15 @@ void plugging_take_commands(Script *script, CommandLine *line);
 /* Begins to remove what is behind a device; its nodes and descriptors. */
 Cleanup *cleanup_new(Guest *guest, const char *alias);
 void cleanup_run(Cleanup *cleanup);
+
+/* Whether what was behind a device of that name is being removed. */
+bool cleanup_is_of(const Guest *guest, const char *alias);
+
+/* Calls NEXT when nothing of an earlier device of that name is being removed: what is new would be removed with it. */
+void plugging_when_clean(Guest *guest, const char *alias, void (*next)(Guest *guest));
+
+/* An earlier device has gone: what waits for that is looked at again. */
+void plugging_go_on(Guest *guest);
 
 /* Waits for a device to leave, which has been asked to, within TIMEOUT microseconds. */
 void plugging_await_end(Guest *guest, const char *alias, uint64_t timeout);
