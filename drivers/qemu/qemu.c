@@ -31,6 +31,7 @@
 #include "qemu/guest/update.h"
 #include "qemu/host/claims.h"
 #include "qemu/host/runtime.h"
+#include "qemu/monitor/capabilities-xml.h"
 
 #define QEMU_USER "virtbus-qemu"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "domain/connection-table.h"
-#include "qemu/monitor/capabilities.h"
+#include "qemu/monitor/capabilities-xml.h"
 #include "stage.h"
 
 /* Beside what the input is. */

@@ -4,7 +4,7 @@
 /* What the driver knows of its host, of whom QEMU runs as, and of the QEMUs that are installed. */
 
 #include "domain/connection.h"
-#include "qemu/monitor/capabilities.h"
+#include "qemu/monitor/capabilities-cache.h"
 
 #define GROUPS_MAX 64
 

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/monitor/capabilities-cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bus.h"
+#include "log.h"
+#include "qemu/monitor/monitor.h"
+
+/* A process that was started to be asked; it outlives the question until it has ended. */
+typedef struct Asked {
+        CapabilitiesCache *cache;
+        Process *process;
+        bool has_ended, is_let_go;
+} Asked;
+
+/* A QEMU that is being asked, one way. */
+typedef struct Question {
+        struct Inquiry *inquiry;
+        bool kvm;
+        Asked *asked;
+        Monitor *monitor;
+        size_t step;
+        JsonObject *answers;
+        bool failed;
+} Question;
+
+/* A binary that is being asked both ways, or waits for that. */
+typedef struct Inquiry {
+        CapabilitiesCache *cache;
+        char *emulator;
+        ExecutableIdentity identity;
+        Question questions[2]; /* without KVM, with it */
+        sd_event_source *timeout;
+        GPtrArray *waiting; /* Waiter */
+} Inquiry;
+
+typedef struct Waiter {
+        CapabilitiesDone done;
+        void *data;
+} Waiter;
+
+/* A binary, as it was when it was last looked at. */
+typedef struct Seen {
+        ExecutableIdentity identity;
+        GError *problem; /* why it is not run, or NULL */
+        bool is_silent;  /* it has been asked in vain */
+} Seen;
+
+struct CapabilitiesCache {
+        Connection *connection;
+        ProcessSetup template;
+        char *directory;
+        GHashTable *known;     /* emulator -> Capabilities */
+        GHashTable *seen;      /* emulator -> Seen */
+        GHashTable *inquiries; /* emulator -> Inquiry */
+        GQueue waiting;        /* Inquiry: that have not begun */
+        unsigned n_asked;      /* that have */
+        GPtrArray *ending;     /* Asked: that are being ended */
+};
+
+/* Files: the binary's size and time are in them. */
+
+static char *file_of(const CapabilitiesCache *cache, const char *emulator) {
+        g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, emulator, -1);
+        return g_strdup_printf("%s/%.32s.json", cache->directory, digest);
+}
+
+static void seen_free(Seen *seen) {
+        g_clear_error(&seen->problem);
+        g_free(seen);
+}
+
+static bool is_same(const ExecutableIdentity *one, const ExecutableIdentity *other) {
+        return one->size == other->size && one->time == other->time;
+}
+
+Capabilities *capabilities_find(CapabilitiesCache *cache, const char *emulator) {
+        Capabilities *known = g_hash_table_lookup(cache->known, emulator);
+        const Seen *seen = g_hash_table_lookup(cache->seen, emulator);
+        return known && (!seen || (!seen->problem && capabilities_is_of(known, &seen->identity))) ? known : NULL;
+}
+
+const GError *capabilities_problem(const CapabilitiesCache *cache, const char *emulator) {
+        const Seen *seen = g_hash_table_lookup(cache->seen, emulator);
+        return seen ? seen->problem : NULL;
+}
+
+static void forget_some(GHashTable *table) {
+        if (g_hash_table_size(table) >= CAPABILITIES_KNOWN_MAX)
+                g_hash_table_remove_all(table);
+}
+
+/* Keeps what a worker has seen of a binary. */
+static Seen *keep_seen(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity,
+                       const GError *problem) {
+        Seen *seen = g_hash_table_lookup(cache->seen, emulator);
+        if (!seen) {
+                forget_some(cache->seen);
+                seen = g_new0(Seen, 1);
+                g_hash_table_insert(cache->seen, g_strdup(emulator), seen);
+        }
+        seen->is_silent = seen->is_silent && is_same(&seen->identity, identity);
+        seen->identity = *identity;
+        g_clear_error(&seen->problem);
+        seen->problem = problem ? g_error_copy(problem) : NULL;
+        return seen;
+}
+
+static void keep_known(CapabilitiesCache *cache, const char *emulator, Capabilities *capabilities) {
+        forget_some(cache->known);
+        g_hash_table_insert(cache->known, g_strdup(emulator), capabilities);
+}
+
+/* What earlier drivers have learnt. */
+static void load_known(CapabilitiesCache *cache) {
+        g_autoptr(GDir) listing = g_dir_open(cache->directory, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(cache->directory, name, NULL), *text = NULL;
+                g_autoptr(Capabilities) kept = g_str_has_suffix(name, ".json") && g_file_get_contents(path, &text, NULL, NULL)
+                                                               ? capabilities_parse(text)
+                                                               : NULL;
+                const char *emulator = kept ? json_string(capabilities_data(kept), "emulator") : NULL;
+                if (emulator)
+                        keep_known(cache, emulator, g_steal_pointer(&kept));
+        }
+}
+
+/* Asking */
+
+static const char *const questions_of_tcg[] = { "query-version", "query-target", "query-machines", "qom-list-types",
+                                                "query-cpu-definitions" };
+static const char *const questions_of_kvm[] = { "query-kvm", "query-cpu-definitions" };
+
+static void next_question(Question *question);
+static void begin_inquiries(CapabilitiesCache *cache);
+
+static void asked_free(Asked *asked) {
+        process_free(asked->process);
+        g_free(asked);
+}
+
+static void end_question(Question *question) {
+        g_clear_pointer(&question->monitor, monitor_free);
+        Asked *asked = g_steal_pointer(&question->asked);
+        if (!asked)
+                return;
+        if (asked->has_ended) {
+                asked_free(asked);
+                return;
+        }
+        asked->is_let_go = true;
+        g_ptr_array_add(asked->cache->ending, asked);
+        process_end(asked->process);
+}
+
+static void tell_waiting(const GPtrArray *waiting) {
+        for (guint i = 0; i < waiting->len; i++) {
+                Waiter *waiter = waiting->pdata[i];
+                if (waiter->done)
+                        waiter->done(waiter->data);
+        }
+}
+
+static void inquiry_free(Inquiry *inquiry) {
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
+                end_question(inquiry->questions + i);
+                g_clear_pointer(&inquiry->questions[i].answers, json_object_unref);
+        }
+        sd_event_source_disable_unref(inquiry->timeout);
+        g_ptr_array_unref(inquiry->waiting);
+        g_free(inquiry->emulator);
+        g_free(inquiry);
+}
+
+typedef struct Writing {
+        char *path, *text;
+} Writing;
+
+static void write_file(void *data, GError **error) {
+        Writing *writing = data;
+        g_file_set_contents_full(writing->path, writing->text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+}
+
+static void on_written(void *data, const GError *error) {
+        Writing *writing = data;
+        if (error)
+                log_warning("what a QEMU can do is not kept: %s", error->message);
+        g_free(writing->path);
+        g_free(writing->text);
+        g_free(writing);
+}
+
+/* Both ways are answered, or have failed. */
+static void conclude(Inquiry *inquiry) {
+        CapabilitiesCache *cache = inquiry->cache;
+        Seen *seen = g_hash_table_lookup(cache->seen, inquiry->emulator);
+        if (inquiry->questions[0].failed) {
+                log_warning("%s does not say what it can do; is it a QEMU?", inquiry->emulator);
+                if (seen)
+                        seen->is_silent = is_same(&seen->identity, &inquiry->identity);
+        } else {
+                Capabilities *capabilities =
+                                capabilities_make(inquiry->emulator, &inquiry->identity, inquiry->questions[0].answers,
+                                                  inquiry->questions[1].failed ? NULL : inquiry->questions[1].answers);
+                Writing *writing = g_new0(Writing, 1);
+                *writing = (Writing){ .path = file_of(cache, inquiry->emulator),
+                                      .text = g_strdup(capabilities_text(capabilities)) };
+                keep_known(cache, inquiry->emulator, capabilities);
+                worker_run(cache->connection->worker, write_file, on_written, writing);
+        }
+        g_autoptr(GPtrArray) waiting = g_ptr_array_ref(inquiry->waiting);
+        g_hash_table_remove(cache->inquiries, inquiry->emulator);
+        cache->n_asked--;
+        begin_inquiries(cache);
+        tell_waiting(waiting);
+}
+
+static bool is_answered(const Inquiry *inquiry) {
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
+                const Question *question = inquiry->questions + i;
+                size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
+                if (!question->failed && question->step < n)
+                        return false;
+        }
+        return true;
+}
+
+static int on_answered(sd_event_source *source, void *data) {
+        Inquiry *inquiry = data;
+        (void) source;
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++)
+                end_question(inquiry->questions + i);
+        conclude(inquiry);
+        return 0;
+}
+
+/* From the loop: a callback of what is freed then may be on the stack. */
+static void check_answered(Inquiry *inquiry) {
+        if (!is_answered(inquiry))
+                return;
+        sd_event_source_disable_unref(inquiry->timeout);
+        inquiry->timeout = NULL;
+        sd_event_add_defer(inquiry->cache->connection->event, &inquiry->timeout, on_answered, inquiry);
+}
+
+static void on_answer(void *data, JsonObject *answer, const GError *error) {
+        Question *question = data;
+        const char *const *names = question->kvm ? questions_of_kvm : questions_of_tcg;
+        if (error) {
+                question->failed = true;
+                check_answered(question->inquiry);
+                return;
+        }
+        json_object_set_member(question->answers, names[question->step],
+                               json_node_copy(json_object_get_member(answer, "return")));
+        question->step++;
+        next_question(question);
+}
+
+static void next_question(Question *question) {
+        const char *const *names = question->kvm ? questions_of_kvm : questions_of_tcg;
+        size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
+        if (question->step == n) {
+                check_answered(question->inquiry);
+                return;
+        }
+        const char *name = names[question->step];
+        JsonObject *arguments = strcmp(name, "qom-list-types") == 0
+                                                ? json_make("implements", 's', "device", "abstract", 'b', FALSE, NULL)
+                                                : NULL;
+        monitor_command(question->monitor, name, arguments, -1, on_answer, question);
+}
+
+static void on_ready(void *data) {
+        next_question(data);
+}
+
+static void on_event(void *data, const char *name, JsonObject *arguments) {
+        (void) data;
+        (void) name;
+        (void) arguments;
+}
+
+static void on_closed(void *data, const GError *error) {
+        Question *question = data;
+        (void) error;
+        question->failed = true;
+        check_answered(question->inquiry);
+}
+
+static const MonitorListener listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
+
+static void on_ended(void *data, int status) {
+        Asked *asked = data;
+        (void) status;
+        asked->has_ended = true; /* what it has not answered, its monitor tells */
+        if (asked->is_let_go)
+                g_ptr_array_remove(asked->cache->ending, asked);
+}
+
+static bool ask(Question *question, GError **error) {
+        CapabilitiesCache *cache = question->inquiry->cache;
+        int pair[2];
+        g_autofd int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return virtbus_error_set_errno(error, errno, "%s cannot be asked", question->inquiry->emulator);
+        g_autofd int theirs = pair[1];
+        g_autofree char *chardev = g_strdup_printf("socket,id=monitor,fd=%d", theirs);
+        char *const arguments[] = { question->inquiry->emulator,
+                                    "-S",
+                                    "-no-user-config",
+                                    "-nodefaults",
+                                    "-nographic",
+                                    "-sandbox",
+                                    QEMU_SANDBOX,
+                                    "-machine",
+                                    question->kvm ? "none,accel=kvm" : "none,accel=tcg",
+                                    "-chardev",
+                                    chardev,
+                                    "-mon",
+                                    "chardev=monitor,mode=control",
+                                    NULL };
+        ProcessSetup setup = cache->template;
+        setup.arguments = arguments;
+        setup.fds = &theirs;
+        setup.n_fds = 1;
+        setup.log = log;
+        setup.file_size = CAPABILITIES_FILE_BYTES;
+        setup.seconds = CAPABILITIES_SECONDS;
+        setup.ends_with_us = true;
+        question->answers = json_object_new();
+        question->monitor = monitor_new(cache->connection->event, pair[0], &listener, question, error);
+        if (!question->monitor)
+                return false;
+        Asked *asked = g_new0(Asked, 1);
+        asked->cache = cache;
+        asked->process = process_new(cache->connection->event, &setup, on_ended, asked, error);
+        if (!asked->process) {
+                g_free(asked);
+                return false;
+        }
+        question->asked = asked;
+        process_go(asked->process);
+        return true;
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Inquiry *inquiry = data;
+        (void) source;
+        (void) usec;
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
+                Question *question = inquiry->questions + i;
+                size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
+                question->failed |= question->step < n;
+        }
+        check_answered(inquiry);
+        return 0;
+}
+
+static void begin(Inquiry *inquiry) {
+        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
+                g_autoptr(GError) error = NULL;
+                Question *question = inquiry->questions + i;
+                *question = (Question){ .inquiry = inquiry, .kvm = i == 1 };
+                if (!ask(question, &error)) {
+                        log_warning("%s", error->message);
+                        question->failed = true;
+                }
+        }
+        if (is_answered(inquiry))
+                check_answered(inquiry);
+        else
+                sd_event_add_time_relative(inquiry->cache->connection->event, &inquiry->timeout, CLOCK_MONOTONIC,
+                                           CAPABILITIES_TIMEOUT, 0, on_timeout, inquiry);
+}
+
+static void begin_inquiries(CapabilitiesCache *cache) {
+        while (cache->n_asked < CAPABILITIES_ASKED_MAX && !g_queue_is_empty(&cache->waiting)) {
+                cache->n_asked++;
+                begin(g_queue_pop_head(&cache->waiting));
+        }
+}
+
+/* Asks a binary, unless that is being done. */
+static void request(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity, CapabilitiesDone done,
+                    void *data) {
+        Inquiry *inquiry = g_hash_table_lookup(cache->inquiries, emulator);
+        Waiter *waiter = g_new0(Waiter, 1);
+        *waiter = (Waiter){ done, data };
+        if (!inquiry) {
+                inquiry = g_new0(Inquiry, 1);
+                *inquiry = (Inquiry){ .cache = cache,
+                                      .emulator = g_strdup(emulator),
+                                      .identity = *identity,
+                                      .waiting = g_ptr_array_new_with_free_func(g_free) };
+                g_hash_table_insert(cache->inquiries, inquiry->emulator, inquiry);
+                g_queue_push_tail(&cache->waiting, inquiry);
+        }
+        g_ptr_array_add(inquiry->waiting, waiter);
+        begin_inquiries(cache);
+}
+
+bool capabilities_see(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity) {
+        return keep_seen(cache, emulator, identity, NULL)->is_silent || capabilities_find(cache, emulator);
+}
+
+bool capabilities_learn(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity, CapabilitiesDone done,
+                        void *data) {
+        if (capabilities_see(cache, emulator, identity))
+                return true;
+        request(cache, emulator, identity, done, data);
+        return false;
+}
+
+/* A binary that a worker looks at. */
+typedef struct Look {
+        CapabilitiesCache *cache;
+        char *emulator;
+        ExecutableIdentity identity;
+        CapabilitiesDone done;
+        void *data;
+} Look;
+
+static void look_in_worker(void *data, GError **error) {
+        Look *look = data;
+        g_autoptr(GError) failure = NULL;
+        if (!executable_check(look->emulator, &look->identity, &failure))
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "%s, or leave out <emulator>: this host's own QEMU is run then", failure->message);
+}
+
+static void on_looked(void *data, const GError *error) {
+        Look *look = data;
+        bool known = true;
+        if (error)
+                keep_seen(look->cache, look->emulator, &look->identity, error);
+        else
+                known = capabilities_learn(look->cache, look->emulator, &look->identity, look->done, look->data);
+        if (known)
+                look->done(look->data);
+        g_free(look->emulator);
+        g_free(look);
+}
+
+void capabilities_look(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data) {
+        Look *look = g_new0(Look, 1);
+        *look = (Look){ .cache = cache, .emulator = g_strdup(emulator), .done = done, .data = data };
+        worker_run(cache->connection->worker, look_in_worker, on_looked, look);
+}
+
+void capabilities_forget(CapabilitiesCache *cache, const void *data) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, cache->inquiries);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Inquiry *inquiry = value;
+                for (guint i = 0; i < inquiry->waiting->len; i++)
+                        if (((Waiter *) inquiry->waiting->pdata[i])->data == data)
+                                ((Waiter *) inquiry->waiting->pdata[i])->done = NULL;
+        }
+}
+
+CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessSetup *template) {
+        CapabilitiesCache *cache = g_new0(CapabilitiesCache, 1);
+        cache->connection = connection;
+        cache->template = *template;
+        cache->directory = g_build_filename(connection->state_directory, "capabilities", NULL);
+        cache->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) capabilities_unref);
+        cache->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) seen_free);
+        cache->inquiries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) inquiry_free);
+        cache->ending = g_ptr_array_new_with_free_func((GDestroyNotify) asked_free);
+        if (g_mkdir_with_parents(cache->directory, 0700) < 0)
+                log_warning("directory %s cannot be made: what QEMUs can do is asked again each time", cache->directory);
+        load_known(cache);
+        return cache;
+}
+
+/* Those who wait are told, so that they free what they have: nothing more is known. */
+void capabilities_cache_free(CapabilitiesCache *cache) {
+        g_autoptr(GPtrArray) lists = g_ptr_array_new_with_free_func((GDestroyNotify) g_ptr_array_unref);
+        GHashTableIter iterator;
+        void *inquiry;
+        g_hash_table_iter_init(&iterator, cache->inquiries);
+        while (g_hash_table_iter_next(&iterator, NULL, &inquiry))
+                g_ptr_array_add(lists, g_ptr_array_ref(((Inquiry *) inquiry)->waiting));
+        g_queue_clear(&cache->waiting);
+        g_hash_table_remove_all(cache->inquiries);
+        for (guint i = 0; i < lists->len; i++)
+                tell_waiting(lists->pdata[i]);
+        g_hash_table_unref(cache->inquiries);
+        g_hash_table_unref(cache->known);
+        g_hash_table_unref(cache->seen);
+        g_ptr_array_unref(cache->ending);
+        g_free(cache->directory);
+        g_free(cache);
+}

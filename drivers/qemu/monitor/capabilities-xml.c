@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/monitor/capabilities-xml.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+#include <systemd/sd-id128.h>
+
+#include "base/xml.h"
+
+static void set_yes(xmlNode *element, const char *name, bool yes) {
+        xml_set_attribute(element, name, yes ? "yes" : "no");
+}
+
+static bool is_32_bit(const Capabilities *capabilities) {
+        return g_strcmp0(json_string(capabilities_data(capabilities), "target"), "i386") == 0;
+}
+
+static void add_guest(xmlNode *root, const Capabilities *capabilities, const char *emulator) {
+        xmlNode *guest = xml_add(root, "guest", NULL), *arch;
+        JsonArray *machines = json_array(capabilities_data(capabilities), "machines");
+        xml_add(guest, "os_type", "hvm");
+        arch = xml_add(guest, "arch", NULL);
+        xml_set_attribute(arch, "name",
+                          is_32_bit(capabilities) ? "i686" : json_string(capabilities_data(capabilities), "target"));
+        xml_add(arch, "wordsize", is_32_bit(capabilities) ? "32" : "64");
+        xml_add(arch, "emulator", emulator);
+        for (guint i = 0; i < json_array_get_length(machines); i++) {
+                JsonObject *machine = json_object_at(machines, i);
+                const char *names[] = { json_string(machine, "name"), json_string(machine, "alias") };
+                for (size_t which = 0; which < G_N_ELEMENTS(names) && names[0] && strcmp(names[0], "none") != 0; which++) {
+                        if (!names[which])
+                                continue;
+                        xmlNode *element = xml_add(arch, "machine", names[which]);
+                        if (which == 1)
+                                xml_set_attribute(element, "canonical", names[0]);
+                        xml_set_number(element, "maxCpus", json_int(machine, "cpu-max", 1));
+                }
+        }
+        xml_set_attribute(xml_add(arch, "domain", NULL), "type", "qemu");
+        if (capabilities_has_kvm(capabilities))
+                xml_set_attribute(xml_add(arch, "domain", NULL), "type", "kvm");
+        xmlNode *features = xml_add(guest, "features", NULL), *acpi = xml_add(features, "acpi", NULL);
+        xml_set_attribute(acpi, "default", "on");
+        xml_set_attribute(acpi, "toggle", "yes");
+        xml_add(features, "pae", NULL);
+}
+
+/* SMBIOS' UUID is for root alone; systemd's machine ID stands for it. */
+static void add_host(xmlNode *root) {
+        xmlNode *host = xml_add(root, "host", NULL), *cpu;
+        struct utsname system;
+        sd_id128_t id;
+        if (sd_id128_get_machine_app_specific(SD_ID128_MAKE(0b, 5e, 7d, 1c, 6c, 3f, 4e, 0a, 9d, 21, 55, 0f, 3a, 77, 42, e8),
+                                              &id) >= 0)
+                xml_add(host, "uuid", SD_ID128_TO_UUID_STRING(id));
+        cpu = xml_add(host, "cpu", NULL);
+        if (uname(&system) == 0)
+                xml_add(cpu, "arch", system.machine);
+        xmlNode *topology = xml_add(cpu, "topology", NULL);
+        xml_set_number(topology, "sockets", 1);
+        xml_set_number(topology, "cores", g_get_num_processors());
+        xml_set_number(topology, "threads", 1);
+}
+
+char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators) {
+        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
+        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "capabilities", NULL);
+        xmlDocSetRootElement(document, root);
+        add_host(root);
+        for (const char *const *emulator = emulators; *emulator; emulator++) {
+                const Capabilities *capabilities = capabilities_find(cache, *emulator);
+                if (capabilities)
+                        add_guest(root, capabilities, *emulator);
+        }
+        return xml_document_text(document);
+}
+
+/* One value of an enumeration, where QEMU has the device that it needs. */
+typedef struct Choice {
+        const char *value, *device; /* NULL: always there */
+} Choice;
+
+typedef struct Enumeration {
+        const char *element, *name;
+        Choice choices[14];
+} Enumeration;
+
+static const Enumeration enumerations[] = {
+        { "disk", "diskDevice", { { "disk", NULL }, { "cdrom", NULL }, { "floppy", "floppy" }, { "lun", "scsi-block" } } },
+        { "disk",
+          "bus",
+          { { "ide", "ide-hd" },
+            { "fdc", "floppy" },
+            { "scsi", "scsi-hd" },
+            { "virtio", "virtio-blk-pci" },
+            { "usb", "usb-storage" },
+            { "sata", "ahci" } } },
+        { "disk", "model", { { "virtio", NULL }, { "virtio-transitional", NULL }, { "virtio-non-transitional", NULL } } },
+        { "graphics", "type", { { "vnc", NULL }, { "spice", "qxl" }, { "egl-headless", NULL }, { "dbus", NULL } } },
+        { "video",
+          "modelType",
+          { { "vga", "VGA" },
+            { "cirrus", "cirrus-vga" },
+            { "vmvga", "vmware-svga" },
+            { "qxl", "qxl-vga" },
+            { "virtio", "virtio-gpu-pci" },
+            { "none", NULL },
+            { "bochs", "bochs-display" },
+            { "ramfb", "ramfb" } } },
+        { "hostdev", "mode", { { "subsystem", NULL } } },
+        { "hostdev", "subsysType", { { "usb", "usb-host" }, { "pci", "vfio-pci" }, { "scsi", "scsi-generic" } } },
+        { "rng",
+          "model",
+          { { "virtio", "virtio-rng-pci" },
+            { "virtio-transitional", "virtio-rng-pci" },
+            { "virtio-non-transitional", "virtio-rng-pci" } } },
+        { "rng", "backendModel", { { "random", NULL }, { "egd", NULL }, { "builtin", NULL } } },
+        { "filesystem", "driverType", { { "path", "virtio-9p-pci" }, { "virtiofs", "vhost-user-fs-pci" } } },
+        { "tpm", "model", { { "tpm-tis", "tpm-tis" }, { "tpm-crb", "tpm-crb" } } },
+        { "tpm", "backendModel", { { "external", NULL } } },
+        { "redirdev", "bus", { { "usb", "usb-redir" } } },
+        { "channel", "type", { { "pty", NULL }, { "unix", NULL }, { "spicevmc", "qxl" } } },
+};
+
+static void add_choices(xmlNode *parent, const Enumeration *enumeration, const Capabilities *capabilities) {
+        xmlNode *element = xml_add(parent, "enum", NULL);
+        xml_set_attribute(element, "name", enumeration->name);
+        for (const Choice *choice = enumeration->choices; choice->value; choice++)
+                if (!choice->device || capabilities_has_device(capabilities, choice->device))
+                        xml_add(element, "value", choice->value);
+}
+
+static void add_mode(xmlNode *cpu, const char *name, bool supported) {
+        xmlNode *mode = xml_add(cpu, "mode", NULL);
+        xml_set_attribute(mode, "name", name);
+        set_yes(mode, "supported", supported);
+}
+
+static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) {
+        xmlNode *cpu = xml_add(root, "cpu", NULL), *custom;
+        g_auto(GStrv) cpus = capabilities_cpu_words(capabilities, kvm);
+        add_mode(cpu, "host-passthrough", kvm);
+        add_mode(cpu, "maximum", true);
+        add_mode(cpu, "host-model", true);
+        custom = xml_add(cpu, "mode", NULL);
+        xml_set_attribute(custom, "name", "custom");
+        set_yes(custom, "supported", true);
+        for (char **model = cpus; *model; model++) {
+                const char *flags = strchr(*model, '|');
+                g_autofree char *name = flags ? g_strndup(*model, (gsize) (flags - *model)) : NULL;
+                if (!name || strcmp(name, "host") == 0 || strcmp(name, "max") == 0 || strcmp(name, "base") == 0)
+                        continue;
+                xmlNode *element = xml_add(custom, "model", name);
+                if (strpbrk(flags, "+-"))
+                        set_yes(element, "usable", strchr(flags, CAPABILITIES_CPU_USABLE));
+                else
+                        xml_set_attribute(element, "usable", "unknown");
+                set_yes(element, "deprecated", strchr(flags, CAPABILITIES_CPU_DEPRECATED));
+        }
+}
+
+char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *name, bool kvm,
+                              GError **error) {
+        static const char *const elements[] = { "disk",       "graphics", "video",    "hostdev", "rng",
+                                                "filesystem", "tpm",      "redirdev", "channel" };
+        JsonObject *machine = capabilities_find_machine(capabilities, name);
+        if (!machine) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "%s (QEMU %s) has no machine '%.64s'", emulator,
+                                  capabilities_version(capabilities), name);
+                return NULL;
+        }
+        if (kvm && !capabilities_has_kvm(capabilities)) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "%s cannot use KVM on this host; use qemu", emulator);
+                return NULL;
+        }
+        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
+        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "domainCapabilities", NULL), *os, *devices;
+        xmlDocSetRootElement(document, root);
+        xml_add(root, "path", emulator);
+        xml_add(root, "domain", kvm ? "kvm" : "qemu");
+        xml_add(root, "machine", json_string(machine, "name"));
+        xml_add(root, "arch", is_32_bit(capabilities) ? "i686" : json_string(capabilities_data(capabilities), "target"));
+        xml_set_number(xml_add(root, "vcpu", NULL), "max", json_int(machine, "cpu-max", 1));
+        set_yes(xml_add(root, "iothreads", NULL), "supported", true);
+        os = xml_add(root, "os", NULL);
+        set_yes(os, "supported", true);
+        set_yes(xml_add(os, "loader", NULL), "supported", true);
+        add_cpus(root, capabilities, kvm);
+        devices = xml_add(root, "devices", NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(elements); i++) {
+                xmlNode *element = xml_add(devices, elements[i], NULL);
+                set_yes(element, "supported", true);
+                for (size_t j = 0; j < G_N_ELEMENTS(enumerations); j++)
+                        if (strcmp(enumerations[j].element, elements[i]) == 0)
+                                add_choices(element, enumerations + j, capabilities);
+        }
+        xmlNode *features = xml_add(root, "features", NULL);
+        set_yes(xml_add(features, "vmcoreinfo", NULL), "supported", capabilities_has_device(capabilities, "vmcoreinfo"));
+        set_yes(xml_add(features, "genid", NULL), "supported", capabilities_has_device(capabilities, "vmgenid"));
+        return xml_document_text(document);
+}
