@@ -174,6 +174,25 @@ static void call_fail_by_end(Call *call) {
                 call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, DRIVER_ENDED);
 }
 
+static bool is_own_path(const Driver *driver, const char *path);
+
+/* Whether an object of a driver is there, and is a connection: what OpenConnection answers. */
+static bool is_own_connection(const Driver *driver, const char *path) {
+        const Object *object = mirror_find(driver->drivers->mirror, path);
+        return object && object->source == driver && object_block(object, &interface_connection);
+}
+
+/* Whether the objects that an answer begins with are the driver's: it hands out no other's. */
+static bool names_own(const Call *call, sd_bus_message *reply) {
+        bool opens = sd_bus_message_is_method_call(call->message, interface_manager.name, "OpenConnection"), is_own = true;
+        const char *path;
+        for (const char *type = call->out; is_own && *type == 'o'; type++)
+                is_own = sd_bus_message_read_basic(reply, 'o', &path) > 0 &&
+                         (opens ? is_own_connection(call->driver, path) : is_own_path(call->driver, path));
+        sd_bus_message_rewind(reply, true);
+        return is_own;
+}
+
 static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         Call *call = data;
         const sd_bus_error *error = sd_bus_message_get_error(reply);
@@ -186,6 +205,11 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 return 0;
         }
         call->driver->n_failures = 0; /* it works */
+        if (!error && !names_own(call, reply)) {
+                call_fail(call, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the %s driver has answered with an object that is not its own",
+                          call->driver->name);
+                return 0;
+        }
         call_ended(call, error ? error->name : NULL, reply);
         if (error) {
                 sd_bus_reply_method_error(call->message, error);
@@ -448,8 +472,6 @@ static void send_waiting_calls(Driver *driver) {
 }
 
 /* States */
-
-static bool is_own_path(const Driver *driver, const char *path);
 
 /* A driver that fails again and again is not waited for where others answer too. */
 static bool is_settled(const Driver *driver, const char *path) {

@@ -343,7 +343,7 @@ class FakeDriver:
             return None
         if incoming and message.get_member() == "GetDomainByID" and self.answers:
             reply = Gio.DBusMessage.new_method_reply(message)
-            reply.set_body(GLib.Variant("(o)", ("/answered",)))
+            reply.set_body(GLib.Variant("(o)", (message.get_path() + "/domain/answered",)))
             connection.send_message(reply, Gio.DBusSendMessageFlags.NONE)
         return None if incoming and message.get_member() in ("GetDomainByID", "Release") else message  # which are never answered otherwise
 

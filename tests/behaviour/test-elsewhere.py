@@ -11,7 +11,7 @@ import signal
 import subprocess
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, FakeDriver, Hypervisor, Skip, User, contains, expect, polkit_rules, run, variants
+from rig import NAME, ROOT, Bus, BusError, FakeDriver, Hypervisor, Skip, User, contains, expect, polkit_rules, run, variants
 
 ROOT_PATH = "/org/virtbus1"
 CONNECTION, TEST = f"{NAME}.Connection", f"{NAME}.Test"
@@ -327,11 +327,22 @@ def a_uri_goes_to_the_driver_that_has_named_its_scheme():
     fake = FakeDriver("Fake")
     fake.objects = [("Schemes", GLib.Variant("(as)", (schemes,))) for schemes in
                     (["other"], ["test"], ["qemu"], ["Other"], [""], ["x" * 17], [f"s{number}" for number in range(17)])]  # all but the first are refused
-    fake.methods["OpenConnection"] = lambda message: GLib.Variant("(o)", ("/org/virtbus1/fake_x",))
     bus.wait_driver("fake", "attached")
-    answers = bus.begin(ROOT_PATH, f"{NAME}.Manager", "OpenConnection", "sa{sv}", "other+tls://x/y?z", variants({"password": "p"}))
-    bus.wait(lambda: answers, "the answer")
-    assert answers == [("/org/virtbus1/fake_x",)], answers
+
+    def answer_of_driver(path):
+        fake.calls.clear()
+        fake.methods["OpenConnection"] = lambda message: GLib.Variant("(o)", (path,))
+        answers = bus.begin(ROOT_PATH, f"{NAME}.Manager", "OpenConnection", "sa{sv}", "other+tls://x/y?z", variants({"password": "p"}))
+        bus.wait(lambda: answers, "the answer")
+        return answers[0]
+    # What it hands out is its own connection, and is there.
+    for path in ("/org/virtbus1/test", "/org/virtbus1/host", "/org/virtbus1/fake_x", "/org/virtbus1/fake/domain/x", ROOT_PATH, "/"):
+        refusal = answer_of_driver(path)
+        assert isinstance(refusal, BusError) and refusal.name.endswith("HypervisorFailed"), (path, refusal)
+        contains(refusal.message, "the fake driver", "not its own")
+    fake.tell("/org/virtbus1/fake_x", {CONNECTION: variants(
+        {"Name": "fake_x", "URI": "other://x", "DriverVersion": "0", "State": "connected", "StateReason": ""})})
+    assert answer_of_driver("/org/virtbus1/fake_x") == ("/org/virtbus1/fake_x",)
     (member, sender, arguments), = fake.calls
     assert (member, arguments) == ("OpenConnection", ("other+tls://x/y?z", {"password": "p"})) and sender, fake.calls
     assert open_uri("test://x") == "/org/virtbus1/test_x"

@@ -289,6 +289,23 @@ def what_a_driver_may_not_say_is_refused():
     fake.go()
 
 
+def a_driver_hands_out_no_object_of_another():
+    fake = FakeDriver("Lender")
+    fake.tell("/org/virtbus1/lender", {f"{NAME}.Connection": variants(
+        {"Name": "lender", "URI": "lender:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})
+    bus.wait_driver("lender", "attached")
+    define = ("/org/virtbus1/lender", f"{NAME}.Connection", "DefineDomain", "sa{sv}", "<domain/>", {})
+    for path in (test.path, test.path + "/domain/x", "/org/virtbus1", "/org/virtbus1/lenders", "/", "/org/virtbus1/job/test_1", "/org/virtbus1/host"):
+        fake.methods["DefineDomain"] = lambda message, path=path: GLib.Variant("(o)", (path,))
+        contains(expect("HypervisorFailed", ask, *define), "the lender driver", "not its own")
+    own = "/org/virtbus1/lender/domain/x"
+    fake.methods["DefineDomain"] = lambda message: GLib.Variant("(o)", (own,))
+    assert ask(*define) == (own,)
+    fake.connection.close_sync(None)
+    bus.wait_driver("lender", "failed", "attaching")
+    fake.go()
+
+
 def ask(*call):
     """A call while fake drivers, which live in this process, answer theirs."""
     return wait_for(bus.begin(*call))
@@ -397,7 +414,7 @@ def a_call_that_waits_while_a_driver_ends_wakes_it_again():
     heir.answers = True
     fake.connection.close_sync(None)  # instead of an answer
     fake.go()
-    assert wait_for(answer) == ("/answered",)
+    assert wait_for(answer) == ("/org/virtbus1/tired/domain/answered",)
     heir.go()
 
 
