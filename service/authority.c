@@ -244,10 +244,12 @@ static void details_add_owner(Details *details, uid_t owner) {
         }
 }
 
-static GStrv make_details(const Caller *caller, Scope scope) {
+static GStrv make_details(const Caller *caller, Scope scope, const char *const *more) {
         Details details = { .words = g_ptr_array_new() };
         bool owned = scope.owned || decision_is_own(scope.object, caller->uid);
         details_add(&details, DETAIL_CALLER_IS_OWNER, owned ? "true" : "false");
+        for (; more && *more; more += 2)
+                details_add(&details, more[0], more[1]);
         if (scope.owned)
                 details_add_owner(&details, caller->uid);
         details_add_objects(&details, scope.object);
@@ -258,9 +260,9 @@ static GStrv make_details(const Caller *caller, Scope scope) {
 }
 
 /* Adds the question of a decision about a scope; a person may be asked where INTERACTIVE. */
-static void add_question(Check *check, Scope scope, bool interactive) {
+static void add_question(Check *check, Scope scope, const char *const *details, bool interactive) {
         unsigned n = check->n_questions++;
-        check->questions[n].details = make_details(check->caller, scope);
+        check->questions[n].details = make_details(check->caller, scope, details);
         check->questions[n].key = scope_key(scope);
         check->questions[n].path = g_strdup(scope_path(scope));
         check->questions[n].interactive = interactive;
@@ -273,7 +275,7 @@ static void ask(Check *check) {
 }
 
 void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action, const Object *object,
-                     AuthorityDone done, void *data) {
+                     const char *const *details, AuthorityDone done, void *data) {
         if (authority_knows(authority, caller, action, object)) {
                 done(data, NULL);
                 return;
@@ -297,8 +299,8 @@ void authority_check(Authority *authority, Caller *caller, sd_bus_message *call,
                 return;
         }
         if (is_read(action) && connection && connection != subject)
-                add_question(check, (Scope){ .object = connection }, false);
-        add_question(check, (Scope){ .object = subject }, sd_bus_message_get_allow_interactive_authorization(call) > 0);
+                add_question(check, (Scope){ .object = connection }, NULL, false);
+        add_question(check, (Scope){ .object = subject }, details, sd_bus_message_get_allow_interactive_authorization(call) > 0);
         ask(check);
 }
 
@@ -316,6 +318,6 @@ void authority_ask(Authority *authority, Caller *caller, Scope scope, bool inter
                 check_end(check, VERDICT_NO, NULL);
                 return;
         }
-        add_question(check, scope, interactive);
+        add_question(check, scope, NULL, interactive);
         ask(check);
 }

@@ -44,9 +44,10 @@ bool authority_is_of_user(const Authority *authority);
 bool authority_knows(Authority *authority, const Caller *caller, const char *action, const Object *object);
 
 /* Decides whether an identified caller may do ACTION, which CALL asks for, to OBJECT (NULL for the service itself). What polkit
- * is told of the object is copied at once. DONE may be called before this returns. */
+ * is told of the object, and in DETAILS (names and values, NULL at the end; or NULL) of what has none, is copied at once. DONE may be called before this
+ * returns. */
 void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action, const Object *object,
-                     AuthorityDone done, void *data);
+                     const char *const *details, AuthorityDone done, void *data);
 
 /* Asks only whether an identified caller may read a scope. ANSWERED may be called before this returns. */
 typedef enum Verdict {

@@ -168,6 +168,9 @@
 #define SCHEMES_PER_DRIVER_MAX 16
 #define SCHEME_BYTES_MAX 16
 
+/* Of the host that a URI names: as long as the DNS has names. */
+#define URI_HOST_BYTES_MAX 255
+
 /* Entries of the journal of operations: in each interval so many of one user's calls, and of all; when those are written, only the
  * least of each user. More users than that are counted as one. Below what journald takes of a service by default, 10,000 in 30 s. */
 #define JOURNAL_INTERVAL (30 * SECOND)

@@ -206,7 +206,7 @@ static void on_settled(void *data) {
                         errand->entry = journal_begin(router->journal, errand->caller, object,
                                                       sd_bus_message_get_interface(errand->message), errand->method->name, NULL);
                 if (errand->caller && errand->method->action && !authority_trusts(router->authority, errand->caller))
-                        authority_check(router->authority, errand->caller, errand->message, errand->method->action, object,
+                        authority_check(router->authority, errand->caller, errand->message, errand->method->action, object, NULL,
                                         on_decided, errand);
                 else
                         on_decided(errand, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bus.h"
+#include "bounds.h"
 #include "errors.h"
 #include "interfaces.h"
 #include "options.h"
@@ -42,13 +43,43 @@ int manager_update(sd_bus *bus, Mirror *mirror, Drivers *drivers) {
 /* What a libvirt URI names. */
 typedef struct Uri {
         char *scheme; /* before '+' and the transport */
-        bool is_remote, has_transport;
+        char *host; /* in small letters, decoded, without a user, a port and the brackets of an IPv6 address; "" where there is none */
+        bool is_remote;
 } Uri;
 
 static void uri_clear(Uri *uri) {
         g_free(uri->scheme);
+        g_free(uri->host);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Uri, uri_clear)
+
+static bool has_password(const char *userinfo) {
+        return userinfo && strchr(userinfo, ':');
+}
+
+/* Reads the host of a URI that names another machine, as GLib has it: polkit's rules are told of it, so nothing is left to guess. */
+static bool read_host(Uri *uri, const char *text, GError **error) {
+        /* What GLib finds wrong is not repeated: it quotes. */
+        g_autoptr(GUri) parsed = g_uri_parse(text, G_URI_FLAGS_NONE, NULL);
+        const char *host = parsed && g_uri_get_host(parsed) ? g_uri_get_host(parsed) : "";
+        if (!parsed || strlen(host) > URI_HOST_BYTES_MAX)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                "OpenConnection: the URI is not one of a host, or the host's name is longer than %d bytes",
+                                URI_HOST_BYTES_MAX);
+        uri->host = g_ascii_strdown(host, -1);
+        return true;
+}
+
+/* Whether what is before the host has a password in it, however it is written. */
+static bool holds_password(const char *colon) {
+        const char *host = g_str_has_prefix(colon, "://") ? colon + strlen("://") : "";
+        size_t length = strcspn(host, "/?#");
+        const char *at = memrchr(host, '@', length);
+        g_autofree char *raw = at ? g_strndup(host, (size_t) (at - host)) : NULL;
+        g_autofree char *decoded = raw ? g_uri_unescape_string(raw, NULL) : NULL;
+        return has_password(raw) || has_password(decoded);
+}
 
 /* Reads a URI. What is wrong with one that holds a password is said without it. */
 static bool uri_read(Uri *uri, const char *text, GError **error) {
@@ -56,19 +87,15 @@ static bool uri_read(Uri *uri, const char *text, GError **error) {
         if (!colon || colon == text)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "OpenConnection: '%.64s' is not a URI; write one like qemu:///system", text);
-        const char *host = g_str_has_prefix(colon, "://") ? colon + strlen("://") : "";
-        size_t length = strcspn(host, "/?#");
-        const char *at = memrchr(host, '@', length);
-        if (at && memchr(host, ':', (size_t) (at - host)))
+        if (holds_password(colon))
                 return virtbus_error_set(
                                 error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                 "OpenConnection: there is a password in the URI, where others would see it; pass it as the "
                                 "option password");
         size_t scheme = strcspn(text, "+:");
         uri->scheme = g_strndup(text, scheme);
-        uri->has_transport = text[scheme] == '+';
-        uri->is_remote = length > 0 || uri->has_transport || !g_str_has_prefix(colon, ":///");
-        return true;
+        uri->is_remote = text[scheme] == '+' || !g_str_has_prefix(colon, ":///");
+        return !uri->is_remote || read_host(uri, text, error);
 }
 
 static bool is_open_connection(sd_bus_message *call) {
@@ -126,6 +153,14 @@ Driver *manager_opener(Drivers *drivers, sd_bus_message *call) {
 
 bool manager_is_lookup(Drivers *drivers, sd_bus_message *call) {
         return is_open_connection(call) && !manager_opener(drivers, call);
+}
+
+GStrv manager_details(Drivers *drivers, sd_bus_message *call) {
+        g_auto(Uri) uri = { 0 };
+        if (!uri_of_call(&uri, call) || !uri.is_remote || !drivers_of_scheme(drivers, uri.scheme))
+                return NULL;
+        const char *const details[] = { "uri_scheme", uri.scheme, "uri_host", uri.host, NULL };
+        return g_strdupv((char **) details);
 }
 
 int manager_call(Drivers *drivers, sd_bus_message *call) {

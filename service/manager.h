@@ -17,5 +17,8 @@ Driver *manager_opener(Drivers *drivers, sd_bus_message *call);
 /* Whether a call is one of OpenConnection that only looks something up, or fails: everybody may do that. */
 bool manager_is_lookup(Drivers *drivers, sd_bus_message *call);
 
+/* What polkit's rules are told of such a call: names and values of what the URI names, which has no object yet. NULL for other calls. */
+GStrv manager_details(Drivers *drivers, sd_bus_message *call);
+
 /* Answers a method call of org.virtbus1.Manager. */
 int manager_call(Drivers *drivers, sd_bus_message *call);

@@ -632,9 +632,10 @@ static void decide(Request *request) {
         request->decided_subject = decision_serial(target->object);
         if (!request->entry)
                 request->entry = entry_of(request->router, request->caller, target);
+        g_auto(GStrv) details = target->action ? manager_details(request->router->drivers, request->message) : NULL;
         if (target->action)
                 authority_check(request->router->authority, request->caller, request->message, target->action, target->object,
-                                on_decided, request);
+                                (const char *const *) details, on_decided, request);
         else
                 on_decided(request, NULL);
 }

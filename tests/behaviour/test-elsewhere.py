@@ -63,7 +63,8 @@ def a_uri_that_no_driver_knows_is_refused():
     contains(expect("Unsupported", open_uri, "nothing://x"), "nothing://x")
     contains(expect("Unsupported", open_uri, "qemu+ssh://x/system"), "another machine")
     contains(expect("InvalidArgument", open_uri, "x"), "not a URI")
-    for uri in ("test://", "test://a b", "test://x/y", "test://" + "x" * 65, "test+ssh://x", "test://someone@x"):
+    for uri in ("test://", "test://a b", "test://x/y", "test://" + "x" * 65, "test://" + "x" * 300, "test+ssh://x", "test://someone@x",
+                "test://[x", "test://x:y", "test://%zz", "test://%2e%2e%2fx"):
         expect("InvalidArgument", open_uri, uri)
     expect("InvalidArgument", open_uri, "test://x", unknown=True)
     assert connections() == [path for path in connections() if "test_" not in path]
@@ -211,9 +212,10 @@ def credentials_are_asked_for_and_shown_nowhere():
     assert open_uri("test://locked") == path
     assert open_uri("test://locked", username="admin", password=secret) == path
     contains(expect("InvalidArgument", open_uri, "test://locked", username="admin", password="another-password"), "other credentials")
-    message = expect("InvalidArgument", open_uri, "test://admin:hidden-word@locked")
-    contains(message, "option password")
-    assert "hidden-word" not in message
+    for uri in ("test://admin:hidden-word@locked", "test://admin%3Ahidden-word@locked", "test://a@admin:hidden-word@locked", "test+x://admin:hidden-word@/"):
+        message = expect("InvalidArgument", open_uri, uri)
+        contains(message, "option password")
+        assert "hidden-word" not in message
     bus.settle()
     shown = repr(bus.objects(ROOT_PATH)) + repr(bus.get_all(path, "Connection")) + repr(bus.signals)
     for file in glob.glob(f"{ROOT}/test/**", recursive=True) + [f"{ROOT}/log"]:
@@ -320,6 +322,23 @@ def who_may_not_opens_and_closes_nothing():
     alice.call(*arguments, "'test://x'", "@a{sv} {}")
     alice.call(path, CONNECTION, "Close")
     assert path not in connections()
+    # The rules see what the URI names, and nothing that is to get in there.
+    polkit_rules(bus, "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.connection.open' && s.user == 'vb-alice' &&"
+                 " a.lookup('uri_scheme') == 'test' && a.lookup('uri_host') == 'this.one') return polkit.Result.YES;"
+                 " if (a.id == 'org.virtbus1.connection.open') polkit.log('seen ' + a); });")
+    for uri in ("test://this.one", "test://This.ONE/"):
+        alice.call(*arguments, f"'{uri}'", "@a{sv} {}")
+    for uri in ("test://that.one", "test://this.one.example", "test://xthis.one", "test://someone@that.one"):
+        try:
+            alice.call(*arguments, f"'{uri}'", "{'username': <'hidden-user'>, 'password': <'hidden-word'>}")
+        except Exception as error:
+            contains(str(error), "org.virtbus1.connection.open")
+        else:
+            raise AssertionError(f"{uri} was opened")
+    for path in connections():
+        if "test_" in path:
+            close(path)
+    polkit_rules(bus, "")
     alice.leave()
 
 
