@@ -138,7 +138,7 @@ static void answer_ability(Call *call, Connection *self, bool has, const char *w
                 call_fail(call, error);
 }
 
-static void answer_capabilities(Connection *self, const char *unused, bool unused_too, Call *call) {
+static void answer_capabilities(Connection *self, xmlDoc *unused, bool unused_too, Call *call) {
         g_autofree char *xml = self->hypervisor->abilities->capabilities(self);
         (void) unused;
         (void) unused_too;
@@ -150,7 +150,7 @@ static void bus_get_capabilities(Call *call, Connection *self) {
                        answer_capabilities);
 }
 
-static void answer_domain_capabilities(Connection *self, const char *unused, bool unused_too, Call *call) {
+static void answer_domain_capabilities(Connection *self, xmlDoc *unused, bool unused_too, Call *call) {
         const char *emulator, *arch, *machine, *type;
         g_autoptr(GError) error = NULL;
         (void) unused;
@@ -178,9 +178,11 @@ static void bus_get_domain_capabilities(Call *call, Connection *self, const char
                        answer_domain_capabilities);
 }
 
-static void answer_cpu_models(Connection *self, const char *arch, bool unused, Call *call) {
+static void answer_cpu_models(Connection *self, xmlDoc *unused, bool unused_too, Call *call) {
         g_autoptr(GError) error = NULL;
+        const char *arch;
         (void) unused;
+        (void) unused_too;
         sd_bus_message_rewind(call->message, true);
         int r = sd_bus_message_read(call->message, "s", &arch);
         if (r < 0) {

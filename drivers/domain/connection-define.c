@@ -99,9 +99,9 @@ static void begin_define(Change *change) {
         change->connection->definitions->define(change->connection, change->definition->uuid, text, on_defined, change);
 }
 
-static void define(Connection *connection, const char *xml, bool unsupported, Call *call) {
+static void define(Connection *connection, xmlDoc *document, bool unsupported, Call *call) {
         g_autoptr(GError) error = NULL;
-        Definition *definition = connection_read(connection, xml, unsupported, &error);
+        Definition *definition = connection_read_document(connection, document, unsupported, &error);
         if (definition)
                 take_turn(&(Change){ .connection = connection, .definition = definition, .begin = begin_define, .call = call });
         else
@@ -126,7 +126,7 @@ static Domain *add_transient(Connection *connection, const Definition *definitio
 }
 
 Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error) {
-        g_autoptr(Definition) definition = connection_read(connection, xml, false, error);
+        g_autoptr(Definition) definition = connection_read(connection, xml, error);
         if (!definition)
                 return NULL;
         if (turns_taken(connection->turns, definition->uuid, definition->name)) {
@@ -147,9 +147,9 @@ static void begin_create(Change *change) {
         told(change);
 }
 
-static void create(Connection *connection, const char *xml, bool paused, Call *call) {
+static void create(Connection *connection, xmlDoc *document, bool paused, Call *call) {
         g_autoptr(GError) error = NULL;
-        Definition *definition = connection_read(connection, xml, false, &error);
+        Definition *definition = connection_read_document(connection, document, false, &error);
         if (definition)
                 take_turn(&(Change){ .connection = connection,
                                      .definition = definition,

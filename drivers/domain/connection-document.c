@@ -8,27 +8,34 @@
 #include "domain/run-only.h"
 #include "vtables.h"
 
+/* How long the text of a document is at most whose tree, of many times its size, is kept while a call waits. */
+#define WAITING_TREE_BYTES_MAX (64 * 1024)
+
 bool connection_complete(Connection *connection, xmlDoc *document, GError **error) {
         return !HYPERVISOR_HAS(connection->hypervisor, documents, complete) ||
                connection->hypervisor->documents->complete(connection, document, error);
 }
 
-Definition *connection_read(Connection *connection, const char *xml, bool unsupported, GError **error) {
-        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
-        if (document)
-                run_only_drop(document);
-        bool complete = document && connection_complete(connection, document, error);
-        g_autoptr(Definition) definition = complete ? definition_from_document(document, error) : NULL;
+Definition *connection_read_document(Connection *connection, xmlDoc *document, bool unsupported, GError **error) {
+        run_only_drop(document);
+        g_autoptr(Definition) definition =
+                        connection_complete(connection, document, error) ? definition_from_document(document, error) : NULL;
         if (!definition || (HYPERVISOR_HAS(connection->hypervisor, documents, check) &&
                             !connection->hypervisor->documents->check(connection, definition, document, unsupported, error)))
                 return NULL;
         return g_steal_pointer(&definition);
 }
 
+Definition *connection_read(Connection *connection, const char *xml, GError **error) {
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", error);
+        return document ? connection_read_document(connection, document, false, error) : NULL;
+}
+
 /* Calls that wait until the hypervisor knows what it must know for a document. */
 typedef struct Prepared {
         Connection *connection;
-        char *xml;
+        xmlDoc *document; /* what was parsed, or */
+        char *xml;        /* the text of a large one; or neither */
         Call *call;
         ConnectionProceed proceed;
         bool flag;
@@ -40,19 +47,36 @@ static void on_prepared(void *data) {
         if (prepared->connection->closing) {
                 virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
                 call_fail(prepared->call, error);
-        } else
-                prepared->proceed(prepared->connection, prepared->xml, prepared->flag, prepared->call);
+        } else {
+                if (prepared->xml)
+                        prepared->document = xml_parse(prepared->xml, "domain", NULL);
+                prepared->proceed(prepared->connection, prepared->document, prepared->flag, prepared->call);
+        }
+        g_clear_pointer(&prepared->document, xmlFreeDoc);
         g_free(prepared->xml);
         g_free(prepared);
 }
 
 void connection_prepare(Connection *connection, const char *xml, ConnectionProceed proceed, bool flag, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml ? xml_parse(xml, "domain", &error) : NULL;
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
         const Hypervisor *hypervisor = connection->hypervisor;
         Prepared *prepared = g_new0(Prepared, 1);
-        *prepared = (Prepared){ connection, g_strdup(xml), call, proceed, flag };
+        *prepared = (Prepared){ .connection = connection, .call = call, .proceed = proceed, .flag = flag };
+        bool is_large = xml && strlen(xml) > WAITING_TREE_BYTES_MAX;
+        if (is_large)
+                prepared->xml = g_strdup(xml);
+        else
+                prepared->document = document;
         if (!HYPERVISOR_HAS(hypervisor, documents, prepare) ||
-            hypervisor->documents->prepare(connection, prepared->xml, on_prepared, prepared))
+            hypervisor->documents->prepare(connection, document, on_prepared, prepared))
                 on_prepared(prepared);
+        if (!is_large)
+                document = NULL; /* it was taken */
 }
 
 /* Translations */
@@ -65,12 +89,10 @@ static bool check_can_translate(const Connection *connection, const char *format
 }
 
 /* WHOLE: the document as it would be kept, else its translation; which is made in any case, as it finds the faults. */
-static void answer_native(Connection *connection, const char *xml, bool whole, Call *call) {
+static void answer_native(Connection *connection, xmlDoc *document, bool whole, Call *call) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
-        if (document)
-                run_only_drop(document);
-        bool complete = document && connection_complete(connection, document, &error);
+        run_only_drop(document);
+        bool complete = connection_complete(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         g_autofree char *native =
                         definition ? connection->hypervisor->documents->to_native(connection, definition, document, &error)
@@ -91,10 +113,9 @@ void connection_to_native(Connection *connection, const char *format, const char
                 call_fail(call, error);
 }
 
-static void answer_document(Connection *connection, const char *xml, bool unused, Call *call) {
+static void answer_document(Connection *connection, xmlDoc *document, bool unused, Call *call) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) document = xml_parse(xml, "domain", &error);
-        bool complete = document && connection_complete(connection, document, &error);
+        bool complete = connection_complete(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         (void) unused;
         if (definition)

@@ -13,9 +13,9 @@
 
 /* What it makes of documents. */
 typedef struct HypervisorDocuments {
-        /* Learns what it must know before it can complete a document, or, where XML is NULL, answer capabilities. True where it knows
-         * all that can be known; else DONE is called when it knows more. */
-        bool (*prepare)(Connection *connection, const char *xml, void (*done)(void *data), void *data);
+        /* Learns what it must know before it can complete a document, or, where that is NULL, answer capabilities. True where it knows
+         * all that can be known; else DONE is called when it knows more, which may be at once; the document may be gone then. */
+        bool (*prepare)(Connection *connection, const xmlDoc *document, void (*done)(void *data), void *data);
 
         /* Writes into a document what it leaves to the hypervisor to choose, once; complete ones stay as they are. */
         bool (*complete)(Connection *connection, xmlDoc *document, GError **error);

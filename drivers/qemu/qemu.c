@@ -42,8 +42,8 @@ static const GuestModule *const modules[] = {
 };
 
 /* The binary that a document asks for: its architecture's where it names none. */
-static char *emulator_of(xmlDoc *document) {
-        xmlNode *root = xmlDocGetRootElement(document);
+static char *emulator_of(const xmlDoc *document) {
+        xmlNode *root = xmlDocGetRootElement((xmlDoc *) document);
         g_autofree char *named = xml_text(xml_find(root, "devices/emulator")),
                         *arch = xml_attribute(xml_find(root, "os/type"), "arch");
         return named && *named ? g_steal_pointer(&named) : capabilities_default_emulator(arch ? arch : "x86_64");
@@ -72,10 +72,7 @@ static void look_at_next(void *data) {
         g_free(preparing);
 }
 
-static bool prepare(Connection *connection, const char *xml, void (*done)(void *data), void *data) {
-        g_autoptr(xmlDoc) document = xml ? xml_parse(xml, "domain", NULL) : NULL;
-        if (xml && !document)
-                return true; /* whoever reads it next says what is wrong */
+static bool prepare(Connection *connection, const xmlDoc *document, void (*done)(void *data), void *data) {
         Preparing *preparing = g_new0(Preparing, 1);
         *preparing = (Preparing){ host_of(connection)->capabilities, g_ptr_array_new_with_free_func(g_free), done, data };
         if (document)
