@@ -507,6 +507,11 @@ def read_away(stream):
     threading.Thread(target=lambda: all(True for _ in stream), daemon=True).start()
 
 
+def socket_activate():
+    """The words that begin a systemd-socket-activate of virtbusd, which passes on no variables but those that it is told."""
+    return ["systemd-socket-activate"] + [word for name in ("DBUS_SYSTEM_BUS_ADDRESS", "LLVM_PROFILE_FILE") if name in os.environ for word in ("-E", name)]
+
+
 def end_services():
     """Tells the service and its drivers to end, and waits until they have: sanitizers report leaks then."""
     bus = Bus()

@@ -17,7 +17,7 @@ import time
 from gi.repository import Gio, GLib
 
 from attacks import PROPERTIES, Attack, Raw, bus_path, dump, frame, odd_frame, reply_frame, signal_frame
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, polkit_rules, read_away, run
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, polkit_rules, read_away, run, socket_activate
 
 MEMORY_MAX = 64 * 1024  # KiB over its start
 
@@ -369,8 +369,8 @@ def one_question_has_one_answer_for_all_who_ask_it():
 
 def serve():
     path = f"{ROOT}/virtbus.sock"
-    command = ["systemd-socket-activate", "-E", "DBUS_SYSTEM_BUS_ADDRESS", "-l", path, "--fdname=virtbus", "setpriv", "--reuid=virtbus",
-               "--regid=virtbus", "--clear-groups", f"{ROOT}/build/service/virtbusd"]
+    command = [*socket_activate(), "-l", path, "--fdname=virtbus", "setpriv", "--reuid=virtbus", "--regid=virtbus", "--clear-groups",
+               f"{ROOT}/build/service/virtbusd"]
     bus.kill_owner(NAME, signal.SIGTERM)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while "Listening on" not in process.stderr.readline():

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, polkit_rules, read_away, run
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, polkit_rules, read_away, run, socket_activate
 
 if os.geteuid() != 0:
     print("1..0 # SKIP needs root, for other users")
@@ -117,7 +117,7 @@ def collect(path, found):
 
 def service_on_sockets():
     names = list(sockets)
-    command = ["systemd-socket-activate", "-E", "DBUS_SYSTEM_BUS_ADDRESS"] + [word for name in names for word in ("-l", sockets[name])]
+    command = socket_activate() + [word for name in names for word in ("-l", sockets[name])]
     process = subprocess.Popen([*command, f"--fdname={':'.join(names)}", "setpriv", "--reuid=virtbus", "--regid=virtbus", "--clear-groups",
                                 f"{ROOT}/build/service/virtbusd"], stderr=subprocess.PIPE, text=True)
     said = ""

@@ -11,7 +11,7 @@ import subprocess
 
 from gi.repository import Gio, GLib
 
-from rig import NAME, ROOT, Bus, BusError, Skip, contains, expect, polkit_rules, run
+from rig import NAME, ROOT, Bus, BusError, Skip, contains, expect, polkit_rules, run, socket_activate
 
 BOTH = {"virtbus": "virtbus.sock", "virtbus-ro": "virtbus-ro.sock"}
 DOCUMENT = "<domain type='test'><name>{}</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
@@ -24,7 +24,7 @@ def path_of(file):
 
 def serve(files, names=None):
     """Starts virtbusd when someone connects to one of the files; returns its process and waits until it listens."""
-    command = ["systemd-socket-activate", "-E", "DBUS_SYSTEM_BUS_ADDRESS"]
+    command = socket_activate()
     for file in files:
         command += ["-l", path_of(file)]
     if names:
