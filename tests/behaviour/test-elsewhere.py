@@ -367,6 +367,8 @@ def a_uri_goes_to_the_driver_that_has_named_its_scheme():
     assert open_uri("test://x") == "/org/virtbus1/test_x"
     close("/org/virtbus1/test_x")
     expect("Unsupported", open_uri, "Other://x")
+    fake.emit("ObjectsRemoved", GLib.Variant("(ao)", (["/org/virtbus1/fake_x"],)))
+    bus.wait(lambda: "/org/virtbus1/fake_x" not in connections(), "the end of its connection")
     fake.connection.close_sync(None)
     bus.wait_driver("fake", "failed", "attaching")
     fake.go()
@@ -381,7 +383,8 @@ def virtbusctl_opens_what_a_uri_names():
     told = ctl("-c", "test://x", "list")
     assert told.returncode == 0 and "two" in told.stdout, (told.stdout, told.stderr)
     assert path in connections()
-    assert "two" in ctl("-c", "test://x", "show", "two").stdout
+    shown = ctl("-c", "test://x", "show", "two")
+    assert "two" in shown.stdout, (shown.stdout, shown.stderr)
     contains(ctl("-c", "test://locked", "list").stderr, "password")
     close(path)
 
