@@ -154,6 +154,8 @@ class Line:
         asked = re.search(r"<type[^>]*machine=['\"](pc|q35)['\"]", self.xml)
         machine["type"] = asked[1] if asked else machine["type"]
         flags = {o for o, p in self.options if o in FLAGS}
+        if "-no-hpet" in flags:
+            machine["hpet"] = "off"
         self.drop(lambda o, p: o in {"-no-acpi", "-usb", "-no-hpet", "-mem-prealloc"})
         machine.setdefault("acpi", "off" if "-no-acpi" in flags else "on")
         for name, default in (("usb", "off"), ("dump-guest-core", "off")):

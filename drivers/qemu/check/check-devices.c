@@ -562,7 +562,7 @@ static const CheckChoice choices[] = {
         { "devices/rng/@model", "virtio virtio-transitional virtio-non-transitional" },
         { "devices/rng/backend/@model", "random egd builtin" },
         { "devices/tpm/backend/@type", "passthrough emulator external" },
-        { "devices/tpm/backend/@version", "default 1.2 2.0" },
+        { "devices/tpm/backend/@version", "1.2 2.0" },
         { "devices/tpm/backend/@persistent_state", "yes no" },
         { "devices/watchdog/@action", "reset shutdown poweroff pause dump none inject-nmi" },
         { "devices/memory/@model", "dimm nvdimm virtio-pmem virtio-mem sgx-epc" },

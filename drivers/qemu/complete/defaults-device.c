@@ -60,6 +60,12 @@ static void complete_labels(xmlNode *source) {
                         default_set(label, "relabel", "yes");
 }
 
+/* The CRB interface is of TPM 2.0 only; on the other the older version is chosen, as guests that move over may hold its state. */
+static void complete_tpm(xmlNode *backend, bool is_crb) {
+        if (xml_attribute_is(backend, "type", "emulator"))
+                default_set(backend, "version", is_crb ? "2.0" : "1.2");
+}
+
 static void complete_disk(xmlNode *disk) {
         xmlNode *driver = xml_child(disk, "driver");
         if (xml_child(disk, "mirror")) /* of a run */
@@ -350,14 +356,13 @@ void defaults_device_complete(xmlNode *devices) {
                 else if (xml_is(device, "serial"))
                         complete_port(device);
                 else if (xml_is(device, "filesystem")) {
-                        if (!xml_attribute_is(xml_child(device, "driver"), "type", "virtiofs"))
-                                default_set(device, "accessmode", "passthrough");
+                        default_set(device, "type", "mount");
+                        default_set(device, "accessmode", "passthrough");
                 } else if (xml_is(device, "interface"))
                         complete_interface(device);
                 else if (xml_is(device, "tpm")) {
                         default_set(device, "model", "tpm-tis");
-                        if (xml_attribute_is(xml_child(device, "backend"), "type", "emulator"))
-                                default_set(xml_child(device, "backend"), "version", "1.2");
+                        complete_tpm(xml_child(device, "backend"), xml_attribute_is(device, "model", "tpm-crb"));
                 } else if (xml_is(device, "panic"))
                         default_set(device, "model", "isa");
                 else if (xml_is(device, "shmem") && xml_child(device, "server"))

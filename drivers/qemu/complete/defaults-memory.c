@@ -53,16 +53,16 @@ static void complete_limits(xmlNode *tune) {
         }
 }
 
-/* A cell of NUMA: its size stands in an attribute. */
-static void complete_cell(xmlNode *cell) {
-        g_autofree char *text = xml_attribute(cell, "memory"), *unit = xml_attribute(cell, "unit");
+/* A size that stands in an attribute: of a cell of NUMA, of huge pages. */
+static void complete_size(xmlNode *element, const char *attribute) {
+        g_autofree char *text = xml_attribute(element, attribute), *unit = xml_attribute(element, "unit");
         uint64_t bytes;
         if (read_size(text, unit, &bytes)) {
                 g_autofree char *kibibytes = format_kibibytes(bytes);
-                xml_set_attribute(cell, "memory", kibibytes);
-                xml_set_attribute(cell, "unit", "KiB");
+                xml_set_attribute(element, attribute, kibibytes);
+                xml_set_attribute(element, "unit", "KiB");
         } else
-                default_set(cell, "unit", "KiB");
+                default_set(element, "unit", "KiB");
 }
 
 static bool add_size(uint64_t *total, xmlNode *element, const char *text) {
@@ -128,6 +128,8 @@ static void complete_memory(xmlNode *root, xmlNode *memory) {
 
 void defaults_memory_complete(xmlNode *root) {
         xmlNode *memory = sum_memory(root, xml_child(root, "memory"));
+        for (xmlNode *page = xml_child(xml_find(root, "memoryBacking/hugepages"), "page"); page; page = xml_next(page, "page"))
+                complete_size(page, "size");
         complete_limits(xml_child(root, "memtune"));
         if (memory)
                 complete_memory(root, memory);
@@ -191,7 +193,7 @@ void defaults_memory_complete_cells(xmlNode *numa) {
         for (xmlNode *cell = xml_child(numa, "cell"); cell; cell = xml_next(cell, "cell"), n++) {
                 if (!xmlHasProp(cell, (const xmlChar *) "id"))
                         xml_set_number(cell, "id", n);
-                complete_cell(cell);
+                complete_size(cell, "memory");
         }
         if (n > 0)
                 complete_distances(numa);

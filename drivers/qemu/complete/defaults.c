@@ -156,6 +156,14 @@ static void complete_metadata(xmlNode *metadata) {
         }
 }
 
+/* A label that the driver chooses is given to the guest's files; one that is named, where it says so. */
+static void complete_label(xmlNode *label) {
+        if (xml_attribute_is(label, "type", "none"))
+                default_set(label, "model", "none");
+        else
+                default_set(label, "relabel", xml_attribute_is(label, "type", "static") ? "no" : "yes");
+}
+
 static void complete_behaviour(xmlNode *root) {
         static const char *const on_by_name[] = { "hap", "vmport", "pmu", "pvspinlock", "smm", "vmcoreinfo" };
         static const char *const none_if_empty[] = { "kernel", "initrd", "cmdline", "dtb" }; /* as programs write them */
@@ -179,8 +187,7 @@ static void complete_behaviour(xmlNode *root) {
         if (hyperv)
                 default_set(hyperv, "mode", "custom");
         for (xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
-                if (xml_attribute_is(label, "type", "none"))
-                        default_set(label, "model", "none");
+                complete_label(label);
         complete_metadata(xml_child(root, "metadata"));
         drop_empty(root, "title");
         drop_empty(root, "description");

@@ -167,11 +167,21 @@ static bool takes_index_before(xmlNode *devices, const xmlNode *controller, cons
         return true;
 }
 
+/* Companions keep a number, also where their master is not there. */
+static bool has_companion(xmlNode *devices, const char *type, unsigned index) {
+        for (xmlNode *other = xml_child(devices, "controller"); other; other = xml_next(other, "controller"))
+                if (xml_child(other, "master") && xmlHasProp(other, (const xmlChar *) "index") &&
+                    xml_attribute_is(other, "type", type) && controllers_index(other) == index)
+                        return true;
+        return false;
+}
+
 static unsigned free_index(xmlNode *devices, const xmlNode *controller) {
         g_autofree char *type = xml_attribute(controller, "type");
         unsigned index = 0;
-        while (type && index <= CONTROLLER_INDEX_MAX && controllers_find(devices, type, index) &&
-               controllers_find(devices, type, index) != controller)
+        while (type && index <= CONTROLLER_INDEX_MAX &&
+               ((controllers_find(devices, type, index) && controllers_find(devices, type, index) != controller) ||
+                has_companion(devices, type, index)))
                 index++;
         return index;
 }
