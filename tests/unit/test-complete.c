@@ -53,6 +53,48 @@ static void memory_of_numa_cells_is_their_sum(void) {
         try_cases(cases, G_N_ELEMENTS(cases));
 }
 
+/* Values in the document that stand for none, and those that are not there. */
+static void what_is_left_out_is_written_as_libvirt_writes_it(void) {
+        static const Case cases[] = {
+                { "", "<tpm model='tpm-crb'><backend type='emulator'/></tpm>", "version=\"2.0\"", NULL },
+                { "", "<tpm><backend type='emulator'/></tpm>",
+                  "<tpm model=\"tpm-tis\"><backend type=\"emulator\" version=\"1.2\"/>", NULL },
+                { "<memoryBacking><hugepages><page size='2' unit='M'/></hugepages></memoryBacking>", "",
+                  "<page size=\"2048\" unit=\"KiB\"/>", NULL },
+                { "<seclabel type='dynamic' model='dac'/>", "", "<seclabel type=\"dynamic\" model=\"dac\" relabel=\"yes\"/>",
+                  NULL },
+                { "<seclabel type='static' model='dac'><label>+0:+0</label></seclabel>", "", "relabel=\"no\"", NULL },
+                { "", "<filesystem><source dir='/a'/><target dir='b'/></filesystem>",
+                  "<filesystem type=\"mount\" accessmode=\"passthrough\">", NULL },
+                { "", "<vsock model='virtio'><cid address='3'/></vsock>", "<cid address=\"3\" auto=\"no\"/>", NULL },
+                { "", "<hostdev type='pci'><source><address bus='6'/></source></hostdev>",
+                  "<address bus=\"6\" domain=\"0x0000\" slot=\"0x00\" function=\"0x0\"/>", NULL },
+                { "", "<hostdev type='pci'><source><address bus='6'/></source></hostdev>", "mode=\"subsystem\"", NULL },
+                { "", "<rng model='virtio'><backend model='random'/></rng>", "/dev/random", NULL },
+                { "", "<video><model type='qxl' ram='0'/></video>", "ram=\"65536\"", "ram=\"0\"" },
+                { "", "<controller type='pci' index='0' model='pci-root'><pcihole64 unit='M'>1024</pcihole64></controller>",
+                  "<pcihole64 unit=\"KiB\">1048576</pcihole64>", NULL },
+                { "",
+                  "<disk device='disk'><source file='/a'/><target dev='sda' bus='sata'/><address type='drive' unit='1'/></disk>",
+                  "<address type=\"drive\" unit=\"1\" controller=\"0\" bus=\"0\" target=\"0\"/>", NULL },
+                { "", "<input type='tablet' bus='usb'><address type='usb' port='1'/></input>",
+                  "<address type=\"usb\" port=\"1\" bus=\"0\"/>", NULL },
+                { "", "<serial type='unix'><source path='/a'/></serial>", "<source path=\"/a\" mode=\"connect\"/>", NULL },
+                { "", "<channel type='unix'><source path=''/><target type='virtio' name='a'/></channel>", NULL, "<source" },
+                { "",
+                  "<serial type='pty'><target port='0'/></serial><console type='pty'><target type='serial' port='1'/></console>",
+                  "<target type=\"serial\" port=\"0\"/>", "port=\"1\"" },
+                { "<clock offset='localtime' adjustment='3600'/>", "",
+                  "<clock offset=\"variable\" adjustment=\"3600\" basis=\"localtime\"/>", NULL },
+                { "<clock offset='utc' adjustment='reset'/>", "", "offset=\"utc\"", "basis" },
+                { "<vcpu>4</vcpu><cpu mode='maximum'><numa><cell id='1' cpus='1' memory='1024'/><cell id='0' cpus='0' "
+                  "memory='1024'/></numa></cpu>",
+                  "", "cpus=\"0,2-3\"", NULL },
+                { "<cpu mode='maximum'><feature name='vmx'/></cpu>", "", "<feature name=\"vmx\" policy=\"require\"/>", NULL },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
 static void a_device_that_does_not_say_its_kind_is_of_the_first(void) {
         static const Case cases[] = {
                 { "", "<serial/>", "<serial type=\"pty\">", NULL },
@@ -140,6 +182,8 @@ static void the_first_console_is_the_first_serial_port(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/complete/what-is-left-out-is-written-as-libvirt-writes-it",
+                        what_is_left_out_is_written_as_libvirt_writes_it);
         g_test_add_func("/complete/memory-of-numa-cells-is-their-sum", memory_of_numa_cells_is_their_sum);
         g_test_add_func("/complete/a-device-that-does-not-say-its-kind-is-of-the-first",
                         a_device_that_does_not_say_its_kind_is_of_the_first);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "qemu/complete/default.h"
+#include "qemu/complete/defaults-memory.h"
 
 /* Sizes of video memory that libvirt chooses, in KiB. */
 #define VIDEO_MEMORY "16384"
@@ -112,6 +113,7 @@ static void complete_pci_controller(xmlNode *controller) {
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
                 if (xml_attribute_is(controller, "model", names[i][0]))
                         default_set(xml_ensure_child(controller, "model"), "name", names[i][1]);
+        defaults_memory_normalize_size(xml_child(controller, "pcihole64"));
 }
 
 /* The cards have memory of a power of two. */
@@ -134,8 +136,10 @@ static void complete_video(xmlNode *video, bool first) {
         if (xml_attribute_is(model, "type", "none"))
                 return;
         for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
-                if (xml_attribute_is(model, "type", sizes[i].type))
+                if (xml_attribute_is(model, "type", sizes[i].type)) {
+                        default_drop_zero(model, sizes[i].attribute);
                         default_set(model, sizes[i].attribute, sizes[i].size);
+                }
         default_set(model, "heads", "1");
         round_up(model, "vram");
         round_up(model, "ram");
@@ -228,12 +232,18 @@ static void complete_character(xmlNode *device) {
                         protocol = xml_add(device, "protocol", NULL);
                 default_set(protocol, "type", "raw");
         } else if (xml_attribute_is(device, "type", "unix")) {
+                if (xml_is(device, "channel") && xml_attribute_is(source, "path", ""))
+                        default_remove(source, "path");
                 if (protocol && !xml_next(protocol, "protocol"))
                         xml_remove(protocol);
                 if (source && !xmlHasProp(source, (const xmlChar *) "path") && !xml_child(source, NULL) &&
-                    !xml_next(source, "source"))
+                    !xml_next(source, "source")) {
                         xml_remove(source);
+                        source = NULL;
+                }
         }
+        if (source && (xml_attribute_is(device, "type", "tcp") || xml_attribute_is(device, "type", "unix")))
+                default_set(source, "mode", "connect");
 }
 
 /* What a filter says of any device is not said. */
@@ -335,8 +345,50 @@ static void complete_console(xmlNode *devices) {
                 xmlAddChild(console, xmlCopyNode(address, 1));
 }
 
+/* What an attribute is that is not there: of any device where DEVICE is NULL; where KEY is VALUE, if there is a key. */
+static void complete_attributes(xmlNode *device) {
+        static const struct {
+                const char *device, *path, *key, *value, *attribute, *otherwise;
+        } defaults[] = {
+                { NULL, "address", "type", "drive", "controller", "0" },
+                { NULL, "address", "type", "drive", "bus", "0" },
+                { NULL, "address", "type", "drive", "target", "0" },
+                { NULL, "address", "type", "drive", "unit", "0" },
+                { NULL, "address", "type", "ccid", "controller", "0" },
+                { NULL, "address", "type", "ccid", "slot", "0" },
+                { "vsock", "cid", NULL, NULL, "auto", "no" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(defaults); i++) {
+                xmlNode *element = xml_find(device, defaults[i].path);
+                if (element && (!defaults[i].device || xml_is(device, defaults[i].device)) &&
+                    (!defaults[i].key || xml_attribute_is(element, defaults[i].key, defaults[i].value)))
+                        default_set(element, defaults[i].attribute, defaults[i].otherwise);
+        }
+}
+
+static void complete_host_device(xmlNode *device) {
+        xmlNode *source = xml_child(device, "source");
+        default_set(device, "mode", "subsystem");
+        default_set(device, "managed", "no");
+        if (xml_attribute_is(device, "type", "mdev") && xml_attribute_is(device, "model", "vfio-pci"))
+                default_set(device, "display", "off");
+        if (source)
+                complete_source(source);
+        if (xml_attribute_is(device, "type", "pci") && xml_child(source, "address"))
+                complete_address(xml_child(source, "address"));
+}
+
+static void complete_random(xmlNode *backend) {
+        g_autofree char *text = backend ? xml_text(backend) : NULL;
+        if (text && !*g_strstrip(text) && xml_attribute_is(backend, "model", "random"))
+                xmlNodeSetContent(backend, (const xmlChar *) "/dev/random");
+}
+
 void defaults_device_complete(xmlNode *devices) {
         for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL)) {
+                complete_attributes(device);
+                if (xml_is(device, "rng"))
+                        complete_random(xml_child(device, "backend"));
                 if (is_character(device))
                         complete_character(device);
                 if (xml_is(device, "rng") && xml_attribute_is(xml_child(device, "backend"), "model", "egd"))
@@ -372,11 +424,7 @@ void defaults_device_complete(xmlNode *devices) {
                 else if (xml_is(device, "vsock"))
                         default_set(device, "model", "virtio");
                 else if (xml_is(device, "hostdev")) {
-                        default_set(device, "managed", "no");
-                        if (xml_attribute_is(device, "type", "mdev") && xml_attribute_is(device, "model", "vfio-pci"))
-                                default_set(device, "display", "off");
-                        if (xml_child(device, "source"))
-                                complete_source(xml_child(device, "source"));
+                        complete_host_device(device);
                 }
         }
         complete_videos(devices);

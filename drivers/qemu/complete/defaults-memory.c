@@ -30,7 +30,7 @@ static char *format_kibibytes(uint64_t bytes) {
         return g_strdup_printf("%" PRIu64, bytes / 1024 + (bytes % 1024 > 0));
 }
 
-static void normalize_size(xmlNode *element) {
+void defaults_memory_normalize_size(xmlNode *element) {
         g_autofree char *text = element ? xml_text(element) : NULL, *unit = xml_attribute(element, "unit");
         uint64_t bytes;
         if (read_size(text, unit, &bytes)) {
@@ -46,7 +46,7 @@ static void complete_limits(xmlNode *tune) {
         static const char *const limits[] = { "hard_limit", "soft_limit", "swap_hard_limit", "min_guarantee" };
         for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
                 xmlNode *limit = xml_child(tune, limits[i]);
-                normalize_size(limit);
+                defaults_memory_normalize_size(limit);
                 g_autofree char *text = limit ? xml_text(limit) : NULL;
                 if (g_strcmp0(text, MEMORY_UNLIMITED) == 0)
                         xml_remove(limit);
@@ -112,9 +112,9 @@ static xmlNode *sum_memory(xmlNode *root, xmlNode *memory) {
 /* Memory now: all of it where the document does not say, or says more. */
 static void complete_memory(xmlNode *root, xmlNode *memory) {
         xmlNode *current = xml_child(root, "currentMemory");
-        normalize_size(xml_child(root, "maxMemory"));
-        normalize_size(memory);
-        normalize_size(current);
+        defaults_memory_normalize_size(xml_child(root, "maxMemory"));
+        defaults_memory_normalize_size(memory);
+        defaults_memory_normalize_size(current);
         g_autofree char *size = xml_text(memory), *unit = xml_attribute(memory, "unit"),
                         *now = current ? xml_text(current) : NULL, *now_unit = xml_attribute(current, "unit");
         uint64_t all, bytes;

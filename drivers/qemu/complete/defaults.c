@@ -62,6 +62,45 @@ static void drop_zeros(xmlNode *root) {
         }
 }
 
+/* A clock that is adjusted is a variable one, from the base that it is told. */
+static void complete_clock(xmlNode *clock) {
+        g_autofree char *offset = NULL, *adjustment = xml_attribute(clock, "adjustment");
+        default_set(clock, "offset", "utc");
+        offset = xml_attribute(clock, "offset");
+        if (adjustment && strcmp(adjustment, "reset") != 0 && (strcmp(offset, "utc") == 0 || strcmp(offset, "localtime") == 0)) {
+                default_set(clock, "basis", offset);
+                xml_set_attribute(clock, "offset", "variable");
+        } else if (strcmp(offset, "variable") == 0)
+                default_set(clock, "basis", "utc");
+}
+
+/* Processors that are in no cell are in cell 0. */
+static void fill_cells(xmlNode *root) {
+        xmlNode *first = xml_find(root, "cpu/numa/cell"), *zero = first;
+        g_autofree char *count = xml_child(root, "vcpu") ? xml_text(xml_child(root, "vcpu")) : NULL;
+        cpu_set_t all, set;
+        guint64 n = 1;
+        CPU_ZERO(&all);
+        if (!first || (count && !g_ascii_string_to_unsigned(g_strstrip(count), 10, 1, CPU_SETSIZE, &n, NULL)))
+                return;
+        for (xmlNode *cell = first; cell; cell = xml_next(cell, "cell")) {
+                if (xml_attribute_is(cell, "id", "0"))
+                        zero = cell;
+                g_autofree char *cpus = xml_attribute(cell, "cpus");
+                if (cpus && !cpu_set_read(cpus, &set))
+                        return; /* which is said elsewhere */
+                if (cpus)
+                        CPU_OR(&all, &all, &set);
+        }
+        g_autofree char *given = xml_attribute(zero, "cpus");
+        g_autoptr(GString) list = g_string_new(given);
+        for (unsigned i = 0; i < n; i++)
+                if (!CPU_ISSET(i, &all))
+                        g_string_append_printf(list, "%s%u", list->len > 0 ? "," : "", i);
+        if (list->len > 0)
+                xml_set_attribute(zero, "cpus", list->str);
+}
+
 /* Sets are kept in the shortest form: numbers in their order, and ranges. */
 static void normalize_set(xmlNode *element, const char *attribute) {
         g_autofree char *text = xml_attribute(element, attribute);
@@ -192,7 +231,7 @@ static void complete_behaviour(xmlNode *root) {
         drop_empty(root, "title");
         drop_empty(root, "description");
         default_add(root, "clock", NULL);
-        default_set(xml_child(root, "clock"), "offset", "utc");
+        complete_clock(xml_child(root, "clock"));
         default_add(root, "on_poweroff", "destroy");
         default_add(root, "on_reboot", "restart");
         default_add(root, "on_crash", "destroy");
@@ -225,6 +264,8 @@ static void complete_processor(xmlNode *root, const char *emulator) {
         }
         if (xml_child(cpu, "topology"))
                 default_set(xml_child(cpu, "topology"), "dies", "1");
+        for (xmlNode *feature = xml_child(cpu, "feature"); feature; feature = xml_next(feature, "feature"))
+                default_set(feature, "policy", "require");
         if (custom)
                 default_set(cpu, "match", "exact");
         if (custom && model)
@@ -237,6 +278,7 @@ void defaults_complete(xmlNode *root, const char *emulator) {
         xmlNode *devices = xml_child(root, "devices");
         complete_resources(root);
         complete_placement(root);
+        fill_cells(root);
         normalize_sets(root);
         split_schedules(xml_child(root, "cputune"), "vcpusched", "vcpus");
         split_schedules(xml_child(root, "cputune"), "iothreadsched", "iothreads");

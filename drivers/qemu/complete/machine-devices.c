@@ -65,6 +65,8 @@ static void add_console_twins(xmlNode *devices) {
         if (!is_serial)
                 return;
         xml_set_attribute(xml_ensure_child(console, "target"), "type", "serial");
+        g_autofree char *port = xml_attribute(xml_child(serial, "target"), "port");
+        xml_set_attribute(xml_child(console, "target"), "port", port ? port : "0");
         /* It is one device, and libvirt's live documents show its alias twice. */
         xmlNode *alias = xml_child(console, "alias");
         g_autofree char *name = xml_attribute(alias, "name");

@@ -103,6 +103,7 @@ static bool take_port(Buses *buses, xmlNode *element, GError **error) {
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, address, "port %s of USB bus %lu is another device's", port,
                                 bus);
         hub->taken[last] = true;
+        xml_set_number(address, "bus", bus);
         if (xml_is(element, "hub"))
                 hub->hubs[last] = hub_new(buses, USB_HUB_PORTS);
         return true;
