@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "qemu/command/build-tls.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
@@ -74,7 +75,7 @@ static void add_unix(Builder *builder, xmlNode *element, const DeviceDefinition 
         json_add(backend, "server", 'b', TRUE, "wait", 'b', FALSE, NULL);
 }
 
-static void add_tcp(Builder *builder, xmlNode *element, JsonObject *backend) {
+static void add_tcp(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         xmlNode *source = builder_element(builder, element, "source");
         bool telnet = builder_is(builder, element, "protocol/@type", "telnet"),
              server = builder_is(builder, source, "@mode", "bind");
@@ -90,7 +91,7 @@ static void add_tcp(Builder *builder, xmlNode *element, JsonObject *backend) {
                 json_add(backend, "reconnect", 'i', (gint64) builder_number(builder, source, "reconnect/@timeout", 0, 86400, 0),
                          NULL);
         if (builder_flag(builder, source, "@tls") == 1)
-                builder_not_here(builder, source, "TLS to its character devices");
+                json_add(backend, "tls-creds", 's', build_tls(builder, source, build_chardev_id(builder, part), server), NULL);
 }
 
 static void add_udp(Builder *builder, xmlNode *element, JsonObject *backend) {
@@ -167,7 +168,7 @@ void build_chardev(Builder *builder, xmlNode *element, const DeviceDefinition *p
         } else if (strcmp(type, "unix") == 0)
                 add_unix(builder, element, part, backend);
         else if (strcmp(type, "tcp") == 0)
-                add_tcp(builder, element, backend);
+                add_tcp(builder, element, part, backend);
         else if (strcmp(type, "udp") == 0)
                 add_udp(builder, element, backend);
         else if (strcmp(type, "file") == 0)

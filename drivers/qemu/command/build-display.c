@@ -7,6 +7,7 @@
 
 #include "domain/device-elements.h"
 #include "errors.h"
+#include "qemu/command/build-tls.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
@@ -140,6 +141,8 @@ static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition
         if (builder_flag(builder, element, "@powerControl") >= 0)
                 g_string_append_printf(option, ",power-control=%s",
                                        builder_flag(builder, element, "@powerControl") ? "on" : "off");
+        if (builder_flag(builder, element, "@tls") == 1)
+                g_string_append_printf(option, ",tls-creds=%s", build_tls(builder, element, part->alias, true));
         const char *audio = audio_of(builder, element);
         if (audio)
                 g_string_append_printf(option, ",audiodev=%s", audio);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "qemu/command/build-tls.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
 
@@ -193,11 +194,7 @@ static const struct {
 static void add_tls(Builder *builder, xmlNode *source, JsonObject *node, const char *name) {
         if (builder_flag(builder, source, "@tls") != 1)
                 return;
-        const char *id = builder_format(builder, "obj%s_tls0", name);
-        builder_not_here(builder, source, "TLS to its disks");
-        builder_add_json(builder, "-object",
-                         json_make("qom-type", 's', "tls-creds-x509", "id", 's', id, "endpoint", 's', "client", "verify-peer",
-                                   'b', TRUE, NULL));
+        const char *id = build_tls(builder, source, name, false);
         json_add(node, "tls-creds", 's', id, "tls-hostname", 's', builder_get(builder, source, "@tlsHostname"), NULL);
 }
 

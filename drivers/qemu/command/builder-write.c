@@ -110,9 +110,8 @@ static JsonObject *chardev_data(JsonObject *options, const char **type) {
                 { "pipe", "path", "device" }, { "spicevmc", "name", "type" }, { "spiceport", "name", "fqdn" },
                 { "dbus", "name", "name" },
         };
-        static const char *const same[] = {
-                "append", "mouse", "clipboard", "wait", "telnet", "reconnect", "logfile", "logappend"
-        };
+        static const char *const same[] = { "append",    "mouse",     "clipboard", "wait",     "telnet",
+                                            "reconnect", "tls-creds", "logfile",   "logappend" };
         JsonObject *data = json_object_new();
         const char *backend = json_string(options, "backend");
         *type = backend;
@@ -231,12 +230,16 @@ static const char *secret_file(Builder *builder, File *file) {
         return number < 0 ? NULL : builder_format(builder, "/proc/self/fd/%d", number);
 }
 
+void builder_add_secret_object(Builder *builder, const xmlNode *element, const char *id) {
+        builder_add_json(builder, "-object",
+                         json_make("qom-type", 's', "secret", "id", 's', id, "file", 's',
+                                   secret_file(builder, builder_file(builder, element)), NULL));
+}
+
 const char *builder_add_secret(Builder *builder, const xmlNode *element, const char *id) {
         if (!builder_get(builder, element, "@usage") && !builder_get(builder, element, "@uuid"))
                 builder_invalid(builder, element, "its attribute uuid or usage is missing");
         builder_know(builder, element, "@usage @uuid @type");
-        builder_add_json(builder, "-object",
-                         json_make("qom-type", 's', "secret", "id", 's', id, "file", 's',
-                                   secret_file(builder, builder_file(builder, element)), NULL));
+        builder_add_secret_object(builder, element, id);
         return id;
 }

@@ -44,5 +44,8 @@ File *builder_file(const Builder *builder, const xmlNode *element);
 /* A secret that the document names, whose value QEMU reads from a descriptor; returns the ID of QEMU's object. */
 const char *builder_add_secret(Builder *builder, const xmlNode *element, const char *id);
 
+/* The object alone, of the secret that was fetched for an element. */
+void builder_add_secret_object(Builder *builder, const xmlNode *element, const char *id);
+
 /* Writes what is chosen for this run into the document. */
 void builder_choose_now(xmlNode *element, const char *name, const char *value);

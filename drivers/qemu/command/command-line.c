@@ -18,6 +18,7 @@
 #include "qemu/command/build-network.h"
 #include "qemu/command/build-nodes.h"
 #include "qemu/command/build-passthrough.h"
+#include "qemu/command/build-tls.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
@@ -563,6 +564,12 @@ static ImageBacking *plan_backing(const xmlNode *disk) {
         return backing;
 }
 
+static void say_whose(File *file, const DeviceDefinition *part) {
+        file->alias = g_strdup(part->alias);
+        file->whose = strcmp(part->kind, "disk") == 0 ? g_strdup_printf("disk '%s'", part->target)
+                                                      : g_strdup_printf("device '%s'", part->alias);
+}
+
 /* By what names it, the type of usage that a secret must have: one of another type is not given away. */
 static char *usage_of(const xmlNode *secret) {
         if (xml_is(secret->parent, "encryption"))
@@ -578,9 +585,7 @@ static void plan_secret(GPtrArray *files, const xmlNode *secret, const DeviceDef
         File *file = plan(files, FILE_SECRET, secret, uuid ? uuid : id);
         file->by_uuid = uuid != NULL;
         file->usage = usage_of(secret);
-        file->alias = g_strdup(part->alias);
-        file->whose = strcmp(part->kind, "disk") == 0 ? g_strdup_printf("disk '%s'", part->target)
-                                                      : g_strdup_printf("device '%s'", part->alias);
+        say_whose(file, part);
 }
 
 /* Of a display; of a disk, the images below it, or a device of the host's that is storage. */
@@ -591,6 +596,26 @@ static void plan_secrets(GPtrArray *files, const xmlNode *element, const DeviceD
                         plan_secret(files, child, part);
                 else
                         plan_secrets(files, child, part);
+}
+
+/* The password of the key by which QEMU shows who it is; a key need not have one. */
+static void plan_tls(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part, const char *use) {
+        g_autofree char *folder = build_tls_folder(use);
+        File *file = plan(files, FILE_SECRET, element, folder);
+        file->usage = g_strdup("tls");
+        file->may_lack = true;
+        say_whose(file, part);
+}
+
+/* Of a VNC display, of a disk or an image below it, of a character device. */
+static void plan_tls_sources(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
+        if (xml_is(element, "graphics") && xml_attribute_is(element, "tls", "yes"))
+                plan_tls(files, element, part, "vnc");
+        for (const xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
+                if (xml_is(child, "source") && xml_attribute_is(child, "tls", "yes"))
+                        plan_tls(files, child, part, xmlHasProp(child, (const xmlChar *) "protocol") ? "nbd" : "chardev");
+                else
+                        plan_tls_sources(files, child, part);
 }
 
 static void plan_of_device(GPtrArray *files, const CommandLineContext *context, xmlNode *element, const DeviceDefinition *part) {
@@ -606,6 +631,7 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
                 plan_host_device(files, context, element, part);
         if (g_strv_contains(with_secrets, part->kind))
                 plan_secrets(files, element, part);
+        plan_tls_sources(files, element, part);
         plan_socket(files, context, element, part);
         plan_host_access(files, context, element, part);
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {

@@ -93,6 +93,8 @@ static void tell_end(Domain *domain, const char *words, GError **error) {
         g_autoptr(xmlDoc) document = disk && cannot_unlock ? xml_parse(domain_definition(domain)->xml, "domain", NULL) : NULL;
         if (disk && cannot_lock)
                 qemu_fail_locked(domain, disk->alias, disk->target, disk->source, error);
+        else if (qemu_cannot_open_key(words))
+                qemu_fail_key(domain, words, error);
         else if (document)
                 qemu_fail_passphrase(domain, definition_find_element(document, domain_definition(domain), disk->alias), error);
         else

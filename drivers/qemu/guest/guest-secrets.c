@@ -212,12 +212,21 @@ static void ask_document(Guest *guest) {
         sent(guest, errand, error);
 }
 
+/* Nothing keeps a secret that need not be there. */
+static bool may_lack(const File *file, const GError *error) {
+        VirtbusError code = virtbus_error_code(error);
+        return file->may_lack && (code == VIRTBUS_ERROR_NO_SUCH_SECRET || code == VIRTBUS_ERROR_NO_SUCH_DOMAIN);
+}
+
 static void on_found(void *data, sd_bus_message *answer, const GError *error) {
         Guest *guest = data;
         const char *object;
         guest->fetch->errand = NULL;
         int r = error ? 0 : sd_bus_message_read(answer, "o", &object);
-        if (error)
+        if (error && may_lack(at_work(guest), error)) {
+                guest->fetch->at++;
+                fetch_next(guest);
+        } else if (error)
                 fail(guest, error);
         else if (r < 0)
                 fail_errno(guest, -r);

@@ -7,6 +7,7 @@
 #include "domain/domain-run.h"
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
+#include "qemu/command/build-tls.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/console.h"
 #include "qemu/guest/plugging.h"
@@ -141,6 +142,10 @@ static void remove_named_back_ends(Cleanup *cleanup) {
                 g_autofree char *name = g_strconcat(named[i].prefix, cleanup->alias, NULL);
                 script_add_command(cleanup->script, named[i].command, json_make(named[i].member, 's', name, NULL));
         }
+        g_autofree char *backend = g_strconcat("char", cleanup->alias, NULL), *credentials = build_tls_object_id(backend),
+                        *password = build_tls_secret_id(backend);
+        script_add_command(cleanup->script, "object-del", json_make("id", 's', credentials, NULL));
+        script_add_command(cleanup->script, "object-del", json_make("id", 's', password, NULL));
 }
 
 static void on_deleted(Guest *guest, JsonObject *arguments);

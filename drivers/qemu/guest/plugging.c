@@ -7,6 +7,7 @@
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "qemu/command/node-name.h"
+#include "qemu/command/build-tls.h"
 #include "qemu/guest/collect.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/qemu-words.h"
@@ -55,6 +56,10 @@ static void finish_returned(Guest *guest, const char *unused, const GError *erro
 static GError *tell(const Guest *guest, const Operation *operation, const GError *raw) {
         const DeviceChange *change = operation ? device_change_of(operation) : NULL;
         GError *told = NULL;
+        if (raw && qemu_cannot_open_key(raw->message)) {
+                qemu_fail_key(guest->domain, raw->message, &told);
+                return told;
+        }
         if (!raw || !change || !qemu_cannot_unlock(raw->message))
                 return qemu_error(guest->domain, guest->plugging ? guest->plugging->line : NULL, raw);
         qemu_fail_passphrase(guest->domain, definition_find_element(change->document, change->next, change->alias), &told);
@@ -231,6 +236,9 @@ static void remove_secrets(const Cleanup *cleanup, const char *node) {
                 g_autofree char *id = g_strdup_printf("%s-%s-secret0", node, kinds[i]);
                 script_add_command(cleanup->script, "object-del", json_make("id", 's', id, NULL));
         }
+        g_autofree char *credentials = build_tls_object_id(node), *password = build_tls_secret_id(node);
+        script_add_command(cleanup->script, "object-del", json_make("id", 's', credentials, NULL));
+        script_add_command(cleanup->script, "object-del", json_make("id", 's', password, NULL));
 }
 
 static void on_nodes_listed(void *data, JsonObject *answer, const GError *error) {

@@ -48,6 +48,30 @@ bool qemu_fail_passphrase(const Domain *domain, const xmlNode *disk, GError **er
                            target ? target : "", secret);
 }
 
+/* "Cannot load certificate 'FOLDER/server-cert.pem' & key 'FOLDER/server-key.pem': Decryption has failed." */
+static char *folder_of_key(const char *words) {
+        static const char before[] = " & key '", after[] = "': Decryption has failed";
+        const char *begin = strstr(words, before), *end = begin ? strstr(begin, after) : NULL;
+        if (!end)
+                return NULL;
+        begin += strlen(before);
+        g_autofree char *path = g_strndup(begin, (gsize) (end - begin));
+        return g_path_get_dirname(path);
+}
+
+bool qemu_cannot_open_key(const char *words) {
+        g_autofree char *folder = folder_of_key(words);
+        return folder != NULL;
+}
+
+bool qemu_fail_key(const Domain *domain, const char *words, GError **error) {
+        g_autofree char *folder = folder_of_key(words);
+        return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                           "the private key in %s has a password, which is not the value of the secret of usage tls:%s (QEMU: "
+                           "Decryption has failed); set it: virtbusctl secret define, set-value",
+                           folder, folder);
+}
+
 /* The running domain that has an image, DOMAIN itself included where another of its disks has it. */
 static const Domain *find_holder(const Domain *domain, const char *alias, const char *path) {
         GHashTableIter iterator;

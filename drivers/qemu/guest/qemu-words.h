@@ -19,6 +19,10 @@ bool qemu_cannot_lock(const char *words);
 bool qemu_cannot_unlock(const char *words);
 bool qemu_fail_passphrase(const Domain *domain, const xmlNode *disk, GError **error);
 
+/* The same of the password of a private key, for TLS. */
+bool qemu_cannot_open_key(const char *words);
+bool qemu_fail_key(const Domain *domain, const char *words, GError **error);
+
 /* Says who has the image of a disk: another running domain, another disk than the one of that alias, or somebody else. TARGET is the disk's name;
  * NULL: not known. */
 bool qemu_fail_locked(const Domain *domain, const char *alias, const char *target, const char *path, GError **error);
