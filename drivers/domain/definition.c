@@ -195,11 +195,18 @@ Definition *definition_parse(const char *xml, GError **error) {
         return document ? definition_from_document(document, error) : NULL;
 }
 
-/* Passwords are attributes of graphics elements. */
+/* What lets somebody in: passwords are attributes of graphics elements, cookies are of the sources of disks and of the images below them. */
 static void remove_secrets(xmlNode *element) {
         xmlAttr *password = xml_is(element, "graphics") ? xmlHasProp(element, (const xmlChar *) "passwd") : NULL;
         if (password)
                 xmlRemoveProp(password);
+        for (xmlNode *child = xml_child(element, NULL), *next; child; child = next) {
+                next = xml_next(child, NULL);
+                if (xml_is(element, "source") && xml_is(child, "cookies"))
+                        xml_remove(child);
+                else
+                        remove_secrets(child);
+        }
 }
 
 char *definition_text(const Definition *definition, bool secrets, uint32_t id) {

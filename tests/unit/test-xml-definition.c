@@ -126,6 +126,28 @@ static void test_passwords_are_left_out(void) {
         g_assert_null(strstr(device, "passwd"));
 }
 
+static void test_cookies_are_left_out(void) {
+#define COOKIES(value) "<cookies><cookie name='c'>" value "</cookie></cookies>"
+        g_autoptr(Definition) definition = definition_parse(
+                        DOMAIN("<devices><disk type='network'><source protocol='https' name='a'>" COOKIES(
+                                        "first") "</source><backingStore "
+                                                 "type='network'><format type='raw'/><source protocol='https' name='b'>" COOKIES(
+                                                                 "second") "</source>"
+                                                                           "</backingStore><target dev='vda' "
+                                                                           "bus='virtio'/></disk></devices>"),
+                        NULL);
+#undef COOKIES
+        g_autofree char *open = definition_text(definition, true, 0), *closed = definition_text(definition, false, 0),
+                        *device = definition_device_text(definition, 0);
+        g_assert_nonnull(strstr(open, "first"));
+        g_assert_nonnull(strstr(open, "second"));
+        for (const char *text = closed; text; text = text == closed ? device : NULL) {
+                g_assert_null(strstr(text, "cookie"));
+                g_assert_nonnull(strstr(text, "name=\"a\""));
+                g_assert_nonnull(strstr(text, "name=\"b\""));
+        }
+}
+
 /* Every valid document cut off anywhere is refused, and nothing else happens (the sanitizers watch). */
 static void test_cut_off_documents_are_refused(void) {
         static const char xml[] = DOMAIN("<devices><disk type='file'><source file='/x'/><target dev='vda'/></disk><graphics "
@@ -299,6 +321,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/definition/a-domain-has-the-uuid-that-its-guest-reads",
                         test_a_domain_has_the_uuid_that_its_guest_reads);
         g_test_add_func("/definition/passwords-are-left-out", test_passwords_are_left_out);
+        g_test_add_func("/definition/cookies-are-left-out", test_cookies_are_left_out);
         g_test_add_func("/definition/cut-off-documents-are-refused", test_cut_off_documents_are_refused);
         g_test_add_func("/xml/text-is-utf8-whatever-it-declares", test_text_is_utf8_whatever_it_declares);
         g_test_add_func("/xml/attributes-of-an-element-are-bounded", test_attributes_of_an_element_are_bounded);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/errand.h"
 #include "errors.h"
@@ -13,6 +14,9 @@
 
 /* How many guests are given their secrets at the same time: fewer than errands that a driver may have out (service/bounds.h). Others wait. */
 #define FETCHES_MAX 64
+
+/* As the secrets' driver bounds them: see Secret.SetValue. */
+#define VALUE_BYTES_MAX 65536
 
 struct SecretsFetch {
         GPtrArray *files; /* borrowed */
@@ -150,12 +154,20 @@ static void pass_on(Guest *guest, const char *alias) {
         monitor_command(guest->monitor, "add-fd", json_make("opaque", 's', alias, NULL), at_work(guest)->fd, on_passed, guest);
 }
 
+/* What the secrets' driver gives is a file of memory, of bounded size: QEMU would wait for a pipe for ever. */
+static bool is_value(int fd) {
+        struct stat status;
+        return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 && status.st_size <= VALUE_BYTES_MAX;
+}
+
 static void on_value(void *data, sd_bus_message *answer, const GError *error) {
         Guest *guest = data;
         File *file = at_work(guest);
         int fd;
         guest->fetch->errand = NULL;
         int r = error ? 0 : sd_bus_message_read(answer, "h", &fd);
+        if (!error && r >= 0 && !is_value(fd))
+                r = -EBADMSG;
         if (!error && r >= 0 && (file->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
                 r = -errno;
         if (error)
