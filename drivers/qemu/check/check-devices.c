@@ -49,7 +49,7 @@ static const CheckRule rules[] = {
           "the ACPI index is only supported for PCI devices" },
         { "devices/*/acpi/@index[not(num(.) >= 1 and num(.) <= 16383)]", ".",
           "the ACPI index '{}' is out of range: it must be 1 to 16383" },
-        { "devices/*[twice(acpi/@index)]/acpi", "@index", "the ACPI index '{}' is used for more than one device" },
+        { "devices/*[acpi/@index][twice(acpi/@index)]/acpi", "@index", "the ACPI index '{}' is used for more than one device" },
 
         /* Displays and what draws them */
         { "devices/graphics[twice(@type)]", "@type",

@@ -346,6 +346,7 @@ static Words read_predicates(const Step *step, Words words, GArray *groups) {
 /* One path: adds its groups, and where it ends at an attribute, that this has another value than a word of CHOICES. Reading ends where
  * a path is not understood. */
 static void read_alternative(Making *index, Words words, const char *choices, GArray *groups) {
+        static const char any_depth[] = "descendant-or-self::*";
         Step step = { .index = index, .name = words_of("domain") };
         for (words = strip(words); words.length > 0;) {
                 step.parent = step.name;
@@ -358,6 +359,10 @@ static void read_alternative(Making *index, Words words, const char *choices, GA
                         step.name = any_name;
                         words = skip(words, 3);
                         continue;
+                }
+                if (begins(words, any_depth)) {
+                        step.parent = any_name;
+                        words = skip(words, strlen(any_depth) - any_name.length);
                 }
                 step.is_attribute = begins(words, "@");
                 words = skip(words, step.is_attribute);
