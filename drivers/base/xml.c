@@ -245,22 +245,50 @@ xmlNode *xml_next(const xmlNode *element, const char *name) {
         return first_element(element->next, name);
 }
 
+/* Whether a node is an element of no namespace with the name that LENGTH bytes are. */
+static bool is_named(const xmlNode *node, const char *name, size_t length) {
+        return node->type == XML_ELEMENT_NODE && !node->ns && strncmp((const char *) node->name, name, length) == 0 &&
+               node->name[length] == '\0';
+}
+
 xmlNode *xml_find(const xmlNode *element, const char *path) {
-        g_auto(GStrv) names = g_strsplit(path, "/", -1);
-        for (size_t i = 0; element && names[i]; i++)
-                element = xml_child(element, names[i]);
+        while (element && *path) {
+                size_t length = strcspn(path, "/");
+                element = element->children;
+                while (element && !is_named(element, path, length))
+                        element = element->next;
+                path += length + (path[length] == '/');
+        }
         return (xmlNode *) element;
 }
 
+/* What is in an attribute or an element, where that is one text, as nearly always; NULL: it is something else. */
+static const char *plain_content(const xmlNode *children) {
+        if (!children)
+                return "";
+        return children->type == XML_TEXT_NODE && !children->next ? (const char *) children->content : NULL;
+}
+
+static const xmlAttr *find_attribute(const xmlNode *element, const char *name) {
+        return element ? xmlHasNsProp((xmlNode *) element, (const xmlChar *) name, NULL) : NULL;
+}
+
 char *xml_attribute(const xmlNode *element, const char *name) {
-        xmlChar *value = element ? xmlGetNoNsProp((xmlNode *) element, (const xmlChar *) name) : NULL;
+        const xmlAttr *attribute = find_attribute(element, name);
+        const char *plain = attribute ? plain_content(attribute->children) : NULL;
+        if (!attribute || plain)
+                return g_strdup(plain);
+        xmlChar *value = xmlGetNoNsProp((xmlNode *) element, (const xmlChar *) name);
         char *copy = g_strdup((const char *) value);
         xmlFree(value);
         return copy;
 }
 
 char *xml_text(const xmlNode *element) {
-        xmlChar *value = element ? xmlNodeGetContent((xmlNode *) element) : NULL;
+        const char *plain = element ? plain_content(element->children) : NULL;
+        if (!element || plain)
+                return plain ? g_strstrip(g_strdup(plain)) : NULL;
+        xmlChar *value = xmlNodeGetContent((xmlNode *) element);
         char *copy = value ? g_strstrip(g_strdup((const char *) value)) : NULL;
         xmlFree(value);
         return copy;
@@ -277,8 +305,10 @@ char *xml_text_at(const xmlNode *element, const char *path) {
 }
 
 bool xml_attribute_is(const xmlNode *element, const char *name, const char *value) {
-        g_autofree char *found = xml_attribute(element, name);
-        return g_strcmp0(found, value) == 0;
+        const xmlAttr *attribute = find_attribute(element, name);
+        const char *plain = attribute ? plain_content(attribute->children) : NULL;
+        g_autofree char *whole = attribute && !plain ? xml_attribute(element, name) : NULL;
+        return g_strcmp0(plain ? plain : whole, value) == 0;
 }
 
 bool xml_number(const xmlNode *element, const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *value,
