@@ -144,12 +144,15 @@ void builder_know_turned_off(Builder *builder, xmlNode *element) {
 }
 
 void builder_know(Builder *builder, const xmlNode *element, const char *paths) {
-        g_auto(GStrv) names = g_strsplit(paths, " ", -1);
-        for (size_t i = 0; element && names[i]; i++) {
+        g_autofree char *copy = element ? g_strdup(paths) : NULL;
+        for (char *path = copy, *next; path; path = next) {
                 const char *attribute;
-                xmlNode *place = follow(element, names[i], &attribute);
+                next = strchr(path, ' ');
+                if (next)
+                        *next++ = '\0';
+                xmlNode *place = follow(element, path, &attribute);
                 if (attribute)
-                        builder_get(builder, element, names[i]);
+                        builder_get(builder, element, path);
                 else
                         for (; place; place = xml_next(place, (const char *) place->name))
                                 know_all(place);
