@@ -106,6 +106,7 @@ static void faults_of_the_machine_are_named(void) {
                   "priority='1'/></cputune>",
                   "", "overlapping vcpus" },
                 { "<maxMemory slots='0' unit='MiB'>4096</maxMemory>", "", "slots' is '0'" },
+                { "<maxMemory slots='4'/>", "", "maxMemory has no size" },
                 { "<maxMemory slots='4' unit='MiB'>512</maxMemory>", "",
                   "must be equal to or greater than the actual memory size" },
                 { "<memoryBacking><hugepages><page size='4'/><page size='8'/></hugepages></memoryBacking>", "",

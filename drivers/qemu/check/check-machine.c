@@ -334,6 +334,8 @@ static const CheckRule rules[] = {
           "hugepages are not allowed with an anonymous memory source" },
         { "memoryBacking[hugepages]/allocation[@mode='ondemand']", NULL,
           "hugepages are not allowed with memory allocation ondemand" },
+        { "maxMemory[not(num(normalize-space(.)) > 0)]", NULL,
+          "both the maximum memory size and the memory slot count must be specified: maxMemory has no size" },
         { "maxMemory[not(@slots)]", NULL,
           "maxMemory needs the memory slot count: both the maximum memory size and slots must be specified" },
         { "maxMemory/@slots[not(num(.) >= 1 and num(.) <= 256)]", ".",

@@ -82,6 +82,12 @@ bool builder_is(Builder *builder, const xmlNode *element, const char *path, cons
         return g_strcmp0(builder_get(builder, element, path), value) == 0;
 }
 
+/* What a message calls the place of a value: an attribute, an element, or the element's own text. */
+static const char *name_of(const char *path) {
+        const char *attribute = strrchr(path, '@');
+        return attribute ? attribute + 1 : *path ? path : "its text";
+}
+
 int builder_flag(Builder *builder, const xmlNode *element, const char *path) {
         const char *text = builder_choose(builder, element, path, "on off yes no");
         return !text ? -1 : strcmp(text, "on") == 0 || strcmp(text, "yes") == 0;
@@ -95,8 +101,7 @@ const char *builder_choose(Builder *builder, const xmlNode *element, const char 
         if (g_strv_contains((const char *const *) names, text))
                 return text;
         g_autofree char *known = g_strjoinv(", ", names);
-        const char *attribute = strrchr(path, '@');
-        builder_invalid(builder, element, "%s is '%.64s'; it must be one of: %s", attribute ? attribute + 1 : path, text, known);
+        builder_invalid(builder, element, "%s is '%.64s'; it must be one of: %s", name_of(path), text, known);
         return NULL;
 }
 
@@ -110,10 +115,8 @@ uint64_t builder_number(Builder *builder, const xmlNode *element, const char *pa
         if (g_ascii_string_to_unsigned(text + (hexadecimal ? 2 : 0), hexadecimal ? 16 : 10, min, max, &value, NULL))
                 return value;
         bool digits = *text && strspn(text, "0123456789") == strlen(text);
-        const char *attribute = strrchr(path, '@');
         builder_fail(builder, digits ? VIRTBUS_ERROR_LIMIT_EXCEEDED : VIRTBUS_ERROR_INVALID_XML, element,
-                     "%s is '%.64s'; it must be a number from %" PRIu64 " to %" PRIu64, attribute ? attribute + 1 : path, text,
-                     min, max);
+                     "%s is '%.64s'; it must be a number from %" PRIu64 " to %" PRIu64, name_of(path), text, min, max);
         return otherwise;
 }
 

@@ -67,6 +67,16 @@ static void complete_tpm(xmlNode *backend, bool is_crb) {
                 default_set(backend, "version", is_crb ? "2.0" : "1.2");
 }
 
+/* An empty name is none, of a drive without a disc. */
+static void drop_empty_source(xmlNode *source) {
+        static const char *const names[] = { "file", "dev", "dir" };
+        for (size_t i = 0; source && i < G_N_ELEMENTS(names); i++)
+                if (xml_attribute_is(source, names[i], ""))
+                        default_remove(source, names[i]);
+        if (source && !source->properties && !xml_child(source, NULL))
+                xml_remove(source);
+}
+
 static void complete_disk(xmlNode *disk) {
         xmlNode *driver = xml_child(disk, "driver");
         if (xml_child(disk, "mirror")) /* of a run */
@@ -74,6 +84,7 @@ static void complete_disk(xmlNode *disk) {
         default_set(disk, "type", "file");
         default_set(disk, "device", "disk");
         complete_encryption(disk);
+        drop_empty_source(xml_child(disk, "source"));
         if (!xml_child(disk, "source") && is_kind_of_disk(disk) &&
             (xml_attribute_is(disk, "device", "cdrom") || xml_attribute_is(disk, "device", "floppy")))
                 xml_set_attribute(disk, "type", "file"); /* an empty drive is of no other kind */
@@ -202,7 +213,8 @@ static void complete_display(xmlNode *display) {
         complete_ports(display, vnc);
         if (spice)
                 complete_channels(display);
-        if (spice && !has_port && xml_attribute_is(display, "autoport", "no"))
+        bool no_port = xml_attribute_is(listen, "type", "none") || xml_attribute_is(listen, "type", "socket");
+        if (spice && (no_port || (!has_port && xml_attribute_is(display, "autoport", "no"))))
                 default_remove(display, "autoport");
         if (listen) { /* as programs before there was <listen> read it */
                 g_autofree char *address = xml_attribute(listen, "address"), *its_socket = xml_attribute(listen, "socket");
@@ -320,6 +332,9 @@ static void complete_port_of_switch(xmlNode *port) {
 static void complete_interface(xmlNode *interface) {
         xmlNode *coalesce = xml_child(interface, "coalesce"), *frames = xml_find(interface, "coalesce/rx/frames");
         g_autofree char *max = xml_attribute(frames, "max");
+        xmlNode *source = xml_child(interface, "source");
+        if (source && !source->properties && !xml_child(source, NULL))
+                xml_remove(source);
         drop_zero_bandwidth(xml_child(interface, "bandwidth"));
         complete_port_of_switch(xml_child(interface, "virtualport"));
         if (xml_attribute_is(interface, "type", "network")) { /* where a run was */
@@ -409,7 +424,9 @@ void defaults_device_complete(xmlNode *devices) {
                         complete_port(device);
                 else if (xml_is(device, "filesystem")) {
                         default_set(device, "type", "mount");
-                        default_set(device, "accessmode", "passthrough");
+                        g_autofree char *socket = xml_attribute(xml_child(device, "source"), "socket");
+                        if (!socket) /* whose owner decides */
+                                default_set(device, "accessmode", "passthrough");
                 } else if (xml_is(device, "interface"))
                         complete_interface(device);
                 else if (xml_is(device, "tpm")) {

@@ -62,6 +62,21 @@ static void drop_zeros(xmlNode *root) {
         }
 }
 
+/* Entries of SMBIOS without a text, and tables without an entry, say nothing. */
+static void drop_empty_tables(xmlNode *info) {
+        for (xmlNode *table = xml_child(info, NULL), *next; table; table = next) {
+                next = xml_next(table, NULL);
+                for (xmlNode *entry = xml_child(table, "entry"), *after; entry; entry = after) {
+                        after = xml_next(entry, "entry");
+                        g_autofree char *text = xml_text(entry);
+                        if (!*text && !xml_is(table, "oemStrings"))
+                                xml_remove(entry);
+                }
+                if (!xml_child(table, NULL))
+                        xml_remove(table);
+        }
+}
+
 /* A clock that is adjusted is a variable one, from the base that it is told. */
 static void complete_clock(xmlNode *clock) {
         g_autofree char *offset = NULL, *adjustment = xml_attribute(clock, "adjustment");
@@ -227,6 +242,9 @@ static void complete_behaviour(xmlNode *root) {
                 default_set(hyperv, "mode", "custom");
         for (xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
                 complete_label(label);
+        for (xmlNode *info = xml_child(root, "sysinfo"); info; info = xml_next(info, "sysinfo"))
+                if (xml_attribute_is(info, "type", "smbios"))
+                        drop_empty_tables(info);
         complete_metadata(xml_child(root, "metadata"));
         drop_empty(root, "title");
         drop_empty(root, "description");
@@ -241,7 +259,8 @@ static void complete_behaviour(xmlNode *root) {
 static void complete_processor(xmlNode *root, const char *emulator) {
         xmlNode *cpu = xml_ensure_child(root, "cpu"), *model = xml_child(cpu, "model");
         bool kvm = xml_attribute_is(root, "type", "kvm");
-        if (!xmlHasProp(cpu, (const xmlChar *) "mode") && !model && !xml_child(cpu, "feature") && !xml_child(cpu, "vendor")) {
+        bool is_named = xmlHasProp(cpu, (const xmlChar *) "mode") && !xml_attribute_is(cpu, "mode", "custom");
+        if (!is_named && !model && !xml_child(cpu, "feature") && !xml_child(cpu, "vendor")) {
                 model = xml_add(cpu, "model", g_str_has_suffix(emulator, "-i386") ? "qemu32" : "qemu64");
                 xml_set_attribute(model, "fallback", "forbid");
                 xml_set_attribute(cpu, "check", "none");
