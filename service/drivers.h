@@ -58,26 +58,12 @@ bool drivers_are_settled(const Drivers *drivers, const char *path);
 typedef void (*DriversSettled)(void *data);
 int drivers_when_settled(Drivers *drivers, const char *path, DriversSettled resume, void *data);
 
-/* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant. It is
- * charged to the caller until it is answered, which it always is, if an answer is expected. ENTRY, or NULL, is taken, and written when it
- * has ended. OBJECTS, or NULL, is taken: paths that the driver gets instead of the first argument, an ao. */
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const MethodInfo *method,
-                    JournalEntry *entry, GPtrArray *objects);
-
-/* The same for org.freedesktop.DBus.Properties.Set of a property of this interface. */
-void driver_set(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const InterfaceInfo *interface,
-                JournalEntry *entry);
-
 /* Errands, calls of drivers (see errands.h): who takes them; what bounds those of one driver, false where it has too many; and how long one may take. */
 typedef void (*DriversCall)(void *data, Driver *from, sd_bus_message *message);
 void drivers_on_call(Drivers *drivers, DriversCall take, void *data);
 bool driver_begin_errand(Driver *from);
 void driver_end_errand(Driver *from);
 uint64_t drivers_errand_timeout(const Drivers *drivers);
-
-/* Forwards a call of a driver to another, as SENDER, and relays the answer, as driver_forward does; it ends the errand that was begun. */
-void driver_forward_errand(Driver *to, Driver *from, const char *sender, sd_bus_message *call, const MethodInfo *method,
-                           JournalEntry *entry);
 
 /* A driver's name ("qemu"), and the user that it runs as. */
 const char *driver_name(const Driver *driver);

@@ -7,6 +7,7 @@
 #include "bounds.h"
 #include "decisions.h"
 #include "errors.h"
+#include "forward.h"
 #include "interface-info.h"
 #include "log.h"
 #include "pack.h"

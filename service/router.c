@@ -9,6 +9,7 @@
 #include "interfaces.h"
 #include "introspect.h"
 #include "bounds.h"
+#include "forward.h"
 #include "log.h"
 #include "manager.h"
 #include "pack.h"
