@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, User, contains, end_process, expect, kernel, run, variants
+from rig import BOOT_DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, end_process, expect, kernel, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, "qemu")
@@ -451,6 +451,7 @@ def kvms_processors_come_and_go():
     domain = hypervisor.define(document.replace("type='qemu'", "type='kvm'"))
     hypervisor.do(domain, "Start")
     hypervisor.wait_agent(domain)
+    call(f"{domain}/guest", "Domain.Guest", "SetAgentResponseTimeout", "i", BOOT_DEADLINE)
 
     def has_processors(count):
         """Whether the guest's system comes to run on so many; it is the guest that polls for what its kernel does."""
