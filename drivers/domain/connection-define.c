@@ -11,6 +11,7 @@
 #include "domain/domain-run.h"
 #include "domain/operation.h"
 #include "domain/operations/managed-save.h"
+#include "domain/operations/save.h"
 #include "domain/operations/start.h"
 #include "vtables.h"
 
@@ -206,6 +207,9 @@ static void begin_undefine(Change *change) {
             hypervisor->leftovers->has_nvram(domain->connection, domain->uuid))
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a file of UEFI variables; pass the option nvram to delete that too");
+        else if (!error && save_is_managed(domain))
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "its managed save is being written; cancel that job, or call again when it has ended");
         else if (!error && domain->has_managed_save && !change->managed_save)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a managed save; pass the option managed_save to delete that too");

@@ -426,6 +426,42 @@ def a_saved_state_that_is_damaged_anywhere_is_restored_or_refused_and_harms_nobo
     os.unlink(f"{WORK}/damaged")
 
 
+def no_managed_save_is_left_of_a_domain_that_is_undefined_meanwhile():
+    """A domain that gets its UUID later would be restored from it."""
+    if not REAL:
+        domain = state["domain"] = hypervisor.define(hypervisor.document("half", memory=16))
+        hypervisor.do(domain, "Start")
+        bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "save", 10**9)
+        job = do("ManagedSave", "a{sv}", {})
+        contains(expect("ResourceBusy", hypervisor.do, domain, "Undefine"), "managed save")
+        contains(expect("ResourceBusy", hypervisor.do, domain, "Undefine", managed_save=True), "managed save")
+        bus.call(job, f"{NAME}.Job", "Cancel")
+        fails(job, "Cancelled", "cancelled")
+        bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "save", 0)
+        hypervisor.do(domain, "Undefine")
+        hypervisor.do(domain, "Destroy")
+    uuid, outcomes = "11111111-2222-4333-8444-555555555555", set()
+    for turn in range(12):
+        domain = hypervisor.define(hypervisor.document("half", memory=16, uuid=uuid))
+        hypervisor.do(domain, "Start", paused=turn % 2 == 0)
+        begun = [bus.begin(domain, f"{NAME}.Domain", member, "a{sv}", {}) for member in (("ManagedSave", "Undefine") if turn % 3 else ("Undefine", "ManagedSave"))]
+        bus.wait(lambda begun=begun: all(begun), "the answers")
+        saved, undefined = [begun[not turn % 3][0], begun[bool(turn % 3)][0]]
+        if not isinstance(saved, BusError):
+            wait_job(saved[0])
+        there = bus.objects(hypervisor.path).get(domain, {}).get(f"{NAME}.Domain", {})
+        outcomes.add((isinstance(saved, BusError), isinstance(undefined, BusError)))
+        assert bool(there) or not isinstance(undefined, BusError), (turn, saved, undefined)
+        assert any(uuid in name for name in files()) == bool(there.get("HasManagedSave")) and (there.get("Persistent") or not there.get("HasManagedSave")), (there, files())
+        if there.get("Active"):
+            hypervisor.do(domain, "Destroy")
+        if there.get("Persistent"):
+            hypervisor.do(domain, "Undefine", managed_save=True)
+        bus.wait(lambda domain=domain: domain not in bus.objects(hypervisor.path), "its end")
+        assert not any(uuid in name for name in files()), files()
+    print("# whether the save, and the undefining, failed:", sorted(outcomes))
+
+
 def who_may_not_is_refused():
     if os.geteuid() != 0:
         return

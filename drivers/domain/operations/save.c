@@ -90,6 +90,11 @@ static Saving *saving_of(const Operation *operation) {
         return operation_is(operation, &save_class) ? ((const Save *) operation)->saving : NULL;
 }
 
+bool save_is_managed(const Domain *domain) {
+        const Saving *saving = domain->operation ? saving_of(domain->operation) : NULL;
+        return saving && saving->managed;
+}
+
 int saving_fd(const Operation *operation) {
         return saving_of(operation)->end;
 }
@@ -275,6 +280,19 @@ static void store(void *data, GError **error) {
                 fsync(fd);
 }
 
+static void on_unwanted_removed(void *data) {
+        Saving *saving = data;
+        g_autoptr(GError) error = NULL;
+        saving->in_worker = false;
+        if (!saving->operation) {
+                release(saving);
+                return;
+        }
+        domain_fail(saving->operation->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                    "it was undefined meanwhile, and a transient domain has no managed save");
+        give_up(saving, error);
+}
+
 static void on_stored(void *data, const GError *error) {
         Saving *saving = data;
         saving->in_worker = false;
@@ -291,9 +309,15 @@ static void on_stored(void *data, const GError *error) {
                 give_up(saving, error);
                 return;
         }
+        if (saving->managed)
+                domain->has_managed_save = true;
+        if (saving->managed && !domain->persistent) { /* another domain of its UUID would be restored from it later */
+                saving->in_worker = true;
+                managed_save_remove_first(domain, on_unwanted_removed, saving);
+                return;
+        }
         saving->is_done = true;
         if (saving->managed) {
-                domain->has_managed_save = true;
                 domain_announce(domain, (const int[]){ DOMAIN_HAS_MANAGED_SAVE, -1 });
         }
         domain_destroy(domain, REASON_SAVED, NULL);

@@ -17,6 +17,9 @@ Saving *saving_new(const char *path, int fd, const char *compression, bool pause
 /* Makes the operation of it, which is taken. */
 Operation *save_new(Call *call, Saving *saving);
 
+/* Whether a domain is just being saved into its managed save. */
+bool save_is_managed(const Domain *domain);
+
 /* Where the hypervisor writes into. */
 int saving_fd(const Operation *operation);
 
