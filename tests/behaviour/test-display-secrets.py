@@ -5,13 +5,14 @@
 Usage (below tests/with-bus): test-display-secrets.py
 """
 
+import os
 import re
 import socket
 import struct
 import subprocess
 import tempfile
 
-from rig import NAME, Bus, Hypervisor, contains, expect, run, variants
+from rig import NAME, ROOT, Bus, Hypervisor, contains, expect, run, variants
 from secrets_rig import Secrets
 
 bus = Bus()
@@ -169,6 +170,30 @@ def the_secret_of_a_display_that_runs_is_not_another():
     end(domain, secret, other)
 
 
+def what_is_saved_or_dumped_of_a_guest_has_no_value():
+    for kind, opens in OPENS.items():
+        secret = secrets.define("", VALUE)
+        domain = define("kept", kind, f"<secret uuid='{secret}'/>")
+        start(domain)
+        for member in "Dump", "SaveToFD":
+            path = os.path.join(ROOT, member)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            job = bus.call(domain, f"{NAME}.Domain", member, "ha{sv}", 0, {}, fds=[fd])
+            assert bus.wait_signal(job, "Completed") == (True, "", ""), member
+            os.close(fd)
+            with open(path, "rb") as file:
+                assert VALUE not in file.read(), member
+            os.unlink(path)
+        bus.wait_state(domain, "shutoff")
+        start(domain)
+        hypervisor.do(domain, "ManagedSave")
+        bus.wait_state(domain, "shutoff")
+        secrets.set_value(secret, b"another")
+        start(domain)
+        assert opens(domain, b"another") and not opens(domain, VALUE)
+        end(domain, secret)
+
+
 run([a_display_opens_with_the_value_of_its_secret_alone, a_start_takes_the_value_that_the_secret_has_then, a_password_has_its_time_also_where_it_is_a_secret,
      a_value_that_vnc_would_cut_off_is_refused, a_secret_that_is_for_something_else_is_no_password, a_document_names_one_password,
-     the_secret_of_a_display_that_runs_is_not_another])
+     the_secret_of_a_display_that_runs_is_not_another, what_is_saved_or_dumped_of_a_guest_has_no_value])
