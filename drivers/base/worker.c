@@ -15,6 +15,9 @@ struct Worker {
         sd_event_source *source;
         unsigned n_pending;
         int is_cancelled; /* atomic */
+        bool is_abandoned;
+        void (*drained)(void *data); /* or NULL */
+        void *data;
 };
 
 typedef struct Work {
@@ -25,7 +28,7 @@ typedef struct Work {
 } Work;
 
 static void set_cancelled(GError **error) {
-        virtbus_error_set(error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        virtbus_error_set(error, VIRTBUS_ERROR_CANCELLED, "the driver, or the connection, is ending");
 }
 
 static void work_in_thread(void *item, void *data) {
@@ -54,6 +57,8 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data)
         eventfd_read(fd, &count);
         for (Work *work; (work = g_async_queue_try_pop(worker->finished));)
                 finish(worker, work);
+        if (worker->n_pending == 0 && worker->drained)
+                worker->drained(worker->data);
         return 0;
 }
 
@@ -72,6 +77,8 @@ Worker *worker_new(sd_event *event, int n_threads, GError **error) {
 
 bool worker_finish(Worker *worker) {
         while (worker->n_pending > 0) {
+                if (worker->is_abandoned)
+                        return false;
                 Work *work = g_async_queue_timeout_pop(worker->finished, WORKER_END_PATIENCE);
                 if (!work)
                         return false;
@@ -83,7 +90,7 @@ bool worker_finish(Worker *worker) {
 void worker_free(Worker *worker) {
         worker->source = sd_event_source_disable_unref(worker->source);
         if (worker->pool && !worker_finish(worker)) {
-                log_warning("%u files have not answered for %d seconds: this process ends without them", worker->n_pending,
+                log_warning("%u files have not answered for %d seconds: nobody waits for them any more", worker->n_pending,
                             WORKER_END_PATIENCE / 1000000);
                 return;
         }
@@ -92,6 +99,18 @@ void worker_free(Worker *worker) {
         autofd_close(&worker->wake);
         g_async_queue_unref(worker->finished);
         g_free(worker);
+}
+
+void worker_cancel_begin(Worker *worker, void (*drained)(void *data), void *data) {
+        worker->drained = drained;
+        worker->data = data;
+        g_atomic_int_set(&worker->is_cancelled, 1);
+}
+
+void worker_abandon(Worker *worker) {
+        worker->is_abandoned = true;
+        worker->drained = NULL;
+        sd_event_source_set_enabled(worker->source, SD_EVENT_OFF);
 }
 
 void worker_cancel(Worker *worker) {

@@ -24,6 +24,12 @@ bool worker_finish(Worker *worker);
 /* Begins nothing any more: what is at work is finished and told, what waits, and what comes later, is told at once as
  * Cancelled. */
 void worker_cancel(Worker *worker);
+
+/* The same without waiting. DRAINED is called in the event loop each time that all is done and told; where that is so already, it is not called. */
+void worker_cancel_begin(Worker *worker, void (*drained)(void *data), void *data);
+
+/* Leaves behind, untold, what is at work: nobody waits for it any more. What works holds its own data, and only these. */
+void worker_abandon(Worker *worker);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Worker, worker_free)
 
 /* Runs WORK(data, error) in a thread, then DONE(data, error or NULL) in the event loop; DONE owns DATA. */

@@ -57,6 +57,18 @@ static uint64_t retry_delay(const Connection *connection) {
         return MIN(delay, RECONNECT_DELAY_MAX);
 }
 
+static int on_connect_timeout(sd_event_source *source, uint64_t usec, void *data) {
+        Connection *connection = data;
+        g_autoptr(GError) error = NULL;
+        (void) source;
+        (void) usec;
+        connection->hypervisor->remote->disconnect(connection);
+        virtbus_error_set(&error, VIRTBUS_ERROR_TIMEOUT, "%s has not answered within %d seconds", connection->uri,
+                          (int) (CONNECT_TIMEOUT / 1000000));
+        connection_cut(connection, error, false);
+        return 0;
+}
+
 void connection_connect(Connection *connection, Call *call) {
         bool is_new = !connection->connecting;
         if (call)
@@ -67,10 +79,18 @@ void connection_connect(Connection *connection, Call *call) {
         connection->connecting = true;
         set_state(connection, CONNECTION_CONNECTING, connection->state_reason);
         connection->hypervisor->remote->connect(connection);
+        if (!connection->connecting)
+                return;
+        int r = sd_event_add_time_relative(connection->event, &connection->patience, CLOCK_MONOTONIC, CONNECT_TIMEOUT, 0,
+                                           on_connect_timeout, connection);
+        if (r < 0)
+                log_warning("connection %s: nothing ends its waiting for %s: %s", connection->name, connection->uri,
+                            g_strerror(-r));
 }
 
 void connection_connected(Connection *connection) {
         connection->connecting = false;
+        connection->patience = sd_event_source_disable_unref(connection->patience);
         connection->was_connected = true;
         connection->n_cuts = 0;
         set_state(connection, CONNECTION_CONNECTED, "");
@@ -79,6 +99,7 @@ void connection_connected(Connection *connection) {
 
 void connection_cut(Connection *connection, const GError *error, bool final) {
         connection->connecting = false;
+        connection->patience = sd_event_source_disable_unref(connection->patience);
         connection->n_cuts++;
         log_warning("connection %s: %s", connection->name, error->message);
         connection->retry = sd_event_source_disable_unref(connection->retry);
@@ -94,6 +115,10 @@ void connection_cut(Connection *connection, const GError *error, bool final) {
                 set_state(connection, CONNECTION_DISCONNECTED, "it cannot be tried again by itself: open it again");
 }
 
+void connection_end_calls(Connection *connection) {
+        set_state(connection, CONNECTION_DISCONNECTED, "it is being closed");
+}
+
 bool connection_check_connected(const Connection *connection, GError **error) {
         static const char *const remedies[] = {
                 [CONNECTION_CONNECTING] = "it is connected to again by itself",
@@ -106,6 +131,7 @@ bool connection_check_connected(const Connection *connection, GError **error) {
 
 void connection_end_life(Connection *connection, const GError *error) {
         connection->retry = sd_event_source_disable_unref(connection->retry);
+        connection->patience = sd_event_source_disable_unref(connection->patience);
         if (connection->hypervisor->remote && !connection->ended)
                 connection->hypervisor->remote->disconnect(connection);
         connection->ended = true;

@@ -10,6 +10,9 @@
 #define RECONNECT_DELAY (1 * UINT64_C(1000000))
 #define RECONNECT_DELAY_MAX (60 * UINT64_C(1000000))
 
+/* How long a hypervisor may take to be connected to, in microseconds; then that has failed. Below what virtbusd waits for OpenConnection. */
+#define CONNECT_TIMEOUT (15 * UINT64_C(1000000))
+
 /* Takes credentials, each "" for none; wipes those that there were. */
 void connection_set_credentials(Connection *connection, const char *username, const char *password);
 bool connection_has_credentials(const Connection *connection, const char *username, const char *password);
@@ -20,6 +23,9 @@ void connection_connect(Connection *connection, Call *call);
 /* What the hypervisor tells: it is connected; or it is not, or no more, and why. FINAL: trying again by itself makes no sense. */
 void connection_connected(Connection *connection);
 void connection_cut(Connection *connection, const GError *error, bool final);
+
+/* It is about to be closed: from now on it is not connected, and whoever calls is told so. */
+void connection_end_calls(Connection *connection);
 
 /* Sets HypervisorFailed where it is not connected. */
 bool connection_check_connected(const Connection *connection, GError **error);

@@ -143,8 +143,24 @@ void connection_cancel(Connection *connection, const char *why) {
         for (GList *link = domains; link; link = link->next)
                 domain_cancel(link->data, error);
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
+        connection->close_expiry = sd_event_source_disable_unref(connection->close_expiry);
         calls_cancel_below(connection->path, connection->close_call, error);
         connection_end_life(connection, error);
+}
+
+void connection_begin_close(Connection *connection, void (*drained)(void *data)) {
+        worker_cancel_begin(connection->clients, drained, connection->driver_data);
+        worker_cancel_begin(connection->worker, drained, connection->driver_data);
+        connection_end_calls(connection);
+}
+
+bool connection_is_drained(const Connection *connection) {
+        return worker_pending(connection->clients) == 0 && worker_pending(connection->worker) == 0;
+}
+
+void connection_abandon(Connection *connection) {
+        worker_abandon(connection->clients);
+        worker_abandon(connection->worker);
 }
 
 void connection_close(Connection *connection) {

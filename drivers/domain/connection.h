@@ -50,16 +50,18 @@ struct Connection {
         /* To a hypervisor elsewhere: see domain/connection-life.h. */
         ConnectionState state;
         char *state_reason;
-        char *username, *password; /* wiped with it */
-        GQueue openers;            /* Call, of Manager.OpenConnection */
-        sd_event_source *retry;
-        unsigned n_cuts; /* since it was connected */
+        char *username, *password;         /* wiped with it */
+        GQueue openers;                    /* Call, of Manager.OpenConnection */
+        sd_event_source *retry, *patience; /* when it is tried again; how long that may take */
+        unsigned n_cuts;                   /* since it was connected */
         bool connecting, was_connected, ended;
         /* Where it was opened by URI: by whom, and who closes it. Else NULL. */
         uid_t owner;
         void (*close_asked)(Connection *connection, Call *call);
         void (*first_cut)(Connection *connection); /* it could not be connected to at all */
         Call *close_call;
+        sd_event_source *close_expiry; /* while threads of it are waited for */
+        bool close_expired;
         void *driver_data;
 };
 
@@ -85,6 +87,13 @@ void connection_resume(Connection *connection);
 /* Ends what can be ended: nothing begins any more, and who waits for something is told that it is Cancelled, and WHY. Guests run on. To be
  * called before the peer goes, and once. */
 void connection_cancel(Connection *connection, const char *why);
+
+/* Where it is to be closed while others go on: nothing new is done by its threads, and DRAINED is called, with its driver_data, when one of them has nothing to
+ * do any more. When they are drained, connection_cancel and connection_close wait for nothing; nor do they where it is abandoned, which leaves behind what
+ * hangs. */
+void connection_begin_close(Connection *connection, void (*drained)(void *data));
+bool connection_is_drained(const Connection *connection);
+void connection_abandon(Connection *connection);
 
 /* Lets go of everything. */
 void connection_close(Connection *connection);

@@ -5,6 +5,7 @@
 
 #include "base/driver.h"
 #include "base/store.h"
+#include "base/worker.h"
 #include "base/xml.h"
 #include "bus.h"
 #include "domain/connection-life.h"
@@ -23,6 +24,7 @@ typedef struct DomainDriver {
         GHashTable *connections; /* by name; that of this machine is one of them */
         GHashTable *closing;     /* of those the ones that go as soon as nobody is in them */
         sd_event_source *closer; /* while there are some */
+        unsigned n_left;         /* connections whose threads hang for good */
 } DomainDriver;
 
 static void add(DomainDriver *driver, Connection *connection) {
@@ -68,40 +70,79 @@ static void remove_note(const DomainDriver *driver, const char *name) {
 
 /* Closing */
 
+/* How long threads of a connection that is closed may go on with what they do; what hangs then is left behind. */
+#define CLOSE_PATIENCE WORKER_END_PATIENCE
+
+static void look_later(void *data);
+
+static void close_one(DomainDriver *driver, Connection *connection) {
+        Call *call = connection->close_call;
+        if (!connection_is_drained(connection)) {
+                log_error("connection %s is closed while something of it hangs, which is left behind", connection->name);
+                driver->n_left++;
+                connection_abandon(connection);
+        }
+        connection_cancel(connection, "the connection is closed");
+        remove_note(driver, connection->name);
+        g_hash_table_remove(driver->connections, connection->name);
+        if (call)
+                call_reply(call, "");
+}
+
 /* All of one goes, as soon as no function of it is at work any more. */
 static int on_close(sd_event_source *source, void *data) {
         DomainDriver *driver = data;
         GHashTableIter iterator;
-        void *connection;
+        void *key;
         (void) source;
         g_hash_table_iter_init(&iterator, driver->closing);
-        while (g_hash_table_iter_next(&iterator, &connection, NULL)) {
-                Call *call = ((Connection *) connection)->close_call;
-                remove_note(driver, ((Connection *) connection)->name);
-                g_hash_table_remove(driver->connections, ((Connection *) connection)->name);
-                if (call)
-                        call_reply(call, "");
+        while (g_hash_table_iter_next(&iterator, &key, NULL)) {
+                Connection *connection = key;
+                if (!connection_is_drained(connection) && !connection->close_expired)
+                        continue;
+                g_hash_table_iter_remove(&iterator);
+                close_one(driver, connection);
         }
-        g_hash_table_remove_all(driver->closing);
         driver->setup.idle(driver->setup.idle_data);
         return 0;
 }
 
-static void close_later(DomainDriver *driver, Connection *connection) {
-        g_hash_table_add(driver->closing, connection);
+static void look_later(void *data) {
+        DomainDriver *driver = data;
         driver->closer = sd_event_source_disable_unref(driver->closer);
         sd_event_add_defer(driver->setup.event, &driver->closer, on_close, driver);
+}
+
+static int on_close_expired(sd_event_source *source, uint64_t usec, void *data) {
+        Connection *connection = data;
+        (void) source;
+        (void) usec;
+        connection->close_expired = true;
+        look_later(connection->driver_data);
+        return 0;
+}
+
+/* Nobody waits here: what its threads do may hang. */
+static void close_later(DomainDriver *driver, Connection *connection) {
+        if (!g_hash_table_add(driver->closing, connection))
+                return;
+        connection_begin_close(connection, look_later);
+        /* Where that cannot be waited for, nothing is. */
+        connection->close_expired = sd_event_add_time_relative(driver->setup.event, &connection->close_expiry, CLOCK_MONOTONIC,
+                                                               CLOSE_PATIENCE, 0, on_close_expired, connection) < 0;
+        look_later(driver);
 }
 
 /* Connection.Close. */
 static void on_close_asked(Connection *connection, Call *call) {
         DomainDriver *driver = connection->driver_data;
         if (connection->close_call) { /* nobody is told twice */
-                call_fail_errno(call, -EALREADY);
+                g_autoptr(GError) error = NULL;
+                virtbus_error_set(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "connection %s is being closed already", connection->name);
+                call_fail(call, error);
                 return;
         }
         connection->close_call = call; /* which is not cancelled */
-        connection_cancel(connection, "the connection is closed");
         close_later(driver, connection);
 }
 
@@ -139,7 +180,7 @@ static bool check_bounds(const DomainDriver *driver, uid_t user, GError **error)
         if (n >= CONNECTIONS_PER_USER_MAX)
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                          "OpenConnection: you have opened %u connections of this driver already; close one", n);
-        return g_hash_table_size(driver->connections) <= CONNECTIONS_MAX ||
+        return g_hash_table_size(driver->connections) + driver->n_left <= CONNECTIONS_MAX ||
                virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "OpenConnection: this driver has %d connections already",
                                  CONNECTIONS_MAX);
 }

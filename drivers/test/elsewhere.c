@@ -2,6 +2,7 @@
 #include "test/elsewhere.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/kept.h"
@@ -11,6 +12,7 @@
 #include "domain/domain-recover.h"
 #include "domain/domain-run.h"
 #include "domain/operation.h"
+#include "bus.h"
 #include "errors.h"
 #include "log.h"
 
@@ -25,13 +27,20 @@ static char *file_of(const Connection *connection, const char *uuid) {
 /* Changes of the connection's */
 
 typedef struct Write {
-        char *path, *text;
+        char *path, *text, *hold;
         WorkDone done;
         void *data;
 } Write;
 
+/* Where there is a pipe named "hold" beside what it has, it does not answer until somebody has opened that to write: as a disk that hangs. */
+static void wait_for_hold(const char *hold) {
+        g_autofd int fd = open(hold, O_RDONLY | O_CLOEXEC);
+        (void) fd;
+}
+
 static void write_in_worker(void *data, GError **error) {
         const Write *write = data;
+        wait_for_hold(write->hold);
         if (write->text)
                 file_replace(write->path, write->text, false, error);
         else
@@ -43,12 +52,14 @@ static void on_written(void *data, const GError *error) {
         write->done(write->data, error);
         g_free(write->path);
         g_free(write->text);
+        g_free(write->hold);
         g_free(write);
 }
 
 static void define(Connection *connection, const char *uuid, const char *text, WorkDone done, void *data) {
         Write *write = g_new(Write, 1);
         *write = (Write){ .path = file_of(connection, uuid), .text = g_strdup(text), .done = done, .data = data };
+        write->hold = g_build_filename(connection->state_directory, "elsewhere", "hold", NULL);
         worker_run(connection->worker, write_in_worker, on_written, write);
 }
 

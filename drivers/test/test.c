@@ -790,9 +790,12 @@ static bool may_connect(const Connection *connection) {
                (connection->username && *connection->username && g_strcmp0(connection->password, "open-sesame") == 0);
 }
 
+/* Those whose name begins with "silent" never answer. */
 static void remote_connect(Connection *connection) {
         const Laboratory *laboratory = connection->data;
         g_autoptr(GError) error = NULL;
+        if (g_str_has_prefix(connection->name, "test_silent"))
+                return;
         if (laboratory->unreachable)
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s is not reached", connection->uri);
         else if (!may_connect(connection))

@@ -53,6 +53,10 @@ def wait_state(path, state):
     bus.wait(lambda: bus.get(path, "Connection", "State") == state, f"{path} to be {state}")
 
 
+def wait_connection(path):
+    bus.wait(lambda: path in connections(), f"{path} to come")
+
+
 def a_uri_of_this_machine_is_only_looked_up():
     assert open_uri("test:///default") == "/org/virtbus1/test"
     assert bus.get("/org/virtbus1/test", "Connection", "State") == "connected"
@@ -198,6 +202,60 @@ def closing_answers_what_waits_and_costs_no_other_connection():
     assert not beside and path not in connections() and other in connections()
     bus.call(three, f"{NAME}.Domain", "Destroy", "a{sv}", {})
     bus.wait(lambda: beside, "the end of the other")
+    close(other)
+
+
+def one_that_hangs_is_closed_while_others_go_on():
+    other = open_uri("test://beside")
+    for name, answers_in_time in (("hangs", True), ("hangs-for-good", False)):
+        uri = f"test://{name}"
+        path = open_uri(uri)
+        folder, = glob.glob(f"{ROOT}/test/**/{path.rsplit('/', 1)[1]}/elsewhere", recursive=True)
+        os.mkfifo(f"{folder}/hold", 0o600)
+        defining = bus.begin(path, CONNECTION, "DefineDomain", "sa{sv}", document("own"), {})
+        bus.settle()
+        assert not defining
+        closing = bus.begin(path, CONNECTION, "Close", "")
+        # Others are answered, and it is said what becomes of this one, as long as it hangs.
+        wait_state(path, "disconnected")
+        assert domains(other) == [] and not closing
+        contains(bus.get(path, "Connection", "StateReason"), "being closed")
+        contains(expect("HypervisorFailed", bus.call, path, CONNECTION, "GetCapabilities"), "being closed")
+        contains(expect("ResourceBusy", open_uri, uri), "being closed")
+        contains(expect("ResourceBusy", close, path), "being closed")
+        assert not closing
+        if answers_in_time:
+            os.close(os.open(f"{folder}/hold", os.O_WRONLY))
+        bus.wait(lambda: closing, "its end")
+        assert closing == [()], closing
+        bus.wait(lambda: defining, "the end of what hung")
+        assert path not in connections()
+        if not answers_in_time:
+            assert defining[0].name.endswith("Cancelled"), defining
+            os.close(os.open(f"{folder}/hold", os.O_WRONLY))  # what it comes back to is not there any more
+        os.unlink(f"{folder}/hold")
+        assert open_uri(uri) == path
+        close(path)
+    close(other)
+
+
+def one_that_never_answers_keeps_nobody_else():
+    other = open_uri("test://beside")
+    path = "/org/virtbus1/test_silent"
+    opening = bus.begin(ROOT_PATH, f"{NAME}.Manager", "OpenConnection", "sa{sv}", "test://silent", {})
+    wait_connection(path)
+    assert bus.get(path, "Connection", "State") == "connecting"
+    contains(expect("HypervisorFailed", bus.call, path, CONNECTION, "DefineDomain", "sa{sv}", document("own"), {}), "test_silent is connecting")
+    assert domains(path) == [] and domains(other) == [] and open_uri("test://beside") == other
+    assert not opening
+    close(path)
+    bus.wait(lambda: opening, "the end of the opening")
+    assert opening[0].name.endswith("Cancelled"), opening
+    contains(opening[0].message, "closed")
+    assert path not in connections()
+    # Nobody waits for it for ever, and it is not kept.
+    contains(expect("Timeout", open_uri, "test://silent"), "test://silent has not answered")
+    bus.wait(lambda: path not in connections(), "its end")
     close(other)
 
 
@@ -393,6 +451,7 @@ run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refu
      what_it_has_is_there_again_when_it_is_opened_again, what_changes_behind_its_back_is_shown,
      what_its_hypervisor_lacks_is_unsupported_and_its_interface_is_not_there, two_clients_that_open_one_uri_share_one_connection,
      one_that_is_cut_shows_that_and_connects_again_by_itself, closing_answers_what_waits_and_costs_no_other_connection,
+     one_that_hangs_is_closed_while_others_go_on, one_that_never_answers_keeps_nobody_else,
      credentials_are_asked_for_and_shown_nowhere, after_the_driver_is_killed_its_connections_are_there_again,
      a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again,
      what_runs_there_runs_on_when_the_connection_is_closed, the_service_may_die_and_finds_them_again,
