@@ -175,16 +175,26 @@ static const char *const elsewhere[][2] = {
 
 /* Options of others, for what a verb here does without them, or otherwise. */
 static const char *const options[][2] = {
+        { "--accelerate", "leave it out" },
         { "--all", "all domains are listed; --active lists those that run" },
+        { "--check", "leave it out" },
+        { "--cloud-init", "make a disc with its data, and say --cdrom=PATH" },
+        { "--connect", "say --connection=NAME, or --host=HOST for another machine" },
+        { "--console", "leave it out: there is a serial console" },
+        { "--controller", "leave it out: controllers are added as devices need them" },
         { "--current", "a running domain is changed, or the definition of one that is off" },
         { "--domain", "the domain is named without an option" },
         { "--graphics", "say --display=KIND" },
+        { "--hostdev", "make it without, then: virtbusctl attach DOMAIN FILE" },
         { "--hvm", "leave it out" },
         { "--import", "leave it out: the disks are booted before the CD" },
         { "--inactive", "for list, leave out --active; for xml, say --config" },
+        { "--install", "say --cdrom=PATH" },
         { "--location", "say --kernel=FILE and --initrd=FILE, or --cdrom=PATH" },
         { "--name", "the domain is named without an option" },
         { "--noautoconsole", "leave it out" },
+        { "--nographics", "say --display=none" },
+        { "--os", "leave it out: every guest gets what current systems run well with" },
         { "--os-type", "leave it out" },
         { "--os-variant", "leave it out: every guest gets what current systems run well with" },
         { "--osinfo", "leave it out: every guest gets what current systems run well with" },
@@ -196,6 +206,8 @@ static const char *const options[][2] = {
         { "--security-info", "say xml as who may see secrets: edit shows them" },
         { "--snapshots-metadata", "there are no snapshots yet" },
         { "--vcpus", "say --cpus=N" },
+        { "--sound", "make it without, then: virtbusctl edit DOMAIN" },
+        { "--video", "make it without, then: virtbusctl edit DOMAIN" },
         { "--virt-type", "KVM is used where it is there; --emulate does without" },
 };
 

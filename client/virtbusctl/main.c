@@ -138,7 +138,8 @@ static int run(Ctl *ctl, int argc, char *argv[]) {
                 return EXIT_USAGE;
         }
         if (n < verb->min || (verb->max >= 0 && n > verb->max)) {
-                fprintf(stderr, "usage: virtbusctl %s%s%s\n", verb->name, *verb->arguments ? " " : "", verb->arguments);
+                fprintf(stderr, "usage: virtbusctl %s%s%s; see virtbusctl help %s\n", verb->name, *verb->arguments ? " " : "",
+                        verb->arguments, verb->name);
                 return EXIT_USAGE;
         }
         if (ctl->json && (ctl->full || ctl->columns)) {

@@ -29,14 +29,20 @@ static size_t distance(const char *a, const char *b) {
         return rows[n % 3][m];
 }
 
+/* The dashes of options make them no nearer to each other. */
+static const char *letters_of(const char *word) {
+        return word + strspn(word, "-");
+}
+
 const char *nearest(const char *word, const char *const *known) {
         const char *best = NULL;
+        word = letters_of(word);
         g_autofree char *wanted = g_ascii_strdown(word, -1);
         size_t least = strlen(word) / LETTERS_PER_MISTAKE + 1;
         if (strlen(word) > WORD_BYTES_MAX)
                 return NULL;
         for (; *known; known++) {
-                g_autofree char *lower = g_ascii_strdown(*known, -1);
+                g_autofree char *lower = g_ascii_strdown(letters_of(*known), -1);
                 size_t mistakes = strlen(lower) > WORD_BYTES_MAX ? least + 1 : distance(wanted, lower);
                 if (mistakes < least || (mistakes == least && !best && mistakes < strlen(word))) {
                         best = *known;
