@@ -184,10 +184,10 @@ def what_is_saved_or_dumped_of_a_guest_has_no_value():
             with open(path, "rb") as file:
                 assert VALUE not in file.read(), member
             os.unlink(path)
-        bus.wait_state(domain, "shutoff")
+        bus.wait(lambda domain=domain: hypervisor.state(domain) == "shutoff", "its end")
         start(domain)
         hypervisor.do(domain, "ManagedSave")
-        bus.wait_state(domain, "shutoff")
+        bus.wait(lambda domain=domain: hypervisor.state(domain) == "shutoff", "its end")
         secrets.set_value(secret, b"another")
         start(domain)
         assert opens(domain, b"another") and not opens(domain, VALUE)
