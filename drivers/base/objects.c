@@ -31,9 +31,18 @@ static GQueue pending_calls = G_QUEUE_INIT; /* Call */
 
 /* Calls */
 
+/* The answer to a call could not be made: there was no descriptor left for one in it, for example. */
+static int answer_failure(const Call *call, int failure) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set_errno(&error, -failure, "%s of %s: whatever was done, its answer cannot be made",
+                                sd_bus_message_get_member(call->message), sd_bus_message_get_path(call->message));
+        return virtbus_error_reply(call->message, error);
+}
+
 static void call_end(Call *call, int r) {
         /* The service is gone, and nobody waits; or it was told Cancelled already. */
-        if (r < 0 && r != -ENOTCONN && r != -ECONNRESET && !call->is_cancelled)
+        bool is_awaited = r < 0 && r != -ENOTCONN && r != -ECONNRESET && !call->is_cancelled;
+        if (is_awaited && answer_failure(call, r) < 0)
                 log_warning("%s of %s could not be answered: %s", sd_bus_message_get_member(call->message),
                             sd_bus_message_get_path(call->message), g_strerror(-r));
         sd_bus_message_unref(call->message);

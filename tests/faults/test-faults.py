@@ -173,6 +173,13 @@ def a_driver_without_descriptors_fails_what_needs_them_and_no_more():
             hypervisor.do(waiting, "Destroy")
         assert bus.owner_pid(DRIVER) == pid, f"the driver has ended, with {more} descriptors left"
     hypervisor.do(waiting, "Start", paused=True)
+    # A descriptor that its answer has no room for is no reason to leave a call without one.
+    for more in range(8):
+        undo = limit_descriptors(pid, more)
+        error = outcome(bus.call, running, f"{NAME}.Domain", "OpenLog", "a{sv}", {})
+        assert not error or not error.name.endswith(".Timeout"), (more, error)
+        undo()
+        assert bus.owner_pid(DRIVER) == pid, f"the driver has ended, with {more} descriptors left"
     clear()
 
 
