@@ -184,6 +184,7 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                                                                       : builder_number(builder, element, "@tlsPort", 0, 65535, 0);
         bool automatic = builder_flag(builder, element, "@autoport") == 1;
         g_autoptr(GString) option = g_string_new(NULL), channels = g_string_new(NULL);
+        builder_know(builder, element, "@socket"); /* of a run: what was saved has it */
         for_each (builder, channel, element, "channel") {
                 const char *name = builder_choose(builder, channel, "@name",
                                                   "main display inputs cursor playback record smartcard usbredir"),
