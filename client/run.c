@@ -190,8 +190,8 @@ static bool wait_to_read(Run *run, int fd) {
         return !run->told_to_end;
 }
 
-/* No more of it than a document may have: a pipe or a device may have no end, and a pipe may have nobody who writes. NULL without an
- * error where this program is told to end meanwhile. */
+/* No more of it than a document may have: a pipe or a device may have no end, and a pipe may have nobody who writes. NULL
+ * without an error where this program is told to end meanwhile. */
 static char *read_document(Run *run, const char *path, GError **error) {
         size_t n = 0;
         g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

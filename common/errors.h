@@ -22,8 +22,8 @@ bool virtbus_error_set_errno(GError **error, int errno_value, const char *format
 /* Sets a GError of this domain; what is not UTF-8 in its message is replaced. Returns false, to be returned. */
 bool virtbus_error_set(GError **error, VirtbusError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* Sets a GError that keeps the name of an error which has no code here: a kind's own NoSuch.... NAME is one of a table's: names are
- * kept for good. Returns false, to be returned. */
+/* Sets a GError that keeps the name of an error which has no code here: a kind's own NoSuch.... NAME is one of a table's:
+ * names are kept for good. Returns false, to be returned. */
 bool virtbus_error_set_named(GError **error, const char *name, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* What an error is called on D-Bus. */

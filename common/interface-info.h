@@ -16,8 +16,9 @@ typedef struct MethodInfo {
         const char *out_signature;
         const char *action; /* polkit's; NULL on a private interface, and for what anybody may call */
         bool patient;       /* may take as long as the driver lets it */
-        /* What the first argument names, below the object that is called: objects with this interface, by an array of paths, of which an
-         * empty one stands for all (KEY is -1); or one, by the value of the property KEY of that interface. NULL: neither. */
+        /* What the first argument names, below the object that is called: objects with this interface, by an array of paths,
+         * of which an empty one stands for all (KEY is -1); or one, by the value of the property KEY of that interface. NULL:
+         * neither. */
         const InterfaceInfo *objects;
         int key;
         const char *driver_may; /* the drivers that may call it through the service, "qemu storage" or "*"; NULL: none */
@@ -44,12 +45,14 @@ typedef struct PropertyInfo {
         const char *detail; /* what polkit's rules look its value up by; NULL: they are not told of it */
 } PropertyInfo;
 
-/* What the service knows of a kind of object that is decided about by itself, together with all below it. Properties are indices, -1 for none. */
+/* What the service knows of a kind of object that is decided about by itself, together with all below it. Properties are
+ * indices, -1 for none. */
 typedef struct SubjectInfo {
         const char *noun;    /* "domain": the kind in messages, in details, and in paths: CONNECTION/domain/NAME */
         const char *no_such; /* the error's name that says that there is no such object; or NULL */
-        const char *completion; /* the signal (bss: success, error's name and message) that is an object's last; such objects end with their
-                                 * driver's process; or NULL */
+        /* The signal (bss: success, error's name and message) that is an object's last, or NULL. Such objects end with their
+         * driver's process. */
+        const char *completion;
         int name, uuid, operation; /* the properties of the details NOUN_name, NOUN_uuid, NOUN_operation */
         int owner;                 /* the user whose own it is */
         int reader;                /* the user who may read it whatever polkit says */

@@ -48,8 +48,8 @@ bool log_is_journal(void) {
         return answer == 2;
 }
 
-/* An entry is one line, whatever the words of strangers in it are: a guest's, a QEMU's, a document's. What is not a plain character could begin
- * another entry, of any level, or tell a terminal that shows the log what to do. */
+/* An entry is one line, whatever the words of strangers in it are: a guest's, a QEMU's, a document's. What is not a plain
+ * character could begin another entry, of any level, or tell a terminal that shows the log what to do. */
 static char *one_line(const char *text) {
         g_autofree char *valid = g_utf8_make_valid(text, -1);
         GString *line = g_string_sized_new(strlen(valid));

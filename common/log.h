@@ -11,8 +11,8 @@
 /* True where stderr is the journal's. */
 bool log_is_journal(void);
 
-/* Lines above this level, such as LOG_DEBUG, are left out. It is LOG_INFO, unless the environment's SYSTEMD_LOG_LEVEL has another, by
- * name or number. */
+/* Lines above this level, such as LOG_DEBUG, are left out. It is LOG_INFO, unless the environment's SYSTEMD_LOG_LEVEL has
+ * another, by name or number. */
 void log_set_level(int level);
 bool log_has_level(int level);
 

@@ -7,12 +7,12 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-/* Reads the command line; --version and --debug are added to the options. FILE is where the one argument goes, NULL for a program without
- * arguments. Returns true to go on; else *STATUS is the exit status. */
+/* Reads the command line; --version and --debug are added to the options. FILE is where the one argument goes, NULL for a
+ * program without arguments. Returns true to go on; else *STATUS is the exit status. */
 bool program_options(const GOptionEntry *options, const char *summary, int argc, char *argv[], char **file, int *status);
 
-/* Has signals, 0 at the end of them, wait for program_on_signals. The first that a program does, so that it ends as it should however early it
- * is told to. */
+/* Has signals, 0 at the end of them, wait for program_on_signals. The first that a program does, so that it ends as it should
+ * however early it is told to. */
 void program_hold_signals(const int *signals);
 
 /* Has signals, 0 at the end of them, call a handler; without one they end the event loop. SIGPIPE is ignored. To be called

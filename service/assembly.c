@@ -8,8 +8,8 @@
 #include "log.h"
 #include "manager.h"
 
-/* Calls and connections have a quarter of the descriptors each, and the backlog an eighth: there are always some left for what the
- * service needs itself, and for what is on its way. */
+/* Calls and connections have a quarter of the descriptors each, and the backlog an eighth: there are always some left for what
+ * the service needs itself, and for what is on its way. */
 static void make_quotas(Assembly *assembly, unsigned descriptors) {
         const Charge calls = {
                 .calls = CALLS_MAX,

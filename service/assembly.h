@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* virtbusd's parts, put together between a bus connection and the sockets that systemd passes: for the program itself, and for tests that
- * hold the other ends. */
+/* virtbusd's parts, put together between a bus connection and the sockets that systemd passes: for the program itself, and for
+ * tests that hold the other ends. */
 
 #include "router.h"
 

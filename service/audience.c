@@ -68,8 +68,8 @@ static void send_to_caller(Caller *caller, void *data) {
         sending->is_sent = true;
 }
 
-/* When nobody on the bus may hear a signal, the service sends it to itself and ignores it. The bus shows it to its monitors, such as busctl
- * monitor, which are root's, and which have read nothing. */
+/* When nobody on the bus may hear a signal, the service sends it to itself and ignores it. The bus shows it to its monitors,
+ * such as busctl monitor, which are root's, and which have read nothing. */
 static int send_to_monitors(Audience *audience, sd_bus_message *signal) {
         const char *own;
         int r = sd_bus_get_unique_name(peers_bus(audience->peers), &own);

@@ -3,8 +3,9 @@
 
 /* Decides who gets a signal: a signal tells nobody more than reading would.
  *
- * What is public is sent to everybody. Everything else is sent to each caller by itself: to user 0, and to who has read the object, or
- * what it is in, and still may: while polkit is asked whether it still may, the signal is held. On a session bus, where all belongs to one user, everything is sent to everybody. */
+ * What is public is sent to everybody. Everything else is sent to each caller by itself: to user 0, and to who has read the
+ * object, or what it is in, and still may: while polkit is asked whether it still may, the signal is held. On a session bus,
+ * where all belongs to one user, everything is sent to everybody. */
 
 #include "authority.h"
 #include "peers.h"

@@ -43,9 +43,9 @@ bool authority_is_of_user(const Authority *authority);
 /* True where an identified caller may do ACTION to OBJECT for all that is known without asking. */
 bool authority_knows(Authority *authority, const Caller *caller, const char *action, const Object *object);
 
-/* Decides whether an identified caller may do ACTION, which CALL asks for, to OBJECT (NULL for the service itself). What polkit
- * is told of the object, and in DETAILS (names and values, NULL at the end; or NULL) of what has none, is copied at once. DONE may be called before this
- * returns. */
+/* Decides whether an identified caller may do ACTION, which CALL asks for, to OBJECT (NULL for the service itself). What
+ * polkit is told of the object, and in DETAILS (names and values, NULL at the end; or NULL) of what has none, is copied at
+ * once. DONE may be called before this returns. */
 void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action, const Object *object,
                      const char *const *details, AuthorityDone done, void *data);
 

@@ -19,8 +19,8 @@ typedef void (*BacklogTake)(void *data, Caller *caller, sd_bus_message *call, co
 Backlog *backlog_new(sd_bus *bus, unsigned descriptors, BacklogTake take, void *data);
 void backlog_free(Backlog *backlog);
 
-/* While HAS_MORE says that more has come than is read yet, one call is taken before the event loop goes on: who waits behind a flood
- * waits for the reading of it alone. */
+/* While HAS_MORE says that more has come than is read yet, one call is taken before the event loop goes on: who waits behind a
+ * flood waits for the reading of it alone. */
 void backlog_read_first(Backlog *backlog, bool (*has_more)(void *data), void *data);
 
 /* Begins to take calls in the bus's event loop, to which it is attached. Returns 0 or a negative errno. */
@@ -33,13 +33,13 @@ bool backlog_has_room(const Backlog *backlog, const Caller *caller, const Charge
 void backlog_add(Backlog *backlog, Caller *caller, sd_bus_message *call, const Charge *charge);
 
 /* Goes on with a call that was taken, and has waited for something since, in a turn of its caller's: before the calls of that
- * one which nobody has looked at. What has waited for one answer, as of polkit, may be much, and goes on as it would have been taken.
- * RESUME is called whatever happens: at once in a turn, once the caller has left, and after backlog_end. */
+ * one which nobody has looked at. What has waited for one answer, as of polkit, may be much, and goes on as it would have been
+ * taken. RESUME is called whatever happens: at once in a turn, once the caller has left, and after backlog_end. */
 typedef void (*BacklogResume)(void *data);
 void backlog_resume(Backlog *backlog, Caller *caller, BacklogResume resume, void *data);
 
-/* Tells that it is known now whose a caller's calls are, or that the caller is halted, or no longer: its calls are taken only while it
- * is known and not halted. */
+/* Tells that it is known now whose a caller's calls are, or that the caller is halted, or no longer: its calls are taken only
+ * while it is known and not halted. */
 void backlog_changed(Backlog *backlog, Caller *caller);
 
 /* Drops the calls of a caller that has left, and goes on with what has waited. */

@@ -97,8 +97,8 @@
 #define CALLS_PER_DRIVER_MAX 4096
 #define CALL_BYTES_PER_DRIVER_MAX (64 * 1024 * 1024)
 
-/* Calls of one driver to others that are not answered yet; how many drivers one may come through; the arguments of one and its answer. How long one may take is
- * half of a call's time, so that who asks can still answer who asked it. */
+/* Calls of one driver to others that are not answered yet; how many drivers one may come through; the arguments of one and its
+ * answer. How long one may take is half of a call's time, so that who asks can still answer who asked it. */
 #define ERRANDS_PER_DRIVER_MAX 256
 #define ERRAND_DRIVERS_MAX 4
 #define ERRAND_BYTES_MAX (64 * 1024)
@@ -113,7 +113,8 @@
 /* A driver's answer. */
 #define REPLY_BYTES_MAX (16 * 1024 * 1024)
 
-/* An answer of ours. dbus-daemon ends the connection of who sends more than its max_message_size, by default 32 MiB on a system bus. */
+/* An answer of ours. dbus-daemon ends the connection of who sends more than its max_message_size, by default 32 MiB on a
+ * system bus. */
 #define ANSWER_BYTES_MAX (32 * 1024 * 1024 - 64 * 1024)
 
 /* Answers that a user has not read yet, and those of all. Smaller ones are not looked at, but on connections without a bus, where
@@ -122,18 +123,19 @@
 #define UNREAD_BYTES_MAX (48 * 1024 * 1024)
 #define SMALL_ANSWER_BYTES (16 * 1024)
 
-/* What a caller on the bus is sent before the bus daemon is asked how much of it is unread. Who has that much unread, while its user has
- * so much that it is halted, has none of its calls taken until it has read. How often it is asked then, how long its answer may take before
- * it is asked again, and about how many callers at the same time. dbus-daemon drops answers to a connection for which more than its
- * max_outgoing_bytes wait, as while others flood that with large calls. */
+/* What a caller on the bus is sent before the bus daemon is asked how much of it is unread. Who has that much unread, while
+ * its user has so much that it is halted, has none of its calls taken until it has read. How often it is asked then, how long
+ * its answer may take before it is asked again, and about how many callers at the same time. dbus-daemon drops answers to a
+ * connection for which more than its max_outgoing_bytes wait, as while others flood that with large calls. */
 #define UNREAD_BYTES_ASKED (64 * 1024)
 #define UNREAD_BYTES_HALT (4 * 1024 * 1024)
 #define UNREAD_INTERVAL (SECOND / 10)
 #define UNREAD_ANSWER_TIMEOUT (3 * SECOND)
 #define UNREAD_QUESTIONS_MAX 8
 
-/* Signals that the connections of a user on the bus have not read, and those of all. Of a user who has more, a connection that has
- * UNREAD_BYTES_ASKED of them itself is sent no more of them until it has read: it misses what is told meanwhile, and is told that. */
+/* Signals that the connections of a user on the bus have not read, and those of all. Of a user who has more, a connection that
+ * has UNREAD_BYTES_ASKED of them itself is sent no more of them until it has read: it misses what is told meanwhile, and is
+ * told that. */
 #define UNREAD_SIGNAL_BYTES_PER_USER_MAX (16 * 1024 * 1024)
 #define UNREAD_SIGNAL_BYTES_MAX (48 * 1024 * 1024)
 
@@ -149,8 +151,8 @@
 /* Decisions of polkit that are kept for one caller: those that allow, those that refuse, and what it hears of. */
 #define DECISIONS_PER_CALLER_MAX 1024
 
-/* Questions to polkit about single objects for one call that lists many, and how often they are begun anew because polkit has said
- * that something has changed. */
+/* Questions to polkit about single objects for one call that lists many, and how often they are begun anew because polkit has
+ * said that something has changed. */
 #define READ_QUESTIONS_MAX 512
 #define READ_RESTARTS_MAX 3
 
@@ -171,8 +173,9 @@
 /* Of the host that a URI names: as long as the DNS has names. */
 #define URI_HOST_BYTES_MAX 255
 
-/* Entries of the journal of operations: in each interval so many of one user's calls, and of all; when those are written, only the
- * least of each user. More users than that are counted as one. Below what journald takes of a service by default, 10,000 in 30 s. */
+/* Entries of the journal of operations: in each interval so many of one user's calls, and of all; when those are written, only
+ * the least of each user. More users than that are counted as one. Below what journald takes of a service by default, 10,000
+ * in 30 s. */
 #define JOURNAL_INTERVAL (30 * SECOND)
 #define JOURNAL_ENTRIES_PER_USER 1000
 #define JOURNAL_ENTRIES_MAX 5000
@@ -182,7 +185,8 @@
 /* A driver that ends sooner than this after it was attached is not activated again until someone needs it. */
 #define DRIVER_STABLE_AFTER (2 * SECOND)
 
-/* A driver that has failed once, or has ended that soon without having answered a call, may be tried again at once; after that it is left alone for this long, twice as long after each
- * further failure, up to the maximum. It is tried when something is asked of it. */
+/* A driver that has failed once, or has ended that soon without having answered a call, may be tried again at once; after that
+ * it is left alone for this long, twice as long after each further failure, up to the maximum. It is tried when something is
+ * asked of it. */
 #define DRIVER_RETRY_DELAY (1 * SECOND)
 #define DRIVER_RETRY_DELAY_MAX (60 * SECOND)

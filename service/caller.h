@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The record of one peer that has called: who it is, and what each module keeps for it. Who holds a reference may outlive the peer:
- * gone is true then. See callers.h. */
+/* The record of one peer that has called: who it is, and what each module keeps for it. Who holds a reference may outlive the
+ * peer: gone is true then. See callers.h. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -25,7 +25,8 @@ typedef struct Caller {
         bool gone;
         bool direct;    /* on a connection of its own, without a bus; then: */
         bool read_only; /* the connection is one for reading */
-        Identity process; /* that made the connection; of one on the bus, its ID only, for the journal: 0 where the bus has not said */
+        /* That made the connection; of one on the bus, its ID only, for the journal: 0 where the bus has not said. */
+        Identity process;
         uid_t uid;
         Outbox *outbox; /* of its connection; NULL once that has ended */
         /* Of one on the bus, see unread.h: */

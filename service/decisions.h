@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Decides who may read what, from what polkit has answered so far: the one place that answers for properties, lists, introspection and signals.
+/* Decides who may read what, from what polkit has answered so far: the one place that answers for properties, lists,
+ * introspection and signals.
  *
- * A decision is about a scope: a subject with all that is in it; or, of a connection, what is the caller's own. Which interfaces make an object a
- * subject, who owns it and what it acts on are annotations in introspection/ (DecisionSubject, Owner, ActsOn), which generate.py explains. Decisions are kept for a caller until polkit says that something has changed or the caller leaves; they are of an object,
- * not of a path, so that one that takes the place of another begins anew.
+ * A decision is about a scope: a subject with all that is in it; or, of a connection, what is the caller's own. Which interfaces
+ * make an object a subject, who owns it and what it acts on are annotations in introspection/ (DecisionSubject, Owner, ActsOn),
+ * which generate.py explains. Decisions are kept for a caller until polkit says that something has changed or the caller leaves;
+ * they are of an object, not of a path, so that one that takes the place of another begins anew.
  *
- * Interfaces that are public (an annotation in introspection/) may be read by anybody. So may what names its caller as its reader. */
+ * Interfaces that are public (an annotation in introspection/) may be read by anybody. So may what names its caller as its
+ * reader. */
 
 #include "caller.h"
 #include "mirror.h"
@@ -29,7 +32,8 @@ const Object *decision_connection(const Object *subject);
 /* The object that a subject acts on, or is; NULL where that has gone. */
 const Object *decision_object(const Object *subject);
 
-/* What an object says of itself as a subject, or NULL: its kind; its name, or else its UUID; its UUID; what it does, and to which path. */
+/* What an object says of itself as a subject, or NULL: its kind; its name, or else its UUID; its UUID; what it does, and to
+ * which path. */
 const SubjectInfo *subject_info(const Object *subject);
 const char *subject_name(const Object *subject);
 const char *subject_uuid(const Object *subject);
@@ -55,7 +59,8 @@ bool decisions_refuse(const Caller *caller, Scope scope);
  * any more: after a change polkit is asked again. */
 bool decisions_let_hear(const Caller *caller, const Object *object);
 
-/* The scopes of which one must let a caller hear of an object; returns how many, 0 where it may hear of it whatever is decided. */
+/* The scopes of which one must let a caller hear of an object; returns how many, 0 where it may hear of it whatever is
+ * decided. */
 #define SCOPES_MAX 3
 unsigned decisions_scopes(const Caller *caller, const Object *object, uint64_t scopes[SCOPES_MAX]);
 
@@ -63,7 +68,8 @@ unsigned decisions_scopes(const Caller *caller, const Object *object, uint64_t s
  * not kept as a decision, but lets hear. */
 void decisions_keep(Caller *caller, uint64_t key, const char *path, bool allowed, bool temporary);
 
-/* Sets of scopes, by key, with the path of each. A key names no scope any more when its object has gone, or is decided about anew. */
+/* Sets of scopes, by key, with the path of each. A key names no scope any more when its object has gone, or is decided about
+ * anew. */
 uint64_t scope_key(Scope scope);
 const char *scope_path(Scope scope);
 GHashTable *scopes_new(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A driver, as those modules know it that find it, forward calls to it (forward.h) and take what it says; others use drivers.h. */
+/* A driver, as those modules know it that find it, forward calls to it (forward.h) and take what it says; others use
+ * drivers.h. */
 
 #include "drivers.h"
 
@@ -74,8 +75,8 @@ uint64_t drivers_now(Drivers *drivers);
 /* Why one that has failed is not asked; to be freed. */
 char *driver_failure_text(const Driver *driver);
 
-/* True where an answer about a path depends on a driver; where it is the object that drivers share; where it may say something of an
- * object's interface. */
+/* True where an answer about a path depends on a driver; where it is the object that drivers share; where it may say something
+ * of an object's interface. */
 bool driver_owns_path(const Driver *driver, const char *path);
 bool driver_shares_path(const Driver *driver, const char *path);
 bool driver_may_tell(const Driver *driver, const Object *object, const InterfaceInfo *interface);

@@ -104,7 +104,8 @@ static void close_peer(Driver *driver) {
         driver->paused = false;
 }
 
-/* How long a driver that has failed N times is left alone. The first time is often bad luck: it was ending, or the machine was busy. */
+/* How long a driver that has failed N times is left alone. The first time is often bad luck: it was ending, or the machine was
+ * busy. */
 static uint64_t retry_delay(unsigned n) {
         uint64_t delay = n > 1 ? DRIVER_RETRY_DELAY : 0;
         for (unsigned i = 2; i < n && delay < DRIVER_RETRY_DELAY_MAX; i++)

@@ -29,8 +29,8 @@ void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *o
 /* Appends Manager.Drivers: a(ssss). */
 int drivers_append(Drivers *drivers, sd_bus_message *message);
 
-/* Finds the driver that alone answers for a path: the object of the connection "host" has none, what is below it has; that of a name ("qemu"). NULL
- * where there is none. */
+/* Finds the driver that alone answers for a path: the object of the connection "host" has none, what is below it has; that of
+ * a name ("qemu"). NULL where there is none. */
 Driver *drivers_find(Drivers *drivers, const char *path);
 Driver *drivers_named(Drivers *drivers, const char *name);
 
@@ -43,22 +43,26 @@ Driver *drivers_of_scheme(Drivers *drivers, const char *scheme);
 /* The path of a driver's first connection: what it has to do with. */
 const char *driver_path(const Driver *driver);
 
-/* Tells that an answer depends on the drivers that have to do with a path, or (NULL) on all: those that have failed are tried again, unless their last
- * failure is too recent (DRIVER_RETRY_DELAY). They are not settled until that has ended. Returns false where no driver has to do with it. */
+/* Tells that an answer depends on the drivers that have to do with a path, or (NULL) on all: those that have failed are tried
+ * again, unless their last failure is too recent (DRIVER_RETRY_DELAY). They are not settled until that has ended. Returns
+ * false where no driver has to do with it. */
 bool drivers_want(Drivers *drivers, const char *path);
 
-/* Sets an error, HypervisorFailed, that says why a driver has failed; returns 0 where it has not, or is NULL. PATH is what was asked for. */
+/* Sets an error, HypervisorFailed, that says why a driver has failed; returns 0 where it has not, or is NULL. PATH is what was
+ * asked for. */
 int driver_check(const Driver *driver, const char *path, sd_bus_error *error);
 
-/* A driver is settled when it has been attached, or has failed, since it was new or was tried again. Those of a path are, when each is; all (NULL), when
- * they are known too. Where several answer together, one that fails again and again is not waited for. */
+/* A driver is settled when it has been attached, or has failed, since it was new or was tried again. Those of a path are, when
+ * each is; all (NULL), when they are known too. Where several answer together, one that fails again and again is not waited
+ * for. */
 bool drivers_are_settled(const Drivers *drivers, const char *path);
 
 /* Calls RESUME as soon as those of a path, or all drivers, are settled. Returns -EBUSY where too many wait already. */
 typedef void (*DriversSettled)(void *data);
 int drivers_when_settled(Drivers *drivers, const char *path, DriversSettled resume, void *data);
 
-/* Errands, calls of drivers (see errands.h): who takes them; what bounds those of one driver, false where it has too many; and how long one may take. */
+/* Errands, calls of drivers (see errands.h): who takes them; what bounds those of one driver, false where it has too many; and
+ * how long one may take. */
 typedef void (*DriversCall)(void *data, Driver *from, sd_bus_message *message);
 void drivers_on_call(Drivers *drivers, DriversCall take, void *data);
 bool driver_begin_errand(Driver *from);

@@ -13,7 +13,8 @@
 #include "pack.h"
 #include "paths.h"
 
-/* What stands for a driver itself where a sender has the name of a caller; and before the name of each driver that a call has come through. */
+/* What stands for a driver itself where a sender has the name of a caller; and before the name of each driver that a call has
+ * come through. */
 #define DRIVER_ITSELF "driver"
 #define VIA "via-"
 

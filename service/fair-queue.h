@@ -25,7 +25,8 @@ void fair_queue_wait(FairQueue *queue, Place **place, uid_t user, const void *al
 /* Gives up the place, or the wait for it. */
 void place_end(Place *place);
 
-/* How many places are taken, and how many there are: fewer than in the beginning where somebody else has said that it is too much. */
+/* How many places are taken, and how many there are: fewer than in the beginning where somebody else has said that it is too
+ * much. */
 unsigned fair_queue_taken(const FairQueue *queue);
 void fair_queue_shrink(FairQueue *queue); /* to one fewer than are taken, and one at least */
 void fair_queue_grow(FairQueue *queue);   /* by one */

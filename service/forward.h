@@ -6,9 +6,9 @@
 #include "driver.h"
 #include "errors.h"
 
-/* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant. It is
- * charged to the caller until it is answered, which it always is, if an answer is expected. ENTRY, or NULL, is taken, and written when it
- * has ended. OBJECTS, or NULL, is taken: paths that the driver gets instead of the first argument, an ao. */
+/* Forwards a method call whose sender is CALLER to the driver and relays the answer; starts the driver where it is dormant. It
+ * is charged to the caller until it is answered, which it always is, if an answer is expected. ENTRY, or NULL, is taken, and
+ * written when it has ended. OBJECTS, or NULL, is taken: paths that the driver gets instead of the first argument, an ao. */
 void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const MethodInfo *method,
                     JournalEntry *entry, GPtrArray *objects);
 
@@ -16,7 +16,8 @@ void driver_forward(Driver *driver, Caller *caller, sd_bus_message *call, const 
 void driver_set(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const InterfaceInfo *interface,
                 JournalEntry *entry);
 
-/* Forwards a call of a driver to another, as SENDER, and relays the answer, as driver_forward does; it ends the errand that was begun. */
+/* Forwards a call of a driver to another, as SENDER, and relays the answer, as driver_forward does; it ends the errand that
+ * was begun. */
 void driver_forward_errand(Driver *to, Driver *from, const char *sender, sd_bus_message *call, const MethodInfo *method,
                            JournalEntry *entry);
 
@@ -32,5 +33,6 @@ typedef enum FailedCalls {
 void forward_fail(Driver *driver, FailedCalls which, const char *reason);
 void forward_fail_with(Driver *driver, FailedCalls which, VirtbusError code, const char *reason);
 
-/* Fails those that were sent: their driver has ended. One that has said so before has done nothing of what it has not answered. */
+/* Fails those that were sent: their driver has ended. One that has said so before has done nothing of what it has not
+ * answered. */
 void forward_fail_sent(Driver *driver);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a caller is sent later. While polkit is asked anew what a caller may hear, signals about that are held: when it is known, those that the
- * caller may still hear go out, and the others do not. Answers that come behind them are held too, as what has changed is told
- * before the answer to what has changed it. */
+/* What a caller is sent later. While polkit is asked anew what a caller may hear, signals about that are held: when it is
+ * known, those that the caller may still hear go out, and the others do not. Answers that come behind them are held too, as
+ * what has changed is told before the answer to what has changed it. */
 
 #include "caller.h"
 #include "mirror.h"

@@ -17,8 +17,8 @@ typedef struct Identity {
         int pidfd;           /* readable once it has ended */
 } Identity;
 
-/* Finds out who connected SOCKET. Returns 0 or a negative errno: -ESRCH where the process has ended, or has become another user's,
- * so that it cannot be told whose it is; then nobody must be authorized as that. The pidfd is the caller's to close. */
+/* Finds out who connected SOCKET. Returns 0 or a negative errno: -ESRCH where the process has ended, or has become another
+ * user's, so that it cannot be told whose it is; then nobody must be authorized as that. The pidfd is the caller's to close. */
 int identity_of_peer(int socket, Identity *identity);
 
 /* Whether the process lives; a zombie does not. */

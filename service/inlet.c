@@ -23,7 +23,8 @@
 #define PIECE_MAX (64u * 1024)
 static uint8_t received[PIECE_MAX];
 
-/* A body up to here waits to be handed on with its header: sd-bus reads such a message at once, not twice. Most are some bytes. */
+/* A body up to here waits to be handed on with its header: sd-bus reads such a message at once, not twice. Most are some
+ * bytes. */
 #define WHOLE_BODY_MAX 4096u
 
 typedef enum Stage {
@@ -390,7 +391,8 @@ static void cut(Inlet *inlet) {
 /* Hands a header on, and the descriptors with it. The kernel refuses those of a user who has too many on their way. */
 static int hand_on_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
-        /* sd-bus may need a descriptor for its own work: it does that before it gets these, as a message without its descriptors is lost. */
+        /* sd-bus may need a descriptor for its own work: it does that before it gets these, as a message without its
+         * descriptors is lost. */
         int r = inlet->n_descriptors > 0 ? process(inlet) : 0;
         if (r >= 0)
                 r = hand_on(inlet, head->data, head->len);

@@ -5,8 +5,9 @@
  *
  * sd-bus allocates what the header of a message asks for, up to 128 MiB, takes descriptors until there are none left, ends a
  * connection that had more of them than this process can have, keeps those of a message that it cannot read, and does not tell
- * how large a message was. Here all of that is known and bounded before sd-bus has it: a body that is too large is left out, of a header
- * that is too large is left what an answer needs, and the message goes on so; what is not a message, or has descriptors and is not a call that sd-bus reads, ends a client's connection.
+ * how large a message was. Here all of that is known and bounded before sd-bus has it: a body that is too large is left out, of a
+ * header that is too large is left what an answer needs, and the message goes on so; what is not a message, or has descriptors
+ * and is not a call that sd-bus reads, ends a client's connection.
  *
  * sd-bus writes to the socket itself. */
 
@@ -44,8 +45,8 @@ void inlet_free(Inlet *inlet);
 /* Takes SOCKET over, for BUS, which has not been started: that reads from the inlet. Returns 0 or a negative errno. */
 int inlet_connect(Inlet *inlet, sd_bus *bus, int socket);
 
-/* Begins to read, and bounds what the kernel keeps of what is written. The bus is started and attached to an event loop. Returns 0 or a
- * negative errno. */
+/* Begins to read, and bounds what the kernel keeps of what is written. The bus is started and attached to an event loop.
+ * Returns 0 or a negative errno. */
 int inlet_start(Inlet *inlet);
 
 /* Goes on where BEGIN has said false. */

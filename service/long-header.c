@@ -5,8 +5,8 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
-/* D-Bus specification, "Message Format": the part that is always there, with the size of the body, the serial number, and the size of the
- * fields. */
+/* D-Bus specification, "Message Format": the part that is always there, with the size of the body, the serial number, and the
+ * size of the fields. */
 #define FIXED_SIZE 16u
 #define BODY_AT 4u
 #define SERIAL_AT 8u

@@ -46,8 +46,8 @@ static void name_left(Service *service, const char *name) {
                 router_forget(&service->parts.router, caller);
 }
 
-/* Anyone may send the service a signal that looks like the bus's: matches decide what is sent to all, and the library cannot tell a
- * well-known name from a sender's own. */
+/* Anyone may send the service a signal that looks like the bus's: matches decide what is sent to all, and the library cannot
+ * tell a well-known name from a sender's own. */
 static bool is_of_bus(sd_bus_message *signal) {
         return g_strcmp0(sd_bus_message_get_sender(signal), "org.freedesktop.DBus") == 0;
 }

@@ -43,7 +43,7 @@ int manager_update(sd_bus *bus, Mirror *mirror, Drivers *drivers) {
 /* What a libvirt URI names. */
 typedef struct Uri {
         char *scheme; /* before '+' and the transport */
-        char *host; /* in small letters, decoded, without a user, a port and the brackets of an IPv6 address; "" where there is none */
+        char *host;   /* in small letters, decoded, without a user, a port and an IPv6 address's brackets; or "" */
         bool is_remote;
 } Uri;
 
@@ -57,7 +57,8 @@ static bool has_password(const char *userinfo) {
         return userinfo && strchr(userinfo, ':');
 }
 
-/* Reads the host of a URI that names another machine, as GLib has it: polkit's rules are told of it, so nothing is left to guess. */
+/* Reads the host of a URI that names another machine, as GLib has it: polkit's rules are told of it, so nothing is left to
+ * guess. */
 static bool read_host(Uri *uri, const char *text, GError **error) {
         /* What GLib finds wrong is not repeated: it quotes. */
         g_autoptr(GUri) parsed = g_uri_parse(text, G_URI_FLAGS_NONE, NULL);

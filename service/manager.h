@@ -11,13 +11,15 @@ int manager_update(sd_bus *bus, Mirror *mirror, Drivers *drivers);
 /* The path of the connection that a call of OpenConnection names; NULL for other calls, and where there is none. */
 const char *manager_connection(Drivers *drivers, sd_bus_message *call);
 
-/* The driver that opens what a call of OpenConnection names, where that is elsewhere; NULL for other calls, and where there is none. */
+/* The driver that opens what a call of OpenConnection names, where that is elsewhere; NULL for other calls, and where there is
+ * none. */
 Driver *manager_opener(Drivers *drivers, sd_bus_message *call);
 
 /* Whether a call is one of OpenConnection that only looks something up, or fails: everybody may do that. */
 bool manager_is_lookup(Drivers *drivers, sd_bus_message *call);
 
-/* What polkit's rules are told of such a call: names and values of what the URI names, which has no object yet. NULL for other calls. */
+/* What polkit's rules are told of such a call: names and values of what the URI names, which has no object yet. NULL for other
+ * calls. */
 GStrv manager_details(Drivers *drivers, sd_bus_message *call);
 
 /* Answers a method call of org.virtbus1.Manager. */

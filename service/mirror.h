@@ -48,7 +48,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mirror, mirror_free)
 /* Gives an object another serial: what was decided about it does not count any more. */
 void mirror_renew(Mirror *mirror, Object *object);
 
-/* Another number whenever an object or an interface of one has come or gone: pointers to what is in the mirror are good until then. */
+/* Another number whenever an object or an interface of one has come or gone: pointers to what is in the mirror are good until
+ * then. */
 uint64_t mirror_structure(const Mirror *mirror);
 
 Object *mirror_find(Mirror *mirror, const char *path);
@@ -64,8 +65,9 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
 /* Takes the rest of a PropertiesChanged signal (a{sv}as) of one of the object's interfaces. Returns as mirror_take. */
 int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface, sd_bus_message *message);
 
-/* Takes from the message (a{sa{sv}}) the interfaces of an object that several drivers share which are the part of one: those that
- * InterfaceInfo.host_driver gives to it. The parts of others stay. Returns as mirror_take; -EPERM where an interface is not its own. */
+/* Takes from the message (a{sa{sv}}) the interfaces of an object that several drivers share which are the part of one: those
+ * that InterfaceInfo.host_driver gives to it. The parts of others stay. Returns as mirror_take; -EPERM where an interface is
+ * not its own. */
 int mirror_take_part(Mirror *mirror, Object *object, const char *host_driver, sd_bus_message *message);
 
 /* Takes a driver's part away from such an object. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Messages that sd-bus holds and the other side of a connection has not read yet: their bytes are charged to that side's user, until sd-bus
- * has written it. Of the bus, which reads for everybody, that is large answers alone. */
+/* Messages that sd-bus holds and the other side of a connection has not read yet: their bytes are charged to that side's user,
+ * until sd-bus has written it. Of the bus, which reads for everybody, that is large answers alone. */
 
 #include <stdbool.h>
 #include <systemd/sd-bus.h>

@@ -389,8 +389,8 @@ static uid_t most_connected(const Peers *peers, uid_t newcomer, GHashTable *coun
         return user;
 }
 
-/* All places are taken: who has most gives one up to who has fewer, and to root whoever has one. It is one that has not called yet,
- * or else the newest. False where there is none to give up. */
+/* All places are taken: who has most gives one up to who has fewer, and to root whoever has one. It is one that has not called
+ * yet, or else the newest. False where there is none to give up. */
 static bool make_place(Peers *peers, int fd) {
         struct ucred newcomer;
         socklen_t size = sizeof newcomer;
@@ -436,7 +436,8 @@ static int welcome(Listener *listener, int fd) {
         return r;
 }
 
-/* The process has no descriptor left for a connection, and closes it: the connection would stay ready, and keep the event loop busy. */
+/* The process has no descriptor left for a connection, and closes it: the connection would stay ready, and keep the event loop
+ * busy. */
 static void turn_away(Peers *peers, int fd) {
         autofd_close(&peers->spare);
         int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -36,8 +36,8 @@ bool peers_listen(Peers *peers, GError **error);
 /* The bus: what a signal is made for. */
 sd_bus *peers_bus(const Peers *peers);
 
-/* Sends a signal of about so many BYTES to those of the peers that want signals and that MAY_HEAR names; NULL: all. Of a user who has
- * too much unread already, the connection that has most of it is cut off. */
+/* Sends a signal of about so many BYTES to those of the peers that want signals and that MAY_HEAR names; NULL: all. Of a user
+ * who has too much unread already, the connection that has most of it is cut off. */
 void peers_signal(Peers *peers, sd_bus_message *signal, size_t bytes, bool (*may_hear)(const Caller *caller, void *data),
                   void *data);
 

@@ -5,7 +5,8 @@
  * before it is kept.
  *
  * A user may have so much, and never more than half of what the others have left, so that many users together cannot take the
- * last of it from the next one; a thirty-second part a user may have in any case. The last quarter of a user's share is for modest charges: small ones of who has nothing waiting. */
+ * last of it from the next one; a thirty-second part a user may have in any case. The last quarter of a user's share is for
+ * modest charges: small ones of who has nothing waiting. */
 
 #include <glib.h>
 #include <stdbool.h>

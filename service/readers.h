@@ -28,8 +28,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Readers, readers_free)
 /* Asks about the objects at PATHS as far as it is not known whether an identified caller may read them, then calls DONE with the
  * scopes that this has opened, for readers_may_read. VERDICT is NO only where a person was asked, who refused.
  *
- * LIST is the object that lists them, or NULL: the caller is told of new ones from then on. Where INTERACTIVE, a person is asked to
- * open a connection of which nothing may be read otherwise. */
+ * LIST is the object that lists them, or NULL: the caller is told of new ones from then on. Where INTERACTIVE, a person is
+ * asked to open a connection of which nothing may be read otherwise. */
 typedef void (*ReadersSurveyed)(void *data, GHashTable *opened, Verdict verdict);
 void readers_survey(Readers *readers, Caller *caller, GPtrArray *paths, const Object *list, bool interactive,
                     ReadersSurveyed done, void *data);

@@ -321,8 +321,8 @@ static void add_children(const Object *object, const InterfaceInfo *interface, G
                         g_ptr_array_add(paths, g_strdup(child->path));
 }
 
-/* The paths of the objects that a call is about, where that is not just the one that is called: what a list has in it, or what the
- * arguments name. */
+/* The paths of the objects that a call is about, where that is not just the one that is called: what a list has in it, or what
+ * the arguments name. */
 static GPtrArray *objects_of_call(Router *router, const Target *target, sd_bus_message *message) {
         GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
         const char *path = NULL;
@@ -374,7 +374,8 @@ static int answer_introspect(View *view, sd_bus_message *message, sd_bus_error *
         if (!caller_may_be_answered(view->caller, length))
                 return refuse_answer(error);
         int r = sd_bus_message_new_method_return(message, &reply);
-        /* Written in place: to look through it for what is not UTF-8 would be the most of the work, and everybody may ask for it. */
+        /* Written in place: to look through it for what is not UTF-8 would be the most of the work, and everybody may ask for
+         * it. */
         char *space;
         if (r >= 0)
                 r = sd_bus_message_append_string_space(reply, length, &space);
@@ -571,8 +572,8 @@ static void proceed(Request *request, GHashTable *opened, bool narrowed) {
         sd_bus_error_free(&error);
 }
 
-/* Goes on with a call whose waiting is over. What waited for the same answer may be hundreds of calls: each goes on in a turn of its own, lest
- * all their answers be ahead of the next caller's. */
+/* Goes on with a call whose waiting is over. What waited for the same answer may be hundreds of calls: each goes on in a turn
+ * of its own, lest all their answers be ahead of the next caller's. */
 static void go_on(Request *request, BacklogResume resume) {
         request->generation = authority_generation(request->router->authority);
         backlog_resume(request->router->backlog, request->caller, resume, request);
@@ -769,9 +770,9 @@ static void route(Router *router, Caller *caller, sd_bus_message *message, const
         sd_bus_error_free(&error);
 }
 
-/* True where the answer depends on drivers that have not sent their objects yet, as just after the service was activated
- * by this very call, or that have failed and are tried again now. Sets *about to the path that the drivers in question have to do with; NULL
- * for all. */
+/* True where the answer depends on drivers that have not sent their objects yet, as just after the service was activated by
+ * this very call, or that have failed and are tried again now. Sets *about to the path that the drivers in question have to do
+ * with; NULL for all. */
 static bool must_wait(Router *router, sd_bus_message *message, const char **about) {
         const char *path = sd_bus_message_get_path(message), *opened = manager_connection(router->drivers, message);
         *about = opened ? opened : path;

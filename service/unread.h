@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the bus daemon keeps for callers that do not read. dbus-daemon reads no more of a connection while too much of what came from
- * there is unread by others: whoever has the service answer and never reads would silence it for all. So what callers are sent
- * is charged to their users until the bus daemon says that it has been read, and of who has too much unread no call is taken meanwhile; who
- * has too many signals unread is sent no more of them, and is told so when it has read.
+/* What the bus daemon keeps for callers that do not read. dbus-daemon reads no more of a connection while too much of what came
+ * from there is unread by others: whoever has the service answer and never reads would silence it for all. So what callers are
+ * sent is charged to their users until the bus daemon says that it has been read, and of who has too much unread no call is taken
+ * meanwhile; who has too many signals unread is sent no more of them, and is told so when it has read.
  *
  * A bus daemon that does not tell (dbus-broker, which bounds all that itself) is not asked again, and nothing is charged. */
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the generated proxies call in the place of GDBusProxy's own functions: each call allows interactive authorization, unless
- * virtbus_client_set_interactive() has said otherwise of its connection, and errors read as virtbusd has written them, without the
- * names of D-Bus's that GDBus puts before them. Included in front of the generated code, by the compiler's -include. */
+/* What the generated proxies call in the place of GDBusProxy's own functions: each call allows interactive authorization,
+ * unless virtbus_client_set_interactive() has said otherwise of its connection, and errors read as virtbusd has written them,
+ * without the names of D-Bus's that GDBus puts before them. Included in front of the generated code, by the compiler's
+ * -include. */
 
 #include <gio/gio.h>
 #include <gio/gunixfdlist.h>

@@ -22,19 +22,19 @@
  *
  * ## When the service restarts
  *
- * The service may end under a client, and come back, for instance when it is updated; guests go on. Domains and jobs are
- * removed then ([signal@Virtbus.Client::domain-removed]), and the domains added again, as new objects, when it is back. Who keeps a
+ * The service may end under a client, and come back, for instance when it is updated; guests go on. Domains and jobs are removed
+ * then ([signal@Virtbus.Client::domain-removed]), and the domains added again, as new objects, when it is back. Who keeps a
  * domain finds it again by its UUID, with [method@Virtbus.Client.find_domain]. Calls that had no answer fail with
  * %G_DBUS_ERROR_NO_REPLY, and whether they were carried out is not known; a job that was waited for fails with
- * %G_IO_ERROR_CLOSED. A call while the service is away starts it where the bus can. [property@Virtbus.Client:available] tells
- * of both. Where only a hypervisor's driver ends, its connection and domains go and come in the same way.
+ * %G_IO_ERROR_CLOSED. A call while the service is away starts it where the bus can. [property@Virtbus.Client:available] tells of
+ * both. Where only a hypervisor's driver ends, its connection and domains go and come in the same way.
  *
  * ## When a program does not read
  *
  * The service tells a connection nothing more while too much of what it was told is unread, as by a program that was stopped,
- * and says so afterwards ([signal@Virtbus.Manager::signals-lost]). A client then begins anew by itself: domains and jobs are removed and
- * added again, as after a restart, and who waited for a job that has ended meanwhile is told %G_IO_ERROR_NOT_FOUND. Managers of devices
- * and lists of devices are to be made anew by who has made them.
+ * and says so afterwards ([signal@Virtbus.Manager::signals-lost]). A client then begins anew by itself: domains and jobs are
+ * removed and added again, as after a restart, and who waited for a job that has ended meanwhile is told %G_IO_ERROR_NOT_FOUND.
+ * Managers of devices and lists of devices are to be made anew by who has made them.
  *
  * The skeletons of the interfaces, such as [class@Virtbus.DomainSkeleton], are here for the tests of programs that use the
  * library: to play a service.

@@ -406,8 +406,8 @@ void virtbus_domain_save_to_stream(VirtbusDomain *domain, const char *compressio
 /**
  * virtbus_domain_save_to_stream_finish:
  * @domain: a domain
- * @job: (out) (optional) (transfer full): the job's object path, for [method@Virtbus.Client.wait_for_job]: the state is whole only
- *   when the job has succeeded
+ * @job: (out) (optional) (transfer full): the job's object path, for [method@Virtbus.Client.wait_for_job]: the state is whole
+ *   only when the job has succeeded
  * @result: what the callback was given
  * @error: why it cannot be saved
  *

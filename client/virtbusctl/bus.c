@@ -86,7 +86,8 @@ static void open_prompt(const Ctl *ctl) {
         prompt = fork();
         if (prompt == 0) {
                 close(ready[0]);
-                /* Where there is a session, its own agent comes first; without one, polkit does not look for one that stands back. */
+                /* Where there is a session, its own agent comes first; without one, polkit does not look for one that stands
+                 * back. */
                 execlp("pkttyagent", "pkttyagent", "--notify-fd", number, getenv("XDG_SESSION_ID") ? "--fallback" : NULL, NULL);
                 _exit(127);
         }
@@ -108,8 +109,8 @@ GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char
                                                              G_MAXINT, fds, out_fds, NULL, error);
 }
 
-/* Who sees nothing may see more with a password, which is asked for here; polkit remembers it for a while. Returns whether there may be
- * more to see now. */
+/* Who sees nothing may see more with a password, which is asked for here; polkit remembers it for a while. Returns whether
+ * there may be more to see now. */
 static bool look_again(Ctl *ctl, GError **error) {
         g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(ctl->client);
         g_autolist(VirtbusConnection) connections = virtbus_client_get_connections(ctl->client);

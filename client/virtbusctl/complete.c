@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What may be typed next, for the completion of shells: they call the hidden verb `complete` with the words so far. Nothing is asked
- * for and nothing is said in vain: where something is wrong there is just nothing to complete. */
+/* What may be typed next, for the completion of shells: they call the hidden verb `complete` with the words so far. Nothing is
+ * asked for and nothing is said in vain: where something is wrong there is just nothing to complete. */
 
 #include <stdio.h>
 #include <string.h>

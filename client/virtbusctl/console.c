@@ -23,7 +23,8 @@
 /* What the guest says, and what is typed, is passed on in pieces of this size. */
 #define PIECE 4096
 
-/* How long the guest is still listened to after the end of what is typed, in milliseconds: who pipes commands in wants their answers. */
+/* How long the guest is still listened to after the end of what is typed, in milliseconds: who pipes commands in wants their
+ * answers. */
 #define LINGER 500
 
 /* What a person has typed: whether it is the sign to leave. */

@@ -57,8 +57,8 @@ static bool place_kind(Plan *plan, const char *kind, unsigned *n) {
         return is_cdrom ? plan->cdrom != NULL : has_network(plan);
 }
 
-/* The order of what is booted. If none is given: the disks, then the CD, so that an empty disk is installed from the CD, and what was
- * installed boots. The network, where there is nothing else. */
+/* The order of what is booted. If none is given: the disks, then the CD, so that an empty disk is installed from the CD, and
+ * what was installed boots. The network, where there is nothing else. */
 static bool choose_boot(const Ctl *ctl, Plan *plan, GError **error) {
         static const char *const kinds[] = { "hd", "cdrom", "network", NULL };
         g_auto(GStrv) order = g_strsplit(!ctl->boot ? "" : *ctl->boot ? ctl->boot : ",", ",", -1);

@@ -69,8 +69,8 @@ GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char
 /* The same for what answers nothing: says what has failed, and returns the exit status. */
 int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments);
 
-/* Calls a method of org.virtbus1.Domain of each domain that is named, and goes on after a failure. ARGUMENTS, which is taken, may be
- * NULL. */
+/* Calls a method of org.virtbus1.Domain of each domain that is named, and goes on after a failure. ARGUMENTS, which is taken,
+ * may be NULL. */
 int ctl_do_each(Ctl *ctl, char **names, const char *method, GVariant *arguments);
 
 /* The domain of that name or UUID; NULL when it has been said that there is none, with the exit status in *STATUS. */
@@ -110,8 +110,8 @@ int ctl_follow_job(Ctl *ctl, const char *path, const char *what);
 /* output.c */
 typedef struct Table Table;
 
-/* HEADINGS: before the name may be '>', of numbers; '~', what may be shortened where the terminal is narrow; '+', what is shown only if it
- * is asked for, by --full or --columns. */
+/* HEADINGS: before the name may be '>', of numbers; '~', what may be shortened where the terminal is narrow; '+', what is
+ * shown only if it is asked for, by --full or --columns. */
 Table *table_new(const char *const *headings);
 /* Takes the texts. */
 void table_add(Table *table, char **cells);
@@ -183,7 +183,8 @@ int verb_wait(Ctl *ctl, char **arguments);
 /* Waits until each of the domains is in one of the states; returns the exit status. */
 int ctl_wait(Ctl *ctl, char **names, const char *const *states);
 extern const char *const domain_states[];
-/* Whether the object of a domain is gone for good, not with its service or its driver, which may come back. CONNECTION: the domain's. */
+/* Whether the object of a domain is gone for good, not with its service or its driver, which may come back. CONNECTION: the
+ * domain's. */
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
 
 /* secret.c */

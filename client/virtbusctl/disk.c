@@ -124,8 +124,8 @@ static bool check_against(DiskSpec *spec, const char *there, GError **error) {
         return true;
 }
 
-/* Finds out the format where it was not said, and that what was said is so: a guest that is given the inside of an image as its disk
- * destroys it by the first write. */
+/* Finds out the format where it was not said, and that what was said is so: a guest that is given the inside of an image as
+ * its disk destroys it by the first write. */
 static bool choose_format(const Ctl *ctl, DiskSpec *spec, GError **error) {
         unsigned char head[IMAGE_HEAD_BYTES];
         bool is_far = ctl->host || ctl->machine;

@@ -19,8 +19,8 @@
 /* How much of the kernel's news is taken at a time. */
 #define EVENT_BYTES 4096
 
-/* How often the log is looked at, in milliseconds, where the kernel tells nothing of it: it tells of a file only to who may open that himself,
- * and who may not was given the descriptor by the service. */
+/* How often the log is looked at, in milliseconds, where the kernel tells nothing of it: it tells of a file only to who may
+ * open that himself, and who may not was given the descriptor by the service. */
 #define LOOK_INTERVAL 500
 
 typedef struct Log {

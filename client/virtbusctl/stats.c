@@ -116,8 +116,8 @@ static int compare_rows(gconstpointer a, gconstpointer b) {
         return difference > 0 ? 1 : difference < 0 ? -1 : strcmp(one[0], two[0]);
 }
 
-/* A picture of all running domains, or those of PATHS; EARLIER (path -> Figures), if there is one, is brought up to date. JSON and METRICS,
- * which may be NULL, are given all that is known. */
+/* A picture of all running domains, or those of PATHS; EARLIER (path -> Figures), if there is one, is brought up to date. JSON
+ * and METRICS, which may be NULL, are given all that is known. */
 static int picture(Ctl *ctl, char **paths, GHashTable *earlier, Table *table, JsonObject *json, Metrics *metrics) {
         GList *connections = virtbus_client_get_connections(ctl->client);
         g_autoptr(GPtrArray) rows = g_ptr_array_new();

@@ -52,7 +52,8 @@ typedef struct VerbEntry {
         int min, max;     /* arguments; -1: any number */
         const char *arguments, *description;
         Verb verb;
-        /* Without a verb: a method of org.virtbus1.Domain that is called of each domain, with options, which are none, or without. */
+        /* Without a verb: a method of org.virtbus1.Domain that is called of each domain, with options, which are none, or
+         * without. */
         const char *method;
         bool takes_options;
         Words words;
@@ -72,8 +73,8 @@ const OptionEntry *option_find(const char *verb, const char *name);
 const OptionEntry *option_find_letter(const char *verb, char letter);
 bool option_is_of(const OptionEntry *option, const char *verb);
 
-/* options.c: takes the options and the verb out of what was typed; the words that are left, in *ARGUMENTS, are its arguments. An error
- * of the domain G_OPTION_ERROR is the person's. */
+/* options.c: takes the options and the verb out of what was typed; the words that are left, in *ARGUMENTS, are its arguments.
+ * An error of the domain G_OPTION_ERROR is the person's. */
 bool options_parse(Ctl *ctl, int argc, char *argv[], const VerbEntry **verb, char ***arguments, GError **error);
 void options_clear(Ctl *ctl);
 

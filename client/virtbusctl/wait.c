@@ -94,8 +94,8 @@ static bool is_attached(const Ctl *ctl, const char *connection) {
         return false;
 }
 
-/* One that went with its service comes back with it: the service itself is asked, as the client's picture of it comes back piece by
- * piece. */
+/* One that went with its service comes back with it: the service itself is asked, as the client's picture of it comes back
+ * piece by piece. */
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection) {
         g_autoptr(GError) error = NULL;
         if (!is_attached(ctl, connection))

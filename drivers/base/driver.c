@@ -133,8 +133,8 @@ static int refuse(sd_bus_message *message) {
         return 1;
 }
 
-/* What was sent before virtbusd knew that the driver ends, and was not read yet, is answered too: all of it is here when the driver is
- * released. */
+/* What was sent before virtbusd knew that the driver ends, and was not read yet, is answered too: all of it is here when the
+ * driver is released. */
 static void refuse_what_was_not_read(Driver *driver) {
         const uint64_t end = (uint64_t) g_get_monotonic_time() + RELEASE_TIMEOUT;
         driver->is_ending = true;

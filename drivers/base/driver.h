@@ -29,8 +29,8 @@ typedef struct DriverKind {
         const void *data;     /* for OPEN */
         /* Publishes what there is, and returns what the other functions get. */
         void *(*open)(const void *data, const DriverSetup *setup, GError **error);
-        /* Where the kind opens connections by URI: NULL at the end; or NULL. Of such a URI, a call of Manager.OpenConnection is owed its path;
-         * what OPTIONS holds besides is not to be logged, shown or said. */
+        /* Where the kind opens connections by URI: NULL at the end; or NULL. Of such a URI, a call of Manager.OpenConnection
+         * is owed its path; what OPTIONS holds besides is not to be logged, shown or said. */
         const char *const *schemes;
         void (*open_connection)(void *self, Call *call, const char *uri, sd_bus_message *options);
         void (*serve)(void *self, sd_bus *bus); /* the bus is there, where other services are asked; or NULL */

@@ -30,7 +30,8 @@ static void finish(Errand *errand, sd_bus_message *answer, const GError *error) 
         done(data, answer, error);
 }
 
-/* The error of any kind that says that there is no such object, as its annotation in introspection/ names it; NULL: it is another. */
+/* The error of any kind that says that there is no such object, as its annotation in introspection/ names it; NULL: it is
+ * another. */
 static const char *no_such_object(const char *name) {
         if (strcmp(name, SD_BUS_ERROR_UNKNOWN_OBJECT) == 0)
                 return SD_BUS_ERROR_UNKNOWN_OBJECT;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Programs that a document or a caller names. One is run only where nobody could have put it or can change it but root, and, in a driver
- * that is a user's own, that user: the file and every folder on the way to it, links followed, belong to them and are not writable by others.
- * What was checked so may be run by its path: nobody else can change what that leads to. */
+/* Programs that a document or a caller names. One is run only where nobody could have put it or can change it but root, and,
+ * in a driver that is a user's own, that user: the file and every folder on the way to it, links followed, belong to them and
+ * are not writable by others. What was checked so may be run by its path: nobody else can change what that leads to. */
 
 #include <glib.h>
 #include <stdbool.h>

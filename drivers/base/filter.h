@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A program that compresses or decompresses a guest's state, between the hypervisor and a file. It runs as a user of its own, as it
- * holds a guest's memory, and outlives what it was started for until it has ended. */
+/* A program that compresses or decompresses a guest's state, between the hypervisor and a file. It runs as a user of its own,
+ * as it holds a guest's memory, and outlives what it was started for until it has ended. */
 
 #include <glib.h>
 #include <stdbool.h>

@@ -6,5 +6,6 @@
 /* What is read at the most, in bytes. */
 #define FOREIGN_BYTES_MAX (1024 * 1024)
 
-/* Reads a regular file, to be freed; NULL where there is none, or one that is larger. Does not follow a link, nor wait for a pipe. */
+/* Reads a regular file, to be freed; NULL where there is none, or one that is larger. Does not follow a link, nor wait for a
+ * pipe. */
 char *foreign_read(const char *path);

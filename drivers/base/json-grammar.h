@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whether a text is JSON, by the letter of RFC 8259, of bounded depth and of bounded cost. json-glib reads more than that (comments, single quotes,
- * hexadecimal numbers, assignments), and nested values by recursion without a bound: only what passes here is given to it. */
+/* Whether a text is JSON, by the letter of RFC 8259, of bounded depth and of bounded cost. json-glib reads more than that
+ * (comments, single quotes, hexadecimal numbers, assignments), and nested values by recursion without a bound: only what
+ * passes here is given to it. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -10,12 +11,13 @@
 /* How deep values may nest. */
 #define JSON_DEPTH_MAX 64
 
-/* Values of all kinds in one text: json-glib makes some 200 bytes of each. QEMU's longest answers (of 1024 disks) and a guest's (of 16384 blocks
- * of memory) have half as many. */
+/* Values of all kinds in one text: json-glib makes some 200 bytes of each. QEMU's longest answers (of 1024 disks) and a
+ * guest's (of 16384 blocks of memory) have half as many. */
 #define JSON_VALUES_MAX 131072
 
-/* How often two names of one object may be compared, in all objects: json-glib finds members by a hash that whoever chooses their names can
- * make the same for all of them, so that it compares each with each. That is an object of 2895 members, or 1024 of 90. */
+/* How often two names of one object may be compared, in all objects: json-glib finds members by a hash that whoever chooses
+ * their names can make the same for all of them, so that it compares each with each. That is an object of 2895 members, or
+ * 1024 of 90. */
 #define JSON_COMPARISONS_MAX (4 * 1024 * 1024)
 
 /* Sets *N_MEMBERS to the number of members of all objects: where the parsed tree has fewer, a name was given twice. Numbers must

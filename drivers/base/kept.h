@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The form in which a definition is kept, of whatever kind: its document, with one processing instruction in front of it for what is
- * not the document's. */
+/* The form in which a definition is kept, of whatever kind: its document, with one processing instruction in front of it for
+ * what is not the document's. */
 
 #include <glib.h>
 #include <libxml/tree.h>
@@ -17,6 +17,6 @@ typedef struct Kept {
 /* The text of a file. XML: as xml_document_text writes it. */
 char *kept_text(const char *xml, const Kept *kept);
 
-/* Takes the instruction out of a file's document, and reads it. What a file without it lacks is root's, and not started. Unsupported:
- * a later version has written it. */
+/* Takes the instruction out of a file's document, and reads it. What a file without it lacks is root's, and not started.
+ * Unsupported: a later version has written it. */
 bool kept_take(xmlDoc *document, Kept *kept, GError **error);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A fork that leaves the heap behind. fork(2) copies the page tables of all memory: for the heap of a driver of 10,000 domains that
- * is 4 ms, and faults of both processes after it. The child has stacks, static data, and what was put into a parcel: nothing that
- * malloc gave. Until it executes a program it does only what signal-safety(7) allows. */
+/* A fork that leaves the heap behind. fork(2) copies the page tables of all memory: for the heap of a driver of 10,000 domains
+ * that is 4 ms, and faults of both processes after it. The child has stacks, static data, and what was put into a parcel:
+ * nothing that malloc gave. Until it executes a program it does only what signal-safety(7) allows. */
 
 #include <glib.h>
 #include <sys/types.h>

@@ -20,8 +20,8 @@ void lines_close(Lines *lines);
 /* Takes what has come; returns how much, 0 at the end, or a negative errno. */
 ssize_t lines_receive(Lines *lines, int fd);
 
-/* The next whole line without its end, to be freed; NULL where there is none. LENGTH, which may be NULL, counts all of it: a line of a stranger's
- * may have zeros in it. */
+/* The next whole line without its end, to be freed; NULL where there is none. LENGTH, which may be NULL, counts all of it: a
+ * line of a stranger's may have zeros in it. */
 char *lines_next(Lines *lines, size_t *length);
 
 /* Whether the line that has begun is longer than that already. */

@@ -294,7 +294,8 @@ static int list_values(const Published *published, const Vtable *vtable, const v
         return r;
 }
 
-/* Steps over the next value of each: 1 where it is the same, 0 where it is not, or is a container, whose parts nobody compares. */
+/* Steps over the next value of each: 1 where it is the same, 0 where it is not, or is a container, whose parts nobody
+ * compares. */
 static int compare_next(sd_bus_message *one, sd_bus_message *other) {
         union {
                 uint64_t number;

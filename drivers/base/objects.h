@@ -38,7 +38,8 @@ void call_reply_strings(Call *call, char **strings);
 /* Answers one array of bytes. */
 void call_reply_bytes(Call *call, const void *data, size_t size);
 
-/* For answers of a form that is only known at run time: the caller fills what call_begin_answer returns, and sends it, which ends the call. */
+/* For answers of a form that is only known at run time: the caller fills what call_begin_answer returns, and sends it, which
+ * ends the call. */
 int call_begin_answer(const Call *call, sd_bus_message **answer);
 void call_send_answer(Call *call, sd_bus_message *answer);
 

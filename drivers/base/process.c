@@ -52,7 +52,8 @@ static int on_exit_seen(sd_event_source *source, int fd, uint32_t events, void *
         siginfo_t info = { 0 };
         int status = -1;
         (void) events;
-        /* What it started and left behind. Its number, which is its group's too, is nobody else's while it has not been waited for. */
+        /* What it started and left behind. Its number, which is its group's too, is nobody else's while it has not been waited
+         * for. */
         if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == process->pid)
                 kill(-process->pid, SIGKILL);
         if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == process->pid)
@@ -91,7 +92,8 @@ static char **make_environment(const ProcessSetup *setup) {
 }
 
 /* Between fork and exec: only what signal-safety(7) allows, as threads may have held any lock: that of malloc too, where a
- * sanitizer brings its own; and only what lean-fork.h says. User and groups are given up by the system calls, as the C library's functions tell other threads. */
+ * sanitizer brings its own; and only what lean-fork.h says. User and groups are given up by the system calls, as the C
+ * library's functions tell other threads. */
 static void fail_child(const char *program, const char *what) {
         const char *parts[] = { "virtbus: ", program, ": ", what, ": ", strerrordesc_np(errno), "\n" };
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
@@ -198,7 +200,8 @@ Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded en
         }
         Process *process = watch(event, pid, gate[1], ended, data, error);
         if (!process) {
-                /* The process may have no descriptor left, for example. The child waits at the gate and has run nothing: it ends at once. */
+                /* The process may have no descriptor left, for example. The child waits at the gate and has run nothing: it
+                 * ends at once. */
                 kill(pid, SIGKILL);
                 while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                         ;

@@ -124,7 +124,8 @@ static bool sync_directory_of(const char *path) {
         return fd >= 0 && fsync(fd) == 0;
 }
 
-/* The path that a file is written to until it is whole: hidden, and of a form that backups do not have, so that nobody mistakes it. */
+/* The path that a file is written to until it is whole: hidden, and of a form that backups do not have, so that nobody
+ * mistakes it. */
 static char *aside_of(const char *path) {
         g_autofree char *directory = g_path_get_dirname(path), *name = g_path_get_basename(path);
         return g_strdup_printf("%s/.%s.XXXXXX", directory, name);

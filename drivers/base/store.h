@@ -11,15 +11,16 @@
 
 #include "base/worker.h"
 
-/* The format of these files is in each of them (and that of saved states in theirs: save-image.h). It rises when an older version could not read,
- * or would misread, what a newer one writes. A file of an older format, or without one (that is 1), is read, and written anew in
- * this one when it changes next. A file of a newer format is refused by name and left alone: neither its domain is known, nor can
- * one of its UUID be made or started, until the version that has written it is back. */
+/* The format of these files is in each of them (and that of saved states in theirs: save-image.h). It rises when an older
+ * version could not read, or would misread, what a newer one writes. A file of an older format, or without one (that is 1), is
+ * read, and written anew in this one when it changes next. A file of a newer format is refused by name and left alone: neither
+ * its domain is known, nor can one of its UUID be made or started, until the version that has written it is back. */
 #define STORE_FORMAT 1
 
 typedef struct Store Store;
 
-/* Makes the folder of a kind ("domains") below STATE and RUNTIME where they are missing. RUNTIME: NULL for a kind of which nothing runs. */
+/* Makes the folder of a kind ("domains") below STATE and RUNTIME where they are missing. RUNTIME: NULL for a kind of which
+ * nothing runs. */
 Store *store_new(sd_event *event, const char *kind, const char *state, const char *runtime, GError **error);
 
 /* Finishes what is queued. */
@@ -48,8 +49,8 @@ bool store_check_format(const xmlNode *element, GError **error);
  * logged. */
 void store_put_status_aside(Store *store, const char *uuid, const GError *reason);
 
-/* Reads all documents at start, which are named UUID.xml; other files are left alone. EACH decides what becomes of one that cannot be
- * read: its TEXT is NULL, and ERROR says why. */
+/* Reads all documents at start, which are named UUID.xml; other files are left alone. EACH decides what becomes of one that
+ * cannot be read: its TEXT is NULL, and ERROR says why. */
 typedef void (*StoreEach)(void *data, const char *uuid, const char *text, const GError *error);
 void store_each_definition(Store *store, StoreEach each, void *data);
 void store_each_status(Store *store, StoreEach each, void *data);
@@ -57,9 +58,9 @@ void store_each_status(Store *store, StoreEach each, void *data);
 /* True for the first caller since the machine started, which then autostarts domains. */
 bool store_is_first_run(Store *store);
 
-/* Makes a root directory for everything that a driver keeps, and what is at once below it; open, as systemd makes /run/virtbus, for
- * guests' own users to go through to their sockets. Refuses, with InvalidArgument, one that somebody else could put something into,
- * or lead to elsewhere. */
+/* Makes a root directory for everything that a driver keeps, and what is at once below it; open, as systemd makes
+ * /run/virtbus, for guests' own users to go through to their sockets. Refuses, with InvalidArgument, one that somebody else
+ * could put something into, or lead to elsewhere. */
 bool store_make_root(const char *root, GError **error);
 
 /* Writes a file whole: aside, then renamed into place; with SYNC safe from a power failure. Usable from any thread. What

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who may change what a UUID and a name stand for: one at a time, in the order of the calls. Whoever defines, creates, restores or
- * undefines a domain, changes its definition, or lets go of one that has ended, takes a turn for both, looks only then what there
- * is, and ends the turn when its change is made, on disk too. So a UUID and a name belong to one domain at every instant, and
- * what was defined meanwhile is never undone by an older change. */
+/* Who may change what a UUID and a name stand for: one at a time, in the order of the calls. Whoever defines, creates,
+ * restores or undefines a domain, changes its definition, or lets go of one that has ended, takes a turn for both, looks only
+ * then what there is, and ends the turn when its change is made, on disk too. So a UUID and a name belong to one domain at
+ * every instant, and what was defined meanwhile is never undone by an older change. */
 
 #include <glib.h>
 

@@ -48,8 +48,9 @@ static bool not_found(const Walk *walk, GError **error, int reason) {
                                  g_strerror(reason));
 }
 
-/* What somebody else could do to an entry of the folder that the walk is in, or NULL. In one that all may write to, such as /tmp, what belongs
- * to others is kept from being replaced where it is sticky; but anyone may have mounted a file system there on something of theirs. */
+/* What somebody else could do to an entry of the folder that the walk is in, or NULL. In one that all may write to, such as
+ * /tmp, what belongs to others is kept from being replaced where it is sticky; but anyone may have mounted a file system there
+ * on something of theirs. */
 static const char *find_fault(const Walk *walk, const struct stat *info) {
         bool is_folder = S_ISDIR(info->st_mode), is_link = S_ISLNK(info->st_mode);
         if (!is_trusted(info->st_uid))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How a document is indented: what is added to somebody's text is laid out like what stands around it, and nothing else of the text
- * changes. */
+/* How a document is indented: what is added to somebody's text is laid out like what stands around it, and nothing else of the
+ * text changes. */
 
 #include <libxml/tree.h>
 
@@ -12,9 +12,9 @@ void xml_layout_mark(xmlNode *element);
 /* Keeps the inside of an element that is added as it is: it is a program's own. */
 void xml_layout_keep(xmlNode *element);
 
-/* Gives each element that was added since a line of its own, with the indentation of its neighbours, or, where there are none, one
- * step more than its parent's. Elements of one line stay so. A document of one line altogether loses the blanks between its elements:
- * libxml2 indents it then. */
+/* Gives each element that was added since a line of its own, with the indentation of its neighbours, or, where there are none,
+ * one step more than its parent's. Elements of one line stay so. A document of one line altogether loses the blanks between
+ * its elements: libxml2 indents it then. */
 void xml_layout(xmlDoc *document);
 
 /* Takes the blanks before an element away that is about to be removed, where they would leave an empty line. */

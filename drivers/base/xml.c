@@ -86,8 +86,8 @@ static const char *skip_tag(const char *c, unsigned *n_attributes) {
         return c;
 }
 
-/* Whether what begins here, up to the next "<", is long enough for too many attributes, such as a="". The parser ends at a "<" in a
- * value. */
+/* Whether what begins here, up to the next "<", is long enough for too many attributes, such as a="". The parser ends at a "<"
+ * in a value. */
 static bool may_have_many(const char *c) {
         const char *next = strchr(c + 1, '<');
         return (next ? (size_t) (next - c) : strlen(c)) > XML_ATTRIBUTES_MAX * strlen("a=\"\"");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The life of a connection to a hypervisor elsewhere: it is connected to, cut, and connected to again by itself. While it is not connected, what it is
- * asked fails by name, and its objects show what was known last. One of this machine is always connected. */
+/* The life of a connection to a hypervisor elsewhere: it is connected to, cut, and connected to again by itself. While it is
+ * not connected, what it is asked fails by name, and its objects show what was known last. One of this machine is always
+ * connected. */
 
 #include "domain/connection.h"
 

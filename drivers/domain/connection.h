@@ -40,7 +40,7 @@ struct Connection {
         int locks[2];             /* of the state and the runtime directory */
         GHashTable *left_streams; /* of guests that have ended: clients still read them */
         bool closing;             /* nothing may begin any more */
-        uint64_t answer_timeout; /* how long a hypervisor may answer nothing, in microseconds; 0: as long as its own constant says */
+        uint64_t answer_timeout;  /* microseconds that a hypervisor may answer nothing; 0: as long as its own constant says */
         void (*idle)(void *data); /* something has ended: see whether anything is left */
         void *idle_data;
         void (*observer)(Domain *domain, const GError *error,
@@ -65,8 +65,8 @@ struct Connection {
         void *driver_data;
 };
 
-/* Which connection it is, and where it keeps what it keeps: nobody else may use these folders meanwhile. Nothing is made of them where the hypervisor
- * keeps its own definitions. */
+/* Which connection it is, and where it keeps what it keeps: nobody else may use these folders meanwhile. Nothing is made of
+ * them where the hypervisor keeps its own definitions. */
 typedef struct ConnectionPlace {
         const char *name, *uri;
         const char *state, *runtime, *log;
@@ -84,8 +84,8 @@ Connection *connection_open(const Hypervisor *hypervisor, sd_event *event, Objec
  * what has become of them are there. */
 void connection_resume(Connection *connection);
 
-/* Ends what can be ended: nothing begins any more, and who waits for something is told that it is Cancelled, and WHY. Guests run on. To be
- * called before the peer goes, and once. */
+/* Ends what can be ended: nothing begins any more, and who waits for something is told that it is Cancelled, and WHY. Guests
+ * run on. To be called before the peer goes, and once. */
 void connection_cancel(Connection *connection, const char *why);
 
 /* Where it is to be closed while others go on: nothing new is done by its threads, and DRAINED is called, with its driver_data, when one of them has nothing to

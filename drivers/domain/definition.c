@@ -195,7 +195,8 @@ Definition *definition_parse(const char *xml, GError **error) {
         return document ? definition_from_document(document, error) : NULL;
 }
 
-/* What lets somebody in: passwords are attributes of graphics elements, cookies are of the sources of disks and of the images below them. */
+/* What lets somebody in: passwords are attributes of graphics elements, cookies are of the sources of disks and of the images
+ * below them. */
 static void remove_secrets(xmlNode *element) {
         xmlAttr *password = xml_is(element, "graphics") ? xmlHasProp(element, (const xmlChar *) "passwd") : NULL;
         if (password)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where a connection's definitions are, and what is known of its domains that run: on our disk (domain/local-definitions.h), or the hypervisor's own, which keeps
- * them itself and tells what there is: nothing of those is written here. */
+/* Where a connection's definitions are, and what is known of its domains that run: on our disk (domain/local-definitions.h),
+ * or the hypervisor's own, which keeps them itself and tells what there is: nothing of those is written here. */
 
 #include "base/store.h"
 #include "domain/domain.h"
@@ -15,13 +15,16 @@ struct Definitions {
         /* Tells what there is, as the connection is opened. NULL: what there is comes later. */
         void (*load)(Connection *connection);
 
-        /* Writes the definition of a UUID, with what is kept beside it (base/kept.h), or with a TEXT of NULL removes it; then calls DONE. */
+        /* Writes the definition of a UUID, with what is kept beside it (base/kept.h), or with a TEXT of NULL removes it; then
+         * calls DONE. */
         void (*define)(Connection *connection, const char *uuid, const char *text, WorkDone done, void *data);
 
-        /* Writes what is known of a domain's run for a successor of this driver, or with NULL removes it. NULL: the hypervisor knows. */
+        /* Writes what is known of a domain's run for a successor of this driver, or with NULL removes it. NULL: the hypervisor
+         * knows. */
         bool (*save_status)(Connection *connection, const char *uuid, const char *text, GError **error);
 
-        /* The rest may be NULL. Whether something is being written; to wait until it is; and whether domains are to be started with the machine now. */
+        /* The rest may be NULL. Whether something is being written; to wait until it is; and whether domains are to be started
+         * with the machine now. */
         bool (*is_busy)(const Connection *connection);
         void (*finish)(Connection *connection);
         bool (*is_first_run)(Connection *connection);

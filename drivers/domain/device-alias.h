@@ -5,8 +5,8 @@
 
 #include "domain/device-definition.h"
 
-/* The alias that the document gives, or libvirt's choice; INDEX: how many of the same prefix are before it. Disks that have none choose
- * theirs by their bus, once that is known. */
+/* The alias that the document gives, or libvirt's choice; INDEX: how many of the same prefix are before it. Disks that have
+ * none choose theirs by their bus, once that is known. */
 bool device_alias_read(const xmlNode *element, DeviceDefinition *device, guint index, GError **error);
 char *device_alias_of_disk(const DeviceDefinition *device, const xmlNode *element, int index);
 

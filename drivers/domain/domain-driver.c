@@ -272,7 +272,7 @@ static void restore(DomainDriver *driver, const char *file) {
                 name = name_of(driver, uri, &error);
         uid_t user = owner ? (uid_t) g_ascii_strtoull(owner, NULL, 10) : (uid_t) -1;
         Connection *connection = name ? open_elsewhere(driver, name, uri, user, &error) : NULL;
-        if (connection) { /* it is kept, though it may not be reached now; where it is at once, its objects are there before the service looks */
+        if (connection) { /* it is kept; where it is reached at once, its objects are there before the service looks */
                 connection->was_connected = true;
                 connection_connect(connection, NULL);
         }

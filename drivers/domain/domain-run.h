@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The states of a domain, from the beginning of a run to its end, and the domain's own end. Operations wait for each other in a queue;
- * destroying overtakes them. What follows from them is the same for all drivers. */
+/* The states of a domain, from the beginning of a run to its end, and the domain's own end. Operations wait for each other in
+ * a queue; destroying overtakes them. What follows from them is the same for all drivers. */
 
 #include "domain/domain.h"
 
@@ -31,8 +31,8 @@ void domain_device_gone(Domain *domain, const char *alias);
 void domain_memory_changed(Domain *domain, uint64_t bytes);
 void domain_vcpus_changed(Domain *domain, uint32_t count);
 
-/* What operations do with a run: get an id and a definition for it; say that it is in another state, and whoever embeds the driver;
- * end it, because of ERROR or NULL, with what follows for all who wait and for the domain. */
+/* What operations do with a run: get an id and a definition for it; say that it is in another state, and whoever embeds the
+ * driver; end it, because of ERROR or NULL, with what follows for all who wait and for the domain. */
 void domain_prepare_run(Domain *domain);
 void domain_enter(Domain *domain, DomainState state, DomainReason reason);
 void domain_observe(Domain *domain, const GError *error);

@@ -8,7 +8,8 @@
 #include "domain/operation.h"
 #include "log.h"
 
-/* The live definition goes in as it is: its text was made from a document of ours, and reading and copying that each time is what takes long. */
+/* The live definition goes in as it is: its text was made from a document of ours, and reading and copying that each time is
+ * what takes long. */
 static char *insert_live(const char *status, const char *live) {
         const char *end = g_strrstr(status, "</virtbus-status>");
         const char *declaration = g_str_has_prefix(live, "<?xml ") ? strstr(live, "?>") : NULL;

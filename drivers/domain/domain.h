@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A domain: its definitions and its state, and who is told of them. How it comes to another state is domain-run.h's; what is done to it
- * is an operation (operation.h). */
+/* A domain: its definitions and its state, and who is told of them. How it comes to another state is domain-run.h's; what is
+ * done to it is an operation (operation.h). */
 
 #include "base/job.h"
 #include "base/objects.h"
@@ -84,8 +84,8 @@ struct Domain {
         GHashTable *disk_errors;       /* alias -> literal: what its disks have told; or NULL */
 };
 
-/* Who wants to know what becomes of a connection's domains: a domain knows none of them, and its connection lists them (listeners), in
- * the order in which they are told. What is not there (NULL) is not told. */
+/* Who wants to know what becomes of a connection's domains: a domain knows none of them, and its connection lists them
+ * (listeners), in the order in which they are told. What is not there (NULL) is not told. */
 typedef struct DomainListener {
         void (*added)(Domain *domain);                          /* it is new, and off */
         void (*changed)(Domain *domain, const int *properties); /* of the interface Domain, -1 at the end; NULL: any of them */
@@ -130,7 +130,8 @@ GError *domain_name_error(const Domain *domain, const GError *error);
 /* The live definition is another now. */
 void domain_set_live(Domain *domain, Definition *definition);
 
-/* A disk of the running guest has an error: a literal that Device.Disk's property Error knows. They are forgotten when it runs on. */
+/* A disk of the running guest has an error: a literal that Device.Disk's property Error knows. They are forgotten when it runs
+ * on. */
 void domain_disk_failed(Domain *domain, const char *alias, const char *error);
 void domain_forget_disk_errors(Domain *domain);
 

@@ -3,9 +3,9 @@
 
 /* What one hypervisor does: all that a driver adds to drivers/domain. Nothing in here may block.
  *
- * What each hypervisor can do is in Hypervisor itself. The rest are groups of functions: a hypervisor that lacks a group, or a function of one, leaves
- * it NULL. Who asks for it is told Unsupported, by offers_check (domain/offers.h) alone, and an interface that depends on it as a whole is
- * not on the object. */
+ * What each hypervisor can do is in Hypervisor itself. The rest are groups of functions: a hypervisor that lacks a group, or a
+ * function of one, leaves it NULL. Who asks for it is told Unsupported, by offers_check (domain/offers.h) alone, and an
+ * interface that depends on it as a whole is not on the object. */
 
 #include "domain/definition.h"
 #include "domain/disk-size.h"
@@ -13,8 +13,9 @@
 
 /* What it makes of documents. */
 typedef struct HypervisorDocuments {
-        /* Learns what it must know before it can complete a document, or, where that is NULL, answer capabilities. True where it knows
-         * all that can be known; else DONE is called when it knows more, which may be at once; the document may be gone then. */
+        /* Learns what it must know before it can complete a document, or, where that is NULL, answer capabilities. True where
+         * it knows all that can be known; else DONE is called when it knows more, which may be at once; the document may be
+         * gone then. */
         bool (*prepare)(Connection *connection, const xmlDoc *document, void (*done)(void *data), void *data);
 
         /* Writes into a document what it leaves to the hypervisor to choose, once; complete ones stay as they are. */
@@ -57,7 +58,8 @@ typedef struct HypervisorDevices {
         /* Answers Disk.Resize of a domain that is up, or off. */
         void (*resize_disk)(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call);
 
-        /* Answers NetworkInterface.GetAddresses of an active domain, by addresses_reply or call_fail: from the agent, or by ARP. */
+        /* Answers NetworkInterface.GetAddresses of an active domain, by addresses_reply or call_fail: from the agent, or by
+         * ARP. */
         void (*get_addresses)(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);
 } HypervisorDevices;
 
@@ -70,9 +72,9 @@ typedef struct HypervisorDumping {
 
 /* A guest's state in a file: all of it, or none. One that has it reads start_restoring_fd as it starts. */
 typedef struct HypervisorSaving {
-        /* Stops the guest and writes its state into saving_fd, then calls saving_written; where that fails, the guest is as it was
-         * before. cancel_save makes it fail. continue_saved lets go on a guest that has been written, as domain->resumes says,
-         * and then calls saving_failed with ERROR. */
+        /* Stops the guest and writes its state into saving_fd, then calls saving_written; where that fails, the guest is as it
+         * was before. cancel_save makes it fail. continue_saved lets go on a guest that has been written, as domain->resumes
+         * says, and then calls saving_failed with ERROR. */
         void (*save_memory)(Operation *operation);
         void (*cancel_save)(Operation *operation);
         void (*continue_saved)(Operation *operation, const GError *error);
@@ -127,7 +129,7 @@ typedef struct HypervisorRemote {
 struct Hypervisor {
         const char *connection; /* "qemu": the connection's name, the URI's scheme, the directories' last part */
         const char *bus_name;   /* org.virtbus1.Driver.QEMU */
-        const Vtable *extra; /* an interface that the connection has besides its own, with the Connection as its handlers' self; or NULL */
+        const Vtable *extra; /* an interface that the connection has besides its own; its handlers get the Connection; or NULL */
 
         /* Makes ready, before any domain is known; what it keeps goes into connection->data. May be NULL, as close. */
         bool (*open)(Connection *connection, GError **error);
@@ -138,10 +140,10 @@ struct Hypervisor {
 
         /* Each does an operation and ends it with operation_finish, at once or later.
          *
-         * start begins with domain->live as the definition and may replace it; where it fails, it leaves nothing behind. It writes
-         * the status down (domain_save_status) before anything of the guest runs: until then, nothing tells of it. It reads the guest's state from start_restoring_fd unless that is -1.
-         * reattach finds a domain that an earlier driver ran, from what save wrote; it reports the state by
-         * domain_changed, or fails where the domain is gone. */
+         * start begins with domain->live as the definition and may replace it; where it fails, it leaves nothing behind. It
+         * writes the status down (domain_save_status) before anything of the guest runs: until then, nothing tells of it. It
+         * reads the guest's state from start_restoring_fd unless that is -1. reattach finds a domain that an earlier driver
+         * ran, from what save wrote; it reports the state by domain_changed, or fails where the domain is gone. */
         void (*start)(Operation *operation);
         void (*reattach)(Operation *operation, xmlNode *saved);
 
@@ -154,7 +156,8 @@ struct Hypervisor {
         /* Writes what reattach needs into the status of an active domain. */
         void (*save)(const Domain *domain, xmlNode *saved);
 
-        /* Where its driver opens connections by URI: of these schemes, NULL at the end; and what such a hypervisor does. Or both NULL. */
+        /* Where its driver opens connections by URI: of these schemes, NULL at the end; and what such a hypervisor does. Or
+         * both NULL. */
         const char *const *schemes;
         const Hypervisor *elsewhere;
 

@@ -24,8 +24,8 @@ typedef struct OperationClass {
         const char *name;  /* the method's, as errors name it */
         unsigned states;   /* in which it may begin: IN() of each */
         const char *needs; /* those states in words: "it must ..." */
-        bool tells_state; /* it stops and resumes the processors itself, and tells of that when it is done: nobody else does meanwhile */
-        size_t size; /* of the structure that begins with an Operation; 0: that alone */
+        bool tells_state;  /* it stops and resumes the processors itself, and tells of that when it is done */
+        size_t size;       /* of the structure that begins with an Operation; 0: that alone */
 
         /* Does it, or has the hypervisor do it; operation_finish follows, at once or later. */
         void (*begin)(Operation *operation);
@@ -93,8 +93,8 @@ void operations_run(Domain *domain);
 /* The operation is done, or has failed. It is freed. */
 void operation_finish(Operation *operation, const GError *error);
 
-/* While a domain that is off gets another name, or an image of it another size, what is asked of it waits; when that is over, what waits
- * begins. Each hold is to be taken back. */
+/* While a domain that is off gets another name, or an image of it another size, what is asked of it waits; when that is over,
+ * what waits begins. Each hold is to be taken back. */
 void domain_hold(Domain *domain, bool hold);
 
 /* The queue's own end: all that wait are told ERROR; the one at work has ended with its domain's run. */

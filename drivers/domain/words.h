@@ -10,7 +10,8 @@
 #define DESCRIPTION_BYTES_MAX 65536
 #define METADATA_BYTES_MAX 65536
 
-/* Each puts what it is given into a change; false with an error where a document cannot have that. An empty text takes it away. */
+/* Each puts what it is given into a change; false with an error where a document cannot have that. An empty text takes it
+ * away. */
 bool words_set_title(DeviceChange *change, const char *title, GError **error);
 bool words_set_description(DeviceChange *change, const char *description, GError **error);
 bool words_set_metadata(DeviceChange *change, const char *uri, const char *key, const char *xml, GError **error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Encrypts values for this machine by systemd-creds(1), which is run for each: with the host's key, and the key of its TPM where it
- * has one. What was sealed under one name is not opened under another. Values go through files in memory, never through arguments.
+/* Encrypts values for this machine by systemd-creds(1), which is run for each: with the host's key, and the key of its TPM where
+ * it has one. What was sealed under one name is not opened under another. Values go through files in memory, never through
+ * arguments.
  *
  * A driver that does not run as root has no key. There, and where systemd-creds is missing, sealer_can says no. */
 
@@ -28,8 +29,8 @@ void sealer_free(Sealer *sealer);
 /* Whether values can be sealed here; else WHY says why not. */
 bool sealer_can(const Sealer *sealer, const char **why);
 
-/* Seals a value, which it does not keep. SEALED: the text, for sealer_open; NULL with ERROR: Unsupported where systemd-creds refuses
- * (which it tells in the message), another where it did not come to an answer. */
+/* Seals a value, which it does not keep. SEALED: the text, for sealer_open; NULL with ERROR: Unsupported where systemd-creds
+ * refuses (which it tells in the message), another where it did not come to an answer. */
 typedef void (*SealerSealed)(void *data, const char *sealed, const GError *error);
 void sealer_seal(Sealer *sealer, const char *name, const SecretValue *value, SealerSealed done, void *data);
 

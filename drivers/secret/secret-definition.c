@@ -14,7 +14,8 @@ static const struct {
         [SECRET_USAGE_TLS] = { "tls", "name" },   [SECRET_USAGE_VTPM] = { "vtpm", "name" },
 };
 
-/* All that a document may hold: an element, the elements and the attributes that it may have. Text is in elements without children. */
+/* All that a document may hold: an element, the elements and the attributes that it may have. Text is in elements without
+ * children. */
 typedef struct Form {
         const char *element;
         const char *const *children, *const *attributes;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A secret's document: its text, kept whole, and what it says. What is not libvirt's secret format is refused by name: nothing in a
- * document is ignored. Definitions do not change. */
+/* A secret's document: its text, kept whole, and what it says. What is not libvirt's secret format is refused by name: nothing
+ * in a document is ignored. Definitions do not change. */
 
 #include <stdbool.h>
 

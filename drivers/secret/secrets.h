@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The secrets of a machine, or of a user: by UUID and by usage, and where their values are. A definition is a document in the state
- * directory; so is a value, in a file of its own beside it, encrypted where that can be done. Those of ephemeral secrets are in memory
- * only.
+/* The secrets of a machine, or of a user: by UUID and by usage, and where their values are. A definition is a document in the
+ * state directory; so is a value, in a file of its own beside it, encrypted where that can be done. Those of ephemeral secrets
+ * are in memory only.
  *
  * Whoever changes a secret has its turn for it, and ends that when the change is on disk. It needs no bus. */
 

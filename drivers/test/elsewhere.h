@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A hypervisor elsewhere, made of a folder: what it has defined, and what it runs, is a file of each, which the service's side of it neither owns nor keeps. It lives
- * through all that becomes of the connection. */
+/* A hypervisor elsewhere, made of a folder: what it has defined, and what it runs, is a file of each, which the service's side
+ * of it neither owns nor keeps. It lives through all that becomes of the connection. */
 
 #include "domain/definitions.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* flood CLIENTS CALLS DESTINATION PATH INTERFACE MEMBER [ARGUMENT ARGUMENT]: so many connections, each of which calls again for each
- * answer, whatever it is, with CALLS on their way. Says "ready" once all are connected, and runs until it is ended. Arguments are of
- * type ss. */
+/* flood CLIENTS CALLS DESTINATION PATH INTERFACE MEMBER [ARGUMENT ARGUMENT]: so many connections, each of which calls again
+ * for each answer, whatever it is, with CALLS on their way. Says "ready" once all are connected, and runs until it is ended.
+ * Arguments are of type ss. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A domain document, from a caller's text to the command line that a start would make of it, with aliases as a start gives them. */
+/* A domain document, from a caller's text to the command line that a start would make of it, with aliases as a start gives
+ * them. */
 
 #include <string.h>
 

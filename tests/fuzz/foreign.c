@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Files of other daemons: leases, as lines or JSON, and libvirt's status of a network. foreign_read is this file's, by the linker. */
+/* Files of other daemons: leases, as lines or JSON, and libvirt's status of a network. foreign_read is this file's, by the
+ * linker. */
 
 #include <string.h>
 

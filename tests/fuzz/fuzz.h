@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the fuzz targets share. A target is one file that defines LLVMFuzzerTestOneInput: built with -Dfuzz=true, libFuzzer calls it
- * with inputs that it makes up; in every build, replay.c calls it with those that are kept in seeds/ and regressions/.
+/* What the fuzz targets share. A target is one file that defines LLVMFuzzerTestOneInput: built with -Dfuzz=true, libFuzzer calls
+ * it with inputs that it makes up; in every build, replay.c calls it with those that are kept in seeds/ and regressions/.
  *
- * A target runs without rights, in a folder of its own, and holds what it finds against assertions: a crash, a leak, a sanitizer's
- * word or a failed assertion is a finding. */
+ * A target runs without rights, in a folder of its own, and holds what it finds against assertions: a crash, a leak, a
+ * sanitizer's word or a failed assertion is a finding. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -35,7 +35,8 @@ typedef struct Bytes {
 uint8_t bytes_take(Bytes *bytes);
 size_t bytes_pick(Bytes *bytes, size_t n);
 
-/* Appends values of a signature that the input decides; strings are mostly words that mean something. A descriptor is /dev/null. */
+/* Appends values of a signature that the input decides; strings are mostly words that mean something. A descriptor is
+ * /dev/null. */
 int bytes_append(Bytes *bytes, sd_bus_message *message, const char *signature, const char *const *words);
 
 /* Whether a message's body can be read whole as values of this signature. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* libFuzzer's mutations of an XML document, as a tree: elements go, come twice, move, and get what other elements have in the seeds
- * (the folder that the environment's VIRTBUS_FUZZ_SEEDS names). What is not a tree is mutated as bytes. */
+/* libFuzzer's mutations of an XML document, as a tree: elements go, come twice, move, and get what other elements have in the
+ * seeds (the folder that the environment's VIRTBUS_FUZZ_SEEDS names). What is not a tree is mutated as bytes. */
 
 #include <libxml/parser.h>
 #include <libxml/tree.h>

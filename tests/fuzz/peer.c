@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Bytes of a client on virtbusd's sockets. The first byte says which socket, and whether the input comes after an authentication; the
- * others are sent as they are, in pieces at bytes of 0xff, or, in the third form, decide messages. */
+/* Bytes of a client on virtbusd's sockets. The first byte says which socket, and whether the input comes after an
+ * authentication; the others are sent as they are, in pieces at bytes of 0xff, or, in the third form, decide messages. */
 
 #include <string.h>
 #include <sys/socket.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A QEMU that says what it likes, to a guest that a driver has found running, while callers use it. A line of the input that begins
- * with '!' is a call; every other one is said on the monitor, a "return" or "error" without id as the answer to what was asked
- * first. */
+/* A QEMU that says what it likes, to a guest that a driver has found running, while callers use it. A line of the input that
+ * begins with '!' is a call; every other one is said on the monitor, a "return" or "error" without id as the answer to what
+ * was asked first. */
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -96,7 +96,8 @@ static int on_arrival(sd_event_source *source, int listener, uint32_t events, vo
         return 0;
 }
 
-/* What comes before the driver connects is done by its threads and by its event loop in turns: the loop runs until it has connected. */
+/* What comes before the driver connects is done by its threads and by its event loop in turns: the loop runs until it has
+ * connected. */
 static int wait_for_driver(sd_event *event, int listener) {
         int fd = -1;
         sd_event_source *arrival = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A connection in a folder of a test's own, with a hypervisor that does nothing until it is told to: what has begun is at work until
- * the test ends it. */
+/* A connection in a folder of a test's own, with a hypervisor that does nothing until it is told to: what has begun is at work
+ * until the test ends it. */
 
 #include "domain/connection-table.h"
 #include "domain/connection.h"

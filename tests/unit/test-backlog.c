@@ -5,8 +5,8 @@
 
 #include <time.h>
 
-/* Calls are letters: what was taken is written down in order. The users' connections have no bus in between: the kernel says whose
- * they are. */
+/* Calls are letters: what was taken is written down in order. The users' connections have no bus in between: the kernel says
+ * whose they are. */
 
 #define SOME_DESCRIPTORS 1024
 

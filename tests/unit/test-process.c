@@ -61,7 +61,8 @@ static void test_a_process_that_is_told_to_end_ends(void) {
         sd_event_unref(end.event);
 }
 
-/* The child has nothing of the heap: arguments, environment and descriptors come to it all the same, also where much of that is in use. */
+/* The child has nothing of the heap: arguments, environment and descriptors come to it all the same, also where much of that
+ * is in use. */
 static void test_a_process_gets_what_it_is_given_without_the_heap(void) {
         g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(g_free);
         g_autoptr(GError) error = NULL;

@@ -235,7 +235,8 @@ static void test_a_definition_can_always_be_read_again(void) {
         }
 }
 
-/* What the driver does to documents: a name after the first element, an alias in each device, a device more; and it takes <old/> away. */
+/* What the driver does to documents: a name after the first element, an alias in each device, a device more; and it takes
+ * <old/> away. */
 static char *add_to(const char *text) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse(text, "d", &error);

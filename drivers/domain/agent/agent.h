@@ -12,8 +12,8 @@
 #include "base/json.h"
 #include <systemd/sd-event.h>
 
-/* The longest line of an answer, in bytes; what may come besides answers between two of them; commands that may wait; and what may wait of
- * them for a guest that does not read, in bytes: commands that were given up count too. */
+/* The longest line of an answer, in bytes; what may come besides answers between two of them; commands that may wait; and what
+ * may wait of them for a guest that does not read, in bytes: commands that were given up count too. */
 #define AGENT_LINE_MAX (4 * 1024 * 1024)
 #define AGENT_NOISE_MAX (8 * 1024 * 1024)
 #define AGENT_COMMANDS_MAX 32
@@ -30,8 +30,8 @@
 
 typedef struct Agent Agent;
 
-/* Takes over a connected socket. NAME is the domain's, for errors and the log. CHANGED is called when it is connected or is not any more,
- * before what waits fails for that: a change is told before the answer to what has seen it. */
+/* Takes over a connected socket. NAME is the domain's, for errors and the log. CHANGED is called when it is connected or is
+ * not any more, before what waits fails for that: a change is told before the answer to what has seen it. */
 typedef void (*AgentChanged)(void *data);
 Agent *agent_new(sd_event *event, int fd, const char *name, AgentChanged changed, void *data);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Devices of a domain that come, go or change, and its memory and processors: in its definition, in the running guest, or in both. What the document will be
- * is worked out when the operation begins, so that changes that wait for each other add up; the hypervisor then does it to the
- * guest. The definition is written last, of what it is by then: what was defined meanwhile is changed, not undone. */
+/* Devices of a domain that come, go or change, and its memory and processors: in its definition, in the running guest, or in
+ * both. What the document will be is worked out when the operation begins, so that changes that wait for each other add up;
+ * the hypervisor then does it to the guest. The definition is written last, of what it is by then: what was defined meanwhile
+ * is changed, not undone. */
 
 #include "domain/operation.h"
 #include "domain/operations/device-edit.h"

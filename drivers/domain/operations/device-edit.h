@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is to change in a document, as parts of an element that are replaced, added or taken away, and what an operation that does so
- * (device-change.h) keeps of it. */
+/* What is to change in a document, as parts of an element that are replaced, added or taken away, and what an operation that
+ * does so (device-change.h) keeps of it. */
 
 #include "base/turns.h"
 #include "domain/definition.h"

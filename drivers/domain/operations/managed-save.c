@@ -50,7 +50,7 @@ void managed_saves_find(Connection *connection) {
                 g_autofree char *path = g_build_filename(directory, name, NULL);
                 if (g_str_has_suffix(name, SUFFIX))
                         g_hash_table_add(found, g_strndup(name, strlen(name) - strlen(SUFFIX)));
-                else if (is_half(name)) /* nothing is being saved yet: a driver was cut off, and not every guest's status is left to tell so */
+                else if (is_half(name)) /* nothing is being saved yet: a driver was cut off */
                         managed_save_forget(connection, path);
         }
         g_hash_table_iter_init(&iterator, connection->by_uuid);

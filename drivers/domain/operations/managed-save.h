@@ -8,8 +8,8 @@
 
 char *managed_save_path(const Connection *connection, const char *uuid);
 
-/* Before anything is served: which domains have one. What earlier drivers have left half-written in the folder of managed saves is
- * removed, in a worker: nobody else may be at work there, which the lock of the folder sees to. */
+/* Before anything is served: which domains have one. What earlier drivers have left half-written in the folder of managed
+ * saves is removed, in a worker: nobody else may be at work there, which the lock of the folder sees to. */
 void managed_saves_find(Connection *connection);
 
 /* Removes it, in a worker; when it is gone, the operation at work is told (save_removed). */
@@ -21,9 +21,10 @@ void managed_save_remove_first(Domain *domain, void (*done)(void *data), void *d
 /* It goes when the processors of its domain run. */
 extern const DomainListener managed_save_listener;
 
-/* Removes a file that a save has left, or has been writing, in a worker. Where the driver is ending, the file stays: its successor
- * removes what the status of a domain names, and all that is not whole in the folder of managed saves. */
+/* Removes a file that a save has left, or has been writing, in a worker. Where the driver is ending, the file stays: its
+ * successor removes what the status of a domain names, and all that is not whole in the folder of managed saves. */
 void managed_save_forget(const Connection *connection, const char *path);
 
-/* Until it is renamed, a state lies beside its file, under that name with "." and this many random hexadecimal digits behind it. */
+/* Until it is renamed, a state lies beside its file, under that name with "." and this many random hexadecimal digits behind
+ * it. */
 #define SAVE_NUMBER_DIGITS 8

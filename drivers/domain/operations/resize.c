@@ -38,8 +38,8 @@ static void pin(xmlNode *root, const DeviceChange *change) {
 
 /* I/O threads */
 
-/* Their numbers: those that the document lists, and as many of the lowest others as it lacks. A document that was defined as it is, and
- * cannot be started, may ask for any number of them. */
+/* Their numbers: those that the document lists, and as many of the lowest others as it lacks. A document that was defined as
+ * it is, and cannot be started, may ask for any number of them. */
 static GArray *list_io_threads(const xmlNode *root) {
         GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_autofree char *count = xml_text(xml_child(root, "iothreads"));

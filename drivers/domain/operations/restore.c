@@ -52,7 +52,8 @@ static void on_turn(void *data, Turn *turn, const GError *error) {
         Connection *connection = restore->connection;
         Definition *definition = restoring_definition(restore->restoring);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
-        /* Until now nobody could see that it was asked for: after its service has been replaced, no guest appears out of nothing. */
+        /* Until now nobody could see that it was asked for: after its service has been replaced, no guest appears out of
+         * nothing. */
         if (turn && !call_is_awaited(restore->call))
                 virtbus_error_set(&failure, VIRTBUS_ERROR_CANCELLED, "virtbusd has ended before it began");
         Domain *domain = turn && !failure ? find_domain(connection, definition, restore->call->uid, &failure) : NULL;

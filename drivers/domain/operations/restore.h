@@ -5,6 +5,6 @@
 
 #include "domain/domain.h"
 
-/* Reads the header of PATH or FD (which is taken), finds or makes the domain, answers the call with it and with a job. XML is used
- * instead of the saved document, or NULL. */
+/* Reads the header of PATH or FD (which is taken), finds or makes the domain, answers the call with it and with a job. XML is
+ * used instead of the saved document, or NULL. */
 void restore_begin(Connection *connection, const char *path, int fd, const char *xml, bool paused, Call *call);

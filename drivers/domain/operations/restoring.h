@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A saved guest that is to run again: what lies before its state is read, and a program that decompresses the rest is put in front of
- * the hypervisor. It knows no operation: restore.h and start.h do. */
+/* A saved guest that is to run again: what lies before its state is read, and a program that decompresses the rest is put in
+ * front of the hypervisor. It knows no operation: restore.h and start.h do. */
 
 #include "domain/domain.h"
 

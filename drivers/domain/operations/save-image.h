@@ -12,9 +12,9 @@
 
 #define SAVE_HEADER_BYTES 64
 
-/* The format of the header and of what follows it. It rises when an older version could not read, or would misread, what a newer one
- * writes; "virtbus-save FORMAT " stays the beginning of all formats, so that an older version can name what it refuses. A state of an
- * older format is read. */
+/* The format of the header and of what follows it. It rises when an older version could not read, or would misread, what a
+ * newer one writes; "virtbus-save FORMAT " stays the beginning of all formats, so that an older version can name what it
+ * refuses. A state of an older format is read. */
 #define SAVE_FORMAT 1
 
 /* How long the other end of a pipe may do nothing while the header is written or read, in milliseconds. */

@@ -3,8 +3,8 @@
 
 #include <glib.h>
 
-/* What a document may not say although it would be overwritten when it is completed: the first console is the first serial port under
- * another name, and a display whose port is chosen has no number. */
+/* What a document may not say although it would be overwritten when it is completed: the first console is the first serial
+ * port under another name, and a display whose port is chosen has no number. */
 
 #define CHARACTER "serial parallel console channel smartcard redirdev"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Tells of most expressions of check.h, without evaluating them, that they find nothing in a document: a document is looked at once,
- * which costs less than a few evaluations, and there are a thousand expressions.
+/* Tells of most expressions of check.h, without evaluating them, that they find nothing in a document: a document is looked at
+ * once, which costs less than a few evaluations, and there are a thousand expressions.
  *
  * An expression is read for what it cannot find anything without: elements, their attributes, values of these, a second element
  * of one name, an element that lacks an attribute. What the reader does not understand is no condition. Traits of a document are

@@ -70,8 +70,8 @@ typedef struct Question {
         uint32_t words; /* where in the texts they begin: the name, the text, the list */
 } Question;
 
-/* What an expression needs, in numbers of bits: how many alternatives it has, then these. An alternative is written as how many numbers
- * follow, then its groups; a group as how many bits it has, and these, of which one must be there. */
+/* What an expression needs, in numbers of bits: how many alternatives it has, then these. An alternative is written as how
+ * many numbers follow, then its groups; a group as how many bits it has, and these, of which one must be there. */
 typedef uint16_t Need;
 G_STATIC_ASSERT(BITS - 1 <= G_MAXUINT16);
 

@@ -99,7 +99,8 @@ static bool add_question(Making *index, Key subject, QuestionKind kind, Words wo
         return add_key(group, question.key);
 }
 
-/* A path from an element to a child, or an attribute of itself or of a child: its key, and how long it is; 0 where it is something else. */
+/* A path from an element to a child, or an attribute of itself or of a child: its key, and how long it is; 0 where it is
+ * something else. */
 static size_t read_path(const Step *step, Words words, Key *key) {
         Words parent = step->name, rest = words;
         Key place = step->place;
@@ -202,7 +203,8 @@ static bool add_unequal(const Step *step, Key attribute, Words literal, Group *g
         return !memchr(literal.text, ' ', literal.length) && add_question(step->index, attribute, IS_NOT_LISTED, literal, group);
 }
 
-/* not(SUBJECT), not(SUBJECT = 'VALUE'), not(listed(SUBJECT, 'WORDS')): it is missing, or something else; not(matches(., '[0-9]+')). */
+/* not(SUBJECT), not(SUBJECT = 'VALUE'), not(listed(SUBJECT, 'WORDS')): it is missing, or something else; not(matches(.,
+ * '[0-9]+')). */
 static bool read_not(const Step *step, Words words, Group *group) {
         Words arguments, list, subject = words;
         if (step->is_attribute && equal(words, words_of("matches(., '[0-9]+')")))
@@ -230,8 +232,8 @@ static bool read_not(const Step *step, Words words, Group *group) {
                                          : add_unequal(step, attribute, list, group)));
 }
 
-/* A function of a text that is missing, or is 0, where what it is told of is missing: it compares to nothing, or is not more than a
- * number. */
+/* A function of a text that is missing, or is 0, where what it is told of is missing: it compares to nothing, or is not more
+ * than a number. */
 static bool read_measured(const Step *step, Words words, const char *sign, Group *group) {
         Words call = skip(words, find_outside(words, "("));
         Words arguments = inside(call);
@@ -343,8 +345,8 @@ static Words read_predicates(const Step *step, Words words, GArray *groups) {
         return words;
 }
 
-/* One path: adds its groups, and where it ends at an attribute, that this has another value than a word of CHOICES. Reading ends where
- * a path is not understood. */
+/* One path: adds its groups, and where it ends at an attribute, that this has another value than a word of CHOICES. Reading
+ * ends where a path is not understood. */
 static void read_alternative(Making *index, Words words, const char *choices, GArray *groups) {
         static const char any_depth[] = "descendant-or-self::*";
         Step step = { .index = index, .name = words_of("domain") };

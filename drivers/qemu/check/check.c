@@ -17,8 +17,8 @@ static const CheckTable *const tables[] = CHECK_TABLES;
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathObject, xmlXPathFreeObject)
 
-/* Functions: arguments are popped last first. The context's user data is a tree of what twice() was asked of by the rule at work: a parent,
- * and a text. */
+/* Functions: arguments are popped last first. The context's user data is a tree of what twice() was asked of by the rule at
+ * work: a parent, and a text. */
 
 static void function_num(xmlXPathParserContext *ctxt, int nargs) {
         CHECK_ARITY(1);

@@ -9,8 +9,8 @@
 
 #include "errors.h"
 
-/* How many nodes all rules together may look at in one document: a rule that looks from each element at those beside it takes the square of
- * their number. A guest of 1024 devices takes a quarter of that. */
+/* How many nodes all rules together may look at in one document: a rule that looks from each element at those beside it takes
+ * the square of their number. A guest of 1024 devices takes a quarter of that. */
 #define CHECK_STEPS_MAX 4000000
 
 /* Tries all rules on a document, which may be completed by hardware.h. LimitExceeded where that takes too many steps. */

@@ -5,11 +5,12 @@
 
 #include "qemu/command/builder.h"
 
-/* The folder of the credentials for USE, "chardev", "nbd" or "vnc": libvirt-USE below /etc/pki ($VIRTBUS_PKI) where it is there, else qemu. */
+/* The folder of the credentials for USE, "chardev", "nbd" or "vnc": libvirt-USE below /etc/pki ($VIRTBUS_PKI) where it is
+ * there, else qemu. */
 char *build_tls_folder(const char *use);
 
-/* The object of the credentials for an element that has tls='yes'. Their key's password is the value of the secret that was fetched for it, if any: of
- * usage tls, named by the folder. OF is what the objects' IDs are made of. Returns the object's ID. */
+/* The object of the credentials for an element that has tls='yes'. Their key's password is the value of the secret that was
+ * fetched for it, if any: of usage tls, named by the folder. OF is what the objects' IDs are made of. Returns the object's ID. */
 const char *build_tls(Builder *builder, const xmlNode *element, const char *of, bool is_server);
 
 /* The IDs of those objects, to remove them: to be freed. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the functions that make QEMU's arguments share: the document that is read, the command line that is written, and the first
- * error. That stays in the builder; what follows it is harmless. builder-read.h reads, builder-write.h writes, builder-device.h makes
- * devices, and each build-*.h makes a part of the command line. */
+/* What the functions that make QEMU's arguments share: the document that is read, the command line that is written, and the
+ * first error. That stays in the builder; what follows it is harmless. builder-read.h reads, builder-write.h writes,
+ * builder-device.h makes devices, and each build-*.h makes a part of the command line. */
 
 #include "base/json.h"
 #include "qemu/command/command-line.h"

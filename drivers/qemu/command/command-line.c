@@ -56,8 +56,8 @@ static bool is_wanted(const Builder *builder, const Part *part) {
         return !builder->live || !definition_find_device(builder->context->running, part->device->alias);
 }
 
-/* QEMU would refuse it, and a QEMU that refuses a device may not answer any more (monitor.h): the guest is told of a new device in a
- * slot of machine pc by ACPI. */
+/* QEMU would refuse it, and a QEMU that refuses a device may not answer any more (monitor.h): the guest is told of a new
+ * device in a slot of machine pc by ACPI. */
 static void check_can_come(Builder *builder, const xmlNode *element) {
         bool by_acpi = g_str_has_prefix(builder->definition->machine, "pc") && !builder->q35 &&
                        xml_attribute_is(xml_child(element, "address"), "type", "pci");

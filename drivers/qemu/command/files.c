@@ -14,8 +14,8 @@
 #include "qemu/command/command-line.h"
 #include "qemu/command/image.h"
 
-/* The largest file that is copied to memory for QEMU (a kernel, an initrd, a table), and the largest template of UEFI variables: flash is
- * smaller. A sparse file is as large as its name's owner likes. */
+/* The largest file that is copied to memory for QEMU (a kernel, an initrd, a table), and the largest template of UEFI
+ * variables: flash is smaller. A sparse file is as large as its name's owner likes. */
 #define COPY_BYTES_MAX (INT64_C(4) << 30)
 #define TEMPLATE_BYTES_MAX (INT64_C(64) << 20)
 

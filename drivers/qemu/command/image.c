@@ -53,8 +53,9 @@ static bool is_in_folder_of(const char *path, const char *other) {
         return strcmp(folder, others) == 0;
 }
 
-/* Finds what only the header of another image, BY, names: whoever has taken over its QEMU, or may write to it, could have it name all that
- * root can read. So it is what everybody may read, which the mode of what the kernel tells of processes does not say, or lies beside that image: itself, not a link that somebody else has put there. */
+/* Finds what only the header of another image, BY, names: whoever has taken over its QEMU, or may write to it, could have it
+ * name all that root can read. So it is what everybody may read, which the mode of what the kernel tells of processes does not
+ * say, or lies beside that image: itself, not a link that somebody else has put there. */
 static int find_named(const ImageLayer *layer, const char *by, struct stat *info, bool *may_be_named, GError **error) {
         bool is_beside = is_in_folder_of(layer->path, by), is_searchable;
         g_autofree char *path = is_beside ? g_canonicalize_filename(layer->path, "/") : g_strdup(layer->path);
@@ -79,7 +80,8 @@ static int find_layer(const ImageLayer *layer, const char *by, struct stat *info
 static bool open_layer(ImageLayer *layer, bool read_only, const char *by, GError **error) {
         struct stat info;
         bool may_be_named;
-        /* It is looked at before it is opened: to open a FIFO or a drive waits, and to open other devices may set something going. */
+        /* It is looked at before it is opened: to open a FIFO or a drive waits, and to open other devices may set something
+         * going. */
         g_autofd int found = find_layer(layer, by, &info, &may_be_named, error);
         if (found < 0)
                 return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A disk's image and what it is backed by, opened by the driver so that QEMU needs leave for no path. Opening may hang (a
- * network file system): it is done by a worker. What a qcow2 header says is not trusted: a QEMU that a guest has taken over may have
+/* A disk's image and what it is backed by, opened by the driver so that QEMU needs leave for no path. Opening may hang (a network
+ * file system): it is done by a worker. What a qcow2 header says is not trusted: a QEMU that a guest has taken over may have
  * written it.
  *
  * Format: QEMU's docs/interop/qcow2. */

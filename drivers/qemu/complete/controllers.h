@@ -18,8 +18,8 @@ GPtrArray *controllers_sorted(xmlNode *devices, const char *name);
 /* The index attribute of a controller, 0 where there is none. */
 unsigned controllers_index(const xmlNode *controller);
 
-/* The highest index of a controller that is added. Documents with higher numbers are refused where they are read; here they only bound
- * the work. */
+/* The highest index of a controller that is added. Documents with higher numbers are refused where they are read; here they
+ * only bound the work. */
 #define CONTROLLER_INDEX_MAX 255
 
 /* Adds one where there is none of that index. */

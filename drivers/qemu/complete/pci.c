@@ -195,8 +195,8 @@ static unsigned device_kind(const Topology *topology, const xmlNode *element) {
 
 /* Addresses in the document */
 
-/* Whether the document says where a device is. All zeros are the bridge to the host: such an address is one that is not chosen yet,
- * as libvirt reads it. */
+/* Whether the document says where a device is. All zeros are the bridge to the host: such an address is one that is not chosen
+ * yet, as libvirt reads it. */
 static bool is_given(const xmlNode *element) {
         xmlNode *address = xml_child(element, "address");
         bool given = false;
@@ -280,8 +280,8 @@ static bool add_bus(Topology *topology, const char *model) {
         return set_model(bus, model);
 }
 
-/* Makes room for a kind of device: another bridge or port. Where nothing takes a bridge yet, as on PCI Express, the first one comes
- * with a port of its own. */
+/* Makes room for a kind of device: another bridge or port. Where nothing takes a bridge yet, as on PCI Express, the first one
+ * comes with a port of its own. */
 static bool grow(Topology *topology, unsigned kind) {
         bool takes_bridges = false;
         if (!topology->dry)

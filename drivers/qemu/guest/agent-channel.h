@@ -5,8 +5,8 @@
 
 #include "qemu/guest/guest.h"
 
-/* Connects to the agent where DOCUMENT, or that of the running guest, has a channel for one and it is not connected to yet; then calls
- * DONE, which may be NULL. */
+/* Connects to the agent where DOCUMENT, or that of the running guest, has a channel for one and it is not connected to yet;
+ * then calls DONE, which may be NULL. */
 void agent_channel_find(Guest *guest, const xmlDoc *document, void (*done)(Guest *guest));
 void agent_channel_find_live(Guest *guest, void (*done)(Guest *guest));
 

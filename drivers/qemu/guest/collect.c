@@ -115,7 +115,8 @@ typedef struct Processor {
         pid_t thread;
 } Processor;
 
-/* What QEMU has said that stays true while the live definition is the same: with a thousand guests, asking is what takes the time. */
+/* What QEMU has said that stays true while the live definition is the same: with a thousand guests, asking is what takes the
+ * time. */
 struct Told {
         Definition *live;   /* that it was asked for; NULL: it is to be asked again */
         GArray *processors; /* Processor */
@@ -195,8 +196,7 @@ static void on_nodes(void *data, JsonObject *answer, const GError *error) {
                 const DeviceDefinition *disk = domain->live->devices->pdata[i];
                 if (disk->device_class != DEVICE_DISK)
                         continue;
-                g_autofree char *prefix = node_name_prefix(disk->alias),
-                                *group = g_strdup_printf("image.%s", disk->alias);
+                g_autofree char *prefix = node_name_prefix(disk->alias), *group = g_strdup_printf("image.%s", disk->alias);
                 JsonObject *format = find_image(nodes, prefix, "format"), *storage = find_image(nodes, prefix, "storage");
                 statistics_begin(domain, group);
                 set_renamed(domain, format, of_format, G_N_ELEMENTS(of_format));

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The logs of guests: what their QEMUs say. QEMU writes into the file itself, whether a driver is there or not; while one is, a log that has
- * grown too large is put aside, and the oldest goes. */
+/* The logs of guests: what their QEMUs say. QEMU writes into the file itself, whether a driver is there or not; while one is,
+ * a log that has grown too large is put aside, and the oldest goes. */
 
 #include "domain/connection.h"
 #include "domain/domain.h"
 
-/* How large a log may grow before it is put aside, and how many there are of a guest, with those put aside: UUID.log, UUID.log.1, ... */
+/* How large a log may grow before it is put aside, and how many there are of a guest, with those put aside: UUID.log,
+ * UUID.log.1, ... */
 #define GUEST_LOG_BYTES_MAX (2 * 1024 * 1024)
 #define GUEST_LOGS 3
 
-/* How long writing goes on before the logs' sizes are looked at again, in microseconds: what comes in that time is the most that goes beyond. */
+/* How long writing goes on before the logs' sizes are looked at again, in microseconds: what comes in that time is the most
+ * that goes beyond. */
 #define GUEST_LOG_INTERVAL 20000
 
 typedef struct GuestLogs GuestLogs;

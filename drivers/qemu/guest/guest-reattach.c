@@ -140,8 +140,8 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         }
         g_autofree char *capabilities = xml_text(xml_child(saved, "capabilities"));
         guest->capabilities = capabilities ? capabilities_parse(capabilities) : NULL;
-        /* Its QEMU is not asked again: another binary may lie there by now. Where the last driver ended before it had learnt them, QEMU itself
-         * refuses what it does not have. */
+        /* Its QEMU is not asked again: another binary may lie there by now. Where the last driver ended before it had learnt
+         * them, QEMU itself refuses what it does not have. */
         if (!guest->capabilities && !xml_attribute_is(saved, "capabilities", "unknown")) {
                 guest->is_alien = true;
                 log_error("domain '%s': its status does not say what its QEMU can do; it can be paused, shut down and destroyed",

@@ -229,8 +229,8 @@ static void on_learned(void *data) {
         domain_save_status(guest->domain);
 }
 
-/* Starting does not wait for the answer, nor share its processors with the QEMUs that are asked: it is written into the status when it
- * comes. */
+/* Starting does not wait for the answer, nor share its processors with the QEMUs that are asked: it is written into the status
+ * when it comes. */
 static void learn_capabilities(Guest *guest) {
         g_autofree ExecutableIdentity *identity = g_steal_pointer(&guest->stranger);
         if (!identity)
@@ -500,8 +500,8 @@ static bool launch(Guest *guest, GError **error) {
         guest->process = process_new(guest->domain->connection->event, &setup, guest_on_ended, guest, error);
         if (!guest->process)
                 return false;
-        /* It is written down before it runs: whatever happens to this driver, the guest is found again; and whatever happens to that file, no
-         * second one is started beside it. */
+        /* It is written down before it runs: whatever happens to this driver, the guest is found again; and whatever happens
+         * to that file, no second one is started beside it. */
         g_autoptr(GError) failure = NULL;
         if (domain_save_status(guest->domain) && pid_file_write(guest))
                 scope_create(guest, guest->document, on_placed);

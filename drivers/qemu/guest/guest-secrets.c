@@ -12,7 +12,8 @@
 #define SECRETS "org.virtbus1.Secrets"
 #define SECRET "org.virtbus1.Secret"
 
-/* How many guests are given their secrets at the same time: fewer than errands that a driver may have out (service/bounds.h). Others wait. */
+/* How many guests are given their secrets at the same time: fewer than errands that a driver may have out (service/bounds.h).
+ * Others wait. */
 #define FETCHES_MAX 64
 
 /* As the secrets' driver bounds them: see Secret.SetValue. */
@@ -188,7 +189,8 @@ static void ask_value(Guest *guest) {
         sent(guest, errand, error);
 }
 
-/* A secret that was found by its UUID must be for this kind of thing: else who defines domains could send any secret to any server. */
+/* A secret that was found by its UUID must be for this kind of thing: else who defines domains could send any secret to any
+ * server. */
 static void on_document(void *data, sd_bus_message *answer, const GError *error) {
         Guest *guest = data;
         const File *file = at_work(guest);

@@ -19,7 +19,8 @@
 #include "qemu/host/unix-socket.h"
 #include "qemu/monitor/script.h"
 
-/* What QEMU locks besides the guest's memory when a device of the host's can reach that: tables of the IOMMU, and its registers. */
+/* What QEMU locks besides the guest's memory when a device of the host's can reach that: tables of the IOMMU, and its
+ * registers. */
 #define LOCKED_OVERHEAD (UINT64_C(1) << 30)
 
 Guest *guest_new(Domain *domain) {
@@ -47,7 +48,8 @@ void guest_close_agent(Guest *guest) {
         guest->object = NULL;
 }
 
-/* What a guest held of the host, and its traces in the file system, being given back by a worker. The guest may be gone when it is done. */
+/* What a guest held of the host, and its traces in the file system, being given back by a worker. The guest may be gone when
+ * it is done. */
 struct Returning {
         Guest *guest;
         Connection *connection;

@@ -91,8 +91,8 @@ struct Guest {
         uint64_t sizes_asked;         /* when its images' sizes were, CLOCK_MONOTONIC; 0: they are to be */
 };
 
-/* What its QEMU may tell, and when that is believed: a QEMU that the guest has taken over tells what it likes. What an operation waits for
- * is taken once, by that. */
+/* What its QEMU may tell, and when that is believed: a QEMU that the guest has taken over tells what it likes. What an
+ * operation waits for is taken once, by that. */
 typedef enum GuestPhase {
         PHASE_BEGINNING = 1,   /* its processors have not run yet */
         PHASE_SETTING_OUT = 2, /* they have been told to, and the start is not at its end */
@@ -107,8 +107,8 @@ typedef struct MonitorEvent {
         void (*take)(Guest *guest, JsonObject *arguments);
 } MonitorEvent;
 
-/* A part of what the driver does with a guest that runs. A guest knows none of them: qemu.c lists them for its host, and each is told in
- * that order. What is not there is NULL. */
+/* A part of what the driver does with a guest that runs. A guest knows none of them: qemu.c lists them for its host, and each
+ * is told in that order. What is not there is NULL. */
 typedef struct GuestModule {
         const MonitorEvent *events; /* the last one has no name */
         void (*begin)(Guest *guest);
@@ -136,8 +136,8 @@ bool guest_check_monitor(const Domain *domain, GError **error);
 /* Gives QEMU a descriptor; returns the name that commands know it by. */
 char *guest_pass_fd(Guest *guest, int fd);
 
-/* Gives back what a device of the guest, or with an ALIAS of NULL the guest, holds of the host (claims.h), then calls DONE, unless the
- * guest is let go of before; at once where there is nothing. ERROR, which may be NULL, is passed on. */
+/* Gives back what a device of the guest, or with an ALIAS of NULL the guest, holds of the host (claims.h), then calls DONE,
+ * unless the guest is let go of before; at once where there is nothing. ERROR, which may be NULL, is passed on. */
 typedef void (*ThingsReturned)(Guest *guest, const char *alias, const GError *error);
 void guest_return_things(Guest *guest, const char *alias, const GError *error, ThingsReturned done);
 
@@ -150,8 +150,8 @@ uint64_t guest_lockable_memory(const Guest *guest);
 /* All memory may be locked from now on: a device of the host's reads and writes it. */
 void guest_lock_memory(const Guest *guest);
 
-/* Opens files (which are taken) without waiting, when their secrets have come; nothing is called where the guest ends before, or they are dropped. Where
- * there are none, or a secret cannot be asked for, OPENED is called before this returns. */
+/* Opens files (which are taken) without waiting, when their secrets have come; nothing is called where the guest ends before,
+ * or they are dropped. Where there are none, or a secret cannot be asked for, OPENED is called before this returns. */
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened);
 
 /* Nobody wants any more what is being opened, if anything is: it is given back. */
@@ -160,13 +160,13 @@ void guest_drop_opening(Guest *guest);
 /* What commands for it are made of. RUNNING as in CommandLineContext. */
 CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definition *definition, const Definition *running);
 
-/* Of the sockets that opening FILES has made, and that QEMU will make at PATHS: they go with the guest, or with guest_remove_sockets, by a worker:
- * all from that place in the list on, or, where PATH is not NULL, the one that lies there. */
+/* Of the sockets that opening FILES has made, and that QEMU will make at PATHS: they go with the guest, or with
+ * guest_remove_sockets, by a worker: all from that place in the list on, or, where PATH is not NULL, the one that lies there. */
 void guest_keep_sockets(Guest *guest, const GPtrArray *files, const GPtrArray *paths);
 void guest_remove_sockets(Guest *guest, guint from, const char *path);
 
-/* Connects to a socket that the driver has made for the guest's QEMU; DONE is called later with a descriptor, which it owns, or a negative errno:
- * -ENOTSOCK where there is no such socket. GUEST is NULL where it has ended before. */
+/* Connects to a socket that the driver has made for the guest's QEMU; DONE is called later with a descriptor, which it owns,
+ * or a negative errno: -ENOTSOCK where there is no such socket. GUEST is NULL where it has ended before. */
 typedef void (*GuestConnected)(Guest *guest, int fd, void *data);
 void guest_connect(Guest *guest, const char *path, GuestConnected done, void *data);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Devices that come and go while the guest runs: what cold start does by arguments is done by commands, by the same functions, and undone
- * where one of them fails. A device has left when QEMU says so, whoever asked for it; what was behind it goes then. */
+/* Devices that come and go while the guest runs: what cold start does by arguments is done by commands, by the same functions,
+ * and undone where one of them fails. A device has left when QEMU says so, whoever asked for it; what was behind it goes then. */
 
 #include "qemu/guest/guest.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A guest's state into a file and back: QEMU's migration, whose other side is the file. The machine stands still meanwhile, so that it is
- * written once. QEMU tells the end by an event; how far it is, it is asked. */
+/* A guest's state into a file and back: QEMU's migration, whose other side is the file. The machine stands still meanwhile, so
+ * that it is written once. QEMU tells the end by an event; how far it is, it is asked. */
 
 #include "qemu/guest/guest.h"
 

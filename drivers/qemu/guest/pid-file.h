@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which process is a guest's QEMU, in a file of its own: a status file may be lost, or damaged, and no second QEMU is started then. */
+/* Which process is a guest's QEMU, in a file of its own: a status file may be lost, or damaged, and no second QEMU is started
+ * then. */
 
 #include "qemu/guest/guest.h"
 

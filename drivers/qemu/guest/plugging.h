@@ -50,8 +50,8 @@ typedef struct Cleanup {
 /* The operation on devices that is at work, or NULL. */
 Operation *plugging_operation(const Guest *guest);
 
-/* Begins one: NULL where the guest cannot be asked, and the operation has ended. Ends it; a device that could not be attached holds
- * nothing then. */
+/* Begins one: NULL where the guest cannot be asked, and the operation has ended. Ends it; a device that could not be attached
+ * holds nothing then. */
 Plugging *plugging_begin(Operation *operation);
 void plugging_finish(Guest *guest, const GError *error);
 

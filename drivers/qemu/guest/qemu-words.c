@@ -103,7 +103,8 @@ bool qemu_fail_locked(const Domain *domain, const char *alias, const char *targe
                         disk, path, who);
 }
 
-/* The image that cannot be locked, where QEMU was given but one, or one that somebody is known to have; NULL: which is not known. */
+/* The image that cannot be locked, where QEMU was given but one, or one that somebody is known to have; NULL: which is not
+ * known. */
 static const char *find_locked(const Domain *domain, const CommandLine *line) {
         GHashTableIter iterator;
         void *path;

@@ -15,7 +15,8 @@ GError *qemu_error(const Domain *domain, const CommandLine *line, const GError *
 /* Whether that is what QEMU says. */
 bool qemu_cannot_lock(const char *words);
 
-/* Whether QEMU says that an image's passphrase is not the one that it was given; says so of a disk, and of the secret that its element names. */
+/* Whether QEMU says that an image's passphrase is not the one that it was given; says so of a disk, and of the secret that its
+ * element names. */
 bool qemu_cannot_unlock(const char *words);
 bool qemu_fail_passphrase(const Domain *domain, const xmlNode *disk, GError **error);
 
@@ -23,6 +24,6 @@ bool qemu_fail_passphrase(const Domain *domain, const xmlNode *disk, GError **er
 bool qemu_cannot_open_key(const char *words);
 bool qemu_fail_key(const Domain *domain, const char *words, GError **error);
 
-/* Says who has the image of a disk: another running domain, another disk than the one of that alias, or somebody else. TARGET is the disk's name;
- * NULL: not known. */
+/* Says who has the image of a disk: another running domain, another disk than the one of that alias, or somebody else. TARGET
+ * is the disk's name; NULL: not known. */
 bool qemu_fail_locked(const Domain *domain, const char *alias, const char *target, const char *path, GError **error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Another size for an image that is open and that no guest has: a QEMU without a guest gives it, as the user and in the sandbox of guests' QEMUs,
- * with nothing but that descriptor. Whoever has written the image reaches no more by its header than by that of a guest's image. */
+/* Another size for an image that is open and that no guest has: a QEMU without a guest gives it, as the user and in the
+ * sandbox of guests' QEMUs, with nothing but that descriptor. Whoever has written the image reaches no more by its header than
+ * by that of a guest's image. */
 
 #include "domain/connection.h"
 

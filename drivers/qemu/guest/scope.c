@@ -167,7 +167,8 @@ void scope_forget(Guest *guest) {
         g_clear_pointer(&guest->scope_call, scope_call_free);
 }
 
-/* Where there is no machined, guests without limits do not ask for it each time, but when one has come: by itself, or to be started by a call. */
+/* Where there is no machined, guests without limits do not ask for it each time, but when one has come: by itself, or to be
+ * started by a call. */
 static int on_machined_came(sd_bus_message *signal, void *data, sd_bus_error *unused) {
         Host *host = data;
         (void) signal;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A guest's threads on the host: which processors they run on (sched_setaffinity(2)), by which scheduler (sched(7)) and for how much
- * of the time (cgroup.h). <vcpu cpuset> and <cputune> say it: of each virtual processor, of each I/O thread, and of the
- * emulator, which is all others. */
+/* A guest's threads on the host: which processors they run on (sched_setaffinity(2)), by which scheduler (sched(7)) and for
+ * how much of the time (cgroup.h). <vcpu cpuset> and <cputune> say it: of each virtual processor, of each I/O thread, and of
+ * the emulator, which is all others. */
 
 #include "qemu/guest/guest.h"
 

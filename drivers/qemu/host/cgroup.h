@@ -13,8 +13,8 @@
 /* Whether version 2 is in use. */
 bool cgroup_is_unified(void);
 
-/* A limit as the document says it, as the kernel's file in each version (in a hierarchy of version 1) with what is not a limit there, and
- * as systemd's property of a unit in each version, of which there may be none. */
+/* A limit as the document says it, as the kernel's file in each version (in a hierarchy of version 1) with what is not a limit
+ * there, and as systemd's property of a unit in each version, of which there may be none. */
 typedef struct CgroupLimit {
         const char *path;
         bool is_size;
@@ -43,8 +43,8 @@ char *cgroup_memory_nodes(xmlNode *root);
  * Where there is one already, its limits are set anew. May take its time: the kernel may have to free memory first. */
 bool cgroup_limit_guest(const Connection *connection, const char *uuid, pid_t pid, xmlNode *root, GError **error);
 
-/* Puts a thread of a guest into a group of its own below its process's, named NAME, with this quota of processor time in each PERIOD,
- * both in microseconds; a QUOTA of 0 or less is none. */
+/* Puts a thread of a guest into a group of its own below its process's, named NAME, with this quota of processor time in each
+ * PERIOD, both in microseconds; a QUOTA of 0 or less is none. */
 bool cgroup_limit_thread(pid_t pid, pid_t thread, const char *name, int64_t quota, uint64_t period, GError **error);
 
 /* A claim's NAME: its path below the mount point. */

@@ -2,15 +2,16 @@
 #pragma once
 
 /* What a guest holds of the host while it runs and what does not end with its process: macvtap interfaces, devices of the host,
- * control groups, ports. Each is written down before it is taken, as a file in the runtime directory, and given back when the guest, or
- * the device, has gone; what a driver that was killed had taken for a guest that never ran, the next one gives back when it starts.
- * One guest at a time can hold a thing.
+ * control groups, ports. Each is written down before it is taken, as a file in the runtime directory, and given back when the
+ * guest, or the device, has gone; what a driver that was killed had taken for a guest that never ran, the next one gives back
+ * when it starts. One guest at a time can hold a thing.
  *
  * These may be called from any thread. */
 
 #include "domain/connection.h"
 
-/* A kind of things: how errors and files name it, and how one is given back, which may take its time; false where it could not be. */
+/* A kind of things: how errors and files name it, and how one is given back, which may take its time; false where it could not
+ * be. */
 typedef struct ClaimKind {
         const char *name, *what;
         bool (*give_back)(const char *name, const char *note);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Devices of the host that QEMU opens by their names, or that are opened for it: whether they are there and may be opened is looked
- * at before the start, so that what is told has its remedy. For a worker's thread. */
+/* Devices of the host that QEMU opens by their names, or that are opened for it: whether they are there and may be opened is
+ * looked at before the start, so that what is told has its remedy. For a worker's thread. */
 
 #include <glib.h>
 #include <stdbool.h>

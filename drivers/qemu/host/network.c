@@ -144,8 +144,8 @@ bool network_open_direct(const char *name, const char *device, const char *mode,
         if (r >= 0)
                 r = rtnl_link_get_kernel(socket, 0, name, &made);
         if (r >= 0) {
-                /* In passthrough mode it was born with the card's address, and gives the card the guest's now; the kernel gives that
-                 * its own one back in the end. */
+                /* In passthrough mode it was born with the card's address, and gives the card the guest's now; the kernel
+                 * gives that its own one back in the end. */
                 rtnl_link_set_addr(change, address);
                 rtnl_link_set_flags(change, IFF_UP);
                 r = rtnl_link_change(socket, made, change, 0);

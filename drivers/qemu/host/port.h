@@ -3,8 +3,8 @@
 
 #include "qemu/host/claims.h"
 
-/* Chooses a TCP port for a display: one that nobody listens at, and that no guest holds; it is the guest's until it ends. ADDRESS is
- * the one to listen at. Returns 0 with the error. */
+/* Chooses a TCP port for a display: one that nobody listens at, and that no guest holds; it is the guest's until it ends.
+ * ADDRESS is the one to listen at. Returns 0 with the error. */
 unsigned port_choose(const Connection *connection, const char *uuid, const char *alias, const char *address, GError **error);
 
 /* A claim's NAME: the number of a TCP port that a display listens at. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where what guests need while they run lies: in the connection's runtime directory a folder for each, by its UUID, which is the driver's alone,
- * with the sockets that the driver makes; and in that, for displays, one that QEMU's user may write to. In the latter, the driver touches
- * nothing by a path.
+/* Where what guests need while they run lies: in the connection's runtime directory a folder for each, by its UUID, which is the
+ * driver's alone, with the sockets that the driver makes; and in that, for displays, one that QEMU's user may write to. In the
+ * latter, the driver touches nothing by a path.
  *
  * What a guest leaves is put aside at once, and removed by a worker. */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Unix stream sockets in the file system. Those who connect to them, or remove them, make sure that it is still the same socket that lies
- * there: others may write to the folder that a document names. Functions that return a descriptor return a negative errno where they
- * fail: -ENAMETOOLONG where the path is longer than UNIX_PATH_BYTES_MAX.
+/* Unix stream sockets in the file system. Those who connect to them, or remove them, make sure that it is still the same socket
+ * that lies there: others may write to the folder that a document names. Functions that return a descriptor return a negative
+ * errno where they fail: -ENAMETOOLONG where the path is longer than UNIX_PATH_BYTES_MAX.
  *
  * Paths of documents are for workers: their file systems may hang. */
 

@@ -18,9 +18,9 @@
 #define MONITOR_EVENTS_AT_ONCE 5000
 #define MONITOR_EVENTS_PER_SECOND 5000
 
-/* How long QEMU may answer nothing while commands wait, in microseconds: it takes about a minute to lock a terabyte of memory for a
- * device of the host's. It may also wait for ever: for a disk that has stalled, or when it refuses device_add while a processor that
- * it emulates runs, which its drain_call_rcu() may have come too late to interrupt (seen with 7.2). */
+/* How long QEMU may answer nothing while commands wait, in microseconds: it takes about a minute to lock a terabyte of memory
+ * for a device of the host's. It may also wait for ever: for a disk that has stalled, or when it refuses device_add while a
+ * processor that it emulates runs, which its drain_call_rcu() may have come too late to interrupt (seen with 7.2). */
 #define MONITOR_PATIENCE (300 * UINT64_C(1000000))
 
 typedef struct Monitor Monitor;
@@ -50,8 +50,8 @@ typedef struct MonitorListener {
 /* Takes over a connected socket. The listener is not called before this returns. */
 Monitor *monitor_new(sd_event *event, int fd, const MonitorListener *listener, void *data, GError **error);
 
-/* Somebody spoke with this QEMU before, and was cut off: what it had for them may come before the greeting, from the middle of a line on.
- * So many lines are not looked at. */
+/* Somebody spoke with this QEMU before, and was cut off: what it had for them may come before the greeting, from the middle of
+ * a line on. So many lines are not looked at. */
 #define MONITOR_REMAINDER_MAX 256
 void monitor_skip_remainder(Monitor *monitor);
 
@@ -73,6 +73,6 @@ void monitor_free(Monitor *monitor);
 typedef void (*MonitorDone)(void *data, JsonObject *answer, const GError *error);
 void monitor_command(Monitor *monitor, const char *name, JsonObject *arguments, int fd, MonitorDone done, void *data);
 
-/* The same where DATA belongs to the command: where the monitor is freed before there is an answer, DROPPED is called with it instead of
- * DONE. */
+/* The same where DATA belongs to the command: where the monitor is freed before there is an answer, DROPPED is called with it
+ * instead of DONE. */
 void monitor_ask(Monitor *monitor, const char *name, JsonObject *arguments, MonitorDone done, void *data, GDestroyNotify dropped);
