@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Builds character devices: serial and parallel ports, consoles, channels, and what else has their back ends: smart cards,
  * redirected USB, random numbers, TPMs. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Builds controllers, hubs and the IOMMU: what other devices are plugged into. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Builds what a person sees, hears and touches: displays, video cards, sound, input devices. */
 #pragma once
 

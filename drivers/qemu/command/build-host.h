@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Builds what the host gives to the guest: its devices, folders, memory; and watchdogs, balloons and the like. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Builds guest memory: its size, what backs it on the host, and how it is split over NUMA nodes. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Builds network interfaces: the back end on the host, and the card in the guest. */
 #pragma once
 

@@ -20,7 +20,7 @@ typedef struct Host {
         size_t n_nodes; /* NUMA */
         CapabilitiesCache *capabilities;
         struct GuestLogs *logs;
-        GPtrArray *resizings; /* of images of domains that are off: resize-disk.c */
+        GPtrArray *resizings;                     /* of images of domains that are off: resize-disk.c */
         bool watches_machined, lacks_machined;    /* scope.c */
         const struct GuestModule *const *modules; /* of the driver of a guest that runs: guest.h */
         char *monitors;                           /* directory of the monitors' sockets, which QEMU's user cannot reach */
