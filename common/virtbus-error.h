@@ -50,7 +50,7 @@ GQuark virtbus_error_quark(void);
  * virtbus_error_name: (skip)
  * @code: an error
  *
- * Returns: (nullable): the error's name on D-Bus; %NULL for a number that is none of them
+ * Returns: (nullable): the error's name on D-Bus; %NULL for any other number
  *
  * Since: 0.1
  */

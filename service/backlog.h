@@ -2,7 +2,7 @@
 #pragma once
 
 /* Calls that have come and that nobody has looked at yet. What comes is read at once, so that no user's call stands in the socket
- * behind another's; it is taken in turns: of the user of whom the service has worked least, of that user's connections one after
+ * behind another's; it is taken in turns: of the user for whom the service has worked least, of that user's connections one after
  * the other, of a connection in order. After a little of that the event loop has its turn, and what came meanwhile is read.
  *
  * Answers go the same way out for all that is on the bus. While the bus daemon has not read those that there are, no call that

@@ -9,7 +9,7 @@
 
 /* Subjects */
 
-/* The block of the interface that makes an object a subject; NULL where it is none. */
+/* The block of the interface that makes an object a subject; NULL where no interface does. */
 static const Block *subject_block(const Object *object) {
         for (size_t i = 0; i < object->n_blocks; i++)
                 if (object->blocks[i].interface->subject)

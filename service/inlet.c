@@ -297,7 +297,7 @@ static void cut_header(GByteArray *head) {
         }
 }
 
-/* Reads a string of a header at AT; returns the position after it, or 0 where it is none. */
+/* Reads a string of a header at AT; returns the position after it, or 0 where there is no string. */
 static size_t read_string(const GByteArray *head, size_t at, size_t end, const char **string) {
         if (at + 4 > end)
                 return 0;

@@ -133,7 +133,7 @@ bool long_header_read(LongHeader *header, const guint8 *data, size_t size) {
         return true;
 }
 
-/* What is short is of a message with an empty body; a call without a path is none. */
+/* What is short is of a message with an empty body; a call without a path is not one. */
 GByteArray *long_header_shorten(LongHeader *header) {
         static const guint8 padding[8] = { 0 };
         const guint8 root[] = { FIELD_PATH, 1, 'o', 0, 0, 0, 0, 0, '/', 0 };

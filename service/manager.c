@@ -104,7 +104,7 @@ static bool is_open_connection(sd_bus_message *call) {
                g_strcmp0(sd_bus_message_get_member(call), "OpenConnection") == 0 && sd_bus_message_has_signature(call, "sa{sv}");
 }
 
-/* Reads the URI of a call of OpenConnection; false for other calls, and where it is none. */
+/* Reads the URI of a call of OpenConnection; false for other calls, and where it has no URI. */
 static bool uri_of_call(Uri *uri, sd_bus_message *call) {
         const char *text;
         bool read = is_open_connection(call) && sd_bus_message_rewind(call, true) >= 0 &&

@@ -79,7 +79,7 @@ static bool read_wanted(Ctl *ctl, Wanted *wanted, GError **error) {
                 g_autoptr(GString) card = g_string_new(NULL);
                 if (!network_add(card, *text, 0, error))
                         return false;
-                if (card->len > 0) /* else it is none */
+                if (card->len > 0) /* else there is no card */
                         g_ptr_array_add(wanted->cards, g_strdup(card->str));
         }
         return true;

@@ -284,7 +284,7 @@ void output_bytes(const void *data, size_t n) {
 }
 
 int output_close(void) {
-        bool is_open = fcntl(STDOUT_FILENO, F_GETFD) >= 0; /* one that was closed by who has started us is no failure */
+        bool is_open = fcntl(STDOUT_FILENO, F_GETFD) >= 0; /* one that our parent has closed is not a failure */
         errno = 0;
         note_failure(ferror(stdout) != 0);
         note_failure(fclose(stdout) != 0);

@@ -27,7 +27,7 @@ typedef struct Awaited {
         StateWait *wait;
         char *path, *name, *connection;
         VirtbusDomain *domain; /* NULL: it is not there now */
-        bool has_looked;       /* what it is in when the wait begins is no end of it */
+        bool has_looked;       /* the state in which the wait begins does not end it */
         bool is_over, has_failed;
 } Awaited;
 

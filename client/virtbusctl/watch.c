@@ -78,7 +78,7 @@ static void tell_device(const Followed *followed, VirtbusObject *object, const c
         const char *kind = device ? virtbus_device_get_kind(device) : NULL,
                    *alias = device ? virtbus_device_get_alias(device) : NULL;
         if (!kind || !alias)
-                return; /* it is none: the system in the guest is an object, too */
+                return; /* not a device: the system in the guest is an object, too */
         g_autofree char *details = g_strdup_printf("%s (%s)", alias, kind);
         const char *const fields[] = { "alias", alias,
                                        "kind",  kind,

@@ -98,7 +98,7 @@ void published_emit(Published *published, const Vtable *vtable, const char *memb
 /* Sends all objects to the peer. Returns 0 or a negative errno. */
 int objects_send_all(Objects *objects);
 
-/* Answers a call on a published object. Returns 0 where the message is none, 1 where it is. */
+/* Answers a call on a published object. Returns 1 where the message is such a call, else 0. */
 int objects_dispatch(Objects *objects, sd_bus_message *message);
 
 /* How many calls wait for their answer. */

@@ -119,7 +119,7 @@ static void limit(const char *program, int resource, uint64_t amount, const char
 
 static void confine(const char *program) {
         const struct landlock_ruleset_attr rules = { .handled_access_fs = WRITING_FILES };
-        limit(program, RLIMIT_CORE, 1, "its core cannot be left out"); /* core(5): 1 is none, for pipes too */
+        limit(program, RLIMIT_CORE, 1, "its core cannot be left out"); /* core(5): 1 means no core, for pipes too */
         int ruleset = (int) syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0);
         if (ruleset < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
                 return;

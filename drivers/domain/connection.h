@@ -26,7 +26,7 @@ struct Connection {
         Worker *clients;                /* for clients' pipes, which may be slow on purpose: these wait only for each other */
         char *state_directory, *runtime_directory, *log_directory;
         bool privileged;         /* runs as root, for all users */
-        FilterUser filter_user;  /* whom programs run as that compress what is saved */
+        FilterUser filter_user;  /* user of the programs that compress saved states */
         sd_bus *bus;             /* where other services are asked; NULL: nowhere. Borrowed */
         char *name, *path, *uri; /* "test_x", /org/virtbus1/test_x, test://x */
         Published *published;

@@ -13,7 +13,7 @@ typedef struct Address {
         uint32_t prefix; /* 0: not known */
 } Address;
 
-/* An empty list; adding to it: TEXT must be an IPv4 or IPv6 address, what is none is left out. */
+/* An empty list; adding to it: TEXT must be an IPv4 or IPv6 address; other texts are left out. */
 GArray *addresses_new(void);
 void addresses_add(GArray *addresses, const char *text, uint32_t prefix);
 

@@ -201,7 +201,7 @@ static void handle_line(Agent *agent, const char *line, size_t length) {
         bool waits_for_sync = !agent->synchronized;
         node = json_parse(line, (gssize) length, &error);
         if (waits_for_sync) {
-                /* An answer that came too late is none, whatever it says. */
+                /* An answer that came too late does not count, whatever it says. */
                 if (node && is_sync_answer(agent, node)) {
                         send_command(agent);
                         wait_for(agent, agent->timeout == AGENT_WAIT_DEFAULT ? AGENT_TIMEOUT_DEFAULT : agent->timeout);

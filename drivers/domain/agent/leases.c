@@ -31,7 +31,7 @@ static void add(Search *search, const char *mac, const char *address, gint64 exp
                 addresses_add(search->addresses, address, 0);
 }
 
-/* dnsmasq(8), --dhcp-leasefile: "EXPIRY MAC ADDRESS NAME CLIENT-ID" a line, an EXPIRY of 0 is none; of IPv6, no MAC. */
+/* dnsmasq(8), --dhcp-leasefile: "EXPIRY MAC ADDRESS NAME CLIENT-ID" a line, an EXPIRY of 0 means never; of IPv6, no MAC. */
 static void read_lines(Search *search, char *text) {
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
         for (char **line = lines; *line; line++) {

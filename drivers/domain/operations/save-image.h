@@ -32,7 +32,7 @@ void save_header_clear(SaveHeader *header);
 extern const char *const save_compressions[];
 #define SAVE_UNCOMPRESSED "none"
 
-/* Finds the program of a compression; NULL with an error where it is none of them, or not installed. */
+/* Finds the program of a compression; NULL with an error where there is no such compression, or its program is not installed. */
 char *save_compression_program(const char *compression, GError **error);
 
 bool save_header_write(int fd, const SaveHeader *header, GError **error);

@@ -118,7 +118,7 @@ void build_firmware(Builder *builder) {
 static void build_kernel_file(Builder *builder, const char *option, const char *path) {
         xmlNode *element = builder_element(builder, builder->root, path);
         const char *file = element ? builder_get(builder, element, "") : NULL;
-        if (file && *file) /* an empty element is none */
+        if (file && *file) /* an empty element counts as missing */
                 builder_add(builder, option, "%s", builder_pass_to_read(builder, element, file));
 }
 

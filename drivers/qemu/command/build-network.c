@@ -36,7 +36,7 @@ void build_bandwidth_check(Builder *builder, xmlNode *element) {
                                     "floor is for interfaces of a network of libvirt's; leave it out");
         if (!type || !g_strv_contains(on_host, type))
                 builder_unsupported(builder, bandwidth,
-                                    "an interface of type %.32s is none of the host's, whose bandwidth could be limited", type);
+                                    "an interface of type %.32s is not one of the host's: its bandwidth cannot be limited", type);
         check_rate(builder, bandwidth, "inbound");
         check_rate(builder, bandwidth, "outbound");
 }

@@ -28,7 +28,7 @@ void build_thread_tuning_check(Builder *builder) {
         for (size_t i = 0; i < G_N_ELEMENTS(owners); i++) {
                 const char *quota = builder_format(builder, "%squota", owners[i]),
                            *period = builder_format(builder, "%speriod", owners[i]), *text = builder_get(builder, tune, quota);
-                if (text && text[0] != '-') /* less than 0 is none */
+                if (text && text[0] != '-') /* less than 0: no limit */
                         builder_number(builder, tune, quota, QUOTA_MIN, QUOTA_MAX, 0);
                 builder_number(builder, tune, period, PERIOD_MIN, PERIOD_MAX, 0);
         }

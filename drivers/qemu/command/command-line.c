@@ -442,7 +442,7 @@ static void plan_to_read(GPtrArray *files, xmlNode *root) {
         for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
                 xmlNode *element = xml_find(root, paths[i]);
                 g_autofree char *path = xml_text(element);
-                if (element && *path) /* an empty element is none */
+                if (element && *path) /* an empty element counts as missing */
                         plan(files, FILE_READ, element, path);
         }
         for (xmlNode *info = xml_child(root, "sysinfo"); info; info = xml_next(info, "sysinfo"))

@@ -10,7 +10,7 @@
 /* Where the descriptors are; one of the same name in an earlier folder stands for the later one, and an empty one hides it. */
 static const char *const folders[] = { "/etc/qemu/firmware", "/usr/share/qemu/firmware" };
 
-/* A descriptor is a page of text; what is larger is none. */
+/* A descriptor is a page of text; a larger file is not a descriptor. */
 #define DESCRIPTOR_BYTES_MAX (256 * 1024)
 
 /* Where there are no descriptors. */

@@ -67,7 +67,7 @@ static void complete_tpm(xmlNode *backend, bool is_crb) {
                 default_set(backend, "version", is_crb ? "2.0" : "1.2");
 }
 
-/* An empty name is none, of a drive without a disc. */
+/* An empty name means no image: a drive without a disc. */
 static void drop_empty_source(xmlNode *source) {
         static const char *const names[] = { "file", "dev", "dir" };
         for (size_t i = 0; source && i < G_N_ELEMENTS(names); i++)

@@ -41,7 +41,7 @@ void defaults_memory_normalize_size(xmlNode *element) {
                 default_set(element, "unit", "KiB");
 }
 
-/* A limit of as much as the kernel can count is none. */
+/* The greatest number that the kernel can count means no limit. */
 static void complete_limits(xmlNode *tune) {
         static const char *const limits[] = { "hard_limit", "soft_limit", "swap_hard_limit", "min_guarantee" };
         for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {

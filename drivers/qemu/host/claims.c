@@ -35,7 +35,7 @@ static char *path_of(const Connection *connection, const Claim *claim) {
         return g_strdup_printf("%s/%s %s %s", directory, claim->uuid, claim->kind->name, g_strdelimit(name, "/", ' '));
 }
 
-/* Splits a file's name; false where it is none of these. */
+/* Splits a file's name; false where it has none of these forms. */
 static bool parse_name(char *file, char **uuid, const ClaimKind **kind, char **name) {
         char *space = strchr(file, ' '), *second = space ? strchr(space + 1, ' ') : NULL;
         if (!second || file_is_aside(file))

@@ -6,5 +6,5 @@
 #include <sched.h>
 #include <stdbool.h>
 
-/* Reads a list like 0-3,^2,8; false where it is none, or names what cannot be. */
+/* Reads a list like 0-3,^2,8; false where it is not a list, or names a processor that cannot exist. */
 bool cpu_set_read(const char *text, cpu_set_t *set);

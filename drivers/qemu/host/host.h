@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the driver knows of its host, of whom QEMU runs as, and of the QEMUs that are installed. */
+/* What the driver knows of its host, of the user of QEMU, and of the QEMUs that are installed. */
 
 #include "domain/connection.h"
 #include "qemu/monitor/capabilities-cache.h"
@@ -13,7 +13,7 @@
 
 /* The hypervisor: connection->data. */
 typedef struct Host {
-        uid_t uid; /* whom QEMU runs as */
+        uid_t uid; /* user of QEMU */
         gid_t gid;
         gid_t groups[GROUPS_MAX];
         size_t n_groups;

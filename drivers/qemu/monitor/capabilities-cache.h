@@ -25,7 +25,7 @@
 
 typedef struct CapabilitiesCache CapabilitiesCache;
 
-/* TEMPLATE says whom a QEMU that is asked runs as. Files lie in a directory of the connection's state. */
+/* TEMPLATE names the user of a QEMU that is asked. Files lie in a directory of the connection's state. */
 CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessSetup *template);
 void capabilities_cache_free(CapabilitiesCache *cache);
 
