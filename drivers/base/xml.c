@@ -199,6 +199,12 @@ xmlDoc *xml_parse_own(const char *text, const char *root, GError **error) {
         return document;
 }
 
+xmlDoc *xml_copy(xmlDoc *document) {
+        xmlDoc *copy = xmlCopyDoc(document, 1);
+        xml_layout_mark(xmlDocGetRootElement(copy));
+        return copy;
+}
+
 char *xml_document_text(xmlDoc *document) {
         xmlChar *text;
         int length;

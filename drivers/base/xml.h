@@ -29,6 +29,9 @@ xmlDoc *xml_parse(const char *text, const char *root, GError **error);
  * devices alone. */
 xmlDoc *xml_parse_own(const char *text, const char *root, GError **error);
 
+/* A copy, laid out as one that was parsed. */
+xmlDoc *xml_copy(xmlDoc *document);
+
 /* The document as text, in UTF-8, with what was added to it laid out as xml-layout.h says. The second says whether xml_parse
  * would read that again: a document may have grown since it was parsed. */
 char *xml_document_text(xmlDoc *document);

@@ -294,7 +294,7 @@ static bool check_rename(const Change *change, GError **error) {
 
 /* What it is defined as by now, with another name. */
 static Definition *rename_definition(const Domain *domain, const char *name, GError **error) {
-        g_autoptr(xmlDoc) document = xml_parse_own(domain->persistent->xml, "domain", error);
+        g_autoptr(xmlDoc) document = definition_document(domain->persistent, error);
         if (!document)
                 return NULL;
         g_autofree xmlChar *quoted = xmlEncodeSpecialChars(document, (const xmlChar *) name);

@@ -14,9 +14,34 @@ Definition *definition_ref(Definition *definition) {
         return definition;
 }
 
+/* Those that have a tree; the last one first. */
+static GQueue trees = G_QUEUE_INIT;
+
+static void drop_tree(Definition *definition) {
+        g_queue_unlink(&trees, &definition->in_trees);
+        g_clear_pointer(&definition->tree, xmlFreeDoc);
+}
+
+void definition_keep(Definition *definition, xmlDoc *document) {
+        g_autoptr(xmlDoc) taken = document;
+        if (definition->tree || strlen(definition->xml) > DEFINITION_TREE_BYTES_MAX)
+                return;
+        if (trees.length >= DEFINITION_TREES_MAX)
+                drop_tree(trees.tail->data);
+        definition->tree = g_steal_pointer(&taken);
+        definition->in_trees.data = definition;
+        g_queue_push_head_link(&trees, &definition->in_trees);
+}
+
+xmlDoc *definition_document(const Definition *definition, GError **error) {
+        return definition->tree ? xml_copy(definition->tree) : xml_parse_own(definition->xml, "domain", error);
+}
+
 void definition_unref(Definition *definition) {
         if (--definition->n_references > 0)
                 return;
+        if (definition->tree)
+                drop_tree(definition);
         char *strings[] = { definition->xml,         definition->name,    definition->uuid,    definition->title,
                             definition->description, definition->type,    definition->os_type, definition->architecture,
                             definition->machine,     definition->emulator };
@@ -211,7 +236,7 @@ static void remove_secrets(xmlNode *element) {
 }
 
 char *definition_text(const Definition *definition, bool secrets, uint32_t id) {
-        g_autoptr(xmlDoc) document = xml_parse(definition->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(definition, NULL);
         if (!document)
                 return g_strdup(definition->xml);
         if (!secrets)
@@ -226,7 +251,7 @@ char *definition_text(const Definition *definition, bool secrets, uint32_t id) {
 }
 
 char *definition_device_text(const Definition *definition, guint index) {
-        g_autoptr(xmlDoc) document = xml_parse(definition->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(definition, NULL);
         xmlNode *element = document ? device_elements_at(document, index) : NULL;
         if (!element)
                 return g_strdup("");

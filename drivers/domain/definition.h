@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A domain document: its text, kept whole, and the little that the API and every driver need to know of it. A driver that
- * needs more (to start it, say) parses the text again. Definitions do not change. */
+/* A domain document: its text, kept whole, and the little that the API and every driver need to know of it. Who needs more, to start it or to
+ * make another of it, has its tree. Definitions do not change. */
 
 #include "base/uuid.h"
 #include "base/xml.h"
@@ -21,6 +21,8 @@ typedef enum LifecycleAction {
 typedef struct Definition {
         unsigned n_references;
         char *xml;
+        xmlDoc *tree;   /* of that text, or NULL: definition_keep */
+        GList in_trees; /* its link in the list of those that have one */
         char *name;
         char *uuid;
         char *title;
@@ -45,6 +47,16 @@ Definition *definition_parse(const char *xml, GError **error);
 
 /* Reads a parsed document, as it is. */
 Definition *definition_from_document(xmlDoc *document, GError **error);
+
+/* The document's tree, for the caller to change, as one that xml_parse_own has read. NULL with an error, where there is too much of it. */
+xmlDoc *definition_document(const Definition *definition, GError **error);
+
+/* Gives a definition the tree that it was made from, which is taken: it is not parsed again, then. Trees are many times as large as their text, so
+ * that only those of the last DEFINITION_TREES_MAX definitions are kept, and none of a text of more than DEFINITION_TREE_BYTES_MAX. A domain
+ * that is defined, and off, has none. */
+#define DEFINITION_TREES_MAX 16
+#define DEFINITION_TREE_BYTES_MAX (64 * 1024)
+void definition_keep(Definition *definition, xmlDoc *document);
 
 /* Puts the aliases into the document's devices: what is shown of an active domain. */
 void definition_write_aliases(const Definition *definition, xmlDoc *document);

@@ -49,45 +49,48 @@ bool domain_changed(Domain *domain, DomainState state, DomainReason reason) {
         return set_state(domain, state, reason);
 }
 
-/* Takes an edited document as the live one. */
+/* Takes an edited document, and the tree, as the live one. */
 static void take_live(Domain *domain, xmlDoc *document) {
         g_autoptr(Definition) live = definition_from_document(document, NULL);
-        if (!live)
+        if (!live) {
+                xmlFreeDoc(document);
                 return;
+        }
+        definition_keep(live, document);
         domain_set_live(domain, live);
         domain_save_status(domain);
 }
 
 void domain_device_gone(Domain *domain, const char *alias) {
         Operation *operation = domain->operation;
-        g_autoptr(xmlDoc) document = domain->live ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
+        g_autoptr(xmlDoc) document = domain->live ? definition_document(domain->live, NULL) : NULL;
         xmlNode *element = document ? definition_find_element(document, domain->live, alias) : NULL;
         if (operation && operation->class->device_gone)
                 operation->class->device_gone(operation, alias);
         if (!element)
                 return;
         xml_remove(element);
-        take_live(domain, document);
+        take_live(domain, g_steal_pointer(&document));
 }
 
 void domain_memory_changed(Domain *domain, uint64_t bytes) {
         Operation *operation = domain->operation;
         g_autoptr(xmlDoc) document =
-                        domain->live && domain->live->memory != bytes ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
+                        domain->live && domain->live->memory != bytes ? definition_document(domain->live, NULL) : NULL;
         if (!document)
                 return;
         if (operation && operation->class->memory_changed)
                 operation->class->memory_changed(operation, bytes);
         definition_edit_memory(xmlDocGetRootElement(document), bytes);
-        take_live(domain, document);
+        take_live(domain, g_steal_pointer(&document));
 }
 
 void domain_vcpus_changed(Domain *domain, uint32_t count) {
-        g_autoptr(xmlDoc) document = domain->live ? xml_parse(domain->live->xml, "domain", NULL) : NULL;
+        g_autoptr(xmlDoc) document = domain->live ? definition_document(domain->live, NULL) : NULL;
         if (!document)
                 return;
         xml_set_number(xml_ensure_child(xmlDocGetRootElement(document), "vcpu"), "current", count);
-        take_live(domain, document);
+        take_live(domain, g_steal_pointer(&document));
 }
 
 /* Ends */

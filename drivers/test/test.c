@@ -218,18 +218,19 @@ static void operate(Operation *operation, TestOperation kind) {
 }
 
 static void test_start(Operation *operation) {
-        g_autoptr(xmlDoc) document = xml_parse(operation->domain->live->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(operation->domain->live, NULL);
         definition_write_aliases(operation->domain->live, document);
         g_autoptr(Definition) live = definition_from_document(document, NULL);
         domain_set_live(operation->domain, live);
         open_agent(machine_new(operation->domain), document, AGENT_WAIT_DEFAULT);
+        definition_keep(live, g_steal_pointer(&document));
         operate(operation, TEST_START);
 }
 
 static void test_reattach(Operation *operation, xmlNode *saved) {
         Domain *domain = operation->domain;
         Machine *machine = machine_new(domain);
-        g_autoptr(xmlDoc) document = xml_parse(domain->live->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(domain->live, NULL);
         g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
         open_agent(machine, document,
                    timeout ? CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX) : AGENT_WAIT_DEFAULT);

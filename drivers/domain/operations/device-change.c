@@ -96,7 +96,7 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                          GError **error) {
         const DeviceChange *change = device_change_of(operation);
         Connection *connection = operation->domain->connection;
-        g_autoptr(xmlDoc) document = xml_parse_own(base->xml, "domain", error);
+        g_autoptr(xmlDoc) document = definition_document(base, error);
         g_autoptr(xmlDoc) parsed = change->xml ? xml_parse(change->xml, NULL, error) : NULL;
         xmlNode *element = NULL;
         if (!document || (change->xml && !parsed))
@@ -315,6 +315,7 @@ static bool change_proceed(Operation *operation) {
         if (change->document && domain->live) {
                 g_autoptr(Definition) live = definition_from_document(change->document, &error);
                 if (live) {
+                        definition_keep(live, g_steal_pointer(&change->document));
                         domain_set_live(domain, live);
                         domain_save_status(domain);
                 }

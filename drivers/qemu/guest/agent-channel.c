@@ -61,7 +61,7 @@ void agent_channel_find(Guest *guest, const xmlDoc *document, void (*done)(Guest
 }
 
 void agent_channel_find_live(Guest *guest, void (*done)(Guest *guest)) {
-        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(guest->domain->live, NULL);
         agent_channel_find(guest, document, done);
 }
 

@@ -90,7 +90,7 @@ static void tell_end(Domain *domain, const char *words, GError **error) {
         g_autofree char *log = log_path(domain);
         bool cannot_lock = qemu_cannot_lock(words), cannot_unlock = qemu_cannot_unlock(words);
         const DeviceDefinition *disk = cannot_lock || cannot_unlock ? find_disk(domain, words) : NULL;
-        g_autoptr(xmlDoc) document = disk && cannot_unlock ? xml_parse(domain_definition(domain)->xml, "domain", NULL) : NULL;
+        g_autoptr(xmlDoc) document = disk && cannot_unlock ? definition_document(domain_definition(domain), NULL) : NULL;
         if (disk && cannot_lock)
                 qemu_fail_locked(domain, disk->alias, disk->target, disk->source, error);
         else if (qemu_cannot_open_key(words))
@@ -253,7 +253,10 @@ static void finish_start(Guest *guest, const GError *error) {
         }
         guest->timeout = sd_event_source_disable_unref(guest->timeout);
         guest->operation = NULL;
+        if (guest->of_document == domain->live) /* else that has changed meanwhile */
+                definition_keep(domain->live, g_steal_pointer(&guest->document));
         g_clear_pointer(&guest->document, xmlFreeDoc);
+        g_clear_pointer(&guest->of_document, definition_unref);
         operation_finish(operation, NULL);
         if (domain->run == guest && !guest->has_ended)
                 learn_capabilities(guest);
@@ -329,9 +332,10 @@ static void set_live(Guest *guest) {
         guest_write_terminals(guest, guest->domain->live, guest->document);
         drop_missing(guest->document);
         g_autoptr(Definition) live = definition_from_document(guest->document, &error);
-        if (live)
+        if (live) {
                 domain_set_live(guest->domain, live);
-        else
+                guest->of_document = g_steal_pointer(&live);
+        } else
                 log_error("domain '%s': its live document cannot be read: %s", domain_name(guest->domain), error->message);
 }
 
@@ -556,7 +560,7 @@ static bool make_directory(Guest *guest, GError **error) {
 static void begin_start(Guest *guest) {
         Domain *domain = guest->domain;
         g_autoptr(GError) error = NULL;
-        guest->document = xml_parse_own(domain->live->xml, "domain", &error);
+        guest->document = definition_document(domain->live, &error);
         if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
                 guest_finish(guest, error);
                 return;

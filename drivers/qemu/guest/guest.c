@@ -242,6 +242,7 @@ void guest_free(Guest *guest) {
         g_clear_error(&guest->failure);
         if (guest->document)
                 xmlFreeDoc(guest->document);
+        g_clear_pointer(&guest->of_document, definition_unref);
         if (guest->line)
                 command_line_free(guest->line);
         autofd_close(&guest->monitor_listener);

@@ -45,9 +45,10 @@ struct Guest {
         struct SecretsFetch *fetch; /* what the opening waits for before a worker begins: guest-secrets.c */
         GArray *secret_sets; /* gint64: the sets by which a QEMU that runs was given secrets, for as long as it reads them */
         sd_event_source *timeout;
-        GError *failure;   /* why the start fails, once the process has ended */
-        xmlDoc *document;  /* START: becomes the live definition */
-        CommandLine *line; /* START */
+        GError *failure;         /* why the start fails, once the process has ended */
+        xmlDoc *document;        /* START: becomes the live definition */
+        Definition *of_document; /* which that has become, or NULL */
+        CommandLine *line;       /* START */
         char *emulator;
         Capabilities *capabilities; /* of the QEMU that it runs on, whatever becomes of the binary; NULL until they are known */
         char *directory;            /* runtime.h */

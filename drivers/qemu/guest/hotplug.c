@@ -100,7 +100,7 @@ void hotplug_attach(Operation *operation) {
 static void remove_back_ends(Cleanup *cleanup) {
         Guest *guest = cleanup->guest;
         const Definition *live = guest->domain->live;
-        g_autoptr(xmlDoc) document = xml_parse(live->xml, "domain", NULL), rest = xml_parse(live->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(live, NULL), rest = definition_document(live, NULL);
         xmlNode *element = rest ? definition_find_element(rest, live, cleanup->alias) : NULL;
         if (!document || !element)
                 return;

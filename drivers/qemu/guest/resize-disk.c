@@ -209,7 +209,7 @@ static void on_opened(void *data, const GError *failure) {
 /* Its size is not that of its image, and needs a passphrase to be changed. */
 static bool is_encrypted(const Domain *domain, const DeviceDefinition *device) {
         const Definition *definition = domain_definition(domain);
-        g_autoptr(xmlDoc) document = xml_parse(definition->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(definition, NULL);
         const xmlNode *element = document ? definition_find_element(document, definition, device->alias) : NULL;
         return xml_find(element, "source/encryption") || xml_child(element, "encryption");
 }

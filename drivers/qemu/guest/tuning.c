@@ -103,7 +103,7 @@ static void on_set_back(Guest *guest, const GError *unused) {
 }
 
 static void set_back_threads(Guest *guest, const GError *unused) {
-        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(guest->domain->live, NULL);
         (void) unused;
         place_threads(guest, document, on_set_back);
 }
@@ -114,7 +114,7 @@ static void on_host_side_set(Guest *guest, const GError *error) {
                 plugging_finish(guest, error);
                 return;
         }
-        g_autoptr(xmlDoc) document = xml_parse(guest->domain->live->xml, "domain", NULL);
+        g_autoptr(xmlDoc) document = definition_document(guest->domain->live, NULL);
         guest->plugging->error = g_error_copy(error);
         if (device_change_of(operation)->edits->len > 0 || device_change_of(operation)->nodes)
                 scope_set_limits(guest, document, set_back_threads);

@@ -273,7 +273,7 @@ static void roll_forward(Guest *guest) {
         const Medium *medium = guest->medium;
         Definition *live = guest->domain->live;
         g_autoptr(GError) error = NULL;
-        g_autoptr(xmlDoc) document = xml_parse_own(live->xml, "domain", &error),
+        g_autoptr(xmlDoc) document = definition_document(live, &error),
                           parsed = document ? xml_parse(medium->element, NULL, &error) : NULL;
         xmlNode *old = parsed ? definition_find_element(document, live, medium->alias) : NULL;
         if (old) {
@@ -429,7 +429,7 @@ void update_device(Operation *operation) {
         if (!plugging)
                 return;
         Guest *guest = plugging->guest;
-        plugging->document = xml_parse_own(live->xml, "domain", &error);
+        plugging->document = definition_document(live, &error);
         const xmlNode *old = plugging->old =
                         plugging->document ? definition_find_element(plugging->document, live, change->alias) : NULL;
         const xmlNode *new = definition_find_element(change->document, change->next, change->alias);
