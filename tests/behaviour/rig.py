@@ -210,6 +210,26 @@ def polkit_rules(bus, text):
     bus.settle()
 
 
+class Full:
+    """A folder with nothing in it that has room for so many bytes more, and is not there afterwards."""
+
+    def __init__(self, folder, free):
+        self.folder, self.free = folder, free
+
+    def __enter__(self):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", self.folder], check=True)
+        room = os.statvfs(self.folder)
+        with open(f"{self.folder}/filler", "wb") as filler:
+            filler.write(b"x" * max(0, room.f_bavail * room.f_frsize - self.free))
+        return self
+
+    def empty(self):
+        os.unlink(f"{self.folder}/filler")
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "-l", self.folder], check=True)
+
+
 class Hypervisor:
     """A connection under test: the test driver's, or QEMU's."""
 

@@ -14,7 +14,7 @@ import signal
 import time
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, BusError, Skip, User, contains, expect, polkit_rules, run
+from rig import NAME, ROOT, Bus, BusError, Full, Skip, User, contains, expect, polkit_rules, run
 
 PATH = "/org/virtbus1/host"
 DRIVER = "Secret"
@@ -316,6 +316,41 @@ def a_driver_that_is_killed_at_any_instant_has_all_or_nothing_of_a_change():
     undefine(*secrets())
 
 
+def a_full_disk_fails_a_change_and_loses_none():
+    if not IS_ROOT:
+        raise Skip("mounts need root")
+    undefine(define(document("ceph:first")))  # the driver has made its folders
+    for folder in ("values", "secrets"):
+        with Full(f"{STATE}/{folder}", 24576) as full:
+            kill_driver()
+            kept = define(document("ceph:kept"))
+            set_value(kept, b"before")
+            error, more = None, []
+            while not error:
+                try:
+                    more.append(define(document(f"ceph:more {len(more)}")))
+                    set_value(more[-1], b"y" * 4000)
+                except BusError as failure:
+                    error = failure
+                assert len(more) < 32, "it was never full"
+            assert error.name.endswith("LimitExceeded"), error
+            contains(error.message, "No space left")
+            if folder == "values":
+                expect("LimitExceeded", set_value, kept, b"after" * 8000)
+                assert get_value(kept) == b"before" and get(kept, "HasValue")
+            there = secrets()
+            kill_driver()
+            assert secrets() == there, (there, secrets())
+            assert get_value(kept) == b"before"
+            undefine(*more[:-1])  # which needs no room
+            full.empty()
+            set_value(kept, b"after")
+            assert get_value(kept) == b"after"
+            for secret in list(secrets()):
+                undefine(secret)
+        kill_driver()
+
+
 def denied(function, *arguments):
     try:
         function(*arguments)
@@ -364,4 +399,4 @@ run([a_secret_is_defined_found_and_listed, documents_that_are_wrong_are_refused_
      a_value_has_one_byte_to_65536, a_private_value_is_read_by_nobody, a_value_is_in_nothing_that_others_see,
      an_existing_secret_gets_a_new_description_and_keeps_its_value,
      ephemeral_secrets_are_gone_when_the_driver_starts_anew_and_others_are_not, damaged_files_cost_themselves_alone,
-     a_driver_that_is_killed_at_any_instant_has_all_or_nothing_of_a_change, who_may_not_is_refused_and_owners_may])
+     a_driver_that_is_killed_at_any_instant_has_all_or_nothing_of_a_change, a_full_disk_fails_a_change_and_loses_none, who_may_not_is_refused_and_owners_may])

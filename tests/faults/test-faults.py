@@ -17,7 +17,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "behaviour"))
-from rig import BUILD, DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, end_process, run, variants  # noqa: E402
+from rig import BUILD, DEADLINE, NAME, ROOT, Bus, BusError, Full, Hypervisor, Skip, contains, end_process, run, variants  # noqa: E402
 
 options = argparse.ArgumentParser()
 options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
@@ -77,26 +77,6 @@ def outcome(function, *arguments, **named):
     except BusError as error:
         return error
     return None
-
-
-class Full:
-    """A folder with nothing in it that has room for so many bytes more, and is not there afterwards."""
-
-    def __init__(self, folder, free):
-        self.folder, self.free = folder, free
-
-    def __enter__(self):
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", self.folder], check=True)
-        room = os.statvfs(self.folder)
-        with open(f"{self.folder}/filler", "wb") as filler:
-            filler.write(b"x" * max(0, room.f_bavail * room.f_frsize - self.free))
-        return self
-
-    def empty(self):
-        os.unlink(f"{self.folder}/filler")
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", "-l", self.folder], check=True)
 
 
 def a_full_disk_fails_a_definition_and_loses_none():
