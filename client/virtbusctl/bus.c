@@ -416,13 +416,41 @@ static bool make_client(Ctl *ctl, GError **error) {
         return ctl->client != NULL;
 }
 
+/* What a hypervisor elsewhere asks for: a password is never an argument, which everybody sees. NULL: an error. */
+static GVariant *credentials(const Ctl *ctl, GError **error) {
+        GVariantDict options;
+        g_variant_dict_init(&options, NULL);
+        bool asks = ctl->username && !ctl->password_file && !ctl->no_ask_password && isatty(STDIN_FILENO);
+        char *password = ctl->password_file || asks ? read_password(ctl->password_file, error) : NULL;
+        if ((ctl->password_file || asks) && !password) {
+                g_variant_dict_clear(&options);
+                return NULL;
+        }
+        if (ctl->username)
+                g_variant_dict_insert(&options, "username", "s", ctl->username);
+        if (password) {
+                g_variant_dict_insert(&options, "password", "s", password);
+                explicit_bzero(password, strlen(password));
+                g_free(password);
+        }
+        return g_variant_dict_end(&options);
+}
+
 /* A connection that is named by the URI of a hypervisor elsewhere is opened, and is known by its name from then on. */
 static bool open_elsewhere(Ctl *ctl, GError **error) {
         const char *colon = ctl->connection ? strstr(ctl->connection, "://") : NULL;
-        if (!colon || colon[strlen("://")] == '/')
+        bool is_elsewhere = colon && colon[strlen("://")] != '/';
+        if (!is_elsewhere && (ctl->username || ctl->password_file)) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                            "--username and --password-file are for a hypervisor elsewhere: say which, by --connection=URI");
+                return false;
+        }
+        if (!is_elsewhere || ctl->never_opens)
                 return true;
-        g_autoptr(GVariant) answer = ctl_call(ctl, "/org/virtbus1", "org.virtbus1.Manager", "OpenConnection",
-                                              g_variant_new("(sa{sv})", ctl->connection, NULL), NULL, NULL, error);
+        GVariant *options = credentials(ctl, error);
+        g_autoptr(GVariant) answer = options ? ctl_call(ctl, "/org/virtbus1", "org.virtbus1.Manager", "OpenConnection",
+                                                        g_variant_new("(s@a{sv})", ctl->connection, options), NULL, NULL, error)
+                                             : NULL;
         if (!answer)
                 return false;
         const char *path;

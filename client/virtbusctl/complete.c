@@ -86,9 +86,29 @@ static void offer_options(const VerbEntry *verb) {
         }
 }
 
+/* By the URI of a connection that is open it is known by its name: to press a key opens none. */
+static void name_connection(Ctl *ctl) {
+        g_autolist(VirtbusConnection) connections = virtbus_client_get_connections(ctl->client);
+        for (GList *link = connections; link; link = link->next) {
+                const char *uri = virtbus_connection_get_uri(link->data);
+                if (g_strcmp0(uri, ctl->connection) != 0)
+                        continue;
+                g_free(ctl->connection);
+                ctl->connection = g_strdup(virtbus_connection_get_name(link->data));
+                return;
+        }
+}
+
 static bool reach(Ctl *ctl) {
         ctl->no_ask_password = TRUE;
-        return !ctl->host && (ctl->client || ctl_connect(ctl, true, NULL)); /* ssh might ask for something */
+        ctl->never_opens = true;
+        g_clear_pointer(&ctl->username, g_free); /* nothing is read either */
+        g_clear_pointer(&ctl->password_file, g_free);
+        if (ctl->host || (!ctl->client && !ctl_connect(ctl, true, NULL))) /* ssh might ask for something */
+                return false;
+        if (ctl->connection)
+                name_connection(ctl);
+        return true;
 }
 
 static void offer_connections(Ctl *ctl) {
@@ -114,6 +134,7 @@ static const struct {
         { "disk", (const char *const[]){ FILES, NULL } },
         { "cdrom", (const char *const[]){ FILES, NULL } },
         { "kernel", (const char *const[]){ FILES, NULL } },
+        { "password-file", (const char *const[]){ FILES, NULL } },
         { "initrd", (const char *const[]){ FILES, NULL } },
 };
 

@@ -28,7 +28,8 @@ typedef struct Ctl {
 
         /* Options: see options.c. */
         gboolean json, no_legend, no_pager, user, no_ask_password, help, version;
-        char *host, *machine, *connection;
+        char *host, *machine, *connection, *username, *password_file;
+        bool never_opens; /* a connection elsewhere is used where it is open, and else there is none */
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
                         unsupported, value, virtual, wait, uefi, tpm, openmetrics, follow, full;
         char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events;
@@ -209,6 +210,13 @@ bool ctl_invalid(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Reads a file, or, for "-", standard input. */
 bool ctl_read_file(const char *path, char **text, GError **error);
+
+/* hidden.c: reads at most SIZE bytes of a file; "-" or NULL is standard input, where a person types it without its being shown, asked for WHAT. Returns how
+ * many, or -1. */
+ssize_t read_hidden(const char *file, const char *what, char *value, size_t size, GError **error);
+
+/* Reads a password in the same way; a line's end after it is none of it. To be wiped. NULL: an error. */
+char *read_password(const char *file, GError **error);
 
 /* Defines a document, or, with --transient, runs it; its domain's object, or NULL with the error. */
 char *ctl_define(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error);

@@ -3,11 +3,9 @@
 /* Secrets of the connection host: `virtbusctl secret COMMAND`. Values go through descriptors, never through arguments. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "ctl.h"
@@ -169,50 +167,6 @@ static int undefine(Ctl *ctl, char **arguments) {
 
 /* set-value */
 
-/* What a person types, without showing it; the line's end is not a part of it. */
-static ssize_t read_typed(char *value, size_t size) {
-        struct termios before, silent;
-        if (tcgetattr(STDIN_FILENO, &before) < 0)
-                return -1;
-        silent = before;
-        silent.c_lflag &= ~(tcflag_t) (ECHO | ISIG); /* Ctrl-C would leave a terminal that shows nothing */
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-        fputs("Value: ", stderr);
-        ssize_t n = read(STDIN_FILENO, value, size);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fputs("\n", stderr);
-        if (n > 0 && memchr(value, '\x03', (size_t) n)) {
-                errno = ECANCELED;
-                return -1;
-        }
-        return n > 0 && value[n - 1] == '\n' ? n - 1 : n;
-}
-
-static ssize_t read_all(int fd, char *value, size_t size) {
-        size_t have = 0;
-        ssize_t n = -1;
-        while (have < size && n != 0) {
-                n = read(fd, value + have, size - have);
-                if (n < 0 && errno != EINTR)
-                        return -1;
-                have += n > 0 ? (size_t) n : 0;
-        }
-        return (ssize_t) have;
-}
-
-/* FILE: "-" or NULL is standard input. */
-static ssize_t read_value(const char *file, char *value, size_t size, GError **error) {
-        bool is_input = !file || strcmp(file, "-") == 0;
-        int fd = is_input ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? -1 : is_input && isatty(fd) ? read_typed(value, size) : read_all(fd, value, size);
-        if (n < 0)
-                g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s cannot be read: %s",
-                            is_input ? "standard input" : file, g_strerror(errno));
-        if (fd >= 0 && !is_input)
-                close(fd);
-        return n;
-}
-
 /* A file in memory, which the driver reads; descriptors do not pass to other hosts. */
 static bool send_value(Ctl *ctl, const char *path, const char *value, size_t size, GError **error) {
         g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
@@ -243,7 +197,7 @@ static int set_value(Ctl *ctl, char **arguments) {
         g_autofree char *path = find(ctl, arguments[0], &status);
         if (!path)
                 return status;
-        ssize_t n = read_value(arguments[1], value, sizeof value, &error);
+        ssize_t n = read_hidden(arguments[1], "Value", value, sizeof value, &error);
         if (n >= 0)
                 send_value(ctl, path, value, (size_t) n, &error);
         explicit_bzero(value, sizeof value);

@@ -445,6 +445,38 @@ def virtbusctl_opens_what_a_uri_names():
     assert "two" in shown.stdout, (shown.stdout, shown.stderr)
     contains(ctl("-c", "test://locked", "list").stderr, "password")
     close(path)
+    # What is completed opens nothing, and offers what is open.
+    assert "two" not in ctl("complete", "-c", "test://x", "start", "").stdout.split()
+    assert path not in connections()
+    assert open_uri("test://x") == path
+    assert "two" in ctl("complete", "-c", "test://x", "start", "").stdout.split()
+    close(path)
+
+
+def virtbusctl_takes_a_password_from_a_file_a_descriptor_or_its_input():
+    def ctl(*arguments, **more):
+        return subprocess.run(["virtbusctl", *(["--user"] if os.geteuid() else []), *arguments], capture_output=True, text=True, timeout=60, check=False, **more)
+    locked, file = "/org/virtbus1/test_locked", f"{ROOT}/password"
+    opens = ("-c", "test://locked", "--username=admin")
+    with open(file, "w", encoding="utf-8") as out:
+        out.write("open-sesame\n")
+    reading = os.open(file, os.O_RDONLY)
+    for words, more in (((f"--password-file={file}",), {}), (("--password-file=-",), {"input": "open-sesame"}),
+                        ((f"--password-file=/dev/fd/{reading}",), {"pass_fds": (reading,)})):
+        told = ctl(*opens, *words, "list", **more)
+        assert told.returncode == 0, told
+        close(locked)
+    os.close(reading)
+    for text in ("wrong-password\n", "x" * 1025, "\0"):
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(text)
+        told = ctl(*opens, f"--password-file={file}", "list")
+        assert told.returncode != 0 and "password" in told.stderr and text.strip() not in told.stderr, told
+    contains(ctl(*opens, "--password-file=/nowhere/x", "list").stderr, "/nowhere/x")
+    contains(ctl(*opens, "list", stdin=subprocess.DEVNULL).stderr, "password")  # nobody is there to be asked
+    contains(ctl("-c", "test", "--username=admin", "list").stderr, "--connection=URI")
+    contains(ctl(*opens, "--password=x", "list").stderr, "--password")
+    assert locked not in connections()
 
 
 run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refused, a_connection_is_an_object_with_its_own_domains,
@@ -456,4 +488,5 @@ run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refu
      a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again,
      what_runs_there_runs_on_when_the_connection_is_closed, the_service_may_die_and_finds_them_again,
      what_is_closed_does_not_come_back, one_user_has_so_many_connections, who_may_not_opens_and_closes_nothing,
-     a_uri_goes_to_the_driver_that_has_named_its_scheme, virtbusctl_opens_what_a_uri_names])
+     a_uri_goes_to_the_driver_that_has_named_its_scheme, virtbusctl_opens_what_a_uri_names,
+     virtbusctl_takes_a_password_from_a_file_a_descriptor_or_its_input])
