@@ -25,7 +25,8 @@ bool worker_finish(Worker *worker);
  * Cancelled. */
 void worker_cancel(Worker *worker);
 
-/* The same without waiting. DRAINED is called in the event loop each time that all is done and told; where that is so already, it is not called. */
+/* The same without waiting. DRAINED is called in the event loop each time that all is done and told; where that is so already,
+ * it is not called. */
 void worker_cancel_begin(Worker *worker, void (*drained)(void *data), void *data);
 
 /* Leaves behind, untold, what is at work: nobody waits for it any more. What works holds its own data, and only these. */

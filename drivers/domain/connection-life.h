@@ -11,7 +11,8 @@
 #define RECONNECT_DELAY (1 * UINT64_C(1000000))
 #define RECONNECT_DELAY_MAX (60 * UINT64_C(1000000))
 
-/* How long a hypervisor may take to be connected to, in microseconds; then that has failed. Below what virtbusd waits for OpenConnection. */
+/* How long a hypervisor may take to be connected to, in microseconds; then that has failed. Below what virtbusd waits for
+ * OpenConnection. */
 #define CONNECT_TIMEOUT (15 * UINT64_C(1000000))
 
 /* Takes credentials, each "" for none; wipes those that there were. */

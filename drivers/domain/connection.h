@@ -88,9 +88,9 @@ void connection_resume(Connection *connection);
  * run on. To be called before the peer goes, and once. */
 void connection_cancel(Connection *connection, const char *why);
 
-/* Where it is to be closed while others go on: nothing new is done by its threads, and DRAINED is called, with its driver_data, when one of them has nothing to
- * do any more. When they are drained, connection_cancel and connection_close wait for nothing; nor do they where it is abandoned, which leaves behind what
- * hangs. */
+/* Where it is to be closed while others go on: nothing new is done by its threads, and DRAINED is called, with its
+ * driver_data, when one of them has nothing to do any more. When they are drained, connection_cancel and connection_close wait
+ * for nothing; nor do they where it is abandoned, which leaves behind what hangs. */
 void connection_begin_close(Connection *connection, void (*drained)(void *data));
 bool connection_is_drained(const Connection *connection);
 void connection_abandon(Connection *connection);
