@@ -5,7 +5,6 @@
 
 #include "base/driver.h"
 #include "base/store.h"
-#include "base/worker.h"
 #include "base/xml.h"
 #include "bus.h"
 #include "domain/connection-life.h"
@@ -70,8 +69,9 @@ static void remove_note(const DomainDriver *driver, const char *name) {
 
 /* Closing */
 
-/* How long threads of a connection that is closed may go on with what they do; what hangs then is left behind. */
-#define CLOSE_PATIENCE WORKER_END_PATIENCE
+/* How long threads of a connection that is closed may go on with what they do, in microseconds; what hangs then is left behind. Below what virtbusd waits for
+ * Close. */
+#define CLOSE_PATIENCE (10 * UINT64_C(1000000))
 
 static void look_later(void *data);
 

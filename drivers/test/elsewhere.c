@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/kept.h"
 #include "base/turns.h"
@@ -32,10 +33,12 @@ typedef struct Write {
         void *data;
 } Write;
 
-/* Where there is a pipe named "hold" beside what it has, it does not answer until somebody has opened that to write: as a disk that hangs. */
+/* Where there is a pipe named "hold" beside what it has, it does not answer until somebody has opened that, and closed it: as a disk that hangs. */
 static void wait_for_hold(const char *hold) {
         g_autofd int fd = open(hold, O_RDONLY | O_CLOEXEC);
-        (void) fd;
+        char byte;
+        while (fd >= 0 && read(fd, &byte, 1) > 0)
+                ;
 }
 
 static void write_in_worker(void *data, GError **error) {

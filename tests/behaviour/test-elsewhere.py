@@ -213,8 +213,7 @@ def one_that_hangs_is_closed_while_others_go_on():
         folder, = glob.glob(f"{ROOT}/test/**/{path.rsplit('/', 1)[1]}/elsewhere", recursive=True)
         os.mkfifo(f"{folder}/hold", 0o600)
         defining = bus.begin(path, CONNECTION, "DefineDomain", "sa{sv}", document("own"), {})
-        bus.settle()
-        assert not defining
+        held = os.open(f"{folder}/hold", os.O_WRONLY)  # which waits until the driver's thread reads: from now on it hangs
         closing = bus.begin(path, CONNECTION, "Close", "")
         # Others are answered, and it is said what becomes of this one, as long as it hangs.
         wait_state(path, "disconnected")
@@ -225,14 +224,14 @@ def one_that_hangs_is_closed_while_others_go_on():
         contains(expect("ResourceBusy", close, path), "being closed")
         assert not closing
         if answers_in_time:
-            os.close(os.open(f"{folder}/hold", os.O_WRONLY))
+            os.close(held)
         bus.wait(lambda: closing, "its end")
         assert closing == [()], closing
         bus.wait(lambda: defining, "the end of what hung")
         assert path not in connections()
         if not answers_in_time:
             assert defining[0].name.endswith("Cancelled"), defining
-            os.close(os.open(f"{folder}/hold", os.O_WRONLY))  # what it comes back to is not there any more
+            os.close(held)  # what it comes back to is not there any more
         os.unlink(f"{folder}/hold")
         assert open_uri(uri) == path
         close(path)
