@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Builds character devices: serial and parallel ports, consoles, channels, and what else has their back ends: smart cards,
- * redirected USB, random numbers, TPMs. */
 #pragma once
 
-/* Builds character devices and what else has a -chardev: consoles, channels, smart cards, redirected USB, random numbers,
- * TPMs. */
+/* Builds character devices: serial and parallel ports, consoles, channels, and what else has their back ends: smart cards,
+ * redirected USB, random numbers, TPMs. */
 
 #include "qemu/command/builder-device.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Builds controllers, hubs and the IOMMU: what other devices are plugged into. */
 #pragma once
 
-/* Builds controllers, hubs and the IOMMU: what other devices are on. */
+/* Builds controllers, hubs and the IOMMU: what other devices are plugged into. */
 
 #include "qemu/command/builder-device.h"
 

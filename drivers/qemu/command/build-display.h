@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Builds what a person sees, hears and touches: displays, video cards, sound, input devices. */
 #pragma once
 
-/* Builds displays, sound and input. */
+/* Builds what a person sees, hears and touches: displays, video cards, sound, input devices. */
 
 #include "qemu/command/builder-device.h"
 

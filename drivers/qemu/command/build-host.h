@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Builds what the host gives to the guest: its devices, folders, memory; and watchdogs, balloons and the like. */
 #pragma once
 
-/* Builds devices of the host, and small devices that are parts of none of the other kinds. */
+/* Builds what the host gives to the guest: its devices, folders, memory; and watchdogs, balloons and the like. */
 
 #include "qemu/command/builder-device.h"
 

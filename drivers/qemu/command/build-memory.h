@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Builds guest memory: its size, what backs it on the host, and how it is split over NUMA nodes. */
 #pragma once
 
-/* Builds memory, and the NUMA nodes that it is of. */
+/* Builds guest memory: its size, what backs it on the host, and how it is split over NUMA nodes. */
 
 #include "qemu/command/builder.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Builds network interfaces: the back end on the host, and the card in the guest. */
 #pragma once
 
-/* Builds interfaces. */
+/* Builds network interfaces: the back end on the host, and the card in the guest. */
 
 #include "qemu/command/builder-device.h"
 
