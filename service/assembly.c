@@ -42,7 +42,7 @@ void assembly_make(Assembly *assembly, const AssemblyOptions *options) {
                                   MIN(PEERS_MAX, options->descriptors / 4 / PEER_DESCRIPTORS), router_take, router_forget,
                                   router);
         router->mirror = mirror_new(&announce_listener, &router->audience);
-        router->authority = authority_new(router->bus, router->callers, options->user);
+        router->authority = authority_new(router->asking ? router->asking : router->bus, router->callers, options->user);
         router->readers =
                         readers_new(router->authority, router->callers, router->mirror, &announce_to_readers, &router->audience);
         router->audience = (Audience){
@@ -79,6 +79,8 @@ void assembly_end(Assembly *assembly) {
         g_clear_pointer(&router->readers, readers_free);
         g_clear_pointer(&router->authority, authority_free);
         g_clear_pointer(&router->mirror, mirror_free);
+        if (router->asking)
+                router->asking = sd_bus_close_unref(router->asking);
         if (router->bus)
                 router->bus = sd_bus_close_unref(router->bus); /* written is what could be */
         g_clear_pointer(&router->inlet, inlet_free);

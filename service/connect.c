@@ -10,6 +10,7 @@
 
 #include "bounds.h"
 #include "bus.h"
+#include "log.h"
 
 /* The address of the system bus, unless the environment has another. */
 #define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
@@ -84,4 +85,35 @@ int connect_bus(bool user, sd_event *event, sd_bus **bus, Inlet **inlet) {
         if (r >= 0)
                 r = sd_bus_attach_event(*bus, event, SD_EVENT_PRIORITY_NORMAL);
         return r < 0 ? r : inlet_start(*inlet);
+}
+
+static int on_asking_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        (void) data;
+        (void) unused;
+        if (error)
+                log_warning("others may send to the connection that polkit is asked by: the name " ASKING_NAME
+                            " is not to be had: %s",
+                            error->message);
+        return 0;
+}
+
+int connect_bus_for_asking(sd_event *event, sd_bus **bus) {
+        g_autofree char *address = bus_address(false);
+        int r = sd_bus_new(bus);
+        if (r >= 0)
+                r = sd_bus_set_address(*bus, address);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(*bus, true);
+        if (r >= 0) /* of processes that polkit is asked about */
+                r = sd_bus_negotiate_fds(*bus, true);
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(*bus, false);
+        if (r >= 0)
+                r = sd_bus_start(*bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(*bus, event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(*bus, true);
+        return r < 0 ? r : sd_bus_request_name_async(*bus, NULL, ASKING_NAME, 0, on_asking_name, NULL);
 }

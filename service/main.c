@@ -149,6 +149,8 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
                 r = program_on_signals(service->event, ending_signals, on_terminate, service);
         if (r >= 0)
                 r = connect_bus(user, service->event, &router->bus, &router->inlet);
+        if (r >= 0 && !user)
+                r = connect_bus_for_asking(service->event, &router->asking);
         if (r < 0) {
                 log_error("the %s bus cannot be connected to: %s", user ? "session" : "system", g_strerror(-r));
                 return r;

@@ -12,7 +12,8 @@
 
 typedef struct Router {
         sd_bus *bus;
-        Inlet *inlet; /* the bus's */
+        sd_bus *asking; /* polkit; NULL: BUS is */
+        Inlet *inlet;   /* of BUS */
         Mirror *mirror;
         Callers *callers;
         Backlog *backlog;

@@ -281,7 +281,10 @@ def plugging_waits_for_nobody_who_has_ended():
     pid, answers = begin()
     os.kill(pid, signal.SIGKILL)
     bus.wait(lambda: answers, "the answer")
-    contains(str(answers[0]), "HypervisorFailed", "'ending'", "'sda'", secret, "virtbus-secret")
+    if isinstance(answers[0], BusError):
+        contains(str(answers[0]), "HypervisorFailed", "'ending'", "'sda'", secret, "virtbus-secret")
+    else:  # it was asked only after its end, and another was there by then
+        detach(answers[0][0])
     assert hypervisor.state(domain) == "paused"
     detach(attach(domain, xml))
     for _ in range(5):  # while the new driver removes what was half attached, one of the same name is attached

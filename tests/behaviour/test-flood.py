@@ -344,6 +344,17 @@ def answers_come_only_from_who_was_asked():
     assert test.state(state["domain"]) == "running"
 
 
+def nobody_else_sends_to_the_connection_that_polkit_is_asked_by():
+    """The bus daemon drops an answer to who has too much waiting for it: by that connection nothing comes but answers."""
+    as_alice = ["setpriv", "--reuid=vb-alice", "--regid=vb-alice", "--clear-groups", "busctl", f"--address=unix:path={bus_path()}"]
+    called = subprocess.run([*as_alice, "call", f"{NAME}.Asking", "/", "org.freedesktop.DBus.Peer", "Ping"], stderr=subprocess.PIPE, text=True, check=False)
+    contains(called.stderr, "Access denied")
+    log = os.path.join(ROOT, "log")
+    subprocess.run([*as_alice, "emit", f"--destination={NAME}.Asking", "/", "com.example.Forged", "Forged"], check=True)
+    bus.wait(lambda: any("Rejected send message" in line and "com.example.Forged" in line for line in open(log, encoding="utf-8", errors="replace")),
+             "the bus's word that it rejects a signal")
+
+
 def one_question_has_one_answer_for_all_who_ask_it():
     """Many calls of one caller that need the same leave are one question to polkit."""
     watcher = Bus(listen=False)
@@ -698,7 +709,8 @@ def the_guests_are_as_they_were():
 run([the_service_is_ready, a_call_overtakes_those_of_other_users_that_came_before,
      who_does_not_read_has_no_more_than_a_bound_kept_by_the_bus,
      who_does_not_read_signals_has_no_more_than_a_bound_kept_by_the_bus, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
-     one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
+     one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can,
+     nobody_else_sends_to_the_connection_that_polkit_is_asked_by, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
      a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone,
      without_descriptors_connections_are_closed_and_cost_no_time, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
      paths_of_very_many_elements_cost_no_time,
