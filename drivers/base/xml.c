@@ -2,6 +2,7 @@
 #include "base/xml.h"
 
 #include <inttypes.h>
+#include <libxml/chvalid.h>
 #include <libxml/parser.h>
 #include <string.h>
 
@@ -340,6 +341,13 @@ bool xml_one_of(const xmlNode *element, const char *name, const char *const *val
                 return true;
         g_autofree char *known = g_strjoinv(", ", (char **) values);
         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "%s is '%.64s'; it must be one of: %s", name, value, known);
+}
+
+bool xml_is_text(const char *text) {
+        bool is = true;
+        for (const char *c = text; *c && is; c = g_utf8_next_char(c))
+                is = xmlIsCharQ(g_utf8_get_char(c));
+        return is;
 }
 
 void xml_set_attribute(xmlNode *element, const char *name, const char *value) {

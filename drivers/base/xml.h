@@ -74,6 +74,9 @@ bool xml_number_attribute(const xmlNode *element, const char *name, uint64_t min
 /* Checks that an optional attribute has one of the values, NULL at the end. */
 bool xml_one_of(const xmlNode *element, const char *name, const char *const *values, GError **error);
 
+/* Whether a document can have all characters of a text, which is UTF-8: what others would be written as, nobody reads again. */
+bool xml_is_text(const char *text);
+
 /* Sets an attribute; as a decimal number. */
 void xml_set_attribute(xmlNode *element, const char *name, const char *value);
 void xml_set_number(xmlNode *element, const char *name, int64_t number);

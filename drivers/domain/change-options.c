@@ -32,31 +32,39 @@ DeviceChange *change_options_read(sd_bus_message *options, unsigned flags, GErro
         return change;
 }
 
+static void put_limit(xmlNode *element, uint64_t value, const char *unit) {
+        char text[24];
+        g_snprintf(text, sizeof text, "%" PRIu64, value);
+        xmlNodeAddContent(element, (const xmlChar *) text);
+        if (unit)
+                xml_set_attribute(element, "unit", unit);
+}
+
 bool change_options_edit_limit(const char *name, uint64_t value, void *data) {
         DeviceChange *change = data;
         static const struct {
                 const char *name, *place, *unit;
         } limits[] = {
-                { "cpu_shares", "cputune/shares", "" },
-                { "cpu_quota", "cputune/global_quota", "" },
-                { "cpu_period", "cputune/global_period", "" },
-                { "vcpu_quota", "cputune/quota", "" },
-                { "vcpu_period", "cputune/period", "" },
-                { "emulator_quota", "cputune/emulator_quota", "" },
-                { "emulator_period", "cputune/emulator_period", "" },
-                { "iothread_quota", "cputune/iothread_quota", "" },
-                { "iothread_period", "cputune/iothread_period", "" },
-                { "memory_hard_limit", "memtune/hard_limit", " unit='b'" },
-                { "memory_soft_limit", "memtune/soft_limit", " unit='b'" },
-                { "swap_hard_limit", "memtune/swap_hard_limit", " unit='b'" },
-                { "blkio_weight", "blkiotune/weight", "" },
+                { "cpu_shares", "cputune/shares", NULL },
+                { "cpu_quota", "cputune/global_quota", NULL },
+                { "cpu_period", "cputune/global_period", NULL },
+                { "vcpu_quota", "cputune/quota", NULL },
+                { "vcpu_period", "cputune/period", NULL },
+                { "emulator_quota", "cputune/emulator_quota", NULL },
+                { "emulator_period", "cputune/emulator_period", NULL },
+                { "iothread_quota", "cputune/iothread_quota", NULL },
+                { "iothread_period", "cputune/iothread_period", NULL },
+                { "memory_hard_limit", "memtune/hard_limit", "b" },
+                { "memory_soft_limit", "memtune/soft_limit", "b" },
+                { "swap_hard_limit", "memtune/swap_hard_limit", "b" },
+                { "blkio_weight", "blkiotune/weight", NULL },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
                 if (strcmp(name, limits[i].name) == 0) {
-                        const char *element = strchr(limits[i].place, '/') + 1;
-                        g_autofree char *text =
-                                        g_strdup_printf("<%s%s>%" PRIu64 "</%s>", element, limits[i].unit, value, element);
-                        device_change_edit(change, limits[i].place, value > 0 ? text : NULL);
+                        if (value > 0)
+                                put_limit(device_change_put(change, limits[i].place), value, limits[i].unit);
+                        else
+                                device_change_drop(change, limits[i].place);
                         return true;
                 }
         return false;

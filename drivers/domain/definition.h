@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A domain document: its text, kept whole, and the little that the API and every driver need to know of it. Who needs more, to start it or to
- * make another of it, has its tree. Definitions do not change. */
+/* A domain document: its text, kept whole, and the little that the API and every driver need to know of it. Who needs more, to
+ * start it or to make another of it, has its tree. Definitions do not change. */
 
 #include "base/uuid.h"
 #include "base/xml.h"
@@ -48,12 +48,13 @@ Definition *definition_parse(const char *xml, GError **error);
 /* Reads a parsed document, as it is. */
 Definition *definition_from_document(xmlDoc *document, GError **error);
 
-/* The document's tree, for the caller to change, as one that xml_parse_own has read. NULL with an error, where there is too much of it. */
+/* The document's tree, for the caller to change, as one that xml_parse_own has read. NULL with an error, where there is too
+ * much of it. */
 xmlDoc *definition_document(const Definition *definition, GError **error);
 
-/* Gives a definition the tree that it was made from, which is taken: it is not parsed again, then. Trees are many times as large as their text, so
- * that only those of the last DEFINITION_TREES_MAX definitions are kept, and none of a text of more than DEFINITION_TREE_BYTES_MAX. A domain
- * that is defined, and off, has none. */
+/* Gives a definition the tree that it was made from, which is taken: it is not parsed again, then. Trees are many times as large
+ * as their text, so that only those of the last DEFINITION_TREES_MAX definitions are kept, and none of a text of more than
+ * DEFINITION_TREE_BYTES_MAX. A domain that is defined, and off, has none. */
 #define DEFINITION_TREES_MAX 16
 #define DEFINITION_TREE_BYTES_MAX (64 * 1024)
 void definition_keep(Definition *definition, xmlDoc *document);

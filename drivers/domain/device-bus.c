@@ -46,7 +46,7 @@ static void device_update(Call *call, Device *self, const char *xml, sd_bus_mess
                 return;
         }
         change->alias = g_strdup(self->definition->alias);
-        change->xml = g_strdup(xml);
+        change->element = g_steal_pointer(&parsed);
         domain_operate(self->domain, change_new(&update_class, call, change));
 }
 
@@ -64,6 +64,9 @@ static void disk_change_media(Call *call, Device *self, const char *path, const 
                 domain_fail(self->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "device '%s' is a %s, whose medium cannot be changed; detach it", self->definition->alias,
                             self->definition->type);
+        else if (!xml_is_text(path) || !xml_is_text(format))
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "the path or the format has a character that a document cannot have");
         else if (!path[0] || path_check(path, &error))
                 change = change_options_read(options, CHANGE_HAS_FORCE, &error);
         if (!change) {
@@ -71,12 +74,13 @@ static void disk_change_media(Call *call, Device *self, const char *path, const 
                 return;
         }
         bool is_block = g_str_has_prefix(path, "/dev/");
-        g_autofree char *quoted = g_markup_escape_text(path, -1),
-                        *source = g_strdup_printf("<source %s='%s'/>", is_block ? "dev" : "file", quoted);
-        device_change_edit(change, "backingStore", NULL);
-        device_change_edit(change, "source", path[0] ? source : NULL);
-        device_change_edit(change, "@type", is_block ? "block" : "file");
-        device_change_edit(change, "driver/@type", path[0] ? (format[0] ? format : "raw") : NULL);
+        device_change_drop(change, "backingStore");
+        if (path[0])
+                xml_set_attribute(device_change_put(change, "source"), is_block ? "dev" : "file", path);
+        else
+                device_change_drop(change, "source");
+        device_change_set(change, "@type", is_block ? "block" : "file");
+        device_change_set(change, "driver/@type", path[0] ? (format[0] ? format : "raw") : NULL);
         edit(call, self, change);
 }
 
@@ -94,27 +98,33 @@ static bool is_io_limit(const char *name) {
 static bool take_io_limit(const char *name, uint64_t value, void *limits) {
         if (!is_io_limit(name))
                 return false;
-        if (value > 0)
-                g_string_append_printf(limits, "<%s>%" PRIu64 "</%s>", name, value, name);
+        if (value > 0) {
+                g_autofree char *text = g_strdup_printf("%" PRIu64, value);
+                xml_add(limits, name, text);
+        }
         return true;
 }
 
 static void disk_set_io_limits(Call *call, Device *self, sd_bus_message *arguments) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(GString) limits = g_string_new("<iotune>");
+        DeviceChange *given = device_change_new(false, false), *change = NULL;
+        xmlNode *limits = device_change_put(given, "iotune");
         int r = change_options_read_limits(arguments, "SetIOLimits", take_io_limit, limits, &error);
+        if (r >= 0 && !error)
+                change = change_options_read(arguments, 0, &error);
+        if (change && limits->children)
+                device_change_take_edits(change, given);
+        else if (change)
+                device_change_drop(change, "iotune");
+        device_change_free(given);
         if (r < 0) {
                 call_fail_errno(call, r);
                 return;
         }
-        bool none = strcmp(limits->str, "<iotune>") == 0;
-        g_string_append(limits, "</iotune>");
-        DeviceChange *change = error ? NULL : change_options_read(arguments, 0, &error);
         if (!change) {
                 call_fail(call, error);
                 return;
         }
-        device_change_edit(change, "iotune", none ? NULL : limits->str);
         edit(call, self, change);
 }
 
@@ -125,7 +135,7 @@ static void network_interface_set_link(Call *call, Device *self, bool up, sd_bus
                 call_fail(call, error);
                 return;
         }
-        device_change_edit(change, "link", up ? "<link state='up'/>" : "<link state='down'/>");
+        xml_set_attribute(device_change_put(change, "link"), "state", up ? "up" : "down");
         edit(call, self, change);
 }
 
@@ -149,9 +159,29 @@ static bool take_bandwidth(const char *name, uint64_t value, void *data) {
         return false;
 }
 
+#define N_OF_DIRECTION (G_N_ELEMENTS(bandwidths) / 2)
+
+/* VALUES: those of a direction; its place among all is FIRST. */
+static bool check_bandwidth(size_t first, const uint64_t *values, GError **error) {
+        uint64_t average = values[0], peak = values[1], burst = values[2];
+        const char *direction = bandwidths[first].direction;
+        if (average == 0 && (peak > 0 || burst > 0))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s_average is missing", direction);
+        return peak == 0 || peak >= average ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s_peak is below %s_average", direction, direction);
+}
+
+static void put_bandwidth(xmlNode *bandwidth, size_t first, const uint64_t *values) {
+        xmlNode *element = values[0] > 0 ? xml_add(bandwidth, bandwidths[first].direction, NULL) : NULL;
+        for (size_t i = 0; element && i < N_OF_DIRECTION; i++)
+                if (values[i] > 0) {
+                        g_autofree char *text = g_strdup_printf("%" PRIu64, values[i]);
+                        xml_set_attribute(element, bandwidths[first + i].attribute, text);
+                }
+}
+
 static void network_interface_set_bandwidth(Call *call, Device *self, sd_bus_message *arguments) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(GString) text = g_string_new("<bandwidth>");
         uint64_t values[G_N_ELEMENTS(bandwidths)] = { 0 };
         bool any = false;
         int r = change_options_read_limits(arguments, "SetBandwidth", take_bandwidth, values, &error);
@@ -159,30 +189,20 @@ static void network_interface_set_bandwidth(Call *call, Device *self, sd_bus_mes
                 call_fail_errno(call, r);
                 return;
         }
-        for (size_t i = 0; i < G_N_ELEMENTS(bandwidths); i += G_N_ELEMENTS(bandwidths) / 2) {
-                uint64_t average = values[i], peak = values[i + 1], burst = values[i + 2];
-                const char *direction = bandwidths[i].direction;
-                if (!error && average == 0 && (peak > 0 || burst > 0))
-                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s_average is missing", direction);
-                else if (!error && peak > 0 && peak < average)
-                        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s_peak is below %s_average", direction,
-                                          direction);
-                if (average == 0)
-                        continue;
-                any = true;
-                g_string_append_printf(text, "<%s", direction);
-                for (size_t k = i; k < i + G_N_ELEMENTS(bandwidths) / 2; k++)
-                        if (values[k] > 0)
-                                g_string_append_printf(text, " %s='%" PRIu64 "'", bandwidths[k].attribute, values[k]);
-                g_string_append(text, "/>");
-        }
-        g_string_append(text, "</bandwidth>");
+        for (size_t i = 0; !error && i < G_N_ELEMENTS(bandwidths); i += N_OF_DIRECTION)
+                if (check_bandwidth(i, values + i, &error))
+                        any |= values[i] > 0;
         DeviceChange *change = error ? NULL : change_options_read(arguments, 0, &error);
         if (!change) {
                 call_fail(call, error);
                 return;
         }
-        device_change_edit(change, "bandwidth", any ? text->str : NULL);
+        if (any) {
+                xmlNode *bandwidth = device_change_put(change, "bandwidth");
+                for (size_t i = 0; i < G_N_ELEMENTS(bandwidths); i += N_OF_DIRECTION)
+                        put_bandwidth(bandwidth, i, values + i);
+        } else
+                device_change_drop(change, "bandwidth");
         edit(call, self, change);
 }
 

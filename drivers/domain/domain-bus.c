@@ -105,7 +105,7 @@ static void bus_attach_device(Call *call, Domain *self, const char *xml, sd_bus_
                 call_fail(call, error);
                 return;
         }
-        change->xml = g_strdup(xml);
+        change->element = g_steal_pointer(&parsed);
         domain_operate(self, change_new(&attach_class, call, change));
 }
 
@@ -286,19 +286,13 @@ static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) 
         if (!error && r >= 0 && given->edits->len == 0)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no limit is given");
         DeviceChange *change = !error && r >= 0 ? change_options_read(arguments, 0, &error) : NULL;
+        if (change)
+                device_change_take_edits(change, given);
+        device_change_free(given);
         if (r < 0)
                 call_fail_errno(call, r);
-        else {
-                if (change) {
-                        given->live = change->live;
-                        given->config = change->config;
-                        device_change_free(change);
-                        change = g_steal_pointer(&given);
-                }
+        else
                 change_domain(call, self, change, error);
-        }
-        if (given)
-                device_change_free(given);
 }
 
 static bool check_machine(const Domain *self, bool has, const char *what, GError **error) {

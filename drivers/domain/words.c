@@ -13,17 +13,18 @@ static bool check_length(const char *what, const char *text, size_t most, GError
                                                          "the %s has %zu bytes; it may have %zu", what, strlen(text), most);
 }
 
-/* A text as an element of that name. */
+/* Puts a text into the element of that name; an empty one takes it away. */
 static bool set_text(DeviceChange *change, const char *name, const char *text, size_t most, GError **error) {
-        g_autofree char *quoted = g_markup_escape_text(text, -1), *element = g_strdup_printf("<%s>%s</%s>", name, quoted, name);
         change->is_words = true;
         if (!check_length(name, text, most, error))
                 return false;
-        g_autoptr(xmlDoc) parsed = xml_parse(element, name, NULL);
-        if (!parsed)
+        if (!xml_is_text(text))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "the %s has a character that a document cannot have", name);
-        device_change_edit(change, name, *text ? element : NULL);
+        if (*text)
+                xmlNodeAddContent(device_change_put(change, name), (const xmlChar *) text);
+        else
+                device_change_drop(change, name);
         return true;
 }
 
@@ -64,7 +65,7 @@ bool words_set_metadata(DeviceChange *change, const char *uri, const char *key, 
                                                  "'%.64s' is the prefix of another namespace there", key);
                 xmlSetNs(root, ns);
         }
-        change->metadata = xml_element_text(root);
+        change->metadata = g_steal_pointer(&parsed);
         return true;
 }
 

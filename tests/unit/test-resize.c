@@ -229,7 +229,8 @@ static void test_metadata_of_one_namespace_is_replaced_alone(void) {
                 xmlNode *root = xmlDocGetRootElement(document);
                 Domain domain = { .persistent = base };
                 g_autoptr(GPtrArray) edits = g_ptr_array_new();
-                DeviceChange change = { .metadata_uri = (char *) "urn:a", .metadata = (char *) cases[i].element, .edits = edits };
+                g_autoptr(xmlDoc) metadata = cases[i].element ? xml_parse(cases[i].element, NULL, NULL) : NULL;
+                DeviceChange change = { .metadata_uri = (char *) "urn:a", .metadata = metadata, .edits = edits };
                 g_autofree Operation *operation = change_new(&resize_class, NULL, &change);
                 operation->domain = &domain;
                 g_assert_true(resize_apply(operation->domain, device_change_of(operation), base, root, NULL));

@@ -97,12 +97,11 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
         const DeviceChange *change = device_change_of(operation);
         Connection *connection = operation->domain->connection;
         g_autoptr(xmlDoc) document = definition_document(base, error);
-        g_autoptr(xmlDoc) parsed = change->xml ? xml_parse(change->xml, NULL, error) : NULL;
         xmlNode *element = NULL;
-        if (!document || (change->xml && !parsed))
+        if (!document)
                 return NULL;
-        if (parsed)
-                element = xmlDocCopyNode(xmlDocGetRootElement(parsed), document, 1);
+        if (change->element)
+                element = xmlDocCopyNode(xmlDocGetRootElement(change->element), document, 1);
         if (operation_is(operation, &attach_class)) {
                 insert(xml_ensure_child(xmlDocGetRootElement(document), "devices"), element);
                 if (live)
@@ -180,14 +179,11 @@ static bool choose_sides(const Operation *operation, bool *live, bool *config, G
 
 /* A card needs its address before it is in two places. */
 static void choose_mac(DeviceChange *change) {
-        g_autoptr(xmlDoc) parsed = change->xml ? xml_parse(change->xml, "interface", NULL) : NULL;
-        if (!parsed || xml_child(xmlDocGetRootElement(parsed), "mac") ||
-            xml_attribute_is(xmlDocGetRootElement(parsed), "type", "hostdev"))
+        xmlNode *root = change->element ? xmlDocGetRootElement(change->element) : NULL;
+        if (!root || !xml_is(root, "interface") || xml_child(root, "mac") || xml_attribute_is(root, "type", "hostdev"))
                 return;
         g_autofree char *address = device_definition_random_mac();
-        xml_set_attribute(xml_add(xmlDocGetRootElement(parsed), "mac", NULL), "address", address);
-        g_free(change->xml);
-        change->xml = xml_element_text(xmlDocGetRootElement(parsed));
+        xml_set_attribute(xml_add(root, "mac", NULL), "address", address);
 }
 
 /* DOER: what the hypervisor does to a running guest, or NULL. */

@@ -11,10 +11,11 @@
 #define DETACH_TIMEOUT_DEFAULT (10 * UINT64_C(1000000))
 #define DETACH_TIMEOUT_MAX (3600 * UINT64_C(1000000))
 
-/* A part of an element that is replaced: PLACE is a child element or one of its children, or with '@' before the last part an
- * attribute of the element or of a child; a VALUE of NULL removes it. */
+/* A part of an element that is replaced, or taken away: see definition_edit_attribute and definition_edit_part. */
 typedef struct DeviceEdit {
-        char *place, *value;
+        char *place;
+        char *value;   /* of an attribute, or NULL */
+        xmlNode *part; /* an element, or NULL */
 } DeviceEdit;
 
 /* The kinds of threads that can be bound to processors of the host. */
@@ -35,7 +36,7 @@ typedef struct DeviceChange {
         bool live, config;        /* what was asked for; neither: what counts now */
         bool force;               /* UPDATE: what the guest holds is taken from it */
         char *alias;              /* of the device; of a new one when it is known */
-        char *xml;                /* ATTACH, UPDATE: the element */
+        xmlDoc *element;          /* ATTACH, UPDATE: the device */
         GPtrArray *edits;         /* UPDATE: DeviceEdit, instead of an element */
         uint64_t timeout;         /* DETACH */
         uint64_t memory;          /* RESIZE: bytes, or 0 to leave it */
@@ -49,7 +50,7 @@ typedef struct DeviceChange {
         uint32_t max_vcpus;       /* the same: or 0 */
         bool is_words;            /* RESIZE: what people and programs say of the domain, of which the hypervisor knows nothing */
         char *metadata_uri;       /* RESIZE: whose metadata is changed, or NULL */
-        char *metadata;           /* its element, or NULL: none */
+        xmlDoc *metadata;         /* its element, or NULL: none */
 
         /* Since it has begun. */
         xmlDoc *document;  /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */
@@ -64,7 +65,14 @@ typedef struct DeviceChange {
 
 DeviceChange *device_change_new(bool live, bool config);
 void device_change_free(DeviceChange *change);
-void device_change_edit(DeviceChange *change, const char *place, const char *value);
+
+/* Gives an attribute a value; puts a new element into its place, which is returned to be filled; takes an element away. */
+void device_change_set(DeviceChange *change, const char *place, const char *value);
+xmlNode *device_change_put(DeviceChange *change, const char *place);
+void device_change_drop(DeviceChange *change, const char *place);
+
+/* Has the edits of another one, which has none then. */
+void device_change_take_edits(DeviceChange *change, DeviceChange *other);
 
 /* Changes the parts of an element that are to be replaced. */
 void device_change_apply_edits(const DeviceChange *change, xmlNode *element);

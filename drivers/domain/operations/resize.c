@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/xml-layout.h"
 #include "domain/definition-edit.h"
 #include "domain/device-elements.h"
 
@@ -147,19 +146,6 @@ static bool change_maxima(const Domain *domain, const DeviceChange *change, cons
         return true;
 }
 
-/* Puts the element of a namespace into the document's metadata. */
-static void change_metadata(const DeviceChange *change, xmlNode *root) {
-        xmlNode *old = definition_edit_find_metadata(root, change->metadata_uri);
-        g_autoptr(xmlDoc) parsed = change->metadata ? xml_parse(change->metadata, NULL, NULL) : NULL;
-        if (parsed) {
-                xmlNode *element = xmlDocCopyNode(xmlDocGetRootElement(parsed), root->doc, 1);
-                xml_layout_keep(element);
-                xmlAddChild(xml_ensure_child(root, "metadata"), element);
-        }
-        if (old)
-                xml_remove(old);
-}
-
 bool resize_apply(const Domain *domain, const DeviceChange *change, const Definition *base, xmlNode *root, GError **error) {
         if (change->memory > base->max_memory)
                 return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
@@ -202,7 +188,7 @@ bool resize_apply(const Domain *domain, const DeviceChange *change, const Defini
         if (!change_maxima(domain, change, base, root, error))
                 return false;
         if (change->metadata_uri)
-                change_metadata(change, root);
+                definition_edit_metadata(root, change->metadata_uri, change->metadata);
         device_change_apply_edits(change, root);
         return true;
 }
