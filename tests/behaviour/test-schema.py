@@ -170,6 +170,7 @@ ELSEWHERE = [
     (r"clock/timer@mode", "the guest's TSC is the host's own"),
     (r"clock@(basis|start|adjustment)", "a time that differs at each translation, or of a zone"),
     (r"os/(firmware/.*|loader@.*|nvram@.*|cmdline|acpi/table@type)|os@firmware|sysinfo.*", "part of what is chosen by more than this, or done when it starts"),
+    (r"cpu/numa/cell@cpus", "the processors that are in no cell are in the first, so that one cell has all"),
     (r"memoryBacking/(discard|allocation@threads)|(cpu/numa/cell|devices/memory)@discard", "files of memory, and what is allocated at once"),
     (r"devices/disk(@snapshot|/source@(index|type)|/backingStore)", "of snapshots, of a run, and the end of a chain"),
     (r"devices/interface/(link@state|mac@type|mac@check|target@(dev|managed)|bandwidth/.*|backend.*|source@.*)", "done by a command or on the host; VMware's checks"),
