@@ -12,8 +12,8 @@ int connect_bus(bool user, sd_event *event, sd_bus **bus, Inlet **inlet);
 /* The name of the connection that polkit is asked by, so that the bus's policy can keep others from sending to it. */
 #define ASKING_NAME "org.virtbus1.Asking"
 
-/* Connects to the system bus once more, to ask polkit: the bus daemon drops an answer where more than its limit waits for who is to
- * have it, which whoever calls with much can bring about where the calls come by the same connection. */
+/* Connects to the system bus once more, to ask polkit: the bus daemon drops an answer where more than its limit waits for who
+ * is to have it, which whoever calls with much can bring about where the calls come by the same connection. */
 int connect_bus_for_asking(sd_event *event, sd_bus **bus);
 
 /* Connects to the first address of a list that is one of a Unix socket and can be connected to: as the D-Bus specification

@@ -211,8 +211,8 @@ bool ctl_invalid(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Reads a file, or, for "-", standard input. */
 bool ctl_read_file(const char *path, char **text, GError **error);
 
-/* hidden.c: reads at most SIZE bytes of a file; "-" or NULL is standard input, where a person types it without its being shown, asked for WHAT. Returns how
- * many, or -1. */
+/* hidden.c: reads at most SIZE bytes of a file; "-" or NULL is standard input, where a person types it without its being
+ * shown, asked for WHAT. Returns how many, or -1. */
 ssize_t read_hidden(const char *file, const char *what, char *value, size_t size, GError **error);
 
 /* Reads a password in the same way; a line's end after it is none of it. To be wiped. NULL: an error. */

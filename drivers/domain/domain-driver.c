@@ -69,8 +69,8 @@ static void remove_note(const DomainDriver *driver, const char *name) {
 
 /* Closing */
 
-/* How long threads of a connection that is closed may go on with what they do, in microseconds; what hangs then is left behind. Below what virtbusd waits for
- * Close. */
+/* How long threads of a connection that is closed may go on with what they do, in microseconds; what hangs then is left
+ * behind. Below what virtbusd waits for Close. */
 #define CLOSE_PATIENCE (10 * UINT64_C(1000000))
 
 static void look_later(void *data);

@@ -33,7 +33,8 @@ typedef struct Write {
         void *data;
 } Write;
 
-/* Where there is a pipe named "hold" beside what it has, it does not answer until somebody has opened that, and closed it: as a disk that hangs. */
+/* Where there is a pipe named "hold" beside what it has, it does not answer until somebody has opened that, and closed it: as
+ * a disk that hangs. */
 static void wait_for_hold(const char *hold) {
         g_autofd int fd = open(hold, O_RDONLY | O_CLOEXEC);
         char byte;

@@ -4,10 +4,10 @@
 /* Tells of most expressions of check.h, without evaluating them, that they find nothing in a document: a document is looked at
  * once, which costs less than a few evaluations, and there are a thousand expressions.
  *
- * An expression is read for what it cannot find anything without: elements, their attributes, values of these, a second element
- * of one name, an element that lacks an attribute. What the reader does not understand sets no condition. Traits of a document are
- * a set of such conditions that has false members (bits of hashes), so the answer "it may find something" can be wrong, and
- * the answer "it finds nothing" cannot. The expressions are read when virtbus is built: see check-reader.h. */
+ * An expression is read for what it cannot find anything without: elements, their attributes, values of these, a second
+ * element of one name, an element that lacks an attribute. What the reader does not understand sets no condition. Traits of a
+ * document are a set of such conditions that has false members (bits of hashes), so the answer "it may find something" can be
+ * wrong, and the answer "it finds nothing" cannot. The expressions are read when virtbus is built: see check-reader.h. */
 
 #include <glib.h>
 #include <libxml/tree.h>
