@@ -475,11 +475,12 @@ def kvms_processors_come_and_go():
 def a_guest_that_runs_lets_go_of_what_is_the_hosts():
     domain = state["kvm"]
     card = f"pci/devices/{CARD}"
-    lan = call(domain, "Domain", "AttachDevice", "sa{sv}", direct("bridge", more="<target dev='lan9'/>").replace("e1000", "virtio"), {})
-    given_card = call(domain, "Domain", "AttachDevice", "sa{sv}", pci(CARD), {})
-
-    def cards():
-        command = "cat /sys/bus/pci/devices/*/vendor | sort | uniq -c | grep 0x8086; ls /sys/class/net"
+    def cards(other_than=None):
+        """What the guest's system has; the guest waits until it is something else."""
+        command = "look() { cat /sys/bus/pci/devices/*/vendor | sort | uniq -c | grep 0x8086; ls /sys/class/net; }; "
+        if other_than:
+            command += f"n=0; while [ \"$(echo $(look))\" = '{' '.join(other_than)}' ]; do n=$((n+1)); [ $n -lt 200 ] || break; usleep 50000; done; "
+        command += "look"
         while True:
             began = read(state["console"]).count("GUEST-UP")
             try:
@@ -489,8 +490,12 @@ def a_guest_that_runs_lets_go_of_what_is_the_hosts():
                 print("# the guest's console:", *read(state["console"])[-4000:].splitlines(), sep="\n# ", flush=True)
                 hypervisor.wait_agent(domain)
                 assert read(state["console"]).count("GUEST-UP") > began, error
+    before = cards()
+    lan = call(domain, "Domain", "AttachDevice", "sa{sv}", direct("bridge", more="<target dev='lan9'/>").replace("e1000", "virtio"), {})
+    given_card = call(domain, "Domain", "AttachDevice", "sa{sv}", pci(CARD), {})
     assert list(links("macvtap")) == ["lan9"] and driver_of(card) == "vfio-pci" and len(held()) == 2, held()
-    seen = cards()
+    seen = cards(other_than=before)
+    assert seen != before, seen
     call(lan, "Device", "Detach", "a{sv}", {})
     assert links("macvtap") == {} and len(held()) == 1, held()
     call(given_card, "Device", "Detach", "a{sv}", {})
