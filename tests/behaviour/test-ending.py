@@ -279,7 +279,7 @@ def what_is_known_afterwards_is_true():
     reach_driver()
     for name, domain in state["domains"].items():
         work = WORKS[name]
-        bus.wait(lambda domain=domain: hypervisor.state(domain) not in ("starting", "stopping") or bus.settle(), f"{name} to come to rest")
+        bus.wait(lambda domain=domain: hypervisor.state(domain) not in ("starting", "stopping"), f"{name} to come to rest")
         now, active = hypervisor.state(domain), bus.get(domain, "Domain", "Active")
         assert now in work.after, (name, now)
         if REAL and work.operation == "start":
@@ -397,7 +397,7 @@ def an_open_console_ends_and_can_be_opened_again():
         said = os.read(console, 4096)
     os.close(console)
     reach_driver()
-    bus.wait(lambda: hypervisor.state(domain) == "paused" or bus.settle(), "the guest to be found")
+    bus.wait(lambda: hypervisor.state(domain) == "paused", "the guest to be found")
     os.close(open_console())
     hypervisor.do(domain, "Destroy")
     hypervisor.do(domain, "Undefine")

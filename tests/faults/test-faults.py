@@ -251,7 +251,7 @@ def a_guest_whose_status_is_lost_is_still_known():
             hypervisor_is_back()
             where = (name, transient)
             wanted = "running" if transient and name == "missing" else "paused"
-            bus.wait(lambda: hypervisor.state(domain) == wanted or bus.settle(), f"the state, {where}")
+            bus.wait(lambda: hypervisor.state(domain) == wanted, f"the state, {where}")
             assert bus.get(domain, "Domain", "Active") and bus.get(domain, "Domain", "Name") == "fault2", where
             assert outcome(hypervisor.do, domain, "Start").name.endswith(".OperationInvalid"), where
             assert qemus(2) == [process], where
