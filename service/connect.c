@@ -65,6 +65,18 @@ static char *bus_address(bool user) {
         return g_strdup_printf("unix:path=%s/bus", escaped);
 }
 
+/* Descriptors come with calls, and go with what polkit is asked about processes. */
+static int start_client(sd_bus *bus, sd_event *event) {
+        int r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, true);
+        if (r >= 0) /* that would wait until all is read */
+                r = sd_bus_set_close_on_exit(bus, false);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        return r < 0 ? r : sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL);
+}
+
 int connect_bus(bool user, sd_event *event, sd_bus **bus, Inlet **inlet) {
         g_autofree char *address = bus_address(user);
         int fd = connect_to_address(address);
@@ -75,15 +87,7 @@ int connect_bus(bool user, sd_event *event, sd_bus **bus, Inlet **inlet) {
         if (r >= 0)
                 r = inlet_connect(*inlet, *bus, fd);
         if (r >= 0)
-                r = sd_bus_set_bus_client(*bus, true);
-        if (r >= 0)
-                r = sd_bus_negotiate_fds(*bus, true);
-        if (r >= 0) /* that would wait until all is read */
-                r = sd_bus_set_close_on_exit(*bus, false);
-        if (r >= 0)
-                r = sd_bus_start(*bus);
-        if (r >= 0)
-                r = sd_bus_attach_event(*bus, event, SD_EVENT_PRIORITY_NORMAL);
+                r = start_client(*bus, event);
         return r < 0 ? r : inlet_start(*inlet);
 }
 
@@ -104,15 +108,7 @@ int connect_bus_for_asking(sd_event *event, sd_bus **bus) {
         if (r >= 0)
                 r = sd_bus_set_address(*bus, address);
         if (r >= 0)
-                r = sd_bus_set_bus_client(*bus, true);
-        if (r >= 0) /* of processes that polkit is asked about */
-                r = sd_bus_negotiate_fds(*bus, true);
-        if (r >= 0)
-                r = sd_bus_set_close_on_exit(*bus, false);
-        if (r >= 0)
-                r = sd_bus_start(*bus);
-        if (r >= 0)
-                r = sd_bus_attach_event(*bus, event, SD_EVENT_PRIORITY_NORMAL);
+                r = start_client(*bus, event);
         if (r >= 0)
                 r = sd_bus_set_exit_on_disconnect(*bus, true);
         return r < 0 ? r : sd_bus_request_name_async(*bus, NULL, ASKING_NAME, 0, on_asking_name, NULL);
