@@ -1011,25 +1011,18 @@ static const HypervisorStatistics test_statistics = {
         .collect = test_collect,
 };
 
+/* On this machine and elsewhere. */
+#define WHAT_EACH_CAN \
+        .connection = "test", .bus_name = "org.virtbus1.Driver.Test", .extra = &test_bus_vtable, .open = test_open, \
+        .close = test_close, .start = test_start, .reattach = test_reattach, .destroy = test_destroy, .release = machine_free, \
+        .save = test_save, .abilities = &test_abilities, .power = &test_power, .devices = &test_devices, \
+        .machine = &test_machine, .statistics = &test_statistics
+
 /* One that keeps its definitions itself, and can do less. */
 static const Hypervisor test_elsewhere = {
-        .connection = "test",
-        .bus_name = "org.virtbus1.Driver.Test",
-        .extra = &test_bus_vtable,
-        .open = test_open,
-        .close = test_close,
-        .start = test_start,
-        .reattach = test_reattach,
-        .destroy = test_destroy,
-        .release = machine_free,
-        .save = test_save,
+        WHAT_EACH_CAN,
         .remote = &test_remote,
         .definitions = &elsewhere_definitions,
-        .abilities = &test_abilities,
-        .power = &test_power,
-        .devices = &test_devices,
-        .machine = &test_machine,
-        .statistics = &test_statistics,
 };
 
 static const char *const test_schemes[] = { "test", NULL };
@@ -1037,22 +1030,8 @@ static const char *const test_schemes[] = { "test", NULL };
 const Hypervisor test_hypervisor = {
         .schemes = test_schemes,
         .elsewhere = &test_elsewhere,
-        .connection = "test",
-        .bus_name = "org.virtbus1.Driver.Test",
-        .extra = &test_bus_vtable,
-        .open = test_open,
-        .close = test_close,
-        .start = test_start,
-        .reattach = test_reattach,
-        .destroy = test_destroy,
-        .release = machine_free,
-        .save = test_save,
-        .abilities = &test_abilities,
-        .power = &test_power,
-        .devices = &test_devices,
+        WHAT_EACH_CAN,
         .dumping = &test_dumping,
         .saving = &test_saving,
         .consoles = &test_consoles,
-        .machine = &test_machine,
-        .statistics = &test_statistics,
 };

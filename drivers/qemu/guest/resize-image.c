@@ -54,19 +54,13 @@ static void on_ready(void *data) {
                         json_make("node-name", 's', NODE, "size", 'i', (gint64) resize->bytes, NULL), -1, on_resized, resize);
 }
 
-static void on_event(void *data, const char *name, JsonObject *arguments) {
-        (void) data;
-        (void) name;
-        (void) arguments;
-}
-
 static void on_closed(void *data, const GError *error) {
         ImageResize *resize = data;
         (void) error; /* what it has said is told when it has ended */
         process_end(resize->process);
 }
 
-static const MonitorListener listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
+static const MonitorListener listener = { .ready = on_ready, .closed = on_closed };
 
 static void on_ended(void *data, int status) {
         ImageResize *resize = data;

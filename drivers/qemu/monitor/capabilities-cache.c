@@ -279,12 +279,6 @@ static void on_ready(void *data) {
         next_question(data);
 }
 
-static void on_event(void *data, const char *name, JsonObject *arguments) {
-        (void) data;
-        (void) name;
-        (void) arguments;
-}
-
 static void on_closed(void *data, const GError *error) {
         Question *question = data;
         (void) error;
@@ -292,7 +286,7 @@ static void on_closed(void *data, const GError *error) {
         check_answered(question->inquiry);
 }
 
-static const MonitorListener listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
+static const MonitorListener listener = { .ready = on_ready, .closed = on_closed };
 
 static void on_ended(void *data, int status) {
         Asked *asked = data;

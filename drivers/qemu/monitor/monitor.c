@@ -367,7 +367,8 @@ static void pause_for_a_while(Monitor *monitor) {
 }
 
 static void take_event(Monitor *monitor, JsonObject *object) {
-        monitor->listener->event(monitor->data, json_string(object, "event"), json_member(object, "data"));
+        if (monitor->listener->event)
+                monitor->listener->event(monitor->data, json_string(object, "event"), json_member(object, "data"));
         if (monitor->is_freed || monitor->failed)
                 return;
         allow_more(monitor);

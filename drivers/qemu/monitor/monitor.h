@@ -39,6 +39,7 @@ void monitor_request_free(MonitorRequest *request);
 typedef struct MonitorListener {
         /* QEMU has said hello and takes commands; or it answers again after it was silent. */
         void (*ready)(void *data);
+        /* NULL: nobody wants to know. */
         void (*event)(void *data, const char *name, JsonObject *arguments);
         /* The connection has ended, or was cut: ERROR says why. All commands have failed already. */
         void (*closed)(void *data, const GError *error);
