@@ -55,6 +55,14 @@ class Secrets:
     def undefine(self, uuid):
         self.bus.call(path_of(uuid), f"{NAME}.Secret", "Undefine", "a{sv}", {})
 
+    def end(self, domain, *uuids):
+        """Ends a domain, and its definition, and the secrets that it has used."""
+        if self.hypervisor.state(domain) != "shutoff":
+            self.hypervisor.do(domain, "Destroy")
+        self.hypervisor.do(domain, "Undefine")
+        for uuid in uuids:
+            self.undefine(uuid)
+
     def places(self, domain):
         """All where a value could have been left."""
         pid = self.hypervisor.pid_of(domain)

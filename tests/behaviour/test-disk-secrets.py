@@ -60,14 +60,6 @@ def start(domain, **options):
     hypervisor.do(domain, "Start", **options)
 
 
-def end(domain, *uuids):
-    if hypervisor.state(domain) != "shutoff":
-        hypervisor.do(domain, "Destroy")
-    hypervisor.do(domain, "Undefine")
-    for uuid in uuids:
-        secrets.undefine(uuid)
-
-
 def attach(domain, xml):
     return bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", xml, variants({}))
 
@@ -88,7 +80,7 @@ def an_encrypted_disk_opens_with_the_value_of_its_secret():
     start(domain)
     assert hypervisor.state(domain) == "running"
     secrets.check_unseen(domain, VALUE, b"encryption-secret0")
-    end(domain, volume)
+    secrets.end(domain, volume)
 
 
 def a_value_of_bytes_that_are_no_text_line_is_given_whole():
@@ -96,7 +88,7 @@ def a_value_of_bytes_that_are_no_text_line_is_given_whole():
     secret = secrets.define("volume:/bytes", value, ephemeral=True)
     domain = define("bytes", disk("vda", image("bytes", value=value), f"uuid='{secret}'"))
     start(domain)
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def what_a_start_lacks_is_told_by_disk_secret_and_remedy():
@@ -106,7 +98,7 @@ def what_a_start_lacks_is_told_by_disk_secret_and_remedy():
         domain = define("lacks", disk("vda", path, secret))
         contains(expect("NoSuchSecret", start, domain), "'lacks'", "'vda'", name, "virtbusctl secret define")
         assert hypervisor.state(domain) == "shutoff"
-        end(domain)
+        secrets.end(domain)
     domain = define("lacks", disk("vda", path, secret))
     uuid = secrets.define("volume:/later")
     contains(expect("OperationInvalid", start, domain), "'lacks'", "'vda'", "volume:/later", "has no value", "set-value")
@@ -114,7 +106,7 @@ def what_a_start_lacks_is_told_by_disk_secret_and_remedy():
     contains(expect("OperationInvalid", start, domain), "'lacks'", "'vda'", "volume:/later", "Invalid password", "set-value")
     secrets.set_value(uuid, VALUE)
     start(domain)
-    end(domain, uuid)
+    secrets.end(domain, uuid)
 
 
 def a_secret_of_another_usage_is_not_given_away():
@@ -123,7 +115,7 @@ def a_secret_of_another_usage_is_not_given_away():
         uuid = secrets.define(kind, VALUE)
         domain = define("usage", disk("vda", path, f"uuid='{uuid}'"))
         contains(expect("OperationInvalid", start, domain), "'usage'", "'vda'", uuid, kind[:-2], "volume")
-        end(domain, uuid)
+        secrets.end(domain, uuid)
 
 
 def network_disks_need_the_secret_of_their_kind():
@@ -134,7 +126,7 @@ def network_disks_need_the_secret_of_their_kind():
         contains(expect("NoSuchSecret", start, domain), "'network'", "'vda'", f"{kind}:storage")
         secret = secrets.define(f"{kind}:storage", VALUE)
         contains(expect("HypervisorFailed", start, domain), "QEMU has ended")  # nobody serves it there
-        end(domain, secret)
+        secrets.end(domain, secret)
 
 
 def an_encrypted_disk_is_plugged_and_unplugged():
@@ -154,7 +146,7 @@ def an_encrypted_disk_is_plugged_and_unplugged():
         secrets.undefine(secret)
         secret = secrets.define("volume:/plugged")
         xml = disk("sda", f"{WORK}/plugged", f"uuid='{secret}'", bus_name="usb")
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def a_disk_is_unplugged_and_plugged_again_by_a_later_driver():
@@ -166,7 +158,7 @@ def a_disk_is_unplugged_and_plugged_again_by_a_later_driver():
     assert hypervisor.state(domain) == "paused"
     detach(device_of(domain, "luks"))
     detach(attach(domain, xml))
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def a_medium_that_is_encrypted_is_changed():
@@ -192,7 +184,7 @@ def a_medium_that_is_encrypted_is_changed():
     contains(expect("OperationInvalid", bus.call, device, f"{NAME}.Device", "Update", "sa{sv}", drive(paths[1]), variants({"force": True})),
              "'sda'", "volume:/media", "Invalid password")
     assert paths[0] in bus.call(device, f"{NAME}.Device", "GetXML")
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def an_encrypted_image_below_another_is_opened_with_its_own_secret():
@@ -207,7 +199,7 @@ def an_encrypted_image_below_another_is_opened_with_its_own_secret():
         contains(expect("OperationInvalid", start, domain), "'vda'", below, "Invalid password")
         secrets.set_value(below, VALUE)
         start(domain)
-        end(domain)
+        secrets.end(domain)
     secrets.undefine(below)
 
 
@@ -221,7 +213,7 @@ def an_encrypted_disk_is_resized_while_it_runs_only():
     contains(expect("Unsupported", resize), "encrypted", "while the domain runs")
     start(domain)
     resize()
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def a_saved_guest_is_restored_with_its_secrets():
@@ -235,7 +227,7 @@ def a_saved_guest_is_restored_with_its_secrets():
     secrets.set_value(secret, VALUE)
     start(domain)
     assert hypervisor.state(domain) == "running"
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def a_start_outlives_the_end_of_the_secrets_driver_or_says_so():
@@ -258,7 +250,7 @@ def a_start_outlives_the_end_of_the_secrets_driver_or_says_so():
     contains(str(answers[0]), "HypervisorFailed", "'killed'", "'vda'", secret, "virtbus-secret")
     assert hypervisor.state(domain) == "shutoff"
     start(domain)
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def plugging_waits_for_nobody_who_has_ended():
@@ -300,7 +292,7 @@ def plugging_waits_for_nobody_who_has_ended():
     os.kill(pid, signal.SIGCONT)
     contains(str(answers[0]), "'ending'")
     assert hypervisor.state(domain) == "shutoff"
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def guests_that_start_with_the_machine_are_all_given_their_secrets_or_told():
@@ -315,9 +307,9 @@ def guests_that_start_with_the_machine_are_all_given_their_secrets_or_told():
     bus.wait_state(domain, "running")
     for one in domains:
         bus.wait_state(one, "shutoff")
-        end(one)
+        secrets.end(one)
     assert contents(f"{ROOT}/log").count(f"needs the secret {missing}: there is no secret".encode()) == len(domains)
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile():
@@ -336,7 +328,7 @@ def a_start_does_not_wait_for_ever_and_can_be_ended_meanwhile():
         os.kill(pid, signal.SIGCONT)
     assert hypervisor.state(domain) == "shutoff"
     start(domain)
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 run([an_encrypted_disk_opens_with_the_value_of_its_secret, a_value_of_bytes_that_are_no_text_line_is_given_whole,

@@ -31,14 +31,6 @@ def start(domain):
     hypervisor.do(domain, "Start", paused=True)
 
 
-def end(domain, *uuids):
-    if hypervisor.state(domain) != "shutoff":
-        hypervisor.do(domain, "Destroy")
-    hypervisor.do(domain, "Undefine")
-    for uuid in uuids:
-        secrets.undefine(uuid)
-
-
 def connect(domain):
     path = re.search(r"socket=\"([^\"]+)\"", bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))[1]
     stream = socket.socket(socket.AF_UNIX)
@@ -97,7 +89,7 @@ def a_display_opens_with_the_value_of_its_secret_alone():
         assert not opens(domain, b"other")
         assert not opens(domain, b"")
         secrets.check_unseen(domain, VALUE, b"graphics0-secret0")
-        end(domain, secret)
+        secrets.end(domain, secret)
 
 
 def a_start_takes_the_value_that_the_secret_has_then():
@@ -116,7 +108,7 @@ def a_start_takes_the_value_that_the_secret_has_then():
         assert opens(domain, b"second")  # it is used, and goes on
         hypervisor.do(domain, "Destroy")
         contains(expect("NoSuchSecret", start, domain), "'later'", "'graphics0'", secret, "virtbusctl secret define")
-        end(domain)
+        secrets.end(domain)
 
 
 def a_password_has_its_time_also_where_it_is_a_secret():
@@ -126,7 +118,7 @@ def a_password_has_its_time_also_where_it_is_a_secret():
             domain = define("timed", kind, f"<secret uuid='{secret}'/>", f" passwdValidTo='{year}-01-31T12:00:00'")
             start(domain)
             assert opens(domain, VALUE) == may, (kind, year)
-            end(domain)
+            secrets.end(domain)
         secrets.undefine(secret)
 
 
@@ -134,11 +126,11 @@ def a_value_that_vnc_would_cut_off_is_refused():
     secret = secrets.define("", VALUE + b"9")
     domain = define("long", "vnc", f"<secret uuid='{secret}'/>")
     contains(expect("OperationInvalid", start, domain), "'long'", "'graphics0'", secret, "longer than the 8 bytes")
-    end(domain)
+    secrets.end(domain)
     domain = define("long", "spice", f"<secret uuid='{secret}'/>")
     start(domain)
     assert spice_opens(domain, VALUE + b"9") and not spice_opens(domain, VALUE)
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def a_secret_that_is_for_something_else_is_no_password():
@@ -146,7 +138,7 @@ def a_secret_that_is_for_something_else_is_no_password():
         secret = secrets.define(usage, VALUE)
         domain = define("other", "vnc", f"<secret uuid='{secret}'/>")
         contains(expect("OperationInvalid", start, domain), "'other'", "'graphics0'", secret, usage.partition(":")[0], "none")
-        end(domain, secret)
+        secrets.end(domain, secret)
 
 
 def a_document_names_one_password():
@@ -167,7 +159,7 @@ def the_secret_of_a_display_that_runs_is_not_another():
     for changed in (xml.replace(secret, other), re.sub("<secret[^>]*>", "", xml), re.sub("<secret[^>]*>", "", xml).replace("<graphics", "<graphics passwd='third'")):
         expect("Unsupported", bus.call, display, f"{NAME}.Device", "Update", "sa{sv}", changed, variants({"live": True}))
         assert vnc_opens(domain, b"first")
-    end(domain, secret, other)
+    secrets.end(domain, secret, other)
 
 
 def what_is_saved_or_dumped_of_a_guest_has_no_value():
@@ -191,7 +183,7 @@ def what_is_saved_or_dumped_of_a_guest_has_no_value():
         secrets.set_value(secret, b"another")
         start(domain)
         assert opens(domain, b"another") and not opens(domain, VALUE)
-        end(domain, secret)
+        secrets.end(domain, secret)
 
 
 run([a_display_opens_with_the_value_of_its_secret_alone, a_start_takes_the_value_that_the_secret_has_then, a_password_has_its_time_also_where_it_is_a_secret,

@@ -66,14 +66,6 @@ def start(domain):
     hypervisor.do(domain, "Start", paused=True)
 
 
-def end(domain, *uuids):
-    if hypervisor.state(domain) != "shutoff":
-        hypervisor.do(domain, "Destroy")
-    hypervisor.do(domain, "Undefine")
-    for uuid in uuids:
-        secrets.undefine(uuid)
-
-
 def client(shows=True):
     context = ssl.create_default_context(cafile=os.path.join(PLAIN, "ca-cert.pem"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose handshake ends when both are known
@@ -114,7 +106,7 @@ def a_character_device_speaks_tls_by_a_key_whose_password_is_a_secret():
     start(domain)
     check_serial(port)
     secrets.check_unseen(domain, VALUE, b"charserial0-tls-secret0")
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def a_key_without_a_password_needs_no_secret():
@@ -124,7 +116,7 @@ def a_key_without_a_password_needs_no_secret():
     domain = define("open", serial(port))
     start(domain)
     check_serial(port)
-    end(domain)
+    secrets.end(domain)
 
 
 def what_is_wrong_with_a_key_is_told_with_its_remedy():
@@ -138,7 +130,7 @@ def what_is_wrong_with_a_key_is_told_with_its_remedy():
     shutil.rmtree(folder)
     shutil.rmtree(os.path.join(PKI, "qemu"), ignore_errors=True)
     contains(expect("HypervisorFailed", start, domain), "'wrong'", "ca-cert.pem")
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def a_display_speaks_tls_where_its_document_says_so():
@@ -164,7 +156,7 @@ def a_display_speaks_tls_where_its_document_says_so():
         with client().wrap_socket(stream, server_hostname="localhost") as tls:
             assert tls.recv(4) == b"\0\0\0\0"
     secrets.check_unseen(domain, VALUE, b"graphics0-tls-secret0")
-    end(domain, secret)
+    secrets.end(domain, secret)
 
 
 def nbd_disk(port, target="vda"):
@@ -191,7 +183,7 @@ def a_disk_is_reached_by_tls_at_a_start_and_when_it_is_plugged():
         contains(expect("OperationInvalid", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", nbd_disk(port, "vdc"), variants({})), f"tls:{folder}")
         secrets.set_value(secret, VALUE)
         bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", nbd_disk(port, "vdc"), variants({}))  # nothing of the other is left
-        end(domain, secret)
+        secrets.end(domain, secret)
     finally:
         with open(pid_file, encoding="ascii") as file:
             end_process(int(file.read()))
