@@ -308,9 +308,9 @@ def memory_modules_are_plugged():
     element = "<memory model='virtio-mem'><target><size unit='MiB'>256</size><node>0</node><block unit='MiB'>2</block><requested unit='MiB'>{}</requested></target></memory>"
     module = attach(element.format(64))
     update(module, element.format(128))
-    contains(xml_of(module), '<requested unit="MiB">128</requested>')
+    contains(xml_of(module), '<requested unit="KiB">131072</requested>')
     contains(expect("HypervisorFailed", update, module, element.format(512)), "requested-size")
-    contains(xml_of(module), '<requested unit="MiB">128</requested>')
+    contains(xml_of(module), '<requested unit="KiB">131072</requested>')
     hypervisor.do(state["domain"], "Destroy")
     hypervisor.do(state["domain"], "Undefine")
     state["domain"] = first

@@ -20,6 +20,20 @@ static void drop_zero_bandwidth(xmlNode *bandwidth) {
                 if (any && !way->properties)
                         xml_remove(way);
         }
+        if (bandwidth && !xml_child(bandwidth, NULL))
+                xml_remove(bandwidth);
+}
+
+/* The same of a disk's limits. */
+static void drop_zero_limits(xmlNode *iotune) {
+        for (xmlNode *limit = iotune ? xml_child(iotune, NULL) : NULL, *next; limit; limit = next) {
+                next = xml_next(limit, NULL);
+                g_autofree char *text = xml_text(limit);
+                if (strcmp(g_strstrip(text), "0") == 0 && !xml_is(limit, "group_name"))
+                        xml_remove(limit);
+        }
+        if (iotune && !xml_child(iotune, NULL))
+                xml_remove(iotune);
 }
 
 /* A source on a network: ports and LUNs that its protocol has. */
@@ -102,6 +116,9 @@ static void complete_disk(xmlNode *disk) {
         }
         if (xml_attribute_is(disk, "device", "cdrom"))
                 default_add(disk, "readonly", NULL);
+        if (xml_child(disk, "readonly") && xml_attribute_is(disk, "snapshot", "no"))
+                default_remove(disk, "snapshot"); /* what is never written needs none */
+        drop_zero_limits(xml_child(disk, "iotune"));
         default_set(driver, "name", "qemu");
         default_drop_zero(driver, "iothread");
         if (xml_attribute_is(driver, "cache", "default"))
@@ -333,10 +350,14 @@ static void complete_interface(xmlNode *interface) {
         xmlNode *coalesce = xml_child(interface, "coalesce"), *frames = xml_find(interface, "coalesce/rx/frames");
         g_autofree char *max = xml_attribute(frames, "max");
         xmlNode *source = xml_child(interface, "source");
-        if (source && !source->properties && !xml_child(source, NULL))
+        if (source && !source->properties && !xml_child(source, NULL)) {
                 xml_remove(source);
+                source = NULL;
+        }
         drop_zero_bandwidth(xml_child(interface, "bandwidth"));
         complete_port_of_switch(xml_child(interface, "virtualport"));
+        if (xml_attribute_is(interface, "type", "direct") && source)
+                default_set(source, "mode", "vepa");
         if (xml_attribute_is(interface, "type", "network")) { /* where a run was */
                 default_remove(xml_child(interface, "source"), "bridge");
                 default_remove(xml_child(interface, "source"), "portid");
@@ -393,6 +414,13 @@ static void complete_host_device(xmlNode *device) {
                 complete_address(xml_child(source, "address"));
 }
 
+static void complete_module(xmlNode *module) {
+        static const char *const sizes[] = { "target/size",      "target/label/size", "target/block",
+                                             "target/requested", "source/pagesize",   "source/alignsize" };
+        for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
+                defaults_memory_normalize_size(xml_find(module, sizes[i]));
+}
+
 static void complete_random(xmlNode *backend) {
         g_autofree char *text = backend ? xml_text(backend) : NULL;
         if (text && !*g_strstrip(text) && xml_attribute_is(backend, "model", "random"))
@@ -429,6 +457,8 @@ void defaults_device_complete(xmlNode *devices) {
                                 default_set(device, "accessmode", "passthrough");
                 } else if (xml_is(device, "interface"))
                         complete_interface(device);
+                else if (xml_is(device, "memory"))
+                        complete_module(device);
                 else if (xml_is(device, "tpm")) {
                         default_set(device, "model", "tpm-tis");
                         complete_tpm(xml_child(device, "backend"), xml_attribute_is(device, "model", "tpm-crb"));

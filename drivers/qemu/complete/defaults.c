@@ -246,6 +246,9 @@ static void complete_behaviour(xmlNode *root) {
                 if (xml_attribute_is(info, "type", "smbios"))
                         drop_empty_tables(info);
         complete_metadata(xml_child(root, "metadata"));
+        drop_empty(root, "cputune");
+        drop_empty(root, "memtune");
+        drop_empty(root, "blkiotune");
         drop_empty(root, "title");
         drop_empty(root, "description");
         default_add(root, "clock", NULL);
