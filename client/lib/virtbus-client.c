@@ -45,41 +45,23 @@
 #define PROXY_CALLS_THEMSELVES
 #include "virtbus-client.h"
 
-#include <stdbool.h>
-#include <string.h>
-
 #include "proxy-calls.h"
 #include "virtbus-error.h"
+#include "virtbus-follower.h"
 #include "virtbus-lists.h"
 #include "virtbus-waits.h"
 
 #define BUS_NAME "org.virtbus1"
-#define ROOT_PATH "/org/virtbus1"
 #define JOB_INTERFACE BUS_NAME ".Job"
-
-enum { LIST_CONNECTIONS, LIST_DOMAINS, LIST_JOBS, N_LISTS };
 
 struct _VirtbusClient {
         GObject parent;
         GDBusConnection *bus;
-        VirtbusManager *manager;
-        GDBusObjectManager *root;
-        GHashTable *followed; /* path of a connection -> Followed */
-        guint n_loading;      /* what is still asked for, while the client is being made */
-        GTask *loading;
+        Follower follower;
         guint job_signals;
         VirtbusWaits waits;
-        GListStore *lists[N_LISTS]; /* each is made when it is asked for first */
-        gboolean is_available;
+        GListStore *lists[N_FOLLOWED_KINDS]; /* each is made when it is asked for first */
 };
-
-/* A hypervisor connection, and the manager of its domains once that has been made. */
-typedef struct Followed {
-        VirtbusClient *client;
-        VirtbusConnection *connection;
-        GDBusObjectManager *domains;
-        GCancellable *cancellable;
-} Followed;
 
 enum {
         PROPERTY_CONNECTION = 1,
@@ -109,252 +91,72 @@ GQuark virtbus_error_quark(void) {
         return (GQuark) quark;
 }
 
-/* Domains */
+/* What the follower tells */
 
-static void on_domain_added(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
-        g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
-        (void) manager;
-        if (!domain)
-                return;
-        if (client->lists[LIST_DOMAINS])
-                list_add(client->lists[LIST_DOMAINS], domain);
-        g_signal_emit(client, signals[SIGNAL_DOMAIN_ADDED], 0, domain);
-        waits_end(client, g_dbus_object_get_object_path(object), NULL);
-}
-
-static void on_domain_removed(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
-        g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
-        (void) manager;
-        if (!domain)
-                return;
-        if (client->lists[LIST_DOMAINS])
-                list_remove(client->lists[LIST_DOMAINS], domain);
-        g_signal_emit(client, signals[SIGNAL_DOMAIN_REMOVED], 0, domain);
-}
-
-static void each_object(GDBusObjectManager *manager, VirtbusClient *client,
-                        void (*each)(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client)) {
-        GList *objects = g_dbus_object_manager_get_objects(manager);
-        for (GList *link = objects; link; link = link->next)
-                each(manager, link->data, client);
-        g_list_free_full(objects, g_object_unref);
-}
-
-static void followed_free(Followed *followed) {
-        g_cancellable_cancel(followed->cancellable);
-        g_object_unref(followed->cancellable);
-        if (followed->domains) {
-                g_signal_handlers_disconnect_by_data(followed->domains, followed->client);
-                if (followed->client->root) /* else the client itself is going */
-                        each_object(followed->domains, followed->client, on_domain_removed);
-                g_object_unref(followed->domains);
-        }
-        g_object_unref(followed->connection);
-        g_free(followed);
-}
-
-/* Where the client is being made, it is done with the last of what is asked for. */
-static void loaded(VirtbusClient *client, GError *error) {
-        if (!client->loading) {
-                g_clear_error(&error);
-                return;
-        }
-        if (client->n_loading > 0)
-                client->n_loading--;
-        if (error || client->n_loading == 0) {
-                g_autoptr(GTask) task = g_steal_pointer(&client->loading);
-                if (error)
-                        g_task_return_error(task, error);
-                else
-                        g_task_return_pointer(task, g_object_ref(client), g_object_unref);
+static void on_added(VirtbusClient *client, FollowedKind kind, GDBusProxy *proxy) {
+        if (client->lists[kind])
+                list_add(client->lists[kind], proxy);
+        if (kind == FOLLOWED_JOB)
+                g_signal_emit(client, signals[SIGNAL_JOB_ADDED], 0, proxy);
+        if (kind == FOLLOWED_DOMAIN) {
+                g_signal_emit(client, signals[SIGNAL_DOMAIN_ADDED], 0, proxy);
+                waits_end(client, g_dbus_proxy_get_object_path(proxy), NULL);
         }
 }
 
-/* Takes the manager of a connection's domains, if the connection is still there. */
-static void take_domains(VirtbusClient *client, GDBusObjectManager *manager) {
-        Followed *followed = g_hash_table_lookup(client->followed, g_dbus_object_manager_get_object_path(manager));
-        if (!followed || followed->domains)
-                return;
-        followed->domains = g_object_ref(manager);
-        g_signal_connect(manager, "object-added", G_CALLBACK(on_domain_added), client);
-        g_signal_connect(manager, "object-removed", G_CALLBACK(on_domain_removed), client);
-        each_object(manager, client, on_domain_added);
+static void on_removed(VirtbusClient *client, FollowedKind kind, GDBusProxy *proxy) {
+        if (client->lists[kind])
+                list_remove(client->lists[kind], proxy);
+        if (kind == FOLLOWED_JOB)
+                g_signal_emit(client, signals[SIGNAL_JOB_REMOVED], 0, proxy);
+        if (kind == FOLLOWED_DOMAIN)
+                g_signal_emit(client, signals[SIGNAL_DOMAIN_REMOVED], 0, proxy);
 }
 
-static void on_domains_ready(GObject *source, GAsyncResult *result, gpointer data) {
-        g_autoptr(VirtbusClient) client = data;
-        GError *error = NULL;
-        g_autoptr(GDBusObjectManager) manager = virtbus_object_manager_client_new_finish(result, &error);
-        (void) source;
-        if (manager)
-                take_domains(client, manager);
-        else if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-                g_clear_error(&error); /* the connection has gone again */
-        loaded(client, error);
+static void on_job_changed(VirtbusClient *client, VirtbusJob *job) {
+        g_signal_emit(client, signals[SIGNAL_JOB_CHANGED], g_quark_try_string(g_dbus_proxy_get_object_path(G_DBUS_PROXY(job))),
+                      job);
 }
 
-/* A new connection, whose domains are to be asked for; NULL for another object. */
-static Followed *follow(VirtbusClient *client, GDBusObject *object) {
-        g_autoptr(VirtbusConnection) connection = virtbus_object_get_connection(VIRTBUS_OBJECT(object));
-        g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
-        if (job && client->lists[LIST_JOBS])
-                list_add(client->lists[LIST_JOBS], job);
-        if (job)
-                g_signal_emit(client, signals[SIGNAL_JOB_ADDED], 0, job);
-        if (!connection)
-                return NULL;
-        if (client->lists[LIST_CONNECTIONS])
-                list_add(client->lists[LIST_CONNECTIONS], connection);
-        Followed *followed = g_new0(Followed, 1);
-        *followed = (Followed){ .client = client, .connection = g_object_ref(connection), .cancellable = g_cancellable_new() };
-        g_hash_table_replace(client->followed, g_strdup(g_dbus_object_get_object_path(object)), followed);
-        return followed;
+static void on_gone(VirtbusClient *client) {
+        g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_CLOSED, "virtbusd has gone, and its jobs with it");
+        waits_end(client, NULL, error);
 }
 
-static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
-        const Followed *followed = follow(client, object);
-        (void) manager;
-        if (!followed)
-                return;
-        if (client->loading)
-                client->n_loading++;
-        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME,
-                                          g_dbus_object_get_object_path(object), followed->cancellable, on_domains_ready,
-                                          g_object_ref(client));
-}
-
-static void on_object_removed(GDBusObjectManager *manager, GDBusObject *object, VirtbusClient *client) {
-        g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
-        (void) manager;
-        if (job && client->lists[LIST_JOBS])
-                list_remove(client->lists[LIST_JOBS], job);
-        if (job)
-                g_signal_emit(client, signals[SIGNAL_JOB_REMOVED], 0, job);
-        const Followed *followed = g_hash_table_lookup(client->followed, g_dbus_object_get_object_path(object));
-        if (followed && client->lists[LIST_CONNECTIONS])
-                list_remove(client->lists[LIST_CONNECTIONS], followed->connection);
-        g_hash_table_remove(client->followed, g_dbus_object_get_object_path(object));
-}
-
-/* Jobs */
-
-static void on_properties_changed(GDBusObjectManager *manager, GDBusObjectProxy *object, GDBusProxy *proxy, GVariant *changed,
-                                  const char *const *invalidated, VirtbusClient *client) {
-        (void) manager;
-        (void) object;
-        (void) changed;
-        (void) invalidated;
-        if (VIRTBUS_IS_JOB(proxy))
-                g_signal_emit(client, signals[SIGNAL_JOB_CHANGED], g_quark_try_string(g_dbus_proxy_get_object_path(proxy)),
-                              proxy);
-}
-
-/* Making one */
-
-static gboolean has_owner(VirtbusClient *client) {
-        g_autofree char *owner = g_dbus_object_manager_client_get_name_owner(G_DBUS_OBJECT_MANAGER_CLIENT(client->root));
-        return owner != NULL;
-}
-
-static void on_owner_changed(GObject *root, GParamSpec *specification, VirtbusClient *client) {
-        (void) root;
-        (void) specification;
-        gboolean is_available = has_owner(client);
-        if (!is_available) {
-                g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_CLOSED, "virtbusd has gone, and its jobs with it");
-                waits_end(client, NULL, error);
-        }
-        if (is_available == client->is_available)
-                return;
-        client->is_available = is_available;
+static void on_availability_changed(VirtbusClient *client) {
         g_object_notify_by_pspec(G_OBJECT(client), properties[PROPERTY_AVAILABLE]);
 }
 
-/* Takes the manager of what is at the top. */
-static void take_root(VirtbusClient *client, GDBusObjectManager *root) {
-        client->root = root;
-        client->is_available = has_owner(client);
-        g_signal_connect(root, "object-added", G_CALLBACK(on_object_added), client);
-        g_signal_connect(root, "object-removed", G_CALLBACK(on_object_removed), client);
-        g_signal_connect(root, "interface-proxy-properties-changed", G_CALLBACK(on_properties_changed), client);
-        g_signal_connect(root, "notify::name-owner", G_CALLBACK(on_owner_changed), client);
-}
+static const FollowerListener listener = {
+        .added = on_added,
+        .removed = on_removed,
+        .job_changed = on_job_changed,
+        .gone = on_gone,
+        .availability_changed = on_availability_changed,
+        .begun_again = waits_end_lost,
+};
 
-static void on_root_ready(GObject *source, GAsyncResult *result, gpointer data) {
-        g_autoptr(VirtbusClient) client = data;
-        GError *error = NULL;
-        (void) source;
-        GDBusObjectManager *root = virtbus_object_manager_client_new_finish(result, &error);
-        if (root) {
-                take_root(client, root);
-                each_object(root, client, on_object_added);
-        }
-        loaded(client, error);
-}
+/* Making one */
 
-/* What there was is removed, and what there is added, as after a restart of the service. */
-static void on_root_again(GObject *source, GAsyncResult *result, gpointer data) {
-        g_autoptr(VirtbusClient) client = data;
-        GDBusObjectManager *root = virtbus_object_manager_client_new_finish(result, NULL);
-        g_autoptr(GDBusObjectManager) before = client->root;
-        (void) source;
-        if (!root || !before) { /* the old one follows a service that comes back; or the client has gone */
-                g_clear_object(&root);
-                g_steal_pointer(&before);
-                return;
-        }
-        g_signal_handlers_disconnect_by_data(before, client);
-        take_root(client, root);
-        each_object(before, client, on_object_removed);
-        each_object(root, client, on_object_added);
-        waits_end_lost(client);
-}
-
-static void on_signals_lost(VirtbusManager *manager, VirtbusClient *client) {
-        (void) manager;
-        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, ROOT_PATH, NULL,
-                                          on_root_again, g_object_ref(client));
-}
-
-static void take_manager(VirtbusClient *client, VirtbusManager *manager) {
-        client->manager = manager;
-        if (manager)
-                g_signal_connect(manager, "signals-lost", G_CALLBACK(on_signals_lost), client);
-}
-
-static void on_manager_ready(GObject *source, GAsyncResult *result, gpointer data) {
-        g_autoptr(VirtbusClient) client = data;
-        GError *error = NULL;
-        (void) source;
-        take_manager(client, virtbus_manager_proxy_new_finish(result, &error));
-        loaded(client, error);
-}
-
-static void begin(VirtbusClient *client) {
+/* Takes a connection to a message bus. */
+static void take_bus(VirtbusClient *client, GDBusConnection *bus) {
         virtbus_error_quark(); /* errors are those of this domain from now on */
-        client->job_signals = g_dbus_connection_signal_subscribe(client->bus, BUS_NAME, JOB_INTERFACE, "Completed", NULL, NULL,
+        client->bus = bus;
+        client->job_signals = g_dbus_connection_signal_subscribe(bus, BUS_NAME, JOB_INTERFACE, "Completed", NULL, NULL,
                                                                  G_DBUS_SIGNAL_FLAGS_NONE, waits_on_completed, client, NULL);
 }
 
-static void load(VirtbusClient *client) {
-        GCancellable *cancellable = g_task_get_cancellable(client->loading);
-        begin(client);
-        client->n_loading = 2;
-        virtbus_manager_proxy_new(client->bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH, cancellable, on_manager_ready,
-                                  g_object_ref(client));
-        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, ROOT_PATH, cancellable,
-                                          on_root_ready, g_object_ref(client));
-}
-
 static void on_bus_ready(GObject *source, GAsyncResult *result, gpointer data) {
-        g_autoptr(VirtbusClient) client = data;
+        g_autoptr(GTask) task = data;
+        VirtbusClient *client = g_task_get_task_data(task);
         GError *error = NULL;
+        GDBusConnection *bus = g_bus_get_finish(result, &error);
         (void) source;
-        client->bus = g_bus_get_finish(result, &error);
-        if (client->bus)
-                load(client);
-        else
-                loaded(client, error);
+        if (bus) {
+                take_bus(client, bus);
+                follower_load(&client->follower, bus, g_steal_pointer(&task));
+        } else
+                g_task_return_error(task, error);
 }
 
 /**
@@ -370,12 +172,14 @@ static void on_bus_ready(GObject *source, GAsyncResult *result, gpointer data) {
  */
 void virtbus_client_new(GDBusConnection *connection, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
         g_autoptr(VirtbusClient) client = g_object_new(VIRTBUS_TYPE_CLIENT, NULL);
-        client->loading = g_task_new(NULL, cancellable, callback, data);
+        GTask *task = g_task_new(NULL, cancellable, callback, data);
         if (connection) {
-                client->bus = g_object_ref(connection);
-                load(client);
-        } else
-                g_bus_get(G_BUS_TYPE_SYSTEM, cancellable, on_bus_ready, g_object_ref(client));
+                take_bus(client, g_object_ref(connection));
+                follower_load(&client->follower, connection, task);
+        } else {
+                g_task_set_task_data(task, g_steal_pointer(&client), g_object_unref);
+                g_bus_get(G_BUS_TYPE_SYSTEM, cancellable, on_bus_ready, task);
+        }
 }
 
 /**
@@ -405,40 +209,15 @@ VirtbusClient *virtbus_client_new_finish(GAsyncResult *result, GError **error) {
  */
 VirtbusClient *virtbus_client_new_sync(GDBusConnection *connection, GCancellable *cancellable, GError **error) {
         g_autoptr(VirtbusClient) client = g_object_new(VIRTBUS_TYPE_CLIENT, NULL);
-        client->bus = connection ? g_object_ref(connection) : g_bus_get_sync(G_BUS_TYPE_SYSTEM, cancellable, error);
-        if (!client->bus)
+        GDBusConnection *bus = connection ? g_object_ref(connection) : g_bus_get_sync(G_BUS_TYPE_SYSTEM, cancellable, error);
+        if (!bus)
                 return NULL;
-        begin(client);
-        take_manager(client, virtbus_manager_proxy_new_sync(client->bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH,
-                                                            cancellable, error));
-        GDBusObjectManager *root =
-                        client->manager ? virtbus_object_manager_client_new_sync(client->bus,
-                                                                                 G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE,
-                                                                                 BUS_NAME, ROOT_PATH, cancellable, error)
-                                        : NULL;
-        if (!root)
-                return NULL;
-        take_root(client, root);
-        GList *objects = g_dbus_object_manager_get_objects(root);
-        g_autoptr(GError) failure = NULL;
-        for (GList *link = objects; link && !failure; link = link->next) {
-                if (!follow(client, link->data))
-                        continue;
-                g_autoptr(GDBusObjectManager) manager =
-                                virtbus_object_manager_client_new_sync(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE,
-                                                                       BUS_NAME, g_dbus_object_get_object_path(link->data),
-                                                                       cancellable, &failure);
-                if (manager)
-                        take_domains(client, manager);
-                else if (g_error_matches(failure, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT))
-                        g_clear_error(&failure); /* it has gone meanwhile, of which there is a signal on its way */
-        }
-        g_list_free_full(objects, g_object_unref);
-        if (failure) {
-                g_propagate_error(error, g_steal_pointer(&failure));
-                return NULL;
-        }
-        return g_steal_pointer(&client);
+        take_bus(client, bus);
+        return follower_load_sync(&client->follower, bus, cancellable, error) ? g_steal_pointer(&client) : NULL;
+}
+
+Follower *follower_of(VirtbusClient *client) {
+        return &client->follower;
 }
 
 VirtbusWaits *waits_of(VirtbusClient *client) {
@@ -468,7 +247,7 @@ GDBusConnection *virtbus_client_get_connection(VirtbusClient *client) {
  * Since: 0.1
  */
 gboolean virtbus_client_get_available(VirtbusClient *client) {
-        return client->is_available;
+        return client->follower.is_available;
 }
 
 /**
@@ -508,220 +287,13 @@ void virtbus_client_set_interactive(VirtbusClient *client, gboolean interactive)
  * Since: 0.1
  */
 VirtbusManager *virtbus_client_get_manager(VirtbusClient *client) {
-        return client->manager;
-}
-
-/**
- * virtbus_client_get_connections:
- * @client: a client
- *
- * Returns: (transfer full) (element-type VirtbusConnection): the hypervisor connections
- *
- * Since: 0.1
- */
-GList *virtbus_client_get_connections(VirtbusClient *client) {
-        GHashTableIter iterator;
-        gpointer value;
-        GList *list = NULL;
-        g_hash_table_iter_init(&iterator, client->followed);
-        while (g_hash_table_iter_next(&iterator, NULL, &value))
-                list = g_list_prepend(list, g_object_ref(((Followed *) value)->connection));
-        return list;
-}
-
-static int compare_domains(gconstpointer a, gconstpointer b) {
-        return g_strcmp0(virtbus_domain_get_name((VirtbusDomain *) a), virtbus_domain_get_name((VirtbusDomain *) b));
-}
-
-/**
- * virtbus_client_get_domains:
- * @client: a client
- *
- * Returns: (transfer full) (element-type VirtbusDomain): all domains that the caller may see, by their names
- *
- * Since: 0.1
- */
-GList *virtbus_client_get_domains(VirtbusClient *client) {
-        GHashTableIter iterator;
-        gpointer value;
-        GList *list = NULL;
-        g_hash_table_iter_init(&iterator, client->followed);
-        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
-                GDBusObjectManager *manager = ((Followed *) value)->domains;
-                GList *objects = manager ? g_dbus_object_manager_get_objects(manager) : NULL;
-                for (GList *link = objects; link; link = link->next) {
-                        VirtbusDomain *domain = virtbus_object_get_domain(link->data);
-                        if (domain)
-                                list = g_list_prepend(list, domain);
-                }
-                g_list_free_full(objects, g_object_unref);
-        }
-        return g_list_sort(list, compare_domains);
-}
-
-/**
- * virtbus_client_get_jobs:
- * @client: a client
- *
- * Returns: (transfer full) (element-type VirtbusJob): the jobs at work
- *
- * Since: 0.1
- */
-GList *virtbus_client_get_jobs(VirtbusClient *client) {
-        GList *objects = g_dbus_object_manager_get_objects(client->root), *list = NULL;
-        for (GList *link = objects; link; link = link->next) {
-                VirtbusJob *job = virtbus_object_get_job(link->data);
-                if (job)
-                        list = g_list_prepend(list, job);
-        }
-        g_list_free_full(objects, g_object_unref);
-        return list;
-}
-
-/**
- * virtbus_client_get_job_at:
- * @client: a client
- * @path: an object path
- *
- * Returns: (transfer full) (nullable): the job that is there, or %NULL where it has ended
- *
- * Since: 0.1
- */
-VirtbusJob *virtbus_client_get_job_at(VirtbusClient *client, const char *path) {
-        g_autoptr(GDBusObject) object = g_dbus_object_manager_get_object(client->root, path);
-        return object ? virtbus_object_get_job(VIRTBUS_OBJECT(object)) : NULL;
-}
-
-static GDBusObjectManager *manager_of(VirtbusClient *client, const char *path, VirtbusConnection **connection) {
-        GHashTableIter iterator;
-        gpointer key, value;
-        g_hash_table_iter_init(&iterator, client->followed);
-        while (g_hash_table_iter_next(&iterator, &key, &value)) {
-                Followed *followed = value;
-                size_t length = strlen(key);
-                if (strncmp(path, key, length) == 0 && path[length] == '/') {
-                        *connection = followed->connection;
-                        return followed->domains;
-                }
-        }
-        return NULL;
-}
-
-/**
- * virtbus_client_get_domain_at:
- * @client: a client
- * @path: an object path
- *
- * Returns: (transfer full) (nullable): the domain that is there, or %NULL
- *
- * Since: 0.1
- */
-VirtbusDomain *virtbus_client_get_domain_at(VirtbusClient *client, const char *path) {
-        VirtbusConnection *connection;
-        GDBusObjectManager *manager = manager_of(client, path, &connection);
-        g_autoptr(GDBusObject) object = manager ? g_dbus_object_manager_get_object(manager, path) : NULL;
-        return object ? virtbus_object_get_domain(VIRTBUS_OBJECT(object)) : NULL;
-}
-
-/**
- * virtbus_client_get_connection_of:
- * @client: a client
- * @domain: one of its domains
- *
- * Returns: (transfer none) (nullable): the hypervisor connection of a domain
- *
- * Since: 0.1
- */
-VirtbusConnection *virtbus_client_get_connection_of(VirtbusClient *client, VirtbusDomain *domain) {
-        VirtbusConnection *connection = NULL;
-        manager_of(client, g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)), &connection);
-        return connection;
-}
-
-/* The one domain that IS says yes to; TEXT is what the caller named it by. */
-static VirtbusDomain *find(VirtbusClient *client, const char *text, gboolean (*is)(VirtbusDomain *domain, const char *text),
-                           GError **error) {
-        g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(client);
-        VirtbusDomain *found = NULL;
-        guint n_found = 0;
-        for (GList *link = domains; link; link = link->next) {
-                if (!is(link->data, text))
-                        continue;
-                found = link->data;
-                n_found++;
-        }
-        if (n_found == 1)
-                return g_object_ref(found);
-        if (n_found > 1)
-                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                            "%u hypervisors have a domain '%s'; say its UUID instead", n_found, text);
-        else
-                g_set_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN, "there is no domain '%.255s'", text);
-        return NULL;
-}
-
-static gboolean has_name(VirtbusDomain *domain, const char *text) {
-        return g_strcmp0(virtbus_domain_get_name(domain), text) == 0;
-}
-
-static gboolean has_uuid(VirtbusDomain *domain, const char *text) {
-        const char *uuid = virtbus_domain_get_uuid(domain);
-        return uuid && g_ascii_strcasecmp(uuid, text) == 0;
-}
-
-static gboolean has_name_or_uuid(VirtbusDomain *domain, const char *text) {
-        return has_name(domain, text) || has_uuid(domain, text);
-}
-
-/**
- * virtbus_client_get_domain_by_name:
- * @client: a client
- * @name: a domain's whole name
- * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN, or %VIRTBUS_ERROR_INVALID_ARGUMENT where several hypervisors have one of that name
- *
- * Returns: (transfer full): the domain
- *
- * Since: 0.2
- */
-VirtbusDomain *virtbus_client_get_domain_by_name(VirtbusClient *client, const char *name, GError **error) {
-        return find(client, name, has_name, error);
-}
-
-/**
- * virtbus_client_get_domain_by_uuid:
- * @client: a client
- * @uuid: a domain's whole UUID, in letters of any case
- * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN, or %VIRTBUS_ERROR_INVALID_ARGUMENT where several hypervisors have one of that UUID
- *
- * Returns: (transfer full): the domain
- *
- * Since: 0.2
- */
-VirtbusDomain *virtbus_client_get_domain_by_uuid(VirtbusClient *client, const char *uuid, GError **error) {
-        return find(client, uuid, has_uuid, error);
-}
-
-/**
- * virtbus_client_find_domain:
- * @client: a client
- * @text: a domain's whole name or UUID
- * @error: %VIRTBUS_ERROR_NO_SUCH_DOMAIN, or %VIRTBUS_ERROR_INVALID_ARGUMENT where several domains are meant
- *
- * Finds the domain that a person means. The beginning of a name is not enough: what is done to a domain must never reach another
- * one because the first has gone.
- *
- * Returns: (transfer full): the domain
- *
- * Since: 0.1
- */
-VirtbusDomain *virtbus_client_find_domain(VirtbusClient *client, const char *text, GError **error) {
-        return find(client, text, has_name_or_uuid, error);
+        return client->follower.manager;
 }
 
 /* Lists */
 
 /* The list of this kind, filled with what GET answers where it is new. */
-static GListModel *get_list(VirtbusClient *client, guint kind, GType type, GList *(*get)(VirtbusClient *client)) {
+static GListModel *get_list(VirtbusClient *client, FollowedKind kind, GType type, GList *(*get)(VirtbusClient *client)) {
         if (!client->lists[kind]) {
                 GList *items = get(client);
                 client->lists[kind] = list_new(type);
@@ -742,7 +314,7 @@ static GListModel *get_list(VirtbusClient *client, guint kind, GType type, GList
  * Since: 0.2
  */
 GListModel *virtbus_client_get_connection_list(VirtbusClient *client) {
-        return get_list(client, LIST_CONNECTIONS, VIRTBUS_TYPE_CONNECTION, virtbus_client_get_connections);
+        return get_list(client, FOLLOWED_CONNECTION, VIRTBUS_TYPE_CONNECTION, virtbus_client_get_connections);
 }
 
 /**
@@ -755,7 +327,7 @@ GListModel *virtbus_client_get_connection_list(VirtbusClient *client) {
  * Since: 0.2
  */
 GListModel *virtbus_client_get_domain_list(VirtbusClient *client) {
-        return get_list(client, LIST_DOMAINS, VIRTBUS_TYPE_DOMAIN, virtbus_client_get_domains);
+        return get_list(client, FOLLOWED_DOMAIN, VIRTBUS_TYPE_DOMAIN, virtbus_client_get_domains);
 }
 
 /**
@@ -768,90 +340,7 @@ GListModel *virtbus_client_get_domain_list(VirtbusClient *client) {
  * Since: 0.2
  */
 GListModel *virtbus_client_get_job_list(VirtbusClient *client) {
-        return get_list(client, LIST_JOBS, VIRTBUS_TYPE_JOB, virtbus_client_get_jobs);
-}
-
-/**
- * virtbus_client_get_device_list:
- * @client: a client
- * @domain: one of its domains
- *
- * Begins to follow the devices of a domain. The list is empty at first: the devices come as the service answers.
- *
- * Returns: (transfer full): the domain's devices, each a [iface@Virtbus.Object] with a [iface@Virtbus.Device] and its kind's
- *   interface, in the order of their aliases; it follows them as long as it lives
- *
- * Since: 0.2
- */
-GListModel *virtbus_client_get_device_list(VirtbusClient *client, VirtbusDomain *domain) {
-        return list_of_devices(client->bus, BUS_NAME, g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)));
-}
-
-/* Devices */
-
-static void on_devices_ready(GObject *source, GAsyncResult *result, gpointer data) {
-        g_autoptr(GTask) task = data;
-        GError *error = NULL;
-        GDBusObjectManager *manager = virtbus_object_manager_client_new_finish(result, &error);
-        (void) source;
-        if (manager)
-                g_task_return_pointer(task, manager, g_object_unref);
-        else
-                g_task_return_error(task, error);
-}
-
-/**
- * virtbus_client_get_devices:
- * @client: a client
- * @domain: one of its domains
- * @cancellable: (nullable): stops it
- * @callback: (scope async): called when the devices are known
- * @data: for @callback
- *
- * Begins to follow the devices of a domain.
- *
- * Since: 0.1
- */
-void virtbus_client_get_devices(VirtbusClient *client, VirtbusDomain *domain, GCancellable *cancellable,
-                                GAsyncReadyCallback callback, gpointer data) {
-        virtbus_object_manager_client_new(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME,
-                                          g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)), cancellable, on_devices_ready,
-                                          g_task_new(client, cancellable, callback, data));
-}
-
-/**
- * virtbus_client_get_devices_finish:
- * @client: a client
- * @result: what the callback was given
- * @error: why there are none
- *
- * Returns: (transfer full): a manager of [iface@Virtbus.Object]s, each with a [iface@Virtbus.Device] and its kind's interface;
- *   it keeps up with them as long as it lives
- *
- * Since: 0.1
- */
-GDBusObjectManager *virtbus_client_get_devices_finish(VirtbusClient *client, GAsyncResult *result, GError **error) {
-        g_return_val_if_fail(g_task_is_valid(result, client), NULL);
-        return g_task_propagate_pointer(G_TASK(result), error);
-}
-
-/**
- * virtbus_client_get_devices_sync:
- * @client: a client
- * @domain: one of its domains
- * @cancellable: (nullable): stops it
- * @error: why there are none
- *
- * Begins to follow the devices of a domain.
- *
- * Returns: (transfer full): as virtbus_client_get_devices_finish()
- *
- * Since: 0.1
- */
-GDBusObjectManager *virtbus_client_get_devices_sync(VirtbusClient *client, VirtbusDomain *domain, GCancellable *cancellable,
-                                                    GError **error) {
-        return virtbus_object_manager_client_new_sync(client->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME,
-                                                      g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)), cancellable, error);
+        return get_list(client, FOLLOWED_JOB, VIRTBUS_TYPE_JOB, virtbus_client_get_jobs);
 }
 
 /* GObject */
@@ -861,22 +350,16 @@ static void virtbus_client_dispose(GObject *object) {
         if (client->job_signals)
                 g_dbus_connection_signal_unsubscribe(client->bus, client->job_signals);
         client->job_signals = 0;
-        if (client->root)
-                g_signal_handlers_disconnect_by_data(client->root, client);
-        g_clear_object(&client->root);
-        if (client->manager)
-                g_signal_handlers_disconnect_by_data(client->manager, client);
-        g_clear_object(&client->manager);
-        for (guint i = 0; i < N_LISTS; i++)
+        follower_stop(&client->follower);
+        for (guint i = 0; i < G_N_ELEMENTS(client->lists); i++)
                 g_clear_object(&client->lists[i]);
-        g_hash_table_remove_all(client->followed);
         waits_clear(&client->waits);
         G_OBJECT_CLASS(virtbus_client_parent_class)->dispose(object);
 }
 
 static void virtbus_client_finalize(GObject *object) {
         VirtbusClient *client = VIRTBUS_CLIENT(object);
-        g_hash_table_unref(client->followed);
+        follower_clear(&client->follower);
         g_clear_object(&client->bus);
         G_OBJECT_CLASS(virtbus_client_parent_class)->finalize(object);
 }
@@ -888,7 +371,7 @@ static void virtbus_client_get_property(GObject *object, guint id, GValue *value
                 g_value_set_object(value, client->bus);
                 break;
         case PROPERTY_AVAILABLE:
-                g_value_set_boolean(value, client->is_available);
+                g_value_set_boolean(value, virtbus_client_get_available(client));
                 break;
         case PROPERTY_INTERACTIVE:
                 g_value_set_boolean(value, virtbus_client_get_interactive(client));
@@ -1038,5 +521,5 @@ static void virtbus_client_class_init(VirtbusClientClass *class) {
 }
 
 static void virtbus_client_init(VirtbusClient *client) {
-        client->followed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) followed_free);
+        follower_init(&client->follower, client, &listener);
 }

@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-#include "virtbus-generated.h"
-
-/* Proxies. Jobs count on: a longer path is a later one. */
+/* Jobs count on: a longer path is a later one. */
 
 static int compare_paths(const char *a, const char *b) {
         size_t a_length = strlen(a), b_length = strlen(b);
@@ -44,47 +42,4 @@ void list_remove(GListStore *list, gpointer proxy) {
         g_signal_handlers_disconnect_by_func(proxy, on_renamed, list);
         if (g_list_store_find(list, proxy, &position))
                 g_list_store_remove(list, position);
-}
-
-/* Devices */
-
-static int compare_objects(gconstpointer a, gconstpointer b, gpointer data) {
-        (void) data;
-        return strcmp(g_dbus_object_get_object_path((GDBusObject *) a), g_dbus_object_get_object_path((GDBusObject *) b));
-}
-
-static void on_device_added(GDBusObjectManager *manager, GDBusObject *object, GListStore *list) {
-        VirtbusDevice *device = virtbus_object_peek_device(VIRTBUS_OBJECT(object));
-        (void) manager;
-        if (device)
-                g_list_store_insert_sorted(list, object, compare_objects, NULL);
-}
-
-static void on_device_removed(GDBusObjectManager *manager, GDBusObject *object, GListStore *list) {
-        guint position;
-        (void) manager;
-        if (g_list_store_find(list, object, &position))
-                g_list_store_remove(list, position);
-}
-
-static void on_devices_ready(GObject *source, GAsyncResult *result, gpointer data) {
-        g_autoptr(GListStore) list = data;
-        g_autoptr(GDBusObjectManager) manager = virtbus_object_manager_client_new_finish(result, NULL);
-        (void) source;
-        if (!manager)
-                return; /* the domain has gone meanwhile, or may not be read */
-        g_autolist(GDBusObject) objects = g_dbus_object_manager_get_objects(manager);
-        for (GList *link = objects; link; link = link->next)
-                on_device_added(manager, link->data, list);
-        g_signal_connect_object(manager, "object-added", G_CALLBACK(on_device_added), list, 0);
-        g_signal_connect_object(manager, "object-removed", G_CALLBACK(on_device_removed), list, 0);
-        /* The list's holder keeps the manager, and the manager follows for the list. */
-        g_object_set_data_full(G_OBJECT(list), "virtbus-manager", g_steal_pointer(&manager), g_object_unref);
-}
-
-GListModel *list_of_devices(GDBusConnection *bus, const char *name, const char *path) {
-        GListStore *list = g_list_store_new(VIRTBUS_TYPE_OBJECT);
-        virtbus_object_manager_client_new(bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, name, path, NULL, on_devices_ready,
-                                          g_object_ref(list));
-        return G_LIST_MODEL(list);
 }

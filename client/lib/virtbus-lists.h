@@ -11,6 +11,3 @@ GListStore *list_new(GType type);
 /* Adds a proxy at its place, which it changes when it is renamed; takes it away. */
 void list_add(GListStore *list, gpointer proxy);
 void list_remove(GListStore *list, gpointer proxy);
-
-/* The devices below a domain's path, which come when the service has answered. */
-GListModel *list_of_devices(GDBusConnection *bus, const char *name, const char *path);

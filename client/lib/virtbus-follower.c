@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "virtbus-follower.h"
+
+#define BUS_NAME "org.virtbus1"
+#define ROOT_PATH "/org/virtbus1"
+
+struct Followed {
+        Follower *follower;
+        VirtbusConnection *connection;
+        GDBusObjectManager *domains;
+        GCancellable *cancellable;
+};
+
+/* Asks for the manager of what is below a path. The owner is there at least until the answer, which takes it by take_owner(). */
+static void ask(Follower *follower, const char *path, GCancellable *cancellable, GAsyncReadyCallback callback) {
+        g_object_ref(follower->owner);
+        virtbus_object_manager_client_new(follower->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, path, cancellable,
+                                          callback, follower);
+}
+
+static GDBusObjectManager *ask_sync(Follower *follower, const char *path, GCancellable *cancellable, GError **error) {
+        return virtbus_object_manager_client_new_sync(follower->bus, G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_NONE, BUS_NAME, path,
+                                                      cancellable, error);
+}
+
+static void each_object(GDBusObjectManager *manager, Follower *follower,
+                        void (*each)(GDBusObjectManager *manager, GDBusObject *object, Follower *follower)) {
+        GList *objects = g_dbus_object_manager_get_objects(manager);
+        for (GList *link = objects; link; link = link->next)
+                each(manager, link->data, follower);
+        g_list_free_full(objects, g_object_unref);
+}
+
+/* Domains */
+
+static void on_domain_added(GDBusObjectManager *manager, GDBusObject *object, Follower *follower) {
+        g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
+        (void) manager;
+        if (domain)
+                follower->listener->added(follower->owner, FOLLOWED_DOMAIN, G_DBUS_PROXY(domain));
+}
+
+static void on_domain_removed(GDBusObjectManager *manager, GDBusObject *object, Follower *follower) {
+        g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
+        (void) manager;
+        if (domain)
+                follower->listener->removed(follower->owner, FOLLOWED_DOMAIN, G_DBUS_PROXY(domain));
+}
+
+static void followed_free(Followed *followed) {
+        g_cancellable_cancel(followed->cancellable);
+        g_object_unref(followed->cancellable);
+        if (followed->domains) {
+                g_signal_handlers_disconnect_by_data(followed->domains, followed->follower);
+                if (followed->follower->root) /* else the owner itself is going */
+                        each_object(followed->domains, followed->follower, on_domain_removed);
+                g_object_unref(followed->domains);
+        }
+        g_object_unref(followed->connection);
+        g_free(followed);
+}
+
+/* Where the owner is being made, it is done with the last of what is asked for. */
+static void loaded(Follower *follower, GError *error) {
+        if (!follower->loading) {
+                g_clear_error(&error);
+                return;
+        }
+        if (follower->n_loading > 0)
+                follower->n_loading--;
+        if (error || follower->n_loading == 0) {
+                g_autoptr(GTask) task = g_steal_pointer(&follower->loading);
+                if (error)
+                        g_task_return_error(task, error);
+                else
+                        g_task_return_pointer(task, g_object_ref(follower->owner), g_object_unref);
+        }
+}
+
+/* Takes the manager of a connection's domains, if the connection is still there. */
+static void take_domains(Follower *follower, GDBusObjectManager *manager) {
+        Followed *followed = g_hash_table_lookup(follower->followed, g_dbus_object_manager_get_object_path(manager));
+        if (!followed || followed->domains)
+                return;
+        followed->domains = g_object_ref(manager);
+        g_signal_connect(manager, "object-added", G_CALLBACK(on_domain_added), follower);
+        g_signal_connect(manager, "object-removed", G_CALLBACK(on_domain_removed), follower);
+        each_object(manager, follower, on_domain_added);
+}
+
+static void on_domains_ready(GObject *source, GAsyncResult *result, gpointer data) {
+        Follower *follower = data;
+        g_autoptr(VirtbusClient) owner = follower->owner;
+        GError *error = NULL;
+        g_autoptr(GDBusObjectManager) manager = virtbus_object_manager_client_new_finish(result, &error);
+        (void) source;
+        (void) owner;
+        if (manager)
+                take_domains(follower, manager);
+        else if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+                g_clear_error(&error); /* the connection has gone again */
+        loaded(follower, error);
+}
+
+/* Connections and jobs */
+
+/* A new connection, whose domains are to be asked for; NULL for another object. */
+static Followed *follow(Follower *follower, GDBusObject *object) {
+        g_autoptr(VirtbusConnection) connection = virtbus_object_get_connection(VIRTBUS_OBJECT(object));
+        g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
+        if (job)
+                follower->listener->added(follower->owner, FOLLOWED_JOB, G_DBUS_PROXY(job));
+        if (!connection)
+                return NULL;
+        follower->listener->added(follower->owner, FOLLOWED_CONNECTION, G_DBUS_PROXY(connection));
+        Followed *followed = g_new0(Followed, 1);
+        *followed = (Followed){ .follower = follower,
+                                .connection = g_object_ref(connection),
+                                .cancellable = g_cancellable_new() };
+        g_hash_table_replace(follower->followed, g_strdup(g_dbus_object_get_object_path(object)), followed);
+        return followed;
+}
+
+static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, Follower *follower) {
+        const Followed *followed = follow(follower, object);
+        (void) manager;
+        if (!followed)
+                return;
+        if (follower->loading)
+                follower->n_loading++;
+        ask(follower, g_dbus_object_get_object_path(object), followed->cancellable, on_domains_ready);
+}
+
+static void on_object_removed(GDBusObjectManager *manager, GDBusObject *object, Follower *follower) {
+        const char *path = g_dbus_object_get_object_path(object);
+        g_autoptr(VirtbusJob) job = virtbus_object_get_job(VIRTBUS_OBJECT(object));
+        (void) manager;
+        if (job)
+                follower->listener->removed(follower->owner, FOLLOWED_JOB, G_DBUS_PROXY(job));
+        const Followed *followed = g_hash_table_lookup(follower->followed, path);
+        if (followed)
+                follower->listener->removed(follower->owner, FOLLOWED_CONNECTION, G_DBUS_PROXY(followed->connection));
+        g_hash_table_remove(follower->followed, path);
+}
+
+static void on_properties_changed(GDBusObjectManager *manager, GDBusObjectProxy *object, GDBusProxy *proxy, GVariant *changed,
+                                  const char *const *invalidated, Follower *follower) {
+        (void) manager;
+        (void) object;
+        (void) changed;
+        (void) invalidated;
+        if (VIRTBUS_IS_JOB(proxy))
+                follower->listener->job_changed(follower->owner, VIRTBUS_JOB(proxy));
+}
+
+/* The service */
+
+static gboolean has_owner(Follower *follower) {
+        g_autofree char *name = g_dbus_object_manager_client_get_name_owner(G_DBUS_OBJECT_MANAGER_CLIENT(follower->root));
+        return name != NULL;
+}
+
+static void on_owner_changed(GObject *root, GParamSpec *specification, Follower *follower) {
+        (void) root;
+        (void) specification;
+        gboolean is_available = has_owner(follower);
+        if (!is_available)
+                follower->listener->gone(follower->owner);
+        if (is_available == follower->is_available)
+                return;
+        follower->is_available = is_available;
+        follower->listener->availability_changed(follower->owner);
+}
+
+/* Takes the manager of what is at the top. */
+static void take_root(Follower *follower, GDBusObjectManager *root) {
+        follower->root = root;
+        follower->is_available = has_owner(follower);
+        g_signal_connect(root, "object-added", G_CALLBACK(on_object_added), follower);
+        g_signal_connect(root, "object-removed", G_CALLBACK(on_object_removed), follower);
+        g_signal_connect(root, "interface-proxy-properties-changed", G_CALLBACK(on_properties_changed), follower);
+        g_signal_connect(root, "notify::name-owner", G_CALLBACK(on_owner_changed), follower);
+}
+
+static void on_root_ready(GObject *source, GAsyncResult *result, gpointer data) {
+        Follower *follower = data;
+        g_autoptr(VirtbusClient) owner = follower->owner;
+        GError *error = NULL;
+        GDBusObjectManager *root = virtbus_object_manager_client_new_finish(result, &error);
+        (void) source;
+        (void) owner;
+        if (root) {
+                take_root(follower, root);
+                each_object(root, follower, on_object_added);
+        }
+        loaded(follower, error);
+}
+
+/* What there was is removed, and what there is added, as after a restart of the service. */
+static void on_root_again(GObject *source, GAsyncResult *result, gpointer data) {
+        Follower *follower = data;
+        g_autoptr(VirtbusClient) owner = follower->owner;
+        GDBusObjectManager *root = virtbus_object_manager_client_new_finish(result, NULL);
+        g_autoptr(GDBusObjectManager) before = follower->root;
+        (void) source;
+        (void) owner;
+        if (!root || !before) { /* the old one follows a service that comes back; or the owner has gone */
+                g_clear_object(&root);
+                g_steal_pointer(&before);
+                return;
+        }
+        g_signal_handlers_disconnect_by_data(before, follower);
+        take_root(follower, root);
+        each_object(before, follower, on_object_removed);
+        each_object(root, follower, on_object_added);
+        follower->listener->begun_again(follower->owner);
+}
+
+static void on_signals_lost(VirtbusManager *manager, Follower *follower) {
+        (void) manager;
+        ask(follower, ROOT_PATH, NULL, on_root_again);
+}
+
+static void take_manager(Follower *follower, VirtbusManager *manager) {
+        follower->manager = manager;
+        if (manager)
+                g_signal_connect(manager, "signals-lost", G_CALLBACK(on_signals_lost), follower);
+}
+
+static void on_manager_ready(GObject *source, GAsyncResult *result, gpointer data) {
+        Follower *follower = data;
+        g_autoptr(VirtbusClient) owner = follower->owner;
+        GError *error = NULL;
+        (void) source;
+        (void) owner;
+        take_manager(follower, virtbus_manager_proxy_new_finish(result, &error));
+        loaded(follower, error);
+}
+
+/* Its life */
+
+void follower_init(Follower *follower, VirtbusClient *owner, const FollowerListener *listener) {
+        *follower = (Follower){ .owner = owner, .listener = listener };
+        follower->followed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) followed_free);
+}
+
+void follower_load(Follower *follower, GDBusConnection *bus, GTask *task) {
+        GCancellable *cancellable = g_task_get_cancellable(task);
+        follower->bus = bus;
+        follower->loading = task;
+        follower->n_loading = 2;
+        virtbus_manager_proxy_new(bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH, cancellable, on_manager_ready, follower);
+        g_object_ref(follower->owner);
+        ask(follower, ROOT_PATH, cancellable, on_root_ready);
+}
+
+/* The domains of all connections that there are. */
+static gboolean load_domains_sync(Follower *follower, GCancellable *cancellable, GError **error) {
+        GList *objects = g_dbus_object_manager_get_objects(follower->root);
+        g_autoptr(GError) failure = NULL;
+        for (GList *link = objects; link && !failure; link = link->next) {
+                if (!follow(follower, link->data))
+                        continue;
+                g_autoptr(GDBusObjectManager) manager =
+                                ask_sync(follower, g_dbus_object_get_object_path(link->data), cancellable, &failure);
+                if (manager)
+                        take_domains(follower, manager);
+                else if (g_error_matches(failure, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT))
+                        g_clear_error(&failure); /* it has gone meanwhile, of which there is a signal on its way */
+        }
+        g_list_free_full(objects, g_object_unref);
+        if (!failure)
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+}
+
+gboolean follower_load_sync(Follower *follower, GDBusConnection *bus, GCancellable *cancellable, GError **error) {
+        follower->bus = bus;
+        take_manager(follower,
+                     virtbus_manager_proxy_new_sync(bus, G_DBUS_PROXY_FLAGS_NONE, BUS_NAME, ROOT_PATH, cancellable, error));
+        GDBusObjectManager *root = follower->manager ? ask_sync(follower, ROOT_PATH, cancellable, error) : NULL;
+        if (!root)
+                return FALSE;
+        take_root(follower, root);
+        return load_domains_sync(follower, cancellable, error);
+}
+
+void follower_stop(Follower *follower) {
+        if (follower->root)
+                g_signal_handlers_disconnect_by_data(follower->root, follower);
+        g_clear_object(&follower->root);
+        if (follower->manager)
+                g_signal_handlers_disconnect_by_data(follower->manager, follower);
+        g_clear_object(&follower->manager);
+        g_hash_table_remove_all(follower->followed);
+}
+
+void follower_clear(Follower *follower) {
+        g_hash_table_unref(follower->followed);
+}
+
+VirtbusConnection *followed_get_connection(const Followed *followed) {
+        return followed->connection;
+}
+
+GDBusObjectManager *followed_get_domains(const Followed *followed) {
+        return followed->domains;
+}
