@@ -130,15 +130,20 @@ class Bus:
         self.wait_signal(domain, "StateChanged", lambda arguments: arguments[1] == state)
 
     def wait_driver(self, name, *states):
-        """Waits until Manager.Drivers says that the driver is in one of the states."""
-        now = [{row[0]: row[2] for row in self.get("/org/virtbus1", "Manager", "Drivers")}.get(name)]
+        """Waits until Manager.Drivers says that the driver, by the last word of its bus name in small letters, is in one of the states."""
+        def states_of(rows):
+            return [row[2] for row in rows if row[1].lower() == f"{NAME}.driver.{name}"]
+        self.settle()
+        seen = len(self.signals)
+        now = states_of(self.get("/org/virtbus1", "Manager", "Drivers"))
+        while GLib.MainContext.default().iteration(False):
+            pass  # what was told before that answer is not taken for later than it
 
         def state():
-            told = [row[2] for path, _, member, arguments in self.signals[seen:]
+            told = [state for path, _, member, arguments in self.signals[seen:]
                     if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
-                    for row in arguments[1]["Drivers"] if row[0] == name]
-            return (now + told)[-1]
-        seen = len(self.signals)
+                    for state in states_of(arguments[1]["Drivers"])]
+            return (now + told or [None])[-1]
         self.wait(lambda: state() in states, f"driver {name} to be {' or '.join(states)}")
 
     def settle(self):
@@ -162,6 +167,17 @@ class Bus:
 
     def driver(self, name):
         return self.owner_pid(f"{NAME}.Driver.{name}")
+
+    def kill_driver(self, name, pid=None):
+        """Kills a driver by the last word of its bus name, and waits until virtbusd has seen that: it answers no call by the one that has ended."""
+        def states():
+            return [state for path, _, member, arguments in self.signals
+                    if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
+                    for _, driver, state, _ in arguments[1]["Drivers"] if driver == f"{NAME}.Driver.{name}"]
+        self.settle()
+        seen = len(states())
+        os.kill(pid or self.driver(name), signal.SIGKILL)
+        self.wait(lambda: any(state != "attached" for state in states()[seen:]), "the end of the driver")
 
 
 class Nobody:
@@ -287,14 +303,7 @@ class Hypervisor:
 
     def kill_driver(self):
         """Kills the driver, and waits until virtbusd has seen that and attached its successor."""
-        def states():
-            return [state for path, _, member, arguments in self.bus.signals
-                    if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
-                    for name, _, state, _ in arguments[1]["Drivers"] if name == self.name]
-        self.bus.settle()
-        seen = len(states())
-        os.kill(self.bus.driver(self.driver_name), signal.SIGKILL)
-        self.bus.wait(lambda: any(state != "attached" for state in states()[seen:]), "the end of the driver")
+        self.bus.kill_driver(self.driver_name)
         # One that ends soon after it was attached is started again only when it is needed; these tests are that quick.
         expect("NoSuchDomain", self.bus.call, self.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
 
@@ -366,9 +375,11 @@ class FakeDriver:
             return None
         if incoming:
             self.seen.append(message.get_member())
-            GLib.idle_add(lambda: False)  # this is a thread of GDBus
         if incoming and message.get_member() in self.methods:
             self.calls.append((message.get_member(), message.get_sender(), message.get_body().unpack() if message.get_body() else ()))
+        if incoming:
+            GLib.idle_add(lambda: False)  # this is a thread of GDBus
+        if incoming and message.get_member() in self.methods:
             self._answer(connection, message, self.methods[message.get_member()](message))
             return None
         if incoming and message.get_member() == "GetDomainByID" and self.answers:
@@ -528,8 +539,9 @@ def end_process(pid, number=signal.SIGKILL):
     """Sends a signal that ends a process, and waits until it has ended."""
     process = os.pidfd_open(pid)
     signal.pidfd_send_signal(process, number)
-    select.select([process], [], [], DEADLINE)
+    ended = select.select([process], [], [], DEADLINE)[0]
     os.close(process)
+    assert ended, f"process {pid} has not ended {DEADLINE} seconds after signal {number}"
 
 
 def read_away(stream):

@@ -9,7 +9,7 @@ import os
 import socket
 
 from gi.repository import Gio, GLib
-from rig import NAME, Bus, FakeDriver, Hypervisor, contains, expect, run, variants
+from rig import NAME, ROOT, Bus, FakeDriver, Hypervisor, contains, expect, run, variants
 
 HOST = "/org/virtbus1/host"
 UUID = "5ec2e700-0000-4000-8000-000000000001"
@@ -17,7 +17,19 @@ SECRET = f"{HOST}/secret/{UUID.replace('-', '_')}"
 DOCUMENT = f"<secret><uuid>{UUID}</uuid></secret>"
 bus = Bus()
 hypervisor = Hypervisor(bus, "qemu")
-fake = FakeDriver("Secret")
+fake = None
+
+
+def come():
+    """Attaches a driver, which has one secret."""
+    global fake
+    fake = FakeDriver("Secret")
+    fake.tell(HOST, {f"{NAME}.Secrets": {}})
+    fake.tell(SECRET, {f"{NAME}.Secret": variants({
+        "UUID": UUID, "UsageType": "none", "UsageID": "", "Description": "", "Ephemeral": False, "Private": True, "HasValue": True, "ValueStorage": "memory",
+        "Owner": GLib.Variant("u", 0)})})
+    behave()
+    bus.wait_driver("secret", "attached")
 
 
 def memory(value):
@@ -51,11 +63,7 @@ def start(domain):
     hypervisor.do(domain, "Start", paused=True)
 
 
-fake.tell(HOST, {f"{NAME}.Secrets": {}})
-fake.tell(SECRET, {f"{NAME}.Secret": variants({
-    "UUID": UUID, "UsageType": "none", "UsageID": "", "Description": "", "Ephemeral": False, "Private": True, "HasValue": True, "ValueStorage": "memory",
-    "Owner": GLib.Variant("u", 0)})})
-bus.wait(lambda: any(row[1:3] == (fake.name, "attached") for row in bus.get("/org/virtbus1", "Manager", "Drivers")), "the secrets' driver")
+come()
 guest = hypervisor.define(hypervisor.document(
     "bold", devices=f"<graphics type='spice'><listen type='socket'/><secret uuid='{UUID}'/></graphics><video><model type='vga'/></video>"))
 
@@ -105,4 +113,32 @@ def answers_that_come_twice_are_taken_once():
         hypervisor.do(guest, "Destroy")
 
 
-run([a_driver_that_behaves_is_believed, what_is_no_value_is_given_to_no_qemu, answers_of_another_form_are_no_answers, answers_that_come_twice_are_taken_once])
+def answer_of(member, *calls):
+    """What a call is answered whose question to the secrets' driver is the last that this hears: it ends then."""
+    behave(**{member: lambda message: None})
+    fake.calls.clear()
+    answers = bus.begin(*calls)
+    bus.wait(lambda: answers or fake.calls and fake.calls[-1][0] == member, f"{member} to be asked")
+    assert not answers, answers
+    fake.end()
+    bus.wait(lambda: answers, "the answer")
+    come()
+    return answers[0]
+
+
+def a_driver_that_ends_while_it_is_asked_fails_what_needs_it_with_a_word():
+    disk = (f"<disk type='file'><driver type='raw'/><source file='{ROOT}/no-image'><encryption format='luks'><secret type='passphrase' uuid='{UUID}'/></encryption>"
+            "</source><target dev='vda' bus='virtio'/></disk>")
+    for member in ("GetSecretByUUID", "GetXML", "GetValueFD"):
+        contains(str(answer_of(member, guest, f"{NAME}.Domain", "Start", "a{sv}", {})), "HypervisorFailed", "'bold'", "'graphics0'", UUID, "virtbus-secret")
+        assert hypervisor.state(guest) == "shutoff"
+        start(guest)  # asking the one that has come since
+        contains(str(answer_of("GetSecretByUUID", guest, f"{NAME}.Domain", "AttachDevice", "sa{sv}", disk, {})),
+                 "HypervisorFailed", "'bold'", "'vda'", UUID, "virtbus-secret")
+        assert hypervisor.state(guest) == "paused"
+        assert not [path for path in bus.objects(guest) if path.endswith("/virtio-disk0")]
+        hypervisor.do(guest, "Destroy")
+
+
+run([a_driver_that_behaves_is_believed, what_is_no_value_is_given_to_no_qemu, answers_of_another_form_are_no_answers, answers_that_come_twice_are_taken_once,
+     a_driver_that_ends_while_it_is_asked_fails_what_needs_it_with_a_word])

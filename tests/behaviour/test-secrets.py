@@ -10,7 +10,6 @@ import glob
 import os
 import pwd
 import random
-import signal
 import time
 
 from gi.repository import GLib
@@ -63,18 +62,9 @@ def secrets():
     return {path: interfaces[f"{NAME}.Secret"] for path, interfaces in bus.objects(PATH).items() if f"{NAME}.Secret" in interfaces}
 
 
-def states():
-    return [row[2] for path, _, member, arguments in bus.signals
-            if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
-            for row in arguments[1]["Drivers"] if row[1].endswith(f".{DRIVER}")]
-
-
 def kill_driver(pid=None):
     """Kills the driver, and waits until virtbusd has seen that; the next call starts it."""
-    bus.settle()
-    seen = len(states())
-    os.kill(pid or bus.driver(DRIVER), signal.SIGKILL)
-    bus.wait(lambda: any(state != "attached" for state in states()[seen:]), "the end of the driver")
+    bus.kill_driver(DRIVER, pid)
     expect("NoSuchSecret", bus.call, PATH, f"{NAME}.Secrets", "GetSecretByUsage", "ss", "ceph", "nobody's")
 
 
