@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test/test-abilities.h"
+
+#include <string.h>
+
+#include "errors.h"
+
+/* The processors that documents may name. */
+static char cpu_model[] = "test";
+
+static char *capabilities(Connection *connection) {
+        (void) connection;
+        return g_strdup("<capabilities>\n"
+                        "  <host>\n    <cpu>\n      <arch>x86_64</arch>\n    </cpu>\n  </host>\n"
+                        "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='x86_64'>\n      <wordsize>64</wordsize>\n"
+                        "      <domain type='test'/>\n    </arch>\n  </guest>\n"
+                        "</capabilities>\n");
+}
+
+static bool check_architecture(const char *arch, GError **error) {
+        return !*arch || strcmp(arch, "x86_64") == 0 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "architecture is '%.32s'; test machines are x86_64", arch);
+}
+
+static char *domain_capabilities(Connection *connection, const char *emulator, const char *arch, const char *machine,
+                                 const char *type, GError **error) {
+        (void) connection;
+        if (*type && strcmp(type, "test") != 0) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "type is '%.32s'; it must be test", type);
+                return NULL;
+        }
+        if (*emulator || *machine) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "test machines have neither an emulator nor a machine type");
+                return NULL;
+        }
+        if (!check_architecture(arch, error))
+                return NULL;
+        return g_strdup_printf(
+                        "<domainCapabilities>\n  <domain>test</domain>\n  <arch>x86_64</arch>\n"
+                        "  <cpu>\n    <mode name='custom' supported='yes'>\n      <model usable='yes'>%s</model>\n    </mode>\n"
+                        "  </cpu>\n</domainCapabilities>\n",
+                        cpu_model);
+}
+
+static GPtrArray *cpu_models(Connection *connection, const char *arch, GError **error) {
+        (void) connection;
+        if (!check_architecture(arch, error))
+                return NULL;
+        GPtrArray *models = g_ptr_array_new();
+        g_ptr_array_add(models, cpu_model);
+        g_ptr_array_add(models, NULL);
+        return models;
+}
+
+const HypervisorAbilities test_abilities = {
+        .capabilities = capabilities,
+        .domain_capabilities = domain_capabilities,
+        .cpu_models = cpu_models,
+};
