@@ -16,7 +16,7 @@ typedef struct Machine {
         sd_event_source *timer;
         sd_event_source *ending;  /* of Destroy */
         sd_event_source *telling; /* its statistics */
-        unsigned dumped;          /* steps */
+        unsigned steps;           /* of its memory that are written */
         Stream *console;
         sd_event_source *echo; /* the machine's end of the console */
         GuestAgent *agent;     /* where the machine has a channel for one */
