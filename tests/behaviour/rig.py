@@ -25,6 +25,8 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 ROOT = os.environ["VIRTBUS_ROOT"]
 BUILD = os.environ["VIRTBUS_BUILD"]
 DEADLINE = 60  # seconds: a test that waits longer for an event has failed
+FRESH = 50000  # microseconds: as long a call for statistics waits for what is told
+LOOK_AGAIN = 50  # milliseconds
 BOOT_DEADLINE = 180  # as that, for a system that boots on an emulated processor
 
 
@@ -110,15 +112,17 @@ class Bus:
         return self.call(path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
 
     def wait(self, condition, what, deadline=DEADLINE):
-        """Runs the main loop until the condition holds: each time something has happened on the bus."""
-        expired = []
-        timer = GLib.timeout_add_seconds(deadline, lambda: expired.append(True) or False)
-        while not condition():
-            if expired:
-                raise AssertionError(f"waited {deadline} seconds for: {what}; signals: {self.signals[-10:]}")
-            GLib.MainContext.default().iteration(True)
-        if not expired:
-            GLib.source_remove(timer)
+        """Runs the main loop until the condition holds: it is looked at each time something has happened on the bus, and from time to time, as no
+        signal tells of everything, and some have come while the condition itself asked something."""
+        began = time.monotonic()
+        look = GLib.timeout_add(LOOK_AGAIN, lambda: True)
+        try:
+            while not condition():
+                if time.monotonic() - began > deadline:
+                    raise AssertionError(f"waited {deadline} seconds for: {what}; signals: {self.signals[-10:]}")
+                GLib.MainContext.default().iteration(True)
+        finally:
+            GLib.source_remove(look)
 
     def wait_signal(self, path, member, check=lambda arguments: True):
         def find():
@@ -168,15 +172,19 @@ class Bus:
     def driver(self, name):
         return self.owner_pid(f"{NAME}.Driver.{name}")
 
-    def kill_driver(self, name, pid=None):
-        """Kills a driver by the last word of its bus name, and waits until virtbusd has seen that: it answers no call by the one that has ended."""
+    def kill_driver(self, name, pid=None, before=lambda: None, after=lambda: None):
+        """Kills a driver by the last word of its bus name, and waits until virtbusd has seen that: it answers no call by the one that has ended.
+
+        BEFORE is called just before, AFTER when its process has ended, which virtbusd may not have seen yet."""
         def states():
             return [state for path, _, member, arguments in self.signals
                     if path == "/org/virtbus1" and member == "PropertiesChanged" and "Drivers" in arguments[1]
                     for _, driver, state, _ in arguments[1]["Drivers"] if driver == f"{NAME}.Driver.{name}"]
         self.settle()
-        seen = len(states())
-        os.kill(pid or self.driver(name), signal.SIGKILL)
+        seen, pid = len(states()), pid or self.driver(name)
+        before()
+        end_process(pid)
+        after()
         self.wait(lambda: any(state != "attached" for state in states()[seen:]), "the end of the driver")
 
 
@@ -296,14 +304,24 @@ class Hypervisor:
             status = self.ask_agent(domain, "GetExecStatus", "x", pid)
         return bytes(status[3]).decode()
 
+    def wait_statistics(self, domain, *groups):
+        """Asks what a domain uses until all these groups are told, and fresh: an answer is without what QEMU has not told in time."""
+        told = {}
+
+        def is_fresh():
+            told.update(self.bus.call(self.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [domain], [], {})[domain])
+            return all(group in told and told[group]["age"] < FRESH for group in groups)
+        self.bus.wait(is_fresh, f"statistics of {domain}: {groups}")
+        return told
+
     def pid_of(self, domain):
         """The process of a running guest of QEMU's."""
         status = f"{ROOT}/qemu/run/qemu/domains/{self.bus.get(domain, 'Domain', 'UUID')}.xml"
         return int(open(status, encoding="utf-8").read().split(' pid="')[1].split('"')[0])
 
-    def kill_driver(self):
-        """Kills the driver, and waits until virtbusd has seen that and attached its successor."""
-        self.bus.kill_driver(self.driver_name)
+    def kill_driver(self, **options):
+        """Kills the driver, as Bus.kill_driver does, and waits until virtbusd has attached its successor."""
+        self.bus.kill_driver(self.driver_name, **options)
         # One that ends soon after it was attached is started again only when it is needed; these tests are that quick.
         expect("NoSuchDomain", self.bus.call, self.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
 
@@ -542,6 +560,29 @@ def end_process(pid, number=signal.SIGKILL):
     ended = select.select([process], [], [], DEADLINE)[0]
     os.close(process)
     assert ended, f"process {pid} has not ended {DEADLINE} seconds after signal {number}"
+
+
+def open_files(pid):
+    """What a process has open, without what it has closed meanwhile."""
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return links
+
+
+def threads(pid):
+    """The processors that each thread of a process may run on, by its name; without those that have ended meanwhile."""
+    found = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/comm", encoding="utf-8") as file:
+                found[file.read().strip()] = os.sched_getaffinity(int(task))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
 
 
 def read_away(stream):

@@ -5,7 +5,7 @@ import base64
 import glob
 import os
 
-from rig import NAME, ROOT
+from rig import NAME, ROOT, open_files
 
 HOST = "/org/virtbus1/host"
 
@@ -24,13 +24,7 @@ def contents(path):
 
 def memory_files(pid):
     """The files of secrets that a process has open."""
-    links = []
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
-        except FileNotFoundError:
-            pass
-    return [link for link in links if link.startswith("/memfd:secret")]
+    return [link for link in open_files(pid) if link.startswith("/memfd:secret")]
 
 
 class Secrets:

@@ -69,6 +69,8 @@ def a_running_guest_keeps_the_answer_whatever_becomes_of_the_binary():
     qemu.kill_driver()
     qemu.define(document("fourth"))  # known from the file
     assert times_asked() == 4
+    qemu.do(state["domain"], "Suspend")  # which waits until the driver has found the guest, and written down that it has
+    qemu.do(state["domain"], "Resume")
 
 
 def take_the_answer(instead=""):

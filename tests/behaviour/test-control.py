@@ -13,6 +13,7 @@ import sys
 import gi
 from gi.repository import GLib, GObject
 
+import rig
 from rig import NAME, Bus, Hypervisor, Skip, User, contains, expect, kernel, read_until, run, variants
 
 bus = Bus()
@@ -30,14 +31,15 @@ def get(name):
     return bus.get(state["domain"], "Domain", name)
 
 
-def used():
-    """What GetDomainStats tells of the guest."""
-    return bus.call(hypervisor.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [state["domain"]], [], {})[state["domain"]]
+def memory_used():
+    """What a real guest's statistics tell of its memory."""
+    return hypervisor.wait_statistics(state["domain"], "balloon")["balloon"]
 
 
-def counted():
-    """The processors whose time is told; a real guest's."""
-    return {group for group in used() if group.startswith("vcpu.")}
+def wait_counted(number):
+    """Waits until a real guest's statistics tell the times of so many processors."""
+    wanted = {f"vcpu.{n}" for n in range(number)}
+    bus.wait(lambda: {group for group in hypervisor.wait_statistics(state["domain"]) if group.startswith("vcpu.")} == wanted, f"the times of {number} processors")
 
 
 def open_fd(path, interface, member, signature, *arguments):
@@ -93,7 +95,7 @@ def keys_are_pressed():
     do("SendKeys", "asa{sv}", ["ret"], {"hold_time": GLib.Variant("t", 1000)})
     if REAL:
         # KEY_LEFTSHIFT is 42, KEY_A 30: each press is an event of type 1 (struct input_event, linux/input.h).
-        text = ask_guest("n=0; until cat /tmp/events-* | hexdump -v -e '24/1 \"%02x\" \"\\n\"' | grep -q 01001e0001; do n=$((n+1)); [ $n -lt 100 ] || exit 1; "
+        text = ask_guest("n=0; until cat /tmp/events-* | hexdump -v -e '24/1 \"%02x\" \"\\n\"' | grep -q 01001e0001; do n=$((n+1)); [ $n -lt 1000 ] || exit 1; "
                          "usleep 50000; done; cat /tmp/events-* | hexdump -v -e '24/1 \"%02x\" \"\\n\"'")
         contains(text, "01002a0001", "01001e0001")
     for keys, options, part in (([], {}, "0 keys"), (["a"] * 17, {}, "17 keys"), (["a;b"] if REAL else [], {}, "a;b" if REAL else "0 keys"),
@@ -147,14 +149,13 @@ def its_memory_can_be_seen():
 
 def its_memory_grows_and_shrinks():
     full = get("Memory")
-    assert not REAL or used()["balloon"]["current"] == used()["balloon"]["maximum"] == full
+    assert not REAL or memory_used()["current"] == memory_used()["maximum"] == full
     do("SetMemory", "ta{sv}", full - (64 << 20), {})
     bus.wait(lambda: get("Memory") == full - (64 << 20), "the balloon")
-    assert not REAL or used()["balloon"]["current"] == full - (64 << 20)
+    assert not REAL or memory_used()["current"] == full - (64 << 20)
     hypervisor.kill_driver()
     wait_agent()
-    bus.wait(lambda: not REAL or "balloon" in used(), "what the new driver has asked")  # it answers without it where QEMU takes longer
-    assert not REAL or used()["balloon"]["current"] == full - (64 << 20)
+    assert not REAL or memory_used()["current"] == full - (64 << 20)
     contains(do("GetXML", "a{sv}", {}), "currentMemory unit=\"KiB\">196608<")
     assert ">196608<" not in do("GetXML", "a{sv}", variants({"inactive": True}))
     do("SetMemory", "ta{sv}", full, variants({"config": True}))
@@ -204,12 +205,13 @@ def its_processors_come_and_go():
     def present():
         return ask_guest("cat /sys/devices/system/cpu/present").strip()
     assert not REAL or present() == "0", present()
-    assert not REAL or counted() == {"vcpu.0"}
+    if REAL:
+        wait_counted(1)
     do("SetVCPUs", "ua{sv}", 3, {})
     assert get("VCPUs") == 3 and get("MaxVCPUs") == 3
     if REAL:
-        assert counted() == {"vcpu.0", "vcpu.1", "vcpu.2"}, counted()
-        ask_guest("n=0; until [ \"$(cat /sys/devices/system/cpu/present)\" = 0-2 ]; do n=$((n+1)); [ $n -lt 100 ] || exit 1; usleep 50000; done")
+        wait_counted(3)
+        ask_guest("n=0; until [ \"$(cat /sys/devices/system/cpu/present)\" = 0-2 ]; do n=$((n+1)); [ $n -lt 1000 ] || exit 1; usleep 50000; done")
         assert present() == "0-2", present()
     hypervisor.kill_driver()
     wait_agent()
@@ -229,8 +231,7 @@ def its_threads_and_limits_are_set():
     cpus = sorted(os.sched_getaffinity(0))
 
     def threads():
-        pid = hypervisor.pid_of(state["domain"])
-        return {open(f"/proc/{pid}/task/{t}/comm", encoding="utf-8").read().strip(): os.sched_getaffinity(int(t)) for t in os.listdir(f"/proc/{pid}/task")}
+        return rig.threads(hypervisor.pid_of(state["domain"]))
     last = cpus[-1]
     do("PinVCPU", "usa{sv}", 0, str(last), {})
     contains(do("GetXML", "a{sv}", {}), f'<vcpupin vcpu="0" cpuset="{last}"/>')
@@ -309,4 +310,4 @@ def displays_are_connections():
 
 
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-     and value.__name__ not in ("do", "get", "open_fd", "ask_guest", "wait_agent", "used", "counted")])
+     and value.__name__ not in ("do", "get", "open_fd", "ask_guest", "wait_agent", "memory_used", "wait_counted")])

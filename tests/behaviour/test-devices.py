@@ -15,6 +15,7 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 
+import rig
 from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, User, contains, expect, kernel, run, variants
 
 bus = Bus()
@@ -67,7 +68,7 @@ def in_guest(command):
 
 def wait_in_guest(command):
     """Waits in the guest, for what its kernel does on its own; the shell there is what polls."""
-    assert in_guest(f"n=0; until {command}; do n=$((n+1)); [ $n -lt 100 ] || exit 1; usleep 50000; done; echo yes").strip() == "yes", command
+    assert in_guest(f"n=0; until {command}; do n=$((n+1)); [ $n -lt 1000 ] || exit 1; usleep 50000; done; echo yes").strip() == "yes", command
 
 
 def wait_agent():
@@ -76,14 +77,7 @@ def wait_agent():
 
 def open_files():
     """What QEMU has open below our folder."""
-    pid = hypervisor.pid_of(state["domain"])
-    links = []
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            links.append(os.readlink(f"/proc/{pid}/fd/{name}"))
-        except OSError:
-            pass
-    return sorted({link for link in links if link.startswith(WORK)})
+    return sorted({link for link in rig.open_files(hypervisor.pid_of(state["domain"])) if link.startswith(WORK)})
 
 
 def a_guest_runs():
@@ -363,15 +357,15 @@ def leases_of_the_hosts_dhcp_servers_are_told():
         return bus.call(card, f"{NAME}.Device.NetworkInterface", "GetAddresses", "sa{sv}", "lease", {})
     assert addresses() == []
     wait_in_guest("grep -q 52:54:00:aa:bb:ee /sys/class/net/*/address")
-    in_guest("n=$(basename $(dirname $(grep -l 52:54:00:aa:bb:ee /sys/class/net/*/address))); ip link set $n up; udhcpc -i $n -n -q -t 9 -T 1 -s /etc/udhcpc.sh")
+    in_guest("n=$(basename $(dirname $(grep -l 52:54:00:aa:bb:ee /sys/class/net/*/address))); ip link set $n up; udhcpc -i $n -n -q -t 60 -T 1 -s /etc/udhcpc.sh")
     assert addresses() == [("192.0.2.40", 0)], addresses()
     # libvirt's dnsmasq reports to a program of libvirt's, which writes such a file: it is written by hand here.
     server.terminate()
     server.wait()
     os.unlink(f"{folders[0]}/dnsmasq.leases")
     now = int(time.time())
-    leases = [{"ip-address": "192.0.2.41", "mac-address": "52:54:00:AA:BB:EE", "expiry-time": now + 60}, {"ip-address": "192.0.2.42", "mac-address": "52:54:00:aa:bb:ee", "expiry-time": now - 60},
-              {"ip-address": "192.0.2.43", "mac-address": "52:54:00:00:00:00", "expiry-time": now + 60}, {"ip-address": "nowhere", "mac-address": "52:54:00:aa:bb:ee"}, 7, {}]
+    leases = [{"ip-address": "192.0.2.41", "mac-address": "52:54:00:AA:BB:EE", "expiry-time": now + 3600}, {"ip-address": "192.0.2.42", "mac-address": "52:54:00:aa:bb:ee", "expiry-time": now - 60},
+              {"ip-address": "192.0.2.43", "mac-address": "52:54:00:00:00:00", "expiry-time": now + 3600}, {"ip-address": "nowhere", "mac-address": "52:54:00:aa:bb:ee"}, 7, {}]
     for text, wanted in ((json.dumps(leases), [("192.0.2.41", 0)]), ("[{", []), ("[" * 5000, []), ("", []), (" " * (2 << 20), [])):
         with open(f"{folders[1]}/br8.status", "w", encoding="utf-8") as file:
             file.write(text)
@@ -425,11 +419,8 @@ def a_driver_that_was_killed_half_way_leaves_nothing():
     wait_agent()
     wait_in_guest("[ \"$(ls -d /sys/block/vd* | wc -l)\" = 1 ]")
     bus.wait(lambda: not {p for p in bus.objects(state["domain"]) if p.endswith(("disk6", "disk8"))}, "the end of the devices")
-    for _ in range(100):  # nobody is told of the end of a device that never was: the guest's answers give it time
-        if open_files() == [f"{WORK}/away.img"]:
-            break
-        in_guest("true")
-    assert second in bus.objects(state["domain"]) and open_files() == [f"{WORK}/away.img"], open_files()
+    bus.wait(lambda: open_files() == [f"{WORK}/away.img"], "the end of a device that never was")
+    assert second in bus.objects(state["domain"])
     assert attach(disk("vdg", image("half.img"))) == first
     detach(first)
     detach(second)
@@ -447,19 +438,16 @@ def a_driver_that_was_killed_while_a_medium_changed_leaves_one():
         if number >= 12 and seen == {True, False}:
             break
         before = bus.get(drive, "Device.Disk", "Source")
-        # The driver's death comes somewhere between the first command and the end, which takes some milliseconds; more where the
-        # machine is busy.
-        bus.begin(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", paths[paths.index(before) ^ 1], "", {})
-        bus.connection.flush_sync(None)
-        time.sleep(number / 1000 * 1.5 ** max(0, number - 12))
-        hypervisor.kill_driver()
+
+        def begin(number=number, before=before):
+            """The driver's death comes somewhere between the first command and the end, which takes some milliseconds; more where the machine is busy."""
+            bus.begin(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", paths[paths.index(before) ^ 1], "", {})
+            bus.connection.flush_sync(None)
+            time.sleep(number / 1000 * 1.5 ** max(0, number - 12))
+        hypervisor.kill_driver(before=begin)
         wait_agent()
-        for _ in range(100):  # nobody is told of what is taken back: the guest's answers give it time
-            if open_files() == [bus.get(drive, "Device.Disk", "Source")]:
-                break
-            in_guest("true")
+        bus.wait(lambda: open_files() == [bus.get(drive, "Device.Disk", "Source")], "what was half changed to be taken back")
         now = bus.get(drive, "Device.Disk", "Source")
-        assert open_files() == [now], (number, before, now, open_files())
         seen.add(now == before)
         wait_in_guest("dd if=/dev/sr0 of=/dev/null bs=2048 count=1 2>/dev/null")
     assert seen == {True, False}, seen

@@ -393,7 +393,7 @@ def a_full_disk_while_defining_changes_nothing():
         assert bus.get(domain, "Domain", "Description") == ""
         expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "new")
     finally:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "-l", folder], check=True)
     remove(domain)
 
 

@@ -377,7 +377,7 @@ def what_waits_for_a_program_that_tells_what_it_can_is_cancelled():
     end_driver()
     bus.wait(lambda: all(answers.values()), "answers")
     assert all(isinstance(answer[0], BusError) and answer[0].name.endswith(".Cancelled") for answer in answers.values()), answers
-    assert not [line for line in processes().values() if str(HOUR) in line], processes()
+    bus.wait(lambda: not [line for line in processes().values() if str(HOUR) in line], "the end of the program, which is told when the driver ends")
     reach_driver()
     expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "mute")
 
@@ -461,7 +461,7 @@ def a_guest_without_a_service_ends_with_its_program():
     os.close(writer)
     assert os.listdir(Run.temporary) == []
     names = [f"guest={name}," for name in ("begins", "runs", "hangs", "earlier", "later")]
-    assert not [line for line in processes().values() if str(HOUR) in line or any(name in line for name in names)], processes()
+    bus.wait(lambda: not [line for line in processes().values() if str(HOUR) in line or any(name in line for name in names)], "the ends of all that they had started")
 
 
 def left():
@@ -474,11 +474,10 @@ def left():
 
 def nothing_is_left():
     reach_driver()
-    for _ in range(10000):  # nothing tells of it: a worker takes files away
-        if not left():
-            break
-        bus.settle()
-    assert not left(), left()
+    try:
+        bus.wait(lambda: not left(), "what is left to be taken away")
+    except AssertionError:
+        raise AssertionError(left()) from None
 
 
 watch_the_ends()

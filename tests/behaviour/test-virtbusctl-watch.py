@@ -67,6 +67,7 @@ def find(samples, family, **labels):
 
 
 def prometheus_reads_what_domains_use():
+    qemu.wait_statistics(state["real"], "cpu", "memory", "vcpu.0", "block.virtio-disk0", "image.virtio-disk0")  # once told, they are known
     families, samples = read_metrics(ctl("stats", "--openmetrics"))
     assert families["virtbus_domain_cpu_seconds"]["TYPE"] == "counter" and families["virtbus_domain_state"]["TYPE"] == "stateset"
     assert len({(name, *sorted(labels.items())) for name, labels, _ in samples}) == len(samples)

@@ -264,11 +264,7 @@ def a_guest_whose_status_is_lost_is_still_known():
 
 def hypervisor_is_back():
     """Until the driver has been started again: a call that needs it waits for that."""
-    for _ in range(DEADLINE):
-        error = outcome(bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
-        if error.name.endswith("NoSuchDomain"):
-            return
-    raise AssertionError(f"the driver does not come back: {error}")
+    bus.wait(lambda: outcome(bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByID", "u", 0).name.endswith("NoSuchDomain"), "the driver to come back")
 
 
 def a_second_driver_of_the_folder_ends_and_touches_nothing():
