@@ -117,6 +117,14 @@
  * system bus. */
 #define ANSWER_BYTES_MAX (32 * 1024 * 1024 - 64 * 1024)
 
+/* A part of a list: about so many bytes, and so many objects that are looked at for it, which is about 10 ms of work; of so many
+ * of them polkit may be asked whether they may be read, which it answers within AUTHORITY_TIMEOUT; and what may be said to be
+ * wanted. */
+#define PART_BYTES_MAX (1024 * 1024)
+#define PART_OBJECTS_MAX 4096
+#define PART_QUESTIONS_MAX 128
+#define PART_INTERFACES_MAX 16
+
 /* Answers that a user has not read yet, and those of all. Smaller ones are not looked at, but on connections without a bus, where
  * signals count too. */
 #define UNREAD_BYTES_PER_USER_MAX (16 * 1024 * 1024)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "interfaces.h"
 #include "paths.h"
 
 #define HEAD \
@@ -84,8 +85,10 @@ char *introspect(Mirror *mirror, const char *path, bool (*may_see)(const Object 
                                 g_string_append(xml, nearest->blocks[i].interface->xml);
                                 manages |= nearest->blocks[i].interface->manages_objects;
                         }
-                        if (manages)
+                        if (manages) {
                                 g_string_append(xml, OBJECT_MANAGER_INTERFACE);
+                                g_string_append(xml, interface_managed_objects.xml);
+                        }
                 }
                 for (Object *child = nearest->first_child; child; child = child->next)
                         if (may_see(child, data))

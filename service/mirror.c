@@ -10,13 +10,15 @@
 
 #define INTERFACES_PER_OBJECT_MAX 16
 #define PROPERTIES_PER_INTERFACE_MAX 64 /* bits of a change mask */
+#define MILESTONE 256                   /* objects whose place is a multiple of it are found by that */
 
 struct Mirror {
-        GHashTable *objects; /* by path, which the object holds */
-        GHashTable *counts;  /* objects of each source */
+        GHashTable *objects;    /* by path, which the object holds */
+        GHashTable *counts;     /* objects of each source */
+        GHashTable *milestones; /* by place / MILESTONE */
         const MirrorListener *listener;
         void *data;
-        uint64_t last_serial;
+        uint64_t first_serial, last_serial;
         uint64_t structure; /* how often it has changed */
         size_t longest;     /* path of an object so far */
 };
@@ -25,6 +27,9 @@ Mirror *mirror_new(const MirrorListener *listener, void *data) {
         Mirror *mirror = g_new0(Mirror, 1);
         mirror->objects = g_hash_table_new(g_str_hash, g_str_equal);
         mirror->counts = g_hash_table_new(NULL, NULL);
+        mirror->milestones = g_hash_table_new(NULL, NULL);
+        /* Where another run of the service is unlikely to have had any: see mirror_had. */
+        mirror->first_serial = mirror->last_serial = (uint64_t) g_random_int() << 28;
         mirror->listener = listener;
         mirror->structure = 1;
         mirror->data = data;
@@ -50,6 +55,7 @@ void mirror_free(Mirror *mirror) {
                 object_free(object);
         g_hash_table_unref(mirror->objects);
         g_hash_table_unref(mirror->counts);
+        g_hash_table_unref(mirror->milestones);
         g_free(mirror);
 }
 
@@ -123,6 +129,42 @@ static void unlink_object(Object *object) {
                 object->next->previous = object->previous;
         else if (parent)
                 parent->last_child = object->previous;
+}
+
+static void *milestone(uint64_t place) {
+        return GSIZE_TO_POINTER(place / MILESTONE);
+}
+
+static void set_place(Mirror *mirror, Object *object) {
+        object->place = object->serial;
+        if (object->place % MILESTONE == 0)
+                g_hash_table_insert(mirror->milestones, milestone(object->place), object);
+}
+
+bool mirror_had(const Mirror *mirror, uint64_t place) {
+        return place > mirror->first_serial && place <= mirror->last_serial;
+}
+
+/* What is directly below LIST and at or above an object; NULL where that is elsewhere. */
+static const Object *child_above(const Object *object, const Object *list) {
+        while (object && object->parent != list)
+                object = object->parent;
+        return object;
+}
+
+/* Children are in the order of their places. The way to one is not from the first: there may be a million. */
+const Object *mirror_child_after(Mirror *mirror, const Object *list, uint64_t place) {
+        const Object *child = NULL;
+        for (uint64_t at = place; !child && at > list->place; at = at > MILESTONE ? at - MILESTONE : 0) {
+                child = child_above(g_hash_table_lookup(mirror->milestones, milestone(at)), list);
+                if (child && child->place > place)
+                        child = NULL;
+        }
+        if (!child)
+                child = list->first_child;
+        while (child && child->place <= place)
+                child = child->next;
+        return child;
 }
 
 const Block *object_block(const Object *object, const InterfaceInfo *interface) {
@@ -349,6 +391,7 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
         object = object_new(path, source);
         mirror->structure++;
         mirror_renew(mirror, object);
+        set_place(mirror, object);
         object->blocks = blocks_copy(taken.blocks, taken.n);
         object->n_blocks = (uint8_t) taken.n;
         link_object(object, find_parent(mirror, path));
@@ -427,6 +470,8 @@ void mirror_remove(Mirror *mirror, Object *object) {
         mirror->listener->removed(mirror->data, object, object->blocks, object->n_blocks);
         mirror->structure++;
         unlink_object(object);
+        if (object->place % MILESTONE == 0)
+                g_hash_table_remove(mirror->milestones, milestone(object->place));
         g_hash_table_remove(mirror->objects, object->path);
         count(mirror, object->source, -1);
         object_free(object);
@@ -472,10 +517,18 @@ int block_append_property(const Block *block, size_t property, sd_bus_message *m
 }
 
 int block_append_properties(const Block *block, sd_bus_message *message) {
+        return block_append_some(block, UINT64_MAX, message);
+}
+
+int block_append_some(const Block *block, uint64_t wanted, sd_bus_message *message) {
         const uint8_t *at = block->values;
         int r = sd_bus_message_open_container(message, 'a', "{sv}");
         for (size_t i = 0; r >= 0 && i < block->interface->n_properties; i++) {
                 const PropertyInfo *property = &block->interface->properties[i];
+                if (!(wanted & UINT64_C(1) << i)) {
+                        at = pack_skip(at, property->signature);
+                        continue;
+                }
                 r = sd_bus_message_open_container(message, 'e', "sv");
                 if (r >= 0)
                         r = sd_bus_message_append_basic(message, 's', property->name);

@@ -24,6 +24,7 @@ typedef struct Object Object;
 struct Object {
         Object *parent, *previous, *next, *first_child, *last_child;
         uint64_t serial; /* of this object and no other that has been; another one after mirror_renew */
+        uint64_t place;  /* among all objects that have been, in the order in which they came; of children too */
         void *source;    /* the driver that it comes from; NULL for the manager */
         Block *blocks;   /* one for each of its interfaces */
         uint8_t n_blocks;
@@ -53,6 +54,13 @@ void mirror_renew(Mirror *mirror, Object *object);
 uint64_t mirror_structure(const Mirror *mirror);
 
 Object *mirror_find(Mirror *mirror, const char *path);
+
+/* The first object directly below LIST that came after the one that had, or has, this place; NULL where there is none. 0: the
+ * first of all. */
+const Object *mirror_child_after(Mirror *mirror, const Object *list, uint64_t place);
+
+/* True where an object has had this place. Places of one run of the service are none of another. */
+bool mirror_had(const Mirror *mirror, uint64_t place);
 
 /* Finds the object of a path, or else the nearest one above it; NULL where there is none. */
 Object *mirror_find_nearest(Mirror *mirror, const char *path);
@@ -95,8 +103,9 @@ uint32_t object_uint32(const Object *object, const InterfaceInfo *interface, siz
 /* Where an object ends that begins at OFFSET in a message, as an entry of GetManagedObjects' answer. */
 size_t object_measure(const Object *object, size_t offset);
 
-/* Each appends to a message: one property as a variant, all properties as a{sv}, blocks as a{sa{sv}}.
- * Returns 0 or a negative errno. */
+/* Each appends to a message: one property as a variant, all properties, or those that have a bit in WANTED, as a{sv}, blocks as
+ * a{sa{sv}}. Returns 0 or a negative errno. */
 int block_append_property(const Block *block, size_t property, sd_bus_message *message);
 int block_append_properties(const Block *block, sd_bus_message *message);
+int block_append_some(const Block *block, uint64_t wanted, sd_bus_message *message);
 int blocks_append(const Block *blocks, size_t n, sd_bus_message *message);

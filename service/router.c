@@ -13,11 +13,13 @@
 #include "log.h"
 #include "manager.h"
 #include "pack.h"
+#include "part.h"
 #include "paths.h"
 
 #define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+#define MANAGED_OBJECTS "org.virtbus1.ManagedObjects"
 
 #define TOO_MUCH_WAITS "The calls of your user that wait are too many, or too large; call again when some have been answered."
 
@@ -27,10 +29,11 @@ typedef enum CallKind {
         CALL_GET_ALL,
         CALL_SET,
         CALL_GET_MANAGED_OBJECTS,
+        CALL_GET_PART,
         CALL_METHOD,
 } CallKind;
 
-/* The standard interfaces' methods. */
+/* The methods of interfaces that every object has, or every one that manages objects. */
 static const struct {
         const char *interface, *member, *signature;
         CallKind kind;
@@ -39,6 +42,7 @@ static const struct {
         { PROPERTIES, "GetAll", "s", CALL_GET_ALL },
         { PROPERTIES, "Set", "ssv", CALL_SET },
         { OBJECT_MANAGER, "GetManagedObjects", "", CALL_GET_MANAGED_OBJECTS },
+        { MANAGED_OBJECTS, "GetPart", "sa{sv}", CALL_GET_PART },
         { INTROSPECTABLE, "Introspect", "", CALL_INTROSPECT },
 };
 
@@ -69,6 +73,7 @@ typedef struct Request {
         uint64_t generation; /* of polkit's decisions */
         Verdict verdict;
         GHashTable *opened; /* what a survey has found that the caller may read */
+        uint64_t asked;     /* the place of the last object of a part that it was about */
         sd_bus_error error; /* it is denied */
 } Request;
 
@@ -96,8 +101,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Request, request_free)
 /* Understanding */
 
 static bool is_standard_interface(const char *name) {
-        return strcmp(name, PROPERTIES) == 0 || strcmp(name, OBJECT_MANAGER) == 0 || strcmp(name, INTROSPECTABLE) == 0 ||
-               strcmp(name, "org.freedesktop.DBus.Peer") == 0;
+        return strcmp(name, PROPERTIES) == 0 || strcmp(name, OBJECT_MANAGER) == 0 || strcmp(name, MANAGED_OBJECTS) == 0 ||
+               strcmp(name, INTROSPECTABLE) == 0 || strcmp(name, "org.freedesktop.DBus.Peer") == 0;
 }
 
 static bool manages_objects(const Object *object) {
@@ -158,7 +163,12 @@ static int resolve_set(Target *target, sd_bus_message *message, sd_bus_error *er
         return 0;
 }
 
-static int resolve_standard(Target *target, size_t which, sd_bus_message *message, sd_bus_error *error) {
+static int resolve_part(Router *router, const Target *target, sd_bus_message *message, sd_bus_error *error) {
+        Part part;
+        return part_read(&part, router->mirror, target->object, message, error);
+}
+
+static int resolve_standard(Router *router, Target *target, size_t which, sd_bus_message *message, sd_bus_error *error) {
         const char *interface, *property;
         int r;
         target->kind = standard_methods[which].kind;
@@ -169,8 +179,10 @@ static int resolve_standard(Target *target, size_t which, sd_bus_message *messag
         if (target->kind == CALL_INTROSPECT)
                 return 0;
         target->action = object_is_public(target->object) ? NULL : ACTION_READ;
-        if (target->kind == CALL_GET_MANAGED_OBJECTS)
-                return manages_objects(target->object) ? 0 : unknown_interface(error, target->object->path, OBJECT_MANAGER);
+        if ((target->kind == CALL_GET_MANAGED_OBJECTS || target->kind == CALL_GET_PART) && !manages_objects(target->object))
+                return unknown_interface(error, target->object->path, standard_methods[which].interface);
+        if (target->kind == CALL_GET_MANAGED_OBJECTS || target->kind == CALL_GET_PART)
+                return target->kind == CALL_GET_PART ? resolve_part(router, target, message, error) : 0;
         r = sd_bus_message_read(message, "s", &interface);
         if (r < 0)
                 return r;
@@ -233,7 +245,7 @@ static int resolve(Router *router, sd_bus_message *message, Target *target, sd_b
                     (interface && strcmp(standard_methods[i].interface, interface) != 0))
                         continue;
                 if (target->object || standard_methods[i].kind == CALL_INTROSPECT)
-                        return resolve_standard(target, i, message, error);
+                        return resolve_standard(router, target, i, message, error);
         }
         if (!target->object)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "There is no object %s.", path);
@@ -276,6 +288,7 @@ typedef struct View {
         const Charge *charge; /* of the call */
         GHashTable *opened;
         bool everything; /* the whole list was decided about */
+        uint64_t asked;  /* of a part, see Request */
         bool narrowed;   /* a method that stands for all objects does so for those that may be read */
 } View;
 
@@ -286,7 +299,7 @@ static bool may_see(const Object *object, void *data) {
 
 /* True where a call is answered with what the caller may read of many objects. */
 static bool is_list(const Target *target) {
-        return target->kind == CALL_INTROSPECT || target->kind == CALL_GET_MANAGED_OBJECTS;
+        return target->kind == CALL_INTROSPECT || target->kind == CALL_GET_MANAGED_OBJECTS || target->kind == CALL_GET_PART;
 }
 
 /* The object below the called one that a method's first argument names by a property's value; NULL where there is none. */
@@ -326,7 +339,7 @@ static void add_children(const Object *object, const InterfaceInfo *interface, G
 static GPtrArray *objects_of_call(Router *router, const Target *target, sd_bus_message *message) {
         GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
         const char *path = NULL;
-        if (is_list(target)) {
+        if (is_list(target) && target->kind != CALL_GET_PART) {
                 const Object *list = mirror_find_nearest(router->mirror, sd_bus_message_get_path(message));
                 for (const Object *child = list ? list->first_child : NULL; child; child = child->next)
                         g_ptr_array_add(paths, g_strdup(child->path));
@@ -346,6 +359,22 @@ static GPtrArray *objects_of_call(Router *router, const Target *target, sd_bus_m
         return paths;
 }
 
+/* The same for a part of a list. A person is asked only where nothing of a list may be read: of all of it, by the first part. */
+static GPtrArray *objects_of_part(Request *request, bool *interactive) {
+        GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        Part part;
+        if (part_read(&part, request->router->mirror, request->target.object, request->message, &error) >= 0) {
+                *interactive &= part.after == 0;
+                request->asked = part_append_paths(&part, PART_QUESTIONS_MAX, paths);
+                part.after = request->asked;
+                if (*interactive && request->asked)
+                        part_append_paths(&part, SIZE_MAX, paths);
+        }
+        sd_bus_error_free(&error);
+        return paths;
+}
+
 /* Answering */
 
 static int refuse_answer(sd_bus_error *error) {
@@ -357,8 +386,8 @@ static int refuse_answer(sd_bus_error *error) {
 static int refuse_size(const char *path, size_t bytes, sd_bus_error *error) {
         return sd_bus_error_setf(
                         error, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED),
-                        "What %s manages is %zu MiB, and a message carries at most %d: introspect it for the paths of its "
-                        "objects, and read each with org.freedesktop.DBus.Properties.GetAll.",
+                        "What %s manages is %zu MiB, and a message carries at most %d: read it in parts, with " MANAGED_OBJECTS
+                        ".GetPart.",
                         path, bytes >> 20, ANSWER_BYTES_MAX >> 20);
 }
 
@@ -446,6 +475,21 @@ static size_t exact_bytes(View *view, const Object *object) {
         return offset;
 }
 
+static int answer_part(View *view, const Target *target, sd_bus_message *message, sd_bus_error *error) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        Part part;
+        int r = part_read(&part, view->router->mirror, target->object, message, error);
+        if (r < 0)
+                return r;
+        part_measure(&part, view->asked, may_see, view);
+        if (!caller_may_be_answered(view->caller, part.bytes))
+                return refuse_answer(error);
+        r = sd_bus_message_new_method_return(message, &reply);
+        if (r >= 0)
+                r = part_append(&part, may_see, view, reply);
+        return r < 0 ? r : caller_answer(view->caller, reply, part.bytes);
+}
+
 static int answer_from_mirror(View *view, const Target *target, sd_bus_message *message, sd_bus_error *error) {
         g_autoptr(sd_bus_message) reply = NULL;
         size_t bytes = answer_bytes(view, target);
@@ -523,6 +567,8 @@ static int answer(View *view, const Target *target, sd_bus_message *message, sd_
         case CALL_GET_ALL:
         case CALL_GET_MANAGED_OBJECTS:
                 return sd_bus_message_get_expect_reply(message) > 0 ? answer_from_mirror(view, target, message, error) : 0;
+        case CALL_GET_PART:
+                return sd_bus_message_get_expect_reply(message) > 0 ? answer_part(view, target, message, error) : 0;
         case CALL_SET:
                 driver_set(driver, view->caller, message, view->charge, target->block->interface,
                            entry_of(view->router, view->caller, target));
@@ -564,6 +610,7 @@ static void proceed(Request *request, GHashTable *opened, bool narrowed) {
                 r = check_decided(request, &error);
         if (sd_bus_error_is_set(&error) && request->entry)
                 journal_end(g_steal_pointer(&request->entry), error.name, NULL);
+        view.asked = request->asked;
         view.narrowed = narrowed;
         view.everything = r >= 0 && is_list(target) && target->action;
         if (r >= 0)
@@ -711,12 +758,13 @@ static void on_identified(Caller *caller, void *data) {
                 answer_failure(request->message, r, &error);
                 request_free(request);
         } else {
-                g_autoptr(GPtrArray) paths = objects_of_call(router, target, request->message);
-                bool asks_list = target->kind == CALL_GET_MANAGED_OBJECTS;
+                bool asks_list = target->kind == CALL_GET_MANAGED_OBJECTS || target->kind == CALL_GET_PART;
+                bool interactive = asks_list && sd_bus_message_get_allow_interactive_authorization(request->message) > 0;
+                g_autoptr(GPtrArray) paths = target->kind == CALL_GET_PART ? objects_of_part(request, &interactive)
+                                                                           : objects_of_call(router, target, request->message);
                 bool has_parts = is_list(target) ? !target->action : paths->len > 0;
                 if (has_parts && !authority_trusts(router->authority, caller))
-                        readers_survey(router->readers, caller, paths, asks_list ? target->object : NULL,
-                                       asks_list && sd_bus_message_get_allow_interactive_authorization(request->message) > 0,
+                        readers_survey(router->readers, caller, paths, asks_list ? target->object : NULL, interactive,
                                        on_surveyed, request);
                 else
                         decide(request);
