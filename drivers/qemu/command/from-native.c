@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "qemu/complete/pci.h"
+#include "qemu/complete/pci-topology.h"
 
 #define MIB (UINT64_C(1024) * 1024)
 

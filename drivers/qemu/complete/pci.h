@@ -7,6 +7,3 @@
 
 /* Sets an address where there is none. */
 bool pci_place(xmlNode *root, bool q35, GError **error);
-
-/* Makes an <address> one on PCI. */
-void pci_set_address(xmlNode *address, unsigned bus, unsigned slot, unsigned function);
