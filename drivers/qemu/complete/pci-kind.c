@@ -73,52 +73,66 @@ static unsigned interface_kind(bool q35, const xmlNode *element) {
         return (q35 && model && !g_strv_contains(conventional, model) ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG;
 }
 
+/* What the other devices are: the first row of an element's name that fits. */
+typedef enum Answer { NOT_PCI, VIRTIO, EXPRESS, CONVENTIONAL, ONLY_EXPRESS } Answer;
+
+static const struct {
+        const char *name;
+        const char *child, *attribute, *value; /* of the element, or of its child; "...*" is a beginning; NULL fits all */
+        Answer answer;
+} rows[] = {
+        { "crypto", NULL, NULL, NULL, VIRTIO },
+        { "disk", "target", "bus", "virtio", VIRTIO },
+        { "filesystem", NULL, NULL, NULL, VIRTIO },
+        { "hostdev", NULL, "type", "scsi_host", VIRTIO },
+        { "hostdev", NULL, "type", "pci", EXPRESS },
+        { "hostdev", NULL, "type", "mdev", EXPRESS },
+        { "input", NULL, "bus", "virtio", VIRTIO },
+        { "iommu", NULL, "model", "virtio", ONLY_EXPRESS },
+        { "memballoon", NULL, "model", "none", NOT_PCI },
+        { "memballoon", NULL, NULL, NULL, VIRTIO },
+        { "memory", NULL, "model", "virtio-*", EXPRESS },
+        { "panic", NULL, "model", "pvpanic", CONVENTIONAL },
+        { "rng", NULL, NULL, NULL, VIRTIO },
+        { "serial", "target", "type", "pci-serial", CONVENTIONAL },
+        { "shmem", NULL, NULL, NULL, CONVENTIONAL },
+        { "sound", NULL, "model", "pcspk", NOT_PCI },
+        { "sound", NULL, "model", "sb16", NOT_PCI },
+        { "sound", NULL, "model", "usb", NOT_PCI },
+        { "sound", NULL, NULL, NULL, CONVENTIONAL },
+        { "video", "model", "type", "none", NOT_PCI },
+        { "video", "model", "type", "ramfb", NOT_PCI },
+        { "video", "model", "type", "virtio*", VIRTIO },
+        { "video", "model", "type", "bochs", EXPRESS },
+        { "video", NULL, NULL, NULL, CONVENTIONAL },
+        { "vsock", NULL, NULL, NULL, VIRTIO },
+        { "watchdog", NULL, "model", "i6300esb", CONVENTIONAL },
+};
+
+static bool fits(const xmlNode *element, const char *attribute, const char *value) {
+        g_autofree char *text = xml_attribute(element, attribute);
+        return text && (g_str_has_suffix(value, "*") ? strncmp(text, value, strlen(value) - 1) == 0 : strcmp(text, value) == 0);
+}
+
+static Answer find_answer(const xmlNode *element) {
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+                if (xml_is(element, rows[i].name) &&
+                    (!rows[i].value ||
+                     fits(rows[i].child ? xml_child(element, rows[i].child) : element, rows[i].attribute, rows[i].value)))
+                        return rows[i].answer;
+        return NOT_PCI;
+}
+
 unsigned pci_kind(bool q35, const xmlNode *element) {
-        unsigned express = (q35 ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG;
-        g_autofree char *model = xml_attribute(element, "model");
-        const char *name = (const char *) element->name;
-        if (strcmp(name, "controller") == 0)
+        const unsigned kinds[] = {
+                [EXPRESS] = (q35 ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG,
+                [CONVENTIONAL] = PCI_CONVENTIONAL | PCI_HOTPLUG,
+                [ONLY_EXPRESS] = q35 ? PCI_EXPRESS : 0,
+        };
+        if (xml_is(element, "controller"))
                 return controller_kind(q35, element);
-        if (strcmp(name, "interface") == 0)
+        if (xml_is(element, "interface"))
                 return interface_kind(q35, element);
-        if (strcmp(name, "disk") == 0)
-                return xml_attribute_is(xml_child(element, "target"), "bus", "virtio") ? virtio_kind(q35, element) : 0;
-        if (strcmp(name, "filesystem") == 0 || strcmp(name, "rng") == 0 || strcmp(name, "vsock") == 0 ||
-            strcmp(name, "crypto") == 0)
-                return virtio_kind(q35, element);
-        if (strcmp(name, "memballoon") == 0)
-                return model && strcmp(model, "none") == 0 ? 0 : virtio_kind(q35, element);
-        if (strcmp(name, "sound") == 0)
-                return model && (strcmp(model, "sb16") == 0 || strcmp(model, "pcspk") == 0 || strcmp(model, "usb") == 0)
-                                       ? 0
-                                       : PCI_CONVENTIONAL | PCI_HOTPLUG;
-        if (strcmp(name, "video") == 0) {
-                xmlNode *video = xml_child(element, "model");
-                if (xml_attribute_is(video, "type", "none") || xml_attribute_is(video, "type", "ramfb"))
-                        return 0;
-                g_autofree char *type = xml_attribute(video, "type");
-                return type && g_str_has_prefix(type, "virtio") ? virtio_kind(q35, element)
-                       : type && strcmp(type, "bochs") == 0     ? express
-                                                                : PCI_CONVENTIONAL | PCI_HOTPLUG;
-        }
-        if (strcmp(name, "input") == 0)
-                return xml_attribute_is(element, "bus", "virtio") ? virtio_kind(q35, element) : 0;
-        if (strcmp(name, "watchdog") == 0)
-                return model && strcmp(model, "i6300esb") == 0 ? PCI_CONVENTIONAL | PCI_HOTPLUG : 0;
-        if (strcmp(name, "shmem") == 0)
-                return PCI_CONVENTIONAL | PCI_HOTPLUG;
-        if (strcmp(name, "panic") == 0)
-                return model && strcmp(model, "pvpanic") == 0 ? PCI_CONVENTIONAL | PCI_HOTPLUG : 0;
-        if (strcmp(name, "iommu") == 0)
-                return q35 && model && strcmp(model, "virtio") == 0 ? PCI_EXPRESS : 0;
-        if (strcmp(name, "memory") == 0)
-                return model && g_str_has_prefix(model, "virtio-") ? express : 0;
-        if (strcmp(name, "serial") == 0)
-                return xml_attribute_is(xml_child(element, "target"), "type", "pci-serial") ? PCI_CONVENTIONAL | PCI_HOTPLUG : 0;
-        if (strcmp(name, "hostdev") == 0) {
-                if (xml_attribute_is(element, "type", "scsi_host"))
-                        return virtio_kind(q35, element);
-                return xml_attribute_is(element, "type", "pci") || xml_attribute_is(element, "type", "mdev") ? express : 0;
-        }
-        return 0;
+        Answer answer = find_answer(element);
+        return answer == VIRTIO ? virtio_kind(q35, element) : kinds[answer];
 }
