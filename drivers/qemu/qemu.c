@@ -9,6 +9,7 @@
 
 #include "bus.h"
 #include "log.h"
+#include "qemu/command/files-plan.h"
 #include "qemu/command/firmware.h"
 #include "qemu/command/from-native.h"
 #include "qemu/check/check.h"
@@ -171,7 +172,7 @@ static bool check(Connection *connection, const Definition *definition, xmlDoc *
         definition_write_aliases(definition, document);
         if (!check_live_size(definition, document, error))
                 return false;
-        g_ptr_array_unref(command_line_plan(&context));
+        g_ptr_array_unref(files_plan(&context));
         CommandLine *line = command_line_build(&context, NULL, error);
         if (!line)
                 return false;

@@ -7,6 +7,7 @@
 
 #include "fuzz-qemu.h"
 #include "qemu/command/command-line.h"
+#include "qemu/command/files-plan.h"
 #include "qemu/guest/guest.h"
 #include "qemu/qemu.h"
 
@@ -54,7 +55,7 @@ static void start(const Definition *definition) {
                 .directory = fuzz_folder(),
                 .monitor = -1,
         };
-        g_autoptr(GPtrArray) files = command_line_plan(&context);
+        g_autoptr(GPtrArray) files = files_plan(&context);
         CommandLine *line = command_line_build(&context, NULL, &error);
         g_assert_no_error(error); /* it was defined, so it starts, as far as the document goes */
         command_line_free(line);

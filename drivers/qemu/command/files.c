@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-
-/* The files of a guest, opened by a worker thread. */
+#include "qemu/command/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,13 +10,28 @@
 
 #include "base/walk.h"
 #include "bus.h"
-#include "qemu/command/command-line.h"
 #include "qemu/command/image.h"
 
 /* The largest file that is copied to memory for QEMU (a kernel, an initrd, a table), and the largest template of UEFI
  * variables: flash is smaller. A sparse file is as large as its name's owner likes. */
 #define COPY_BYTES_MAX (INT64_C(4) << 30)
 #define TEMPLATE_BYTES_MAX (INT64_C(64) << 20)
+
+void file_free(File *file) {
+        g_free(file->path);
+        g_free(file->format);
+        g_free(file->template);
+        if (file->layers)
+                g_ptr_array_unref(file->layers);
+        g_clear_pointer(&file->backing, image_backing_free);
+        autofd_close(&file->fd);
+        g_clear_pointer(&file->device, host_device_free);
+        g_clear_pointer(&file->socket, unix_socket_free);
+        g_free(file->whose);
+        g_free(file->alias);
+        g_free(file->usage);
+        g_free(file);
+}
 
 static bool check_file(const char *path, int fd, const struct stat *info, off_t most, GError **error) {
         if (!S_ISREG(info->st_mode) || walk_is_of_processes(fd))

@@ -15,6 +15,7 @@
 #include "domain/operations/reattach.h"
 #include "domain/operations/start.h"
 #include "log.h"
+#include "qemu/command/files-plan.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/guest-events.h"
@@ -567,7 +568,7 @@ static void begin_start(Guest *guest) {
         }
         definition_write_aliases(domain->live, guest->document);
         CommandLineContext context = guest_context(guest, guest->document, domain->live, NULL);
-        guest_open_files(guest, command_line_plan(&context), on_start_files);
+        guest_open_files(guest, files_plan(&context), on_start_files);
 }
 
 static void on_former_ended(void *data, int unused) {

@@ -8,6 +8,7 @@
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "qemu/command/build-tls.h"
+#include "qemu/command/files-plan.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/console.h"
 #include "qemu/guest/plugging.h"
@@ -81,7 +82,7 @@ static void on_fdsets_known(void *data, JsonObject *answer, const GError *error)
         guest->attaching = g_strdup(device_change_of(plugging_operation(guest))->alias);
         domain_save_status(guest->domain);
         CommandLineContext context = attach_context(guest, plugging_operation(guest));
-        guest_open_files(guest, command_line_plan(&context), on_attach_files);
+        guest_open_files(guest, files_plan(&context), on_attach_files);
 }
 
 static void begin_attach(Guest *guest) {

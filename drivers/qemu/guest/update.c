@@ -7,6 +7,7 @@
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "log.h"
+#include "qemu/command/files-plan.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/host/bandwidth.h"
@@ -389,7 +390,7 @@ static void on_medium_fdsets(void *data, JsonObject *answer, const GError *error
         guest->plugging->last_fdset = plugging_last_fdset(answer);
         CommandLineContext context = guest_context(guest, device_change_of(operation)->document,
                                                    device_change_of(operation)->next, guest->domain->live);
-        guest_open_files(guest, command_line_plan_medium(&context, guest->plugging->device), on_medium_files);
+        guest_open_files(guest, files_plan_medium(&context, guest->plugging->device), on_medium_files);
 }
 
 /* Finds the drive: commands know it by what is said here. */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Which files the guest of a document needs. */
+
+#include "qemu/command/command-line.h"
+
+/* Lists them, as File: of a guest that runs, those of the devices that it lacks. */
+GPtrArray *files_plan(const CommandLineContext *context);
+
+/* Those of one disk. */
+GPtrArray *files_plan_medium(const CommandLineContext *context, guint device);

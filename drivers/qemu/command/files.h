@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The files of a guest: files-plan.h lists them, a worker opens them, and command-line.h passes them. */
+
+#include "base/executable.h"
+#include "qemu/command/image.h"
+#include "qemu/host/host-access.h"
+#include "qemu/host/host-device.h"
+#include "qemu/host/unix-socket.h"
+
+/* A file that the guest needs. */
+typedef enum FilePurpose {
+        FILE_PROGRAM, /* the emulator: looked at, not opened */
+        FILE_IMAGE,   /* a disk's, or firmware's */
+        FILE_NVRAM,   /* UEFI variables: made from a template where it is missing */
+        FILE_READ,    /* a kernel: read by QEMU's own user */
+        FILE_APPEND,  /* a console's output */
+        FILE_DEVICE,  /* one of the host's */
+        FILE_SOCKET,  /* of a character device, which QEMU listens at */
+        FILE_ACCESS,  /* a device that QEMU opens by its name: looked at, not opened */
+        FILE_OPEN,    /* a device that is opened for it */
+        FILE_SHARED,  /* memory that guests share */
+        FILE_SECRET,  /* a secret's value: the secrets driver's, fetched before the others are opened (guest-secrets.h) */
+} FilePurpose;
+
+typedef struct File {
+        FilePurpose purpose;
+        const xmlNode *element; /* that asks for it */
+        char *path, *format, *template;
+        bool read_only;
+        bool truncate;          /* FILE_APPEND: the document says append='off' */
+        bool may_lack, missing; /* startupPolicy: the guest can do without; it does */
+        uint64_t size;          /* FILE_SHARED */
+        HostUser user;          /* FILE_ACCESS, FILE_SHARED */
+        GPtrArray *layers;      /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        ImageBacking *backing;  /* what the document says is below a FILE_IMAGE, or NULL */
+        int fd;                 /* others */
+        HostDevice *device;     /* FILE_DEVICE */
+        ExecutableIdentity program;
+        UnixSocket *socket; /* FILE_SOCKET */
+        char *whose;        /* FILE_SECRET: what needs it, for a message */
+        char *alias;        /* FILE_SECRET: the device's */
+        char *usage;        /* FILE_SECRET: the type of its secret's usage */
+        bool by_uuid;       /* FILE_SECRET: its path is the secret's UUID, else what the secret is for */
+        int number; /* FILE_SECRET, of a guest that runs: the descriptor that QEMU has by now, and the set that it is in */
+        unsigned set;
+} File;
+
+/* Opens them, makes sockets and takes devices; for a worker. FOREIGN_USER: QEMU will run as another user than this. Where
+ * nobody wants them any more, files_give_back removes the sockets and gives the devices back; also for a worker. */
+bool files_open(GPtrArray *files, bool foreign_user, GError **error);
+void files_give_back(const GPtrArray *files);
+
+void file_free(File *file);
