@@ -168,7 +168,7 @@ void domain_end_run(Domain *domain, DomainReason reason, const GError *error) {
         domain->reason = reason;
         domain->id = 0;
         domain->start_time = 0;
-        domain->reboot = false;
+        domain->reboot = domain->was_saving = false;
         domain->connection->n_active--;
         g_autoptr(Definition) live = domain->persistent ? g_steal_pointer(&domain->live) : NULL;
         domain_announce_state(domain, old);

@@ -34,7 +34,7 @@ bool domain_save_status(Domain *domain) {
                         { "owner", domain->owner },
                         { "start-time", domain->start_time },
                         { "reboot", domain->reboot },
-                        { "saving", 0 }, /* which the operation at work may change */
+                        { "saving", domain->was_saving }, /* which the operation at work may change */
                         { "resumes", domain->resumes },
                         { "save-used", domain->save_is_used },
                 };

@@ -71,7 +71,7 @@ struct Domain {
         bool removing_save; /* that is being done; then, where it is not NULL: */
         void (*save_removed)(void *data);
         void *save_removed_data;
-        bool was_saving; /* when the last driver ended */
+        bool was_saving; /* when the last driver ended, or its hypervisor fell silent: it is to be as it was before */
         bool resumes;    /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
         Published *published;          /* NULL: it is gone */

@@ -282,6 +282,58 @@ def a_killed_driver_leaves_the_guest_running_and_no_file():
     check_remembers("fourth")
 
 
+def a_paused_guest_whose_save_is_given_up_at_its_very_end_is_as_it_was():
+    """All has been written then, QEMU has let go of the disks, and would not save it again."""
+    if not REAL:
+        return
+    image = f"{WORK}/image"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
+    disk = f"<disk type='file'><driver type='qcow2'/><source file='{image}'/><target dev='vda' bus='virtio'/></disk>"
+    kept, size, domain = state["domain"], {"is": 1 << 20}, hypervisor.define(hypervisor.document("ended", memory=16, devices=disk))
+    state["domain"] = domain
+    hypervisor.do(domain, "Start", paused=True)
+
+    def begin():
+        """It waits for QEMU, which stands still."""
+        os.kill(hypervisor.pid_of(domain), signal.SIGSTOP)
+        job = save(f"{WORK}/late")
+        while not halves():  # no signal tells of it
+            bus.settle()
+        return job
+
+    def halves():
+        return [name for name in os.listdir(WORK) if name.startswith("late.")]
+
+    def check_as_it_was():
+        while halves():  # nor of this: a worker takes it away
+            bus.settle()
+        assert get("State") == "paused"
+        contains(subprocess.run(["qemu-img", "info", image], capture_output=True, text=True, check=False).stderr, "lock")
+        size["is"] += 1 << 20
+        bus.call(f"{domain}/device/virtio_2ddisk0", f"{NAME}.Device.Disk", "Resize", "ta{sv}", size["is"], {})
+    fresh()
+    job = begin()
+    os.mkdir(f"{WORK}/late")  # which a file does not replace
+    os.kill(hypervisor.pid_of(domain), signal.SIGCONT)
+    fails(job, "InvalidArgument", "late", "directory")
+    assert not [arguments for _, _, member, arguments in bus.signals if member == "StateChanged"], bus.signals
+    check_as_it_was()
+    os.rmdir(f"{WORK}/late")
+    # The driver is killed, and QEMU may have written all, something or nothing.
+    begin()
+    driver = bus.driver("QEMU")
+    os.kill(driver, signal.SIGSTOP)
+    os.kill(hypervisor.pid_of(domain), signal.SIGCONT)
+    hypervisor.kill_driver()
+    check_as_it_was()
+    succeeds(save(f"{WORK}/late"))
+    bus.wait_state(domain, "shutoff")
+    hypervisor.do(domain, "Undefine")
+    for name in ("late", "image"):
+        os.unlink(f"{WORK}/{name}")
+    state["domain"] = kept
+
+
 def a_driver_that_starts_removes_half_written_managed_saves_that_no_status_names():
     folder = f"{ROOT}/{hypervisor.name}/state/{hypervisor.name}/save"
     os.makedirs(folder, exist_ok=True)

@@ -8,6 +8,7 @@ Usage (below tests/with-bus, with --answer-timeout=10): test-silent.py
 import json
 import os
 import shutil
+import signal
 
 from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, contains, expect, run, variants
 
@@ -123,6 +124,26 @@ def one_that_answers_again_is_managed_again():
     qemu.do(domain, "Undefine")
 
 
+def a_guest_whose_save_was_cut_off_by_a_silence_goes_on_when_it_answers_again():
+    domain = qemu.define(qemu.document("cut-off", memory=16))
+    qemu.do(domain, "Start")
+    reader, writer = os.pipe()  # which nobody reads: QEMU is held up in the middle
+    job = bus.call(domain, f"{NAME}.Domain", "SaveToFD", "ha{sv}", 0, {}, fds=[writer])
+    os.close(writer)
+    begun = b""
+    while b"QEVM" not in begun:  # after our header
+        begun += os.read(reader, 1)
+    os.kill(qemu.pid_of(domain), signal.SIGSTOP)
+    success, *error = bus.wait_signal(job, "Completed")
+    contains(" ".join(error), "Error.Timeout")
+    assert not success and qemu.state(domain) == "paused"
+    os.close(reader)
+    os.kill(qemu.pid_of(domain), signal.SIGCONT)
+    bus.wait(lambda: qemu.state(domain) == "running", "the guest")
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
 def a_device_for_which_the_machine_lacks_acpi_is_refused_without_asking():
     """Refusing it can be the last that a QEMU does."""
     domain = qemu.define(qemu.document("plain", memory=16).replace("<features><acpi/></features>", ""))
@@ -134,4 +155,5 @@ def a_device_for_which_the_machine_lacks_acpi_is_refused_without_asking():
 
 
 run([whatever_is_not_answered_fails, whatever_waits_for_a_monitor_that_is_closed_fails, a_save_and_a_dump_end_without_their_event,
-     one_that_answers_again_is_managed_again, a_device_for_which_the_machine_lacks_acpi_is_refused_without_asking])
+     one_that_answers_again_is_managed_again, a_guest_whose_save_was_cut_off_by_a_silence_goes_on_when_it_answers_again,
+     a_device_for_which_the_machine_lacks_acpi_is_refused_without_asking])

@@ -345,11 +345,6 @@ class Player:
             path = self.path(number)
             properties = self.shown.get(path) and self.bus.get_all(path, "Domain")
             inactive = None
-            if properties and properties["State"] == "paused":
-                # One that was paused while a save of it was given up at its very end, as by Undefine, QEMU does not save again before it has run.
-                self.hypervisor.do(path, "Resume")
-                self.hypervisor.do(path, "Suspend")
-                properties = self.bus.get_all(path, "Domain")
             assert not properties or properties["Persistent"] or properties["Active"], f"domain {number} is off and has no definition, and stays"
             if properties and properties["Persistent"]:
                 xml = self.bus.call(path, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True}))

@@ -11,14 +11,16 @@
 #include "domain/operations/save.h"
 #include "qemu/command/node-name.h"
 
-static bool is_operations_doing(const Domain *domain) {
-        return domain->operation && domain->operation->class->tells_state;
+/* Whether that it stops or goes on is a step of something longer, which tells the state itself. */
+static bool is_ours(const Guest *guest) {
+        const Operation *operation = guest->domain->operation;
+        return guest->blinks || (operation && operation->class->tells_state);
 }
 
 static void on_stop(Guest *guest, JsonObject *unused) {
         Domain *domain = guest->domain;
         (void) unused;
-        if (is_operations_doing(domain))
+        if (is_ours(guest))
                 return;
         DomainReason reason = guest->pause_reason;
         if (operation_is(domain->operation, &dump_class))
@@ -33,7 +35,7 @@ static void on_stop(Guest *guest, JsonObject *unused) {
 static void on_resume(Guest *guest, JsonObject *unused) {
         Domain *domain = guest->domain;
         (void) unused;
-        if (is_operations_doing(domain))
+        if (is_ours(guest))
                 return;
         if (domain->state == DOMAIN_PAUSED)
                 domain_changed(domain, DOMAIN_RUNNING, REASON_RESUMED);

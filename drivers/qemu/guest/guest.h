@@ -64,6 +64,7 @@ struct Guest {
         char *agent_alias;     /* of that channel */
         int agent_timeout;     /* REATTACH: as it was set */
         DomainReason pause_reason;
+        bool blinks; /* it is paused, and runs for an instant, of which nobody is told: take-back.c */
         GuestAwaits awaits;
         void (*loaded)(Guest *guest, const GError *error); /* AWAITS_LOAD */
         bool has_set_out;                                  /* START: the processors have been told to run */

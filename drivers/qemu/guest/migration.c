@@ -4,11 +4,12 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "domain/domain-status.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
-#include "log.h"
 #include "qemu/guest/progress.h"
+#include "qemu/guest/take-back.h"
 #include "qemu/monitor/script.h"
 
 /* No bound: the disk is one. QEMU's own would be for a network. */
@@ -31,63 +32,33 @@ static void add_fd(Script *script, int fd, const char *name) {
         script_add(script, monitor_request_new("getfd", json_make("fdname", 's', name, NULL), fcntl(fd, F_DUPFD_CLOEXEC, 3)));
 }
 
-/* Going on */
-
-/* What is to follow when the processors run again. */
-typedef struct Continuing {
+/* What is to follow when the guest is as it was. */
+typedef struct Ending {
         Guest *guest;
         GError *error;
-        bool written;         /* saving_written is to be told, else the operation ends */
-        bool has_asked_again; /* to go on */
-} Continuing;
+        bool written; /* saving_written is to be told, else the operation ends */
+} Ending;
 
-static void continuing_free(void *data) {
-        Continuing *continuing = data;
-        g_error_free(continuing->error);
-        g_free(continuing);
+static void ending_free(void *data) {
+        Ending *ending = data;
+        g_error_free(ending->error);
+        g_free(ending);
 }
 
-static void on_going_on(void *data, JsonObject *answer, const GError *error);
-
-/* A migration that is cancelled at its very end is told as that before QEMU's own thread has let go of the machine, and no event
- * tells of that: "cont" is refused until then. Its thread waits for nothing but the lock that answering takes. */
-static void on_run_state_known(void *data, JsonObject *answer, const GError *error) {
-        Continuing *continuing = data;
-        bool is_ending = g_strcmp0(json_string(json_member(answer, "return"), "status"), "finish-migrate") == 0;
-        Monitor *monitor = continuing->guest->monitor;
-        if (!error && is_ending)
-                monitor_ask(monitor, "query-status", NULL, on_run_state_known, continuing, continuing_free);
-        else if (!error && !continuing->has_asked_again) {
-                continuing->has_asked_again = true;
-                monitor_ask(monitor, "cont", NULL, on_going_on, continuing, continuing_free);
-        } else
-                on_going_on(continuing, NULL, NULL);
-}
-
-static void on_going_on(void *data, JsonObject *answer, const GError *error) {
-        Continuing *continuing = data;
-        Operation *operation = saving_of(continuing->guest);
-        (void) answer;
-        if (error && operation && !continuing->has_asked_again) {
-                monitor_ask(continuing->guest->monitor, "query-status", NULL, on_run_state_known, continuing, continuing_free);
-                return;
-        }
-        /* A guest that cannot go on has ended, or is told as paused. */
-        if (operation && continuing->written)
-                saving_written(operation, continuing->error);
+static void on_taken_back(void *data) {
+        const Ending *ending = data;
+        Operation *operation = saving_of(ending->guest);
+        if (operation && ending->written)
+                saving_written(operation, ending->error);
         else if (operation)
-                saving_failed(operation, continuing->error);
-        continuing_free(continuing);
+                saving_failed(operation, ending->error);
 }
 
 static void go_on(Guest *guest, const GError *error, bool written) {
-        Continuing *continuing = g_new0(Continuing, 1);
-        *continuing = (Continuing){ .guest = guest, .error = g_error_copy(error), .written = written };
+        Ending *ending = g_new0(Ending, 1);
+        *ending = (Ending){ .guest = guest, .error = g_error_copy(error), .written = written };
         progress_end(guest);
-        if (guest->domain->resumes)
-                monitor_ask(guest->monitor, "cont", NULL, on_going_on, continuing, continuing_free);
-        else
-                on_going_on(continuing, NULL, NULL);
+        take_back(guest, on_taken_back, ending, ending_free);
 }
 
 void migration_continue(Operation *operation, const GError *error) {
@@ -197,25 +168,29 @@ static void give_up(Guest *guest, const GError *error) {
                 go_on(guest, error, true);
 }
 
-static void on_recovered(void *data, const GError *error) {
+static void on_recovered(void *data) {
         const Guest *guest = data;
-        if (error)
-                log_warning("domain '%s': %s", domain_name(guest->domain), error->message);
+        domain_save_status(guest->domain);
 }
 
-/* After a driver's restart: takes back a save that the last one had not ended. */
+static void on_cancelled(void *data, const GError *error) {
+        (void) error;
+        take_back(data, on_recovered, data, NULL);
+}
+
+/* After a driver's restart, or a silence: takes back a save that was not ended. */
 static void on_found(Guest *guest) {
-        if (!guest->domain->was_saving)
+        const Domain *domain = guest->domain;
+        if (!domain->was_saving)
                 return;
-        guest->domain->was_saving = false;
-        if (guest->domain->state == DOMAIN_RUNNING) /* what was saved of it, if it was, is older */
+        if (domain->state == DOMAIN_RUNNING) /* what was saved of it, if it was, is older */
                 managed_save_remove(guest->domain);
         Script *script = guest_script_new(guest);
         script_ignore_errors(script);
         script_add_command(script, "migrate_cancel", NULL);
-        if (guest->domain->resumes)
-                script_add_command(script, "cont", NULL);
-        script_run(script, on_recovered, guest);
+        if (domain->state == DOMAIN_RUNNING && !domain->resumes) /* the last driver was cut off while it took it back */
+                script_add_command(script, "stop", NULL);
+        script_run(script, on_cancelled, guest);
 }
 
 static const MonitorEvent events[] = {
