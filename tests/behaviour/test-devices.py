@@ -43,7 +43,8 @@ def attach(xml, domain=None, **options):
 
 
 def detach(path, **options):
-    bus.call(path, f"{NAME}.Device", "Detach", "a{sv}", variants(options))
+    """A guest on an emulated processor may take most of a call's time."""
+    bus.call(path, f"{NAME}.Device", "Detach", "a{sv}", variants({"timeout": GLib.Variant("t", 18 * 10**6), **options}))
 
 
 def update(path, xml, **options):

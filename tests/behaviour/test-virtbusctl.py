@@ -908,7 +908,7 @@ def a_guests_agent_is_asked():
     contains(ctl("agent", "real", "exec", "/no/such", status=1), "/no/such")
     contains(ctl("agent", "real", "exec", status=2), "PROGRAM")
     ctl("shutdown", "real")
-    ctl("wait", "real", "--timeout=60")
+    ctl("wait", "real", "--timeout=180")
 
 
 run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_while_its_disk_is_empty_and_its_disk_later,
