@@ -31,6 +31,7 @@
 #include "qemu/guest/tuning.h"
 #include "qemu/guest/update.h"
 #include "qemu/host/claims.h"
+#include "qemu/host/guest-user.h"
 #include "qemu/host/runtime.h"
 #include "qemu/monitor/capabilities-xml.h"
 
@@ -231,6 +232,7 @@ static bool open_host(Connection *connection, GError **error) {
         connection->data = host;
         host->monitors = g_build_filename(connection->runtime_directory, "monitors", NULL);
         host->n_nodes = count_nodes();
+        host->next_user = g_random_int_range(0, GUEST_USERS_MAX);
         host->uid = geteuid();
         host->gid = getegid();
         if (connection->privileged && !find_user(host, error))

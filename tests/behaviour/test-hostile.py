@@ -154,9 +154,14 @@ def few_binaries_are_asked_at_the_same_time():
     shutil.rmtree(slow)
 
 
-def as_qemu(*command):
-    """What a QEMU that the guest has taken over can do."""
-    return subprocess.run(["setpriv", f"--reuid={QEMU}", f"--regid={QEMU}", "--clear-groups", *command], capture_output=True, check=False).returncode
+def user_of(domain):
+    """Whom its QEMU runs as."""
+    return os.stat(f"/proc/{qemu.pid_of(domain)}").st_uid
+
+
+def as_user(uid, *command):
+    """What a QEMU of that user that its guest has taken over can do."""
+    return subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command], capture_output=True, check=False).returncode
 
 
 def open_console(domain, name):
@@ -168,24 +173,24 @@ def a_guests_folder_is_the_drivers_alone():
     display = "<graphics type='vnc'><listen type='socket'/></graphics>"
     domain = qemu.define(qemu.document("closed", devices=channel.format("a") + channel.format("b") + display))
     qemu.do(domain, "Start", paused=True)
-    mine = f"{RUNTIME}/{bus.get(domain, 'Domain', 'UUID')}"
+    mine, user = f"{RUNTIME}/{bus.get(domain, 'Domain', 'UUID')}", user_of(domain)
     for path in (mine, f"{mine}/channel0", f"{mine}/channel1"):
         assert os.lstat(path).st_uid == 0 and not os.lstat(path).st_mode & 0o002, path
-    assert stat.S_IMODE(os.stat(mine).st_mode) == 0o711 and os.stat(f"{mine}/qemu").st_uid == QEMU
+    assert stat.S_IMODE(os.stat(mine).st_mode) == 0o711 and os.stat(f"{mine}/qemu").st_uid == user
     for command in (["ln", "-s", "/etc/shadow", f"{mine}/x"], ["rm", "-f", f"{mine}/channel0"], ["mv", mine, mine + ".x"], ["mkdir", f"{RUNTIME}/x"]):
-        assert as_qemu(*command) != 0, command
+        assert as_user(user, *command) != 0, command
     # What it puts into its own part leads the driver nowhere.
     precious = folder("precious")
     with open(f"{precious}/file", "w", encoding="utf-8"):
         pass
     own = f"{mine}/qemu"
-    assert as_qemu("mkdir", "-p", f"{own}/deep/deeper") == 0 and as_qemu("ln", "-s", precious, f"{own}/deep/link") == 0
-    assert as_qemu("rm", "-f", f"{own}/graphics0") == 0 and as_qemu("ln", "-s", f"{precious}/file", f"{own}/graphics0") == 0
+    assert as_user(user, "mkdir", "-p", f"{own}/deep/deeper") == 0 and as_user(user, "ln", "-s", precious, f"{own}/deep/link") == 0
+    assert as_user(user, "rm", "-f", f"{own}/graphics0") == 0 and as_user(user, "ln", "-s", f"{precious}/file", f"{own}/graphics0") == 0
     os.close(open_console(domain, "channel0"))
     qemu.do(domain, "Destroy")
     assert not os.path.exists(mine) and os.listdir(f"{RUNTIME}/ended") == [] and os.path.exists(f"{precious}/file")
     os.mkdir(mine)  # as a driver that was killed leaves one
-    os.chown(mine, QEMU, QEMU)
+    os.chown(mine, user, user)
     qemu.do(domain, "Start", paused=True)
     assert os.stat(mine).st_uid == 0
     qemu.do(domain, "Destroy")

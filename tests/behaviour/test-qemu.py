@@ -7,7 +7,6 @@ Usage (below tests/with-bus): test-qemu.py GUEST, the folder that tests/guest/bu
 
 import fcntl
 import os
-import pwd
 import re
 import signal
 import subprocess
@@ -167,13 +166,46 @@ def qemu_runs_without_privileges_and_in_its_sandbox():
     domain = qemu.define(guest("caged", devices="<serial type='pty'/>" + disk(image("caged.qcow2"))))
     qemu.do(domain, "Start", paused=True)
     status = open(f"/proc/{pid_of(domain)}/status", encoding="utf-8").read()
-    uid = pwd.getpwnam("virtbus-qemu").pw_uid
-    assert re.search(rf"^Uid:\t{uid}\t{uid}\t{uid}\t{uid}$", status, re.M), status
+    uid = int(re.search(r"^Uid:\t(\d+)", status, re.M)[1])
+    assert 1879048192 <= uid < 1879048192 + 65536, uid
+    for kind in ("Uid", "Gid"):
+        assert re.search(rf"^{kind}:\t{uid}\t{uid}\t{uid}\t{uid}$", status, re.M), status
     assert re.search(r"^CapEff:\t0+$", status, re.M) and "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, status
     files = {t for t in open_files(pid_of(domain)) if t.startswith("/") and not t.startswith("/dev/")}
     own = {f"{WORK}/caged.qcow2", f"{GUEST}/vmlinuz", f"{GUEST}/guest.cpio.gz"}
     assert {f for f in files if not f.startswith((f"{ROOT}/qemu/log/", "/memfd:"))} <= own, files
     cleared(domain)
+
+
+def each_guest_has_a_user_that_no_other_has():
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    domains = [qemu.define(guest(f"apart{number}")) for number in range(3)]
+    for domain in domains:
+        qemu.do(domain, "Start", paused=True)
+    processes = [pid_of(domain) for domain in domains]
+    users = [os.stat(f"/proc/{pid}").st_uid for pid in processes]
+    assert len(set(users)) == 3, users
+    # To each other they are strangers.
+    as_first = ["setpriv", f"--reuid={users[0]}", f"--regid={users[0]}", "--clear-groups"]
+    assert subprocess.run([*as_first, "kill", "-0", str(processes[0])], capture_output=True, check=False).returncode == 0
+    for command in (["kill", "-0", str(processes[1])], ["cat", f"/proc/{processes[1]}/environ"], ["ls", f"/proc/{processes[1]}/fd/"], ["ls", f"/proc/{processes[1]}/root/"]):
+        assert subprocess.run([*as_first, *command], capture_output=True, check=False).returncode != 0, command
+    # They stay so while drivers come and go, and nobody gets the user of one that has ended next.
+    qemu.kill_driver()
+    for domain in domains:
+        bus.wait_state(domain, "paused")
+    assert [os.stat(f"/proc/{pid_of(domain)}").st_uid for domain in domains] == users
+    qemu.do(domains[0], "Destroy")
+    qemu.do(domains[0], "Start", paused=True)
+    again = os.stat(f"/proc/{pid_of(domains[0])}").st_uid
+    assert again not in users, (again, users)
+    held = f"{ROOT}/qemu/run/qemu/claims"
+    assert {int(name.split(" ")[2]) for name in os.listdir(held) if name.split(" ")[1] == "user"} == {again, *users[1:]}
+    for domain in domains:
+        qemu.do(domain, "Destroy")
+        qemu.do(domain, "Undefine")
+    assert not [name for name in os.listdir(held) if name.split(" ")[1] == "user"]
 
 
 def threads_run_on_the_processors_that_they_are_bound_to():

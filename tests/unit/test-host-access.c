@@ -51,7 +51,7 @@ static void test_a_device_that_is_not_there_is_told(void) {
 static void test_shared_memory_is_made_once_and_of_one_size(void) {
         g_autoptr(GError) error = NULL;
         g_autofree char *folder = g_dir_make_tmp("virtbus-share-XXXXXX", NULL), *path = g_build_filename(folder, "memory", NULL);
-        const HostUser user = { .uid = geteuid(), .gid = getegid() };
+        const HostUser user = { .uid = geteuid(), .gid = getegid(), .named = geteuid() };
         struct stat info;
         g_assert_true(host_access_share(path, 1 << 20, &user, &error));
         g_assert_true(host_access_share(path, 1 << 20, &user, &error));

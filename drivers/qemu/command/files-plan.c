@@ -108,7 +108,7 @@ static void plan_host_device(GPtrArray *files, const CommandLineContext *context
                 .managed = xml_attribute_is(element, "managed", "yes"),
                 .vendor = number_of(xml_child(source, "vendor"), "id"),
                 .product = number_of(xml_child(source, "product"), "id"),
-                .uid = host_of(context->connection)->uid,
+                .uid = context->uid ? context->uid : host_of(context->connection)->uid,
                 .fd = -1,
         };
         File *file = plan(files, FILE_DEVICE, element, part->alias);
@@ -120,7 +120,7 @@ static File *plan_access(GPtrArray *files, const CommandLineContext *context, Fi
                          const char *path) {
         const Host *host = host_of(context->connection);
         File *file = plan(files, purpose, element, path);
-        file->user = (HostUser){ host->uid, host->gid, host->groups, host->n_groups };
+        file->user = (HostUser){ context->uid ? context->uid : host->uid, host->gid, host->groups, host->n_groups, host->uid };
         return file;
 }
 

@@ -141,7 +141,7 @@ static int open_terminal(const Guest *guest, const char *path, GError **error) {
                 virtbus_error_set_errno(error, errno, "domain '%s': terminal %s cannot be opened", domain_name(domain), path);
                 return -1;
         }
-        if (!S_ISCHR(info.st_mode) || info.st_uid != host_of(domain->connection)->uid) {
+        if (!S_ISCHR(info.st_mode) || info.st_uid != guest->uid) {
                 domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU names the terminal %s, which is not its own",
                             path);
                 return -1;

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "qemu/guest/guest-run.h"
 #include "qemu/guest/pid-file.h"
+#include "qemu/host/guest-user.h"
 #include "qemu/host/unix-socket.h"
 
 /* PATH is a pid file. */
@@ -60,6 +61,10 @@ void guest_save(const Domain *domain, xmlNode *saved) {
                 xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
         else if (!guest->is_alien)
                 xml_set_attribute(saved, "capabilities", "unknown");
+        if (guest_user_is_one(guest->uid)) {
+                g_autofree char *user = g_strdup_printf("%u", guest->uid);
+                xml_set_attribute(saved, "user", user);
+        }
         if (guest->process) {
                 g_autofree char *pid = g_strdup_printf("%d", process_pid(guest->process));
                 g_autofree char *start_time = g_strdup_printf("%" G_GUINT64_FORMAT, process_start_time(guest->process));
@@ -105,9 +110,13 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         Domain *domain = operation->domain;
         Guest *guest = guest_new(domain);
         g_autoptr(GError) error = NULL;
-        uint64_t pid = 0, start_time = 0;
+        uint64_t pid = 0, start_time = 0, user = 0;
         g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
         guest->operation = operation;
+        if (xml_number_attribute(saved, "user", 0, UINT32_MAX, &user, NULL) && guest_user_is_one(user)) {
+                guest->uid = (uid_t) user;
+                guest->gid = (gid_t) user;
+        }
         GUEST_EACH(guest, load, saved);
         if (timeout)
                 guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);

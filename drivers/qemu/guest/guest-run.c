@@ -25,6 +25,7 @@
 #include "qemu/guest/qemu-words.h"
 #include "qemu/guest/scope.h"
 #include "qemu/guest/threads.h"
+#include "qemu/host/guest-user.h"
 #include "qemu/host/runtime.h"
 #include "qemu/host/unix-socket.h"
 
@@ -494,8 +495,8 @@ static bool launch(Guest *guest, GError **error) {
                 .fds = (const int *) (void *) fds->data,
                 .n_fds = fds->len,
                 .log = log,
-                .uid = host->uid,
-                .gid = host->gid,
+                .uid = guest->uid,
+                .gid = guest->gid,
                 .groups = host->groups,
                 .n_groups = host->n_groups,
                 .locked_memory = guest->line->locks_memory ? guest_lockable_memory(guest) : 0,
@@ -549,20 +550,30 @@ static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) 
 }
 
 static bool make_directory(Guest *guest, GError **error) {
-        const Host *host = host_of(guest->domain->connection);
         const GPtrArray *devices = guest->domain->live->devices;
         g_autofree char *left = runtime_put_aside(guest->domain->connection->runtime_directory, guest->domain->uuid);
         bool has_display = false;
         for (guint i = 0; i < devices->len && !has_display; i++)
                 has_display = strcmp(((DeviceDefinition *) devices->pdata[i])->kind, "graphics") == 0;
-        return runtime_make(guest->directory, has_display, host->uid, host->gid, error);
+        return runtime_make(guest->directory, has_display, guest->uid, guest->gid, error);
+}
+
+/* A driver without root's rights can give a guest none but its own user. */
+static bool take_user(Guest *guest, GError **error) {
+        const Connection *connection = guest->domain->connection;
+        if (!connection->privileged)
+                return true;
+        guest->uid = guest_user_take(connection, &host_of(connection)->next_user, guest->domain->uuid, error);
+        guest->gid = (gid_t) guest->uid;
+        return guest->uid > 0;
 }
 
 static void begin_start(Guest *guest) {
         Domain *domain = guest->domain;
         g_autoptr(GError) error = NULL;
         guest->document = definition_document(domain->live, &error);
-        if (!guest->document || !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
+        if (!guest->document || !take_user(guest, &error) || !make_directory(guest, &error) ||
+            !listen_for_monitor(guest, &error)) {
                 guest_finish(guest, error);
                 return;
         }

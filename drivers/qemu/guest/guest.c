@@ -26,6 +26,8 @@
 Guest *guest_new(Domain *domain) {
         Guest *guest = g_new0(Guest, 1);
         guest->domain = domain;
+        guest->uid = host_of(domain->connection)->uid;
+        guest->gid = host_of(domain->connection)->gid;
         guest->emulator = command_line_emulator(domain->live);
         guest->directory = g_build_filename(domain->connection->runtime_directory, domain->uuid, NULL);
         guest->monitor_path = g_build_filename(host_of(domain->connection)->monitors, domain->uuid, NULL);
@@ -63,11 +65,11 @@ struct Returning {
 static void return_in_worker(void *data, GError **error) {
         const struct Returning *returning = data;
         (void) error;
-        claims_give_back(returning->connection, returning->uuid, returning->alias);
         for (guint i = 0; returning->sockets && i < returning->sockets->len; i++)
                 unix_remove(returning->sockets->pdata[i], returning->uid);
         if (returning->folder)
                 runtime_remove(returning->folder);
+        claims_give_back(returning->connection, returning->uuid, returning->alias); /* the user last: nothing is left of it */
 }
 
 static void on_returned(void *data, const GError *unused) {
@@ -92,7 +94,7 @@ static struct Returning *returning_new(Guest *guest, const char *alias, const GE
                 .connection = guest->domain->connection,
                 .uuid = g_strdup(guest->domain->uuid),
                 .alias = g_strdup(alias),
-                .uid = host_of(guest->domain->connection)->uid,
+                .uid = guest->uid,
                 .error = error ? g_error_copy(error) : NULL,
                 .done = done,
         };
@@ -155,7 +157,7 @@ void guest_keep_sockets(Guest *guest, const GPtrArray *files, const GPtrArray *p
 void guest_remove_sockets(Guest *guest, guint from, const char *path) {
         Connection *connection = guest->domain->connection;
         Removal *removal = g_new0(Removal, 1);
-        *removal = (Removal){ g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free), host_of(connection)->uid };
+        *removal = (Removal){ g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free), guest->uid };
         for (guint i = guest->sockets->len; i-- > from;)
                 if (!path || strcmp(((UnixSocket *) guest->sockets->pdata[i])->path, path) == 0)
                         g_ptr_array_add(removal->sockets, g_ptr_array_steal_index(guest->sockets, i));
@@ -322,6 +324,7 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
                 .incoming = operation_is(guest->operation, &start_class) && start_restoring_fd(guest->operation) >= 0,
                 .directory = guest->directory,
                 .monitor = guest->monitor_listener,
+                .uid = guest->uid,
         };
 }
 

@@ -55,9 +55,11 @@ struct Guest {
         char *monitor_path;
         char *pid_path; /* of a file with its process' number and start time */
         int monitor_listener;
-        long log_start;        /* where this run's part of the log begins */
-        GPtrArray *sockets;    /* UnixSocket: in the file system, to be removed */
-        GQueue connectings;    /* struct Connecting: to one of them */
+        long log_start;     /* where this run's part of the log begins */
+        GPtrArray *sockets; /* UnixSocket: in the file system, to be removed */
+        GQueue connectings; /* struct Connecting: to one of them */
+        uid_t uid;          /* whom its QEMU runs as */
+        gid_t gid;
         GHashTable *terminals; /* alias -> path of the pseudo terminal */
         GHashTable *streams;   /* alias -> Console: console.c */
         GuestObject *object;   /* its agent's, while it has a channel */

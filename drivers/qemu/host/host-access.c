@@ -55,9 +55,9 @@ bool host_access_check(const char *path, const HostUser *user, GError **error) {
                 return fail_absent(path, errno, error);
         if (may_open(path, &info, user))
                 return true;
-        const struct passwd *name = getpwuid(user->uid);
+        const struct passwd *name = getpwuid(user->named);
         const struct group *group = getgrgid(info.st_gid);
-        g_autofree char *who = name ? g_strdup(name->pw_name) : g_strdup_printf("%u", (unsigned) user->uid);
+        g_autofree char *who = name ? g_strdup(name->pw_name) : g_strdup_printf("%u", (unsigned) user->named);
         if (!group || info.st_gid == 0 || (info.st_mode & 060) != 060)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "QEMU's user %s may not open %s: give it to a group of that user's (chgrp, chmod g+rw)",
@@ -81,7 +81,7 @@ bool host_access_share(const char *path, uint64_t size, const HostUser *user, GE
         g_autofd int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, SHARED_MODE);
         if (made >= 0)
                 return (ftruncate(made, (off_t) size) == 0 && fchmod(made, SHARED_MODE) == 0 &&
-                        (geteuid() != 0 || fchown(made, user->uid, user->gid) == 0)) ||
+                        (geteuid() != 0 || fchown(made, user->named, user->gid) == 0)) ||
                        virtbus_error_set_errno(error, errno, "the shared memory %s cannot be made", path);
         if (errno != EEXIST || lstat(path, &info) < 0)
                 return virtbus_error_set_errno(error, errno, "the shared memory %s cannot be made", path);

@@ -15,6 +15,7 @@ typedef struct HostUser {
         gid_t gid;
         const gid_t *groups;
         size_t n_groups;
+        uid_t named; /* by whom it is called: the user whose groups it has */
 } HostUser;
 
 /* Fails where the device is not there, or where that user surely may not open it. */
@@ -23,5 +24,6 @@ bool host_access_check(const char *path, const HostUser *user, GError **error);
 /* Opens a device for QEMU; -1 with the error. */
 int host_access_open(const char *path, GError **error);
 
-/* A file of memory that guests share: made as that user's where it is missing, with SIZE bytes; else it must have as many. */
+/* A file of memory that guests share: made where it is missing, with SIZE bytes; else it must have as many. It outlives them, so it is
+ * no guest's own: it is that of the user whose groups they have, and its group's. */
 bool host_access_share(const char *path, uint64_t size, const HostUser *user, GError **error);

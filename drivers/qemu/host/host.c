@@ -2,6 +2,7 @@
 #include "qemu/host/host.h"
 
 #include "qemu/host/cgroup.h"
+#include "qemu/host/guest-user.h"
 #include "qemu/host/host-device.h"
 #include "qemu/host/network.h"
 #include "qemu/host/port.h"
@@ -12,7 +13,13 @@ Host *host_of(const Connection *connection) {
 
 void host_register_claims(void) {
         static const ClaimKind *const kinds[] = {
-                &network_claims, &host_device_pci_claims, &host_device_usb_claims, &cgroup_claims, &port_claims, NULL,
+                &network_claims,
+                &host_device_pci_claims,
+                &host_device_usb_claims,
+                &cgroup_claims,
+                &port_claims,
+                &guest_user_claims,
+                NULL,
         };
         claims_register(kinds);
 }

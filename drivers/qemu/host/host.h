@@ -17,7 +17,8 @@ typedef struct Host {
         gid_t gid;
         gid_t groups[GROUPS_MAX];
         size_t n_groups;
-        size_t n_nodes; /* NUMA */
+        unsigned next_user; /* of the guests': guest-user.h */
+        size_t n_nodes;     /* NUMA */
         CapabilitiesCache *capabilities;
         struct GuestLogs *logs;
         GPtrArray *resizings;                     /* of images of domains that are off: resize-disk.c */
