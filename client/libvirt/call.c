@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "call.h"
+
+#include <string.h>
+
+#include "calls.h"
+#include "jobs.h"
+
+#define NAME "org.virtbus1"
+#define FIRST_IS_DOMAIN "((sUi)"
+
+/* One question to the bus. */
+typedef struct Ask {
+        Call *call;
+        CallStep step;
+} Ask;
+
+/* A question whose answer is a job, and the waiting for that. */
+typedef struct JobAsk {
+        Call *call;
+        CallStep step;
+        size_t place;
+        GVariant *reply;
+} JobAsk;
+
+static Call *call_ref(Call *call) {
+        call->n_references++;
+        return call;
+}
+
+static void call_unref(Call *call) {
+        if (--call->n_references > 0)
+                return;
+        g_assert(call->answered);
+        if (call->free_state)
+                call->free_state(call->state);
+        g_clear_object(&call->fds);
+        g_variant_unref(call->arguments);
+        g_free(call->domain);
+        g_free(call);
+}
+
+void call_answer(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) kept = g_variant_ref_sink(reply);
+        if (call->answered)
+                return;
+        call->answered = true;
+        conversation_answer(call->client->conversation, call->procedure, call->serial, kept);
+}
+
+void call_answer_nothing(Call *call) {
+        call_answer(call, g_variant_new_tuple(NULL, 0));
+}
+
+void call_fail(Call *call, GError *error) {
+        g_autoptr(GError) kept = libvirt_error_from_bus(error);
+        if (call->answered)
+                return;
+        call->answered = true;
+        if (kept->code == LIBVIRT_UNSUPPORTED)
+                kept->code = call->row && call->row->unsupported ? (int) call->row->unsupported : LIBVIRT_OPERATION_UNSUPPORTED;
+        conversation_fail(call->client->conversation, call->procedure, call->serial, kept, client_error_domain(call->client));
+}
+
+void call_refuse(Call *call, LibvirtErrorCode code, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        GError *error = g_error_new_valist(LIBVIRT_ERROR, code, format, arguments);
+        va_end(arguments);
+        call_fail(call, error);
+}
+
+static void on_reply(GObject *bus, GAsyncResult *result, void *data) {
+        g_autofree Ask *ask = data;
+        Call *call = ask->call;
+        GError *error = NULL;
+        g_autoptr(GUnixFDList) fds = NULL;
+        g_autoptr(GVariant) reply = g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(bus), &fds, result, &error);
+        if (reply) {
+                g_set_object(&call->fds, fds);
+                ask->step(call, reply);
+        } else {
+                error = libvirt_error_from_bus(error);
+                if (call->on_error && call->on_error(call, error))
+                        g_error_free(error);
+                else
+                        call_fail(call, error);
+        }
+        call_unref(call);
+}
+
+void call_ask_with_fds(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments,
+                       GUnixFDList *fds, const char *reply, CallStep step) {
+        Ask *ask = g_new(Ask, 1);
+        *ask = (Ask){ call_ref(call), step };
+        /* The service has deadlines of its own, and some answers take as long as the guest does. */
+        g_dbus_connection_call_with_unix_fd_list(call->client->bus, NAME, path, interface, member, arguments,
+                                                 G_VARIANT_TYPE(reply), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
+                                                 G_MAXINT, fds, NULL, on_reply, ask);
+}
+
+void call_ask(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments, const char *reply,
+              CallStep step) {
+        call_ask_with_fds(call, path, interface, member, arguments, NULL, reply, step);
+}
+
+/* Unpacks what GetAll answers. */
+static void on_properties(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) properties = g_variant_get_child_value(reply, 0);
+        CallStep step = call->step;
+        call->step = NULL;
+        step(call, properties);
+}
+
+void call_read(Call *call, const char *path, const char *interface, CallStep step) {
+        g_assert(!call->step); /* one at a time */
+        call->step = step;
+        call_ask(call, path, "org.freedesktop.DBus.Properties", "GetAll", g_variant_new("(s)", interface), "(a{sv})",
+                 on_properties);
+}
+
+static void on_job_done(void *data, const GError *error) {
+        JobAsk *ask = data;
+        if (error)
+                call_fail(ask->call, g_error_copy(error));
+        else
+                ask->step(ask->call, ask->reply);
+        call_unref(ask->call);
+        g_variant_unref(ask->reply);
+        g_free(ask);
+}
+
+static void on_job_begun(GObject *bus, GAsyncResult *result, void *data) {
+        JobAsk *ask = data;
+        GError *error = NULL;
+        Jobs *jobs = ask->call->client->jobs;
+        ask->reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
+        if (ask->reply) {
+                g_autoptr(GVariant) path = g_variant_get_child_value(ask->reply, ask->place);
+                jobs_wait(jobs, g_variant_get_string(path, NULL), on_job_done, ask);
+        } else {
+                call_fail(ask->call, error);
+                call_unref(ask->call);
+                g_free(ask);
+        }
+        jobs_expected(jobs);
+}
+
+void call_ask_job(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments, const char *reply,
+                  size_t place, CallStep step) {
+        JobAsk *ask = g_new(JobAsk, 1);
+        *ask = (JobAsk){ call_ref(call), step, place, NULL };
+        jobs_expect(call->client->jobs);
+        g_dbus_connection_call(call->client->bus, NAME, path, interface, member, arguments, G_VARIANT_TYPE(reply),
+                               G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, NULL, on_job_begun, ask);
+}
+
+GVariant *call_options(const Call *call) {
+        GVariantBuilder builder;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+        for (const FlagOption *known = call->row->flags; known && known->flag; known++)
+                if ((call->flags & known->flag) && known->option)
+                        g_variant_builder_add(&builder, "{sv}", known->option, g_variant_new_boolean(TRUE));
+        return g_variant_builder_end(&builder);
+}
+
+const char *call_string(const Call *call, size_t place) {
+        g_autoptr(GVariant) value = g_variant_get_child_value(call->arguments, place);
+        return g_variant_get_string(value, NULL); /* of the arguments' own memory */
+}
+
+const char *call_optional(const Call *call, size_t place) {
+        g_autoptr(GVariant) maybe = g_variant_get_child_value(call->arguments, place);
+        g_autoptr(GVariant) value = g_variant_get_maybe(maybe);
+        return value ? g_variant_get_string(value, NULL) : NULL;
+}
+
+char *call_domain_path(const Client *client, const char *uuid) {
+        g_autofree char *escaped = g_strdelimit(g_strdup(uuid), "-", '_');
+        return g_strconcat(client->connection, "/domain/", escaped, NULL);
+}
+
+GVariant *call_domain_of(GVariant *properties) {
+        const char *name = "", *uuid = "";
+        uint32_t id = 0;
+        g_variant_lookup(properties, "Name", "&s", &name);
+        g_variant_lookup(properties, "UUID", "&s", &uuid);
+        g_variant_lookup(properties, "ID", "u", &id);
+        return g_variant_new("(ssi)", name, uuid, id > 0 ? (int32_t) id : -1);
+}
+
+/* Which flags nobody knows. */
+static uint32_t unknown_flags(const Call *call) {
+        uint32_t unknown = call->flags;
+        for (const FlagOption *known = call->row->flags; known && known->flag; known++)
+                unknown &= ~known->flag;
+        return unknown;
+}
+
+static void run(Call *call) {
+        const CallRow *row = call->row;
+        if (!row)
+                call_refuse(call, LIBVIRT_NO_SUPPORT, "virtbus does not serve %s", call->procedure->name);
+        else if (!call->client->connection && !calls_is_before_open(row->procedure))
+                call_refuse(call, LIBVIRT_INTERNAL_ERROR, "the connection is not open");
+        else if (call->client->read_only && row->changes)
+                call_refuse(call, LIBVIRT_OPERATION_DENIED, "%s is forbidden: the connection was opened to read only",
+                            call->procedure->name);
+        else if (unknown_flags(call))
+                call_refuse(call, LIBVIRT_INVALID_ARG, "%s: unsupported flags (0x%x)", call->procedure->name,
+                            unknown_flags(call));
+        else
+                row->run(call);
+}
+
+void call_begin(Client *client, const Procedure *procedure, uint32_t serial, GVariant *arguments) {
+        Call *call = g_new0(Call, 1);
+        call->client = client;
+        call->procedure = procedure;
+        call->row = calls_find(procedure);
+        call->serial = serial;
+        call->arguments = g_variant_ref(arguments);
+        g_variant_get_data(arguments); /* in one piece: strings of it are borrowed */
+        call->n_references = 1;
+        if (procedure->flags >= 0)
+                g_variant_get_child(arguments, (size_t) procedure->flags, "u", &call->flags);
+        if (client->connection && g_str_has_prefix(procedure->arguments, FIRST_IS_DOMAIN)) {
+                const char *uuid;
+                g_variant_get_child(arguments, 0, "(&s&si)", NULL, &uuid, NULL);
+                call->domain = call_domain_path(client, uuid);
+        }
+        run(call);
+        call_unref(call);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The connection itself, and what its hypervisor can do. */
+
+#include <string.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "rows.h"
+
+#define CONNECTION INTERFACE("Connection")
+#define DOMAIN INTERFACE("Domain")
+
+/* The version of libvirt whose protocol and behaviour is kept: clients take from it what they may ask. */
+#define LIBRARY_VERSION 9000000
+
+#define OPEN_READ_ONLY 1
+
+typedef enum Feature {
+        FEATURE_TYPED_STRINGS = 9,
+        FEATURE_KEEPALIVE = 10,
+        FEATURE_EVENT_CALLBACKS = 14,
+        FEATURE_CLOSE_CALLBACK = 15,
+} Feature;
+
+/* CONNECT_OPEN's are never refused: what they say is the client's own affair. */
+static const FlagOption open_flags[] = { { OPEN_READ_ONLY, NULL }, { 2, NULL }, {} };
+/* A document is always checked. */
+static const FlagOption define_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
+static const FlagOption create_flags[] = { { 1, "paused" }, FLAG_IS_ALWAYS_SO(16), {} };
+
+/* A hypervisor has one version for all who ask; one of its kind is told by the name of its connection. */
+static const struct {
+        const char *connection, *type;
+        LibvirtErrorDomain domain;
+} hypervisors[] = {
+        { "qemu", "QEMU", LIBVIRT_FROM_QEMU },
+        { "test", "TEST", LIBVIRT_FROM_TEST },
+        { "lxc", "LXC", LIBVIRT_FROM_LXC },
+};
+
+LibvirtErrorDomain client_error_domain(const Client *client) {
+        LibvirtErrorDomain domain = LIBVIRT_FROM_NONE;
+        for (size_t i = 0; client->connection && i < G_N_ELEMENTS(hypervisors); i++)
+                if (g_str_has_prefix(client->connection_name, hypervisors[i].connection))
+                        domain = hypervisors[i].domain;
+        return domain;
+}
+
+static void on_open(Call *call, GVariant *reply) {
+        Client *client = call->client;
+        if (client->connection) {
+                call_refuse(call, LIBVIRT_RPC, "the connection is open already");
+                return;
+        }
+        g_variant_get(reply, "(o)", &client->connection);
+        client->connection_name = g_path_get_basename(client->connection);
+        client->read_only = call->flags & OPEN_READ_ONLY;
+        call_answer_nothing(call);
+}
+
+static void open_connection(Call *call) {
+        const char *name = call_optional(call, 0);
+        /* What the client's own library reads of a URI are its parameters. */
+        g_autofree char *uri = name && *name ? g_strndup(name, strcspn(name, "?")) : g_strdup("qemu:///session");
+        if (call->client->connection)
+                call_refuse(call, LIBVIRT_RPC, "the connection is open already");
+        else
+                call_ask(call, MANAGER_PATH, INTERFACE("Manager"), "OpenConnection", g_variant_new("(sa{sv})", uri, NULL), "(o)",
+                         on_open);
+}
+
+static void close_connection(Call *call) {
+        call_answer_nothing(call);
+}
+
+static void supports_feature(Call *call) {
+        static const Feature features[] = { FEATURE_TYPED_STRINGS, FEATURE_KEEPALIVE, FEATURE_EVENT_CALLBACKS,
+                                            FEATURE_CLOSE_CALLBACK };
+        int32_t asked;
+        bool has = false;
+        g_variant_get_child(call->arguments, 0, "i", &asked);
+        for (size_t i = 0; i < G_N_ELEMENTS(features); i++)
+                has |= (int32_t) features[i] == asked;
+        call_answer(call, g_variant_new("(i)", (int32_t) has));
+}
+
+/* The socket is its owner's, and who is at its other end was looked at when it was accepted. */
+static void list_authentications(Call *call) {
+        const int32_t none = 0;
+        call_answer(call, g_variant_new("(@ai)", g_variant_new_fixed_array(G_VARIANT_TYPE_INT32, &none, 1, sizeof none)));
+}
+
+static void watch_close(Call *call) {
+        call->client->tells_close = call->row->procedure == REMOTE_CONNECT_REGISTER_CLOSE_CALLBACK;
+        call_answer_nothing(call);
+}
+
+static void get_type(Call *call) {
+        const char *type = NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(hypervisors); i++)
+                if (g_str_has_prefix(call->client->connection_name, hypervisors[i].connection))
+                        type = hypervisors[i].type;
+        g_autofree char *other = g_ascii_strup(call->client->connection_name, -1);
+        call_answer(call, g_variant_new("(s)", type ? type : other));
+}
+
+static void get_library_version(Call *call) {
+        call_answer(call, g_variant_new("(t)", (uint64_t) LIBRARY_VERSION));
+}
+
+static void get_hostname(Call *call) {
+        call_answer(call, g_variant_new("(s)", g_get_host_name()));
+}
+
+static void is_secure(Call *call) {
+        call_answer(call, g_variant_new("(i)", 1));
+}
+
+static void on_property(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) value = NULL;
+        g_variant_get(reply, "(v)", &value);
+        call_answer(call, g_variant_new("(@s)", value));
+}
+
+static void get_uri(Call *call) {
+        call_ask(call, call->client->connection, "org.freedesktop.DBus.Properties", "Get",
+                 g_variant_new("(ss)", CONNECTION, "URI"), "(v)", on_property);
+}
+
+static void get_capabilities(Call *call) {
+        call_ask(call, call->client->connection, CONNECTION, "GetCapabilities", NULL, "(s)", step_answer_string);
+}
+
+static const char *or_empty(const char *text) {
+        return text ? text : "";
+}
+
+static void get_domain_capabilities(Call *call) {
+        call_ask(call, call->client->connection, CONNECTION, "GetDomainCapabilities",
+                 g_variant_new("(ssss)", or_empty(call_optional(call, 0)), or_empty(call_optional(call, 1)),
+                               or_empty(call_optional(call, 2)), or_empty(call_optional(call, 3))),
+                 "(s)", step_answer_string);
+}
+
+static void on_cpu_models(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) models = g_variant_get_child_value(reply, 0);
+        int32_t n = (int32_t) g_variant_n_children(models), need_results;
+        g_variant_get_child(call->arguments, 1, "i", &need_results);
+        if (need_results)
+                call_answer(call, g_variant_new("(@asi)", models, n));
+        else
+                call_answer(call, g_variant_new("(asi)", NULL, n));
+}
+
+static void get_cpu_models(Call *call) {
+        call_ask(call, call->client->connection, CONNECTION, "GetCPUModels", g_variant_new("(s)", call_string(call, 0)), "(as)",
+                 on_cpu_models);
+}
+
+/* To and from a hypervisor's own format: the two have the same shape. */
+static void translate(Call *call) {
+        call_ask(call, call->client->connection, CONNECTION, call->row->member,
+                 g_variant_new("(ss)", call_string(call, 0), call_string(call, 1)), "(s)", step_answer_string);
+}
+
+static void on_domain(Call *call, GVariant *properties) {
+        call_answer(call, g_variant_new("(@(ssi))", call_domain_of(properties)));
+}
+
+static void on_made(Call *call, GVariant *reply) {
+        const char *path;
+        g_variant_get(reply, "(&o)", &path);
+        call_read(call, path, DOMAIN, on_domain);
+}
+
+static void make_domain(Call *call) {
+        call_ask(call, call->client->connection, CONNECTION, call->row->member,
+                 g_variant_new("(s@a{sv})", call_string(call, 0), call_options(call)), "(o)", on_made);
+}
+
+const CallRow connect_calls[] = {
+        { REMOTE_AUTH_LIST, list_authentications },
+        { REMOTE_CONNECT_OPEN, open_connection, NULL, READS, open_flags },
+        { REMOTE_CONNECT_CLOSE, close_connection },
+        { REMOTE_CONNECT_SUPPORTS_FEATURE, supports_feature },
+        { REMOTE_CONNECT_REGISTER_CLOSE_CALLBACK, watch_close },
+        { REMOTE_CONNECT_UNREGISTER_CLOSE_CALLBACK, watch_close },
+        { REMOTE_CONNECT_GET_TYPE, get_type },
+        { REMOTE_CONNECT_GET_LIB_VERSION, get_library_version },
+        { REMOTE_CONNECT_GET_HOSTNAME, get_hostname },
+        { REMOTE_CONNECT_GET_URI, get_uri },
+        { REMOTE_CONNECT_IS_SECURE, is_secure },
+        { REMOTE_CONNECT_GET_CAPABILITIES, get_capabilities },
+        { REMOTE_CONNECT_GET_DOMAIN_CAPABILITIES, get_domain_capabilities },
+        { REMOTE_CONNECT_GET_CPU_MODEL_NAMES, get_cpu_models },
+        { REMOTE_CONNECT_DOMAIN_XML_TO_NATIVE, translate, "DomainXMLToNative", READS, NULL, LIBVIRT_CONFIG_UNSUPPORTED },
+        { REMOTE_CONNECT_DOMAIN_XML_FROM_NATIVE, translate, "DomainXMLFromNative", READS, NULL, LIBVIRT_CONFIG_UNSUPPORTED },
+        { REMOTE_DOMAIN_DEFINE_XML, make_domain, "DefineDomain", CHANGES, NULL, LIBVIRT_CONFIG_UNSUPPORTED },
+        { REMOTE_DOMAIN_DEFINE_XML_FLAGS, make_domain, "DefineDomain", CHANGES, define_flags, LIBVIRT_CONFIG_UNSUPPORTED },
+        { REMOTE_DOMAIN_CREATE_XML, make_domain, "CreateDomain", CHANGES, create_flags, LIBVIRT_CONFIG_UNSUPPORTED },
+        {},
+};

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is asked of one domain: what it is, and its life. */
+
+#include "calls.h"
+#include "rows.h"
+#include "states.h"
+
+#define DOMAIN INTERFACE("Domain")
+
+#define XML_SECURE 1
+#define SHUTDOWN_AGENT 2
+#define KIB 1024
+
+static const FlagOption xml_flags[] = { { XML_SECURE, NULL }, { 2, "inactive" }, {} };
+static const FlagOption start_flags[] = { { 1, "paused" }, { 8, "force_boot" }, {} };
+/* There are no snapshots and checkpoints whose data could be left. */
+static const FlagOption undefine_flags[] = {
+        { 1, "managed_save" }, FLAG_IS_ALWAYS_SO(2), { 4, "nvram" }, FLAG_IS_ALWAYS_SO(16), {}
+};
+/* The power button, and the guest's agent. */
+static const FlagOption shutdown_flags[] = { FLAG_IS_ALWAYS_SO(1), { SHUTDOWN_AGENT, NULL }, {} };
+
+static void on_info(Call *call, GVariant *properties) {
+        int32_t reason;
+        uint64_t memory = 0, max_memory = 0;
+        uint32_t vcpus = 0;
+        g_variant_lookup(properties, "Memory", "t", &memory);
+        g_variant_lookup(properties, "MaxMemory", "t", &max_memory);
+        g_variant_lookup(properties, "VCPUs", "u", &vcpus);
+        call_answer(call, g_variant_new("(uttut)", (uint32_t) state_of(properties, &reason), max_memory / KIB, memory / KIB,
+                                        vcpus, (uint64_t) 0));
+}
+
+static void get_info(Call *call) {
+        call_read(call, call->domain, DOMAIN, on_info);
+}
+
+static void on_state(Call *call, GVariant *properties) {
+        int32_t reason;
+        LibvirtState state = state_of(properties, &reason);
+        call_answer(call, g_variant_new("(ii)", (int32_t) state, reason));
+}
+
+static void get_state(Call *call) {
+        call_read(call, call->domain, DOMAIN, on_state);
+}
+
+static void get_xml(Call *call) {
+        call_ask(call, call->domain, DOMAIN, call->flags & XML_SECURE ? "GetXMLWithSecrets" : "GetXML",
+                 g_variant_new("(@a{sv})", call_options(call)), "(s)", step_answer_string);
+}
+
+static void on_started_domain(Call *call, GVariant *properties) {
+        call_answer(call, g_variant_new("(@(ssi))", call_domain_of(properties)));
+}
+
+static void on_started(Call *call, GVariant *reply) {
+        (void) reply;
+        call_read(call, call->domain, DOMAIN, on_started_domain);
+}
+
+/* One of the two procedures answers the domain, which has a new number then. */
+static void start(Call *call) {
+        call_ask(call, call->domain, DOMAIN, "Start", g_variant_new("(@a{sv})", call_options(call)), "()",
+                 call->row->procedure == REMOTE_DOMAIN_CREATE ? step_answer_nothing : on_started);
+}
+
+/* MEMBER is the power button's method; the agent's mode has the name that it has there. */
+static void press(Call *call) {
+        if (call->flags & SHUTDOWN_AGENT) {
+                g_autofree char *guest = g_strconcat(call->domain, "/guest", NULL);
+                bool reboots = g_str_equal(call->row->member, "Reboot");
+                call_ask(call, guest, INTERFACE("Domain.Guest"), "Shutdown",
+                         g_variant_new("(s)", reboots ? "reboot" : "powerdown"), "()", step_answer_nothing);
+        } else
+                call_ask(call, call->domain, DOMAIN, call->row->member, g_variant_new("(a{sv})", NULL), "()",
+                         step_answer_nothing);
+}
+
+static void set_autostart(Call *call) {
+        int32_t autostart;
+        g_variant_get_child(call->arguments, 1, "i", &autostart);
+        call_ask(call, call->domain, "org.freedesktop.DBus.Properties", "Set",
+                 g_variant_new("(ssv)", DOMAIN, "Autostart", g_variant_new_boolean(autostart != 0)), "()", step_answer_nothing);
+}
+
+static void no_messages(Call *call) {
+        call_answer(call, g_variant_new("(as)", NULL));
+}
+
+const CallRow domain_calls[] = {
+        { REMOTE_DOMAIN_GET_INFO, get_info },
+        { REMOTE_DOMAIN_GET_STATE, get_state, NULL, READS },
+        { REMOTE_DOMAIN_GET_XML_DESC, get_xml, NULL, READS, xml_flags },
+        { REMOTE_DOMAIN_GET_OS_TYPE, row_string, "OSType" },
+        { REMOTE_DOMAIN_GET_AUTOSTART, row_number, "Autostart" },
+        { REMOTE_DOMAIN_GET_MAX_MEMORY, row_kib, "MaxMemory" },
+        { REMOTE_DOMAIN_GET_MAX_VCPUS, row_number, "MaxVCPUs" },
+        { REMOTE_DOMAIN_IS_ACTIVE, row_number, "Active" },
+        { REMOTE_DOMAIN_IS_PERSISTENT, row_number, "Persistent" },
+        { REMOTE_DOMAIN_HAS_MANAGED_SAVE_IMAGE, row_number, "HasManagedSave" },
+        { REMOTE_DOMAIN_GET_MESSAGES, no_messages },
+        { REMOTE_DOMAIN_CREATE, start, NULL, CHANGES },
+        { REMOTE_DOMAIN_CREATE_WITH_FLAGS, start, NULL, CHANGES, start_flags },
+        { REMOTE_DOMAIN_SHUTDOWN, press, "Shutdown", CHANGES },
+        { REMOTE_DOMAIN_SHUTDOWN_FLAGS, press, "Shutdown", CHANGES, shutdown_flags },
+        { REMOTE_DOMAIN_REBOOT, press, "Reboot", CHANGES, shutdown_flags },
+        { REMOTE_DOMAIN_RESET, row_method, "Reset", CHANGES },
+        { REMOTE_DOMAIN_SUSPEND, row_method, "Suspend", CHANGES },
+        { REMOTE_DOMAIN_RESUME, row_method, "Resume", CHANGES },
+        { REMOTE_DOMAIN_DESTROY, row_method_with_options, "Destroy", CHANGES },
+        { REMOTE_DOMAIN_DESTROY_FLAGS, row_method_with_options, "Destroy", CHANGES },
+        { REMOTE_DOMAIN_UNDEFINE, row_method_with_options, "Undefine", CHANGES },
+        { REMOTE_DOMAIN_UNDEFINE_FLAGS, row_method_with_options, "Undefine", CHANGES, undefine_flags },
+        { REMOTE_DOMAIN_SET_AUTOSTART, set_autostart, NULL, CHANGES },
+        { REMOTE_DOMAIN_INJECT_NMI, row_method, "InjectNMI", CHANGES },
+        { REMOTE_DOMAIN_PM_WAKEUP, row_method, "WakeUp", CHANGES },
+        { REMOTE_DOMAIN_MANAGED_SAVE_REMOVE, row_method, "RemoveManagedSave", CHANGES },
+        {},
+};

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Finding domains: lists of them, and one by its name, UUID or number. */
+
+#include "calls.h"
+#include "rows.h"
+#include "states.h"
+
+#define CONNECTION INTERFACE("Connection")
+#define DOMAIN INTERFACE("Domain")
+
+/* Bits of the flags that select: of a group of which none is given, all are meant. */
+typedef enum Selection {
+        SELECT_ACTIVE = 1,
+        SELECT_INACTIVE = 2,
+        SELECT_PERSISTENT = 4,
+        SELECT_TRANSIENT = 8,
+        SELECT_RUNNING = 16,
+        SELECT_PAUSED = 32,
+        SELECT_SHUTOFF = 64,
+        SELECT_OTHER = 128,
+        SELECT_MANAGED_SAVE = 256,
+        SELECT_NO_MANAGED_SAVE = 512,
+        SELECT_AUTOSTART = 1024,
+        SELECT_NO_AUTOSTART = 2048,
+        SELECT_SNAPSHOT = 4096,
+        SELECT_NO_SNAPSHOT = 8192,
+        SELECT_CHECKPOINT = 16384,
+        SELECT_NO_CHECKPOINT = 32768,
+} Selection;
+
+static const uint32_t groups[] = {
+        SELECT_ACTIVE | SELECT_INACTIVE,
+        SELECT_PERSISTENT | SELECT_TRANSIENT,
+        SELECT_RUNNING | SELECT_PAUSED | SELECT_SHUTOFF | SELECT_OTHER,
+        SELECT_MANAGED_SAVE | SELECT_NO_MANAGED_SAVE,
+        SELECT_AUTOSTART | SELECT_NO_AUTOSTART,
+        SELECT_SNAPSHOT | SELECT_NO_SNAPSHOT,
+        SELECT_CHECKPOINT | SELECT_NO_CHECKPOINT,
+};
+
+static const FlagOption list_flags[] = { { 0xffff, NULL }, {} };
+
+static bool flag_of(GVariant *properties, const char *name) {
+        gboolean value = FALSE;
+        g_variant_lookup(properties, name, "b", &value);
+        return value;
+}
+
+/* All bits that a domain answers to. */
+static uint32_t traits_of(GVariant *properties) {
+        int32_t reason;
+        LibvirtState state = state_of(properties, &reason);
+        uint32_t traits = SELECT_NO_SNAPSHOT | SELECT_NO_CHECKPOINT;
+        traits |= flag_of(properties, "Active") ? SELECT_ACTIVE : SELECT_INACTIVE;
+        traits |= flag_of(properties, "Persistent") ? SELECT_PERSISTENT : SELECT_TRANSIENT;
+        traits |= flag_of(properties, "HasManagedSave") ? SELECT_MANAGED_SAVE : SELECT_NO_MANAGED_SAVE;
+        traits |= flag_of(properties, "Autostart") ? SELECT_AUTOSTART : SELECT_NO_AUTOSTART;
+        traits |= state == LIBVIRT_RUNNING   ? SELECT_RUNNING
+                  : state == LIBVIRT_PAUSED  ? SELECT_PAUSED
+                  : state == LIBVIRT_SHUTOFF ? SELECT_SHUTOFF
+                                             : SELECT_OTHER;
+        return traits;
+}
+
+static bool is_selected(uint32_t traits, uint32_t selection) {
+        bool selected = true;
+        for (size_t i = 0; i < G_N_ELEMENTS(groups); i++)
+                selected &= !(selection & groups[i]) || (selection & groups[i] & traits);
+        return selected;
+}
+
+/* Calls ADD with the properties of each domain that is selected, of what GetManagedObjects has answered. */
+static uint32_t select_domains(GVariant *reply, uint32_t selection, void (*add)(GVariant *properties, GVariantBuilder *builder),
+                               GVariantBuilder *builder) {
+        uint32_t n = 0;
+        g_autoptr(GVariantIter) objects = NULL;
+        GVariant *interfaces;
+        g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
+        while (g_variant_iter_loop(objects, "{o@a{sa{sv}}}", NULL, &interfaces)) {
+                g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT);
+                if (!properties || !is_selected(traits_of(properties), selection))
+                        continue;
+                n++;
+                if (add)
+                        add(properties, builder);
+        }
+        return n;
+}
+
+static void list(Call *call, CallStep step) {
+        call_ask(call, call->client->connection, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL,
+                 "(a{oa{sa{sv}}})", step);
+}
+
+static void add_domain(GVariant *properties, GVariantBuilder *builder) {
+        g_variant_builder_add_value(builder, call_domain_of(properties));
+}
+
+static void add_name(GVariant *properties, GVariantBuilder *builder) {
+        const char *name = "";
+        g_variant_lookup(properties, "Name", "&s", &name);
+        g_variant_builder_add(builder, "s", name);
+}
+
+static void add_id(GVariant *properties, GVariantBuilder *builder) {
+        uint32_t id = 0;
+        g_variant_lookup(properties, "ID", "u", &id);
+        g_variant_builder_add(builder, "i", (int32_t) id);
+}
+
+static void on_all_domains(Call *call, GVariant *reply) {
+        int32_t need_results;
+        GVariantBuilder builder;
+        g_variant_get_child(call->arguments, 0, "i", &need_results);
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ssi)"));
+        uint32_t n = select_domains(reply, call->flags, need_results ? add_domain : NULL, &builder);
+        call_answer(call, g_variant_new("(a(ssi)u)", &builder, n));
+}
+
+static void list_all_domains(Call *call) {
+        list(call, on_all_domains);
+}
+
+/* At most as many as the client has room for. */
+static GVariant *cut(Call *call, GVariantBuilder *builder) {
+        int32_t room;
+        g_variant_get_child(call->arguments, 0, "i", &room);
+        g_autoptr(GVariant) all = g_variant_ref_sink(g_variant_builder_end(builder));
+        GVariantBuilder some;
+        g_variant_builder_init(&some, g_variant_get_type(all));
+        for (size_t i = 0; i < g_variant_n_children(all) && (int64_t) i < room; i++) {
+                g_autoptr(GVariant) child = g_variant_get_child_value(all, i);
+                g_variant_builder_add_value(&some, child);
+        }
+        return g_variant_builder_end(&some);
+}
+
+static void on_defined_names(Call *call, GVariant *reply) {
+        GVariantBuilder builder;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_STRING_ARRAY);
+        select_domains(reply, SELECT_INACTIVE, add_name, &builder);
+        call_answer(call, g_variant_new("(@as)", cut(call, &builder)));
+}
+
+static void list_defined_domains(Call *call) {
+        list(call, on_defined_names);
+}
+
+static void on_ids(Call *call, GVariant *reply) {
+        GVariantBuilder builder;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("ai"));
+        select_domains(reply, SELECT_ACTIVE, add_id, &builder);
+        call_answer(call, g_variant_new("(@ai)", cut(call, &builder)));
+}
+
+static void list_domains(Call *call) {
+        list(call, on_ids);
+}
+
+static void on_count(Call *call, GVariant *reply) {
+        uint32_t selection = call->row->procedure == REMOTE_CONNECT_NUM_OF_DOMAINS ? SELECT_ACTIVE : SELECT_INACTIVE;
+        call_answer(call, g_variant_new("(i)", (int32_t) select_domains(reply, selection, NULL, NULL)));
+}
+
+static void count(Call *call) {
+        list(call, on_count);
+}
+
+static void on_found(Call *call, GVariant *properties) {
+        call_answer(call, g_variant_new("(@(ssi))", call_domain_of(properties)));
+}
+
+static void on_path(Call *call, GVariant *reply) {
+        const char *path;
+        g_variant_get(reply, "(&o)", &path);
+        call_read(call, path, DOMAIN, on_found);
+}
+
+static void find_by_name(Call *call) {
+        call_ask(call, call->client->connection, CONNECTION, "GetDomainByName", g_variant_new("(s)", call_string(call, 0)), "(o)",
+                 on_path);
+}
+
+static void find_by_uuid(Call *call) {
+        g_autofree char *path = call_domain_path(call->client, call_string(call, 0));
+        call_read(call, path, DOMAIN, on_found);
+}
+
+static void find_by_id(Call *call) {
+        int32_t id;
+        g_variant_get_child(call->arguments, 0, "i", &id);
+        if (id > 0)
+                call_ask(call, call->client->connection, CONNECTION, "GetDomainByID", g_variant_new("(u)", (uint32_t) id), "(o)",
+                         on_path);
+        else
+                call_refuse(call, LIBVIRT_NO_DOMAIN, "Domain not found: no domain with matching id %d", id);
+}
+
+const CallRow list_calls[] = {
+        { REMOTE_CONNECT_LIST_ALL_DOMAINS, list_all_domains, NULL, READS, list_flags },
+        { REMOTE_CONNECT_LIST_DEFINED_DOMAINS, list_defined_domains },
+        { REMOTE_CONNECT_LIST_DOMAINS, list_domains },
+        { REMOTE_CONNECT_NUM_OF_DEFINED_DOMAINS, count },
+        { REMOTE_CONNECT_NUM_OF_DOMAINS, count },
+        { REMOTE_DOMAIN_LOOKUP_BY_ID, find_by_id },
+        { REMOTE_DOMAIN_LOOKUP_BY_NAME, find_by_name },
+        { REMOTE_DOMAIN_LOOKUP_BY_UUID, find_by_uuid },
+        {},
+};

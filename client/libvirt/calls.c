@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "calls.h"
+
+static const CallRow *const tables[] = { connect_calls, list_calls, domain_calls };
+
+const CallRow *calls_find(const Procedure *procedure) {
+        static const CallRow *rows[N_PROCEDURES];
+        static bool is_filled;
+        for (size_t i = 0; !is_filled && i < G_N_ELEMENTS(tables); i++)
+                for (const CallRow *row = tables[i]; row->run; row++)
+                        rows[row->procedure] = row;
+        is_filled = true;
+        return rows[procedure - procedures];
+}
+
+bool calls_is_before_open(ProcedureIndex procedure) {
+        static const ProcedureIndex before[] = { REMOTE_AUTH_LIST, REMOTE_AUTH_POLKIT, REMOTE_CONNECT_OPEN, REMOTE_CONNECT_CLOSE,
+                                                 REMOTE_CONNECT_SUPPORTS_FEATURE };
+        bool found = false;
+        for (size_t i = 0; i < G_N_ELEMENTS(before); i++)
+                found |= before[i] == procedure;
+        return found;
+}

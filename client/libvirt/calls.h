@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The procedures that are served: tables of rows, by subject. To serve another one, add its row, and the function where none of
+ * rows.h does. */
+
+#include "call.h"
+
+/* What serves a procedure; NULL for none. */
+const CallRow *calls_find(const Procedure *procedure);
+
+/* Whether clients may call it before they have opened a connection. */
+bool calls_is_before_open(ProcedureIndex procedure);
+
+/* Each ends with a row without RUN. */
+extern const CallRow connect_calls[], list_calls[], domain_calls[];

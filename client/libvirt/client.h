@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One client of libvirt's protocol, and its connection to the bus. */
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+#include "conversation.h"
+#include "libvirt-errors.h"
+
+#define MANAGER_PATH "/org/virtbus1"
+#define INTERFACE(name) "org.virtbus1." name
+
+typedef struct Streams Streams;
+typedef struct Jobs Jobs;
+
+typedef struct Client {
+        GMainLoop *loop;
+        Conversation *conversation;
+        GDBusConnection *bus;
+        char *connection;      /* the path of what the client has opened; NULL before */
+        char *connection_name; /* its last element */
+        bool read_only;        /* it has asked for that itself */
+        bool tells_close;      /* it wants to hear when the service goes */
+        Streams *streams;
+        Jobs *jobs;
+} Client;
+
+/* Serves one client on its socket until it goes or the service does. Returns the exit status of its process. */
+int client_serve(int fd);
+
+/* Who errors are from: by the kind of the connection. */
+LibvirtErrorDomain client_error_domain(const Client *client);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "conversation.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "wire.h"
+
+#define READ_SIZE 65536
+#define PROTOCOL_VERSION 1
+
+/* A call that waits for others to be answered. */
+typedef struct WaitingCall {
+        PacketHeader header;
+        GBytes *body;
+} WaitingCall;
+
+struct Conversation {
+        int fd;
+        const ConversationHandler *handler;
+        void *data;
+        PacketReader reader;
+        guint on_readable, on_writable;
+        GQueue unsent; /* GBytes */
+        size_t n_unsent, n_first_sent;
+        GQueue waiting; /* WaitingCall */
+        size_t n_waiting;
+        unsigned int n_calls;
+        bool beginning, was_full, finishing, ended;
+};
+
+static void waiting_call_free(WaitingCall *waiting) {
+        g_bytes_unref(waiting->body);
+        g_free(waiting);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(WaitingCall, waiting_call_free)
+
+void conversation_free(Conversation *conversation) {
+        if (!conversation)
+                return;
+        g_clear_handle_id(&conversation->on_readable, g_source_remove);
+        g_clear_handle_id(&conversation->on_writable, g_source_remove);
+        g_queue_clear_full(&conversation->unsent, (GDestroyNotify) g_bytes_unref);
+        g_queue_clear_full(&conversation->waiting, (GDestroyNotify) waiting_call_free);
+        packet_reader_clear(&conversation->reader);
+        close(conversation->fd);
+        g_free(conversation);
+}
+
+/* The handler is told from the event loop: whoever sends does not lose what it works with. */
+static gboolean on_ended(void *data) {
+        Conversation *conversation = data;
+        conversation->on_readable = 0;
+        conversation->handler->ended(conversation->data);
+        return G_SOURCE_REMOVE;
+}
+
+static void end(Conversation *conversation) {
+        if (conversation->ended)
+                return;
+        conversation->ended = true;
+        g_clear_handle_id(&conversation->on_readable, g_source_remove);
+        g_clear_handle_id(&conversation->on_writable, g_source_remove);
+        conversation->on_readable = g_idle_add(on_ended, conversation);
+}
+
+/* Sends what it can. Returns false where the client has gone. */
+static bool flush(Conversation *conversation) {
+        GBytes *first;
+        while ((first = g_queue_peek_head(&conversation->unsent))) {
+                size_t size;
+                const uint8_t *data = g_bytes_get_data(first, &size);
+                ssize_t n = send(conversation->fd, data + conversation->n_first_sent, size - conversation->n_first_sent,
+                                 MSG_NOSIGNAL);
+                if (n < 0)
+                        return errno == EAGAIN || errno == EINTR;
+                conversation->n_first_sent += (size_t) n;
+                conversation->n_unsent -= (size_t) n;
+                if (conversation->n_first_sent < size)
+                        continue;
+                g_bytes_unref(g_queue_pop_head(&conversation->unsent));
+                conversation->n_first_sent = 0;
+        }
+        return true;
+}
+
+static gboolean on_writable(int fd, GIOCondition condition, void *data) {
+        Conversation *conversation = data;
+        (void) fd;
+        (void) condition;
+        bool sent = flush(conversation), empty = g_queue_is_empty(&conversation->unsent);
+        if (!sent || (empty && conversation->finishing)) {
+                end(conversation);
+                return G_SOURCE_CONTINUE;
+        }
+        if (empty)
+                conversation->on_writable = 0;
+        if (conversation->was_full && !conversation_is_full(conversation)) {
+                conversation->was_full = false;
+                conversation->handler->drained(conversation->data);
+        }
+        return empty ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
+}
+
+static void send_packet(Conversation *conversation, GByteArray *packet) {
+        GBytes *bytes = packet_end(packet);
+        if (conversation->ended) {
+                g_bytes_unref(bytes);
+                return;
+        }
+        conversation->n_unsent += g_bytes_get_size(bytes);
+        g_queue_push_tail(&conversation->unsent, bytes);
+        if (conversation->on_writable == 0 && !flush(conversation))
+                end(conversation);
+        else if (conversation->n_unsent > UNSENT_MAX)
+                end(conversation);
+        else if (conversation->on_writable == 0 && !g_queue_is_empty(&conversation->unsent))
+                conversation->on_writable = g_unix_fd_add(conversation->fd, G_IO_OUT, on_writable, conversation);
+        conversation->was_full |= conversation_is_full(conversation);
+}
+
+bool conversation_is_full(const Conversation *conversation) {
+        return conversation->n_unsent > UNSENT_STREAM_MAX;
+}
+
+static PacketHeader header_of(const Procedure *procedure, uint32_t serial, PacketType type, PacketStatus status) {
+        return (PacketHeader){ procedure->program, PROTOCOL_VERSION, procedure->number, type, serial, status };
+}
+
+static void send_error(Conversation *conversation, const PacketHeader *header, const GError *error, LibvirtErrorDomain domain) {
+        GByteArray *packet = packet_begin(header);
+        g_assert_true(wire_encode(WIRE_ERROR, libvirt_error_body(error, domain), packet, NULL));
+        send_packet(conversation, packet);
+}
+
+static void begin_call(Conversation *conversation, const Procedure *procedure, const PacketHeader *header, const uint8_t *body,
+                       size_t size);
+
+/* Begins the calls that wait, as many as may be at work; one that is answered at once makes room for the next. */
+static void begin_waiting(Conversation *conversation) {
+        if (conversation->beginning)
+                return;
+        conversation->beginning = true;
+        while (!conversation->ended && conversation->n_calls < CALLS_MAX && !g_queue_is_empty(&conversation->waiting)) {
+                g_autoptr(WaitingCall) next = g_queue_pop_head(&conversation->waiting);
+                size_t size;
+                const uint8_t *body = g_bytes_get_data(next->body, &size);
+                conversation->n_waiting -= size + PACKET_HEADER_SIZE;
+                begin_call(conversation, procedure_find(next->header.program, next->header.procedure), &next->header, body, size);
+        }
+        conversation->beginning = false;
+}
+
+static void call_ended(Conversation *conversation) {
+        g_assert(conversation->n_calls > 0);
+        conversation->n_calls--;
+        begin_waiting(conversation);
+}
+
+void conversation_fail(Conversation *conversation, const Procedure *procedure, uint32_t serial, const GError *error,
+                       LibvirtErrorDomain domain) {
+        PacketHeader header = header_of(procedure, serial, PACKET_REPLY, PACKET_ERROR);
+        send_error(conversation, &header, error, domain);
+        call_ended(conversation);
+}
+
+void conversation_answer(Conversation *conversation, const Procedure *procedure, uint32_t serial, GVariant *reply) {
+        PacketHeader header = header_of(procedure, serial, PACKET_REPLY, PACKET_OK);
+        g_autoptr(GError) error = NULL;
+        GByteArray *packet = packet_begin(&header);
+        bool fits = wire_encode(procedure->reply, reply, packet, &error);
+        if (fits && packet->len > PACKET_MAX)
+                fits = libvirt_error_set(&error, LIBVIRT_RPC, "the answer is too long for libvirt's protocol: %u bytes",
+                                         packet->len);
+        if (fits) {
+                send_packet(conversation, packet);
+                call_ended(conversation);
+        } else {
+                g_byte_array_unref(packet);
+                conversation_fail(conversation, procedure, serial, error, LIBVIRT_FROM_RPC);
+        }
+}
+
+void conversation_event(Conversation *conversation, ProcedureIndex event, GVariant *body) {
+        PacketHeader header = header_of(&procedures[event], 0, PACKET_EVENT, PACKET_OK);
+        GByteArray *packet = packet_begin(&header);
+        /* What is over a limit cannot be told; the object can still be asked. */
+        if (wire_encode(procedures[event].arguments, body, packet, NULL))
+                send_packet(conversation, packet);
+        else
+                g_byte_array_unref(packet);
+}
+
+void conversation_stream(Conversation *conversation, const Procedure *procedure, uint32_t serial, const uint8_t *data,
+                         size_t size) {
+        PacketHeader header = header_of(procedure, serial, PACKET_STREAM, PACKET_CONTINUE);
+        GByteArray *packet = packet_begin(&header);
+        g_assert(size <= PACKET_STREAM_MAX);
+        g_byte_array_append(packet, data, size);
+        send_packet(conversation, packet);
+}
+
+void conversation_stream_end(Conversation *conversation, const Procedure *procedure, uint32_t serial) {
+        PacketHeader header = header_of(procedure, serial, PACKET_STREAM, PACKET_OK);
+        send_packet(conversation, packet_begin(&header));
+}
+
+void conversation_stream_fail(Conversation *conversation, const Procedure *procedure, uint32_t serial, const GError *error) {
+        PacketHeader header = header_of(procedure, serial, PACKET_STREAM, PACKET_ERROR);
+        send_error(conversation, &header, error, LIBVIRT_FROM_STREAMS);
+}
+
+/* An error for what cannot be a call of ours. */
+static void refuse(Conversation *conversation, const PacketHeader *call, LibvirtErrorCode code, const char *message) {
+        PacketHeader header = *call;
+        g_autoptr(GError) error = g_error_new_literal(LIBVIRT_ERROR, code, message);
+        header.type = PACKET_REPLY;
+        header.status = PACKET_ERROR;
+        send_error(conversation, &header, error, LIBVIRT_FROM_RPC);
+}
+
+static void begin_call(Conversation *conversation, const Procedure *procedure, const PacketHeader *header, const uint8_t *body,
+                       size_t size) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) arguments = wire_decode(procedure->arguments, body, size, &error);
+        conversation->n_calls++;
+        if (arguments)
+                conversation->handler->call(conversation->data, procedure, header->serial, arguments);
+        else
+                conversation_fail(conversation, procedure, header->serial, error, LIBVIRT_FROM_RPC);
+}
+
+static void take_call(Conversation *conversation, const PacketHeader *header, const uint8_t *body, size_t size) {
+        const Procedure *procedure = procedure_find(header->program, header->procedure);
+        if (header->version != PROTOCOL_VERSION)
+                refuse(conversation, header, LIBVIRT_RPC, "the message is of an unknown version of the protocol");
+        else if (!procedure)
+                refuse(conversation, header, LIBVIRT_NO_SUPPORT, "virtbus does not know this procedure");
+        else if (conversation->n_waiting + size + PACKET_HEADER_SIZE > CALLS_WAITING_MAX && conversation->n_calls >= CALLS_MAX)
+                refuse(conversation, header, LIBVIRT_RPC, "too many calls are waiting for their answers; wait for some of them");
+        else {
+                WaitingCall *waiting = g_new(WaitingCall, 1);
+                *waiting = (WaitingCall){ *header, g_bytes_new(body, size) };
+                conversation->n_waiting += size + PACKET_HEADER_SIZE;
+                g_queue_push_tail(&conversation->waiting, waiting);
+                begin_waiting(conversation);
+        }
+}
+
+static void answer_ping(Conversation *conversation, const PacketHeader *ping) {
+        PacketHeader header = *ping;
+        header.procedure = KEEPALIVE_PONG;
+        send_packet(conversation, packet_begin(&header));
+}
+
+static void take_packet(Conversation *conversation, const PacketHeader *header, const uint8_t *body, size_t size) {
+        if (header->program == KEEPALIVE_PROGRAM) {
+                if (header->procedure == KEEPALIVE_PING)
+                        answer_ping(conversation, header);
+        } else if (header->type == PACKET_STREAM || header->type == PACKET_STREAM_HOLE)
+                conversation->handler->stream(conversation->data, header, body, size);
+        else if (header->type == PACKET_CALL)
+                take_call(conversation, header, body, size);
+        else
+                /* Descriptors that would follow were never agreed on; anything else is not said by clients. */
+                end(conversation);
+}
+
+static gboolean on_readable(int fd, GIOCondition condition, void *data) {
+        Conversation *conversation = data;
+        uint8_t buffer[READ_SIZE];
+        (void) condition;
+        ssize_t n = recv(fd, buffer, sizeof buffer, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return G_SOURCE_CONTINUE;
+        if (n <= 0) {
+                end(conversation);
+                return G_SOURCE_CONTINUE;
+        }
+        packet_reader_feed(&conversation->reader, buffer, (size_t) n);
+        PacketHeader header;
+        const uint8_t *body;
+        size_t size;
+        int r = 0;
+        while (!conversation->ended && !conversation->finishing &&
+               (r = packet_reader_next(&conversation->reader, &header, &body, &size)) > 0)
+                take_packet(conversation, &header, body, size);
+        if (r < 0)
+                end(conversation);
+        return G_SOURCE_CONTINUE;
+}
+
+void conversation_finish(Conversation *conversation) {
+        conversation->finishing = true;
+        if (conversation->ended)
+                return;
+        g_clear_handle_id(&conversation->on_readable, g_source_remove);
+        if (g_queue_is_empty(&conversation->unsent))
+                end(conversation);
+}
+
+Conversation *conversation_new(int fd, const ConversationHandler *handler, void *data) {
+        Conversation *conversation = g_new0(Conversation, 1);
+        conversation->fd = fd;
+        conversation->handler = handler;
+        conversation->data = data;
+        packet_reader_init(&conversation->reader);
+        g_unix_set_fd_nonblocking(fd, TRUE, NULL);
+        conversation->on_readable = g_unix_fd_add(fd, G_IO_IN, on_readable, conversation);
+        return conversation;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* virtbus-libvirt: takes libvirt's clients in, and has a process of its own for each, so that what one of them does harms no other. */
+
+#include <errno.h>
+#include <glib.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "log.h"
+#include "program.h"
+
+/* Clients at once; more wait to be accepted. */
+#define CLIENTS_MAX 1000
+
+/* The client's socket, in the process that serves it: the first after those that every process has. */
+#define CLIENT_FD 3
+
+static const int signals[] = { SIGINT, SIGTERM, SIGCHLD, 0 };
+
+typedef struct Acceptor {
+        sd_event *event;
+        GArray *sockets; /* sd_event_source * */
+        unsigned int n_clients;
+} Acceptor;
+
+static void let_accept(Acceptor *acceptor, bool accept) {
+        for (unsigned int i = 0; i < acceptor->sockets->len; i++)
+                sd_event_source_set_enabled(g_array_index(acceptor->sockets, sd_event_source *, i),
+                                            accept ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+/* The rights are those of who runs this: nobody else may use them, whatever the socket's mode is. */
+static bool is_owner(int fd) {
+        struct ucred peer;
+        socklen_t size = sizeof peer;
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+}
+
+/* Nothing of the process that accepts is left here but the client's socket. */
+static int serve(int client) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        prctl(PR_SET_DUMPABLE, 0);
+        if (dup2(client, CLIENT_FD) < 0 || close_range(CLIENT_FD + 1, ~0U, 0) < 0)
+                return EXIT_FAILURE;
+        return client_serve(CLIENT_FD);
+}
+
+static int on_connect(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Acceptor *acceptor = data;
+        (void) source;
+        (void) events;
+        int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (client < 0)
+                return errno == ECONNABORTED || errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        pid_t child = is_owner(client) ? fork() : -1;
+        if (child == 0)
+                exit(serve(client));
+        close(client);
+        if (child > 0 && ++acceptor->n_clients == CLIENTS_MAX)
+                let_accept(acceptor, false);
+        return 0;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+        Acceptor *acceptor = data;
+        (void) source;
+        if (info->ssi_signo != SIGCHLD)
+                return sd_event_exit(acceptor->event, 0);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+                acceptor->n_clients--;
+        let_accept(acceptor, true);
+        return 0;
+}
+
+static int listen_at(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        if (strlen(path) >= sizeof address.sun_path)
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        unlink(path);
+        mode_t mask = umask(0177); /* the owner's alone */
+        int r = bind(fd, (struct sockaddr *) &address, sizeof address) < 0 || listen(fd, SOMAXCONN) < 0 ? -errno : fd;
+        umask(mask);
+        if (r < 0)
+                close(fd);
+        return r;
+}
+
+static int add_socket(Acceptor *acceptor, int fd) {
+        sd_event_source *source;
+        int r = sd_event_add_io(acceptor->event, &source, fd, EPOLLIN, on_connect, acceptor);
+        if (r >= 0) {
+                sd_event_source_set_io_fd_own(source, true);
+                g_array_append_val(acceptor->sockets, source);
+        }
+        return r;
+}
+
+/* PATH: NULL for the sockets that systemd passes. */
+static int open_sockets(Acceptor *acceptor, const char *path) {
+        int n = path ? 1 : sd_listen_fds(true), r = n;
+        for (int i = 0; r >= 0 && i < n; i++) {
+                int fd = path ? listen_at(path) : SD_LISTEN_FDS_START + i;
+                r = fd < 0 ? fd : add_socket(acceptor, fd);
+        }
+        if (r < 0)
+                log_error("cannot listen%s%s: %s", path ? " at " : "", path ? path : "", g_strerror(-r));
+        else if (n == 0) {
+                log_error("there is no socket to listen at; give one as --socket, or have systemd start this");
+                r = -EINVAL;
+        }
+        return r;
+}
+
+static void close_sockets(Acceptor *acceptor) {
+        for (unsigned int i = 0; i < acceptor->sockets->len; i++)
+                sd_event_source_unref(g_array_index(acceptor->sockets, sd_event_source *, i));
+        g_array_unref(acceptor->sockets);
+        sd_event_unref(acceptor->event);
+}
+
+static int run(const char *path) {
+        Acceptor acceptor = { .sockets = g_array_new(FALSE, FALSE, sizeof(sd_event_source *)) };
+        int r = sd_event_new(&acceptor.event);
+        if (r >= 0)
+                r = program_on_signals(acceptor.event, signals, on_signal, &acceptor);
+        if (r >= 0)
+                r = open_sockets(&acceptor, path);
+        if (r >= 0) {
+                sd_notify(false, "READY=1");
+                r = sd_event_loop(acceptor.event);
+        }
+        close_sockets(&acceptor);
+        if (r < 0)
+                log_error("virtbus-libvirt ends: %s", g_strerror(-r));
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[]) {
+        g_autofree char *path = NULL;
+        const GOptionEntry options[] = {
+                { "socket", 0, 0, G_OPTION_ARG_FILENAME, &path, "Listen at this path, for the user's own programs", "PATH" },
+                G_OPTION_ENTRY_NULL,
+        };
+        int status;
+        program_hold_signals(signals);
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        return program_options(options, "- speak libvirt's protocol for virtbus", argc, argv, NULL, &status) ? run(path) : status;
+}

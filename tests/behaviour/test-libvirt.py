@@ -1,0 +1,296 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""libvirt's own clients, unmodified, on virtbus: virsh and libvirt's Python module.
+
+Usage (below tests/with-bus): test-libvirt.py test|qemu [GUEST], the folder that tests/guest/build-guest has filled.
+"""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+from rig import BUILD, DEADLINE, NAME, ROOT, Bus, Hypervisor, Skip, contains, end_process, run
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None
+
+bus = Bus()
+hypervisor = Hypervisor(bus, sys.argv[1])
+REAL = hypervisor.name == "qemu"
+SOCKET = os.path.join(ROOT, "libvirt-sock")
+URI = f"{'qemu+unix:///session' if REAL else 'test+unix:///default'}?socket={SOCKET}"
+UUID = "6a3a1f0e-9c1c-4c1a-8f0e-2d1b7a3c5e11"
+ENVIRONMENT = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"], "LC_ALL": "C", "HOME": ROOT}
+FACE = subprocess.Popen([f"{BUILD}/client/libvirt/virtbus-libvirt", f"--socket={SOCKET}"], env=ENVIRONMENT)
+
+
+def document(name="web", devices=""):
+    return hypervisor.document(name, devices, uuid=UUID if name == "web" else "")
+
+
+def write(name, text):
+    path = os.path.join(ROOT, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def virsh(*words, fails=False):
+    """What virsh says; where it is to fail, its errors."""
+    if not shutil.which("virsh"):
+        raise Skip("virsh is not installed")
+    quiet = ["-q"] if words[0] == "list" else []  # without the table's head
+    done = subprocess.run(["virsh", *quiet, "-c", URI, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert (done.returncode != 0) == fails, f"virsh {words}: {done.returncode} {done.stdout} {done.stderr}"
+    return done.stderr if fails else done.stdout.strip()
+
+
+def open_libvirt():
+    if not libvirt:
+        raise Skip("libvirt's Python module is not installed")
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    return libvirt.open(URI)
+
+
+def refused(code, function, *arguments):
+    """libvirt's library raises its error of this number; returns the message."""
+    try:
+        result = function(*arguments)
+    except libvirt.libvirtError as error:
+        assert error.get_error_code() == code, (code, error.get_error_code(), str(error))
+        return str(error)
+    raise AssertionError(f"wanted error {code}, got {result!r}")
+
+
+class Raw:
+    """A client that says what it likes, byte by byte."""
+
+    PROGRAM, KEEPALIVE = 0x20008086, 0x6B656570
+    LIST, OPEN, HOSTNAME, LOOKUP, STATE = 273, 1, 59, 23, 212
+
+    def __init__(self, name=None):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(SOCKET)
+        if name:
+            # The optional name is there: any word but 0 says so.
+            self.call(self.OPEN, struct.pack(">I", 0x01000000) + self.text(name) + struct.pack(">I", 0))
+            assert self.hear()[5] == 0
+
+    @staticmethod
+    def text(value):
+        data = value.encode()
+        return struct.pack(">I", len(data)) + data + b"\0" * (-len(data) % 4)
+
+    @classmethod
+    def packet(cls, procedure, body=b"", serial=0, program=PROGRAM, kind=0, status=0):
+        return struct.pack(">7I", 28 + len(body), program, 1, procedure, kind, serial, status) + body
+
+    def call(self, procedure, body=b"", serial=0):
+        self.socket.sendall(self.packet(procedure, body, serial))
+
+    def read(self, size):
+        data = b""
+        while len(data) < size:
+            piece = self.socket.recv(size - len(data))
+            if not piece:
+                return b""
+            data += piece
+        return data
+
+    def hear(self):
+        """(program, version, procedure, kind, serial, status, body), or None where the other end has closed."""
+        length = self.read(4)
+        if not length:
+            return None
+        data = self.read(struct.unpack(">I", length)[0] - 4)
+        return (*struct.unpack(">6I", data[:24]), data[24:])
+
+
+def name_of():
+    return "qemu:///session" if REAL else "test:///default"
+
+
+def a_client_finds_out_whom_it_speaks_to():
+    contains(virsh("uri"), URI)
+    assert virsh("hostname") == socket.gethostname()
+    contains(virsh("capabilities"), "<capabilities>", "x86_64")
+    contains(virsh("domcapabilities"), "<domainCapabilities>")
+    assert virsh("list", "--all") == ""
+
+
+def a_domain_is_defined_and_looked_at():
+    contains(virsh("define", write("web.xml", document())), "Domain 'web' defined")
+    contains(virsh("list", "--all"), "web", "shut off")
+    assert virsh("list") == ""
+    assert virsh("domuuid", "web") == UUID
+    assert virsh("domname", UUID) == "web"
+    assert virsh("domid", "web") == "-"
+    contains(virsh("dominfo", "web"), "OS Type:        hvm", "State:          shut off", "Max memory:     65536 KiB", "Persistent:     yes",
+             "Autostart:      disable", "Managed save:   no")
+    contains(virsh("dumpxml", "web", "--inactive"), "<name>web</name>", UUID)
+    contains(virsh("dumpxml", "web", "--security-info"), "<name>web</name>")
+    virsh("autostart", "web")
+    assert bus.get(f"{hypervisor.path}/domain/{UUID.replace('-', '_')}", "Domain", "Autostart")
+    contains(virsh("list", "--all", "--autostart"), "web")
+    virsh("autostart", "web", "--disable")
+    assert virsh("list", "--all", "--autostart") == ""
+
+
+def a_domain_lives_and_ends():
+    contains(virsh("start", "web", "--paused"), "started")
+    assert virsh("domstate", "--reason", "web") == "paused (user)"
+    assert int(virsh("domid", "web")) > 0
+    assert virsh("domname", virsh("domid", "web")) == "web"
+    virsh("resume", "web")
+    contains(virsh("domstate", "web"), "running")
+    virsh("suspend", "web")
+    assert virsh("domstate", "web") == "paused"
+    virsh("resume", "web")
+    virsh("reset", "web")
+    contains(virsh("start", "web", fails=True), "active")
+    virsh("destroy", "web")
+    assert virsh("domstate", "--reason", "web") == "shut off (destroyed)"
+
+
+def a_transient_domain_goes_when_it_ends():
+    contains(virsh("create", write("brief.xml", document("brief")), "--paused"), "Domain 'brief' created")
+    contains(virsh("list", "--transient"), "brief", "paused")
+    virsh("destroy", "brief")
+    contains(virsh("dominfo", "brief", fails=True), "failed to get domain 'brief'")
+
+
+def errors_have_the_numbers_of_libvirt():
+    connection = open_libvirt()
+    refused(libvirt.VIR_ERR_NO_DOMAIN, connection.lookupByName, "nobody")
+    refused(libvirt.VIR_ERR_NO_DOMAIN, connection.lookupByUUIDString, "00112233-4455-6677-8899-aabbccddeeff")
+    refused(libvirt.VIR_ERR_NO_DOMAIN, connection.lookupByID, 123456)
+    refused(libvirt.VIR_ERR_XML_ERROR, connection.defineXML, "<domain")
+    refused(libvirt.VIR_ERR_OPERATION_FAILED, connection.defineXML, hypervisor.document("other", uuid=UUID))
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.lookupByName("web").destroy)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.lookupByName("web").suspend)
+    refused(libvirt.VIR_ERR_INVALID_ARG, connection.lookupByName("web").destroyFlags, 0x80000000)
+    refused(libvirt.VIR_ERR_NO_SUPPORT, connection.listAllNetworks)
+    domain = connection.lookupByName("web")
+    refused(libvirt.VIR_ERR_NO_SUPPORT, domain.migrateMaxSpeed if hasattr(domain, "migrateMaxSpeed") else domain.migrateGetMaxSpeed)
+    error = libvirt.virGetLastError()
+    assert error[1] == (libvirt.VIR_FROM_QEMU if REAL else libvirt.VIR_FROM_TEST), error
+    connection.close()
+
+
+def a_connection_that_was_opened_to_read_changes_nothing():
+    if not libvirt:
+        raise Skip("libvirt's Python module is not installed")
+    open_libvirt().close()
+    connection = libvirt.openReadOnly(URI)
+    domain = connection.lookupByName("web")
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_SHUTOFF
+    refused(libvirt.VIR_ERR_OPERATION_DENIED, domain.create)
+    connection.close()
+    raw = Raw()
+    raw.call(Raw.OPEN, struct.pack(">I", 1) + Raw.text(name_of()) + struct.pack(">I", 1))
+    assert raw.hear()[5] == 0
+    raw.call(9, Raw.text("web") + bytes.fromhex(UUID.replace("-", "")) + struct.pack(">i", -1))  # DOMAIN_CREATE
+    answer = raw.hear()
+    assert answer[5] == 1 and struct.unpack(">i", answer[6][:4])[0] == 29, answer
+    assert hypervisor.state(f"{hypervisor.path}/domain/{UUID.replace('-', '_')}") == "shutoff"
+
+
+def a_client_that_speaks_in_pieces_is_understood():
+    raw = Raw(name_of())
+    two = Raw.packet(Raw.HOSTNAME, serial=7) + Raw.packet(Raw.HOSTNAME, serial=8)
+    for byte in two:
+        raw.socket.sendall(bytes([byte]))
+    assert [raw.hear()[4], raw.hear()[4]] == [7, 8]
+    raw.socket.sendall(two + Raw.packet(1, program=Raw.KEEPALIVE, kind=2))
+    heard = [raw.hear() for _ in range(3)]
+    assert {answer[4] for answer in heard if answer[0] == Raw.PROGRAM} == {7, 8}
+    assert (Raw.KEEPALIVE, 2) in [(answer[0], answer[2]) for answer in heard]
+
+
+def what_a_client_says_harms_nobody_else():
+    other = Raw(name_of())
+    bad = [b"\0\0\0\1", b"\xff\xff\xff\xff", b"\0\0\0\x1b" + bytes(30), Raw.packet(Raw.LIST, kind=4), Raw.packet(Raw.LIST, kind=77),
+           struct.pack(">I", 33554433 + 4)]
+    for said in bad:
+        raw = Raw()
+        raw.socket.sendall(said)
+        assert raw.hear() is None, said
+    for body in (b"", struct.pack(">I", 0x3FFFFFFF), Raw.text("x")[:6], struct.pack(">I", 4194305) + bytes(8)):
+        raw = Raw(name_of())
+        raw.call(Raw.LOOKUP, body, serial=3)
+        answer = raw.hear()
+        assert answer[4:6] == (3, 1) and struct.unpack(">i", answer[6][:4])[0] == 39, answer
+        raw.call(Raw.HOSTNAME, serial=4)
+        assert raw.hear()[4:6] == (4, 0)
+    before_open = Raw()
+    before_open.call(Raw.HOSTNAME)
+    assert before_open.hear()[5] == 1
+    other.call(Raw.HOSTNAME, serial=9)
+    assert other.hear()[4:6] == (9, 0)
+
+
+def many_clients_are_served_at_once():
+    clients = [Raw(name_of()) for _ in range(10)]
+    for client in clients:
+        for serial in range(80):
+            client.call(Raw.LOOKUP, Raw.text("web"), serial)
+    for client in clients:
+        answers = [client.hear() for _ in range(80)]
+        assert sorted(answer[4] for answer in answers) == list(range(80))
+        assert all(answer[5] == 0 for answer in answers), [answer for answer in answers if answer[5]][0]
+
+
+def a_client_hears_when_the_service_goes():
+    raw = Raw(name_of())
+    raw.call(360, serial=2)  # CONNECT_REGISTER_CLOSE_CALLBACK
+    assert raw.hear()[4:6] == (2, 0)
+    end_process(bus.owner_pid(NAME), signal.SIGTERM)
+    answer = raw.hear()
+    assert answer[2:4] == (362, 2) and raw.hear() is None, answer
+    bus.get("/org/virtbus1", "Manager", "Version")  # the bus starts it again
+    Raw(name_of())
+
+
+def a_domain_is_undefined():
+    contains(virsh("undefine", "web"), "undefined")
+    assert virsh("list", "--all") == ""
+
+
+def the_process_of_a_client_ends_with_it():
+    children = f"/proc/{FACE.pid}/task/{FACE.pid}/children"
+    deadline = time.monotonic() + DEADLINE
+    while open(children, encoding="utf-8").read().strip():
+        assert time.monotonic() < deadline, "processes of clients that have gone are left"
+        select.select([], [], [], 0.05)
+    FACE.send_signal(signal.SIGTERM)
+    assert FACE.wait(DEADLINE) == 0
+
+
+TESTS = [
+    a_client_finds_out_whom_it_speaks_to,
+    a_domain_is_defined_and_looked_at,
+    a_domain_lives_and_ends,
+    a_transient_domain_goes_when_it_ends,
+    errors_have_the_numbers_of_libvirt,
+    a_connection_that_was_opened_to_read_changes_nothing,
+    a_client_that_speaks_in_pieces_is_understood,
+    what_a_client_says_harms_nobody_else,
+    many_clients_are_served_at_once,
+    a_client_hears_when_the_service_goes,
+    a_domain_is_undefined,
+    the_process_of_a_client_ends_with_it,
+]
+
+while not os.path.exists(SOCKET):
+    assert FACE.poll() is None, "virtbus-libvirt has ended"
+    select.select([], [], [], 0.05)
+run(TESTS)
