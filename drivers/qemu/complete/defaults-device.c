@@ -20,7 +20,7 @@ static void drop_zero_bandwidth(xmlNode *bandwidth) {
                 if (any && !way->properties)
                         xml_remove(way);
         }
-        if (bandwidth && !xml_child(bandwidth, NULL))
+        if (bandwidth && !xml_child(bandwidth, NULL) && !bandwidth->properties) /* what it has beside is looked at */
                 xml_remove(bandwidth);
 }
 
