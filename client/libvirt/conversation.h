@@ -11,8 +11,9 @@
 #include "packet.h"
 #include "procedures.h"
 
-/* Calls that are at work at once; more wait in a queue. libvirtd has 5; clients with several threads have more under way. */
-#define CALLS_MAX 64
+/* Calls that are at work at once; more wait in a queue. libvirtd has 5; clients with several threads have more under way, and the
+ * service has room for 512 of one user, which all its clients share. */
+#define CALLS_MAX 32
 /* Bytes of calls that wait; a call that comes when there are more is refused. */
 #define CALLS_WAITING_MAX 1048576
 /* Bytes that wait to be sent. A stream is not read from then on, so that a slow client costs no memory. */
