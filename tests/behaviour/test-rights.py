@@ -110,6 +110,8 @@ def rules(text):
 def collect(path, found):
     for child, its in bus.objects(path).items():
         found[child] = {name for name in its if name.startswith(NAME)}
+        if f"{NAME}.Domain" in its:  # an ObjectManager has it, which no list says; of a connection's domains everybody may have a list, without those that are not theirs
+            found[child].add(f"{NAME}.ManagedObjects")
         if f"{NAME}.Connection" in its or f"{NAME}.Domain" in its:
             collect(child, found)
     return found

@@ -282,7 +282,7 @@ class Model:
 
 
 def a_driver_that_is_killed_at_any_instant_has_all_or_nothing_of_a_change():
-    seed = int(os.environ.get("VIRTBUS_SEED", time.time()))
+    seed = int(os.environ.get("VIRTBUS_SEED", "1"))
     print(f"# VIRTBUS_SEED={seed}")
     model = Model(seed)
     for number in range(KILLS):
