@@ -11,7 +11,7 @@
 #include "bus.h"
 #include "inlet.h"
 
-#define TIMEOUT 200000u        /* of these tests' connections, in microseconds */
+#define TIMEOUT 600000u        /* of connections that are to be ended by it, in microseconds */
 #define GIVE_UP (60 * 1000000) /* whatever takes longer has failed */
 
 typedef struct Connection {
@@ -24,7 +24,8 @@ typedef struct Connection {
         bool ended;
 } Connection;
 
-static const InletRules rules = { .client = true, .header_max = 8192, .body_max = 65536, .timeout = TIMEOUT };
+static const InletRules rules = { .client = true, .header_max = 8192, .body_max = 65536, .timeout = GIVE_UP },
+                        hasty_rules = { .client = true, .header_max = 8192, .body_max = 65536, .timeout = TIMEOUT };
 
 static void connection_called(Connection *connection, sd_bus_message *call) {
         connection->n_calls++;
@@ -46,12 +47,12 @@ static int on_message(sd_bus_message *message, void *data, sd_bus_error *error) 
         return 1;
 }
 
-static void connection_serve(Connection *connection, int socket) {
+static void connection_serve(Connection *connection, int socket, const InletRules *its) {
         sd_id128_t id;
         *connection = (Connection){ .client = -1 };
         g_assert_cmpint(sd_event_new(&connection->event), >=, 0);
         g_assert_cmpint(sd_bus_new(&connection->bus), >=, 0);
-        connection->inlet = inlet_new(&rules, connection);
+        connection->inlet = inlet_new(its, connection);
         g_assert_cmpint(inlet_connect(connection->inlet, connection->bus, socket), >=, 0);
         g_assert_cmpint(sd_id128_randomize(&id), >=, 0);
         g_assert_cmpint(sd_bus_set_server(connection->bus, true, id), >=, 0);
@@ -62,11 +63,15 @@ static void connection_serve(Connection *connection, int socket) {
         g_assert_cmpint(inlet_start(connection->inlet), >=, 0);
 }
 
-static void connection_open(Connection *connection) {
+static void open_by(Connection *connection, const InletRules *its) {
         int pair[2];
         g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), ==, 0);
-        connection_serve(connection, pair[1]);
+        connection_serve(connection, pair[1], its);
         connection->client = pair[0];
+}
+
+static void connection_open(Connection *connection) {
+        open_by(connection, &rules);
 }
 
 static void connection_close(Connection *connection) {
@@ -131,7 +136,7 @@ static GByteArray *make_call(char order, uint32_t body) {
 static void test_who_does_not_authenticate_is_ended(void) {
         Connection connection;
         gint64 began = g_get_monotonic_time();
-        connection_open(&connection);
+        open_by(&connection, &hasty_rules);
         for (unsigned n = 0; !connection.ended && g_get_monotonic_time() - began < GIVE_UP; n++) {
                 say(&connection, n == 0 ? "" : "A", 1);
                 run_for(&connection, TIMEOUT / 10);
@@ -144,7 +149,7 @@ static void test_a_message_that_comes_drop_by_drop_is_ended(void) {
         g_autoptr(GByteArray) call = make_call('l', 60000);
         for (size_t start = 1; start < 200; start += 100) { /* in the header, and in the body */
                 Connection connection;
-                connection_open(&connection);
+                open_by(&connection, &hasty_rules);
                 authenticate(&connection);
                 say(&connection, call->data, start);
                 gint64 began = g_get_monotonic_time();
@@ -161,7 +166,7 @@ static void test_a_message_that_comes_drop_by_drop_is_ended(void) {
 static void test_who_has_authenticated_may_wait(void) {
         g_autoptr(GByteArray) call = make_call('l', 8);
         Connection connection;
-        connection_open(&connection);
+        open_by(&connection, &hasty_rules);
         authenticate(&connection);
         for (unsigned n = 1; n <= 2; n++) {
                 run_for(&connection, 2 * TIMEOUT);
@@ -347,7 +352,7 @@ static int be_full_and_read(int socket) {
                 r = send_descriptor(pair[0], "", 1);
         if (r != -ETOOMANYREFS)
                 return 2;
-        connection_serve(&connection, socket);
+        connection_serve(&connection, socket, &rules);
         settle(&connection);
         return !connection.ended && connection.n_calls == 1 && connection.n_cut == 1 ? 0 : 1;
 }
