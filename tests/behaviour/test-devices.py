@@ -374,7 +374,7 @@ def leases_of_the_hosts_dhcp_servers_are_told():
     detach(card)
     subprocess.run(["ip", "link", "del", "br8"], check=True)
     for folder in folders:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def what_cannot_be_plugged_changes_nothing():
@@ -612,7 +612,7 @@ def a_disk_without_space_stops_the_guest_and_is_told():
     wait_in_guest("! grep -q bs=[1]M /proc/[0-9]*/cmdline 2>/dev/null")  # the writer is done
     assert bus.get(device, "Device.Disk", "Error") == "" and bus.get(state["domain"], "Domain", "State") == "running"
     detach(device)
-    subprocess.run(["umount", small], check=True)
+    subprocess.run(["umount", "-l", small], check=True)
 
 
 def the_guest_ends_and_leaves_nothing():
