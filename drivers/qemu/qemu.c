@@ -21,6 +21,7 @@
 #include "qemu/guest/dump.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
+#include "qemu/guest/guest-end.h"
 #include "qemu/guest/guest-reattach.h"
 #include "qemu/guest/guest-run.h"
 #include "qemu/guest/hotplug.h"

@@ -9,6 +9,7 @@
 #include "domain/domain-recover.h"
 #include "domain/operation.h"
 #include "log.h"
+#include "qemu/guest/guest-end.h"
 #include "qemu/guest/guest-run.h"
 #include "qemu/guest/pid-file.h"
 #include "qemu/host/guest-user.h"

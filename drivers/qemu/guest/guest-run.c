@@ -16,8 +16,9 @@
 #include "domain/operations/start.h"
 #include "log.h"
 #include "qemu/command/files-plan.h"
-#include "qemu/command/node-name.h"
 #include "qemu/guest/agent-channel.h"
+#include "qemu/guest/guest-capabilities.h"
+#include "qemu/guest/guest-end.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/migration.h"
@@ -32,91 +33,11 @@
 /* How long a QEMU that has closed its monitor may take to end, in microseconds, before what waits for its events fails. */
 #define CLOSED_GRACE (5 * UINT64_C(1000000))
 
-static char *log_path(const Domain *domain) {
-        return guest_log_path(domain->connection, domain->uuid);
-}
-
-void guest_release(Domain *domain) {
-        guest_free(domain->run);
-}
-
-/* What QEMU wrote last in this run. */
-static char *log_tail(const Guest *guest) {
-        g_autofree char *path = log_path(guest->domain);
-        g_autofree char *tail = guest_log_tail(path, guest->log_start);
-        return qemu_words(guest->line, tail);
-}
-
-static void end_guest(Guest *guest, const char *unused, const GError *error) {
-        Domain *domain = guest->domain;
-        Operation *operation = guest->operation;
-        bool clean = guest->ended_well;
-        (void) unused;
-        guest_free(guest);
-        if (operation)
-                operation_finish(operation, error);
-        else
-                domain_stopped(domain, clean ? REASON_SHUTDOWN : REASON_FAILED, error);
-}
-
-/* The guest has no process, or none any more: what it held and its traces go, and the operation, or the domain's run, ends. */
-void guest_finish(Guest *guest, const GError *error) {
-        if (guest->has_ended)
-                return; /* it is being done already */
-        guest->has_ended = true;
-        guest_drop_opening(guest);
-        guest_return_everything(guest, error, end_guest);
-}
-
 /* Ends a guest that does not start as it should; fail_start follows when its process has ended. */
 static void abort_start(Guest *guest, const GError *error) {
         if (!guest->failure)
                 guest->failure = qemu_error(guest->domain, guest->line, error);
         process_end(guest->process);
-}
-
-/* The disk that QEMU has spoken of, by the name of its node; or NULL. */
-static const DeviceDefinition *find_disk(const Domain *domain, const char *words) {
-        const GPtrArray *devices = domain_definition(domain)->devices;
-        for (guint i = 0; i < devices->len; i++) {
-                const DeviceDefinition *device = devices->pdata[i];
-                g_autofree char *prefix = node_name_prefix(device->alias), *node = g_strconcat("\"", prefix, NULL);
-                if (device->device_class == DEVICE_DISK && strstr(words, node))
-                        return device;
-        }
-        return NULL;
-}
-
-/* Why QEMU has ended, as far as it has said so. */
-static void tell_end(Domain *domain, const char *words, GError **error) {
-        g_autofree char *log = log_path(domain);
-        bool cannot_lock = qemu_cannot_lock(words), cannot_unlock = qemu_cannot_unlock(words);
-        const DeviceDefinition *disk = cannot_lock || cannot_unlock ? find_disk(domain, words) : NULL;
-        g_autoptr(xmlDoc) document = disk && cannot_unlock ? definition_document(domain_definition(domain), NULL) : NULL;
-        if (disk && cannot_lock)
-                qemu_fail_locked(domain, disk->alias, disk->target, disk->source, error);
-        else if (qemu_cannot_open_key(words))
-                qemu_fail_key(domain, words, error);
-        else if (document)
-                qemu_fail_passphrase(domain, definition_find_element(document, domain_definition(domain), disk->alias), error);
-        else
-                domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
-                            *words ? ": " : "", words, log);
-}
-
-void guest_on_ended(void *data, int status) {
-        Guest *guest = data;
-        Domain *domain = guest->domain;
-        g_autofree char *tail = log_tail(guest);
-        g_autoptr(GError) error = g_steal_pointer(&guest->failure);
-        if (!error && domain->state == DOMAIN_STOPPING)
-                domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed");
-        else if (!error)
-                tell_end(domain, tail, &error);
-        if (guest->monitor) /* whoever waits for an answer of it gets none */
-                monitor_end(guest->monitor, error);
-        guest->ended_well = status == 0;
-        guest_finish(guest, error);
 }
 
 /* REATTACH: its QEMU does not answer as one. */
@@ -219,29 +140,6 @@ static bool listen_for_monitor(Guest *guest, GError **error) {
                virtbus_error_set_errno(error, -guest->monitor_listener, "the socket %s cannot be made", guest->monitor_path);
 }
 
-static void take_capabilities(Guest *guest) {
-        Capabilities *known = capabilities_find(host_of(guest->domain->connection)->capabilities, guest->emulator);
-        guest->capabilities = known ? capabilities_ref(known) : NULL;
-}
-
-static void on_learned(void *data) {
-        Guest *guest = data;
-        guest->asks = false;
-        take_capabilities(guest);
-        domain_save_status(guest->domain);
-}
-
-/* Starting does not wait for the answer, nor share its processors with the QEMUs that are asked: it is written into the status
- * when it comes. */
-static void learn_capabilities(Guest *guest) {
-        g_autofree ExecutableIdentity *identity = g_steal_pointer(&guest->stranger);
-        if (!identity)
-                return;
-        guest->asks = true;
-        if (capabilities_learn(host_of(guest->domain->connection)->capabilities, guest->emulator, identity, on_learned, guest))
-                on_learned(guest);
-}
-
 /* Starting, step by step: files by a worker; process; QEMU's greeting; terminals; processors. */
 
 static void finish_start(Guest *guest, const GError *error) {
@@ -261,7 +159,7 @@ static void finish_start(Guest *guest, const GError *error) {
         g_clear_pointer(&guest->of_document, definition_unref);
         operation_finish(operation, NULL);
         if (domain->run == guest && !guest->has_ended)
-                learn_capabilities(guest);
+                guest_capabilities_learn(guest);
 }
 
 static void on_continued(void *data, JsonObject *answer, const GError *error) {
@@ -432,7 +330,7 @@ static void on_ready(void *data) {
 static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
         Guest *guest = data;
         g_autoptr(GError) error = NULL;
-        g_autofree char *tail = log_tail(guest), *emulator = command_line_emulator(guest->domain->live);
+        g_autofree char *tail = guest_last_words(guest), *emulator = command_line_emulator(guest->domain->live);
         (void) source;
         (void) usec;
         domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT,
@@ -443,7 +341,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
 }
 
 static int open_log(Guest *guest, GError **error) {
-        g_autofree char *path = log_path(guest->domain);
+        g_autofree char *path = guest_log_path(guest->domain->connection, guest->domain->uuid);
         g_autofd int fd = guest_log_open(path);
         if (fd < 0) {
                 virtbus_error_set_errno(error, -fd, "the log %s cannot be written", path);
@@ -527,23 +425,10 @@ static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
         return guest->line && launch(guest, error);
 }
 
-/* Before it is launched: what is known of its QEMU, or that it is to be asked later. */
-static void recall_capabilities(Guest *guest, const GPtrArray *files) {
-        for (guint i = 0; i < files->len; i++) {
-                const File *file = files->pdata[i];
-                if (file->purpose != FILE_PROGRAM)
-                        continue;
-                if (capabilities_see(host_of(guest->domain->connection)->capabilities, guest->emulator, &file->program))
-                        take_capabilities(guest);
-                else
-                        guest->stranger = g_memdup2(&file->program, sizeof file->program);
-        }
-}
-
 static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {
         g_autoptr(GError) failure = NULL;
         if (!error)
-                recall_capabilities(guest, files);
+                guest_capabilities_recall(guest, files);
         if (!error && build_and_launch(guest, files, &failure))
                 return;
         guest_finish(guest, error ? error : failure);
@@ -601,16 +486,4 @@ void guest_start(Operation *operation) {
         log_warning("domain '%s': a QEMU of an earlier run, process %d, is still there; it is ended first",
                     domain_name(operation->domain), process_pid(guest->former));
         process_end(guest->former);
-}
-
-void guest_destroy(Domain *domain) {
-        Guest *guest = domain->run;
-        if (guest->process) {
-                process_end(guest->process);
-                return;
-        }
-        /* Its files are still being opened, which may never end. */
-        g_autoptr(GError) error = NULL;
-        domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it was destroyed while it started");
-        guest_finish(guest, error);
 }
