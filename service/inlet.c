@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "inlet.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,11 +12,9 @@
 #include "bounds.h"
 #include "bus.h"
 #include "long-header.h"
+#include "message-header.h"
 
-/* D-Bus specification, "Message Format": the part of a header that is always there, up to the length of the array of fields. */
-#define FIXED_HEADER_SIZE 16u
 #define FIELDS_BYTES_MAX (64u * 1024 * 1024)
-#define FIELD_UNIX_FDS 9
 
 /* How many bytes one read takes at most. */
 #define PIECE_MAX (64u * 1024)
@@ -252,107 +249,6 @@ static int read_line(Inlet *inlet) {
 
 /* Messages */
 
-static uint32_t number_at(const GByteArray *head, size_t at) {
-        uint32_t value;
-        memcpy(&value, head->data + at, sizeof value);
-        return head->data[0] == 'B' ? be32toh(value) : le32toh(value);
-}
-
-static void set_number(GByteArray *head, size_t at, uint32_t value) {
-        uint32_t bytes = head->data[0] == 'B' ? htobe32(value) : htole32(value);
-        memcpy(head->data + at, &bytes, sizeof bytes);
-}
-
-static size_t align(size_t at, size_t to) {
-        return (at + to - 1) / to * to;
-}
-
-static size_t header_size(const GByteArray *head) {
-        return align(FIXED_HEADER_SIZE + (size_t) number_at(head, 12), 8);
-}
-
-static size_t body_size(const GByteArray *head) {
-        return number_at(head, 4);
-}
-
-/* Says in a header that the message has neither body nor descriptors. Fields that are not as the specification has them, sd-bus
- * refuses. */
-static void cut_header(GByteArray *head) {
-        size_t at = FIXED_HEADER_SIZE, end = at + number_at(head, 12);
-        set_number(head, 4, 0);
-        while ((at = align(at, 8)) + 4 <= end && head->data[at + 1] == 1) {
-                uint8_t field = head->data[at];
-                char type = (char) head->data[at + 2];
-                at += 4;
-                if (type == 'g')
-                        at += head->data[at] + 2u;
-                else if (type == 's' || type == 'o')
-                        at = at + 4 <= end ? at + 4 + number_at(head, at) + 1u : end;
-                else if (type == 'u') {
-                        if (field == FIELD_UNIX_FDS && at + 4 <= end)
-                                set_number(head, at, 0);
-                        at += 4;
-                } else
-                        return;
-        }
-}
-
-/* Reads a string of a header at AT; returns the position after it, or 0 where there is no string. */
-static size_t read_string(const GByteArray *head, size_t at, size_t end, const char **string) {
-        if (at + 4 > end)
-                return 0;
-        size_t length = number_at(head, at);
-        *string = (const char *) head->data + at + 4;
-        if (length >= end - at - 4 || strnlen(*string, length + 1) != length)
-                return 0;
-        return at + 4 + length + 1;
-}
-
-/* Whether a header is one that sd-bus reads: it loses the descriptors of a message that it refuses. */
-static bool is_call_with_descriptors(const GByteArray *head, unsigned n_descriptors) {
-        static const struct {
-                char type;
-                int (*is_valid)(const char *string);
-        } fields[] = {
-                [1] = { 'o', sd_bus_object_path_is_valid },
-                [2] = { 's', sd_bus_interface_name_is_valid },
-                [3] = { 's', sd_bus_member_name_is_valid },
-                [6] = { 's', sd_bus_service_name_is_valid },
-                [7] = { 's', sd_bus_service_name_is_valid },
-                [8] = { 'g', NULL },
-                [FIELD_UNIX_FDS] = { 'u', NULL },
-        };
-        size_t at = FIXED_HEADER_SIZE, end = at + number_at(head, 12);
-        unsigned seen = 0;
-        if (head->data[1] != SD_BUS_MESSAGE_METHOD_CALL || number_at(head, 8) == 0)
-                return false;
-        while ((at = align(at, 8)) < end) {
-                if (at + 4 >= end || head->data[at + 1] != 1 || head->data[at + 3] != '\0')
-                        return false;
-                uint8_t field = head->data[at];
-                char type = (char) head->data[at + 2];
-                const char *string = NULL;
-                if (field >= G_N_ELEMENTS(fields) || !fields[field].type || fields[field].type != type || seen & 1u << field)
-                        return false;
-                seen |= 1u << field;
-                at += 4;
-                if (type == 'u') {
-                        if (at + 4 > end || number_at(head, at) != n_descriptors)
-                                return false;
-                        at += 4;
-                } else if (type == 'g') {
-                        size_t length = head->data[at];
-                        string = (const char *) head->data + at + 1;
-                        if (length + 2 > end - at || strnlen(string, length + 1) != length || !g_variant_is_signature(string))
-                                return false;
-                        at += length + 2;
-                } else if (!(at = read_string(head, at, end, &string)) || fields[field].is_valid(string) <= 0)
-                        return false;
-        }
-        unsigned needed = 1u << 1 | 1u << 3 | 1u << FIELD_UNIX_FDS | (body_size(head) > 0 ? 1u << 8 : 0);
-        return (seen & needed) == needed;
-}
-
 static void message_done(Inlet *inlet) {
         inlet->stage = STAGE_HEADER;
         inlet->discard = inlet->whole = inlet->lost = false;
@@ -364,16 +260,16 @@ static void message_done(Inlet *inlet) {
 /* The fixed part of a header is there: what is not one of a message is refused. */
 static int check_header(Inlet *inlet) {
         const GByteArray *head = inlet->head;
-        bool sane = (head->data[0] == 'l' || head->data[0] == 'B') && head->data[3] == 1 && number_at(head, 12) > 0;
+        bool sane = (head->data[0] == 'l' || head->data[0] == 'B') && head->data[3] == 1 && message_header_fields_size(head) > 0;
         if (!sane)
                 return -EBADMSG;
-        if (header_size(head) <= inlet->rules->header_max)
+        if (message_header_size(head) <= inlet->rules->header_max)
                 return 0;
-        if (number_at(head, 12) > FIELDS_BYTES_MAX)
+        if (message_header_fields_size(head) > FIELDS_BYTES_MAX)
                 return -EBADMSG;
         inlet->longer = long_header_new(head->data);
         inlet->discard = true;
-        inlet->body_left = body_size(head);
+        inlet->body_left = message_header_body_size(head);
         inlet->stage = STAGE_LONG_HEADER;
         return 0;
 }
@@ -384,7 +280,7 @@ static void cut(Inlet *inlet) {
         inlet->message.bytes = inlet->head->len;
         inlet->message.descriptors = 0;
         close_descriptors(inlet);
-        cut_header(inlet->head);
+        message_header_cut(inlet->head);
         let_go(inlet);
 }
 
@@ -406,9 +302,9 @@ static int hand_on_header(Inlet *inlet) {
 /* The header is there whole. */
 static int pass_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
-        size_t body = body_size(head);
+        size_t body = message_header_body_size(head);
         if (inlet->rules->client && inlet->n_descriptors > 0 && !inlet->lost &&
-            !is_call_with_descriptors(head, inlet->n_descriptors))
+            !message_header_is_call_with_descriptors(head, inlet->n_descriptors))
                 return -EBADMSG;
         bool cuts = inlet->lost || body > inlet->rules->body_max;
         inlet->message.bytes = head->len + (cuts ? 0 : body);
@@ -431,14 +327,14 @@ static int pass_header(Inlet *inlet) {
 
 static int read_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
-        size_t had = head->len, wanted = had < FIXED_HEADER_SIZE ? FIXED_HEADER_SIZE : header_size(head);
+        size_t had = head->len, wanted = had < MESSAGE_HEADER_FIXED_SIZE ? MESSAGE_HEADER_FIXED_SIZE : message_header_size(head);
         if (had < wanted) {
                 g_byte_array_set_size(head, (guint) wanted);
                 ssize_t n = receive(inlet, head->data + had, wanted - had);
                 g_byte_array_set_size(head, (guint) (had + (size_t) MAX(n, 0)));
                 if (n <= 0 || head->len < wanted)
                         return n < 0 ? (int) n : n > 0;
-                if (wanted == FIXED_HEADER_SIZE) {
+                if (wanted == MESSAGE_HEADER_FIXED_SIZE) {
                         int r = check_header(inlet);
                         return r < 0 ? r : 1;
                 }

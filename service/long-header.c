@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "long-header.h"
 
-#include <endian.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 
-/* D-Bus specification, "Message Format": the part that is always there, with the size of the body, the serial number, and the
- * size of the fields. */
-#define FIXED_SIZE 16u
-#define BODY_AT 4u
-#define SERIAL_AT 8u
-#define FIELDS_AT 12u
+#include "message-header.h"
 
 /* What begins a field: its code, and the signature of its value. */
 #define FIELD_START 4u
@@ -38,27 +32,16 @@ struct LongHeader {
         unsigned seen, kept; /* fields, as bits */
 };
 
-static size_t align8(size_t at) {
-        return (at + 7) / 8 * 8;
-}
-
 static uint32_t number(const LongHeader *header, const guint8 *at) {
-        uint32_t value;
-        memcpy(&value, at, sizeof value);
-        return header->shortened->data[0] == 'B' ? be32toh(value) : le32toh(value);
-}
-
-static void set_number(GByteArray *bytes, size_t at, uint32_t value) {
-        uint32_t stored = bytes->data[0] == 'B' ? htobe32(value) : htole32(value);
-        memcpy(bytes->data + at, &stored, sizeof stored);
+        return message_header_read_number(header->shortened->data[0], at);
 }
 
 LongHeader *long_header_new(const guint8 *fixed) {
         LongHeader *header = g_new0(LongHeader, 1);
-        header->shortened = g_byte_array_append(g_byte_array_new(), fixed, FIXED_SIZE);
-        header->at = FIXED_SIZE;
-        header->end = FIXED_SIZE + (size_t) number(header, fixed + FIELDS_AT);
-        header->padded = align8(header->end);
+        header->shortened = g_byte_array_append(g_byte_array_new(), fixed, MESSAGE_HEADER_FIXED_SIZE);
+        header->at = MESSAGE_HEADER_FIXED_SIZE;
+        header->end = MESSAGE_HEADER_FIXED_SIZE + (size_t) number(header, fixed + MESSAGE_HEADER_FIELDS_AT);
+        header->padded = message_header_align(header->end);
         return header;
 }
 
@@ -76,7 +59,7 @@ size_t long_header_left(const LongHeader *header) {
 static void add(LongHeader *header, const guint8 *field, size_t size) {
         static const guint8 padding[8] = { 0 };
         size_t at = header->shortened->len;
-        g_byte_array_append(header->shortened, padding, (guint) (align8(at) - at));
+        g_byte_array_append(header->shortened, padding, (guint) (message_header_align(at) - at));
         g_byte_array_append(header->shortened, field, (guint) size);
         header->kept |= 1u << field[0];
 }
@@ -84,7 +67,7 @@ static void add(LongHeader *header, const guint8 *field, size_t size) {
 /* A field ends: what comes up to the next one is padding. */
 static void end_field(LongHeader *header, size_t rest) {
         header->have = 0;
-        header->skip = rest + (align8(header->at + rest) - (header->at + rest));
+        header->skip = rest + (message_header_align(header->at + rest) - (header->at + rest));
 }
 
 /* A field has so many of its bytes. False: it cannot be one. */
@@ -138,16 +121,16 @@ GByteArray *long_header_shorten(LongHeader *header) {
         static const guint8 padding[8] = { 0 };
         const guint8 root[] = { FIELD_PATH, 1, 'o', 0, 0, 0, 0, 0, '/', 0 };
         bool is_call = header->shortened->data[1] == SD_BUS_MESSAGE_METHOD_CALL &&
-                       number(header, header->shortened->data + SERIAL_AT) != 0;
+                       number(header, header->shortened->data + MESSAGE_HEADER_SERIAL_AT) != 0;
         bool is_whole = header->at == header->padded && header->have == 0 && header->skip == 0;
         if (!is_call || !is_whole || !(header->seen & 1u << FIELD_PATH) || !(header->kept & 1u << FIELD_MEMBER))
                 return NULL;
         if (!(header->kept & 1u << FIELD_PATH)) {
                 add(header, root, sizeof root);
-                set_number(header->shortened, header->shortened->len - 6, 1);
+                message_header_set_number(header->shortened, header->shortened->len - 6, 1);
         }
         GByteArray *shortened = g_steal_pointer(&header->shortened);
-        set_number(shortened, BODY_AT, 0);
-        set_number(shortened, FIELDS_AT, shortened->len - FIXED_SIZE);
-        return g_byte_array_append(shortened, padding, (guint) (align8(shortened->len) - shortened->len));
+        message_header_set_number(shortened, MESSAGE_HEADER_BODY_AT, 0);
+        message_header_set_number(shortened, MESSAGE_HEADER_FIELDS_AT, shortened->len - MESSAGE_HEADER_FIXED_SIZE);
+        return g_byte_array_append(shortened, padding, (guint) (message_header_align(shortened->len) - shortened->len));
 }
