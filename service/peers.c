@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 #include "bounds.h"
@@ -15,14 +14,7 @@
 #include "errors.h"
 #include "log.h"
 #include "paths.h"
-
-#define DBUS_NAME "org.freedesktop.DBus"
-
-/* The service's unique name on a peer's connection. */
-#define SERVICE_UNIQUE_NAME ":peer.0"
-
-/* org.freedesktop.DBus.StartServiceByName: it runs already. */
-#define ALREADY_RUNNING 2u
+#include "peer-bus.h"
 
 typedef struct Listener {
         Peers *peers;
@@ -38,10 +30,8 @@ typedef struct Peer {
         Caller *caller;
         sd_event_source *process; /* its end */
         GList *link;
-        bool waits;         /* for its user's other messages, before it may send another one */
-        bool has_called;    /* before that it is not known which of both it is: nothing may come before Hello's answer */
-        bool greeted;       /* it takes the connection for a bus */
-        unsigned n_matches; /* then: it wants signals where there are any */
+        bool waits; /* for its user's other messages, before it may send another one */
+        PeerBus client;
 } Peer;
 
 struct Peers {
@@ -107,99 +97,6 @@ static uint64_t unread(const Peer *peer) {
         return sd_bus_get_n_queued_write(peer->bus, &n) < 0 ? UINT64_MAX : n;
 }
 
-/* The bus that a client expects */
-
-static bool is_service(const char *name) {
-        return strcmp(name, BUS_NAME) == 0 || strcmp(name, SERVICE_UNIQUE_NAME) == 0;
-}
-
-static int answer_hello(Peer *peer, sd_bus_message *call, const char *name) {
-        (void) name;
-        if (peer->has_called)
-                return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_FAILED, "Hello is the first call, and called once.");
-        peer->greeted = true;
-        return sd_bus_reply_method_return(call, "s", peer->caller->name);
-}
-
-static int answer_add_match(Peer *peer, sd_bus_message *call, const char *rule) {
-        (void) rule; /* everything is sent: its library picks what it wants */
-        peer->n_matches++;
-        return sd_bus_reply_method_return(call, "");
-}
-
-static int answer_remove_match(Peer *peer, sd_bus_message *call, const char *rule) {
-        (void) rule;
-        peer->n_matches -= peer->n_matches > 0;
-        return sd_bus_reply_method_return(call, "");
-}
-
-static int answer_get_name_owner(Peer *peer, sd_bus_message *call, const char *name) {
-        if (is_service(name))
-                return sd_bus_reply_method_return(call, "s", SERVICE_UNIQUE_NAME);
-        if (strcmp(name, DBUS_NAME) == 0 || strcmp(name, peer->caller->name) == 0)
-                return sd_bus_reply_method_return(call, "s", name);
-        return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-                                          "There is only " BUS_NAME " on this connection, no '%.255s'.", name);
-}
-
-static int answer_name_has_owner(Peer *peer, sd_bus_message *call, const char *name) {
-        return sd_bus_reply_method_return(call, "b",
-                                          is_service(name) || strcmp(name, DBUS_NAME) == 0 ||
-                                                          strcmp(name, peer->caller->name) == 0);
-}
-
-static int answer_list_names(Peer *peer, sd_bus_message *call, const char *name) {
-        (void) name;
-        return sd_bus_reply_method_return(call, "as", 4, DBUS_NAME, BUS_NAME, SERVICE_UNIQUE_NAME, peer->caller->name);
-}
-
-static int answer_list_activatable_names(Peer *peer, sd_bus_message *call, const char *name) {
-        (void) peer;
-        (void) name;
-        return sd_bus_reply_method_return(call, "as", 0);
-}
-
-static int answer_start_service(Peer *peer, sd_bus_message *call, const char *name) {
-        return is_service(name) ? sd_bus_reply_method_return(call, "u", ALREADY_RUNNING)
-                                : answer_get_name_owner(peer, call, name);
-}
-
-static int answer_get_id(Peer *peer, sd_bus_message *call, const char *name) {
-        sd_id128_t id;
-        (void) name;
-        int r = sd_bus_get_bus_id(peer->bus, &id);
-        return r < 0 ? r : sd_bus_reply_method_return(call, "s", SD_ID128_TO_STRING(id));
-}
-
-static const struct {
-        const char *member, *signature;
-        int (*answer)(Peer *peer, sd_bus_message *call, const char *argument);
-} bus_methods[] = {
-        { "Hello", "", answer_hello },
-        { "AddMatch", "s", answer_add_match },
-        { "RemoveMatch", "s", answer_remove_match },
-        { "GetNameOwner", "s", answer_get_name_owner },
-        { "NameHasOwner", "s", answer_name_has_owner },
-        { "ListNames", "", answer_list_names },
-        { "ListActivatableNames", "", answer_list_activatable_names },
-        { "StartServiceByName", "su", answer_start_service },
-        { "GetId", "", answer_get_id },
-};
-
-static int answer_as_bus(Peer *peer, sd_bus_message *call) {
-        const char *argument = "";
-        for (size_t i = 0; i < G_N_ELEMENTS(bus_methods); i++) {
-                if (!sd_bus_message_is_method_call(call, DBUS_NAME, bus_methods[i].member) ||
-                    !sd_bus_message_has_signature(call, bus_methods[i].signature))
-                        continue;
-                int r = bus_methods[i].signature[0] ? sd_bus_message_read(call, "s", &argument) : 0;
-                return r < 0 ? r : bus_methods[i].answer(peer, call, argument);
-        }
-        return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_UNKNOWN_METHOD,
-                                          "This connection has no bus behind it that knows '%s'.",
-                                          sd_bus_message_get_member(call));
-}
-
 /* Calls */
 
 /* Answers a call of who has too many answers unread; these answers count too. */
@@ -240,13 +137,10 @@ static int on_message(sd_bus_message *message, void *data, sd_bus_error *unused)
         }
         if (unread(peer) > PEER_UNREAD_ANSWERS_MAX)
                 return refuse_more(peer, message);
-        if (destination && strcmp(destination, DBUS_NAME) == 0) {
-                int r = answer_as_bus(peer, message);
-                peer->has_called = true;
-                return r;
-        }
-        peer->has_called = true;
-        if (destination && !is_service(destination))
+        if (destination && strcmp(destination, PEER_BUS_NAME) == 0)
+                return peer_bus_answer(&peer->client, message);
+        peer->client.has_called = true;
+        if (destination && !peer_bus_is_service(destination))
                 return sd_bus_reply_method_errorf(message, SD_BUS_ERROR_SERVICE_UNKNOWN,
                                                   "There is only " BUS_NAME " on this connection, no '%.255s'.", destination);
         if (g_strcmp0(interface, "org.freedesktop.DBus.Peer") == 0)
@@ -355,6 +249,7 @@ static int peer_open(Peer *peer, Listener *listener, int fd) {
                 return r;
         bool many = count_of_user(peers, identity.uid) >= PEERS_PER_USER_MAX;
         peer->caller = caller_ref(callers_add_direct(peers->callers, &identity, listener->read_only));
+        peer->client.name = peer->caller->name;
         if (many)
                 return -EUSERS;
         r = sd_id128_randomize(&id);
@@ -404,7 +299,7 @@ static bool make_place(Peers *peers, int fd) {
         Peer *chosen = NULL;
         for (GList *link = peers->all.tail; link; link = link->prev) {
                 Peer *peer = link->data;
-                if (peer->caller->uid == user && (!chosen || (chosen->has_called && !peer->has_called)))
+                if (peer->caller->uid == user && (!chosen || (chosen->client.has_called && !peer->client.has_called)))
                         chosen = peer;
         }
         if (count_and_tell(&peers->n_given_up))
@@ -495,33 +390,10 @@ void peers_free(Peers *peers) {
         g_free(peers);
 }
 
-/* Where a socket has no name: that of its file, without what follows a '.' or "-sock". */
-static char *name_of_path(int fd) {
-        struct sockaddr_un address = { 0 };
-        socklen_t size = sizeof address;
-        if (getsockname(fd, (struct sockaddr *) &address, &size) < 0 || size <= offsetof(struct sockaddr_un, sun_path) ||
-            !address.sun_path[0])
-                return g_strdup("");
-        g_autofree char *path = g_strndup(address.sun_path, size - offsetof(struct sockaddr_un, sun_path)),
-                        *name = g_path_get_basename(path);
-        g_auto(GStrv) parts = g_strsplit(name, ".", 2);
-        bool old = g_str_has_suffix(parts[0], "-sock");
-        return old ? g_strndup(parts[0], strlen(parts[0]) - strlen("-sock")) : g_strdup(parts[0]);
-}
-
 static bool listen_on(Peers *peers, int fd, const char *name, GError **error) {
-        /* What systemd's library says where LISTEN_FDNAMES is missing. */
-        bool unnamed = strcmp(name, "unknown") == 0;
-        g_autofree char *own = unnamed ? name_of_path(fd) : g_strdup(name);
-        bool full = strcmp(own, PEERS_SOCKET) == 0, read_only = strcmp(own, PEERS_SOCKET_READ_ONLY) == 0;
-        if (!full && !read_only)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "a socket %s '%s' is not known: set FileDescriptorName=" PEERS_SOCKET
-                                         " or " PEERS_SOCKET_READ_ONLY " in its unit",
-                                         unnamed ? "whose file is called" : "named", own);
-        if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "the socket '%s' is not a Unix stream socket that listens", own);
+        bool read_only;
+        if (!peer_socket_check(fd, name, &read_only, error))
+                return false;
         Listener *listener = g_new0(Listener, 1);
         *listener = (Listener){ .peers = peers, .read_only = read_only };
         g_ptr_array_add(peers->listeners, listener);
@@ -530,7 +402,8 @@ static bool listen_on(Peers *peers, int fd, const char *name, GError **error) {
         int r = sd_event_add_io(sd_bus_get_event(peers->bus), &listener->source, fd, EPOLLIN, on_connection, listener);
         if (r >= 0)
                 r = sd_event_source_set_io_fd_own(listener->source, true);
-        return r >= 0 || virtbus_error_set_errno(error, -r, "the socket '%s' cannot be watched", own);
+        return r >= 0 || virtbus_error_set_errno(error, -r, "the socket '%s' cannot be watched",
+                                                 read_only ? PEERS_SOCKET_READ_ONLY : PEERS_SOCKET);
 }
 
 bool peers_listen(Peers *peers, GError **error) {
@@ -558,7 +431,7 @@ static int signal_to(Peer *peer, sd_bus_message *signal, size_t bytes) {
                 r = sd_bus_message_new_signal(peer->bus, &copy, sd_bus_message_get_path(signal),
                                               sd_bus_message_get_interface(signal), sd_bus_message_get_member(signal));
         if (r >= 0)
-                r = sd_bus_message_set_sender(copy, SERVICE_UNIQUE_NAME);
+                r = sd_bus_message_set_sender(copy, PEER_BUS_SERVICE);
         if (r >= 0)
                 r = sd_bus_message_copy(copy, signal, true);
         if (r >= 0)
@@ -597,7 +470,7 @@ void peers_signal(Peers *peers, sd_bus_message *signal, size_t bytes, bool (*may
         for (GList *link = peers->all.head, *next; link; link = next) {
                 Peer *peer = link->data;
                 next = link->next;
-                if (!peer->caller || !peer->outbox || !peer->has_called || (peer->greeted && peer->n_matches == 0) ||
+                if (!peer->caller || !peer->outbox || !peer_bus_is_heard(&peer->client) ||
                     (may_hear && !may_hear(peer->caller, data)))
                         continue;
                 if (unread(peer) > PEER_UNREAD_MAX || !make_room(peer, MESSAGE_BYTES + bytes, &next) ||
