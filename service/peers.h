@@ -2,7 +2,8 @@
 #pragma once
 
 /* Who hears of changes, and who calls without a bus in between: virtbusd speaks D-Bus itself on sockets that it is given by
- * systemd (sd_listen_fds(3)), told apart by their names (peer-socket.h). To a client such a connection is a bus with one service on it.
+ * systemd (sd_listen_fds(3)), told apart by their names (peer-socket.h). To a client such a connection is a bus with one service
+ * on it.
  *
  * A client that says Hello takes it for a bus and is sent signals once it has added a match; another one from its first call on.
  *
