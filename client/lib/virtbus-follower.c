@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "virtbus-follower.h"
 
+#include "virtbus-domains.h"
+
 #define BUS_NAME "org.virtbus1"
 #define ROOT_PATH "/org/virtbus1"
 
 struct Followed {
         Follower *follower;
         VirtbusConnection *connection;
-        GDBusObjectManager *domains;
+        Domains *domains;
         GCancellable *cancellable;
 };
 
@@ -33,29 +35,24 @@ static void each_object(GDBusObjectManager *manager, Follower *follower,
 
 /* Domains */
 
-static void on_domain_added(GDBusObjectManager *manager, GDBusObject *object, Follower *follower) {
-        g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
-        (void) manager;
-        if (domain)
-                follower->listener->added(follower->owner, FOLLOWED_DOMAIN, G_DBUS_PROXY(domain));
+static void on_domain_added(gpointer data, VirtbusDomain *domain) {
+        Follower *follower = data;
+        follower->listener->added(follower->owner, FOLLOWED_DOMAIN, G_DBUS_PROXY(domain));
 }
 
-static void on_domain_removed(GDBusObjectManager *manager, GDBusObject *object, Follower *follower) {
-        g_autoptr(VirtbusDomain) domain = virtbus_object_get_domain(VIRTBUS_OBJECT(object));
-        (void) manager;
-        if (domain)
-                follower->listener->removed(follower->owner, FOLLOWED_DOMAIN, G_DBUS_PROXY(domain));
+static void on_domain_removed(gpointer data, VirtbusDomain *domain) {
+        Follower *follower = data;
+        follower->listener->removed(follower->owner, FOLLOWED_DOMAIN, G_DBUS_PROXY(domain));
 }
+
+static const DomainsListener domains_listener = { on_domain_added, on_domain_removed };
 
 static void followed_free(Followed *followed) {
         g_cancellable_cancel(followed->cancellable);
         g_object_unref(followed->cancellable);
-        if (followed->domains) {
-                g_signal_handlers_disconnect_by_data(followed->domains, followed->follower);
-                if (followed->follower->root) /* else the owner itself is going */
-                        each_object(followed->domains, followed->follower, on_domain_removed);
-                g_object_unref(followed->domains);
-        }
+        if (followed->follower->root) /* else the owner itself is going */
+                domains_each(followed->domains, on_domain_removed, followed->follower);
+        domains_free(followed->domains);
         g_object_unref(followed->connection);
         g_free(followed);
 }
@@ -77,27 +74,14 @@ static void loaded(Follower *follower, GError *error) {
         }
 }
 
-/* Takes the manager of a connection's domains, if the connection is still there. */
-static void take_domains(Follower *follower, GDBusObjectManager *manager) {
-        Followed *followed = g_hash_table_lookup(follower->followed, g_dbus_object_manager_get_object_path(manager));
-        if (!followed || followed->domains)
-                return;
-        followed->domains = g_object_ref(manager);
-        g_signal_connect(manager, "object-added", G_CALLBACK(on_domain_added), follower);
-        g_signal_connect(manager, "object-removed", G_CALLBACK(on_domain_removed), follower);
-        each_object(manager, follower, on_domain_added);
-}
-
 static void on_domains_ready(GObject *source, GAsyncResult *result, gpointer data) {
         Follower *follower = data;
         g_autoptr(VirtbusClient) owner = follower->owner;
         GError *error = NULL;
-        g_autoptr(GDBusObjectManager) manager = virtbus_object_manager_client_new_finish(result, &error);
         (void) source;
         (void) owner;
-        if (manager)
-                take_domains(follower, manager);
-        else if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        domains_load_finish(result, &error);
+        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
                 g_clear_error(&error); /* the connection has gone again */
         loaded(follower, error);
 }
@@ -113,11 +97,14 @@ static Followed *follow(Follower *follower, GDBusObject *object) {
         if (!connection)
                 return NULL;
         follower->listener->added(follower->owner, FOLLOWED_CONNECTION, G_DBUS_PROXY(connection));
+        const char *path = g_dbus_object_get_object_path(object);
+        g_autofree char *service = g_dbus_object_manager_client_get_name_owner(G_DBUS_OBJECT_MANAGER_CLIENT(follower->root));
         Followed *followed = g_new0(Followed, 1);
         *followed = (Followed){ .follower = follower,
                                 .connection = g_object_ref(connection),
+                                .domains = domains_new(follower->bus, service, path, &domains_listener, follower),
                                 .cancellable = g_cancellable_new() };
-        g_hash_table_replace(follower->followed, g_strdup(g_dbus_object_get_object_path(object)), followed);
+        g_hash_table_replace(follower->followed, g_strdup(path), followed);
         return followed;
 }
 
@@ -128,7 +115,8 @@ static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, Fo
                 return;
         if (follower->loading)
                 follower->n_loading++;
-        ask(follower, g_dbus_object_get_object_path(object), followed->cancellable, on_domains_ready);
+        g_object_ref(follower->owner);
+        domains_load(followed->domains, followed->cancellable, on_domains_ready, follower);
 }
 
 static void on_object_removed(GDBusObjectManager *manager, GDBusObject *object, Follower *follower) {
@@ -259,13 +247,9 @@ static gboolean load_domains_sync(Follower *follower, GCancellable *cancellable,
         GList *objects = g_dbus_object_manager_get_objects(follower->root);
         g_autoptr(GError) failure = NULL;
         for (GList *link = objects; link && !failure; link = link->next) {
-                if (!follow(follower, link->data))
-                        continue;
-                g_autoptr(GDBusObjectManager) manager =
-                                ask_sync(follower, g_dbus_object_get_object_path(link->data), cancellable, &failure);
-                if (manager)
-                        take_domains(follower, manager);
-                else if (g_error_matches(failure, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT))
+                const Followed *followed = follow(follower, link->data);
+                if (followed && !domains_load_sync(followed->domains, cancellable, &failure) &&
+                    g_error_matches(failure, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT))
                         g_clear_error(&failure); /* it has gone meanwhile, of which there is a signal on its way */
         }
         g_list_free_full(objects, g_object_unref);
@@ -304,6 +288,16 @@ VirtbusConnection *followed_get_connection(const Followed *followed) {
         return followed->connection;
 }
 
-GDBusObjectManager *followed_get_domains(const Followed *followed) {
-        return followed->domains;
+static void prepend(gpointer data, VirtbusDomain *domain) {
+        GList **list = data;
+        *list = g_list_prepend(*list, g_object_ref(domain));
+}
+
+GList *followed_add_domains(const Followed *followed, GList *list) {
+        domains_each(followed->domains, prepend, &list);
+        return list;
+}
+
+VirtbusDomain *followed_get_domain(const Followed *followed, const char *path) {
+        return domains_find(followed->domains, path);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Follows what the service has: the connections, domains and jobs, by object managers of GDBus, of which there is one for what
- * is at the top and one for the domains of each connection. A part of the client, in a file of its own. */
+/* Follows what the service has: the connections and jobs, by an object manager of GDBus for what is at the top, and the domains
+ * of each connection, by virtbus-domains.h. A part of the client, in a file of its own. */
 
 #include "virtbus-client.h"
 
@@ -23,7 +23,7 @@ typedef struct FollowerListener {
         void (*begun_again)(VirtbusClient *owner);
 } FollowerListener;
 
-/* A hypervisor connection, and the manager of its domains once that has been made. */
+/* A hypervisor connection, with its domains as far as they have been read. */
 typedef struct Followed Followed;
 
 typedef struct Follower {
@@ -52,6 +52,9 @@ void follower_clear(Follower *follower);
 /* That of a client. */
 Follower *follower_of(VirtbusClient *client);
 
-/* The proxy of a connection, and the manager of its domains (NULL: it is still asked for). */
+/* The proxy of a connection. */
 VirtbusConnection *followed_get_connection(const Followed *followed);
-GDBusObjectManager *followed_get_domains(const Followed *followed);
+
+/* Its domains, before those of LIST; the one at a path, borrowed, or NULL. */
+GList *followed_add_domains(const Followed *followed, GList *list);
+VirtbusDomain *followed_get_domain(const Followed *followed, const char *path);

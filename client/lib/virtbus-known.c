@@ -43,16 +43,8 @@ GList *virtbus_client_get_domains(VirtbusClient *client) {
         gpointer value;
         GList *list = NULL;
         g_hash_table_iter_init(&iterator, follower_of(client)->followed);
-        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
-                GDBusObjectManager *manager = followed_get_domains(value);
-                GList *objects = manager ? g_dbus_object_manager_get_objects(manager) : NULL;
-                for (GList *link = objects; link; link = link->next) {
-                        VirtbusDomain *domain = virtbus_object_get_domain(link->data);
-                        if (domain)
-                                list = g_list_prepend(list, domain);
-                }
-                g_list_free_full(objects, g_object_unref);
-        }
+        while (g_hash_table_iter_next(&iterator, NULL, &value))
+                list = followed_add_domains(value, list);
         return g_list_sort(list, compare_domains);
 }
 
@@ -89,16 +81,15 @@ VirtbusJob *virtbus_client_get_job_at(VirtbusClient *client, const char *path) {
         return object ? virtbus_object_get_job(VIRTBUS_OBJECT(object)) : NULL;
 }
 
-static GDBusObjectManager *manager_of(VirtbusClient *client, const char *path, VirtbusConnection **connection) {
+/* The connection that a path is below; NULL where it is below none. */
+static const Followed *followed_of(VirtbusClient *client, const char *path) {
         GHashTableIter iterator;
         gpointer key, value;
         g_hash_table_iter_init(&iterator, follower_of(client)->followed);
         while (g_hash_table_iter_next(&iterator, &key, &value)) {
                 size_t length = strlen(key);
-                if (strncmp(path, key, length) == 0 && path[length] == '/') {
-                        *connection = followed_get_connection(value);
-                        return followed_get_domains(value);
-                }
+                if (strncmp(path, key, length) == 0 && path[length] == '/')
+                        return value;
         }
         return NULL;
 }
@@ -113,10 +104,9 @@ static GDBusObjectManager *manager_of(VirtbusClient *client, const char *path, V
  * Since: 0.1
  */
 VirtbusDomain *virtbus_client_get_domain_at(VirtbusClient *client, const char *path) {
-        VirtbusConnection *connection;
-        GDBusObjectManager *manager = manager_of(client, path, &connection);
-        g_autoptr(GDBusObject) object = manager ? g_dbus_object_manager_get_object(manager, path) : NULL;
-        return object ? virtbus_object_get_domain(VIRTBUS_OBJECT(object)) : NULL;
+        const Followed *followed = followed_of(client, path);
+        VirtbusDomain *domain = followed ? followed_get_domain(followed, path) : NULL;
+        return domain ? g_object_ref(domain) : NULL;
 }
 
 /**
@@ -129,9 +119,8 @@ VirtbusDomain *virtbus_client_get_domain_at(VirtbusClient *client, const char *p
  * Since: 0.1
  */
 VirtbusConnection *virtbus_client_get_connection_of(VirtbusClient *client, VirtbusDomain *domain) {
-        VirtbusConnection *connection = NULL;
-        manager_of(client, g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)), &connection);
-        return connection;
+        const Followed *followed = followed_of(client, g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)));
+        return followed ? followed_get_connection(followed) : NULL;
 }
 
 /* What a person means */

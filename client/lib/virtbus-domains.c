@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "virtbus-domains.h"
+
+#include <string.h>
+
+#define BUS_NAME "org.virtbus1"
+#define DOMAIN_INTERFACE BUS_NAME ".Domain"
+#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+#define PROPERTIES "org.freedesktop.DBus.Properties"
+#define PART_TYPE "(a{oa{sa{sv}}}s)"
+#define WHOLE_TYPE "(a{oa{sa{sv}}})"
+
+struct Domains {
+        GDBusConnection *bus;
+        char *owner, *path;
+        const DomainsListener *listener;
+        gpointer data;
+        GHashTable *proxies; /* path, which the proxy has -> VirtbusDomain */
+        guint subscription;
+};
+
+/* One more */
+
+static VirtbusDomain *make_proxy(Domains *domains, const char *path) {
+        /* Nothing is asked for or waited for: the name is a unique one. */
+        return g_initable_new(VIRTBUS_TYPE_DOMAIN_PROXY, NULL, NULL, "g-connection", domains->bus, "g-flags",
+                              G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES | G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS, "g-name",
+                              domains->owner, "g-object-path", path, "g-interface-name", DOMAIN_INTERFACE, NULL);
+}
+
+/* Takes what an object is now; one that is known already is told anew, by a signal that came ahead of its part or after. */
+static void take(Domains *domains, const char *path, GVariant *interfaces) {
+        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, DOMAIN_INTERFACE, G_VARIANT_TYPE_VARDICT);
+        VirtbusDomain *known = domains_find(domains, path);
+        g_autoptr(VirtbusDomain) domain = known ? g_object_ref(known) : properties ? make_proxy(domains, path) : NULL;
+        GVariantIter iterator;
+        const char *name;
+        GVariant *value;
+        if (!domain || !properties)
+                return;
+        g_variant_iter_init(&iterator, properties);
+        while (g_variant_iter_next(&iterator, "{&sv}", &name, &value)) {
+                g_dbus_proxy_set_cached_property(G_DBUS_PROXY(domain), name, value);
+                g_variant_unref(value);
+        }
+        if (known)
+                return;
+        g_hash_table_insert(domains->proxies, (gpointer) g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)),
+                            g_object_ref(domain));
+        domains->listener->added(domains->data, domain);
+}
+
+static void drop(Domains *domains, const char *path) {
+        g_autoptr(VirtbusDomain) domain = NULL;
+        g_hash_table_steal_extended(domains->proxies, path, NULL, (gpointer *) &domain);
+        if (domain)
+                domains->listener->removed(domains->data, domain);
+}
+
+/* Signals: those about what is not known are of objects that a later part will have, as they are then. */
+
+static void on_changed(Domains *domains, const char *path, GVariant *arguments) {
+        VirtbusDomain *known = domains_find(domains, path);
+        g_autoptr(VirtbusDomain) domain = known ? g_object_ref(known) : NULL;
+        g_autoptr(GVariant) changed = NULL;
+        g_autofree const char **invalidated = NULL;
+        GVariantIter iterator;
+        const char *interface, *name;
+        GVariant *value;
+        if (!domain || !g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}as)")))
+                return;
+        g_variant_get(arguments, "(&s@a{sv}^a&s)", &interface, &changed, &invalidated);
+        if (strcmp(interface, DOMAIN_INTERFACE) != 0)
+                return;
+        g_variant_iter_init(&iterator, changed);
+        while (g_variant_iter_next(&iterator, "{&sv}", &name, &value)) {
+                g_dbus_proxy_set_cached_property(G_DBUS_PROXY(domain), name, value);
+                g_variant_unref(value);
+        }
+        for (gsize i = 0; invalidated[i]; i++)
+                g_dbus_proxy_set_cached_property(G_DBUS_PROXY(domain), invalidated[i], NULL);
+        g_signal_emit_by_name(domain, "g-properties-changed", changed, invalidated);
+}
+
+static void on_added(Domains *domains, GVariant *arguments) {
+        g_autoptr(GVariant) interfaces = NULL;
+        const char *path;
+        if (!g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})")))
+                return;
+        g_variant_get(arguments, "(&o@a{sa{sv}})", &path, &interfaces);
+        take(domains, path, interfaces);
+}
+
+static void on_removed(Domains *domains, GVariant *arguments) {
+        g_autofree const char **interfaces = NULL;
+        const char *path;
+        if (!g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)")))
+                return;
+        g_variant_get(arguments, "(&o^a&s)", &path, &interfaces);
+        if (g_strv_contains(interfaces, DOMAIN_INTERFACE))
+                drop(domains, path);
+}
+
+static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
+                      GVariant *arguments, gpointer data) {
+        Domains *domains = data;
+        (void) bus;
+        if (strcmp(interface, OBJECT_MANAGER) == 0 && strcmp(path, domains->path) == 0) {
+                if (strcmp(member, "InterfacesAdded") == 0)
+                        on_added(domains, arguments);
+                else if (strcmp(member, "InterfacesRemoved") == 0)
+                        on_removed(domains, arguments);
+        } else if (strcmp(interface, PROPERTIES) == 0 && strcmp(member, "PropertiesChanged") == 0)
+                on_changed(domains, path, arguments);
+        else if (strcmp(interface, DOMAIN_INTERFACE) == 0) {
+                VirtbusDomain *known = domains_find(domains, path);
+                g_autoptr(VirtbusDomain) domain = known ? g_object_ref(known) : NULL;
+                if (domain)
+                        g_signal_emit_by_name(domain, "g-signal", sender, member, arguments);
+        }
+}
+
+/* Parts */
+
+static void ask(Domains *domains, const char *after, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+
+/* What a part is asked for by. NULL: the whole, of a service that knows no parts. */
+static GVariant *arguments_for(const char *after) {
+        g_autoptr(GVariant) wanted = after ? g_variant_ref_sink(g_variant_new_parsed("{%s: @as []}", DOMAIN_INTERFACE)) : NULL;
+        GVariantDict options;
+        if (!after)
+                return NULL;
+        g_variant_dict_init(&options, NULL);
+        g_variant_dict_insert_value(&options, "properties", wanted);
+        return g_variant_new("(s@a{sv})", after, g_variant_dict_end(&options));
+}
+
+static const char *interface_for(const char *after) {
+        return after ? BUS_NAME ".ManagedObjects" : OBJECT_MANAGER;
+}
+
+static const char *method_for(const char *after) {
+        return after ? "GetPart" : "GetManagedObjects";
+}
+
+static const GVariantType *type_for(const char *after) {
+        return after ? G_VARIANT_TYPE(PART_TYPE) : G_VARIANT_TYPE(WHOLE_TYPE);
+}
+
+/* As those that play a service in tests. */
+static gboolean knows_no_parts(const GError *error) {
+        return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD) ||
+               g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_INTERFACE);
+}
+
+/* What the next part is called by; NULL: there is none. */
+static char *next_of(GVariant *part) {
+        const char *next = "";
+        if (g_variant_n_children(part) > 1)
+                g_variant_get_child(part, 1, "&s", &next);
+        return *next ? g_strdup(next) : NULL;
+}
+
+static void take_part(Domains *domains, GVariant *part) {
+        g_autoptr(GVariant) objects = g_variant_get_child_value(part, 0);
+        GVariantIter iterator;
+        const char *path;
+        GVariant *interfaces;
+        g_variant_iter_init(&iterator, objects);
+        while (g_variant_iter_next(&iterator, "{&o@a{sa{sv}}}", &path, &interfaces)) {
+                take(domains, path, interfaces);
+                g_variant_unref(interfaces);
+        }
+}
+
+static void on_part(GObject *source, GAsyncResult *result, gpointer data) {
+        g_autoptr(GTask) task = data;
+        GError *error = NULL;
+        g_autoptr(GVariant) part = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+        GCancellable *cancellable = g_task_get_cancellable(task);
+        Domains *domains = g_task_get_task_data(task);
+        /* Those that are cancelled may be freed. */
+        if (g_task_return_error_if_cancelled(task)) {
+                g_clear_error(&error);
+                return;
+        }
+        g_autofree char *next = part ? next_of(part) : NULL;
+        if (part && next) /* the service is at work while this part is taken */
+                ask(domains, next, cancellable, on_part, g_object_ref(task));
+        if (part)
+                take_part(domains, part);
+        if (part && !next)
+                g_task_return_boolean(task, TRUE);
+        else if (!part && knows_no_parts(error)) {
+                g_clear_error(&error);
+                ask(domains, NULL, cancellable, on_part, g_object_ref(task));
+        } else if (!part)
+                g_task_return_error(task, error);
+}
+
+static void ask(Domains *domains, const char *after, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
+        g_dbus_connection_call(domains->bus, BUS_NAME, domains->path, interface_for(after), method_for(after),
+                               arguments_for(after), type_for(after), G_DBUS_CALL_FLAGS_NONE, -1, cancellable, callback, data);
+}
+
+void domains_load(Domains *domains, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
+        GTask *task = g_task_new(NULL, cancellable, callback, data);
+        g_task_set_task_data(task, domains, NULL);
+        ask(domains, "", cancellable, on_part, task);
+}
+
+gboolean domains_load_finish(GAsyncResult *result, GError **error) {
+        return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+static GVariant *ask_sync(Domains *domains, const char *after, GCancellable *cancellable, GError **error) {
+        return g_dbus_connection_call_sync(domains->bus, BUS_NAME, domains->path, interface_for(after), method_for(after),
+                                           arguments_for(after), type_for(after), G_DBUS_CALL_FLAGS_NONE, -1, cancellable, error);
+}
+
+gboolean domains_load_sync(Domains *domains, GCancellable *cancellable, GError **error) {
+        g_autoptr(GError) failure = NULL;
+        GVariant *part = ask_sync(domains, "", cancellable, &failure);
+        if (!part && knows_no_parts(failure)) {
+                g_clear_error(&failure);
+                part = ask_sync(domains, NULL, cancellable, &failure);
+        }
+        while (part) {
+                g_autoptr(GVariant) taken = part;
+                g_autofree char *next = next_of(taken);
+                take_part(domains, taken);
+                part = next ? ask_sync(domains, next, cancellable, &failure) : NULL;
+        }
+        if (!failure)
+                return TRUE;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+}
+
+/* What is known */
+
+Domains *domains_new(GDBusConnection *bus, const char *owner, const char *path, const DomainsListener *listener, gpointer data) {
+        Domains *domains = g_new0(Domains, 1);
+        *domains = (Domains){
+                .bus = g_object_ref(bus),
+                .owner = g_strdup(owner),
+                .path = g_strdup(path),
+                .listener = listener,
+                .data = data,
+                .proxies = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_object_unref),
+        };
+        domains->subscription = g_dbus_connection_signal_subscribe(bus, owner, NULL, NULL, NULL, NULL,
+                                                                   G_DBUS_SIGNAL_FLAGS_NO_MATCH_RULE, on_signal, domains, NULL);
+        return domains;
+}
+
+void domains_free(Domains *domains) {
+        g_dbus_connection_signal_unsubscribe(domains->bus, domains->subscription);
+        g_hash_table_unref(domains->proxies);
+        g_object_unref(domains->bus);
+        g_free(domains->owner);
+        g_free(domains->path);
+        g_free(domains);
+}
+
+void domains_each(Domains *domains, void (*each)(gpointer data, VirtbusDomain *domain), gpointer data) {
+        GHashTableIter iterator;
+        gpointer domain;
+        g_hash_table_iter_init(&iterator, domains->proxies);
+        while (g_hash_table_iter_next(&iterator, NULL, &domain))
+                each(data, domain);
+}
+
+VirtbusDomain *domains_find(Domains *domains, const char *path) {
+        return g_hash_table_lookup(domains->proxies, path);
+}
