@@ -17,6 +17,7 @@ struct Domains {
         gpointer data;
         GHashTable *proxies; /* path, which the proxy has -> VirtbusDomain */
         guint subscription;
+        gboolean is_read; /* or is being read */
 };
 
 /* One more */
@@ -194,8 +195,10 @@ static void on_part(GObject *source, GAsyncResult *result, gpointer data) {
         else if (!part && knows_no_parts(error)) {
                 g_clear_error(&error);
                 ask(domains, NULL, cancellable, on_part, g_object_ref(task));
-        } else if (!part)
+        } else if (!part) {
+                domains->is_read = FALSE;
                 g_task_return_error(task, error);
+        }
 }
 
 static void ask(Domains *domains, const char *after, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
@@ -206,6 +209,7 @@ static void ask(Domains *domains, const char *after, GCancellable *cancellable, 
 void domains_load(Domains *domains, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
         GTask *task = g_task_new(NULL, cancellable, callback, data);
         g_task_set_task_data(task, domains, NULL);
+        domains->is_read = TRUE;
         ask(domains, "", cancellable, on_part, task);
 }
 
@@ -231,10 +235,10 @@ gboolean domains_load_sync(Domains *domains, GCancellable *cancellable, GError *
                 take_part(domains, taken);
                 part = next ? ask_sync(domains, next, cancellable, &failure) : NULL;
         }
-        if (!failure)
-                return TRUE;
-        g_propagate_error(error, g_steal_pointer(&failure));
-        return FALSE;
+        domains->is_read = !failure;
+        if (failure)
+                g_propagate_error(error, g_steal_pointer(&failure));
+        return domains->is_read;
 }
 
 /* What is known */
@@ -261,6 +265,10 @@ void domains_free(Domains *domains) {
         g_free(domains->owner);
         g_free(domains->path);
         g_free(domains);
+}
+
+gboolean domains_are_read(const Domains *domains) {
+        return domains->is_read;
 }
 
 void domains_each(Domains *domains, void (*each)(gpointer data, VirtbusDomain *domain), gpointer data) {

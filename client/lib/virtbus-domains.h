@@ -26,6 +26,9 @@ void domains_load(Domains *domains, GCancellable *cancellable, GAsyncReadyCallba
 gboolean domains_load_finish(GAsyncResult *result, GError **error);
 gboolean domains_load_sync(Domains *domains, GCancellable *cancellable, GError **error);
 
+/* Whether they have been read, or are being read: else that has failed. */
+gboolean domains_are_read(const Domains *domains);
+
 /* Calls a function with each domain. */
 void domains_each(Domains *domains, void (*each)(gpointer data, VirtbusDomain *domain), gpointer data);
 

@@ -2,6 +2,7 @@
 #include "virtbus-follower.h"
 
 #include "virtbus-domains.h"
+#include "virtbus-error.h"
 
 #define BUS_NAME "org.virtbus1"
 #define ROOT_PATH "/org/virtbus1"
@@ -74,6 +75,13 @@ static void loaded(Follower *follower, GError *error) {
         }
 }
 
+/* Whether only one connection is concerned, of which nothing can be known now. It has gone again, of which there is a signal on
+ * its way, or its driver has failed, and may come back. */
+static gboolean is_of_one_connection(const GError *error) {
+        return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT) ||
+               g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_HYPERVISOR_FAILED);
+}
+
 static void on_domains_ready(GObject *source, GAsyncResult *result, gpointer data) {
         Follower *follower = data;
         g_autoptr(VirtbusClient) owner = follower->owner;
@@ -81,9 +89,27 @@ static void on_domains_ready(GObject *source, GAsyncResult *result, gpointer dat
         (void) source;
         (void) owner;
         domains_load_finish(result, &error);
-        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-                g_clear_error(&error); /* the connection has gone again */
+        if (is_of_one_connection(error) || g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+                g_clear_error(&error);
         loaded(follower, error);
+}
+
+static void load_domains(Follower *follower, const Followed *followed) {
+        g_object_ref(follower->owner);
+        domains_load(followed->domains, followed->cancellable, on_domains_ready, follower);
+}
+
+/* What could not be read of a driver that had failed can be, maybe. */
+static void on_manager_changed(VirtbusManager *manager, GVariant *changed, const char *const *invalidated, Follower *follower) {
+        g_autoptr(GVariant) drivers = g_variant_lookup_value(changed, "Drivers", NULL);
+        GHashTableIter iterator;
+        gpointer followed;
+        (void) manager;
+        (void) invalidated;
+        g_hash_table_iter_init(&iterator, follower->followed);
+        while (drivers && !follower->loading && g_hash_table_iter_next(&iterator, NULL, &followed))
+                if (!domains_are_read(((Followed *) followed)->domains))
+                        load_domains(follower, followed);
 }
 
 /* Connections and jobs */
@@ -115,8 +141,7 @@ static void on_object_added(GDBusObjectManager *manager, GDBusObject *object, Fo
                 return;
         if (follower->loading)
                 follower->n_loading++;
-        g_object_ref(follower->owner);
-        domains_load(followed->domains, followed->cancellable, on_domains_ready, follower);
+        load_domains(follower, followed);
 }
 
 static void on_object_removed(GDBusObjectManager *manager, GDBusObject *object, Follower *follower) {
@@ -211,8 +236,10 @@ static void on_signals_lost(VirtbusManager *manager, Follower *follower) {
 
 static void take_manager(Follower *follower, VirtbusManager *manager) {
         follower->manager = manager;
-        if (manager)
-                g_signal_connect(manager, "signals-lost", G_CALLBACK(on_signals_lost), follower);
+        if (!manager)
+                return;
+        g_signal_connect(manager, "signals-lost", G_CALLBACK(on_signals_lost), follower);
+        g_signal_connect(manager, "g-properties-changed", G_CALLBACK(on_manager_changed), follower);
 }
 
 static void on_manager_ready(GObject *source, GAsyncResult *result, gpointer data) {
@@ -248,9 +275,8 @@ static gboolean load_domains_sync(Follower *follower, GCancellable *cancellable,
         g_autoptr(GError) failure = NULL;
         for (GList *link = objects; link && !failure; link = link->next) {
                 const Followed *followed = follow(follower, link->data);
-                if (followed && !domains_load_sync(followed->domains, cancellable, &failure) &&
-                    g_error_matches(failure, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT))
-                        g_clear_error(&failure); /* it has gone meanwhile, of which there is a signal on its way */
+                if (followed && !domains_load_sync(followed->domains, cancellable, &failure) && is_of_one_connection(failure))
+                        g_clear_error(&failure);
         }
         g_list_free_full(objects, g_object_unref);
         if (!failure)

@@ -101,7 +101,7 @@ static void open_prompt(const Ctl *ctl) {
 GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
                    GUnixFDList **out_fds, GError **error) {
         /* A list without what may not be read is an answer: that there is more is told only to those who may be asked. */
-        bool may_ask = !ctl->no_ask_password || strcmp(method, "GetManagedObjects") == 0;
+        bool may_ask = !ctl->no_ask_password || strcmp(method, "GetManagedObjects") == 0 || strcmp(method, "GetPart") == 0;
         open_prompt(ctl);
         return g_dbus_connection_call_with_unix_fd_list_sync(ctl->bus, BUS_NAME, path, interface, method, arguments, NULL,
                                                              may_ask ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION
@@ -109,23 +109,27 @@ GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char
                                                              G_MAXINT, fds, out_fds, NULL, error);
 }
 
+static void note_found(void *data, const char *path, GVariant *properties) {
+        (void) path;
+        (void) properties;
+        *(bool *) data = true;
+}
+
 /* Who sees nothing may see more with a password, which is asked for here; polkit remembers it for a while. Returns whether
  * there may be more to see now. */
 static bool look_again(Ctl *ctl, GError **error) {
+        static const char *const names[] = { "Name", NULL };
         g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(ctl->client);
         g_autolist(VirtbusConnection) connections = virtbus_client_get_connections(ctl->client);
         bool found = false;
         for (GList *link = domains ? NULL : connections; link; link = link->next) {
                 g_autoptr(GError) failure = NULL;
-                g_autoptr(GVariant) answer =
-                                ctl_call(ctl, g_dbus_proxy_get_object_path(link->data), "org.freedesktop.DBus.ObjectManager",
-                                         "GetManagedObjects", NULL, NULL, NULL, &failure);
+                ctl_each_object(ctl, g_dbus_proxy_get_object_path(link->data), "org.virtbus1.Domain", names, note_found, &found,
+                                &failure);
                 if (failure && is_denial(failure)) {
                         g_propagate_error(error, g_steal_pointer(&failure));
                         return false;
                 }
-                g_autoptr(GVariant) objects = answer ? g_variant_get_child_value(answer, 0) : NULL;
-                found |= objects && g_variant_n_children(objects) > 0;
         }
         VirtbusClient *client = found ? virtbus_client_new_sync(ctl->bus, NULL, error) : NULL;
         if (client) {

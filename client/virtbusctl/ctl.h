@@ -67,7 +67,13 @@ char *ctl_words(const char *message);
 GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
                    GUnixFDList **out_fds, GError **error);
 
-/* The same for what answers nothing: says what has failed, and returns the exit status. */
+/* parts.c: calls EACH with every object that PATH manages and that has an interface, and with PROPERTIES of that one; NULL: all.
+ * False with the error, which may come after some. */
+typedef void (*CtlEachObject)(void *data, const char *path, GVariant *properties);
+bool ctl_each_object(Ctl *ctl, const char *path, const char *interface, const char *const *properties, CtlEachObject each,
+                     void *data, GError **error);
+
+/* The same as ctl_call for what answers nothing: says what has failed, and returns the exit status. */
 int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments);
 
 /* Calls a method of org.virtbus1.Domain of each domain that is named, and goes on after a failure. ARGUMENTS, which is taken,

@@ -74,21 +74,12 @@ static void add_row(Table *table, GVariant *properties) {
 }
 
 /* Each secret that may be read: calls EACH with its properties. */
-static bool each_secret(Ctl *ctl, void (*each)(void *data, GVariant *properties), void *data, GError **error) {
-        g_autoptr(GVariant) answer =
-                        ctl_call(ctl, HOST, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, NULL, NULL, error);
-        g_autoptr(GVariant) objects = answer ? g_variant_get_child_value(answer, 0) : NULL;
-        for (gsize i = 0; objects && i < g_variant_n_children(objects); i++) {
-                g_autoptr(GVariant) object = g_variant_get_child_value(objects, i),
-                                    interfaces = g_variant_get_child_value(object, 1);
-                g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, SECRET, G_VARIANT_TYPE_VARDICT);
-                if (properties)
-                        each(data, properties);
-        }
-        return objects != NULL;
+static bool each_secret(Ctl *ctl, CtlEachObject each, void *data, GError **error) {
+        return ctl_each_object(ctl, HOST, SECRET, NULL, each, data, error);
 }
 
-static void add_to_table(void *data, GVariant *properties) {
+static void add_to_table(void *data, const char *path, GVariant *properties) {
+        (void) path;
         add_row(data, properties);
 }
 
@@ -101,8 +92,9 @@ static int list(Ctl *ctl, char **arguments) {
                                                              : ctl_fail(g_steal_pointer(&error));
 }
 
-static void add_uuid(void *data, GVariant *properties) {
+static void add_uuid(void *data, const char *path, GVariant *properties) {
         const char *uuid;
+        (void) path;
         if (g_variant_lookup(properties, "UUID", "&s", &uuid))
                 g_ptr_array_add(data, g_strdup(uuid));
 }

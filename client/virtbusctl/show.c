@@ -68,30 +68,83 @@ static bool is_listed(const Ctl *ctl, const Listed *listed, char **patterns) {
         return is_wanted && (listed->is_active || !ctl->active);
 }
 
-static bool list_connection(Ctl *ctl, const char *path, const char *connection, char **patterns, GPtrArray *rows,
-                            GError **error) {
-        g_autoptr(GVariant) objects = managed_objects(ctl, path, error);
-        GVariantIter iterator;
-        const char *object, *interface;
-        GVariantIter *interfaces;
-        GVariant *properties;
-        if (!objects)
-                return false;
-        g_variant_iter_init(&iterator, objects);
-        while (g_variant_iter_next(&iterator, "{&oa{sa{sv}}}", &object, &interfaces)) {
-                while (g_variant_iter_next(interfaces, "{&s@a{sv}}", &interface, &properties)) {
-                        Listed *listed = strcmp(interface, "org.virtbus1.Domain") == 0
-                                                         ? read_listed(object, connection, properties)
-                                                         : NULL;
-                        if (listed && is_listed(ctl, listed, patterns))
-                                g_ptr_array_add(rows, listed);
-                        else if (listed)
-                                listed_free(listed);
-                        g_variant_unref(properties);
+/* What is gathered of all connections. */
+typedef struct Listing {
+        Ctl *ctl;
+        const char *connection; /* of which the domains are read now */
+        char **patterns;
+        GPtrArray *rows; /* Listed */
+} Listing;
+
+static void add_listed(void *data, const char *path, GVariant *properties) {
+        Listing *listing = data;
+        Listed *listed = read_listed(path, listing->connection, properties);
+        if (listed && is_listed(listing->ctl, listed, listing->patterns))
+                g_ptr_array_add(listing->rows, listed);
+        else if (listed)
+                listed_free(listed);
+}
+
+/* A connection as it is listed: its path and name, and whether it is meant. */
+typedef struct Place {
+        char *path, *name;
+        bool is_meant;
+} Place;
+
+static void place_free(Place *place) {
+        g_free(place->path);
+        g_free(place->name);
+        g_free(place);
+}
+
+typedef struct Places {
+        Ctl *ctl;
+        GPtrArray *places; /* Place */
+        GString *names;
+        unsigned n_meant;
+} Places;
+
+static void add_place(void *data, const char *path, GVariant *properties) {
+        Places *places = data;
+        const char *name, *uri;
+        if (!g_variant_lookup(properties, "Name", "&s", &name) || !g_variant_lookup(properties, "URI", "&s", &uri))
+                return;
+        Place *place = g_new0(Place, 1);
+        *place = (Place){ .path = g_strdup(path), .name = g_strdup(name) };
+        place->is_meant = !places->ctl->connection || ctl_is_connection(name, uri, places->ctl->connection);
+        g_string_append_printf(places->names, "%s%s", places->names->len > 0 ? ", " : "", name);
+        g_ptr_array_add(places->places, place);
+        places->n_meant += place->is_meant;
+}
+
+/* Reads the domains of all connections that are meant. One that cannot be read, as where its driver has failed, is said; the
+ * others are there. Returns the exit status. */
+static int read_listing(Listing *listing) {
+        static const char *const of_connections[] = { "Name", "URI", NULL }, *const of_domains[] = { "Active", "Memory", "Name",
+                                                                                                     "State",  "UUID",   "VCPUs",
+                                                                                                     NULL };
+        g_autoptr(GPtrArray) array = g_ptr_array_new_with_free_func((GDestroyNotify) place_free);
+        g_autoptr(GString) names = g_string_new(NULL);
+        Places places = { .ctl = listing->ctl, .places = array, .names = names };
+        g_autoptr(GError) error = NULL;
+        int worst = EXIT_DONE;
+        if (ctl_each_object(listing->ctl, "/org/virtbus1", "org.virtbus1.Connection", of_connections, add_place, &places,
+                            &error) &&
+            listing->ctl->connection && places.n_meant == 0)
+                ctl_no_connection(listing->ctl->connection, names->str, &error);
+        if (error)
+                return ctl_fail(g_steal_pointer(&error));
+        for (guint i = 0; i < array->len; i++) {
+                const Place *place = array->pdata[i];
+                GError *failure = NULL;
+                listing->connection = place->name;
+                if (place->is_meant && !ctl_each_object(listing->ctl, place->path, "org.virtbus1.Domain", of_domains, add_listed,
+                                                        listing, &failure)) {
+                        int status = ctl_fail(failure);
+                        worst = MAX(worst, status);
                 }
-                g_variant_iter_free(interfaces);
         }
-        return true;
+        return worst;
 }
 
 static void list_as_json(GPtrArray *rows) {
@@ -115,38 +168,14 @@ static void list_as_json(GPtrArray *rows) {
 int verb_list(Ctl *ctl, char **arguments) {
         static const char *const headings[] = { "NAME", "STATE", ">VCPUS", ">MEMORY", "~CONNECTION", "+UUID", NULL };
         g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify) listed_free);
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) connections = managed_objects(ctl, "/org/virtbus1", &error);
-        g_autoptr(GString) names = g_string_new(NULL);
-        GVariantIter iterator;
-        const char *path;
-        GVariant *interfaces;
-        bool is_known = !ctl->connection;
-        if (!connections)
-                return ctl_fail(g_steal_pointer(&error));
-        g_variant_iter_init(&iterator, connections);
-        while (!error && g_variant_iter_next(&iterator, "{&o@a{sa{sv}}}", &path, &interfaces)) {
-                g_autoptr(GVariant) properties =
-                                g_variant_lookup_value(interfaces, "org.virtbus1.Connection", G_VARIANT_TYPE_VARDICT);
-                const char *name = "", *uri = "";
-                g_variant_unref(interfaces);
-                if (!properties || !g_variant_lookup(properties, "Name", "&s", &name) ||
-                    !g_variant_lookup(properties, "URI", "&s", &uri))
-                        continue;
-                g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
-                if (ctl->connection && !ctl_is_connection(name, uri, ctl->connection))
-                        continue;
-                is_known = true;
-                list_connection(ctl, path, name, arguments, rows, &error);
-        }
-        if (!error && !is_known)
-                ctl_no_connection(ctl->connection, names->str, &error);
-        if (error)
-                return ctl_fail(g_steal_pointer(&error));
+        Listing listing = { .ctl = ctl, .patterns = arguments, .rows = rows };
+        int status = read_listing(&listing);
+        if (status != EXIT_DONE && rows->len == 0)
+                return status;
         g_ptr_array_sort(rows, compare_listed);
         if (ctl->json) {
                 list_as_json(rows);
-                return EXIT_DONE;
+                return status;
         }
         g_autoptr(Table) table = table_new(headings);
         for (guint i = 0; i < rows->len; i++) {
@@ -160,7 +189,8 @@ int verb_list(Ctl *ctl, char **arguments) {
                 cells[5] = g_strdup(listed->uuid);
                 table_add(table, cells);
         }
-        return table_print(ctl, table, "domain");
+        int printed = table_print(ctl, table, "domain");
+        return MAX(status, printed);
 }
 
 /* All properties, by their names. */
