@@ -17,8 +17,14 @@ struct Domains {
         gpointer data;
         GHashTable *proxies; /* path, which the proxy has -> VirtbusDomain */
         guint subscription;
-        gboolean is_read; /* or is being read */
+        enum { UNREAD, READING, READ } state;
+        GQueue held; /* Signal: what comes while parts do */
 };
+
+typedef struct Signal {
+        char *path, *interface, *member;
+        GVariant *arguments;
+} Signal;
 
 /* One more */
 
@@ -58,7 +64,7 @@ static void drop(Domains *domains, const char *path) {
                 domains->listener->removed(domains->data, domain);
 }
 
-/* Signals: those about what is not known are of objects that a later part will have, as they are then. */
+/* Signals */
 
 static void on_changed(Domains *domains, const char *path, GVariant *arguments) {
         VirtbusDomain *known = domains_find(domains, path);
@@ -102,10 +108,7 @@ static void on_removed(Domains *domains, GVariant *arguments) {
                 drop(domains, path);
 }
 
-static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
-                      GVariant *arguments, gpointer data) {
-        Domains *domains = data;
-        (void) bus;
+static void take_signal(Domains *domains, const char *path, const char *interface, const char *member, GVariant *arguments) {
         if (strcmp(interface, OBJECT_MANAGER) == 0 && strcmp(path, domains->path) == 0) {
                 if (strcmp(member, "InterfacesAdded") == 0)
                         on_added(domains, arguments);
@@ -117,7 +120,43 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
                 VirtbusDomain *known = domains_find(domains, path);
                 g_autoptr(VirtbusDomain) domain = known ? g_object_ref(known) : NULL;
                 if (domain)
-                        g_signal_emit_by_name(domain, "g-signal", sender, member, arguments);
+                        g_signal_emit_by_name(domain, "g-signal", domains->owner, member, arguments);
+        }
+}
+
+static void signal_free(Signal *signal) {
+        g_free(signal->path);
+        g_free(signal->interface);
+        g_free(signal->member);
+        g_variant_unref(signal->arguments);
+        g_free(signal);
+}
+
+static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
+                      GVariant *arguments, gpointer data) {
+        Domains *domains = data;
+        gsize length = strlen(domains->path);
+        (void) bus;
+        (void) sender;
+        if (strncmp(path, domains->path, length) != 0 || (path[length] && path[length] != '/'))
+                return;
+        if (domains->state != READING) {
+                take_signal(domains, path, interface, member, arguments);
+                return;
+        }
+        Signal *signal = g_new(Signal, 1);
+        *signal = (Signal){ g_strdup(path), g_strdup(interface), g_strdup(member), g_variant_ref(arguments) };
+        g_queue_push_tail(&domains->held, signal);
+}
+
+/* The parts have come, or will not. Signals that came meanwhile are taken in their order: whether one was sent before an object's
+ * part or after, the last one about it tells what it is now, and where there is none its part does. */
+static void end_reading(Domains *domains, gboolean is_read) {
+        Signal *signal;
+        domains->state = is_read ? READ : UNREAD;
+        while ((signal = g_queue_pop_head(&domains->held))) {
+                take_signal(domains, signal->path, signal->interface, signal->member, signal->arguments);
+                signal_free(signal);
         }
 }
 
@@ -190,13 +229,14 @@ static void on_part(GObject *source, GAsyncResult *result, gpointer data) {
                 ask(domains, next, cancellable, on_part, g_object_ref(task));
         if (part)
                 take_part(domains, part);
-        if (part && !next)
+        if (part && !next) {
+                end_reading(domains, TRUE);
                 g_task_return_boolean(task, TRUE);
-        else if (!part && knows_no_parts(error)) {
+        } else if (!part && knows_no_parts(error)) {
                 g_clear_error(&error);
                 ask(domains, NULL, cancellable, on_part, g_object_ref(task));
         } else if (!part) {
-                domains->is_read = FALSE;
+                end_reading(domains, FALSE);
                 g_task_return_error(task, error);
         }
 }
@@ -209,7 +249,7 @@ static void ask(Domains *domains, const char *after, GCancellable *cancellable, 
 void domains_load(Domains *domains, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
         GTask *task = g_task_new(NULL, cancellable, callback, data);
         g_task_set_task_data(task, domains, NULL);
-        domains->is_read = TRUE;
+        domains->state = READING;
         ask(domains, "", cancellable, on_part, task);
 }
 
@@ -235,10 +275,10 @@ gboolean domains_load_sync(Domains *domains, GCancellable *cancellable, GError *
                 take_part(domains, taken);
                 part = next ? ask_sync(domains, next, cancellable, &failure) : NULL;
         }
-        domains->is_read = !failure;
+        domains->state = failure ? UNREAD : READ;
         if (failure)
                 g_propagate_error(error, g_steal_pointer(&failure));
-        return domains->is_read;
+        return domains->state == READ;
 }
 
 /* What is known */
@@ -260,6 +300,7 @@ Domains *domains_new(GDBusConnection *bus, const char *owner, const char *path, 
 
 void domains_free(Domains *domains) {
         g_dbus_connection_signal_unsubscribe(domains->bus, domains->subscription);
+        g_queue_clear_full(&domains->held, (GDestroyNotify) signal_free);
         g_hash_table_unref(domains->proxies);
         g_object_unref(domains->bus);
         g_free(domains->owner);
@@ -268,7 +309,7 @@ void domains_free(Domains *domains) {
 }
 
 gboolean domains_are_read(const Domains *domains) {
-        return domains->is_read;
+        return domains->state != UNREAD;
 }
 
 void domains_each(Domains *domains, void (*each)(gpointer data, VirtbusDomain *domain), gpointer data) {

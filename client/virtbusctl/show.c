@@ -134,7 +134,8 @@ static int read_listing(Listing *listing) {
                 ctl_no_connection(listing->ctl->connection, names->str, &error);
         if (error)
                 return ctl_fail(g_steal_pointer(&error));
-        for (guint i = 0; i < array->len; i++) {
+        for (guint i = 0; i < array->len && worst != EXIT_NOT_AUTHORIZED;
+             i++) { /* who was asked once for a password is not again */
                 const Place *place = array->pdata[i];
                 GError *failure = NULL;
                 listing->connection = place->name;
