@@ -116,6 +116,5 @@ const CallRow domain_calls[] = {
         { REMOTE_DOMAIN_SET_AUTOSTART, set_autostart, NULL, CHANGES },
         { REMOTE_DOMAIN_INJECT_NMI, row_method, "InjectNMI", CHANGES },
         { REMOTE_DOMAIN_PM_WAKEUP, row_method, "WakeUp", CHANGES },
-        { REMOTE_DOMAIN_MANAGED_SAVE_REMOVE, row_method, "RemoveManagedSave", CHANGES },
         {},
 };

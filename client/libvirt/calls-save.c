@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Saving and restoring. The bus answers with jobs; libvirt's clients wait for their end. */
+
+#include "calls.h"
+#include "rows.h"
+
+#define DOMAIN INTERFACE("Domain")
+#define CONNECTION INTERFACE("Connection")
+
+#define SAVE_PAUSED 4
+
+/* A guest that was paused stays so when it is restored: RUNNING cannot be promised. */
+static const FlagOption save_flags[] = { { SAVE_PAUSED, "paused" }, {} };
+
+/* The procedures with a document have it where the others have nothing. */
+static const char *document_of(const Call *call) {
+        bool has_document =
+                        call->row->procedure == REMOTE_DOMAIN_SAVE_FLAGS || call->row->procedure == REMOTE_DOMAIN_RESTORE_FLAGS;
+        return has_document ? call_optional(call, call->domain ? 2 : 1) : NULL;
+}
+
+static void save(Call *call) {
+        if (document_of(call))
+                call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED,
+                            "a state is saved with the domain's own document; give another one when it is restored");
+        else
+                call_ask_job(call, call->domain, DOMAIN, "Save",
+                             g_variant_new("(s@a{sv})", call_string(call, 1), call_options(call)), "(o)", 0, step_answer_nothing);
+}
+
+static void restore(Call *call) {
+        GVariantBuilder options;
+        const char *document = document_of(call);
+        g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+        if (call->flags & SAVE_PAUSED)
+                g_variant_builder_add(&options, "{sv}", "paused", g_variant_new_boolean(TRUE));
+        if (document)
+                g_variant_builder_add(&options, "{sv}", "xml", g_variant_new_string(document));
+        call_ask_job(call, call->client->connection, CONNECTION, "RestoreDomain",
+                     g_variant_new("(sa{sv})", call_string(call, 0), &options), "(oo)", 1, step_answer_nothing);
+}
+
+const CallRow save_calls[] = {
+        { REMOTE_DOMAIN_MANAGED_SAVE, row_job, "ManagedSave", CHANGES, save_flags },
+        { REMOTE_DOMAIN_MANAGED_SAVE_REMOVE, row_method, "RemoveManagedSave", CHANGES },
+        { REMOTE_DOMAIN_SAVE, save, NULL, CHANGES },
+        { REMOTE_DOMAIN_SAVE_FLAGS, save, NULL, CHANGES, save_flags },
+        { REMOTE_DOMAIN_RESTORE, restore, NULL, CHANGES },
+        { REMOTE_DOMAIN_RESTORE_FLAGS, restore, NULL, CHANGES, save_flags },
+        {},
+};

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a domain is given of its host, what it is called, and what is written about it. */
+
+#include <string.h>
+
+#include "calls.h"
+#include "documents.h"
+#include "rows.h"
+
+#define DOMAIN INTERFACE("Domain")
+#define KIB 1024
+
+#define AFFECT_LIVE 1
+#define AFFECT_CONFIG 2
+#define MAXIMUM 4
+
+static const FlagOption size_flags[] = { { AFFECT_LIVE, "live" }, { AFFECT_CONFIG, "config" }, { MAXIMUM, NULL }, {} };
+static const FlagOption metadata_flags[] = { { AFFECT_LIVE, NULL }, { AFFECT_CONFIG, "inactive" }, {} };
+
+/* The options of a procedure without flags that means the running guest. */
+static GVariant *live(void) {
+        GVariantBuilder options;
+        g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+        g_variant_builder_add(&options, "{sv}", "live", g_variant_new_boolean(TRUE));
+        return g_variant_builder_end(&options);
+}
+
+static GVariant *options_of(Call *call) {
+        return call->procedure->flags < 0 ? live() : call_options(call);
+}
+
+static void ask(Call *call, const char *member, GVariant *arguments) {
+        call_ask(call, call->domain, DOMAIN, member, arguments, "()", step_answer_nothing);
+}
+
+static void set_memory(Call *call) {
+        uint64_t kib;
+        g_variant_get_child(call->arguments, 1, "t", &kib);
+        if (kib > UINT64_MAX / KIB)
+                call_refuse(call, LIBVIRT_OVERFLOW, "so much memory cannot be: %" G_GUINT64_FORMAT " KiB", kib);
+        else
+                ask(call, call->flags & MAXIMUM ? "SetMaxMemory" : "SetMemory",
+                    g_variant_new("(t@a{sv})", kib * KIB, options_of(call)));
+}
+
+static void set_max_memory(Call *call) {
+        uint64_t kib;
+        g_variant_get_child(call->arguments, 1, "t", &kib);
+        if (kib > UINT64_MAX / KIB)
+                call_refuse(call, LIBVIRT_OVERFLOW, "so much memory cannot be: %" G_GUINT64_FORMAT " KiB", kib);
+        else
+                ask(call, "SetMaxMemory", g_variant_new("(ta{sv})", kib * KIB, NULL));
+}
+
+static void set_vcpus(Call *call) {
+        uint32_t count;
+        g_variant_get_child(call->arguments, 1, "u", &count);
+        ask(call, call->flags & MAXIMUM ? "SetMaxVCPUs" : "SetVCPUs", g_variant_new("(u@a{sv})", count, options_of(call)));
+}
+
+static void on_vcpus_of_document(Call *call, GVariant *reply) {
+        g_autoptr(GError) error = NULL;
+        const char *text;
+        uint32_t count, max;
+        g_variant_get(reply, "(&s)", &text);
+        if (document_vcpus(text, &count, &max, &error))
+                call_answer(call, g_variant_new("(i)", (int32_t) (call->flags & MAXIMUM ? max : count)));
+        else
+                call_fail(call, g_steal_pointer(&error));
+}
+
+static void on_vcpus(Call *call, GVariant *properties) {
+        uint32_t count = 0;
+        gboolean active = FALSE;
+        g_variant_lookup(properties, call->flags & MAXIMUM ? "MaxVCPUs" : "VCPUs", "u", &count);
+        g_variant_lookup(properties, "Active", "b", &active);
+        if (call->flags & AFFECT_LIVE && !active)
+                call_refuse(call, LIBVIRT_OPERATION_INVALID, "the domain is not running");
+        else
+                call_answer(call, g_variant_new("(i)", (int32_t) count));
+}
+
+static void get_vcpus(Call *call) {
+        GVariantBuilder options;
+        g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+        g_variant_builder_add(&options, "{sv}", "inactive", g_variant_new_boolean(TRUE));
+        if (call->flags & AFFECT_CONFIG)
+                call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(a{sv})", &options), "(s)", on_vcpus_of_document);
+        else {
+                g_variant_builder_clear(&options);
+                call_read(call, call->domain, DOMAIN, on_vcpus);
+        }
+}
+
+/* Bit 0 of byte 0 is processor 0: the list of those that are set, such as "0-3,8". */
+static char *cpus_of(const uint8_t *map, size_t size) {
+        GString *list = g_string_new(NULL);
+        size_t n = 8 * size;
+        for (size_t cpu = 0; cpu < n; cpu++) {
+                size_t end = cpu;
+                while (end < n && map[end / 8] & 1 << end % 8)
+                        end++;
+                if (end > cpu + 1)
+                        g_string_append_printf(list, "%s%zu-%zu", list->len > 0 ? "," : "", cpu, end - 1);
+                else if (end > cpu)
+                        g_string_append_printf(list, "%s%zu", list->len > 0 ? "," : "", cpu);
+                cpu = end;
+        }
+        return g_string_free(list, FALSE);
+}
+
+/* PLACE: which argument is the map; the one before it is the thread's number, where there is one. */
+static void pin(Call *call, size_t place) {
+        g_autoptr(GVariant) map = g_variant_get_child_value(call->arguments, place);
+        g_autofree char *cpus = cpus_of(g_variant_get_data(map), g_variant_get_size(map));
+        uint32_t number = 0;
+        if (place > 1) {
+                g_variant_get_child(call->arguments, 1, "u", &number);
+                ask(call, call->row->member, g_variant_new("(us@a{sv})", number, cpus, options_of(call)));
+        } else
+                ask(call, call->row->member, g_variant_new("(s@a{sv})", cpus, options_of(call)));
+}
+
+static void pin_thread(Call *call) {
+        pin(call, 2);
+}
+
+static void pin_emulator(Call *call) {
+        pin(call, 1);
+}
+
+static void change_iothread(Call *call) {
+        uint32_t number;
+        g_variant_get_child(call->arguments, 1, "u", &number);
+        ask(call, call->row->member, g_variant_new("(u@a{sv})", number, call_options(call)));
+}
+
+static void on_renamed(Call *call, GVariant *reply) {
+        (void) reply;
+        call_answer(call, g_variant_new("(i)", 0));
+}
+
+static void rename_domain(Call *call) {
+        const char *name = call_optional(call, 1);
+        call_ask(call, call->domain, DOMAIN, "Rename", g_variant_new("(sa{sv})", name ? name : "", NULL), "()", on_renamed);
+}
+
+typedef enum MetadataType {
+        METADATA_DESCRIPTION,
+        METADATA_TITLE,
+        METADATA_ELEMENT,
+} MetadataType;
+
+static const char *or_empty(const char *text) {
+        return text ? text : "";
+}
+
+static void set_metadata(Call *call) {
+        int32_t type;
+        g_variant_get_child(call->arguments, 1, "i", &type);
+        const char *text = or_empty(call_optional(call, 2));
+        if (type == METADATA_ELEMENT)
+                ask(call, "SetMetadata",
+                    g_variant_new("(sss@a{sv})", or_empty(call_optional(call, 4)), or_empty(call_optional(call, 3)), text,
+                                  call_options(call)));
+        else if (type == METADATA_TITLE || type == METADATA_DESCRIPTION)
+                ask(call, type == METADATA_TITLE ? "SetTitle" : "SetDescription",
+                    g_variant_new("(s@a{sv})", text, call_options(call)));
+        else
+                call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "there is no metadata of type %d", type);
+}
+
+static void on_element(Call *call, GVariant *reply) {
+        const char *text;
+        g_variant_get(reply, "(&s)", &text);
+        if (*text)
+                call_answer(call, g_variant_new("(s)", text));
+        else
+                call_refuse(call, LIBVIRT_NO_DOMAIN_METADATA, "metadata not found: Requested metadata element is not present");
+}
+
+/* Titles and descriptions are short: the properties have what a document has. */
+static void on_texts(Call *call, GVariant *properties) {
+        int32_t type;
+        const char *text = "";
+        g_variant_get_child(call->arguments, 1, "i", &type);
+        g_variant_lookup(properties, type == METADATA_TITLE ? "Title" : "Description", "&s", &text);
+        if (*text)
+                call_answer(call, g_variant_new("(s)", text));
+        else
+                call_refuse(call, LIBVIRT_NO_DOMAIN_METADATA, "metadata not found: Requested metadata element is not present");
+}
+
+static void get_metadata(Call *call) {
+        int32_t type;
+        g_variant_get_child(call->arguments, 1, "i", &type);
+        if (type == METADATA_ELEMENT)
+                call_ask(call, call->domain, DOMAIN, "GetMetadata",
+                         g_variant_new("(s@a{sv})", or_empty(call_optional(call, 2)), call_options(call)), "(s)", on_element);
+        else
+                call_read(call, call->domain, DOMAIN, on_texts);
+}
+
+const CallRow tune_calls[] = {
+        { REMOTE_DOMAIN_SET_MEMORY, set_memory, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_MEMORY_FLAGS, set_memory, NULL, CHANGES, size_flags },
+        { REMOTE_DOMAIN_SET_MAX_MEMORY, set_max_memory, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_VCPUS, set_vcpus, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_VCPUS_FLAGS, set_vcpus, NULL, CHANGES, size_flags },
+        { REMOTE_DOMAIN_GET_VCPUS_FLAGS, get_vcpus, NULL, READS, size_flags },
+        { REMOTE_DOMAIN_PIN_VCPU, pin_thread, "PinVCPU", CHANGES },
+        { REMOTE_DOMAIN_PIN_VCPU_FLAGS, pin_thread, "PinVCPU", CHANGES, affect_flags },
+        { REMOTE_DOMAIN_PIN_IOTHREAD, pin_thread, "PinIOThread", CHANGES, affect_flags },
+        { REMOTE_DOMAIN_PIN_EMULATOR, pin_emulator, "PinEmulator", CHANGES, affect_flags },
+        { REMOTE_DOMAIN_ADD_IOTHREAD, change_iothread, "AddIOThread", CHANGES, affect_flags },
+        { REMOTE_DOMAIN_DEL_IOTHREAD, change_iothread, "RemoveIOThread", CHANGES, affect_flags },
+        { REMOTE_DOMAIN_RENAME, rename_domain, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_METADATA, set_metadata, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_GET_METADATA, get_metadata, NULL, READS, metadata_flags },
+        {},
+};

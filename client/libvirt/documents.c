@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "documents.h"
+
+#include <libxml/parser.h>
+#include <string.h>
+
+#include "libvirt-errors.h"
+
+xmlDoc *document_read(const char *text, GError **error) {
+        xmlDoc *document = xmlReadMemory(text, (int) strlen(text), NULL, "UTF-8",
+                                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        /* Entities would make much of little. */
+        if (document && !document->intSubset)
+                return document;
+        xmlFreeDoc(document);
+        libvirt_error_set(error, LIBVIRT_XML_ERROR, "XML error: the document cannot be read, or has a document type");
+        return NULL;
+}
+
+static xmlNode *child_of(xmlNode *node, const char *element) {
+        xmlNode *child = node ? node->children : NULL;
+        while (child && (child->type != XML_ELEMENT_NODE || strcmp((const char *) child->name, element) != 0))
+                child = child->next;
+        return child;
+}
+
+char *document_attribute(xmlNode *node, const char *element, const char *attribute) {
+        xmlNode *found = element ? child_of(node, element) : node;
+        xmlChar *value = found ? xmlGetNoNsProp(found, (const xmlChar *) attribute) : NULL;
+        char *copy = g_strdup((const char *) value);
+        xmlFree(value);
+        return copy;
+}
+
+bool document_vcpus(const char *text, uint32_t *count, uint32_t *max, GError **error) {
+        g_autoptr(xmlDoc) document = document_read(text, error);
+        if (!document)
+                return false;
+        xmlNode *vcpu = child_of(xmlDocGetRootElement(document), "vcpu");
+        g_autofree char *current = document_attribute(vcpu, NULL, "current");
+        xmlChar *content = vcpu ? xmlNodeGetContent(vcpu) : NULL;
+        *max = content ? (uint32_t) g_ascii_strtoull((const char *) content, NULL, 10) : 1;
+        *count = current ? (uint32_t) g_ascii_strtoull(current, NULL, 10) : *max;
+        xmlFree(content);
+        return true;
+}
+
+static bool has_attributes(xmlNode *node, xmlNode *part) {
+        bool has = true;
+        for (xmlAttr *attribute = part->properties; has && attribute; attribute = attribute->next) {
+                xmlChar *wanted = xmlGetNoNsProp(part, attribute->name), *found = xmlGetNoNsProp(node, attribute->name);
+                has = found && xmlStrEqual(wanted, found);
+                xmlFree(wanted);
+                xmlFree(found);
+        }
+        return has;
+}
+
+/* The text of an element without elements. */
+static bool has_text(xmlNode *node, xmlNode *part) {
+        if (xmlFirstElementChild(part))
+                return true;
+        xmlChar *wanted = xmlNodeGetContent(part), *found = xmlNodeGetContent(node);
+        bool has = g_strcmp0(g_strstrip((char *) wanted), "") == 0 || g_strcmp0((char *) wanted, g_strstrip((char *) found)) == 0;
+        xmlFree(wanted);
+        xmlFree(found);
+        return has;
+}
+
+/* libxml2 bounds how deep a document is. */
+bool document_has(xmlNode *node, xmlNode *part) { // NOLINT(misc-no-recursion)
+        bool has = xmlStrEqual(node->name, part->name) && has_attributes(node, part) && has_text(node, part);
+        for (xmlNode *child = xmlFirstElementChild(part); has && child; child = xmlNextElementSibling(child)) {
+                xmlNode *candidate = xmlFirstElementChild(node);
+                while (candidate && !document_has(candidate, child))
+                        candidate = xmlNextElementSibling(candidate);
+                has = candidate != NULL;
+        }
+        return has;
+}
