@@ -53,13 +53,17 @@ void call_answer_nothing(Call *call);
 void call_fail(Call *call, GError *error);
 void call_refuse(Call *call, LibvirtErrorCode code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
+/* Who waits for something else than the bus keeps the call. */
+Call *call_ref(Call *call);
+void call_unref(Call *call);
+
 /* Asks org.virtbus1. ARGUMENTS is a floating tuple, or NULL; REPLY its type. */
 void call_ask(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments, const char *reply,
               CallStep step);
 void call_ask_with_fds(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments,
                        GUnixFDList *fds, const char *reply, CallStep step);
 
-/* Reads all properties of an object's interface: the step gets a{sv}. */
+/* Reads all properties of an object's interface: the step gets a{sv}. Those of a domain may be known already. */
 void call_read(Call *call, const char *path, const char *interface, CallStep step);
 
 /* Asks for a job, and goes on when it is completed; PLACE is which value of the reply is the job's path. */

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "domains.h"
+#include "events.h"
 #include "rows.h"
 
 #define CONNECTION INTERFACE("Connection")
@@ -56,6 +58,7 @@ static void on_open(Call *call, GVariant *reply) {
         g_variant_get(reply, "(o)", &client->connection);
         client->connection_name = g_path_get_basename(client->connection);
         client->read_only = call->flags & OPEN_READ_ONLY;
+        client->domains = domains_new(client->bus, client->connection, &events_listener, client->events);
         call_answer_nothing(call);
 }
 

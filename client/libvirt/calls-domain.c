@@ -10,7 +10,6 @@
 
 #define XML_SECURE 1
 #define SHUTDOWN_AGENT 2
-#define KIB 1024
 
 static const FlagOption xml_flags[] = { { XML_SECURE, NULL }, { 2, "inactive" }, {} };
 static const FlagOption start_flags[] = { { 1, "paused" }, { 8, "force_boot" }, {} };
@@ -20,21 +19,6 @@ static const FlagOption undefine_flags[] = {
 };
 /* The power button, and the guest's agent. */
 static const FlagOption shutdown_flags[] = { FLAG_IS_ALWAYS_SO(1), { SHUTDOWN_AGENT, NULL }, {} };
-
-static void on_info(Call *call, GVariant *properties) {
-        int32_t reason;
-        uint64_t memory = 0, max_memory = 0;
-        uint32_t vcpus = 0;
-        g_variant_lookup(properties, "Memory", "t", &memory);
-        g_variant_lookup(properties, "MaxMemory", "t", &max_memory);
-        g_variant_lookup(properties, "VCPUs", "u", &vcpus);
-        call_answer(call, g_variant_new("(uttut)", (uint32_t) state_of(properties, &reason), max_memory / KIB, memory / KIB,
-                                        vcpus, (uint64_t) 0));
-}
-
-static void get_info(Call *call) {
-        call_read(call, call->domain, DOMAIN, on_info);
-}
 
 static void on_state(Call *call, GVariant *properties) {
         int32_t reason;
@@ -90,7 +74,6 @@ static void no_messages(Call *call) {
 }
 
 const CallRow domain_calls[] = {
-        { REMOTE_DOMAIN_GET_INFO, get_info },
         { REMOTE_DOMAIN_GET_STATE, get_state, NULL, READS },
         { REMOTE_DOMAIN_GET_XML_DESC, get_xml, NULL, READS, xml_flags },
         { REMOTE_DOMAIN_GET_OS_TYPE, row_string, "OSType" },

@@ -3,6 +3,7 @@
 /* Finding domains: lists of them, and one by its name, UUID or number. */
 
 #include "calls.h"
+#include "domains.h"
 #include "rows.h"
 #include "states.h"
 
@@ -70,27 +71,43 @@ static bool is_selected(uint32_t traits, uint32_t selection) {
         return selected;
 }
 
-/* Calls ADD with the properties of each domain that is selected, of what GetManagedObjects has answered. */
-static uint32_t select_domains(GVariant *reply, uint32_t selection, void (*add)(GVariant *properties, GVariantBuilder *builder),
+/* What is collected of the domains that are selected. */
+typedef struct Selected {
+        uint32_t selection, n;
+        void (*add)(GVariant *properties, GVariantBuilder *builder); /* NULL: they are counted alone */
+        GVariantBuilder *builder;
+} Selected;
+
+static void visit(void *data, GVariant *properties) {
+        Selected *selected = data;
+        if (!is_selected(traits_of(properties), selected->selection))
+                return;
+        selected->n++;
+        if (selected->add)
+                selected->add(properties, selected->builder);
+}
+
+static uint32_t select_domains(Call *call, uint32_t selection, void (*add)(GVariant *properties, GVariantBuilder *builder),
                                GVariantBuilder *builder) {
-        uint32_t n = 0;
-        g_autoptr(GVariantIter) objects = NULL;
-        GVariant *interfaces;
-        g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
-        while (g_variant_iter_loop(objects, "{o@a{sa{sv}}}", NULL, &interfaces)) {
-                g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT);
-                if (!properties || !is_selected(traits_of(properties), selection))
-                        continue;
-                n++;
-                if (add)
-                        add(properties, builder);
-        }
-        return n;
+        Selected selected = { selection, 0, add, builder };
+        domains_each(call->client->domains, visit, &selected);
+        return selected.n;
+}
+
+static void on_filled(void *data, const GError *error) {
+        Call *call = data;
+        CallStep step = call->step;
+        call->step = NULL;
+        if (error)
+                call_fail(call, g_error_copy(error));
+        else
+                step(call, NULL);
+        call_unref(call);
 }
 
 static void list(Call *call, CallStep step) {
-        call_ask(call, call->client->connection, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL,
-                 "(a{oa{sa{sv}}})", step);
+        call->step = step;
+        domains_fill(call->client->domains, on_filled, call_ref(call));
 }
 
 static void add_domain(GVariant *properties, GVariantBuilder *builder) {
@@ -110,11 +127,12 @@ static void add_id(GVariant *properties, GVariantBuilder *builder) {
 }
 
 static void on_all_domains(Call *call, GVariant *reply) {
+        (void) reply;
         int32_t need_results;
         GVariantBuilder builder;
         g_variant_get_child(call->arguments, 0, "i", &need_results);
         g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ssi)"));
-        uint32_t n = select_domains(reply, call->flags, need_results ? add_domain : NULL, &builder);
+        uint32_t n = select_domains(call, call->flags, need_results ? add_domain : NULL, &builder);
         call_answer(call, g_variant_new("(a(ssi)u)", &builder, n));
 }
 
@@ -137,9 +155,10 @@ static GVariant *cut(Call *call, GVariantBuilder *builder) {
 }
 
 static void on_defined_names(Call *call, GVariant *reply) {
+        (void) reply;
         GVariantBuilder builder;
         g_variant_builder_init(&builder, G_VARIANT_TYPE_STRING_ARRAY);
-        select_domains(reply, SELECT_INACTIVE, add_name, &builder);
+        select_domains(call, SELECT_INACTIVE, add_name, &builder);
         call_answer(call, g_variant_new("(@as)", cut(call, &builder)));
 }
 
@@ -148,9 +167,10 @@ static void list_defined_domains(Call *call) {
 }
 
 static void on_ids(Call *call, GVariant *reply) {
+        (void) reply;
         GVariantBuilder builder;
         g_variant_builder_init(&builder, G_VARIANT_TYPE("ai"));
-        select_domains(reply, SELECT_ACTIVE, add_id, &builder);
+        select_domains(call, SELECT_ACTIVE, add_id, &builder);
         call_answer(call, g_variant_new("(@ai)", cut(call, &builder)));
 }
 
@@ -159,8 +179,9 @@ static void list_domains(Call *call) {
 }
 
 static void on_count(Call *call, GVariant *reply) {
+        (void) reply;
         uint32_t selection = call->row->procedure == REMOTE_CONNECT_NUM_OF_DOMAINS ? SELECT_ACTIVE : SELECT_INACTIVE;
-        call_answer(call, g_variant_new("(i)", (int32_t) select_domains(reply, selection, NULL, NULL)));
+        call_answer(call, g_variant_new("(i)", (int32_t) select_domains(call, selection, NULL, NULL)));
 }
 
 static void count(Call *call) {

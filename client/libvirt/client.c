@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "domains.h"
+#include "events.h"
 #include "jobs.h"
 #include "log.h"
 #include "streams.h"
@@ -88,9 +90,12 @@ int client_serve(int fd) {
         client.jobs = jobs_new(client.bus);
         client.streams = streams_new();
         client.conversation = conversation_new(fd, &handler, &client);
+        client.events = events_new(client.conversation);
         g_main_loop_run(client.loop);
         g_dbus_connection_signal_unsubscribe(client.bus, subscription);
         g_signal_handlers_disconnect_by_data(client.bus, &client);
+        domains_free(client.domains);
+        events_free(client.events);
         streams_free(client.streams);
         conversation_free(client.conversation);
         jobs_free(client.jobs);

@@ -12,6 +12,8 @@
 #define MANAGER_PATH "/org/virtbus1"
 #define INTERFACE(name) "org.virtbus1." name
 
+typedef struct Domains Domains;
+typedef struct Events Events;
 typedef struct Streams Streams;
 typedef struct Jobs Jobs;
 
@@ -23,6 +25,8 @@ typedef struct Client {
         char *connection_name; /* its last element */
         bool read_only;        /* it has asked for that itself */
         bool tells_close;      /* it wants to hear when the service goes */
+        Domains *domains;      /* of the connection; NULL before */
+        Events *events;
         Streams *streams;
         Jobs *jobs;
 } Client;

@@ -30,6 +30,10 @@ void step_answer_string(Call *call, GVariant *reply);
 /* Flags that say where a change is made. */
 extern const FlagOption affect_flags[];
 
+/* Those of procedures that answer typed parameters: strings among them are understood by every client that is served. */
+#define FLAG_STRINGS_OKAY \
+        { 4, NULL }
+
 /* Flags that a procedure knows and that change nothing, as what they ask for is always so. */
 #define FLAG_IS_ALWAYS_SO(bit) \
         { bit, NULL }

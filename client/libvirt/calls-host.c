@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The machine. What anybody may read of it is read here; the rest is the bus's. */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "documents.h"
+#include "rows.h"
+
+#define CONNECTION INTERFACE("Connection")
+#define CPUS_MAX 16384 /* a map has 2,048 bytes */
+#define NODES_MAX 1024
+#define KIB 1024
+
+/* A version as libvirt counts it. */
+#define VERSION(major, minor) ((uint64_t) (major) *1000000 + (uint64_t) (minor) *1000)
+
+/* Values of a file of lines "NAME: NUMBER", such as /proc/meminfo; 0 for one that is not there. */
+static uint64_t number_in(const char *text, const char *name) {
+        const char *at = text ? strstr(text, name) : NULL;
+        return at ? g_ascii_strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+static char *read_file(const char *path) {
+        char *text;
+        return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
+}
+
+static uint64_t number_of_file(const char *format, unsigned int cpu, uint64_t otherwise) {
+        g_autofree char *path = g_strdup_printf(format, cpu),
+                        *text = read_file(path); // NOLINT(clang-diagnostic-format-nonliteral)
+        return text ? g_ascii_strtoull(text, NULL, 10) : otherwise;
+}
+
+/* How many processors share a core: a list such as "0,4" or "0-1". */
+static int32_t threads_of_core(void) {
+        g_autofree char *text = read_file("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list");
+        int32_t n = 0;
+        g_auto(GStrv) parts = g_strsplit(text ? text : "0", ",", -1);
+        for (char **part = parts; *part; part++) {
+                char *end;
+                uint64_t first = g_ascii_strtoull(*part, &end, 10);
+                n += *end == '-' ? (int32_t) (g_ascii_strtoull(end + 1, NULL, 10) - first + 1) : 1;
+        }
+        return MAX(n, 1);
+}
+
+static int32_t count_nodes(void) {
+        int32_t nodes = 0;
+        for (bool found = true; found && nodes < NODES_MAX; nodes += found) {
+                g_autofree char *path = g_strdup_printf("/sys/devices/system/node/node%d", nodes);
+                found = access(path, F_OK) == 0;
+        }
+        return MAX(nodes, 1);
+}
+
+static int32_t count_sockets(int32_t cpus) {
+        uint64_t sockets = 1;
+        for (int32_t cpu = 0; cpu < cpus; cpu++)
+                sockets = MAX(sockets, number_of_file("/sys/devices/system/cpu/cpu%u/topology/physical_package_id",
+                                                      (unsigned int) cpu, 0) +
+                                                       1);
+        return (int32_t) MIN(sockets, (uint64_t) cpus);
+}
+
+/* As libvirt counts: sockets of a node, cores of a socket. What does not come out even is told as one socket with a core for each processor. */
+static void get_info(Call *call) {
+        struct utsname name = { 0 };
+        g_autofree char *memory = read_file("/proc/meminfo"), *cpuinfo = read_file("/proc/cpuinfo");
+        const char *mhz = cpuinfo ? strstr(cpuinfo, "cpu MHz") : NULL;
+        const char *colon = mhz ? strchr(mhz, ':') : NULL;
+        int32_t cpus = (int32_t) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1), threads = threads_of_core(), nodes = count_nodes();
+        int32_t sockets = MAX(count_sockets(cpus) / nodes, 1), cores = cpus / (sockets * nodes * threads);
+        if (cores * sockets * nodes * threads != cpus) {
+                nodes = sockets = threads = 1;
+                cores = cpus;
+        }
+        uname(&name);
+        call_answer(call, g_variant_new("(stiiiiii)", name.machine, number_in(memory, "MemTotal:"), cpus,
+                                        colon ? (int32_t) g_ascii_strtod(colon + 1, NULL) : 0, nodes, sockets, cores, threads));
+}
+
+static void get_free_memory(Call *call) {
+        g_autofree char *memory = read_file("/proc/meminfo");
+        call_answer(call, g_variant_new("(t)", number_in(memory, "MemFree:") * KIB));
+}
+
+static void get_cpu_map(Call *call) {
+        uint8_t map[CPUS_MAX / 8] = { 0 };
+        uint32_t n_online = 0, n_all = (uint32_t) CLAMP(sysconf(_SC_NPROCESSORS_CONF), 1, CPUS_MAX);
+        for (unsigned int cpu = 0; cpu < n_all; cpu++) {
+                /* One that cannot be taken away has no such file. */
+                if (!number_of_file("/sys/devices/system/cpu/cpu%u/online", cpu, 1))
+                        continue;
+                map[cpu / 8] |= (uint8_t) (1 << cpu % 8);
+                n_online++;
+        }
+        call_answer(call, g_variant_new("(@ayui)", g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, map, (n_all + 7) / 8, 1),
+                                        n_online, (int32_t) n_all));
+}
+
+/* A line of /proc/stat, "cpu" or "cpuN", as its numbers; NULL where there is none. */
+static char **cpu_numbers(int32_t cpu) {
+        g_autofree char *text = read_file("/proc/stat"), *name = cpu < 0 ? g_strdup("cpu") : g_strdup_printf("cpu%d", cpu);
+        g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+        char **found = NULL;
+        for (char **line = lines; !found && *line; line++) {
+                char *rest = strchr(*line, ' ');
+                if (rest && (size_t) (rest - *line) == strlen(name) && g_str_has_prefix(*line, name))
+                        found = g_strsplit(g_strstrip(rest), " ", -1);
+        }
+        return found;
+}
+
+/* In nanoseconds. */
+static void get_cpu_stats(Call *call) {
+        static const struct {
+                const char *name;
+                unsigned int first, second; /* columns that are added; the same one is taken once */
+        } values[] = { { "kernel", 2, 2 }, { "user", 0, 1 }, { "idle", 3, 3 }, { "iowait", 4, 4 } };
+        int32_t cpu, room;
+        GVariantBuilder builder;
+        g_variant_get_child(call->arguments, 0, "i", &cpu);
+        g_variant_get_child(call->arguments, 1, "i", &room);
+        g_auto(GStrv) numbers = cpu_numbers(cpu);
+        if (!numbers || g_strv_length(numbers) < 5) {
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: Invalid cpuNum in get_cpu_stats");
+                return;
+        }
+        uint64_t tick = 1000000000u / (uint64_t) sysconf(_SC_CLK_TCK);
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(st)"));
+        for (size_t i = 0; i < G_N_ELEMENTS(values) && (int64_t) i < room; i++) {
+                uint64_t value = g_ascii_strtoull(numbers[values[i].first], NULL, 10);
+                value += values[i].second != values[i].first ? g_ascii_strtoull(numbers[values[i].second], NULL, 10) : 0;
+                g_variant_builder_add(&builder, "(st)", values[i].name, value * tick);
+        }
+        call_answer(call, g_variant_new("(a(st)i)", &builder, (int32_t) G_N_ELEMENTS(values)));
+}
+
+static void get_memory_stats(Call *call) {
+        static const char *const values[][2] = {
+                { "total", "MemTotal:" }, { "free", "MemFree:" }, { "buffers", "Buffers:" }, { "cached", "Cached:" }
+        };
+        int32_t room;
+        g_autofree char *memory = read_file("/proc/meminfo");
+        GVariantBuilder builder;
+        g_variant_get_child(call->arguments, 0, "i", &room);
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(st)"));
+        for (size_t i = 0; i < G_N_ELEMENTS(values) && (int64_t) i < room; i++)
+                g_variant_builder_add(&builder, "(st)", values[i][0], number_in(memory, values[i][1]));
+        call_answer(call, g_variant_new("(a(st)i)", &builder, (int32_t) G_N_ELEMENTS(values)));
+}
+
+/* No model: guests have no labels. */
+static void get_security_model(Call *call) {
+        call_answer(call, g_variant_new("(ss)", "", ""));
+}
+
+static void get_security_label(Call *call) {
+        call_answer(call, g_variant_new("(si)", "", 0));
+}
+
+/* QEMU's version is that of its newest machine, such as pc-q35-7.2: of its own there is nothing in the capabilities. */
+static uint64_t newest_machine(xmlNode *node, uint64_t newest) { // NOLINT(misc-no-recursion)
+        for (xmlNode *child = xmlFirstElementChild(node); child; child = xmlNextElementSibling(child)) {
+                xmlChar *text = strcmp((const char *) child->name, "machine") == 0 ? xmlNodeGetContent(child) : NULL;
+                const char *dash = text ? strrchr((const char *) text, '-') : NULL;
+                unsigned int major, minor;
+                char end;
+                if (dash && sscanf(dash, "-%u.%u%c", &major, &minor, &end) == 2)
+                        newest = MAX(newest, VERSION(major, minor));
+                xmlFree(text);
+                newest = newest_machine(child, newest);
+        }
+        return newest;
+}
+
+static void on_capabilities(Call *call, GVariant *reply) {
+        const char *text;
+        g_variant_get(reply, "(&s)", &text);
+        g_autoptr(xmlDoc) document = document_read(text, NULL);
+        uint64_t version = document ? newest_machine(xmlDocGetRootElement(document), 0) : 0;
+        call_answer(call, g_variant_new("(t)", version > 0 ? version : VERSION(1, 0)));
+}
+
+static void get_version(Call *call) {
+        call_ask(call, call->client->connection, CONNECTION, "GetCapabilities", NULL, "(s)", on_capabilities);
+}
+
+static void on_max_vcpus(Call *call, GVariant *reply) {
+        const char *text;
+        g_variant_get(reply, "(&s)", &text);
+        g_autoptr(xmlDoc) document = document_read(text, NULL);
+        g_autofree char *max = document ? document_attribute(xmlDocGetRootElement(document), "vcpu", "max") : NULL;
+        call_answer(call, g_variant_new("(i)", max ? (int32_t) g_ascii_strtoull(max, NULL, 10) : 1));
+}
+
+static void get_max_vcpus(Call *call) {
+        const char *type = call_optional(call, 0);
+        g_autofree char *lower = g_ascii_strdown(type ? type : "", -1);
+        call_ask(call, call->client->connection, CONNECTION, "GetDomainCapabilities", g_variant_new("(ssss)", "", "", "", lower),
+                 "(s)", on_max_vcpus);
+}
+
+const CallRow host_calls[] = {
+        { REMOTE_CONNECT_GET_VERSION, get_version },
+        { REMOTE_CONNECT_GET_MAX_VCPUS, get_max_vcpus },
+        { REMOTE_NODE_GET_INFO, get_info },
+        { REMOTE_NODE_GET_FREE_MEMORY, get_free_memory },
+        { REMOTE_NODE_GET_CPU_MAP, get_cpu_map },
+        { REMOTE_NODE_GET_CPU_STATS, get_cpu_stats },
+        { REMOTE_NODE_GET_MEMORY_STATS, get_memory_stats },
+        { REMOTE_NODE_GET_SECURITY_MODEL, get_security_model },
+        { REMOTE_DOMAIN_GET_SECURITY_LABEL, get_security_label },
+        {},
+};

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domains.h"
+
+#include <string.h>
+
+#define SERVICE "org.virtbus1"
+#define DOMAIN "org.virtbus1.Domain"
+#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+
+typedef struct Waiter {
+        DomainsFilled done;
+        void *data;
+} Waiter;
+
+struct Domains {
+        GDBusConnection *bus;
+        char *connection;
+        char *prefix; /* of the paths of domains */
+        const DomainsListener *listener;
+        void *data;
+        GHashTable *by_path; /* a{sv} */
+        GArray *waiters;
+        GCancellable *cancellable;
+        unsigned int subscription;
+        bool filling, filled, stale;
+};
+
+/* The path of the domain that an object is or belongs to; NULL for others. */
+static char *domain_of(const Domains *domains, const char *path, bool *is_domain) {
+        if (!g_str_has_prefix(path, domains->prefix))
+                return NULL;
+        const char *end = strchrnul(path + strlen(domains->prefix), '/');
+        *is_domain = *end == '\0';
+        return g_strndup(path, (size_t) (end - path));
+}
+
+static GVariant *merge(GVariant *properties, GVariant *changes) {
+        g_auto(GVariantDict) all;
+        GVariantIter iterator;
+        const char *name;
+        GVariant *value;
+        g_variant_dict_init(&all, properties);
+        g_variant_iter_init(&iterator, changes);
+        while (g_variant_iter_loop(&iterator, "{&sv}", &name, &value))
+                g_variant_dict_insert_value(&all, name, value);
+        return g_variant_ref_sink(g_variant_dict_end(&all));
+}
+
+static void on_added(Domains *domains, GVariant *arguments) {
+        const char *path;
+        bool is_domain;
+        g_autoptr(GVariant) interfaces = NULL;
+        g_variant_get(arguments, "(&o@a{sa{sv}})", &path, &interfaces);
+        g_autofree char *owner = domain_of(domains, path, &is_domain);
+        GVariant *known = owner ? g_hash_table_lookup(domains->by_path, owner) : NULL;
+        GVariant *properties = owner && is_domain ? g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT) : NULL;
+        if (properties) {
+                g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), properties);
+                if (!known && domains->listener)
+                        domains->listener->added(domains->data, properties);
+        } else if (known && !is_domain && domains->listener)
+                domains->listener->part_changed(domains->data, known, path, interfaces);
+}
+
+static void on_removed(Domains *domains, GVariant *arguments) {
+        const char *path;
+        bool is_domain;
+        g_autofree const char **interfaces = NULL;
+        g_variant_get(arguments, "(&o^a&s)", &path, &interfaces);
+        g_autofree char *owner = domain_of(domains, path, &is_domain), *key = NULL;
+        g_autoptr(GVariant) known = NULL;
+        if (!owner)
+                return;
+        if (!is_domain) {
+                GVariant *properties = g_hash_table_lookup(domains->by_path, owner);
+                if (properties && domains->listener)
+                        domains->listener->part_changed(domains->data, properties, path, NULL);
+        } else if (g_strv_contains(interfaces, DOMAIN) &&
+                   g_hash_table_steal_extended(domains->by_path, owner, (void **) &key, (void **) &known) && domains->listener)
+                domains->listener->removed(domains->data, known);
+}
+
+static void on_properties_changed(Domains *domains, const char *path, GVariant *arguments) {
+        const char *interface;
+        bool is_domain;
+        g_autoptr(GVariant) changes = NULL;
+        g_variant_get(arguments, "(&s@a{sv}@as)", &interface, &changes, NULL);
+        g_autofree char *owner = domain_of(domains, path, &is_domain);
+        GVariant *known = owner ? g_hash_table_lookup(domains->by_path, owner) : NULL;
+        if (!known || !is_domain || strcmp(interface, DOMAIN) != 0)
+                return;
+        g_autoptr(GVariant) before = g_variant_ref(known);
+        GVariant *after = merge(before, changes);
+        g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), after);
+        if (domains->listener)
+                domains->listener->changed(domains->data, before, after, changes);
+}
+
+static void on_state_changed(Domains *domains, const char *path, GVariant *arguments) {
+        const char *old_state, *new_state, *reason;
+        GVariant *known = g_hash_table_lookup(domains->by_path, path);
+        g_variant_get(arguments, "(&s&s&s)", &old_state, &new_state, &reason);
+        if (known && domains->listener)
+                domains->listener->state_changed(domains->data, known, old_state, new_state, reason);
+}
+
+static void begin_filling(Domains *domains);
+
+static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
+                      GVariant *arguments, void *data) {
+        Domains *domains = data;
+        (void) bus;
+        (void) sender;
+        (void) interface;
+        /* The service could not send all signals: what is known is of no use. */
+        if (strcmp(member, "SignalsLost") == 0) {
+                domains->stale = true;
+                begin_filling(domains);
+        } else if (!domains->filled)
+                return;
+        else if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})")))
+                on_added(domains, arguments);
+        else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)")))
+                on_removed(domains, arguments);
+        else if (strcmp(member, "PropertiesChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}as)")))
+                on_properties_changed(domains, path, arguments);
+        else if (strcmp(member, "StateChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sss)")))
+                on_state_changed(domains, path, arguments);
+}
+
+static void tell_waiters(Domains *domains, const GError *error) {
+        g_autoptr(GArray) waiters = g_steal_pointer(&domains->waiters);
+        domains->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        for (unsigned int i = 0; i < waiters->len; i++) {
+                Waiter *waiter = &g_array_index(waiters, Waiter, i);
+                waiter->done(waiter->data, error);
+        }
+}
+
+static void take_all(Domains *domains, GVariant *reply) {
+        g_autoptr(GVariantIter) objects = NULL;
+        const char *path;
+        GVariant *interfaces;
+        g_hash_table_remove_all(domains->by_path);
+        g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
+        while (g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces)) {
+                GVariant *properties = g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT);
+                if (properties)
+                        g_hash_table_insert(domains->by_path, g_strdup(path), properties);
+        }
+}
+
+static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
+        Domains *domains = data;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
+        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+                return; /* it is freed */
+        domains->filling = false;
+        domains->filled = reply != NULL;
+        if (reply)
+                take_all(domains, reply);
+        if (domains->stale)
+                begin_filling(domains);
+        else
+                tell_waiters(domains, error);
+}
+
+static void begin_filling(Domains *domains) {
+        if (domains->filling)
+                return;
+        domains->filling = true;
+        domains->stale = false;
+        if (!domains->subscription)
+                domains->subscription = g_dbus_connection_signal_subscribe(domains->bus, SERVICE, NULL, NULL, NULL, NULL,
+                                                                           G_DBUS_SIGNAL_FLAGS_NONE, on_signal, domains, NULL);
+        g_dbus_connection_call(domains->bus, SERVICE, domains->connection, OBJECT_MANAGER, "GetManagedObjects", NULL,
+                               G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NONE, G_MAXINT, domains->cancellable,
+                               on_objects, domains);
+}
+
+void domains_fill(Domains *domains, DomainsFilled done, void *data) {
+        const Waiter waiter = { done, data };
+        if (domains->filled && !domains->filling) {
+                done(data, NULL);
+                return;
+        }
+        g_array_append_val(domains->waiters, waiter);
+        begin_filling(domains);
+}
+
+GVariant *domains_properties(Domains *domains, const char *path) {
+        return domains->filled && !domains->filling ? g_hash_table_lookup(domains->by_path, path) : NULL;
+}
+
+void domains_each(Domains *domains, void (*visit)(void *data, GVariant *properties), void *data) {
+        GHashTableIter iterator;
+        void *properties;
+        g_hash_table_iter_init(&iterator, domains->by_path);
+        while (g_hash_table_iter_next(&iterator, NULL, &properties))
+                visit(data, properties);
+}
+
+Domains *domains_new(GDBusConnection *bus, const char *connection, const DomainsListener *listener, void *data) {
+        Domains *domains = g_new0(Domains, 1);
+        domains->bus = bus;
+        domains->connection = g_strdup(connection);
+        domains->prefix = g_strconcat(connection, "/domain/", NULL);
+        domains->listener = listener;
+        domains->data = data;
+        domains->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
+        domains->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        domains->cancellable = g_cancellable_new();
+        return domains;
+}
+
+void domains_free(Domains *domains) {
+        if (!domains)
+                return;
+        if (domains->subscription)
+                g_dbus_connection_signal_unsubscribe(domains->bus, domains->subscription);
+        g_cancellable_cancel(domains->cancellable);
+        g_object_unref(domains->cancellable);
+        g_hash_table_unref(domains->by_path);
+        g_array_unref(domains->waiters);
+        g_free(domains->connection);
+        g_free(domains->prefix);
+        g_free(domains);
+}

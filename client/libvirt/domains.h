@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The domains of a connection as the bus shows them, once somebody has asked for all of them: kept by its signals, which come before the
+ * answer of the call that makes a change. A client that asks for a list asks for each of its domains next. */
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+typedef struct Domains Domains;
+
+/* Who hears of changes. PROPERTIES are those after the change (of one that has gone, the last); borrowed. */
+typedef struct DomainsListener {
+        void (*added)(void *data, GVariant *properties);
+        void (*removed)(void *data, GVariant *properties);
+        void (*changed)(void *data, GVariant *before, GVariant *properties, GVariant *changes);
+        void (*state_changed)(void *data, GVariant *properties, const char *old_state, const char *new_state, const char *reason);
+        /* Of an object below a domain; INTERFACES is NULL where it has gone. */
+        void (*part_changed)(void *data, GVariant *properties, const char *path, GVariant *interfaces);
+} DomainsListener;
+
+typedef void (*DomainsFilled)(void *data, const GError *error);
+
+/* Both strings are copied. The listener hears nothing before the first filling is over. */
+Domains *domains_new(GDBusConnection *bus, const char *connection, const DomainsListener *listener, void *data);
+void domains_free(Domains *domains);
+
+/* Reads all domains, unless they are known, and calls DONE once. */
+void domains_fill(Domains *domains, DomainsFilled done, void *data);
+
+/* The properties (a{sv}) of a domain, by its path; NULL where they are not known here. */
+GVariant *domains_properties(Domains *domains, const char *path);
+
+/* Calls VISIT with the properties of each domain that is known. */
+void domains_each(Domains *domains, void (*visit)(void *data, GVariant *properties), void *data);

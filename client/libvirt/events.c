@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "events.h"
+
+#include <string.h>
+
+#include "call.h"
+
+#define KIB 1024
+
+/* The kinds that something of the bus tells of. */
+typedef enum EventKind {
+        EVENT_LIFECYCLE = 0,
+        EVENT_PMWAKEUP = 11,
+        EVENT_PMSUSPEND = 12,
+        EVENT_BALLOON_CHANGE = 13,
+        EVENT_DEVICE_REMOVED = 15,
+        EVENT_DEVICE_ADDED = 19,
+        EVENT_METADATA_CHANGE = 23,
+} EventKind;
+
+typedef enum Lifecycle {
+        LIFECYCLE_DEFINED,
+        LIFECYCLE_UNDEFINED,
+        LIFECYCLE_STARTED,
+        LIFECYCLE_SUSPENDED,
+        LIFECYCLE_RESUMED,
+        LIFECYCLE_STOPPED,
+        LIFECYCLE_SHUTDOWN,
+        LIFECYCLE_PMSUSPENDED,
+        LIFECYCLE_CRASHED,
+} Lifecycle;
+
+typedef struct Callback {
+        int32_t number, kind;
+        char *uuid;
+} Callback;
+
+struct Events {
+        Conversation *conversation;
+        GPtrArray *callbacks;
+        int32_t last;
+};
+
+static void callback_free(void *data) {
+        Callback *callback = data;
+        g_free(callback->uuid);
+        g_free(callback);
+}
+
+Events *events_new(Conversation *conversation) {
+        Events *events = g_new0(Events, 1);
+        events->conversation = conversation;
+        events->callbacks = g_ptr_array_new_with_free_func(callback_free);
+        return events;
+}
+
+void events_free(Events *events) {
+        if (!events)
+                return;
+        g_ptr_array_unref(events->callbacks);
+        g_free(events);
+}
+
+int32_t events_register(Events *events, int32_t kind, const char *uuid) {
+        if (events->callbacks->len >= CALLBACKS_MAX)
+                return -1;
+        Callback *callback = g_new0(Callback, 1);
+        callback->number = events->last++;
+        callback->kind = kind;
+        callback->uuid = g_strdup(uuid);
+        g_ptr_array_add(events->callbacks, callback);
+        return callback->number;
+}
+
+bool events_deregister(Events *events, int32_t number) {
+        for (unsigned int i = 0; i < events->callbacks->len; i++) {
+                Callback *callback = events->callbacks->pdata[i];
+                if (callback->number != number)
+                        continue;
+                g_ptr_array_remove_index(events->callbacks, i);
+                return true;
+        }
+        return false;
+}
+
+/* Tells all callbacks of a kind. BODY: what follows the callback's number and the domain; NULL for nothing. LAYOUT: how they are put
+ * together, as libvirt has two ways and an exception. */
+typedef enum Layout {
+        LAYOUT_NESTED,      /* (number (domain ...)) */
+        LAYOUT_FLAT,        /* (number domain ...) */
+        LAYOUT_WITH_REASON, /* (number reason (domain ...)) */
+} Layout;
+
+static GVariant *put_together(Layout layout, int32_t number, GVariant *domain, GVariant *const *body, size_t n) {
+        GVariantBuilder builder;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_TUPLE);
+        g_variant_builder_add(&builder, "i", number);
+        if (layout == LAYOUT_WITH_REASON)
+                g_variant_builder_add(&builder, "i", 0);
+        if (layout != LAYOUT_FLAT)
+                g_variant_builder_open(&builder, G_VARIANT_TYPE_TUPLE);
+        g_variant_builder_add_value(&builder, domain);
+        for (size_t i = 0; i < n; i++)
+                g_variant_builder_add_value(&builder, body[i]);
+        if (layout != LAYOUT_FLAT)
+                g_variant_builder_close(&builder);
+        return g_variant_builder_end(&builder);
+}
+
+static void tell(Events *events, EventKind kind, ProcedureIndex procedure, Layout layout, GVariant *properties,
+                 GVariant *const *body, size_t n) {
+        g_autoptr(GVariant) domain = g_variant_ref_sink(call_domain_of(properties));
+        const char *uuid;
+        g_variant_get(domain, "(&s&si)", NULL, &uuid, NULL);
+        for (size_t i = 0; i < n; i++)
+                g_variant_ref_sink(body[i]);
+        for (unsigned int i = 0; i < events->callbacks->len; i++) {
+                const Callback *callback = events->callbacks->pdata[i];
+                if (callback->kind == (int32_t) kind && (!callback->uuid || strcmp(callback->uuid, uuid) == 0))
+                        conversation_event(events->conversation, procedure,
+                                           put_together(layout, callback->number, domain, body, n));
+        }
+        for (size_t i = 0; i < n; i++)
+                g_variant_unref(body[i]);
+}
+
+static void tell_lifecycle(Events *events, GVariant *properties, Lifecycle event, int32_t detail) {
+        GVariant *body[] = { g_variant_new_int32(event), g_variant_new_int32(detail) };
+        tell(events, EVENT_LIFECYCLE, REMOTE_DOMAIN_EVENT_CALLBACK_LIFECYCLE, LAYOUT_NESTED, properties, body,
+             G_N_ELEMENTS(body));
+}
+
+static bool is_persistent(GVariant *properties) {
+        gboolean persistent = FALSE;
+        g_variant_lookup(properties, "Persistent", "b", &persistent);
+        return persistent;
+}
+
+static void on_added(void *data, GVariant *properties) {
+        if (is_persistent(properties))
+                tell_lifecycle(data, properties, LIFECYCLE_DEFINED, 0);
+}
+
+static void on_removed(void *data, GVariant *properties) {
+        if (is_persistent(properties))
+                tell_lifecycle(data, properties, LIFECYCLE_UNDEFINED, 0);
+}
+
+static void tell_text(Events *events, GVariant *properties, int32_t type) {
+        GVariant *body[] = { g_variant_new_int32(type), g_variant_new_maybe(G_VARIANT_TYPE_STRING, NULL) };
+        tell(events, EVENT_METADATA_CHANGE, REMOTE_DOMAIN_EVENT_CALLBACK_METADATA_CHANGE, LAYOUT_FLAT, properties, body,
+             G_N_ELEMENTS(body));
+}
+
+static void on_changed(void *data, GVariant *before, GVariant *properties, GVariant *changes) {
+        uint64_t memory;
+        uint32_t id = 0;
+        g_autoptr(GVariant) title = g_variant_lookup_value(changes, "Title", G_VARIANT_TYPE_STRING);
+        g_autoptr(GVariant) description = g_variant_lookup_value(changes, "Description", G_VARIANT_TYPE_STRING);
+        g_variant_lookup(properties, "ID", "u", &id);
+        if (is_persistent(before) != is_persistent(properties))
+                tell_lifecycle(data, properties, is_persistent(properties) ? LIFECYCLE_DEFINED : LIFECYCLE_UNDEFINED, 0);
+        if (id > 0 && g_variant_lookup(changes, "Memory", "t", &memory)) {
+                GVariant *body[] = { g_variant_new_uint64(memory / KIB) };
+                tell(data, EVENT_BALLOON_CHANGE, REMOTE_DOMAIN_EVENT_CALLBACK_BALLOON_CHANGE, LAYOUT_NESTED, properties, body, 1);
+        }
+        if (description)
+                tell_text(data, properties, 0);
+        if (title)
+                tell_text(data, properties, 1);
+}
+
+#define NOT_TOLD (-1)
+
+/* What a change of state is to libvirt: the first row that fits. NULL fits all. */
+static const struct {
+        const char *from, *to, *reason;
+        Lifecycle event;
+        int32_t detail;
+} changes_of_state[] = {
+        { "pmsuspended", "running", NULL, LIFECYCLE_STARTED, 4 }, { "paused", "running", NULL, LIFECYCLE_RESUMED, 0 },
+        { NULL, "running", "restored", LIFECYCLE_STARTED, 2 },    { NULL, "running", NULL, LIFECYCLE_STARTED, 0 },
+        { NULL, "paused", "io-error", LIFECYCLE_SUSPENDED, 2 },   { NULL, "paused", "restored", LIFECYCLE_SUSPENDED, 4 },
+        { NULL, "paused", NULL, LIFECYCLE_SUSPENDED, 0 },         { NULL, "stopping", "destroyed", LIFECYCLE_SHUTDOWN, NOT_TOLD },
+        { NULL, "stopping", NULL, LIFECYCLE_SHUTDOWN, 0 },        { NULL, "shutoff", "destroyed", LIFECYCLE_STOPPED, 1 },
+        { NULL, "shutoff", "crashed", LIFECYCLE_STOPPED, 2 },     { NULL, "shutoff", "saved", LIFECYCLE_STOPPED, 4 },
+        { NULL, "shutoff", "failed", LIFECYCLE_STOPPED, 5 },      { NULL, "shutoff", NULL, LIFECYCLE_STOPPED, 0 },
+        { NULL, "pmsuspended", NULL, LIFECYCLE_PMSUSPENDED, 0 },  { NULL, "crashed", NULL, LIFECYCLE_CRASHED, 0 },
+};
+
+static bool fits(const char *wanted, const char *found) {
+        return !wanted || strcmp(wanted, found) == 0;
+}
+
+static void on_state_changed(void *data, GVariant *properties, const char *old_state, const char *new_state, const char *reason) {
+        bool told = false;
+        /* A start that leaves the processors stopped is a start and a stop of theirs. */
+        if (strcmp(old_state, "starting") == 0 && strcmp(new_state, "paused") == 0)
+                tell_lifecycle(data, properties, LIFECYCLE_STARTED, strcmp(reason, "restored") == 0 ? 2 : 0);
+        for (size_t i = 0; !told && i < G_N_ELEMENTS(changes_of_state); i++) {
+                told = fits(changes_of_state[i].from, old_state) && fits(changes_of_state[i].to, new_state) &&
+                       fits(changes_of_state[i].reason, reason);
+                if (told && changes_of_state[i].detail != NOT_TOLD)
+                        tell_lifecycle(data, properties, changes_of_state[i].event, changes_of_state[i].detail);
+        }
+        if (strcmp(new_state, "pmsuspended") == 0)
+                tell(data, EVENT_PMSUSPEND, REMOTE_DOMAIN_EVENT_CALLBACK_PMSUSPEND, LAYOUT_WITH_REASON, properties, NULL, 0);
+        else if (strcmp(old_state, "pmsuspended") == 0 && strcmp(new_state, "running") == 0)
+                tell(data, EVENT_PMWAKEUP, REMOTE_DOMAIN_EVENT_CALLBACK_PMWAKEUP, LAYOUT_WITH_REASON, properties, NULL, 0);
+}
+
+static void on_part_changed(void *data, GVariant *properties, const char *path, GVariant *interfaces) {
+        const char *device = strstr(path, "/device/");
+        if (!device)
+                return;
+        GVariant *body[] = { g_variant_new_string(device + strlen("/device/")) };
+        if (interfaces)
+                tell(data, EVENT_DEVICE_ADDED, REMOTE_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, LAYOUT_FLAT, properties, body, 1);
+        else
+                tell(data, EVENT_DEVICE_REMOVED, REMOTE_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, LAYOUT_NESTED, properties, body, 1);
+}
+
+const DomainsListener events_listener = { on_added, on_removed, on_changed, on_state_changed, on_part_changed };
