@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A call of a client, from its arguments to its answer, and what it asks the bus meanwhile. A step that asks is given the function
+/* A call of a client, from its arguments to its answer, and what it asks the bus meanwhile. A step that asks is given the
+ * function
  * that goes on; where the bus answers with an error, the call is answered with that, and the function is not called. */
 
 #include <gio/gio.h>

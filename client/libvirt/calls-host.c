@@ -67,7 +67,8 @@ static int32_t count_sockets(int32_t cpus) {
         return (int32_t) MIN(sockets, (uint64_t) cpus);
 }
 
-/* As libvirt counts: sockets of a node, cores of a socket. What does not come out even is told as one socket with a core for each processor. */
+/* As libvirt counts: sockets of a node, cores of a socket. What does not come out even is told as one socket with a core for
+ * each processor. */
 static void get_info(Call *call) {
         struct utsname name = { 0 };
         g_autofree char *memory = read_file("/proc/meminfo"), *cpuinfo = read_file("/proc/cpuinfo");

@@ -115,31 +115,35 @@ static void add_text(GVariantBuilder *parameters, const char *prefix, const char
                 g_variant_builder_add(parameters, "(sv)", parameter, g_variant_new_string(text));
 }
 
-static void add_disks(GVariantBuilder *parameters, GVariant *objects, GVariant *stats) {
-        g_autoptr(GPtrArray) disks = usage_disks(objects);
-        g_variant_builder_add(parameters, "(sv)", "block.count", g_variant_new_uint32(disks->len));
-        for (unsigned int i = 0; i < disks->len; i++) {
-                const UsageDevice *disk = disks->pdata[i];
-                g_autofree char *prefix = g_strdup_printf("block.%u.", i);
-                g_autoptr(GVariant) block = usage_group(stats, "block", disk->alias),
-                                    image = usage_group(stats, "image", disk->alias);
-                add_text(parameters, prefix, "name", disk->name);
-                add_text(parameters, prefix, "path", disk->source);
-                usage_append(parameters, prefix, block, usage_block);
-                usage_append(parameters, prefix, image, usage_image);
-        }
-}
+/* What is told of each device of a kind. */
+typedef struct DeviceKind {
+        const char *prefix; /* of its parameters */
+        GPtrArray *(*list)(GVariant *objects);
+        bool has_path;
+        struct {
+                const char *group;
+                const UsageNumber *numbers;
+        } groups[2];
+} DeviceKind;
 
+static const DeviceKind disks = { "block", usage_disks, true, { { "block", usage_block }, { "image", usage_image } } };
 /* A card without an interface on the host has no numbers, and libvirt leaves its place empty. */
-static void add_cards(GVariantBuilder *parameters, GVariant *objects, GVariant *stats) {
-        g_autoptr(GPtrArray) cards = usage_cards(objects);
-        g_variant_builder_add(parameters, "(sv)", "net.count", g_variant_new_uint32(cards->len));
-        for (unsigned int i = 0; i < cards->len; i++) {
-                const UsageDevice *card = cards->pdata[i];
-                g_autofree char *prefix = g_strdup_printf("net.%u.", i);
-                g_autoptr(GVariant) numbers = usage_group(stats, "interface", card->alias);
-                add_text(parameters, prefix, "name", card->name);
-                usage_append(parameters, prefix, numbers, usage_card);
+static const DeviceKind cards = { "net", usage_cards, false, { { "interface", usage_card } } };
+
+static void add_devices(GVariantBuilder *parameters, const DeviceKind *kind, GVariant *objects, GVariant *stats) {
+        g_autoptr(GPtrArray) devices = kind->list(objects);
+        g_autofree char *count = g_strconcat(kind->prefix, ".count", NULL);
+        g_variant_builder_add(parameters, "(sv)", count, g_variant_new_uint32(devices->len));
+        for (unsigned int i = 0; i < devices->len; i++) {
+                const UsageDevice *device = devices->pdata[i];
+                g_autofree char *prefix = g_strdup_printf("%s.%u.", kind->prefix, i);
+                add_text(parameters, prefix, "name", device->name);
+                if (kind->has_path)
+                        add_text(parameters, prefix, "path", device->source);
+                for (size_t j = 0; j < G_N_ELEMENTS(kind->groups) && kind->groups[j].group; j++) {
+                        g_autoptr(GVariant) group = usage_group(stats, kind->groups[j].group, device->alias);
+                        usage_append(parameters, prefix, group, kind->groups[j].numbers);
+                }
         }
 }
 
@@ -176,9 +180,9 @@ static GVariant *record_of(const Collection *collection, const char *path, GVari
         if (collection->kinds & STATS_VCPU)
                 add_vcpus(&parameters, properties, stats);
         if (collection->kinds & STATS_CARD)
-                add_cards(&parameters, objects, stats);
+                add_devices(&parameters, &cards, objects, stats);
         if (collection->kinds & STATS_BLOCK)
-                add_disks(&parameters, objects, stats);
+                add_devices(&parameters, &disks, objects, stats);
         return g_variant_new("(@(ssi)a(sv))", call_domain_of(properties), &parameters);
 }
 
@@ -328,25 +332,21 @@ static void get_info(Call *call) {
         call_read(call, call->domain, DOMAIN, on_info);
 }
 
+#define MEMORY_ACTUAL 6
+
 /* Numbers of libvirt's values of memory. */
 static const struct {
         const char *group, *name;
         int32_t tag;
         uint32_t divide;
 } memory_values[] = {
-        { "balloon", "current", 6, KIB },
-        { "guest_memory", "swap_in", 0, KIB },
-        { "guest_memory", "swap_out", 1, KIB },
-        { "guest_memory", "major_faults", 2, 1 },
-        { "guest_memory", "minor_faults", 3, 1 },
-        { "guest_memory", "unused", 4, KIB },
-        { "guest_memory", "available", 5, KIB },
-        { "guest_memory", "usable", 8, KIB },
-        { "guest_memory", "last_update", 9, 1000000 },
-        { "guest_memory", "disk_caches", 10, KIB },
-        { "guest_memory", "hugetlb_allocations", 11, 1 },
-        { "guest_memory", "hugetlb_failures", 12, 1 },
-        { "memory", "rss", 7, KIB },
+
+        { "guest_memory", "swap_in", 0, KIB },         { "guest_memory", "swap_out", 1, KIB },
+        { "guest_memory", "major_faults", 2, 1 },      { "guest_memory", "minor_faults", 3, 1 },
+        { "guest_memory", "unused", 4, KIB },          { "guest_memory", "available", 5, KIB },
+        { "guest_memory", "usable", 8, KIB },          { "guest_memory", "last_update", 9, 1000000 },
+        { "guest_memory", "disk_caches", 10, KIB },    { "guest_memory", "hugetlb_allocations", 11, 1 },
+        { "guest_memory", "hugetlb_failures", 12, 1 }, { "memory", "rss", 7, KIB },
 };
 
 static void on_memory(Call *call, GVariant *reply) {
@@ -354,8 +354,14 @@ static void on_memory(Call *call, GVariant *reply) {
         uint32_t room;
         size_t n = 0;
         g_autoptr(GVariant) stats = own_stats(call, reply);
+        g_autoptr(GVariant) balloon = usage_group(stats, "balloon", NULL);
+        uint64_t memory = 0;
+        g_variant_lookup(call->state, "Memory", "t", &memory);
         g_variant_get_child(call->arguments, 1, "u", &room);
         g_variant_builder_init(&builder, G_VARIANT_TYPE("a(it)"));
+        if (n < room)
+                g_variant_builder_add(&builder, "(it)", MEMORY_ACTUAL, usage_number(balloon, "current", memory) / KIB);
+        n++;
         for (size_t i = 0; i < G_N_ELEMENTS(memory_values); i++) {
                 g_autoptr(GVariant) group = usage_group(stats, memory_values[i].group, NULL);
                 uint64_t value;
@@ -370,6 +376,8 @@ static void on_memory(Call *call, GVariant *reply) {
 static void on_memory_domain(Call *call, GVariant *properties) {
         gboolean active = FALSE;
         g_variant_lookup(properties, "Active", "b", &active);
+        call->state = g_variant_ref(properties);
+        call->free_state = (GDestroyNotify) g_variant_unref;
         if (active)
                 ask_stats(call, STATS_BALLOON, on_memory);
         else

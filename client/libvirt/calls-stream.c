@@ -47,7 +47,8 @@ static void on_opened(Call *call, GVariant *reply) {
                 answer_stream(call, fd, g_variant_new_tuple(NULL, 0));
 }
 
-/* How well a device is what was asked for, by its name or, where none was given, by its kind; 0: not at all. libvirt takes the first
+/* How well a device is what was asked for, by its name or, where none was given, by its kind; 0: not at all. libvirt takes the
+ * first
  * console, and a serial port where there is none. */
 static int rate(GVariant *interfaces, const char *wanted, bool channels) {
         g_autoptr(GVariant) device = g_variant_lookup_value(interfaces, DEVICE, G_VARIANT_TYPE_VARDICT);

@@ -113,9 +113,7 @@ static void send_packet(Conversation *conversation, GByteArray *packet) {
         }
         conversation->n_unsent += g_bytes_get_size(bytes);
         g_queue_push_tail(&conversation->unsent, bytes);
-        if (conversation->on_writable == 0 && !flush(conversation))
-                end(conversation);
-        else if (conversation->n_unsent > UNSENT_MAX)
+        if ((conversation->on_writable == 0 && !flush(conversation)) || conversation->n_unsent > UNSENT_MAX)
                 end(conversation);
         else if (conversation->on_writable == 0 && !g_queue_is_empty(&conversation->unsent))
                 conversation->on_writable = g_unix_fd_add(conversation->fd, G_IO_OUT, on_writable, conversation);

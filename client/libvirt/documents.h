@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is read of libvirt's documents here: those of domains that the bus has answered, and elements of devices that clients hand in. */
+/* What is read of libvirt's documents here: those of domains that the bus has answered, and elements of devices that clients
+ * hand in. */
 
 #include <glib.h>
 #include <libxml/tree.h>
@@ -19,5 +20,6 @@ bool document_vcpus(const char *text, uint32_t *count, uint32_t *max, GError **e
 /* An attribute of the first element of this name below a node, NULL for none; to be freed. ELEMENT: NULL for the node itself. */
 char *document_attribute(xmlNode *node, const char *element, const char *attribute);
 
-/* Whether a node has all that another one has: its attributes, its text, and for each element within it one that has all of that. */
+/* Whether a node has all that another one has: its attributes, its text, and for each element within it one that has all of
+ * that. */
 bool document_has(xmlNode *node, xmlNode *part);

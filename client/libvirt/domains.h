@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The domains of a connection as the bus shows them, once somebody has asked for all of them: kept by its signals, which come before the
+/* The domains of a connection as the bus shows them, once somebody has asked for all of them: kept by its signals, which come
+ * before the
  * answer of the call that makes a change. A client that asks for a list asks for each of its domains next. */
 
 #include <gio/gio.h>

@@ -83,7 +83,8 @@ bool events_deregister(Events *events, int32_t number) {
         return false;
 }
 
-/* Tells all callbacks of a kind. BODY: what follows the callback's number and the domain; NULL for nothing. LAYOUT: how they are put
+/* Tells all callbacks of a kind. BODY: what follows the callback's number and the domain; NULL for nothing. LAYOUT: how they
+ * are put
  * together, as libvirt has two ways and an exception. */
 typedef enum Layout {
         LAYOUT_NESTED,      /* (number (domain ...)) */

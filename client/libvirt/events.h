@@ -15,7 +15,8 @@ typedef struct Events Events;
 Events *events_new(Conversation *conversation);
 void events_free(Events *events);
 
-/* Registers a callback for a kind of events, of one domain by its UUID or of all where that is NULL. Returns its number, or -1 where there
+/* Registers a callback for a kind of events, of one domain by its UUID or of all where that is NULL. Returns its number, or -1
+ * where there
  * are too many. */
 int32_t events_register(Events *events, int32_t kind, const char *uuid);
 

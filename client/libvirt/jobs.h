@@ -14,7 +14,8 @@ typedef void (*JobDone)(void *data, const GError *error);
 Jobs *jobs_new(GDBusConnection *bus);
 void jobs_free(Jobs *jobs);
 
-/* To be called before a method that returns a job, so that its end is not missed; and jobs_expected when the method was answered. */
+/* To be called before a method that returns a job, so that its end is not missed; and jobs_expected when the method was
+ * answered. */
 void jobs_expect(Jobs *jobs);
 void jobs_expected(Jobs *jobs);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* virtbus-libvirt: takes libvirt's clients in, and has a process of its own for each, so that what one of them does harms no other. */
+/* virtbus-libvirt: takes libvirt's clients in, and has a process of its own for each, so that what one of them does harms no
+ * other. */
 
 #include <errno.h>
 #include <glib.h>

@@ -156,7 +156,7 @@ void streams_take(Streams *streams, const PacketHeader *header, const uint8_t *b
         if (header->type == PACKET_STREAM_HOLE)
                 fail(stream, LIBVIRT_NO_SUPPORT, "this stream has no holes");
         else if (header->status == PACKET_ERROR)
-                fail(stream, LIBVIRT_RPC, "the client has aborted the stream");
+                finish(stream); /* the client has given it up, and waits for a word */
         else if (header->status == PACKET_OK) {
                 stream->finishing = true;
                 write_on(stream);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The streams that calls have opened: between a descriptor, such as a console, and the client's socket. Neither waits for the other:
+/* The streams that calls have opened: between a descriptor, such as a console, and the client's socket. Neither waits for the
+ * other:
  * a descriptor is not read while the client is slow, and a client that sends more than a descriptor takes loses the stream. */
 
 #include "conversation.h"

@@ -21,11 +21,13 @@
 
 #define WIRE_STRING_MAX 4194304 /* bytes */
 
-/* Reads a body that is a value of this type, whole. Returns NULL, with an error of LIBVIRT_ERROR: LIBVIRT_RPC for what is not such a
+/* Reads a body that is a value of this type, whole. Returns NULL, with an error of LIBVIRT_ERROR: LIBVIRT_RPC for what is not
+ * such a
  * value, LIBVIRT_INVALID_ARG for text that is not UTF-8, which no text on D-Bus can be. */
 GVariant *wire_decode(const char *type, const uint8_t *data, size_t size, GError **error);
 
-/* Appends a value, which is of the GVariant type that belongs to TYPE. What is over a limit is refused with LIBVIRT_RPC; INTO is as
+/* Appends a value, which is of the GVariant type that belongs to TYPE. What is over a limit is refused with LIBVIRT_RPC; INTO
+ * is as
  * before then. The value's reference is taken where it is floating. */
 bool wire_encode(const char *type, GVariant *value, GByteArray *into, GError **error);
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """libvirt's own clients, unmodified, on virtbus: virsh and libvirt's Python module.
 
-Usage (below tests/with-bus): test-libvirt.py test|qemu [GUEST], the folder that tests/guest/build-guest has filled.
+Usage (below tests/with-bus): test-libvirt.py test|qemu.
 """
 
 import os
@@ -32,7 +32,7 @@ ENVIRONMENT = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SYSTEM
 FACE = subprocess.Popen([f"{BUILD}/client/libvirt/virtbus-libvirt", f"--socket={SOCKET}"], env=ENVIRONMENT)
 
 
-def document(name="web", devices=""):
+def document(name="web", devices="<video><model type='vga'/></video>" if REAL else ""):
     return hypervisor.document(name, devices, uuid=UUID if name == "web" else "")
 
 
@@ -204,6 +204,149 @@ def a_connection_that_was_opened_to_read_changes_nothing():
     assert hypervisor.state(f"{hypervisor.path}/domain/{UUID.replace('-', '_')}") == "shutoff"
 
 
+def what_a_domain_is_given_can_be_changed():
+    virsh("setmaxmem", "web", "96M", "--config")
+    virsh("setmem", "web", "80M", "--config")
+    contains(virsh("dominfo", "web"), "Max memory:     98304 KiB", "Used memory:    81920 KiB")
+    virsh("setvcpus", "web", "3", "--config", "--maximum")
+    virsh("setvcpus", "web", "2", "--config")
+    assert virsh("vcpucount", "web", "--config", "--maximum") == "3"
+    assert virsh("vcpucount", "web", "--config") == "2"
+    contains(virsh("vcpucount", "web", "--live", fails=True), "not running")
+    virsh("desc", "web", "--config", "--new-desc", "what it is for")
+    assert virsh("desc", "web") == "what it is for"
+    virsh("desc", "web", "--config", "--title", "--new-desc", "The web")
+    contains(virsh("list", "--all", "--title"), "The web")
+    virsh("metadata", "web", "http://example.org/x", "--config", "--key", "x", "--set", "<note>kept</note>")
+    contains(virsh("metadata", "web", "http://example.org/x", "--config"), "kept")
+    contains(virsh("metadata", "web", "http://example.org/other", "--config", fails=True), "not found")
+    virsh("domrename", "web", "web2")
+    assert virsh("domname", UUID) == "web2"
+    virsh("domrename", "web2", "web")
+
+
+def a_device_is_found_by_its_element():
+    card = "<interface type='user'><mac address='{}'/><model type='virtio'/></interface>"
+    one = write("one.xml", card.format("52:54:00:00:00:01"))
+    virsh("attach-device", "web", one, "--config")
+    virsh("attach-device", "web", write("two.xml", card.format("52:54:00:00:00:02")), "--config")
+    contains(virsh("domiflist", "web", "--inactive"), "52:54:00:00:00:01", "52:54:00:00:00:02")
+    virsh("detach-device", "web", one, "--config")
+    left = virsh("domiflist", "web", "--inactive")
+    assert "52:54:00:00:00:01" not in left and "52:54:00:00:00:02" in left, left
+    contains(virsh("detach-device", "web", one, "--config", fails=True), "device not found")
+    virsh("attach-device", "web", write("rng.xml", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"), "--config")
+    virsh("detach-device", "web", os.path.join(ROOT, "rng.xml"), "--config")
+    assert "<rng" not in virsh("dumpxml", "web", "--inactive")
+    virsh("detach-interface", "web", "user", "--mac", "52:54:00:00:00:02", "--config")
+    assert "52:54" not in virsh("domiflist", "web", "--inactive")
+
+
+def what_a_domain_uses_is_told_by_the_names_of_libvirt():
+    contains(virsh("domstats", "web"), "Domain: 'web'", "state.state=5", "balloon.maximum=98304", "vcpu.maximum=3", "block.count=0")
+    virsh("start", "web")
+    contains(virsh("domstats", "web", "--state", "--cpu-total"), "state.state=1", "cpu.time=")
+    contains(virsh("domstats", "--list-active"), "Domain: 'web'")
+    contains(virsh("dommemstat", "web"), "actual ")
+    contains(virsh("domblkstat", "web", "vdz", fails=True), "not a disk")
+
+
+def a_domain_is_saved_and_goes_on():
+    contains(virsh("managedsave", "web"), "saved")
+    assert virsh("domstate", "--reason", "web") == "shut off (saved)"
+    contains(virsh("list", "--all", "--with-managed-save"), "web")
+    contains(virsh("dominfo", "web"), "Managed save:   yes")
+    virsh("managedsave-remove", "web")
+    virsh("start", "web")
+    state = os.path.join(ROOT, "web.save")
+    virsh("save", "web", state)
+    assert virsh("domstate", "web") == "shut off"
+    virsh("restore", state, "--paused")
+    assert virsh("domstate", "web") == "paused"
+    contains(virsh("restore", state, fails=True), "paused")
+
+
+def a_screen_is_a_stream():
+    virsh("screenshot", "web", os.path.join(ROOT, "screen.png"), "--screen", "0")
+    with open(os.path.join(ROOT, "screen.png"), "rb") as file:
+        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
+    virsh("destroy", "web")
+
+
+def a_console_is_a_stream_both_ways():
+    connection = open_libvirt()
+    devices, speaks = "<serial type='pty'/><console type='pty'/>", "<bios useserial='yes'/>" if REAL else ""
+    domain = connection.createXML(hypervisor.document("talker", devices, kernel=speaks), libvirt.VIR_DOMAIN_START_PAUSED)
+    stream = connection.newStream()
+    domain.openConsole(None, stream)
+    heard = b""
+    domain.resume()
+    stream.send(b"hello\n")
+    while (b"SeaBIOS" if REAL else b"hello") not in heard:
+        heard += stream.recv(4096)
+    refused(libvirt.VIR_ERR_RESOURCE_BUSY, domain.openConsole, None, connection.newStream())
+    stream.abort()
+    again = connection.newStream()
+    domain.openConsole(None, again, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
+    again.finish()
+    domain.destroy()
+    connection.close()
+
+
+def what_happens_is_told_by_events():
+    if not libvirt:
+        raise Skip("libvirt's Python module is not installed")
+    libvirt.virEventRegisterDefaultImpl()
+    connection, heard = open_libvirt(), []
+
+    def on_lifecycle(_connection, domain, event, detail, _data):
+        heard.append((domain.name(), event, detail))
+
+    def wait(*events):
+        deadline = time.monotonic() + DEADLINE
+        while [event[1:] for event in heard] != list(events):
+            assert time.monotonic() < deadline, heard
+            libvirt.virEventRunDefaultImpl()
+        heard.clear()
+
+    number = connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, on_lifecycle, None)
+    libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # the loop looks at the deadline
+    bus_domain = hypervisor.define(hypervisor.document("told"))
+    wait((libvirt.VIR_DOMAIN_EVENT_DEFINED, 0))
+    hypervisor.do(bus_domain, "Start", paused=True)
+    wait((libvirt.VIR_DOMAIN_EVENT_STARTED, 0), (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, 0))
+    hypervisor.do(bus_domain, "Resume")
+    wait((libvirt.VIR_DOMAIN_EVENT_RESUMED, 0))
+    assert connection.lookupByName("told").state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    hypervisor.do(bus_domain, "Destroy")
+    wait((libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED))
+    connection.lookupByName("told").undefine()
+    wait((libvirt.VIR_DOMAIN_EVENT_UNDEFINED, 0))
+    connection.domainEventDeregisterAny(number)
+    connection.close()
+
+
+def secrets_are_kept_for_clients_of_libvirt():
+    uuid = "0a0b0c0d-1111-4222-8333-444455556666"
+    xml = f"<secret ephemeral='yes' private='no'><uuid>{uuid}</uuid><usage type='ceph'><name>client.test</name></usage></secret>"
+    virsh("secret-define", write("secret.xml", xml))
+    contains(virsh("secret-list"), uuid, "ceph client.test")
+    virsh("secret-set-value", uuid, "--file", write("value", "opened"), "--plain")
+    assert virsh("secret-get-value", uuid, "--plain") == "opened"
+    contains(virsh("secret-dumpxml", uuid), "client.test")
+    virsh("secret-undefine", uuid)
+    contains(virsh("secret-dumpxml", uuid, fails=True), "no secret")
+
+
+def the_machine_is_told():
+    contains(virsh("version"), f"Running hypervisor: {'QEMU' if REAL else 'TEST'} ")
+    contains(virsh("nodeinfo"), "CPU(s):", f"CPU model:           {os.uname().machine}")
+    contains(virsh("nodecpumap"), "CPUs online:")
+    contains(virsh("nodememstats"), "total  :")
+    contains(virsh("nodecpustats"), "user:")
+    assert int(virsh("maxvcpus")) > 0
+
+
 def a_client_that_speaks_in_pieces_is_understood():
     raw = Raw(name_of())
     two = Raw.packet(Raw.HOSTNAME, serial=7) + Raw.packet(Raw.HOSTNAME, serial=8)
@@ -282,6 +425,15 @@ TESTS = [
     a_transient_domain_goes_when_it_ends,
     errors_have_the_numbers_of_libvirt,
     a_connection_that_was_opened_to_read_changes_nothing,
+    what_a_domain_is_given_can_be_changed,
+    a_device_is_found_by_its_element,
+    what_a_domain_uses_is_told_by_the_names_of_libvirt,
+    a_domain_is_saved_and_goes_on,
+    a_screen_is_a_stream,
+    a_console_is_a_stream_both_ways,
+    what_happens_is_told_by_events,
+    secrets_are_kept_for_clients_of_libvirt,
+    the_machine_is_told,
     a_client_that_speaks_in_pieces_is_understood,
     what_a_client_says_harms_nobody_else,
     many_clients_are_served_at_once,
