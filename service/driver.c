@@ -88,3 +88,41 @@ bool driver_may_tell(const Driver *driver, const Object *object, const Interface
         return object->source == driver ||
                (driver_shares_path(driver, object->path) && g_strcmp0(interface->host_driver, driver->name) == 0);
 }
+
+/* Finding one */
+
+Driver *drivers_find(Drivers *drivers, const char *path) {
+        GHashTableIter iterator;
+        void *driver;
+        g_hash_table_iter_init(&iterator, drivers->by_name);
+        while (g_hash_table_iter_next(&iterator, NULL, &driver))
+                if (driver_owns_path(driver, path) && !driver_shares_path(driver, path))
+                        return driver;
+        return NULL;
+}
+
+Driver *drivers_named(Drivers *drivers, const char *name) {
+        return g_hash_table_lookup(drivers->by_name, name);
+}
+
+const char *drivers_connection_path(Drivers *drivers, const char *name) {
+        GHashTableIter iterator;
+        void *driver;
+        g_hash_table_iter_init(&iterator, drivers->by_name);
+        while (g_hash_table_iter_next(&iterator, NULL, &driver))
+                if (strcmp(((Driver *) driver)->connection, name) == 0)
+                        return ((Driver *) driver)->path;
+        return NULL;
+}
+
+Driver *drivers_of_scheme(Drivers *drivers, const char *scheme) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, drivers->by_name);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Driver *driver = value;
+                if (driver->schemes && g_strv_contains((const char *const *) driver->schemes, scheme))
+                        return driver;
+        }
+        return NULL;
+}
