@@ -297,20 +297,18 @@ def a_paused_guest_whose_save_is_given_up_at_its_very_end_is_as_it_was():
         """It waits for QEMU, which stands still."""
         os.kill(hypervisor.pid_of(domain), signal.SIGSTOP)
         job = save(f"{WORK}/late")
-        while not halves():  # no signal tells of it
-            bus.settle()
+        bus.wait(halves, "its file")
         return job
 
     def halves():
         return [name for name in os.listdir(WORK) if name.startswith("late.")]
 
     def check_as_it_was():
-        while halves():  # nor of this: a worker takes it away
-            bus.settle()
+        bus.wait(lambda: not halves(), "what is half written to be taken away")
         assert get("State") == "paused"
-        contains(subprocess.run(["qemu-img", "info", image], capture_output=True, text=True, check=False).stderr, "lock")
         size["is"] += 1 << 20
-        bus.call(f"{domain}/device/virtio_2ddisk0", f"{NAME}.Device.Disk", "Resize", "ta{sv}", size["is"], {})
+        bus.call(f"{domain}/device/virtio_2ddisk0", f"{NAME}.Device.Disk", "Resize", "ta{sv}", size["is"], {})  # which a driver does that has found the guest
+        contains(subprocess.run(["qemu-img", "info", image], capture_output=True, text=True, check=False).stderr, "lock")
     fresh()
     job = begin()
     os.mkdir(f"{WORK}/late")  # which a file does not replace
