@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "ahead.h"
 #include "bounds.h"
 #include "bus.h"
 #include "long-header.h"
@@ -38,6 +39,7 @@ struct Inlet {
         sd_bus *bus;
         int socket, feed; /* what is read, and what sd-bus reads the other end of; -1 once the connection has ended */
         sd_event_source *readable, *deadline, *again;
+        Ahead *ahead; /* NULL: nothing is read beyond a message */
         Stage stage;
         size_t line_bytes;  /* of the authentication so far */
         GByteArray *head;   /* the line or header so far */
@@ -73,6 +75,8 @@ static void hang_up(Inlet *inlet) {
         inlet->deadline = sd_event_source_disable_unref(inlet->deadline);
         inlet->again = sd_event_source_disable_unref(inlet->again);
         close_descriptors(inlet);
+        if (inlet->ahead)
+                ahead_clear(inlet->ahead);
         let_go(inlet);
         autofd_close(&inlet->feed);
         autofd_close(&inlet->socket);
@@ -84,6 +88,7 @@ static void unref(Inlet *inlet) {
                 return;
         g_byte_array_unref(inlet->head);
         g_clear_pointer(&inlet->longer, long_header_free);
+        g_free(inlet->ahead);
         g_free(inlet);
 }
 
@@ -91,6 +96,7 @@ Inlet *inlet_new(const InletRules *rules, void *data) {
         Inlet *inlet = g_new0(Inlet, 1);
         *inlet = (Inlet){ .rules = rules, .data = data, .n_references = 1, .socket = -1, .feed = -1 };
         inlet->head = g_byte_array_new();
+        inlet->ahead = rules->client ? NULL : g_new0(Ahead, 1); /* who may put anything anywhere is read piece by piece */
         return inlet;
 }
 
@@ -135,7 +141,7 @@ static void take_descriptors(Inlet *inlet, struct msghdr *message) {
 }
 
 /* Returns how much was read, 0 where there is nothing now, or a negative errno. */
-static ssize_t receive(Inlet *inlet, void *buffer, size_t size) {
+static ssize_t receive_now(Inlet *inlet, void *buffer, size_t size) {
         alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE_MAX)];
         struct iovec piece = { .iov_base = buffer, .iov_len = size };
         struct msghdr message = {
@@ -149,6 +155,12 @@ static ssize_t receive(Inlet *inlet, void *buffer, size_t size) {
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
         take_descriptors(inlet, &message);
         return n == 0 ? -ECONNRESET : n;
+}
+
+/* The same; what was read ahead comes first. */
+static ssize_t receive(Inlet *inlet, void *buffer, size_t size) {
+        size_t n = inlet->ahead ? ahead_read(inlet->ahead, buffer, size) : 0;
+        return n > 0 ? (ssize_t) n : receive_now(inlet, buffer, size);
 }
 
 /* Once for each message: one that comes drop by drop has no more time than another. */
@@ -325,8 +337,35 @@ static int pass_header(Inlet *inlet) {
         return inlet->whole ? 0 : hand_on_header(inlet);
 }
 
+/* A message begins: it and others are read at once, up to one with descriptors. Returns as receive does. */
+static int read_ahead(Inlet *inlet) {
+        Ahead *ahead = inlet->ahead;
+        if (ahead->is_empty) { /* it is told when there is more */
+                ahead->is_empty = false;
+                return 0;
+        }
+        ssize_t n = receive_now(inlet, ahead->bytes, sizeof ahead->bytes);
+        if (n <= 0)
+                return (int) n;
+        ahead_filled(ahead, (size_t) n, inlet->descriptors, inlet->n_descriptors, inlet->lost);
+        inlet->n_descriptors = 0;
+        inlet->lost = false;
+        return 1;
+}
+
+static int begin_message(Inlet *inlet) {
+        Ahead *ahead = inlet->ahead;
+        int r = ahead_is_used_up(ahead) ? read_ahead(inlet) : 1;
+        if (r > 0)
+                inlet->n_descriptors = ahead_take_descriptors(ahead, inlet->descriptors, &inlet->lost);
+        return r;
+}
+
 static int read_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
+        int begun = inlet->ahead && head->len == 0 ? begin_message(inlet) : 1;
+        if (begun <= 0)
+                return begun;
         size_t had = head->len, wanted = had < MESSAGE_HEADER_FIXED_SIZE ? MESSAGE_HEADER_FIXED_SIZE : message_header_size(head);
         if (had < wanted) {
                 g_byte_array_set_size(head, (guint) wanted);
@@ -416,6 +455,8 @@ static void read_on(Inlet *inlet) {
         for (unsigned n = 0; r > 0 && n < INLET_STEPS_AT_ONCE; n++)
                 r = step(inlet);
         inlet->more = r > 0;
+        if (r > 0 && inlet->ahead && !ahead_is_used_up(inlet->ahead))
+                r = sd_event_source_set_enabled(inlet->again, SD_EVENT_ONESHOT); /* the socket may have nothing to tell */
         if (r < 0)
                 hang_up(inlet);
         else if (!inlet->waiting && inlet->stage != STAGE_LINES && (inlet->stage != STAGE_HEADER || inlet->head->len > 0))

@@ -20,15 +20,19 @@ typedef struct Connection {
         Inlet *inlet;
         int client; /* the other end */
         unsigned n_calls, n_cut;
-        char *path, *member; /* of the last call */
+        GString *descriptors; /* of the calls, a digit for each; or NULL */
+        char *path, *member;  /* of the last call */
         bool ended;
 } Connection;
 
 static const InletRules rules = { .client = true, .header_max = 8192, .body_max = 65536, .timeout = GIVE_UP },
-                        hasty_rules = { .client = true, .header_max = 8192, .body_max = 65536, .timeout = TIMEOUT };
+                        hasty_rules = { .client = true, .header_max = 8192, .body_max = 65536, .timeout = TIMEOUT },
+                        bus_rules = { .header_max = 8192, .body_max = 65536 };
 
 static void connection_called(Connection *connection, sd_bus_message *call) {
         connection->n_calls++;
+        if (connection->descriptors)
+                g_string_append_printf(connection->descriptors, "%u", inlet_message(connection->inlet)->descriptors);
         g_free(connection->path);
         g_free(connection->member);
         connection->path = g_strdup(sd_bus_message_get_path(call));
@@ -55,7 +59,8 @@ static void connection_serve(Connection *connection, int socket, const InletRule
         connection->inlet = inlet_new(its, connection);
         g_assert_cmpint(inlet_connect(connection->inlet, connection->bus, socket), >=, 0);
         g_assert_cmpint(sd_id128_randomize(&id), >=, 0);
-        g_assert_cmpint(sd_bus_set_server(connection->bus, true, id), >=, 0);
+        if (its->client)
+                g_assert_cmpint(sd_bus_set_server(connection->bus, true, id), >=, 0);
         g_assert_cmpint(sd_bus_add_filter(connection->bus, NULL, on_message, connection), >=, 0);
         g_assert_cmpint(sd_bus_negotiate_fds(connection->bus, true), >=, 0);
         g_assert_cmpint(sd_bus_start(connection->bus), >=, 0);
@@ -379,6 +384,38 @@ static void test_descriptors_that_cannot_be_handed_on_end_no_connection(void) {
         close(pair[1]);
 }
 
+/* As a bus sends them: one after the other, many of which are read at once. */
+static void test_descriptors_of_a_bus_come_with_their_own_messages(void) {
+        static const char lines[] = "DATA\r\nOK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n";
+        g_autoptr(GString) sent = g_string_new(NULL);
+        g_autoptr(GByteArray) plain = make_call('l', 8);
+        Connection connection;
+        int pair[2];
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), ==, 0);
+        connection_serve(&connection, pair[1], &bus_rules);
+        connection.client = pair[0];
+        connection.descriptors = g_string_new(NULL);
+        say(&connection, lines, sizeof lines - 1);
+        settle(&connection);
+        for (unsigned turn = 0; turn < 200; turn++) {
+                for (unsigned i = 0; i < turn % 60; i++) {
+                        bool with = (turn + i) % 7 == 0;
+                        g_string_append(sent, with ? "1" : "0");
+                        if (with)
+                                g_assert_cmpint(send_descriptor(connection.client, call_with_descriptor,
+                                                                sizeof call_with_descriptor),
+                                                ==, 0);
+                        else
+                                say(&connection, plain->data, plain->len);
+                }
+                settle(&connection);
+        }
+        g_assert_false(connection.ended);
+        g_assert_cmpstr(connection.descriptors->str, ==, sent->str);
+        g_string_free(connection.descriptors, TRUE);
+        connection_close(&connection);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/inlet/who-does-not-authenticate-is-ended", test_who_does_not_authenticate_is_ended);
@@ -391,5 +428,7 @@ int main(int argc, char *argv[]) {
                         test_long_headers_that_are_none_end_the_connection);
         g_test_add_func("/inlet/descriptors-that-cannot-be-handed-on-end-no-connection",
                         test_descriptors_that_cannot_be_handed_on_end_no_connection);
+        g_test_add_func("/inlet/descriptors-of-a-bus-come-with-their-own-messages",
+                        test_descriptors_of_a_bus_come_with_their_own_messages);
         return g_test_run();
 }
