@@ -35,14 +35,15 @@ static void on_drivers_changed(void *data) {
 
 void assembly_make(Assembly *assembly, const AssemblyOptions *options) {
         Router *router = &assembly->router;
+        sd_bus *asking = router->asking ? router->asking : router->bus;
         make_quotas(assembly, options->descriptors);
         router->backlog = backlog_new(router->bus, options->descriptors, router_turn, router);
-        router->callers = callers_new(router->bus, assembly->calls, assembly->unread);
+        router->callers = callers_new(router->bus, asking, assembly->calls, assembly->unread);
         router->peers = peers_new(router->bus, router->callers, assembly->calls, assembly->unread,
                                   MIN(PEERS_MAX, options->descriptors / 4 / PEER_DESCRIPTORS), router_take, router_forget,
                                   router);
         router->mirror = mirror_new(&announce_listener, &router->audience);
-        router->authority = authority_new(router->asking ? router->asking : router->bus, router->callers, options->user);
+        router->authority = authority_new(asking, router->callers, options->user);
         router->readers =
                         readers_new(router->authority, router->callers, router->mirror, &announce_to_readers, &router->audience);
         router->audience = (Audience){

@@ -10,7 +10,7 @@
 #include "unread.h"
 
 struct Callers {
-        sd_bus *bus;
+        sd_bus *asking; /* by which the bus daemon is asked who they are */
         GHashTable *by_name;
         uint64_t n_direct; /* so far */
         Quota *quota;
@@ -56,9 +56,9 @@ static void set_user(Caller *caller, uid_t uid) {
         caller->identified = true;
 }
 
-Callers *callers_new(sd_bus *bus, Quota *calls, Quota *unread) {
+Callers *callers_new(sd_bus *bus, sd_bus *asking, Quota *calls, Quota *unread) {
         Callers *callers = g_new0(Callers, 1);
-        callers->bus = bus;
+        callers->asking = asking;
         callers->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) caller_unref);
         callers->quota = calls;
         callers->outbox = outbox_new(bus, unread, SMALL_ANSWER_BYTES);
@@ -201,7 +201,11 @@ static int on_uid(sd_bus_message *reply, void *data, sd_bus_error *error) {
         callers->n_identifying--;
         if (sd_bus_message_read(reply, "u", &uid) > 0 && uid != CALLER_NOBODY_YET)
                 set_user(caller, uid);
-        identified(caller);
+        bool late = sd_bus_error_has_name(sd_bus_message_get_error(reply), SD_BUS_ERROR_NO_REPLY);
+        if (late && !caller->gone && !g_queue_is_empty(&caller->identifying)) /* whose its calls are is to be known still */
+                g_queue_push_tail(&callers->to_identify, caller_ref(caller));
+        else
+                identified(caller);
         return ask(callers);
 }
 
@@ -212,7 +216,7 @@ static void on_question_gone(void *data) {
 /* The caller is kept until there is an answer, or no connection that it could come by. */
 static int ask_about(Caller *caller, const char *method, sd_bus_message_handler_t answered) {
         sd_bus_slot *slot = NULL;
-        int r = sd_bus_call_method_async(caller->callers->bus, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+        int r = sd_bus_call_method_async(caller->callers->asking, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                          "org.freedesktop.DBus", method, answered, caller, "s", caller->name);
         if (r < 0)
                 return r;

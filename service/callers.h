@@ -8,8 +8,9 @@
 
 #include "caller.h"
 
-/* CALLS is charged with calls that wait, UNREAD with answers that were not read. */
-Callers *callers_new(sd_bus *bus, Quota *calls, Quota *unread);
+/* Callers on BUS; whose they are is asked by ASKING, where calls do not stand before the answer, nor make the bus daemon drop it.
+ * CALLS is charged with calls that wait, UNREAD with answers that were not read. */
+Callers *callers_new(sd_bus *bus, sd_bus *asking, Quota *calls, Quota *unread);
 void callers_free(Callers *callers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Callers, callers_free)
 

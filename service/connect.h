@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The connections to the bus: the one that calls come by, with an inlet before it, and the one that polkit is asked by. */
+/* The connections to the bus: the one that calls come by, with an inlet before it, and the one that polkit is asked by, and the bus who calls. */
 
 #include "inlet.h"
 
@@ -9,10 +9,10 @@
  * as long as the bus is used. Returns 0 or a negative errno. */
 int connect_bus(bool user, sd_event *event, sd_bus **bus, Inlet **inlet);
 
-/* The name of the connection that polkit is asked by, so that the bus's policy can keep others from sending to it. */
+/* The name of the connection that others are asked by, so that the bus's policy can keep others from sending to it. */
 #define ASKING_NAME "org.virtbus1.Asking"
 
-/* Connects to the system bus once more, to ask polkit: the bus daemon drops an answer where more than its limit waits for who
+/* Connects to the system bus once more, to ask: the bus daemon drops an answer where more than its limit waits for who
  * is to have it, which whoever calls with much can bring about where the calls come by the same connection. */
 int connect_bus_for_asking(sd_event *event, sd_bus **bus);
 

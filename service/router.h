@@ -12,7 +12,7 @@
 
 typedef struct Router {
         sd_bus *bus;
-        sd_bus *asking; /* polkit; NULL: BUS is */
+        sd_bus *asking; /* polkit, and the bus who its callers are; NULL: BUS is */
         Inlet *inlet;   /* of BUS */
         Mirror *mirror;
         Callers *callers;

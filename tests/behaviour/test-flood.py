@@ -350,6 +350,24 @@ def nobody_else_sends_to_the_connection_that_polkit_is_asked_by():
              "the bus's word that it rejects a signal")
 
 
+def who_calls_is_asked_by_that_connection_too():
+    """Where calls come, the answer would stand behind them, or be dropped."""
+    watcher = Bus(listen=False)
+    askers = set()
+
+    def on_message(_connection, message, _incoming):  # in a thread of GDBus
+        if message.get_member() == "GetConnectionUnixUser":
+            askers.add(message.get_sender())
+        return None
+    asking = bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner", "s", f"{NAME}.Asking", destination="org.freedesktop.DBus")
+    watcher.call("/org/freedesktop/DBus", "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu",
+                 ["type='method_call',member='GetConnectionUnixUser'"], 0, destination="org.freedesktop.DBus")
+    watcher.connection.add_filter(on_message)
+    Bus(listen=False).get(state["domain"], "Domain", "State")  # a caller that is not known yet
+    bus.wait(lambda: askers, "the question")
+    assert asking in askers and bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner", "s", NAME, destination="org.freedesktop.DBus") not in askers, askers
+
+
 def one_question_has_one_answer_for_all_who_ask_it():
     """Many calls of one caller that need the same leave are one question to polkit."""
     watcher = Bus(listen=False)
@@ -706,7 +724,7 @@ run([the_service_is_ready, a_call_overtakes_those_of_other_users_that_came_befor
      who_does_not_read_has_no_more_than_a_bound_kept_by_the_bus,
      who_does_not_read_signals_has_no_more_than_a_bound_kept_by_the_bus, descriptors_come_only_where_a_method_takes_them, descriptors_end_no_service, questions_to_polkit_wait_by_user,
      one_question_has_one_answer_for_all_who_ask_it, what_the_bus_and_polkit_say_nobody_else_can,
-     nobody_else_sends_to_the_connection_that_polkit_is_asked_by, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
+     nobody_else_sends_to_the_connection_that_polkit_is_asked_by, who_calls_is_asked_by_that_connection_too, answers_come_only_from_who_was_asked, large_calls_that_wait_are_bounded, answers_that_are_not_read_are_bounded,
      a_property_is_set_without_naming_its_interface, direct_clients_are_bounded_too, what_is_odd_is_answered_or_costs_its_sender_alone,
      without_descriptors_connections_are_closed_and_cost_no_time, who_has_no_connection_finds_a_place_when_others_have_all, signals_that_are_not_read_are_bounded, junk_costs_no_time,
      paths_of_very_many_elements_cost_no_time,

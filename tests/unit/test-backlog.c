@@ -42,7 +42,7 @@ static void setup(Service *service, const void *unused) {
         service->bus = unconnected_bus();
         service->calls = quota_new(&limits, &limits);
         service->unread = quota_new(&limits, &limits);
-        service->callers = callers_new(service->bus, service->calls, service->unread);
+        service->callers = callers_new(service->bus, service->bus, service->calls, service->unread);
         service->backlog = backlog_new(service->bus, SOME_DESCRIPTORS, take, service);
         service->taken = g_string_new(NULL);
 }
