@@ -82,18 +82,26 @@ static bool holds_password(const char *colon) {
         return has_password(raw) || has_password(decoded);
 }
 
-/* Reads a URI. What is wrong with one that holds a password is said without it. */
+/* Of a URI's scheme, as RFC 3986 has it, up to the name of a transport; 0 where there is none. */
+static size_t scheme_length(const char *text) {
+        size_t length = strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS ".-");
+        bool is_scheme =
+                        g_ascii_isalpha(text[0]) && length <= SCHEME_BYTES_MAX && strchr("+:", text[length]) && strchr(text, ':');
+        return is_scheme ? length : 0;
+}
+
+/* Reads a URI. What is wrong with one is said by its scheme alone: a password can be anywhere in it. */
 static bool uri_read(Uri *uri, const char *text, GError **error) {
         const char *colon = strchr(text, ':');
-        if (!colon || colon == text)
+        size_t scheme = scheme_length(text);
+        if (scheme == 0)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "OpenConnection: '%.64s' is not a URI; write one like qemu:///system", text);
+                                         "OpenConnection: this is not a URI; write one like qemu:///system");
         if (holds_password(colon))
                 return virtbus_error_set(
                                 error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                 "OpenConnection: there is a password in the URI, where others would see it; pass it as the "
                                 "option password");
-        size_t scheme = strcspn(text, "+:");
         uri->scheme = g_strndup(text, scheme);
         uri->is_remote = text[scheme] == '+' || !g_str_has_prefix(colon, ":///");
         return !uri->is_remote || read_host(uri, text, error);
@@ -122,17 +130,17 @@ static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **err
                 return false;
         if (read.is_remote)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                         "OpenConnection: '%.64s' names another machine, and no driver opens connections of that "
-                                         "scheme",
-                                         uri);
+                                         "OpenConnection: the URI names another machine, and no driver opens connections of the "
+                                         "scheme '%s'",
+                                         read.scheme);
         if (!options_read(call, error, NULL))
                 return false;
         const char *path = drivers_connection_path(drivers, read.scheme);
         if (!path)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                         "OpenConnection: there is no driver for '%.64s'; the manager's property Drivers "
-                                         "lists those there are",
-                                         uri);
+                                         "OpenConnection: there is no driver for the scheme '%s'; the manager's property "
+                                         "Drivers lists those there are",
+                                         read.scheme);
         sd_bus_reply_method_return(call, "o", path);
         return true;
 }

@@ -19,10 +19,10 @@ static char *name(const char *uri, GError **error) {
         if (is_name && (!host[length] || strcmp(host + length, "/") == 0))
                 return g_strndup(host, length);
         virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                          "OpenConnection: '%.64s' does not name a test hypervisor: write test://NAME, of up to %d letters, "
+                          "OpenConnection: the URI does not name a test hypervisor: write test://NAME, of up to %d letters, "
                           "digits, '.' "
                           "and '-'; a username is an option",
-                          uri, HOST_BYTES_MAX);
+                          HOST_BYTES_MAX);
         return NULL;
 }
 

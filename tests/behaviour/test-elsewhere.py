@@ -64,7 +64,7 @@ def a_uri_of_this_machine_is_only_looked_up():
 
 
 def a_uri_that_no_driver_knows_is_refused():
-    contains(expect("Unsupported", open_uri, "nothing://x"), "nothing://x")
+    contains(expect("Unsupported", open_uri, "nothing://x"), "'nothing'")
     contains(expect("Unsupported", open_uri, "qemu+ssh://x/system"), "another machine")
     contains(expect("InvalidArgument", open_uri, "x"), "not a URI")
     for uri in ("test://", "test://a b", "test://x/y", "test://" + "x" * 65, "test://" + "x" * 300, "test+ssh://x", "test://someone@x",
@@ -72,6 +72,22 @@ def a_uri_that_no_driver_knows_is_refused():
         expect("InvalidArgument", open_uri, uri)
     expect("InvalidArgument", open_uri, "test://x", unknown=True)
     assert connections() == [path for path in connections() if "test_" not in path]
+
+
+def nothing_of_a_uri_but_its_scheme_is_repeated():
+    """A password may be anywhere in what somebody takes for a URI, and errors are shown and logged."""
+    secret = "S3cretW0rd"
+    for scheme in ("test", "test+ssh", "nothing", "nothing+ssh", "TEST", ""):
+        for rest in (f":{secret}@x", f":/u:{secret}@x", f"://{secret}@x", f"://u:{secret}@x", f"://u%3a{secret}@x", f"://u%253a{secret}@x", f"://x?password={secret}",
+                     f"://x#{secret}", f"://x/{secret}", f"://x:{secret}", f"://[{secret}]", f":\\\\u:{secret}@x", f"://u:{secret}\n@x", f"://\u00e9{secret}", secret,
+                     f"//u:{secret}@x", f"://{secret * 20}"):
+            try:
+                path = open_uri(scheme + rest)
+            except BusError as error:
+                assert secret not in error.message and error.name.rsplit(".", 1)[1] in ("InvalidArgument", "Unsupported"), (scheme, rest, error)
+            else:
+                assert path == "/org/virtbus1/test" and secret not in str(bus.objects(ROOT_PATH)), (scheme, rest)
+    assert secret not in open(f"{ROOT}/log", encoding="utf-8", errors="replace").read()
 
 
 def a_connection_is_an_object_with_its_own_domains():
@@ -481,7 +497,7 @@ def virtbusctl_takes_a_password_from_a_file_a_descriptor_or_its_input():
     assert locked not in connections()
 
 
-run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refused, a_connection_is_an_object_with_its_own_domains,
+run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refused, nothing_of_a_uri_but_its_scheme_is_repeated, a_connection_is_an_object_with_its_own_domains,
      what_it_has_is_there_again_when_it_is_opened_again, what_changes_behind_its_back_is_shown,
      what_its_hypervisor_lacks_is_unsupported_and_its_interface_is_not_there, two_clients_that_open_one_uri_share_one_connection,
      one_that_is_cut_shows_that_and_connects_again_by_itself, closing_answers_what_waits_and_costs_no_other_connection,
