@@ -78,3 +78,30 @@ bool document_has(xmlNode *node, xmlNode *part) { // NOLINT(misc-no-recursion)
         }
         return has;
 }
+
+char *document_pin(xmlDoc *document, const char *element, uint32_t number) {
+        xmlNode *root = xmlDocGetRootElement(document), *cputune = child_of(root, "cputune");
+        char *cpus = NULL;
+        for (xmlNode *pin = cputune ? xmlFirstElementChild(cputune) : NULL; pin && !cpus; pin = xmlNextElementSibling(pin)) {
+                g_autofree char *of = document_attribute(pin, NULL, "vcpu");
+                if (strcmp((const char *) pin->name, element) == 0 && (!of || g_ascii_strtoull(of, NULL, 10) == number))
+                        cpus = document_attribute(pin, NULL, "cpuset");
+        }
+        return cpus ? cpus : document_attribute(root, "vcpu", "cpuset");
+}
+
+void document_cpu_map(const char *list, uint32_t n, uint8_t *map, size_t size) {
+        g_autofree char *all = g_strdup_printf("0-%u", n > 0 ? n - 1 : 0);
+        g_auto(GStrv) parts = g_strsplit(list ? list : all, ",", -1);
+        memset(map, 0, size);
+        for (char **part = parts; *part; part++) {
+                bool takes = **part == '^';
+                char *end;
+                uint64_t first = g_ascii_strtoull(*part + takes, &end, 10),
+                         last = *end == '-' ? g_ascii_strtoull(end + 1, NULL, 10) : first;
+                for (uint64_t cpu = first; cpu <= last && cpu < 8 * size; cpu++) {
+                        uint8_t bit = (uint8_t) (1 << cpu % 8);
+                        map[cpu / 8] = takes ? map[cpu / 8] & (uint8_t) ~bit : map[cpu / 8] | bit;
+                }
+        }
+}

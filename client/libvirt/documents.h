@@ -23,3 +23,9 @@ char *document_attribute(xmlNode *node, const char *element, const char *attribu
 /* Whether a node has all that another one has: its attributes, its text, and for each element within it one that has all of
  * that. */
 bool document_has(xmlNode *node, xmlNode *part);
+
+/* Where a thread may run, as the document lists it: "vcpupin" of a number, or "emulatorpin". NULL where it says nothing; to be freed. */
+char *document_pin(xmlDoc *document, const char *element, uint32_t number);
+
+/* Sets the bits of the processors of a list such as "0-3,^2,8", or of all N that there are where LIST is NULL. */
+void document_cpu_map(const char *list, uint32_t n, uint8_t *map, size_t size);

@@ -64,8 +64,14 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *da
         (void) source;
         (void) events;
         int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (client < 0 && (errno == ECONNABORTED || errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (client < 0 && acceptor->n_clients > 0) {
+                let_accept(acceptor, false); /* there is room again when one has gone */
+                return 0;
+        }
         if (client < 0)
-                return errno == ECONNABORTED || errno == EAGAIN || errno == EINTR ? 0 : -errno;
+                return -errno;
         pid_t child = is_owner(client) ? fork() : -1;
         if (child == 0)
                 exit(serve(client));

@@ -76,10 +76,10 @@ class Raw:
     PROGRAM, KEEPALIVE = 0x20008086, 0x6B656570
     LIST, OPEN, HOSTNAME, LOOKUP, STATE = 273, 1, 59, 23, 212
 
-    def __init__(self, name=None):
+    def __init__(self, name=None, path=SOCKET):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(DEADLINE)
-        self.socket.connect(SOCKET)
+        self.socket.connect(path)
         if name:
             # The optional name is there: any word but 0 says so.
             self.call(self.OPEN, struct.pack(">I", 0x01000000) + self.text(name) + struct.pack(">I", 0))
@@ -113,6 +113,18 @@ class Raw:
             return None
         data = self.read(struct.unpack(">I", length)[0] - 4)
         return (*struct.unpack(">6I", data[:24]), data[24:])
+
+
+def wait_listening(path, process):
+    """A socket is there before anybody listens at it."""
+    while True:
+        assert process.poll() is None, "virtbus-libvirt has ended"
+        try:
+            with socket.socket(socket.AF_UNIX) as attempt:
+                attempt.connect(path)
+                return
+        except (FileNotFoundError, ConnectionRefusedError):
+            select.select([], [], [], 0.05)
 
 
 def name_of():
@@ -213,6 +225,8 @@ def what_a_domain_is_given_can_be_changed():
     assert virsh("vcpucount", "web", "--config", "--maximum") == "3"
     assert virsh("vcpucount", "web", "--config") == "2"
     contains(virsh("vcpucount", "web", "--live", fails=True), "not running")
+    virsh("vcpupin", "web", "1", "0", "--config")
+    contains(virsh("vcpupin", "web", "--config"), " 1      0\n")
     virsh("desc", "web", "--config", "--new-desc", "what it is for")
     assert virsh("desc", "web") == "what it is for"
     virsh("desc", "web", "--config", "--title", "--new-desc", "The web")
@@ -249,6 +263,11 @@ def what_a_domain_uses_is_told_by_the_names_of_libvirt():
     contains(virsh("domstats", "--list-active"), "Domain: 'web'")
     contains(virsh("dommemstat", "web"), "actual ")
     contains(virsh("domblkstat", "web", "vdz", fails=True), "not a disk")
+    contains(virsh("vcpuinfo", "web"), "VCPU:           1", "State:          running")
+    contains(virsh("domjobinfo", "web"), "None")
+    contains(virsh("domjobabort", "web", fails=True), "no job is active")
+    virsh("send-key", "web", "KEY_LEFTCTRL", "KEY_ENTER")
+    contains(virsh("send-key", "web", "--codeset", "xt", "29", fails=True), "code set")
 
 
 def a_domain_is_saved_and_goes_on():
@@ -300,7 +319,8 @@ def what_happens_is_told_by_events():
     connection, heard = open_libvirt(), []
 
     def on_lifecycle(_connection, domain, event, detail, _data):
-        heard.append((domain.name(), event, detail))
+        if domain.name() == "told":
+            heard.append((domain.name(), event, detail))
 
     def wait(*events):
         deadline = time.monotonic() + DEADLINE
@@ -408,6 +428,18 @@ def a_domain_is_undefined():
     assert virsh("list", "--all") == ""
 
 
+def systemd_can_pass_the_socket():
+    path = os.path.join(ROOT, "activated")
+    words = [word for name in ("DBUS_SESSION_BUS_ADDRESS", "LLVM_PROFILE_FILE") if name in ENVIRONMENT for word in ("-E", name)]
+    with subprocess.Popen(["systemd-socket-activate", *words, "-l", path, f"{BUILD}/client/libvirt/virtbus-libvirt"], env=ENVIRONMENT) as activated:
+        wait_listening(path, activated)
+        raw = Raw(name_of(), path)
+        raw.call(Raw.HOSTNAME, serial=3)
+        assert raw.hear()[4:6] == (3, 0)
+        raw.socket.close()
+        activated.send_signal(signal.SIGTERM)
+
+
 def the_process_of_a_client_ends_with_it():
     children = f"/proc/{FACE.pid}/task/{FACE.pid}/children"
     deadline = time.monotonic() + DEADLINE
@@ -439,10 +471,9 @@ TESTS = [
     many_clients_are_served_at_once,
     a_client_hears_when_the_service_goes,
     a_domain_is_undefined,
+    systemd_can_pass_the_socket,
     the_process_of_a_client_ends_with_it,
 ]
 
-while not os.path.exists(SOCKET):
-    assert FACE.poll() is None, "virtbus-libvirt has ended"
-    select.select([], [], [], 0.05)
+wait_listening(SOCKET, FACE)
 run(TESTS)

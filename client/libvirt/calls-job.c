@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is at work on a domain. */
+
+#include <string.h>
+
+#include "calls.h"
+#include "rows.h"
+
+#define JOB INTERFACE("Job")
+
+#define JOB_NONE 0
+#define JOB_BOUNDED 1
+#define JOB_UNBOUNDED 2
+
+/* The job of the call's domain among what the manager has: its path, and its properties; NULL for none. */
+static GVariant *find_job(Call *call, GVariant *reply, const char **path) {
+        g_autoptr(GVariant) objects = g_variant_get_child_value(reply, 0);
+        for (size_t i = 0; i < g_variant_n_children(objects); i++) {
+                g_autoptr(GVariant) interfaces = NULL;
+                const char *of = "";
+                g_variant_get_child(objects, i, "{&o@a{sa{sv}}}", path, &interfaces);
+                GVariant *job = g_variant_lookup_value(interfaces, JOB, G_VARIANT_TYPE_VARDICT);
+                if (job && g_variant_lookup(job, "Object", "&o", &of) && strcmp(of, call->domain) == 0)
+                        return job;
+                if (job)
+                        g_variant_unref(job);
+        }
+        return NULL;
+}
+
+static void ask_jobs(Call *call, CallStep step) {
+        call_ask(call, MANAGER_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})", step);
+}
+
+static void on_info(Call *call, GVariant *reply) {
+        const char *path;
+        uint64_t done = 0, total = 0;
+        g_autoptr(GVariant) job = find_job(call, reply, &path);
+        if (job) {
+                g_variant_lookup(job, "BytesDone", "t", &done);
+                g_variant_lookup(job, "BytesTotal", "t", &total);
+        }
+        int32_t type = !job ? JOB_NONE : total > 0 ? JOB_BOUNDED : JOB_UNBOUNDED;
+        uint64_t left = total > done ? total - done : 0, zero = 0;
+        call_answer(call,
+                    g_variant_new("(ittttttttttt)", type, zero, zero, total, done, left, total, done, left, zero, zero, zero));
+}
+
+static void get_info(Call *call) {
+        ask_jobs(call, on_info);
+}
+
+static void on_abort(Call *call, GVariant *reply) {
+        const char *path;
+        g_autoptr(GVariant) job = find_job(call, reply, &path);
+        if (job)
+                call_ask(call, path, JOB, "Cancel", NULL, "()", step_answer_nothing);
+        else
+                call_refuse(call, LIBVIRT_OPERATION_INVALID, "Requested operation is not valid: no job is active on the domain");
+}
+
+static void abort_job(Call *call) {
+        ask_jobs(call, on_abort);
+}
+
+/* The driver is never held up by a guest. */
+static void get_control(Call *call) {
+        call_answer(call, g_variant_new("(uut)", 0, 0, (uint64_t) 0));
+}
+
+const CallRow job_calls[] = {
+        { REMOTE_DOMAIN_GET_JOB_INFO, get_info },
+        { REMOTE_DOMAIN_ABORT_JOB, abort_job, NULL, CHANGES },
+        { REMOTE_DOMAIN_GET_CONTROL_INFO, get_control },
+        {},
+};

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Virtual processors: where they may run, and for how long they did. */
+
+#include <unistd.h>
+
+#include "calls.h"
+#include "documents.h"
+#include "rows.h"
+
+#define CONNECTION INTERFACE("Connection")
+#define DOMAIN INTERFACE("Domain")
+
+#define AFFECT_CONFIG 2
+#define VCPU_RUNNING 1
+#define CPU_NOT_TOLD (-2)
+#define NANOSECONDS 1000 /* in a microsecond */
+
+static const FlagOption pin_flags[] = { { 1, NULL }, { AFFECT_CONFIG, "inactive" }, {} };
+
+/* Where each of a domain's processors may run, by its document: maps of SIZE bytes, one after another. */
+static GByteArray *maps_of(const char *text, uint32_t count, size_t size) {
+        g_autoptr(xmlDoc) document = document_read(text, NULL);
+        GByteArray *maps = g_byte_array_new();
+        g_byte_array_set_size(maps, (unsigned int) (count * size));
+        for (uint32_t i = 0; i < count; i++) {
+                g_autofree char *cpus = document ? document_pin(document, "vcpupin", i) : NULL;
+                document_cpu_map(cpus, (uint32_t) sysconf(_SC_NPROCESSORS_CONF), maps->data + i * size, size);
+        }
+        return maps;
+}
+
+static GVariant *bytes_of(GByteArray *bytes) {
+        return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, bytes->data, bytes->len, 1);
+}
+
+/* What a client asks for: so many processors, each with a map of so many bytes. False, with the call refused, for what no
+ * answer may hold. */
+static bool read_room(Call *call, int32_t *count, int32_t *size) {
+        g_variant_get_child(call->arguments, 1, "i", count);
+        g_variant_get_child(call->arguments, 2, "i", size);
+        if (*count >= 0 && *size >= 0 && *count <= 16384 && (int64_t) *count * *size <= 8388608)
+                return true;
+        call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: %d processors, maps of %d bytes", *count, *size);
+        return false;
+}
+
+static void on_pins(Call *call, GVariant *reply) {
+        const char *text;
+        int32_t room, size;
+        uint32_t count, max;
+        GError *error = NULL;
+        g_variant_get(reply, "(&s)", &text);
+        if (!document_vcpus(text, &count, &max, &error)) {
+                call_fail(call, error);
+                return;
+        }
+        if (!read_room(call, &room, &size))
+                return;
+        int32_t n = MIN(room, (int32_t) MIN(max, 16384));
+        g_autoptr(GByteArray) maps = maps_of(text, (uint32_t) n, (size_t) size);
+        call_answer(call, g_variant_new("(@ayi)", bytes_of(maps), n));
+}
+
+static void get_pins(Call *call) {
+        call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(@a{sv})", call_options(call)), "(s)", on_pins);
+}
+
+static void on_emulator_pin(Call *call, GVariant *reply) {
+        const char *text;
+        int32_t size;
+        g_variant_get(reply, "(&s)", &text);
+        g_variant_get_child(call->arguments, 1, "i", &size);
+        if (size < 0 || size > 2048) {
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: a map of %d bytes", size);
+                return;
+        }
+        g_autoptr(xmlDoc) document = document_read(text, NULL);
+        g_autofree char *cpus = document ? document_pin(document, "emulatorpin", 0) : NULL;
+        g_autoptr(GByteArray) map = g_byte_array_new();
+        g_byte_array_set_size(map, (unsigned int) size);
+        document_cpu_map(cpus, (uint32_t) sysconf(_SC_NPROCESSORS_CONF), map->data, (size_t) size);
+        call_answer(call, g_variant_new("(@ayi)", bytes_of(map), 1));
+}
+
+static void get_emulator_pin(Call *call) {
+        call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(@a{sv})", call_options(call)), "(s)", on_emulator_pin);
+}
+
+static void on_times(Call *call, GVariant *reply) {
+        const char *text = call->state;
+        int32_t room, size;
+        uint32_t count = 0, max = 0;
+        GVariantBuilder infos;
+        GError *error = NULL;
+        if (!document_vcpus(text, &count, &max, &error)) {
+                call_fail(call, error);
+                return;
+        }
+        if (!read_room(call, &room, &size))
+                return;
+        g_autoptr(GVariant) all = g_variant_get_child_value(reply, 0), own = g_variant_lookup_value(all, call->domain, NULL);
+        uint32_t n = MIN((uint32_t) room, count);
+        g_variant_builder_init(&infos, G_VARIANT_TYPE("a(uiti)"));
+        for (uint32_t i = 0; i < n; i++) {
+                g_autofree char *name = g_strdup_printf("vcpu.%u", i);
+                g_autoptr(GVariant) group = own ? g_variant_lookup_value(own, name, G_VARIANT_TYPE_VARDICT) : NULL;
+                uint64_t time = 0;
+                if (group)
+                        g_variant_lookup(group, "time", "t", &time);
+                g_variant_builder_add(&infos, "(uiti)", i, VCPU_RUNNING, time * NANOSECONDS, CPU_NOT_TOLD);
+        }
+        g_autoptr(GByteArray) maps = maps_of(text, n, (size_t) size);
+        call_answer(call, g_variant_new("(a(uiti)@ay)", &infos, bytes_of(maps)));
+}
+
+static void on_document(Call *call, GVariant *reply) {
+        const char *groups[] = { "vcpu", NULL }, *path = call->domain;
+        g_variant_get(reply, "(s)", &call->state);
+        call->free_state = g_free;
+        call_ask(call, call->client->connection, CONNECTION, "GetDomainStats",
+                 g_variant_new("(@ao^asa{sv})", g_variant_new_objv(&path, 1), groups, NULL), "(a{oa{sa{sv}}})", on_times);
+}
+
+static void on_domain(Call *call, GVariant *properties) {
+        gboolean active = FALSE;
+        g_variant_lookup(properties, "Active", "b", &active);
+        if (active)
+                call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(a{sv})", NULL), "(s)", on_document);
+        else
+                call_refuse(call, LIBVIRT_OPERATION_INVALID,
+                            "Requested operation is not valid: cannot retrieve vcpu information for inactive domain");
+}
+
+static void get_vcpus(Call *call) {
+        call_read(call, call->domain, DOMAIN, on_domain);
+}
+
+const CallRow vcpu_calls[] = {
+        { REMOTE_DOMAIN_GET_VCPUS, get_vcpus },
+        { REMOTE_DOMAIN_GET_VCPU_PIN_INFO, get_pins, NULL, READS, pin_flags },
+        { REMOTE_DOMAIN_GET_EMULATOR_PIN_INFO, get_emulator_pin, NULL, READS, pin_flags },
+        {},
+};
