@@ -115,9 +115,10 @@ static bool write_waiting(Stream *stream) {
                 }
                 g_byte_array_remove_range(stream->waiting, 0, (unsigned int) n);
         }
-        if (stream->finishing)
-                finish(stream);
-        return !stream->finishing;
+        if (!stream->finishing)
+                return true;
+        finish(stream);
+        return false;
 }
 
 static gboolean on_writable(int fd, GIOCondition condition, void *data) {
