@@ -21,6 +21,7 @@ static const char *const names[] = {
         [VIRTBUS_ERROR_LIMIT_EXCEEDED] = PREFIX "LimitExceeded",
         [VIRTBUS_ERROR_ACCESS_DENIED] = "org.freedesktop.DBus.Error.AccessDenied",
         [VIRTBUS_ERROR_NO_SUCH_SECRET] = PREFIX "NoSuchSecret",
+        [VIRTBUS_ERROR_NO_SUCH_NETWORK] = PREFIX "NoSuchNetwork",
 };
 
 const char *virtbus_error_name(VirtbusError code) {

@@ -636,10 +636,26 @@ def check_secret(results, bus, name, files, verbose):
         print(files[".out"], kept, sep="\n")
 
 
+def check_network(results, bus, name, files, verbose):
+    """NAME.xml of a network, and NAME.out: the definition that is kept of it."""
+    results.good += 1
+    try:
+        network = bus.call("/org/virtbus1/host", "org.virtbus1.Networks", "DefineNetwork", "sa{sv}", files[".xml"], {})
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    kept = bus.call(network, "org.virtbus1.Network", "GetXML", "a{sv}", {})
+    bus.call(network, "org.virtbus1.Network", "Undefine", "a{sv}", {})
+    results.differences(name, *compare_definitions.compare_trees(files[".out"], kept))
+    if verbose:
+        print(files[".out"], kept, sep="\n")
+
+
 # The kinds of cases that can be tried, by the folder's name: what a case has beside its .xml, and who tries it.
 KINDS = {
     "domain-xml": ({".args", ".err"}, check_command_line),
     "domain-xml-out": ({".out"}, check_definition),
+    "network-xml": ({".out"}, check_network),
     "secret-xml": ({".out"}, check_secret),
 }
 UNKNOWN_KIND = 77  # as automake and meson know it: skipped

@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host-kind.h"
 #include "verbs.h"
+
+static const char *const switches[] = { "on", "off", NULL };
 
 /* What the shell completes itself. */
 #define FILES "/files"
@@ -221,7 +224,6 @@ static void offer_keys(void) {
 
 /* Arguments after the first, which is a domain. */
 static void offer_second(Ctl *ctl, const Typed *typed) {
-        static const char *const switches[] = { "on", "off", NULL };
         bool is_second = typed->arguments->len == 1;
         switch (typed->verb->words) {
         case WORDS_DOMAINS:
@@ -267,16 +269,19 @@ static void offer_second(Ctl *ctl, const Typed *typed) {
         }
 }
 
-static void offer_secret(Ctl *ctl, const Typed *typed) {
-        if (typed->arguments->len == 0)
-                offer_all(secret_commands);
-        else if (strcmp(typed->arguments->pdata[0], "define") == 0 || typed->arguments->len > 1)
+/* A command, then a file or what is named by PROPERTY. */
+static void offer_host_kind(Ctl *ctl, const HostKind *kind, const char *property, const Typed *typed) {
+        const char *command = typed->arguments->len ? typed->arguments->pdata[0] : "";
+        bool is_file = strcmp(command, "define") == 0 || (strcmp(command, "set-value") == 0 && typed->arguments->len > 1);
+        g_auto(GStrv) names = !*command                ? host_kind_commands(kind)
+                              : is_file || !reach(ctl) ? NULL
+                                                       : host_kind_names(ctl, kind, property);
+        if (is_file)
                 offer(FILES);
-        else {
-                g_auto(GStrv) uuids = reach(ctl) ? secret_uuids(ctl) : NULL;
-                if (uuids)
-                        offer_all((const char *const *) uuids);
-        }
+        if (names)
+                offer_all((const char *const *) names);
+        if (strcmp(command, "autostart") == 0)
+                offer_all(switches);
 }
 
 static void offer_arguments(Ctl *ctl, const Typed *typed) {
@@ -290,8 +295,11 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
         case WORDS_JOBS:
                 offer_jobs(ctl);
                 return;
+        case WORDS_NETWORKS:
+                offer_host_kind(ctl, &host_kind_network, "Name", typed);
+                return;
         case WORDS_SECRETS:
-                offer_secret(ctl, typed);
+                offer_host_kind(ctl, &host_kind_secret, "UUID", typed);
                 return;
         case WORDS_KINDS:
                 if (typed->arguments->len == 0)

@@ -194,11 +194,11 @@ extern const char *const domain_states[];
  * domain's. */
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
 
+/* networks.c */
+int verb_network(Ctl *ctl, char **arguments);
+
 /* secret.c */
 int verb_secret(Ctl *ctl, char **arguments);
-extern const char *const secret_commands[];
-/* Those of the secrets that may be read, NULL at the end. */
-char **secret_uuids(Ctl *ctl);
 
 /* log.c */
 int verb_log(Ctl *ctl, char **arguments);

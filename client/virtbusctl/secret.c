@@ -8,10 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "ctl.h"
+#include "host-kind.h"
 
-#define HOST "/org/virtbus1/host"
-#define SECRETS "org.virtbus1.Secrets"
 #define SECRET "org.virtbus1.Secret"
 
 /* The largest value that the driver takes, in bytes; one more is read, which it refuses. */
@@ -23,40 +21,19 @@ static GVariant *no_options(void) {
         return ctl_options(NULL, NULL);
 }
 
-/* The path that a call of the connection answers; NULL when it has been said why not, with *STATUS. */
-static char *ask_for_path(Ctl *ctl, const char *method, GVariant *arguments, const char *file, int *status) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) answer = ctl_call(ctl, HOST, SECRETS, method, arguments, NULL, NULL, &error);
-        char *path = NULL;
-        if (answer)
-                g_variant_get(answer, "(o)", &path);
-        else {
-                ctl_strip_error(error);
-                if (file)
-                        g_prefix_error(&error, "%s: ", strcmp(file, "-") == 0 ? "standard input" : file);
-                *status = ctl_fail(g_steal_pointer(&error));
-        }
-        return path;
-}
-
 /* By UUID, or by what it is for: TYPE:ID. */
-static char *find(Ctl *ctl, const char *text, int *status) {
+static char *find(Ctl *ctl, const HostKind *kind, const char *text, int *status) {
         const char *colon = strchr(text, ':');
         g_autofree char *type = colon ? g_strndup(text, (size_t) (colon - text)) : NULL;
         if (type && g_strv_contains(usages, type))
-                return ask_for_path(ctl, "GetSecretByUsage", g_variant_new("(ss)", type, colon + 1), NULL, status);
-        return ask_for_path(ctl, "GetSecretByUUID", g_variant_new("(s)", text), NULL, status);
+                return host_kind_ask(ctl, kind, "GetSecretByUsage", g_variant_new("(ss)", type, colon + 1), NULL, status);
+        return host_kind_ask(ctl, kind, "GetSecretByUUID", g_variant_new("(s)", text), NULL, status);
 }
 
 /* list */
 
-static char *yes_or_no(GVariant *properties, const char *name) {
-        gboolean value = FALSE;
-        g_variant_lookup(properties, name, "b", &value);
-        return g_strdup(value ? "yes" : "no");
-}
-
-static void add_row(Table *table, GVariant *properties) {
+static void add_row(void *table, const char *path, GVariant *properties) {
+        (void) path;
         const char *uuid = "", *type = "none", *id = "", *storage = "", *description = "";
         char **cells = g_new0(char *, 7);
         g_variant_lookup(properties, "UUID", "&s", &uuid);
@@ -67,94 +44,16 @@ static void add_row(Table *table, GVariant *properties) {
         cells[0] = g_strdup(uuid);
         cells[1] = strcmp(type, "none") == 0 ? g_strdup("-") : g_strdup_printf("%s:%s", type, id);
         cells[2] = g_strdup(storage);
-        cells[3] = yes_or_no(properties, "Private");
-        cells[4] = yes_or_no(properties, "Ephemeral");
+        cells[3] = host_kind_yes_or_no(properties, "Private");
+        cells[4] = host_kind_yes_or_no(properties, "Ephemeral");
         cells[5] = g_strdup(description);
         table_add(table, cells);
 }
 
-/* Each secret that may be read: calls EACH with its properties. */
-static bool each_secret(Ctl *ctl, CtlEachObject each, void *data, GError **error) {
-        return ctl_each_object(ctl, HOST, SECRET, NULL, each, data, error);
-}
-
-static void add_to_table(void *data, const char *path, GVariant *properties) {
-        (void) path;
-        add_row(data, properties);
-}
-
-static int list(Ctl *ctl, char **arguments) {
+static int list(Ctl *ctl, const HostKind *kind, char **arguments) {
         static const char *const headings[] = { "UUID", "~USAGE", "VALUE", "PRIVATE", "EPHEMERAL", "+DESCRIPTION", NULL };
-        g_autoptr(Table) table = table_new(headings);
-        g_autoptr(GError) error = NULL;
         (void) arguments;
-        return each_secret(ctl, add_to_table, table, &error) ? table_print(ctl, table, "secret")
-                                                             : ctl_fail(g_steal_pointer(&error));
-}
-
-static void add_uuid(void *data, const char *path, GVariant *properties) {
-        const char *uuid;
-        (void) path;
-        if (g_variant_lookup(properties, "UUID", "&s", &uuid))
-                g_ptr_array_add(data, g_strdup(uuid));
-}
-
-char **secret_uuids(Ctl *ctl) {
-        g_autoptr(GPtrArray) uuids = g_ptr_array_new();
-        each_secret(ctl, add_uuid, uuids, NULL);
-        g_ptr_array_add(uuids, NULL);
-        return (char **) g_ptr_array_steal(uuids, NULL);
-}
-
-/* show, define, undefine */
-
-static int show(Ctl *ctl, char **arguments) {
-        int status = EXIT_FAILED;
-        g_autoptr(GError) error = NULL;
-        g_autofree char *path = find(ctl, arguments[0], &status);
-        if (!path)
-                return status;
-        g_autoptr(GVariant) answer =
-                        ctl_call(ctl, path, SECRET, "GetXML", g_variant_new("(@a{sv})", no_options()), NULL, NULL, &error);
-        const char *xml;
-        if (!answer)
-                return ctl_fail(g_steal_pointer(&error));
-        g_variant_get(answer, "(&s)", &xml);
-        g_autofree char *text = output_printable(xml);
-        output_page(ctl, text);
-        return EXIT_DONE;
-}
-
-static int define(Ctl *ctl, char **arguments) {
-        int result = EXIT_DONE;
-        for (char **file = arguments; *file; file++) {
-                g_autofree char *text = NULL, *path = NULL;
-                g_autoptr(GError) error = NULL;
-                int status = EXIT_DONE;
-                if (!ctl_read_file(*file, &text, &error))
-                        status = ctl_fail(g_steal_pointer(&error));
-                else
-                        path = ask_for_path(ctl, "DefineSecret", g_variant_new("(s@a{sv})", text, no_options()), *file, &status);
-                if (path) {
-                        g_autofree char *uuid = g_strdelimit(g_path_get_basename(path), "_", '-');
-                        g_autofree char *line = g_strconcat(uuid, "\n", NULL);
-                        output_text(line);
-                }
-                result = result == EXIT_DONE ? status : result;
-        }
-        return result;
-}
-
-static int undefine(Ctl *ctl, char **arguments) {
-        int result = EXIT_DONE;
-        for (; *arguments; arguments++) {
-                int status = EXIT_DONE;
-                g_autofree char *path = find(ctl, *arguments, &status);
-                if (path)
-                        status = ctl_do(ctl, path, SECRET, "Undefine", g_variant_new("(@a{sv})", no_options()));
-                result = result == EXIT_DONE ? status : result;
-        }
-        return result;
+        return host_kind_list(ctl, kind, headings, add_row);
 }
 
 /* set-value */
@@ -182,11 +81,11 @@ static bool send_value(Ctl *ctl, const char *path, const char *value, size_t siz
         return answer != NULL;
 }
 
-static int set_value(Ctl *ctl, char **arguments) {
+static int set_value(Ctl *ctl, const HostKind *kind, char **arguments) {
         int status = EXIT_FAILED;
         char value[VALUE_BYTES_MAX + 1];
         g_autoptr(GError) error = NULL;
-        g_autofree char *path = find(ctl, arguments[0], &status);
+        g_autofree char *path = find(ctl, kind, arguments[0], &status);
         if (!path)
                 return status;
         ssize_t n = read_hidden(arguments[1], "Value", value, sizeof value, &error);
@@ -204,10 +103,10 @@ static GVariant *get_bytes(Ctl *ctl, const char *path, GError **error) {
         return answer ? g_variant_get_child_value(answer, 0) : NULL;
 }
 
-static int get_value(Ctl *ctl, char **arguments) {
+static int get_value(Ctl *ctl, const HostKind *kind, char **arguments) {
         int status = EXIT_FAILED;
         g_autoptr(GError) error = NULL;
-        g_autofree char *path = find(ctl, arguments[0], &status);
+        g_autofree char *path = find(ctl, kind, arguments[0], &status);
         g_autoptr(GVariant) value = path ? get_bytes(ctl, path, &error) : NULL;
         if (!value)
                 return path ? ctl_fail(g_steal_pointer(&error)) : status;
@@ -222,34 +121,25 @@ static int get_value(Ctl *ctl, char **arguments) {
         return EXIT_DONE;
 }
 
-static const struct {
-        const char *name;
-        unsigned min, max; /* arguments */
-        const char *arguments;
-        Verb run;
-} commands[] = {
+static const HostCommand commands[] = {
         { "list", 0, 0, "", list },
-        { "show", 1, 1, "SECRET", show },
-        { "define", 1, G_MAXUINT, "FILE...", define },
-        { "undefine", 1, G_MAXUINT, "SECRET...", undefine },
+        { "show", 1, 1, "SECRET", host_kind_show },
+        { "define", 1, G_MAXUINT, "FILE...", host_kind_define },
+        { "undefine", 1, G_MAXUINT, "SECRET...", host_kind_undefine },
         { "set-value", 1, 2, "SECRET [FILE]", set_value },
         { "get-value", 1, 1, "SECRET", get_value },
+        { NULL },
 };
 
-const char *const secret_commands[] = { "list", "show", "define", "undefine", "set-value", "get-value", NULL };
+const HostKind host_kind_secret = {
+        .noun = "secret",
+        .interface = SECRET,
+        .collection = "org.virtbus1.Secrets",
+        .define = "DefineSecret",
+        .find = find,
+        .commands = commands,
+};
 
 int verb_secret(Ctl *ctl, char **arguments) {
-        const char *name = arguments[0] ? arguments[0] : "list";
-        guint n = arguments[0] ? g_strv_length(arguments) - 1 : 0;
-        for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-                if (strcmp(commands[i].name, name) != 0)
-                        continue;
-                if (n >= commands[i].min && n <= commands[i].max)
-                        return commands[i].run(ctl, arguments + (arguments[0] != NULL));
-                ctl_say("usage: virtbusctl secret %s %s", name, commands[i].arguments);
-                return EXIT_USAGE;
-        }
-        g_autofree char *hint = suggestion(name, secret_commands), *known = g_strjoinv(", ", (char **) secret_commands);
-        ctl_say("secret has no command '%s'%s; it has: %s", name, hint, known);
-        return EXIT_USAGE;
+        return host_kind_run(ctl, &host_kind_secret, arguments);
 }

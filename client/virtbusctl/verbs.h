@@ -42,8 +42,9 @@ typedef enum Words {
         WORDS_THEN_FILES, /* a domain, then a file */
         WORDS_SWITCH,     /* a domain, then on or off */
         WORDS_JOBS,
-        WORDS_SECRETS, /* a command, then a secret or a file */
-        WORDS_KINDS,   /* of capabilities */
+        WORDS_NETWORKS, /* a command, then a network or a file */
+        WORDS_SECRETS,  /* a command, then a secret or a file */
+        WORDS_KINDS,    /* of capabilities */
         WORDS_VERBS,
 } Words;
 

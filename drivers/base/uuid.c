@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/uuid.h"
 
-#include <glib.h>
+#include "errors.h"
 
 char *uuid_normalize(const char *text) {
         g_autoptr(GString) uuid = g_string_new(NULL);
@@ -16,4 +16,12 @@ char *uuid_normalize(const char *text) {
                         return NULL;
         }
         return n == 32 ? g_string_free(g_steal_pointer(&uuid), FALSE) : NULL;
+}
+
+char *uuid_of_argument(const char *text, GError **error) {
+        char *uuid = uuid_normalize(text);
+        if (!uuid)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a UUID: use 32 hexadecimal digits",
+                                  text);
+        return uuid;
 }

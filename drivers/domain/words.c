@@ -6,6 +6,7 @@
 #include "base/xml.h"
 #include "domain/definition-edit.h"
 #include "domain/definition.h"
+#include "domain/metadata.h"
 #include "errors.h"
 
 static bool check_length(const char *what, const char *text, size_t most, GError **error) {
@@ -41,32 +42,7 @@ bool words_set_description(DeviceChange *change, const char *description, GError
 bool words_set_metadata(DeviceChange *change, const char *uri, const char *key, const char *xml, GError **error) {
         change->is_words = true;
         change->metadata_uri = g_strdup(uri);
-        if (!*uri)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "metadata needs a namespace that says whose it is");
-        if (!check_length("element", xml, METADATA_BYTES_MAX, error))
-                return false;
-        if (!*xml)
-                return true;
-        g_autoptr(xmlDoc) parsed = xml_parse(xml, NULL, error);
-        if (!parsed)
-                return false;
-        xmlNode *root = xmlDocGetRootElement(parsed);
-        if (root->ns && strcmp((const char *) root->ns->href, uri) != 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the element <%.64s> is of namespace '%.256s'",
-                                         (const char *) root->name, (const char *) root->ns->href);
-        if (*key && xmlValidateNCName((const xmlChar *) key, 0) != 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' cannot be the prefix of a namespace",
-                                         key);
-        if (!root->ns) {
-                xmlNs *ns = xmlNewNs(root, (const xmlChar *) uri, *key ? (const xmlChar *) key : NULL);
-                if (!ns)
-                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                                 "'%.64s' is the prefix of another namespace there", key);
-                xmlSetNs(root, ns);
-        }
-        change->metadata = g_steal_pointer(&parsed);
-        return true;
+        return metadata_parse(uri, key, xml, &change->metadata, error);
 }
 
 char *words_get_metadata(const char *document, const char *uri) {

@@ -8,7 +8,6 @@
 /* How long they may be, in bytes. */
 #define TITLE_BYTES_MAX 1024
 #define DESCRIPTION_BYTES_MAX 65536
-#define METADATA_BYTES_MAX 65536
 
 /* Each puts what it is given into a change; false with an error where a document cannot have that. An empty text takes it
  * away. */

@@ -83,12 +83,9 @@ static bool no_such_secret(GError **error, const char *what, const char *value) 
 }
 
 Secret *secrets_find(Secrets *secrets, const char *uuid, GError **error) {
-        g_autofree char *normal = uuid_normalize(uuid);
+        g_autofree char *normal = uuid_of_argument(uuid, error);
         Secret *secret = normal ? g_hash_table_lookup(secrets->by_uuid, normal) : NULL;
-        if (!normal)
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a UUID: use 32 hexadecimal digits",
-                                  uuid);
-        else if (!secret)
+        if (normal && !secret)
                 no_such_secret(error, "with UUID", normal);
         return secret;
 }

@@ -166,7 +166,7 @@ def what_is_emulated_unasked_is_told():
 
 
 def words_of_other_programs_are_understood():
-    for arguments, parts in ((["dominfo", "x"], ["virtbusctl status DOMAIN"]), (["net-list"], ["does not yet have networks"]), (["snapshot-create-as", "x"], ["does not yet have snapshots"]),
+    for arguments, parts in ((["dominfo", "x"], ["virtbusctl status DOMAIN"]), (["net-list"], ["virtbusctl network list"]), (["snapshot-create-as", "x"], ["does not yet have snapshots"]),
                              (["blockcopy", "x"], ["does not yet have"]), (["vol-list"], ["volumes", "qemu-img"]), (["network"], ["no verb 'network'; see"]),
                              (["list", "--all"], ["all domains are listed"]), (["create", "x", "--vcpus=2"], ["say --cpus=N"]), (["create", "x", "--os-variant", "debian12"], ["leave it out"]),
                              (["start", "x", "--frobnicate"], ["see virtbusctl help start"])):
@@ -737,6 +737,28 @@ def secrets_are_kept_and_given_values():
     assert ctl("secret", "list", "--no-legend") == ""
 
 
+def networks_are_kept_and_listed():
+    path, uuid = f"{ROOT}/network.xml", "81ff0d90-c91e-6742-64da-4a736edb9a9b"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"<network><name>a lab</name><uuid>{uuid}</uuid><forward mode='route'/><bridge name='own0'/><ip address='10.1.0.1' prefix='16'/></network>")
+    assert ctl("network", "define", path) == f"{uuid}\n"
+    assert ctl("network", "show", "a lab") == ctl("network", "show", uuid)
+    contains(ctl("network", "show", uuid), "a lab", 'delay="0"')
+    ctl("network", "autostart", "a lab", uuid, "on")
+    lines = ctl("network").splitlines()
+    assert lines[0].split()[:5] == ["NAME", "MODE", "BRIDGE", "ADDRESSES", "AUTOSTART"] and lines[-1] == "1 network listed.", lines
+    contains(lines[1], "a lab", "route", "own0", "10.1.0.1/16", "yes")
+    assert json.loads(ctl("network", "list", "--json"))[0]["uuid"] == uuid
+    contains(ctl("network", "autostart", "a lab", "maybe", status=2), "neither on nor off")
+    contains(ctl("network", "shew", status=2), "did you mean 'show'", "undefine")
+    contains(ctl("network", "show", "nobody's", status=4), "nobody's")
+    contains(ctl("network", "define", f"{ROOT}/nothing", status=1), f"{ROOT}/nothing")
+    assert ctl("complete", "network", "").split() == ["list", "show", "define", "undefine", "autostart"]
+    assert ctl("complete", "network", "show", "").splitlines() == ["a lab"]
+    ctl("network", "undefine", "a lab")
+    assert ctl("network", "list", "--no-legend") == ""
+
+
 def bash_completes_verbs_options_and_domains():
     def complete(line):
         # As bash itself parts a line: at each of COMP_WORDBREAKS, which stay as words.
@@ -916,6 +938,6 @@ run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_wh
      options_are_of_verbs, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
-     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, secrets_are_kept_and_given_values, bash_completes_verbs_options_and_domains,
+     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, secrets_are_kept_and_given_values, networks_are_kept_and_listed, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
      another_host_is_reached_by_ssh, a_guests_agent_is_asked])

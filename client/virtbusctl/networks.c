@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* network COMMAND: the virtual networks of this machine. */
+
+#include <string.h>
+
+#include "host-kind.h"
+
+/* By UUID, or by name. */
+static char *find(Ctl *ctl, const HostKind *kind, const char *text, int *status) {
+        bool is_uuid = g_uuid_string_is_valid(text);
+        return host_kind_ask(ctl, kind, is_uuid ? "GetNetworkByUUID" : "GetNetworkByName", g_variant_new("(s)", text), NULL,
+                             status);
+}
+
+static char *addresses_of(GVariant *properties) {
+        g_autoptr(GVariant) addresses = g_variant_lookup_value(properties, "Addresses", G_VARIANT_TYPE("a(su)"));
+        g_autoptr(GString) text = g_string_new(NULL);
+        GVariantIter iterator;
+        const char *address;
+        guint32 prefix;
+        if (addresses) {
+                g_variant_iter_init(&iterator, addresses);
+                while (g_variant_iter_next(&iterator, "(&su)", &address, &prefix))
+                        g_string_append_printf(text, "%s%s/%u", text->len ? " " : "", address, prefix);
+        }
+        return g_strdup(text->len ? text->str : "-");
+}
+
+static void add_row(void *table, const char *path, GVariant *properties) {
+        (void) path;
+        static const char *const columns[] = { "Name", "ForwardMode", "Bridge" };
+        char **cells = g_new0(char *, 7);
+        const char *uuid = "";
+        for (size_t i = 0; i < G_N_ELEMENTS(columns); i++) {
+                const char *value = "";
+                g_variant_lookup(properties, columns[i], "&s", &value);
+                cells[i] = g_strdup(*value ? value : "-");
+        }
+        g_variant_lookup(properties, "UUID", "&s", &uuid);
+        cells[3] = addresses_of(properties);
+        cells[4] = host_kind_yes_or_no(properties, "Autostart");
+        cells[5] = g_strdup(uuid);
+        table_add(table, cells);
+}
+
+static int list(Ctl *ctl, const HostKind *kind, char **arguments) {
+        static const char *const headings[] = { "NAME", "MODE", "BRIDGE", "ADDRESSES", "AUTOSTART", "+UUID", NULL };
+        (void) arguments;
+        return host_kind_list(ctl, kind, headings, add_row);
+}
+
+static int autostart(Ctl *ctl, const HostKind *kind, char **arguments) {
+        int result = EXIT_DONE;
+        guint n = g_strv_length(arguments) - 1;
+        bool on = strcmp(arguments[n], "on") == 0;
+        if (!on && strcmp(arguments[n], "off") != 0) {
+                ctl_say("'%s' is neither on nor off", arguments[n]);
+                return EXIT_USAGE;
+        }
+        for (guint i = 0; i < n; i++) {
+                int status = EXIT_DONE;
+                g_autofree char *path = find(ctl, kind, arguments[i], &status);
+                if (path)
+                        status = ctl_do(ctl, path, "org.freedesktop.DBus.Properties", "Set",
+                                        g_variant_new("(ssv)", kind->interface, "Autostart", g_variant_new_boolean(on)));
+                result = result == EXIT_DONE ? status : result;
+        }
+        return result;
+}
+
+static const HostCommand commands[] = {
+        { "list", 0, 0, "", list },
+        { "show", 1, 1, "NETWORK", host_kind_show },
+        { "define", 1, G_MAXUINT, "FILE...", host_kind_define },
+        { "undefine", 1, G_MAXUINT, "NETWORK...", host_kind_undefine },
+        { "autostart", 2, G_MAXUINT, "NETWORK... on|off", autostart },
+        { NULL },
+};
+
+const HostKind host_kind_network = {
+        .noun = "network",
+        .interface = "org.virtbus1.Network",
+        .collection = "org.virtbus1.Networks",
+        .define = "DefineNetwork",
+        .find = find,
+        .commands = commands,
+};
+
+int verb_network(Ctl *ctl, char **arguments) {
+        return host_kind_run(ctl, &host_kind_network, arguments);
+}
