@@ -6,6 +6,7 @@ Two command lines are equal where a guest sees the same machine and the host doe
 into one form, as a set of options that are sets of properties. What is not compared, and why, is said at each rule."""
 
 import argparse
+import collections
 import json
 import os
 import re
@@ -651,10 +652,33 @@ def check_network(results, bus, name, files, verbose):
         print(files[".out"], kept, sep="\n")
 
 
+def dnsmasq_lines(text):
+    """The lines of a configuration: where the files are that they name is private."""
+    lines = (line.strip() for line in text.splitlines())
+    return collections.Counter(re.sub(r"^(dhcp-hostsfile|addn-hosts)=.*", r"\1=FILE", line) for line in lines if line and line[0] != "#")
+
+
+def check_dnsmasq(results, bus, name, files, verbose):
+    """NAME.xml of a network, NAME.conf, the configuration of dnsmasq, and NAME.hostsfile, who is given which address."""
+    results.good += 1
+    try:
+        ours = bus.call("/org/virtbus1/host", "org.virtbus1.Networks", "NetworkXMLToNative", "sa{sv}", files[".xml"], {})
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    theirs, own = dnsmasq_lines(files[".conf"]), dnsmasq_lines(ours.get("dnsmasq.conf", ""))
+    theirs.update(dnsmasq_lines(files.get(".hostsfile", "")))
+    own.update(dnsmasq_lines(ours.get("dhcp-hosts", "")))
+    results.differences(name, list((theirs - own).elements()), list((own - theirs).elements()))
+    if verbose:
+        print(files[".conf"], *ours.values(), sep="\n")
+
+
 # The kinds of cases that can be tried, by the folder's name: what a case has beside its .xml, and who tries it.
 KINDS = {
     "domain-xml": ({".args", ".err"}, check_command_line),
     "domain-xml-out": ({".out"}, check_definition),
+    "network": ({".conf"}, check_dnsmasq),
     "network-xml": ({".out"}, check_network),
     "secret-xml": ({".out"}, check_secret),
 }

@@ -272,7 +272,8 @@ static void offer_second(Ctl *ctl, const Typed *typed) {
 /* A command, then a file or what is named by PROPERTY. */
 static void offer_host_kind(Ctl *ctl, const HostKind *kind, const char *property, const Typed *typed) {
         const char *command = typed->arguments->len ? typed->arguments->pdata[0] : "";
-        bool is_file = strcmp(command, "define") == 0 || (strcmp(command, "set-value") == 0 && typed->arguments->len > 1);
+        bool is_file = strcmp(command, "define") == 0 || strcmp(command, "translate") == 0 ||
+                       (strcmp(command, "set-value") == 0 && typed->arguments->len > 1);
         g_auto(GStrv) names = !*command                ? host_kind_commands(kind)
                               : is_file || !reach(ctl) ? NULL
                                                        : host_kind_names(ctl, kind, property);

@@ -69,12 +69,38 @@ static int autostart(Ctl *ctl, const HostKind *kind, char **arguments) {
         return result;
 }
 
+/* The files of a network's services, by their names. */
+static int translate(Ctl *ctl, const HostKind *kind, char **arguments) {
+        g_autofree char *text = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) answer =
+                        ctl_read_file(arguments[0], &text, &error)
+                                        ? ctl_call(ctl, HOST_PATH, kind->collection, "NetworkXMLToNative",
+                                                   g_variant_new("(s@a{sv})", text, ctl_options(NULL, NULL)), NULL, NULL, &error)
+                                        : NULL;
+        if (!answer) {
+                ctl_prefix(&error, arguments[0]);
+                return ctl_fail(g_steal_pointer(&error));
+        }
+        g_autoptr(GVariant) files = g_variant_get_child_value(answer, 0);
+        g_autoptr(GString) shown = g_string_new(NULL);
+        GVariantIter iterator;
+        const char *name, *content;
+        g_variant_iter_init(&iterator, files);
+        while (g_variant_iter_next(&iterator, "{&s&s}", &name, &content))
+                g_string_append_printf(shown, "%s# %s\n%s", shown->len ? "\n" : "", name, content);
+        g_autofree char *printable = output_printable(shown->str);
+        output_page(ctl, printable);
+        return EXIT_DONE;
+}
+
 static const HostCommand commands[] = {
         { "list", 0, 0, "", list },
         { "show", 1, 1, "NETWORK", host_kind_show },
         { "define", 1, G_MAXUINT, "FILE...", host_kind_define },
         { "undefine", 1, G_MAXUINT, "NETWORK...", host_kind_undefine },
         { "autostart", 2, G_MAXUINT, "NETWORK... on|off", autostart },
+        { "translate", 1, 1, "FILE", translate },
         { NULL },
 };
 

@@ -103,6 +103,19 @@ def documents_that_are_wrong_are_refused_by_name():
     undefine(network)
 
 
+def what_dnsmasq_is_told_is_shown_of_a_document():
+    def translate(xml, **options):
+        return bus.call(PATH, f"{NAME}.Networks", "NetworkXMLToNative", "sa{sv}", xml, options)
+    files = translate(document("lab", "<dns><host ip='10.0.0.9'><hostname>nine</hostname></host></dns><ip address='10.0.0.1' prefix='24'>"
+                               "<dhcp><host mac='52:54:00:00:00:09' ip='10.0.0.9'/></dhcp></ip>"))
+    assert set(files) == {"dnsmasq.conf", "dhcp-hosts", "hosts"}, files
+    contains(files["dnsmasq.conf"], "interface=virbr0\n", "dhcp-range=10.0.0.1,static\n")
+    assert files["dhcp-hosts"] == "52:54:00:00:00:09,10.0.0.9\n" and files["hosts"] == "10.0.0.9\tnine\n", files
+    assert translate(document("lab")) == {} and networks() == {}
+    expect("InvalidXML", translate, document("a/b"))
+    expect("InvalidArgument", translate, document("lab"), x=GLib.Variant("b", True))
+
+
 def a_change_is_told_and_what_is_anothers_is_refused():
     network = define(document("lab"))
     uuid, bridge = get(network, "UUID"), get(network, "Bridge")
@@ -235,6 +248,6 @@ def who_may_not_is_refused_and_owners_may():
     bob.leave()
 
 
-run([a_network_is_defined_found_and_listed, documents_that_are_wrong_are_refused_by_name, a_change_is_told_and_what_is_anothers_is_refused,
+run([a_network_is_defined_found_and_listed, documents_that_are_wrong_are_refused_by_name, what_dnsmasq_is_told_is_shown_of_a_document, a_change_is_told_and_what_is_anothers_is_refused,
      damaged_files_cost_themselves_alone, a_driver_that_is_killed_at_any_instant_has_all_or_nothing_of_a_change,
      a_full_disk_fails_a_change_and_loses_none, who_may_not_is_refused_and_owners_may])

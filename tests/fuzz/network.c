@@ -4,6 +4,7 @@
 
 #include "base/kept.h"
 #include "fuzz.h"
+#include "network/dnsmasq.h"
 #include "network/network-definition.h"
 
 /* What is kept is read again, and nothing becomes of it but itself. */
@@ -34,6 +35,14 @@ static void check_bridge(const NetworkDefinition *definition) {
                 fuzz_check_error(error);
 }
 
+/* What dnsmasq is told: each line is one. */
+static void check_dnsmasq(const NetworkDefinition *definition) {
+        g_autoptr(DnsmasqFiles) files = dnsmasq_files_new(definition, "/run/n");
+        g_assert_true(g_str_has_prefix(files->configuration, "strict-order\n"));
+        for (const char *c = files->configuration; *c; c++)
+                g_assert_true(*c == '\n' || !g_ascii_iscntrl(*c));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autofree char *text = g_strndup((const char *) data, size);
         g_autoptr(GError) error = NULL;
@@ -43,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         }
         check_kept(definition);
+        check_dnsmasq(definition);
         if (network_definition_lacks_bridge(definition))
                 check_bridge(definition);
         return 0;
