@@ -30,6 +30,3 @@ void guest_object_machine_obeys(GuestObject *object);
 /* The setting that is kept with a running guest. */
 int guest_object_timeout(const GuestObject *object);
 void guest_object_restore_timeout(GuestObject *object, int seconds);
-
-/* The members of the table, for a test that none is missing: NULL at the end. */
-const char *const *guest_object_members(void);
