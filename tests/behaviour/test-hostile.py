@@ -309,6 +309,17 @@ DEVICES = ("<disk type='file'><source file='{0}/image'/><target dev='vda' bus='v
 
 
 @the_same_driver
+def one_that_says_for_ever_that_its_migration_ends_keeps_no_save():
+    domain = lying("endless", fail=[["migrate", "no"]], answer=[["query-status", {"status": "finish-migrate", "running": False, "singlestep": False}]])
+    qemu.do(domain, "Start", paused=True)
+    success, name, message = bus.wait_signal(bus.call(domain, f"{NAME}.Domain", "ManagedSave", "a{sv}", {}), "Completed")
+    assert not success and name == f"{NAME}.Error.HypervisorFailed", (name, message)
+    qemu.do(domain, "Resume")
+    assert qemu.state(domain) == "running" and not bus.get(domain, "Domain", "HasManagedSave")
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
 def a_migration_that_completes_twice_or_unasked_is_taken_once():
     completed = event("MIGRATION", status="completed")
     # Before there is anything to load, and while the machine is set up.
@@ -887,6 +898,7 @@ run([
     a_guests_folder_is_the_drivers_alone,
     a_socket_that_was_put_in_anothers_place_is_not_connected_to,
     sockets_are_not_made_where_others_lead_to,
+    one_that_says_for_ever_that_its_migration_ends_keeps_no_save,
     a_migration_that_completes_twice_or_unasked_is_taken_once,
     a_monitor_that_is_cut_leaves_the_guest_as_it_is,
     a_driver_that_is_cut_off_before_it_is_ready_leaves_the_guest_to_be_destroyed,

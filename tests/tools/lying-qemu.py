@@ -11,6 +11,7 @@ What it does is in the file lies.json beside it, as an object:
   untold   a list of events that are never told
   cut      a command that closes the monitor, with the process running on
   cut_later  the same, of every driver but the first
+  answer   a list of rules [COMMAND, VALUE]: it is answered so, whatever it has come to
   fail     a list of rules [COMMAND, WORDS]: it is refused with them
   flood    lines that are told again and again, as fast as they are read, once the machine has run
 The first line of the real one's standard error, and each lie, goes to its own standard error: the guest's log."""
@@ -114,6 +115,9 @@ class Liar:
         for command, words in self.lies.get("fail", []):
             if command == name and "event" not in value:
                 return [json.dumps({"error": {"class": "GenericError", "desc": words}, "id": value["id"]}).encode()]
+        for command, answer in self.lies.get("answer", []):
+            if command == name and "event" not in value:
+                return [json.dumps({"return": answer, "id": value["id"]}).encode()]
         lines = self.changed(line) if self.lying() else [line]
         for command, said in self.lies.get("script", []):
             if command == name and "event" not in value:

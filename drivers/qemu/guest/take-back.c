@@ -6,12 +6,16 @@
 #include "domain/operations/managed-save.h"
 #include "log.h"
 
+/* How often QEMU is asked whether its thread is done: it takes a turn or two. One that says for ever that it is not, lies. */
+#define QUESTIONS_MAX 1000
+
 typedef struct TakingBack {
         Guest *guest;
         void (*done)(void *data);
         void *data;
         GDestroyNotify free_data;
         bool has_asked_again; /* to go on */
+        unsigned n_questions;
 } TakingBack;
 
 static void taking_back_free(void *data) {
@@ -88,7 +92,7 @@ static void on_state_known(void *data, JsonObject *answer, const GError *error) 
         const char *status = json_string(json_member(answer, "return"), "status");
         if (error)
                 finish(taking, false);
-        else if (g_strcmp0(status, "finish-migrate") == 0)
+        else if (g_strcmp0(status, "finish-migrate") == 0 && ++taking->n_questions < QUESTIONS_MAX)
                 ask(taking, "query-status", on_state_known);
         else if (domain->resumes)
                 ask(taking, "cont", on_continued);
