@@ -81,11 +81,13 @@ void connection_prepare(Connection *connection, const char *xml, ConnectionProce
 
 /* Translations */
 
+/* FORMAT: NULL for any. */
 static bool check_can_translate(const Connection *connection, const char *format, bool can, GError **error) {
         if (!offers_check(connection, can, "format but its documents", error))
                 return false;
-        return strcmp(format, NATIVE_FORMAT) == 0 ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "format '%.64s' is unknown; use " NATIVE_FORMAT, format);
+        const char *known = connection->hypervisor->documents->native_format;
+        return !format || strcmp(format, known) == 0 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "format '%.64s' is unknown; use %s", format, known);
 }
 
 /* WHOLE: the document as it would be kept, else its translation; which is made in any case, as it finds the faults. */
@@ -106,8 +108,8 @@ static void answer_native(Connection *connection, xmlDoc *document, bool whole, 
 void connection_to_native(Connection *connection, const char *format, const char *xml, Call *call) {
         g_autoptr(GError) error = NULL;
         bool whole = strcmp(format, WHOLE_FORMAT) == 0;
-        if (check_can_translate(connection, whole ? NATIVE_FORMAT : format,
-                                HYPERVISOR_HAS(connection->hypervisor, documents, to_native), &error))
+        if (check_can_translate(connection, whole ? NULL : format, HYPERVISOR_HAS(connection->hypervisor, documents, to_native),
+                                &error))
                 connection_prepare(connection, xml, answer_native, whole, call);
         else
                 call_fail(call, error);

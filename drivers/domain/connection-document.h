@@ -20,7 +20,6 @@ typedef void (*ConnectionProceed)(Connection *connection, xmlDoc *document, bool
 void connection_prepare(Connection *connection, const char *xml, ConnectionProceed proceed, bool flag, Call *call);
 
 /* Translates between documents and the hypervisor's own format. */
-#define NATIVE_FORMAT "qemu-argv"
 #define WHOLE_FORMAT "domain-xml" /* the document itself, as it would be kept */
 void connection_to_native(Connection *connection, const char *format, const char *xml, Call *call);
 void connection_from_native(Connection *connection, const char *format, const char *text, Call *call);

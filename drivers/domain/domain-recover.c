@@ -39,7 +39,7 @@ static void take_over(Domain *domain, Definition *live, DomainState state, Domai
 }
 
 /* What is shown of a guest of which nothing is known but its name. */
-#define ADOPTED "<domain type='qemu'><name>%s</name><uuid>%s</uuid><memory>1024</memory><os><type>hvm</type></os></domain>"
+#define ADOPTED "<domain type='%s'><name>%s</name><uuid>%s</uuid><memory>1024</memory><os><type>hvm</type></os></domain>"
 
 bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GError **error) {
         xmlNode *root = xmlDocGetRootElement(status), *element = xml_child(root, "domain");
@@ -83,9 +83,10 @@ bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GE
         return true;
 }
 
-bool domain_adopt(Connection *connection, const char *uuid, const char *name, uint64_t start_time, GError **error) {
+bool domain_adopt(Connection *connection, const char *type, const char *uuid, const char *name, uint64_t start_time,
+                  GError **error) {
         Domain *existing = connection_find(connection, uuid), *found = NULL;
-        g_autofree char *xml = g_markup_printf_escaped(ADOPTED, name, uuid);
+        g_autofree char *xml = g_markup_printf_escaped(ADOPTED, type, name, uuid);
         g_autoptr(xmlDoc) status = xml_parse_own("<virtbus-status><run/></virtbus-status>", "virtbus-status", error);
         g_autoptr(Definition) live = existing ? definition_ref(existing->persistent) : definition_parse(xml, error);
         if (!status || !live || !connection_find_same(connection, live, &found, error))

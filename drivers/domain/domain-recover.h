@@ -9,6 +9,7 @@
  * has the hypervisor find it. */
 bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GError **error);
 
-/* Takes a guest over whose status is lost, but which runs: with its definition or, where it has none, with nothing but its name.
- * It is reattached as others are. */
-bool domain_adopt(Connection *connection, const char *uuid, const char *name, uint64_t start_time, GError **error);
+/* Takes a guest over whose status is lost, but which runs: with its definition or, where it has none, with nothing but its type
+ * and name. It is reattached as others are. */
+bool domain_adopt(Connection *connection, const char *type, const char *uuid, const char *name, uint64_t start_time,
+                  GError **error);

@@ -30,7 +30,10 @@ void domain_enter(Domain *domain, DomainState state, DomainReason reason) {
         domain_observe(domain, NULL);
 }
 
-/* False where it could not be written down. */
+/* False where it could not be written down.
+ *
+ * So a start writes the status twice: before anything of the guest runs, that it is starting, and here, that it runs. Neither
+ * can be left out: what the next driver finds starting it ends, as nobody was told that it has started; who was would lose it. */
 static bool set_state(Domain *domain, DomainState state, DomainReason reason) {
         if (domain->state == state && domain->reason == reason)
                 return true;

@@ -25,7 +25,9 @@ typedef struct HypervisorDocuments {
          * The document gets aliases, as that of a running guest. */
         bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error);
 
-        /* A document as the command line that would run it, and the other way round, not completed yet. */
+        /* A document in the hypervisor's own format, whose name users say: as the command line that would run it; and the other
+         * way round, not completed yet. */
+        const char *native_format;
         char *(*to_native)(Connection *connection, const Definition *definition, xmlDoc *document, GError **error);
         xmlDoc *(*from_native)(const char *text, GError **error);
 } HypervisorDocuments;

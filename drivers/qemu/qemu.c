@@ -291,6 +291,7 @@ static const HypervisorDocuments qemu_documents = {
         .prepare = prepare,
         .complete = complete,
         .check = check,
+        .native_format = "qemu-argv",
         .to_native = to_native,
         .from_native = from_native,
 };

@@ -20,6 +20,7 @@ from rig import BUILD, NAME, ROOT, Bus, BusError, Hypervisor  # noqa: E402
 BENCH = os.path.join(BUILD, "tests", "bench")
 ROUNDS = 4000
 DOMAINS = 10000
+LARGE = 40000
 DEFINED, RUNNING = 1000, 50  # of the statistics
 bus = Bus()
 test = Hypervisor(bus, "test")
@@ -150,6 +151,29 @@ def many_domains():
     caller = f"{NAME}:{test.path}:org.freedesktop.DBus.ObjectManager:GetManagedObjects"
     durations, = measure(10, caller)
     add(f"GetManagedObjects of {DOMAINS} domains, p50", p50(durations) / 1000, "<= 400", "ms", "until the answer is received", in_readme=False)
+
+
+def a_large_connection():
+    say(f"{LARGE} domains behind one connection")
+    path = bus.call("/org/virtbus1", f"{NAME}.Manager", "OpenConnection", "sa{sv}", "test://large", {})
+    service = bus.owner_pid(NAME)
+    bus.call("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping")
+    base = own_memory(service)
+    for _ in range(LARGE // 200):  # each is answered within a call's time
+        bus.call(path, f"{NAME}.Test", "Populate", "ua{sv}", 200, {})
+    listed = int(subprocess.run([os.path.join(BUILD, "client", "virtbusctl", "virtbusctl"), "-c", "test_large", "--json", "list"],
+                                stdout=subprocess.PIPE, text=True, check=True).stdout.count('"uuid"'))
+    if listed != LARGE:
+        sys.exit(f"not measured: {listed} of {LARGE} domains are listed")
+    memory = (own_memory(service) - base) / LARGE
+    used_before = cpu_time(service)
+    listing = timed(5, lambda: subprocess.run([os.path.join(BUILD, "client", "virtbusctl", "virtbusctl"), "-c", "test_large", "list"], stdout=subprocess.DEVNULL, check=True))
+    busy = (cpu_time(service) - used_before) / 5
+    library = timed(3, lambda: subprocess.run([os.path.join(BENCH, "client")], check=True))
+    add(f"virtbusctl list of {LARGE} domains, p50", p50(listing) / 1e6, "<= 3", "s", f"a whole program; {1000 * busy:.0f} ms of the service's processor time")
+    add(f"client library, start to all {LARGE} domains known, p50", p50(library) / 1e6, "<= 6", "s", "a proxy for each, with all properties", in_readme=False)
+    add(f"memory of the service for each of {LARGE} domains", memory / 1024, "<= 1.3", "KiB", "private memory, domains without devices", in_readme=False)
+    bus.begin(path, f"{NAME}.Connection", "Close", "")  # which may take longer than a call has here
 
 
 def changes():
@@ -455,7 +479,7 @@ def hostile():
 
 # What makes and removes thousands of files comes late: file systems are slow to make more for a while.
 SECTIONS = {"calls": calls, "stopped-driver": a_stopped_driver, "run": embedded_starts, "starts": qemu_starts, "definitions": definitions,
-            "changes": changes, "hanging-guest": a_hanging_guest, "statistics": domain_statistics, "hostile": hostile, "many-domains": many_domains}
+            "changes": changes, "hanging-guest": a_hanging_guest, "statistics": domain_statistics, "hostile": hostile, "large-connection": a_large_connection, "many-domains": many_domains}
 chosen = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or list(SECTIONS)
 for name in chosen:
     if name not in SECTIONS:

@@ -26,7 +26,7 @@ static void adopt(Connection *connection, const char *uuid, const char *path) {
         if (!normal || (domain && domain_is_active(domain)) || !pid_file_read(path, &pid, &start_time, &name) ||
             stat(path, &info) < 0 || !process_is_there(pid, start_time))
                 return;
-        if (domain_adopt(connection, normal, *name ? name : normal, (uint64_t) info.st_mtime * 1000000, &error))
+        if (domain_adopt(connection, "qemu", normal, *name ? name : normal, (uint64_t) info.st_mtime * 1000000, &error))
                 log_error("domain '%s' has a QEMU, process %d, but no status that can be read: it is shown as it is defined; "
                           "what can be "
                           "done is to pause it, to shut it down and to destroy it",
