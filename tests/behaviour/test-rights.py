@@ -152,12 +152,13 @@ def there_is_one_of_everything():
     qemu.do(guest, "Start", paused=True)
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     bus.call(secret, f"{NAME}.Secret", "SetValue", "aya{sv}", b"a value", {})
+    network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
     objects = collect("/org/virtbus1", {"/org/virtbus1": {f"{NAME}.Manager"}})
     missing = set(interfaces()) - set().union(*objects.values())
     assert missing <= {f"{NAME}.Driver"}, missing
     state["everything"] = list(what_there_is(objects))
     print(f"# {len(state['everything'])} calls on {len(objects)} objects")
-    state["before"] = {path: bus.call(path, PROPERTIES, "GetAll", "s", "") for path in (domain, guest, secret)}
+    state["before"] = {path: bus.call(path, PROPERTIES, "GetAll", "s", "") for path in (domain, guest, network, secret)}
 
 
 def compare(rights):
