@@ -34,7 +34,7 @@ def connections_are_found_by_uri():
     kind = bus.get(qemu.path, "Connection", "URI").removeprefix("qemu:///")
     assert kind == ("system" if os.geteuid() == 0 else "session")
     assert open_connection(f"qemu:///{kind}") == qemu.path and open_connection("test:///default") == test.path
-    contains(expect("InvalidArgument", open_connection, "nothing"), "'nothing'", "qemu:///system")
+    contains(expect("InvalidArgument", open_connection, "nothing"), "not a URI", "qemu:///system")
     contains(expect("Unsupported", open_connection, "vbox:///session"), "vbox", "Drivers")
     contains(expect("Unsupported", open_connection, "qemu+ssh://root@far/system"), "another machine")
 
