@@ -5,89 +5,30 @@
 #include "calls.h"
 #include "domains.h"
 #include "rows.h"
-#include "states.h"
+#include "traits.h"
 
 #define CONNECTION INTERFACE("Connection")
 #define DOMAIN INTERFACE("Domain")
 
-/* Bits of the flags that select: of a group of which none is given, all are meant. */
-typedef enum Selection {
-        SELECT_ACTIVE = 1,
-        SELECT_INACTIVE = 2,
-        SELECT_PERSISTENT = 4,
-        SELECT_TRANSIENT = 8,
-        SELECT_RUNNING = 16,
-        SELECT_PAUSED = 32,
-        SELECT_SHUTOFF = 64,
-        SELECT_OTHER = 128,
-        SELECT_MANAGED_SAVE = 256,
-        SELECT_NO_MANAGED_SAVE = 512,
-        SELECT_AUTOSTART = 1024,
-        SELECT_NO_AUTOSTART = 2048,
-        SELECT_SNAPSHOT = 4096,
-        SELECT_NO_SNAPSHOT = 8192,
-        SELECT_CHECKPOINT = 16384,
-        SELECT_NO_CHECKPOINT = 32768,
-} Selection;
-
-static const uint32_t groups[] = {
-        SELECT_ACTIVE | SELECT_INACTIVE,
-        SELECT_PERSISTENT | SELECT_TRANSIENT,
-        SELECT_RUNNING | SELECT_PAUSED | SELECT_SHUTOFF | SELECT_OTHER,
-        SELECT_MANAGED_SAVE | SELECT_NO_MANAGED_SAVE,
-        SELECT_AUTOSTART | SELECT_NO_AUTOSTART,
-        SELECT_SNAPSHOT | SELECT_NO_SNAPSHOT,
-        SELECT_CHECKPOINT | SELECT_NO_CHECKPOINT,
-};
-
 static const FlagOption list_flags[] = { { 0xffff, NULL }, {} };
-
-static bool flag_of(GVariant *properties, const char *name) {
-        gboolean value = FALSE;
-        g_variant_lookup(properties, name, "b", &value);
-        return value;
-}
-
-/* All bits that a domain answers to. */
-static uint32_t traits_of(GVariant *properties) {
-        int32_t reason;
-        LibvirtState state = state_of(properties, &reason);
-        uint32_t traits = SELECT_NO_SNAPSHOT | SELECT_NO_CHECKPOINT;
-        traits |= flag_of(properties, "Active") ? SELECT_ACTIVE : SELECT_INACTIVE;
-        traits |= flag_of(properties, "Persistent") ? SELECT_PERSISTENT : SELECT_TRANSIENT;
-        traits |= flag_of(properties, "HasManagedSave") ? SELECT_MANAGED_SAVE : SELECT_NO_MANAGED_SAVE;
-        traits |= flag_of(properties, "Autostart") ? SELECT_AUTOSTART : SELECT_NO_AUTOSTART;
-        traits |= state == LIBVIRT_RUNNING   ? SELECT_RUNNING
-                  : state == LIBVIRT_PAUSED  ? SELECT_PAUSED
-                  : state == LIBVIRT_SHUTOFF ? SELECT_SHUTOFF
-                                             : SELECT_OTHER;
-        return traits;
-}
-
-static bool is_selected(uint32_t traits, uint32_t selection) {
-        bool selected = true;
-        for (size_t i = 0; i < G_N_ELEMENTS(groups); i++)
-                selected &= !(selection & groups[i]) || (selection & groups[i] & traits);
-        return selected;
-}
 
 /* What is collected of the domains that are selected. */
 typedef struct Selected {
         uint32_t selection, n;
-        void (*add)(GVariant *properties, GVariantBuilder *builder); /* NULL: they are counted alone */
+        void (*add)(const KnownDomain *domain, GVariantBuilder *builder); /* NULL: they are counted alone */
         GVariantBuilder *builder;
 } Selected;
 
-static void visit(void *data, GVariant *properties) {
+static void visit(void *data, const KnownDomain *domain) {
         Selected *selected = data;
-        if (!is_selected(traits_of(properties), selected->selection))
+        if (!traits_are_selected(domain->traits, selected->selection))
                 return;
         selected->n++;
         if (selected->add)
-                selected->add(properties, selected->builder);
+                selected->add(domain, selected->builder);
 }
 
-static uint32_t select_domains(Call *call, uint32_t selection, void (*add)(GVariant *properties, GVariantBuilder *builder),
+static uint32_t select_domains(Call *call, uint32_t selection, void (*add)(const KnownDomain *domain, GVariantBuilder *builder),
                                GVariantBuilder *builder) {
         Selected selected = { selection, 0, add, builder };
         domains_each(call->client->domains, visit, &selected);
@@ -110,20 +51,18 @@ static void list(Call *call, CallStep step) {
         domains_fill(call->client->domains, on_filled, call_ref(call));
 }
 
-static void add_domain(GVariant *properties, GVariantBuilder *builder) {
-        g_variant_builder_add_value(builder, call_domain_of(properties));
+static void add_domain(const KnownDomain *domain, GVariantBuilder *builder) {
+        g_variant_builder_add_value(builder, domain->name);
 }
 
-static void add_name(GVariant *properties, GVariantBuilder *builder) {
-        const char *name = "";
-        g_variant_lookup(properties, "Name", "&s", &name);
-        g_variant_builder_add(builder, "s", name);
+static void add_name(const KnownDomain *domain, GVariantBuilder *builder) {
+        g_autoptr(GVariant) name = g_variant_get_child_value(domain->name, 0);
+        g_variant_builder_add_value(builder, name);
 }
 
-static void add_id(GVariant *properties, GVariantBuilder *builder) {
-        uint32_t id = 0;
-        g_variant_lookup(properties, "ID", "u", &id);
-        g_variant_builder_add(builder, "i", (int32_t) id);
+static void add_id(const KnownDomain *domain, GVariantBuilder *builder) {
+        g_autoptr(GVariant) id = g_variant_get_child_value(domain->name, 2);
+        g_variant_builder_add_value(builder, id);
 }
 
 static void on_all_domains(Call *call, GVariant *reply) {

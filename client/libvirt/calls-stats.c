@@ -8,6 +8,7 @@
 #include "domains.h"
 #include "rows.h"
 #include "states.h"
+#include "traits.h"
 #include "usage.h"
 
 #define CONNECTION INTERFACE("Connection")
@@ -27,8 +28,6 @@ typedef enum StatsKind {
         STATS_ALL = 2047, /* of libvirt's; the others are not told */
 } StatsKind;
 
-#define STATS_ACTIVE 1
-#define STATS_INACTIVE 2
 #define STATS_ENFORCE 0x80000000u
 
 static const struct {
@@ -46,8 +45,8 @@ static const struct {
 };
 
 /* Which are selected beside those that are named: active and inactive ones; NOWAIT and BACKING change nothing. */
-static const FlagOption stats_flags[] = { { STATS_ACTIVE, NULL }, { STATS_INACTIVE, NULL }, { 1u << 29, NULL },
-                                          { 1u << 30, NULL },     { STATS_ENFORCE, NULL },  {} };
+static const FlagOption stats_flags[] = { { SELECT_ACTIVE, NULL }, { SELECT_INACTIVE, NULL }, { 1u << 29, NULL },
+                                          { 1u << 30, NULL },      { STATS_ENFORCE, NULL },   {} };
 
 static const FlagOption parameters_flags[] = { FLAG_STRINGS_OKAY, {} };
 
@@ -233,19 +232,16 @@ static void on_stats(Call *call, GVariant *reply) {
 }
 
 /* Selects by the flags, where no domains are named. */
-typedef struct Selection {
+typedef struct SelectedPaths {
         Call *call;
         GPtrArray *paths;
-} Selection;
+} SelectedPaths;
 
-static void add_selected(void *data, GVariant *properties) {
-        Selection *selection = data;
-        uint32_t wanted = selection->call->flags & (STATS_ACTIVE | STATS_INACTIVE);
-        gboolean active = FALSE;
-        const char *uuid = "";
-        g_variant_lookup(properties, "Active", "b", &active);
-        g_variant_lookup(properties, "UUID", "&s", &uuid);
-        if (!wanted || wanted & (active ? STATS_ACTIVE : STATS_INACTIVE))
+static void add_selected(void *data, const KnownDomain *domain) {
+        SelectedPaths *selection = data;
+        const char *uuid;
+        g_variant_get(domain->name, "(&s&si)", NULL, &uuid, NULL);
+        if (traits_are_selected(domain->traits, selection->call->flags & (SELECT_ACTIVE | SELECT_INACTIVE)))
                 g_ptr_array_add(selection->paths, call_domain_path(selection->call->client, uuid));
 }
 
@@ -253,7 +249,7 @@ static void on_filled(void *data, const GError *error) {
         Call *call = data;
         Collection *collection = call->state;
         g_autoptr(GVariant) named = g_variant_get_child_value(call->arguments, 0);
-        Selection selection = { call, collection->paths };
+        SelectedPaths selection = { call, collection->paths };
         for (size_t i = 0; i < g_variant_n_children(named); i++) {
                 const char *uuid;
                 g_variant_get_child(named, i, "(&s&si)", NULL, &uuid, NULL);

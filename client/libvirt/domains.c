@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "call.h"
+#include "states.h"
+#include "traits.h"
+
 #define SERVICE "org.virtbus1"
 #define DOMAIN "org.virtbus1.Domain"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
@@ -18,12 +22,34 @@ struct Domains {
         char *prefix; /* of the paths of domains */
         const DomainsListener *listener;
         void *data;
-        GHashTable *by_path; /* a{sv} */
+        GHashTable *by_path; /* KnownDomain */
         GArray *waiters;
         GCancellable *cancellable;
         unsigned int subscription;
         bool filling, filled, stale;
 };
+
+/* Takes the properties. */
+static KnownDomain *known_new(GVariant *properties) {
+        KnownDomain *known = g_new(KnownDomain, 1);
+        *known = (KnownDomain){ properties, g_variant_ref_sink(call_domain_of(properties)), traits_of(properties) };
+        known->state = (int32_t) state_of(properties, &known->reason);
+        return known;
+}
+
+static void known_free(void *data) {
+        KnownDomain *known = data;
+        g_variant_unref(known->properties);
+        g_variant_unref(known->name);
+        g_free(known);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KnownDomain, known_free)
+
+static GVariant *properties_of(const Domains *domains, const char *path) {
+        KnownDomain *known = path ? g_hash_table_lookup(domains->by_path, path) : NULL;
+        return known ? known->properties : NULL;
+}
 
 /* The path of the domain that an object is or belongs to; NULL for others. */
 static char *domain_of(const Domains *domains, const char *path, bool *is_domain) {
@@ -52,10 +78,10 @@ static void on_added(Domains *domains, GVariant *arguments) {
         g_autoptr(GVariant) interfaces = NULL;
         g_variant_get(arguments, "(&o@a{sa{sv}})", &path, &interfaces);
         g_autofree char *owner = domain_of(domains, path, &is_domain);
-        GVariant *known = owner ? g_hash_table_lookup(domains->by_path, owner) : NULL;
+        GVariant *known = properties_of(domains, owner);
         GVariant *properties = owner && is_domain ? g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT) : NULL;
         if (properties) {
-                g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), properties);
+                g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), known_new(properties));
                 if (!known && domains->listener)
                         domains->listener->added(domains->data, properties);
         } else if (known && !is_domain && domains->listener)
@@ -68,16 +94,16 @@ static void on_removed(Domains *domains, GVariant *arguments) {
         g_autofree const char **interfaces = NULL;
         g_variant_get(arguments, "(&o^a&s)", &path, &interfaces);
         g_autofree char *owner = domain_of(domains, path, &is_domain), *key = NULL;
-        g_autoptr(GVariant) known = NULL;
+        g_autoptr(KnownDomain) known = NULL;
         if (!owner)
                 return;
         if (!is_domain) {
-                GVariant *properties = g_hash_table_lookup(domains->by_path, owner);
+                GVariant *properties = properties_of(domains, owner);
                 if (properties && domains->listener)
                         domains->listener->part_changed(domains->data, properties, path, NULL);
         } else if (g_strv_contains(interfaces, DOMAIN) &&
                    g_hash_table_steal_extended(domains->by_path, owner, (void **) &key, (void **) &known) && domains->listener)
-                domains->listener->removed(domains->data, known);
+                domains->listener->removed(domains->data, known->properties);
 }
 
 static void on_properties_changed(Domains *domains, const char *path, GVariant *arguments) {
@@ -86,19 +112,19 @@ static void on_properties_changed(Domains *domains, const char *path, GVariant *
         g_autoptr(GVariant) changes = NULL;
         g_variant_get(arguments, "(&s@a{sv}@as)", &interface, &changes, NULL);
         g_autofree char *owner = domain_of(domains, path, &is_domain);
-        GVariant *known = owner ? g_hash_table_lookup(domains->by_path, owner) : NULL;
+        GVariant *known = properties_of(domains, owner);
         if (!known || !is_domain || strcmp(interface, DOMAIN) != 0)
                 return;
         g_autoptr(GVariant) before = g_variant_ref(known);
         GVariant *after = merge(before, changes);
-        g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), after);
+        g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), known_new(after));
         if (domains->listener)
                 domains->listener->changed(domains->data, before, after, changes);
 }
 
 static void on_state_changed(Domains *domains, const char *path, GVariant *arguments) {
         const char *old_state, *new_state, *reason;
-        GVariant *known = g_hash_table_lookup(domains->by_path, path);
+        GVariant *known = properties_of(domains, path);
         g_variant_get(arguments, "(&s&s&s)", &old_state, &new_state, &reason);
         if (known && domains->listener)
                 domains->listener->state_changed(domains->data, known, old_state, new_state, reason);
@@ -146,7 +172,7 @@ static void take_all(Domains *domains, GVariant *reply) {
         while (g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces)) {
                 GVariant *properties = g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT);
                 if (properties)
-                        g_hash_table_insert(domains->by_path, g_strdup(path), properties);
+                        g_hash_table_insert(domains->by_path, g_strdup(path), known_new(properties));
         }
 }
 
@@ -189,16 +215,21 @@ void domains_fill(Domains *domains, DomainsFilled done, void *data) {
         begin_filling(domains);
 }
 
-GVariant *domains_properties(Domains *domains, const char *path) {
+const KnownDomain *domains_known(Domains *domains, const char *path) {
         return domains->filled && !domains->filling ? g_hash_table_lookup(domains->by_path, path) : NULL;
 }
 
-void domains_each(Domains *domains, void (*visit)(void *data, GVariant *properties), void *data) {
+GVariant *domains_properties(Domains *domains, const char *path) {
+        const KnownDomain *known = domains_known(domains, path);
+        return known ? known->properties : NULL;
+}
+
+void domains_each(Domains *domains, void (*visit)(void *data, const KnownDomain *domain), void *data) {
         GHashTableIter iterator;
-        void *properties;
+        void *known;
         g_hash_table_iter_init(&iterator, domains->by_path);
-        while (g_hash_table_iter_next(&iterator, NULL, &properties))
-                visit(data, properties);
+        while (g_hash_table_iter_next(&iterator, NULL, &known))
+                visit(data, known);
 }
 
 Domains *domains_new(GDBusConnection *bus, const char *connection, const DomainsListener *listener, void *data) {
@@ -208,7 +239,7 @@ Domains *domains_new(GDBusConnection *bus, const char *connection, const Domains
         domains->prefix = g_strconcat(connection, "/domain/", NULL);
         domains->listener = listener;
         domains->data = data;
-        domains->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
+        domains->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
         domains->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
         domains->cancellable = g_cancellable_new();
         return domains;

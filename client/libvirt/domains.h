@@ -7,8 +7,17 @@
 
 #include <gio/gio.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct Domains Domains;
+
+/* One of them, with what lists need of it made once. */
+typedef struct KnownDomain {
+        GVariant *properties;  /* a{sv} */
+        GVariant *name;        /* as libvirt names it: (ssi) */
+        uint32_t traits;       /* see traits.h */
+        int32_t state, reason; /* see states.h */
+} KnownDomain;
 
 /* Who hears of changes. PROPERTIES are those after the change (of one that has gone, the last); borrowed. */
 typedef struct DomainsListener {
@@ -29,8 +38,9 @@ void domains_free(Domains *domains);
 /* Reads all domains, unless they are known, and calls DONE once. */
 void domains_fill(Domains *domains, DomainsFilled done, void *data);
 
-/* The properties (a{sv}) of a domain, by its path; NULL where they are not known here. */
+/* A domain by its path, and its properties; NULL where they are not known here. */
+const KnownDomain *domains_known(Domains *domains, const char *path);
 GVariant *domains_properties(Domains *domains, const char *path);
 
-/* Calls VISIT with the properties of each domain that is known. */
-void domains_each(Domains *domains, void (*visit)(void *data, GVariant *properties), void *data);
+/* Calls VISIT with each domain that is known. */
+void domains_each(Domains *domains, void (*visit)(void *data, const KnownDomain *domain), void *data);
