@@ -56,7 +56,8 @@ def xml(domain, **options):
 
 
 def held():
-    return sorted(os.listdir(CLAIMS)) if os.path.exists(CLAIMS) else []
+    """What guests hold of the host, besides the user that each has."""
+    return sorted(name for name in os.listdir(CLAIMS) if name.split(" ")[1] != "user") if os.path.exists(CLAIMS) else []
 
 
 def a_guest(name, devices="", more="", **options):
