@@ -323,6 +323,10 @@ def what_a_host_lacks_is_told_with_what_to_do():
         contains(expect("Unsupported", qemu.define, xml.replace("machine='pc'", f"machine='{machine}'")), machine, f"machine='{newest}'")
     message = expect("InvalidArgument", qemu.define, xml.replace("<devices>", "<devices><emulator>/usr/libexec/no-qemu-kvm</emulator>"))
     contains(message, "no program /usr/libexec/no-qemu-kvm", "leave out <emulator>")
+    for architecture, program, package in (("armv7l", "qemu-system-arm", "qemu-system-arm"), ("riscv64", "qemu-system-riscv64", "qemu-system-misc")):
+        if not os.path.exists(f"/usr/bin/{program}"):
+            contains(expect("InvalidArgument", qemu.define, qemu.document("e").replace("arch='x86_64'", f"arch='{architecture}'")), f"/usr/bin/{program}:",
+                     f"package {package}")
 
 
 def wrong_images_are_refused_and_leave_nothing():

@@ -53,10 +53,34 @@ static void documents_that_break_no_rule_are_taken(void) {
         try_cases(cases, G_N_ELEMENTS(cases));
 }
 
+static void what_completing_would_hide_is_refused_before(void) {
+        static const Case cases[] = {
+                { "", "<graphics type='vnc' port='4294967295' autoport='yes'/>", "number of a port" },
+                { "", "<console type='pty'><target port='1k'/></console>", "'port' in element 'target'" },
+                { "", "<memballoon model='virtio'><address type='unassigned'/></memballoon>", "only for hostdevs" },
+                { "", "<memballoon model='virtio'><address type='virtio-s390'/></memballoon>", "virtio-s390" },
+                { "", "<redirdev bus='usb' type='spicevmc'><address type='pci'/></redirdev>",
+                  "'pci' for the USB device <redirdev>" },
+                { "", "<redirdev bus='usb' type='spicevmc'><address type='usb' bus='-0'/></redirdev>",
+                  "'bus' in element 'address'" },
+                { "", "<interface type='user'><mac address=' 52:54:00:00:00:01'/></interface>", "without spaces" },
+                { "<cpu mode='host-model' match=' exact '/>", "", "attribute 'match'" },
+                { "<blkiotune><device><path>/dev/a</path><weight>200</weight><read_iops_sec>1k</read_iops_sec></device></"
+                  "blkiotune>",
+                  "", "element 'read_iops_sec'" },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
 static void faults_of_the_machine_are_named(void) {
         static const Case cases[] = {
                 { "<vcpu>2</vcpu>", "", "only one <vcpu>" },
                 { "<on_reboot>preserve</on_reboot>", "", "'preserve' action for 'on_reboot'" },
+                { "<on_reboot>coredump-restart</on_reboot>", "", "only a crash can be dumped" },
+                { "<bootloader>/usr/bin/pygrub</bootloader>", "", "bootloader is not supported" },
+                { "<vcpus><vcpu id='1' enabled='yes'/></vcpus>", "", "vcpu 0 can't be offline" },
+                { "<memtune><min_guarantee>4</min_guarantee></memtune>", "", "'min_guarantee'" },
+                { "<cputune><vcpusched vcpus='2-4' scheduler='batch'/></cputune>", "", "cannot find the vcpu 4 of vcpusched" },
                 { "<seclabel type='static' model='dac'><label/></seclabel>", "", "security label is missing" },
                 { "<cputune><shares>0xff</shares></cputune>", "", "non-negative integer" },
                 { "<cpu><feature name='vmx'/></cpu>", "", "without a CPU model" },
@@ -492,6 +516,7 @@ static void test_documents_of_very_many_elements_are_decided_on(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/check/documents_that_break_no_rule_are_taken", documents_that_break_no_rule_are_taken);
+        g_test_add_func("/check/what-completing-would-hide-is-refused-before", what_completing_would_hide_is_refused_before);
         g_test_add_func("/check/faults_of_the_machine_are_named", faults_of_the_machine_are_named);
         g_test_add_func("/check/faults_of_disks_and_controllers_are_named", faults_of_disks_and_controllers_are_named);
         g_test_add_func("/check/faults_of_devices_are_named", faults_of_devices_are_named);

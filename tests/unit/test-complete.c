@@ -114,11 +114,77 @@ static void what_is_left_out_is_written_as_libvirt_writes_it(void) {
         try_cases(cases, G_N_ELEMENTS(cases));
 }
 
+/* Ports, addresses and sockets of displays, in all the ways that there have been to write them. */
+static void a_display_listens_where_libvirt_lets_it(void) {
+        static const Case cases[] = {
+                { "", "<graphics type='vnc'><listen type='address'/></graphics>",
+                  "<graphics type=\"vnc\" port=\"-1\" autoport=\"yes\"><listen type=\"address\"/>", NULL },
+                { "", "<graphics type='vnc' port='-1' autoport='no'/>", "<graphics type=\"vnc\" autoport=\"no\">", "-1" },
+                { "", "<graphics type='vnc' port='5901' listen='127.0.0.1'><listen type='address'/></graphics>",
+                  "<listen type=\"address\" address=\"127.0.0.1\"/>", NULL },
+                { "", "<graphics type='vnc' socket='/s'><listen type='address' address='::1'/></graphics>",
+                  "<graphics type=\"vnc\" socket=\"/s\"><listen type=\"socket\" socket=\"/s\"/>", "::1" },
+                { "", "<graphics type='vnc' port='5901' listen=''><listen type='none'/></graphics>", "<graphics type=\"vnc\">",
+                  "5901" },
+                { "", "<graphics type='spice' port='-1' tlsPort='-1'/>", "<graphics type=\"spice\" autoport=\"yes\">",
+                  "ort=\"-1" },
+                { "", "<graphics type='spice'><listen type='address' address='::1'/></graphics>",
+                  "<graphics type=\"spice\"><listen type=\"none\"/>", "::1" },
+                { "", "<graphics type='spice'><listen type='network' network='n'/></graphics>",
+                  "<graphics type=\"spice\" autoport=\"no\"><listen type=\"network\" network=\"n\"/>", NULL },
+                { "", "<graphics type='spice' port='0' tlsPort='5903'/>", "tlsPort=\"5903\"", "port=\"0\"" },
+                { "", "<graphics type='egl-headless'><gl/></graphics>", "<graphics type=\"egl-headless\"/>", NULL },
+                { "", "<graphics type='spice'/><graphics type='vnc'/>", "<audio id=\"1\" type=\"none\"/>", NULL },
+                { "", "<graphics type='vnc'/><graphics type='spice'/><graphics type='egl-headless'/>",
+                  "<audio id=\"1\" type=\"spice\"/>", NULL },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
+/* Processors, I/O threads and clocks: what is left out, what counts, and what says nothing of its kind. */
+static void counts_and_kinds_are_made_to_agree(void) {
+        static const Case cases[] = {
+                { "<vcpu>3</vcpu><vcpus><vcpu id='0' enabled='yes'/></vcpus>", "",
+                  "<vcpu id=\"0\" enabled=\"yes\" hotpluggable=\"no\"/><vcpu id=\"1\" enabled=\"no\" hotpluggable=\"yes\"/>",
+                  NULL },
+                { "<vcpu current='3'>3</vcpu><vcpus><vcpu id='2' enabled='no'/><vcpu id='0' enabled='yes'/></vcpus>", "",
+                  "current=\"1\"", NULL },
+                { "<vcpu placement='auto' cpuset='0'>2</vcpu>", "", NULL, "cpuset" },
+                { "<numatune><memory placement='auto'/></numatune>", "", "<vcpu placement=\"auto\">1</vcpu>", NULL },
+                { "<numatune><memory placement='static' nodeset='0'/></numatune>", "", "<memory nodeset=\"0\" mode=\"strict\"/>",
+                  NULL },
+                { "<iothreads>1</iothreads><iothreadids><iothread id='5'/><iothread id='6'/></iothreadids>", "",
+                  "<iothreads>2</iothreads>", NULL },
+                { "<iothreadids><iothread id='5'/></iothreadids>", "", "<iothreads>1</iothreads>", NULL },
+                { "<iothreads>0</iothreads><pm><suspend-to-mem/></pm><perf> </perf><memoryBacking><allocation/></memoryBacking>",
+                  "", NULL, "iothreads" },
+                { "<pm><suspend-to-mem/></pm><perf> </perf>", "", NULL, "<p" },
+                { "<memoryBacking><allocation/></memoryBacking><numatune/><iothreadids/>", "", NULL, "<memoryBacking" },
+                { "<seclabel model='dac'/>", "", NULL, "seclabel" },
+                { "<features><ioapic/><tcg/><apic state='on'/></features>", "", "<features><apic/></features>", NULL },
+                { "<clock offset='timezone' timezone='Europe/Rome' basis='utc'/>", "",
+                  "<clock offset=\"timezone\" timezone=\"Europe/Rome\"/>", NULL },
+                { "<clock offset='localtime' adjustment='1' basis='utc'/>", "", "basis=\"localtime\"", NULL },
+                { "<clock offset='variable'/>", "", "<clock offset=\"variable\" adjustment=\"0\" basis=\"utc\"/>", NULL },
+                { "<cpu mode='maximum'><model>EPYC</model><vendor>AMD</vendor></cpu>", "", "mode=\"maximum\"", "EPYC" },
+                { "<cpu match='minimum'><model/><cache mode='disable'/></cpu>", "", "<model fallback=\"forbid\">qemu64</model>",
+                  "minimum" },
+                { "<cpu mode='host-model'><model>EPYC</model></cpu>", "", "<model fallback=\"allow\">EPYC</model>", NULL },
+                { "<blkiotune><device><path>/dev/a</path><read_bytes_sec>0</read_bytes_sec></device></blkiotune>", "", NULL,
+                  "blkiotune" },
+                { "", "<serial type='file'><source path='/a'/></serial><serial type='pty'><target port='1'/></serial>",
+                  "<target port=\"2\" type=\"serial\"/>", NULL },
+                { "", "<parallel type='pty'/><parallel type='pty'><target port='1'/></parallel>", "<target port=\"0\"/>", NULL },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
 static void a_device_that_does_not_say_its_kind_is_of_the_first(void) {
         static const Case cases[] = {
                 { "", "<serial/>", "<serial type=\"pty\">", NULL },
                 { "", "<parallel/>", "<parallel type=\"pty\">", NULL },
                 { "", "<redirdev type='spicevmc'/>", "bus=\"usb\"", NULL },
+                { "", "<interface type='vdpa'><source dev='/dev/v'/></interface>", "<model type=\"virtio\"/>", NULL },
         };
         try_cases(cases, G_N_ELEMENTS(cases));
 }
@@ -206,6 +272,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/complete/memory-of-numa-cells-is-their-sum", memory_of_numa_cells_is_their_sum);
         g_test_add_func("/complete/a-device-that-does-not-say-its-kind-is-of-the-first",
                         a_device_that_does_not_say_its_kind_is_of_the_first);
+        g_test_add_func("/complete/a-display-listens-where-libvirt-lets-it", a_display_listens_where_libvirt_lets_it);
+        g_test_add_func("/complete/counts-and-kinds-are-made-to-agree", counts_and_kinds_are_made_to_agree);
         g_test_add_func("/complete/what-libvirt-says-of-each-is-said", what_libvirt_says_of_each_is_said);
         g_test_add_func("/complete/limits-of-zero-are-none", limits_of_zero_are_none);
         g_test_add_func("/complete/what-says-nothing-is-not-kept", what_says_nothing_is_not_kept);

@@ -3,8 +3,8 @@
 
 #include <glib.h>
 
-/* What a document may not say although it would be overwritten when it is completed: the first console is the first serial
- * port under another name, and a display whose port is chosen has no number. */
+/* What a document may not say although it would be overwritten or left out when it is completed: the first console is the first
+ * serial port under another name, a display whose port is chosen has no number, and an address that names no place is chosen. */
 
 #define CHARACTER "serial parallel console channel smartcard redirdev"
 
@@ -17,12 +17,31 @@ static const CheckRule rules[] = {
         { "devices/graphics/@*[listed(name(), 'port tlsPort websocket')][not(matches(., '[+-]?[0-9]+'))]",
           "concat(name(), \"' in element '\", name(..), \"': '\", ., \"'\")",
           "invalid value for attribute '{}: it must be a decimal number, or -1 for one of the driver's choosing" },
+        { "devices/graphics/@*[listed(name(), 'port tlsPort websocket')][num(.) > " CHECK_INT " or num(.) < -" CHECK_INT "]",
+          "concat(name(), \"' in element '\", name(..), \"': '\", ., \"'\")",
+          "invalid value for attribute '{}: it must be a number of a port, or -1 for one of the driver's choosing" },
+        CHECK_DECIMAL("devices/console/target/@port", CHECK_INT),
+        { "devices/*/address[not(@type)]", "name(..)", "no type is specified for the address of <{}>" },
+        { "devices/*[not(self::hostdev)]/address[@type='unassigned']", "name(..)",
+          "an address of type 'unassigned' is supported only for hostdevs, not for <{}>" },
+        { "devices/*/address[@type='virtio-s390']", "name(..)", "virtio-s390 is not an address type that <{}> can have" },
+        { "devices/*[self::redirdev or self::hostdev[@type='usb'] or "
+          "self::serial[target/@type='usb-serial']]/address[not(listed(@type, "
+          "'usb unassigned'))]",
+          "concat(@type, \"' for the USB device <\", name(..), '>')", "an invalid address type '{}: use usb" },
+        { "devices/hostdev[@type='mdev'][@model='vfio-pci']/address[not(listed(@type, 'pci unassigned'))]", "@type",
+          "the address type '{}' is not supported with the mediated device model 'vfio-pci'" },
+        CHECK_COUNT("devices/*/address[@type='usb']/@bus"),
+        CHECK_TEXT_COUNT("blkiotune/device/*[not(self::path)]"),
+        { "devices/interface/mac/@address[starts-with(., ' ')]", ".",
+          "'{}' is not an address: use six pairs of hexadecimal digits, without spaces" },
 };
 
 static const CheckChoice choices[] = {
         { "devices/console/@type", "null vc pty dev file pipe stdio udp tcp unix spicevmc spiceport nmdm qemu-vdagent dbus" },
         { "devices/console/source/@mode", "bind connect" },
         { "devices/console/protocol/@type", "raw telnet telnets tls" },
+        { "cpu/@match", "exact minimum strict" },
 };
 
 const CheckTable check_given_table = { rules, G_N_ELEMENTS(rules), choices, G_N_ELEMENTS(choices) };

@@ -289,16 +289,21 @@ static bool has_io_thread(const xmlNode *root, unsigned id) {
         return !ids && count && id <= strtoul(count, NULL, 10);
 }
 
-static bool check_io_thread_schedules(const xmlNode *root, GError **error) {
-        const xmlNode *tune = xml_child(root, "cputune");
+static bool has_vcpu(const xmlNode *root, unsigned id) {
+        return id < vcpus_of(root);
+}
+
+/* A thread whose schedule is said must be there. */
+static bool check_schedules(const xmlNode *root, const char *name, const char *attribute,
+                            bool (*has)(const xmlNode *root, unsigned id), GError **error) {
         cpu_set_t set;
-        for (const xmlNode *one = xml_child(tune, "iothreadsched"); one; one = xml_next(one, "iothreadsched")) {
-                if (!read_set(one, "iothreads", &set, error))
+        for (const xmlNode *one = xml_child(xml_child(root, "cputune"), name); one; one = xml_next(one, name)) {
+                if (!read_set(one, attribute, &set, error))
                         return false;
-                for (unsigned id = 1; id < CPU_SETSIZE; id++)
-                        if (CPU_ISSET(id, &set) && !has_io_thread(root, id))
-                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, one,
-                                                "cannot find the iothread %u of iothreadsched", id);
+                for (unsigned id = 0; id < CPU_SETSIZE; id++)
+                        if (CPU_ISSET(id, &set) && !has(root, id))
+                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, one, "cannot find the %.*s %u of %s",
+                                                (int) strlen(attribute) - 1, attribute, id, name);
         }
         return true;
 }
@@ -360,10 +365,11 @@ static bool check_ports(const xmlNode *root, GError **error) {
 
 bool check_sets(xmlNode *root, GError **error) {
         const xmlNode *tune = xml_child(root, "cputune");
-        return check_host_processors(root, error) && check_io_thread_schedules(root, error) &&
-               check_cache_monitors(root, error) && check_ports(root, error) && check_usb_controllers(root, error) &&
-               check_throttle_groups(root, error) && check_host_devices(root, error) && check_numa(root, error) &&
-               check_memory_tuning(root, error) && check_huge_pages(root, error) &&
-               check_disjoint(tune, "vcpusched", "vcpus", error) && check_disjoint(tune, "iothreadsched", "iothreads", error) &&
-               check_disjoint(tune, "cachetune", "vcpus", error) && check_disjoint(tune, "memorytune", "vcpus", error);
+        return check_host_processors(root, error) && check_schedules(root, "vcpusched", "vcpus", has_vcpu, error) &&
+               check_schedules(root, "iothreadsched", "iothreads", has_io_thread, error) && check_cache_monitors(root, error) &&
+               check_ports(root, error) && check_usb_controllers(root, error) && check_throttle_groups(root, error) &&
+               check_host_devices(root, error) && check_numa(root, error) && check_memory_tuning(root, error) &&
+               check_huge_pages(root, error) && check_disjoint(tune, "vcpusched", "vcpus", error) &&
+               check_disjoint(tune, "iothreadsched", "iothreads", error) && check_disjoint(tune, "cachetune", "vcpus", error) &&
+               check_disjoint(tune, "memorytune", "vcpus", error);
 }

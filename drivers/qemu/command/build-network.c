@@ -121,7 +121,7 @@ static void pass_queues(Builder *builder, JsonObject *backend, const char *name,
 /* A tap interface: made now, in a bridge or alone. */
 static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         json_add(backend, "type", 's', "tap", NULL);
-        unsigned n = queues_of(builder, element);
+        unsigned n = queues_of(builder, element), mtu = mtu_of(builder, element);
         int fds[QUEUES_MAX];
         if (!builder->files) {
                 json_add(backend, "ifname", 's', part->target[0] ? part->target : NULL, "script", 's', "no", "downscript", 's',
@@ -141,8 +141,8 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                 builder_choose_now(builder_element(builder, element, "source"), "bridge", bridge);
         }
         /* A name of the kernel's making is chosen anew at each start. */
-        if (!network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, bridge, part->mac,
-                              mtu_of(builder, element), fds, n, &name, &builder->error))
+        if (!network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, bridge, part->mac, mtu, fds, n, &name,
+                              &builder->error))
                 return;
         set_up_host_side(builder, element, part, name);
         pass_queues(builder, backend, "fd", fds, n);
@@ -163,7 +163,7 @@ static char *choose_direct_name(const DeviceDefinition *part) {
 static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         const char *device = builder_require(builder, element, "source/@dev"),
                    *mode = builder_choose(builder, element, "source/@mode", "vepa bridge private passthrough");
-        unsigned n = queues_of(builder, element);
+        unsigned n = queues_of(builder, element), mtu = mtu_of(builder, element);
         int fds[QUEUES_MAX];
         json_add(backend, "type", 's', "tap", NULL);
         if (!builder->files)
@@ -179,8 +179,7 @@ static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinitio
         const Claim claim = { .kind = &network_claims, .name = name, .uuid = builder->definition->uuid, .alias = part->alias };
         if (!claim_take(connection, &claim, &builder->error))
                 return;
-        if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu_of(builder, element), fds, n,
-                                 &builder->error))
+        if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu, fds, n, &builder->error))
                 return;
         set_up_host_side(builder, element, part, name);
         pass_queues(builder, backend, "fd", fds, n);

@@ -43,7 +43,8 @@ static int sort_key(const xmlNode *element, const char **group) {
         xmlNode *target = xml_child(element, "target");
         xmlAttr *bus = target ? xmlHasProp(target, (const xmlChar *) "bus") : NULL;
         g_autofree char *name = xml_attribute(target, "dev");
-        *group = bus && bus->children ? (const char *) bus->children->content : none;
+        /* One whose bus its name has said was inserted before that was read. */
+        *group = bus && bus->children && !element->_private ? (const char *) bus->children->content : none;
         return name ? disk_index(name) : -1;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "qemu/complete/default.h"
+#include "qemu/complete/defaults-display.h"
 #include "qemu/complete/defaults-memory.h"
 
 /* Sizes of video memory that libvirt chooses, in KiB. */
@@ -185,74 +186,6 @@ static void complete_videos(xmlNode *devices) {
         }
 }
 
-/* A port that is chosen at each start is not kept: VNC's is -1 then, SPICE's are left out. */
-static void complete_ports(xmlNode *display, bool vnc) {
-        bool any = xml_attribute_is(display, "port", "-1"), any_tls = xml_attribute_is(display, "tlsPort", "-1");
-        if (vnc && any)
-                default_set(display, "autoport", "yes");
-        if (xml_attribute_is(display, "autoport", "yes")) {
-                if (vnc)
-                        xml_set_attribute(display, "port", "-1");
-                else {
-                        default_remove(display, "port");
-                        default_remove(display, "tlsPort");
-                }
-                return;
-        }
-        if (any || any_tls)
-                return;
-        if (xmlHasProp(display, (const xmlChar *) "port") || xmlHasProp(display, (const xmlChar *) "tlsPort"))
-                default_set(display, "autoport", "no");
-}
-
-/* Channels of any security are as those that are not named. */
-static void complete_channels(xmlNode *display) {
-        if (xml_attribute_is(display, "defaultMode", "any"))
-                default_remove(display, "defaultMode");
-        for (xmlNode *channel = xml_child(display, "channel"), *next; channel; channel = next) {
-                next = xml_next(channel, "channel");
-                if (xml_attribute_is(channel, "mode", "any"))
-                        xml_remove(channel);
-        }
-}
-
-/* Where a display listens: at its port, or nowhere where it has none. */
-static void complete_display(xmlNode *display) {
-        bool vnc = xml_attribute_is(display, "type", "vnc"), spice = xml_attribute_is(display, "type", "spice");
-        g_autofree char *old = xml_attribute(display, "listen"), *socket = xml_attribute(display, "socket");
-        bool has_port = xmlHasProp(display, (const xmlChar *) "port") || xmlHasProp(display, (const xmlChar *) "tlsPort") ||
-                        xml_attribute_is(display, "autoport", "yes");
-        xmlNode *listen = xml_child(display, "listen");
-        if (xml_attribute_is(display, "type", "sdl") && xml_attribute_is(display, "fullscreen", "no"))
-                default_remove(display, "fullscreen");
-        if (!(vnc || spice))
-                return;
-        complete_ports(display, vnc);
-        if (spice)
-                complete_channels(display);
-        bool no_port = xml_attribute_is(listen, "type", "none") || xml_attribute_is(listen, "type", "socket");
-        if (spice && (no_port || (!has_port && xml_attribute_is(display, "autoport", "no"))))
-                default_remove(display, "autoport");
-        if (listen) { /* as programs before there was <listen> read it */
-                g_autofree char *address = xml_attribute(listen, "address"), *its_socket = xml_attribute(listen, "socket");
-                if (address)
-                        default_set(display, "listen", address);
-                if (its_socket && vnc)
-                        default_set(display, "socket", its_socket);
-                return;
-        }
-        listen = xml_add(display, "listen", NULL);
-        xml_set_attribute(listen, "type", socket ? "socket" : vnc || has_port || old ? "address" : "none");
-        if (socket)
-                xml_set_attribute(listen, "socket", socket);
-        else if (old)
-                xml_set_attribute(listen, "address", old);
-        if (vnc && !socket && !has_port) {
-                xml_set_attribute(display, "port", "-1");
-                xml_set_attribute(display, "autoport", "yes");
-        }
-}
-
 /* What a character device is connected to: a protocol on TCP, none on a socket of UNIX. */
 static void complete_character(xmlNode *device) {
         xmlNode *source = xml_child(device, "source"), *protocol = xml_child(device, "protocol");
@@ -308,18 +241,37 @@ static void complete_port(xmlNode *port) {
                         default_set(xml_ensure_child(target, "model"), "name", models[i][1]);
 }
 
-/* Ports of one kind are numbered in their order, after those that have a number. */
-static void number_ports(xmlNode *devices, const char *kind) {
+static unsigned port_after(unsigned next, const xmlNode *target) {
+        g_autofree char *text = xml_attribute(target, "port");
+        return text ? MAX(next, (unsigned) MIN(strtoul(text, NULL, 10), G_MAXINT) + 1) : next;
+}
+
+/* Serial ports are numbered in their order, after those that have a number; parallel ones after those before them. */
+static void number_ports(xmlNode *devices, const char *kind, bool after_all) {
         unsigned next = 0;
-        for (int round = 0; round < 2; round++) /* first those that have one */
-                for (xmlNode *port = xml_child(devices, kind); port; port = xml_next(port, kind)) {
-                        xmlNode *target = xml_ensure_child(port, "target");
-                        g_autofree char *text = xml_attribute(target, "port");
-                        if (text && round == 0)
-                                next = MAX(next, (unsigned) MIN(strtoul(text, NULL, 10), G_MAXINT) + 1);
-                        else if (!text && round == 1)
-                                xml_set_number(target, "port", next++);
-                }
+        for (xmlNode *port = xml_child(devices, kind); port && after_all; port = xml_next(port, kind))
+                next = port_after(next, xml_child(port, "target"));
+        for (xmlNode *port = xml_child(devices, kind); port; port = xml_next(port, kind)) {
+                xmlNode *target = xml_ensure_child(port, "target");
+                if (!xmlHasProp(target, (const xmlChar *) "port"))
+                        xml_set_number(target, "port", next);
+                next = port_after(next, target);
+        }
+}
+
+/* Consoles have the number of their place; the first, where it is a serial port, that port's. */
+static void number_consoles(xmlNode *devices) {
+        unsigned n = 0;
+        for (xmlNode *console = xml_child(devices, "console"); console; console = xml_next(console, "console"), n++) {
+                xmlNode *target = xml_ensure_child(console, "target");
+                g_autofree char *port = n == 0 && xml_attribute_is(target, "type", "serial")
+                                                        ? xml_attribute(xml_find(devices, "serial/target"), "port")
+                                                        : NULL;
+                if (port)
+                        xml_set_attribute(target, "port", port);
+                else if (!xmlHasProp(target, (const xmlChar *) "port"))
+                        xml_set_number(target, "port", n);
+        }
 }
 
 /* PCI addresses are kept whole. */
@@ -447,7 +399,7 @@ void defaults_device_complete(xmlNode *devices) {
                 else if (xml_is(device, "controller") && xml_attribute_is(device, "type", "pci"))
                         complete_pci_controller(device);
                 else if (xml_is(device, "graphics"))
-                        complete_display(device);
+                        defaults_display_complete(device);
                 else if (xml_is(device, "serial"))
                         complete_port(device);
                 else if (xml_is(device, "filesystem")) {
@@ -476,7 +428,7 @@ void defaults_device_complete(xmlNode *devices) {
         }
         complete_videos(devices);
         complete_console(devices);
-        number_ports(devices, "serial");
-        number_ports(devices, "console");
-        number_ports(devices, "parallel");
+        number_ports(devices, "serial", true);
+        number_ports(devices, "parallel", false);
+        number_consoles(devices);
 }

@@ -12,14 +12,37 @@
 /* Elements that say how threads are scheduled; a document with more keeps them as they are. */
 #define SCHEDULES_MAX 64
 
-/* Where processors are named one by one, as many are there now as are on. */
+static unsigned number_of(xmlNode *element) {
+        g_autofree char *text = element ? xml_text(element) : NULL;
+        return text ? (unsigned) MIN(strtoul(text, NULL, 10), G_MAXINT) : 0;
+}
+
+/* Where processors are named one by one, those that are not are off; as many are there now as are on. Those that are on and the
+ * first one stay, unless they say otherwise. */
 static void complete_online(xmlNode *root, xmlNode *vcpu) {
-        xmlNode *one = xml_child(xml_child(root, "vcpus"), "vcpu");
-        unsigned n = 0;
-        for (; one; one = xml_next(one, "vcpu"))
-                n += xml_attribute_is(one, "enabled", "yes");
-        if (n > 0 && !xmlHasProp(vcpu, (const xmlChar *) "current"))
-                xml_set_number(vcpu, "current", n);
+        xmlNode *vcpus = xml_child(root, "vcpus"), *named[CPU_SETSIZE] = { NULL };
+        unsigned n = MIN(number_of(vcpu), G_N_ELEMENTS(named)), n_on = 0;
+        if (!xml_child(vcpus, "vcpu"))
+                return;
+        for (xmlNode *one = xml_child(vcpus, "vcpu"); one; one = xml_next(one, "vcpu")) {
+                g_autofree char *id = xml_attribute(one, "id");
+                unsigned long number = id ? strtoul(id, NULL, 10) : ULONG_MAX;
+                if (number >= n || named[number])
+                        return; /* which is an error of its own */
+                named[number] = one;
+                n_on += xml_attribute_is(one, "enabled", "yes");
+        }
+        for (unsigned i = 0; i < n; i++) {
+                xmlNode *one = named[i] ? named[i] : xml_add(vcpus, "vcpu", NULL);
+                if (!named[i])
+                        xml_set_number(one, "id", i);
+                default_set(one, "enabled", "no");
+                default_set(one, "hotpluggable", xml_attribute_is(one, "enabled", "yes") ? "no" : "yes");
+                xmlUnlinkNode(one); /* and again in the order of their numbers */
+                xmlAddChild(vcpus, one);
+        }
+        if (n_on > 0)
+                xml_set_number(vcpu, "current", n_on);
 }
 
 static void complete_resources(xmlNode *root) {
@@ -27,11 +50,15 @@ static void complete_resources(xmlNode *root) {
         defaults_memory_complete(root);
         if (!vcpu)
                 vcpu = xml_add(root, "vcpu", "1");
+        if (xml_attribute_is(xml_find(root, "numatune/memory"), "placement", "auto"))
+                default_set(vcpu, "placement", "auto");
         default_set(vcpu, "placement", "static");
         complete_online(root, vcpu);
         g_autofree char *all = xml_text(vcpu), *now = xml_attribute(vcpu, "current");
         if (now && strcmp(all, now) == 0)
                 default_remove(vcpu, "current");
+        if (xml_attribute_is(vcpu, "placement", "auto"))
+                default_remove(vcpu, "cpuset"); /* which numad chooses */
 }
 
 /* Where numad places processors, it places memory too. */
@@ -46,11 +73,33 @@ static void complete_placement(xmlNode *root) {
                 return;
         if (automatic && !xmlHasProp(memory, (const xmlChar *) "nodeset"))
                 default_set(memory, "placement", "auto");
+        default_remove(memory, xml_attribute_is(memory, "placement", "auto") ? "nodeset" : "placement");
         default_set(memory, "mode", "strict");
+}
+
+static void drop_zero_limits(xmlNode *parent, const char *but) {
+        for (xmlNode *limit = xml_child(parent, NULL), *next; parent && limit; limit = next) {
+                next = xml_next(limit, NULL);
+                g_autofree char *text = xml_is(limit, but) ? NULL : xml_text(limit);
+                if (text && strcmp(g_strstrip(text), "0") == 0)
+                        xml_remove(limit);
+        }
+}
+
+/* The limits of the host's devices: those that have none are not named. */
+static void drop_zero_block_limits(xmlNode *tune) {
+        drop_zero_limits(tune, "device");
+        for (xmlNode *device = tune ? xml_child(tune, "device") : NULL, *next; device; device = next) {
+                next = xml_next(device, "device");
+                drop_zero_limits(device, "path");
+                if (xml_child(device, "path") && !xml_next(xml_child(device, NULL), NULL))
+                        xml_remove(device);
+        }
 }
 
 /* Limits of 0 are none. */
 static void drop_zeros(xmlNode *root) {
+        drop_zero_block_limits(xml_child(root, "blkiotune"));
         xmlNode *tune = xml_child(root, "cputune");
         for (xmlNode *limit = xml_child(tune, NULL), *next; tune && limit; limit = next) {
                 const char *name = (const char *) limit->name;
@@ -77,16 +126,27 @@ static void drop_empty_tables(xmlNode *info) {
         }
 }
 
-/* A clock that is adjusted is a variable one, from the base that it is told. */
+/* A clock that is adjusted is a variable one, from the base that it is told; what is of clocks of other kinds says nothing. */
 static void complete_clock(xmlNode *clock) {
+        static const char *const kinds[][3] = {
+                { "utc", "adjustment", NULL }, { "localtime", "adjustment", NULL },   { "timezone", "timezone", NULL },
+                { "absolute", "start", NULL }, { "variable", "adjustment", "basis" },
+        };
+        static const char *const names[] = { "adjustment", "basis" };
         g_autofree char *offset = NULL, *adjustment = xml_attribute(clock, "adjustment");
         default_set(clock, "offset", "utc");
         offset = xml_attribute(clock, "offset");
         if (adjustment && strcmp(adjustment, "reset") != 0 && (strcmp(offset, "utc") == 0 || strcmp(offset, "localtime") == 0)) {
-                default_set(clock, "basis", offset);
+                xml_set_attribute(clock, "basis", offset);
                 xml_set_attribute(clock, "offset", "variable");
-        } else if (strcmp(offset, "variable") == 0)
+        } else if (strcmp(offset, "variable") == 0) {
+                default_set(clock, "adjustment", "0");
                 default_set(clock, "basis", "utc");
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+                for (size_t k = 0; xml_attribute_is(clock, "offset", kinds[i][0]) && k < G_N_ELEMENTS(names); k++)
+                        if (strcmp(names[k], kinds[i][1]) != 0 && g_strcmp0(names[k], kinds[i][2]) != 0)
+                                default_remove(clock, names[k]);
 }
 
 /* Processors that are in no cell are in cell 0. */
@@ -175,6 +235,11 @@ static void split_schedules(xmlNode *tune, const char *name, const char *attribu
                 xml_remove(found->pdata[i]);
 }
 
+static void set_count(xmlNode *root, const char *name, unsigned n) {
+        g_autofree char *text = g_strdup_printf("%u", n);
+        xmlNodeSetContent(xml_ensure_child(root, name), (const xmlChar *) text);
+}
+
 /* I/O threads have the lowest numbers that are left by those that are named. */
 static void complete_io_threads(xmlNode *root) {
         xmlNode *ids = xml_child(root, "iothreadids");
@@ -190,12 +255,35 @@ static void complete_io_threads(xmlNode *root) {
                 xml_set_attribute(xml_add(ids, "iothread", NULL), "id", name);
                 n_named++;
         }
+        if (n_named > n)
+                set_count(root, "iothreads", n_named);
+        else if (text && n == 0)
+                xml_remove(xml_child(root, "iothreads"));
 }
 
-static void drop_empty(xmlNode *root, const char *name) {
-        xmlNode *element = xml_child(root, name);
-        if (element && !element->children)
+/* Drops an element that has no attribute and nothing in it but spaces. */
+static void drop_empty(xmlNode *parent, const char *name) {
+        xmlNode *element = parent ? xml_child(parent, name) : NULL;
+        g_autofree char *text = element && !element->properties && !xml_child(element, NULL) ? xml_text(element) : NULL;
+        if (text && !*g_strstrip(text))
                 xml_remove(element);
+}
+
+/* Elements in which nothing is said. */
+static void drop_what_is_empty(xmlNode *root) {
+        static const char *const names[] = { "cputune", "memtune", "blkiotune", "numatune",    "memoryBacking", "iothreadids",
+                                             "pm",      "perf",    "title",     "description", "features" };
+        static const char *const states[] = { "suspend-to-mem", "suspend-to-disk" };
+        for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
+                drop_empty(xml_child(root, "pm"), states[i]);
+        drop_empty(xml_child(root, "memoryBacking"), "allocation");
+        for (xmlNode *page = xml_child(xml_find(root, "memoryBacking/hugepages"), "page"); page; page = xml_next(page, "page"))
+                if (!xml_find(root, "cpu/numa/cell") && xml_attribute_is(page, "nodeset", "0"))
+                        default_remove(page, "nodeset"); /* the only one that there is */
+        drop_empty(xml_child(root, "features"), "ioapic");
+        drop_empty(xml_child(root, "features"), "tcg");
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+                drop_empty(root, names[i]);
 }
 
 /* Each namespace has one element, the first; elements of none are nobody's. */
@@ -212,14 +300,25 @@ static void complete_metadata(xmlNode *metadata) {
 
 /* A label that the driver chooses is given to the guest's files; one that is named, where it says so. */
 static void complete_label(xmlNode *label) {
-        if (xml_attribute_is(label, "type", "none"))
+        if (!xmlHasProp(label, (const xmlChar *) "type") && !xml_child(label, NULL))
+                xml_remove(label); /* as if it were not there */
+        else if (xml_attribute_is(label, "type", "none"))
                 default_set(label, "model", "none");
         else
                 default_set(label, "relabel", xml_attribute_is(label, "type", "static") ? "no" : "yes");
 }
 
+/* The number that a guest sees of the generation that it is: chosen where the document leaves it open. */
+static void complete_generation(xmlNode *genid) {
+        if (!genid || genid->children)
+                return;
+        g_autofree char *uuid = g_uuid_string_random();
+        xmlNodeSetContent(genid, (const xmlChar *) uuid);
+}
+
 static void complete_behaviour(xmlNode *root) {
         static const char *const on_by_name[] = { "hap", "vmport", "pmu", "pvspinlock", "smm", "vmcoreinfo" };
+        static const char *const stateless[] = { "apic", "pae" };                            /* which are on where they stand */
         static const char *const none_if_empty[] = { "kernel", "initrd", "cmdline", "dtb" }; /* as programs write them */
         xmlNode *os = xml_child(root, "os"), *loader = xml_child(os, "loader"), *hyperv = xml_find(root, "features/hyperv"),
                 *menu = xml_child(os, "bootmenu");
@@ -228,6 +327,8 @@ static void complete_behaviour(xmlNode *root) {
                 if (feature)
                         default_set(feature, "state", "on");
         }
+        for (size_t i = 0; i < G_N_ELEMENTS(stateless); i++)
+                default_remove(xml_child(xml_child(root, "features"), stateless[i]), "state");
         for (size_t i = 0; i < G_N_ELEMENTS(none_if_empty); i++) {
                 xmlNode *element = xml_child(os, none_if_empty[i]);
                 g_autofree char *text = element ? xml_text(element) : NULL;
@@ -240,17 +341,16 @@ static void complete_behaviour(xmlNode *root) {
                 default_set(loader, "type", "rom");
         if (hyperv)
                 default_set(hyperv, "mode", "custom");
-        for (xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
+        for (xmlNode *label = xml_child(root, "seclabel"), *next; label; label = next) {
+                next = xml_next(label, "seclabel");
                 complete_label(label);
+        }
         for (xmlNode *info = xml_child(root, "sysinfo"); info; info = xml_next(info, "sysinfo"))
                 if (xml_attribute_is(info, "type", "smbios"))
                         drop_empty_tables(info);
         complete_metadata(xml_child(root, "metadata"));
-        drop_empty(root, "cputune");
-        drop_empty(root, "memtune");
-        drop_empty(root, "blkiotune");
-        drop_empty(root, "title");
-        drop_empty(root, "description");
+        complete_generation(xml_child(root, "genid"));
+        drop_what_is_empty(root);
         default_add(root, "clock", NULL);
         complete_clock(xml_child(root, "clock"));
         default_add(root, "on_poweroff", "destroy");
@@ -258,31 +358,48 @@ static void complete_behaviour(xmlNode *root) {
         default_add(root, "on_crash", "destroy");
 }
 
+static bool has_text(xmlNode *element) {
+        g_autofree char *text = xml_text(element);
+        return *g_strstrip(text);
+}
+
+static void drop_child(xmlNode *parent, const char *name) {
+        xmlNode *child = xml_child(parent, name);
+        if (child)
+                xml_remove(child);
+}
+
 /* A processor of a model is compared with the host's where the host's runs it. */
 static void complete_processor(xmlNode *root, const char *emulator) {
         xmlNode *cpu = xml_ensure_child(root, "cpu"), *model = xml_child(cpu, "model");
         bool kvm = xml_attribute_is(root, "type", "kvm");
         bool is_named = xmlHasProp(cpu, (const xmlChar *) "mode") && !xml_attribute_is(cpu, "mode", "custom");
+        bool host_model = xml_attribute_is(cpu, "mode", "host-model");
+        if (model && !has_text(model) && !is_named) {
+                xml_remove(model);
+                model = NULL;
+        }
         if (!is_named && !model && !xml_child(cpu, "feature") && !xml_child(cpu, "vendor")) {
                 model = xml_add(cpu, "model", g_str_has_suffix(emulator, "-i386") ? "qemu32" : "qemu64");
                 xml_set_attribute(model, "fallback", "forbid");
                 xml_set_attribute(cpu, "check", "none");
+                xml_set_attribute(cpu, "match", "exact");
         }
         default_set(cpu, "mode", "custom");
         bool custom = xml_attribute_is(cpu, "mode", "custom");
         if (xml_attribute_is(cpu, "mode", "host-passthrough"))
                 default_set(cpu, "migratable", "on");
         if (!custom)
-                default_remove(cpu, "match");                             /* which is of a model that is named */
-        if (model && xml_attribute_is(cpu, "mode", "host-passthrough")) { /* the host's, whatever is named */
-                xml_remove(model);
-                model = NULL;
-        }
-        if (model && xml_attribute_is(cpu, "mode", "host-model")) {
+                default_remove(cpu, "match"); /* which is of a model that is named */
+        if (is_named && !host_model) {        /* the host's or the accelerator's, whatever is named */
+                drop_child(cpu, "model");
+                drop_child(cpu, "vendor");
+        } else if (model && host_model && has_text(model))
+                default_set(model, "fallback", "allow");
+        else if (model && host_model) {
                 default_remove(model, "fallback"); /* for a host whose model nobody knows, and then it is the host itself */
-                if (!model->properties && !model->children)
+                if (!model->properties)
                         xml_remove(model);
-                model = xml_child(cpu, "model");
         }
         if (xml_child(cpu, "topology"))
                 default_set(xml_child(cpu, "topology"), "dies", "1");

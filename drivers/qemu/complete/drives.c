@@ -40,8 +40,10 @@ bool drives_place_disk(xmlNode *disk, GError **error) {
         if (!target || index < 0)
                 return true; /* which is an error of its own */
         const char *choice = bus_of_name(name);
-        if (!xmlHasProp(target, (const xmlChar *) "bus") && choice)
+        if (!xmlHasProp(target, (const xmlChar *) "bus") && choice) {
                 xml_set_attribute(target, "bus", xml_attribute_is(disk, "device", "floppy") ? "fdc" : choice);
+                disk->_private = disk; /* see controllers_sorted */
+        }
         static const char *const drives[] = { "ide", "fdc", "sata", "scsi" };
         for (size_t i = 0; i < G_N_ELEMENTS(drives) && xml_child(disk, "address"); i++)
                 if (xml_attribute_is(target, "bus", drives[i]) &&

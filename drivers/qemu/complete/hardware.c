@@ -78,24 +78,21 @@ static void choose_port(xmlNode *devices, GHashTable *taken, xmlNode *element) {
         }
 }
 
+/* The controllers that channels name, or have no name for, are there first; then those of consoles. */
 static void place_ports(xmlNode *devices) {
+        static const char *const kinds[] = { "channel", "console" };
         g_autoptr(GHashTable) taken = g_hash_table_new(g_direct_hash, g_direct_equal);
-        for (xmlNode *element = xml_child(devices, NULL); element; element = xml_next(element, NULL)) {
-                if (!is_port(element))
-                        continue;
-                controllers_ensure(devices, "virtio-serial", controllers_number(element, "controller"), NULL);
-                if (controllers_number(element, "port") > 0)
-                        mark_port(taken, controllers_number(element, "controller"), controllers_number(element, "port"));
-        }
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+                for (xmlNode *element = xml_child(devices, kinds[i]); element; element = xml_next(element, kinds[i])) {
+                        if (!is_port(element))
+                                continue;
+                        controllers_ensure(devices, "virtio-serial", controllers_number(element, "controller"), NULL);
+                        if (controllers_number(element, "port") > 0)
+                                mark_port(taken, controllers_number(element, "controller"), controllers_number(element, "port"));
+                }
         for (xmlNode *element = xml_child(devices, "channel"); element; element = xml_next(element, "channel"))
                 if (is_port(element) && controllers_number(element, "port") == 0)
                         choose_port(devices, taken, element);
-}
-
-static void add_port_controllers(xmlNode *devices) {
-        for (xmlNode *element = xml_child(devices, NULL); element; element = xml_next(element, NULL))
-                if (is_port(element) && xml_child(element, "address"))
-                        controllers_ensure(devices, "virtio-serial", controllers_number(element, "controller"), NULL);
 }
 
 /* Smart cards: each has a reader's slot to itself. */
@@ -205,7 +202,6 @@ bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GErro
         drives_add_host_controllers(devices);
         machine_devices_add(devices, q35);
         drives_add_controllers(devices);
-        add_port_controllers(devices);
         place_ports(devices);
         place_smartcards(devices);
         machine_devices_choose_models(devices);

@@ -94,14 +94,14 @@ static void add_inputs(xmlNode *devices) {
         }
 }
 
-/* A sound card needs a back end; a SPICE or SDL display brings one. */
+/* A sound card needs a back end; a SPICE or SDL display brings one, and VNC none. The last of them is heard. */
 static void add_audio(xmlNode *devices) {
+        static const char *const sounds[][2] = { { "spice", "spice" }, { "sdl", "sdl" }, { "vnc", "none" } };
         const char *type = "none";
         for (xmlNode *display = xml_child(devices, "graphics"); display; display = xml_next(display, "graphics"))
-                if (xml_attribute_is(display, "type", "spice") || xml_attribute_is(display, "type", "sdl")) {
-                        type = xml_attribute_is(display, "type", "spice") ? "spice" : "sdl";
-                        break;
-                }
+                for (size_t i = 0; i < G_N_ELEMENTS(sounds); i++)
+                        if (xml_attribute_is(display, "type", sounds[i][0]))
+                                type = sounds[i][1];
         if (!xml_child(devices, "audio")) {
                 xmlNode *audio = xml_add(devices, "audio", NULL);
                 xml_set_attribute(audio, "id", "1");
@@ -209,6 +209,7 @@ void machine_devices_choose_models(xmlNode *devices) {
         for (xmlNode *element = xml_child(devices, "interface"); element; element = xml_next(element, "interface")) {
                 xmlNode *model = xml_child(element, "model");
                 if (!xml_attribute_is(element, "type", "hostdev") && (!model || !xmlHasProp(model, (const xmlChar *) "type")))
-                        xml_set_attribute(xml_ensure_child(element, "model"), "type", "rtl8139");
+                        xml_set_attribute(xml_ensure_child(element, "model"), "type",
+                                          xml_attribute_is(element, "type", "vdpa") ? "virtio" : "rtl8139");
         }
 }

@@ -422,7 +422,13 @@ typedef struct Look {
 static void look_in_worker(void *data, GError **error) {
         Look *look = data;
         g_autoptr(GError) failure = NULL;
-        if (!executable_check(look->emulator, &look->identity, &failure))
+        const char *package = capabilities_package(look->emulator);
+        if (executable_check(look->emulator, &look->identity, &failure))
+                return;
+        if (package)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s; Debian has it in the package %s", failure->message,
+                                  package);
+        else
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                   "%s, or leave out <emulator>: this host's own QEMU is run then", failure->message);
 }

@@ -184,6 +184,30 @@ Capabilities *capabilities_make(const char *emulator, const ExecutableIdentity *
         return capabilities_new(data, json_text(data));
 }
 
+#define EMULATOR_PREFIX "/usr/bin/qemu-system-"
+
 char *capabilities_default_emulator(const char *architecture) {
-        return g_strdup_printf("/usr/bin/qemu-system-%s", strcmp(architecture, "i686") == 0 ? "i386" : architecture);
+        /* Architectures that a program of another name runs. */
+        static const char *const names[][2] = { { "i686", "i386" },  { "armv6l", "arm" }, { "armv7l", "arm" },
+                                                { "armv7b", "arm" }, { "ppcemb", "ppc" }, { "ppc64le", "ppc64" },
+                                                { "s390", "s390x" } };
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+                if (strcmp(architecture, names[i][0]) == 0)
+                        return g_strconcat(EMULATOR_PREFIX, names[i][1], NULL);
+        return g_strconcat(EMULATOR_PREFIX, architecture, NULL);
+}
+
+const char *capabilities_package(const char *emulator) {
+        static const char *const packages[][2] = {
+                { "x86_64", "qemu-system-x86" },    { "i386", "qemu-system-x86" },         { "aarch64", "qemu-system-arm" },
+                { "arm", "qemu-system-arm" },       { "ppc", "qemu-system-ppc" },          { "ppc64", "qemu-system-ppc" },
+                { "mips", "qemu-system-mips" },     { "mipsel", "qemu-system-mips" },      { "mips64", "qemu-system-mips" },
+                { "mips64el", "qemu-system-mips" }, { "sparc", "qemu-system-sparc" },      { "sparc64", "qemu-system-sparc" },
+                { "riscv32", "qemu-system-misc" },  { "riscv64", "qemu-system-misc" },     { "s390x", "qemu-system-misc" },
+                { "m68k", "qemu-system-misc" },     { "loongarch64", "qemu-system-misc" },
+        };
+        for (size_t i = 0; g_str_has_prefix(emulator, EMULATOR_PREFIX) && i < G_N_ELEMENTS(packages); i++)
+                if (strcmp(emulator + strlen(EMULATOR_PREFIX), packages[i][0]) == 0)
+                        return packages[i][1];
+        return NULL;
 }

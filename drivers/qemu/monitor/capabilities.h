@@ -52,3 +52,6 @@ Capabilities *capabilities_make(const char *emulator, const ExecutableIdentity *
 
 /* The program of an architecture; the one that runs a definition. */
 char *capabilities_default_emulator(const char *architecture);
+
+/* The package that Debian has such a program in; NULL for one that is not of QEMU's own name. */
+const char *capabilities_package(const char *emulator);
