@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The connections to the bus: the one that calls come by, with an inlet before it, and the one that polkit is asked by, and the bus who calls. */
+/* The connections to the bus: the one that calls come by, with an inlet before it, and the one that polkit is asked by,
+ * and the bus who calls. */
 
 #include "inlet.h"
 

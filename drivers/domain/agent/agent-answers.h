@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a guest's agent answers, JSON, as D-Bus. The guest is not trusted: each returns -EBADMSG where the answer is of another type than its
- * protocol says, is deeper than AGENT_ANSWER_DEPTH_MAX, or has a number beyond what was asked for; what is not UTF-8 is made so. */
+/* What a guest's agent answers, JSON, as D-Bus. The guest is not trusted: each returns -EBADMSG where the answer is of
+ * another type than its protocol says, is deeper than AGENT_ANSWER_DEPTH_MAX, or has a number beyond what was asked for;
+ * what is not UTF-8 is made so. */
 
 #include <systemd/sd-bus.h>
 
