@@ -268,7 +268,7 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
         g_autofree char *log = directory(root, "LOGS_DIRECTORY", "log", "/var/log", g_get_user_cache_dir(), name);
         g_autoptr(GError) error = NULL;
         umask(0077);
-        if (root && !store_make_root(root, &error)) {
+        if (!(root ? store_make_root(root, &error) : !user || geteuid() == 0 || store_check_user_runtime(&error))) {
                 log_error("%s", error->message);
                 return false;
         }

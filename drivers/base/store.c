@@ -62,17 +62,22 @@ bool store_is_busy(const Store *store) {
 }
 
 /* That nobody else decides what the path leads to, now or later. */
-static bool check_folder(const char *path, GError **error) {
+static bool check_folder(const char *what, const char *path, GError **error) {
         struct stat info;
         g_autoptr(GError) failure = NULL;
         g_autofd int fd = walk_open(path, WALK_TRUSTED, &info, &failure);
         if (fd < 0)
-                return virtbus_error_set(
-                                error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                "the root directory is not used: %s; choose one in a directory that only you may write to",
-                                failure->message);
-        return S_ISDIR(info.st_mode) || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                                          "the root directory is not used: %s is not a directory", path);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "%s is not used: %s; choose one in a directory that only you may write to", what,
+                                         failure->message);
+        return S_ISDIR(info.st_mode) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not used: %s is not a directory", what, path);
+}
+
+bool store_check_user_runtime(GError **error) {
+        const char *folder = g_get_user_runtime_dir();
+        struct stat info;
+        return lstat(folder, &info) < 0 || check_folder("the directory of XDG_RUNTIME_DIR", folder, error);
 }
 
 /* Makes a folder and those that lead to it, each in one that is known to be ours. */
@@ -80,7 +85,7 @@ static bool make_folder(const char *path, GError **error) {
         struct stat info;
         g_autofree char *parent = g_path_get_dirname(path);
         if (lstat(path, &info) == 0)
-                return check_folder(path, error);
+                return check_folder("the root directory", path, error);
         if (!make_folder(parent, error))
                 return false;
         return mkdir(path, 0711) == 0 ||

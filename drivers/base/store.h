@@ -63,6 +63,10 @@ bool store_is_first_run(Store *store);
  * could put something into, or lead to elsewhere. */
 bool store_make_root(const char *root, GError **error);
 
+/* Refuses, in the same way, a user's runtime directory in which somebody else could put or change something: of a user's own
+ * driver, whatever runs lies below it. One that does not exist is made. XDG Base Directory Specification, XDG_RUNTIME_DIR. */
+bool store_check_user_runtime(GError **error);
+
 /* Writes a file whole: aside, then renamed into place; with SYNC safe from a power failure. Usable from any thread. What
  * lies aside when a program is killed is whatever file_is_aside says of its NAME, in the same folder. */
 bool file_is_aside(const char *name);

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 
-from rig import BUILD, ROOT, contains, kernel, run
+from rig import BUILD, DEADLINE, ROOT, contains, kernel, run
 
 GUEST = os.path.abspath(sys.argv[1])
 PROGRAM = os.path.join(BUILD, "client", "virtbus-run")
@@ -142,5 +142,23 @@ def a_root_that_somebody_else_decides_on_is_refused():
     assert ended(process)[0] == 0 and os.path.isdir(f"{aim}/a/b/run")
 
 
+def a_users_own_driver_keeps_nothing_where_somebody_else_may_write():
+    if os.geteuid() != 0:
+        return
+    nobody = pwd.getpwnam("nobody").pw_uid
+    hers, shared = f"{ROOT}/not-theirs", f"{ROOT}/open"
+    for path, owner, mode in ((hers, pwd.getpwnam("vb-alice").pw_uid, 0o755), (shared, nobody, 0o777)):
+        os.mkdir(path)
+        os.chown(path, owner, -1)
+        os.chmod(path, mode)
+    for folder in (hers, shared):
+        ran = subprocess.run([f"{BUILD}/drivers/virtbus-test", "--user"], user=nobody, stderr=subprocess.PIPE, text=True, check=False,
+                             env={"XDG_RUNTIME_DIR": folder, "HOME": "/nonexistent"}, timeout=DEADLINE)
+        assert ran.returncode == 1, ran
+        contains(ran.stderr, "the directory of XDG_RUNTIME_DIR is not used: ", folder)
+        assert os.listdir(folder) == []
+
+
 run([it_waits_until_the_guest_shuts_down, it_ends_the_guest_when_it_is_told_to_end, it_tells_a_crash_from_an_end, what_is_wrong_is_said,
-     what_a_crash_has_left_is_found_and_ended, a_root_that_somebody_else_decides_on_is_refused])
+     what_a_crash_has_left_is_found_and_ended, a_root_that_somebody_else_decides_on_is_refused,
+     a_users_own_driver_keeps_nothing_where_somebody_else_may_write])
