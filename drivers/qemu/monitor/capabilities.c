@@ -198,16 +198,16 @@ char *capabilities_default_emulator(const char *architecture) {
 }
 
 const char *capabilities_package(const char *emulator) {
-        static const char *const packages[][2] = {
-                { "x86_64", "qemu-system-x86" },    { "i386", "qemu-system-x86" },         { "aarch64", "qemu-system-arm" },
-                { "arm", "qemu-system-arm" },       { "ppc", "qemu-system-ppc" },          { "ppc64", "qemu-system-ppc" },
-                { "mips", "qemu-system-mips" },     { "mipsel", "qemu-system-mips" },      { "mips64", "qemu-system-mips" },
-                { "mips64el", "qemu-system-mips" }, { "sparc", "qemu-system-sparc" },      { "sparc64", "qemu-system-sparc" },
-                { "riscv32", "qemu-system-misc" },  { "riscv64", "qemu-system-misc" },     { "s390x", "qemu-system-misc" },
-                { "m68k", "qemu-system-misc" },     { "loongarch64", "qemu-system-misc" },
-        };
-        for (size_t i = 0; g_str_has_prefix(emulator, EMULATOR_PREFIX) && i < G_N_ELEMENTS(packages); i++)
-                if (strcmp(emulator + strlen(EMULATOR_PREFIX), packages[i][0]) == 0)
-                        return packages[i][1];
+        static const char *const names[] = { "arm", "mips", "misc", "ppc", "sparc", "x86" };
+        static const char *const packages[] = { "qemu-system-arm", "qemu-system-mips",  "qemu-system-misc",
+                                                "qemu-system-ppc", "qemu-system-sparc", "qemu-system-x86" };
+        const char *program = g_str_has_prefix(emulator, EMULATOR_PREFIX) ? emulator + strlen(EMULATOR_PREFIX) : "";
+        const char *of = strcmp(program, "aarch64") == 0                                       ? "arm"
+                         : strcmp(program, "i386") == 0                                        ? "x86"
+                         : g_str_has_prefix(program, "riscv") || strcmp(program, "s390x") == 0 ? "misc"
+                                                                                               : program;
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+                if (g_str_has_prefix(of, names[i]))
+                        return packages[i];
         return NULL;
 }
