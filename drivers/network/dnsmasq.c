@@ -6,8 +6,6 @@
 #include "network/document-check.h"
 #include "network/value.h"
 
-#define EACH_CHILD(child, element, name) (xmlNode *child = xml_child(element, name); child; child = xml_next(child, name))
-
 /* The names of its files, below a network's folder. */
 #define LEASES_FILE "dhcp-hosts"
 #define NAMES_FILE "hosts"
@@ -70,13 +68,12 @@ static void add_lease(Lines *lines, const xmlNode *element) {
 /* Those without a domain are asked instead of the servers that the host asks. */
 static void add_forwarders(Lines *lines) {
         bool is_instead = false;
-        for
-                EACH_CHILD(forwarder, lines->dns, "forwarder") {
-                        g_autofree char *domain = xml_attribute(forwarder, "domain"), *address = xml_attribute(forwarder, "addr");
-                        add(lines, "server=%s%s%s%s\n", domain ? "/" : "", domain ? domain : "", domain ? "/" : "",
-                            address ? address : "#");
-                        is_instead = is_instead || !domain;
-                }
+        for (xmlNode *forwarder = xml_child(lines->dns, "forwarder"); forwarder; forwarder = xml_next(forwarder, "forwarder")) {
+                g_autofree char *domain = xml_attribute(forwarder, "domain"), *address = xml_attribute(forwarder, "addr");
+                add(lines, "server=%s%s%s%s\n", domain ? "/" : "", domain ? domain : "", domain ? "/" : "",
+                    address ? address : "#");
+                is_instead = is_instead || !domain;
+        }
         if (is_instead)
                 add(lines, "no-resolv\n");
 }
@@ -97,31 +94,29 @@ static void add_plain_names(Lines *lines) {
 
 /* The zone of a block's addresses, from its last whole part to its first. */
 static void add_local_pointers(Lines *lines) {
-        for
-                EACH_CHILD(ip, lines->root, "ip") {
-                        Subnet subnet = subnet_of(ip);
-                        const uint8_t *bytes = subnet.address.bytes;
-                        bool is_4 = subnet.address.family == AF_INET;
-                        if (!lines->answers_names || !xml_attribute_is(ip, "localPtr", "yes"))
-                                continue;
-                        add(lines, "local=/");
-                        for (unsigned i = subnet.prefix / (is_4 ? 8 : 4); i-- > 0;)
-                                if (is_4)
-                                        add(lines, "%u.", bytes[i]);
-                                else
-                                        add(lines, "%x.", i % 2 ? bytes[i / 2] & 0xfU : (unsigned) bytes[i / 2] >> 4);
-                        add(lines, "%s/\n", is_4 ? "in-addr.arpa" : "ip6.arpa");
-                }
+        for (xmlNode *ip = xml_child(lines->root, "ip"); ip; ip = xml_next(ip, "ip")) {
+                Subnet subnet = subnet_of(ip);
+                const uint8_t *bytes = subnet.address.bytes;
+                bool is_4 = subnet.address.family == AF_INET;
+                if (!lines->answers_names || !xml_attribute_is(ip, "localPtr", "yes"))
+                        continue;
+                add(lines, "local=/");
+                for (unsigned i = subnet.prefix / (is_4 ? 8 : 4); i-- > 0;)
+                        if (is_4)
+                                add(lines, "%u.", bytes[i]);
+                        else
+                                add(lines, "%x.", i % 2 ? bytes[i / 2] & 0xfU : (unsigned) bytes[i / 2] >> 4);
+                add(lines, "%s/\n", is_4 ? "in-addr.arpa" : "ip6.arpa");
+        }
 }
 
 static void add_records(Lines *lines) {
-        for
-                EACH_CHILD(record, lines->dns, "txt") {
-                        g_autofree char *name = xml_attribute(record, "name"), *value = xml_attribute(record, "value"),
-                                        *word = quote(value);
-                        if (lines->answers_names)
-                                add(lines, "txt-record=%s,%s\n", name, word);
-                }
+        for (xmlNode *record = xml_child(lines->dns, "txt"); record; record = xml_next(record, "txt")) {
+                g_autofree char *name = xml_attribute(record, "name"), *value = xml_attribute(record, "value"),
+                                *word = quote(value);
+                if (lines->answers_names)
+                        add(lines, "txt-record=%s,%s\n", name, word);
+        }
 }
 
 /* Port, priority and weight are known by their places: what is left out before one that is given has dnsmasq's default. */
@@ -146,10 +141,9 @@ static void add_service(Lines *lines, const xmlNode *record) {
 }
 
 static void add_services(Lines *lines) {
-        for
-                EACH_CHILD(record, lines->dns, "srv")
-        if (lines->answers_names)
-                add_service(lines, record);
+        for (xmlNode *record = xml_child(lines->dns, "srv"); record; record = xml_next(record, "srv"))
+                if (lines->answers_names)
+                        add_service(lines, record);
 }
 
 /* Where it is asked */
@@ -175,15 +169,14 @@ static uint64_t add_ranges(Lines *lines, const xmlNode *ip) {
         g_autofree char *own = address_text(&subnet.address), *netmask = address_text(&mask);
         bool is_4 = subnet.address.family == AF_INET;
         const xmlNode *dhcp = xml_child(ip, "dhcp");
-        for
-                EACH_CHILD(range, dhcp, "range") {
-                        Address first = document_read_address(range, "start"), last = document_read_address(range, "end");
-                        g_autofree char *start = xml_attribute(range, "start"), *end = xml_attribute(range, "end"),
-                                        *prefix = g_strdup_printf("%u", subnet.prefix);
-                        add(lines, "dhcp-range=%s,%s,%s", start, end, is_4 ? netmask : prefix);
-                        add_lease(lines, range);
-                        n_addresses += address_count(&first, &last);
-                }
+        for (xmlNode *range = xml_child(dhcp, "range"); range; range = xml_next(range, "range")) {
+                Address first = document_read_address(range, "start"), last = document_read_address(range, "end");
+                g_autofree char *start = xml_attribute(range, "start"), *end = xml_attribute(range, "end"),
+                                *prefix = g_strdup_printf("%u", subnet.prefix);
+                add(lines, "dhcp-range=%s,%s,%s", start, end, is_4 ? netmask : prefix);
+                add_lease(lines, range);
+                n_addresses += address_count(&first, &last);
+        }
         if (!xml_child(dhcp, "range") && is_4)
                 add(lines, "dhcp-range=%s,static\n", own);
         else if (!xml_child(dhcp, "range"))
@@ -194,17 +187,16 @@ static uint64_t add_ranges(Lines *lines, const xmlNode *ip) {
 }
 
 static void add_boot(Lines *lines) {
-        for
-                EACH_CHILD(ip, lines->root, "ip") {
-                        const xmlNode *boot = xml_find(ip, "dhcp/bootp");
-                        g_autofree char *root = xml_attribute(xml_child(ip, "tftp"), "root"), *file = xml_attribute(boot, "file"),
-                                        *server = xml_attribute(boot, "server"), *root_word = root ? quote(root) : NULL,
-                                        *file_word = file ? quote(file) : NULL;
-                        if (root)
-                                add(lines, "enable-tftp\ntftp-root=%s\n", root_word);
-                        if (file)
-                                add(lines, "dhcp-boot=%s%s%s\n", file_word, server ? ",," : "", server ? server : "");
-                }
+        for (xmlNode *ip = xml_child(lines->root, "ip"); ip; ip = xml_next(ip, "ip")) {
+                const xmlNode *boot = xml_find(ip, "dhcp/bootp");
+                g_autofree char *root = xml_attribute(xml_child(ip, "tftp"), "root"), *file = xml_attribute(boot, "file"),
+                                *server = xml_attribute(boot, "server"), *root_word = root ? quote(root) : NULL,
+                                *file_word = file ? quote(file) : NULL;
+                if (root)
+                        add(lines, "enable-tftp\ntftp-root=%s\n", root_word);
+                if (file)
+                        add(lines, "dhcp-boot=%s%s%s\n", file_word, server ? ",," : "", server ? server : "");
+        }
 }
 
 static void add_dhcp(Lines *lines) {
@@ -229,13 +221,12 @@ static void add_dhcp(Lines *lines) {
 static void add_advertisements(Lines *lines) {
         if (lines->with_dhcp[1])
                 add(lines, "enable-ra\n");
-        for
-                EACH_CHILD(ip, lines->root, "ip") {
-                        Subnet subnet = subnet_of(ip);
-                        g_autofree char *own = address_text(&subnet.address);
-                        if (subnet.address.family == AF_INET6 && !lines->with_dhcp[1])
-                                add(lines, "dhcp-range=%s,ra-only\n", own);
-                }
+        for (xmlNode *ip = xml_child(lines->root, "ip"); ip; ip = xml_next(ip, "ip")) {
+                Subnet subnet = subnet_of(ip);
+                g_autofree char *own = address_text(&subnet.address);
+                if (subnet.address.family == AF_INET6 && !lines->with_dhcp[1])
+                        add(lines, "dhcp-range=%s,ra-only\n", own);
+        }
 }
 
 static void add_own_options(Lines *lines) {
@@ -253,34 +244,32 @@ static void add_own_options(Lines *lines) {
 static char *write_leases(Lines *lines) {
         lines->text = g_string_new(NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(lines->with_dhcp); i++)
-                for
-                        EACH_CHILD(host, xml_child(lines->with_dhcp[i], "dhcp"), "host") {
-                                g_autofree char *mac = xml_attribute(host, "mac"), *id = xml_attribute(host, "id"),
-                                                *name = xml_attribute(host, "name"), *address = xml_attribute(host, "ip");
-                                if (i == 0)
-                                        add(lines, "%s%s%s%s%s", mac ? mac : name, ",", address, mac && name ? "," : "",
-                                            mac && name ? name : "");
-                                else
-                                        add(lines, "%s%s%s%s,[%s]", id ? "id:" : "", id ? id : "", id && name ? "," : "",
-                                            name ? name : "", address);
-                                add_lease(lines, host);
-                        }
+                for (xmlNode *host = xml_child(xml_child(lines->with_dhcp[i], "dhcp"), "host"); host;
+                     host = xml_next(host, "host")) {
+                        g_autofree char *mac = xml_attribute(host, "mac"), *id = xml_attribute(host, "id"),
+                                        *name = xml_attribute(host, "name"), *address = xml_attribute(host, "ip");
+                        if (i == 0)
+                                add(lines, "%s%s%s%s%s", mac ? mac : name, ",", address, mac && name ? "," : "",
+                                    mac && name ? name : "");
+                        else
+                                add(lines, "%s%s%s%s,[%s]", id ? "id:" : "", id ? id : "", id && name ? "," : "",
+                                    name ? name : "", address);
+                        add_lease(lines, host);
+                }
         return g_string_free(lines->text, FALSE);
 }
 
 static char *write_names(Lines *lines) {
         lines->text = g_string_new(NULL);
-        for
-                EACH_CHILD(host, lines->dns, "host") {
-                        g_autofree char *address = xml_attribute(host, "ip");
-                        add(lines, "%s", address);
-                for
-                        EACH_CHILD(name, host, "hostname") {
-                                g_autofree char *text = xml_text(name);
-                                add(lines, "\t%s", text);
-                        }
-                add(lines, "\n");
+        for (xmlNode *host = xml_child(lines->dns, "host"); host; host = xml_next(host, "host")) {
+                g_autofree char *address = xml_attribute(host, "ip");
+                add(lines, "%s", address);
+                for (xmlNode *name = xml_child(host, "hostname"); name; name = xml_next(name, "hostname")) {
+                        g_autofree char *text = xml_text(name);
+                        add(lines, "\t%s", text);
                 }
+                add(lines, "\n");
+        }
         return g_string_free(lines->text, FALSE);
 }
 
@@ -304,10 +293,9 @@ static Lines lines_of(const NetworkDefinition *definition, const char *folder) {
         const xmlNode *root = xmlDocGetRootElement(definition->document);
         Lines lines = { .definition = definition, .root = root, .dns = xml_child(root, "dns"), .folder = folder };
         lines.answers_names = !xml_attribute_is(lines.dns, "enable", "no");
-        for
-                EACH_CHILD(ip, root, "ip")
-        if (gives_addresses(ip))
-                lines.with_dhcp[xml_attribute_is(ip, "family", "ipv6")] = ip;
+        for (xmlNode *ip = xml_child(root, "ip"); ip; ip = xml_next(ip, "ip"))
+                if (gives_addresses(ip))
+                        lines.with_dhcp[xml_attribute_is(ip, "family", "ipv6")] = ip;
         return lines;
 }
 

@@ -5,8 +5,6 @@
 
 #include "network/value.h"
 
-#define EACH_CHILD(child, element, name) (xmlNode *child = xml_child(element, name); child; child = xml_next(child, name))
-
 /* Leases of less than this dnsmasq does not give, in seconds. */
 #define LEASE_MIN 120
 
@@ -68,13 +66,12 @@ static bool check_mode(const xmlNode *root, const char *mode, GError **error) {
 
 static bool check_twice(const xmlNode *element, const char *child, const char *attribute, GError **error) {
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        for
-                EACH_CHILD(one, element, child) {
-                        char *value = xml_attribute(one, attribute);
-                        if (value && !g_hash_table_add(seen, value))
-                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, one,
-                                                "the %s '%.64s' is given twice; leave one out", attribute, value);
-                }
+        for (xmlNode *one = xml_child(element, child); one; one = xml_next(one, child)) {
+                char *value = xml_attribute(one, attribute);
+                if (value && !g_hash_table_add(seen, value))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, one, "the %s '%.64s' is given twice; leave one out",
+                                        attribute, value);
+        }
         return true;
 }
 
@@ -246,14 +243,12 @@ static bool check_host(const xmlNode *element, const Subnet *subnet, GHashTable 
 static bool check_dhcp(const xmlNode *dhcp, const Subnet *subnet, GError **error) {
         g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(Range));
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        for
-                EACH_CHILD(range, dhcp, "range")
-        if (!check_range(range, subnet, ranges, error))
-                return false;
-        for
-                EACH_CHILD(host, dhcp, "host")
-        if (!check_host(host, subnet, seen, error))
-                return false;
+        for (xmlNode *range = xml_child(dhcp, "range"); range; range = xml_next(range, "range"))
+                if (!check_range(range, subnet, ranges, error))
+                        return false;
+        for (xmlNode *host = xml_child(dhcp, "host"); host; host = xml_next(host, "host"))
+                if (!check_host(host, subnet, seen, error))
+                        return false;
         const xmlNode *boot = xml_child(dhcp, "bootp");
         return !boot || subnet->address.family == AF_INET ||
                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, boot, "it is of IPv4 addresses only");
@@ -276,29 +271,25 @@ static bool check_ip(const xmlNode *root, const xmlNode *ip, GError **error) {
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, ip, "its address is not one that a host can have in a network");
         if (xml_child(ip, "tftp") && subnet.address.family != AF_INET)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(ip, "tftp"), "it is of IPv4 addresses only");
-        for
-                EACH_CHILD(before, root, "ip") {
-                        if (before == ip)
-                                break;
-                        if (!document_read_subnet(before, &other, NULL))
-                                continue;
-                        if (address_compare(&subnet.address, &other.address) == 0)
-                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, ip,
-                                                "its address is given twice; leave one out");
-                        if (dhcp && xml_child(before, "dhcp") && subnet.address.family == other.address.family)
-                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, dhcp,
-                                                "one block of each family may have <dhcp>");
-                }
+        for (xmlNode *before = xml_child(root, "ip"); before; before = xml_next(before, "ip")) {
+                if (before == ip)
+                        break;
+                if (!document_read_subnet(before, &other, NULL))
+                        continue;
+                if (address_compare(&subnet.address, &other.address) == 0)
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, ip, "its address is given twice; leave one out");
+                if (dhcp && xml_child(before, "dhcp") && subnet.address.family == other.address.family)
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, dhcp, "one block of each family may have <dhcp>");
+        }
         return check_local_pointers(ip, &subnet, error) && (!dhcp || check_dhcp(dhcp, &subnet, error));
 }
 
 static bool reaches(const xmlNode *root, const Address *gateway) {
         Subnet subnet;
-        for
-                EACH_CHILD(ip, root, "ip")
-        if (document_read_subnet(ip, &subnet, NULL) && subnet_has(&subnet, gateway) &&
-            address_compare(&subnet.address, gateway) != 0)
-                return true;
+        for (xmlNode *ip = xml_child(root, "ip"); ip; ip = xml_next(ip, "ip"))
+                if (document_read_subnet(ip, &subnet, NULL) && subnet_has(&subnet, gateway) &&
+                    address_compare(&subnet.address, gateway) != 0)
+                        return true;
         return false;
 }
 
@@ -320,10 +311,9 @@ static bool check_route(const xmlNode *root, const xmlNode *route, GError **erro
 /* Names */
 
 static bool check_dns(const xmlNode *dns, GError **error) {
-        for
-                EACH_CHILD(forwarder, dns, "forwarder")
-        if (!forwarder->properties)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, forwarder, "it needs an addr or a domain");
+        for (xmlNode *forwarder = xml_child(dns, "forwarder"); forwarder; forwarder = xml_next(forwarder, "forwarder"))
+                if (!forwarder->properties)
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, forwarder, "it needs an addr or a domain");
         return check_twice(dns, "host", "ip", error);
 }
 
@@ -332,13 +322,12 @@ static bool check_dns(const xmlNode *dns, GError **error) {
 static bool check_vlan(const xmlNode *element, GError **error) {
         const xmlNode *vlan = xml_child(element, "vlan"), *tag = xml_child(vlan, "tag"), *native = NULL;
         bool is_trunk = !xml_attribute_is(vlan, "trunk", "no");
-        for
-                EACH_CHILD(one, vlan, "tag") {
-                        bool is_native = xmlHasProp(one, (const xmlChar *) "nativeMode");
-                        if (is_native && native)
-                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, one, "another tag is the native one");
-                        native = is_native ? one : native;
-                }
+        for (xmlNode *one = xml_child(vlan, "tag"); one; one = xml_next(one, "tag")) {
+                bool is_native = xmlHasProp(one, (const xmlChar *) "nativeMode");
+                if (is_native && native)
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, one, "another tag is the native one");
+                native = is_native ? one : native;
+        }
         return !vlan || is_trunk || (!native && !xml_next(tag, "tag")) ||
                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, vlan,
                         "trunk must be 'yes' where there are several tags, or a native one");
@@ -366,15 +355,14 @@ static bool check_virtual_port(const xmlNode *element, GError **error) {
 
 static bool check_port_groups(const xmlNode *root, GError **error) {
         const xmlNode *standard = NULL;
-        for
-                EACH_CHILD(group, root, "portgroup") {
-                        bool is_standard = xml_attribute_is(group, "default", "yes");
-                        if (is_standard && standard)
-                                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, group, "another group is the default one");
-                        standard = is_standard ? group : standard;
-                        if (!check_vlan(group, error) || !check_virtual_port(group, error))
-                                return false;
-                }
+        for (xmlNode *group = xml_child(root, "portgroup"); group; group = xml_next(group, "portgroup")) {
+                bool is_standard = xml_attribute_is(group, "default", "yes");
+                if (is_standard && standard)
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, group, "another group is the default one");
+                standard = is_standard ? group : standard;
+                if (!check_vlan(group, error) || !check_virtual_port(group, error))
+                        return false;
+        }
         return check_twice(root, "portgroup", "name", error);
 }
 
@@ -382,14 +370,12 @@ bool document_check(const xmlNode *root, GError **error) {
         const char *mode = document_mode(root);
         if (!check_mode(root, mode, error) || !check_forward(root, mode, error))
                 return false;
-        for
-                EACH_CHILD(ip, root, "ip")
-        if (!check_ip(root, ip, error))
-                return false;
-        for
-                EACH_CHILD(route, root, "route")
-        if (!check_route(root, route, error))
-                return false;
+        for (xmlNode *ip = xml_child(root, "ip"); ip; ip = xml_next(ip, "ip"))
+                if (!check_ip(root, ip, error))
+                        return false;
+        for (xmlNode *route = xml_child(root, "route"); route; route = xml_next(route, "route"))
+                if (!check_route(root, route, error))
+                        return false;
         return check_dns(xml_child(root, "dns"), error) && check_vlan(root, error) && check_virtual_port(root, error) &&
                check_port_groups(root, error);
 }

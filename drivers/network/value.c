@@ -170,11 +170,11 @@ static bool is_client_id(const ValueKind *kind, const char *text) {
         return fine;
 }
 
-#define WORDS(name, list) const ValueKind value_##name = { .words = list }
-#define TEXT(name, function, most, words_) const ValueKind value_##name = { .what = words_, .check = function, .max = most }
-#define NUMBER(name, least, most) const ValueKind value_##name = { .check = is_number, .min = least, .max = most }
+#define WORDS(name, list) const ValueKind value_##name = { .words = (list) }
+#define TEXT(name, function, most, words_) const ValueKind value_##name = { .what = (words_), .check = (function), .max = (most) }
+#define NUMBER(name, least, most) const ValueKind value_##name = { .check = is_number, .min = (least), .max = (most) }
 #define PCI(name, most, words_) \
-        const ValueKind value_pci_##name = { .what = words_, .check = is_pci, .normalize = normalize_pci, .max = most }
+        const ValueKind value_pci_##name = { .what = (words_), .check = is_pci, .normalize = normalize_pci, .max = (most) }
 
 WORDS(yes_no, answers);
 WORDS(on_off, switches);
