@@ -247,7 +247,8 @@ def its_threads_and_limits_are_set():
     contains(expect("InvalidArgument", do, "AddIOThread", "ua{sv}", 0, {}), "from 1")
     contains(expect("InvalidArgument", do, "RemoveIOThread", "ua{sv}", 5, {}), "no I/O thread 5")
     do("RemoveIOThread", "ua{sv}", 4, variants({"config": True}))
-    contains(do("GetXML", "a{sv}", variants({"inactive": True})), "<iothreads>0</iothreads>")
+    kept = do("GetXML", "a{sv}", variants({"inactive": True}))
+    assert "<iothread " not in kept and "<iothreads>1" not in kept, kept
     do("SetMemoryNodes", "sa{sv}", "0", variants({"config": True}))
     contains(do("GetXML", "a{sv}", variants({"inactive": True})), '<memory mode="restrictive" nodeset="0"/>')
     contains(expect("InvalidArgument", do, "SetMemoryNodes", "sa{sv}", "here", {}), "here", "nodes")
