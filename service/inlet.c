@@ -51,6 +51,7 @@ struct Inlet {
         bool waiting;     /* for leave to begin */
         bool discard;     /* the body is not handed on */
         bool more;        /* there was more to read than is read at once */
+        bool came;        /* something, since it was asked last */
         bool whole;       /* it is handed on with the header, which is not yet */
         size_t body_left; /* to be read */
         size_t let_in;    /* what END is told */
@@ -109,8 +110,10 @@ const InletMessage *inlet_message(const Inlet *inlet) {
         return &inlet->message;
 }
 
-bool inlet_has_more(const Inlet *inlet) {
-        return inlet->more;
+bool inlet_has_more(Inlet *inlet) {
+        bool more = inlet->more || inlet->came;
+        inlet->came = false;
+        return more;
 }
 
 bool inlet_is_closed(const Inlet *inlet) {
@@ -452,8 +455,10 @@ static int step(Inlet *inlet) {
 static void read_on(Inlet *inlet) {
         int r = 1;
         inlet->n_references++;
-        for (unsigned n = 0; r > 0 && n < INLET_STEPS_AT_ONCE; n++)
+        for (unsigned n = 0; r > 0 && n < INLET_STEPS_AT_ONCE; n++) {
                 r = step(inlet);
+                inlet->came |= r > 0;
+        }
         inlet->more = r > 0;
         if (r > 0 && inlet->ahead && !ahead_is_used_up(inlet->ahead))
                 r = sd_event_source_set_enabled(inlet->again, SD_EVENT_ONESHOT); /* the socket may have nothing to tell */

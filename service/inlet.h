@@ -55,8 +55,9 @@ void inlet_resume(Inlet *inlet);
 /* Whether the other side has closed the connection, read or not. */
 bool inlet_is_closed(const Inlet *inlet);
 
-/* Whether there was more when it last stopped reading, to let others have their turn. */
-bool inlet_has_more(const Inlet *inlet);
+/* Whether there was more when it last stopped reading, to let others have their turn, or something has come since this was asked last: who
+ * sends, a bus daemon that has much waiting, writes it in small pieces, and more may be on its way. */
+bool inlet_has_more(Inlet *inlet);
 
 /* The message that sd-bus is handling. */
 const InletMessage *inlet_message(const Inlet *inlet);
