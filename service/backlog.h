@@ -19,8 +19,8 @@ typedef void (*BacklogTake)(void *data, Caller *caller, sd_bus_message *call, co
 Backlog *backlog_new(sd_bus *bus, unsigned descriptors, BacklogTake take, void *data);
 void backlog_free(Backlog *backlog);
 
-/* While HAS_MORE says that more has come than is read yet, or may, one call is taken before the event loop goes on: who waits behind a
- * flood waits for the reading of it alone. */
+/* While HAS_MORE says that more has come than is read yet, or may, one call is taken before the event loop goes on: who waits
+ * behind a flood waits for the reading of it alone. */
 void backlog_read_first(Backlog *backlog, bool (*has_more)(void *data), void *data);
 
 /* Begins to take calls in the bus's event loop, to which it is attached. Returns 0 or a negative errno. */

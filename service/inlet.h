@@ -55,8 +55,8 @@ void inlet_resume(Inlet *inlet);
 /* Whether the other side has closed the connection, read or not. */
 bool inlet_is_closed(const Inlet *inlet);
 
-/* Whether there was more when it last stopped reading, to let others have their turn, or something has come since this was asked last: who
- * sends, a bus daemon that has much waiting, writes it in small pieces, and more may be on its way. */
+/* Whether there was more when it last stopped reading, to let others have their turn, or something has come since this was asked
+ * last: a bus daemon that has much for us writes it in small pieces, and more may be on its way. */
 bool inlet_has_more(Inlet *inlet);
 
 /* The message that sd-bus is handling. */
