@@ -7,6 +7,7 @@ into one form, as a set of options that are sets of properties. What is not comp
 
 import argparse
 import collections
+import functools
 import json
 import os
 import re
@@ -622,31 +623,16 @@ def check_definition(results, bus, name, files, verbose):
         print(files[".out"], kept, sep="\n")
 
 
-def check_secret(results, bus, name, files, verbose):
-    """NAME.xml of a secret, and NAME.out: the definition that is kept of it."""
+def check_kept(kind, results, bus, name, files, verbose):
+    """NAME.xml of what the connection host has, and NAME.out: the definition that is kept of it."""
     results.good += 1
     try:
-        secret = bus.call("/org/virtbus1/host", "org.virtbus1.Secrets", "DefineSecret", "sa{sv}", files[".xml"], {})
+        path = bus.call("/org/virtbus1/host", f"org.virtbus1.{kind}s", f"Define{kind}", "sa{sv}", files[".xml"], {})
     except BusError as error:
         results.tell("refused", name, error.message)
         return
-    kept = bus.call(secret, "org.virtbus1.Secret", "GetXML", "a{sv}", {})
-    bus.call(secret, "org.virtbus1.Secret", "Undefine", "a{sv}", {})
-    results.differences(name, *compare_definitions.compare_trees(files[".out"], kept))
-    if verbose:
-        print(files[".out"], kept, sep="\n")
-
-
-def check_network(results, bus, name, files, verbose):
-    """NAME.xml of a network, and NAME.out: the definition that is kept of it."""
-    results.good += 1
-    try:
-        network = bus.call("/org/virtbus1/host", "org.virtbus1.Networks", "DefineNetwork", "sa{sv}", files[".xml"], {})
-    except BusError as error:
-        results.tell("refused", name, error.message)
-        return
-    kept = bus.call(network, "org.virtbus1.Network", "GetXML", "a{sv}", {})
-    bus.call(network, "org.virtbus1.Network", "Undefine", "a{sv}", {})
+    kept = bus.call(path, f"org.virtbus1.{kind}", "GetXML", "a{sv}", {})
+    bus.call(path, f"org.virtbus1.{kind}", "Undefine", "a{sv}", {})
     results.differences(name, *compare_definitions.compare_trees(files[".out"], kept))
     if verbose:
         print(files[".out"], kept, sep="\n")
@@ -679,8 +665,8 @@ KINDS = {
     "domain-xml": ({".args", ".err"}, check_command_line),
     "domain-xml-out": ({".out"}, check_definition),
     "network": ({".conf"}, check_dnsmasq),
-    "network-xml": ({".out"}, check_network),
-    "secret-xml": ({".out"}, check_secret),
+    "network-xml": ({".out"}, functools.partial(check_kept, "Network")),
+    "secret-xml": ({".out"}, functools.partial(check_kept, "Secret")),
 }
 UNKNOWN_KIND = 77  # as automake and meson know it: skipped
 

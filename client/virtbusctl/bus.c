@@ -193,6 +193,19 @@ int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method
         return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
 }
 
+int ctl_set_autostart(Ctl *ctl, const char *path, const char *interface, bool on) {
+        return ctl_do(ctl, path, "org.freedesktop.DBus.Properties", "Set",
+                      g_variant_new("(ssv)", interface, "Autostart", g_variant_new_boolean(on)));
+}
+
+bool ctl_on_or_off(const char *text, bool *on) {
+        *on = strcmp(text, "on") == 0;
+        if (*on || strcmp(text, "off") == 0)
+                return true;
+        ctl_say("'%s' is neither on nor off", text);
+        return false;
+}
+
 int ctl_do_each(Ctl *ctl, char **names, const char *method, GVariant *arguments) {
         g_autoptr(GVariant) shared = arguments ? g_variant_ref_sink(arguments) : NULL;
         int worst = EXIT_DONE;

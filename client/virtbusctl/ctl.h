@@ -76,6 +76,12 @@ bool ctl_each_object(Ctl *ctl, const char *path, const char *interface, const ch
 /* The same as ctl_call for what answers nothing: says what has failed, and returns the exit status. */
 int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments);
 
+/* Sets the property Autostart that INTERFACE has, as ctl_do does. */
+int ctl_set_autostart(Ctl *ctl, const char *path, const char *interface, bool on);
+
+/* A switch as a person writes it; false when it has been said that it is none. */
+bool ctl_on_or_off(const char *text, bool *on);
+
 /* Calls a method of org.virtbus1.Domain of each domain that is named, and goes on after a failure. ARGUMENTS, which is taken,
  * may be NULL. */
 int ctl_do_each(Ctl *ctl, char **names, const char *method, GVariant *arguments);

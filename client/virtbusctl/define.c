@@ -39,11 +39,6 @@ static int start_at(Ctl *ctl, const char *path) {
                       g_variant_new("(@a{sv})", ctl_options(ctl->paused ? "paused" : NULL, NULL)));
 }
 
-static int set_autostart(Ctl *ctl, const char *path, bool on) {
-        return ctl_do(ctl, path, "org.freedesktop.DBus.Properties", "Set",
-                      g_variant_new("(ssv)", "org.virtbus1.Domain", "Autostart", g_variant_new_boolean(on)));
-}
-
 /* Adds what was defined, for a program to read. */
 static void add_defined(Ctl *ctl, const char *path, JsonArray *array) {
         g_autoptr(GVariant) answer = ctl_call(ctl, path, "org.freedesktop.DBus.Properties", "GetAll",
@@ -84,7 +79,7 @@ static void tell_is_there(Ctl *ctl, const char *path) {
 }
 
 int ctl_follow_up(Ctl *ctl, const char *path) {
-        int status = ctl->autostart ? set_autostart(ctl, path, true) : EXIT_DONE;
+        int status = ctl->autostart ? ctl_set_autostart(ctl, path, "org.virtbus1.Domain", true) : EXIT_DONE;
         if (status == EXIT_DONE && ctl->start && !ctl->transient)
                 status = start_at(ctl, path);
         if (status != EXIT_DONE && !ctl->transient)
@@ -126,16 +121,14 @@ int verb_define(Ctl *ctl, char **arguments) {
 int verb_autostart(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         guint n = g_strv_length(arguments) - 1;
-        bool on = strcmp(arguments[n], "on") == 0;
-        if (!on && strcmp(arguments[n], "off") != 0) {
-                ctl_say("'%s' is neither on nor off", arguments[n]);
+        bool on;
+        if (!ctl_on_or_off(arguments[n], &on))
                 return EXIT_USAGE;
-        }
         for (guint i = 0; i < n; i++) {
                 int result = EXIT_DONE;
                 g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[i], &result);
                 if (domain)
-                        result = set_autostart(ctl, ctl_path(domain), on);
+                        result = ctl_set_autostart(ctl, ctl_path(domain), "org.virtbus1.Domain", on);
                 status = status == EXIT_DONE ? result : status;
         }
         return status;
@@ -306,8 +299,10 @@ static int import_file(Ctl *ctl, const char *folder, const char *name, JsonArray
                 g_dbus_error_strip_remote_error(error);
         *n_refused += g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED);
         add_imported(array, table, name, path ? "imported" : "failed", path, error);
-        return path && (!g_file_test(link, G_FILE_TEST_EXISTS) || set_autostart(ctl, path, true) == EXIT_DONE) ? EXIT_DONE
-                                                                                                               : EXIT_FAILED;
+        return path && (!g_file_test(link, G_FILE_TEST_EXISTS) ||
+                        ctl_set_autostart(ctl, path, "org.virtbus1.Domain", true) == EXIT_DONE)
+                               ? EXIT_DONE
+                               : EXIT_FAILED;
 }
 
 int verb_import(Ctl *ctl, char **arguments) {

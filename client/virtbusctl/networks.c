@@ -53,17 +53,14 @@ static int list(Ctl *ctl, const HostKind *kind, char **arguments) {
 static int autostart(Ctl *ctl, const HostKind *kind, char **arguments) {
         int result = EXIT_DONE;
         guint n = g_strv_length(arguments) - 1;
-        bool on = strcmp(arguments[n], "on") == 0;
-        if (!on && strcmp(arguments[n], "off") != 0) {
-                ctl_say("'%s' is neither on nor off", arguments[n]);
+        bool on;
+        if (!ctl_on_or_off(arguments[n], &on))
                 return EXIT_USAGE;
-        }
         for (guint i = 0; i < n; i++) {
                 int status = EXIT_DONE;
                 g_autofree char *path = find(ctl, kind, arguments[i], &status);
                 if (path)
-                        status = ctl_do(ctl, path, "org.freedesktop.DBus.Properties", "Set",
-                                        g_variant_new("(ssv)", kind->interface, "Autostart", g_variant_new_boolean(on)));
+                        status = ctl_set_autostart(ctl, path, kind->interface, on);
                 result = result == EXIT_DONE ? status : result;
         }
         return result;

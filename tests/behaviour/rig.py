@@ -528,6 +528,16 @@ def expect(name, function, *arguments, **options):
     raise AssertionError(f"wanted {name}, got the answer {result!r}")
 
 
+def denied(function, *arguments):
+    """Whether polkit's word, or the lack of it, has refused the call; another error is one."""
+    try:
+        function(*arguments)
+    except BusError as error:
+        assert error.name.endswith(("AccessDenied", "InteractiveAuthorizationRequired")), error
+        return True
+    return False
+
+
 def memory_of(xml):
     """The MiB of memory that a definition says, in any unit; virtbus keeps them as libvirt does, in KiB."""
     number, unit = re.search(r"<memory(?: unit=.(MiB|KiB).)?>([0-9]+)<", xml).group(2, 1)

@@ -12,7 +12,7 @@ import signal
 import time
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, BusError, Full, Skip, User, contains, expect, polkit_rules, run
+from rig import NAME, ROOT, Bus, BusError, Full, Skip, User, contains, denied, expect, polkit_rules, run
 
 PATH = "/org/virtbus1/host"
 DRIVER = "Network"
@@ -21,7 +21,6 @@ NOBODYS = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
 KILLS = 16
 bus = Bus()
 IS_ROOT = os.geteuid() == 0
-DENIED = ("AccessDenied", "InteractiveAuthorizationRequired")
 
 
 def document(name, more="", uuid=""):
@@ -202,15 +201,6 @@ def a_full_disk_fails_a_change_and_loses_none():
         full.empty()
         undefine(*networks())
     kill_driver()
-
-
-def denied(function, *arguments):
-    try:
-        function(*arguments)
-    except BusError as error:
-        assert error.name.endswith(DENIED), error
-        return True
-    return False
 
 
 def who_may_not_is_refused_and_owners_may():

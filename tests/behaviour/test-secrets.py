@@ -13,7 +13,7 @@ import random
 import time
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, BusError, Full, Skip, User, contains, expect, polkit_rules, run
+from rig import NAME, ROOT, Bus, BusError, Full, Skip, User, contains, denied, expect, polkit_rules, run
 
 PATH = "/org/virtbus1/host"
 DRIVER = "Secret"
@@ -22,7 +22,6 @@ BYTES_MAX = 65536
 KILLS = 24
 bus = Bus()
 IS_ROOT = os.geteuid() == 0
-DENIED = ("AccessDenied", "InteractiveAuthorizationRequired")
 
 
 def document(usage="", uuid="", **flags):
@@ -339,15 +338,6 @@ def a_full_disk_fails_a_change_and_loses_none():
             for secret in list(secrets()):
                 undefine(secret)
         kill_driver()
-
-
-def denied(function, *arguments):
-    try:
-        function(*arguments)
-    except BusError as error:
-        assert error.name.endswith(DENIED), error
-        return True
-    return False
 
 
 def who_may_not_is_refused_and_owners_may():
