@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "bus.h"
-#include "log.h"
 #include "qemu/command/files-plan.h"
 #include "qemu/command/firmware.h"
 #include "qemu/command/from-native.h"

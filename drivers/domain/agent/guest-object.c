@@ -2,14 +2,12 @@
 #include "domain/agent/guest-object.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "domain/agent/agent-methods.h"
 #include "domain/device-elements.h"
 #include "domain/domain-status.h"
 #include "interfaces.h"
-#include "log.h"
 
 struct GuestObject {
         Domain *domain;

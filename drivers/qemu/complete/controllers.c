@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "domain/definition.h"
 #include "domain/device-alias.h"
 
 unsigned controllers_index(const xmlNode *controller) {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "domain/definition.h"
-#include "domain/device-alias.h"
 #include "qemu/complete/controllers.h"
 #include "qemu/complete/defaults.h"
 #include "qemu/complete/drives.h"

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "domain/domain-run.h"
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "qemu/command/build-tls.h"
@@ -12,7 +11,6 @@
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/console.h"
 #include "qemu/guest/plugging.h"
-#include "qemu/guest/qemu-words.h"
 #include "vtables.h"
 
 /* Attach */
