@@ -21,6 +21,10 @@
 
 #define EXIT_CANNOT_RUN 127
 
+#ifndef PIDFD_SIGNAL_PROCESS_GROUP
+#define PIDFD_SIGNAL_PROCESS_GROUP (1U << 2) /* linux/pidfd.h, since Linux 6.9 */
+#endif
+
 struct Process {
         sd_event *event;
         pid_t pid;
@@ -47,15 +51,23 @@ static uint64_t read_start_time(pid_t pid) {
         return start_time;
 }
 
+/* What it started and left behind, some of which may not end when it is told to. Its number is its group's too. It is nobody
+ * else's while its end has not been waited for, which we do where it is our child; of an earlier driver's the pidfd names the
+ * group, where the kernel knows groups by pidfds. Where it does not: the group's unless somebody else has the number by now. */
+static void kill_rest(const Process *process) {
+        if (syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, PIDFD_SIGNAL_PROCESS_GROUP) == 0 || errno != EINVAL)
+                return;
+        uint64_t now = read_start_time(process->pid);
+        if (now == 0 || now == process->start_time)
+                kill(-process->pid, SIGKILL);
+}
+
 static int on_exit_seen(sd_event_source *source, int fd, uint32_t events, void *data) {
         Process *process = data;
         siginfo_t info = { 0 };
         int status = -1;
         (void) events;
-        /* What it started and left behind. Its number, which is its group's too, is nobody else's while it has not been waited
-         * for. */
-        if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == process->pid)
-                kill(-process->pid, SIGKILL);
+        kill_rest(process);
         if (waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == process->pid)
                 status = info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -240,6 +252,8 @@ Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEn
 /* What it has started, too: it leads a process group, and the number of that is not used again while it lives. All are told at
  * once: where it were told first, it might have ended before the others are, and nobody would know whose they are. */
 static void signal_all(const Process *process, int number) {
+        if (syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, PIDFD_SIGNAL_PROCESS_GROUP) == 0)
+                return;
         bool leads = syscall(SYS_pidfd_send_signal, process->pidfd, 0, NULL, 0) == 0 && getpgid(process->pid) == process->pid;
         if (!leads || kill(-process->pid, number) < 0)
                 syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, 0);
