@@ -12,7 +12,7 @@ What it does is in the file lies.json beside it, as an object:
   cut      a command that closes the monitor, with the process running on
   cut_later  the same, of every driver but the first
   answer   a list of rules [COMMAND, VALUE]: it is answered so, whatever it has come to
-  fail     a list of rules [COMMAND, WORDS]: it is refused with them
+  fail     a list of rules [COMMAND, WORDS]: it is refused with them, and the real one never hears of it
   flood    lines that are told again and again, as fast as they are read, once the machine has run
 The first line of the real one's standard error, and each lie, goes to its own standard error: the guest's log."""
 
@@ -112,9 +112,6 @@ class Liar:
         name = self.commands.get(value.get("id"), "") if isinstance(value, dict) else ""
         if name in self.lies.get("silent", []):
             return []
-        for command, words in self.lies.get("fail", []):
-            if command == name and "event" not in value:
-                return [json.dumps({"error": {"class": "GenericError", "desc": words}, "id": value["id"]}).encode()]
         for command, answer in self.lies.get("answer", []):
             if command == name and "event" not in value:
                 return [json.dumps({"return": answer, "id": value["id"]}).encode()]
@@ -136,9 +133,18 @@ class Liar:
         self.has_run |= value["execute"] == "cont"
         return value["execute"] not in (self.lies.get("cut"), self.greeting and self.lies.get("cut_later"))
 
+    def refusal(self, line):
+        """What the driver is told instead of the real one: nothing where that is to be asked."""
+        value = json.loads(line) if line.strip() else {}
+        for command, words in self.lies.get("fail", []):
+            if command == value.get("execute"):
+                return json.dumps({"error": {"class": "GenericError", "desc": words}, "id": value["id"]}).encode()
+        return None
+
 
 def serve(driver, real, liar, end):
-    """Bytes of the driver's, with their descriptors, go to the real one as they are; lines of the real one's are looked at."""
+    """Lines of the driver's, with their descriptors, go to the real one as they are but for those that are refused; lines of the real one's are
+    looked at."""
     asked = b""
     while True:
         flood = liar.lies.get("flood") if liar.has_run else None
@@ -158,7 +164,13 @@ def serve(driver, real, liar, end):
             if liar.greeting and any(b"qmp_capabilities" in line for line in lines):  # the real one has been asked already
                 driver.sendall(json.dumps({"return": {}, "id": json.loads(lines[0])["id"]}).encode() + b"\r\n")
                 continue
-            socket.send_fds(real, [data], fds)
+            refusals = [(line, liar.refusal(line)) for line in lines]
+            passed_on = b"".join(line + b"\n" for line, refusal in refusals if not refusal)
+            if passed_on:
+                socket.send_fds(real, [passed_on], fds)
+            for refusal in filter(None, (refusal for _, refusal in refusals)):
+                print(f"lie: {refusal[:300]!r}", file=sys.stderr, flush=True)
+                driver.sendall(refusal + b"\r\n")
             for fd in fds:
                 os.close(fd)
         if real in ready:
