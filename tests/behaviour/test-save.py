@@ -332,6 +332,42 @@ def a_paused_guest_whose_save_is_given_up_at_its_very_end_is_as_it_was():
     state["domain"] = kept
 
 
+def a_guest_that_has_crashed_is_saved_as_often_as_it_is_tried_and_runs_again_when_it_is_reset():
+    """It is a boot sector that tells its panic device that it has panicked, and then waits for ever."""
+    if not REAL:
+        return
+    sector = f"{WORK}/panics"
+    code = bytes.fromhex("ba0505 b001 ee f4 ebfd")  # mov $0x505, %dx; mov $1, %al; out %al, %dx; hlt; jmp
+    with open(sector, "wb") as file:
+        file.write(code.ljust(510, b"\0") + b"\x55\xaa")
+    disk = f"<disk type='file'><driver type='raw'/><source file='{sector}'/><target dev='hda' bus='ide'/></disk><panic model='isa'/>"
+    kept, domain = state.get("domain"), hypervisor.define(hypervisor.document("crashed", memory=16, devices=disk, more="<on_crash>preserve</on_crash>"))
+    state["domain"] = domain
+    hypervisor.do(domain, "Start")
+    bus.wait_state(domain, "crashed")
+    fresh()
+    for _ in range(2):
+        os.kill(hypervisor.pid_of(domain), signal.SIGSTOP)
+        job = save(f"{WORK}/dump")
+        bus.wait(lambda: [name for name in os.listdir(WORK) if name.startswith("dump.")], "its file")
+        os.mkdir(f"{WORK}/dump")  # which a file does not replace, when all has been written
+        os.kill(hypervisor.pid_of(domain), signal.SIGCONT)
+        fails(job, "InvalidArgument", "dump", "directory")
+        os.rmdir(f"{WORK}/dump")
+    hypervisor.kill_driver()
+    assert get("State") == "crashed"
+    assert not [arguments for path, _, member, arguments in bus.signals if path == domain and member == "StateChanged"], bus.signals
+    hypervisor.do(domain, "Reset")
+    bus.wait_signal(domain, "StateChanged", lambda arguments: arguments[1] == "running")
+    bus.wait_signal(domain, "StateChanged", lambda arguments: arguments[:2] == ("running", "crashed"))
+    succeeds(save(f"{WORK}/dump"))
+    bus.wait_state(domain, "shutoff")
+    hypervisor.do(domain, "Undefine")
+    for name in ("dump", "panics"):
+        os.unlink(f"{WORK}/{name}")
+    state["domain"] = kept
+
+
 def a_driver_that_starts_removes_half_written_managed_saves_that_no_status_names():
     folder = f"{ROOT}/{hypervisor.name}/state/{hypervisor.name}/save"
     os.makedirs(folder, exist_ok=True)

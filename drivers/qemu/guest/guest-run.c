@@ -276,16 +276,22 @@ static void run_commands(Guest *guest) {
 }
 
 static void on_status(void *data, JsonObject *answer, const GError *error) {
-        /* QEMU's run states, and what they are to a user. */
+        /* QEMU's run states, and what they are to a user. A guest that has crashed is one that is paused to a QEMU that was to save
+         * it, and was not let. */
         static const struct {
                 const char *status;
                 DomainState state;
                 DomainReason reason;
+                bool may_have_crashed;
         } states[] = {
-                { "running", DOMAIN_RUNNING, REASON_REATTACHED },     { "paused", DOMAIN_PAUSED, REASON_USER },
-                { "prelaunch", DOMAIN_PAUSED, REASON_USER },          { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR },
-                { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED }, { "suspended", DOMAIN_PMSUSPENDED, REASON_UNKNOWN },
-                { "postmigrate", DOMAIN_PAUSED, REASON_SAVING },      { "finish-migrate", DOMAIN_PAUSED, REASON_SAVING },
+                { "running", DOMAIN_RUNNING, REASON_REATTACHED, false },
+                { "paused", DOMAIN_PAUSED, REASON_USER, true },
+                { "prelaunch", DOMAIN_PAUSED, REASON_USER, false },
+                { "io-error", DOMAIN_PAUSED, REASON_IO_ERROR, false },
+                { "guest-panicked", DOMAIN_CRASHED, REASON_CRASHED, false },
+                { "suspended", DOMAIN_PMSUSPENDED, REASON_UNKNOWN, false },
+                { "postmigrate", DOMAIN_PAUSED, REASON_SAVING, true },
+                { "finish-migrate", DOMAIN_PAUSED, REASON_SAVING, true },
         };
         Guest *guest = data;
         Domain *domain = guest->domain;
@@ -294,7 +300,8 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
         const char *status = json_string(json_member(answer, "return"), "status");
         if (!error)
                 for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
-                        if (g_strcmp0(status, states[i].status) == 0 && domain->state != states[i].state)
+                        if (g_strcmp0(status, states[i].status) == 0 && domain->state != states[i].state &&
+                            !(domain->state == DOMAIN_CRASHED && states[i].may_have_crashed))
                                 domain_changed(domain, states[i].state, states[i].reason);
         if (error)
                 log_warning("domain '%s': %s", domain_name(domain), error->message);

@@ -2,6 +2,8 @@
 #include "qemu/guest/power.h"
 
 #include "domain/operation.h"
+#include "domain/operations/power.h"
+#include "qemu/monitor/script.h"
 
 static void on_command_done(void *data, JsonObject *answer, const GError *error) {
         Operation *operation = data;
@@ -31,6 +33,26 @@ void power_shut_down(Operation *operation) {
         simple_command(operation, "system_powerdown");
 }
 
+static void on_reset_done(void *data, const GError *error) {
+        const Guest *guest = data;
+        if (operation_is(guest->domain->operation, &reset_class))
+                operation_finish(guest->domain->operation, error);
+}
+
+/* One that stands still by itself is made to go on, which to QEMU is another thing than that it is reset: a reset of one that
+ * sleeps would leave it asleep for ever. A guest that a user has paused stays so. */
 void power_reset(Operation *operation) {
-        simple_command(operation, "system_reset");
+        const Domain *domain = operation->domain;
+        g_autoptr(GError) error = NULL;
+        if (!guest_has_monitor(domain, &error)) {
+                operation_finish(operation, error);
+                return;
+        }
+        Script *script = guest_script_new(domain->run);
+        if (domain->state == DOMAIN_PMSUSPENDED)
+                script_add_command(script, "system_wakeup", NULL);
+        script_add_command(script, "system_reset", NULL);
+        if (domain->state == DOMAIN_CRASHED)
+                script_add_command(script, "cont", NULL);
+        script_run(script, on_reset_done, domain->run);
 }
