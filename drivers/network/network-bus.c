@@ -15,23 +15,23 @@ NETWORK_VTABLE(Network, bus);
                 return value; \
         }
 
-NETWORK_PROPERTY(const char *, name, self->definition->name)
-NETWORK_PROPERTY(const char *, uuid, self->definition->uuid)
-NETWORK_PROPERTY(const char *, title, self->definition->title)
-NETWORK_PROPERTY(const char *, description, self->definition->description)
-NETWORK_PROPERTY(const char *, forward_mode, self->definition->mode)
-NETWORK_PROPERTY(const char *, bridge, self->definition->bridge)
-NETWORK_PROPERTY(const char *, domain_name, self->definition->domain)
-NETWORK_PROPERTY(uint32_t, mtu, self->definition->mtu)
-NETWORK_PROPERTY(uint32_t, owner, self->owner)
-NETWORK_PROPERTY(bool, autostart, self->autostart)
+NETWORK_PROPERTY(const char *, name, network_definition(self)->name)
+NETWORK_PROPERTY(const char *, uuid, network_definition(self)->uuid)
+NETWORK_PROPERTY(const char *, title, network_definition(self)->title)
+NETWORK_PROPERTY(const char *, description, network_definition(self)->description)
+NETWORK_PROPERTY(const char *, forward_mode, network_definition(self)->mode)
+NETWORK_PROPERTY(const char *, bridge, network_definition(self)->bridge)
+NETWORK_PROPERTY(const char *, domain_name, network_definition(self)->domain)
+NETWORK_PROPERTY(uint32_t, mtu, network_definition(self)->mtu)
+NETWORK_PROPERTY(uint32_t, owner, self->entry.kept.owner)
+NETWORK_PROPERTY(bool, autostart, self->entry.kept.autostart)
 
 static int bus_get_forward_interfaces(const Network *self, sd_bus_message *m) {
-        return sd_bus_message_append_strv(m, self->definition->interfaces);
+        return sd_bus_message_append_strv(m, network_definition(self)->interfaces);
 }
 
 static int bus_get_addresses(const Network *self, sd_bus_message *m) {
-        const NetworkDefinition *definition = self->definition;
+        const NetworkDefinition *definition = network_definition(self);
         int r = sd_bus_message_open_container(m, 'a', "(su)");
         for (size_t i = 0; i < definition->n_subnets && r >= 0; i++) {
                 g_autofree char *text = address_text(&definition->subnets[i].address);
@@ -51,12 +51,12 @@ static bool check_options(Call *call, sd_bus_message *options) {
 
 static void bus_get_xml(Call *call, Network *self, sd_bus_message *options) {
         if (check_options(call, options))
-                reply_network_get_xml(call, self->definition->xml);
+                reply_network_get_xml(call, network_definition(self)->xml);
 }
 
 /* A change answers nothing, or why it is not made. */
-static void answer_change(void *call, Network *network, const GError *error) {
-        (void) network;
+static void answer_change(void *call, Entry *entry, const GError *error) {
+        (void) entry;
         if (error)
                 call_fail(call, error);
         else
@@ -65,7 +65,7 @@ static void answer_change(void *call, Network *network, const GError *error) {
 
 static void bus_undefine(Call *call, Network *self, sd_bus_message *options) {
         if (check_options(call, options))
-                network_undefine(self, answer_change, call);
+                registry_undefine(&self->entry, answer_change, call);
 }
 
 static void bus_set_autostart(Call *call, Network *self, bool value) {
@@ -75,7 +75,7 @@ static void bus_set_autostart(Call *call, Network *self, bool value) {
 static void bus_get_metadata(Call *call, Network *self, const char *uri, sd_bus_message *options) {
         if (!check_options(call, options))
                 return;
-        xmlNode *element = definition_edit_find_metadata(xmlDocGetRootElement(self->definition->document), uri);
+        xmlNode *element = definition_edit_find_metadata(xmlDocGetRootElement(network_definition(self)->document), uri);
         g_autofree char *text = element ? xml_element_text(element) : g_strdup("");
         reply_network_get_metadata(call, text);
 }
@@ -90,20 +90,4 @@ static void bus_set_metadata(Call *call, Network *self, const char *uri, const c
                 call_fail(call, error);
 }
 
-/* Publishing */
-
-static void publish(Network *network) {
-        static const Vtable *const vtables[] = { &bus_vtable, NULL };
-        g_autofree char *path = g_strdup_printf("%s/network/%s", network->networks->path, network->definition->uuid);
-        network->published = objects_publish(network->networks->objects, g_strdelimit(path, "-", '_'), network, vtables);
-}
-
-static void withdraw(Network *network) {
-        g_clear_pointer(&network->published, published_withdraw);
-}
-
-static void tell_changed(Network *network) {
-        published_changed(network->published, &bus_vtable, NULL);
-}
-
-const NetworkListener network_bus_listener = { .added = publish, .changed = tell_changed, .removed = withdraw };
+const Vtable *const network_vtables[] = { &bus_vtable, NULL };

@@ -5,5 +5,4 @@
 
 #include "network/networks.h"
 
-/* Publishes what it is told of. */
-extern const NetworkListener network_bus_listener;
+extern const Vtable *const network_vtables[];

@@ -5,8 +5,5 @@
 
 #include "network/networks.h"
 
-/* Publishes it at the PATH of the connection, and what networks there are and will be below it. */
-void networks_publish(Networks *networks, Objects *objects, const char *path);
-
-/* Takes all of it back. */
-void networks_withdraw(Networks *networks);
+/* How networks are published. */
+extern const RegistryFace networks_face;

@@ -14,27 +14,27 @@
 SECRET_VTABLE(Secret, bus);
 
 static const char *bus_get_uuid(const Secret *self) {
-        return self->definition->uuid;
+        return secret_definition(self)->uuid;
 }
 
 static const char *bus_get_usage_type(const Secret *self) {
-        return secret_usage_name(self->definition->usage);
+        return secret_usage_name(secret_definition(self)->usage);
 }
 
 static const char *bus_get_usage_id(const Secret *self) {
-        return self->definition->usage_id;
+        return secret_definition(self)->usage_id;
 }
 
 static const char *bus_get_description(const Secret *self) {
-        return self->definition->description;
+        return secret_definition(self)->description;
 }
 
 static bool bus_get_ephemeral(const Secret *self) {
-        return self->definition->ephemeral;
+        return secret_definition(self)->ephemeral;
 }
 
 static bool bus_get_private(const Secret *self) {
-        return self->definition->is_private;
+        return secret_definition(self)->is_private;
 }
 
 static bool bus_get_has_value(const Secret *self) {
@@ -46,7 +46,7 @@ static const char *bus_get_value_storage(const Secret *self) {
 }
 
 static uint32_t bus_get_owner(const Secret *self) {
-        return self->owner;
+        return self->entry.kept.owner;
 }
 
 /* Whether a method has the options that it takes: none are defined yet. */
@@ -60,11 +60,11 @@ static bool check_options(Call *call, sd_bus_message *options) {
 
 static void bus_get_xml(Call *call, Secret *self, sd_bus_message *options) {
         if (check_options(call, options))
-                reply_secret_get_xml(call, self->definition->xml);
+                reply_secret_get_xml(call, secret_definition(self)->xml);
 }
 
-static void on_undefined(void *data, Secret *secret, const GError *error) {
-        (void) secret;
+static void on_undefined(void *data, Entry *entry, const GError *error) {
+        (void) entry;
         if (error)
                 call_fail(data, error);
         else
@@ -73,17 +73,23 @@ static void on_undefined(void *data, Secret *secret, const GError *error) {
 
 static void bus_undefine(Call *call, Secret *self, sd_bus_message *options) {
         if (check_options(call, options))
-                secret_undefine(self, on_undefined, call);
+                registry_undefine(&self->entry, on_undefined, call);
 }
 
 /* Setting the value */
 
-static void on_value_set(void *data, Secret *secret, const GError *error) {
-        (void) secret;
+static void tell_value(const Entry *secret) {
+        published_changed(secret->published, &bus_vtable, (const int[]){ SECRET_HAS_VALUE, SECRET_VALUE_STORAGE, -1 });
+        published_emit(secret->published, &bus_vtable, "ValueChanged", "");
+}
+
+static void on_value_set(void *data, Entry *entry, const GError *error) {
         if (error)
                 call_fail(data, error);
-        else
+        else {
+                tell_value(entry);
                 reply_secret_set_value(data);
+        }
 }
 
 static void bus_set_value(Call *call, Secret *self, sd_bus_message *arguments) {
@@ -158,12 +164,12 @@ static void get_value(Call *call, Secret *self, sd_bus_message *options, SecretR
         g_autoptr(GError) error = NULL;
         if (!check_options(call, options))
                 return;
-        if (!self->definition->is_private || is_of_driver(call))
+        if (!secret_definition(self)->is_private || is_of_driver(call))
                 secret_get_value(self, done, call);
         else {
                 virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID,
                                   "secret %s is private: its value is given to drivers that need it, and to nobody else",
-                                  self->definition->uuid);
+                                  secret_definition(self)->uuid);
                 call_fail(call, error);
         }
 }
@@ -178,25 +184,5 @@ static void bus_get_value_fd(Call *call, Secret *self, sd_bus_message *options) 
 
 /* Publishing */
 
-static void publish(Secret *secret) {
-        static const Vtable *const vtables[] = { &bus_vtable, NULL };
-        g_autofree char *path = g_strdup_printf("%s/secret/%s", secret->secrets->path, secret->definition->uuid);
-        secret->published = objects_publish(secret->secrets->objects, g_strdelimit(path, "-", '_'), secret, vtables);
-}
-
-static void withdraw(Secret *secret) {
-        g_clear_pointer(&secret->published, published_withdraw);
-}
-
-static void tell_changed(Secret *secret) {
-        published_changed(secret->published, &bus_vtable, (const int[]){ SECRET_DESCRIPTION, SECRET_PRIVATE, -1 });
-}
-
-static void tell_value_changed(Secret *secret) {
-        published_changed(secret->published, &bus_vtable, (const int[]){ SECRET_HAS_VALUE, SECRET_VALUE_STORAGE, -1 });
-        published_emit(secret->published, &bus_vtable, "ValueChanged", "");
-}
-
-const SecretListener secret_bus_listener = {
-        .added = publish, .changed = tell_changed, .value_changed = tell_value_changed, .removed = withdraw
-};
+const Vtable *const secret_vtables[] = { &bus_vtable, NULL };
+const int secret_changing[] = { SECRET_DESCRIPTION, SECRET_PRIVATE, -1 };

@@ -5,5 +5,5 @@
 
 #include "secret/secrets.h"
 
-/* Publishes what it is told of. */
-extern const SecretListener secret_bus_listener;
+extern const Vtable *const secret_vtables[];
+extern const int secret_changing[];

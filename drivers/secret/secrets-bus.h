@@ -5,8 +5,5 @@
 
 #include "secret/secrets.h"
 
-/* Publishes it at the PATH of the connection, and what secrets there are and will be below it. */
-void secrets_publish(Secrets *secrets, Objects *objects, const char *path);
-
-/* Takes all of it back. */
-void secrets_withdraw(Secrets *secrets);
+/* How secrets are published. */
+extern const RegistryFace secrets_face;

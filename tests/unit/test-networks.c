@@ -19,12 +19,12 @@ typedef struct Fixture {
 
 static void start(Fixture *fixture) {
         g_autoptr(GError) error = NULL;
-        fixture->networks = networks_open(fixture->event, fixture->folder, &error);
+        fixture->networks = (Networks *) registry_open(&networks_kind, fixture->event, fixture->folder, &error);
         g_assert_no_error(error);
 }
 
 static void restart(Fixture *fixture) {
-        networks_close(fixture->networks);
+        registry_close(&fixture->networks->registry);
         start(fixture);
 }
 
@@ -37,16 +37,16 @@ static void set_up(Fixture *fixture, const void *unused) {
 
 static void tear_down(Fixture *fixture, const void *unused) {
         (void) unused;
-        networks_close(fixture->networks);
+        registry_close(&fixture->networks->registry);
         sd_event_unref(fixture->event);
         folder_free(fixture->folder);
         g_clear_error(&fixture->error);
 }
 
-static void on_done(void *data, Network *network, const GError *error) {
+static void on_done(void *data, Entry *entry, const GError *error) {
         Fixture *fixture = data;
         fixture->n_answers++;
-        fixture->answer = network;
+        fixture->answer = (Network *) entry;
         g_clear_error(&fixture->error);
         fixture->error = error ? g_error_copy(error) : NULL;
 }
@@ -58,14 +58,14 @@ static void wait_answers(Fixture *fixture, unsigned n) {
 }
 
 static Network *define(Fixture *fixture, const char *xml) {
-        networks_define(fixture->networks, xml, 1000, on_done, fixture);
+        registry_define(&fixture->networks->registry, xml, 1000, on_done, fixture);
         wait_answers(fixture, 1);
         g_assert_no_error(fixture->error);
         return fixture->answer;
 }
 
 static void refuse(Fixture *fixture, const char *xml, VirtbusError code, const char *part) {
-        networks_define(fixture->networks, xml, 1000, on_done, fixture);
+        registry_define(&fixture->networks->registry, xml, 1000, on_done, fixture);
         wait_answers(fixture, 1);
         g_assert_error(fixture->error, VIRTBUS_ERROR, (int) code);
         if (!strstr(fixture->error->message, part))
@@ -81,12 +81,12 @@ static void test_networks_are_found_and_kept(Fixture *fixture, const void *unuse
         restart(fixture);
         network = networks_find_name(fixture->networks, "n", NULL);
         g_assert_true(networks_find(fixture->networks, UUID, NULL) == network);
-        g_assert_cmpuint(network->owner, ==, 1000);
-        g_assert_true(network->autostart);
-        g_assert_cmpstr(network->definition->bridge, ==, "own0");
+        g_assert_cmpuint(network->entry.kept.owner, ==, 1000);
+        g_assert_true(network->entry.kept.autostart);
+        g_assert_cmpstr(network_definition(network)->bridge, ==, "own0");
         g_assert_null(networks_find_name(fixture->networks, "m", &error));
         g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_NETWORK);
-        network_undefine(network, on_done, fixture);
+        registry_undefine(&network->entry, on_done, fixture);
         wait_answers(fixture, 1);
         g_assert_null(networks_find(fixture->networks, UUID, NULL));
         restart(fixture);
@@ -95,14 +95,15 @@ static void test_networks_are_found_and_kept(Fixture *fixture, const void *unuse
 
 static void test_a_bridge_is_chosen_and_stays(Fixture *fixture, const void *unused) {
         (void) unused;
-        g_autofree char *first = g_strdup(define(fixture, NETWORK("n", UUID, "<bridge name='testbr%d'/>"))->definition->bridge);
+        g_autofree char *first =
+                        g_strdup(network_definition(define(fixture, NETWORK("n", UUID, "<bridge name='testbr%d'/>")))->bridge);
         Network *other = define(fixture, NETWORK("m", OTHER, "<bridge name='testbr%d'/>"));
         g_assert_cmpstr(first, ==, "testbr0");
-        g_assert_cmpstr(other->definition->bridge, ==, "testbr1");
+        g_assert_cmpstr(network_definition(other)->bridge, ==, "testbr1");
         Network *again = define(fixture, NETWORK("n", UUID, "<bridge/><mtu size='9000'/>"));
-        g_assert_cmpstr(again->definition->bridge, ==, first);
-        g_assert_cmpuint(again->definition->mtu, ==, 9000);
-        g_assert_cmpuint(again->owner, ==, 1000);
+        g_assert_cmpstr(network_definition(again)->bridge, ==, first);
+        g_assert_cmpuint(network_definition(again)->mtu, ==, 9000);
+        g_assert_cmpuint(again->entry.kept.owner, ==, 1000);
 }
 
 static void test_names_uuids_and_bridges_are_one_networks(Fixture *fixture, const void *unused) {
@@ -119,12 +120,12 @@ static void test_names_uuids_and_bridges_are_one_networks(Fixture *fixture, cons
 static void test_what_comes_at_once_is_done_in_order(Fixture *fixture, const void *unused) {
         static const char xml[] = NETWORK("n", UUID, "<bridge name='own0'/>");
         (void) unused;
-        networks_define(fixture->networks, xml, 1, on_done, fixture);
-        networks_define(fixture->networks, NETWORK("m", OTHER, "<bridge name='own0'/>"), 2, on_done, fixture);
+        registry_define(&fixture->networks->registry, xml, 1, on_done, fixture);
+        registry_define(&fixture->networks->registry, NETWORK("m", OTHER, "<bridge name='own0'/>"), 2, on_done, fixture);
         wait_answers(fixture, 2);
         g_assert_error(fixture->error, VIRTBUS_ERROR, VIRTBUS_ERROR_ALREADY_EXISTS);
         Network *network = networks_find(fixture->networks, UUID, NULL);
-        network_undefine(network, on_done, fixture);
+        registry_undefine(&network->entry, on_done, fixture);
         network_set_autostart(network, true, on_done, fixture);
         wait_answers(fixture, 2);
         g_assert_error(fixture->error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_NETWORK);
@@ -139,7 +140,7 @@ static void test_a_damaged_file_costs_itself_alone(Fixture *fixture, const void 
         folder_write(networks, OTHER ".xml", newer, -1);
         restart(fixture);
         g_assert_nonnull(networks_find(fixture->networks, UUID, NULL));
-        g_assert_cmpuint(g_hash_table_size(fixture->networks->by_uuid), ==, 1);
+        g_assert_cmpuint(g_hash_table_size(fixture->networks->registry.by_uuid), ==, 1);
         refuse(fixture, NETWORK("m", OTHER, ""), VIRTBUS_ERROR_UNSUPPORTED, "left alone");
         g_autofree char *now = folder_read(networks, OTHER ".xml");
         g_assert_cmpstr(now, ==, newer);
@@ -154,17 +155,17 @@ static void test_metadata_is_set_and_kept(Fixture *fixture, const void *unused) 
         g_assert_no_error(fixture->error);
         restart(fixture);
         network = networks_find(fixture->networks, UUID, NULL);
-        g_assert_nonnull(strstr(network->definition->xml, "<a xmlns=\"urn:a\">x</a>"));
+        g_assert_nonnull(strstr(network_definition(network)->xml, "<a xmlns=\"urn:a\">x</a>"));
         network_set_metadata(network, "urn:a", NULL, on_done, fixture);
         wait_answers(fixture, 1);
-        g_assert_null(strstr(network->definition->xml, "urn:a"));
+        g_assert_null(strstr(network_definition(network)->xml, "urn:a"));
 }
 
 static void test_who_waits_is_told_when_it_ends(Fixture *fixture, const void *unused) {
         (void) unused;
-        networks_define(fixture->networks, NETWORK("n", UUID, ""), 1, on_done, fixture);
-        networks_define(fixture->networks, NETWORK("m", OTHER, ""), 1, on_done, fixture);
-        networks_cancel(fixture->networks);
+        registry_define(&fixture->networks->registry, NETWORK("n", UUID, ""), 1, on_done, fixture);
+        registry_define(&fixture->networks->registry, NETWORK("m", OTHER, ""), 1, on_done, fixture);
+        registry_cancel(&fixture->networks->registry);
         wait_answers(fixture, 2);
         refuse(fixture, NETWORK("m", OTHER, ""), VIRTBUS_ERROR_CANCELLED, "ending");
         g_assert_nonnull(networks_find(fixture->networks, UUID, NULL)); /* which was being written */

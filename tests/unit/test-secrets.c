@@ -27,12 +27,12 @@ typedef struct Fixture {
 
 static void start(Fixture *fixture) {
         g_autoptr(GError) error = NULL;
-        fixture->secrets = secrets_open(fixture->event, fixture->folder, &error);
+        fixture->secrets = (Secrets *) registry_open(&secrets_kind, fixture->event, fixture->folder, &error);
         g_assert_no_error(error);
 }
 
 static void restart(Fixture *fixture) {
-        secrets_close(fixture->secrets);
+        registry_close(&fixture->secrets->registry);
         start(fixture);
 }
 
@@ -47,15 +47,15 @@ static void set_up(Fixture *fixture, const void *sealed) {
 
 static void tear_down(Fixture *fixture, const void *sealed) {
         (void) sealed;
-        secrets_close(fixture->secrets);
+        registry_close(&fixture->secrets->registry);
         sd_event_unref(fixture->event);
         folder_free(fixture->folder);
 }
 
-static void on_done(void *data, Secret *secret, const GError *error) {
+static void on_done(void *data, Entry *entry, const GError *error) {
         Fixture *fixture = data;
         fixture->answered = true;
-        fixture->answer = secret;
+        fixture->answer = (Secret *) entry;
         g_clear_error(&fixture->error);
         fixture->error = error ? g_error_copy(error) : NULL;
 }
@@ -79,7 +79,7 @@ static void expect(Fixture *fixture, VirtbusError code) {
 }
 
 static Secret *define(Fixture *fixture, const char *xml) {
-        secrets_define(fixture->secrets, xml, 1000, on_done, fixture);
+        registry_define(&fixture->secrets->registry, xml, 1000, on_done, fixture);
         wait_answer(fixture);
         g_assert_no_error(fixture->error);
         return fixture->answer;
@@ -127,7 +127,7 @@ static void test_a_value_is_kept_as_it_was(Fixture *fixture, const void *sealed)
         restart(fixture);
         secret = secrets_find_usage(fixture->secrets, "ceph", "n", NULL);
         g_assert_nonnull(secret);
-        g_assert_cmpuint(secret->owner, ==, 1000);
+        g_assert_cmpuint(secret->entry.kept.owner, ==, 1000);
         g_assert_cmpint(secret->storage, ==, sealed ? STORAGE_ENCRYPTED : STORAGE_PLAIN);
         expect_value(fixture, UUID, VALUE, sizeof VALUE);
 }
@@ -151,14 +151,14 @@ static void test_an_ephemeral_one_leaves_nothing(Fixture *fixture, const void *s
         Secret *secret = define(fixture, "<secret ephemeral='yes'><uuid>" UUID "</uuid></secret>");
         set_value(fixture, secret, VALUE, sizeof VALUE);
         g_assert_cmpint(secret->storage, ==, STORAGE_MEMORY);
-        g_assert_true(secrets_is_busy(fixture->secrets));
+        g_assert_true(registry_is_busy(&fixture->secrets->registry));
         expect_value(fixture, UUID, VALUE, sizeof VALUE);
         g_autofree char *values = g_build_filename(fixture->folder, "values", NULL);
         g_autofree char *secrets = g_build_filename(fixture->folder, "secrets", NULL);
         g_assert_cmpuint(folder_count(values) + folder_count(secrets), ==, 0);
         restart(fixture);
         g_assert_null(secrets_find(fixture->secrets, UUID, NULL));
-        g_assert_false(secrets_is_busy(fixture->secrets));
+        g_assert_false(registry_is_busy(&fixture->secrets->registry));
 }
 
 static void test_an_existing_one_stays_what_its_users_rely_on(Fixture *fixture, const void *sealed) {
@@ -170,17 +170,17 @@ static void test_an_existing_one_stays_what_its_users_rely_on(Fixture *fixture, 
         (void) sealed;
         define(fixture, "<secret private='yes'><uuid>" UUID "</uuid>" CEPH "</secret>");
         for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
-                secrets_define(fixture->secrets, others[i], 0, on_done, fixture);
+                registry_define(&fixture->secrets->registry, others[i], 0, on_done, fixture);
                 expect(fixture, VIRTBUS_ERROR_OPERATION_INVALID);
         }
-        secrets_define(fixture->secrets, SECRET(OTHER, CEPH), 0, on_done, fixture);
+        registry_define(&fixture->secrets->registry, SECRET(OTHER, CEPH), 0, on_done, fixture);
         expect(fixture, VIRTBUS_ERROR_ALREADY_EXISTS);
         Secret *secret = secrets_find(fixture->secrets, UUID, NULL);
         set_value(fixture, secret, "1", 1);
         g_assert_true(define(fixture, "<secret private='yes'><uuid>" UUID "</uuid><description>new</description>" CEPH
                                       "</secret>") == secret);
-        g_assert_cmpstr(secret->definition->description, ==, "new");
-        g_assert_cmpuint(secret->owner, ==, 1000);
+        g_assert_cmpstr(secret_definition(secret)->description, ==, "new");
+        g_assert_cmpuint(secret->entry.kept.owner, ==, 1000);
         expect_value(fixture, UUID, "1", 1);
 }
 
@@ -189,7 +189,7 @@ static void test_an_undefined_one_leaves_nothing(Fixture *fixture, const void *s
         (void) sealed;
         Secret *secret = define(fixture, SECRET(UUID, CEPH));
         set_value(fixture, secret, "1", 1);
-        secret_undefine(secret, on_done, fixture);
+        registry_undefine(&secret->entry, on_done, fixture);
         wait_answer(fixture);
         g_assert_no_error(fixture->error);
         g_assert_null(secrets_find(fixture->secrets, UUID, NULL));
@@ -205,7 +205,7 @@ static void test_an_undefined_one_leaves_nothing(Fixture *fixture, const void *s
 static void test_what_waits_finds_that_it_is_gone(Fixture *fixture, const void *sealed) {
         (void) sealed;
         Secret *secret = define(fixture, SECRET(UUID, ""));
-        secret_undefine(secret, on_done, fixture);
+        registry_undefine(&secret->entry, on_done, fixture);
         secret_set_value(secret, secret_value_new("1", 1, NULL), on_done, fixture);
         wait_answer(fixture);
         if (!fixture->error)
@@ -256,7 +256,7 @@ static void test_what_a_later_version_has_written_is_left_alone(Fixture *fixture
         folder_write(secrets, UUID ".xml", definition, -1);
         g_assert_true(g_file_set_contents(path, "virtbus-secret format=99 form=better\n", -1, NULL));
         restart(fixture);
-        secrets_define(fixture->secrets, SECRET(UUID, ""), 0, on_done, fixture);
+        registry_define(&fixture->secrets->registry, SECRET(UUID, ""), 0, on_done, fixture);
         expect(fixture, VIRTBUS_ERROR_UNSUPPORTED);
         g_autofree char *now = folder_read(secrets, UUID ".xml");
         g_assert_cmpstr(now, ==, definition);
@@ -338,7 +338,7 @@ static void test_a_private_value_is_for_drivers_alone(Fixture *fixture, const vo
         PeerPair pair;
         (void) sealed;
         peer_pair_open(&pair, objects);
-        secrets_publish(fixture->secrets, objects, "/org/virtbus1/host");
+        registry_publish(&fixture->secrets->registry, objects, "/org/virtbus1/host", &secrets_face);
         set_value(fixture, define(fixture, "<secret ephemeral='yes' private='yes'><uuid>" UUID "</uuid></secret>"), "words", 5);
         for (size_t i = 0; i < G_N_ELEMENTS(callers); i++) {
                 g_autofree char *refused = ask_for_value(fixture, &pair, callers[i]);
@@ -348,7 +348,7 @@ static void test_a_private_value_is_for_drivers_alone(Fixture *fixture, const vo
                 g_autofree char *value = ask_for_value(fixture, &pair, drivers[i]);
                 g_assert_cmpstr(value, ==, "words");
         }
-        secrets_withdraw(fixture->secrets);
+        registry_withdraw(&fixture->secrets->registry);
         peer_pair_close(&pair);
         objects_free(objects);
 }
