@@ -155,7 +155,7 @@ def damaged_files_cost_themselves_alone():
 
 
 def a_driver_that_is_killed_at_any_instant_has_all_or_nothing_of_a_change():
-    seed = int(os.environ.get("VIRTBUS_SEED", time.time()))
+    seed = int(os.environ.get("VIRTBUS_SEED", "1"))
     print(f"# VIRTBUS_SEED={seed}")
     chance, now = random.Random(seed), {}
     for number in range(KILLS):

@@ -24,8 +24,8 @@ def drivers():
 def the_first_call_finds_all_drivers():
     assert set(bus.objects("/org/virtbus1")) == {test.path, qemu.path, "/org/virtbus1/host"}
     states = drivers()
-    assert states["test"] == ("org.virtbus1.Driver.Test", "attached", ""), states
-    assert states["qemu"] == ("org.virtbus1.Driver.QEMU", "attached", ""), states
+    for name, driver in (("test", "org.virtbus1.Driver.Test"), ("qemu", "org.virtbus1.Driver.QEMU")):
+        assert states[name] in ((driver, "attached", ""), (driver, "dormant", "")), states  # one that waits for a slower one may have gone to sleep
 
 
 def connections_are_found_by_uri():
@@ -80,9 +80,9 @@ def a_stopped_driver_costs_only_its_own_calls_until_their_deadline():
     try:
         answer = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
         assert test.state(domain) == "shutoff" and domain in bus.objects(test.path)
+        assert not answer
         qemu.do(other, "Start", paused=True)
         qemu.do(other, "Destroy")
-        assert not answer
         bus.wait(lambda: answer, "the timeout")
         assert answer[0].name == "org.virtbus1.Error.Timeout", answer
         contains(answer[0].message, "test driver", "8 seconds")
@@ -101,10 +101,8 @@ def a_stopped_driver_keeps_a_bounded_number_of_calls():
     os.kill(pid, signal.SIGSTOP)
     try:
         answers = [bus.begin(domain, f"{NAME}.Domain", "Suspend", "") for _ in range(400)]
-        bus.wait(lambda: sum(len(a) for a in answers) >= 100, "refusals")
         # The bus daemon has a bound of its own (LimitsExceeded), which may be below virtbusd's.
-        refused = [a[0] for a in answers if a and a[0].name.endswith(("LimitExceeded", "LimitsExceeded"))]
-        assert len(refused) >= 100, [a for a in answers if a][:3]
+        bus.wait(lambda: len([a[0] for a in answers if a and a[0].name.endswith(("LimitExceeded", "LimitsExceeded"))]) >= 100, "refusals")
         # Other callers are not touched by one that floods.
         assert Bus().get(domain, "Domain", "State") == "shutoff"
     finally:
@@ -131,7 +129,7 @@ def a_call_that_wants_no_answer_gets_none_and_is_done():
 
 
 def every_error_comes_through_as_it_is():
-    domain = test.define(test.document("faulty"))
+    domain, awake = test.define(test.document("faulty")), keep_awake()  # which keeps what it was told
     for error in ("HypervisorFailed", "ResourceBusy", "Unsupported", "LimitExceeded", "Timeout", "Cancelled", "InvalidArgument",
                   "OperationInvalid", "AgentUnavailable", "NoSuchDomain", "AlreadyExists", "InvalidXML"):
         bus.call(test.path, f"{NAME}.Test", "FailNext", "sss", "start", error, f"made up: {error} ü")
@@ -140,6 +138,8 @@ def every_error_comes_through_as_it_is():
     expect("InvalidArgument", bus.call, test.path, f"{NAME}.Test", "FailNext", "sss", "start", "Nonsense", "")
     expect("InvalidArgument", bus.call, test.path, f"{NAME}.Test", "FailNext", "sss", "nothing", "Timeout", "")
     test.do(domain, "Undefine")
+    test.do(awake, "Destroy")
+    test.do(awake, "Undefine")
 
 
 def what_a_guest_does_by_itself_follows_its_definition():
@@ -252,6 +252,7 @@ def the_service_itself_may_die():
 
 
 def no_change_is_lost_in_a_flood():
+    awake = keep_awake()  # another driver would count anew
     bus.settle()
     bus.signals.clear()
     before = bus.get(test.path, "Test", "Churned")
@@ -259,6 +260,8 @@ def no_change_is_lost_in_a_flood():
     bus.wait(lambda: [s for s in bus.signals if s[2] == "PropertiesChanged" and s[3][1].get("Churned") == before + 5000], "the last change")
     values = [s[3][1]["Churned"] for s in bus.signals if s[2] == "PropertiesChanged" and "Churned" in s[3][1]]
     assert values == list(range(before + 1, before + 5001))
+    test.do(awake, "Destroy")
+    test.do(awake, "Undefine")
 
 
 def what_a_driver_may_not_say_is_refused():
@@ -443,9 +446,14 @@ def service_and_drivers_come_back_in_whatever_order_they_die():
                     os.kill(bus.driver(victim), signal.SIGKILL)
                 except (BusError, ProcessLookupError):
                     pass  # it has not been started again yet, or has ended, having nothing to do
-        while not (is_there(test.path) and is_there(qemu.path)):
+        listed = None
+        while listed is None:
+            try:
+                listed = set(bus.objects(test.path)) if is_there(test.path) and is_there(qemu.path) else None
+            except BusError as error:  # the service may hear only now of an end
+                contains(error.message, "its driver failed: ")
             time.sleep(0.1)
-        assert set(bus.objects(test.path)) == {domain}
+        assert listed == {domain}
         assert test.state(domain) == "shutoff"
     test.do(domain, "Undefine")
 
