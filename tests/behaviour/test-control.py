@@ -14,7 +14,7 @@ import gi
 from gi.repository import GLib, GObject
 
 import rig
-from rig import NAME, Bus, Hypervisor, Skip, User, contains, expect, kernel, read_until, run, variants
+from rig import DEADLINE, NAME, Bus, Hypervisor, Skip, User, contains, expect, kernel, read_until, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -44,7 +44,7 @@ def wait_counted(number):
 
 def open_fd(path, interface, member, signature, *arguments):
     reply, fds = bus.connection.call_with_unix_fd_list_sync(
-        NAME, path, f"{NAME}.{interface}", member, GLib.Variant(f"({signature})", arguments), None, 0, 30000, None, None)
+        NAME, path, f"{NAME}.{interface}", member, GLib.Variant(f"({signature})", arguments), None, 0, DEADLINE * 1000, None, None)
     return fds.get(reply.unpack()[0])
 
 

@@ -43,8 +43,8 @@ def attach(xml, domain=None, **options):
 
 
 def detach(path, **options):
-    """A guest on an emulated processor may take most of a call's time."""
-    bus.call(path, f"{NAME}.Device", "Detach", "a{sv}", variants({"timeout": GLib.Variant("t", 18 * 10**6), **options}))
+    """A guest on an emulated processor may take its time."""
+    bus.call(path, f"{NAME}.Device", "Detach", "a{sv}", variants({"timeout": GLib.Variant("t", 50 * 10**6), **options}))
 
 
 def update(path, xml, **options):
@@ -555,8 +555,12 @@ def a_start_waits_until_images_have_their_new_sizes():
     device = f"{domain}/device/virtio_2ddisk0"
     size = os.path.getsize(path)
     for _ in range(3):
+        driver = bus.driver("QEMU")
+        os.kill(driver, signal.SIGSTOP)  # all three are there when it goes on
         resized = [bus.begin(device, f"{NAME}.Device.Disk", "Resize", "ta{sv}", 1 << 20, variants({"add": True})) for _ in range(2)]
         started = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", variants({"paused": True}))
+        bus.settle()
+        os.kill(driver, signal.SIGCONT)
         bus.wait(lambda: started and all(resized), "what was asked for")
         assert not any(isinstance(answers[0], BusError) for answers in (started, resized[0])), (started, resized)
         assert resized[1][0].name.endswith("ResourceBusy"), resized  # else it would add to what the first has begun with

@@ -11,7 +11,7 @@ import signal
 import subprocess
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, BusError, FakeDriver, Hypervisor, Skip, User, contains, expect, polkit_rules, run, variants
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, FakeDriver, Hypervisor, Skip, User, contains, expect, polkit_rules, run, variants
 
 ROOT_PATH = "/org/virtbus1"
 CONNECTION, TEST = f"{NAME}.Connection", f"{NAME}.Test"
@@ -449,7 +449,7 @@ def a_uri_goes_to_the_driver_that_has_named_its_scheme():
 
 def virtbusctl_opens_what_a_uri_names():
     def ctl(*arguments):
-        return subprocess.run(["virtbusctl", *(["--user"] if os.geteuid() else []), *arguments], capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(["virtbusctl", *(["--user"] if os.geteuid() else []), *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
     path = open_uri("test://x")
     elsewhere(path, "DefineElsewhere", "s", document("two"))
     close(path)
@@ -463,7 +463,7 @@ def virtbusctl_opens_what_a_uri_names():
     # What is completed opens nothing, and offers what is open.
     def completed():
         words = [*(["--user"] if os.geteuid() else []), "-c", "test://x", "start", ""]
-        return subprocess.run(["virtbusctl", "complete", *words], capture_output=True, text=True, timeout=60, check=True).stdout.split()
+        return subprocess.run(["virtbusctl", "complete", *words], capture_output=True, text=True, timeout=DEADLINE, check=True).stdout.split()
     assert "two" not in completed()
     assert path not in connections()
     assert open_uri("test://x") == path
@@ -473,7 +473,7 @@ def virtbusctl_opens_what_a_uri_names():
 
 def virtbusctl_takes_a_password_from_a_file_a_descriptor_or_its_input():
     def ctl(*arguments, **more):
-        return subprocess.run(["virtbusctl", *(["--user"] if os.geteuid() else []), *arguments], capture_output=True, text=True, timeout=60, check=False, **more)
+        return subprocess.run(["virtbusctl", *(["--user"] if os.geteuid() else []), *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False, **more)
     locked, file = "/org/virtbus1/test_locked", f"{ROOT}/password"
     opens = ("-c", "test://locked", "--username=admin")
     with open(file, "w", encoding="utf-8") as out:

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from rig import NAME, Bus, BusError, Hypervisor, User, contains, expect, kernel, run
+from rig import AGENT_PATIENCE, NAME, Bus, BusError, Hypervisor, User, contains, expect, kernel, run
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -57,6 +57,7 @@ def the_object_is_there_while_the_channel_is():
     contains(expect("AgentUnavailable", ask, "Ping"), "'asked'", "qemu-guest-agent")
     qemu.do(domain, "Resume")
     wait_connected(domain, True)
+    ask("SetAgentResponseTimeout", "i", AGENT_PATIENCE)
 
 
 def it_tells_of_its_system():
@@ -146,7 +147,9 @@ def a_restarted_driver_finds_the_agent():
 
 
 def it_follows_the_guests_port():
-    ask("SetAgentResponseTimeout", "i", -1)
+    for seconds in (-1, AGENT_PATIENCE):
+        ask("SetAgentResponseTimeout", "i", seconds)
+        assert bus.get(f"{state['domain']}/guest", "Domain.Guest", "AgentResponseTimeout") == seconds
     bus.settle()
     bus.signals.clear()
     ask("Exec", "sasasayb", "/bin/sh", ["-c", "sleep 0.2; kill $(cat /run/qemu-ga.pid); sleep 1; qemu-ga -d -m virtio-serial "
@@ -172,8 +175,10 @@ def a_guest_that_floods_hurts_only_itself():
     bus.signals.clear()
     qemu.do(domain, "Start")
     wait_connected(domain, True)
+    ask("SetAgentResponseTimeout", "i", AGENT_PATIENCE)
     ask("Exec", "sasasayb", "/bin/sh", ["-c", "sleep 0.2; kill $(cat /run/qemu-ga.pid); sleep 0.5; "
                                         "yes > /dev/virtio-ports/org.qemu.guest_agent.0"], ["PATH=/bin"], b"", False)
+    ask("SetAgentResponseTimeout", "i", 5)
     path = f"{domain}/guest"
     bus.wait(lambda: [a for p, _, m, a in bus.signals if p == path and m == "PropertiesChanged" and a[1].get("Connected") is False], "it was cut off")
     deadline = time.monotonic() + 120

@@ -742,7 +742,7 @@ def what_a_wrapper_has_started_ends_with_it():
             qemu.kill_driver()
         qemu.do(domain, "Destroy")
         for process in processes:
-            assert select.select([process], [], [], 60)[0], "it lives on"
+            assert select.select([process], [], [], DEADLINE)[0], "it lives on"
             os.close(process)
     qemu.do(domain, "Undefine")
 

@@ -18,7 +18,7 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import Gio, GLib
 
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, User, contains, expect, kernel, run, variants
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, expect, kernel, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -220,7 +220,7 @@ def it_goes_through_pipes_and_compressed():
         thread = threading.Thread(target=lambda w=writer, d=data: open(w, "wb").write(d[0]))
         thread.start()
         _reply, _ = bus.connection.call_with_unix_fd_list_sync(NAME, hypervisor.path, f"{NAME}.Connection", "RestoreDomainFromFD", GLib.Variant("(ha{sv})", (0, {})),
-                                                               None, 0, 30000, Gio.UnixFDList.new_from_array([reader]), None)
+                                                               None, 0, DEADLINE * 1000, Gio.UnixFDList.new_from_array([reader]), None)
         succeeds(_reply.unpack()[1])
         thread.join()
         assert get("State") == "running"
@@ -391,7 +391,7 @@ def a_pipe_that_nobody_serves_is_given_up():
     fresh()
     reader, writer = os.pipe()
     results = []
-    bus.connection.call_with_unix_fd_list(NAME, hypervisor.path, f"{NAME}.Connection", "RestoreDomainFromFD", GLib.Variant("(ha{sv})", (0, {})), None, 0, 30000,
+    bus.connection.call_with_unix_fd_list(NAME, hypervisor.path, f"{NAME}.Connection", "RestoreDomainFromFD", GLib.Variant("(ha{sv})", (0, {})), None, 0, DEADLINE * 1000,
                                           Gio.UnixFDList.new_from_array([reader]), None, lambda c, r: results.append(r))
     hypervisor.do(state["domain"], "Suspend")  # others are not held up
     hypervisor.do(state["domain"], "Resume")

@@ -11,7 +11,7 @@ import subprocess
 
 from gi.repository import Gio, GLib
 
-from rig import NAME, ROOT, Bus, BusError, Skip, contains, expect, polkit_rules, run, socket_activate
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Skip, contains, expect, polkit_rules, run, socket_activate
 
 BOTH = {"virtbus": "virtbus.sock", "virtbus-ro": "virtbus-ro.sock"}
 DOCUMENT = "<domain type='test'><name>{}</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
@@ -63,7 +63,7 @@ def connect(flags=Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnec
 
 def call(connection, path, interface, member, body=None):
     try:
-        return connection.call_sync(NAME if connection.get_unique_name() else None, path, interface, member, body, None, 0, 20000, None)
+        return connection.call_sync(NAME if connection.get_unique_name() else None, path, interface, member, body, None, 0, DEADLINE * 1000, None)
     except GLib.Error as error:
         raise BusError(error) from None
 
@@ -152,7 +152,7 @@ def a_user_has_only_so_many_connections():
     clients = []
     for _ in range(40):
         client = socket.socket(socket.AF_UNIX)
-        client.settimeout(20)
+        client.settimeout(DEADLINE)
         client.connect(path_of("virtbus.sock"))
         clients.append(client)
     assert clients[-1].recv(1) == b""  # closed at once
@@ -172,7 +172,7 @@ def who_does_not_read_is_cut_off():
     message = Gio.DBusMessage.new_method_call(NAME, "/org/virtbus1/test", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
     message.set_serial(1)
     blob = bytes(message.to_blob(Gio.DBusCapabilityFlags.NONE))
-    raw.settimeout(20)
+    raw.settimeout(DEADLINE)
     try:
         for _ in range(200000):
             raw.sendall(blob)

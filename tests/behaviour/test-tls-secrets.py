@@ -12,7 +12,7 @@ import ssl
 import struct
 import subprocess
 
-from rig import NAME, ROOT, Bus, Hypervisor, contains, end_process, expect, run, variants
+from rig import DEADLINE, NAME, ROOT, Bus, Hypervisor, contains, end_process, expect, run, variants
 from secrets_rig import Secrets
 
 bus = Bus()
@@ -84,7 +84,7 @@ def serial(port):
 
 
 def connect(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=60)
+    return socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
 
 
 def check_serial(port):
