@@ -30,9 +30,9 @@ class Terminal:
 
     def __init__(self, *arguments, columns=80, lines=24, command=(CTL,), **more):
         self.pid, self.fd = pty.fork()
-        if self.pid == 0:
+        if self.pid == 0:  # it has its size before the program can ask
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             os.execvpe(command[0], [*command, *arguments], {**ENVIRONMENT, **more})
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.said = ""
 
     def expect(self, pattern):
