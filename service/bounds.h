@@ -87,8 +87,10 @@
 #define BACKLOG_TURN_TIME (SECOND / 1000)
 
 /* What the kernel keeps of what the other side of a connection has not read: what is kept there goes out in order, and counts for
- * nobody. */
+ * nobody. A bus daemon reads 2 KiB at a time, and serves everybody in between: all that is kept for it is what the next answer
+ * waits for, whoever that one is for. */
 #define OUTPUT_BUFFER_BYTES (16 * 1024)
+#define BUS_OUTPUT_BUFFER_BYTES (4 * 1024)
 
 /* Messages that wait to be written to the bus before nothing more is read from a driver that causes some. */
 #define DRIVER_MESSAGES_AHEAD_MAX 64

@@ -523,7 +523,8 @@ int inlet_connect(Inlet *inlet, sd_bus *bus, int socket) {
 
 int inlet_start(Inlet *inlet) {
         sd_event *event = sd_bus_get_event(inlet->bus);
-        const int output = OUTPUT_BUFFER_BYTES; /* sd-bus, as it was started, has made it megabytes */
+        /* sd-bus, as it was started, has made it megabytes */
+        const int output = inlet->rules->client ? OUTPUT_BUFFER_BYTES : BUS_OUTPUT_BUFFER_BYTES;
         int r = setsockopt(inlet->socket, SOL_SOCKET, SO_SNDBUF, &output, sizeof output) < 0 ? -errno : 0;
         if (r >= 0)
                 r = sd_event_add_io(event, &inlet->readable, inlet->socket, EPOLLIN, on_readable, inlet);

@@ -276,8 +276,8 @@ static void run_commands(Guest *guest) {
 }
 
 static void on_status(void *data, JsonObject *answer, const GError *error) {
-        /* QEMU's run states, and what they are to a user. A guest that has crashed is one that is paused to a QEMU that was to save
-         * it, and was not let. */
+        /* QEMU's run states, and what they are to a user. A guest that has crashed is one that is paused to a QEMU that was to
+         * save it, and was not let. */
         static const struct {
                 const char *status;
                 DomainState state;

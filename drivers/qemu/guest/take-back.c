@@ -74,8 +74,8 @@ static void on_disks_taken(void *data, JsonObject *answer, const GError *error) 
                 log_warning("domain '%s': QEMU cannot take back its disks: %s", domain_name(guest->domain), error->message);
 }
 
-/* QEMU takes back the disks of a paused guest, or of one that has crashed, and would save it once more, only when it runs: it does
- * so for an instant, of which nobody is told. Both commands are sent at once, to keep it short. */
+/* QEMU takes back the disks of a paused guest, or of one that has crashed, and would save it once more, only when it runs: it
+ * does so for an instant, of which nobody is told. Both commands are sent at once, to keep it short. */
 static void blink(TakingBack *taking) {
         Guest *guest = taking->guest;
         managed_save_remove(guest->domain); /* what was saved of it, if it was, is older */
