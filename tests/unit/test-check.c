@@ -56,7 +56,17 @@ static void documents_that_break_no_rule_are_taken(void) {
 static void what_completing_would_hide_is_refused_before(void) {
         static const Case cases[] = {
                 { "", "<graphics type='vnc' port='4294967295' autoport='yes'/>", "number of a port" },
+                { "", "<graphics type='vnc' autoport=' yes'/>", "autoport" },
                 { "", "<console type='pty'><target port='1k'/></console>", "'port' in element 'target'" },
+                { "", "<parallel type='pty'><target port='9223372036854775808'/></parallel>", "'port' in element 'target'" },
+                { "",
+                  "<hostdev mode='subsystem' type='usb'><source><vendor id='1'/><product id='2'/></source><address "
+                  "type='unassigned'/></hostdev>",
+                  "'unassigned' for the USB device <hostdev>" },
+                { "<cpu><topology sockets='0x1' cores='1' threads='1'/></cpu>", "", "'sockets' in element 'topology'" },
+                { "<blkiotune><device><path>/dev/sdb</path><read_iops_sec>4294967296</read_iops_sec></device></blkiotune>", "",
+                  "'read_iops_sec': '4294967296'" },
+                { "<blkiotune><device><path></path><weight>100</weight></device></blkiotune>", "", "needs its <path>" },
                 { "", "<memballoon model='virtio'><address type='unassigned'/></memballoon>", "only for hostdevs" },
                 { "", "<memballoon model='virtio'><address type='virtio-s390'/></memballoon>", "virtio-s390" },
                 { "", "<redirdev bus='usb' type='spicevmc'><address type='pci'/></redirdev>",

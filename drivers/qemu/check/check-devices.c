@@ -276,7 +276,7 @@ static const CheckRule rules[] = {
 
         { "devices/channel[@type='spicevmc']/target[@type='virtio']/@name[. != 'com.redhat.spice.0']", ".",
           "an unsupported spicevmc target name '{}'" },
-        CHECK_COUNT("devices/*[self::serial or self::parallel or self::console]/target/@port"),
+        CHECK_DECIMAL("devices/*[self::serial or self::parallel or self::console]/target/@port", CHECK_UINT),
         CHECK_COUNT("devices/*/acpi/@index"),
         { "devices/*/boot/@order[not(matches(., '[0-9]+')) or num(.) = 0]", ".",
           "invalid value for attribute 'order' in element 'boot': '{}'; it must be greater than 0" },

@@ -26,13 +26,14 @@ static const CheckRule rules[] = {
           "an address of type 'unassigned' is supported only for hostdevs, not for <{}>" },
         { "devices/*/address[@type='virtio-s390']", "name(..)", "virtio-s390 is not an address type that <{}> can have" },
         { "devices/*[self::redirdev or self::hostdev[@type='usb'] or "
-          "self::serial[target/@type='usb-serial']]/address[not(listed(@type, "
-          "'usb unassigned'))]",
+          "self::serial[target/@type='usb-serial']]/address[not(@type='usb')]",
           "concat(@type, \"' for the USB device <\", name(..), '>')", "an invalid address type '{}: use usb" },
-        { "devices/hostdev[@type='mdev'][@model='vfio-pci']/address[not(listed(@type, 'pci unassigned'))]", "@type",
+        { "devices/hostdev[@type='mdev'][@model='vfio-pci']/address[not(@type='pci')]", "@type",
           "the address type '{}' is not supported with the mediated device model 'vfio-pci'" },
         CHECK_COUNT("devices/*/address[@type='usb']/@bus"),
         CHECK_TEXT_COUNT("blkiotune/device/*[not(self::path)]"),
+        { "blkiotune/device/*[self::read_iops_sec or self::write_iops_sec][num(normalize-space(.)) > " CHECK_UINT "]",
+          "concat(name(), \"': '\", .)", "invalid value for element '{}': it must be a number, " CHECK_UINT " at most" },
         { "devices/interface/mac/@address[starts-with(., ' ')]", ".",
           "'{}' is not an address: use six pairs of hexadecimal digits, without spaces" },
 };
@@ -42,6 +43,7 @@ static const CheckChoice choices[] = {
         { "devices/console/source/@mode", "bind connect" },
         { "devices/console/protocol/@type", "raw telnet telnets tls" },
         { "cpu/@match", "exact minimum strict" },
+        { "devices/graphics/@autoport", "yes no" },
 };
 
 const CheckTable check_given_table = { rules, G_N_ELEMENTS(rules), choices, G_N_ELEMENTS(choices) };

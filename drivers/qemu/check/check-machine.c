@@ -191,6 +191,7 @@ static const CheckRule rules[] = {
         CHECK_REQUIRED("cpu/topology", "sockets"),
         CHECK_REQUIRED("cpu/topology", "cores"),
         CHECK_REQUIRED("cpu/topology", "threads"),
+        CHECK_DECIMAL("cpu/topology/@*", CHECK_UINT),
         CHECK_REQUIRED("cpu/maxphysaddr", "mode"),
         { "cpu[not(model)]/vendor", ".", "the CPU vendor '{}' is specified without a CPU model" },
         CHECK_REQUIRED("cpu/numa/cell", "memory"),
@@ -390,7 +391,7 @@ static const CheckRule rules[] = {
         { "seclabel[twice(@model)]", "@model", "the seclabel model '{}' is given twice" },
         { "seclabel[count(../seclabel) > 1][not(@model)]", NULL, "the security model is missing, when using multiple labels" },
         { "blkiotune/device[twice(path)]", "path", "a duplicate blkio device path '{}'" },
-        { "blkiotune/device[not(path)]", NULL, "a blkio device needs its <path>" },
+        { "blkiotune/device[not(string(path))]", NULL, "a blkio device needs its <path>" },
         { "blkiotune/weight[not(num(normalize-space(.)) >= 10 and num(normalize-space(.)) <= 1000)][not(num(normalize-space(.)) "
           "= 0)]",
           ".", "the blkio weight '{}' must be in range 10 to 1000" },
