@@ -294,8 +294,20 @@ static int list_values(const Published *published, const Vtable *vtable, const v
         return r;
 }
 
-/* Steps over the next value of each: 1 where it is the same, 0 where it is not, or is a container, whose parts nobody
- * compares. */
+/* Steps over a container: 1 where it is empty. */
+static int pass_container(sd_bus_message *message, char type, const char *contents) {
+        int r = sd_bus_message_enter_container(message, type, contents);
+        int is_empty = r < 0 ? r : sd_bus_message_at_end(message, false);
+        for (int at_end = is_empty; r >= 0 && at_end == 0;) {
+                r = sd_bus_message_skip(message, NULL);
+                at_end = r < 0 ? r : sd_bus_message_at_end(message, false);
+        }
+        r = r < 0 ? r : sd_bus_message_exit_container(message);
+        return r < 0 ? r : is_empty;
+}
+
+/* Steps over the next value of each: 1 where it is the same, 0 where it is not, or is a container with something in it: nobody
+ * compares its parts. */
 static int compare_next(sd_bus_message *one, sd_bus_message *other) {
         union {
                 uint64_t number;
@@ -305,9 +317,9 @@ static int compare_next(sd_bus_message *one, sd_bus_message *other) {
         const char *contents;
         int r = sd_bus_message_peek_type(one, &type, &contents);
         if (r <= 0 || contents) {
-                r = r < 0 ? r : sd_bus_message_skip(one, NULL);
-                r = r < 0 ? r : sd_bus_message_skip(other, NULL);
-                return MIN(r, 0);
+                r = r < 0 ? r : pass_container(one, type, contents);
+                int s = r < 0 ? r : pass_container(other, type, contents);
+                return s < 0 ? s : r > 0 && s > 0;
         }
         r = sd_bus_message_read_basic(one, type, values);
         if (r >= 0)

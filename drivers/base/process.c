@@ -139,6 +139,12 @@ static void confine(const char *program) {
                 fail_child(program, "it cannot be confined");
 }
 
+/* FAILURE: what of a confinement is not to be had, or NULL. */
+static void check_confined(const char *program, const char *failure) {
+        if (failure)
+                fail_child(program, failure);
+}
+
 static void run_child(const ProcessSetup *setup, int null, int gate) {
         const char *program = setup->arguments[0];
         sigset_t none;
@@ -157,6 +163,8 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
         limit(program, RLIMIT_MEMLOCK, setup->locked_memory, "memory cannot be locked");
         limit(program, RLIMIT_FSIZE, setup->file_size, "the size of its files cannot be limited");
         limit(program, RLIMIT_CPU, setup->seconds, "its time cannot be limited");
+        if (setup->confinement)
+                check_confined(program, confine_enter(setup->confinement));
         if (geteuid() == 0 && (syscall(SYS_setgroups, setup->n_groups, setup->groups) < 0 ||
                                syscall(SYS_setresgid, setup->gid, setup->gid, setup->gid) < 0 ||
                                syscall(SYS_setresuid, setup->uid, setup->uid, setup->uid) < 0))
@@ -166,6 +174,8 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
                 prctl(PR_SET_PDEATHSIG, SIGKILL); /* behind the gate: it is not run where we have ended before this */
         if (setup->confined)
                 confine(program);
+        if (setup->confinement)
+                check_confined(program, confine_finish(setup->confinement));
         if (read(gate, &go, 1) != 1)
                 _exit(EXIT_CANNOT_RUN); /* the driver has died before it could write down that we exist */
         execve(program, setup->arguments, setup->environment);
@@ -177,12 +187,14 @@ static Parcel *pack(const ProcessSetup *setup, char *const *environment, Process
         size_t bytes = sizeof *setup + setup->n_fds * sizeof *setup->fds + setup->n_groups * sizeof *setup->groups, n_pieces = 3;
         parcel_measure_strings(setup->arguments, &bytes, &n_pieces);
         parcel_measure_strings(environment, &bytes, &n_pieces);
+        confine_measure(setup->confinement, &bytes, &n_pieces);
         Parcel *parcel = parcel_new(bytes, n_pieces);
         if (!parcel)
                 return NULL;
         *copy = parcel_put(parcel, setup, sizeof *setup);
         (*copy)->arguments = parcel_put_strings(parcel, setup->arguments);
         (*copy)->environment = parcel_put_strings(parcel, environment);
+        (*copy)->confinement = confine_pack(parcel, setup->confinement);
         (*copy)->fds = parcel_put(parcel, setup->fds, setup->n_fds * sizeof *setup->fds);
         (*copy)->groups = parcel_put(parcel, setup->groups, setup->n_groups * sizeof *setup->groups);
         return parcel;
@@ -284,6 +296,10 @@ void process_free(Process *process) {
 
 pid_t process_pid(const Process *process) {
         return process->pid;
+}
+
+int process_open(const Process *process) {
+        return fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
 }
 
 uint64_t process_start_time(const Process *process) {

@@ -10,6 +10,8 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "base/confine.h"
+
 /* How long a process may take to end by itself when it is told to, before it is killed, in microseconds. */
 #define PROCESS_END_GRACE (5 * UINT64_C(1000000))
 
@@ -29,11 +31,12 @@ typedef struct ProcessSetup {
         gid_t gid; /* of a driver that runs as root: what it becomes */
         const gid_t *groups;
         size_t n_groups;
-        uint64_t locked_memory; /* how much it may keep from being swapped out, in bytes; 0: what we may */
-        uint64_t file_size;     /* how large a file it may write, in bytes; 0: what we may */
-        uint64_t seconds;       /* how long it may use a processor; 0: what we may */
-        bool ends_with_us;      /* it is killed where this program ends, as nobody would tell it to end then */
-        bool confined;          /* opens nothing for writing, looks into no other process, and leaves no core */
+        uint64_t locked_memory;         /* how much it may keep from being swapped out, in bytes; 0: what we may */
+        uint64_t file_size;             /* how large a file it may write, in bytes; 0: what we may */
+        uint64_t seconds;               /* how long it may use a processor; 0: what we may */
+        bool ends_with_us;              /* it is killed where this program ends, as nobody would tell it to end then */
+        const Confinement *confinement; /* what else it is kept from; or NULL */
+        bool confined;                  /* opens nothing for writing, looks into no other process, and leaves no core */
 } ProcessSetup;
 
 /* Forks a process that waits: it runs its program when process_go is called, and ends if this program ends before. */
@@ -56,6 +59,9 @@ void process_free(Process *process);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Process, process_free)
 
 pid_t process_pid(const Process *process);
+
+/* Another pidfd of it, to be closed by the caller; -1 with errno. */
+int process_open(const Process *process);
 
 /* When it was started, in clock ticks since the machine's start: with the number it names a process for good. */
 uint64_t process_start_time(const Process *process);

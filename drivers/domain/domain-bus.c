@@ -518,6 +518,11 @@ DOMAIN_PROPERTY(uint64_t, max_memory, domain_definition(self)->max_memory)
 DOMAIN_PROPERTY(uint32_t, vcpus, domain_definition(self)->vcpus)
 DOMAIN_PROPERTY(uint32_t, max_vcpus, domain_definition(self)->max_vcpus)
 
+static int bus_get_isolation(const Domain *self, sd_bus_message *message) {
+        const Hypervisor *hypervisor = self->connection->hypervisor;
+        return hypervisor->isolation ? hypervisor->isolation(self, message) : sd_bus_message_append(message, "a{sv}", 0);
+}
+
 static void publish(Domain *domain) {
         static const Vtable *const vtables[] = { &bus_vtable, NULL };
         g_autofree char *path = g_strdup_printf("%s/domain/%s", domain->connection->path, domain->uuid);
@@ -542,7 +547,9 @@ static void announce_redefined(Domain *domain, const Domain *before) {
 }
 
 static void announce_state(Domain *domain, DomainState old) {
-        announce(domain, (const int[]){ DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, -1 });
+        int last = domain->connection->hypervisor->isolation ? DOMAIN_ISOLATION : -1;
+        announce(domain,
+                 (const int[]){ DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, last, -1 });
         if (old != domain->state)
                 published_emit(domain->published, &bus_vtable, "StateChanged", "sss", domain_state_name(old),
                                domain_state_name(domain->state), domain_reason_name(domain->reason));

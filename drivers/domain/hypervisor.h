@@ -158,6 +158,9 @@ struct Hypervisor {
         /* Writes what reattach needs into the status of an active domain. */
         void (*save)(const Domain *domain, xmlNode *saved);
 
+        /* Appends the value of Domain.Isolation, an a{sv}; NULL: there is nothing to tell. */
+        int (*isolation)(const Domain *domain, sd_bus_message *message);
+
         /* Where its driver opens connections by URI: of these schemes, NULL at the end; and what such a hypervisor does. Or
          * both NULL. */
         const char *const *schemes;

@@ -24,6 +24,7 @@
 #include "qemu/guest/guest-reattach.h"
 #include "qemu/guest/guest-run.h"
 #include "qemu/guest/hotplug.h"
+#include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/guest/power.h"
@@ -39,8 +40,8 @@
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
-        &guest_events_module, &control_module, &plugging_module,  &hotplug_module,       &update_module, &collect_module,
-        &console_module,      &dump_module,    &migration_module, &agent_channel_module, NULL,
+        &guest_events_module, &control_module, &plugging_module,  &hotplug_module,       &update_module,    &collect_module,
+        &console_module,      &dump_module,    &migration_module, &agent_channel_module, &isolation_module, NULL,
 };
 
 /* The binary that a document asks for: its architecture's where it names none. */
@@ -237,7 +238,11 @@ static bool open_host(Connection *connection, GError **error) {
         host->gid = getegid();
         if (connection->privileged && !find_user(host, error))
                 return false;
-        const ProcessSetup template = { .uid = host->uid, .gid = host->gid, .groups = host->groups, .n_groups = host->n_groups };
+        const ProcessSetup template = { .uid = host->uid,
+                                        .gid = host->gid,
+                                        .groups = host->groups,
+                                        .n_groups = host->n_groups,
+                                        .confinement = &host->helpers };
         host_register_claims();
         host->modules = modules;
         host->capabilities = capabilities_cache_new(connection, &template);
@@ -245,6 +250,8 @@ static bool open_host(Connection *connection, GError **error) {
         host->resizings = g_ptr_array_new();
         /* QEMU's user goes through this directory to its own one. */
         if (!runtime_open(connection->runtime_directory, error))
+                return false;
+        if (!isolation_open(connection, error))
                 return false;
         if (chmod(connection->runtime_directory, 0711) < 0 || (mkdir(host->monitors, 0700) < 0 && errno != EEXIST))
                 return virtbus_error_set_errno(error, errno, "directory %s cannot be made", host->monitors);
@@ -259,6 +266,8 @@ static void close_host(Connection *connection) {
                 resize_disk_end(host->resizings);
         if (host->logs)
                 guest_logs_free(host->logs);
+        g_strfreev((char **) host->helpers.paths);
+        g_free((char *) host->helpers.root);
         g_free(host->monitors);
         g_free(host);
 }
@@ -362,6 +371,7 @@ const Hypervisor qemu_hypervisor = {
         .destroy = guest_destroy,
         .release = guest_release,
         .save = guest_save,
+        .isolation = isolation_append,
         .documents = &qemu_documents,
         .abilities = &qemu_abilities,
         .power = &qemu_power,

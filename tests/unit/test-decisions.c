@@ -26,7 +26,10 @@ static void append_value(sd_bus_message *message, const PropertyInfo *property, 
                          uint32_t user) {
         const char type = property->signature[0];
         g_assert_cmpint(sd_bus_message_open_container(message, 'v', property->signature), >=, 0);
-        if (type == 's' || type == 'o')
+        if (type == 'a') {
+                g_assert_cmpint(sd_bus_message_open_container(message, 'a', property->signature + 1), >=, 0);
+                g_assert_cmpint(sd_bus_message_close_container(message), >=, 0);
+        } else if (type == 's' || type == 'o')
                 sd_bus_message_append_basic(message, type, type == 's' ? text : path);
         else if (type == 'u')
                 sd_bus_message_append_basic(message, type, &user);

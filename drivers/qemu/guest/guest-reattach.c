@@ -14,6 +14,7 @@
 #include "qemu/guest/pid-file.h"
 #include "qemu/host/guest-user.h"
 #include "qemu/host/unix-socket.h"
+#include "vtables.h"
 
 /* PATH is a pid file. */
 static void adopt(Connection *connection, const char *uuid, const char *path) {
@@ -148,6 +149,7 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
                 process_end(guest->process);
                 return;
         }
+        domain_announce(domain, (const int[]){ DOMAIN_ISOLATION, -1 });
         g_autofree char *capabilities = xml_text(xml_child(saved, "capabilities"));
         guest->capabilities = capabilities ? capabilities_parse(capabilities) : NULL;
         /* Its QEMU is not asked again: another binary may lie there by now. Where the last driver ended before it had learnt

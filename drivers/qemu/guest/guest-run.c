@@ -21,6 +21,7 @@
 #include "qemu/guest/guest-end.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
+#include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
 #include "qemu/guest/pid-file.h"
 #include "qemu/guest/qemu-words.h"
@@ -404,6 +405,7 @@ static bool launch(Guest *guest, GError **error) {
                 .gid = guest->gid,
                 .groups = host->groups,
                 .n_groups = host->n_groups,
+                .confinement = isolation_begin(guest),
                 .locked_memory = guest->line->locks_memory ? guest_lockable_memory(guest) : 0,
         };
         if (!guest_open_monitor(guest, error))

@@ -86,6 +86,8 @@ struct Guest {
         bool has_thread_groups;       /* some of them have had limits */
         GQueue deeds;                 /* struct Deed: calls that its monitor is to answer */
         GQueue returnings;            /* struct Returning: what it held that is being given back */
+        struct Isolation *isolation;  /* what its QEMU is kept from; or NULL: isolation.c */
+        struct Showing *showing;      /* what it is being shown */
         bool has_ended, ended_well;   /* nothing but that is left of it */
         char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
         char *half_attached;          /* the one that was when an earlier driver ended: being removed */

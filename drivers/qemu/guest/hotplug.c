@@ -10,6 +10,7 @@
 #include "qemu/command/files-plan.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/console.h"
+#include "qemu/guest/isolation.h"
 #include "qemu/guest/plugging.h"
 #include "vtables.h"
 
@@ -50,6 +51,19 @@ static CommandLineContext attach_context(Guest *guest, const Operation *operatio
         return context;
 }
 
+/* QEMU sees what the device needs. */
+static void on_reached(Guest *guest, const GError *error) {
+        if (error) {
+                plugging_finish(guest, error);
+                return;
+        }
+        if (guest->plugging->line->locks_memory)
+                guest_lock_memory(guest);
+        Script *script = guest_script_new(guest);
+        plugging_take_commands(script, guest->plugging->line);
+        script_run(script, on_plugged, guest);
+}
+
 static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error) {
         Operation *operation = plugging_operation(guest);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
@@ -59,15 +73,10 @@ static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error)
                 CommandLineContext context = attach_context(guest, operation);
                 guest->plugging->line = command_line_build(&context, files, &failure);
         }
-        if (failure) {
+        if (failure)
                 plugging_finish(guest, failure);
-                return;
-        }
-        if (guest->plugging->line->locks_memory)
-                guest_lock_memory(guest);
-        Script *script = guest_script_new(guest);
-        plugging_take_commands(script, guest->plugging->line);
-        script_run(script, on_plugged, guest);
+        else
+                isolation_show(guest, guest->plugging->line, on_reached);
 }
 
 static void on_fdsets_known(void *data, JsonObject *answer, const GError *error) {

@@ -10,6 +10,7 @@
 #include "qemu/command/build-tls.h"
 #include "qemu/guest/collect.h"
 #include "qemu/guest/guest-secrets.h"
+#include "qemu/guest/isolation.h"
 #include "qemu/guest/qemu-words.h"
 
 void medium_free(Medium *medium) {
@@ -73,6 +74,7 @@ void plugging_finish(Guest *guest, const GError *raw) {
         if (!guest->plugging || guest->plugging->is_finished)
                 return; /* told again */
         guest->plugging->is_finished = true;
+        isolation_drop(guest);
         guest_secrets_close(guest);
         collect_forget(guest);
         guest->sizes_asked = 0;

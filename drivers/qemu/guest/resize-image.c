@@ -111,6 +111,8 @@ static Process *start(Connection *connection, const ImageToResize *image, int mo
                                     node,
                                     NULL };
         const int fds[] = { monitor, image->fd };
+        const Confinement confinement = confine_for(&host->helpers, image->emulator, NULL);
+        g_auto(GStrv) paths = (char **) confinement.paths;
         const ProcessSetup setup = {
                 .arguments = arguments,
                 .fds = fds,
@@ -118,6 +120,7 @@ static Process *start(Connection *connection, const ImageToResize *image, int mo
                 .log = log,
                 .uid = host->uid,
                 .gid = host->gid,
+                .confinement = confinement.parts ? &confinement : NULL,
                 .seconds = IMAGE_RESIZE_SECONDS,
                 .ends_with_us = true,
         };

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "qemu/command/files-plan.h"
 #include "qemu/command/node-name.h"
+#include "qemu/guest/isolation.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/host/bandwidth.h"
 #include "vtables.h"
@@ -342,22 +343,14 @@ static void recover(Guest *guest) {
                 monitor_command(guest->monitor, "query-block", NULL, -1, on_drives_known, guest);
 }
 
-/* The new medium is open: the old one out, the new one in. */
-static void on_medium_files(Guest *guest, GPtrArray *files, const GError *error) {
+/* QEMU sees what the new medium needs: the old one out, the new one in. */
+static void on_medium_reached(Guest *guest, const GError *error) {
         Plugging *plugging = guest->plugging;
-        const Operation *operation = plugging_operation(guest);
-        const DeviceChange *change = device_change_of(operation);
-        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
-        if (!failure) {
-                CommandLineContext context = guest_context(guest, change->document, change->next, guest->domain->live);
-                context.last_fdset = plugging->last_fdset;
-                context.first_layer = guest->medium->first_layer;
-                plugging->line = command_line_build_medium(&context, plugging->device, files, &plugging->node, &failure);
-        }
-        if (failure) {
-                plugging_finish(guest, failure);
+        if (error) {
+                plugging_finish(guest, error);
                 return;
         }
+        const DeviceChange *change = device_change_of(plugging_operation(guest));
         Medium *medium = guest->medium;
         medium->last_fdset = plugging->last_fdset;
         medium->element = xml_element_text(definition_find_element(change->document, change->next, change->alias));
@@ -378,6 +371,23 @@ static void on_medium_files(Guest *guest, GPtrArray *files, const GError *error)
                 script_add_command(script, "blockdev-close-tray", drive_arguments(medium, NULL));
         }
         run_update(guest, script);
+}
+
+static void on_medium_files(Guest *guest, GPtrArray *files, const GError *error) {
+        Plugging *plugging = guest->plugging;
+        const Operation *operation = plugging_operation(guest);
+        const DeviceChange *change = device_change_of(operation);
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        if (!failure) {
+                CommandLineContext context = guest_context(guest, change->document, change->next, guest->domain->live);
+                context.last_fdset = plugging->last_fdset;
+                context.first_layer = guest->medium->first_layer;
+                plugging->line = command_line_build_medium(&context, plugging->device, files, &plugging->node, &failure);
+        }
+        if (failure)
+                plugging_finish(guest, failure);
+        else
+                isolation_show(guest, plugging->line, on_medium_reached);
 }
 
 static void on_medium_fdsets(void *data, JsonObject *answer, const GError *error) {

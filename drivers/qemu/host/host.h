@@ -3,6 +3,7 @@
 
 /* What the driver knows of its host, of the user of QEMU, and of the QEMUs that are installed. */
 
+#include "base/confine.h"
 #include "domain/connection.h"
 #include "qemu/monitor/capabilities-cache.h"
 
@@ -17,8 +18,10 @@ typedef struct Host {
         gid_t gid;
         gid_t groups[GROUPS_MAX];
         size_t n_groups;
-        unsigned next_user; /* of the guests': guest-user.h */
-        size_t n_nodes;     /* NUMA */
+        unsigned confinement; /* what guests are kept from: ConfinePart */
+        Confinement helpers;  /* what QEMUs without a guest are kept from: what this host lets the driver have of it */
+        unsigned next_user;   /* of the guests': guest-user.h */
+        size_t n_nodes;       /* NUMA */
         CapabilitiesCache *capabilities;
         struct GuestLogs *logs;
         GPtrArray *resizings;                     /* of images of domains that are off: resize-disk.c */

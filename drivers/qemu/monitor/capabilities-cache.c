@@ -318,7 +318,10 @@ static bool ask(Question *question, GError **error) {
                                     "-mon",
                                     "chardev=monitor,mode=control",
                                     NULL };
+        const Confinement confinement = confine_for(cache->template.confinement, question->inquiry->emulator, NULL);
+        g_auto(GStrv) paths = (char **) confinement.paths;
         ProcessSetup setup = cache->template;
+        setup.confinement = confinement.parts ? &confinement : NULL;
         setup.arguments = arguments;
         setup.fds = &theirs;
         setup.n_fds = 1;

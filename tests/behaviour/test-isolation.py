@@ -1,0 +1,263 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests are kept from their host and from each other: a program in QEMU's place tries what a QEMU that its guest has taken over would try.
+
+Usage (below tests/with-bus, as root, with VIRTBUS_GUEST_PATHS empty): test-isolation.py
+"""
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, expect, run, variants
+
+if os.geteuid() != 0:
+    raise SystemExit("test-isolation.py: needs root, for other users")
+
+bus = Bus()
+qemu = Hypervisor(bus, "qemu")
+WORK = os.path.join(ROOT, "isolation")
+os.makedirs(WORK, mode=0o755)
+os.chmod(WORK, 0o755)
+RUNTIME = f"{ROOT}/qemu/run/qemu"
+EMULATOR = f"{WORK}/emulator/qemu-system-x86_64"
+SERIAL = "<serial type='unix'><source mode='bind' path='{}'/></serial>"
+
+
+def isolation(domain):
+    return bus.get(domain, "Domain", "Isolation")
+
+
+def ended(domain):
+    if qemu.state(domain) != "shutoff":
+        qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
+def log_of(domain):
+    with open(f"{ROOT}/qemu/log/qemu/{bus.get(domain, 'Domain', 'UUID')}.log", encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def sees(domain, path):
+    """Whether its QEMU has such a path."""
+    return os.path.lexists(f"/proc/{qemu.pid_of(domain)}/root{path}")
+
+
+def what_is_in_force_is_told():
+    plain = qemu.define(qemu.document("plain"))
+    assert isolation(plain) == {}
+    qemu.do(plain, "Start", paused=True)
+    told, pid = isolation(plain), qemu.pid_of(plain)
+    assert told["user"] == os.stat(f"/proc/{pid}").st_uid and told["group"] == os.stat(f"/proc/{pid}").st_gid, told
+    assert sorted(told["namespaces"]) == ["ipc", "mount", "network", "uts"], told
+    for kind, name in (("ipc", "ipc"), ("mount", "mnt"), ("network", "net"), ("uts", "uts")):
+        own = {space: os.readlink(f"/proc/{process}/ns/{name}") for space, process in (("guest", pid), ("host", "self"))}
+        assert own["guest"] != own["host"], (kind, own)
+    assert told["root"] and told["seccomp"] and told["label"] == "", told
+    # A driver that comes later tells the same.
+    qemu.kill_driver()
+    bus.wait_state(plain, "paused")
+    bus.wait(lambda: isolation(plain) == told, "what an earlier driver had asked for")
+    qemu.do(plain, "Destroy")
+    assert isolation(plain) == {}
+    ended(plain)
+
+
+def the_network_is_kept_where_the_document_needs_it():
+    for devices, kept in (("<interface type='user'/>", True), ("<graphics type='vnc' autoport='yes'/>", True), ("<graphics type='vnc'><listen type='socket'/></graphics>", False),
+                          (SERIAL.format(f"{WORK}/kept.sock"), False), ("<serial type='tcp'><source mode='bind' host='127.0.0.1' service='0'/></serial>", True)):
+        domain = qemu.define(qemu.document("networked", devices=devices))
+        qemu.do(domain, "Start", paused=True)
+        assert ("network" not in isolation(domain)["namespaces"]) == kept, (devices, isolation(domain))
+        ended(domain)
+    # What comes later and needs one is refused, rather than plugged in without a way out.
+    domain = qemu.define(qemu.document("alone"))
+    qemu.do(domain, "Start", paused=True)
+    contains(expect("Unsupported", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", "<interface type='user'><model type='virtio'/></interface>", variants({"live": True})),
+             "'alone'", "network", "VIRTBUS_GUEST_NETWORK")
+    ended(domain)
+
+
+def a_label_of_type_none_leaves_a_guest_unconfined():
+    for label, confined in (("<seclabel type='none'/>", False), ("<seclabel type='none' model='apparmor'/>", False), ("<seclabel type='none' model='dac'/>", True),
+                            ("<seclabel type='dynamic' model='dac' relabel='yes'/>", True)):
+        domain = qemu.define(qemu.document("labelled", more=label))
+        qemu.do(domain, "Start", paused=True)
+        told = isolation(domain)
+        assert told["root"] == confined and bool(told["namespaces"]) == confined and told["user"] >= 1879048192, (label, told)
+        assert sees(domain, "/etc/passwd") != confined, label
+        ended(domain)
+    for label in ("<seclabel type='static' model='dac' relabel='no'><label>+0:+0</label></seclabel>", "<seclabel type='static' model='selinux'><label>a:b:c:d</label></seclabel>"):
+        contains(expect("Unsupported", qemu.define, qemu.document("static", more=label)), "seclabel")
+
+
+def what_the_document_names_is_shown_and_nothing_beside_it():
+    folder = tempfile.mkdtemp(dir="/var/tmp")
+    os.chmod(folder, 0o755)
+    for end in ("in", "out"):
+        os.mkfifo(f"{folder}/pipe.{end}")
+        os.chmod(f"{folder}/pipe.{end}", 0o666)
+    for name in ("disk.img", "beside"):
+        with open(f"{folder}/{name}", "wb") as file:
+            file.truncate(1 << 20)
+    domain = qemu.define(qemu.document("named", devices=f"<serial type='pipe'><source path='{folder}/pipe'/></serial>"
+                                       f"<disk type='file'><driver name='qemu' type='raw'/><source file='{folder}/disk.img'/><target dev='vda' bus='virtio'/></disk>"))
+    qemu.do(domain, "Start", paused=True)
+    seen = {name: sees(domain, f"{folder}/{name}") for name in os.listdir(folder)}
+    # The disk is a descriptor.
+    assert seen == {"pipe.in": True, "pipe.out": True, "disk.img": False, "beside": False}, seen
+    ended(domain)
+    shutil.rmtree(folder)
+
+
+def what_is_plugged_is_shown_and_nothing_beside_it():
+    peer = tempfile.mkdtemp(dir="/var/tmp")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{peer}/listens")
+    listener.listen()
+    os.chmod(peer, 0o755)
+    os.chmod(f"{peer}/listens", 0o666)
+    with open(f"{peer}/beside", "w", encoding="utf-8"):
+        pass
+    domain = qemu.define(qemu.document("shown", devices="<controller type='virtio-serial'/>"))
+    qemu.do(domain, "Start", paused=True)
+    assert not sees(domain, peer)
+    channel = f"<channel type='unix'><source mode='connect' path='{peer}/listens'/><target type='virtio' name='org.example.later'/></channel>"
+    bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", channel, variants({"live": True}))
+    listener.accept()[0].close()
+    assert sees(domain, f"{peer}/listens") and not sees(domain, f"{peer}/beside")
+    ended(domain)
+    for path in ("listens", "beside"):
+        os.unlink(f"{peer}/{path}")
+    os.rmdir(peer)
+
+
+# What runs in QEMU's place: it tries all of it, says on its log what it got, and becomes QEMU.
+HOSTILE = r'''#!/usr/bin/python3
+import ctypes, errno, json, os, signal, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+with open(os.path.join(os.path.dirname(sys.argv[0]), "targets"), encoding="utf-8") as file:
+    to = json.load(file)
+got = {}
+def attempt(name, function, *arguments):
+    try:
+        function(*arguments)
+        got[name] = "YES"
+    except OSError as error:
+        got[name] = errno.errorcode.get(error.errno, str(error))
+def call(number, *arguments):
+    if libc.syscall(ctypes.c_long(number), *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]) < 0:
+        raise OSError(ctypes.get_errno(), "")
+def connect(family, address):
+    with socket.socket(family) as client:
+        client.settimeout(5)
+        client.connect(address)
+def create(path):
+    with open(path, "w", encoding="utf-8"):
+        pass
+buffer = ctypes.create_string_buffer(4096)
+for who, pid in to["processes"].items():
+    attempt(f"signal {who}", os.kill, pid, 0)
+    attempt(f"ptrace {who}", call, 101, 16, pid, 0, 0)
+    attempt(f"process_vm_readv {who}", call, 310, pid, buffer, 0, buffer, 0, 0)
+    attempt(f"pidfd_getfd {who}", lambda: call(438, os.pidfd_open(pid), 1, 0))
+    attempt(f"stop {who}", lambda: signal.pidfd_send_signal(os.pidfd_open(pid), 0))
+    for part in ("mem", "environ", "cmdline", "maps"):
+        attempt(f"/proc {part} of {who}", lambda: open(f"/proc/{pid}/{part}", "rb").close())
+    for part in ("fd", "root", "cwd"):
+        attempt(f"/proc {part} of {who}", os.listdir, f"/proc/{pid}/{part}/")
+for path in to["folders"]:
+    attempt(f"read {path}", os.listdir, path)
+    attempt(f"create in {path}", create, f"{path}/planted")
+for path in to["files"]:
+    attempt(f"open {path}", lambda: open(path, "rb").close())
+for path in to["sockets"]:
+    attempt(f"connect {path}", connect, socket.AF_UNIX, path)
+attempt("abstract socket", connect, socket.AF_UNIX, "\0" + to["abstract"])
+attempt("loopback", connect, socket.AF_INET, ("127.0.0.1", to["port"]))
+attempt("raw socket", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close())
+attempt("shared memory of System V", call, 29, to["key"], 1, 0)
+attempt("user namespace", call, 272, 0x10000000)
+attempt("user namespace by clone", call, 56, 0x10000000 | 17, 0, 0, 0, 0)
+attempt("mount", call, 165, b"x", b"/dev", b"tmpfs", 0, 0)
+attempt("chroot", os.chroot, "/usr")
+attempt("bpf", call, 321, 0, buffer, 64)
+attempt("perf_event_open", call, 298, buffer, 0, -1, -1, 0)
+attempt("userfaultfd", call, 323, 0)
+attempt("keyctl", call, 250, 0, -3, 1)
+attempt("io_uring", call, 425, 8, buffer)
+attempt("open_by_handle_at", call, 304, -100, buffer, 0)
+for path in ("/usr/planted", "/etc/planted", "/planted", "/dev/planted", "/tmp/planted"):
+    attempt(f"create {path}", create, path)
+attempt("device node", os.mknod, "/dev/planted", 0o20666, os.makedev(1, 1))
+for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"):
+    attempt(f"write {path}", lambda: os.close(os.open(path, os.O_WRONLY)))
+got["devices"] = sorted(os.listdir("/dev"))
+got["processes"] = sorted(int(name) for name in os.listdir("/proc") if name.isdigit()) == [os.getpid()]
+got["ways"] = [os.listdir(path) for path in to["ways"]]
+got["root"] = sorted(os.listdir("/"))
+print("GOT " + json.dumps(got), file=sys.stderr, flush=True)
+os.execv("/usr/bin/qemu-system-x86_64", ["/usr/bin/qemu-system-x86_64", *sys.argv[1:]])
+'''
+
+
+def a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host():
+    if os.uname().machine != "x86_64":
+        raise Skip("the numbers of its calls are those of x86-64")
+    os.mkdir(os.path.dirname(EMULATOR), 0o755)
+    with open(EMULATOR, "w", encoding="utf-8") as file:
+        file.write(HOSTILE)
+    os.chmod(EMULATOR, 0o755)
+    victim = qemu.define(qemu.document("victim", devices="<channel type='unix'><target type='virtio' name='org.example.a'/></channel><graphics type='vnc'><listen type='socket'/></graphics>"))
+    qemu.do(victim, "Start", paused=True)
+    theirs = f"{RUNTIME}/{bus.get(victim, 'Domain', 'UUID')}"
+    abstract, tcp = socket.socket(socket.AF_UNIX), socket.socket()
+    abstract.bind("\0virtbus-isolation")
+    abstract.listen()
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    tcp.bind(("127.0.0.1", 0))
+    tcp.listen()
+    libc = ctypes.CDLL(None)
+    memory = libc.shmget(0x7662, 4096, 0o1666)
+    assert memory >= 0
+    shared = tempfile.NamedTemporaryFile(dir="/dev/shm")
+    os.chmod(shared.name, 0o666)
+    world = tempfile.mkdtemp(dir="/var/tmp")
+    os.chmod(world, 0o777)
+    targets = {
+        "processes": {"victim": qemu.pid_of(victim), "driver": bus.driver("QEMU"), "service": bus.owner_pid(NAME), "test": os.getpid()},
+        "folders": [theirs, f"{theirs}/qemu", RUNTIME, f"{RUNTIME}/monitors", f"{ROOT}/qemu/log/qemu", f"{ROOT}/qemu", "/var/tmp", "/home", "/root", "/run", "/sys", "/dev/shm", world],
+        "files": ["/etc/passwd", "/etc/shadow", "/etc/machine-id", shared.name, "/dev/mem", "/dev/kmsg", "/dev/fuse", "/dev/net/tun", "/proc/kcore", "/dev/ttyS0"],
+        "sockets": [f"{theirs}/channel0", f"{theirs}/qemu/graphics0", f"{RUNTIME}/monitors/{bus.get(victim, 'Domain', 'UUID')}", f"{ROOT}/bus"],
+        "ways": ["/tmp", ROOT],  # to its own folder
+        "abstract": "virtbus-isolation", "port": tcp.getsockname()[1], "key": 0x7662,
+    }
+    with open(f"{os.path.dirname(EMULATOR)}/targets", "w", encoding="utf-8") as file:
+        json.dump(targets, file)
+    attacker = qemu.define(qemu.document("attacker", devices=f"<emulator>{EMULATOR}</emulator>"))
+    qemu.do(attacker, "Start", paused=True)
+    got = json.loads(re.search(r"^GOT (.*)$", log_of(attacker), re.M)[1])
+    assert {name: result for name, result in got.items() if result == "YES"} == {}, {name: result for name, result in got.items() if result == "YES"}
+    assert set(got["devices"]) <= {"full", "kvm", "null", "ptmx", "pts", "random", "urandom", "zero"}, got["devices"]
+    assert got["processes"] and not set(got["root"]) & {"home", "root", "sys", "run", "var"}, got
+    assert got["ways"] == [[os.path.basename(ROOT)], [os.path.basename(WORK)]], got["ways"]
+    # It would see these where they are to be had: the test has what it says.
+    os.kill(targets["processes"]["victim"], 0)
+    with socket.create_connection(("127.0.0.1", targets["port"])):
+        pass
+    assert os.listdir(world) == [] and not os.path.exists("/usr/planted")
+    for domain in (attacker, victim):
+        ended(domain)
+    assert libc.shmctl(memory, 0, None) == 0
+    os.rmdir(world)
+
+
+run([what_is_in_force_is_told, the_network_is_kept_where_the_document_needs_it, a_label_of_type_none_leaves_a_guest_unconfined,
+     what_the_document_names_is_shown_and_nothing_beside_it, what_is_plugged_is_shown_and_nothing_beside_it, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host])
