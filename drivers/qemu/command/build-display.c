@@ -116,7 +116,14 @@ static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition
         if (builder_get(builder, element, "@socket") || builder_get(builder, listen, "@socket") ||
             g_strcmp0(how, "socket") == 0 || g_strcmp0(how, "none") == 0)
                 tcp = false;
-        if (tcp) {
+        if (tcp && builder->files && !builder->error && (automatic || !port)) {
+                /* The live document says which one it is: clients look there. */
+                unsigned chosen = port_choose(builder->context->connection, builder->definition->uuid, part->alias,
+                                              address ? address : "127.0.0.1", &builder->error);
+                builder_choose_now(element, "port", builder_format(builder, "%u", chosen));
+                g_string_printf(option, "%s:%u", bracketed(builder, address ? address : "127.0.0.1"),
+                                MAX(chosen, VNC_PORT) - VNC_PORT);
+        } else if (tcp) {
                 uint64_t display = automatic || !port ? 0
                                                       : builder_number(builder, element, "@port", VNC_PORT, 65535, VNC_PORT) -
                                                                         VNC_PORT;
