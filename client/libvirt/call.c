@@ -71,6 +71,15 @@ void call_refuse(Call *call, LibvirtErrorCode code, const char *format, ...) {
         call_fail(call, error);
 }
 
+/* Takes the error that the bus has answered with. */
+static void fail_unless_handled(Call *call, GError *error) {
+        error = libvirt_error_from_bus(error);
+        if (call->on_error && call->on_error(call, error))
+                g_error_free(error);
+        else
+                call_fail(call, error);
+}
+
 static void on_reply(GObject *bus, GAsyncResult *result, void *data) {
         g_autofree Ask *ask = data;
         Call *call = ask->call;
@@ -80,13 +89,8 @@ static void on_reply(GObject *bus, GAsyncResult *result, void *data) {
         if (reply) {
                 g_set_object(&call->fds, fds);
                 ask->step(call, reply);
-        } else {
-                error = libvirt_error_from_bus(error);
-                if (call->on_error && call->on_error(call, error))
-                        g_error_free(error);
-                else
-                        call_fail(call, error);
-        }
+        } else
+                fail_unless_handled(call, error);
         call_unref(call);
 }
 
@@ -128,7 +132,7 @@ void call_read(Call *call, const char *path, const char *interface, CallStep ste
 static void on_job_done(void *data, const GError *error) {
         JobAsk *ask = data;
         if (error)
-                call_fail(ask->call, g_error_copy(error));
+                fail_unless_handled(ask->call, g_error_copy(error));
         else
                 ask->step(ask->call, ask->reply);
         call_unref(ask->call);
@@ -140,25 +144,31 @@ static void on_job_begun(GObject *bus, GAsyncResult *result, void *data) {
         JobAsk *ask = data;
         GError *error = NULL;
         Jobs *jobs = ask->call->client->jobs;
-        ask->reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
+        ask->reply = g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(bus), NULL, result, &error);
         if (ask->reply) {
                 g_autoptr(GVariant) path = g_variant_get_child_value(ask->reply, ask->place);
                 jobs_wait(jobs, g_variant_get_string(path, NULL), on_job_done, ask);
         } else {
-                call_fail(ask->call, error);
+                fail_unless_handled(ask->call, error);
                 call_unref(ask->call);
                 g_free(ask);
         }
         jobs_expected(jobs);
 }
 
-void call_ask_job(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments, const char *reply,
-                  size_t place, CallStep step) {
+void call_ask_job_with_fds(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments,
+                           GUnixFDList *fds, const char *reply, size_t place, CallStep step) {
         JobAsk *ask = g_new(JobAsk, 1);
         *ask = (JobAsk){ call_ref(call), step, place, NULL };
         jobs_expect(call->client->jobs);
-        g_dbus_connection_call(call->client->bus, NAME, path, interface, member, arguments, G_VARIANT_TYPE(reply),
-                               G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, NULL, on_job_begun, ask);
+        g_dbus_connection_call_with_unix_fd_list(call->client->bus, NAME, path, interface, member, arguments,
+                                                 G_VARIANT_TYPE(reply), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
+                                                 G_MAXINT, fds, NULL, on_job_begun, ask);
+}
+
+void call_ask_job(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments, const char *reply,
+                  size_t place, CallStep step) {
+        call_ask_job_with_fds(call, path, interface, member, arguments, NULL, reply, place, step);
 }
 
 GVariant *call_options(const Call *call) {

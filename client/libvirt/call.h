@@ -43,7 +43,8 @@ struct Call {
         void *state;      /* for the steps */
         GDestroyNotify free_state;
         bool (*on_error)(Call *call, const GError *error); /* returns whether it goes on in spite of the error; NULL for never */
-        CallStep step;
+        CallStep step;                                     /* that call_read goes on with */
+        CallStep next;                                     /* that a step of rows.h goes on with */
         unsigned int n_references;
         bool answered;
 };
@@ -70,6 +71,9 @@ void call_read(Call *call, const char *path, const char *interface, CallStep ste
 /* Asks for a job, and goes on when it is completed; PLACE is which value of the reply is the job's path. */
 void call_ask_job(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments, const char *reply,
                   size_t place, CallStep step);
+
+void call_ask_job_with_fds(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments,
+                           GUnixFDList *fds, const char *reply, size_t place, CallStep step);
 
 /* The options (a{sv}) that the call's flags are. */
 GVariant *call_options(const Call *call);

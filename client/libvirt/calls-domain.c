@@ -59,10 +59,9 @@ static void start(Call *call) {
 /* MEMBER is the power button's method; the agent's mode has the name that it has there. */
 static void press(Call *call) {
         if (call->flags & SHUTDOWN_AGENT) {
-                g_autofree char *guest = g_strconcat(call->domain, "/guest", NULL);
                 bool reboots = g_str_equal(call->row->member, "Reboot");
-                call_ask(call, guest, INTERFACE("Domain.Guest"), "Shutdown",
-                         g_variant_new("(s)", reboots ? "reboot" : "powerdown"), "()", step_answer_nothing);
+                row_ask_guest(call, "Shutdown", g_variant_new("(s)", reboots ? "reboot" : "powerdown"), "()",
+                              step_answer_nothing);
         } else
                 call_ask(call, call->domain, DOMAIN, call->row->member, g_variant_new("(a{sv})", NULL), "()",
                          step_answer_nothing);

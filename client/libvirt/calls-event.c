@@ -6,17 +6,53 @@
 #include "domains.h"
 #include "events.h"
 #include "rows.h"
+#include "secret-events.h"
 
-/* From here on nothing that happens is missed: the domains are known, and their signals come. */
-static void on_filled(void *data, const GError *error) {
+/* A kind of objects that there are events of. */
+typedef struct Source {
+        const char *name;
+        int32_t n_kinds;   /* of events */
+        size_t uuid_place; /* which member of an object its UUID is */
+        void (*begin)(Client *client, void (*done)(void *data, const GError *error), void *data);
+        Callbacks *(*callbacks)(const Client *client);
+} Source;
+
+static void begin_domains(Client *client, void (*done)(void *data, const GError *error), void *data) {
+        domains_fill(client->domains, done, data);
+}
+
+static Callbacks *of_domains(const Client *client) {
+        return events_callbacks(client->events);
+}
+
+static void begin_secrets(Client *client, void (*done)(void *data, const GError *error), void *data) {
+        secret_events_begin(client->secret_events, done, data);
+}
+
+static Callbacks *of_secrets(const Client *client) {
+        return secret_events_callbacks(client->secret_events);
+}
+
+static const Source domains = { "domain", EVENTS_MAX, 1, begin_domains, of_domains };
+static const Source secrets = { "secret", SECRET_EVENTS_MAX, 0, begin_secrets, of_secrets };
+
+static const Source *source_of(const Call *call) {
+        bool is_secret = call->row->procedure == REMOTE_CONNECT_SECRET_EVENT_REGISTER_ANY ||
+                         call->row->procedure == REMOTE_CONNECT_SECRET_EVENT_DEREGISTER_ANY;
+        return is_secret ? &secrets : &domains;
+}
+
+/* From here on nothing that happens is missed: the objects are known, and their signals come. */
+static void on_begun(void *data, const GError *error) {
         Call *call = data;
-        int32_t kind;
-        g_autoptr(GVariant) domain = NULL;
+        const Source *source = source_of(call);
+        g_autoptr(GVariant) maybe = g_variant_get_child_value(call->arguments, 1), object = g_variant_get_maybe(maybe);
         const char *uuid = NULL;
-        g_variant_get(call->arguments, "(im@(ssi))", &kind, &domain);
-        if (domain)
-                g_variant_get(domain, "(&s&si)", NULL, &uuid, NULL);
-        int32_t number = error ? -1 : events_register(call->client->events, kind, uuid);
+        int32_t kind;
+        g_variant_get_child(call->arguments, 0, "i", &kind);
+        if (object)
+                g_variant_get_child(object, source->uuid_place, "&s", &uuid);
+        int32_t number = error ? -1 : callbacks_register(source->callbacks(call->client), kind, uuid);
         if (error)
                 call_fail(call, g_error_copy(error));
         else if (number < 0)
@@ -29,23 +65,25 @@ static void on_filled(void *data, const GError *error) {
 static void register_callback(Call *call) {
         int32_t kind;
         g_variant_get_child(call->arguments, 0, "i", &kind);
-        if (kind < 0 || kind >= EVENTS_MAX)
-                call_refuse(call, LIBVIRT_INVALID_ARG, "unsupported event ID %d", kind);
+        if (kind < 0 || kind >= source_of(call)->n_kinds)
+                call_refuse(call, LIBVIRT_INVALID_ARG, "unsupported %s event ID %d", source_of(call)->name, kind);
         else
-                domains_fill(call->client->domains, on_filled, call_ref(call));
+                source_of(call)->begin(call->client, on_begun, call_ref(call));
 }
 
 static void deregister_callback(Call *call) {
         int32_t number;
         g_variant_get_child(call->arguments, 0, "i", &number);
-        if (events_deregister(call->client->events, number))
+        if (callbacks_deregister(source_of(call)->callbacks(call->client), number))
                 call_answer_nothing(call);
         else
-                call_refuse(call, LIBVIRT_INTERNAL_ERROR, "domain event callback %d not registered", number);
+                call_refuse(call, LIBVIRT_INTERNAL_ERROR, "%s event callback %d not registered", source_of(call)->name, number);
 }
 
 const CallRow event_calls[] = {
         { REMOTE_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, register_callback },
         { REMOTE_CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY, deregister_callback },
+        { REMOTE_CONNECT_SECRET_EVENT_REGISTER_ANY, register_callback },
+        { REMOTE_CONNECT_SECRET_EVENT_DEREGISTER_ANY, deregister_callback },
         {},
 };

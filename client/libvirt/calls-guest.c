@@ -7,7 +7,6 @@
 #include "calls.h"
 #include "rows.h"
 
-#define GUEST INTERFACE("Domain.Guest")
 #define NANOSECONDS 1000000000 /* in a second */
 
 #define TIME_SYNC 2
@@ -21,11 +20,6 @@ static const FlagOption keys_flags[] = { { KEYS_APPEND, NULL }, { KEYS_REMOVE, N
 /* The agent is who tells; leases would not know the name. */
 static const FlagOption hostname_flags[] = { { 2, NULL }, {} };
 
-static void ask(Call *call, const char *member, GVariant *arguments, const char *reply, CallStep step) {
-        g_autofree char *guest = g_strconcat(call->domain, "/guest", NULL);
-        call_ask(call, guest, GUEST, member, arguments, reply, step);
-}
-
 static void on_answer(Call *call, GVariant *reply) {
         const char *answer;
         g_variant_get(reply, "(&s)", &answer);
@@ -34,7 +28,7 @@ static void on_answer(Call *call, GVariant *reply) {
 
 /* How long an agent may take is the agent's own setting: DOMAIN_AGENT_SET_RESPONSE_TIMEOUT. */
 static void command(Call *call) {
-        ask(call, "Command", g_variant_new("(s)", call_string(call, 1)), "(s)", on_answer);
+        row_ask_guest(call, "Command", g_variant_new("(s)", call_string(call, 1)), "(s)", on_answer);
 }
 
 static void on_timeout_set(Call *call, GVariant *reply) {
@@ -45,7 +39,7 @@ static void on_timeout_set(Call *call, GVariant *reply) {
 static void set_timeout(Call *call) {
         int32_t seconds;
         g_variant_get_child(call->arguments, 1, "i", &seconds);
-        ask(call, "SetAgentResponseTimeout", g_variant_new("(i)", seconds), "()", on_timeout_set);
+        row_ask_guest(call, "SetAgentResponseTimeout", g_variant_new("(i)", seconds), "()", on_timeout_set);
 }
 
 static void on_time(Call *call, GVariant *reply) {
@@ -55,7 +49,7 @@ static void on_time(Call *call, GVariant *reply) {
 }
 
 static void get_time(Call *call) {
-        ask(call, "GetTime", NULL, "(x)", on_time);
+        row_ask_guest(call, "GetTime", NULL, "(x)", on_time);
 }
 
 static void set_time(Call *call) {
@@ -66,8 +60,9 @@ static void set_time(Call *call) {
         if (seconds < 0 || seconds > INT64_MAX / NANOSECONDS - 1 || nanoseconds >= NANOSECONDS)
                 call_refuse(call, LIBVIRT_OVERFLOW, "the agent cannot be told such a time");
         else
-                ask(call, "SetTime", g_variant_new("(x)", call->flags & TIME_SYNC ? 0 : seconds * NANOSECONDS + nanoseconds),
-                    "()", step_answer_nothing);
+                row_ask_guest(call, "SetTime",
+                              g_variant_new("(x)", call->flags & TIME_SYNC ? 0 : seconds * NANOSECONDS + nanoseconds), "()",
+                              step_answer_nothing);
 }
 
 static void on_count(Call *call, GVariant *reply) {
@@ -78,11 +73,11 @@ static void on_count(Call *call, GVariant *reply) {
 
 static void freeze(Call *call) {
         g_autoptr(GVariant) paths = g_variant_get_child_value(call->arguments, 1);
-        ask(call, "FreezeFileSystems", g_variant_new("(@as)", paths), "(x)", on_count);
+        row_ask_guest(call, "FreezeFileSystems", g_variant_new("(@as)", paths), "(x)", on_count);
 }
 
 static void thaw(Call *call) {
-        ask(call, "ThawFileSystems", NULL, "(x)", on_count);
+        row_ask_guest(call, "ThawFileSystems", NULL, "(x)", on_count);
 }
 
 static void trim(Call *call) {
@@ -91,18 +86,18 @@ static void trim(Call *call) {
         if (call_optional(call, 1))
                 call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "Specifying mount point is not supported for now");
         else
-                ask(call, "TrimFileSystems", g_variant_new("(t)", minimum), "(aa{sv})", step_answer_nothing);
+                row_ask_guest(call, "TrimFileSystems", g_variant_new("(t)", minimum), "(aa{sv})", step_answer_nothing);
 }
 
 static void get_hostname(Call *call) {
-        ask(call, "GetHostName", NULL, "(s)", step_answer_string);
+        row_ask_guest(call, "GetHostName", NULL, "(s)", step_answer_string);
 }
 
 static void set_password(Call *call) {
         const char *user = call_optional(call, 1), *password = call_optional(call, 2);
-        ask(call, "SetUserPassword",
-            g_variant_new("(ssb)", user ? user : "", password ? password : "", (call->flags & PASSWORD_ENCRYPTED) != 0), "()",
-            step_answer_nothing);
+        row_ask_guest(call, "SetUserPassword",
+                      g_variant_new("(ssb)", user ? user : "", password ? password : "", (call->flags & PASSWORD_ENCRYPTED) != 0),
+                      "()", step_answer_nothing);
 }
 
 static void suspend(Call *call) {
@@ -114,7 +109,7 @@ static void suspend(Call *call) {
         if (target >= G_N_ELEMENTS(modes) || duration != 0)
                 call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "Duration not supported. Use 0 for now");
         else
-                ask(call, "Suspend", g_variant_new("(s)", modes[target]), "()", step_answer_nothing);
+                row_ask_guest(call, "Suspend", g_variant_new("(s)", modes[target]), "()", step_answer_nothing);
 }
 
 static void on_keys(Call *call, GVariant *reply) {
@@ -122,17 +117,17 @@ static void on_keys(Call *call, GVariant *reply) {
 }
 
 static void get_keys(Call *call) {
-        ask(call, "GetSSHKeys", g_variant_new("(s)", call_string(call, 1)), "(as)", on_keys);
+        row_ask_guest(call, "GetSSHKeys", g_variant_new("(s)", call_string(call, 1)), "(as)", on_keys);
 }
 
 static void set_keys(Call *call) {
         g_autoptr(GVariant) keys = g_variant_get_child_value(call->arguments, 2);
         const char *user = call_string(call, 1);
         if (call->flags & KEYS_REMOVE)
-                ask(call, "RemoveSSHKeys", g_variant_new("(s@as)", user, keys), "()", step_answer_nothing);
+                row_ask_guest(call, "RemoveSSHKeys", g_variant_new("(s@as)", user, keys), "()", step_answer_nothing);
         else
-                ask(call, "AddSSHKeys", g_variant_new("(s@asb)", user, keys, !(call->flags & KEYS_APPEND)), "()",
-                    step_answer_nothing);
+                row_ask_guest(call, "AddSSHKeys", g_variant_new("(s@asb)", user, keys, !(call->flags & KEYS_APPEND)), "()",
+                              step_answer_nothing);
 }
 
 const CallRow guest_calls[] = {

@@ -13,6 +13,10 @@
 #define JOB_BOUNDED 1
 #define JOB_UNBOUNDED 2
 
+#define JOB_COMPLETED 1
+
+static const FlagOption stats_flags[] = { { JOB_COMPLETED, NULL }, { 2, NULL }, {} };
+
 /* The job of the call's domain among what the manager has: its path, and its properties; NULL for none. */
 static GVariant *find_job(Call *call, GVariant *reply, const char **path) {
         g_autoptr(GVariant) objects = g_variant_get_child_value(reply, 0);
@@ -33,6 +37,17 @@ static void ask_jobs(Call *call, CallStep step) {
         call_ask(call, MANAGER_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})", step);
 }
 
+static void answer_stats(Call *call, int32_t type, uint64_t done, uint64_t total, uint64_t left) {
+        GVariantBuilder parameters;
+        g_variant_builder_init(&parameters, G_VARIANT_TYPE("a(sv)"));
+        if (type == JOB_BOUNDED) {
+                g_variant_builder_add(&parameters, "(sv)", "data_total", g_variant_new_uint64(total));
+                g_variant_builder_add(&parameters, "(sv)", "data_processed", g_variant_new_uint64(done));
+                g_variant_builder_add(&parameters, "(sv)", "data_remaining", g_variant_new_uint64(left));
+        }
+        call_answer(call, g_variant_new("(ia(sv))", type, &parameters));
+}
+
 static void on_info(Call *call, GVariant *reply) {
         const char *path;
         uint64_t done = 0, total = 0;
@@ -43,12 +58,28 @@ static void on_info(Call *call, GVariant *reply) {
         }
         int32_t type = !job ? JOB_NONE : total > 0 ? JOB_BOUNDED : JOB_UNBOUNDED;
         uint64_t left = total > done ? total - done : 0, zero = 0;
-        call_answer(call,
-                    g_variant_new("(ittttttttttt)", type, zero, zero, total, done, left, total, done, left, zero, zero, zero));
+        if (call->row->procedure == REMOTE_DOMAIN_GET_JOB_STATS)
+                answer_stats(call, type, done, total, left);
+        else
+                call_answer(call, g_variant_new("(ittttttttttt)", type, zero, zero, total, done, left, total, done, left, zero,
+                                                zero, zero));
+}
+
+static void on_active(Call *call, GVariant *properties) {
+        (void) properties;
+        ask_jobs(call, on_info);
 }
 
 static void get_info(Call *call) {
-        ask_jobs(call, on_info);
+        row_if_active(call, on_active);
+}
+
+/* What a job that is over did is not kept. */
+static void get_stats(Call *call) {
+        if (call->flags & JOB_COMPLETED)
+                call_answer(call, g_variant_new("(ia(sv))", JOB_NONE, NULL));
+        else
+                row_if_active(call, on_active);
 }
 
 static void on_abort(Call *call, GVariant *reply) {
@@ -60,8 +91,13 @@ static void on_abort(Call *call, GVariant *reply) {
                 call_refuse(call, LIBVIRT_OPERATION_INVALID, "Requested operation is not valid: no job is active on the domain");
 }
 
-static void abort_job(Call *call) {
+static void on_active_to_abort(Call *call, GVariant *properties) {
+        (void) properties;
         ask_jobs(call, on_abort);
+}
+
+static void abort_job(Call *call) {
+        row_if_active(call, on_active_to_abort);
 }
 
 /* The driver is never held up by a guest. */
@@ -71,7 +107,9 @@ static void get_control(Call *call) {
 
 const CallRow job_calls[] = {
         { REMOTE_DOMAIN_GET_JOB_INFO, get_info },
+        { REMOTE_DOMAIN_GET_JOB_STATS, get_stats, NULL, READS, stats_flags },
         { REMOTE_DOMAIN_ABORT_JOB, abort_job, NULL, CHANGES },
+        { REMOTE_DOMAIN_ABORT_JOB_FLAGS, abort_job, NULL, CHANGES },
         { REMOTE_DOMAIN_GET_CONTROL_INFO, get_control },
         {},
 };

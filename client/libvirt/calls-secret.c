@@ -6,6 +6,7 @@
 
 #include "calls.h"
 #include "rows.h"
+#include "secret-events.h"
 
 #define HOST MANAGER_PATH "/host"
 #define SECRETS INTERFACE("Secrets")
@@ -19,21 +20,6 @@
 static const FlagOption list_flags[] = { { 15, NULL }, {} };
 /* A document is always checked. */
 static const FlagOption define_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
-
-/* By libvirt's numbers. */
-static const char *const usages[] = { "none", "volume", "ceph", "iscsi", "tls", "vtpm" };
-
-static GVariant *secret_of(GVariant *properties) {
-        const char *uuid = "", *usage = "", *id = "";
-        int32_t number = 0;
-        g_variant_lookup(properties, "UUID", "&s", &uuid);
-        g_variant_lookup(properties, "UsageType", "&s", &usage);
-        g_variant_lookup(properties, "UsageID", "&s", &id);
-        for (size_t i = 0; i < G_N_ELEMENTS(usages); i++)
-                if (strcmp(usages[i], usage) == 0)
-                        number = (int32_t) i;
-        return g_variant_new("(sis)", uuid, number, id);
-}
 
 static char *path_of_uuid(const char *uuid) {
         g_autofree char *escaped = g_strdelimit(g_strdup(uuid), "-", '_');
@@ -72,7 +58,7 @@ static void on_secrets(Call *call, GVariant *reply) {
                 n++;
                 g_variant_lookup(properties, "UUID", "&s", &uuid);
                 g_variant_builder_add(&uuids, "s", uuid);
-                g_variant_builder_add_value(&secrets, secret_of(properties));
+                g_variant_builder_add_value(&secrets, secret_name(properties));
         }
         g_autoptr(GVariant) all = g_variant_ref_sink(g_variant_builder_end(&secrets)),
                             names = g_variant_ref_sink(g_variant_builder_end(&uuids));
@@ -96,7 +82,7 @@ static bool on_no_object(Call *call, const GError *error) {
 }
 
 static void on_secret(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(sis))", secret_of(properties)));
+        call_answer(call, g_variant_new("(@(sis))", secret_name(properties)));
 }
 
 static void on_path(Call *call, GVariant *reply) {
@@ -114,11 +100,11 @@ static void find_by_uuid(Call *call) {
 static void find_by_usage(Call *call) {
         int32_t usage;
         g_variant_get_child(call->arguments, 0, "i", &usage);
-        if (usage < 0 || usage >= (int32_t) G_N_ELEMENTS(usages))
+        if (usage < 0 || usage >= SECRET_USAGES)
                 call_refuse(call, LIBVIRT_INVALID_ARG, "there is no usage of number %d", usage);
         else
-                call_ask(call, HOST, SECRETS, "GetSecretByUsage", g_variant_new("(ss)", usages[usage], call_string(call, 1)),
-                         "(o)", on_path);
+                call_ask(call, HOST, SECRETS, "GetSecretByUsage",
+                         g_variant_new("(ss)", secret_usages[usage], call_string(call, 1)), "(o)", on_path);
 }
 
 static void define(Call *call) {

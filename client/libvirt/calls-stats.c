@@ -444,8 +444,10 @@ static void on_device_objects(Call *call, GVariant *reply) {
         const char *name = call_string(call, 1);
         const UsageDevice *device = usage_find(devices, name);
         if (!device) {
-                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: '%s' is not %s of the domain", name,
-                            is_card ? "an interface" : "a disk");
+                call_refuse(call, LIBVIRT_INVALID_ARG,
+                            is_card ? "invalid argument: '%s' is not a known interface"
+                                    : "invalid argument: invalid path %s not assigned to domain",
+                            name);
                 return;
         }
         call->state = g_strdup(device->alias);
@@ -453,8 +455,16 @@ static void on_device_objects(Call *call, GVariant *reply) {
         ask_stats(call, is_card ? STATS_CARD : STATS_BLOCK, on_device_stats);
 }
 
+static void on_device_domain(Call *call, GVariant *properties) {
+        (void) properties;
+        row_objects(call, on_device_objects);
+}
+
 static void get_device_stats(Call *call) {
-        call_ask(call, call->domain, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, OBJECTS, on_device_objects);
+        if (call->row->procedure == REMOTE_DOMAIN_GET_BLOCK_INFO)
+                row_objects(call, on_device_objects);
+        else
+                row_if_active(call, on_device_domain);
 }
 
 const CallRow stats_calls[] = {

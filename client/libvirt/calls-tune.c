@@ -11,10 +11,13 @@
 #define DOMAIN INTERFACE("Domain")
 #define KIB 1024
 
-#define AFFECT_LIVE 1
-#define AFFECT_CONFIG 2
 #define MAXIMUM 4
+#define OF_GUEST 8
 
+/* Processors that are taken from what the guest was given are those that it lets go of: HOTPLUGGABLE (16) is about others. */
+static const FlagOption vcpus_flags[] = {
+        { AFFECT_LIVE, "live" }, { AFFECT_CONFIG, "config" }, { MAXIMUM, NULL }, { OF_GUEST, NULL }, {}
+};
 static const FlagOption size_flags[] = { { AFFECT_LIVE, "live" }, { AFFECT_CONFIG, "config" }, { MAXIMUM, NULL }, {} };
 static const FlagOption metadata_flags[] = { { AFFECT_LIVE, NULL }, { AFFECT_CONFIG, "inactive" }, {} };
 
@@ -53,10 +56,70 @@ static void set_max_memory(Call *call) {
                 ask(call, "SetMaxMemory", g_variant_new("(ta{sv})", kib * KIB, NULL));
 }
 
+static bool vcpu_flag(GVariant *vcpu, const char *name) {
+        gboolean flag = FALSE;
+        g_variant_lookup(vcpu, name, "b", &flag);
+        return flag;
+}
+
+static uint32_t count_online(GVariant *vcpus) {
+        uint32_t n = 0;
+        for (size_t i = 0; i < g_variant_n_children(vcpus); i++) {
+                g_autoptr(GVariant) vcpu = g_variant_get_child_value(vcpus, i);
+                n += vcpu_flag(vcpu, "online");
+        }
+        return n;
+}
+
+static void on_set_inside(Call *call, GVariant *reply) {
+        (void) reply;
+        call_answer_nothing(call);
+}
+
+/* The first ones that are offline are taken online, or of those that can be the last ones offline. */
+static void on_vcpus_to_set(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) vcpus = g_variant_get_child_value(reply, 0);
+        GVariantBuilder changes;
+        uint32_t wanted, n = count_online(vcpus);
+        size_t n_all = g_variant_n_children(vcpus);
+        bool more;
+        g_variant_get_child(call->arguments, 1, "u", &wanted);
+        more = wanted > n;
+        g_variant_builder_init(&changes, G_VARIANT_TYPE("a(xb)"));
+        for (size_t i = 0; n != wanted && i < n_all; i++) {
+                g_autoptr(GVariant) vcpu = g_variant_get_child_value(vcpus, more ? i : n_all - 1 - i);
+                int64_t number = 0;
+                g_variant_lookup(vcpu, "logical-id", "x", &number);
+                if (vcpu_flag(vcpu, "online") == more || (!more && !vcpu_flag(vcpu, "can-offline")))
+                        continue;
+                g_variant_builder_add(&changes, "(xb)", number, more);
+                n = more ? n + 1 : n - 1;
+        }
+        g_autoptr(GVariant) kept = g_variant_ref_sink(g_variant_builder_end(&changes));
+        if (n != wanted)
+                call_refuse(call, LIBVIRT_INVALID_ARG,
+                            "invalid argument: requested vcpu count is greater than the count of enabled vcpus in the domain: %u "
+                            "> %zu",
+                            wanted, n_all);
+        else if (g_variant_n_children(kept) == 0)
+                call_answer_nothing(call);
+        else
+                row_ask_guest(call, "SetVCPUs", g_variant_new("(@a(xb))", kept), "(x)", on_set_inside);
+}
+
+static void on_vcpus_inside(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) vcpus = g_variant_get_child_value(reply, 0);
+        call_answer(call, g_variant_new("(i)", (int32_t) count_online(vcpus)));
+}
+
 static void set_vcpus(Call *call) {
         uint32_t count;
         g_variant_get_child(call->arguments, 1, "u", &count);
-        ask(call, call->flags & MAXIMUM ? "SetMaxVCPUs" : "SetVCPUs", g_variant_new("(u@a{sv})", count, options_of(call)));
+        if (call->flags & OF_GUEST)
+                row_ask_guest(call, "GetVCPUs", NULL, "(aa{sv})", on_vcpus_to_set);
+        else
+                ask(call, call->flags & MAXIMUM ? "SetMaxVCPUs" : "SetVCPUs",
+                    g_variant_new("(u@a{sv})", count, options_of(call)));
 }
 
 static void on_vcpus_of_document(Call *call, GVariant *reply) {
@@ -85,7 +148,10 @@ static void get_vcpus(Call *call) {
         GVariantBuilder options;
         g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
         g_variant_builder_add(&options, "{sv}", "inactive", g_variant_new_boolean(TRUE));
-        if (call->flags & AFFECT_CONFIG)
+        if (call->flags & OF_GUEST) {
+                g_variant_builder_clear(&options);
+                row_ask_guest(call, "GetVCPUs", NULL, "(aa{sv})", on_vcpus_inside);
+        } else if (call->flags & AFFECT_CONFIG)
                 call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(a{sv})", &options), "(s)", on_vcpus_of_document);
         else {
                 g_variant_builder_clear(&options);
@@ -206,9 +272,9 @@ const CallRow tune_calls[] = {
         { REMOTE_DOMAIN_SET_MEMORY, set_memory, NULL, CHANGES },
         { REMOTE_DOMAIN_SET_MEMORY_FLAGS, set_memory, NULL, CHANGES, size_flags },
         { REMOTE_DOMAIN_SET_MAX_MEMORY, set_max_memory, NULL, CHANGES },
-        { REMOTE_DOMAIN_SET_VCPUS, set_vcpus, NULL, CHANGES },
-        { REMOTE_DOMAIN_SET_VCPUS_FLAGS, set_vcpus, NULL, CHANGES, size_flags },
-        { REMOTE_DOMAIN_GET_VCPUS_FLAGS, get_vcpus, NULL, READS, size_flags },
+        { REMOTE_DOMAIN_SET_VCPUS, set_vcpus, NULL, CHANGES, NULL, LIBVIRT_CONFIG_UNSUPPORTED },
+        { REMOTE_DOMAIN_SET_VCPUS_FLAGS, set_vcpus, NULL, CHANGES, vcpus_flags, LIBVIRT_CONFIG_UNSUPPORTED },
+        { REMOTE_DOMAIN_GET_VCPUS_FLAGS, get_vcpus, NULL, READS, vcpus_flags },
         { REMOTE_DOMAIN_PIN_VCPU, pin_thread, "PinVCPU", CHANGES },
         { REMOTE_DOMAIN_PIN_VCPU_FLAGS, pin_thread, "PinVCPU", CHANGES, affect_flags },
         { REMOTE_DOMAIN_PIN_IOTHREAD, pin_thread, "PinIOThread", CHANGES, affect_flags },

@@ -11,8 +11,8 @@
 #define CONNECTION INTERFACE("Connection")
 #define DOMAIN INTERFACE("Domain")
 
-#define AFFECT_CONFIG 2
 #define VCPU_RUNNING 1
+#define IO_THREADS_MAX 16384 /* that an answer may have */
 #define CPU_NOT_TOLD (-2)
 #define NANOSECONDS 1000 /* in a microsecond */
 
@@ -136,7 +136,54 @@ static void get_vcpus(Call *call) {
         call_read(call, call->domain, DOMAIN, on_domain);
 }
 
+/* The number of an I/O thread: of the list of their numbers, or of the count of them. */
+static uint32_t thread_number(xmlNode *ids, uint32_t place) {
+        xmlNode *thread = ids ? xmlFirstElementChild(ids) : NULL;
+        for (uint32_t i = 0; thread && i < place; i++)
+                thread = xmlNextElementSibling(thread);
+        g_autofree char *id = thread ? document_value(thread, "@id") : NULL;
+        return id ? (uint32_t) g_ascii_strtoull(id, NULL, 10) : place + 1;
+}
+
+/* Where an I/O thread may run; to be freed. */
+static char *thread_cpus(xmlNode *root, uint32_t number) {
+        xmlNode *tune = document_find(root, "cputune");
+        char *cpus = NULL;
+        for (xmlNode *pin = tune ? xmlFirstElementChild(tune) : NULL; pin && !cpus; pin = xmlNextElementSibling(pin)) {
+                g_autofree char *of = document_value(pin, "@iothread");
+                if (g_str_equal(pin->name, "iothreadpin") && of && g_ascii_strtoull(of, NULL, 10) == number)
+                        cpus = document_value(pin, "@cpuset");
+        }
+        return cpus ? cpus : document_value(root, "vcpu@cpuset");
+}
+
+static void on_threads(Call *call, GVariant *reply) {
+        g_autoptr(xmlDoc) document = NULL;
+        xmlNode *root = row_root(call, reply, &document);
+        uint32_t n_cpus = (uint32_t) sysconf(_SC_NPROCESSORS_CONF);
+        GVariantBuilder threads;
+        if (!root)
+                return;
+        g_autofree char *count = document_value(root, "iothreads");
+        uint32_t n = count ? (uint32_t) MIN(g_ascii_strtoull(count, NULL, 10), IO_THREADS_MAX) : 0;
+        g_variant_builder_init(&threads, G_VARIANT_TYPE("a(uay)"));
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t number = thread_number(document_find(root, "iothreadids"), i);
+                g_autofree char *cpus = thread_cpus(root, number);
+                g_autoptr(GByteArray) map = g_byte_array_new();
+                g_byte_array_set_size(map, (n_cpus + 7) / 8);
+                document_cpu_map(cpus, n_cpus, map->data, map->len);
+                g_variant_builder_add(&threads, "(u@ay)", number, bytes_of(map));
+        }
+        call_answer(call, g_variant_new("(a(uay)u)", &threads, n));
+}
+
+static void get_threads(Call *call) {
+        row_document(call, on_threads);
+}
+
 const CallRow vcpu_calls[] = {
+        { REMOTE_DOMAIN_GET_IOTHREAD_INFO, get_threads, NULL, READS, pin_flags },
         { REMOTE_DOMAIN_GET_VCPUS, get_vcpus },
         { REMOTE_DOMAIN_GET_VCPU_PIN_INFO, get_pins, NULL, READS, pin_flags },
         { REMOTE_DOMAIN_GET_EMULATOR_PIN_INFO, get_emulator_pin, NULL, READS, pin_flags },

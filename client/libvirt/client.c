@@ -8,6 +8,7 @@
 #include "events.h"
 #include "jobs.h"
 #include "log.h"
+#include "secret-events.h"
 #include "streams.h"
 
 #define SERVICE "org.virtbus1"
@@ -91,11 +92,13 @@ int client_serve(int fd) {
         client.streams = streams_new();
         client.conversation = conversation_new(fd, &handler, &client);
         client.events = events_new(client.conversation);
+        client.secret_events = secret_events_new(client.bus, client.conversation);
         g_main_loop_run(client.loop);
         g_dbus_connection_signal_unsubscribe(client.bus, subscription);
         g_signal_handlers_disconnect_by_data(client.bus, &client);
         domains_free(client.domains);
         events_free(client.events);
+        secret_events_free(client.secret_events);
         streams_free(client.streams);
         conversation_free(client.conversation);
         jobs_free(client.jobs);

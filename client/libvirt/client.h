@@ -14,6 +14,7 @@
 
 typedef struct Domains Domains;
 typedef struct Events Events;
+typedef struct SecretEvents SecretEvents;
 typedef struct Streams Streams;
 typedef struct Jobs Jobs;
 
@@ -27,6 +28,7 @@ typedef struct Client {
         bool tells_close;      /* it wants to hear when the service goes */
         Domains *domains;      /* of the connection; NULL before */
         Events *events;
+        SecretEvents *secret_events;
         Streams *streams;
         Jobs *jobs;
 } Client;

@@ -105,3 +105,36 @@ void document_cpu_map(const char *list, uint32_t n, uint8_t *map, size_t size) {
                 }
         }
 }
+
+xmlNode *document_find(xmlNode *node, const char *path) {
+        g_auto(GStrv) parts = g_strsplit(path, "/", -1);
+        for (char **part = parts; node && *part; part++)
+                node = child_of(node, *part);
+        return node;
+}
+
+char *document_value(xmlNode *node, const char *path) {
+        const char *at = strchrnul(path, '@');
+        g_autofree char *element = g_strndup(path, (size_t) (at - path));
+        xmlNode *found = *element ? document_find(node, element) : node;
+        xmlChar *value = !found ? NULL : *at ? xmlGetNoNsProp(found, (const xmlChar *) at + 1) : xmlNodeGetContent(found);
+        char *copy = g_strdup((const char *) value);
+        xmlFree(value);
+        return copy;
+}
+
+/* Of libvirt's units of memory, in bytes: a letter alone, or with "iB", is of 1024; with "B" of 1000. */
+static double bytes_of(const char *unit) {
+        static const char letters[] = "kmgtpe";
+        double base = strlen(unit) == 2 ? 1000 : 1024, bytes = 1;
+        const char *letter = *unit ? strchr(letters, g_ascii_tolower(*unit)) : NULL;
+        for (; letter && letter >= letters; letter--)
+                bytes *= base;
+        return bytes;
+}
+
+uint64_t document_kib(xmlNode *node, const char *path, uint64_t otherwise) {
+        g_autofree char *unit_path = g_strconcat(path, "@unit", NULL), *text = document_value(node, path),
+                        *unit = document_value(node, unit_path);
+        return text ? (uint64_t) (g_ascii_strtod(text, NULL) * bytes_of(unit ? unit : "KiB") / 1024) : otherwise;
+}

@@ -29,3 +29,12 @@ char *document_pin(xmlDoc *document, const char *element, uint32_t number);
 
 /* Sets the bits of the processors of a list such as "0-3,^2,8", or of all N that there are where LIST is NULL. */
 void document_cpu_map(const char *list, uint32_t n, uint8_t *map, size_t size);
+
+/* The element at a path such as "cputune/shares" below a node; NULL for none. */
+xmlNode *document_find(xmlNode *node, const char *path);
+
+/* The text of the element at such a path, or with "@NAME" at its end that attribute; NULL for none; to be freed. */
+char *document_value(xmlNode *node, const char *path);
+
+/* The size that the element at such a path has, by its unit, in KiB; OTHERWISE where there is none. */
+uint64_t document_kib(xmlNode *node, const char *path, uint64_t otherwise);

@@ -113,6 +113,8 @@ static void on_properties_changed(Domains *domains, const char *path, GVariant *
         g_variant_get(arguments, "(&s@a{sv}@as)", &interface, &changes, NULL);
         g_autofree char *owner = domain_of(domains, path, &is_domain);
         GVariant *known = properties_of(domains, owner);
+        if (known && !is_domain && domains->listener)
+                domains->listener->part_has_changed(domains->data, known, path, interface, changes);
         if (!known || !is_domain || strcmp(interface, DOMAIN) != 0)
                 return;
         g_autoptr(GVariant) before = g_variant_ref(known);

@@ -27,6 +27,8 @@ typedef struct DomainsListener {
         void (*state_changed)(void *data, GVariant *properties, const char *old_state, const char *new_state, const char *reason);
         /* Of an object below a domain; INTERFACES is NULL where it has gone. */
         void (*part_changed)(void *data, GVariant *properties, const char *path, GVariant *interfaces);
+        /* Properties of such an object. */
+        void (*part_has_changed)(void *data, GVariant *properties, const char *path, const char *interface, GVariant *changes);
 } DomainsListener;
 
 typedef void (*DomainsFilled)(void *data, const GError *error);

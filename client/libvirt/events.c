@@ -14,6 +14,7 @@ typedef enum EventKind {
         EVENT_PMSUSPEND = 12,
         EVENT_BALLOON_CHANGE = 13,
         EVENT_DEVICE_REMOVED = 15,
+        EVENT_AGENT_LIFECYCLE = 18,
         EVENT_DEVICE_ADDED = 19,
         EVENT_METADATA_CHANGE = 23,
 } EventKind;
@@ -30,57 +31,27 @@ typedef enum Lifecycle {
         LIFECYCLE_CRASHED,
 } Lifecycle;
 
-typedef struct Callback {
-        int32_t number, kind;
-        char *uuid;
-} Callback;
-
 struct Events {
         Conversation *conversation;
-        GPtrArray *callbacks;
-        int32_t last;
+        Callbacks *callbacks;
 };
-
-static void callback_free(void *data) {
-        Callback *callback = data;
-        g_free(callback->uuid);
-        g_free(callback);
-}
 
 Events *events_new(Conversation *conversation) {
         Events *events = g_new0(Events, 1);
         events->conversation = conversation;
-        events->callbacks = g_ptr_array_new_with_free_func(callback_free);
+        events->callbacks = callbacks_new();
         return events;
 }
 
 void events_free(Events *events) {
         if (!events)
                 return;
-        g_ptr_array_unref(events->callbacks);
+        callbacks_free(events->callbacks);
         g_free(events);
 }
 
-int32_t events_register(Events *events, int32_t kind, const char *uuid) {
-        if (events->callbacks->len >= CALLBACKS_MAX)
-                return -1;
-        Callback *callback = g_new0(Callback, 1);
-        callback->number = events->last++;
-        callback->kind = kind;
-        callback->uuid = g_strdup(uuid);
-        g_ptr_array_add(events->callbacks, callback);
-        return callback->number;
-}
-
-bool events_deregister(Events *events, int32_t number) {
-        for (unsigned int i = 0; i < events->callbacks->len; i++) {
-                Callback *callback = events->callbacks->pdata[i];
-                if (callback->number != number)
-                        continue;
-                g_ptr_array_remove_index(events->callbacks, i);
-                return true;
-        }
-        return false;
+Callbacks *events_callbacks(Events *events) {
+        return events->callbacks;
 }
 
 /* Tells all callbacks of a kind. BODY: what follows the callback's number and the domain; NULL for nothing. LAYOUT: how they
@@ -108,19 +79,30 @@ static GVariant *put_together(Layout layout, int32_t number, GVariant *domain, G
         return g_variant_builder_end(&builder);
 }
 
+/* An event, as each callback is told of it. */
+typedef struct Told {
+        Events *events;
+        ProcedureIndex procedure;
+        Layout layout;
+        GVariant *domain, *const *body;
+        size_t n;
+} Told;
+
+static void tell_one(void *data, int32_t number) {
+        const Told *told = data;
+        conversation_event(told->events->conversation, told->procedure,
+                           put_together(told->layout, number, told->domain, told->body, told->n));
+}
+
 static void tell(Events *events, EventKind kind, ProcedureIndex procedure, Layout layout, GVariant *properties,
                  GVariant *const *body, size_t n) {
         g_autoptr(GVariant) domain = g_variant_ref_sink(call_domain_of(properties));
+        Told told = { events, procedure, layout, domain, body, n };
         const char *uuid;
         g_variant_get(domain, "(&s&si)", NULL, &uuid, NULL);
         for (size_t i = 0; i < n; i++)
                 g_variant_ref_sink(body[i]);
-        for (unsigned int i = 0; i < events->callbacks->len; i++) {
-                const Callback *callback = events->callbacks->pdata[i];
-                if (callback->kind == (int32_t) kind && (!callback->uuid || strcmp(callback->uuid, uuid) == 0))
-                        conversation_event(events->conversation, procedure,
-                                           put_together(layout, callback->number, domain, body, n));
-        }
+        callbacks_each(events->callbacks, kind, uuid, tell_one, &told);
         for (size_t i = 0; i < n; i++)
                 g_variant_unref(body[i]);
 }
@@ -221,4 +203,22 @@ static void on_part_changed(void *data, GVariant *properties, const char *path, 
                 tell(data, EVENT_DEVICE_REMOVED, REMOTE_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, LAYOUT_NESTED, properties, body, 1);
 }
 
-const DomainsListener events_listener = { on_added, on_removed, on_changed, on_state_changed, on_part_changed };
+#define AGENT_CONNECTED 1
+#define AGENT_DISCONNECTED 2
+/* Why: a domain that starts has no agent yet, so that it is the channel that it comes and goes by. */
+#define AGENT_BY_CHANNEL 2
+
+static void on_part_has_changed(void *data, GVariant *properties, const char *path, const char *interface, GVariant *changes) {
+        gboolean connected;
+        (void) path;
+        if (strcmp(interface, INTERFACE("Domain.Guest")) != 0 || !g_variant_lookup(changes, "Connected", "b", &connected))
+                return;
+        GVariant *body[] = { g_variant_new_int32(connected ? AGENT_CONNECTED : AGENT_DISCONNECTED),
+                             g_variant_new_int32(AGENT_BY_CHANNEL) };
+        tell(data, EVENT_AGENT_LIFECYCLE, REMOTE_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE, LAYOUT_FLAT, properties, body,
+             G_N_ELEMENTS(body));
+}
+
+const DomainsListener events_listener = {
+        on_added, on_removed, on_changed, on_state_changed, on_part_changed, on_part_has_changed
+};

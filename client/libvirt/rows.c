@@ -65,3 +65,85 @@ void row_number(Call *call) {
 void row_kib(Call *call) {
         get(call, on_bytes);
 }
+
+static CallStep take_next(Call *call) {
+        CallStep next = call->next;
+        call->next = NULL;
+        return next;
+}
+
+static void on_activity(Call *call, GVariant *properties) {
+        CallStep next = take_next(call);
+        gboolean active = FALSE;
+        g_variant_lookup(properties, "Active", "b", &active);
+        if (active)
+                next(call, properties);
+        else
+                call_refuse(call, LIBVIRT_OPERATION_INVALID, "Requested operation is not valid: domain is not running");
+}
+
+void row_if_active(Call *call, CallStep step) {
+        g_assert(!call->next); /* one at a time */
+        call->next = step;
+        call_read(call, call->domain, DOMAIN, on_activity);
+}
+
+static void on_document_of(Call *call, GVariant *properties) {
+        GVariantBuilder options;
+        gboolean active = FALSE, persistent = FALSE;
+        g_variant_lookup(properties, "Active", "b", &active);
+        g_variant_lookup(properties, "Persistent", "b", &persistent);
+        bool live = call->flags & AFFECT_LIVE, config = call->flags & AFFECT_CONFIG;
+        g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+        if (config && !live && active)
+                g_variant_builder_add(&options, "{sv}", "inactive", g_variant_new_boolean(TRUE));
+        g_autoptr(GVariant) kept = g_variant_ref_sink(g_variant_builder_end(&options));
+        if (live && !active)
+                call_refuse(call, LIBVIRT_OPERATION_INVALID, "Requested operation is not valid: domain is not running");
+        else if (config && !persistent)
+                call_refuse(call, LIBVIRT_OPERATION_INVALID,
+                            "Requested operation is not valid: transient domains do not have any persistent config");
+        else
+                call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(@a{sv})", kept), "(s)", take_next(call));
+}
+
+void row_document(Call *call, CallStep step) {
+        g_assert(!call->next);
+        call->next = step;
+        call_read(call, call->domain, DOMAIN, on_document_of);
+}
+
+xmlNode *row_root(Call *call, GVariant *reply, xmlDoc **owner) {
+        GError *error = NULL;
+        const char *text;
+        g_variant_get(reply, "(&s)", &text);
+        *owner = document_read(text, &error);
+        if (!*owner)
+                call_fail(call, error);
+        return *owner ? xmlDocGetRootElement(*owner) : NULL;
+}
+
+void row_objects(Call *call, CallStep step) {
+        call_ask(call, call->domain, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})", step);
+}
+
+static void on_no_channel(Call *call, GVariant *properties) {
+        (void) properties;
+        call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "argument unsupported: QEMU guest agent is not configured");
+}
+
+/* The agent's object is there while the domain is active and has a channel for it. */
+static bool on_no_guest(Call *call, const GError *error) {
+        if (error->code != LIBVIRT_NO_DOMAIN)
+                return false;
+        call->on_error = NULL;
+        row_if_active(call, on_no_channel);
+        return true;
+}
+
+void row_ask_guest(Call *call, const char *member, GVariant *arguments, const char *reply, CallStep step) {
+        g_autofree char *guest = g_strconcat(call->domain, "/guest", NULL);
+        if (!call->on_error)
+                call->on_error = on_no_guest;
+        call_ask(call, guest, INTERFACE("Domain.Guest"), member, arguments, reply, step);
+}

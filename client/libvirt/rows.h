@@ -4,6 +4,7 @@
 /* What serves most procedures of domains: functions for a row's RUN, which take the method or property from the row. */
 
 #include "call.h"
+#include "documents.h"
 
 /* CHANGES of a row, in words. */
 #define READS false
@@ -23,6 +24,9 @@ void row_string(Call *call);
 void row_number(Call *call);
 void row_kib(Call *call);
 
+/* Asks the agent in the domain's guest; refuses the call where there is no agent to ask. */
+void row_ask_guest(Call *call, const char *member, GVariant *arguments, const char *reply, CallStep step);
+
 /* For steps whose reply is not used, and for those that answer its first value, a string. */
 void step_answer_nothing(Call *call, GVariant *reply);
 void step_answer_string(Call *call, GVariant *reply);
@@ -37,3 +41,19 @@ extern const FlagOption affect_flags[];
 /* Flags that a procedure knows and that change nothing, as what they ask for is always so. */
 #define FLAG_IS_ALWAYS_SO(bit) \
         { bit, NULL }
+
+/* Bits of flags that say where something is looked up or changed. */
+#define AFFECT_LIVE 1
+#define AFFECT_CONFIG 2
+
+/* Goes on with the properties of the call's domain if that is active; refuses the call if not. */
+void row_if_active(Call *call, CallStep step);
+
+/* Goes on with the domain's document (s): of the running guest, or, where the flags say so or it does not run, its definition. */
+void row_document(Call *call, CallStep step);
+
+/* The root of the document that such a step got; NULL, with the call refused, where it cannot be read. OWNER keeps it. */
+xmlNode *row_root(Call *call, GVariant *reply, xmlDoc **owner);
+
+/* Goes on with all objects of the call's domain (a{oa{sa{sv}}} in a tuple). */
+void row_objects(Call *call, CallStep step);

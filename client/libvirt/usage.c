@@ -41,6 +41,7 @@ static const char *const buses[] = { "ide", "fdc", "scsi", "virtio", "xen", "usb
 
 static void device_free(void *data) {
         UsageDevice *device = data;
+        g_free(device->path);
         g_free(device->alias);
         g_free(device->name);
         g_free(device->source);
@@ -82,15 +83,17 @@ static GPtrArray *collect(GVariant *objects, const char *interface, const char *
                           int (*compare)(const void *, const void *)) {
         GPtrArray *devices = g_ptr_array_new_with_free_func(device_free);
         GVariantIter iterator;
+        const char *path;
         GVariant *interfaces;
         g_variant_iter_init(&iterator, objects);
-        while (g_variant_iter_loop(&iterator, "{o@a{sa{sv}}}", NULL, &interfaces)) {
+        while (g_variant_iter_loop(&iterator, "{&o@a{sa{sv}}}", &path, &interfaces)) {
                 g_autoptr(GVariant) kind = g_variant_lookup_value(interfaces, interface, G_VARIANT_TYPE_VARDICT);
                 g_autoptr(GVariant) common = g_variant_lookup_value(interfaces, DEVICE, G_VARIANT_TYPE_VARDICT);
                 if (!kind || !common)
                         continue;
                 UsageDevice *device = g_new(UsageDevice, 1);
-                *device = (UsageDevice){ text_of(common, "Alias"), text_of(kind, name), text_of(kind, source), bus_order(kind) };
+                *device = (UsageDevice){ g_strdup(path), text_of(common, "Alias"), text_of(kind, name), text_of(kind, source),
+                                         bus_order(kind) };
                 g_ptr_array_add(devices, device);
         }
         g_ptr_array_sort(devices, compare);

@@ -9,6 +9,7 @@
 
 /* A disk or a card of a domain, of what GetManagedObjects of the domain has answered. */
 typedef struct UsageDevice {
+        char *path; /* its object */
         char *alias;
         char *name;   /* a disk's target; a card's interface on the host */
         char *source; /* a disk's image; a card's address */

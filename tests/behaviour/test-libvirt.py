@@ -239,6 +239,83 @@ def what_a_domain_is_given_can_be_changed():
     virsh("domrename", "web2", "web")
 
 
+def lines_of(text):
+    """What virsh says as {name: value}."""
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def what_a_domain_may_use_is_told_and_limited():
+    contains(virsh("schedinfo", "web", "--config", "--set", "cpu_shares=500", "vcpu_quota=-1", "global_period=50000"), "500")
+    told = lines_of(virsh("schedinfo", "web"))
+    assert (told["Scheduler"], told["cpu_shares"], told["vcpu_quota"], told["global_period"], told["iothread_quota"]) == ("posix", "500", "0", "50000", "0")
+    contains(virsh("schedinfo", "web", "--config", "--set", "vcpu_quota=5", fails=True), "'vcpu_quota' is out of range [1000, 17592186044415]")
+    contains(virsh("schedinfo", "web", "--live", fails=True), "domain is not running")
+    virsh("memtune", "web", "--config", "--hard-limit", "200M", "--soft-limit", "150M")
+    assert lines_of(virsh("memtune", "web", "--config")) == {"hard_limit": "204800", "soft_limit": "153600", "swap_hard_limit": "unlimited"}
+    virsh("memtune", "web", "--config", "--hard-limit", "-1")
+    assert lines_of(virsh("memtune", "web"))["hard_limit"] == "unlimited"
+    virsh("blkiotune", "web", "--config", "--weight", "300")
+    assert lines_of(virsh("blkiotune", "web"))["weight"] == "300"
+    contains(virsh("blkiotune", "web", "--config", "--device-weights", "/dev/zero,300", fails=True), "device_weight")
+    virsh("numatune", "web", "--config", "--nodeset", "0")
+    assert lines_of(virsh("numatune", "web"))["numa_nodeset"] == "0"
+    contains(virsh("numatune", "web", "--config", "--mode", "interleave", "--nodeset", "0", fails=True), "numatune mode")
+    contains(virsh("iothreadinfo", "web"), "No IOThreads")
+    virsh("iothreadadd", "web", "4", "--config")
+    contains(virsh("iothreadinfo", "web", "--config"), " 4 ")
+    virsh("iothreaddel", "web", "4", "--config")
+
+
+def what_a_disk_and_a_card_may_use_is_told_and_limited():
+    image = write("disk.raw", "x" * 1048576)
+    virsh("attach-disk", "web", image, "vdb", "--subdriver", "raw", "--config")
+    virsh("blkdeviotune", "web", "vdb", "--config", "--total-bytes-sec", "1000000", "--read-iops-sec", "3")
+    virsh("blkdeviotune", "web", "vdb", "--config", "--total-bytes-sec", "2000000")
+    told = lines_of(virsh("blkdeviotune", "web", image))
+    assert (told["total_bytes_sec"], told["read_iops_sec"], told["write_bytes_sec"], told["group_name"]) == ("2000000", "3", "0", ""), told
+    contains(virsh("blkdeviotune", "web", "vdz", fails=True), "disk 'vdz' was not found in the domain config")
+    if REAL:
+        contains(virsh("blkdeviotune", "web", "vdb", "--config", "--total-bytes-sec", "1", "--read-bytes-sec", "1", fails=True), "bytes_sec")
+    mac = "52:54:00:00:00:07"
+    virsh("attach-interface", "web", "bridge", "none0", "--mac", mac, "--config")
+    virsh("domiftune", "web", mac, "--config", "--inbound", "100,200,300", "--outbound", "50")
+    virsh("domiftune", "web", mac, "--config", "--outbound", "60")
+    told = lines_of(virsh("domiftune", "web", mac))
+    assert [told[f"inbound.{name}"] for name in ("average", "peak", "burst")] == ["100", "200", "300"] and told["outbound.average"] == "60", told
+    virsh("domiftune", "web", mac, "--config", "--inbound", "0")
+    assert lines_of(virsh("domiftune", "web", mac))["inbound.average"] == "0"
+    contains(virsh("domiftune", "web", "nobody0", fails=True), "Can't find device nobody0")
+    virsh("detach-interface", "web", "bridge", "--mac", mac, "--config")
+    virsh("detach-disk", "web", "vdb", "--config")
+
+
+def limits_are_refused_by_the_numbers_of_libvirt():
+    connection = open_libvirt()
+    domain = connection.lookupByName("web")
+    config, live, invalid = libvirt.VIR_DOMAIN_AFFECT_CONFIG, libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_ERR_INVALID_ARG
+    for read in (domain.schedulerParametersFlags, domain.memoryParameters, domain.blkioParameters, domain.numaParameters):
+        refused(libvirt.VIR_ERR_OPERATION_INVALID, read, live)
+        refused(invalid, read, 1 << 12)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.setSchedulerParametersFlags, {"cpu_shares": 5}, live)
+    refused(invalid, domain.setSchedulerParametersFlags, {"cpu_shares": 5}, 1 << 12)
+    refused(invalid, domain.blockIoTune, "vdz", config)
+    refused(invalid, domain.setBlockIoTune, "vdz", {"total_bytes_sec": 5}, config)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.blockStats, "vda")
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.interfaceStats, "vnet0")
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.interfaceAddresses, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.fsInfo)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.guestInfo)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.hostname, libvirt.VIR_DOMAIN_GET_HOSTNAME_AGENT)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.getTime)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.blockResize, "vda", 2048)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.coreDump, os.path.join(ROOT, "core"), 0)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.jobInfo)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.diskErrors)
+    refused(invalid, domain.setVcpusFlags, 99, config)
+    assert not os.path.exists(os.path.join(ROOT, "core"))
+    connection.close()
+
+
 def a_device_is_found_by_its_element():
     card = "<interface type='user'><mac address='{}'/><model type='virtio'/></interface>"
     one = write("one.xml", card.format("52:54:00:00:00:01"))
@@ -262,7 +339,7 @@ def what_a_domain_uses_is_told_by_the_names_of_libvirt():
     contains(virsh("domstats", "web", "--state", "--cpu-total"), "state.state=1", "cpu.time=")
     contains(virsh("domstats", "--list-active"), "Domain: 'web'")
     contains(virsh("dommemstat", "web"), "actual ")
-    contains(virsh("domblkstat", "web", "vdz", fails=True), "not a disk")
+    contains(virsh("domblkstat", "web", "vdz", fails=True), "invalid path vdz")
     contains(virsh("vcpuinfo", "web"), "VCPU:           1", "State:          running")
     contains(virsh("domjobinfo", "web"), "None")
     contains(virsh("domjobabort", "web", fails=True), "no job is active")
@@ -290,6 +367,63 @@ def a_screen_is_a_stream():
     with open(os.path.join(ROOT, "screen.png"), "rb") as file:
         assert file.read(8) == b"\x89PNG\r\n\x1a\n"
     virsh("destroy", "web")
+
+
+def what_runs_is_dumped_resized_and_displayed():
+    """A guest of its own, with an image and a display."""
+    image = write("resized.raw", "x" * 1048576)
+    devices = (f"<disk type='file'><driver name='qemu' type='raw'/><source file='{image}'/><target dev='vda' bus='virtio'/></disk>"
+               "<graphics type='vnc' port='-1' autoport='yes'/><video><model type='vga'/></video>")
+    virsh("create", write("shown.xml", hypervisor.document("shown", devices)), "--paused")
+    core = os.path.join(ROOT, "core")
+    contains(virsh("dump", "shown", core, "--memory-only"), "dumped")
+    assert os.stat(core).st_size > 0 and os.stat(core).st_mode & 0o777 == 0o600
+    contains(virsh("dump", "shown", core, "--memory-only", "--format", "kdump-zlib", fails=True), "ELF")
+    contains(virsh("dump", "shown", f"{ROOT}/nowhere/core", fails=True), "failed to create")
+    contains(virsh("dump", "shown", core, "--live", fails=True), "unsupported flags")
+    contains(virsh("domblkerror", "shown"), "No errors found")
+    contains(virsh("blockresize", "shown", "vdz", "2M", fails=True), "disk 'vdz' was not found in the domain config")
+    contains(virsh("blockresize", "shown", "vda", "2M"), "is resized")
+    contains(virsh("domblkstat", "shown", "vda"), "vda rd_req")
+    contains(virsh("domblkinfo", "shown", "vdz", fails=True), "invalid path vdz not assigned to domain")
+    contains(virsh("domifstat", "shown", "vnet9", fails=True), "'vnet9' is not a known interface")
+    contains(virsh("domifaddr", "shown"), "Name")
+    contains(virsh("domfsinfo", "shown", fails=True), "QEMU guest agent is not configured")
+    if REAL:
+        assert os.stat(image).st_size == 2097152
+        port = 5900 + int(virsh("domdisplay", "shown").removeprefix("vnc://localhost:"))
+        with open("/proc/net/tcp", encoding="utf-8") as sockets:
+            contains(sockets.read(), f" 0100007F:{port:04X} 00000000:0000 0A")  # somebody listens there
+    contains(virsh("dump", "shown", core, "--crash"), "dumped")
+    contains(virsh("dominfo", "shown", fails=True), "failed to get domain")
+
+
+CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+
+
+def what_is_inside_a_guest_is_told_by_its_agent():
+    virsh("create", write("spoken.xml", hypervisor.document("spoken", CHANNEL)))
+    if REAL:  # nobody in there answers
+        contains(virsh("guestvcpus", "spoken", fails=True), "agent")
+        connection = open_libvirt()
+        domain = connection.lookupByName("spoken")
+        for ask in (domain.fsInfo, domain.guestInfo, domain.getTime):
+            refused(libvirt.VIR_ERR_AGENT_UNRESPONSIVE, ask)
+        refused(libvirt.VIR_ERR_AGENT_UNRESPONSIVE, domain.interfaceAddresses, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)
+        connection.close()
+    else:
+        path = bus.call(hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "spoken")
+        hypervisor.wait_agent(path)
+        contains(virsh("guestinfo", "spoken"), "user.count          : 1", "user.0.name         : test", "user.0.login-time   : 1000",
+                 "timezone.name       : UTC", "timezone.offset     : 0", "hostname            : ", "fs.count            : 1",
+                 "fs.0.mountpoint     : /", "disk.0.name         : /dev/vda")
+        contains(virsh("guestinfo", "spoken", "--os"), "os.id ")
+        contains(virsh("domfsinfo", "spoken"), " /  ")
+        contains(virsh("domifaddr", "spoken", "--source", "agent"), "ipv4")
+        assert lines_of(virsh("guestvcpus", "spoken")) == {"vcpus": "0", "online": "0", "offlinable": ""}
+        assert virsh("vcpucount", "spoken", "--guest") == "1"
+        contains(virsh("setvcpus", "spoken", "2", "--guest", fails=True), "requested vcpu count is greater")
+    virsh("destroy", "spoken")
 
 
 def a_console_is_a_stream_both_ways():
@@ -356,6 +490,44 @@ def secrets_are_kept_for_clients_of_libvirt():
     contains(virsh("secret-dumpxml", uuid), "client.test")
     virsh("secret-undefine", uuid)
     contains(virsh("secret-dumpxml", uuid, fails=True), "no secret")
+
+
+def what_happens_to_secrets_and_agents_is_told_by_events():
+    if not libvirt:
+        raise Skip("libvirt's Python module is not installed")
+    libvirt.virEventRegisterDefaultImpl()
+    connection, heard = open_libvirt(), []
+
+    def wait(*events):
+        deadline = time.monotonic() + DEADLINE
+        while heard != list(events):
+            assert time.monotonic() < deadline, heard
+            libvirt.virEventRunDefaultImpl()
+        heard.clear()
+
+    timer = libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # the loop looks at the deadline
+    uuid = "0a0b0c0d-1111-4222-8333-444455556677"
+    numbers = [connection.secretEventRegisterAny(None, libvirt.VIR_SECRET_EVENT_ID_LIFECYCLE,
+                                                 lambda _c, secret, event, _detail, _data: heard.append((secret.UUIDString(), event)), None),
+               connection.secretEventRegisterAny(None, libvirt.VIR_SECRET_EVENT_ID_VALUE_CHANGED,
+                                                 lambda _c, secret, _data: heard.append((secret.usageID(), "value")), None)]
+    secret = connection.secretDefineXML(f"<secret ephemeral='yes' private='no'><uuid>{uuid}</uuid><usage type='ceph'><name>told</name></usage></secret>")
+    wait((uuid, libvirt.VIR_SECRET_EVENT_DEFINED))
+    secret.setValue(b"opened")
+    wait(("told", "value"))
+    secret.undefine()
+    wait((uuid, libvirt.VIR_SECRET_EVENT_UNDEFINED))
+    for number in numbers:
+        connection.secretEventDeregisterAny(number)
+    if not REAL:
+        agent = connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
+                                                  lambda _c, domain, state, reason, _data: heard.append((domain.name(), state, reason)), None)
+        domain = connection.createXML(hypervisor.document("joined", CHANNEL))
+        wait(("joined", libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED, libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL))
+        connection.domainEventDeregisterAny(agent)
+        domain.destroy()
+    libvirt.virEventRemoveTimeout(timer)
+    connection.close()
 
 
 def the_machine_is_told():
@@ -458,13 +630,19 @@ TESTS = [
     errors_have_the_numbers_of_libvirt,
     a_connection_that_was_opened_to_read_changes_nothing,
     what_a_domain_is_given_can_be_changed,
+    what_a_domain_may_use_is_told_and_limited,
+    what_a_disk_and_a_card_may_use_is_told_and_limited,
+    limits_are_refused_by_the_numbers_of_libvirt,
     a_device_is_found_by_its_element,
     what_a_domain_uses_is_told_by_the_names_of_libvirt,
     a_domain_is_saved_and_goes_on,
     a_screen_is_a_stream,
+    what_runs_is_dumped_resized_and_displayed,
+    what_is_inside_a_guest_is_told_by_its_agent,
     a_console_is_a_stream_both_ways,
     what_happens_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,
+    what_happens_to_secrets_and_agents_is_told_by_events,
     the_machine_is_told,
     a_client_that_speaks_in_pieces_is_understood,
     what_a_client_says_harms_nobody_else,

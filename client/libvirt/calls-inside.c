@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is inside of a guest: its addresses, file systems, disks, users and processors, as its agent tells, or its host. */
+
+#include <string.h>
+
+#include "calls.h"
+#include "rows.h"
+#include "usage.h"
+
+#define DOMAIN INTERFACE("Domain")
+#define CARD INTERFACE("Device.NetworkInterface")
+
+#define IPV4 0
+#define IPV6 1
+#define MILLISECONDS 1000 /* in a second */
+
+/* A bit for each guest's processor that a client may name. */
+#define VCPUS_MAX 4096
+
+typedef enum AddressSource {
+        SOURCE_LEASE,
+        SOURCE_AGENT,
+        SOURCE_ARP,
+} AddressSource;
+
+static const char *const sources[] = { [SOURCE_LEASE] = "lease", [SOURCE_AGENT] = "agent", [SOURCE_ARP] = "arp" };
+
+/* The cards of a domain, asked one after another. */
+typedef struct Cards {
+        GPtrArray *cards; /* UsageDevice */
+        unsigned int next;
+        GVariantBuilder interfaces;
+} Cards;
+
+static void cards_free(void *data) {
+        Cards *cards = data;
+        g_ptr_array_unref(cards->cards);
+        g_variant_builder_clear(&cards->interfaces);
+        g_free(cards);
+}
+
+static const char *text_of(GVariant *dictionary, const char *name) {
+        const char *text = "";
+        g_variant_lookup(dictionary, name, "&s", &text);
+        return text;
+}
+
+static int64_t number_of(GVariant *dictionary, const char *name) {
+        int64_t number = 0;
+        g_variant_lookup(dictionary, name, "x", &number);
+        return number;
+}
+
+static void ask_next_card(Call *call);
+
+static void on_addresses(Call *call, GVariant *reply) {
+        Cards *cards = call->state;
+        const UsageDevice *card = cards->cards->pdata[cards->next++];
+        g_autoptr(GVariantIter) iterator = NULL;
+        GVariantBuilder addresses;
+        const char *address;
+        uint32_t prefix, n = 0;
+        g_variant_builder_init(&addresses, G_VARIANT_TYPE("a(isu)"));
+        g_variant_get(reply, "(a(su))", &iterator);
+        for (; g_variant_iter_loop(iterator, "(&su)", &address, &prefix); n++)
+                g_variant_builder_add(&addresses, "(isu)", strchr(address, ':') ? IPV6 : IPV4, address, prefix);
+        g_autoptr(GVariant) all = g_variant_ref_sink(g_variant_builder_end(&addresses));
+        if (n > 0)
+                g_variant_builder_add(&cards->interfaces, "(sms@a(isu))", card->name, card->source, all);
+        ask_next_card(call);
+}
+
+static void ask_next_card(Call *call) {
+        Cards *cards = call->state;
+        uint32_t source;
+        g_variant_get_child(call->arguments, 1, "u", &source);
+        if (cards->next < cards->cards->len) {
+                const UsageDevice *card = cards->cards->pdata[cards->next];
+                call_ask(call, card->path, CARD, "GetAddresses", g_variant_new("(sa{sv})", sources[source], NULL), "(a(su))",
+                         on_addresses);
+        } else
+                call_answer(call, g_variant_new("(@a(smsa(isu)))", g_variant_builder_end(&cards->interfaces)));
+}
+
+static void on_cards(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) objects = g_variant_get_child_value(reply, 0);
+        Cards *cards = g_new0(Cards, 1);
+        cards->cards = usage_cards(objects);
+        g_variant_builder_init(&cards->interfaces, G_VARIANT_TYPE("a(smsa(isu))"));
+        call->state = cards;
+        call->free_state = cards_free;
+        ask_next_card(call);
+}
+
+/* What the agent knows of one interface's addresses. */
+static GVariant *agent_addresses(GVariant *interface) {
+        GVariantBuilder addresses;
+        g_autoptr(GVariant) all = g_variant_lookup_value(interface, "ip-addresses", G_VARIANT_TYPE("aa{sv}"));
+        g_variant_builder_init(&addresses, G_VARIANT_TYPE("a(isu)"));
+        for (size_t i = 0; all && i < g_variant_n_children(all); i++) {
+                g_autoptr(GVariant) address = g_variant_get_child_value(all, i);
+                g_variant_builder_add(&addresses, "(isu)", strcmp(text_of(address, "ip-address-type"), "ipv6") == 0 ? IPV6 : IPV4,
+                                      text_of(address, "ip-address"), (uint32_t) number_of(address, "prefix"));
+        }
+        return g_variant_builder_end(&addresses);
+}
+
+static void on_agent_interfaces(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) interfaces = g_variant_get_child_value(reply, 0);
+        GVariantBuilder builder;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(smsa(isu))"));
+        for (size_t i = 0; i < g_variant_n_children(interfaces); i++) {
+                g_autoptr(GVariant) interface = g_variant_get_child_value(interfaces, i);
+                const char *address = text_of(interface, "hardware-address");
+                g_variant_builder_add(&builder, "(sms@a(isu))", text_of(interface, "name"), *address ? address : NULL,
+                                      agent_addresses(interface));
+        }
+        call_answer(call, g_variant_new("(a(smsa(isu)))", &builder));
+}
+
+static void on_active_to_list(Call *call, GVariant *properties) {
+        uint32_t source;
+        (void) properties;
+        g_variant_get_child(call->arguments, 1, "u", &source);
+        if (source == SOURCE_AGENT)
+                row_ask_guest(call, "GetInterfaces", NULL, "(aa{sv})", on_agent_interfaces);
+        else
+                row_objects(call, on_cards);
+}
+
+static void get_addresses(Call *call) {
+        uint32_t source;
+        g_variant_get_child(call->arguments, 1, "u", &source);
+        if (source == SOURCE_AGENT && call->client->read_only)
+                call_refuse(call, LIBVIRT_OPERATION_DENIED, "the agent is not asked: the connection was opened to read only");
+        else if (source < G_N_ELEMENTS(sources))
+                row_if_active(call, on_active_to_list);
+        else
+                call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "argument unsupported: Unknown IP address data source %u",
+                            source);
+}
+
+/* Where a disk of the guest's is plugged in, as its agent tells. */
+typedef struct DiskAddress {
+        int64_t pci[4]; /* domain, bus, slot, function: of the disk itself, or of its controller */
+        int64_t drive[3];
+} DiskAddress;
+
+static const char *const pci_names[] = { "domain", "bus", "slot", "function" };
+static const char *const drive_names[] = { "bus", "target", "unit" };
+
+static bool has_address(xmlNode *device, const char *type, const char *const *names, const int64_t *numbers, size_t n) {
+        g_autofree char *found = document_value(device, "address@type");
+        bool same = g_strcmp0(found, type) == 0;
+        for (size_t i = 0; same && i < n; i++) {
+                g_autofree char *text = document_attribute(device, "address", names[i]);
+                same = text && g_ascii_strtoll(text, NULL, 0) == numbers[i];
+        }
+        return same;
+}
+
+/* The index of the controller at a PCI address; NULL for none. */
+static char *controller_at(xmlNode *devices, const DiskAddress *address) {
+        char *index = NULL;
+        for (xmlNode *device = devices ? xmlFirstElementChild(devices) : NULL; device && !index;
+             device = xmlNextElementSibling(device))
+                if (strcmp((const char *) device->name, "controller") == 0 &&
+                    has_address(device, "pci", pci_names, address->pci, G_N_ELEMENTS(pci_names)))
+                        index = document_value(device, "@index");
+        return index;
+}
+
+/* The target of the disk at an address; NULL for none; to be freed. */
+static char *disk_at(xmlNode *root, GVariant *given) {
+        DiskAddress address = {};
+        g_autoptr(GVariant) pci = g_variant_lookup_value(given, "pci-controller", G_VARIANT_TYPE_VARDICT);
+        xmlNode *devices = document_find(root, "devices");
+        char *target = NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(pci_names); i++)
+                address.pci[i] = pci ? number_of(pci, pci_names[i]) : -1;
+        for (size_t i = 0; i < G_N_ELEMENTS(drive_names); i++)
+                address.drive[i] = number_of(given, drive_names[i]);
+        g_autofree char *index = controller_at(devices, &address);
+        for (xmlNode *device = devices ? xmlFirstElementChild(devices) : NULL; device && !target;
+             device = xmlNextElementSibling(device)) {
+                if (strcmp((const char *) device->name, "disk") != 0)
+                        continue;
+                g_autofree char *controller = document_value(device, "address@controller");
+                bool is_it = has_address(device, "pci", pci_names, address.pci, G_N_ELEMENTS(pci_names)) ||
+                             (index && g_strcmp0(index, controller) == 0 &&
+                              has_address(device, "drive", drive_names, address.drive, G_N_ELEMENTS(drive_names)));
+                if (is_it)
+                        target = document_value(device, "target@dev");
+        }
+        return target;
+}
+
+/* A call that asks the agent several things, and needs the domain's document to understand its answers. */
+typedef struct Inside {
+        xmlDoc *document;
+        xmlNode *root;
+        GVariantBuilder parameters;
+        uint32_t kinds; /* that are still to be asked for */
+        unsigned int at;
+} Inside;
+
+static void inside_free(void *data) {
+        Inside *inside = data;
+        xmlFreeDoc(inside->document);
+        g_variant_builder_clear(&inside->parameters);
+        g_free(inside);
+}
+
+static void on_file_systems(Call *call, GVariant *reply) {
+        const Inside *inside = call->state;
+        g_autoptr(GVariant) all = g_variant_get_child_value(reply, 0);
+        GVariantBuilder builder;
+        size_t n = g_variant_n_children(all);
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(sssas)"));
+        for (size_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) one = g_variant_get_child_value(all, i),
+                                    disks = g_variant_lookup_value(one, "disk", G_VARIANT_TYPE("aa{sv}"));
+                GVariantBuilder targets;
+                g_variant_builder_init(&targets, G_VARIANT_TYPE_STRING_ARRAY);
+                for (size_t j = 0; disks && j < g_variant_n_children(disks); j++) {
+                        g_autoptr(GVariant) disk = g_variant_get_child_value(disks, j);
+                        g_autofree char *target = disk_at(inside->root, disk);
+                        if (target)
+                                g_variant_builder_add(&targets, "s", target);
+                }
+                g_variant_builder_add(&builder, "(sss@as)", text_of(one, "mountpoint"), text_of(one, "name"),
+                                      text_of(one, "type"), g_variant_builder_end(&targets));
+        }
+        call_answer(call, g_variant_new("(a(sssas)u)", &builder, (uint32_t) n));
+}
+
+G_GNUC_PRINTF(3, 4)
+static void add(Inside *inside, GVariant *value, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        g_autofree char *name = g_strdup_vprintf(format, arguments);
+        va_end(arguments);
+        g_variant_builder_add(&inside->parameters, "(sv)", name, value);
+}
+
+/* Adds the members of a dictionary that are there. */
+typedef struct Member {
+        const char *name, *parameter;
+} Member;
+
+static void add_texts(Inside *inside, GVariant *dictionary, const char *prefix, const Member *members) {
+        for (; members->name; members++) {
+                const char *text = text_of(dictionary, members->name);
+                if (*text)
+                        add(inside, g_variant_new_string(text), "%s%s", prefix, members->parameter);
+        }
+}
+
+static void add_users(Inside *inside, GVariant *reply) {
+        static const Member members[] = { { "user", "name" }, { "domain", "domain" }, {} };
+        g_autoptr(GVariant) users = g_variant_get_child_value(reply, 0);
+        uint32_t n = (uint32_t) g_variant_n_children(users);
+        add(inside, g_variant_new_uint32(n), "user.count");
+        for (uint32_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) user = g_variant_get_child_value(users, i);
+                g_autofree char *prefix = g_strdup_printf("user.%u.", i);
+                double time = 0;
+                add_texts(inside, user, prefix, members);
+                g_variant_lookup(user, "login-time", "d", &time);
+                add(inside, g_variant_new_uint64((uint64_t) (CLAMP(time, 0, 1e15) * MILLISECONDS)), "%slogin-time", prefix);
+        }
+}
+
+static void add_system(Inside *inside, GVariant *reply) {
+        static const Member members[] = {
+                { "id", "id" },
+                { "name", "name" },
+                { "pretty-name", "pretty-name" },
+                { "version", "version" },
+                { "version-id", "version-id" },
+                { "machine", "machine" },
+                { "variant", "variant" },
+                { "variant-id", "variant-id" },
+                { "kernel-release", "kernel-release" },
+                { "kernel-version", "kernel-version" },
+                {},
+        };
+        g_autoptr(GVariant) system = g_variant_get_child_value(reply, 0);
+        add_texts(inside, system, "os.", members);
+}
+
+static void add_zone(Inside *inside, GVariant *reply) {
+        const char *zone;
+        int64_t offset;
+        g_variant_get(reply, "(&sx)", &zone, &offset);
+        if (*zone)
+                add(inside, g_variant_new_string(zone), "timezone.name");
+        add(inside, g_variant_new_int32((int32_t) offset), "timezone.offset");
+}
+
+static void add_name(Inside *inside, GVariant *reply) {
+        g_autoptr(GVariant) name = g_variant_get_child_value(reply, 0);
+        add(inside, name, "hostname");
+}
+
+static void add_disks_of(Inside *inside, GVariant *disks, const char *prefix) {
+        static const Member members[] = { { "serial", "serial" }, { "dev", "device" }, {} };
+        uint32_t n = disks ? (uint32_t) g_variant_n_children(disks) : 0;
+        add(inside, g_variant_new_uint32(n), "%sdisk.count", prefix);
+        for (uint32_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) disk = g_variant_get_child_value(disks, i);
+                g_autofree char *own = g_strdup_printf("%sdisk.%u.", prefix, i), *target = disk_at(inside->root, disk);
+                if (target)
+                        add(inside, g_variant_new_string(target), "%salias", own);
+                add_texts(inside, disk, own, members);
+        }
+}
+
+static void add_file_systems(Inside *inside, GVariant *reply) {
+        static const Member members[] = { { "name", "name" }, { "mountpoint", "mountpoint" }, { "type", "fstype" }, {} };
+        static const Member sizes[] = { { "total-bytes", "total-bytes" }, { "used-bytes", "used-bytes" }, {} };
+        g_autoptr(GVariant) all = g_variant_get_child_value(reply, 0);
+        uint32_t n = (uint32_t) g_variant_n_children(all);
+        add(inside, g_variant_new_uint32(n), "fs.count");
+        for (uint32_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) one = g_variant_get_child_value(all, i),
+                                    disks = g_variant_lookup_value(one, "disk", G_VARIANT_TYPE("aa{sv}"));
+                g_autofree char *prefix = g_strdup_printf("fs.%u.", i);
+                add_texts(inside, one, prefix, members);
+                for (const Member *size = sizes; size->name; size++) {
+                        int64_t bytes;
+                        if (g_variant_lookup(one, size->name, "x", &bytes))
+                                add(inside, g_variant_new_uint64((uint64_t) bytes), "%s%s", prefix, size->parameter);
+                }
+                add_disks_of(inside, disks, prefix);
+        }
+}
+
+static void add_disks(Inside *inside, GVariant *reply) {
+        static const Member members[] = { { "alias", "guest_alias" }, {} };
+        static const Member where[] = { { "serial", "serial" }, { "bus-type", "guest_bus" }, {} };
+        g_autoptr(GVariant) disks = g_variant_get_child_value(reply, 0);
+        uint32_t n = (uint32_t) g_variant_n_children(disks);
+        add(inside, g_variant_new_uint32(n), "disk.count");
+        for (uint32_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) disk = g_variant_get_child_value(disks, i),
+                                    parts = g_variant_lookup_value(disk, "dependencies", G_VARIANT_TYPE_STRING_ARRAY),
+                                    address = g_variant_lookup_value(disk, "address", G_VARIANT_TYPE_VARDICT);
+                g_autofree char *prefix = g_strdup_printf("disk.%u.", i),
+                                *target = address ? disk_at(inside->root, address) : NULL;
+                gboolean is_partition = FALSE;
+                g_variant_lookup(disk, "partition", "b", &is_partition);
+                add(inside, g_variant_new_string(text_of(disk, "name")), "%sname", prefix);
+                add(inside, g_variant_new_boolean(is_partition), "%spartition", prefix);
+                if (parts && g_variant_n_children(parts) > 0)
+                        add(inside, g_variant_new_uint32((uint32_t) g_variant_n_children(parts)), "%sdependency.count", prefix);
+                for (size_t j = 0; parts && j < g_variant_n_children(parts); j++) {
+                        g_autoptr(GVariant) part = g_variant_get_child_value(parts, j);
+                        add(inside, part, "%sdependency.%zu.name", prefix, j);
+                }
+                if (target)
+                        add(inside, g_variant_new_string(target), "%salias", prefix);
+                add_texts(inside, disk, prefix, members);
+                if (address)
+                        add_texts(inside, address, prefix, where);
+        }
+}
+
+static void add_interfaces(Inside *inside, GVariant *reply) {
+        static const Member members[] = { { "name", "name" }, { "hardware-address", "hwaddr" }, {} };
+        static const Member of_address[] = { { "ip-address-type", "type" }, { "ip-address", "addr" }, {} };
+        g_autoptr(GVariant) interfaces = g_variant_get_child_value(reply, 0);
+        uint32_t n = (uint32_t) g_variant_n_children(interfaces);
+        add(inside, g_variant_new_uint32(n), "if.count");
+        for (uint32_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) interface = g_variant_get_child_value(interfaces, i),
+                                    addresses = g_variant_lookup_value(interface, "ip-addresses", G_VARIANT_TYPE("aa{sv}"));
+                g_autofree char *prefix = g_strdup_printf("if.%u.", i);
+                uint32_t n_addresses = addresses ? (uint32_t) g_variant_n_children(addresses) : 0;
+                add_texts(inside, interface, prefix, members);
+                add(inside, g_variant_new_uint32(n_addresses), "%saddr.count", prefix);
+                for (uint32_t j = 0; j < n_addresses; j++) {
+                        g_autoptr(GVariant) address = g_variant_get_child_value(addresses, j);
+                        g_autofree char *own = g_strdup_printf("%saddr.%u.", prefix, j);
+                        add_texts(inside, address, own, of_address);
+                        add(inside, g_variant_new_uint32((uint32_t) number_of(address, "prefix")), "%sprefix", own);
+                }
+        }
+}
+
+/* By libvirt's bits. */
+static const struct {
+        uint32_t bit;
+        const char *member, *reply;
+        void (*add)(Inside *inside, GVariant *reply);
+} kinds[] = {
+        { 1, "GetUsers", "(aa{sv})", add_users },
+        { 2, "GetOSInfo", "(a{sv})", add_system },
+        { 4, "GetTimeZone", "(sx)", add_zone },
+        { 8, "GetHostName", "(s)", add_name },
+        { 16, "GetFileSystems", "(aa{sv})", add_file_systems },
+        { 32, "GetDisks", "(aa{sv})", add_disks },
+        { 64, "GetInterfaces", "(aa{sv})", add_interfaces },
+};
+#define ALL_KINDS 127
+
+static uint32_t kinds_asked(const Call *call) {
+        uint32_t asked;
+        g_variant_get_child(call->arguments, 1, "u", &asked);
+        return asked;
+}
+
+static void ask_next_kind(Call *call);
+
+static void on_kind(Call *call, GVariant *reply) {
+        Inside *inside = call->state;
+        kinds[inside->at++].add(inside, reply);
+        ask_next_kind(call);
+}
+
+/* Who asks for everything wants what the agent can tell. */
+static bool on_kind_not_told(Call *call, const GError *error) {
+        Inside *inside = call->state;
+        if (kinds_asked(call) != 0 || error->code != LIBVIRT_INTERNAL_ERROR)
+                return false;
+        inside->at++;
+        ask_next_kind(call);
+        return true;
+}
+
+static void ask_next_kind(Call *call) {
+        Inside *inside = call->state;
+        while (inside->at < G_N_ELEMENTS(kinds) && !(inside->kinds & kinds[inside->at].bit))
+                inside->at++;
+        if (inside->at == G_N_ELEMENTS(kinds))
+                call_answer(call, g_variant_new("(@a(sv))", g_variant_builder_end(&inside->parameters)));
+        else {
+                /* The first question finds out whether there is an agent. */
+                g_autofree char *guest = g_strconcat(call->domain, "/guest", NULL);
+                call_ask(call, guest, INTERFACE("Domain.Guest"), kinds[inside->at].member, NULL, kinds[inside->at].reply,
+                         on_kind);
+        }
+}
+
+static void on_agent(Call *call, GVariant *reply) {
+        (void) reply;
+        call->on_error = on_kind_not_told;
+        ask_next_kind(call);
+}
+
+static void on_document(Call *call, GVariant *reply) {
+        Inside *inside = g_new0(Inside, 1);
+        uint32_t asked = call->row->procedure == REMOTE_DOMAIN_GET_GUEST_INFO ? kinds_asked(call) : 0;
+        inside->kinds = asked ? asked : ALL_KINDS;
+        g_variant_builder_init(&inside->parameters, G_VARIANT_TYPE("a(sv)"));
+        call->state = inside;
+        call->free_state = inside_free;
+        inside->root = row_root(call, reply, &inside->document);
+        if (inside->root && call->row->procedure == REMOTE_DOMAIN_GET_FSINFO)
+                row_ask_guest(call, "GetFileSystems", NULL, "(aa{sv})", on_file_systems);
+        else if (inside->root)
+                row_ask_guest(call, "Ping", NULL, "()", on_agent);
+}
+
+static void on_active_to_look(Call *call, GVariant *properties) {
+        (void) properties;
+        call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(a{sv})", NULL), "(s)", on_document);
+}
+
+static void look_inside(Call *call) {
+        if (call->row->procedure == REMOTE_DOMAIN_GET_GUEST_INFO && kinds_asked(call) & ~(uint32_t) ALL_KINDS)
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: unsupported guest information types '0x%x'",
+                            kinds_asked(call) & ~(uint32_t) ALL_KINDS);
+        else
+                row_if_active(call, on_active_to_look);
+}
+
+/* Appends a processor to a list such as "0-2,4", whose last one is LAST, in a run that began at FIRST. */
+static void list_append(GString *list, int64_t *first, int64_t *last, int64_t cpu) {
+        if (list->len > 0 && cpu == *last + 1) {
+                if (*last > *first)
+                        g_string_truncate(list, (size_t) (strrchr(list->str, '-') - list->str));
+                g_string_append_printf(list, "-%" G_GINT64_FORMAT, cpu);
+        } else {
+                g_string_append_printf(list, "%s%" G_GINT64_FORMAT, list->len > 0 ? "," : "", cpu);
+                *first = cpu;
+        }
+        *last = cpu;
+}
+
+/* The guest's processors that a member of theirs says yes to, or all of them: a list. */
+static GVariant *vcpus_with(GVariant *vcpus, const char *member) {
+        g_autoptr(GString) list = g_string_new(NULL);
+        int64_t first = 0, last = 0;
+        for (size_t i = 0; i < g_variant_n_children(vcpus); i++) {
+                g_autoptr(GVariant) vcpu = g_variant_get_child_value(vcpus, i);
+                gboolean has = !member;
+                if (member)
+                        g_variant_lookup(vcpu, member, "b", &has);
+                if (has)
+                        list_append(list, &first, &last, number_of(vcpu, "logical-id"));
+        }
+        return g_variant_new_string(list->str);
+}
+
+static void on_guest_vcpus(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) vcpus = g_variant_get_child_value(reply, 0);
+        GVariantBuilder parameters;
+        g_variant_builder_init(&parameters, G_VARIANT_TYPE("a(sv)"));
+        g_variant_builder_add(&parameters, "(sv)", "vcpus", vcpus_with(vcpus, NULL));
+        g_variant_builder_add(&parameters, "(sv)", "online", vcpus_with(vcpus, "online"));
+        g_variant_builder_add(&parameters, "(sv)", "offlinable", vcpus_with(vcpus, "can-offline"));
+        call_answer(call, g_variant_new("(a(sv))", &parameters));
+}
+
+static void get_guest_vcpus(Call *call) {
+        row_ask_guest(call, "GetVCPUs", NULL, "(aa{sv})", on_guest_vcpus);
+}
+
+static void on_vcpus_set(Call *call, GVariant *reply) {
+        (void) reply;
+        call_answer_nothing(call);
+}
+
+static void set_guest_vcpus(Call *call) {
+        uint8_t map[VCPUS_MAX / 8];
+        GVariantBuilder vcpus;
+        int32_t state, n = 0;
+        g_variant_get_child(call->arguments, 2, "i", &state);
+        document_cpu_map(call_string(call, 1), 0, map, sizeof map);
+        g_variant_builder_init(&vcpus, G_VARIANT_TYPE("a(xb)"));
+        for (int64_t i = 0; i < VCPUS_MAX; i++)
+                if (map[i / 8] & 1 << i % 8) {
+                        g_variant_builder_add(&vcpus, "(xb)", i, state != 0);
+                        n++;
+                }
+        g_autoptr(GVariant) kept = g_variant_ref_sink(g_variant_builder_end(&vcpus));
+        if (n == 0 || state < 0 || state > 1)
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: processors '%s' with state %d", call_string(call, 1),
+                            state);
+        else
+                row_ask_guest(call, "SetVCPUs", g_variant_new("(@a(xb))", kept), "(x)", on_vcpus_set);
+}
+
+const CallRow inside_calls[] = {
+        { REMOTE_DOMAIN_INTERFACE_ADDRESSES, get_addresses },
+        { REMOTE_DOMAIN_GET_FSINFO, look_inside, NULL, CHANGES },
+        { REMOTE_DOMAIN_GET_GUEST_INFO, look_inside, NULL, CHANGES },
+        { REMOTE_DOMAIN_GET_GUEST_VCPUS, get_guest_vcpus, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_GUEST_VCPUS, set_guest_vcpus, NULL, CHANGES },
+        {},
+};

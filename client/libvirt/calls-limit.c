@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a domain, a disk or a card of it may use of its host: libvirt's typed parameters, which the document has as elements and
+ * the bus as limits. What is read is what the document says; what is changed is changed by the bus. */
+
+#include <string.h>
+
+#include "calls.h"
+#include "rows.h"
+#include "usage.h"
+
+#define DOMAIN INTERFACE("Domain")
+#define DISK INTERFACE("Device.Disk")
+#define CARD INTERFACE("Device.NetworkInterface")
+
+#define KIB 1024
+#define KILO 1000
+#define UNLIMITED (INT64_MAX >> 10) /* KiB of memory, by which libvirt says that there is no limit */
+
+/* A parameter. */
+typedef struct Tunable {
+        const char *name, *type; /* the letter of its GVariant */
+        const char *path;        /* in the document, see document_value() */
+        const char *limit;       /* its name on the bus; NULL for one that is only told */
+        uint64_t unit;           /* how many of the bus's it is; 0 for 1 */
+        uint64_t otherwise;      /* its value where the document says nothing */
+        uint64_t least, most;    /* of what it may be beside 0; 0 for any */
+        const char *group;       /* those that are set together: what is not given of them is none */
+} Tunable;
+
+#define PERIOD .least = 1000, .most = 1000000
+#define QUOTA .least = 1000, .most = 17592186044415
+
+static const Tunable scheduler[] = {
+        { "cpu_shares", "t", "cputune/shares", "cpu_shares" },
+        { "vcpu_period", "t", "cputune/period", "vcpu_period", PERIOD },
+        { "vcpu_quota", "x", "cputune/quota", "vcpu_quota", QUOTA },
+        { "emulator_period", "t", "cputune/emulator_period", "emulator_period", PERIOD },
+        { "emulator_quota", "x", "cputune/emulator_quota", "emulator_quota", QUOTA },
+        { "global_period", "t", "cputune/global_period", "cpu_period", PERIOD },
+        { "global_quota", "x", "cputune/global_quota", "cpu_quota", QUOTA },
+        { "iothread_period", "t", "cputune/iothread_period", "iothread_period", PERIOD },
+        { "iothread_quota", "x", "cputune/iothread_quota", "iothread_quota", QUOTA },
+        {},
+};
+
+static const Tunable memory[] = {
+        { "hard_limit", "t", "memtune/hard_limit", "memory_hard_limit", KIB, UNLIMITED },
+        { "soft_limit", "t", "memtune/soft_limit", "memory_soft_limit", KIB, UNLIMITED },
+        { "swap_hard_limit", "t", "memtune/swap_hard_limit", "swap_hard_limit", KIB, UNLIMITED },
+        {},
+};
+
+/* Limits of single devices of the host are told; the bus has limits of the domain's disks instead. */
+static const Tunable weights[] = {
+        { "weight", "u", "blkiotune/weight", "blkio_weight" },
+        { "device_weight", "s", "weight" },
+        { "device_read_iops_sec", "s", "read_iops_sec" },
+        { "device_write_iops_sec", "s", "write_iops_sec" },
+        { "device_read_bytes_sec", "s", "read_bytes_sec" },
+        { "device_write_bytes_sec", "s", "write_bytes_sec" },
+        {},
+};
+
+static const Tunable nodes[] = {
+        { "numa_mode", "i", "numatune/memory@mode" },
+        { "numa_nodeset", "s", "numatune/memory@nodeset" },
+        {},
+};
+
+#define THROTTLE(name, group) \
+        { name, "t", "iotune/" name, name, 0, 0, 0, 0, group }
+static const Tunable throttles[] = {
+        THROTTLE("total_bytes_sec", "bytes"),
+        THROTTLE("read_bytes_sec", "bytes"),
+        THROTTLE("write_bytes_sec", "bytes"),
+        THROTTLE("total_iops_sec", "operations"),
+        THROTTLE("read_iops_sec", "operations"),
+        THROTTLE("write_iops_sec", "operations"),
+        THROTTLE("total_bytes_sec_max", "bytes_max"),
+        THROTTLE("read_bytes_sec_max", "bytes_max"),
+        THROTTLE("write_bytes_sec_max", "bytes_max"),
+        THROTTLE("total_iops_sec_max", "operations_max"),
+        THROTTLE("read_iops_sec_max", "operations_max"),
+        THROTTLE("write_iops_sec_max", "operations_max"),
+        THROTTLE("size_iops_sec", "size"),
+        { "group_name", "s", "iotune/group_name" },
+        THROTTLE("total_bytes_sec_max_length", "bytes_length"),
+        THROTTLE("read_bytes_sec_max_length", "bytes_length"),
+        THROTTLE("write_bytes_sec_max_length", "bytes_length"),
+        THROTTLE("total_iops_sec_max_length", "operations_length"),
+        THROTTLE("read_iops_sec_max_length", "operations_length"),
+        THROTTLE("write_iops_sec_max_length", "operations_length"),
+        {},
+};
+
+static const Tunable bandwidth[] = {
+        { "inbound.average", "u", "bandwidth/inbound@average", "inbound_average", KILO, .group = "inbound" },
+        { "inbound.peak", "u", "bandwidth/inbound@peak", "inbound_peak", KILO, .group = "inbound" },
+        { "inbound.burst", "u", "bandwidth/inbound@burst", "inbound_burst", KIB, .group = "inbound" },
+        { "inbound.floor", "u", "bandwidth/inbound@floor" },
+        { "outbound.average", "u", "bandwidth/outbound@average", "outbound_average", KILO, .group = "outbound" },
+        { "outbound.peak", "u", "bandwidth/outbound@peak", "outbound_peak", KILO, .group = "outbound" },
+        { "outbound.burst", "u", "bandwidth/outbound@burst", "outbound_burst", KIB, .group = "outbound" },
+        {},
+};
+
+static const FlagOption get_flags[] = { { AFFECT_LIVE, NULL }, { AFFECT_CONFIG, NULL }, FLAG_STRINGS_OKAY, {} };
+
+static int32_t count(const Tunable *tunables) {
+        int32_t n = 0;
+        while (tunables[n].name)
+                n++;
+        return n;
+}
+
+/* What the document says of a parameter that is a number. */
+static uint64_t number_in(const Tunable *tunable, xmlNode *node) {
+        if (tunable->otherwise == UNLIMITED)
+                return document_kib(node, tunable->path, UNLIMITED);
+        g_autofree char *text = document_value(node, tunable->path);
+        return text ? g_ascii_strtoull(text, NULL, 10) : tunable->otherwise;
+}
+
+static GVariant *value_of(const Tunable *tunable, xmlNode *node) {
+        g_autofree char *text = *tunable->type == 's' ? document_value(node, tunable->path) : NULL;
+        uint64_t number = *tunable->type == 's' ? 0 : number_in(tunable, node);
+        GVariant *value = NULL;
+        switch (*tunable->type) {
+        case 's':
+                value = g_variant_new_string(text ? text : "");
+                break;
+        case 'u':
+                value = g_variant_new_uint32((uint32_t) number);
+                break;
+        case 'x':
+                value = g_variant_new_int64((int64_t) number);
+                break;
+        default:
+                value = g_variant_new_uint64(number);
+        }
+        return value;
+}
+
+typedef GVariant *(*ValueOf)(const Tunable *tunable, xmlNode *node);
+
+/* Answers the parameters of a node of the document, as many as the client has room for; with NO_ROOM_IS_COUNT, as most of these
+ * procedures have it, only their number where that is none. PLACE: which argument the room is. */
+static void answer(Call *call, const Tunable *tunables, xmlNode *node, size_t place, bool no_room_is_count, ValueOf value) {
+        GVariantBuilder parameters;
+        int32_t room, n = count(tunables);
+        g_variant_get_child(call->arguments, place, "i", &room);
+        g_variant_builder_init(&parameters, G_VARIANT_TYPE("a(sv)"));
+        for (int32_t i = 0; i < MIN(room, n); i++)
+                g_variant_builder_add(&parameters, "(sv)", tunables[i].name, value(&tunables[i], node));
+        if (!no_room_is_count)
+                call_answer(call, g_variant_new("(a(sv))", &parameters));
+        else
+                call_answer(call, g_variant_new("(a(sv)i)", &parameters, room > 0 ? MIN(room, n) : n));
+}
+
+/* Where both are asked for, neither is meant. */
+static void read_document(Call *call, CallStep step) {
+        if (call->flags & AFFECT_LIVE && call->flags & AFFECT_CONFIG)
+                call_refuse(call, LIBVIRT_INVALID_ARG,
+                            "invalid argument: unsupported flags combination: VIR_DOMAIN_AFFECT_LIVE and "
+                            "VIR_DOMAIN_AFFECT_CONFIG");
+        else
+                row_document(call, step);
+}
+
+static void get_scheduler_type(Call *call) {
+        call_answer(call, g_variant_new("(si)", "posix", count(scheduler)));
+}
+
+static void on_scheduler(Call *call, GVariant *reply) {
+        g_autoptr(xmlDoc) document = NULL;
+        xmlNode *root = row_root(call, reply, &document);
+        if (root)
+                answer(call, scheduler, root, 1, false, value_of);
+}
+
+static void get_scheduler(Call *call) {
+        read_document(call, on_scheduler);
+}
+
+static void on_memory(Call *call, GVariant *reply) {
+        g_autoptr(xmlDoc) document = NULL;
+        xmlNode *root = row_root(call, reply, &document);
+        if (root)
+                answer(call, memory, root, 1, true, value_of);
+}
+
+static void get_memory(Call *call) {
+        read_document(call, on_memory);
+}
+
+/* A parameter of each device of the host in one string, "PATH,VALUE,PATH,VALUE". */
+static GVariant *value_of_devices(const Tunable *tunable, xmlNode *root) {
+        if (*tunable->type != 's')
+                return value_of(tunable, root);
+        g_autoptr(GString) text = g_string_new(NULL);
+        xmlNode *tune = document_find(root, "blkiotune");
+        for (xmlNode *device = tune ? xmlFirstElementChild(tune) : NULL; device; device = xmlNextElementSibling(device)) {
+                g_autofree char *path = document_value(device, "path"), *value = document_value(device, tunable->path);
+                if (strcmp((const char *) device->name, "device") == 0 && path && value)
+                        g_string_append_printf(text, "%s%s,%s", text->len > 0 ? "," : "", path, value);
+        }
+        return g_variant_new_string(text->str);
+}
+
+static void on_weights(Call *call, GVariant *reply) {
+        g_autoptr(xmlDoc) document = NULL;
+        xmlNode *root = row_root(call, reply, &document);
+        if (root)
+                answer(call, weights, root, 1, true, value_of_devices);
+}
+
+static void get_weights(Call *call) {
+        read_document(call, on_weights);
+}
+
+/* By libvirt's numbers. */
+static const char *const modes[] = { "strict", "preferred", "interleave", "restrictive" };
+
+static int32_t mode_in(xmlNode *root) {
+        g_autofree char *mode = document_value(root, "numatune/memory@mode");
+        int32_t number = 0;
+        for (size_t i = 0; mode && i < G_N_ELEMENTS(modes); i++)
+                if (strcmp(mode, modes[i]) == 0)
+                        number = (int32_t) i;
+        return number;
+}
+
+static GVariant *value_of_nodes(const Tunable *tunable, xmlNode *root) {
+        return *tunable->type == 'i' ? g_variant_new_int32(mode_in(root)) : value_of(tunable, root);
+}
+
+static void on_nodes(Call *call, GVariant *reply) {
+        g_autoptr(xmlDoc) document = NULL;
+        xmlNode *root = row_root(call, reply, &document);
+        if (root)
+                answer(call, nodes, root, 1, true, value_of_nodes);
+}
+
+static void get_nodes(Call *call) {
+        read_document(call, on_nodes);
+}
+
+/* A kind of devices that has limits. */
+typedef struct LimitedKind {
+        const char *element;       /* of the document */
+        const char *name, *second; /* where that has what clients name it by */
+        const char *interface, *method;
+        const char *missing; /* what is said where there is none; with one %s */
+        GPtrArray *(*list)(GVariant *objects);
+        const Tunable *tunables;
+} LimitedKind;
+
+static const LimitedKind disk_kind = { "disk",        "target@dev",
+                                       "source@file", DISK,
+                                       "SetIOLimits", "invalid argument: disk '%s' was not found in the domain config",
+                                       usage_disks,   throttles };
+static const LimitedKind card_kind = { "interface", "target@dev",   "mac@address",
+                                       CARD,        "SetBandwidth", "invalid argument: Can't find device %s",
+                                       usage_cards, bandwidth };
+
+static const LimitedKind *kind_of(const Call *call) {
+        return call->row->procedure == REMOTE_DOMAIN_GET_BLOCK_IO_TUNE || call->row->procedure == REMOTE_DOMAIN_SET_BLOCK_IO_TUNE
+                               ? &disk_kind
+                               : &card_kind;
+}
+
+static bool is_named(xmlNode *device, const char *path, const char *name) {
+        g_autofree char *value = document_value(device, path);
+        return value && g_ascii_strcasecmp(value, name) == 0;
+}
+
+static xmlNode *find_device(const LimitedKind *kind, xmlNode *root, const char *name) {
+        xmlNode *devices = document_find(root, "devices"), *device = devices ? xmlFirstElementChild(devices) : NULL;
+        while (device && (strcmp((const char *) device->name, kind->element) != 0 ||
+                          (!is_named(device, kind->name, name) && !is_named(device, kind->second, name))))
+                device = xmlNextElementSibling(device);
+        return device;
+}
+
+G_GNUC_PRINTF(2, 0)
+static void refuse_missing(Call *call, const char *format, const char *name) {
+        g_autofree char *message = g_strdup_printf(format, name);
+        call_refuse(call, LIBVIRT_INVALID_ARG, "%s", message);
+}
+
+/* The name of a device: it may be left out where only the number of parameters is asked for. */
+static const char *device_name(const Call *call) {
+        return call->row->procedure == REMOTE_DOMAIN_GET_BLOCK_IO_TUNE ? call_optional(call, 1) : call_string(call, 1);
+}
+
+static void on_device_document(Call *call, GVariant *reply) {
+        const LimitedKind *kind = kind_of(call);
+        const char *name = device_name(call);
+        g_autoptr(xmlDoc) document = NULL;
+        xmlNode *root = row_root(call, reply, &document);
+        if (!root)
+                return;
+        xmlNode *device = name ? find_device(kind, root, name) : NULL;
+        int32_t room;
+        g_variant_get_child(call->arguments, 2, "i", &room);
+        if (device || (room <= 0 && !name))
+                answer(call, kind->tunables, device, 2, true, value_of);
+        else
+                refuse_missing(call, kind->missing, name ? name : "");
+}
+
+static void get_of_device(Call *call) {
+        read_document(call, on_device_document);
+}
+
+/* What a call gives: by the place of its parameter in the table. */
+typedef struct Given {
+        const Tunable *tunables;
+        GVariant *values[24]; /* NULL for one that is not given; as many as the largest table has, and more */
+} Given;
+
+static void given_free(void *data) {
+        Given *given = data;
+        for (size_t i = 0; i < G_N_ELEMENTS(given->values); i++)
+                g_clear_pointer(&given->values[i], g_variant_unref);
+        g_free(given);
+}
+
+static bool is_in_range(const Tunable *tunable, GVariant *value) {
+        uint64_t number = *tunable->type == 'x'   ? (uint64_t) MAX(g_variant_get_int64(value), 0)
+                          : *tunable->type == 't' ? g_variant_get_uint64(value)
+                                                  : 0;
+        return number == 0 || tunable->most == 0 || (number >= tunable->least && number <= tunable->most);
+}
+
+/* Takes one parameter; returns false with the call refused for one that cannot be. */
+static bool take(Call *call, Given *given, const char *name, GVariant *value) {
+        const Tunable *tunable = given->tunables;
+        while (tunable->name && strcmp(tunable->name, name) != 0)
+                tunable++;
+        size_t place = (size_t) (tunable - given->tunables);
+        bool fine = false;
+        if (!tunable->name)
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: parameter '%s' not supported", name);
+        else if (strcmp(g_variant_get_type_string(value), tunable->type) != 0)
+                call_refuse(call, LIBVIRT_INVALID_ARG,
+                            "invalid argument: invalid type '%s' requested for parameter '%s', expected '%s'",
+                            g_variant_get_type_string(value), name, tunable->type);
+        else if (given->values[place])
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: parameter '%s' occurs multiple times", name);
+        else if (!is_in_range(tunable, value))
+                call_refuse(call, LIBVIRT_INVALID_ARG,
+                            "invalid argument: value of '%s' is out of range [%" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT "]",
+                            name, tunable->least, tunable->most);
+        else {
+                given->values[place] = g_variant_ref(value);
+                fine = true;
+        }
+        return fine;
+}
+
+/* Reads the parameters that a call gives; NULL, with the call refused, where one cannot be. The call keeps them. PLACE: which
+ * argument they are. */
+static Given *read_given(Call *call, const Tunable *tunables, size_t place) {
+        g_autoptr(GVariant) parameters = g_variant_get_child_value(call->arguments, place);
+        Given *given = g_new0(Given, 1);
+        bool fine = true;
+        given->tunables = tunables;
+        g_assert((size_t) count(tunables) <= G_N_ELEMENTS(given->values));
+        call->state = given;
+        call->free_state = given_free;
+        for (size_t i = 0; fine && i < g_variant_n_children(parameters); i++) {
+                const char *name;
+                g_autoptr(GVariant) value = NULL;
+                g_variant_get_child(parameters, i, "(&sv)", &name, &value);
+                fine = take(call, given, name, value);
+        }
+        return fine ? given : NULL;
+}
+
+/* What is given, in the bus's measure: 0 for no limit. */
+static uint64_t limit_of(const Tunable *tunable, GVariant *value) {
+        uint64_t number = *tunable->type == 'x'   ? (uint64_t) MAX(g_variant_get_int64(value), 0)
+                          : *tunable->type == 'u' ? g_variant_get_uint32(value)
+                                                  : g_variant_get_uint64(value);
+        uint64_t unit = tunable->unit > 0 ? tunable->unit : 1;
+        return (tunable->otherwise > 0 && number >= tunable->otherwise) || number > UINT64_MAX / unit ? 0 : number * unit;
+}
+
+/* The first parameter that is given and that the bus has no limit for; NULL for none. */
+static const char *not_settable(const Given *given) {
+        const char *name = NULL;
+        for (size_t i = 0; !name && given->tunables[i].name; i++)
+                if (given->values[i] && !given->tunables[i].limit)
+                        name = given->tunables[i].name;
+        return name;
+}
+
+static bool refuse_not_settable(Call *call, const Given *given) {
+        const char *name = not_settable(given);
+        if (name)
+                call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "argument unsupported: virtbus does not set the parameter '%s'",
+                            name);
+        return name != NULL;
+}
+
+static void set_limits(Call *call, const Tunable *tunables) {
+        GVariantBuilder limits;
+        const Given *given = read_given(call, tunables, 1);
+        if (!given || refuse_not_settable(call, given))
+                return;
+        g_variant_builder_init(&limits, G_VARIANT_TYPE("a{st}"));
+        for (size_t i = 0; tunables[i].name; i++)
+                if (given->values[i])
+                        g_variant_builder_add(&limits, "{st}", tunables[i].limit, limit_of(&tunables[i], given->values[i]));
+        call_ask(call, call->domain, DOMAIN, "SetLimits", g_variant_new("(a{st}@a{sv})", &limits, call_options(call)), "()",
+                 step_answer_nothing);
+}
+
+static void set_scheduler(Call *call) {
+        set_limits(call, scheduler);
+}
+
+static void set_memory(Call *call) {
+        set_limits(call, memory);
+}
+
+static void set_weights(Call *call) {
+        set_limits(call, weights);
+}
+
+/* The mode may be named, as long as it is what it is. */
+static void on_nodes_to_set(Call *call, GVariant *reply) {
+        const Given *given = call->state;
+        g_autoptr(xmlDoc) document = NULL;
+        xmlNode *root = row_root(call, reply, &document);
+        if (!root)
+                return;
+        if (given->values[0] && g_variant_get_int32(given->values[0]) != mode_in(root))
+                call_refuse(call, LIBVIRT_OPERATION_INVALID,
+                            "Requested operation is not valid: the numatune mode is changed by a new definition");
+        else if (given->values[1])
+                call_ask(call, call->domain, DOMAIN, "SetMemoryNodes",
+                         g_variant_new("(s@a{sv})", g_variant_get_string(given->values[1], NULL), call_options(call)), "()",
+                         step_answer_nothing);
+        else
+                call_answer_nothing(call);
+}
+
+static void set_nodes(Call *call) {
+        if (read_given(call, nodes, 1))
+                row_document(call, on_nodes_to_set);
+}
+
+/* Limits that exclude each other make a document that is not valid: here they are arguments. */
+static bool on_excluding(Call *call, const GError *error) {
+        if (error->code != LIBVIRT_XML_ERROR)
+                return false;
+        call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: %s", error->message);
+        return true;
+}
+
+static void on_objects(Call *call, GVariant *reply) {
+        const LimitedKind *kind = kind_of(call);
+        g_autoptr(GVariant) objects = g_variant_get_child_value(reply, 0), limits = g_variant_ref(call->state);
+        g_autoptr(GPtrArray) devices = kind->list(objects);
+        const UsageDevice *device = usage_find(devices, device_name(call));
+        call->on_error = on_excluding;
+        if (device)
+                call_ask(call, device->path, kind->interface, kind->method,
+                         g_variant_new("(@a{st}@a{sv})", limits, call_options(call)), "()", step_answer_nothing);
+        else
+                refuse_missing(call, kind->missing, device_name(call));
+}
+
+static bool is_group_given(const Given *given, const char *group) {
+        bool is_given = false;
+        for (size_t i = 0; given->tunables[i].name; i++)
+                is_given |= given->values[i] && g_strcmp0(given->tunables[i].group, group) == 0;
+        return is_given;
+}
+
+/* The limits that the device shall have: of a group that is given that, of the others what it has. */
+static GVariant *merge(const Given *given, xmlNode *device) {
+        GVariantBuilder limits;
+        g_variant_builder_init(&limits, G_VARIANT_TYPE("a{st}"));
+        for (size_t i = 0; given->tunables[i].name; i++) {
+                const Tunable *tunable = &given->tunables[i];
+                if (!tunable->limit)
+                        continue;
+                uint64_t unit = tunable->unit > 0 ? tunable->unit : 1;
+                uint64_t limit = given->values[i]                         ? limit_of(tunable, given->values[i])
+                                 : !is_group_given(given, tunable->group) ? number_in(tunable, device) * unit
+                                                                          : 0;
+                if (limit > 0)
+                        g_variant_builder_add(&limits, "{st}", tunable->limit, limit);
+        }
+        return g_variant_ref_sink(g_variant_builder_end(&limits));
+}
+
+static void on_device_to_set(Call *call, GVariant *reply) {
+        const LimitedKind *kind = kind_of(call);
+        g_autoptr(xmlDoc) document = NULL;
+        xmlNode *root = row_root(call, reply, &document), *device = root ? find_device(kind, root, device_name(call)) : NULL;
+        if (!root)
+                return;
+        if (!device) {
+                refuse_missing(call, kind->missing, device_name(call));
+                return;
+        }
+        GVariant *limits = merge(call->state, device);
+        call->free_state(call->state);
+        call->state = limits;
+        call->free_state = (GDestroyNotify) g_variant_unref;
+        row_objects(call, on_objects);
+}
+
+static void set_of_device(Call *call) {
+        const Given *given = read_given(call, kind_of(call)->tunables, 2);
+        if (given && !refuse_not_settable(call, given))
+                row_document(call, on_device_to_set);
+}
+
+const CallRow limit_calls[] = {
+        { REMOTE_DOMAIN_GET_SCHEDULER_TYPE, get_scheduler_type },
+        { REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS, get_scheduler },
+        { REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, get_scheduler, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS, set_scheduler, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, set_scheduler, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_GET_MEMORY_PARAMETERS, get_memory, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_MEMORY_PARAMETERS, set_memory, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_GET_BLKIO_PARAMETERS, get_weights, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_BLKIO_PARAMETERS, set_weights, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_GET_NUMA_PARAMETERS, get_nodes, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_NUMA_PARAMETERS, set_nodes, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_GET_BLOCK_IO_TUNE, get_of_device, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_BLOCK_IO_TUNE, set_of_device, NULL, CHANGES, affect_flags, LIBVIRT_CONFIG_UNSUPPORTED },
+        { REMOTE_DOMAIN_GET_INTERFACE_PARAMETERS, get_of_device, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_INTERFACE_PARAMETERS, set_of_device, NULL, CHANGES, affect_flags, LIBVIRT_CONFIG_UNSUPPORTED },
+        {},
+};

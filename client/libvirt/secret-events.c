@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "secret-events.h"
+
+#include <string.h>
+
+#include "procedures.h"
+
+#define SERVICE "org.virtbus1"
+#define HOST "/org/virtbus1/host"
+#define SECRET "org.virtbus1.Secret"
+#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+
+#define DEFINED 0
+#define UNDEFINED 1
+
+typedef struct Waiter {
+        SecretEventsReady done;
+        void *data;
+} Waiter;
+
+struct SecretEvents {
+        GDBusConnection *bus;
+        Conversation *conversation;
+        Callbacks *callbacks;
+        GHashTable *secrets; /* path: (sis) */
+        GArray *waiters;
+        GCancellable *cancellable;
+        unsigned int subscription;
+        bool filling, filled;
+};
+
+const char *const secret_usages[SECRET_USAGES] = { "none", "volume", "ceph", "iscsi", "tls", "vtpm" };
+
+GVariant *secret_name(GVariant *properties) {
+        const char *uuid = "", *usage = "", *id = "";
+        int32_t number = 0;
+        g_variant_lookup(properties, "UUID", "&s", &uuid);
+        g_variant_lookup(properties, "UsageType", "&s", &usage);
+        g_variant_lookup(properties, "UsageID", "&s", &id);
+        for (size_t i = 0; i < SECRET_USAGES; i++)
+                if (strcmp(secret_usages[i], usage) == 0)
+                        number = (int32_t) i;
+        return g_variant_new("(sis)", uuid, number, id);
+}
+
+SecretEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation) {
+        SecretEvents *events = g_new0(SecretEvents, 1);
+        events->bus = bus;
+        events->conversation = conversation;
+        events->callbacks = callbacks_new();
+        events->secrets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
+        events->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        events->cancellable = g_cancellable_new();
+        return events;
+}
+
+void secret_events_free(SecretEvents *events) {
+        if (!events)
+                return;
+        if (events->subscription)
+                g_dbus_connection_signal_unsubscribe(events->bus, events->subscription);
+        g_cancellable_cancel(events->cancellable);
+        g_object_unref(events->cancellable);
+        callbacks_free(events->callbacks);
+        g_hash_table_unref(events->secrets);
+        g_array_unref(events->waiters);
+        g_free(events);
+}
+
+Callbacks *secret_events_callbacks(SecretEvents *events) {
+        return events->callbacks;
+}
+
+/* An event, as each callback is told of it. */
+typedef struct Told {
+        Conversation *conversation;
+        GVariant *secret;
+        int32_t event;
+} Told;
+
+static void tell_life(void *data, int32_t number) {
+        const Told *told = data;
+        conversation_event(told->conversation, REMOTE_SECRET_EVENT_LIFECYCLE,
+                           g_variant_new("(i@(sis)ii)", number, told->secret, told->event, 0));
+}
+
+static void tell_value(void *data, int32_t number) {
+        const Told *told = data;
+        conversation_event(told->conversation, REMOTE_SECRET_EVENT_VALUE_CHANGED,
+                           g_variant_new("(i@(sis))", number, told->secret));
+}
+
+static void tell(SecretEvents *events, SecretEventKind kind, GVariant *secret, int32_t event) {
+        Told told = { events->conversation, secret, event };
+        const char *uuid;
+        g_variant_get(secret, "(&si&s)", &uuid, NULL, NULL);
+        callbacks_each(events->callbacks, kind, uuid, kind == SECRET_EVENT_LIFECYCLE ? tell_life : tell_value, &told);
+}
+
+/* Keeps a secret of an object's interfaces; returns whether it was not there before. */
+static bool keep(SecretEvents *events, const char *path, GVariant *interfaces) {
+        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, SECRET, G_VARIANT_TYPE_VARDICT);
+        if (properties)
+                return g_hash_table_replace(events->secrets, g_strdup(path), g_variant_ref_sink(secret_name(properties)));
+        return false;
+}
+
+static void on_added(SecretEvents *events, GVariant *arguments) {
+        const char *path;
+        g_autoptr(GVariant) interfaces = NULL;
+        g_variant_get(arguments, "(&o@a{sa{sv}})", &path, &interfaces);
+        if (keep(events, path, interfaces))
+                tell(events, SECRET_EVENT_LIFECYCLE, g_hash_table_lookup(events->secrets, path), DEFINED);
+}
+
+static void on_removed(SecretEvents *events, GVariant *arguments) {
+        const char *path;
+        g_autofree char *key = NULL;
+        g_autoptr(GVariant) secret = NULL;
+        g_variant_get(arguments, "(&o@as)", &path, NULL);
+        if (g_hash_table_steal_extended(events->secrets, path, (void **) &key, (void **) &secret))
+                tell(events, SECRET_EVENT_LIFECYCLE, secret, UNDEFINED);
+}
+
+static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
+                      GVariant *arguments, void *data) {
+        SecretEvents *events = data;
+        (void) bus;
+        (void) sender;
+        (void) interface;
+        if (!events->filled)
+                return;
+        GVariant *secret = g_hash_table_lookup(events->secrets, path);
+        if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})")))
+                on_added(events, arguments);
+        else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)")))
+                on_removed(events, arguments);
+        else if (strcmp(member, "ValueChanged") == 0 && secret)
+                tell(events, SECRET_EVENT_VALUE_CHANGED, secret, 0);
+}
+
+static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
+        SecretEvents *events = data;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
+        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+                return; /* it is freed */
+        g_autoptr(GArray) waiters = g_steal_pointer(&events->waiters);
+        events->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        events->filling = false;
+        events->filled = reply != NULL;
+        g_autoptr(GVariantIter) objects = NULL;
+        const char *path;
+        GVariant *interfaces;
+        if (reply)
+                g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
+        while (reply && g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces))
+                keep(events, path, interfaces);
+        for (unsigned int i = 0; i < waiters->len; i++) {
+                Waiter *waiter = &g_array_index(waiters, Waiter, i);
+                waiter->done(waiter->data, error);
+        }
+}
+
+void secret_events_begin(SecretEvents *events, SecretEventsReady done, void *data) {
+        const Waiter waiter = { done, data };
+        if (events->filled) {
+                done(data, NULL);
+                return;
+        }
+        g_array_append_val(events->waiters, waiter);
+        if (events->filling)
+                return;
+        events->filling = true;
+        if (!events->subscription)
+                events->subscription = g_dbus_connection_signal_subscribe(events->bus, SERVICE, NULL, NULL, NULL, NULL,
+                                                                          G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
+        g_dbus_connection_call(events->bus, SERVICE, HOST, OBJECT_MANAGER, "GetManagedObjects", NULL,
+                               G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NONE, G_MAXINT, events->cancellable,
+                               on_objects, events);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What happens to secrets, told to those callbacks that a client has registered. */
+
+#include <gio/gio.h>
+
+#include "callbacks.h"
+#include "conversation.h"
+
+typedef struct SecretEvents SecretEvents;
+
+typedef enum SecretEventKind {
+        SECRET_EVENT_LIFECYCLE = 0,
+        SECRET_EVENT_VALUE_CHANGED = 1,
+        SECRET_EVENTS_MAX,
+} SecretEventKind;
+
+typedef void (*SecretEventsReady)(void *data, const GError *error);
+
+SecretEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation);
+void secret_events_free(SecretEvents *events);
+
+/* Reads the secrets, unless they are known, and calls DONE once: from then on nothing that happens to them is missed. */
+void secret_events_begin(SecretEvents *events, SecretEventsReady done, void *data);
+
+/* Those of the secrets. */
+Callbacks *secret_events_callbacks(SecretEvents *events);
+
+/* Usages by libvirt's numbers. */
+#define SECRET_USAGES 6
+extern const char *const secret_usages[SECRET_USAGES];
+
+/* A secret as libvirt names it, (sis), of its properties. */
+GVariant *secret_name(GVariant *properties);
