@@ -29,10 +29,17 @@ class Terminal:
     """A terminal of some width with a program on it."""
 
     def __init__(self, *arguments, columns=80, lines=24, command=(CTL,), **more):
+        reader, writer = os.pipe()
         self.pid, self.fd = pty.fork()
-        if self.pid == 0:  # it has its size before the program can ask
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        if self.pid == 0:
+            os.read(reader, 1)
             os.execvpe(command[0], [*command, *arguments], {**ENVIRONMENT, **more})
+        # Before the program can ask for the one, or change the other.
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.before = termios.tcgetattr(self.fd)
+        os.write(writer, b"x")
+        os.close(reader)
+        os.close(writer)
         self.said = ""
 
     def expect(self, pattern):

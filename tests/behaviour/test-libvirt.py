@@ -100,7 +100,10 @@ class Raw:
     def read(self, size):
         data = b""
         while len(data) < size:
-            piece = self.socket.recv(size - len(data))
+            try:
+                piece = self.socket.recv(size - len(data))
+            except ConnectionResetError:  # it was closed with something left that it had not read
+                piece = b""
             if not piece:
                 return b""
             data += piece

@@ -123,7 +123,7 @@ def what_is_defined_while_a_device_is_attached_is_not_undone():
             qemu = hypervisor.pid_of(path)
             os.kill(qemu, signal.SIGSTOP)
         else:
-            bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "attach", 1000000)
+            bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "attach", 4000000)
         attached = begin(path, "Domain", "AttachDevice", "sa{sv}", rng, variants({"live": True, "config": True}))
         try:
             answer, = answered(begin(*call))

@@ -422,13 +422,12 @@ def a_console_is_used():
     contains(ctl("console", "tiny", "serial7", status=1), "Console 'serial7'", "virtbusctl status tiny")
     # However it ends, the terminal is as it was.
     terminal = Terminal("console", "tiny")
-    before = termios.tcgetattr(terminal.fd)
     terminal.expect(r"Press \^\]")
-    while termios.tcgetattr(terminal.fd) == before:
+    while termios.tcgetattr(terminal.fd) == terminal.before:
         bus.settle()
     os.kill(terminal.pid, signal.SIGTERM)
     terminal.expect("Disconnected")
-    assert termios.tcgetattr(terminal.fd) == before
+    assert termios.tcgetattr(terminal.fd) == terminal.before
     assert terminal.end() == 0
     # What a script sends is not taken for a person's sign, and what it gets is all.
     console = subprocess.Popen([CTL, "console", "tiny"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
@@ -783,7 +782,8 @@ def zsh_completes_verbs_options_and_domains():
     home = os.path.join(WORK, "zsh")
     os.makedirs(home)
     terminal = Terminal("-f", "-i", command=("zsh",), HOME=home, PATH=f"{os.path.dirname(CTL)}:{os.environ['PATH']}")
-    terminal.type(f"PS1='ready> '; fpath=({COMPLETIONS} $fpath); autoload -U compinit && compinit -u -D\n")
+    terminal.type(f"fpath=({COMPLETIONS} $fpath); autoload -U compinit && compinit -u -D; PS1='rea''dy> '\n")
+    terminal.expect("ready> ")  # which the echo of that line is not
     for typed, completed in (("virtbusctl sus\t", "virtbusctl suspend"), ("virtbusctl --no-p\t", "virtbusctl --no-pager"),
                              ("virtbusctl start ti\t", "virtbusctl start tiny"), ("virtbusctl start --paused o\t", "virtbusctl start --paused other"),
                              ("virtbusctl create --network=us\t", "--network=user"), ("virtbusctl autostart tiny of\t", "tiny off")):
