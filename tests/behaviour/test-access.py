@@ -400,7 +400,7 @@ def what_happens_while_polkit_is_asked_anew_is_told_to_who_may_still_hear_it():
 
 
 def a_list_that_waits_for_polkit_follows_its_changes():
-    domains = {hypervisor.define(hypervisor.document(f"slow{number}")) for number in range(40)}
+    domains = {hypervisor.define(hypervisor.document(f"slow{number}")) for number in range(20)}
     slow = "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.read' && a.lookup('domain_name')) { polkit.spawn(['/bin/sleep', '0.1']); RESULT } });"
     user = User("vb-alice")
     rules(slow.replace("RESULT", "return polkit.Result.YES;"))
