@@ -5,6 +5,7 @@
 
 #include "call.h"
 
+#define GUEST INTERFACE("Domain.Guest")
 #define KIB 1024
 
 /* The kinds that something of the bus tells of. */
@@ -192,8 +193,36 @@ static void on_state_changed(void *data, GVariant *properties, const char *old_s
                 tell(data, EVENT_PMWAKEUP, REMOTE_DOMAIN_EVENT_CALLBACK_PMWAKEUP, LAYOUT_WITH_REASON, properties, NULL, 0);
 }
 
+#define AGENT_CONNECTED 1
+#define AGENT_DISCONNECTED 2
+/* Why: a domain that starts has no agent yet, so that it is the channel that it comes and goes by. */
+#define AGENT_BY_CHANNEL 2
+
+static void tell_agent(Events *events, GVariant *properties, bool connected) {
+        GVariant *body[] = { g_variant_new_int32(connected ? AGENT_CONNECTED : AGENT_DISCONNECTED),
+                             g_variant_new_int32(AGENT_BY_CHANNEL) };
+        tell(events, EVENT_AGENT_LIFECYCLE, REMOTE_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE, LAYOUT_FLAT, properties, body,
+             G_N_ELEMENTS(body));
+}
+
+static void on_part_has_changed(void *data, GVariant *properties, const char *path, const char *interface, GVariant *changes) {
+        gboolean connected;
+        (void) path;
+        if (strcmp(interface, GUEST) == 0 && g_variant_lookup(changes, "Connected", "b", &connected))
+                tell_agent(data, properties, connected);
+}
+
+/* An agent that is quick is there as soon as its object is. */
+static bool has_agent(GVariant *interfaces) {
+        g_autoptr(GVariant) guest = g_variant_lookup_value(interfaces, GUEST, G_VARIANT_TYPE_VARDICT);
+        gboolean connected = FALSE;
+        return guest && g_variant_lookup(guest, "Connected", "b", &connected) && connected;
+}
+
 static void on_part_changed(void *data, GVariant *properties, const char *path, GVariant *interfaces) {
         const char *device = strstr(path, "/device/");
+        if (interfaces && has_agent(interfaces))
+                tell_agent(data, properties, true);
         if (!device)
                 return;
         GVariant *body[] = { g_variant_new_string(device + strlen("/device/")) };
@@ -201,22 +230,6 @@ static void on_part_changed(void *data, GVariant *properties, const char *path, 
                 tell(data, EVENT_DEVICE_ADDED, REMOTE_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, LAYOUT_FLAT, properties, body, 1);
         else
                 tell(data, EVENT_DEVICE_REMOVED, REMOTE_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, LAYOUT_NESTED, properties, body, 1);
-}
-
-#define AGENT_CONNECTED 1
-#define AGENT_DISCONNECTED 2
-/* Why: a domain that starts has no agent yet, so that it is the channel that it comes and goes by. */
-#define AGENT_BY_CHANNEL 2
-
-static void on_part_has_changed(void *data, GVariant *properties, const char *path, const char *interface, GVariant *changes) {
-        gboolean connected;
-        (void) path;
-        if (strcmp(interface, INTERFACE("Domain.Guest")) != 0 || !g_variant_lookup(changes, "Connected", "b", &connected))
-                return;
-        GVariant *body[] = { g_variant_new_int32(connected ? AGENT_CONNECTED : AGENT_DISCONNECTED),
-                             g_variant_new_int32(AGENT_BY_CHANNEL) };
-        tell(data, EVENT_AGENT_LIFECYCLE, REMOTE_DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE, LAYOUT_FLAT, properties, body,
-             G_N_ELEMENTS(body));
 }
 
 const DomainsListener events_listener = {
