@@ -180,6 +180,11 @@
 #define SCHEMES_PER_DRIVER_MAX 16
 #define SCHEME_BYTES_MAX 16
 
+/* What one driver may have kept for its next start: how many descriptors, of how much memory each, by names of up to so much. */
+#define DRIVER_KEPT_MAX 256
+#define DRIVER_KEPT_BYTES_MAX 4096
+#define DRIVER_KEPT_NAME_BYTES_MAX 255
+
 /* Of the host that a URI names: as long as the DNS has names. */
 #define URI_HOST_BYTES_MAX 255
 

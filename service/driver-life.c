@@ -6,6 +6,7 @@
 
 #include "bounds.h"
 #include "bus.h"
+#include "driver-kept.h"
 #include "driver-told.h"
 #include "errors.h"
 #include "forward.h"
@@ -276,7 +277,9 @@ static void driver_synchronize(Driver *driver) {
         mirror_mark_stale(driver->drivers->mirror, driver);
         driver->told_part = driver->ending = driver->heard = false;
         g_autoptr(sd_bus_message) message = NULL;
-        int r = sd_bus_message_new_method_call(driver->peer, &message, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Synchronize");
+        int r = driver_kept_return(driver);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(driver->peer, &message, NULL, DRIVER_PATH, DRIVER_INTERFACE, "Synchronize");
         if (r >= 0)
                 r = sd_bus_call_async(driver->peer, NULL, message, on_synchronized, driver, UINT64_MAX);
         if (r >= 0)

@@ -6,6 +6,7 @@
 
 #include "bounds.h"
 #include "bus.h"
+#include "driver-kept.h"
 #include "errors.h"
 #include "interfaces.h"
 #include "log.h"
@@ -120,6 +121,10 @@ int driver_told(Driver *driver, sd_bus_message *signal) {
                 return remove_objects(driver, signal);
         if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Schemes"))
                 return take_schemes(driver, signal);
+        if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Keep"))
+                return driver_kept_take(driver, signal);
+        if (sd_bus_message_is_signal(signal, DRIVER_INTERFACE, "Drop"))
+                return driver_kept_drop(driver, signal);
         Object *object = mirror_find(driver->drivers->mirror, sd_bus_message_get_path(signal));
         if (!object)
                 return -ENOENT;

@@ -42,8 +42,9 @@ struct Driver {
         bool heard;
         bool paused; /* nothing is read from it until the bus has taken what was read */
         uint64_t attached_at;
-        GStrv schemes; /* of URIs that it opens connections for; or NULL */
-        GQueue calls;  /* struct Call, forwarded or waiting to be */
+        GStrv schemes;    /* of URIs that it opens connections for; or NULL */
+        GHashTable *kept; /* name -> descriptor: what it gets again when it is restarted; or NULL */
+        GQueue calls;     /* struct Call, forwarded or waiting to be */
         size_t call_bytes;
         unsigned n_errands; /* its own calls of other drivers */
 };

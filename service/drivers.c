@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver-kept.h"
 #include "drivers.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ static void driver_free(Driver *driver) {
         g_free(driver->name);
         g_free(driver->path);
         g_strfreev(driver->schemes);
+        driver_kept_free(driver);
         g_free(driver->opened_prefix);
         g_free(driver->job_prefix);
         g_free(driver->failure);

@@ -3,6 +3,7 @@
 #include "base/errand.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/driver-kept.h"
 #include "base/store.h"
 #include "bus.h"
 #include "errors.h"
@@ -32,8 +34,9 @@ typedef struct Driver {
         sd_bus *bus;  /* where the name is owned */
         sd_bus *peer; /* virtbusd; NULL while it is not attached */
         Objects *objects;
-        void *self; /* the kind's own */
-        bool resumed;
+        void *self;       /* the kind's own */
+        DriverKept *kept; /* what its next start gets */
+        bool synchronized, resumed;
         bool is_ending; /* it answers what has come, and does nothing of it */
         bool released;  /* nothing more comes */
         sd_event_source *idle;
@@ -100,6 +103,23 @@ static int send_schemes(Driver *driver) {
         return r < 0 ? r : sd_bus_send(driver->peer, signal, NULL);
 }
 
+static void keep(void *data, const char *name, int fd) {
+        const Driver *driver = data;
+        driver_kept_set(driver->kept, driver->peer, name, fd);
+}
+
+/* It is for a driver that has just been started: one that goes on knows better. */
+static int on_restore(const Driver *driver, sd_bus_message *message) {
+        const char *name;
+        int fd;
+        int r = sd_bus_message_has_signature(message, "sh") ? sd_bus_message_read(message, "sh", &name, &fd) : -EINVAL;
+        if (r < 0 || driver->synchronized)
+                return r;
+        bool is_used = driver->kind->restore && driver->kind->restore(driver->self, name, fd);
+        driver_kept_set(driver->kept, driver->peer, name, is_used ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1);
+        return 0;
+}
+
 static int on_open_connection(Driver *driver, sd_bus_message *message) {
         const char *uri;
         sd_bus_message_sensitive(message);
@@ -113,7 +133,10 @@ static int on_open_connection(Driver *driver, sd_bus_message *message) {
 
 static int on_synchronize(Driver *driver, sd_bus_message *call) {
         objects_set_peer(driver->objects, driver->peer);
+        driver->synchronized = true;
         int r = send_schemes(driver);
+        if (r >= 0)
+                r = driver_kept_send(driver->kept, driver->peer);
         if (r >= 0)
                 r = objects_send_all(driver->objects);
         if (r >= 0)
@@ -166,6 +189,8 @@ static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *er
                 r = on_synchronize(driver, message);
         else if (sd_bus_message_is_method_call(message, DRIVER_INTERFACE, "Release"))
                 r = on_release(driver, message);
+        else if (sd_bus_message_is_method_call(message, DRIVER_INTERFACE, "Restore"))
+                r = on_restore(driver, message);
         else if (sd_bus_message_is_method_call(message, interface_manager.name, "OpenConnection"))
                 r = on_open_connection(driver, message);
         else
@@ -283,6 +308,7 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
                 return false;
         }
         driver->objects = objects_new();
+        driver->kept = driver_kept_new();
         const DriverSetup setup = {
                 .event = driver->event,
                 .objects = driver->objects,
@@ -292,6 +318,8 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
                 .answer_timeout = driver->answer_timeout,
                 .idle = postpone_idle,
                 .idle_data = driver,
+                .keep = keep,
+                .keep_data = driver,
         };
         driver->self = driver->kind->open(driver->kind->data, &setup, &error);
         if (!driver->self) {
@@ -315,6 +343,8 @@ static void driver_stop(Driver *driver) {
                 driver->kind->close(driver->self);
         if (driver->objects)
                 objects_free(driver->objects);
+        if (driver->kept)
+                driver_kept_free(driver->kept);
         if (driver->bus)
                 sd_bus_flush_close_unref(driver->bus);
         sd_event_source_disable_unref(driver->idle);

@@ -21,6 +21,9 @@ typedef struct DriverSetup {
         uint64_t answer_timeout;           /* --answer-timeout, in microseconds; 0: the kind's own */
         void (*idle)(void *data); /* to be called when something has ended, so that it is seen whether anything is left */
         void *idle_data;
+        /* Has virtbusd keep a descriptor of sealed memory, which is taken, for the driver's next start; -1: no more. */
+        void (*keep)(void *data, const char *name, int fd);
+        void *keep_data;
 } DriverSetup;
 
 typedef struct DriverKind {
@@ -33,6 +36,8 @@ typedef struct DriverKind {
          * is owed its path; what OPTIONS holds besides is not to be logged, shown or said. */
         const char *const *schemes;
         void (*open_connection)(void *self, Call *call, const char *uri, sd_bus_message *options);
+        /* What its predecessor had kept, one by one, before virtbusd knows any object; false: it is of no use. Or NULL. */
+        bool (*restore)(void *self, const char *name, int fd);
         void (*serve)(void *self, sd_bus *bus); /* the bus is there, where other services are asked; or NULL */
         void (*resume)(void *self);             /* once, when virtbusd knows all objects; or NULL */
         bool (*is_busy)(const void *self);      /* it has something to do, or to hold */

@@ -69,6 +69,12 @@ static int on_connect_timeout(sd_event_source *source, uint64_t usec, void *data
         return 0;
 }
 
+void connection_await_credentials(Connection *connection) {
+        connection->was_connected = true;
+        connection->lacks_credentials = true;
+        set_state(connection, CONNECTION_DISCONNECTED, "its credentials were lost when its driver and virtbusd ended");
+}
+
 void connection_connect(Connection *connection, Call *call) {
         bool is_new = !connection->connecting;
         if (call)
@@ -76,6 +82,7 @@ void connection_connect(Connection *connection, Call *call) {
         if (!is_new)
                 return;
         connection->retry = sd_event_source_disable_unref(connection->retry);
+        connection->lacks_credentials = false;
         connection->connecting = true;
         set_state(connection, CONNECTION_CONNECTING, connection->state_reason);
         connection->hypervisor->remote->connect(connection);

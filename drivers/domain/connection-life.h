@@ -19,6 +19,9 @@
 void connection_set_credentials(Connection *connection, const char *username, const char *password);
 bool connection_has_credentials(const Connection *connection, const char *username, const char *password);
 
+/* It is not connected to until it has the credentials that the last driver was given. */
+void connection_await_credentials(Connection *connection);
+
 /* Connects to it now; CALL, of Manager.OpenConnection, is owed its path, or why that failed. NULL: nobody waits. */
 void connection_connect(Connection *connection, Call *call);
 

@@ -54,6 +54,7 @@ struct Connection {
         GQueue openers;                    /* Call, of Manager.OpenConnection */
         sd_event_source *retry, *patience; /* when it is tried again; how long that may take */
         unsigned n_cuts;                   /* since it was connected */
+        bool lacks_credentials;            /* which a driver before this one had been given */
         bool connecting, was_connected, ended;
         /* Where it was opened by URI: by whom, and who closes it. Else NULL. */
         uid_t owner;

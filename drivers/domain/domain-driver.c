@@ -8,6 +8,7 @@
 #include "base/xml.h"
 #include "bus.h"
 #include "domain/connection-life.h"
+#include "domain/credentials.h"
 #include "domain/connection.h"
 #include "errors.h"
 #include "log.h"
@@ -34,12 +35,29 @@ static void add(DomainDriver *driver, Connection *connection) {
         g_hash_table_insert(driver->connections, connection->name, connection);
 }
 
-/* What is opened is written down, without its credentials, for a successor of this driver. */
+/* What is opened is written down for a successor of this driver, without its credentials: those virtbusd keeps, in memory. */
 
 #define OPENED "connections"
 
 static char *note_of(const DomainDriver *driver, const char *name) {
         return g_strdup_printf("%s/" OPENED "/%s.xml", driver->runtime, name);
+}
+
+static bool has_credentials(const Connection *connection) {
+        return (connection->username && *connection->username) || (connection->password && *connection->password);
+}
+
+static void keep_credentials(const DomainDriver *driver, const Connection *connection) {
+        g_autoptr(GError) error = NULL;
+        int fd = has_credentials(connection) ? credentials_to_memory(connection->username, connection->password, &error) : -1;
+        if (error)
+                log_warning("the credentials of connection %s are not kept for when its driver is restarted: %s",
+                            connection->name, error->message);
+        driver->setup.keep(driver->setup.keep_data, connection->name, fd);
+}
+
+static void forget_credentials(const DomainDriver *driver, const char *name) {
+        driver->setup.keep(driver->setup.keep_data, name, -1);
 }
 
 static bool write_note(const DomainDriver *driver, const Connection *connection, GError **error) {
@@ -49,6 +67,7 @@ static bool write_note(const DomainDriver *driver, const Connection *connection,
         xml_set_number(root, "format", STORE_FORMAT);
         xml_set_number(root, "owner", connection->owner);
         xml_set_attribute(root, "uri", connection->uri);
+        xml_set_attribute(root, "credentials", has_credentials(connection) ? "yes" : "no");
         g_autofree char *text = xml_document_text(document), *path = note_of(driver, connection->name);
         return file_replace(path, text, false, error);
 }
@@ -84,6 +103,7 @@ static void close_one(DomainDriver *driver, Connection *connection) {
         }
         connection_cancel(connection, "the connection is closed");
         remove_note(driver, connection->name);
+        forget_credentials(driver, connection->name);
         g_hash_table_remove(driver->connections, connection->name);
         if (call)
                 call_reply(call, "");
@@ -200,6 +220,14 @@ static char *name_of(const DomainDriver *driver, const char *uri, GError **error
 }
 
 /* One that there is already, whoever has opened it. */
+static void take_credentials(const DomainDriver *driver, Connection *connection, const char *username, const char *password) {
+        g_autoptr(GError) error = NULL;
+        connection_set_credentials(connection, username, password);
+        keep_credentials(driver, connection);
+        if (!write_note(driver, connection, &error))
+                log_warning("that connection %s has credentials is not written down: %s", connection->name, error->message);
+}
+
 static void open_again(const DomainDriver *driver, Connection *connection, const char *username, const char *password,
                        Call *call) {
         g_autoptr(GError) error = NULL;
@@ -218,7 +246,7 @@ static void open_again(const DomainDriver *driver, Connection *connection, const
                 call_reply(call, "o", connection->path);
         else {
                 if (has_given)
-                        connection_set_credentials(connection, username, password);
+                        take_credentials(driver, connection, username, password);
                 connection_connect(connection, call);
         }
 }
@@ -228,6 +256,8 @@ static void open_new(DomainDriver *driver, const char *name, const char *uri, co
         g_autoptr(GError) error = NULL;
         Connection *connection =
                         check_bounds(driver, call->uid, &error) ? open_elsewhere(driver, name, uri, call->uid, &error) : NULL;
+        if (connection)
+                connection_set_credentials(connection, username, password);
         if (connection && !write_note(driver, connection, &error)) {
                 g_hash_table_remove(driver->connections, connection->name);
                 connection = NULL;
@@ -236,7 +266,7 @@ static void open_new(DomainDriver *driver, const char *name, const char *uri, co
                 call_fail(call, error);
                 return;
         }
-        connection_set_credentials(connection, username, password);
+        keep_credentials(driver, connection);
         connection_connect(connection, call);
 }
 
@@ -272,12 +302,24 @@ static void restore(DomainDriver *driver, const char *file) {
                 name = name_of(driver, uri, &error);
         uid_t user = owner ? (uid_t) g_ascii_strtoull(owner, NULL, 10) : (uid_t) -1;
         Connection *connection = name ? open_elsewhere(driver, name, uri, user, &error) : NULL;
-        if (connection) { /* it is kept; where it is reached at once, its objects are there before the service looks */
+        if (connection && xml_attribute_is(root, "credentials", "yes"))
+                connection_await_credentials(connection);
+        else if (connection) { /* it is kept; where it is reached at once, its objects are there before the service looks */
                 connection->was_connected = true;
                 connection_connect(connection, NULL);
         }
         if (error)
                 log_error("what %s was a connection to is not opened again: %s", path, error->message);
+}
+
+/* Before the service looks, too. */
+static bool restore_credentials(void *self, const char *name, int fd) {
+        const DomainDriver *driver = self;
+        Connection *connection = g_hash_table_lookup(driver->connections, name);
+        if (!connection || !connection->lacks_credentials || !credentials_restore(connection, fd))
+                return false;
+        connection_connect(connection, NULL);
+        return true;
 }
 
 static void restore_all(DomainDriver *driver) {
@@ -393,6 +435,7 @@ int domain_driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
                 .data = hypervisor,
                 .schemes = hypervisor->schemes,
                 .open = open_driver,
+                .restore = hypervisor->elsewhere ? restore_credentials : NULL,
                 .open_connection = hypervisor->elsewhere ? open_connection : NULL,
                 .serve = serve,
                 .resume = resume,

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/sealed-memory.h"
 #include "bus.h"
 #include "errors.h"
 
@@ -96,12 +97,7 @@ SecretValue *secret_value_read(int fd, GError **error) {
 }
 
 int secret_value_to_memory(const SecretValue *value, GError **error) {
-        g_autofd int fd = memfd_create("secret", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        if (fd >= 0 && write(fd, value->bytes, value->size) == (ssize_t) value->size && lseek(fd, 0, SEEK_SET) == 0 &&
-            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
-                return steal_fd(&fd);
-        virtbus_error_set_errno(error, errno, "a descriptor of the value cannot be made");
-        return -1;
+        return sealed_memory_new("secret", value->bytes, value->size, error);
 }
 
 static char *file_text(ValueForm form, const char *rest) {

@@ -5,13 +5,14 @@
 Usage (below tests/with-bus): test-elsewhere.py
 """
 
+import fcntl
 import glob
 import os
 import signal
 import subprocess
 
-from gi.repository import GLib
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, FakeDriver, Hypervisor, Skip, User, contains, expect, polkit_rules, run, variants
+from gi.repository import Gio, GLib
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, FakeDriver, Hypervisor, Skip, User, contains, end_process, expect, polkit_rules, run, variants
 
 ROOT_PATH = "/org/virtbus1"
 CONNECTION, TEST = f"{NAME}.Connection", f"{NAME}.Test"
@@ -274,6 +275,17 @@ def one_that_never_answers_keeps_nobody_else():
     close(other)
 
 
+def shows_none_of(path, *words):
+    """Neither objects, signals, nor whatever lies in files hold these words."""
+    bus.settle()
+    shown = repr(bus.objects(ROOT_PATH)) + repr(bus.get_all(path, "Connection")) + repr(bus.signals)
+    for file in glob.glob(f"{ROOT}/test/**", recursive=True) + [f"{ROOT}/log"]:
+        if os.path.isfile(file):
+            shown += open(file, encoding="utf-8", errors="replace").read()
+    for word in words:
+        assert word not in shown.replace("org.virtbus1.Test", ""), word
+
+
 def credentials_are_asked_for_and_shown_nowhere():
     secret = "open-sesame"
     for options in ({}, {"username": "admin", "password": "wrong-password"}, {"password": secret}):
@@ -289,13 +301,7 @@ def credentials_are_asked_for_and_shown_nowhere():
         message = expect("InvalidArgument", open_uri, uri)
         contains(message, "option password")
         assert "hidden-word" not in message
-    bus.settle()
-    shown = repr(bus.objects(ROOT_PATH)) + repr(bus.get_all(path, "Connection")) + repr(bus.signals)
-    for file in glob.glob(f"{ROOT}/test/**", recursive=True) + [f"{ROOT}/log"]:
-        if os.path.isfile(file):
-            shown += open(file, encoding="utf-8", errors="replace").read()
-    for word in (secret, "wrong-password", "another-password", "hidden-word"):
-        assert word not in shown.replace("org.virtbus1.Test", ""), word
+    shows_none_of(path, secret, "wrong-password", "another-password", "hidden-word")
 
 
 def after_the_driver_is_killed_its_connections_are_there_again():
@@ -310,14 +316,38 @@ def after_the_driver_is_killed_its_connections_are_there_again():
     assert bus.driver("Test") != owner
     wait_state(path, "connected")
     assert domains(path) == before and (bus.get(two, "Domain", "State"), bus.get(two, "Domain", "ID")) == ("running", runs)
-    # One whose credentials were only in its memory waits for them, and says so.
+    # One with credentials, too: the service has kept them.
     locked = "/org/virtbus1/test_locked"
+    wait_state(locked, "connected")
+    assert open_uri("test://locked", username="admin", password="open-sesame") == locked
+    contains(expect("InvalidArgument", open_uri, "test://locked", username="admin", password="another-password"), "other credentials")
+    shows_none_of(locked, "open-sesame", "another-password")
+    close(path)
+
+
+def credentials_that_are_lost_are_waited_for():
+    """Where driver and service have ended, nothing has them any more."""
+    locked = "/org/virtbus1/test_locked"
+    assert open_uri("test://locked", username="admin", password="open-sesame") == locked
+    bus.kill_owner(NAME)  # the driver tells the next one, before it is attached
+    bus.wait_driver("test", "attached")
+    local.kill_driver()
+    wait_state(locked, "connected")
+    pid = bus.driver("Test")
+    os.kill(pid, signal.SIGSTOP)  # so that it tells the next one nothing
+    bus.kill_owner(NAME)
+    end_process(pid)
     wait_state(locked, "disconnected")
+    contains(bus.get(locked, "Connection", "StateReason"), "credentials were lost")
     contains(expect("HypervisorFailed", bus.call, locked, CONNECTION, "DefineDomain", "sa{sv}", document("one"), {}), "open it again")
+    contains(expect("AccessDenied", open_uri, "test://locked", username="admin", password="wrong-password"), "refuses the username or the password")
+    assert bus.get(locked, "Connection", "State") == "disconnected"
     assert open_uri("test://locked", username="admin", password="open-sesame") == locked
     assert bus.get(locked, "Connection", "State") == "connected"
     close(locked)
-    close(path)
+    # What is closed has none any more.
+    local.kill_driver()
+    contains(expect("AccessDenied", open_uri, "test://locked"), "refuses the username or the password")
 
 
 def a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again():
@@ -447,6 +477,56 @@ def a_uri_goes_to_the_driver_that_has_named_its_scheme():
     fake.go()
 
 
+def sealed_memory(size):
+    """A descriptor of memory that can no longer be changed."""
+    memory = os.memfd_create("kept", os.MFD_ALLOW_SEALING)
+    os.write(memory, b"x" * size)
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    return memory
+
+
+def a_driver_that_was_restarted_gets_what_it_had_kept():
+    """Sealed memory, and nothing else: no end of a pipe, no file that may grow, and so many of them."""
+    fake, restored = FakeDriver("Fake"), {}
+    fake.objects = [("Schemes", GLib.Variant("(as)", (["other"],)))]
+    bus.wait_driver("fake", "attached")
+
+    def keep(name, memory):
+        message = Gio.DBusMessage.new_signal("/org/virtbus1/driver", f"{NAME}.Driver", "Keep")
+        message.set_body(GLib.Variant("(sh)", (name, 0)))
+        files = Gio.UnixFDList()
+        files.append(memory)
+        message.set_unix_fd_list(files)
+        fake.connection.send_message(message, Gio.DBusSendMessageFlags.NONE)
+
+    def on_restore(message):
+        memory = message.get_unix_fd_list().get(0)
+        restored[message.get_body().unpack()[0]] = os.pread(memory, 8192, 0)
+        os.close(memory)
+    small, full, large = sealed_memory(1), sealed_memory(4096), sealed_memory(4097)
+    pipe, open_memory = os.pipe(), os.memfd_create("open", os.MFD_ALLOW_SEALING)
+    for name, memory in (("large", large), ("pipe", pipe[0]), ("open", open_memory), ("x" * 256, small), ("one", full), ("one", small), ("two", small)):
+        keep(name, memory)
+    fake.emit("Drop", GLib.Variant("(s)", ("two",)))
+    for number in range(300):
+        keep(f"number{number}", small)
+    fake.tell("/org/virtbus1/fake_x", {CONNECTION: variants(
+        {"Name": "fake_x", "URI": "other://x", "DriverVersion": "0", "State": "connected", "StateReason": ""})})
+    bus.wait(lambda: "/org/virtbus1/fake_x" in connections(), "what it has sent to be read")
+    fake.methods["Restore"] = on_restore
+    fake.connection.close_sync(None)
+    bus.wait_driver("fake", "failed", "attaching")
+    fake.go()
+    fake.come()
+    bus.wait_driver("fake", "attached")
+    assert restored == {"one": b"x"} | {f"number{number}": b"x" for number in range(255)}, sorted(restored)
+    for memory in (small, full, large, open_memory, *pipe):
+        os.close(memory)
+    fake.connection.close_sync(None)
+    bus.wait_driver("fake", "failed", "attaching")
+    fake.go()
+
+
 def virtbusctl_opens_what_a_uri_names():
     def ctl(*arguments):
         return subprocess.run(["virtbusctl", *(["--user"] if os.geteuid() else []), *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
@@ -503,8 +583,9 @@ run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refu
      one_that_is_cut_shows_that_and_connects_again_by_itself, closing_answers_what_waits_and_costs_no_other_connection,
      one_that_hangs_is_closed_while_others_go_on, one_that_never_answers_keeps_nobody_else,
      credentials_are_asked_for_and_shown_nowhere, after_the_driver_is_killed_its_connections_are_there_again,
-     a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again,
+     credentials_that_are_lost_are_waited_for, a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again,
      what_runs_there_runs_on_when_the_connection_is_closed, the_service_may_die_and_finds_them_again,
      what_is_closed_does_not_come_back, one_user_has_so_many_connections, who_may_not_opens_and_closes_nothing,
-     a_uri_goes_to_the_driver_that_has_named_its_scheme, virtbusctl_opens_what_a_uri_names,
+     a_uri_goes_to_the_driver_that_has_named_its_scheme, a_driver_that_was_restarted_gets_what_it_had_kept,
+     virtbusctl_opens_what_a_uri_names,
      virtbusctl_takes_a_password_from_a_file_a_descriptor_or_its_input])
