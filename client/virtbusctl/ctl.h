@@ -167,12 +167,17 @@ const char *nearest(const char *word, const char *const *known);
 /* The same to be said: "; did you mean 'start'?", or an empty text. */
 char *suggestion(const char *word, const char *const *known);
 
-/* show.c */
+/* list.c */
 int verb_list(Ctl *ctl, char **arguments);
-int verb_show(Ctl *ctl, char **arguments);
+
+/* status.c */
 int verb_status(Ctl *ctl, char **arguments);
 int verb_jobs(Ctl *ctl, char **arguments);
 int verb_cancel(Ctl *ctl, char **arguments);
+
+/* show.c: all properties of an interface, by their names. */
+GVariant *ctl_properties(Ctl *ctl, const char *path, const char *interface, GError **error);
+int verb_show(Ctl *ctl, char **arguments);
 int verb_xml(Ctl *ctl, char **arguments);
 int verb_addresses(Ctl *ctl, char **arguments);
 int verb_capabilities(Ctl *ctl, char **arguments);
