@@ -43,6 +43,12 @@ static void answer_openers(Connection *connection, const GError *error) {
                         call_reply(call, "o", connection->path);
 }
 
+void connection_refuse(GQueue *openers, GError *refusal) {
+        for (Call *call; (call = g_queue_pop_head(openers));)
+                call_fail(call, refusal);
+        g_error_free(refusal);
+}
+
 static int on_retry(sd_event_source *source, uint64_t usec, void *data) {
         (void) source;
         (void) usec;
@@ -112,9 +118,12 @@ void connection_cut(Connection *connection, const GError *error, bool final) {
         connection->retry = sd_event_source_disable_unref(connection->retry);
         bool is_first = !connection->was_connected && connection->first_cut;
         set_state(connection, final || is_first ? CONNECTION_DISCONNECTED : CONNECTION_CONNECTING, error->message);
-        answer_openers(connection, error);
-        if (is_first)
+        if (is_first) {
+                g_clear_error(&connection->refusal);
+                connection->refusal = g_error_copy(error);
                 connection->first_cut(connection);
+        } else
+                answer_openers(connection, error);
         int r = final || is_first ? 0
                                   : sd_event_add_time_relative(connection->event, &connection->retry, CLOCK_MONOTONIC,
                                                                retry_delay(connection), 0, on_retry, connection);
@@ -142,6 +151,7 @@ void connection_end_life(Connection *connection, const GError *error) {
         if (connection->hypervisor->remote && !connection->ended)
                 connection->hypervisor->remote->disconnect(connection);
         connection->ended = true;
-        answer_openers(connection, error);
+        answer_openers(connection, connection->refusal ? connection->refusal : error);
+        g_clear_error(&connection->refusal);
         connection_set_credentials(connection, NULL, NULL);
 }

@@ -29,6 +29,10 @@ void connection_connect(Connection *connection, Call *call);
 void connection_connected(Connection *connection);
 void connection_cut(Connection *connection, const GError *error, bool final);
 
+/* One that could not be connected to at all has gone: who has waited for it is told why. Until then it would still be seen, and
+ * to open it again be too early. OPENERS are answered, and REFUSAL is freed. */
+void connection_refuse(GQueue *openers, GError *refusal);
+
 /* It is about to be closed: from now on it is not connected, and whoever calls is told so. */
 void connection_end_calls(Connection *connection);
 

@@ -52,6 +52,7 @@ struct Connection {
         char *state_reason;
         char *username, *password;         /* wiped with it */
         GQueue openers;                    /* Call, of Manager.OpenConnection */
+        GError *refusal;                   /* of its first cut: what those are told when it has gone; or NULL */
         sd_event_source *retry, *patience; /* when it is tried again; how long that may take */
         unsigned n_cuts;                   /* since it was connected */
         bool lacks_credentials;            /* which a driver before this one had been given */

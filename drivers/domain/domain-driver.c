@@ -96,6 +96,12 @@ static void look_later(void *data);
 
 static void close_one(DomainDriver *driver, Connection *connection) {
         Call *call = connection->close_call;
+        GError *refusal = g_steal_pointer(&connection->refusal);
+        GQueue refused = G_QUEUE_INIT;
+        if (refusal) {
+                refused = connection->openers;
+                g_queue_init(&connection->openers);
+        }
         if (!connection_is_drained(connection)) {
                 log_error("connection %s is closed while something of it hangs, which is left behind", connection->name);
                 driver->n_left++;
@@ -105,6 +111,8 @@ static void close_one(DomainDriver *driver, Connection *connection) {
         remove_note(driver, connection->name);
         forget_credentials(driver, connection->name);
         g_hash_table_remove(driver->connections, connection->name);
+        if (refusal)
+                connection_refuse(&refused, refusal);
         if (call)
                 call_reply(call, "");
 }
