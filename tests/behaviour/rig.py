@@ -243,10 +243,13 @@ class Full:
 
     def __enter__(self):
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", self.folder], check=True)
+        self.fill()
+        return self
+
+    def fill(self):
         room = os.statvfs(self.folder)
         with open(f"{self.folder}/filler", "wb") as filler:
             filler.write(b"x" * max(0, room.f_bavail * room.f_frsize - self.free))
-        return self
 
     def empty(self):
         os.unlink(f"{self.folder}/filler")

@@ -29,6 +29,7 @@ DRIVER = f"{NAME}.Driver.QEMU"
 # Ends that a test makes one after the other, of the driver under load.
 ENDS = 12
 STATE, RUN = f"{ROOT}/qemu/state/qemu", f"{ROOT}/qemu/run/qemu"
+DEVICE = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 
 
 def uuid_of(number):
@@ -121,6 +122,17 @@ def a_guest_that_cannot_be_written_down_does_not_start():
         full.empty()
         hypervisor.do(domain, "Start", paused=True)
         assert len(qemus(1)) == 1
+        # Nor does one get a device that a driver after this one would not know.
+        before = set(bus.objects(domain))
+        full.fill()
+        error = outcome(bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", DEVICE, {})
+        assert error, "it has a device, and that would not be known"
+        contains(error.message, "make space there")
+        assert set(bus.objects(domain)) == before
+        full.empty()
+        bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", DEVICE, {})
+        hypervisor.kill_driver()
+        assert len(set(bus.objects(domain)) - before) == 1
         hypervisor.do(domain, "Destroy")
     hypervisor.kill_driver()
     clear()

@@ -87,7 +87,14 @@ static void on_fdsets_known(void *data, JsonObject *answer, const GError *error)
         }
         guest->plugging->last_fdset = plugging_last_fdset(answer);
         guest->attaching = g_strdup(device_change_of(plugging_operation(guest))->alias);
-        domain_save_status(guest->domain);
+        g_autoptr(GError) failure = NULL;
+        if (!domain_save_status(guest->domain)) { /* no driver after this one would know what QEMU has */
+                domain_fail(guest->domain, &failure, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                            "that it gets a device cannot be written down in %s: make space there",
+                            guest->domain->connection->runtime_directory);
+                plugging_finish(guest, failure);
+                return;
+        }
         CommandLineContext context = attach_context(guest, plugging_operation(guest));
         guest_open_files(guest, files_plan(&context), on_attach_files);
 }
