@@ -22,7 +22,7 @@
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
 #include "qemu/complete/controllers.h"
-#include "qemu/monitor/capabilities-cache.h"
+#include "qemu/monitor/bare-qemu.h"
 
 /* Whether what an element is plugged into is there already: the controllers before it. */
 static bool bus_is_there(const xmlNode *element, const GHashTable *made) {

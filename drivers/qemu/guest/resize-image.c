@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/process.h"
 #include "bus.h"
 #include "errors.h"
 #include "qemu/host/host.h"
-#include "qemu/monitor/monitor.h"
+#include "qemu/monitor/bare-qemu.h"
 
 /* How much of what QEMU says is told. */
 #define OUTPUT_BYTES_MAX 1024
@@ -85,51 +83,38 @@ static char *make_node(const char *format) {
         return json_text(node);
 }
 
-static Process *start(Connection *connection, const ImageToResize *image, int monitor, int log, ImageResize *resize,
-                      GError **error) {
+static Process *start(Connection *connection, const ImageToResize *image, int log, ImageResize *resize, GError **error) {
         const Host *host = host_of(connection);
-        g_autofree char *chardev = g_strdup_printf("socket,id=monitor,fd=%d", monitor),
-                        *set = g_strdup_printf("fd=%d,set=1", image->fd), *node = make_node(image->format);
-        char *const arguments[] = { (char *) image->emulator,
-                                    "-S",
-                                    "-no-user-config",
-                                    "-nodefaults",
-                                    "-nographic",
-                                    "-sandbox",
-                                    QEMU_SANDBOX,
-                                    "-machine",
-                                    "none,accel=tcg",
-                                    "-chardev",
-                                    chardev,
-                                    "-mon",
-                                    "chardev=monitor,mode=control",
-                                    "-add-fd",
-                                    set,
-                                    "-blockdev",
-                                    "{\"driver\":\"file\",\"node-name\":\"file\",\"filename\":\"/dev/fdset/1\"}",
-                                    "-blockdev",
-                                    node,
-                                    NULL };
-        const int fds[] = { monitor, image->fd };
-        const Confinement confinement = confine_for(&host->helpers, image->emulator, NULL);
-        g_auto(GStrv) paths = (char **) confinement.paths;
+        g_autofree char *set = g_strdup_printf("fd=%d,set=1", image->fd), *node = make_node(image->format);
+        const char *const more[] = { "-add-fd",   set,
+                                     "-blockdev", "{\"driver\":\"file\",\"node-name\":\"file\",\"filename\":\"/dev/fdset/1\"}",
+                                     "-blockdev", node,
+                                     NULL };
         const ProcessSetup setup = {
-                .arguments = arguments,
-                .fds = fds,
-                .n_fds = G_N_ELEMENTS(fds),
                 .log = log,
                 .uid = host->uid,
                 .gid = host->gid,
-                .confinement = confinement.parts ? &confinement : NULL,
+                .confinement = &host->helpers,
                 .seconds = IMAGE_RESIZE_SECONDS,
-                .ends_with_us = true,
         };
-        return process_new(connection->event, &setup, on_ended, resize, error);
+        const BareQemu qemu = {
+                .emulator = image->emulator,
+                .machine = "none,accel=tcg",
+                .more = more,
+                .fds = &image->fd,
+                .n_fds = 1,
+                .setup = &setup,
+                .listener = &listener,
+                .monitor_data = resize,
+                .ended = on_ended,
+                .process_data = resize,
+        };
+        return bare_qemu_new(connection->event, &qemu, &resize->monitor, error);
 }
 
 ImageResize *image_resize_new(Connection *connection, const ImageToResize *image, ImageResized done, void *data, GError **error) {
         g_autoptr(ImageResize) resize = g_new0(ImageResize, 1);
-        int output[2], pair[2];
+        int output[2];
         *resize = (ImageResize){ .path = g_strdup(image->path), .bytes = image->bytes, .output = -1, .done = done, .data = data };
         if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0) {
                 virtbus_error_set_errno(error, errno, "%s cannot be started", image->emulator);
@@ -137,13 +122,7 @@ ImageResize *image_resize_new(Connection *connection, const ImageToResize *image
         }
         g_autofd int log = output[1];
         resize->output = output[0];
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-                virtbus_error_set_errno(error, errno, "%s cannot be started", image->emulator);
-                return NULL;
-        }
-        g_autofd int theirs = pair[1];
-        resize->monitor = monitor_new(connection->event, pair[0], &listener, resize, error);
-        resize->process = resize->monitor ? start(connection, image, theirs, log, resize, error) : NULL;
+        resize->process = start(connection, image, log, resize, error);
         if (!resize->process)
                 return NULL;
         process_go(resize->process);

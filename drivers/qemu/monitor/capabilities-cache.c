@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "bus.h"
 #include "log.h"
-#include "qemu/monitor/monitor.h"
+#include "qemu/monitor/bare-qemu.h"
 
 /* A process that was started to be asked; it outlives the question until it has ended. */
 typedef struct Asked {
@@ -298,44 +297,24 @@ static void on_ended(void *data, int status) {
 
 static bool ask(Question *question, GError **error) {
         CapabilitiesCache *cache = question->inquiry->cache;
-        int pair[2];
         g_autofd int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-                return virtbus_error_set_errno(error, errno, "%s cannot be asked", question->inquiry->emulator);
-        g_autofd int theirs = pair[1];
-        g_autofree char *chardev = g_strdup_printf("socket,id=monitor,fd=%d", theirs);
-        char *const arguments[] = { question->inquiry->emulator,
-                                    "-S",
-                                    "-no-user-config",
-                                    "-nodefaults",
-                                    "-nographic",
-                                    "-sandbox",
-                                    QEMU_SANDBOX,
-                                    "-machine",
-                                    question->kvm ? "none,accel=kvm" : "none,accel=tcg",
-                                    "-chardev",
-                                    chardev,
-                                    "-mon",
-                                    "chardev=monitor,mode=control",
-                                    NULL };
-        const Confinement confinement = confine_for(cache->template.confinement, question->inquiry->emulator, NULL);
-        g_auto(GStrv) paths = (char **) confinement.paths;
+        Asked *asked = g_new0(Asked, 1);
+        asked->cache = cache;
         ProcessSetup setup = cache->template;
-        setup.confinement = confinement.parts ? &confinement : NULL;
-        setup.arguments = arguments;
-        setup.fds = &theirs;
-        setup.n_fds = 1;
         setup.log = log;
         setup.file_size = CAPABILITIES_FILE_BYTES;
         setup.seconds = CAPABILITIES_SECONDS;
-        setup.ends_with_us = true;
+        const BareQemu qemu = {
+                .emulator = question->inquiry->emulator,
+                .machine = question->kvm ? "none,accel=kvm" : "none,accel=tcg",
+                .setup = &setup,
+                .listener = &listener,
+                .monitor_data = question,
+                .ended = on_ended,
+                .process_data = asked,
+        };
         question->answers = json_object_new();
-        question->monitor = monitor_new(cache->connection->event, pair[0], &listener, question, error);
-        if (!question->monitor)
-                return false;
-        Asked *asked = g_new0(Asked, 1);
-        asked->cache = cache;
-        asked->process = process_new(cache->connection->event, &setup, on_ended, asked, error);
+        asked->process = bare_qemu_new(cache->connection->event, &qemu, &question->monitor, error);
         if (!asked->process) {
                 g_free(asked);
                 return false;

@@ -9,9 +9,6 @@
 #include "domain/connection.h"
 #include "qemu/monitor/capabilities.h"
 
-/* What every QEMU that is run may not do, whether it has a guest or is only asked. */
-#define QEMU_SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-
 /* How long one may take to answer, in microseconds. */
 #define CAPABILITIES_TIMEOUT (30 * UINT64_C(1000000))
 
