@@ -48,16 +48,20 @@ Filter *filter_new(sd_event *event, const FilterUser *user, char *const *argumen
         Filter *filter = g_new0(Filter, 1);
         *filter = (Filter){ .ended = ended, .data = data };
         g_autofd int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        const Confinement confinement =
+                        user->confinement ? confine_for(user->confinement, arguments[0], NULL) : (Confinement){ 0 };
         const ProcessSetup setup = {
                 .arguments = arguments,
                 .uid = user->uid,
                 .gid = user->gid,
+                .confinement = user->confinement ? &confinement : NULL,
                 .confined = true,
                 .log = null,
                 .input = input,
                 .output = output,
         };
         filter->process = process_new(event, &setup, on_ended, filter, error);
+        g_strfreev((char **) confinement.paths);
         if (!filter->process) {
                 g_free(filter);
                 return NULL;

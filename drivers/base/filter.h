@@ -9,13 +9,16 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "base/confine.h"
+
 typedef struct Filter Filter;
 
-/* The user that they run as: one of their own where the driver is root, else the driver's. */
+/* The user that they run as: one of their own where the driver is root, else the driver's; and what else they are kept from. */
 typedef struct FilterUser {
         bool is_missing; /* there is none of their own: nothing is run */
         uid_t uid;
         gid_t gid;
+        const Confinement *confinement; /* or NULL; where programs are, is added to its paths */
 } FilterUser;
 
 FilterUser filter_find_user(bool is_root);

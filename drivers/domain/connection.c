@@ -101,16 +101,16 @@ Connection *connection_open_at(const Hypervisor *hypervisor, sd_event *event, Ob
         if (!connection->definitions->open(connection, error))
                 return NULL;
         connection->worker = worker_new(event, WORKER_THREADS, error);
+        if (!hypervisor->definitions) /* it may take its time; hypervisors say what else it is kept from */
+                connection->filter_user = filter_find_user(connection->privileged);
         connection->clients = connection->worker ? worker_new(event, CLIENT_THREADS, error) : NULL;
         if (!connection->clients || (hypervisor->open && !hypervisor->open(connection, error)))
                 return NULL;
         connection_publish(connection);
         if (connection->definitions->load)
                 connection->definitions->load(connection);
-        if (!hypervisor->definitions) { /* before anything is served: it may take its time */
+        if (!hypervisor->definitions) /* before anything is served: it may take its time */
                 managed_saves_find(connection);
-                connection->filter_user = filter_find_user(connection->privileged);
-        }
         if (hypervisor->recover)
                 hypervisor->recover(connection);
         return g_steal_pointer(&connection);

@@ -253,6 +253,7 @@ static bool open_host(Connection *connection, GError **error) {
                 return false;
         if (!isolation_open(connection, error))
                 return false;
+        connection->filter_user.confinement = &host->helpers;
         if (chmod(connection->runtime_directory, 0711) < 0 || (mkdir(host->monitors, 0700) < 0 && errno != EEXIST))
                 return virtbus_error_set_errno(error, errno, "directory %s cannot be made", host->monitors);
         return true;

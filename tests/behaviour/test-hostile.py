@@ -782,7 +782,9 @@ def what_compresses_a_guest_is_nobody_elses_to_read():
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
     assert set(status["Uid"].split()) == {str(pwd.getpwnam("virtbus-filter").pw_uid)} and status["Groups"].strip() == "", status
-    assert int(status["CapEff"], 16) == 0 and status["NoNewPrivs"] == "1", status
+    assert int(status["CapEff"], 16) == 0 and status["NoNewPrivs"] == "1" and int(status["Seccomp"]) == 2, status
+    for space in ("ipc", "mnt", "net", "uts"):
+        assert os.readlink(f"/proc/{pid}/ns/{space}") != os.readlink(f"/proc/self/ns/{space}"), space
     # While it is being loaded it has its libraries open.
     bus.wait(lambda: {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")} == {0, 1, 2}, "its descriptors alone")
     contains(open(f"/proc/{pid}/limits", encoding="ascii").read(), "Max core file size        1                    1 ")

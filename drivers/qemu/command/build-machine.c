@@ -34,8 +34,8 @@ static void build_security(Builder *builder) {
                         builder_invalid(builder, label, "there is a label of model '%.32s' already", model ? model : "");
                 if (!says_nothing(label, type))
                         builder_not_here(builder, label,
-                                         "a security label of the document's choosing: every guest runs as one user, in a "
-                                         "sandbox; leave it out");
+                                         "a security label of the document's choosing: every guest has a user of its "
+                                         "own, in a sandbox; leave it out");
                 builder_know(builder, label, "@relabel label imagelabel baselabel");
         }
         for_each (builder, label, builder->root, "seclabel")
