@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/host/port.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
@@ -11,7 +12,8 @@
 #define PORT_FIRST 5900
 #define PORT_LAST 65535
 
-/* Whether QEMU could listen there. An address that is not written in numbers is not looked up: that may take its time. */
+/* Whether nobody listens there. An address that is not written in numbers is not looked up: that may take its time. Where QEMU
+ * could not listen for another reason, as at an address that this machine has not, no other port is better: it says so. */
 static bool is_free(const char *address, unsigned port) {
         struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM }, *found;
         char text[8];
@@ -21,7 +23,7 @@ static bool is_free(const char *address, unsigned port) {
                 return true;
         g_autofd int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         bool free = fd < 0 || (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                               bind(fd, found->ai_addr, found->ai_addrlen) == 0);
+                               (bind(fd, found->ai_addr, found->ai_addrlen) == 0 || errno != EADDRINUSE));
         freeaddrinfo(found);
         return free;
 }
