@@ -33,9 +33,9 @@ static void take_over(Domain *domain, Definition *live, DomainState state, Domai
         domain->state = state;
         domain->reason = domain->stop_reason = reason;
         domain->connection->n_active++;
+        operation_enqueue(domain, reattach_new(status)); /* of which some is shown before it begins */
         domain_announce(domain, NULL);
         domain_announce_devices(domain);
-        operation_enqueue(domain, reattach_new(status));
 }
 
 /* What is shown of a guest of which nothing is known but its name. */

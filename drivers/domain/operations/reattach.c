@@ -17,6 +17,13 @@ Operation *reattach_new(xmlDoc *status) {
         return operation;
 }
 
+xmlNode *reattach_waits(const Domain *domain) {
+        Operation *operation = domain->operation ? domain->operation : g_queue_peek_head((GQueue *) &domain->waiting);
+        return operation && operation->class == &reattach_class
+                               ? xml_child(xmlDocGetRootElement(((Reattach *) operation)->status), "run")
+                               : NULL;
+}
+
 static void reattach_begin(Operation *operation) {
         xmlNode *root = xmlDocGetRootElement(((Reattach *) operation)->status);
         operation->domain->connection->hypervisor->reattach(operation, xml_child(root, "run"));

@@ -112,13 +112,10 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         Domain *domain = operation->domain;
         Guest *guest = guest_new(domain);
         g_autoptr(GError) error = NULL;
-        uint64_t pid = 0, start_time = 0, user = 0;
+        uint64_t pid = 0, start_time = 0;
         g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
         guest->operation = operation;
-        if (xml_number_attribute(saved, "user", 0, UINT32_MAX, &user, NULL) && guest_user_is_one(user)) {
-                guest->uid = (uid_t) user;
-                guest->gid = (gid_t) user;
-        }
+        guest_user_load(saved, &guest->uid, &guest->gid);
         GUEST_EACH(guest, load, saved);
         if (timeout)
                 guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);
@@ -149,7 +146,8 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
                 process_end(guest->process);
                 return;
         }
-        domain_announce(domain, (const int[]){ DOMAIN_ISOLATION, -1 });
+        if (pid == 0) /* else it is shown as it was saved */
+                domain_announce(domain, (const int[]){ DOMAIN_ISOLATION, -1 });
         g_autofree char *capabilities = xml_text(xml_child(saved, "capabilities"));
         guest->capabilities = capabilities ? capabilities_parse(capabilities) : NULL;
         /* Its QEMU is not asked again: another binary may lie there by now. Where the last driver ended before it had learnt

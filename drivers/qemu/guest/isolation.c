@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "domain/operations/reattach.h"
 #include "log.h"
 #include "qemu/command/reach.h"
+#include "qemu/host/guest-user.h"
 
 /* Over which roots are mounted, each where only its guest sees it. */
 #define ROOT "root"
@@ -176,11 +178,11 @@ static void save(const Guest *guest, xmlNode *saved) {
                         xml_add(isolation, "part", parts[i].name);
 }
 
-static void load(Guest *guest, xmlNode *saved) {
+static struct Isolation *read_saved(const xmlNode *saved) {
         xmlNode *isolation = xml_child(saved, "isolation");
         uint64_t landlock = 0;
         if (!isolation)
-                return;
+                return NULL;
         struct Isolation *known = g_new0(struct Isolation, 1);
         if (xml_number_attribute(isolation, "landlock", 0, UINT32_MAX, &landlock, NULL))
                 known->landlock = (unsigned) landlock;
@@ -189,7 +191,11 @@ static void load(Guest *guest, xmlNode *saved) {
                 for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
                         known->parts |= g_strcmp0(name, parts[i].name) == 0 ? parts[i].part : 0;
         }
-        set(guest, known);
+        return known;
+}
+
+static void load(Guest *guest, xmlNode *saved) {
+        set(guest, read_saved(saved));
 }
 
 static int append_namespaces(sd_bus_message *message, unsigned has) {
@@ -208,21 +214,40 @@ static int append_namespaces(sd_bus_message *message, unsigned has) {
         return r;
 }
 
+static int append_known(sd_bus_message *message, const struct Isolation *isolation, uid_t uid, gid_t gid) {
+        const struct Isolation none = { 0 };
+        if (!isolation)
+                isolation = &none;
+        int r = sd_bus_message_append(message, "{sv}{sv}", "user", "u", (uint32_t) uid, "group", "u", (uint32_t) gid);
+        if (r >= 0)
+                r = append_namespaces(message, isolation->parts);
+        if (r >= 0)
+                r = sd_bus_message_append(message, "{sv}{sv}{sv}{sv}", "root", "b", (isolation->parts & CONFINE_ROOT) != 0,
+                                          "seccomp", "b", (isolation->parts & CONFINE_CALLS) != 0, "landlock", "u",
+                                          (uint32_t) isolation->landlock, "label", "s", "");
+        return r;
+}
+
+/* Until a guest of an earlier driver's is found it is what that has saved, so that nothing is told to have changed meanwhile. */
+static int append_saved(sd_bus_message *message, const Domain *domain, const xmlNode *saved) {
+        uid_t uid = host_of(domain->connection)->uid;
+        gid_t gid = host_of(domain->connection)->gid;
+        struct Isolation *isolation = read_saved(saved);
+        guest_user_load(saved, &uid, &gid);
+        int r = append_known(message, isolation, uid, gid);
+        g_clear_pointer(&isolation, isolation_free);
+        return r;
+}
+
 int isolation_append(const Domain *domain, sd_bus_message *message) {
         const Guest *guest = domain->run;
+        const xmlNode *saved = reattach_waits(domain);
+        g_autofree char *pid = saved ? xml_attribute(saved, "pid") : NULL;
         int r = sd_bus_message_open_container(message, 'a', "{sv}");
-        if (r >= 0 && guest && guest->process) {
-                const struct Isolation none = { 0 }, *isolation = guest->isolation ? guest->isolation : &none;
-                r = sd_bus_message_append(message, "{sv}{sv}", "user", "u", (uint32_t) guest->uid, "group", "u",
-                                          (uint32_t) guest->gid);
-                if (r >= 0)
-                        r = append_namespaces(message, isolation->parts);
-                if (r >= 0)
-                        r = sd_bus_message_append(message, "{sv}{sv}{sv}{sv}", "root", "b",
-                                                  (isolation->parts & CONFINE_ROOT) != 0, "seccomp", "b",
-                                                  (isolation->parts & CONFINE_CALLS) != 0, "landlock", "u",
-                                                  (uint32_t) isolation->landlock, "label", "s", "");
-        }
+        if (r >= 0 && guest && guest->process)
+                r = append_known(message, guest->isolation, guest->uid, guest->gid);
+        else if (r >= 0 && pid)
+                r = append_saved(message, domain, saved);
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 

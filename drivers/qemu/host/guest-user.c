@@ -47,3 +47,11 @@ static bool give_back(const char *name, const char *note) {
 }
 
 const ClaimKind guest_user_claims = { "user", "user", give_back };
+
+void guest_user_load(const xmlNode *saved, uid_t *uid, gid_t *gid) {
+        uint64_t user = 0;
+        if (!xml_number_attribute(saved, "user", 0, UINT32_MAX, &user, NULL) || !guest_user_is_one(user))
+                return;
+        *uid = (uid_t) user;
+        *gid = (gid_t) user;
+}

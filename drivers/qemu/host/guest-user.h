@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "base/xml.h"
 #include "qemu/host/claims.h"
 
 /* The range: what systemd's table of users (systemd.io/UIDS-GIDS) lists as unused, as many as one 16-bit range. */
@@ -24,3 +25,6 @@ uid_t guest_user_take(const Connection *connection, unsigned *next, const char *
 bool guest_user_is_one(uint64_t uid);
 
 extern const ClaimKind guest_user_claims;
+
+/* The user and group that a guest has of its own, as its status says; they stay what they are where it says none. */
+void guest_user_load(const xmlNode *saved, uid_t *uid, gid_t *gid);
