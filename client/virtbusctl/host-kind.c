@@ -101,16 +101,20 @@ int host_kind_define(Ctl *ctl, const HostKind *kind, char **arguments) {
         return result;
 }
 
-int host_kind_undefine(Ctl *ctl, const HostKind *kind, char **arguments) {
+int host_kind_each(Ctl *ctl, const HostKind *kind, const char *method, char **arguments) {
         int result = EXIT_DONE;
         for (; *arguments; arguments++) {
                 int status = EXIT_DONE;
                 g_autofree char *path = kind->find(ctl, kind, *arguments, &status);
                 if (path)
-                        status = ctl_do(ctl, path, kind->interface, "Undefine", g_variant_new("(@a{sv})", no_options()));
+                        status = ctl_do(ctl, path, kind->interface, method, g_variant_new("(@a{sv})", no_options()));
                 result = result == EXIT_DONE ? status : result;
         }
         return result;
+}
+
+int host_kind_undefine(Ctl *ctl, const HostKind *kind, char **arguments) {
+        return host_kind_each(ctl, kind, "Undefine", arguments);
 }
 
 /* Commands */

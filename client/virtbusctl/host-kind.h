@@ -49,5 +49,8 @@ int host_kind_show(Ctl *ctl, const HostKind *kind, char **arguments);
 int host_kind_define(Ctl *ctl, const HostKind *kind, char **arguments);
 int host_kind_undefine(Ctl *ctl, const HostKind *kind, char **arguments);
 
+/* Calls a method that has no arguments but options, of each that is named. */
+int host_kind_each(Ctl *ctl, const HostKind *kind, const char *method, char **arguments);
+
 /* A property that is true or false, as a cell of a table. */
 char *host_kind_yes_or_no(GVariant *properties, const char *name);

@@ -30,7 +30,7 @@ static char *addresses_of(GVariant *properties) {
 static void add_row(void *table, const char *path, GVariant *properties) {
         (void) path;
         static const char *const columns[] = { "Name", "ForwardMode", "Bridge" };
-        char **cells = g_new0(char *, 7);
+        char **cells = g_new0(char *, 8);
         const char *uuid = "";
         for (size_t i = 0; i < G_N_ELEMENTS(columns); i++) {
                 const char *value = "";
@@ -39,13 +39,14 @@ static void add_row(void *table, const char *path, GVariant *properties) {
         }
         g_variant_lookup(properties, "UUID", "&s", &uuid);
         cells[3] = addresses_of(properties);
-        cells[4] = host_kind_yes_or_no(properties, "Autostart");
-        cells[5] = g_strdup(uuid);
+        cells[4] = host_kind_yes_or_no(properties, "Active");
+        cells[5] = host_kind_yes_or_no(properties, "Autostart");
+        cells[6] = g_strdup(uuid);
         table_add(table, cells);
 }
 
 static int list(Ctl *ctl, const HostKind *kind, char **arguments) {
-        static const char *const headings[] = { "NAME", "MODE", "BRIDGE", "ADDRESSES", "AUTOSTART", "+UUID", NULL };
+        static const char *const headings[] = { "NAME", "MODE", "BRIDGE", "ADDRESSES", "ACTIVE", "AUTOSTART", "+UUID", NULL };
         (void) arguments;
         return host_kind_list(ctl, kind, headings, add_row);
 }
@@ -91,11 +92,21 @@ static int translate(Ctl *ctl, const HostKind *kind, char **arguments) {
         return EXIT_DONE;
 }
 
+static int start(Ctl *ctl, const HostKind *kind, char **arguments) {
+        return host_kind_each(ctl, kind, "Start", arguments);
+}
+
+static int stop(Ctl *ctl, const HostKind *kind, char **arguments) {
+        return host_kind_each(ctl, kind, "Stop", arguments);
+}
+
 static const HostCommand commands[] = {
         { "list", 0, 0, "", list },
         { "show", 1, 1, "NETWORK", host_kind_show },
         { "define", 1, G_MAXUINT, "FILE...", host_kind_define },
         { "undefine", 1, G_MAXUINT, "NETWORK...", host_kind_undefine },
+        { "start", 1, G_MAXUINT, "NETWORK...", start },
+        { "stop", 1, G_MAXUINT, "NETWORK...", stop },
         { "autostart", 2, G_MAXUINT, "NETWORK... on|off", autostart },
         { "translate", 1, 1, "FILE", translate },
         { NULL },

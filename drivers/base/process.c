@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/landlock.h>
 #include <poll.h>
@@ -145,7 +146,32 @@ static void check_confined(const char *program, const char *failure) {
                 fail_child(program, failure);
 }
 
-static void run_child(const ProcessSetup *setup, int null, int gate) {
+/* So that the program has them too, which is not root's. */
+static bool keep_capabilities(uint64_t kept) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+        for (size_t i = 0; i < G_N_ELEMENTS(data); i++) {
+                uint32_t part = (uint32_t) (kept >> 32 * i);
+                data[i] = (struct __user_cap_data_struct){ .effective = part, .permitted = part, .inheritable = part };
+        }
+        if (syscall(SYS_capset, &header, data) < 0)
+                return false;
+        for (unsigned i = 0; i < 64; i++)
+                if (kept >> i & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+                        return false;
+        return true;
+}
+
+static bool give_up_root(const ProcessSetup *setup) {
+        if (setup->capabilities && prctl(PR_SET_KEEPCAPS, 1) < 0)
+                return false;
+        return syscall(SYS_setgroups, setup->n_groups, setup->groups) >= 0 &&
+               syscall(SYS_setresgid, setup->gid, setup->gid, setup->gid) >= 0 &&
+               syscall(SYS_setresuid, setup->uid, setup->uid, setup->uid) >= 0 &&
+               (!setup->capabilities || keep_capabilities(setup->capabilities));
+}
+
+static void run_child(const ProcessSetup *setup, pid_t parent, int null, int gate) {
         const char *program = setup->arguments[0];
         sigset_t none;
         char go;
@@ -165,13 +191,12 @@ static void run_child(const ProcessSetup *setup, int null, int gate) {
         limit(program, RLIMIT_CPU, setup->seconds, "its time cannot be limited");
         if (setup->confinement)
                 check_confined(program, confine_enter(setup->confinement));
-        if (geteuid() == 0 && (syscall(SYS_setgroups, setup->n_groups, setup->groups) < 0 ||
-                               syscall(SYS_setresgid, setup->gid, setup->gid, setup->gid) < 0 ||
-                               syscall(SYS_setresuid, setup->uid, setup->uid, setup->uid) < 0))
+        if (geteuid() == 0 && !give_up_root(setup))
                 fail_child(program, "privileges cannot be given up");
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        if (setup->ends_with_us)
-                prctl(PR_SET_PDEATHSIG, SIGKILL); /* behind the gate: it is not run where we have ended before this */
+        /* Where the driver has ended before this, with the gate open, nobody would tell. */
+        if (setup->ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+                _exit(EXIT_CANNOT_RUN);
         if (setup->confined)
                 confine(program);
         if (setup->confinement)
@@ -210,10 +235,10 @@ Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded en
                 virtbus_error_set_errno(error, errno, "%s cannot be started", setup->arguments[0]);
                 return NULL;
         }
-        pid_t pid = lean_fork();
+        pid_t parent = getpid(), pid = lean_fork();
         if (pid == 0) {
                 close(gate[1]);
-                run_child(copy, null, gate[0]);
+                run_child(copy, parent, null, gate[0]);
         }
         int failure = errno;
         close(gate[0]);

@@ -31,6 +31,7 @@ typedef struct ProcessSetup {
         gid_t gid; /* of a driver that runs as root: what it becomes */
         const gid_t *groups;
         size_t n_groups;
+        uint64_t capabilities;          /* which of root's it keeps when it gives up the rest: a set of 1 << CAP_... */
         uint64_t locked_memory;         /* how much it may keep from being swapped out, in bytes; 0: what we may */
         uint64_t file_size;             /* how large a file it may write, in bytes; 0: what we may */
         uint64_t seconds;               /* how long it may use a processor; 0: what we may */

@@ -143,13 +143,7 @@ static void begin_define(RegistryChange *change) {
                 registry_change_write(change);
 }
 
-void registry_define(Registry *registry, const char *xml, uid_t owner, EntryDone done, void *data) {
-        g_autoptr(GError) error = NULL;
-        void *definition = registry->kind->parse(xml, &error);
-        if (!definition) {
-                done(data, NULL, error);
-                return;
-        }
+void registry_take(Registry *registry, void *definition, uid_t owner, EntryDone done, void *data) {
         RegistryChange *change = g_new0(RegistryChange, 1);
         *change = (RegistryChange){ .registry = registry,
                                     .definition = definition,
@@ -158,6 +152,15 @@ void registry_define(Registry *registry, const char *xml, uid_t owner, EntryDone
                                     .done = done,
                                     .data = data };
         registry_change_take_turn(change);
+}
+
+void registry_define(Registry *registry, const char *xml, uid_t owner, EntryDone done, void *data) {
+        g_autoptr(GError) error = NULL;
+        void *definition = registry->kind->parse(xml, &error);
+        if (definition)
+                registry_take(registry, definition, owner, done, data);
+        else
+                done(data, NULL, error);
 }
 
 /* Undefining: the definition goes first. */
@@ -181,7 +184,7 @@ static void on_deleted(void *data, const GError *error) {
                 on_cleaned_up(change, NULL);
 }
 
-static void begin_undefine(RegistryChange *change) {
+void registry_change_delete(RegistryChange *change) {
         const Identity identity = identify(change);
         if (identity.ephemeral)
                 on_cleaned_up(change, NULL);
@@ -190,5 +193,5 @@ static void begin_undefine(RegistryChange *change) {
 }
 
 void registry_undefine(Entry *entry, EntryDone done, void *data) {
-        registry_change_take_turn(registry_change_new(entry, begin_undefine, NULL, NULL, done, data));
+        registry_change_take_turn(registry_change_new(entry, registry_change_delete, NULL, NULL, done, data));
 }

@@ -5,13 +5,19 @@
 
 void *registry_driver_open(const void *data, const DriverSetup *setup, GError **error) {
         const RegistryDriver *driver = data;
-        Registry *registry = registry_open(driver->kind, setup->event, setup->state, error);
+        Registry *registry = registry_open(driver->kind, setup->event, setup->state, setup->runtime, error);
         if (registry) {
                 registry_publish(registry, setup->objects, HOST_PATH, driver->face);
                 registry->idle = setup->idle;
                 registry->idle_data = setup->idle_data;
         }
         return registry;
+}
+
+void registry_driver_resume(void *data) {
+        Registry *registry = data;
+        if (registry->kind->resume)
+                registry->kind->resume(registry);
 }
 
 bool registry_driver_is_busy(const void *registry) {

@@ -12,6 +12,7 @@ typedef struct RegistryDriver {
 } RegistryDriver;
 
 void *registry_driver_open(const void *driver, const DriverSetup *setup, GError **error);
+void registry_driver_resume(void *registry);
 bool registry_driver_is_busy(const void *registry);
 void registry_driver_cancel(void *registry);
 void registry_driver_close(void *registry);

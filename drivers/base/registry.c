@@ -154,14 +154,16 @@ static void load(void *data, const char *uuid, const char *text, const GError *u
                 g_hash_table_insert(registry->newer, g_strdup(uuid), g_strdup(error->message));
 }
 
-static bool open_state(Registry *registry, const char *state, GError **error) {
+static bool open_state(Registry *registry, const char *state, const char *runtime, GError **error) {
         const RegistryKind *kind = registry->kind;
         registry->lock = folder_lock(state, error);
-        registry->store = registry->lock >= 0 ? store_new(registry->event, kind->folder, state, NULL, error) : NULL;
-        return registry->store && (!kind->open || kind->open(registry, state, error));
+        registry->store = registry->lock >= 0
+                                          ? store_new(registry->event, kind->folder, state, kind->runs ? runtime : NULL, error)
+                                          : NULL;
+        return registry->store && (!kind->open || kind->open(registry, state, runtime, error));
 }
 
-Registry *registry_open(const RegistryKind *kind, sd_event *event, const char *state, GError **error) {
+Registry *registry_open(const RegistryKind *kind, sd_event *event, const char *state, const char *runtime, GError **error) {
         g_autoptr(Registry) registry = g_malloc0(kind->registry_size);
         registry->kind = kind;
         registry->event = sd_event_ref(event);
@@ -171,9 +173,11 @@ Registry *registry_open(const RegistryKind *kind, sd_event *event, const char *s
         registry->newer = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         registry->turns = turns_new();
         registry->lock = -1;
-        if (!open_state(registry, state, error))
+        if (!open_state(registry, state, runtime, error))
                 return NULL;
         store_each_definition(registry->store, load, registry);
+        if (kind->opened)
+                kind->opened(registry);
         return g_steal_pointer(&registry);
 }
 

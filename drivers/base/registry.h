@@ -61,9 +61,13 @@ struct RegistryKind {
         void (*make_room)(RegistryChange *change, WorkDone done);
         void (*clean_up)(RegistryChange *change, WorkDone done);
 
-        bool (*open)(Registry *registry, const char *state, GError **error); /* once there is a store */
-        void (*loaded)(Entry *entry);                                        /* read at the start */
-        void (*release)(Entry *entry);                                       /* frees what it has besides */
+        bool runs; /* its objects run: what is known of that is in the runtime directory */
+        /* Once there is a store. */
+        bool (*open)(Registry *registry, const char *state, const char *runtime, GError **error);
+        void (*loaded)(Entry *entry);       /* read at the start */
+        void (*opened)(Registry *registry); /* all are read */
+        void (*resume)(Registry *registry); /* virtbusd knows all */
+        void (*release)(Entry *entry);      /* frees what it has besides */
         bool (*is_busy)(const Registry *registry);
         void (*cancel)(Registry *registry); /* also where OPEN has failed, or has not been called; as the next */
         void (*close)(Registry *registry);
@@ -94,8 +98,8 @@ struct Registry {
         void *idle_data;
 };
 
-/* Reads what there is below a state directory. */
-Registry *registry_open(const RegistryKind *kind, sd_event *event, const char *state, GError **error);
+/* Reads what there is below a state directory. RUNTIME may be NULL for a kind of which nothing runs. */
+Registry *registry_open(const RegistryKind *kind, sd_event *event, const char *state, const char *runtime, GError **error);
 
 /* Nothing begins any more; who waits for something is told that it is Cancelled. To be called before the peer goes. */
 void registry_cancel(Registry *registry);

@@ -10,6 +10,7 @@ int main(int argc, char *argv[]) {
                 .bus_name = DRIVER_NAME_PREFIX "Network",
                 .data = &driver,
                 .open = registry_driver_open,
+                .resume = registry_driver_resume,
                 .is_busy = registry_driver_is_busy,
                 .cancel = registry_driver_cancel,
                 .close = registry_driver_close,

@@ -5,6 +5,7 @@
 
 #include "domain/definition-edit.h"
 #include "domain/metadata.h"
+#include "network/run.h"
 #include "options.h"
 #include "vtables.h"
 
@@ -17,21 +18,28 @@ NETWORK_VTABLE(Network, bus);
 
 NETWORK_PROPERTY(const char *, name, network_definition(self)->name)
 NETWORK_PROPERTY(const char *, uuid, network_definition(self)->uuid)
-NETWORK_PROPERTY(const char *, title, network_definition(self)->title)
-NETWORK_PROPERTY(const char *, description, network_definition(self)->description)
-NETWORK_PROPERTY(const char *, forward_mode, network_definition(self)->mode)
-NETWORK_PROPERTY(const char *, bridge, network_definition(self)->bridge)
-NETWORK_PROPERTY(const char *, domain_name, network_definition(self)->domain)
-NETWORK_PROPERTY(uint32_t, mtu, network_definition(self)->mtu)
+NETWORK_PROPERTY(const char *, title, run_live(self)->title)
+NETWORK_PROPERTY(const char *, description, run_live(self)->description)
+NETWORK_PROPERTY(const char *, forward_mode, run_live(self)->mode)
+NETWORK_PROPERTY(const char *, bridge, run_live(self)->bridge)
+NETWORK_PROPERTY(const char *, domain_name, run_live(self)->domain)
+NETWORK_PROPERTY(uint32_t, mtu, run_live(self)->mtu)
+NETWORK_PROPERTY(bool, active, run_is_active(self))
+NETWORK_PROPERTY(bool, persistent, !network_definition(self)->is_transient)
 NETWORK_PROPERTY(uint32_t, owner, self->entry.kept.owner)
 NETWORK_PROPERTY(bool, autostart, self->entry.kept.autostart)
 
 static int bus_get_forward_interfaces(const Network *self, sd_bus_message *m) {
-        return sd_bus_message_append_strv(m, network_definition(self)->interfaces);
+        return sd_bus_message_append_strv(m, run_live(self)->interfaces);
+}
+
+static int bus_get_obstacles(const Network *self, sd_bus_message *m) {
+        const char *strings[] = { run_obstacle(self), NULL };
+        return sd_bus_message_append_strv(m, (char **) strings);
 }
 
 static int bus_get_addresses(const Network *self, sd_bus_message *m) {
-        const NetworkDefinition *definition = network_definition(self);
+        const NetworkDefinition *definition = run_live(self);
         int r = sd_bus_message_open_container(m, 'a', "(su)");
         for (size_t i = 0; i < definition->n_subnets && r >= 0; i++) {
                 g_autofree char *text = address_text(&definition->subnets[i].address);
@@ -40,7 +48,7 @@ static int bus_get_addresses(const Network *self, sd_bus_message *m) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* Whether a method has the options that it takes: none are defined yet. */
+/* Whether a method has the options that it takes, which are none. */
 static bool check_options(Call *call, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         bool fine = options_read(options, &error, NULL);
@@ -50,8 +58,12 @@ static bool check_options(Call *call, sd_bus_message *options) {
 }
 
 static void bus_get_xml(Call *call, Network *self, sd_bus_message *options) {
-        if (check_options(call, options))
-                reply_network_get_xml(call, network_definition(self)->xml);
+        g_autoptr(GError) error = NULL;
+        bool inactive = false;
+        if (options_read(options, &error, "inactive", 'b', &inactive, NULL))
+                reply_network_get_xml(call, inactive ? network_definition(self)->xml : run_live(self)->xml);
+        else
+                call_fail(call, error);
 }
 
 /* A change answers nothing, or why it is not made. */
@@ -65,7 +77,22 @@ static void answer_change(void *call, Entry *entry, const GError *error) {
 
 static void bus_undefine(Call *call, Network *self, sd_bus_message *options) {
         if (check_options(call, options))
-                registry_undefine(&self->entry, answer_change, call);
+                network_undefine(self, answer_change, call);
+}
+
+/* So does a run. */
+static void answer_run(void *call, Network *network, const GError *error) {
+        answer_change(call, &network->entry, error);
+}
+
+static void bus_start(Call *call, Network *self, sd_bus_message *options) {
+        if (check_options(call, options))
+                run_start(self, answer_run, call);
+}
+
+static void bus_stop(Call *call, Network *self, sd_bus_message *options) {
+        if (check_options(call, options))
+                run_stop(self, answer_run, call);
 }
 
 static void bus_set_autostart(Call *call, Network *self, bool value) {

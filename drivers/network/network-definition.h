@@ -21,6 +21,7 @@ typedef struct NetworkDefinition {
         uint32_t mtu;      /* in bytes; 0: as the interface has it */
         Subnet *subnets;   /* the addresses of the bridge */
         size_t n_subnets;
+        bool is_transient; /* of a network that is gone when it stops: it is not kept */
 } NetworkDefinition;
 
 /* Reads a document that a user wrote. What it leaves out is added: a random UUID, the mode of <forward>, the interface that its
@@ -30,6 +31,9 @@ NetworkDefinition *network_definition_parse(const char *xml, GError **error);
 
 /* Takes a parsed document, which gets what it leaves out; NULL with an error. */
 NetworkDefinition *network_definition_from_document(xmlDoc *document, GError **error);
+
+/* The same, for somebody else. */
+NetworkDefinition *network_definition_copy(const NetworkDefinition *definition, GError **error);
 
 /* The same network with another name for its bridge, or other metadata of a namespace: METADATA may be NULL, for none. */
 NetworkDefinition *network_definition_with_bridge(const NetworkDefinition *definition, const char *bridge, GError **error);

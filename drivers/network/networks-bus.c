@@ -24,6 +24,14 @@ static void bus_define_network(Call *call, Networks *self, const char *xml, sd_b
                 answer_network(call, NULL, error);
 }
 
+static void bus_create_network(Call *call, Networks *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (options_read(options, &error, NULL))
+                networks_create(self, xml, call->uid, answer_network, call);
+        else
+                answer_network(call, NULL, error);
+}
+
 static void bus_get_network_by_uuid(Call *call, Networks *self, const char *uuid) {
         g_autoptr(GError) error = NULL;
         Network *network = networks_find(self, uuid, &error);

@@ -6,6 +6,7 @@
 
 #include "bus.h"
 #include "network/document-check.h"
+#include "network/run.h"
 
 /* What stands for all networks, where turns are taken. */
 #define ALL_NETWORKS "networks"
@@ -55,7 +56,8 @@ static Identity identify(const void *data) {
         return (Identity){ .uuid = definition->uuid,
                            .xml = definition->xml,
                            .keys = { [KEY_NAME] = definition->name, [KEY_BRIDGE] = own_bridge(definition) },
-                           .turn = ALL_NETWORKS };
+                           .turn = ALL_NETWORKS,
+                           .ephemeral = definition->is_transient };
 }
 
 static void say_taken(const void *data, unsigned key, const Entry *user, GError **error) {
@@ -71,6 +73,9 @@ static void say_taken(const void *data, unsigned key, const Entry *user, GError 
 
 static bool check_redefine(const void *old, const void *new, GError **error) {
         const NetworkDefinition *there = old, *wanted = new;
+        if (wanted->is_transient)
+                return virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS, "network '%s' with UUID %s exists: start it",
+                                         there->name, there->uuid);
         return strcmp(there->name, wanted->name) == 0 ||
                virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
                                  "UUID %s is the one of network '%s'; give that name, or leave <uuid> out", there->uuid,
@@ -100,6 +105,46 @@ static void *give_bridge(Registry *networks, const void *old, void *definition, 
         return network_definition_with_bridge(taken, name, error);
 }
 
+/* Their runs */
+
+static bool open_runs(Registry *registry, const char *state, const char *runtime, GError **error) {
+        Networks *networks = (Networks *) registry;
+        (void) state;
+        servers_init(&networks->servers, registry->event, runtime);
+        networks->worker = worker_new(registry->event, 1, error);
+        return networks->worker;
+}
+
+static void recover(Registry *registry) {
+        runs_recover((Networks *) registry);
+}
+
+static void autostart(Registry *registry) {
+        runs_autostart((Networks *) registry);
+}
+
+static bool has_runs(const Registry *registry) {
+        return ((const Networks *) registry)->n_runs > 0;
+}
+
+/* What they were at is left as it is written down. */
+static void close_runs(Registry *registry) {
+        Networks *networks = (Networks *) registry;
+        g_autoptr(GPtrArray) entries = g_ptr_array_new();
+        GHashTableIter iterator;
+        void *entry;
+        g_clear_pointer(&networks->worker, worker_free);
+        g_hash_table_iter_init(&iterator, registry->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &entry))
+                g_ptr_array_add(entries, entry);
+        for (guint i = 0; i < entries->len; i++) {
+                Network *network = entries->pdata[i];
+                if (network->run)
+                        run_abandon(network->run);
+        }
+        servers_clear(&networks->servers);
+}
+
 const RegistryKind networks_kind = {
         .noun = "network",
         .folder = "networks",
@@ -114,11 +159,92 @@ const RegistryKind networks_kind = {
         .say_taken = say_taken,
         .check_redefine = check_redefine,
         .complete = give_bridge,
+        .runs = true,
+        .open = open_runs,
+        .opened = recover,
+        .resume = autostart,
+        .is_busy = has_runs,
+        .close = close_runs,
 };
+
+/* One that is not kept */
+
+typedef struct Creation {
+        EntryDone done;
+        void *data;
+} Creation;
+
+static void on_created(void *data, Network *network, const GError *error) {
+        g_autofree Creation *creation = data;
+        creation->done(creation->data, error ? NULL : &network->entry, error);
+}
+
+static void on_added(void *data, Entry *entry, const GError *error) {
+        Creation *creation = data;
+        if (entry)
+                run_start((Network *) entry, on_created, creation);
+        else
+                on_created(creation, NULL, error);
+}
+
+void networks_create(Networks *networks, const char *xml, uid_t owner, EntryDone done, void *data) {
+        g_autoptr(GError) error = NULL;
+        NetworkDefinition *definition = network_definition_parse(xml, &error);
+        if (!definition) {
+                done(data, NULL, error);
+                return;
+        }
+        Creation *creation = g_new0(Creation, 1);
+        *creation = (Creation){ done, data };
+        definition->is_transient = true;
+        registry_take(&networks->registry, definition, owner, on_added, creation);
+}
+
+/* Undefining */
+
+static void on_definition_deleted(void *data, const GError *failure) {
+        RegistryChange *change = data;
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        NetworkDefinition *definition = error ? NULL : network_definition_copy(change->entry->definition, &error);
+        if (definition) {
+                definition->is_transient = true;
+                change->entry->kept.autostart = false;
+                entry_redefine(change->entry, definition);
+        }
+        registry_change_end(change, error);
+}
+
+static void begin_undefine(RegistryChange *change) {
+        const Network *network = (const Network *) change->entry;
+        const NetworkDefinition *definition = network_definition(network);
+        g_autoptr(GError) error = NULL;
+        if (!network->run)
+                registry_change_delete(change);
+        else if (!definition->is_transient)
+                store_define(change->registry->store, definition->uuid, NULL, on_definition_deleted, change);
+        else {
+                virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                  "network '%s' has no definition, and is gone when it stops: stop it", definition->name);
+                registry_change_end(change, error);
+        }
+}
+
+void network_undefine(Network *network, EntryDone done, void *data) {
+        registry_change_take_turn(registry_change_new(&network->entry, begin_undefine, NULL, NULL, done, data));
+}
 
 /* Whether it is started with the machine */
 
 static void begin_autostart_on(RegistryChange *change) {
+        const NetworkDefinition *definition = change->entry->definition;
+        g_autoptr(GError) error = NULL;
+        if (definition->is_transient) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                  "network '%s' has no definition, and cannot be started with the machine: define it",
+                                  definition->name);
+                registry_change_end(change, error);
+                return;
+        }
         change->kept.autostart = true;
         registry_change_write(change);
 }

@@ -8,17 +8,23 @@
  * bus. */
 
 #include "base/registry-change.h"
+#include "base/worker.h"
 #include "network/network-definition.h"
+#include "network/server.h"
 
 /* How many networks there may be, as many as libvirt lists. */
 #define NETWORKS_MAX 16384
 
 typedef struct Networks {
         Registry registry;
+        Worker *worker; /* for what the kernel takes its time for */
+        Servers servers;
+        unsigned n_runs;
 } Networks;
 
 typedef struct Network {
         Entry entry;
+        struct NetworkRun *run; /* run.h; or NULL */
 } Network;
 
 /* Opened and closed as any registry. */
@@ -29,6 +35,12 @@ const NetworkDefinition *network_definition(const Network *network);
 /* Finds one, borrowed; NULL with NoSuchNetwork, or InvalidArgument. */
 Network *networks_find(Networks *networks, const char *uuid, GError **error);
 Network *networks_find_name(Networks *networks, const char *name, GError **error);
+
+/* Makes and starts a network that is gone when it stops. */
+void networks_create(Networks *networks, const char *xml, uid_t owner, EntryDone done, void *data);
+
+/* An active one runs on, as a transient one. */
+void network_undefine(Network *network, EntryDone done, void *data);
 
 void network_set_autostart(Network *network, bool autostart, EntryDone done, void *data);
 

@@ -99,7 +99,8 @@ static bool has_definition(void *data, const char *uuid) {
         return store_has_definition(data, uuid);
 }
 
-static bool open_values(Registry *registry, const char *state, GError **error) {
+static bool open_values(Registry *registry, const char *state, const char *runtime, GError **error) {
+        (void) runtime;
         Secrets *secrets = (Secrets *) registry;
         secrets->sealer = sealer_new(registry->event);
         secrets->values = value_files_open(state, error);

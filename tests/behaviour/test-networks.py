@@ -74,7 +74,7 @@ def a_network_is_defined_found_and_listed():
     assert properties == {
         "Name": "lab", "UUID": uuid, "Title": "a lab", "Description": "", "ForwardMode": "nat", "ForwardInterfaces": ["eth0"], "Bridge": "own0",
         "Addresses": [("192.168.130.1", 24), ("fd00:1::1", 64)], "DomainName": "lab.example", "MTU": 9000, "Autostart": False,
-        "Owner": os.geteuid()}, properties
+        "Owner": os.geteuid(), "Active": False, "Persistent": True, "Obstacles": []}, properties
     assert bus.call(PATH, f"{NAME}.Networks", "GetNetworkByName", "s", "lab") == network
     assert bus.call(PATH, f"{NAME}.Networks", "GetNetworkByUUID", "s", uuid.upper()) == network
     contains(call(network, "GetXML"), f"<uuid>{uuid}</uuid>", 'stp="off"', 'delay="0"')

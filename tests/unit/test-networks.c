@@ -19,7 +19,8 @@ typedef struct Fixture {
 
 static void start(Fixture *fixture) {
         g_autoptr(GError) error = NULL;
-        fixture->networks = (Networks *) registry_open(&networks_kind, fixture->event, fixture->folder, &error);
+        g_autofree char *runtime = g_build_filename(fixture->folder, "run", NULL);
+        fixture->networks = (Networks *) registry_open(&networks_kind, fixture->event, fixture->folder, runtime, &error);
         g_assert_no_error(error);
 }
 

@@ -27,7 +27,7 @@ typedef struct Fixture {
 
 static void start(Fixture *fixture) {
         g_autoptr(GError) error = NULL;
-        fixture->secrets = (Secrets *) registry_open(&secrets_kind, fixture->event, fixture->folder, &error);
+        fixture->secrets = (Secrets *) registry_open(&secrets_kind, fixture->event, fixture->folder, NULL, &error);
         g_assert_no_error(error);
 }
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Transactions of nftables: all of a text is done, or nothing. nft(8) does them as a child: what fails in it, and how many
+ * descriptors this program has, is not this program's concern. It ends with this program. */
+
+#include <glib.h>
+#include <systemd/sd-event.h>
+
+typedef struct Nft Nft;
+
+/* ERROR is NULL where it is done. Not called before nft_begin has returned. */
+typedef void (*NftDone)(void *data, const GError *error);
+
+/* NULL with an error where it cannot be begun: then DONE is not called. */
+Nft *nft_begin(sd_event *event, const char *text, NftDone done, void *data, GError **error);
+
+/* Forgets it; DONE is not called. */
+void nft_free(Nft *nft);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Nft, nft_free)

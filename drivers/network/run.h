@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A network's run: what is made on the host while it is active, and taken down when it stops. Starting goes up a staircase, each
+ * step of which knows how to take back what it has made; a step that fails, and Stop, go down it. What there is, is written down
+ * before it is made, in the runtime directory: a driver that is killed leaves nothing that the next one does not find. That goes
+ * up again for an active network, each step taking what is there for made, and down for one that was being started or stopped. */
+
+#include "network/networks.h"
+
+typedef struct NetworkRun NetworkRun;
+
+/* ERROR is NULL where it is done. */
+typedef void (*RunDone)(void *data, Network *network, const GError *error);
+
+/* Starts one that is not active. It is active when DONE is called without an error; else nothing is left. */
+void run_start(Network *network, RunDone done, void *data);
+
+/* Stops an active one, whoever uses it. What cannot be taken down is logged. One that has no definition on disk is gone then. */
+void run_stop(Network *network, RunDone done, void *data);
+
+bool run_is_active(const Network *network);
+
+/* What it runs with, or else would; borrowed. */
+const NetworkDefinition *run_live(const Network *network);
+
+/* What keeps an active network from doing all that it should, with what to do; NULL: nothing that is known. Borrowed. */
+const char *run_obstacle(const Network *network);
+
+/* Takes up the runs of an earlier driver: when all definitions have been read. */
+void runs_recover(Networks *networks);
+
+/* Starts what is to be started with the machine, once in its run. */
+void runs_autostart(Networks *networks);
+
+/* Forgets a run without touching the host: its driver ends. */
+void run_abandon(NetworkRun *run);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/store.h"
+#include "bus.h"
+#include "errors.h"
+#include "log.h"
+#include "network/dnsmasq.h"
+#include "network/program.h"
+
+/* Below the folder of a network: what dnsmasq itself writes. */
+#define OWN_FOLDER "run"
+#define NUMBER_FILE "pid" /* there when it listens */
+#define LEASES_FILE "leases"
+
+/* Its sockets for DHCP, of ports below 1024, with answers to who has no address yet. */
+#define CAPABILITIES (1 << CAP_NET_ADMIN | 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_RAW)
+
+struct Server {
+        const Servers *servers;
+        Process *process;
+        sd_event_source *watch; /* of its folder, until it listens */
+        const ServerListener *listener;
+        void *data;
+        int log;
+        bool is_ready, is_ending;
+};
+
+void servers_init(Servers *servers, sd_event *event, const char *runtime) {
+        const struct passwd *user = geteuid() == 0 ? getpwnam(SERVER_USER) : NULL;
+        *servers = (Servers){ .event = event, .folder = g_build_filename(runtime, "dnsmasq", NULL), .has_user = user };
+        if (user) {
+                servers->uid = user->pw_uid;
+                servers->gid = user->pw_gid;
+        }
+}
+
+void servers_clear(Servers *servers) {
+        g_clear_pointer(&servers->folder, g_free);
+}
+
+/* Files */
+
+static char *folder_of(const Servers *servers, const char *uuid) {
+        return g_build_filename(servers->folder, uuid, NULL);
+}
+
+/* Made, or there already, with these rights. */
+static bool make_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, GError **error) {
+        return ((mkdir(path, 0700) == 0 || errno == EEXIST) && chown(path, uid, gid) == 0 && chmod(path, mode) == 0) ||
+               virtbus_error_set_errno(error, errno, "folder %s cannot be made", path);
+}
+
+/* For dnsmasq to read. */
+static bool write_file(const Servers *servers, const char *folder, const char *name, const char *text, GError **error) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        if (!text)
+                return true;
+        if (!file_replace(path, text, false, error))
+                return false;
+        return (chown(path, (uid_t) -1, servers->gid) == 0 && chmod(path, 0640) == 0) ||
+               virtbus_error_set_errno(error, errno, "file %s cannot be given to user " SERVER_USER, path);
+}
+
+static bool write_files(const Servers *servers, const NetworkDefinition *definition, GError **error) {
+        g_autofree char *folder = folder_of(servers, definition->uuid), *own = g_build_filename(folder, OWN_FOLDER, NULL),
+                        *number = g_build_filename(own, NUMBER_FILE, NULL), *runtime = g_path_get_dirname(servers->folder);
+        g_autoptr(DnsmasqFiles) files = dnsmasq_files_new(definition, folder);
+        return make_folder(runtime, 0, 0, 0711, error) && make_folder(servers->folder, 0, 0, 0711, error) &&
+               make_folder(folder, 0, servers->gid, 0750, error) && make_folder(own, servers->uid, 0, 0770, error) &&
+               file_remove(number, false, error) && write_file(servers, folder, "dnsmasq.conf", files->configuration, error) &&
+               write_file(servers, folder, "dhcp-hosts", files->leases, error) &&
+               write_file(servers, folder, "hosts", files->names, error);
+}
+
+/* Nobody follows what dnsmasq has put there. */
+static void remove_all(const char *path) {
+        g_autoptr(GDir) listing = g_dir_open(path, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *file = g_build_filename(path, name, NULL);
+                unlink(file);
+        }
+        rmdir(path);
+}
+
+void server_remove_files(const Servers *servers, const char *uuid) {
+        g_autofree char *folder = folder_of(servers, uuid), *own = g_build_filename(folder, OWN_FOLDER, NULL);
+        struct stat info;
+        if (lstat(own, &info) == 0 && S_ISDIR(info.st_mode))
+                remove_all(own);
+        remove_all(folder);
+}
+
+/* What dnsmasq would find only after it has said that it listens. May be a foreign file system's: but only an administrator
+ * names it. */
+static bool check_boot(const NetworkDefinition *definition, GError **error) {
+        const xmlNode *root = xmlDocGetRootElement(definition->document);
+        for (xmlNode *ip = xml_child(root, "ip"); ip; ip = xml_next(ip, "ip")) {
+                g_autofree char *folder = xml_attribute_at(ip, "tftp", "root");
+                if (*folder && !g_file_test(folder, G_FILE_TEST_IS_DIR))
+                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                 "network '%s': <tftp>: there is no folder %s on this host: make it first",
+                                                 definition->name, folder);
+        }
+        return true;
+}
+
+/* The process */
+
+static void tell_ready(Server *server, const GError *error) {
+        server->watch = sd_event_source_disable_unref(server->watch);
+        server->is_ready = true;
+        server->listener->ready(server->data, error);
+}
+
+static int on_written(sd_event_source *source, const struct inotify_event *event, void *data) {
+        (void) source;
+        if (event->len > 0 && strcmp(event->name, NUMBER_FILE) == 0)
+                tell_ready(data, NULL);
+        return 0;
+}
+
+static void on_ended(void *data, int status) {
+        Server *server = data;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *said = server->log >= 0 ? program_said(server->log) : g_strdup("it was an earlier driver's");
+        (void) status;
+        if (server->is_ready || server->is_ending)
+                server->listener->ended(server->data, said);
+        else {
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "dnsmasq does not start: %s", said);
+                tell_ready(server, error);
+        }
+}
+
+static Server *server_alloc(const Servers *servers, const ServerListener *listener, void *data) {
+        Server *server = g_new0(Server, 1);
+        *server = (Server){ .servers = servers, .listener = listener, .data = data, .log = -1 };
+        return server;
+}
+
+static bool begin(Server *server, const char *folder, GError **error) {
+        g_autofree char *program = program_find("dnsmasq", "dnsmasq-base", error);
+        g_autofree char *own = g_build_filename(folder, OWN_FOLDER, NULL),
+                        *configuration = g_strdup_printf("--conf-file=%s/dnsmasq.conf", folder),
+                        *number = g_strdup_printf("--pid-file=%s/" NUMBER_FILE, own),
+                        *leases = g_strdup_printf("--dhcp-leasefile=%s/" LEASES_FILE, own);
+        /* Whom an address belongs to is known: no guest waits until dnsmasq has looked for it. */
+        char *arguments[] = {
+                program, (char *) "--keep-in-foreground", configuration, number, leases, (char *) "--no-ping", NULL
+        };
+        if (!program)
+                return false;
+        server->log = memfd_create("log", MFD_CLOEXEC);
+        int r = server->log < 0 ? -errno
+                                : sd_event_add_inotify(server->servers->event, &server->watch, own, IN_CLOSE_WRITE, on_written,
+                                                       server);
+        if (r < 0)
+                return virtbus_error_set_errno(error, -r, "dnsmasq cannot be watched");
+        const ProcessSetup setup = { .arguments = arguments,
+                                     .log = server->log,
+                                     .uid = server->servers->uid,
+                                     .gid = server->servers->gid,
+                                     .capabilities = CAPABILITIES };
+        server->process = process_new(server->servers->event, &setup, on_ended, server, error);
+        return server->process;
+}
+
+Server *server_new(const Servers *servers, const NetworkDefinition *definition, const ServerListener *listener, void *data,
+                   GError **error) {
+        g_autofree char *folder = folder_of(servers, definition->uuid);
+        if (!servers->has_user) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                  "user " SERVER_USER ", whom dnsmasq is to run as, is missing: run systemd-sysusers");
+                return NULL;
+        }
+        Server *server = server_alloc(servers, listener, data);
+        if (!check_boot(definition, error) || !write_files(servers, definition, error) || !begin(server, folder, error))
+                g_clear_pointer(&server, server_free);
+        return server;
+}
+
+void server_go(Server *server) {
+        process_go(server->process);
+}
+
+Server *server_find(const Servers *servers, pid_t pid, uint64_t start_time, const ServerListener *listener, void *data) {
+        Server *server = server_alloc(servers, listener, data);
+        server->is_ready = true;
+        server->process = process_find(servers->event, pid, start_time, on_ended, server, NULL);
+        if (!server->process)
+                g_clear_pointer(&server, server_free);
+        return server;
+}
+
+pid_t server_pid(const Server *server) {
+        return process_pid(server->process);
+}
+
+uint64_t server_start_time(const Server *server) {
+        return process_start_time(server->process);
+}
+
+void server_end(Server *server) {
+        server->is_ending = true;
+        process_end(server->process);
+}
+
+void server_free(Server *server) {
+        server->watch = sd_event_source_disable_unref(server->watch);
+        g_clear_pointer(&server->process, process_free);
+        autofd_close(&server->log);
+        g_free(server);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The dnsmasq of a network: a process of a user of its own, with no more of root's than its sockets need, which outlives the
+ * driver and is found again by its number and start time.
+ *
+ * Each has a folder below the runtime directory, which only root writes to; in it the folder "run", where dnsmasq keeps its
+ * leases. What it is told is in dnsmasq.h. */
+
+#include <systemd/sd-event.h>
+
+#include "base/process.h"
+#include "network/network-definition.h"
+
+/* Who dnsmasq is. */
+#define SERVER_USER "virtbus-dnsmasq"
+
+/* What all of them have in common. */
+typedef struct Servers {
+        sd_event *event;
+        char *folder;
+        uid_t uid;
+        gid_t gid;
+        bool has_user; /* there is one of that name */
+} Servers;
+
+/* May wait for the users' database. RUNTIME: the driver's folder. */
+void servers_init(Servers *servers, sd_event *event, const char *runtime);
+void servers_clear(Servers *servers);
+
+typedef struct Server Server;
+
+/* READY is called once: when it listens, or with an error where it cannot. ENDED: it has ended after that; SAID is why, where it
+ * says so. */
+typedef struct ServerListener {
+        void (*ready)(void *data, const GError *error);
+        void (*ended)(void *data, const char *said);
+} ServerListener;
+
+/* Writes its files and forks it; it does nothing until server_go. DEFINITION is borrowed. */
+Server *server_new(const Servers *servers, const NetworkDefinition *definition, const ServerListener *listener, void *data,
+                   GError **error);
+void server_go(Server *server);
+
+/* Finds the one that an earlier driver has started; NULL where it has ended. It is taken for ready: READY is not called. */
+Server *server_find(const Servers *servers, pid_t pid, uint64_t start_time, const ServerListener *listener, void *data);
+
+/* What it is known by. */
+pid_t server_pid(const Server *server);
+uint64_t server_start_time(const Server *server);
+
+/* Tells it to end: ENDED is called when it has, in place of READY too. */
+void server_end(Server *server);
+
+/* Looks away; it runs on. */
+void server_free(Server *server);
+
+/* Removes the folder of one that has ended. */
+void server_remove_files(const Servers *servers, const char *uuid);

@@ -1,0 +1,358 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Networks that run: what the kernel has of them, what becomes of packets, and what is left when something ends.
+
+Usage (below unshare --net tests/with-bus): test-network-runs.py
+"""
+
+import json
+import os
+import random
+import signal
+import time
+
+from gi.repository import GLib
+from rig import NAME, ROOT, Bus, BusError, Skip, User, contains, denied, end_process, expect, polkit_rules, run
+from spaces import Space, shell
+
+PATH = "/org/virtbus1/host"
+STATE = f"{ROOT}/network/state/network"
+RUNTIME = f"{ROOT}/network/run/network"
+KILLS = 16
+bus = Bus()
+
+
+def document(name, mode="", more="", bridge="", nat=""):
+    forward = mode and f"<forward mode='{mode}'>{nat}</forward>"
+    return f"<network><name>{name}</name>{forward}<bridge name='{bridge or 'b-' + name}' stp='off'/>{more}</network>"
+
+
+def blocks(number, dhcp=""):
+    """Two blocks of addresses, and the card that guests remember the bridge by."""
+    return f"<mac address='52:54:00:77:00:0{number}'/><ip address='10.77.{number}.1' prefix='24'>{dhcp}</ip><ip family='ipv6' address='fd00:77:{number}::1' prefix='64'/>"
+
+
+def define(xml):
+    return bus.call(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", xml, {})
+
+
+def create(xml):
+    return bus.call(PATH, f"{NAME}.Networks", "CreateNetwork", "sa{sv}", xml, {})
+
+
+def call(network, *members):
+    for member in members:
+        bus.call(network, f"{NAME}.Network", member, "a{sv}", {})
+
+
+def get(network, name):
+    return bus.get(network, "Network", name)
+
+
+def xml_of(network, **options):
+    return bus.call(network, f"{NAME}.Network", "GetXML", "a{sv}", {key: GLib.Variant("b", value) for key, value in options.items()})
+
+
+def networks():
+    return {path: interfaces[f"{NAME}.Network"] for path, interfaces in bus.objects(PATH).items() if f"{NAME}.Network" in interfaces}
+
+
+def kill_driver(pid=None):
+    bus.kill_driver("Network", pid)
+    expect("NoSuchNetwork", bus.call, PATH, f"{NAME}.Networks", "GetNetworkByName", "s", "nobody's")
+
+
+def servers():
+    """The dnsmasq that run, by the UUID of their network."""
+    found = {}
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{number}/cmdline", encoding="utf-8") as file:
+                words = file.read().split("\0")
+        except OSError:
+            continue
+        if words[0].endswith("/dnsmasq"):
+            found[next(word for word in words if word.startswith("--conf-file=")).split("/")[-2]] = int(number)
+    return found
+
+
+def links():
+    return {link["ifname"]: link for link in json.loads(shell("ip -j -d addr show"))}
+
+
+def bridges():
+    return {name: link for name, link in links().items() if link.get("linkinfo", {}).get("info_kind") == "bridge"}
+
+
+def ruled():
+    """The interfaces that lead to rules, by the map that they are in."""
+    answer = json.loads(shell("nft -j list ruleset"))["nftables"]
+    return {row["map"]["name"]: [element[0] for element in row["map"].get("elem", [])] for row in answer if "map" in row}
+
+
+def chains():
+    answer = json.loads(shell("nft -j list ruleset"))["nftables"]
+    return [row["chain"]["name"] for row in answer if "chain" in row and row["chain"]["name"].startswith("net_")]
+
+
+def left():
+    """What the host has of networks."""
+    files = [name for folder in ("networks", "dnsmasq") if os.path.exists(f"{RUNTIME}/{folder}") for name in os.listdir(f"{RUNTIME}/{folder}")]
+    return [*bridges(), *servers(), *(name for names in ruled().values() for name in names), *chains(), *files]
+
+
+def undefine(*made):
+    for network in made:
+        if get(network, "Active"):
+            call(network, "Stop")
+        call(network, "Undefine")
+
+
+def a_network_has_its_bridge_rules_and_dnsmasq_while_it_is_active():
+    dhcp = "<dhcp><range start='10.77.1.10' end='10.77.1.20'/></dhcp>"
+    route = "<route address='192.0.2.0' prefix='24' gateway='10.77.1.9'/>"
+    network = define(document("one", "nat", blocks(1, dhcp) + route + "<mtu size='1400'/>"))
+    assert not get(network, "Active") and get(network, "Persistent")
+    call(network, "Start")
+    bus.wait_signal(network, "PropertiesChanged", lambda a: a[1].get("Active") is True)
+    assert get(network, "Active") and get(network, "Obstacles") == []
+    link = bridges()["b-one"]
+    assert link["mtu"] == 1400 and link["address"] == "52:54:00:77:00:01" and "UP" in link["flags"], link
+    assert link["linkinfo"]["info_data"]["stp_state"] == 0, link
+    assert {(row["local"], row["prefixlen"]) for row in link["addr_info"]} >= {("10.77.1.1", 24), ("fd00:77:1::1", 64)}, link
+    contains(shell("ip route show dev b-one"), "192.0.2.0/24 via 10.77.1.9")
+    assert all("b-one" in names for names in ruled().values()) and ruled(), ruled()
+    for path in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        with open(f"/proc/sys/net/{path}", encoding="utf-8") as file:
+            assert file.read().strip() == "1", path
+    pid = servers()[get(network, "UUID")]
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        status = file.read()
+    assert os.stat(f"/proc/{pid}").st_uid != 0 and "CapEff:\t0000000000003400" in status, status
+    contains(expect("OperationInvalid", call, network, "Start"), "'one'", "active")
+    call(network, "Stop")
+    bus.wait_signal(network, "PropertiesChanged", lambda a: a[1].get("Active") is False)
+    contains(expect("OperationInvalid", call, network, "Stop"), "'one'", "not active")
+    assert left() == [], left()
+    call(network, "Start", "Stop")  # again
+    undefine(network)
+
+
+def what_is_in_the_way_is_said_and_nothing_is_left():
+    shell("ip link add taken type bridge; ip link add card type veth peer name drac; ip addr add 10.77.0.1/16 dev card")
+    cases = [
+        (document("n", bridge="taken"), "AlreadyExists", ["'taken'", "'n'", "ip link delete taken"]),
+        (document("n", "nat", blocks(1)), "AlreadyExists", ["10.77.1.1/24", "'card'", "'n'"]),
+        (document("n", "bridge", bridge="none0").replace(" stp='off'", ""), "InvalidArgument", ["'none0'"]),
+        (document("n", "bridge", bridge="card").replace(" stp='off'", ""), "InvalidArgument", ["'card'"]),
+        ("<network><name>n</name><forward mode='passthrough'><interface dev='card'/></forward></network>", "Unsupported", ["passthrough", "direct"]),
+        (document("n", "", "<ip address='10.78.0.1' prefix='24'><tftp root='/nowhere'/></ip>"), "InvalidArgument", ["/nowhere", "<tftp>"]),
+        (document("n", "", "<ip address='10.78.0.1' prefix='24'/>").replace("<network>", "<network xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'>")
+         .replace("</network>", "<d:options><d:option value='frob=1'/></d:options></network>"), "HypervisorFailed", ["dnsmasq", "bad option"]),
+    ]
+    for xml, error, parts in cases:
+        network = define(xml)
+        contains(expect(error, call, network, "Start"), *parts)
+        assert not get(network, "Active")
+        undefine(network)
+        contains(expect(error, create, xml), *parts)
+        assert networks() == {} and [name for name in left() if name != "taken"] == [], left()
+    shell("ip link delete card; ip link delete taken")
+
+
+def a_transient_network_is_gone_when_it_stops():
+    network = create(document("short"))
+    assert get(network, "Active") and not get(network, "Persistent")
+    for member in ("Undefine",):
+        contains(expect("OperationInvalid", call, network, member), "'short'")
+    expect("OperationInvalid", bus.set, network, "Network", "Autostart", GLib.Variant("b", True))
+    contains(expect("AlreadyExists", create, document("short")), "'short'")
+    kill_driver()
+    assert get(network, "Active") and not get(network, "Persistent") and "b-short" in bridges()
+    assert define(xml_of(network)) == network and get(network, "Persistent")
+    call(network, "Stop")
+    assert not get(network, "Active")
+    call(network, "Start", "Undefine")
+    assert get(network, "Active") and not get(network, "Persistent")
+    call(network, "Stop")
+    assert networks() == {} and left() == []
+
+
+def another_definition_is_that_of_the_next_start():
+    network = define(document("one", "", blocks(1)))
+    call(network, "Start")
+    uuid = f"<uuid>{get(network, 'UUID')}</uuid>"
+    define(document("one", "route", blocks(2) + uuid, bridge="other"))
+    assert get(network, "Bridge") == "b-one" and get(network, "ForwardMode") == "isolated"
+    contains(xml_of(network), "10.77.1.1")
+    contains(xml_of(network, inactive=True), "10.77.2.1", "other")
+    kill_driver()
+    contains(xml_of(network), "10.77.1.1")
+    call(network, "Stop")
+    assert get(network, "Bridge") == "other" and left() == []
+    call(network, "Start")
+    assert "other" in bridges()
+    undefine(network)
+
+
+def a_bridge_of_the_hosts_is_used_and_left_as_it_is():
+    shell("ip link add lan0 type bridge; ip link set lan0 up")
+    network = define("<network><name>lan</name><forward mode='bridge'/><bridge name='lan0'/></network>")
+    call(network, "Start")
+    assert get(network, "Active") and get(network, "Bridge") == "lan0" and not servers() and ruled().get("guests_to", []) == []
+    call(network, "Stop")
+    assert "lan0" in bridges()
+    undefine(network)
+    shell("ip link delete lan0")
+
+
+# The table of packets: by mode, for IPv4 and IPv6: from a guest outwards, from outside to a guest, from a guest to one of another network of the mode.
+# Among guests of a network, between them and the host, all is well in each.
+TABLE = {
+    "nat": {4: ("masqueraded", "rejected", "rejected"), 6: ("passed", "passed", "passed")},
+    "nat6": {4: ("masqueraded", "rejected", "rejected"), 6: ("masqueraded", "rejected", "rejected")},
+    "route": {4: ("passed",) * 3, 6: ("passed",) * 3},
+    "open": {4: ("passed",) * 3, 6: ("passed",) * 3},
+    "": {4: ("rejected",) * 3, 6: ("rejected",) * 3},
+}
+
+
+def packets_pass_as_the_mode_says():
+    def verdict(asker, target, family, kind, own, port=0):
+        seen = asker.do("ask", family, kind, target, port)
+        return "rejected" if seen == "rejected" else "passed" if seen[0] == own else "masqueraded"
+
+    host, out, one, two, three = Space("host", own=False), *(Space(name) for name in ("out", "one", "two", "three"))
+    address = {
+        4: {"host": "10.77.1.1", out: "198.51.100.2", one: "10.77.1.11", two: "10.77.1.12", three: "10.77.2.13"},
+        6: {"host": "fd00:77:1::1", out: "fd00:99::2", one: "fd00:77:1::11", two: "fd00:77:1::12", three: "fd00:77:2::13"}}
+    shell(f"ip addr add 198.51.100.1/24 dev {out.attach('', '198.51.100.2/24', 'fd00:99::2/64', gateways=('198.51.100.1', 'fd00:99::1'))}")
+    shell("ip -6 addr add fd00:99::1/64 dev v-out nodad")
+    for space, number in ((one, 1), (two, 1), (three, 2)):
+        space.attach("", *(f"{address[family][space]}/{24 if family == 4 else 64}" for family in (4, 6)), gateways=(f"10.77.{number}.1", f"fd00:77:{number}::1"))
+    for space in (host, out, one, two, three):
+        space.do("serve")
+    for mode, families in TABLE.items():
+        nat = "<nat ipv6='yes'/>" if mode == "nat6" else ""
+        made = [define(document(f"n{number}", mode[:3] if nat else mode, blocks(number), nat=nat)) for number in (1, 2)]
+        for network in made:
+            call(network, "Start")
+        shell("ip link set v-one master b-n1; ip link set v-two master b-n1; ip link set v-three master b-n2")
+        for family, wanted in families.items():
+            a = address[family]
+            for kind in ("udp", "tcp") if family == 4 else ("udp",):
+                found = (verdict(one, a[out], family, kind, a[one]), verdict(out, a[one], family, kind, a[out]), verdict(one, a[three], family, kind, a[one]))
+                assert found == wanted, (mode, family, kind, found, wanted)
+                for asker, target, own in ((one, a[two], a[one]), (one, a["host"], a[one]), (host, a[one], a["host"])):
+                    assert verdict(asker, target, family, kind, own) == "passed", (mode, family, kind, asker.name, target)
+        if mode == "nat":  # nobody takes a guest for a program of root's
+            assert int(one.do("ask", 4, "udp", address[4][out], 600)[1]) >= 1024
+        for network in made:
+            call(network, "Stop", "Undefine")
+        assert left() == [], left()
+    for space in (host, out, one, two, three):
+        space.leave()
+
+
+def a_killed_driver_finds_its_networks_again():
+    made = [define(document(f"n{number}", "nat", blocks(number))) for number in (1, 2)]
+    for network in made:
+        call(network, "Start")
+    before, rules = servers(), ruled()
+    numbers = {name: link["ifindex"] for name, link in bridges().items()}
+    shell("nft delete table inet virtbus")
+    kill_driver()
+    assert all(get(network, "Active") for network in made)
+    bus.wait(lambda: ruled() == rules, "the rules that were flushed")
+    call(made[0], "Stop")  # after what was taken up
+    assert servers() == {uuid: pid for uuid, pid in before.items() if uuid == get(made[1], "UUID")}
+    assert {name: link["ifindex"] for name, link in bridges().items()} == {"b-n2": numbers["b-n2"]}
+    end_process(servers()[get(made[1], "UUID")])
+    bus.wait_signal(made[1], "PropertiesChanged", lambda a: a[1].get("Obstacles"))
+    contains(get(made[1], "Obstacles")[0], "dnsmasq has ended", "stop and start")
+    kill_driver()
+    call(made[0], "Start")
+    bus.wait(lambda: get(made[1], "UUID") in servers(), "dnsmasq, which the next driver starts")
+    assert get(made[1], "Obstacles") == []
+    undefine(*made)
+    assert left() == [], left()
+
+
+def a_driver_that_is_killed_at_any_instant_leaves_all_or_nothing():
+    seed = int(os.environ.get("VIRTBUS_SEED", time.time()))
+    print(f"# VIRTBUS_SEED={seed}")
+    chance = random.Random(seed)
+    network = define(document("n", "nat", blocks(1)))
+    uuid = get(network, "UUID")
+    for number in range(KILLS):
+        was, pid = get(network, "Active"), bus.driver("Network")
+        answers = bus.begin(network, f"{NAME}.Network", "Stop" if was else "Start", "a{sv}", {})
+        bus.connection.flush_sync()
+        time.sleep(chance.random() * 0.04)  # the instant
+        kill_driver(pid)
+        bus.wait(lambda answers=answers: answers, "an answer")
+        # One that was being started or stopped is taken down, which its next change waits for.
+        if get(network, "Active"):
+            assert was or not isinstance(answers[0], BusError), (number, answers)
+            bus.wait(lambda: set(left()) == {"b-n", uuid, *chains(), f"{uuid}.xml"}, "all of it")
+        else:
+            bus.wait(lambda: left() == [], "nothing of it")
+    undefine(network)
+    assert left() == [], left()
+
+
+def damaged_files_of_runs_cost_themselves_alone():
+    made = [define(document(f"n{number}", "", blocks(number))) for number in (1, 2)]
+    for network in made:
+        call(network, "Start")
+    pid = bus.driver("Network")
+    uuid = get(made[0], "UUID")
+    os.kill(pid, signal.SIGSTOP)
+    with open(f"{RUNTIME}/networks/{uuid}.xml", "w", encoding="utf-8") as file:
+        file.write("<networkstatus")
+    os.kill(pid, signal.SIGKILL)
+    bus.wait_driver("network", "detached", "absent", "failed")
+    assert get(made[1], "Active") and not get(made[0], "Active")
+    assert os.path.exists(f"{RUNTIME}/networks/{uuid}.damaged")
+    end_process(servers()[uuid])
+    call(made[0], "Start")  # takes its bridge for made
+    undefine(*made)
+    os.unlink(f"{RUNTIME}/networks/{uuid}.damaged")
+    assert left() == [], left()
+
+
+def networks_are_started_with_the_machine():
+    on, off = (define(document(name, "", blocks(number))) for number, name in enumerate(("on", "off"), 1))
+    bus.set(on, "Network", "Autostart", GLib.Variant("b", True))
+    kill_driver()
+    assert not get(on, "Active")
+    os.unlink(f"{RUNTIME}/started")  # as the machine's start does
+    kill_driver()
+    bus.wait(lambda: get(on, "Active"), "the network that is started with the machine")
+    assert not get(off, "Active")
+    undefine(on, off)
+
+
+def who_may_not_start_and_stop_is_refused():
+    alice = User("vb-alice")
+    network, interface, none = define(document("n")), f"{NAME}.Network", "@a{sv} {}"
+    polkit_rules(bus, "polkit.addRule(function(a, s) { return polkit.Result.NO; });")
+    assert denied(alice.call, network, interface, "Start", "a{sv}", none)
+    assert denied(alice.call, PATH, f"{NAME}.Networks", "CreateNetwork", "sa{sv}", repr(document("m")), none)
+    polkit_rules(bus, "polkit.addRule(function(a, s) { return a.id === 'org.virtbus1.network.start' && a.lookup('network_name') === 'n' ? "
+                 "polkit.Result.YES : polkit.Result.NO; });")
+    alice.call(network, interface, "Start", "a{sv}", none)
+    assert denied(alice.call, network, interface, "Stop", "a{sv}", none)
+    polkit_rules(bus, "polkit.addRule(function(a, s) { return a.id === 'org.virtbus1.network.stop' ? polkit.Result.YES : polkit.Result.NO; });")
+    alice.call(network, interface, "Stop", "a{sv}", none)
+    alice.leave()
+    undefine(network)
+
+
+if os.geteuid() != 0:
+    raise Skip("the host's network needs root")
+shell("ip link set lo up; sysctl -q net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0")
+run([a_network_has_its_bridge_rules_and_dnsmasq_while_it_is_active, what_is_in_the_way_is_said_and_nothing_is_left,
+     a_transient_network_is_gone_when_it_stops, another_definition_is_that_of_the_next_start, a_bridge_of_the_hosts_is_used_and_left_as_it_is,
+     packets_pass_as_the_mode_says, a_killed_driver_finds_its_networks_again, a_driver_that_is_killed_at_any_instant_leaves_all_or_nothing,
+     damaged_files_of_runs_cost_themselves_alone, networks_are_started_with_the_machine, who_may_not_start_and_stop_is_refused])
