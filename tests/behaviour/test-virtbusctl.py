@@ -745,17 +745,22 @@ def networks_are_kept_and_listed():
     contains(ctl("network", "show", uuid), "a lab", 'delay="0"')
     ctl("network", "autostart", "a lab", uuid, "on")
     lines = ctl("network").splitlines()
-    assert lines[0].split()[:5] == ["NAME", "MODE", "BRIDGE", "ADDRESSES", "AUTOSTART"] and lines[-1] == "1 network listed.", lines
-    contains(lines[1], "a lab", "route", "own0", "10.1.0.1/16", "yes")
+    assert lines[0].split()[:6] == ["NAME", "MODE", "BRIDGE", "ADDRESSES", "ACTIVE", "AUTOSTART"] and lines[-1] == "1 network listed.", lines
+    contains(lines[1], "a lab", "route", "own0", "10.1.0.1/16", "no", "yes")
     assert json.loads(ctl("network", "list", "--json"))[0]["uuid"] == uuid
     contains(ctl("network", "autostart", "a lab", "maybe", status=2), "neither on nor off")
     contains(ctl("network", "shew", status=2), "did you mean 'show'", "undefine")
     contains(ctl("network", "show", "nobody's", status=4), "nobody's")
     contains(ctl("network", "define", f"{ROOT}/nothing", status=1), f"{ROOT}/nothing")
-    assert ctl("complete", "network", "").split() == ["list", "show", "define", "undefine", "autostart", "translate"]
+    assert ctl("complete", "network", "").split() == ["list", "show", "define", "undefine", "start", "stop", "autostart", "translate"]
     contains(ctl("network", "translate", path), "# dnsmasq.conf", "interface=own0", "# hosts")
     contains(ctl("network", "translate", f"{ROOT}/nothing", status=1), f"{ROOT}/nothing")
     assert ctl("complete", "network", "show", "").splitlines() == ["a lab"]
+    if os.geteuid() == 0:
+        ctl("network", "start", "a lab")
+        assert json.loads(ctl("network", "list", "--json"))[0]["active"] == "yes"
+        contains(ctl("network", "start", "a lab", status=1), "'a lab'", "active")
+        ctl("network", "stop", uuid)
     ctl("network", "undefine", "a lab")
     assert ctl("network", "list", "--no-legend") == ""
 
