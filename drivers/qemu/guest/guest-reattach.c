@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bus.h"
 #include "domain/connection-table.h"
@@ -16,38 +17,44 @@
 #include "qemu/host/unix-socket.h"
 #include "vtables.h"
 
-/* PATH is a pid file. */
-static void adopt(Connection *connection, const char *uuid, const char *path) {
+/* PATH is a pid file. False where no process is meant by it that still runs. */
+static bool adopt(Connection *connection, const char *uuid, const char *path) {
         const Domain *domain = connection_find(connection, uuid);
         g_autofree char *name = NULL, *normal = uuid_normalize(uuid);
         g_autoptr(GError) error = NULL;
         struct stat info;
         int pid = 0;
         uint64_t start_time = 0;
-        if (!normal || (domain && domain_is_active(domain)) || !pid_file_read(path, &pid, &start_time, &name) ||
-            stat(path, &info) < 0 || !process_is_there(pid, start_time))
-                return;
+        if (domain && domain_is_active(domain))
+                return true;
+        if (!normal || !pid_file_read(path, &pid, &start_time, &name))
+                return access(path, F_OK) == 0; /* damaged: whoever it means may run */
+        if (stat(path, &info) < 0 || !process_is_there(pid, start_time))
+                return false;
         if (domain_adopt(connection, "qemu", normal, *name ? name : normal, (uint64_t) info.st_mtime * 1000000, &error))
                 log_error("domain '%s' has a QEMU, process %d, but no status that can be read: it is shown as it is defined; "
-                          "what can be "
-                          "done is to pause it, to shut it down and to destroy it",
+                          "what can be done is to pause it, to shut it down and to destroy it",
                           *name ? name : normal, pid);
         else
                 log_error("the QEMU of domain %s, process %d, runs on and cannot be managed until the domain is started, which "
-                          "ends it "
-                          "first: %s",
+                          "ends it first: %s",
                           uuid, pid, error->message);
+        return true;
 }
 
 void guest_adopt_lost(Connection *connection) {
         const char *directory = host_of(connection)->monitors;
         g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
         for (const char *name; listing && (name = g_dir_read_name(listing));) {
-                g_autofree char *path = g_build_filename(directory, name, NULL),
-                                *uuid = g_str_has_suffix(name, PID_SUFFIX) ? g_strndup(name, strlen(name) - strlen(PID_SUFFIX))
-                                                                           : NULL;
-                if (uuid)
-                        adopt(connection, uuid, path);
+                bool is_pid_file = g_str_has_suffix(name, PID_SUFFIX);
+                g_autofree char *uuid = g_strndup(name, strlen(name) - (is_pid_file ? strlen(PID_SUFFIX) : 0)),
+                                *monitor = g_build_filename(directory, uuid, NULL),
+                                *pid_file = g_strconcat(monitor, PID_SUFFIX, NULL);
+                /* Where neither a domain nor a process is there, a driver was killed before either was. */
+                if (!adopt(connection, uuid, pid_file)) {
+                        unlink(monitor);
+                        unlink(pid_file);
+                }
         }
 }
 
