@@ -15,8 +15,8 @@ typedef struct BareQemu {
         const char *const *more; /* further arguments, NULL at the end; or NULL */
         const int *fds;          /* that they name */
         size_t n_fds;            /* up to BARE_QEMU_FDS_MAX */
-        const ProcessSetup *
-                        setup; /* as whom it runs, confined as what, for how long, and where it says what; the rest is not looked at */
+        /* As whom it runs, confined as what, for how long, and where it says what; the rest is not looked at. */
+        const ProcessSetup *setup;
         const MonitorListener *listener;
         void *monitor_data;
         ProcessEnded ended;
