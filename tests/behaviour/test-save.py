@@ -161,7 +161,7 @@ def its_managed_save_is_where_start_goes_on():
     assert get("State") == "running" and not get("HasManagedSave")
     check_remembers("second")
     bus.settle()
-    assert files() == ["one", "paused"], files()
+    bus.wait(lambda: files() == ["one", "paused"], "what was read to be taken away")
     succeeds(do("ManagedSave", "a{sv}", {}))
     do("RemoveManagedSave")
     assert not get("HasManagedSave")
@@ -225,7 +225,7 @@ def it_goes_through_pipes_and_compressed():
         thread.join()
         assert get("State") == "running"
         check_remembers("third")
-    assert files() == ["one", "paused"]
+    bus.wait(lambda: files() == ["one", "paused"], "what was read to be taken away")
 
 
 def an_interrupted_save_leaves_the_guest_running_and_no_file():
@@ -261,7 +261,7 @@ def an_interrupted_save_leaves_the_guest_running_and_no_file():
             subprocess.run(["umount", "-l", small], check=True)  # who has written there may still be closing its file
         os.rmdir(small)
     bus.wait_state(state["domain"], "running")
-    assert files() == ["one", "paused"], files()
+    bus.wait(lambda: files() == ["one", "paused"], "all others to be taken away")
     check_remembers("fourth")
 
 
@@ -529,13 +529,15 @@ def no_managed_save_is_left_of_a_domain_that_is_undefined_meanwhile():
         there = bus.objects(hypervisor.path).get(domain, {}).get(f"{NAME}.Domain", {})
         outcomes.add((isinstance(saved, BusError), isinstance(undefined, BusError)))
         assert bool(there) or not isinstance(undefined, BusError), (turn, saved, undefined)
-        assert any(uuid in name for name in files()) == bool(there.get("HasManagedSave")) and (there.get("Persistent") or not there.get("HasManagedSave")), (there, files())
+        saves = bool(there.get("HasManagedSave"))
+        assert there.get("Persistent") or not saves, there
+        bus.wait(lambda saves=saves: any(uuid in name for name in files()) == saves, f"the file to be there: {saves}")
         if there.get("Active"):
             hypervisor.do(domain, "Destroy")
         if there.get("Persistent"):
             hypervisor.do(domain, "Undefine", managed_save=True)
         bus.wait(lambda domain=domain: domain not in bus.objects(hypervisor.path), "its end")
-        assert not any(uuid in name for name in files()), files()
+        bus.wait(lambda: not any(uuid in name for name in files()), "its file to be taken away")
     print("# whether the save, and the undefining, failed:", sorted(outcomes))
 
 
