@@ -82,6 +82,7 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         if (error || result != 1) { /* 1: now the owner */
                 log_error("cannot own the name " BUS_NAME ": %s",
                           error ? error->message : "another virtbusd owns it; end that one first");
+                router_end(&service->parts.router);
                 return sd_event_exit(service->event, EXIT_FAILURE);
         }
         sd_notify(false, "READY=1");
@@ -163,15 +164,18 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
                                                            .user = user,
                                                            .call_timeout = call_timeout });
         r = add_matches(service);
+        /* Before drivers are looked for: the bus answers in order, and those of another virtbusd are not taken from it. */
+        if (r >= 0)
+                r = sd_bus_request_name_async(router->bus, NULL, BUS_NAME, 0, on_name, service);
+        if (r < 0) {
+                log_error("virtbusd cannot start: %s", g_strerror(-r));
+                return r;
+        }
         g_autoptr(GError) error = NULL;
-        if (r >= 0 && !assembly_start(&service->parts, &error)) {
+        if (!assembly_start(&service->parts, &error)) {
                 log_error("virtbusd cannot start: %s", error->message);
                 return -EINVAL;
         }
-        if (r >= 0)
-                r = sd_bus_request_name_async(router->bus, NULL, BUS_NAME, 0, on_name, service);
-        if (r < 0)
-                log_error("virtbusd cannot start: %s", g_strerror(-r));
         return r;
 }
 

@@ -170,6 +170,11 @@ class Bus:
         return self.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixProcessID", "s", name,
                          destination="org.freedesktop.DBus")
 
+    def wait_owner(self, name, pid):
+        """Waits until a process owns a name; a call to that name could start another before."""
+        self.wait(lambda: name in self.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ListNames", destination="org.freedesktop.DBus")
+                  and self.owner_pid(name) == pid, f"the name {name}")
+
     def driver(self, name):
         return self.owner_pid(f"{NAME}.Driver.{name}")
 

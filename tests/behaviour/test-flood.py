@@ -409,6 +409,7 @@ def serve():
     assert first.answer(2)
     state["pid"] = process.pid
     first.socket.close()
+    bus.wait_owner(NAME, process.pid)
     others_are_answered()
     state["memory"] = memory(process.pid)
 

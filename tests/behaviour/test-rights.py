@@ -141,6 +141,7 @@ def there_is_one_of_everything():
     first = User("vb-alice", f"unix:path={sockets['virtbus']}")  # which has the service started
     first.call("/org/virtbus1", PROPERTIES, "Get", "ss", f"'{NAME}.Manager'", "'Version'")
     first.leave()
+    bus.wait_owner(NAME, state["process"].pid)
     state["alice"], state["root"] = users("vb-alice"), User("root", f"unix:path={sockets['virtbus-ro']}")
     domain = hypervisor.define(hypervisor.document("guarded", devices=DEVICES))
     hypervisor.do(domain, "Start")

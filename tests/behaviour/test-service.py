@@ -7,6 +7,7 @@ Usage (below tests/with-bus, with VIRTBUSD_OPTIONS=--call-timeout=8): test-servi
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -26,6 +27,21 @@ def the_first_call_finds_all_drivers():
     states = drivers()
     for name, driver in (("test", "org.virtbus1.Driver.Test"), ("qemu", "org.virtbus1.Driver.QEMU")):
         assert states[name] in ((driver, "attached", ""), (driver, "dormant", "")), states  # one that waits for a slower one may have gone to sleep
+
+
+def a_second_service_takes_no_driver_from_the_first():
+    domain = test.define(test.document("kept"))
+    test.do(domain, "Start")
+    before, user = drivers(), ["setpriv", "--reuid=virtbus", "--regid=virtbus", "--clear-groups"] if os.geteuid() == 0 else []
+    for _ in range(5):
+        second = subprocess.run([*user, f"{ROOT}/build/service/virtbusd"], capture_output=True, text=True, check=False, timeout=60)
+        assert second.returncode == 1
+        contains(second.stderr, "another virtbusd owns it")
+        assert test.state(domain) == "running" and drivers()["test"] == before["test"]
+        test.do(domain, "Suspend")
+        test.do(domain, "Resume")
+    test.do(domain, "Destroy")
+    test.do(domain, "Undefine")
 
 
 def connections_are_found_by_uri():
