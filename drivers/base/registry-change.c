@@ -62,6 +62,11 @@ void registry_change_take_turn(RegistryChange *change) {
         turns_take(change->registry->turns, identity.uuid, identity.turn ? identity.turn : identity.uuid, on_turn, change);
 }
 
+void registry_change_take_own_turn(RegistryChange *change) {
+        const char *uuid = identify(change).uuid;
+        turns_take(change->registry->turns, uuid, uuid, on_turn, change);
+}
+
 /* Writing */
 
 static void apply(RegistryChange *change) {

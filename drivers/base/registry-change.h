@@ -37,6 +37,9 @@ RegistryChange *registry_change_new(Entry *entry, void (*begin)(RegistryChange *
                                     EntryDone done, void *data);
 void registry_change_take_turn(RegistryChange *change);
 
+/* The same, for a change on which nothing of another entry depends: it waits for those of its own only. */
+void registry_change_take_own_turn(RegistryChange *change);
+
 /* Writes the new definition, or with another KEPT the one there is; then that is the entry's, and the change ends. */
 void registry_change_write(RegistryChange *change);
 

@@ -108,6 +108,16 @@ Entry *registry_find_key(Registry *registry, unsigned key, const char *value, co
         return find(registry, registry->by_key[key], value, how, error);
 }
 
+GPtrArray *registry_list(const Registry *registry) {
+        GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify) entry_unref);
+        GHashTableIter iterator;
+        void *entry;
+        g_hash_table_iter_init(&iterator, registry->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &entry))
+                g_ptr_array_add(all, entry_ref(entry));
+        return all;
+}
+
 bool registry_check_unique(const Registry *registry, const void *definition, GError **error) {
         const RegistryKind *kind = registry->kind;
         const Identity identity = kind->identify(definition);
@@ -218,26 +228,20 @@ bool registry_is_busy(const Registry *registry) {
 
 /* Publishing */
 
-static void for_each (Registry *registry, void (*call)(Entry *entry)) {
-        GHashTableIter iterator;
-        void *entry;
-        g_hash_table_iter_init(&iterator, registry->by_uuid);
-        while (g_hash_table_iter_next(&iterator, NULL, &entry))
-                call(entry);
-}
-
 void registry_publish(Registry *registry, Objects *objects, const char *path, const RegistryFace *face) {
         registry->face = face;
         registry->objects = objects;
         registry->path = g_strdup(path);
         registry->published = objects_publish(objects, path, registry, face->registry);
-        for_each (registry, publish)
-                ;
+        g_autoptr(GPtrArray) all = registry_list(registry);
+        for (guint i = 0; i < all->len; i++)
+                publish(all->pdata[i]);
 }
 
 void registry_withdraw(Registry *registry) {
-        for_each (registry, withdraw)
-                ;
+        g_autoptr(GPtrArray) all = registry_list(registry);
+        for (guint i = 0; i < all->len; i++)
+                withdraw(all->pdata[i]);
         g_clear_pointer(&registry->published, published_withdraw);
         g_clear_pointer(&registry->path, g_free);
         registry->face = NULL;

@@ -121,6 +121,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Entry, entry_unref)
 Entry *registry_find(Registry *registry, const char *uuid, GError **error);
 Entry *registry_find_key(Registry *registry, unsigned key, const char *value, const char *how, GError **error);
 
+/* All of them, Entry, each of which stays as long as the list. */
+GPtrArray *registry_list(const Registry *registry);
+
 /* Whether no other has a key of DEFINITION. */
 bool registry_check_unique(const Registry *registry, const void *definition, GError **error);
 

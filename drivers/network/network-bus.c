@@ -80,19 +80,14 @@ static void bus_undefine(Call *call, Network *self, sd_bus_message *options) {
                 network_undefine(self, answer_change, call);
 }
 
-/* So does a run. */
-static void answer_run(void *call, Network *network, const GError *error) {
-        answer_change(call, &network->entry, error);
-}
-
 static void bus_start(Call *call, Network *self, sd_bus_message *options) {
         if (check_options(call, options))
-                run_start(self, answer_run, call);
+                run_start(self, answer_change, call);
 }
 
 static void bus_stop(Call *call, Network *self, sd_bus_message *options) {
         if (check_options(call, options))
-                run_stop(self, answer_run, call);
+                run_stop(self, answer_change, call);
 }
 
 static void bus_set_autostart(Call *call, Network *self, bool value) {

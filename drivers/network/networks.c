@@ -130,15 +130,10 @@ static bool has_runs(const Registry *registry) {
 /* What they were at is left as it is written down. */
 static void close_runs(Registry *registry) {
         Networks *networks = (Networks *) registry;
-        g_autoptr(GPtrArray) entries = g_ptr_array_new();
-        GHashTableIter iterator;
-        void *entry;
+        g_autoptr(GPtrArray) all = registry_list(registry);
         g_clear_pointer(&networks->worker, worker_free);
-        g_hash_table_iter_init(&iterator, registry->by_uuid);
-        while (g_hash_table_iter_next(&iterator, NULL, &entry))
-                g_ptr_array_add(entries, entry);
-        for (guint i = 0; i < entries->len; i++) {
-                Network *network = entries->pdata[i];
+        for (guint i = 0; i < all->len; i++) {
+                Network *network = all->pdata[i];
                 if (network->run)
                         run_abandon(network->run);
         }
@@ -174,17 +169,12 @@ typedef struct Creation {
         void *data;
 } Creation;
 
-static void on_created(void *data, Network *network, const GError *error) {
-        g_autofree Creation *creation = data;
-        creation->done(creation->data, error ? NULL : &network->entry, error);
-}
-
 static void on_added(void *data, Entry *entry, const GError *error) {
-        Creation *creation = data;
+        g_autofree Creation *creation = data;
         if (entry)
-                run_start((Network *) entry, on_created, creation);
+                run_start((Network *) entry, creation->done, creation->data);
         else
-                on_created(creation, NULL, error);
+                creation->done(creation->data, NULL, error);
 }
 
 void networks_create(Networks *networks, const char *xml, uid_t owner, EntryDone done, void *data) {

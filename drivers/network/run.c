@@ -24,10 +24,8 @@ struct NetworkRun {
         Server *server;
         uint64_t server_pid, server_start_time; /* what is written down of it */
         char *obstacle;
-        Turn *turn;
-        RunDone done; /* of who waits; or NULL */
-        void *data;
-        GError *error; /* why it goes down, or NULL */
+        RegistryChange *change; /* what it starts or stops for; NULL where it does neither */
+        GError *error;          /* why it goes down, or NULL */
 };
 
 static Networks *networks_of(const NetworkRun *run) {
@@ -274,26 +272,15 @@ static const Step steps[] = {
 /* Tells who waits, as the last thing. */
 static void answer(NetworkRun *run, const GError *error) {
         Network *network = run->network;
-        Registry *registry = network->entry.registry;
-        RunDone done = run->done;
-        Turn *turn = run->turn;
-        void *data = run->data;
+        RegistryChange *change = g_steal_pointer(&run->change);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
-        g_autoptr(Entry) entry = entry_ref(&network->entry);
-        run->done = NULL;
-        run->turn = NULL;
         if (run->state != RUN_ACTIVE)
                 run_free(run);
-        if (!network->run && defined(network)->is_transient && !entry->gone)
-                entry_remove(entry);
-        else if (!entry->gone)
-                entry_changed(entry);
-        if (done)
-                done(data, network, failure);
-        if (turn)
-                turn_end(turn);
-        if (registry->idle)
-                registry->idle(registry->idle_data);
+        if (!network->run && defined(network)->is_transient && !network->entry.gone)
+                entry_remove(&network->entry);
+        else if (!network->entry.gone)
+                entry_changed(&network->entry);
+        registry_change_end(change, failure);
 }
 
 /* The driver ends: the next one goes on. */
@@ -347,53 +334,9 @@ static void climb(NetworkRun *run) {
 
 /* Starting and stopping */
 
-typedef struct Request {
-        Network *network; /* holds a reference */
-        void (*begin)(struct Request *request, Turn *turn);
-        RunDone done;
-        void *data;
-} Request;
-
-static void request_end(Request *request, Turn *turn, const GError *error) {
-        Registry *registry = request->network->entry.registry;
-        request->done(request->data, request->network, error);
-        entry_unref(&request->network->entry);
-        g_free(request);
-        if (turn)
-                turn_end(turn);
-        if (registry->idle)
-                registry->idle(registry->idle_data);
-}
-
-/* The run answers in its place. */
-static void hand_over(Request *request, Turn *turn) {
-        NetworkRun *run = request->network->run;
-        run->turn = turn;
-        run->done = request->done;
-        run->data = request->data;
-        entry_unref(&request->network->entry);
-        g_free(request);
-}
-
-static void on_turn(void *data, Turn *turn, const GError *refused) {
-        Request *request = data;
-        g_autoptr(GError) error = refused ? g_error_copy(refused) : NULL;
-        if (turn && request->network->entry.gone)
-                virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "there is no network any more with UUID '%s'",
-                                  defined(request->network)->uuid);
-        if (error)
-                request_end(request, turn, error);
-        else
-                request->begin(request, turn);
-}
-
 /* Networks do not wait for each other, only what is done to one of them. */
-static void request_new(Network *network, void (*begin)(Request *request, Turn *turn), RunDone done, void *data) {
-        const char *uuid = defined(network)->uuid;
-        Request *request = g_new0(Request, 1);
-        *request = (Request){ .network = network, .begin = begin, .done = done, .data = data };
-        entry_ref(&network->entry);
-        turns_take(network->entry.registry->turns, uuid, uuid, on_turn, request);
+static void take_turn(Network *network, void (*begin)(RegistryChange *change), EntryDone done, void *data) {
+        registry_change_take_own_turn(registry_change_new(&network->entry, begin, NULL, NULL, done, data));
 }
 
 static bool check_start(const Network *network, GError **error) {
@@ -414,65 +357,61 @@ static bool check_start(const Network *network, GError **error) {
                                  definition->name);
 }
 
-static void begin_start(Request *request, Turn *turn) {
-        Network *network = request->network;
+static void begin_start(RegistryChange *change) {
+        Network *network = (Network *) change->entry;
         g_autoptr(GError) error = NULL;
         NetworkDefinition *copy = check_start(network, &error) ? network_definition_copy(defined(network), &error) : NULL;
         if (!copy) {
                 if (!network->run && defined(network)->is_transient)
                         entry_remove(&network->entry);
-                request_end(request, turn, error);
+                registry_change_end(change, error);
                 return;
         }
         NetworkRun *run = run_new(network, copy, RUN_STARTING);
-        hand_over(request, turn);
+        run->change = change;
         climb(run);
 }
 
-void run_start(Network *network, RunDone done, void *data) {
-        request_new(network, begin_start, done, data);
+void run_start(Network *network, EntryDone done, void *data) {
+        take_turn(network, begin_start, done, data);
 }
 
-static void begin_stop(Request *request, Turn *turn) {
-        NetworkRun *run = request->network->run;
+static void begin_stop(RegistryChange *change) {
+        Network *network = (Network *) change->entry;
         g_autoptr(GError) error = NULL;
-        if (!run) {
-                virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID, "network '%s' is not active",
-                                  defined(request->network)->name);
-                request_end(request, turn, error);
+        if (!network->run) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID, "network '%s' is not active", defined(network)->name);
+                registry_change_end(change, error);
                 return;
         }
-        hand_over(request, turn);
-        descend(run, G_N_ELEMENTS(steps) - 1);
+        network->run->change = change;
+        descend(network->run, G_N_ELEMENTS(steps) - 1);
 }
 
-void run_stop(Network *network, RunDone done, void *data) {
-        request_new(network, begin_stop, done, data);
+void run_stop(Network *network, EntryDone done, void *data) {
+        take_turn(network, begin_stop, done, data);
 }
 
 void run_abandon(NetworkRun *run) {
+        RegistryChange *change = run->change;
         g_autoptr(GError) error = NULL;
         virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
-        if (run->done)
-                run->done(run->data, run->network, error);
-        if (run->turn)
-                turn_end(run->turn);
         run_free(run);
+        if (change)
+                registry_change_end(change, error);
 }
 
 /* Runs of an earlier driver */
 
-static void on_recovered(void *data, Network *network, const GError *error) {
-        (void) data;
-        if (error)
-                log_error("network '%s', which was active, is not any more: %s", defined(network)->name, error->message);
+static void on_recovered(void *data, Entry *entry, const GError *error) {
+        (void) entry;
+        if (error && virtbus_error_code(error) != VIRTBUS_ERROR_CANCELLED)
+                log_error("network '%s', which was active, is not any more: %s", defined(data)->name, error->message);
 }
 
-static void on_recovery_turn(void *data, Turn *turn, const GError *refused) {
-        NetworkRun *run = data;
-        (void) refused;
-        run->turn = turn;
-        run->done = on_recovered;
+static void begin_recovery(RegistryChange *change) {
+        NetworkRun *run = ((Network *) change->entry)->run;
+        run->change = change;
         if (run->state == RUN_ACTIVE)
                 climb(run);
         else
@@ -540,7 +479,7 @@ static void recover(void *data, const char *uuid, const char *text, const GError
         g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "networkstatus", &error) : NULL;
         NetworkRun *run = document ? restore(networks, xmlDocGetRootElement(document), uuid, &error) : NULL;
         if (run)
-                turns_take(networks->registry.turns, uuid, uuid, on_recovery_turn, run);
+                take_turn(run->network, begin_recovery, on_recovered, run->network);
         else if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
                 log_error("what is known of the run of network %s is left as it is: %s", uuid, error->message);
         else
@@ -553,22 +492,19 @@ void runs_recover(Networks *networks) {
 
 /* With the machine */
 
-static void on_autostarted(void *data, Network *network, const GError *error) {
-        (void) data;
+static void on_autostarted(void *data, Entry *entry, const GError *error) {
+        (void) entry;
         if (error)
-                log_error("network '%s' cannot be started with the machine: %s", defined(network)->name, error->message);
+                log_error("network '%s' cannot be started with the machine: %s", defined(data)->name, error->message);
 }
 
 void runs_autostart(Networks *networks) {
-        GHashTableIter iterator;
-        void *entry;
         if (!store_is_first_run(networks->registry.store))
                 return;
-        g_autoptr(GPtrArray) wanted = g_ptr_array_new_with_free_func((GDestroyNotify) entry_unref);
-        g_hash_table_iter_init(&iterator, networks->registry.by_uuid);
-        while (g_hash_table_iter_next(&iterator, NULL, &entry))
-                if (((Entry *) entry)->kept.autostart && !((Network *) entry)->run)
-                        g_ptr_array_add(wanted, entry_ref(entry));
-        for (guint i = 0; i < wanted->len; i++)
-                run_start(wanted->pdata[i], on_autostarted, NULL);
+        g_autoptr(GPtrArray) all = registry_list(&networks->registry);
+        for (guint i = 0; i < all->len; i++) {
+                Network *network = all->pdata[i];
+                if (network->entry.kept.autostart && !network->run)
+                        run_start(network, on_autostarted, network);
+        }
 }

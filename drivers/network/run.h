@@ -10,14 +10,11 @@
 
 typedef struct NetworkRun NetworkRun;
 
-/* ERROR is NULL where it is done. */
-typedef void (*RunDone)(void *data, Network *network, const GError *error);
-
 /* Starts one that is not active. It is active when DONE is called without an error; else nothing is left. */
-void run_start(Network *network, RunDone done, void *data);
+void run_start(Network *network, EntryDone done, void *data);
 
 /* Stops an active one, whoever uses it. What cannot be taken down is logged. One that has no definition on disk is gone then. */
-void run_stop(Network *network, RunDone done, void *data);
+void run_stop(Network *network, EntryDone done, void *data);
 
 bool run_is_active(const Network *network);
 
