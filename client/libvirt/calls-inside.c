@@ -257,19 +257,34 @@ static void add_texts(Inside *inside, GVariant *dictionary, const char *prefix, 
         }
 }
 
-static void add_users(Inside *inside, GVariant *reply) {
-        static const Member members[] = { { "user", "name" }, { "domain", "domain" }, {} };
-        g_autoptr(GVariant) users = g_variant_get_child_value(reply, 0);
-        uint32_t n = (uint32_t) g_variant_n_children(users);
-        add(inside, g_variant_new_uint32(n), "user.count");
+/* Adds how many there are in a list, which may be NULL, and each: PREFIX is that of its own parameters. */
+typedef void (*AddOne)(Inside *inside, GVariant *one, const char *prefix);
+
+static void add_each(Inside *inside, GVariant *list, const char *prefix, const char *name, AddOne add_one) {
+        uint32_t n = list ? (uint32_t) g_variant_n_children(list) : 0;
+        add(inside, g_variant_new_uint32(n), "%s%s.count", prefix, name);
         for (uint32_t i = 0; i < n; i++) {
-                g_autoptr(GVariant) user = g_variant_get_child_value(users, i);
-                g_autofree char *prefix = g_strdup_printf("user.%u.", i);
-                double time = 0;
-                add_texts(inside, user, prefix, members);
-                g_variant_lookup(user, "login-time", "d", &time);
-                add(inside, g_variant_new_uint64((uint64_t) (CLAMP(time, 0, 1e15) * MILLISECONDS)), "%slogin-time", prefix);
+                g_autoptr(GVariant) one = g_variant_get_child_value(list, i);
+                g_autofree char *own = g_strdup_printf("%s%s.%u.", prefix, name, i);
+                add_one(inside, one, own);
         }
+}
+
+static void add_all(Inside *inside, GVariant *reply, const char *name, AddOne add_one) {
+        g_autoptr(GVariant) list = g_variant_get_child_value(reply, 0);
+        add_each(inside, list, "", name, add_one);
+}
+
+static void add_user(Inside *inside, GVariant *user, const char *prefix) {
+        static const Member members[] = { { "user", "name" }, { "domain", "domain" }, {} };
+        double time = 0;
+        add_texts(inside, user, prefix, members);
+        g_variant_lookup(user, "login-time", "d", &time);
+        add(inside, g_variant_new_uint64((uint64_t) (CLAMP(time, 0, 1e15) * MILLISECONDS)), "%slogin-time", prefix);
+}
+
+static void add_users(Inside *inside, GVariant *reply) {
+        add_all(inside, reply, "user", add_user);
 }
 
 static void add_system(Inside *inside, GVariant *reply) {
@@ -304,89 +319,73 @@ static void add_name(Inside *inside, GVariant *reply) {
         add(inside, name, "hostname");
 }
 
-static void add_disks_of(Inside *inside, GVariant *disks, const char *prefix) {
+static void add_disk_of(Inside *inside, GVariant *disk, const char *prefix) {
         static const Member members[] = { { "serial", "serial" }, { "dev", "device" }, {} };
-        uint32_t n = disks ? (uint32_t) g_variant_n_children(disks) : 0;
-        add(inside, g_variant_new_uint32(n), "%sdisk.count", prefix);
-        for (uint32_t i = 0; i < n; i++) {
-                g_autoptr(GVariant) disk = g_variant_get_child_value(disks, i);
-                g_autofree char *own = g_strdup_printf("%sdisk.%u.", prefix, i), *target = disk_at(inside->root, disk);
-                if (target)
-                        add(inside, g_variant_new_string(target), "%salias", own);
-                add_texts(inside, disk, own, members);
+        g_autofree char *target = disk_at(inside->root, disk);
+        if (target)
+                add(inside, g_variant_new_string(target), "%salias", prefix);
+        add_texts(inside, disk, prefix, members);
+}
+
+static void add_file_system(Inside *inside, GVariant *one, const char *prefix) {
+        static const Member members[] = { { "name", "name" }, { "mountpoint", "mountpoint" }, { "type", "fstype" }, {} };
+        static const char *const sizes[] = { "total-bytes", "used-bytes" };
+        g_autoptr(GVariant) disks = g_variant_lookup_value(one, "disk", G_VARIANT_TYPE("aa{sv}"));
+        add_texts(inside, one, prefix, members);
+        for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                int64_t bytes;
+                if (g_variant_lookup(one, sizes[i], "x", &bytes))
+                        add(inside, g_variant_new_uint64((uint64_t) bytes), "%s%s", prefix, sizes[i]);
         }
+        add_each(inside, disks, prefix, "disk", add_disk_of);
 }
 
 static void add_file_systems(Inside *inside, GVariant *reply) {
-        static const Member members[] = { { "name", "name" }, { "mountpoint", "mountpoint" }, { "type", "fstype" }, {} };
-        static const Member sizes[] = { { "total-bytes", "total-bytes" }, { "used-bytes", "used-bytes" }, {} };
-        g_autoptr(GVariant) all = g_variant_get_child_value(reply, 0);
-        uint32_t n = (uint32_t) g_variant_n_children(all);
-        add(inside, g_variant_new_uint32(n), "fs.count");
-        for (uint32_t i = 0; i < n; i++) {
-                g_autoptr(GVariant) one = g_variant_get_child_value(all, i),
-                                    disks = g_variant_lookup_value(one, "disk", G_VARIANT_TYPE("aa{sv}"));
-                g_autofree char *prefix = g_strdup_printf("fs.%u.", i);
-                add_texts(inside, one, prefix, members);
-                for (const Member *size = sizes; size->name; size++) {
-                        int64_t bytes;
-                        if (g_variant_lookup(one, size->name, "x", &bytes))
-                                add(inside, g_variant_new_uint64((uint64_t) bytes), "%s%s", prefix, size->parameter);
-                }
-                add_disks_of(inside, disks, prefix);
+        add_all(inside, reply, "fs", add_file_system);
+}
+
+static void add_disk(Inside *inside, GVariant *disk, const char *prefix) {
+        static const Member members[] = { { "alias", "guest_alias" }, {} };
+        static const Member where[] = { { "serial", "serial" }, { "bus-type", "guest_bus" }, {} };
+        g_autoptr(GVariant) parts = g_variant_lookup_value(disk, "dependencies", G_VARIANT_TYPE_STRING_ARRAY),
+                            address = g_variant_lookup_value(disk, "address", G_VARIANT_TYPE_VARDICT);
+        g_autofree char *target = address ? disk_at(inside->root, address) : NULL;
+        gboolean is_partition = FALSE;
+        g_variant_lookup(disk, "partition", "b", &is_partition);
+        add(inside, g_variant_new_string(text_of(disk, "name")), "%sname", prefix);
+        add(inside, g_variant_new_boolean(is_partition), "%spartition", prefix);
+        if (parts && g_variant_n_children(parts) > 0)
+                add(inside, g_variant_new_uint32((uint32_t) g_variant_n_children(parts)), "%sdependency.count", prefix);
+        for (size_t i = 0; parts && i < g_variant_n_children(parts); i++) {
+                g_autoptr(GVariant) part = g_variant_get_child_value(parts, i);
+                add(inside, part, "%sdependency.%zu.name", prefix, i);
         }
+        if (target)
+                add(inside, g_variant_new_string(target), "%salias", prefix);
+        add_texts(inside, disk, prefix, members);
+        if (address)
+                add_texts(inside, address, prefix, where);
 }
 
 static void add_disks(Inside *inside, GVariant *reply) {
-        static const Member members[] = { { "alias", "guest_alias" }, {} };
-        static const Member where[] = { { "serial", "serial" }, { "bus-type", "guest_bus" }, {} };
-        g_autoptr(GVariant) disks = g_variant_get_child_value(reply, 0);
-        uint32_t n = (uint32_t) g_variant_n_children(disks);
-        add(inside, g_variant_new_uint32(n), "disk.count");
-        for (uint32_t i = 0; i < n; i++) {
-                g_autoptr(GVariant) disk = g_variant_get_child_value(disks, i),
-                                    parts = g_variant_lookup_value(disk, "dependencies", G_VARIANT_TYPE_STRING_ARRAY),
-                                    address = g_variant_lookup_value(disk, "address", G_VARIANT_TYPE_VARDICT);
-                g_autofree char *prefix = g_strdup_printf("disk.%u.", i),
-                                *target = address ? disk_at(inside->root, address) : NULL;
-                gboolean is_partition = FALSE;
-                g_variant_lookup(disk, "partition", "b", &is_partition);
-                add(inside, g_variant_new_string(text_of(disk, "name")), "%sname", prefix);
-                add(inside, g_variant_new_boolean(is_partition), "%spartition", prefix);
-                if (parts && g_variant_n_children(parts) > 0)
-                        add(inside, g_variant_new_uint32((uint32_t) g_variant_n_children(parts)), "%sdependency.count", prefix);
-                for (size_t j = 0; parts && j < g_variant_n_children(parts); j++) {
-                        g_autoptr(GVariant) part = g_variant_get_child_value(parts, j);
-                        add(inside, part, "%sdependency.%zu.name", prefix, j);
-                }
-                if (target)
-                        add(inside, g_variant_new_string(target), "%salias", prefix);
-                add_texts(inside, disk, prefix, members);
-                if (address)
-                        add_texts(inside, address, prefix, where);
-        }
+        add_all(inside, reply, "disk", add_disk);
+}
+
+static void add_address(Inside *inside, GVariant *address, const char *prefix) {
+        static const Member members[] = { { "ip-address-type", "type" }, { "ip-address", "addr" }, {} };
+        add_texts(inside, address, prefix, members);
+        add(inside, g_variant_new_uint32((uint32_t) number_of(address, "prefix")), "%sprefix", prefix);
+}
+
+static void add_interface(Inside *inside, GVariant *interface, const char *prefix) {
+        static const Member members[] = { { "name", "name" }, { "hardware-address", "hwaddr" }, {} };
+        g_autoptr(GVariant) addresses = g_variant_lookup_value(interface, "ip-addresses", G_VARIANT_TYPE("aa{sv}"));
+        add_texts(inside, interface, prefix, members);
+        add_each(inside, addresses, prefix, "addr", add_address);
 }
 
 static void add_interfaces(Inside *inside, GVariant *reply) {
-        static const Member members[] = { { "name", "name" }, { "hardware-address", "hwaddr" }, {} };
-        static const Member of_address[] = { { "ip-address-type", "type" }, { "ip-address", "addr" }, {} };
-        g_autoptr(GVariant) interfaces = g_variant_get_child_value(reply, 0);
-        uint32_t n = (uint32_t) g_variant_n_children(interfaces);
-        add(inside, g_variant_new_uint32(n), "if.count");
-        for (uint32_t i = 0; i < n; i++) {
-                g_autoptr(GVariant) interface = g_variant_get_child_value(interfaces, i),
-                                    addresses = g_variant_lookup_value(interface, "ip-addresses", G_VARIANT_TYPE("aa{sv}"));
-                g_autofree char *prefix = g_strdup_printf("if.%u.", i);
-                uint32_t n_addresses = addresses ? (uint32_t) g_variant_n_children(addresses) : 0;
-                add_texts(inside, interface, prefix, members);
-                add(inside, g_variant_new_uint32(n_addresses), "%saddr.count", prefix);
-                for (uint32_t j = 0; j < n_addresses; j++) {
-                        g_autoptr(GVariant) address = g_variant_get_child_value(addresses, j);
-                        g_autofree char *own = g_strdup_printf("%saddr.%u.", prefix, j);
-                        add_texts(inside, address, own, of_address);
-                        add(inside, g_variant_new_uint32((uint32_t) number_of(address, "prefix")), "%sprefix", own);
-                }
-        }
+        add_all(inside, reply, "if", add_interface);
 }
 
 /* By libvirt's bits. */

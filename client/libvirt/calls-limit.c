@@ -142,18 +142,23 @@ static GVariant *value_of(const Tunable *tunable, xmlNode *node) {
         return value;
 }
 
-typedef GVariant *(*ValueOf)(const Tunable *tunable, xmlNode *node);
+/* Parameters that are read and set together. */
+typedef struct Group {
+        const Tunable *tunables;
+        GVariant *(*value)(const Tunable *tunable, xmlNode *node); /* what the document says of one */
+        bool no_room_is_count; /* where a client has no room, only their number is answered, as most procedures have it */
+        uint32_t procedures[4];
+} Group;
 
-/* Answers the parameters of a node of the document, as many as the client has room for; with NO_ROOM_IS_COUNT, as most of these
- * procedures have it, only their number where that is none. PLACE: which argument the room is. */
-static void answer(Call *call, const Tunable *tunables, xmlNode *node, size_t place, bool no_room_is_count, ValueOf value) {
+/* Answers the parameters of a node of the document, as many as the client has room for. PLACE: which argument the room is. */
+static void answer(Call *call, const Group *group, xmlNode *node, size_t place) {
         GVariantBuilder parameters;
-        int32_t room, n = count(tunables);
+        int32_t room, n = count(group->tunables);
         g_variant_get_child(call->arguments, place, "i", &room);
         g_variant_builder_init(&parameters, G_VARIANT_TYPE("a(sv)"));
         for (int32_t i = 0; i < MIN(room, n); i++)
-                g_variant_builder_add(&parameters, "(sv)", tunables[i].name, value(&tunables[i], node));
-        if (!no_room_is_count)
+                g_variant_builder_add(&parameters, "(sv)", group->tunables[i].name, group->value(&group->tunables[i], node));
+        if (!group->no_room_is_count)
                 call_answer(call, g_variant_new("(a(sv))", &parameters));
         else
                 call_answer(call, g_variant_new("(a(sv)i)", &parameters, room > 0 ? MIN(room, n) : n));
@@ -169,32 +174,6 @@ static void read_document(Call *call, CallStep step) {
                 row_document(call, step);
 }
 
-static void get_scheduler_type(Call *call) {
-        call_answer(call, g_variant_new("(si)", "posix", count(scheduler)));
-}
-
-static void on_scheduler(Call *call, GVariant *reply) {
-        g_autoptr(xmlDoc) document = NULL;
-        xmlNode *root = row_root(call, reply, &document);
-        if (root)
-                answer(call, scheduler, root, 1, false, value_of);
-}
-
-static void get_scheduler(Call *call) {
-        read_document(call, on_scheduler);
-}
-
-static void on_memory(Call *call, GVariant *reply) {
-        g_autoptr(xmlDoc) document = NULL;
-        xmlNode *root = row_root(call, reply, &document);
-        if (root)
-                answer(call, memory, root, 1, true, value_of);
-}
-
-static void get_memory(Call *call) {
-        read_document(call, on_memory);
-}
-
 /* A parameter of each device of the host in one string, "PATH,VALUE,PATH,VALUE". */
 static GVariant *value_of_devices(const Tunable *tunable, xmlNode *root) {
         if (*tunable->type != 's')
@@ -207,17 +186,6 @@ static GVariant *value_of_devices(const Tunable *tunable, xmlNode *root) {
                         g_string_append_printf(text, "%s%s,%s", text->len > 0 ? "," : "", path, value);
         }
         return g_variant_new_string(text->str);
-}
-
-static void on_weights(Call *call, GVariant *reply) {
-        g_autoptr(xmlDoc) document = NULL;
-        xmlNode *root = row_root(call, reply, &document);
-        if (root)
-                answer(call, weights, root, 1, true, value_of_devices);
-}
-
-static void get_weights(Call *call) {
-        read_document(call, on_weights);
 }
 
 /* By libvirt's numbers. */
@@ -236,15 +204,39 @@ static GVariant *value_of_nodes(const Tunable *tunable, xmlNode *root) {
         return *tunable->type == 'i' ? g_variant_new_int32(mode_in(root)) : value_of(tunable, root);
 }
 
-static void on_nodes(Call *call, GVariant *reply) {
+static const Group groups[] = {
+        { scheduler,
+          value_of,
+          false,
+          { REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS, REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS,
+            REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS, REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS } },
+        { memory, value_of, true, { REMOTE_DOMAIN_GET_MEMORY_PARAMETERS, REMOTE_DOMAIN_SET_MEMORY_PARAMETERS } },
+        { weights, value_of_devices, true, { REMOTE_DOMAIN_GET_BLKIO_PARAMETERS, REMOTE_DOMAIN_SET_BLKIO_PARAMETERS } },
+        { nodes, value_of_nodes, true, { REMOTE_DOMAIN_GET_NUMA_PARAMETERS, REMOTE_DOMAIN_SET_NUMA_PARAMETERS } },
+};
+
+/* Those of a domain that a procedure of this file is about. */
+static const Group *group_of(const Call *call) {
+        for (size_t i = 0; i < G_N_ELEMENTS(groups); i++)
+                for (size_t j = 0; j < G_N_ELEMENTS(groups[i].procedures); j++)
+                        if (groups[i].procedures[j] == call->row->procedure)
+                                return &groups[i];
+        g_assert_not_reached();
+}
+
+static void get_scheduler_type(Call *call) {
+        call_answer(call, g_variant_new("(si)", "posix", count(scheduler)));
+}
+
+static void on_domain_document(Call *call, GVariant *reply) {
         g_autoptr(xmlDoc) document = NULL;
         xmlNode *root = row_root(call, reply, &document);
         if (root)
-                answer(call, nodes, root, 1, true, value_of_nodes);
+                answer(call, group_of(call), root, 1);
 }
 
-static void get_nodes(Call *call) {
-        read_document(call, on_nodes);
+static void get_of_domain(Call *call) {
+        read_document(call, on_domain_document);
 }
 
 /* A kind of devices that has limits. */
@@ -254,16 +246,30 @@ typedef struct LimitedKind {
         const char *interface, *method;
         const char *missing; /* what is said where there is none; with one %s */
         GPtrArray *(*list)(GVariant *objects);
-        const Tunable *tunables;
+        Group group;
 } LimitedKind;
 
-static const LimitedKind disk_kind = { "disk",        "target@dev",
-                                       "source@file", DISK,
-                                       "SetIOLimits", "invalid argument: disk '%s' was not found in the domain config",
-                                       usage_disks,   throttles };
-static const LimitedKind card_kind = { "interface", "target@dev",   "mac@address",
-                                       CARD,        "SetBandwidth", "invalid argument: Can't find device %s",
-                                       usage_cards, bandwidth };
+static const LimitedKind disk_kind = {
+        .element = "disk",
+        .name = "target@dev",
+        .second = "source@file",
+        .interface = DISK,
+        .method = "SetIOLimits",
+        .missing = "invalid argument: disk '%s' was not found in the domain config",
+        .list = usage_disks,
+        .group = { throttles, value_of, true },
+};
+
+static const LimitedKind card_kind = {
+        .element = "interface",
+        .name = "target@dev",
+        .second = "mac@address",
+        .interface = CARD,
+        .method = "SetBandwidth",
+        .missing = "invalid argument: Can't find device %s",
+        .list = usage_cards,
+        .group = { bandwidth, value_of, true },
+};
 
 static const LimitedKind *kind_of(const Call *call) {
         return call->row->procedure == REMOTE_DOMAIN_GET_BLOCK_IO_TUNE || call->row->procedure == REMOTE_DOMAIN_SET_BLOCK_IO_TUNE
@@ -306,7 +312,7 @@ static void on_device_document(Call *call, GVariant *reply) {
         int32_t room;
         g_variant_get_child(call->arguments, 2, "i", &room);
         if (device || (room <= 0 && !name))
-                answer(call, kind->tunables, device, 2, true, value_of);
+                answer(call, &kind->group, device, 2);
         else
                 refuse_missing(call, kind->missing, name ? name : "");
 }
@@ -406,7 +412,8 @@ static bool refuse_not_settable(Call *call, const Given *given) {
         return name != NULL;
 }
 
-static void set_limits(Call *call, const Tunable *tunables) {
+static void set_of_domain(Call *call) {
+        const Tunable *tunables = group_of(call)->tunables;
         GVariantBuilder limits;
         const Given *given = read_given(call, tunables, 1);
         if (!given || refuse_not_settable(call, given))
@@ -417,18 +424,6 @@ static void set_limits(Call *call, const Tunable *tunables) {
                         g_variant_builder_add(&limits, "{st}", tunables[i].limit, limit_of(&tunables[i], given->values[i]));
         call_ask(call, call->domain, DOMAIN, "SetLimits", g_variant_new("(a{st}@a{sv})", &limits, call_options(call)), "()",
                  step_answer_nothing);
-}
-
-static void set_scheduler(Call *call) {
-        set_limits(call, scheduler);
-}
-
-static void set_memory(Call *call) {
-        set_limits(call, memory);
-}
-
-static void set_weights(Call *call) {
-        set_limits(call, weights);
 }
 
 /* The mode may be named, as long as it is what it is. */
@@ -518,22 +513,22 @@ static void on_device_to_set(Call *call, GVariant *reply) {
 }
 
 static void set_of_device(Call *call) {
-        const Given *given = read_given(call, kind_of(call)->tunables, 2);
+        const Given *given = read_given(call, kind_of(call)->group.tunables, 2);
         if (given && !refuse_not_settable(call, given))
                 row_document(call, on_device_to_set);
 }
 
 const CallRow limit_calls[] = {
         { REMOTE_DOMAIN_GET_SCHEDULER_TYPE, get_scheduler_type },
-        { REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS, get_scheduler },
-        { REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, get_scheduler, NULL, READS, get_flags },
-        { REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS, set_scheduler, NULL, CHANGES },
-        { REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, set_scheduler, NULL, CHANGES, affect_flags },
-        { REMOTE_DOMAIN_GET_MEMORY_PARAMETERS, get_memory, NULL, READS, get_flags },
-        { REMOTE_DOMAIN_SET_MEMORY_PARAMETERS, set_memory, NULL, CHANGES, affect_flags },
-        { REMOTE_DOMAIN_GET_BLKIO_PARAMETERS, get_weights, NULL, READS, get_flags },
-        { REMOTE_DOMAIN_SET_BLKIO_PARAMETERS, set_weights, NULL, CHANGES, affect_flags },
-        { REMOTE_DOMAIN_GET_NUMA_PARAMETERS, get_nodes, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS, get_of_domain },
+        { REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, get_of_domain, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS, set_of_domain, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, set_of_domain, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_GET_MEMORY_PARAMETERS, get_of_domain, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_MEMORY_PARAMETERS, set_of_domain, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_GET_BLKIO_PARAMETERS, get_of_domain, NULL, READS, get_flags },
+        { REMOTE_DOMAIN_SET_BLKIO_PARAMETERS, set_of_domain, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_GET_NUMA_PARAMETERS, get_of_domain, NULL, READS, get_flags },
         { REMOTE_DOMAIN_SET_NUMA_PARAMETERS, set_nodes, NULL, CHANGES, affect_flags },
         { REMOTE_DOMAIN_GET_BLOCK_IO_TUNE, get_of_device, NULL, READS, get_flags },
         { REMOTE_DOMAIN_SET_BLOCK_IO_TUNE, set_of_device, NULL, CHANGES, affect_flags, LIBVIRT_CONFIG_UNSUPPORTED },

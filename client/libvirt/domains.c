@@ -11,11 +11,6 @@
 #define DOMAIN "org.virtbus1.Domain"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
-typedef struct Waiter {
-        DomainsFilled done;
-        void *data;
-} Waiter;
-
 struct Domains {
         GDBusConnection *bus;
         char *connection;
@@ -23,7 +18,7 @@ struct Domains {
         const DomainsListener *listener;
         void *data;
         GHashTable *by_path; /* KnownDomain */
-        GArray *waiters;
+        Waiters *waiters;
         GCancellable *cancellable;
         unsigned int subscription;
         bool filling, filled, stale;
@@ -156,15 +151,6 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
                 on_state_changed(domains, path, arguments);
 }
 
-static void tell_waiters(Domains *domains, const GError *error) {
-        g_autoptr(GArray) waiters = g_steal_pointer(&domains->waiters);
-        domains->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
-        for (unsigned int i = 0; i < waiters->len; i++) {
-                Waiter *waiter = &g_array_index(waiters, Waiter, i);
-                waiter->done(waiter->data, error);
-        }
-}
-
 static void take_all(Domains *domains, GVariant *reply) {
         g_autoptr(GVariantIter) objects = NULL;
         const char *path;
@@ -191,7 +177,7 @@ static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
         if (domains->stale)
                 begin_filling(domains);
         else
-                tell_waiters(domains, error);
+                waiters_tell(domains->waiters, error);
 }
 
 static void begin_filling(Domains *domains) {
@@ -207,13 +193,12 @@ static void begin_filling(Domains *domains) {
                                on_objects, domains);
 }
 
-void domains_fill(Domains *domains, DomainsFilled done, void *data) {
-        const Waiter waiter = { done, data };
+void domains_fill(Domains *domains, WaitersDone done, void *data) {
         if (domains->filled && !domains->filling) {
                 done(data, NULL);
                 return;
         }
-        g_array_append_val(domains->waiters, waiter);
+        waiters_add(domains->waiters, done, data);
         begin_filling(domains);
 }
 
@@ -242,7 +227,7 @@ Domains *domains_new(GDBusConnection *bus, const char *connection, const Domains
         domains->listener = listener;
         domains->data = data;
         domains->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
-        domains->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        domains->waiters = waiters_new();
         domains->cancellable = g_cancellable_new();
         return domains;
 }
@@ -255,7 +240,7 @@ void domains_free(Domains *domains) {
         g_cancellable_cancel(domains->cancellable);
         g_object_unref(domains->cancellable);
         g_hash_table_unref(domains->by_path);
-        g_array_unref(domains->waiters);
+        waiters_free(domains->waiters);
         g_free(domains->connection);
         g_free(domains->prefix);
         g_free(domains);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "waiters.h"
+
 typedef struct Domains Domains;
 
 /* One of them, with what lists need of it made once. */
@@ -31,14 +33,12 @@ typedef struct DomainsListener {
         void (*part_has_changed)(void *data, GVariant *properties, const char *path, const char *interface, GVariant *changes);
 } DomainsListener;
 
-typedef void (*DomainsFilled)(void *data, const GError *error);
-
 /* Both strings are copied. The listener hears nothing before the first filling is over. */
 Domains *domains_new(GDBusConnection *bus, const char *connection, const DomainsListener *listener, void *data);
 void domains_free(Domains *domains);
 
 /* Reads all domains, unless they are known, and calls DONE once. */
-void domains_fill(Domains *domains, DomainsFilled done, void *data);
+void domains_fill(Domains *domains, WaitersDone done, void *data);
 
 /* A domain by its path, and its properties; NULL where they are not known here. */
 const KnownDomain *domains_known(Domains *domains, const char *path);

@@ -13,19 +13,14 @@
 #define DEFINED 0
 #define UNDEFINED 1
 
-typedef struct Waiter {
-        SecretEventsReady done;
-        void *data;
-} Waiter;
-
 struct SecretEvents {
         GDBusConnection *bus;
         Conversation *conversation;
         Callbacks *callbacks;
         GHashTable *secrets; /* path: (sis) */
-        GArray *waiters;
+        Waiters *waiters;
         GCancellable *cancellable;
-        unsigned int subscription;
+        unsigned int of_objects, of_values; /* subscriptions */
         bool filling, filled;
 };
 
@@ -49,7 +44,7 @@ SecretEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation
         events->conversation = conversation;
         events->callbacks = callbacks_new();
         events->secrets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
-        events->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        events->waiters = waiters_new();
         events->cancellable = g_cancellable_new();
         return events;
 }
@@ -57,13 +52,15 @@ SecretEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation
 void secret_events_free(SecretEvents *events) {
         if (!events)
                 return;
-        if (events->subscription)
-                g_dbus_connection_signal_unsubscribe(events->bus, events->subscription);
+        if (events->of_objects) {
+                g_dbus_connection_signal_unsubscribe(events->bus, events->of_objects);
+                g_dbus_connection_signal_unsubscribe(events->bus, events->of_values);
+        }
         g_cancellable_cancel(events->cancellable);
         g_object_unref(events->cancellable);
         callbacks_free(events->callbacks);
         g_hash_table_unref(events->secrets);
-        g_array_unref(events->waiters);
+        waiters_free(events->waiters);
         g_free(events);
 }
 
@@ -145,8 +142,6 @@ static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
         g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
         if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
                 return; /* it is freed */
-        g_autoptr(GArray) waiters = g_steal_pointer(&events->waiters);
-        events->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
         events->filling = false;
         events->filled = reply != NULL;
         g_autoptr(GVariantIter) objects = NULL;
@@ -156,25 +151,28 @@ static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
                 g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
         while (reply && g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces))
                 keep(events, path, interfaces);
-        for (unsigned int i = 0; i < waiters->len; i++) {
-                Waiter *waiter = &g_array_index(waiters, Waiter, i);
-                waiter->done(waiter->data, error);
-        }
+        waiters_tell(events->waiters, error);
 }
 
-void secret_events_begin(SecretEvents *events, SecretEventsReady done, void *data) {
-        const Waiter waiter = { done, data };
+/* Only these signals: a client that knows secrets is not woken by what domains do. */
+static unsigned int subscribe(SecretEvents *events, const char *interface, const char *member, const char *path) {
+        return g_dbus_connection_signal_subscribe(events->bus, SERVICE, interface, member, path, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
+                                                  on_signal, events, NULL);
+}
+
+void secret_events_begin(SecretEvents *events, WaitersDone done, void *data) {
         if (events->filled) {
                 done(data, NULL);
                 return;
         }
-        g_array_append_val(events->waiters, waiter);
+        waiters_add(events->waiters, done, data);
         if (events->filling)
                 return;
         events->filling = true;
-        if (!events->subscription)
-                events->subscription = g_dbus_connection_signal_subscribe(events->bus, SERVICE, NULL, NULL, NULL, NULL,
-                                                                          G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
+        if (!events->of_objects) {
+                events->of_objects = subscribe(events, OBJECT_MANAGER, NULL, HOST);
+                events->of_values = subscribe(events, SECRET, "ValueChanged", NULL);
+        }
         g_dbus_connection_call(events->bus, SERVICE, HOST, OBJECT_MANAGER, "GetManagedObjects", NULL,
                                G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NONE, G_MAXINT, events->cancellable,
                                on_objects, events);

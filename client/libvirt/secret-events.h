@@ -7,6 +7,7 @@
 
 #include "callbacks.h"
 #include "conversation.h"
+#include "waiters.h"
 
 typedef struct SecretEvents SecretEvents;
 
@@ -16,13 +17,11 @@ typedef enum SecretEventKind {
         SECRET_EVENTS_MAX,
 } SecretEventKind;
 
-typedef void (*SecretEventsReady)(void *data, const GError *error);
-
 SecretEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation);
 void secret_events_free(SecretEvents *events);
 
 /* Reads the secrets, unless they are known, and calls DONE once: from then on nothing that happens to them is missed. */
-void secret_events_begin(SecretEvents *events, SecretEventsReady done, void *data);
+void secret_events_begin(SecretEvents *events, WaitersDone done, void *data);
 
 /* Those of the secrets. */
 Callbacks *secret_events_callbacks(SecretEvents *events);
