@@ -7,6 +7,7 @@
 
 #include "base/process.h"
 #include "errors.h"
+#include "process-end.h"
 
 #define ALL (CONFINE_ROOT | CONFINE_IPC | CONFINE_UTS | CONFINE_NETWORK | CONFINE_CALLS | CONFINE_LANDLOCK)
 
@@ -15,26 +16,14 @@ static unsigned had(void) {
         return confine_find_parts(geteuid() == 0 ? ALL : ALL | CONFINE_USER);
 }
 
-typedef struct End {
-        int status;
-        bool is_told;
-} End;
-
-static void ended(void *data, int status) {
-        End *end = data;
-        end->status = status;
-        end->is_told = true;
-}
-
 /* What a shell says, and its status, where it is confined. */
 static char *say(const Confinement *confinement, const char *script, int *status) {
         g_autoptr(GError) error = NULL;
         char *const arguments[] = { (char *) "/bin/sh", (char *) "-c", (char *) script, NULL };
-        sd_event *event = NULL;
         End end = { 0 };
         char text[4096] = "";
         int pipes[2];
-        g_assert_cmpint(sd_event_new(&event), >=, 0);
+        g_assert_cmpint(sd_event_new(&end.event), >=, 0);
         g_assert_cmpint(pipe2(pipes, O_CLOEXEC), ==, 0);
         const ProcessSetup setup = {
                 .arguments = arguments,
@@ -43,18 +32,17 @@ static char *say(const Confinement *confinement, const char *script, int *status
                 .gid = geteuid() == 0 ? 54321 : getegid(),
                 .confinement = confinement,
         };
-        Process *process = process_new(event, &setup, ended, &end, &error);
+        Process *process = process_new(end.event, &setup, ended, &end, &error);
         g_assert_no_error(error);
         close(pipes[1]);
         process_go(process);
-        while (!end.is_told)
-                g_assert_cmpint(sd_event_run(event, UINT64_MAX), >=, 0);
+        wait_for_end(&end);
         size_t n = 0;
         for (ssize_t r; n < sizeof text - 1 && (r = read(pipes[0], text + n, sizeof text - 1 - n)) > 0;)
                 n += (size_t) r;
         close(pipes[0]);
         process_free(process);
-        sd_event_unref(event);
+        sd_event_unref(end.event);
         if (status)
                 *status = end.status;
         return g_strdup(text);
@@ -137,7 +125,6 @@ static void test_what_is_shown_later_is_there(void) {
         g_autofree char *folder = g_dir_make_tmp("virtbus-confine-XXXXXX", NULL), *root = g_build_filename(folder, "root", NULL),
                         *later = g_build_filename(folder, "later", NULL),
                         *script = g_strdup_printf("echo ready; while [ ! -e %s ]; do :; done; cat %s", later, later);
-        sd_event *event = NULL;
         End end = { 0 };
         int pipes[2];
         char text[64] = "";
@@ -149,7 +136,7 @@ static void test_what_is_shown_later_is_there(void) {
         mkdir(root, 0700);
         g_assert_true(g_file_set_contents(later, "it comes", -1, NULL));
         chmod(later, 0644);
-        g_assert_cmpint(sd_event_new(&event), >=, 0);
+        g_assert_cmpint(sd_event_new(&end.event), >=, 0);
         g_assert_cmpint(pipe2(pipes, O_CLOEXEC), ==, 0);
         char *const arguments[] = { (char *) "/bin/sh", (char *) "-c", script, NULL };
         const Confinement confinement = { .parts = had(), .root = root };
@@ -160,7 +147,7 @@ static void test_what_is_shown_later_is_there(void) {
                 .gid = 54321,
                 .confinement = &confinement,
         };
-        Process *process = process_new(event, &setup, ended, &end, &error);
+        Process *process = process_new(end.event, &setup, ended, &end, &error);
         g_assert_no_error(error);
         process_go(process);
         g_assert_cmpint(read(pipes[0], text, sizeof text), ==, strlen("ready\n"));
@@ -169,15 +156,14 @@ static void test_what_is_shown_later_is_there(void) {
         g_assert_true(confine_show(opened, confinement.parts, paths, &error));
         g_assert_no_error(error);
         close(opened);
-        while (!end.is_told)
-                g_assert_cmpint(sd_event_run(event, UINT64_MAX), >=, 0);
+        wait_for_end(&end);
         memset(text, 0, sizeof text);
         g_assert_cmpint(read(pipes[0], text, sizeof text - 1), >, 0);
         g_assert_cmpstr(text, ==, "it comes");
         close(pipes[0]);
         close(pipes[1]);
         process_free(process);
-        sd_event_unref(event);
+        sd_event_unref(end.event);
         unlink(later);
         rmdir(root);
         rmdir(folder);

@@ -6,27 +6,11 @@
 
 #include "base/process.h"
 #include "errors.h"
-
-typedef struct End {
-        sd_event *event;
-        int status;
-        bool is_told;
-} End;
-
-static void ended(void *data, int status) {
-        End *end = data;
-        end->status = status;
-        end->is_told = true;
-}
+#include "process-end.h"
 
 static Process *start(End *end, char *const *arguments, GError **error) {
         ProcessSetup setup = { .arguments = arguments, .log = STDERR_FILENO, .uid = getuid(), .gid = getgid() };
         return process_new(end->event, &setup, ended, end, error);
-}
-
-static void wait_for_end(const End *end) {
-        while (!end->is_told)
-                g_assert_cmpint(sd_event_run(end->event, UINT64_MAX), >=, 0);
 }
 
 static char *const shell[] = { (char *) "/bin/sh", (char *) "-c", (char *) "exit 7", NULL };
