@@ -167,6 +167,9 @@ static void remove_rules(NetworkRun *run) {
 
 static void make_in_thread(void *data, GError **error) {
         const NetworkRun *run = data;
+        /* One that runs already keeps what dnsmasq has opened. */
+        if (run->state == RUN_STARTING && !server_check_boot(run->definition, error))
+                return;
         if (bridge_is_needed(run->definition))
                 bridge_make(run->definition, error);
         else

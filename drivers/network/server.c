@@ -100,9 +100,7 @@ void server_remove_files(const Servers *servers, const char *uuid) {
         remove_all(folder);
 }
 
-/* What dnsmasq would find only after it has said that it listens. May be a foreign file system's: but only an administrator
- * names it. */
-static bool check_boot(const NetworkDefinition *definition, GError **error) {
+bool server_check_boot(const NetworkDefinition *definition, GError **error) {
         const xmlNode *root = xmlDocGetRootElement(definition->document);
         for (xmlNode *ip = xml_child(root, "ip"); ip; ip = xml_next(ip, "ip")) {
                 g_autofree char *folder = xml_attribute_at(ip, "tftp", "root");
@@ -170,6 +168,7 @@ static bool begin(Server *server, const char *folder, GError **error) {
                                      .log = server->log,
                                      .uid = server->servers->uid,
                                      .gid = server->servers->gid,
+                                     .file_size = SERVER_FILE_SIZE_MAX,
                                      .capabilities = CAPABILITIES };
         server->process = process_new(server->servers->event, &setup, on_ended, server, error);
         return server->process;
@@ -184,7 +183,7 @@ Server *server_new(const Servers *servers, const NetworkDefinition *definition, 
                 return NULL;
         }
         Server *server = server_alloc(servers, listener, data);
-        if (!check_boot(definition, error) || !write_files(servers, definition, error) || !begin(server, folder, error))
+        if (!write_files(servers, definition, error) || !begin(server, folder, error))
                 g_clear_pointer(&server, server_free);
         return server;
 }

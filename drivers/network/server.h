@@ -15,6 +15,9 @@
 /* Who dnsmasq is. */
 #define SERVER_USER "virtbus-dnsmasq"
 
+/* How large a file it may write, in bytes: that of its leases, and what it says. */
+#define SERVER_FILE_SIZE_MAX (UINT64_C(64) << 20)
+
 /* What all of them have in common. */
 typedef struct Servers {
         sd_event *event;
@@ -36,6 +39,10 @@ typedef struct ServerListener {
         void (*ready)(void *data, const GError *error);
         void (*ended)(void *data, const char *said);
 } ServerListener;
+
+/* Whether the folders are there that it is to serve by TFTP, which it would find only after it has said that it listens. For a
+ * thread: they may be a file system's that does not answer. */
+bool server_check_boot(const NetworkDefinition *definition, GError **error);
 
 /* Writes its files and forks it; it does nothing until server_go. DEFINITION is borrowed. */
 Server *server_new(const Servers *servers, const NetworkDefinition *definition, const ServerListener *listener, void *data,
