@@ -8,6 +8,7 @@ Usage (below unshare --net tests/with-bus): test-network-runs.py
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -130,6 +131,8 @@ def a_network_has_its_bridge_rules_and_dnsmasq_while_it_is_active():
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         status = file.read()
     assert os.stat(f"/proc/{pid}").st_uid != 0 and "CapEff:\t0000000000003400" in status, status
+    with open(f"/proc/{pid}/limits", encoding="utf-8") as file:
+        assert re.search(rf"Max file size +{64 << 20} +{64 << 20} ", file.read())
     contains(expect("OperationInvalid", call, network, "Start"), "'one'", "active")
     call(network, "Stop")
     bus.wait_signal(network, "PropertiesChanged", lambda a: a[1].get("Active") is False)

@@ -59,13 +59,11 @@ bool isolation_open(Connection *connection, GError **error) {
                         strcmp(mode, "required") == 0 ? (wanted & CONFINE_NAMESPACES) | host->helpers.parts : host->helpers.parts;
         if (host->confinement != host->helpers.parts)
                 log_error("guests are not started: not all namespaces that they are to have can be had here; see "
-                          "VIRTBUS_ISOLATION in "
-                          "virtbus-qemu(8)");
+                          "VIRTBUS_ISOLATION in virtbus-qemu(8)");
         return true;
 }
 
-/* <seclabel type='none'/> of a model that confines: libvirt does not confine the guest then either. That of dac is about users.
- * */
+/* <seclabel type='none'/> of a model that confines: libvirt does not confine the guest then either. That of dac is of users. */
 static bool is_unconfined(const xmlDoc *document) {
         xmlNode *root = xmlDocGetRootElement((xmlDoc *) document);
         for (const xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
@@ -146,8 +144,8 @@ void isolation_show(Guest *guest, const CommandLine *line, IsolationShown done) 
         if (reach->network && has & CONFINE_NETWORK)
                 domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
                             "its QEMU was started without a network, as nothing in the document needed one, and cannot get one: "
-                            "change "
-                            "the definition (config), and start it again; or start the driver with VIRTBUS_GUEST_NETWORK=kept");
+                            "change the definition (config), and start it again; or start the driver with "
+                            "VIRTBUS_GUEST_NETWORK=kept");
         g_auto(GStrv) paths = confine_order_paths(g_steal_pointer(&reach->paths));
         if (error || !(has & CONFINE_ROOT) || !paths[0]) {
                 done(guest, error);
