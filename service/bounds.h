@@ -106,6 +106,9 @@
 #define ERRAND_BYTES_MAX (64 * 1024)
 #define ERRAND_REPLY_BYTES_MAX (1024 * 1024)
 
+/* What a driver is answered while it has not read all that it was sent: who asks on and does not read has failed. */
+#define DRIVER_UNREAD_BYTES_MAX (64 * 1024 * 1024)
+
 /* The arguments of one call: a domain document of 1 MiB and its options. */
 #define CALL_BYTES_MAX (2 * 1024 * 1024)
 
@@ -166,9 +169,15 @@
 #define READ_QUESTIONS_MAX 512
 #define READ_RESTARTS_MAX 3
 
-/* Objects that one driver may publish, and the properties of one object. */
+/* Objects that one driver may publish, the properties of one object, or of a driver's part of one; all that is kept of them, which
+ * is two million domains without devices; and an object's path, each name of which is looked for. */
 #define OBJECTS_PER_DRIVER_MAX 1000000
 #define OBJECT_BYTES_MAX (256 * 1024)
+#define OBJECTS_BYTES_PER_DRIVER_MAX ((size_t) 1024 * 1024 * 1024)
+#define OBJECT_PATH_BYTES_MAX 2048
+
+/* Signals of a driver that are refused and told to the log each time that it is attached. */
+#define REFUSALS_PER_DRIVER_LOGGED 32
 
 /* How long the service goes on, once told to end, for others to read what they are answered. */
 #define ENDING_TIMEOUT (2 * SECOND)

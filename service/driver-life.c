@@ -212,6 +212,21 @@ static void pause_where_ahead(Driver *driver) {
         driver->paused = true;
 }
 
+/* What waits for it here is counted before it asks for more. */
+static bool reads_answers(Driver *driver) {
+        driver->unread = bus_unwritten(driver->peer) > 0 ? driver->unread + MESSAGE_BYTES : 0;
+        return driver->unread <= DRIVER_UNREAD_BYTES_MAX;
+}
+
+/* The journal takes so many entries of the service, others' among them. */
+static void log_refusal(Driver *driver, sd_bus_message *signal, int r) {
+        if (++driver->n_refused <= REFUSALS_PER_DRIVER_LOGGED)
+                log_error("driver %s: its signal %s.%s of %s is refused: %s", driver->name, sd_bus_message_get_interface(signal),
+                          sd_bus_message_get_member(signal), sd_bus_message_get_path(signal), g_strerror(-r));
+        if (driver->n_refused == REFUSALS_PER_DRIVER_LOGGED)
+                log_error("driver %s: what else is refused is not told until it is attached again", driver->name);
+}
+
 static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *error) {
         Driver *driver = data;
         uint8_t type;
@@ -223,6 +238,10 @@ static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *er
         }
         if (sd_bus_message_get_type(message, &type) < 0)
                 return 0;
+        if (type == SD_BUS_MESSAGE_METHOD_CALL && !reads_answers(driver)) {
+                driver_failed(driver, "%s", "it goes on to ask, and does not read what it is answered; see its log");
+                return 1;
+        }
         if (type == SD_BUS_MESSAGE_METHOD_CALL && driver->drivers->take_call &&
             !sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Peer", NULL)) { /* sd-bus answers that */
                 driver->drivers->take_call(driver->drivers->take_data, driver, message);
@@ -232,8 +251,7 @@ static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *er
                 return 0;
         int r = handle_signal(driver, message);
         if (r < 0)
-                log_error("driver %s: its signal %s.%s of %s is refused: %s", driver->name, sd_bus_message_get_interface(message),
-                          sd_bus_message_get_member(message), sd_bus_message_get_path(message), g_strerror(-r));
+                log_refusal(driver, message, r);
         pause_where_ahead(driver);
         return 1;
 }
@@ -276,6 +294,7 @@ static int on_silence(sd_event_source *source, uint64_t usec, void *data) {
 static void driver_synchronize(Driver *driver) {
         mirror_mark_stale(driver->drivers->mirror, driver);
         driver->told_part = driver->ending = driver->heard = false;
+        driver->unread = driver->n_refused = 0;
         g_autoptr(sd_bus_message) message = NULL;
         int r = driver_kept_return(driver);
         if (r >= 0)

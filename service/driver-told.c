@@ -21,6 +21,12 @@ static int take_object(Driver *driver, const char *path, sd_bus_message *signal)
         return mirror_take_part(mirror, mirror_find(mirror, path), driver->name, signal);
 }
 
+static void log_refused(const Driver *driver, const char *path, int r) {
+        if (driver->n_refused < REFUSALS_PER_DRIVER_LOGGED)
+                log_error("driver %s: object %s is not its own, or not as the API has it: %s", driver->name, path,
+                          g_strerror(-r));
+}
+
 static int take_objects(Driver *driver, sd_bus_message *signal) {
         int r = sd_bus_message_enter_container(signal, 'a', "(oa{sa{sv}})");
         while (r >= 0 && (r = sd_bus_message_enter_container(signal, 'r', "oa{sa{sv}}")) > 0) {
@@ -28,13 +34,9 @@ static int take_objects(Driver *driver, sd_bus_message *signal) {
                 r = sd_bus_message_read(signal, "o", &path);
                 if (r < 0)
                         return r;
-                if (!driver_owns_path(driver, path)) {
-                        log_error("driver %s: object %s is not its own", driver->name, path);
-                        return -EPERM;
-                }
-                r = take_object(driver, path, signal);
+                r = driver_owns_path(driver, path) ? take_object(driver, path, signal) : -EPERM;
                 if (r < 0) {
-                        log_error("driver %s: object %s is not as the API has it: %s", driver->name, path, g_strerror(-r));
+                        log_refused(driver, path, r);
                         return r;
                 }
                 r = sd_bus_message_exit_container(signal);

@@ -47,6 +47,8 @@ struct Driver {
         GQueue calls;     /* struct Call, forwarded or waiting to be */
         size_t call_bytes;
         unsigned n_errands; /* its own calls of other drivers */
+        size_t unread;      /* what it was answered since it had last read all */
+        unsigned n_refused; /* its signals, since it was attached */
 };
 
 struct Drivers {

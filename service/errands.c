@@ -72,6 +72,15 @@ static int refuse_who_left(const Errand *errand, sd_bus_error *error) {
                       driver_name(errand->from));
 }
 
+/* A driver that asks for itself is the user that it is. */
+static int check_itself(const Errand *errand, uid_t uid, sd_bus_error *error) {
+        const Driver *first = drivers_named(errand->router->drivers, errand->through[0]);
+        if (first && driver_user(first) == uid)
+                return 0;
+        return refuse(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the %s driver is not of user %u", errand->through[0],
+                      (unsigned) uid);
+}
+
 /* Reads the sender of a driver's call: ":uUSER.NAME", with ".via-DRIVER" for each that it has come through so far. */
 static int read_sender(Errand *errand, sd_bus_error *error) {
         const char *sender = sd_bus_message_get_sender(errand->message), *own = driver_name(errand->from);
@@ -90,7 +99,7 @@ static int read_sender(Errand *errand, sd_bus_error *error) {
                 return refuse(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                               "'%.64s' is not the sender of a call; the %s driver has to name one as it came", name, own);
         if (strcmp(dot + 1, DRIVER_ITSELF) == 0)
-                return 0;
+                return check_itself(errand, uid, error);
         g_autofree char *unique = g_strconcat(":", dot + 1, NULL);
         Caller *caller = callers_find(errand->router->callers, unique);
         if (!caller || !caller->identified || caller->uid != uid || !caller_is_there(caller))

@@ -142,6 +142,8 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
                 r = pack_relay(reply, answer, call->out, call->from ? ERRAND_REPLY_BYTES_MAX : REPLY_BYTES_MAX, &size);
         if (r >= 0 && call->caller && !caller_may_be_answered(call->caller, size))
                 r = -ENOBUFS;
+        if (r >= 0 && call->from)
+                call->from->unread += size;
         if (r >= 0)
                 r = call->caller ? caller_answer(call->caller, answer, size) : sd_bus_send(NULL, answer, NULL);
         if (r == -E2BIG && call->from)
@@ -208,8 +210,12 @@ static void call_send(Call *call) {
         if (r >= 0 && driver->call_bytes + size > CALL_BYTES_PER_DRIVER_MAX)
                 r = -E2BIG;
         if (r == -E2BIG) {
-                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "arguments of more than %d bytes, or too many at once",
+                call_fail(call, VIRTBUS_ERROR_LIMIT_EXCEEDED, "arguments of more than %d bytes, too deep, or too many at once",
                           bytes_max(call));
+                return;
+        }
+        if (r == -EPERM) {
+                call_fail(call, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is a descriptor in a variant, which may have none");
                 return;
         }
         if (r >= 0 && sd_bus_message_is_method_call(message, interface_manager.name, NULL)) { /* there may be credentials in it */

@@ -12,9 +12,14 @@
 #define PROPERTIES_PER_INTERFACE_MAX 64 /* bits of a change mask */
 #define MILESTONE 256                   /* objects whose place is a multiple of it are found by that */
 
+/* What a source has here. */
+typedef struct Holding {
+        size_t objects, bytes;
+} Holding;
+
 struct Mirror {
         GHashTable *objects;    /* by path, which the object holds */
-        GHashTable *counts;     /* objects of each source */
+        GHashTable *holdings;   /* Holding of each source */
         GHashTable *milestones; /* by place / MILESTONE */
         const MirrorListener *listener;
         void *data;
@@ -26,7 +31,7 @@ struct Mirror {
 Mirror *mirror_new(const MirrorListener *listener, void *data) {
         Mirror *mirror = g_new0(Mirror, 1);
         mirror->objects = g_hash_table_new(g_str_hash, g_str_equal);
-        mirror->counts = g_hash_table_new(NULL, NULL);
+        mirror->holdings = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         mirror->milestones = g_hash_table_new(NULL, NULL);
         /* Where another run of the service is unlikely to have had any: see mirror_had. */
         mirror->first_serial = mirror->last_serial = (uint64_t) g_random_int() << 28;
@@ -54,7 +59,7 @@ void mirror_free(Mirror *mirror) {
         while (g_hash_table_iter_next(&iterator, NULL, &object))
                 object_free(object);
         g_hash_table_unref(mirror->objects);
-        g_hash_table_unref(mirror->counts);
+        g_hash_table_unref(mirror->holdings);
         g_hash_table_unref(mirror->milestones);
         g_free(mirror);
 }
@@ -83,16 +88,44 @@ Object *mirror_find_nearest(Mirror *mirror, const char *path) {
         }
 }
 
-size_t mirror_count(Mirror *mirror, void *source) {
-        return GPOINTER_TO_SIZE(g_hash_table_lookup(mirror->counts, source));
+static const Holding *find_holding(const Mirror *mirror, void *source) {
+        static const Holding none;
+        const Holding *holding = g_hash_table_lookup(mirror->holdings, source);
+        return holding ? holding : &none;
 }
 
-static void count(Mirror *mirror, void *source, int change) {
-        size_t n = mirror_count(mirror, source) + (size_t) change;
-        if (n == 0)
-                g_hash_table_remove(mirror->counts, source);
-        else
-                g_hash_table_insert(mirror->counts, source, GSIZE_TO_POINTER(n));
+size_t mirror_count(Mirror *mirror, void *source) {
+        return find_holding(mirror, source)->objects;
+}
+
+static size_t bytes_of(const Object *object) {
+        size_t bytes = sizeof *object + strlen(object->path);
+        for (size_t i = 0; i < object->n_blocks; i++)
+                bytes += sizeof *object->blocks + object->blocks[i].size;
+        return bytes;
+}
+
+static void hold(Mirror *mirror, const Object *object) {
+        Holding *holding = g_hash_table_lookup(mirror->holdings, object->source);
+        if (!holding) {
+                holding = g_new0(Holding, 1);
+                g_hash_table_insert(mirror->holdings, object->source, holding);
+        }
+        holding->objects++;
+        holding->bytes += bytes_of(object);
+}
+
+static void let_go(Mirror *mirror, const Object *object) {
+        Holding *holding = g_hash_table_lookup(mirror->holdings, object->source);
+        holding->objects--;
+        holding->bytes -= bytes_of(object);
+        if (holding->objects == 0)
+                g_hash_table_remove(mirror->holdings, object->source);
+}
+
+/* Whether a source may have so much more, or an object of it instead of what that has now. */
+static bool has_room(const Mirror *mirror, void *source, const Object *object, size_t bytes) {
+        return find_holding(mirror, source)->bytes - (object ? bytes_of(object) : 0) + bytes <= OBJECTS_BYTES_PER_DRIVER_MAX;
 }
 
 /* Finds the nearest object above a path. */
@@ -236,7 +269,7 @@ static uint64_t block_merge(Block *block, const Block *old, const Values *values
 typedef struct Taken {
         Block blocks[INTERFACES_PER_OBJECT_MAX];
         uint64_t changed[INTERFACES_PER_OBJECT_MAX];
-        size_t n;
+        size_t n, bytes;
 } Taken;
 
 /* Reads a{sa{sv}}. On an error nothing of it is left. */
@@ -269,7 +302,8 @@ static int taken_read(Taken *taken, const Object *object, sd_bus_message *messag
                 if (r < 0)
                         break;
                 taken->n++;
-                r = sd_bus_message_exit_container(message);
+                taken->bytes += block->size;
+                r = taken->bytes > OBJECT_BYTES_MAX ? -E2BIG : sd_bus_message_exit_container(message);
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(message);
@@ -325,8 +359,10 @@ static void object_replace(Mirror *mirror, Object *object, const Taken *taken) {
         }
         for (size_t i = 0; i < taken->n; i++)
                 tell_changing(mirror, object, &taken->blocks[i], taken->changed[i]);
+        let_go(mirror, object);
         object->blocks = blocks_copy(taken->blocks, taken->n);
         object->n_blocks = (uint8_t) taken->n;
+        hold(mirror, object);
         for (size_t j = 0; j < taken->n; j++) {
                 bool existed = false;
                 for (size_t i = 0; i < n_old; i++)
@@ -344,12 +380,16 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
         Object *object = mirror_find(mirror, path);
         if (object && object->source != source)
                 return -EPERM;
-        if (!object && mirror_count(mirror, source) >= OBJECTS_PER_DRIVER_MAX)
+        if (!object && (mirror_count(mirror, source) >= OBJECTS_PER_DRIVER_MAX || strlen(path) > OBJECT_PATH_BYTES_MAX))
                 return -E2BIG;
         Taken taken = { .n = 0 };
         int r = taken_read(&taken, object, message);
         if (r < 0)
                 return r;
+        if (!has_room(mirror, source, object, sizeof *object + strlen(path) + taken.n * sizeof(Block) + taken.bytes)) {
+                blocks_clear(taken.blocks, taken.n);
+                return -ENOSPC;
+        }
         if (object) {
                 object->stale = false;
                 object_replace(mirror, object, &taken);
@@ -364,7 +404,7 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
         link_object(object, find_parent(mirror, path));
         g_hash_table_insert(mirror->objects, object->path, object);
         mirror->longest = MAX(mirror->longest, strlen(path));
-        count(mirror, source, 1);
+        hold(mirror, object);
         mirror->listener->added(mirror->data, object, object->blocks, object->n_blocks);
         return 0;
 }
@@ -410,6 +450,17 @@ void mirror_remove_part(Mirror *mirror, Object *object, const char *host_driver)
         object_replace(mirror, object, &taken);
 }
 
+/* Whether an object may have a block instead of its old one. What drivers share is bounded by each one's part. */
+static int check_change(Mirror *mirror, const Object *object, const Block *old, const Block *block) {
+        size_t part = 0;
+        for (size_t i = 0; i < object->n_blocks; i++)
+                if (is_part_of(&object->blocks[i], block->interface->host_driver))
+                        part += object->blocks[i].size;
+        if (part - old->size + block->size > OBJECT_BYTES_MAX)
+                return -E2BIG;
+        return has_room(mirror, object->source, object, bytes_of(object) - old->size + block->size) ? 0 : -ENOSPC;
+}
+
 int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface, sd_bus_message *message) {
         Block *old = (Block *) object_block(object, interface);
         if (!old)
@@ -421,11 +472,17 @@ int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface
                 return r;
         Block block = { .interface = interface };
         uint64_t changed = block_merge(&block, old, &values, &r);
-        if (r < 0)
+        if (r >= 0)
+                r = check_change(mirror, object, old, &block);
+        if (r < 0) {
+                free(block.values);
                 return r;
+        }
         tell_changing(mirror, object, &block, changed);
+        let_go(mirror, object);
         free(old->values);
         *old = block;
+        hold(mirror, object);
         if (changed)
                 mirror->listener->changed(mirror->data, object, old, changed);
         return 0;
@@ -440,7 +497,7 @@ void mirror_remove(Mirror *mirror, Object *object) {
         if (object->place % MILESTONE == 0)
                 g_hash_table_remove(mirror->milestones, milestone(object->place));
         g_hash_table_remove(mirror->objects, object->path);
-        count(mirror, object->source, -1);
+        let_go(mirror, object);
         object_free(object);
 }
 

@@ -68,37 +68,49 @@ static bool is_bulk(const char *contents) {
         return contents[0] && !contents[1] && strchr("ynqiuxtd", contents[0]);
 }
 
-static int put(GByteArray *pack, size_t max, const void *data, size_t size) {
-        if (pack->len + size > max)
+/* What is read, and how far into it. */
+typedef struct Reader {
+        GByteArray *pack;
+        size_t max;
+        sd_bus_message *message;
+        bool takes_descriptors;
+        unsigned depth, variants;
+} Reader;
+
+static int read_values(Reader *reader, const char *signature);
+
+static int put(Reader *reader, const void *data, size_t size) {
+        if (reader->pack->len + size > reader->max)
                 return -E2BIG;
-        g_byte_array_append(pack, data, (guint) size);
+        g_byte_array_append(reader->pack, data, (guint) size);
         return 0;
 }
 
-static int put_string(GByteArray *pack, size_t max, const char *string) {
+static int put_string(Reader *reader, const char *string) {
         uint32_t length = (uint32_t) strlen(string);
-        int r = put(pack, max, &length, sizeof length);
-        return r < 0 ? r : put(pack, max, string, length + 1);
+        int r = put(reader, &length, sizeof length);
+        return r < 0 ? r : put(reader, string, length + 1);
 }
 
-static int read_array(GByteArray *pack, size_t max, sd_bus_message *message, const char *contents) {
+static int read_array(Reader *reader, const char *contents) {
+        GByteArray *pack = reader->pack;
         guint size_at = pack->len;
         uint32_t size = 0;
-        int r = put(pack, max, &size, sizeof size);
+        int r = put(reader, &size, sizeof size);
         if (r < 0)
                 return r;
         if (is_bulk(contents)) {
                 const void *data;
                 size_t length;
-                r = sd_bus_message_read_array(message, contents[0], &data, &length);
+                r = sd_bus_message_read_array(reader->message, contents[0], &data, &length);
                 if (r >= 0)
-                        r = put(pack, max, data, length);
+                        r = put(reader, data, length);
         } else {
-                r = sd_bus_message_enter_container(message, 'a', contents);
-                while (r >= 0 && (r = sd_bus_message_at_end(message, false)) == 0)
-                        r = pack_read(pack, max, message, contents);
+                r = sd_bus_message_enter_container(reader->message, 'a', contents);
+                while (r >= 0 && (r = sd_bus_message_at_end(reader->message, false)) == 0)
+                        r = read_values(reader, contents);
                 if (r >= 0)
-                        r = sd_bus_message_exit_container(message);
+                        r = sd_bus_message_exit_container(reader->message);
         }
         if (r < 0)
                 return r;
@@ -107,23 +119,25 @@ static int read_array(GByteArray *pack, size_t max, sd_bus_message *message, con
         return 0;
 }
 
-static int read_variant(GByteArray *pack, size_t max, sd_bus_message *message) {
+static int read_variant(Reader *reader) {
         const char *contents;
-        int r = sd_bus_message_peek_type(message, NULL, &contents);
+        int r = sd_bus_message_peek_type(reader->message, NULL, &contents);
         if (r < 0)
                 return r;
         uint8_t length = (uint8_t) strlen(contents);
-        r = put(pack, max, &length, 1);
+        r = put(reader, &length, 1);
         if (r >= 0)
-                r = put(pack, max, contents, length + 1u);
+                r = put(reader, contents, length + 1u);
         if (r >= 0)
-                r = sd_bus_message_enter_container(message, 'v', contents);
+                r = sd_bus_message_enter_container(reader->message, 'v', contents);
+        reader->variants++;
         if (r >= 0)
-                r = pack_read(pack, max, message, contents);
-        return r < 0 ? r : sd_bus_message_exit_container(message);
+                r = read_values(reader, contents);
+        reader->variants--;
+        return r < 0 ? r : sd_bus_message_exit_container(reader->message);
 }
 
-static int read_type(GByteArray *pack, size_t max, sd_bus_message *message, const Type *type) {
+static int read_type(Reader *reader, const Type *type) {
         union {
                 uint8_t bytes[8];
                 int boolean;
@@ -134,37 +148,47 @@ static int read_type(GByteArray *pack, size_t max, sd_bus_message *message, cons
         case 's':
         case 'o':
         case 'g':
-                r = sd_bus_message_read_basic(message, type->code, &value.string);
-                return r < 0 ? r : r == 0 ? -EBADMSG : put_string(pack, max, value.string);
+                r = sd_bus_message_read_basic(reader->message, type->code, &value.string);
+                return r < 0 ? r : r == 0 ? -EBADMSG : put_string(reader, value.string);
         case 'a':
-                return read_array(pack, max, message, type->contents);
+                return read_array(reader, type->contents);
         case 'v':
-                return read_variant(pack, max, message);
+                return read_variant(reader);
         case 'r':
         case 'e':
-                r = sd_bus_message_enter_container(message, type->code, type->contents);
+                r = sd_bus_message_enter_container(reader->message, type->code, type->contents);
                 if (r >= 0)
-                        r = pack_read(pack, max, message, type->contents);
-                return r < 0 ? r : sd_bus_message_exit_container(message);
+                        r = read_values(reader, type->contents);
+                return r < 0 ? r : sd_bus_message_exit_container(reader->message);
+        case 'h':
+                if (!reader->takes_descriptors || reader->variants > 0)
+                        return -EPERM;
+                /* fall through */
         default:
-                r = sd_bus_message_read_basic(message, type->code, &value);
+                r = sd_bus_message_read_basic(reader->message, type->code, &value);
                 if (r <= 0)
                         return r < 0 ? r : -EBADMSG;
                 if (type->code == 'b')
                         value.bytes[0] = value.boolean != 0;
-                return put(pack, max, value.bytes, fixed_size(type->code));
+                return put(reader, value.bytes, fixed_size(type->code));
         }
 }
 
-int pack_read(GByteArray *pack, size_t max, sd_bus_message *message, const char *signature) {
-        while (*signature) {
+static int read_values(Reader *reader, const char *signature) {
+        int r = reader->depth < PACK_DEPTH_MAX ? 0 : -E2BIG;
+        reader->depth++;
+        while (r >= 0 && *signature) {
                 Type type;
                 signature = type_next(signature, &type);
-                int r = read_type(pack, max, message, &type);
-                if (r < 0)
-                        return r;
+                r = read_type(reader, &type);
         }
-        return 0;
+        reader->depth--;
+        return MIN(r, 0);
+}
+
+int pack_read(GByteArray *pack, size_t max, sd_bus_message *message, const char *signature) {
+        Reader reader = { .pack = pack, .max = max, .message = message };
+        return read_values(&reader, signature);
 }
 
 uint32_t pack_uint32(const uint8_t *at) {
@@ -316,11 +340,16 @@ const uint8_t *pack_measure(const uint8_t *at, const char *signature, size_t *of
 
 int pack_relay(sd_bus_message *from, sd_bus_message *to, const char *signature, size_t max, size_t *size) {
         g_autoptr(GByteArray) pack = g_byte_array_new();
+        Reader reader = { .pack = pack, .max = max, .message = from, .takes_descriptors = true };
+        size_t body = 0;
         int r = sd_bus_message_rewind(from, true);
         if (r >= 0)
-                r = pack_read(pack, max, from, signature);
+                r = read_values(&reader, signature);
         if (r < 0)
                 return r;
-        *size += pack->len;
+        pack_measure(pack->data, signature, &body);
+        if (body > max)
+                return -E2BIG;
+        *size += body;
         return pack->len == 0 || pack_append(pack->data, to, signature) ? 0 : -EINVAL;
 }

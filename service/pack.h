@@ -11,8 +11,12 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
+/* Containers within one another. A bus daemon cuts off who sends more than 64, and what we put values into is some of them. */
+#define PACK_DEPTH_MAX 32
+
 /* Appends the next values of a message, of all complete types in SIGNATURE, to PACK.
- * Returns 0, -E2BIG beyond MAX bytes in all, or another negative errno where the message holds something else. */
+ * Returns 0, -E2BIG beyond MAX bytes in all or PACK_DEPTH_MAX containers, -EPERM for a descriptor, which nobody keeps, or another
+ * negative errno where the message holds something else. */
 int pack_read(GByteArray *pack, size_t max, sd_bus_message *message, const char *signature);
 
 /* Appends values at AT to a message. Returns the position after them, or NULL on an error. */
@@ -28,5 +32,6 @@ const uint8_t *pack_measure(const uint8_t *at, const char *signature, size_t *of
 const char *pack_string(const uint8_t *at);
 uint32_t pack_uint32(const uint8_t *at);
 
-/* Copies the whole body of SIGNATURE from one message to another, fds too. Adds its size to *SIZE. Returns as pack_read. */
+/* Copies the whole body of SIGNATURE, of at most MAX bytes in a message, from one to another. Descriptors too, where SIGNATURE has
+ * them: there are none in variants. Adds its size to *SIZE. Returns as pack_read. */
 int pack_relay(sd_bus_message *from, sd_bus_message *to, const char *signature, size_t max, size_t *size);

@@ -7,8 +7,10 @@ Usage (below tests/with-bus, with VIRTBUSD_OPTIONS=--call-timeout=8): test-servi
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 from gi.repository import Gio, GLib
@@ -356,6 +358,47 @@ def a_driver_that_never_sends_its_objects_has_failed_and_the_service_goes_on():
     fake = FakeDriver("Silent", silent=True)
     bus.wait_driver("silent", "failed")
     contains(drivers()["silent"][2], "it did not send its objects")
+    fake.go()
+    assert bus.owner_pid(NAME) == service
+
+
+class DeafDriver(FakeDriver):
+    """Asks without an end, byte by byte as it is on the wire, and reads nothing of what it is answered."""
+
+    def _attach(self, _connection, _sender, _path, _interface, _member, _arguments, invocation):
+        ours, theirs = socket.socketpair()
+        self.thread = threading.Thread(target=self._talk, args=(ours,))
+        self.thread.start()
+        invocation.return_value_with_unix_fd_list(GLib.Variant("(h)", (0,)), Gio.UnixFDList.new_from_array([theirs.detach()]))
+
+    def _talk(self, ours):
+        lines = ours.makefile("rb")
+        answers = {b"AUTH": b"OK " + b"0" * 32, b"DATA": b"OK " + b"0" * 32, b"NEGOTIATE_UNIX_FD": b"AGREE_UNIX_FD"}
+        while (line := lines.readline().strip(b"\0\r\n")) != b"BEGIN":
+            answer = b"DATA" if line == b"AUTH EXTERNAL" else answers[line.split()[0]]
+            ours.sendall(answer + b"\r\n")
+        blob = lines.read1(65536)
+        while len(blob) < 16 or len(blob) < Gio.DBusMessage.bytes_needed(blob):
+            blob += lines.read1(65536)
+        reply = Gio.DBusMessage.new_method_reply(Gio.DBusMessage.new_from_blob(blob, Gio.DBusCapabilityFlags.NONE))
+        reply.set_serial(1)
+        ours.sendall(reply.to_blob(Gio.DBusCapabilityFlags.NONE))
+        ping = Gio.DBusMessage.new_method_call(None, "/", "org.freedesktop.DBus.Peer", "Ping")
+        ping.set_serial(2)
+        pings = ping.to_blob(Gio.DBusCapabilityFlags.NONE) * 1000
+        try:
+            while True:
+                ours.sendall(pings)
+        except OSError:  # it is cut off
+            ours.close()
+
+
+def a_driver_that_asks_and_reads_no_answer_is_cut_off():
+    bus.settle()
+    service = bus.owner_pid(NAME)
+    fake = DeafDriver("Deaf")
+    bus.wait(lambda: "does not read" in drivers().get("deaf", ("", "", ""))[2], "its failure")
+    fake.thread.join()
     fake.go()
     assert bus.owner_pid(NAME) == service
 

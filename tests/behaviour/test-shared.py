@@ -166,7 +166,7 @@ def only_what_the_annotation_opens_is_asked():
                              "UnknownInterface": (f"{HOST}/left/one", LEFTS, "Ask", "x"), "UnknownMethod": (HOST, LEFTS, "Tell"),
                              "InvalidArgs": (f"{HOST}/left/one", LEFT, "Open", "x"), "AccessDenied": (HOST, RIGHTS, "Ask", "x")}.items():
         expect(error, asked, right.ask(*arguments))
-    for sender in ("com.example.Nobody", ":1.1", ":ux.1", ":u0x.1"):
+    for sender in ("com.example.Nobody", ":1.1", ":ux.1", ":u0x.1", f":u{os.geteuid() + 1}.driver", f":u{os.geteuid() + 1}.driver.via-left", ":u0.driver.via-nobody"):
         expect("InvalidArgument", asked, right.ask(HOST, LEFTS, "Ask", "x", sender=sender))
     assert asked(right.ask(HOST, LEFTS, "Ask", "x")) == "left was asked: x"
 

@@ -3,6 +3,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "interfaces.h"
 #include "introspect.h"
 #include "messages.h"
@@ -83,6 +84,49 @@ static void test_descriptors_are_relayed(void) {
         seal(copy);
         g_assert_cmpint(sd_bus_message_read(copy, "h", &fd), >, 0);
         g_assert_cmpint(fd, >, 2);
+}
+
+static void test_descriptors_are_where_the_signature_has_them_and_nowhere_else(void) {
+        g_autoptr(sd_bus_message) message = new_message(bus), copy = new_message(bus);
+        g_autoptr(GByteArray) pack = g_byte_array_new();
+        size_t size = 0;
+        g_assert_cmpint(sd_bus_message_append(message, "a{sv}h", 1, "Hidden", "ah", 1, 0, 0), >=, 0);
+        seal(message);
+        g_assert_cmpint(pack_relay(message, copy, "a{sv}h", 4096, &size), ==, -EPERM);
+        sd_bus_message_rewind(message, true);
+        g_assert_cmpint(pack_read(pack, 4096, message, "a{sv}"), ==, -EPERM);
+        g_assert_cmpint(pack_read(pack, 4096, message, "h"), <, 0);
+}
+
+static sd_bus_message *nested(size_t variants) {
+        sd_bus_message *message = new_message(bus);
+        for (size_t i = 0; i < variants; i++)
+                g_assert_cmpint(sd_bus_message_open_container(message, 'v', i + 1 < variants ? "v" : "s"), >=, 0);
+        g_assert_cmpint(sd_bus_message_append_basic(message, 's', "inside"), >=, 0);
+        for (size_t i = 0; i < variants; i++)
+                g_assert_cmpint(sd_bus_message_close_container(message), >=, 0);
+        seal(message);
+        return message;
+}
+
+static void test_depth_is_bounded(void) {
+        g_autoptr(sd_bus_message) most = nested(PACK_DEPTH_MAX - 1), more = nested(PACK_DEPTH_MAX), copy = new_message(bus);
+        g_autoptr(GByteArray) pack = g_byte_array_new();
+        size_t size = 0;
+        g_assert_cmpint(pack_read(pack, 4096, most, "v"), ==, 0);
+        g_assert_cmpint(pack_read(pack, 4096, more, "v"), ==, -E2BIG);
+        g_assert_cmpint(pack_relay(more, copy, "v", 4096, &size), ==, -E2BIG);
+}
+
+/* A boolean is one byte here, and four there; a structure begins at a multiple of eight. */
+static void test_what_is_relayed_is_bounded_as_it_is_sent(void) {
+        g_autoptr(sd_bus_message) message = new_message(bus), copy = new_message(bus), same = new_message(bus);
+        size_t size = 0;
+        g_assert_cmpint(sd_bus_message_append(message, "a(y)", 4, 1, 2, 3, 4), >=, 0);
+        seal(message);
+        g_assert_cmpint(pack_relay(message, copy, "a(y)", 32, &size), ==, -E2BIG);
+        g_assert_cmpint(pack_relay(message, same, "a(y)", 33, &size), ==, 0);
+        g_assert_cmpuint(size, ==, 33);
 }
 
 /* Mirror */
@@ -197,6 +241,36 @@ static void test_what_the_api_does_not_have_is_refused(void) {
         refuse(mirror, "as", 1, "org.virtbus1.Device");
 }
 
+static int change(Mirror *mirror, Object *object, const char *property, const char *value) {
+        g_autoptr(sd_bus_message) message = new_message(bus);
+        sd_bus_message_append(message, "a{sv}as", 1, property, "s", value, 0);
+        seal(message);
+        return mirror_change(mirror, object, &interface_device, message);
+}
+
+static void test_an_object_is_bounded_however_it_came_to_its_size(void) {
+        g_autoptr(Mirror) mirror = mirror_new(&listener, NULL);
+        g_autofree char *half = g_strnfill(OBJECT_BYTES_MAX / 2, 'x'), *path = g_strnfill(OBJECT_PATH_BYTES_MAX + 1, 'a');
+        int source;
+        path[0] = '/';
+        g_assert_cmpint(take(mirror, &source, path, "", "", NULL), ==, -E2BIG);
+        g_assert_cmpint(take(mirror, &source, "/a/b", half, half, NULL), ==, -E2BIG);
+        g_assert_cmpint(take(mirror, &source, "/a/b", half, "", half), ==, -E2BIG);
+        g_assert_cmpuint(mirror_count(mirror, &source), ==, 0);
+        g_assert_cmpint(take(mirror, &source, "/a/b", half, "", NULL), ==, 0);
+        Object *object = mirror_find(mirror, "/a/b");
+        g_string_truncate(told, 0);
+        g_assert_cmpint(change(mirror, object, "Kind", half), ==, -E2BIG);
+        g_assert_cmpint(take(mirror, &source, "/a/b", half, "", half), ==, -E2BIG);
+        expect_told("");
+        g_assert_cmpint(change(mirror, object, "Alias", "short"), ==, 0);
+        g_assert_cmpint(change(mirror, object, "Kind", half), ==, 0);
+        g_assert_cmpstr(object_string(object, &interface_device, DEVICE_KIND), ==, half);
+        mirror_remove(mirror, object);
+        g_assert_cmpuint(mirror_count(mirror, &source), ==, 0);
+        g_string_truncate(told, 0);
+}
+
 static bool sees_all(const Object *object, void *data) {
         (void) object;
         (void) data;
@@ -240,6 +314,12 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/pack/size-is-bounded", test_size_is_bounded);
         g_test_add_func("/pack/another-type-is-an-error", test_another_type_is_an_error);
         g_test_add_func("/pack/descriptors-are-relayed", test_descriptors_are_relayed);
+        g_test_add_func("/pack/descriptors-are-where-the-signature-has-them-and-nowhere-else",
+                        test_descriptors_are_where_the_signature_has_them_and_nowhere_else);
+        g_test_add_func("/pack/depth-is-bounded", test_depth_is_bounded);
+        g_test_add_func("/pack/what-is-relayed-is-bounded-as-it-is-sent", test_what_is_relayed_is_bounded_as_it_is_sent);
+        g_test_add_func("/mirror/an-object-is-bounded-however-it-came-to-its-size",
+                        test_an_object_is_bounded_however_it_came_to_its_size);
         g_test_add_func("/mirror/only-differences-are-told", test_only_differences_are_told);
         g_test_add_func("/mirror/objects-go-with-what-is-above-them", test_objects_go_with_what_is_above_them);
         g_test_add_func("/mirror/what-the-api-does-not-have-is-refused", test_what_the_api_does_not_have_is_refused);
