@@ -22,6 +22,7 @@ typedef struct MethodInfo {
         const InterfaceInfo *objects;
         int key;
         const char *driver_may; /* the drivers that may call it through the service, "qemu storage" or "*"; NULL: none */
+        const char *details;    /* what polkit's rules look the first arguments up by where a driver calls it; NULL: nothing */
 } MethodInfo;
 
 typedef struct SignalInfo {

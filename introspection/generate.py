@@ -31,6 +31,8 @@ What the service must know of a kind of object is in annotations; its code names
                                    all where it is empty. INTERFACE.PROPERTY: it names one, by the value of that property
     org.virtbus1.DriverMay         the drivers, by names as of HostDriver with blanks between them, or "*", that may call it through the service, on
                                    behalf of a caller (about whom polkit decides) or of themselves
+    org.virtbus1.PolkitDetail      what polkit's rules look up the first arguments by, which are strings, with blanks between them; only where a
+                                   driver calls it: what a client says of itself is not told
 """
 
 import re
@@ -261,6 +263,14 @@ def driver_may(method):
     return c_string(drivers) if drivers else "NULL"
 
 
+def details(method):
+    names = method.annotations.get(POLKIT_DETAIL)
+    if names is not None and not (DRIVER_MAY in method.annotations and method.signature("in").startswith("s" * len(names.split())) and
+                                  re.fullmatch(r"[a-z_]+( [a-z_]+)*", names)):
+        raise Refused(f"{method.where}: {POLKIT_DETAIL} has a name for each of its first arguments, which are strings, of a method that a driver may call: {names}")
+    return c_string(names) if names else "NULL"
+
+
 def subject_table(interface):
     annotated = interface.head.annotations
     no_such, completion = annotated.get(NO_SUCH_OBJECT), annotated.get(COMPLETION)
@@ -292,7 +302,7 @@ def tables(interfaces):
                 objects, key = first_argument(interfaces, m)
                 named = f"&interface_{objects.identifier}" if objects else "NULL"
                 yield (f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action}, {patient},'
-                       f' {named}, {key}, {driver_may(m)} }},')
+                       f' {named}, {key}, {driver_may(m)}, {details(m)} }},')
             yield "};"
         if interface.signals:
             yield f"static const SignalInfo {identifier}_signals[] = {{"

@@ -174,6 +174,22 @@ static int check_caller(const Errand *errand, sd_bus_error *error) {
         return 0;
 }
 
+/* What the driver says of what it asks for, as polkit's rules are told it; NULL: nothing. To be freed. */
+static GStrv details_of(const Errand *errand) {
+        g_auto(GStrv) names = g_strsplit(errand->method->details ? errand->method->details : "", " ", -1);
+        g_autoptr(GPtrArray) details = g_ptr_array_new_with_free_func(g_free);
+        for (size_t i = 0; names[i]; i++) {
+                const char *value;
+                if (sd_bus_message_read(errand->message, "s", &value) <= 0)
+                        break;
+                g_ptr_array_add(details, g_strdup(names[i]));
+                g_ptr_array_add(details, g_strdup(value));
+        }
+        sd_bus_message_rewind(errand->message, true);
+        g_ptr_array_add(details, NULL);
+        return (GStrv) g_ptr_array_steal(details, NULL);
+}
+
 /* The way of an errand */
 
 static void on_decided(void *data, const sd_bus_error *denied) {
@@ -216,9 +232,10 @@ static void on_settled(void *data) {
                 if (errand->caller && journal_wants(errand->method->action))
                         errand->entry = journal_begin(router->journal, errand->caller, object,
                                                       sd_bus_message_get_interface(errand->message), errand->method->name, NULL);
+                g_auto(GStrv) details = details_of(errand);
                 if (errand->caller && errand->method->action && !authority_trusts(router->authority, errand->caller))
-                        authority_check(router->authority, errand->caller, errand->message, errand->method->action, object, NULL,
-                                        on_decided, errand);
+                        authority_check(router->authority, errand->caller, errand->message, errand->method->action, object,
+                                        (const char *const *) details, on_decided, errand);
                 else
                         on_decided(errand, NULL);
         }

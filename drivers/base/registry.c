@@ -54,9 +54,14 @@ static void publish(Entry *entry) {
                 return;
         g_autofree char *path = g_strdup_printf("%s/%s/%s", registry->path, registry->kind->noun, uuid);
         entry->published = objects_publish(registry->objects, g_strdelimit(path, "-", '_'), entry, registry->face->entry);
+        if (registry->face->published)
+                registry->face->published(entry);
 }
 
 static void withdraw(Entry *entry) {
+        const RegistryFace *face = entry->registry->face;
+        if (face && face->withdraw)
+                face->withdraw(entry);
         g_clear_pointer(&entry->published, published_withdraw);
 }
 

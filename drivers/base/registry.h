@@ -76,6 +76,9 @@ struct RegistryKind {
 /* How a kind is published. */
 typedef struct RegistryFace {
         const Vtable *const *registry, *const *entry; /* NULL at the end */
+        /* What is below an entry's object: published after it, withdrawn before it; or NULL. */
+        void (*published)(Entry *entry);
+        void (*withdraw)(Entry *entry);
         const int *changing; /* properties of the first of ENTRY that another definition changes; NULL: all */
 } RegistryFace;
 

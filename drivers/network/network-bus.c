@@ -5,6 +5,7 @@
 
 #include "domain/definition-edit.h"
 #include "domain/metadata.h"
+#include "network/port-bus.h"
 #include "network/run.h"
 #include "options.h"
 #include "vtables.h"
@@ -88,6 +89,11 @@ static void bus_start(Call *call, Network *self, sd_bus_message *options) {
 static void bus_stop(Call *call, Network *self, sd_bus_message *options) {
         if (check_options(call, options))
                 run_stop(self, answer_change, call);
+}
+
+static void bus_add_port(Call *call, Network *self, const char *domain_name, const char *domain_uuid, const char *mac,
+                         sd_bus_message *options) {
+        port_bus_add(call, self, domain_name, domain_uuid, mac, options);
 }
 
 static void bus_set_autostart(Call *call, Network *self, bool value) {

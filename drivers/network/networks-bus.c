@@ -3,6 +3,7 @@
 
 #include "network/dnsmasq.h"
 #include "network/network-bus.h"
+#include "network/port-bus.h"
 #include "options.h"
 #include "vtables.h"
 
@@ -89,4 +90,17 @@ static void bus_network_xml_to_native(Call *call, Networks *self, const char *xm
 
 static const Vtable *const vtables[] = { &bus_vtable, NULL };
 
-const RegistryFace networks_face = { .registry = vtables, .entry = network_vtables };
+static void publish_ports(Entry *entry) {
+        ports_publish((Network *) entry, port_vtables);
+}
+
+static void withdraw_ports(Entry *entry) {
+        ports_withdraw((Network *) entry);
+}
+
+const RegistryFace networks_face = {
+        .registry = vtables,
+        .entry = network_vtables,
+        .published = publish_ports,
+        .withdraw = withdraw_ports,
+};

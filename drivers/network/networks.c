@@ -6,6 +6,7 @@
 
 #include "bus.h"
 #include "network/document-check.h"
+#include "network/port.h"
 #include "network/run.h"
 
 /* What stands for all networks, where turns are taken. */
@@ -112,11 +113,13 @@ static bool open_runs(Registry *registry, const char *state, const char *runtime
         (void) state;
         servers_init(&networks->servers, registry->event, runtime);
         networks->worker = worker_new(registry->event, 1, error);
-        return networks->worker;
+        networks->ports = networks->worker ? ports_open(networks, runtime, run_link_gone, error) : NULL;
+        return networks->ports;
 }
 
 static void recover(Registry *registry) {
         runs_recover((Networks *) registry);
+        ports_recover((Networks *) registry);
 }
 
 static void autostart(Registry *registry) {
@@ -137,7 +140,12 @@ static void close_runs(Registry *registry) {
                 if (network->run)
                         run_abandon(network->run);
         }
+        g_clear_pointer(&networks->ports, ports_close);
         servers_clear(&networks->servers);
+}
+
+static void release(Entry *entry) {
+        ports_release((Network *) entry);
 }
 
 const RegistryKind networks_kind = {
@@ -158,6 +166,7 @@ const RegistryKind networks_kind = {
         .open = open_runs,
         .opened = recover,
         .resume = autostart,
+        .release = release,
         .is_busy = has_runs,
         .close = close_runs,
 };

@@ -19,12 +19,14 @@ typedef struct Networks {
         Registry registry;
         Worker *worker; /* for what the kernel takes its time for */
         Servers servers;
+        struct Ports *ports; /* port.h */
         unsigned n_runs;
 } Networks;
 
 typedef struct Network {
         Entry entry;
         struct NetworkRun *run; /* run.h; or NULL */
+        GPtrArray *ports;       /* Port, of port.h; or NULL */
 } Network;
 
 /* Opened and closed as any registry. */

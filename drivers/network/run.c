@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "network/run.h"
 
+#include <net/if.h>
 #include <string.h>
 
 #include "errors.h"
@@ -8,6 +9,7 @@
 #include "network/bridge.h"
 #include "network/dnsmasq.h"
 #include "network/nft.h"
+#include "network/port.h"
 #include "network/rules.h"
 #include "network/server.h"
 
@@ -24,6 +26,7 @@ struct NetworkRun {
         Server *server;
         uint64_t server_pid, server_start_time; /* what is written down of it */
         char *obstacle;
+        GPtrArray *links;       /* its ports, while they are put into the bridge */
         RegistryChange *change; /* what it starts or stops for; NULL where it does neither */
         GError *error;          /* why it goes down, or NULL */
 };
@@ -69,6 +72,7 @@ static void run_free(NetworkRun *run) {
         g_clear_pointer(&run->server, server_free);
         g_clear_pointer(&run->definition, network_definition_free);
         g_clear_error(&run->error);
+        g_clear_pointer(&run->links, g_ptr_array_unref);
         g_free(run->obstacle);
         run->network->run = NULL;
         networks_of(run)->n_runs--;
@@ -198,7 +202,33 @@ static void delete_bridge(NetworkRun *run) {
         worker_run(networks_of(run)->worker, delete_in_thread, on_bridge_deleted, run);
 }
 
+/* The ports that it had before */
+
+static void attach_in_thread(void *data, GError **error) {
+        const NetworkRun *run = data;
+        (void) error;
+        ports_attach(run->links, run->definition->bridge);
+}
+
+static void on_attached(void *data, const GError *error) {
+        NetworkRun *run = data;
+        g_clear_pointer(&run->links, g_ptr_array_unref);
+        climbed(run, error);
+}
+
+static void attach_ports(NetworkRun *run) {
+        run->links = ports_links(run->network);
+        worker_run(networks_of(run)->worker, attach_in_thread, on_attached, run);
+}
+
 /* dnsmasq */
+
+static void set_obstacle(NetworkRun *run, char *obstacle) {
+        g_free(run->obstacle);
+        run->obstacle = obstacle;
+        log_error("network '%s': %s", run->definition->name, obstacle);
+        entry_changed(&run->network->entry);
+}
 
 static void on_server_ready(void *data, const GError *error) {
         NetworkRun *run = data;
@@ -214,11 +244,9 @@ static void on_server_ended(void *data, const char *said) {
                 descended(run);
                 return;
         }
-        g_free(run->obstacle);
-        run->obstacle = g_strdup_printf(
-                        "dnsmasq has ended, so that guests get no addresses and names: stop and start the network (%s)", said);
-        log_error("network '%s': %s", run->definition->name, run->obstacle);
-        entry_changed(&run->network->entry);
+        set_obstacle(run, g_strdup_printf("dnsmasq has ended, so that guests get no addresses and names: stop and start the "
+                                          "network (%s)",
+                                          said));
 }
 
 static const ServerListener server_listener = { on_server_ready, on_server_ended };
@@ -266,10 +294,8 @@ typedef struct Step {
 } Step;
 
 static const Step steps[] = {
-        { write_down, forget },
-        { add_rules, remove_rules },
-        { make_bridge, delete_bridge },
-        { start_server, end_server },
+        { write_down, forget },      { add_rules, remove_rules },  { make_bridge, delete_bridge },
+        { attach_ports, descended }, { start_server, end_server },
 };
 
 /* Tells who waits, as the last thing. */
@@ -342,11 +368,8 @@ static void take_turn(Network *network, void (*begin)(RegistryChange *change), E
         registry_change_take_own_turn(registry_change_new(&network->entry, begin, NULL, NULL, done, data));
 }
 
-static bool check_start(const Network *network, GError **error) {
+bool run_check_kind(const Network *network, GError **error) {
         const NetworkDefinition *definition = defined(network);
-        if (network->run)
-                return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID, "network '%s' is active already",
-                                         definition->name);
         if (!bridge_is_needed(definition) && !*definition->bridge)
                 return virtbus_error_set(
                                 error, VIRTBUS_ERROR_UNSUPPORTED,
@@ -358,6 +381,22 @@ static bool check_start(const Network *network, GError **error) {
                                  "network '%s' is a user's own, who may not change the host's network: define and start "
                                  "it on the system bus, or give guests interfaces of type 'user'",
                                  definition->name);
+}
+
+bool run_check_active(const Network *network, GError **error) {
+        const NetworkDefinition *definition = defined(network);
+        if (run_is_active(network) || !run_check_kind(network, error))
+                return run_is_active(network);
+        return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                 "network '%s' is not active: start it (virtbusctl network start %s)", definition->name,
+                                 definition->name);
+}
+
+static bool check_start(const Network *network, GError **error) {
+        if (network->run)
+                return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID, "network '%s' is active already",
+                                         defined(network)->name);
+        return run_check_kind(network, error);
 }
 
 static void begin_start(RegistryChange *change) {
@@ -393,6 +432,19 @@ static void begin_stop(RegistryChange *change) {
 
 void run_stop(Network *network, EntryDone done, void *data) {
         take_turn(network, begin_stop, done, data);
+}
+
+void run_link_gone(Networks *networks, const char *name) {
+        g_autoptr(GPtrArray) all = registry_list(&networks->registry);
+        /* An earlier one of a network that was stopped and started: */
+        for (guint i = 0; i < all->len && if_nametoindex(name) == 0; i++) {
+                const Network *network = all->pdata[i];
+                if (run_is_active(network) && strcmp(network->run->definition->bridge, name) == 0)
+                        set_obstacle(network->run,
+                                     g_strdup_printf("bridge '%s' has been deleted, so that its guests are cut off: "
+                                                     "stop and start the network",
+                                                     name));
+        }
 }
 
 void run_abandon(NetworkRun *run) {

@@ -24,6 +24,15 @@ const NetworkDefinition *run_live(const Network *network);
 /* What keeps an active network from doing all that it should, with what to do; NULL: nothing that is known. Borrowed. */
 const char *run_obstacle(const Network *network);
 
+/* Whether the network can be active at all: it has a bridge, and the driver may change the host's network. */
+bool run_check_kind(const Network *network, GError **error);
+
+/* Whether it is active; else says how that is remedied. */
+bool run_check_active(const Network *network, GError **error);
+
+/* An interface of the host has gone. */
+void run_link_gone(Networks *networks, const char *name);
+
 /* Takes up the runs of an earlier driver: when all definitions have been read. */
 void runs_recover(Networks *networks);
 

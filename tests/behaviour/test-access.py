@@ -527,7 +527,7 @@ def members_of_virtbus_admins_may_do_everything_but_define():
     text = open(f"{SOURCE}/polkit/51-virtbus-admins.rules", encoding="utf-8").read()
     table = {action: (interface, tag, member, signatures) for interface, tag, member, signatures, action in methods()}
     assert {f"org.virtbus1.{action}" for action in table} - set(re.findall(r'"(org.virtbus1[\w.-]+)"', text)) == {
-        "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
+        "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
         "org.virtbus1.test"}, "an action is neither allowed nor left out on purpose"
     rules("")
     domain = hypervisor.define(hypervisor.document("of-admins", devices=CONSOLE))

@@ -14,7 +14,7 @@ import sys
 import time
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, BusError, User, contains, denied, end_process, expect, polkit_rules, run
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, User, contains, denied, end_process, expect, polkit_rules, run
 from spaces import Space, shell
 
 PATH = "/org/virtbus1/host"
@@ -108,6 +108,128 @@ def undefine(*made):
         if get(network, "Active"):
             call(network, "Stop")
         call(network, "Undefine")
+
+
+CARD = "52:54:00:77:01:0{}"
+DOMAIN = "44444444-4444-4444-4444-444444444444"
+
+
+def add_port(network, mac, **options):
+    """What is known of the port, and its descriptors, which the caller closes."""
+    arguments = GLib.Variant("(sssa{sv})", ("guest", DOMAIN, mac, {key: GLib.Variant({str: "s", int: "u", bool: "b"}[type(value)], value) for key, value in options.items()}))
+    try:
+        answer, files = bus.connection.call_with_unix_fd_list_sync(NAME, network, f"{NAME}.Network", "AddPort", arguments, None, 0, DEADLINE * 1000, None, None)
+    except GLib.Error as error:
+        raise BusError(error) from None
+    path, uuid, interface, bridge, mtu, _ = answer.unpack()
+    return {"path": path, "uuid": uuid, "interface": interface, "bridge": bridge, "mtu": mtu}, files.steal_fds()
+
+
+def close(*files):
+    for fd in files:
+        os.close(fd)
+
+
+def ports():
+    return {path: interfaces[f"{NAME}.NetworkPort"] for network in networks() for path, interfaces in bus.objects(network).items()}
+
+
+def gone(*paths):
+    bus.wait(lambda: not set(paths) & set(ports()), "the end of a port")
+
+
+def a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors():
+    network = define(document("one", "", blocks(1) + "<mtu size='1400'/>"))
+    contains(expect("OperationInvalid", add_port, network, CARD.format(1)), "'one'", "not active", "virtbusctl network start one")
+    call(network, "Start")
+    port, files = add_port(network, CARD.format(1))
+    link = links()[port["interface"]]
+    assert link["master"] == port["bridge"] == "b-one" and link["address"] == "fe" + CARD.format(1)[2:] and link["mtu"] == port["mtu"] == 1400, (port, link)
+    assert "UP" in link["flags"] and link["ifalias"] == port["uuid"] and not link["linkinfo"]["info_slave_data"]["isolated"], link
+    assert port["path"] == f"{network}/port/{port['uuid'].replace('-', '_')}"
+    assert ports() == {port["path"]: {"UUID": port["uuid"], "DomainName": "guest", "DomainUUID": DOMAIN, "MAC": CARD.format(1),
+                                      "HostInterface": port["interface"], "MTU": 1400, "Isolated": False}}, ports()
+    other, queues = add_port(network, CARD.format(2), interface="b-tap", queues=4, mtu=1300, isolated=True)
+    link = links()["b-tap"]
+    assert other["interface"] == "b-tap" and len(queues) == 4 and link["mtu"] == 1300 and link["linkinfo"]["info_slave_data"]["isolated"], link
+    for error, mac, options, part in (("InvalidArgument", "card", {}, "'card'"), ("InvalidArgument", CARD.format(3), {"interface": "a/b"}, "'a/b'"),
+                                      ("InvalidArgument", CARD.format(3), {"queues": 65}, "65"), ("InvalidArgument", CARD.format(3), {"speed": 1}, "speed"),
+                                      ("HypervisorFailed", CARD.format(3), {"interface": "b-one"}, "tap")):
+        contains(expect(error, add_port, network, mac, **options), part)
+    assert len(ports()) == 2
+    close(*files)
+    gone(port["path"])
+    close(*queues[1:])
+    assert list(ports()) == [other["path"]]
+    shell("ip link delete b-tap")
+    gone(other["path"])
+    close(queues[0])
+    undefine(network)
+    assert left() == [], left()
+
+
+def ports_outlive_their_networks_run_and_the_driver():
+    made = [define(document(f"n{number}", "", blocks(number))) for number in (1, 2)]
+    for network in made:
+        call(network, "Start")
+    (stays, files), (ends, closed), (other, more) = add_port(made[0], CARD.format(1), isolated=True), add_port(made[0], CARD.format(2)), add_port(made[1], CARD.format(3))
+    before = ports()
+
+    def master(port):
+        return links()[port["interface"]].get("master")
+
+    kill_driver(after=lambda: close(*closed))
+    gone(ends["path"])
+    assert ports() == {path: port for path, port in before.items() if path != ends["path"]}, ports()
+    call(made[0], "Stop")
+    assert master(stays) is None and stays["path"] in ports()
+    kill_driver()
+    call(made[0], "Start")
+    assert master(stays) == "b-n1" and links()[stays["interface"]]["linkinfo"]["info_slave_data"]["isolated"]
+    # An interface that has taken the place of a port's is none.
+    number = links()[other["interface"]]["ifindex"]
+
+    def replace():
+        close(*more)
+        bus.wait(lambda: other["interface"] not in links(), "the end of an interface")
+        shell(f"ip link add {other['interface']} index {number} type dummy || ip link add {other['interface']} index {number} type veth")
+
+    kill_driver(after=replace)
+    gone(other["path"])
+    shell(f"ip link delete {other['interface']}")
+    undefine(made[0])
+    assert ports() == {}
+    close(*files)
+    undefine(made[1])
+    assert left() == [] and os.listdir(f"{RUNTIME}/ports") == [], left()
+
+
+def a_bridge_that_is_deleted_is_told():
+    network = define(document("n", "", blocks(1)))
+    call(network, "Start")
+    port, files = add_port(network, CARD.format(1))
+    shell("ip link delete b-n")
+    bus.wait_signal(network, "PropertiesChanged", lambda a: a[1].get("Obstacles"))
+    contains(get(network, "Obstacles")[0], "'b-n'", "deleted", "stop and start")
+    call(network, "Stop", "Start")
+    assert get(network, "Obstacles") == [] and links()[port["interface"]]["master"] == "b-n"
+    close(*files)
+    undefine(network)
+
+
+def who_may_not_attach_is_refused():
+    alice = User("vb-alice")
+    network = define(document("n", "", blocks(1)))
+    call(network, "Start")
+    polkit_rules(bus, "polkit.addRule(function(a, s) { return polkit.Result.NO; });")
+    words = (network, f"{NAME}.Network", "AddPort", "sssa{sv}", repr("guest"), repr(DOMAIN), repr(CARD.format(1)), "@a{sv} {}")
+    assert denied(alice.call, *words)
+    polkit_rules(bus, "polkit.addRule(function(a, s) { return a.id === 'org.virtbus1.network.attach' && a.lookup('network_name') === 'n' && !a.lookup('domain_name') ? "
+                 "polkit.Result.YES : polkit.Result.NO; });")
+    alice.call(*words)
+    alice.leave()
+    bus.wait(lambda: ports() == {}, "the end of a port")
+    undefine(network)
 
 
 def a_network_has_its_bridge_rules_and_dnsmasq_while_it_is_active():
@@ -361,4 +483,6 @@ shell("ip link set lo up; sysctl -q net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.rate
 run([a_network_has_its_bridge_rules_and_dnsmasq_while_it_is_active, what_is_in_the_way_is_said_and_nothing_is_left,
      a_transient_network_is_gone_when_it_stops, another_definition_is_that_of_the_next_start, a_bridge_of_the_hosts_is_used_and_left_as_it_is,
      packets_pass_as_the_mode_says, a_killed_driver_finds_its_networks_again, a_driver_that_is_killed_at_any_instant_leaves_all_or_nothing,
+     a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors, ports_outlive_their_networks_run_and_the_driver, a_bridge_that_is_deleted_is_told,
+     who_may_not_attach_is_refused,
      damaged_files_of_runs_cost_themselves_alone, networks_are_started_with_the_machine, who_may_not_start_and_stop_is_refused])

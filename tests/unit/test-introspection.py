@@ -112,6 +112,8 @@ def what_annotations_say_must_be_there():
 
     refused(lambda t: t.replace('DriverMay" value="right test"', 'DriverMay" value="Right, test"'), "Ask", "DriverMay",
             which="org.virtbus1.Test.Kinds.xml")
+    refused(lambda t: t.replace('PolkitDetail" value="domain_name domain_uuid"', 'PolkitDetail" value="a b c d"'), "AddPort", "PolkitDetail",
+            which="org.virtbus1.Network.xml")
     refused(lambda t: t.replace('HostDriver" value="left"', 'HostDriver" value="Left"'), "Lefts", "HostDriver", which="org.virtbus1.Test.Kinds.xml")
 
 

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "link/tap.h"
 #include "qemu/command/build-host.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
@@ -118,6 +119,11 @@ static void pass_queues(Builder *builder, JsonObject *backend, const char *name,
         json_add(backend, n > 1 ? builder_format(builder, "%ss", name) : name, 's', names->str, NULL);
 }
 
+/* A name of the kernel's making is chosen anew at each start. */
+static const char *tap_name(const DeviceDefinition *part) {
+        return g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target;
+}
+
 /* A tap interface: made now, in a bridge or alone. */
 static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         json_add(backend, "type", 's', "tap", NULL);
@@ -140,9 +146,8 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                         return;
                 builder_choose_now(builder_element(builder, element, "source"), "bridge", bridge);
         }
-        /* A name of the kernel's making is chosen anew at each start. */
-        if (!network_open_tap(g_str_has_prefix(part->target, "vnet") ? "" : part->target, bridge, part->mac, mtu, fds, n, &name,
-                              &builder->error))
+        const TapSetup setup = { .name = tap_name(part), .mac = part->mac, .bridge = bridge, .mtu = mtu };
+        if (!tap_open(&setup, fds, n, &name, NULL, &builder->error))
                 return;
         set_up_host_side(builder, element, part, name);
         pass_queues(builder, backend, "fd", fds, n);

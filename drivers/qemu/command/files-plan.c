@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "domain/device-elements.h"
+#include "link/tap.h"
 #include "qemu/command/build-character.h"
 #include "qemu/command/build-host.h"
 #include "qemu/command/build-tls.h"
 #include "qemu/command/firmware.h"
 #include "qemu/host/host.h"
-#include "qemu/host/network.h"
 
 static File *plan(GPtrArray *files, FilePurpose purpose, const xmlNode *element, const char *path) {
         File *file = g_new0(File, 1);

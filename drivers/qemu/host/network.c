@@ -2,101 +2,20 @@
 #include "qemu/host/network.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if.h>
-#include <linux/if_tun.h>
 #include <arpa/inet.h>
 #include <netlink/route/link/macvtap.h>
 #include <netlink/route/neighbour.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "bus.h"
 #include "domain/agent/addresses.h"
 #include "errors.h"
-
-/* libvirt gives taps an address from this byte on, above every real card's. */
-#define TAP_ADDRESS_FIRST_BYTE 0xfe
+#include "link/tap.h"
 
 static bool fail(GError **error, const char *what, const char *name, int r) {
         return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s %s: %s", what, name, nl_geterror(r));
-}
-
-static void close_all(const int *fds, unsigned n) {
-        for (unsigned i = 0; i < n; i++)
-                close(fds[i]);
-}
-
-/* Opens the N queues of a tap interface by the name in the request, which the kernel completes. On failure none is open. */
-static bool open_queues(const char *path, struct ifreq *request, int *fds, unsigned n) {
-        request->ifr_flags = (short) (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (n > 1 ? IFF_MULTI_QUEUE : 0));
-        for (unsigned i = 0; i < n; i++) {
-                g_autofd int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-                if (fd < 0 || ioctl(fd, TUNSETIFF, request) < 0) {
-                        int failure = errno;
-                        close_all(fds, i);
-                        errno = failure;
-                        return false;
-                }
-                fds[i] = steal_fd(&fd);
-        }
-        return true;
-}
-
-static bool create_tap(const char *name, int *fds, unsigned n, char **actual, GError **error) {
-        struct ifreq request = { 0 };
-        g_strlcpy(request.ifr_name, name[0] ? name : "vnet%d", sizeof request.ifr_name);
-        if (!open_queues("/dev/net/tun", &request, fds, n))
-                return virtbus_error_set_errno(error, errno, "a tap interface cannot be made");
-        *actual = g_strndup(request.ifr_name, sizeof request.ifr_name);
-        return true;
-}
-
-/* Puts the tap into the bridge, if there is one, and sets it up, in one request. */
-static bool set_up(NetlinkSocket *socket, const char *tap, const char *bridge, const char *mac, unsigned mtu, GError **error) {
-        g_autoptr(Link) current = NULL, master = NULL, change = rtnl_link_alloc();
-        int r = bridge ? rtnl_link_get_kernel(socket, 0, bridge, &master) : 0;
-        if (r < 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no bridge '%s' on this machine: %s",
-                                         bridge, nl_geterror(r));
-        const char *type = master ? rtnl_link_get_type(master) : NULL;
-        if (master && (!type || strcmp(type, "bridge") != 0))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface '%s' is not a bridge", bridge);
-        r = rtnl_link_get_kernel(socket, 0, tap, &current);
-        if (r < 0)
-                return fail(error, "the tap interface cannot be found:", tap, r);
-        struct nl_addr *address = NULL;
-        r = nl_addr_parse(mac, AF_LLC, &address);
-        if (r < 0)
-                return fail(error, "not an address:", mac, r);
-        ((uint8_t *) nl_addr_get_binary_addr(address))[0] = TAP_ADDRESS_FIRST_BYTE;
-        rtnl_link_set_addr(change, address);
-        nl_addr_put(address);
-        rtnl_link_set_flags(change, IFF_UP);
-        if (mtu > 0)
-                rtnl_link_set_mtu(change, mtu);
-        if (master)
-                rtnl_link_set_master(change, rtnl_link_get_ifindex(master));
-        r = rtnl_link_change(socket, current, change, 0);
-        return r >= 0 || fail(error, "the tap interface cannot be set up:", tap, r);
-}
-
-bool network_open_tap(const char *name, const char *bridge, const char *mac, unsigned mtu, int *fds, unsigned n, char **actual,
-                      GError **error) {
-        g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
-        g_autofree char *tap = NULL;
-        int r = nl_connect(socket, NETLINK_ROUTE);
-        if (r < 0)
-                return fail(error, "netlink cannot be used for", bridge ? bridge : "a tap interface", r);
-        if (!create_tap(name, fds, n, &tap, error))
-                return false;
-        if (!set_up(socket, tap, bridge, mac, mtu, error)) {
-                close_all(fds, n);
-                return false;
-        }
-        *actual = g_steal_pointer(&tap);
-        return true;
 }
 
 /* macvtap */
@@ -111,9 +30,8 @@ void network_remove_direct(const char *name) {
 
 /* The character device of a macvtap, which the kernel makes in /dev with it. */
 static bool open_direct(Link *link, int *fds, unsigned n, GError **error) {
-        struct ifreq request = { 0 };
         g_autofree char *path = g_strdup_printf("/dev/tap%d", rtnl_link_get_ifindex(link));
-        return open_queues(path, &request, fds, n) ||
+        return tap_open_queues(path, "", fds, n, NULL) ||
                virtbus_error_set_errno(error, errno, "%s, the device of a macvtap interface, cannot be used", path);
 }
 

@@ -10,20 +10,10 @@
 #include <stdint.h>
 #include "qemu/host/claims.h"
 
-/* What the kernel gives a tap interface at most. */
-#define QUEUES_MAX 256
-
 typedef struct nl_sock NetlinkSocket;
 typedef struct rtnl_link Link;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkSocket, nl_socket_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, rtnl_link_put)
-
-/* Makes a tap interface, named NAME or by the kernel ("vnet%d"), with the address that the guest's card has but for its first
- * byte, so that a bridge never takes it for its own; gives it an MTU, unless that is 0, puts it into a bridge, unless that is
- * NULL, and up. It goes away with its N descriptors, one for each queue, which come into FDS. *ACTUAL is its name, to be
- * freed. */
-bool network_open_tap(const char *name, const char *bridge, const char *mac, unsigned mtu, int *fds, unsigned n, char **actual,
-                      GError **error);
 
 /* Makes a macvtap interface named NAME on an interface of the host's, with the guest's own address: MODE is vepa, bridge,
  * private or passthrough. It stays when its N descriptors are closed, one for each queue: network_remove_direct takes it away.

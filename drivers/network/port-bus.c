@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network/port-bus.h"
+
+#include "network/run.h"
+#include "options.h"
+#include "vtables.h"
+
+NETWORK_PORT_VTABLE(Port, bus);
+
+#define PORT_PROPERTY(type, name, value) \
+        static type bus_get_##name(const Port *self) { \
+                return value; \
+        }
+
+PORT_PROPERTY(const char *, uuid, self->uuid)
+PORT_PROPERTY(const char *, domain_name, self->domain_name)
+PORT_PROPERTY(const char *, domain_uuid, self->domain_uuid)
+PORT_PROPERTY(const char *, mac, self->mac)
+PORT_PROPERTY(const char *, host_interface, self->interface)
+PORT_PROPERTY(uint32_t, mtu, self->mtu)
+PORT_PROPERTY(bool, isolated, self->isolated)
+
+const Vtable *const port_vtables[] = { &bus_vtable, NULL };
+
+static int append_port(sd_bus_message *answer, const Port *port, const int *fds, unsigned n) {
+        int r = sd_bus_message_append(answer, "osssu", published_path(port->published), port->uuid, port->interface,
+                                      run_live(port->network)->bridge, port->mtu);
+        if (r >= 0)
+                r = sd_bus_message_open_container(answer, 'a', "h");
+        for (unsigned i = 0; i < n && r >= 0; i++)
+                r = sd_bus_message_append(answer, "h", fds[i]);
+        return r < 0 ? r : sd_bus_message_close_container(answer);
+}
+
+static void on_added(void *data, const Port *port, const int *fds, unsigned n, const GError *error) {
+        Call *call = data;
+        g_autoptr(sd_bus_message) answer = NULL;
+        if (error) {
+                call_fail(call, error);
+                return;
+        }
+        int r = call_begin_answer(call, &answer);
+        if (r >= 0)
+                r = append_port(answer, port, fds, n);
+        if (r >= 0)
+                call_send_answer(call, answer);
+        else
+                call_fail_errno(call, r);
+}
+
+void port_bus_add(Call *call, Network *network, const char *domain_name, const char *domain_uuid, const char *mac,
+                  sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        PortRequest request = { .domain_name = domain_name,
+                                .domain_uuid = domain_uuid,
+                                .mac = mac,
+                                .interface = "",
+                                .bridge = run_live(network)->bridge,
+                                .mtu = run_live(network)->mtu,
+                                .check = run_check_active };
+        if (options_read(options, &error, "interface", 's', &request.interface, "queues", 'u', &request.queues, "mtu", 'u',
+                         &request.mtu, "isolated", 'b', &request.isolated, NULL))
+                port_add(network, &request, on_added, call);
+        else
+                call_fail(call, error);
+}

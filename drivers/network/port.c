@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network/port.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/uuid.h"
+#include "errors.h"
+#include "link/tap.h"
+#include "log.h"
+#include "network/link-watch.h"
+#include "network/value.h"
+
+/* The folder of their files, below the runtime directory. */
+#define FOLDER "ports"
+
+struct Ports {
+        Networks *networks;
+        PortsLinkGone link_gone;
+        const Vtable *const *vtables; /* NULL: not published yet */
+        Store *store;
+        LinkWatch *watch;
+        GHashTable *by_index; /* Port; the networks hold them */
+};
+
+static Ports *ports_of(const Network *network) {
+        return ((Networks *) network->entry.registry)->ports;
+}
+
+/* Their objects */
+
+static const NetworkDefinition *definition_of(const Network *network) {
+        return network->entry.definition;
+}
+
+static void publish(Port *port) {
+        const Ports *ports = ports_of(port->network);
+        const Registry *registry = port->network->entry.registry;
+        if (!port->network->entry.published)
+                return;
+        g_autofree char *name = g_strdelimit(g_strdup(port->uuid), "-", '_'),
+                        *path = g_strdup_printf("%s/port/%s", published_path(port->network->entry.published), name);
+        port->published = objects_publish(registry->objects, path, port, ports->vtables);
+}
+
+void ports_publish(Network *network, const Vtable *const *vtables) {
+        ports_of(network)->vtables = vtables;
+        for (guint i = 0; network->ports && i < network->ports->len; i++)
+                publish(network->ports->pdata[i]);
+}
+
+void ports_withdraw(Network *network) {
+        for (guint i = 0; network->ports && i < network->ports->len; i++)
+                g_clear_pointer(&((Port *) network->ports->pdata[i])->published, published_withdraw);
+}
+
+/* What is written down */
+
+static char *status_text(const Port *port) {
+        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
+        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "portstatus", NULL);
+        xmlDocSetRootElement(document, root);
+        xml_set_number(root, "format", STORE_FORMAT);
+        xml_set_attribute(root, "network", definition_of(port->network)->uuid);
+        xml_set_attribute(root, "domain", port->domain_name);
+        xml_set_attribute(root, "domain-uuid", port->domain_uuid);
+        xml_set_attribute(root, "mac", port->mac);
+        xml_set_attribute(root, "interface", port->interface);
+        xml_set_number(root, "index", port->index);
+        xml_set_number(root, "mtu", port->mtu);
+        xml_set_attribute(root, "isolated", port->isolated ? "yes" : "no");
+        return xml_document_text(document);
+}
+
+static bool save(const Ports *ports, const Port *port, GError **error) {
+        g_autofree char *text = status_text(port);
+        return store_save_status(ports->store, port->uuid, text, error);
+}
+
+static void forget(const Ports *ports, const char *uuid) {
+        g_autoptr(GError) error = NULL;
+        if (!store_save_status(ports->store, uuid, NULL, &error))
+                log_error("port %s: what is known of it cannot be removed: %s", uuid, error->message);
+}
+
+/* One of them */
+
+static void port_free(void *data) {
+        Port *port = data;
+        g_clear_pointer(&port->published, published_withdraw);
+        g_free(port->uuid);
+        g_free(port->domain_name);
+        g_free(port->domain_uuid);
+        g_free(port->mac);
+        g_free(port->interface);
+        g_free(port);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
+
+/* PORT is taken. */
+static void enter(Ports *ports, Network *network, Port *port) {
+        port->network = network;
+        if (!network->ports)
+                network->ports = g_ptr_array_new_with_free_func(port_free);
+        g_ptr_array_add(network->ports, port);
+        g_hash_table_insert(ports->by_index, GINT_TO_POINTER(port->index), port);
+        publish(port);
+}
+
+static void leave(Ports *ports, Port *port) {
+        forget(ports, port->uuid);
+        g_hash_table_remove(ports->by_index, GINT_TO_POINTER(port->index));
+        g_ptr_array_remove(port->network->ports, port);
+}
+
+void ports_release(Network *network) {
+        while (network->ports && network->ports->len > 0)
+                leave(ports_of(network), network->ports->pdata[network->ports->len - 1]);
+        g_clear_pointer(&network->ports, g_ptr_array_unref);
+}
+
+/* What becomes of their interfaces */
+
+static bool is_there(const Port *port) {
+        return tap_is_there(port->index, port->interface, port->uuid);
+}
+
+static void on_gone(void *data, int index, const char *name) {
+        Ports *ports = data;
+        Port *port = g_hash_table_lookup(ports->by_index, GINT_TO_POINTER(index));
+        if (port)
+                leave(ports, port);
+        ports->link_gone(ports->networks, name);
+}
+
+static void on_lost(void *data) {
+        Ports *ports = data;
+        g_autoptr(GList) all = g_hash_table_get_values(ports->by_index);
+        for (const GList *link = all; link; link = link->next)
+                if (!is_there(link->data))
+                        leave(ports, link->data);
+}
+
+/* Those of an earlier driver */
+
+static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
+        static const char *const yes_no[] = { "yes", "no", NULL };
+        uint64_t index = 0, mtu = 0;
+        if (!store_check_format(root, error) || !xml_one_of(root, "isolated", yes_no, error) ||
+            !xml_number_attribute(root, "index", 1, INT32_MAX, &index, error) ||
+            !xml_number_attribute(root, "mtu", 0, UINT32_MAX, &mtu, error))
+                return NULL;
+        g_autoptr(Port) port = g_new0(Port, 1);
+        *port = (Port){ .uuid = g_strdup(uuid),
+                        .domain_name = xml_attribute(root, "domain"),
+                        .domain_uuid = xml_attribute(root, "domain-uuid"),
+                        .mac = xml_attribute(root, "mac"),
+                        .interface = xml_attribute(root, "interface"),
+                        .index = (int) index,
+                        .mtu = (uint32_t) mtu,
+                        .isolated = xml_attribute_is(root, "isolated", "yes") };
+        if (port->domain_name && port->domain_uuid && port->mac && port->interface && index > 0)
+                return g_steal_pointer(&port);
+        xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "an attribute is missing");
+        return NULL;
+}
+
+/* The interface tells whether the port is. */
+static void take_up(Ports *ports, const xmlNode *root, Port *taken) {
+        g_autoptr(Port) port = taken;
+        g_autofree char *uuid = xml_attribute(root, "network");
+        Network *network = uuid ? (Network *) registry_find(&ports->networks->registry, uuid, NULL) : NULL;
+        if (network && is_there(port))
+                enter(ports, network, g_steal_pointer(&port));
+        else
+                forget(ports, port->uuid);
+}
+
+static void recover(void *data, const char *uuid, const char *text, const GError *unreadable) {
+        Ports *ports = data;
+        g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
+        g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "portstatus", &error) : NULL;
+        const xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
+        Port *port = root ? read_port(root, uuid, &error) : NULL;
+        if (port)
+                take_up(ports, root, port);
+        else if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
+                log_error("what is known of port %s is left as it is: %s", uuid, error->message);
+        else
+                store_put_status_aside(ports->store, uuid, error);
+}
+
+void ports_recover(Networks *networks) {
+        store_each_status(networks->ports->store, recover, networks->ports);
+}
+
+Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_gone, GError **error) {
+        static const LinkListener listener = { on_gone, on_lost };
+        sd_event *event = networks->registry.event;
+        Ports *ports = g_new0(Ports, 1);
+        *ports = (Ports){ .networks = networks, .link_gone = link_gone, .by_index = g_hash_table_new(NULL, NULL) };
+        /* No port outlives the machine's run. */
+        ports->store = store_new(event, FOLDER, runtime, runtime, error);
+        ports->watch = ports->store ? link_watch_new(event, &listener, ports, error) : NULL;
+        if (!ports->watch)
+                g_clear_pointer(&ports, ports_close);
+        return ports;
+}
+
+void ports_close(Ports *ports) {
+        GHashTableIter iterator;
+        void *port;
+        g_hash_table_iter_init(&iterator, ports->by_index);
+        while (g_hash_table_iter_next(&iterator, NULL, &port))
+                g_clear_pointer(&((Port *) port)->network->ports, g_ptr_array_unref);
+        g_hash_table_unref(ports->by_index);
+        g_clear_pointer(&ports->watch, link_watch_free);
+        g_clear_pointer(&ports->store, store_free);
+        g_free(ports);
+}
+
+/* A new one */
+
+typedef struct Adding {
+        Network *network; /* holds a reference */
+        Port *port;
+        char *bridge, *wanted; /* the name that it is to have, or "" */
+        int fds[PORT_QUEUES_MAX];
+        unsigned n;
+        bool is_open;
+        bool (*check)(const Network *network, GError **error);
+        PortDone done;
+        void *data;
+} Adding;
+
+static void adding_free(Adding *adding) {
+        if (adding->is_open)
+                tap_close(adding->fds, adding->n);
+        g_clear_pointer(&adding->port, port_free);
+        entry_unref(&adding->network->entry);
+        g_free(adding->bridge);
+        g_free(adding->wanted);
+        g_free(adding);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Adding, adding_free)
+
+static void open_in_thread(void *data, GError **error) {
+        Adding *adding = data;
+        Port *port = adding->port;
+        const TapSetup setup = { .name = adding->wanted,
+                                 .mac = port->mac,
+                                 .alias = port->uuid,
+                                 .bridge = adding->bridge,
+                                 .mtu = port->mtu,
+                                 .isolated = port->isolated };
+        adding->is_open = tap_open(&setup, adding->fds, adding->n, &port->interface, &port->index, error);
+}
+
+static void on_opened(void *data, const GError *failure) {
+        g_autoptr(Adding) adding = data;
+        Network *network = adding->network;
+        Ports *ports = ports_of(network);
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        /* The network may have stopped meanwhile, and the interface may have been deleted. */
+        if (!error && network->entry.gone)
+                virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "network '%s' is gone", definition_of(network)->name);
+        else if (!error && adding->check(network, &error) && !is_there(adding->port))
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "interface '%s' was deleted", adding->port->interface);
+        adding->port->network = network;
+        if (error || !save(ports, adding->port, &error)) {
+                adding->done(adding->data, NULL, NULL, 0, error);
+                return;
+        }
+        const Port *port = adding->port;
+        enter(ports, network, g_steal_pointer(&adding->port));
+        adding->done(adding->data, port, adding->fds, adding->n, NULL);
+}
+
+static bool check_request(const Network *network, const PortRequest *request, GError **error) {
+        guint count = network->ports ? network->ports->len : 0;
+        if (!request->check(network, error))
+                return false;
+        if (count >= PORTS_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "network '%s' has %u ports, as many as a bridge takes", definition_of(network)->name,
+                                         count);
+        if (!value_mac.check(&value_mac, request->mac))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not %s", request->mac,
+                                         value_mac.what);
+        if (*request->interface && !value_interface.check(&value_interface, request->interface))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not %s", request->interface,
+                                         value_interface.what);
+        if (request->queues > PORT_QUEUES_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%u queues: a port has at most %d",
+                                         request->queues, PORT_QUEUES_MAX);
+        return strlen(request->domain_name) <= PORT_DOMAIN_BYTES_MAX ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the name of a port's domain has at most %d bytes",
+                                 PORT_DOMAIN_BYTES_MAX);
+}
+
+void port_add(Network *network, const PortRequest *request, PortDone done, void *data) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *domain = check_request(network, request, &error) ? uuid_of_argument(request->domain_uuid, &error) : NULL;
+        if (!domain) {
+                done(data, NULL, NULL, 0, error);
+                return;
+        }
+        Adding *adding = g_new0(Adding, 1);
+        *adding = (Adding){ .network = network,
+                            .bridge = g_strdup(request->bridge),
+                            .wanted = g_strdup(request->interface),
+                            .n = MAX(request->queues, 1),
+                            .check = request->check,
+                            .done = done,
+                            .data = data };
+        entry_ref(&network->entry);
+        adding->port = g_new0(Port, 1);
+        *adding->port = (Port){ .uuid = g_uuid_string_random(),
+                                .domain_name = g_strdup(request->domain_name),
+                                .domain_uuid = g_steal_pointer(&domain),
+                                .mac = g_strdup(request->mac),
+                                .mtu = request->mtu,
+                                .isolated = request->isolated };
+        worker_run(((Networks *) network->entry.registry)->worker, open_in_thread, on_opened, adding);
+}
+
+/* After a start of their network */
+
+static void link_free(void *data) {
+        PortLink *link = data;
+        g_free(link->name);
+        g_free(link);
+}
+
+GPtrArray *ports_links(const Network *network) {
+        GPtrArray *links = g_ptr_array_new_with_free_func(link_free);
+        for (guint i = 0; network->ports && i < network->ports->len; i++) {
+                const Port *port = network->ports->pdata[i];
+                PortLink *link = g_new(PortLink, 1);
+                *link = (PortLink){ g_strdup(port->interface), port->index, port->isolated };
+                g_ptr_array_add(links, link);
+        }
+        return links;
+}
+
+void ports_attach(const GPtrArray *links, const char *bridge) {
+        for (guint i = 0; i < links->len; i++) {
+                const PortLink *link = links->pdata[i];
+                const TapSetup setup = { .name = link->name, .bridge = bridge, .isolated = link->isolated };
+                g_autoptr(GError) error = NULL;
+                if (!tap_attach(link->index, &setup, &error))
+                        log_error("interface '%s' of a guest is left outside of bridge '%s': %s", link->name, bridge,
+                                  error->message);
+        }
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The ports of networks: each a tap interface in the network's bridge, by which a guest's card is connected. A port lasts as long
+ * as its interface, and that as long as somebody has one of its descriptors: when a guest ends, or whoever has asked for it is
+ * killed before a guest has it, the kernel takes it away, and says so. What is known of a port is in a file of the runtime
+ * directory before its descriptors are given away: the next driver takes up those whose interface is still there. */
+
+#include "network/networks.h"
+
+/* How many a network may have: what a bridge of the kernel's takes. */
+#define PORTS_MAX 1023
+
+/* How many queues one may have: what fits into a message. */
+#define PORT_QUEUES_MAX 64
+
+/* How long the name of a port's domain may be, in bytes. */
+#define PORT_DOMAIN_BYTES_MAX 1024
+
+typedef struct Port {
+        Network *network; /* which has it */
+        char *uuid, *domain_name, *domain_uuid, *mac;
+        char *interface; /* on the host */
+        int index;       /* its number */
+        uint32_t mtu;    /* in bytes; 0: the kernel's own */
+        bool isolated;
+        Published *published;
+} Port;
+
+/* All of the ports of all networks. */
+typedef struct Ports Ports;
+
+/* LINK_GONE is told of each interface of the host that goes. */
+typedef void (*PortsLinkGone)(Networks *networks, const char *name);
+Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_gone, GError **error);
+
+/* Reads what an earlier driver has written down, when all networks are there. */
+void ports_recover(Networks *networks);
+void ports_close(Ports *ports);
+
+/* What is asked for; borrowed. */
+typedef struct PortRequest {
+        const char *domain_name, *domain_uuid, *mac;
+        const char *interface; /* its name; "": chosen */
+        const char *bridge;
+        uint32_t queues, mtu; /* 0: one; the kernel's own */
+        bool isolated;
+        bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
+} PortRequest;
+
+/* PORT is NULL with an error; else its descriptors, one for each queue, are closed when this returns. */
+typedef void (*PortDone)(void *data, const Port *port, const int *fds, unsigned n, const GError *error);
+
+/* Adds one. */
+void port_add(Network *network, const PortRequest *request, PortDone done, void *data);
+
+/* Publishes a network's ports below its object, and those that it gets; or withdraws them. */
+void ports_publish(Network *network, const Vtable *const *vtables);
+void ports_withdraw(Network *network);
+
+/* Forgets the ports of a network that goes; their interfaces stay with whoever has them. */
+void ports_release(Network *network);
+
+/* A network's ports as its bridge is to have them, for a thread; to be freed by g_ptr_array_unref. */
+typedef struct PortLink {
+        char *name;
+        int index;
+        bool isolated;
+} PortLink;
+
+GPtrArray *ports_links(const Network *network);
+void ports_attach(const GPtrArray *links, const char *bridge);
