@@ -3,12 +3,12 @@
 
 #include <string.h>
 
+#include "parts.h"
+
 #define BUS_NAME "org.virtbus1"
 #define DOMAIN_INTERFACE BUS_NAME ".Domain"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
-#define PART_TYPE "(a{oa{sa{sv}}}s)"
-#define WHOLE_TYPE "(a{oa{sa{sv}}})"
 
 struct Domains {
         GDBusConnection *bus;
@@ -160,124 +160,54 @@ static void end_reading(Domains *domains, gboolean is_read) {
         }
 }
 
-/* Parts */
+/* The list */
 
-static void ask(Domains *domains, const char *after, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
-
-/* What a part is asked for by. NULL: the whole, of a service that knows no parts. */
-static GVariant *arguments_for(const char *after) {
-        g_autoptr(GVariant) wanted = after ? g_variant_ref_sink(g_variant_new_parsed("{%s: @as []}", DOMAIN_INTERFACE)) : NULL;
-        GVariantDict options;
-        if (!after)
-                return NULL;
-        g_variant_dict_init(&options, NULL);
-        g_variant_dict_insert_value(&options, "properties", wanted);
-        return g_variant_new("(s@a{sv})", after, g_variant_dict_end(&options));
+static void take_object(gpointer data, const char *path, GVariant *interfaces) {
+        take(data, path, interfaces);
 }
 
-static const char *interface_for(const char *after) {
-        return after ? BUS_NAME ".ManagedObjects" : OBJECT_MANAGER;
+static PartsList list_of(Domains *domains) {
+        return (PartsList){ .bus = domains->bus,
+                            .service = BUS_NAME,
+                            .path = domains->path,
+                            .interface = DOMAIN_INTERFACE,
+                            .timeout = -1,
+                            .each = take_object,
+                            .data = domains };
 }
 
-static const char *method_for(const char *after) {
-        return after ? "GetPart" : "GetManagedObjects";
-}
-
-static const GVariantType *type_for(const char *after) {
-        return after ? G_VARIANT_TYPE(PART_TYPE) : G_VARIANT_TYPE(WHOLE_TYPE);
-}
-
-/* As those that play a service in tests. */
-static gboolean knows_no_parts(const GError *error) {
-        return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD) ||
-               g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_INTERFACE);
-}
-
-/* What the next part is called by; NULL: there is none. */
-static char *next_of(GVariant *part) {
-        const char *next = "";
-        if (g_variant_n_children(part) > 1)
-                g_variant_get_child(part, 1, "&s", &next);
-        return *next ? g_strdup(next) : NULL;
-}
-
-static void take_part(Domains *domains, GVariant *part) {
-        g_autoptr(GVariant) objects = g_variant_get_child_value(part, 0);
-        GVariantIter iterator;
-        const char *path;
-        GVariant *interfaces;
-        g_variant_iter_init(&iterator, objects);
-        while (g_variant_iter_next(&iterator, "{&o@a{sa{sv}}}", &path, &interfaces)) {
-                take(domains, path, interfaces);
-                g_variant_unref(interfaces);
-        }
-}
-
-static void on_part(GObject *source, GAsyncResult *result, gpointer data) {
+static void on_list(GObject *source, GAsyncResult *result, gpointer data) {
         g_autoptr(GTask) task = data;
         GError *error = NULL;
-        g_autoptr(GVariant) part = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-        GCancellable *cancellable = g_task_get_cancellable(task);
-        Domains *domains = g_task_get_task_data(task);
+        gboolean is_read = parts_load_finish(result, &error);
+        (void) source;
         /* Those that are cancelled may be freed. */
         if (g_task_return_error_if_cancelled(task)) {
                 g_clear_error(&error);
                 return;
         }
-        g_autofree char *next = part ? next_of(part) : NULL;
-        if (part && next) /* the service is at work while this part is taken */
-                ask(domains, next, cancellable, on_part, g_object_ref(task));
-        if (part)
-                take_part(domains, part);
-        if (part && !next) {
-                end_reading(domains, TRUE);
+        end_reading(g_task_get_task_data(task), is_read);
+        if (is_read)
                 g_task_return_boolean(task, TRUE);
-        } else if (!part && knows_no_parts(error)) {
-                g_clear_error(&error);
-                ask(domains, NULL, cancellable, on_part, g_object_ref(task));
-        } else if (!part) {
-                end_reading(domains, FALSE);
+        else
                 g_task_return_error(task, error);
-        }
-}
-
-static void ask(Domains *domains, const char *after, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
-        g_dbus_connection_call(domains->bus, BUS_NAME, domains->path, interface_for(after), method_for(after),
-                               arguments_for(after), type_for(after), G_DBUS_CALL_FLAGS_NONE, -1, cancellable, callback, data);
 }
 
 void domains_load(Domains *domains, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data) {
         GTask *task = g_task_new(NULL, cancellable, callback, data);
+        PartsList list = list_of(domains);
         g_task_set_task_data(task, domains, NULL);
         domains->state = READING;
-        ask(domains, "", cancellable, on_part, task);
+        parts_load(&list, cancellable, on_list, task);
 }
 
 gboolean domains_load_finish(GAsyncResult *result, GError **error) {
         return g_task_propagate_boolean(G_TASK(result), error);
 }
 
-static GVariant *ask_sync(Domains *domains, const char *after, GCancellable *cancellable, GError **error) {
-        return g_dbus_connection_call_sync(domains->bus, BUS_NAME, domains->path, interface_for(after), method_for(after),
-                                           arguments_for(after), type_for(after), G_DBUS_CALL_FLAGS_NONE, -1, cancellable, error);
-}
-
 gboolean domains_load_sync(Domains *domains, GCancellable *cancellable, GError **error) {
-        g_autoptr(GError) failure = NULL;
-        GVariant *part = ask_sync(domains, "", cancellable, &failure);
-        if (!part && knows_no_parts(failure)) {
-                g_clear_error(&failure);
-                part = ask_sync(domains, NULL, cancellable, &failure);
-        }
-        while (part) {
-                g_autoptr(GVariant) taken = part;
-                g_autofree char *next = next_of(taken);
-                take_part(domains, taken);
-                part = next ? ask_sync(domains, next, cancellable, &failure) : NULL;
-        }
-        domains->state = failure ? UNREAD : READ;
-        if (failure)
-                g_propagate_error(error, g_steal_pointer(&failure));
+        PartsList list = list_of(domains);
+        domains->state = parts_load_sync(&list, cancellable, error) ? READ : UNREAD;
         return domains->state == READ;
 }
 

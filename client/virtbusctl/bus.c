@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "parts.h"
 
 #define BUS_NAME "org.virtbus1"
 
@@ -102,12 +103,42 @@ static void open_prompt(const Ctl *ctl) {
 GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
                    GUnixFDList **out_fds, GError **error) {
         /* A list without what may not be read is an answer: that there is more is told only to those who may be asked. */
-        bool may_ask = !ctl->no_ask_password || strcmp(method, "GetManagedObjects") == 0 || strcmp(method, "GetPart") == 0;
+        bool may_ask = !ctl->no_ask_password || strcmp(method, "GetManagedObjects") == 0;
         open_prompt(ctl);
         return g_dbus_connection_call_with_unix_fd_list_sync(ctl->bus, BUS_NAME, path, interface, method, arguments, NULL,
                                                              may_ask ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION
                                                                      : G_DBUS_CALL_FLAGS_NONE,
                                                              G_MAXINT, fds, out_fds, NULL, error);
+}
+
+typedef struct Visit {
+        const char *interface;
+        CtlEachObject each;
+        void *data;
+} Visit;
+
+static void visit_object(gpointer data, const char *path, GVariant *interfaces) {
+        const Visit *visit = data;
+        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, visit->interface, G_VARIANT_TYPE_VARDICT);
+        if (properties)
+                visit->each(visit->data, path, properties);
+}
+
+/* Its callers may be asked, as by ctl_call. */
+bool ctl_each_object(Ctl *ctl, const char *path, const char *interface, const char *const *properties, CtlEachObject each,
+                     void *data, GError **error) {
+        Visit visit = { interface, each, data };
+        PartsList list = { .bus = ctl->bus,
+                           .service = BUS_NAME,
+                           .path = path,
+                           .interface = interface,
+                           .properties = properties,
+                           .flags = G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
+                           .timeout = G_MAXINT,
+                           .each = visit_object,
+                           .data = &visit };
+        open_prompt(ctl);
+        return parts_load_sync(&list, NULL, error);
 }
 
 static void note_found(void *data, const char *path, GVariant *properties) {

@@ -67,7 +67,7 @@ char *ctl_words(const char *message);
 GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments, GUnixFDList *fds,
                    GUnixFDList **out_fds, GError **error);
 
-/* parts.c: calls EACH with every object that PATH manages and that has an interface, and with PROPERTIES of that one; NULL: all.
+/* Calls EACH with every object that PATH manages and that has an interface, and with PROPERTIES of that one; NULL: all.
  * False with the error, which may come after some. */
 typedef void (*CtlEachObject)(void *data, const char *path, GVariant *properties);
 bool ctl_each_object(Ctl *ctl, const char *path, const char *interface, const char *const *properties, CtlEachObject each,
