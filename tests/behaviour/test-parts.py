@@ -12,6 +12,7 @@ import signal
 import subprocess
 import uuid
 
+from attacks import Raw, bus_path, frame
 from gi.repository import GLib
 from rig import BUILD, NAME, ROOT, Bus, Hypervisor, Skip, User, expect, polkit_rules, run
 
@@ -52,6 +53,30 @@ def whole(**options):
 
 def names(objects):
     return sorted(interfaces[DOMAIN]["Name"] for interfaces in objects.values())
+
+
+def whole_of_names():
+    return whole(properties=("a{sas}", {DOMAIN: ["Name"]}))[0]
+
+
+def reader_of_names(readable):
+    """Another user, who may read those domains."""
+    if os.geteuid() != 0:
+        raise Skip("needs root, for another user")
+    polkit_rules(bus, f"polkit.addRule(function(a, s) {{ if (a.id == 'org.virtbus1.read' && s.user == 'vb-alice' && "
+                      f"{json.dumps(list(readable))}.indexOf(a.lookup('domain_name')) >= 0) return polkit.Result.YES; }});")
+    return User("vb-alice")
+
+
+def parts_for(user):
+    """The names in all parts that the user gets."""
+    found, after = {}, "first"
+    while after:
+        objects, after = ast.literal_eval(user.call(test.path, PARTS, "GetPart", "sa{sv}", f"'{'' if after == 'first' else after}'",
+                                                    f"{{'properties': <{{'{DOMAIN}': ['Name']}}>}}"))
+        assert not set(objects) & set(found)
+        found.update(objects)
+    return found
 
 
 def number(i, **options):
@@ -130,7 +155,7 @@ def a_driver_that_is_killed_between_two_parts_loses_and_doubles_nothing():
     assert set(objects) | set(found) == set(domains)
 
 
-def who_leaves_or_never_reads_costs_nothing():
+def who_leaves_without_an_answer_costs_nothing():
     before = bus.get(test.path, "Connection", "Name")
     for _ in range(10):
         leaver = Bus(listen=False)
@@ -141,6 +166,25 @@ def who_leaves_or_never_reads_costs_nothing():
     assert bus.get(test.path, "Connection", "Name") == before
     found, _ = whole()
     assert set(found) == set(domains)
+
+
+def who_does_not_read_its_parts_holds_up_nobody_else_and_gets_them_when_it_does():
+    alice = reader_of_names(f"large-{i:03}" for i in range(N + 1))
+    body = GLib.Variant("(sa{sv})", ("", {}))
+    first = part()
+    silent, leaver = Raw(bus_path()), Raw(bus_path())
+    for client, serial in (silent, 2), (leaver, 2), (silent, 3):  # each answer is a megabyte: more than a socket holds, less than a user may leave
+        client.send(frame(test.path, PARTS, "GetPart", body, 0, serial))
+    assert leaver.socket.recv(1000)
+    assert names(parts_for(alice)) == names(whole_of_names())
+    leaver.socket.close()  # in the middle of a part
+    for serial in 2, 3:
+        answer = silent.answer(serial)
+        assert answer == first, (serial, str(answer)[:200])
+    silent.socket.close()
+    found, _ = whole()
+    assert set(found) == set(domains)
+    alice.leave()
 
 
 def what_no_part_ended_with_is_refused():
@@ -161,24 +205,15 @@ def what_no_part_ended_with_is_refused():
 
 
 def who_may_read_few_gets_those_and_all_of_those():
-    if os.geteuid() != 0:
-        raise Skip("needs root, for another user")
     few = [f"large-{i:03}" for i in (2, 150, N)]
-    polkit_rules(bus, f"polkit.addRule(function(a, s) {{ if (a.id == 'org.virtbus1.read' && s.user == 'vb-alice' && "
-                      f"{json.dumps(few)}.indexOf(a.lookup('domain_name')) >= 0) return polkit.Result.YES; }});")
-    alice = User("vb-alice")
-    found, after = {}, "first"
-    while after:
-        objects, after = ast.literal_eval(alice.call(test.path, PARTS, "GetPart", "sa{sv}", f"'{'' if after == 'first' else after}'",
-                                                     f"{{'properties': <{{'{DOMAIN}': ['Name']}}>}}"))
-        assert not set(objects) & set(found)
-        found.update(objects)
-    assert names(found) == few, names(found)
+    alice = reader_of_names(few)
+    assert names(parts_for(alice)) == few
     alice.leave()
 
 
 write_definitions()
 run([a_list_longer_than_any_message_is_refused_with_what_to_do_and_read_in_parts, only_what_is_wanted_is_sent,
     virtbusctl_and_the_library_read_it, what_comes_goes_and_changes_between_two_parts_is_known_by_parts_and_signals,
-    a_driver_that_is_killed_between_two_parts_loses_and_doubles_nothing, who_leaves_or_never_reads_costs_nothing,
-    what_no_part_ended_with_is_refused, who_may_read_few_gets_those_and_all_of_those])
+    a_driver_that_is_killed_between_two_parts_loses_and_doubles_nothing, who_leaves_without_an_answer_costs_nothing,
+    who_does_not_read_its_parts_holds_up_nobody_else_and_gets_them_when_it_does, what_no_part_ended_with_is_refused,
+    who_may_read_few_gets_those_and_all_of_those])

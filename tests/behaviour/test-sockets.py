@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 
+from attacks import Raw, frame
 from gi.repository import Gio, GLib
 
 from rig import DEADLINE, NAME, ROOT, Bus, BusError, Skip, contains, expect, polkit_rules, run, socket_activate
@@ -180,6 +181,29 @@ def who_does_not_read_is_cut_off():
     except (BrokenPipeError, ConnectionResetError):
         pass
     assert name and call(client, "/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping") is not None
+
+
+def who_leaves_in_the_middle_of_a_part_costs_nobody_else():
+    client, title = connect(), "x" * 65000
+    for i in range(17):  # more than one part
+        document = DOCUMENT.format(f"part-{i}").replace("<memory", f"<title>{title}</title><memory")
+        call(client, "/org/virtbus1/test", f"{NAME}.Connection", "DefineDomain", GLib.Variant("(sa{sv})", (document, {})))
+    ask = frame("/org/virtbus1/test", f"{NAME}.ManagedObjects", "GetPart", GLib.Variant("(sa{sv})", ("", {})), 0, 2)
+    leavers = [Raw(path_of("virtbus.sock")) for _ in range(4)]
+    for client in leavers:
+        client.send(ask)
+    for client in leavers:
+        assert client.socket.recv(1000)  # it is on its way, and the socket does not hold it
+    reader = Raw(path_of("virtbus.sock"))
+    reader.send(ask)
+    objects, after = reader.answer(2)
+    assert after and len(objects) > 10, len(objects)
+    for client in leavers:
+        client.socket.close()
+    reader.send(frame("/org/virtbus1/test", f"{NAME}.ManagedObjects", "GetPart", GLib.Variant("(sa{sv})", (after, {})), 0, 3))
+    rest, after = reader.answer(3)
+    assert rest and not after and not set(rest) & set(objects)
+    reader.socket.close()
 
 
 def it_ends_with_its_service():
