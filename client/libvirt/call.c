@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "calls.h"
 #include "domains.h"
 #include "jobs.h"
 
@@ -60,7 +59,7 @@ void call_fail(Call *call, GError *error) {
         call->answered = true;
         if (kept->code == LIBVIRT_UNSUPPORTED)
                 kept->code = call->row && call->row->unsupported ? (int) call->row->unsupported : LIBVIRT_OPERATION_UNSUPPORTED;
-        conversation_fail(call->client->conversation, call->procedure, call->serial, kept, client_error_domain(call->client));
+        conversation_fail(call->client->conversation, call->procedure, call->serial, kept, call->client->error_domain);
 }
 
 void call_refuse(Call *call, LibvirtErrorCode code, const char *format, ...) {
@@ -196,15 +195,6 @@ char *call_domain_path(const Client *client, const char *uuid) {
         return g_strconcat(client->connection, "/domain/", escaped, NULL);
 }
 
-GVariant *call_domain_of(GVariant *properties) {
-        const char *name = "", *uuid = "";
-        uint32_t id = 0;
-        g_variant_lookup(properties, "Name", "&s", &name);
-        g_variant_lookup(properties, "UUID", "&s", &uuid);
-        g_variant_lookup(properties, "ID", "u", &id);
-        return g_variant_new("(ssi)", name, uuid, id > 0 ? (int32_t) id : -1);
-}
-
 /* Which flags nobody knows. */
 static uint32_t unknown_flags(const Call *call) {
         uint32_t unknown = call->flags;
@@ -213,11 +203,21 @@ static uint32_t unknown_flags(const Call *call) {
         return unknown;
 }
 
+/* Whether clients may call it before they have opened a connection. */
+static bool is_before_open(ProcedureIndex procedure) {
+        static const ProcedureIndex before[] = { REMOTE_AUTH_LIST, REMOTE_AUTH_POLKIT, REMOTE_CONNECT_OPEN, REMOTE_CONNECT_CLOSE,
+                                                 REMOTE_CONNECT_SUPPORTS_FEATURE };
+        bool found = false;
+        for (size_t i = 0; i < G_N_ELEMENTS(before); i++)
+                found |= before[i] == procedure;
+        return found;
+}
+
 static void run(Call *call) {
         const CallRow *row = call->row;
         if (!row)
                 call_refuse(call, LIBVIRT_NO_SUPPORT, "virtbus does not serve %s", call->procedure->name);
-        else if (!call->client->connection && !calls_is_before_open(row->procedure))
+        else if (!call->client->connection && !is_before_open(row->procedure))
                 call_refuse(call, LIBVIRT_INTERNAL_ERROR, "the connection is not open");
         else if (call->client->read_only && row->changes)
                 call_refuse(call, LIBVIRT_OPERATION_DENIED, "%s is forbidden: the connection was opened to read only",
@@ -229,11 +229,11 @@ static void run(Call *call) {
                 row->run(call);
 }
 
-void call_begin(Client *client, const Procedure *procedure, uint32_t serial, GVariant *arguments) {
+void call_begin(Client *client, const CallRow *row, const Procedure *procedure, uint32_t serial, GVariant *arguments) {
         Call *call = g_new0(Call, 1);
         call->client = client;
         call->procedure = procedure;
-        call->row = calls_find(procedure);
+        call->row = row;
         call->serial = serial;
         call->arguments = g_variant_ref(arguments);
         g_variant_get_data(arguments); /* in one piece: strings of it are borrowed */

@@ -2,8 +2,7 @@
 #pragma once
 
 /* A call of a client, from its arguments to its answer, and what it asks the bus meanwhile. A step that asks is given the
- * function
- * that goes on; where the bus answers with an error, the call is answered with that, and the function is not called. */
+ * function that goes on; where the bus answers with an error, the call is answered with that, and the function is not called. */
 
 #include <gio/gio.h>
 #include <gio/gunixfdlist.h>
@@ -82,11 +81,8 @@ GVariant *call_options(const Call *call);
 const char *call_string(const Call *call, size_t place);
 const char *call_optional(const Call *call, size_t place);
 
-/* Runs a call; answers LIBVIRT_NO_SUPPORT where no row serves it. */
-void call_begin(Client *client, const Procedure *procedure, uint32_t serial, GVariant *arguments);
-
-/* A domain as libvirt names it, of its properties. */
-GVariant *call_domain_of(GVariant *properties);
+/* Runs a call by its row; answers LIBVIRT_NO_SUPPORT where there is none. */
+void call_begin(Client *client, const CallRow *row, const Procedure *procedure, uint32_t serial, GVariant *arguments);
 
 /* The path of a domain of the client's connection; to be freed. */
 char *call_domain_path(const Client *client, const char *uuid);

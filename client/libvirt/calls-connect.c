@@ -41,10 +41,10 @@ static const struct {
         { "lxc", "LXC", LIBVIRT_FROM_LXC },
 };
 
-LibvirtErrorDomain client_error_domain(const Client *client) {
+static LibvirtErrorDomain error_domain_of(const char *connection_name) {
         LibvirtErrorDomain domain = LIBVIRT_FROM_NONE;
-        for (size_t i = 0; client->connection && i < G_N_ELEMENTS(hypervisors); i++)
-                if (g_str_has_prefix(client->connection_name, hypervisors[i].connection))
+        for (size_t i = 0; i < G_N_ELEMENTS(hypervisors); i++)
+                if (g_str_has_prefix(connection_name, hypervisors[i].connection))
                         domain = hypervisors[i].domain;
         return domain;
 }
@@ -57,6 +57,7 @@ static void on_open(Call *call, GVariant *reply) {
         }
         g_variant_get(reply, "(o)", &client->connection);
         client->connection_name = g_path_get_basename(client->connection);
+        client->error_domain = error_domain_of(client->connection_name);
         client->read_only = call->flags & OPEN_READ_ONLY;
         client->domains = domains_new(client->bus, client->connection, &events_listener, client->events);
         call_answer_nothing(call);
@@ -168,7 +169,7 @@ static void translate(Call *call) {
 }
 
 static void on_domain(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ssi))", call_domain_of(properties)));
+        call_answer(call, g_variant_new("(@(ssi))", domains_name_of(properties)));
 }
 
 static void on_made(Call *call, GVariant *reply) {

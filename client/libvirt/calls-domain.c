@@ -42,7 +42,7 @@ static void get_xml(Call *call) {
 }
 
 static void on_started_domain(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ssi))", call_domain_of(properties)));
+        call_answer(call, g_variant_new("(@(ssi))", domains_name_of(properties)));
 }
 
 static void on_started(Call *call, GVariant *reply) {

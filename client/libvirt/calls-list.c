@@ -128,7 +128,7 @@ static void count(Call *call) {
 }
 
 static void on_found(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ssi))", call_domain_of(properties)));
+        call_answer(call, g_variant_new("(@(ssi))", domains_name_of(properties)));
 }
 
 static void on_path(Call *call, GVariant *reply) {

@@ -182,7 +182,7 @@ static GVariant *record_of(const Collection *collection, const char *path, GVari
                 add_devices(&parameters, &cards, objects, stats);
         if (collection->kinds & STATS_BLOCK)
                 add_devices(&parameters, &disks, objects, stats);
-        return g_variant_new("(@(ssi)a(sv))", call_domain_of(properties), &parameters);
+        return g_variant_new("(@(ssi)a(sv))", domains_name_of(properties), &parameters);
 }
 
 /* One that has gone meanwhile is left out. */

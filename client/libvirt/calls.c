@@ -14,12 +14,3 @@ const CallRow *calls_find(const Procedure *procedure) {
         is_filled = true;
         return rows[procedure - procedures];
 }
-
-bool calls_is_before_open(ProcedureIndex procedure) {
-        static const ProcedureIndex before[] = { REMOTE_AUTH_LIST, REMOTE_AUTH_POLKIT, REMOTE_CONNECT_OPEN, REMOTE_CONNECT_CLOSE,
-                                                 REMOTE_CONNECT_SUPPORTS_FEATURE };
-        bool found = false;
-        for (size_t i = 0; i < G_N_ELEMENTS(before); i++)
-                found |= before[i] == procedure;
-        return found;
-}

@@ -9,9 +9,6 @@
 /* What serves a procedure; NULL for none. */
 const CallRow *calls_find(const Procedure *procedure);
 
-/* Whether clients may call it before they have opened a connection. */
-bool calls_is_before_open(ProcedureIndex procedure);
-
 /* Each ends with a row without RUN. */
 extern const CallRow connect_calls[], list_calls[], domain_calls[], device_calls[], dump_calls[], event_calls[], inside_calls[],
                 limit_calls[], guest_calls[], host_calls[], job_calls[], key_calls[], secret_calls[], save_calls[], stats_calls[],

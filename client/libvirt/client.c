@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "calls.h"
 #include "domains.h"
 #include "events.h"
 #include "jobs.h"
@@ -16,7 +17,7 @@
 #define CLOSED_AT_END 1
 
 static void on_call(void *data, const Procedure *procedure, uint32_t serial, GVariant *arguments) {
-        call_begin(data, procedure, serial, arguments);
+        call_begin(data, calls_find(procedure), procedure, serial, arguments);
 }
 
 static void on_stream(void *data, const PacketHeader *header, const uint8_t *body, size_t size) {

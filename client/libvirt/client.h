@@ -22,11 +22,12 @@ typedef struct Client {
         GMainLoop *loop;
         Conversation *conversation;
         GDBusConnection *bus;
-        char *connection;      /* the path of what the client has opened; NULL before */
-        char *connection_name; /* its last element */
-        bool read_only;        /* it has asked for that itself */
-        bool tells_close;      /* it wants to hear when the service goes */
-        Domains *domains;      /* of the connection; NULL before */
+        char *connection;                /* the path of what the client has opened; NULL before */
+        char *connection_name;           /* its last element */
+        LibvirtErrorDomain error_domain; /* who errors are from: by the kind of the connection */
+        bool read_only;                  /* it has asked for that itself */
+        bool tells_close;                /* it wants to hear when the service goes */
+        Domains *domains;                /* of the connection; NULL before */
         Events *events;
         SecretEvents *secret_events;
         Streams *streams;
@@ -35,6 +36,3 @@ typedef struct Client {
 
 /* Serves one client on its socket until it goes or the service does. Returns the exit status of its process. */
 int client_serve(int fd);
-
-/* Who errors are from: by the kind of the connection. */
-LibvirtErrorDomain client_error_domain(const Client *client);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "call.h"
+#include "client.h"
 #include "states.h"
 #include "traits.h"
 
@@ -24,10 +24,19 @@ struct Domains {
         bool filling, filled, stale;
 };
 
+GVariant *domains_name_of(GVariant *properties) {
+        const char *name = "", *uuid = "";
+        uint32_t id = 0;
+        g_variant_lookup(properties, "Name", "&s", &name);
+        g_variant_lookup(properties, "UUID", "&s", &uuid);
+        g_variant_lookup(properties, "ID", "u", &id);
+        return g_variant_new("(ssi)", name, uuid, id > 0 ? (int32_t) id : -1);
+}
+
 /* Takes the properties. */
 static KnownDomain *known_new(GVariant *properties) {
         KnownDomain *known = g_new(KnownDomain, 1);
-        *known = (KnownDomain){ properties, g_variant_ref_sink(call_domain_of(properties)), traits_of(properties) };
+        *known = (KnownDomain){ properties, g_variant_ref_sink(domains_name_of(properties)), traits_of(properties) };
         known->state = (int32_t) state_of(properties, &known->reason);
         return known;
 }

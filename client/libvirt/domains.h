@@ -46,3 +46,6 @@ GVariant *domains_properties(Domains *domains, const char *path);
 
 /* Calls VISIT with each domain that is known. */
 void domains_each(Domains *domains, void (*visit)(void *data, const KnownDomain *domain), void *data);
+
+/* A domain as libvirt names it, (ssi), of its properties; floating. */
+GVariant *domains_name_of(GVariant *properties);
