@@ -46,22 +46,12 @@
 #include "virtbus-client.h"
 
 #include "proxy-calls.h"
+#include "virtbus-client-private.h"
 #include "virtbus-error.h"
-#include "virtbus-follower.h"
 #include "virtbus-lists.h"
-#include "virtbus-waits.h"
 
 #define BUS_NAME "org.virtbus1"
 #define JOB_INTERFACE BUS_NAME ".Job"
-
-struct _VirtbusClient {
-        GObject parent;
-        GDBusConnection *bus;
-        Follower follower;
-        guint job_signals;
-        VirtbusWaits waits;
-        GListStore *lists[N_FOLLOWED_KINDS]; /* each is made when it is asked for first */
-};
 
 enum {
         PROPERTY_CONNECTION = 1,
@@ -79,17 +69,6 @@ static GParamSpec *properties[N_PROPERTIES];
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE(VirtbusClient, virtbus_client, G_TYPE_OBJECT)
-
-GQuark virtbus_error_quark(void) {
-        static gsize quark;
-        GDBusErrorEntry entries[VIRTBUS_ERROR_NO_SUCH_NETWORK + 1];
-        guint n = 0;
-        for (int code = 0; code < (int) G_N_ELEMENTS(entries); code++)
-                if (code != VIRTBUS_ERROR_ACCESS_DENIED) /* D-Bus's own, which GIO knows already */
-                        entries[n++] = (GDBusErrorEntry){ code, virtbus_error_name((VirtbusError) code) };
-        g_dbus_error_register_error_domain("virtbus-error", &quark, entries, n);
-        return (GQuark) quark;
-}
 
 /* What the follower tells */
 
@@ -214,14 +193,6 @@ VirtbusClient *virtbus_client_new_sync(GDBusConnection *connection, GCancellable
                 return NULL;
         take_bus(client, bus);
         return follower_load_sync(&client->follower, bus, cancellable, error) ? g_steal_pointer(&client) : NULL;
-}
-
-Follower *follower_of(VirtbusClient *client) {
-        return &client->follower;
-}
-
-VirtbusWaits *waits_of(VirtbusClient *client) {
-        return &client->waits;
 }
 
 /* What it knows */

@@ -49,9 +49,6 @@ gboolean follower_load_sync(Follower *follower, GDBusConnection *bus, GCancellab
 void follower_stop(Follower *follower);
 void follower_clear(Follower *follower);
 
-/* That of a client. */
-Follower *follower_of(VirtbusClient *client);
-
 /* The proxy of a connection. */
 VirtbusConnection *followed_get_connection(const Followed *followed);
 

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
+#include "virtbus-client-private.h"
 #include "virtbus-error.h"
-#include "virtbus-follower.h"
 
 /**
  * virtbus_client_get_connections:
@@ -20,7 +20,7 @@ GList *virtbus_client_get_connections(VirtbusClient *client) {
         GHashTableIter iterator;
         gpointer value;
         GList *list = NULL;
-        g_hash_table_iter_init(&iterator, follower_of(client)->followed);
+        g_hash_table_iter_init(&iterator, client->follower.followed);
         while (g_hash_table_iter_next(&iterator, NULL, &value))
                 list = g_list_prepend(list, g_object_ref(followed_get_connection(value)));
         return list;
@@ -42,7 +42,7 @@ GList *virtbus_client_get_domains(VirtbusClient *client) {
         GHashTableIter iterator;
         gpointer value;
         GList *list = NULL;
-        g_hash_table_iter_init(&iterator, follower_of(client)->followed);
+        g_hash_table_iter_init(&iterator, client->follower.followed);
         while (g_hash_table_iter_next(&iterator, NULL, &value))
                 list = followed_add_domains(value, list);
         return g_list_sort(list, compare_domains);
@@ -57,7 +57,7 @@ GList *virtbus_client_get_domains(VirtbusClient *client) {
  * Since: 0.1
  */
 GList *virtbus_client_get_jobs(VirtbusClient *client) {
-        GList *objects = g_dbus_object_manager_get_objects(follower_of(client)->root), *list = NULL;
+        GList *objects = g_dbus_object_manager_get_objects(client->follower.root), *list = NULL;
         for (GList *link = objects; link; link = link->next) {
                 VirtbusJob *job = virtbus_object_get_job(link->data);
                 if (job)
@@ -77,7 +77,7 @@ GList *virtbus_client_get_jobs(VirtbusClient *client) {
  * Since: 0.1
  */
 VirtbusJob *virtbus_client_get_job_at(VirtbusClient *client, const char *path) {
-        g_autoptr(GDBusObject) object = g_dbus_object_manager_get_object(follower_of(client)->root, path);
+        g_autoptr(GDBusObject) object = g_dbus_object_manager_get_object(client->follower.root, path);
         return object ? virtbus_object_get_job(VIRTBUS_OBJECT(object)) : NULL;
 }
 
@@ -85,7 +85,7 @@ VirtbusJob *virtbus_client_get_job_at(VirtbusClient *client, const char *path) {
 static const Followed *followed_of(VirtbusClient *client, const char *path) {
         GHashTableIter iterator;
         gpointer key, value;
-        g_hash_table_iter_init(&iterator, follower_of(client)->followed);
+        g_hash_table_iter_init(&iterator, client->follower.followed);
         while (g_hash_table_iter_next(&iterator, &key, &value)) {
                 size_t length = strlen(key);
                 if (strncmp(path, key, length) == 0 && path[length] == '/')

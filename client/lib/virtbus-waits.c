@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy-calls.h"
+#include "virtbus-client-private.h"
 #include "virtbus-error.h"
 
 #define BUS_NAME "org.virtbus1"
@@ -40,7 +41,7 @@ static void wait_free(Wait *wait) {
 
 static void end_wait(VirtbusClient *client, GTask *task, const GError *error) {
         Wait *wait = g_task_get_task_data(task);
-        g_queue_remove(&waits_of(client)->waits, task);
+        g_queue_remove(&client->waits.waits, task);
         if (wait->cancelled)
                 g_source_destroy(wait->cancelled);
         g_clear_pointer(&wait->cancelled, g_source_unref);
@@ -55,7 +56,7 @@ static void end_wait(VirtbusClient *client, GTask *task, const GError *error) {
 
 /* PATH: NULL for all. */
 void waits_end(VirtbusClient *client, const char *path, const GError *error) {
-        for (GList *link = waits_of(client)->waits.head, *next; link; link = next) {
+        for (GList *link = client->waits.waits.head, *next; link; link = next) {
                 const Wait *wait = g_task_get_task_data(link->data);
                 next = link->next;
                 if (!path || strcmp(wait->path, path) == 0)
@@ -81,9 +82,9 @@ void waits_on_completed(GDBusConnection *bus, const char *sender, const char *pa
                 ended->error = g_dbus_error_new_for_dbus_error(error_name, message);
                 g_dbus_error_strip_remote_error(ended->error);
         }
-        g_queue_push_head(&waits_of(client)->ended, ended);
-        if (waits_of(client)->ended.length > ENDED_JOBS_MAX)
-                ended_free(g_queue_pop_tail(&waits_of(client)->ended));
+        g_queue_push_head(&client->waits.ended, ended);
+        if (client->waits.ended.length > ENDED_JOBS_MAX)
+                ended_free(g_queue_pop_tail(&client->waits.ended));
         waits_end(client, path, ended->error);
 }
 
@@ -118,7 +119,7 @@ static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
         g_autoptr(GTask) task = data;
         g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
         VirtbusClient *client = g_task_get_source_object(task);
-        if (!g_queue_find(&waits_of(client)->waits, task))
+        if (!g_queue_find(&client->waits.waits, task))
                 return;
         if (!knows(client, g_task_get_task_data(task)))
                 end_wait_for_nothing(client, task);
@@ -128,7 +129,7 @@ static void on_caught_up(GObject *source, GAsyncResult *result, gpointer data) {
 static void begin_wait(VirtbusClient *client, GTask *task) {
         Wait *wait = g_task_get_task_data(task);
         GCancellable *cancellable = g_task_get_cancellable(task);
-        if (!virtbus_client_get_available(client)) {
+        if (!client->follower.is_available) {
                 g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_CLOSED, "virtbusd has gone, and its jobs with it");
                 end_wait(client, task, error);
                 return;
@@ -138,9 +139,8 @@ static void begin_wait(VirtbusClient *client, GTask *task) {
                 g_task_attach_source(task, wait->cancelled, (GSourceFunc) (void (*)(void)) on_wait_cancelled);
         }
         if (!knows(client, wait))
-                g_dbus_connection_call(virtbus_client_get_connection(client), BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer",
-                                       "Ping", NULL, NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, on_caught_up,
-                                       g_object_ref(task));
+                g_dbus_connection_call(client->bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL,
+                                       G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, on_caught_up, g_object_ref(task));
 }
 
 static GTask *wait_new(VirtbusClient *client, const char *path, bool is_for_domain, GCancellable *cancellable,
@@ -150,7 +150,7 @@ static GTask *wait_new(VirtbusClient *client, const char *path, bool is_for_doma
         wait->path = g_strdup(path);
         wait->is_for_domain = is_for_domain;
         g_task_set_task_data(task, wait, (GDestroyNotify) wait_free);
-        g_queue_push_tail(&waits_of(client)->waits, task);
+        g_queue_push_tail(&client->waits.waits, task);
         return task;
 }
 
@@ -170,7 +170,7 @@ static GTask *wait_new(VirtbusClient *client, const char *path, bool is_for_doma
 void virtbus_client_wait_for_job(VirtbusClient *client, const char *path, GCancellable *cancellable, GAsyncReadyCallback callback,
                                  gpointer data) {
         GTask *task = wait_new(client, path, false, cancellable, callback, data);
-        for (GList *link = waits_of(client)->ended.head; link; link = link->next) {
+        for (GList *link = client->waits.ended.head; link; link = link->next) {
                 const Ended *ended = link->data;
                 if (strcmp(ended->path, path) == 0) {
                         end_wait(client, task, ended->error);
@@ -285,7 +285,7 @@ VirtbusDomain *virtbus_client_wait_for_domain_sync(VirtbusClient *client, const 
 
 /* Whoever waits for a job whose end was not told waits no longer. */
 void waits_end_lost(VirtbusClient *client) {
-        for (GList *link = waits_of(client)->waits.head, *next; link; link = next) {
+        for (GList *link = client->waits.waits.head, *next; link; link = next) {
                 const Wait *wait = g_task_get_task_data(link->data);
                 next = link->next;
                 if (!wait->is_for_domain && !knows(client, wait))

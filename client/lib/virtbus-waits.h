@@ -10,9 +10,6 @@ typedef struct VirtbusWaits {
         GQueue waits; /* GTask */
 } VirtbusWaits;
 
-/* Those of a client. */
-VirtbusWaits *waits_of(VirtbusClient *client);
-
 /* Takes Completed of a job: a GDBusSignalCallback, whose data is the client. */
 void waits_on_completed(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *name,
                         GVariant *arguments, gpointer data);

@@ -36,14 +36,6 @@ void ctl_strip_error(GError *error) {
         g_dbus_error_strip_remote_error(error);
 }
 
-void ctl_say(const char *format, ...) {
-        va_list arguments;
-        va_start(arguments, format);
-        g_autofree char *text = g_strdup_vprintf(format, arguments), *line = output_line(text);
-        va_end(arguments);
-        fprintf(stderr, "virtbusctl: %s\n", line);
-}
-
 void ctl_prefix(GError **error, const char *file) {
         ctl_strip_error(*error);
         if (!strstr((*error)->message, file))

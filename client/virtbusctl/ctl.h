@@ -54,7 +54,7 @@ int ctl_fail(GError *error);
 /* Takes the name that GIO puts before a message off, and keeps what ctl_fail must know of it. */
 void ctl_strip_error(GError *error);
 
-/* Says to the person why something is not done: in one line, which a terminal does not obey whatever it quotes. */
+/* output.c: says to the person why something is not done: in one line, which a terminal does not obey whatever it quotes. */
 void ctl_say(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* Says of which file an error is, unless it says so itself. */

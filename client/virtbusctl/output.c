@@ -121,6 +121,14 @@ char *output_line(const char *text) {
         return printable_cell(all);
 }
 
+void ctl_say(const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        g_autofree char *text = g_strdup_vprintf(format, arguments), *line = output_line(text);
+        va_end(arguments);
+        fprintf(stderr, "virtbusctl: %s\n", line);
+}
+
 /* A heading without what is said of its column. */
 static const char *heading_name(const char *heading) {
         return heading + strspn(heading, ">~+");

@@ -54,13 +54,13 @@ typedef struct VerbEntry {
         const char *arguments, *description;
         Verb verb;
         /* Without a verb: a method of org.virtbus1.Domain that is called of each domain, with options, which are none, or
-         * without. */
+         * without. The one that has neither is help, which knows this table. */
         const char *method;
         bool takes_options;
         Words words;
 } VerbEntry;
 
-/* The last row has neither a name nor a description. */
+/* verbs.c: the last row has neither a name nor a description. */
 extern const VerbEntry verb_entries[];
 const VerbEntry *verb_find(const char *name);
 

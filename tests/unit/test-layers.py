@@ -13,7 +13,9 @@ SOURCES, BUILD = sys.argv[1:3]
 # Each layer knows those before it. Drivers know no other driver.
 LAYERS = ["common", "drivers/base", "drivers/domain", "drivers/link", "drivers/network drivers/qemu drivers/secret drivers/test"]
 QEMU_LAYERS = ["monitor", "host", "check", "complete", "command", "guest", ""]
-FOLDERS = ["common", "service", "drivers"]
+# What is linked together, or may be; two of a client's parts may use a name each in its own way.
+FOLDERS = ("common", "service", "drivers")
+CLIENTS = [("client/lib",), ("client/libvirt",), ("client/virtbusctl",)]
 
 # Arrows that break a rule and are still there: (from, to). This list only shrinks.
 KNOWN = set()
@@ -28,9 +30,9 @@ NAMES = {
 }
 
 
-def object_files():
+def object_files(folders):
     """Their modules: "drivers/base/json", by the object file's path."""
-    for folder in FOLDERS:
+    for folder in folders:
         for path in sorted(glob.glob(os.path.join(BUILD, folder, "*.p", "*.c.o"))):
             name = os.path.basename(path)[: -len(".c.o")]
             if "generated" not in name and not name.startswith("check-index-data"):
@@ -38,10 +40,10 @@ def object_files():
 
 
 @functools.cache
-def read_symbols():
+def read_symbols(folders=FOLDERS):
     """The module that defines each name, and the names that each module needs."""
     defined, needed = {}, collections.defaultdict(set)
-    modules = {path: module for module, path in object_files()}
+    modules = {path: module for module, path in object_files(folders)}
     for line in subprocess.run(["nm", "--print-file-name", "--extern-only", *modules], capture_output=True, text=True, check=True).stdout.splitlines():
         path, _, symbol = line.partition(":")
         *_, kind, name = symbol.split()
@@ -128,6 +130,16 @@ def layers_know_only_those_below_and_no_modules_each_other():
     assert not lines, "\n".join(lines)
 
 
+def no_modules_of_a_client_know_each_other():
+    for folders in CLIENTS:
+        arrows = read_arrows(*read_symbols(folders))
+        if not arrows and folders == ("client/libvirt",):
+            continue  # it is not always built
+        assert arrows, f"nothing is known of the objects of {folders} in {BUILD}"
+        lines = broken(arrows)
+        assert not lines, "\n".join(lines)
+
+
 def what_breaks_a_rule_is_named():
     up, one, other = ("drivers/base/job", "drivers/domain/domain"), ("drivers/domain/a", "drivers/domain/b"), ("drivers/domain/b", "drivers/domain/a")
     found = broken({up: {"domain_ref"}, one: {"b_go"}, other: {"a_go"}, ("drivers/qemu/x", "drivers/domain/a"): {"a_go"}})
@@ -192,7 +204,7 @@ def names_are_their_modules():
     assert not old, "\n".join(old)
 
 
-tests = [layers_know_only_those_below_and_no_modules_each_other, what_breaks_a_rule_is_named, known_arrows_are_still_there,
+tests = [layers_know_only_those_below_and_no_modules_each_other, no_modules_of_a_client_know_each_other, what_breaks_a_rule_is_named, known_arrows_are_still_there,
          includes_are_of_layers_below, names_are_their_modules]
 print(f"1..{len(tests)}")
 for number, test in enumerate(tests, 1):
