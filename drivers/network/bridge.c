@@ -102,6 +102,16 @@ static bool is_ours(Link *link, const NetworkDefinition *definition) {
         return is_bridge(link) && its && card && nl_addr_cmp(its, card) == 0;
 }
 
+/* What only root can write on it. */
+static char *mark_of(const NetworkDefinition *definition) {
+        return g_strdup_printf("virtbus network %s", definition->uuid);
+}
+
+static bool is_marked(Link *link, const NetworkDefinition *definition) {
+        g_autofree char *mark = mark_of(definition);
+        return is_ours(link, definition) && g_strcmp0(rtnl_link_get_ifalias(link), mark) == 0;
+}
+
 /* The kernel reads the delay before it switches STP on: one that STP does not allow becomes the least that it does, as libvirt's
  * does. All of that in one message: there is never a bridge that is not known to be ours. */
 static NetlinkMessage *bridge_message(const NetworkDefinition *definition) {
@@ -130,15 +140,24 @@ static NetlinkMessage *bridge_message(const NetworkDefinition *definition) {
         return g_steal_pointer(&message);
 }
 
+static bool fail_as_anothers(const NetworkDefinition *definition, GError **error) {
+        return virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                 "interface '%s' of this host is not the one of network '%s': remove it (ip link delete %s), or "
+                                 "give the network another bridge",
+                                 definition->bridge, definition->name, definition->bridge);
+}
+
+bool bridge_check_free(const NetworkDefinition *definition, GError **error) {
+        g_autoptr(NetlinkSocket) socket = connect_kernel(error);
+        g_autoptr(Link) there = socket ? find_link(socket, definition->bridge) : NULL;
+        return socket && (!there || is_marked(there, definition) || fail_as_anothers(definition, error));
+}
+
 static bool make_link(Making *making, GError **error) {
         const NetworkDefinition *definition = making->definition;
         g_autoptr(Link) there = find_link(making->socket, definition->bridge);
         if (there && !is_ours(there, definition))
-                return virtbus_error_set(
-                                error, VIRTBUS_ERROR_ALREADY_EXISTS,
-                                "interface '%s' of this host is not the one of network '%s': remove it (ip link delete %s), "
-                                "or give the network another bridge",
-                                definition->bridge, definition->name, definition->bridge);
+                return fail_as_anothers(definition, error);
         g_autoptr(NetlinkMessage) message = there ? NULL : bridge_message(definition);
         int r = there ? 0 : message ? nl_send_auto(making->socket, message) : -NLE_NOMEM;
         if (r >= 0 && !there)
@@ -150,7 +169,9 @@ static bool make_link(Making *making, GError **error) {
 static bool set_up(const Making *making, GError **error) {
         g_autoptr(Link) link = rtnl_link_alloc(), change = rtnl_link_alloc();
         rtnl_link_set_ifindex(link, making->index);
+        g_autofree char *mark = mark_of(making->definition);
         rtnl_link_set_flags(change, IFF_UP);
+        rtnl_link_set_ifalias(change, mark);
         int r = rtnl_link_change(making->socket, link, change, 0);
         return r >= 0 || fail(making, error, "it cannot be set up", r);
 }

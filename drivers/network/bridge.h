@@ -12,6 +12,9 @@
 /* Whether there is a bridge to be made; the mode "bridge" uses one that is there. */
 bool bridge_is_needed(const NetworkDefinition *definition);
 
+/* Whether there is no interface of its name yet, or one that has the mark of this network: of a run that nothing else is known of. */
+bool bridge_check_free(const NetworkDefinition *definition, GError **error);
+
 /* Makes the bridge, or completes the one that was made for this network before, and sets it up. What is wrong on the host is
  * said with what to do: an interface of that name that is not ours, an address that another interface has, a kernel without
  * IPv6. On failure the caller takes away what there is by bridge_delete. */

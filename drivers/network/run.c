@@ -24,6 +24,7 @@ struct NetworkRun {
         size_t step; /* where it goes up or down */
         Nft *nft;    /* at work */
         Server *server;
+        bool has_bridge;                        /* its name was free before, or had our mark: what is there is ours */
         uint64_t server_pid, server_start_time; /* what is written down of it */
         char *obstacle;
         GPtrArray *links;       /* its ports, while they are put into the bridge */
@@ -90,6 +91,8 @@ static char *status_text(const NetworkRun *run) {
         xml_set_number(root, "format", STORE_FORMAT);
         xml_set_attribute(root, "state", state_names[run->state]);
         xml_set_number(root, "owner", network->entry.kept.owner);
+        if (run->has_bridge)
+                xml_set_attribute(root, "bridge", "ours");
         if (run->server_pid > 0) {
                 xml_set_number(root, "server", (int64_t) run->server_pid);
                 xml_set_number(root, "server-start-time", (int64_t) run->server_start_time);
@@ -127,6 +130,29 @@ static void forget(NetworkRun *run) {
         server_remove_files(&networks_of(run)->servers, run->definition->uuid);
         store_save_status(run->network->entry.registry->store, run->definition->uuid, NULL, &error);
         down_failed(run, "what is known of its run cannot be removed", error);
+}
+
+/* The bridge's name, before anything is done to whose it may be. That it was free is written down before there is one: a bridge of
+ * the host's that looks like ours, as a document can have it, is not taken for it then. */
+
+static void look_in_thread(void *data, GError **error) {
+        const NetworkRun *run = data;
+        bridge_check_free(run->definition, error);
+}
+
+static void on_looked(void *data, const GError *error) {
+        NetworkRun *run = data;
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        run->has_bridge = !failure;
+        run->has_bridge = !failure && save(run, &failure);
+        climbed(run, failure);
+}
+
+static void claim_bridge(NetworkRun *run) {
+        if (run->has_bridge || !bridge_is_needed(run->definition))
+                climbed(run, NULL);
+        else
+                worker_run(networks_of(run)->worker, look_in_thread, on_looked, run);
 }
 
 /* Rules, before there is a packet that needs them */
@@ -190,7 +216,7 @@ static void make_bridge(NetworkRun *run) {
 
 static void delete_in_thread(void *data, GError **error) {
         const NetworkRun *run = data;
-        if (bridge_is_needed(run->definition))
+        if (run->has_bridge)
                 bridge_delete(run->definition, error);
 }
 
@@ -294,8 +320,8 @@ typedef struct Step {
 } Step;
 
 static const Step steps[] = {
-        { write_down, forget },      { add_rules, remove_rules },  { make_bridge, delete_bridge },
-        { attach_ports, descended }, { start_server, end_server },
+        { write_down, forget },         { claim_bridge, descended }, { add_rules, remove_rules },
+        { make_bridge, delete_bridge }, { attach_ports, descended }, { start_server, end_server },
 };
 
 /* Tells who waits, as the last thing. */
@@ -514,6 +540,7 @@ static NetworkDefinition *live_of(xmlNode *root, const char *uuid, GError **erro
 
 static NetworkRun *restore(Networks *networks, xmlNode *root, const char *uuid, GError **error) {
         uint64_t owner = 0, server = 0, start_time = 0;
+        bool has_bridge = xml_attribute_is(root, "bridge", "ours");
         if (!store_check_format(root, error) || !xml_one_of(root, "state", state_names, error) ||
             !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error) ||
             !xml_number_attribute(root, "server", 1, INT32_MAX, &server, error) ||
@@ -522,6 +549,7 @@ static NetworkRun *restore(Networks *networks, xmlNode *root, const char *uuid, 
         NetworkDefinition *live = live_of(root, uuid, error);
         NetworkRun *run = live ? adopt(networks, live, (RunState) state_of(root), (uid_t) owner, error) : NULL;
         if (run) {
+                run->has_bridge = has_bridge;
                 run->server_pid = server;
                 run->server_start_time = start_time;
         }

@@ -51,6 +51,13 @@ static bool is_text(const ValueKind *kind, const char *text) {
         return strlen(text) <= kind->max;
 }
 
+/* What has a program run, or more of such lines read from a file whose writer may be anybody. */
+static bool is_option(const ValueKind *kind, const char *text) {
+        static const char *const refused[] = { "conf-dir", "conf-file", "conf-script", "dhcp-luascript", "dhcp-script", NULL };
+        g_autofree char *name = g_strndup(text, strcspn(text, "="));
+        return is_line(kind, text) && !g_strv_contains(refused, g_strstrip(name));
+}
+
 static bool is_title(const ValueKind *kind, const char *text) {
         return !*text || is_line(kind, text);
 }
@@ -99,9 +106,11 @@ static char *normalize_pci(const char *text) {
 
 /* Names of interfaces and of hosts */
 
+/* The kernel has settings for all interfaces, and for those to come, where those of one are. */
 static bool is_interface(const ValueKind *kind, const char *text) {
+        static const char *const refused[] = { ".", "..", "all", "default", NULL };
         (void) kind;
-        return has_only(text, "._-@+") && strlen(text) < IF_NAMESIZE && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+        return has_only(text, "._-@+") && strlen(text) < IF_NAMESIZE && !g_strv_contains(refused, text);
 }
 
 /* With "%d" in place of a number, one is chosen. */
@@ -191,9 +200,10 @@ TEXT(name, is_name, NETWORK_NAME_BYTES_MAX, "1 to 255 bytes, on one line, withou
 TEXT(uuid, is_uuid, 0, "a UUID: 32 hexadecimal digits");
 TEXT(title, is_title, NETWORK_TITLE_BYTES_MAX, "one line of at most 1024 bytes");
 TEXT(description, is_text, NETWORK_TEXT_BYTES_MAX, "at most 65536 bytes");
-TEXT(interface, is_interface, 0, "the name of an interface: 1 to 15 letters, digits and ._-@+");
+TEXT(interface, is_interface, 0, "the name of an interface: 1 to 15 letters, digits and ._-@+, neither 'all' nor 'default'");
 TEXT(bridge, is_bridge, 0,
-     "the name of a bridge: 1 to 15 letters, digits and ._-@+, or with %d at its end for a number that is chosen");
+     "the name of a bridge: 1 to 15 letters, digits and ._-@+, or with %d at its end for a number that is chosen; neither "
+     "'all' nor 'default'");
 TEXT(zone, is_word, NETWORK_NAME_BYTES_MAX, "the name of a zone of firewalld: letters, digits and ._-");
 TEXT(address, is_address, 0, "an IPv4 or IPv6 address");
 TEXT(ipv4, is_address, 4, "an IPv4 address");
@@ -208,7 +218,8 @@ TEXT(dns_target, is_dns_target, 253, "a name of DNS, or '.'");
 TEXT(dns_label, is_word, 63, "at most 63 letters, digits and ._-");
 TEXT(text, is_line, NETWORK_VALUE_BYTES_MAX, "one line of 1 to 1024 bytes");
 TEXT(profile, is_word, 39, "at most 39 letters, digits and ._-");
-TEXT(option, is_line, NETWORK_VALUE_BYTES_MAX, "a line of dnsmasq's configuration, of at most 1024 bytes");
+TEXT(option, is_option, NETWORK_VALUE_BYTES_MAX,
+     "a line of dnsmasq's configuration, of at most 1024 bytes, that runs no program and reads no other configuration");
 
 const ValueKind value_mac = { .what = "a MAC address: six pairs of hexadecimal digits with ':' between them",
                               .check = is_mac,

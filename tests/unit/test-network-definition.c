@@ -110,6 +110,8 @@ static void test_what_is_not_known_is_refused_by_name(void) {
 
 static void test_values_are_what_they_must_be_to_the_letter(void) {
         static const char *const cases[][2] = {
+                { "<bridge name='all'/>", "neither 'all' nor 'default'" },
+                { "<forward mode='nat' dev='default'/>", "neither 'all' nor 'default'" },
                 { "<uuid>f52a81b2</uuid>", "a UUID" },
                 { "<title>a\nb</title>", "one line" },
                 { "<bridge name='a/b'/>", "the name of a bridge" },
@@ -228,6 +230,20 @@ static void test_many_of_a_kind_are_bounded(void) {
         g_assert_cmpuint(many->n_subnets, ==, 1);
 }
 
+static void test_no_option_has_a_program_run(void) {
+        static const char *const options[] = { "dhcp-script=/a", " dhcp-luascript = /a", "conf-script=/a",
+                                               "conf-file=/a",   "\tconf-dir=/a",        "conf-file" };
+        for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+                g_autofree char *text =
+                                g_strdup_printf("<network xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'><name>n</name>"
+                                                "<d:options><d:option value='%s'/></d:options></network>",
+                                                options[i]);
+                g_autoptr(GError) error = NULL;
+                g_assert_null(network_definition_parse(text, &error));
+                contains(error->message, "runs no program");
+        }
+}
+
 static void test_dnsmasqs_own_options_are_kept(void) {
         g_autoptr(NetworkDefinition) definition = parse("<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>"
                                                         "<name>n</name><dnsmasq:options><dnsmasq:option value='foo=bar'/>"
@@ -281,6 +297,7 @@ int main(int argc, char *argv[]) {
         ADD(addresses_fit_their_blocks_and_each_other);
         ADD(many_of_a_kind_are_bounded);
         ADD(dnsmasqs_own_options_are_kept);
+        ADD(no_option_has_a_program_run);
         ADD(metadata_is_changed_in_a_copy);
         ADD(blocks_are_compared_bit_by_bit);
         return g_test_run();
