@@ -8,8 +8,8 @@
 #include "log.h"
 #include "manager.h"
 
-/* Calls and connections have a quarter of the descriptors each, and the backlog an eighth: there are always some left for what
- * the service needs itself, and for what is on its way. */
+/* Calls, connections, and clients of libvirt's protocol have a quarter of the descriptors each, and the backlog an eighth: there
+ * are always some left for what the service needs itself, and for what is on its way. */
 static void make_quotas(Assembly *assembly, unsigned descriptors) {
         const Charge calls = {
                 .calls = CALLS_MAX,
@@ -36,12 +36,16 @@ static void on_drivers_changed(void *data) {
 void assembly_make(Assembly *assembly, const AssemblyOptions *options) {
         Router *router = &assembly->router;
         sd_bus *asking = router->asking ? router->asking : router->bus;
+        const PeersMax max[PEER_KINDS] = {
+                [PEER_DIRECT] = { MIN(PEERS_MAX, options->descriptors / 4 / PEER_DESCRIPTORS), PEERS_PER_USER_MAX },
+                [PEER_LIBVIRT] = { MIN(LIBVIRT_CLIENTS_MAX, options->descriptors / 4 / LIBVIRT_CLIENT_DESCRIPTORS),
+                                   LIBVIRT_CLIENTS_PER_USER_MAX },
+        };
         make_quotas(assembly, options->descriptors);
         router->backlog = backlog_new(router->bus, options->descriptors, router_turn, router);
         router->callers = callers_new(router->bus, asking, assembly->calls, assembly->unread);
-        router->peers = peers_new(router->bus, router->callers, assembly->calls, assembly->unread,
-                                  MIN(PEERS_MAX, options->descriptors / 4 / PEER_DESCRIPTORS), router_take, router_forget,
-                                  router);
+        router->peers = peers_new(router->bus, router->callers, assembly->calls, assembly->unread, max, router_take,
+                                  router_forget, router);
         router->mirror = mirror_new(&announce_listener, &router->audience);
         router->authority = authority_new(asking, router->callers, options->user);
         router->readers =
@@ -61,12 +65,12 @@ void assembly_make(Assembly *assembly, const AssemblyOptions *options) {
         on_drivers_changed(router);
 }
 
-bool assembly_start(Assembly *assembly, GError **error) {
+bool assembly_start(Assembly *assembly, const char *gateway, GError **error) {
         Router *router = &assembly->router;
         int r = drivers_discover(router->drivers);
         if (r >= 0)
                 r = router_start(router);
-        return r < 0 ? virtbus_error_set_errno(error, -r, "cannot use the bus") : peers_listen(router->peers, error);
+        return r < 0 ? virtbus_error_set_errno(error, -r, "cannot use the bus") : peers_listen(router->peers, gateway, error);
 }
 
 void assembly_end(Assembly *assembly) {

@@ -21,8 +21,8 @@ typedef struct AssemblyOptions {
 /* Makes the parts. Nothing is asked of the bus yet. */
 void assembly_make(Assembly *assembly, const AssemblyOptions *options);
 
-/* Looks for drivers, takes calls, and listens. */
-bool assembly_start(Assembly *assembly, GError **error);
+/* Looks for drivers, takes calls, and listens; GATEWAY is as that of peers_listen. */
+bool assembly_start(Assembly *assembly, const char *gateway, GError **error);
 
 /* Fails what waits, and frees all parts and the bus connection, however far it has come. */
 void assembly_end(Assembly *assembly);

@@ -60,6 +60,12 @@
 #define PEER_UNREAD_ANSWERS_MAX 16
 #define PEER_UNREAD_MAX 4096
 
+/* Clients of libvirt's protocol, and those of one user. Each has the descriptors of a connection, its socket, and while they are
+ * handed on one more of each. */
+#define LIBVIRT_CLIENTS_MAX 1024
+#define LIBVIRT_CLIENTS_PER_USER_MAX 512
+#define LIBVIRT_CLIENT_DESCRIPTORS (PEER_DESCRIPTORS + 3)
+
 /* How long such a connection may take to authenticate itself, and for a message to come whole. */
 #define PEER_TIMEOUT (30 * SECOND)
 

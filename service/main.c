@@ -13,6 +13,7 @@
 #include "bus.h"
 #include "bounds.h"
 #include "connect.h"
+#include "libvirt-client.h"
 #include "log.h"
 #include "paths.h"
 #include "polkit-names.h"
@@ -142,7 +143,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
         return r < 0 ? sd_event_exit(service->event, 0) : 0;
 }
 
-static int service_start(Service *service, bool user, uint64_t call_timeout) {
+static int service_start(Service *service, bool user, uint64_t call_timeout, const char *gateway) {
         Router *router = &service->parts.router;
         unsigned descriptors = raise_descriptors();
         int r = sd_event_default(&service->event);
@@ -172,7 +173,7 @@ static int service_start(Service *service, bool user, uint64_t call_timeout) {
                 return r;
         }
         g_autoptr(GError) error = NULL;
-        if (!assembly_start(&service->parts, &error)) {
+        if (!assembly_start(&service->parts, gateway, &error)) {
                 log_error("virtbusd cannot start: %s", error->message);
                 return -EINVAL;
         }
@@ -186,10 +187,13 @@ static void service_stop(Service *service) {
 
 int main(int argc, char *argv[]) {
         gboolean user = false;
+        g_autofree char *gateway = g_strdup(LIBVIRT_GATEWAY_PATH);
         int call_timeout = CALL_TIMEOUT / SECOND, status;
         const GOptionEntry options[] = {
                 { "user", 0, 0, G_OPTION_ARG_NONE, &user, "Serve the session bus and the user's own guests", NULL },
                 { "call-timeout", 0, 0, G_OPTION_ARG_INT, &call_timeout, "How long a driver may take for a call", "SECONDS" },
+                { "libvirt-gateway", 0, 0, G_OPTION_ARG_FILENAME, &gateway, "Where virtbus-libvirt takes libvirt's clients",
+                  "PATH" },
                 G_OPTION_ENTRY_NULL
         };
         program_hold_signals(ending_signals);
@@ -201,7 +205,7 @@ int main(int argc, char *argv[]) {
         }
 
         Service service = { 0 };
-        int r = service_start(&service, user, (uint64_t) call_timeout * SECOND);
+        int r = service_start(&service, user, (uint64_t) call_timeout * SECOND, gateway);
         if (r >= 0) {
                 int sandboxed = sandbox_enter();
                 if (sandboxed < 0)

@@ -23,19 +23,30 @@ static char *name_of_path(int fd) {
         return old ? g_strndup(parts[0], strlen(parts[0]) - strlen("-sock")) : g_strdup(parts[0]);
 }
 
-bool peer_socket_check(int fd, const char *name, bool *read_only, GError **error) {
+static const PeerSocket sockets[] = {
+        { PEERS_SOCKET, .libvirt = false, .read_only = false },
+        { PEERS_SOCKET_READ_ONLY, .libvirt = false, .read_only = true },
+        { "libvirt", .libvirt = true, .read_only = false },
+        { "libvirt-ro", .libvirt = true, .read_only = true },
+};
+
+const PeerSocket *peer_socket_of(int fd, const char *name, GError **error) {
         /* What systemd's library says where LISTEN_FDNAMES is missing. */
         bool unnamed = strcmp(name, "unknown") == 0;
         g_autofree char *own = unnamed ? name_of_path(fd) : g_strdup(name);
-        bool full = strcmp(own, PEERS_SOCKET) == 0, other = strcmp(own, PEERS_SOCKET_READ_ONLY) == 0;
-        if (!full && !other)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "a socket %s '%s' is not known: set FileDescriptorName=" PEERS_SOCKET
-                                         " or " PEERS_SOCKET_READ_ONLY " in its unit",
-                                         unnamed ? "whose file is called" : "named", own);
-        if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "the socket '%s' is not a Unix stream socket that listens", own);
-        *read_only = other;
-        return true;
+        const PeerSocket *found = NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(sockets); i++)
+                if (strcmp(own, sockets[i].name) == 0)
+                        found = &sockets[i];
+        if (!found)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "a socket %s '%s' is not known: set FileDescriptorName=" PEERS_SOCKET
+                                  ", " PEERS_SOCKET_READ_ONLY ", libvirt or libvirt-ro in its unit",
+                                  unnamed ? "whose file is called" : "named", own);
+        else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "the socket '%s' is not a Unix stream socket that listens", own);
+                found = NULL;
+        }
+        return found;
 }

@@ -10,5 +10,12 @@
 #define PEERS_SOCKET "virtbus"              /* everything that polkit allows */
 #define PEERS_SOCKET_READ_ONLY "virtbus-ro" /* reading, whoever asks */
 
-/* Refuses one that is none of these, or does not listen. Where it has no name its file's is taken. */
-bool peer_socket_check(int fd, const char *name, bool *read_only, GError **error);
+/* What is spoken on a socket, and what may be done there. */
+typedef struct PeerSocket {
+        const char *name;
+        bool libvirt;   /* libvirt's protocol, not D-Bus */
+        bool read_only; /* reading, whoever asks */
+} PeerSocket;
+
+/* Refuses one that is not known, or does not listen: NULL. Where it has no name its file's is taken. */
+const PeerSocket *peer_socket_of(int fd, const char *name, GError **error);

@@ -12,6 +12,7 @@
 #include "bounds.h"
 #include "bus.h"
 #include "errors.h"
+#include "gateway.h"
 #include "log.h"
 #include "paths.h"
 #include "peer-bus.h"
@@ -19,7 +20,7 @@
 typedef struct Listener {
         Peers *peers;
         sd_event_source *source;
-        bool read_only;
+        const PeerSocket *socket;
 } Listener;
 
 typedef struct Peer {
@@ -29,6 +30,9 @@ typedef struct Peer {
         Outbox *outbox;
         Caller *caller;
         sd_event_source *process; /* its end */
+        PeerKind kind;
+        int socket;             /* of a client of libvirt's protocol; -1 for others */
+        sd_event_source *hangs; /* then: it closes that */
         GList *link;
         bool waits; /* for its user's other messages, before it may send another one */
         PeerBus client;
@@ -42,8 +46,9 @@ struct Peers {
         PeersLeft left;
         void *data;
         GPtrArray *listeners;
+        Gateway *gateway;
         GQueue all; /* Peer */
-        unsigned max;
+        PeersMax max[PEER_KINDS];
         int spare;                                 /* a descriptor, for connections that cannot be kept */
         uint64_t n_refused, n_cut_off, n_given_up; /* so far */
 };
@@ -56,6 +61,8 @@ static void peer_free(Peer *peer) {
         inlet_free(peer->inlet);
         /* Before the pidfd is closed: polkit has copies, for which epoll would go on to tell of it. */
         peer->process = sd_event_source_disable_unref(peer->process);
+        peer->hangs = sd_event_source_disable_unref(peer->hangs);
+        autofd_close(&peer->socket);
         if (peer->caller) {
                 if (peer->outbox) {
                         peer->caller->outbox = NULL;
@@ -83,12 +90,19 @@ static void cut_off(Peer *peer) {
 }
 
 /* Without those that are closed, of which nothing has been heard yet. */
-static unsigned count_of_user(const Peers *peers, uid_t uid) {
+static unsigned count_of_user(const Peers *peers, PeerKind kind, uid_t uid) {
         unsigned n = 0;
         for (GList *link = peers->all.head; link; link = link->next) {
                 const Peer *peer = link->data;
-                n += peer->caller && peer->caller->uid == uid && !inlet_is_closed(peer->inlet);
+                n += peer->kind == kind && peer->caller && peer->caller->uid == uid && !inlet_is_closed(peer->inlet);
         }
+        return n;
+}
+
+static unsigned count_of_kind(const Peers *peers, PeerKind kind) {
+        unsigned n = 0;
+        for (GList *link = peers->all.head; link; link = link->next)
+                n += ((const Peer *) link->data)->kind == kind;
         return n;
 }
 
@@ -161,7 +175,8 @@ static char *user_token(uid_t uid) {
 }
 
 /* sd-bus reads from an inlet, which is this process's own: it is told this process's user where the client has named its own, and
- * nonsense where it has named another. */
+ * nonsense where it has named another. Who speaks for a client has a user of its own, which it names; whatever it names, its
+ * calls are the client's. */
 static void on_line(void *data, GString *line) {
         static const char *const claims[] = { "AUTH EXTERNAL ", "DATA " };
         Peer *peer = data;
@@ -170,7 +185,7 @@ static void on_line(void *data, GString *line) {
                 if (strncmp(line->str, claims[i], length) != 0)
                         continue;
                 g_autofree char *own = user_token(peer->caller->uid), *ours = user_token(getuid());
-                bool right = g_ascii_strcasecmp(line->str + length, own) == 0;
+                bool right = peer->kind == PEER_LIBVIRT || g_ascii_strcasecmp(line->str + length, own) == 0;
                 g_string_truncate(line, length);
                 g_string_append(line, right ? ours : "-");
                 return;
@@ -224,6 +239,18 @@ static int on_process_ended(sd_event_source *source, int fd, uint32_t events, vo
         return 0;
 }
 
+/* It has closed its socket, whoever else has it still: who spoke for it goes on for nobody. */
+static int on_hung_up(sd_event_source *source, int fd, uint32_t events, void *data) {
+        return on_process_ended(source, fd, events, data);
+}
+
+static int watch_socket(Peer *peer) {
+        if (peer->kind != PEER_LIBVIRT)
+                return 0;
+        int r = sd_event_add_io(sd_bus_get_event(peer->peers->bus), &peer->hangs, peer->socket, EPOLLRDHUP, on_hung_up, peer);
+        return r < 0 ? r : sd_event_source_set_priority(peer->hangs, SD_EVENT_PRIORITY_IDLE);
+}
+
 static int watch(Peer *peer) {
         sd_event *event = sd_bus_get_event(peer->peers->bus);
         int r = sd_bus_add_filter(peer->bus, NULL, on_message, peer);
@@ -234,9 +261,31 @@ static int watch(Peer *peer) {
         if (r >= 0)
                 r = inlet_start(peer->inlet);
         if (r >= 0)
+                r = watch_socket(peer);
+        if (r >= 0)
                 r = sd_event_add_io(event, &peer->process, peer->caller->process.pidfd, EPOLLIN, on_process_ended, peer);
         /* After what it has sent before. */
         return r < 0 ? r : sd_event_source_set_priority(peer->process, SD_EVENT_PRIORITY_IDLE);
+}
+
+/* Makes a client of libvirt's protocol its connection, and hands the other end on. Its socket, in FD, becomes that connection. */
+static int hand_on(Peer *peer, int *fd) {
+        int ends[2];
+        const LibvirtClient client = {
+                .version = LIBVIRT_CLIENT_VERSION,
+                .uid = peer->caller->uid,
+                .read_only = peer->caller->read_only,
+        };
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+                return -errno;
+        g_autofd int other = ends[1];
+        peer->socket = *fd;
+        *fd = ends[0];
+        return gateway_hand_on(peer->peers->gateway, &client,
+                               (const int[LIBVIRT_CLIENT_FDS]){
+                                               [LIBVIRT_CLIENT_SOCKET] = peer->socket,
+                                               [LIBVIRT_CLIENT_BUS] = other,
+                               });
 }
 
 static int peer_open(Peer *peer, Listener *listener, int fd) {
@@ -247,12 +296,15 @@ static int peer_open(Peer *peer, Listener *listener, int fd) {
         int r = identity_of_peer(fd, &identity);
         if (r < 0)
                 return r;
-        bool many = count_of_user(peers, identity.uid) >= PEERS_PER_USER_MAX;
-        peer->caller = caller_ref(callers_add_direct(peers->callers, &identity, listener->read_only));
+        bool many = count_of_user(peers, peer->kind, identity.uid) >= peers->max[peer->kind].of_user;
+        peer->caller = caller_ref(callers_add_direct(peers->callers, &identity, listener->socket->read_only));
         peer->client.name = peer->caller->name;
         if (many)
                 return -EUSERS;
-        r = sd_id128_randomize(&id);
+        if (peer->kind == PEER_LIBVIRT)
+                r = hand_on(peer, &owned);
+        if (r >= 0)
+                r = sd_id128_randomize(&id);
         if (r >= 0)
                 r = inlet_connect(peer->inlet, peer->bus, steal_fd(&owned));
         if (r >= 0)
@@ -272,11 +324,13 @@ static unsigned count_in(GHashTable *counts, uid_t uid) {
 }
 
 /* The user other than NEWCOMER who has most connections, and how many each has. */
-static uid_t most_connected(const Peers *peers, uid_t newcomer, GHashTable *counts) {
+static uid_t most_connected(const Peers *peers, PeerKind kind, uid_t newcomer, GHashTable *counts) {
         uid_t user = newcomer;
         for (GList *link = peers->all.head; link; link = link->next) {
                 const Peer *peer = link->data;
                 uid_t uid = peer->caller->uid;
+                if (peer->kind != kind)
+                        continue;
                 g_hash_table_insert(counts, GUINT_TO_POINTER(uid), GUINT_TO_POINTER(count_in(counts, uid) + 1));
                 if (uid != newcomer && (user == newcomer || count_in(counts, uid) > count_in(counts, user)))
                         user = uid;
@@ -286,24 +340,25 @@ static uid_t most_connected(const Peers *peers, uid_t newcomer, GHashTable *coun
 
 /* All places are taken: who has most gives one up to who has fewer, and to root whoever has one. It is one that has not called
  * yet, or else the newest. False where there is none to give up. */
-static bool make_place(Peers *peers, int fd) {
+static bool make_place(Peers *peers, PeerKind kind, int fd) {
         struct ucred newcomer;
         socklen_t size = sizeof newcomer;
         g_autoptr(GHashTable) counts = g_hash_table_new(NULL, NULL);
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &newcomer, &size) < 0)
                 return false;
-        uid_t user = most_connected(peers, newcomer.uid, counts);
+        uid_t user = most_connected(peers, kind, newcomer.uid, counts);
         bool fewer = count_in(counts, newcomer.uid) + 1 < count_in(counts, user);
         if (user == newcomer.uid || (!fewer && newcomer.uid != 0))
                 return false;
         Peer *chosen = NULL;
         for (GList *link = peers->all.tail; link; link = link->prev) {
                 Peer *peer = link->data;
-                if (peer->caller->uid == user && (!chosen || (chosen->client.has_called && !peer->client.has_called)))
+                if (peer->kind == kind && peer->caller->uid == user &&
+                    (!chosen || (chosen->client.has_called && !peer->client.has_called)))
                         chosen = peer;
         }
         if (count_and_tell(&peers->n_given_up))
-                log_warning("there are %u connections: user %u, who has most, gives one up for user %u", peers->max,
+                log_warning("there are %u connections: user %u, who has most, gives one up for user %u", peers->max[kind].all,
                             (unsigned) user, (unsigned) newcomer.uid);
         peer_free(chosen);
         return true;
@@ -313,7 +368,8 @@ static bool make_place(Peers *peers, int fd) {
 static int welcome(Listener *listener, int fd) {
         Peers *peers = listener->peers;
         g_autofd int owned = fd;
-        if (g_queue_get_length(&peers->all) >= peers->max && !make_place(peers, owned))
+        PeerKind kind = listener->socket->libvirt ? PEER_LIBVIRT : PEER_DIRECT;
+        if (count_of_kind(peers, kind) >= peers->max[kind].all && !make_place(peers, kind, owned))
                 return -EUSERS;
         Peer *peer = g_new0(Peer, 1);
         int r = sd_bus_new(&peer->bus);
@@ -322,6 +378,8 @@ static int welcome(Listener *listener, int fd) {
                 return r;
         }
         peer->peers = peers;
+        peer->kind = kind;
+        peer->socket = -1;
         peer->inlet = inlet_new(&client_rules, peer);
         g_queue_push_tail(&peers->all, peer);
         peer->link = peers->all.tail;
@@ -361,15 +419,15 @@ static void listener_free(Listener *listener) {
         g_free(listener);
 }
 
-Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, unsigned max, PeersCall call, PeersLeft left,
-                 void *data) {
+Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, const PeersMax max[PEER_KINDS], PeersCall call,
+                 PeersLeft left, void *data) {
         Peers *peers = g_new0(Peers, 1);
         *peers = (Peers){
                 .bus = bus,
                 .callers = callers,
                 .calls = calls,
                 .unread = unread,
-                .max = max,
+                .max = { max[PEER_DIRECT], max[PEER_LIBVIRT] },
                 .spare = -1,
                 .call = call,
                 .left = left,
@@ -384,6 +442,7 @@ Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, uns
 void peers_free(Peers *peers) {
         quota_watch(peers->calls, NULL, NULL);
         g_ptr_array_unref(peers->listeners);
+        g_clear_pointer(&peers->gateway, gateway_free);
         while (!g_queue_is_empty(&peers->all))
                 peer_free(g_queue_peek_head(&peers->all));
         autofd_close(&peers->spare);
@@ -391,26 +450,36 @@ void peers_free(Peers *peers) {
 }
 
 static bool listen_on(Peers *peers, int fd, const char *name, GError **error) {
-        bool read_only;
-        if (!peer_socket_check(fd, name, &read_only, error))
+        const PeerSocket *socket = peer_socket_of(fd, name, error);
+        if (!socket)
                 return false;
         Listener *listener = g_new0(Listener, 1);
-        *listener = (Listener){ .peers = peers, .read_only = read_only };
+        *listener = (Listener){ .peers = peers, .socket = socket };
         g_ptr_array_add(peers->listeners, listener);
         if (peers->spare < 0)
                 peers->spare = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         int r = sd_event_add_io(sd_bus_get_event(peers->bus), &listener->source, fd, EPOLLIN, on_connection, listener);
         if (r >= 0)
                 r = sd_event_source_set_io_fd_own(listener->source, true);
-        return r >= 0 || virtbus_error_set_errno(error, -r, "the socket '%s' cannot be watched",
-                                                 read_only ? PEERS_SOCKET_READ_ONLY : PEERS_SOCKET);
+        return r >= 0 || virtbus_error_set_errno(error, -r, "the socket '%s' cannot be watched", socket->name);
 }
 
-bool peers_listen(Peers *peers, GError **error) {
+/* Clients wait to be accepted while nobody takes them. */
+static void on_room(void *data, bool there_is) {
+        Peers *peers = data;
+        for (guint i = 0; i < peers->listeners->len; i++) {
+                const Listener *listener = peers->listeners->pdata[i];
+                if (listener->socket->libvirt)
+                        sd_event_source_set_enabled(listener->source, there_is ? SD_EVENT_ON : SD_EVENT_OFF);
+        }
+}
+
+bool peers_listen(Peers *peers, const char *gateway, GError **error) {
         g_auto(GStrv) names = NULL;
         int n = sd_listen_fds_with_names(true, &names);
         if (n < 0)
                 return virtbus_error_set_errno(error, -n, "the sockets from systemd cannot be taken");
+        peers->gateway = gateway_new(sd_bus_get_event(peers->bus), gateway, on_room, peers);
         for (int i = 0; i < n; i++)
                 if (!listen_on(peers, SD_LISTEN_FDS_START + i, names[i], error))
                         return false;

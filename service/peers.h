@@ -7,6 +7,10 @@
  *
  * A client that says Hello takes it for a bus and is sent signals once it has added a match; another one from its first call on.
  *
+ * Clients of libvirt's protocol are accepted here too, so that it is the kernel that says who they are. Each gets a connection
+ * that is made for it: one end is a peer as any other, which is that client; the other end goes, with the client's socket, to who
+ * speaks its protocol (gateway.h). It ends with the client, with its process, and when either socket is closed.
+ *
  * Whoever calls so is known by the kernel's word: user and process, which polkit is told. What one connection and one user may
  * make the service keep is bounded; who does not read what is sent is cut off. */
 
@@ -22,14 +26,26 @@ typedef void (*PeersCall)(void *data, Caller *caller, sd_bus_message *message, c
 /* Tells that a peer has gone. */
 typedef void (*PeersLeft)(void *data, Caller *caller);
 
-/* BUS is the one that hears the signals too; CALLS and UNREAD are as those of callers_new. There are MAX peers at most. */
-Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, unsigned max, PeersCall call, PeersLeft left,
-                 void *data);
+/* How many there are at most, of all users and of one. */
+typedef struct PeersMax {
+        unsigned all, of_user;
+} PeersMax;
+
+typedef enum PeerKind {
+        PEER_DIRECT,  /* speaks D-Bus itself */
+        PEER_LIBVIRT, /* is spoken for */
+        PEER_KINDS
+} PeerKind;
+
+/* BUS is the one that hears the signals too; CALLS and UNREAD are as those of callers_new. */
+Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, const PeersMax max[PEER_KINDS], PeersCall call,
+                 PeersLeft left, void *data);
 void peers_free(Peers *peers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peers, peers_free)
 
-/* Listens on the sockets that this process was given, if any. A socket of another name is an error that names it. */
-bool peers_listen(Peers *peers, GError **error);
+/* Listens on the sockets that this process was given, if any. A socket of another name is an error that names it. GATEWAY is
+ * where clients of libvirt's protocol are handed on. */
+bool peers_listen(Peers *peers, const char *gateway, GError **error);
 
 /* The bus: what a signal is made for. */
 sd_bus *peers_bus(const Peers *peers);

@@ -187,7 +187,7 @@ int target_check_read_only(const Caller *caller, const Target *target, sd_bus_me
                 return 0;
         return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED,
                                  "%s of %s changes something, or shows secrets, and this connection is for reading only: use the "
-                                 "socket " PEERS_SOCKET " instead of " PEERS_SOCKET_READ_ONLY ".",
+                                 "socket whose name does not end with -ro.",
                                  sd_bus_message_get_member(message), sd_bus_message_get_path(message));
 }
 

@@ -25,8 +25,9 @@ typedef enum Feature {
         FEATURE_CLOSE_CALLBACK = 15,
 } Feature;
 
-/* CONNECT_OPEN's are never refused: what they say is the client's own affair. */
-static const FlagOption open_flags[] = { { OPEN_READ_ONLY, NULL }, { 2, NULL }, {} };
+/* CONNECT_OPEN's are never refused: what they say beside that is the client's own affair, such as whether its library starts
+ * a daemon. */
+static const FlagOption open_flags[] = { { OPEN_READ_ONLY, NULL }, { 2, NULL }, { 4, NULL }, {} };
 /* A document is always checked. */
 static const FlagOption define_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
 static const FlagOption create_flags[] = { { 1, "paused" }, FLAG_IS_ALWAYS_SO(16), {} };
@@ -58,15 +59,20 @@ static void on_open(Call *call, GVariant *reply) {
         g_variant_get(reply, "(o)", &client->connection);
         client->connection_name = g_path_get_basename(client->connection);
         client->error_domain = error_domain_of(client->connection_name);
-        client->read_only = call->flags & OPEN_READ_ONLY;
+        client->read_only |= (call->flags & OPEN_READ_ONLY) != 0;
         client->domains = domains_new(client->bus, client->connection, &events_listener, client->events);
         call_answer_nothing(call);
+}
+
+/* What a client means that names nothing. */
+static const char *default_uri(const Client *client) {
+        return origin_is_system(client->origin) ? "qemu:///system" : "qemu:///session";
 }
 
 static void open_connection(Call *call) {
         const char *name = call_optional(call, 0);
         /* What the client's own library reads of a URI are its parameters. */
-        g_autofree char *uri = name && *name ? g_strndup(name, strcspn(name, "?")) : g_strdup("qemu:///session");
+        g_autofree char *uri = name && *name ? g_strndup(name, strcspn(name, "?")) : g_strdup(default_uri(call->client));
         if (call->client->connection)
                 call_refuse(call, LIBVIRT_RPC, "the connection is open already");
         else

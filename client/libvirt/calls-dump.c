@@ -51,7 +51,8 @@ static bool on_not_dumped(Call *call, const GError *error) {
         return false;
 }
 
-/* The file is the user's: opened with the user's rights, which this process has. A pipe needs somebody who reads it. */
+/* The file is the user's: opened with the user's rights, which this process has where it serves its own user. A pipe needs
+ * somebody who reads it. */
 static int open_file(const char *path) {
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC | O_NONBLOCK, 0600);
         if (fd < 0)
@@ -79,7 +80,10 @@ static void dump(Call *call) {
         uint32_t format = FORMAT_ELF;
         if (call->row->procedure == REMOTE_DOMAIN_CORE_DUMP_WITH_FORMAT)
                 g_variant_get_child(call->arguments, 2, "u", &format);
-        if (format >= FORMATS)
+        if (origin_is_system(call->client->origin))
+                call_refuse(call, LIBVIRT_OPERATION_UNSUPPORTED,
+                            "what serves you may not write your files: use virtbusctl dump, which does it with your rights");
+        else if (format >= FORMATS)
                 call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: unknown dumpformat %u", format);
         else if (format != FORMAT_ELF)
                 call_refuse(call, LIBVIRT_OPERATION_INVALID,

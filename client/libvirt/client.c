@@ -65,37 +65,59 @@ static void on_bus_closed(GDBusConnection *bus, gboolean vanished, GError *error
         leave(data);
 }
 
+#define BUS_FLAGS (G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION)
+
+/* The one that virtbusd has made: what is said there is said by the client. */
+static GDBusConnection *connect_own(int fd, GError **error) {
+        g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, error);
+        if (!socket)
+                return NULL;
+        g_autoptr(GSocketConnection) stream = g_socket_connection_factory_create_connection(socket);
+        return g_dbus_connection_new_sync(G_IO_STREAM(stream), NULL, BUS_FLAGS, NULL, NULL, error);
+}
+
 /* Each client has a connection of its own: what it says, it says for itself. */
-static GDBusConnection *connect_bus(GError **error) {
+static GDBusConnection *connect_bus(const Origin *origin, GError **error) {
+        if (origin_is_system(origin))
+                return connect_own(origin->bus, error);
         g_autofree char *address = g_dbus_address_get_for_bus_sync(G_BUS_TYPE_SESSION, NULL, error);
         if (!address)
                 return NULL;
-        return g_dbus_connection_new_for_address_sync(address,
-                                                      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                                      G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                                      NULL, NULL, error);
+        return g_dbus_connection_new_for_address_sync(address, BUS_FLAGS, NULL, NULL, error);
 }
 
-int client_serve(int fd) {
-        Client client = { .loop = g_main_loop_new(NULL, FALSE) };
+/* Tells when virtbusd has gone: where there is no bus in between, the connection ends with it. */
+static void watch_service(Client *client) {
+        if (!origin_is_system(client->origin))
+                client->watch = g_dbus_connection_signal_subscribe(client->bus, "org.freedesktop.DBus", "org.freedesktop.DBus",
+                                                                   "NameOwnerChanged", "/org/freedesktop/DBus", SERVICE,
+                                                                   G_DBUS_SIGNAL_FLAGS_NONE, on_owner_changed, client, NULL);
+        g_signal_connect(client->bus, "closed", G_CALLBACK(on_bus_closed), client);
+}
+
+int client_serve(const Origin *origin) {
+        Client client = {
+                .origin = origin,
+                .loop = g_main_loop_new(NULL, FALSE),
+                .read_only = origin->read_only,
+        };
         g_autoptr(GError) error = NULL;
-        client.bus = connect_bus(&error);
+        client.bus = connect_bus(origin, &error);
         if (!client.bus) {
-                log_error("the session bus cannot be connected to: %s", error->message);
+                log_error("%s cannot be connected to: %s", origin_is_system(origin) ? "virtbusd" : "the session bus",
+                          error->message);
                 g_main_loop_unref(client.loop);
                 return EXIT_FAILURE;
         }
-        unsigned int subscription = g_dbus_connection_signal_subscribe(client.bus, "org.freedesktop.DBus", "org.freedesktop.DBus",
-                                                                       "NameOwnerChanged", "/org/freedesktop/DBus", SERVICE,
-                                                                       G_DBUS_SIGNAL_FLAGS_NONE, on_owner_changed, &client, NULL);
-        g_signal_connect(client.bus, "closed", G_CALLBACK(on_bus_closed), &client);
+        watch_service(&client);
         client.jobs = jobs_new(client.bus);
         client.streams = streams_new();
-        client.conversation = conversation_new(fd, &handler, &client);
+        client.conversation = conversation_new(origin->socket, &handler, &client);
         client.events = events_new(client.conversation);
         client.secret_events = secret_events_new(client.bus, client.conversation);
         g_main_loop_run(client.loop);
-        g_dbus_connection_signal_unsubscribe(client.bus, subscription);
+        if (client.watch)
+                g_dbus_connection_signal_unsubscribe(client.bus, client.watch);
         g_signal_handlers_disconnect_by_data(client.bus, &client);
         domains_free(client.domains);
         events_free(client.events);

@@ -8,6 +8,7 @@
 
 #include "conversation.h"
 #include "libvirt-errors.h"
+#include "origin.h"
 
 #define MANAGER_PATH "/org/virtbus1"
 #define INTERFACE(name) "org.virtbus1." name
@@ -19,13 +20,15 @@ typedef struct Streams Streams;
 typedef struct Jobs Jobs;
 
 typedef struct Client {
+        const Origin *origin;
         GMainLoop *loop;
         Conversation *conversation;
         GDBusConnection *bus;
+        unsigned int watch;              /* of the service's name; 0 where that need not be watched */
         char *connection;                /* the path of what the client has opened; NULL before */
         char *connection_name;           /* its last element */
         LibvirtErrorDomain error_domain; /* who errors are from: by the kind of the connection */
-        bool read_only;                  /* it has asked for that itself */
+        bool read_only;                  /* it has asked for that itself, or has come where nothing is changed */
         bool tells_close;                /* it wants to hear when the service goes */
         Domains *domains;                /* of the connection; NULL before */
         Events *events;
@@ -34,5 +37,5 @@ typedef struct Client {
         Jobs *jobs;
 } Client;
 
-/* Serves one client on its socket until it goes or the service does. Returns the exit status of its process. */
-int client_serve(int fd);
+/* Serves one client until it goes or the service does. Returns the exit status of its process. */
+int client_serve(const Origin *origin);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* virtbus-libvirt: takes libvirt's clients in, and has a process of its own for each, so that what one of them does harms no
- * other. */
+ * other. It accepts its user's own clients itself; those of the machine are accepted by virtbusd, which hands them over. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,14 +19,17 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "handed.h"
 #include "log.h"
 #include "program.h"
 
 /* Clients at once; more wait to be accepted. */
-#define CLIENTS_MAX 1000
+#define CLIENTS_MAX 1024
 
-/* The client's socket, in the process that serves it: the first after those that every process has. */
+/* The client's socket and its connection to virtbusd, in the process that serves it: the first after those that every process
+ * has. */
 #define CLIENT_FD 3
+#define CLIENT_BUS_FD 4
 
 static const int signals[] = { SIGINT, SIGTERM, SIGCHLD, 0 };
 
@@ -34,6 +38,23 @@ typedef struct Acceptor {
         GArray *sockets; /* sd_event_source * */
         unsigned int n_clients;
 } Acceptor;
+
+static int add_source(Acceptor *acceptor, int fd, sd_event_io_handler_t handler) {
+        sd_event_source *source;
+        int r = sd_event_add_io(acceptor->event, &source, fd, EPOLLIN, handler, acceptor);
+        if (r >= 0) {
+                sd_event_source_set_io_fd_own(source, true);
+                g_array_append_val(acceptor->sockets, source);
+        }
+        return r;
+}
+
+static void forget_source(Acceptor *acceptor, sd_event_source *source) {
+        for (unsigned int i = acceptor->sockets->len; i > 0; i--)
+                if (g_array_index(acceptor->sockets, sd_event_source *, i - 1) == source)
+                        g_array_remove_index(acceptor->sockets, i - 1);
+        sd_event_source_disable_unref(source);
+}
 
 static void let_accept(Acceptor *acceptor, bool accept) {
         for (unsigned int i = 0; i < acceptor->sockets->len; i++)
@@ -48,15 +69,73 @@ static bool is_owner(int fd) {
         return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
 }
 
-/* Nothing of the process that accepts is left here but the client's socket. */
-static int serve(int client) {
+/* Puts a descriptor in its place, which may be where the other one is. */
+static int place(int fd, int at) {
+        if (fd == at)
+                return fcntl(fd, F_SETFD, 0);
+        return dup2(fd, at);
+}
+
+/* Nothing of the process that accepts is left here but the client's descriptors. */
+static int serve(const Origin *origin) {
+        Origin own = *origin;
+        bool system = origin_is_system(origin);
+        int last = system ? CLIENT_BUS_FD : CLIENT_FD;
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         prctl(PR_SET_DUMPABLE, 0);
-        if (dup2(client, CLIENT_FD) < 0 || close_range(CLIENT_FD + 1, ~0U, 0) < 0)
+        /* Out of the way of each other first. */
+        own.socket = fcntl(origin->socket, F_DUPFD, CLIENT_BUS_FD + 1);
+        own.bus = system ? fcntl(origin->bus, F_DUPFD, CLIENT_BUS_FD + 1) : -1;
+        if (place(own.socket, CLIENT_FD) < 0 || (system && place(own.bus, CLIENT_BUS_FD) < 0) ||
+            close_range((unsigned int) last + 1, ~0U, 0) < 0)
                 return EXIT_FAILURE;
-        return client_serve(CLIENT_FD);
+        own.socket = CLIENT_FD;
+        own.bus = system ? CLIENT_BUS_FD : -1;
+        return client_serve(&own);
+}
+
+static void begin(Acceptor *acceptor, const Origin *origin) {
+        pid_t child = fork();
+        if (child == 0)
+                exit(serve(origin));
+        if (child < 0)
+                log_warning("a client is sent away, as no process can be made for it: %s", g_strerror(errno));
+        else if (++acceptor->n_clients == CLIENTS_MAX)
+                let_accept(acceptor, false);
+}
+
+/* virtbusd has handed a client over, or has gone. */
+static int on_handed(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Acceptor *acceptor = data;
+        Origin origin;
+        (void) events;
+        int r = handed_take(fd, &origin);
+        if (r > 0) {
+                begin(acceptor, &origin);
+                close(origin.socket);
+                close(origin.bus);
+        } else if (r != -EAGAIN && r != -EINTR) {
+                if (r < 0)
+                        log_warning("what hands over clients is cut off: %s", g_strerror(-r));
+                forget_source(acceptor, source);
+        }
+        return 0;
+}
+
+/* virtbusd connects: nobody else may, by the socket's mode. */
+static int on_hander(sd_event_source *source, int fd, uint32_t events, void *data) {
+        Acceptor *acceptor = data;
+        (void) source;
+        (void) events;
+        int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (connection < 0)
+                return errno == ECONNABORTED || errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        int r = add_source(acceptor, connection, on_handed);
+        if (r < 0)
+                close(connection);
+        return r;
 }
 
 static int on_connect(sd_event_source *source, int fd, uint32_t events, void *data) {
@@ -72,12 +151,9 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *da
         }
         if (client < 0)
                 return -errno;
-        pid_t child = is_owner(client) ? fork() : -1;
-        if (child == 0)
-                exit(serve(client));
+        if (is_owner(client))
+                begin(acceptor, &(Origin){ .socket = client, .bus = -1, .trusted = true });
         close(client);
-        if (child > 0 && ++acceptor->n_clients == CLIENTS_MAX)
-                let_accept(acceptor, false);
         return 0;
 }
 
@@ -109,14 +185,13 @@ static int listen_at(const char *path) {
         return r;
 }
 
+/* What virtbusd connects to keeps messages apart; a client's socket is a stream. */
 static int add_socket(Acceptor *acceptor, int fd) {
-        sd_event_source *source;
-        int r = sd_event_add_io(acceptor->event, &source, fd, EPOLLIN, on_connect, acceptor);
-        if (r >= 0) {
-                sd_event_source_set_io_fd_own(source, true);
-                g_array_append_val(acceptor->sockets, source);
-        }
-        return r;
+        int type;
+        socklen_t size = sizeof type;
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+                return -errno;
+        return add_source(acceptor, fd, type == SOCK_SEQPACKET ? on_hander : on_connect);
 }
 
 /* PATH: NULL for the sockets that systemd passes. */

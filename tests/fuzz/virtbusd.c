@@ -197,7 +197,7 @@ void virtbusd_open(Virtbusd *virtbusd, bool synchronizes) {
         assembly_make(&virtbusd->parts, &(AssemblyOptions){ .event = virtbusd->event,
                                                             .descriptors = PROCESS_DESCRIPTORS_MAX,
                                                             .call_timeout = CALL_TIMEOUT });
-        assembly_start(&virtbusd->parts, &error);
+        assembly_start(&virtbusd->parts, NULL, &error);
         g_assert_no_error(error);
         for (unsigned n = 0; synchronizes && !virtbusd->is_asked && n < FUZZ_EVENTS_MAX; n++)
                 sd_event_run(virtbusd->event, 0);

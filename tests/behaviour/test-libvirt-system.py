@@ -1,0 +1,354 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""libvirt's clients of the machine's guests: virtbusd accepts them, knows them by the kernel's word, and hands them to virtbus-libvirt,
+which has no rights; polkit decides about each of them.
+
+Usage: below tests/with-bus, as root."""
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+
+from gi.repository import Gio, GLib
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, expect, polkit_rules, read_away, run, socket_activate
+
+if os.geteuid() != 0:
+    raise SystemExit("test-libvirt-system.py: needs root, for a polkitd and other users")
+
+DRIVER = sys.argv[1]
+SCHEME = "qemu+unix:///system" if DRIVER == "qemu" else "test+unix:///default"
+FULL, READ_ONLY, GATEWAY = (os.path.join(ROOT, name) for name in ("libvirt-sock", "libvirt-sock-ro", "libvirt-gateway"))
+UNITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data")
+# What a client does by itself, byte by byte: opens its connection, defines a domain by a document, and says what it is answered.
+CLIENT = """
+import os, socket, struct, sys
+PROGRAM, OPEN, DEFINE = 0x20008086, 1, 11
+URI = %r
+def text(value):
+    data = value.encode()
+    return struct.pack(">I", len(data)) + data + bytes(-len(data) %% 4)
+def ask(client, procedure, body):
+    client.sendall(struct.pack(">7I", 28 + len(body), PROGRAM, 1, procedure, 0, 0, 0) + body)
+    return hear(client)
+def hear(client):
+    # The answer's status; None where the connection has ended.
+    try:
+        size = client.recv(4, socket.MSG_WAITALL)
+        rest = client.recv(struct.unpack(">I", size)[0] - 4, socket.MSG_WAITALL) if len(size) == 4 else b""
+    except ConnectionResetError:
+        rest = b""
+    return struct.unpack(">6I", rest[:24])[5] if rest else None
+def connect(path):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(60)
+    client.connect(path)
+    return client
+def opened(path):
+    client = connect(path)
+    assert ask(client, OPEN, struct.pack(">I", 1) + text(URI) + struct.pack(">I", 0)) == 0
+    return client
+def define(client, document):
+    return ask(client, DEFINE, text(document))
+""" % SCHEME.replace("+unix", "")
+state = {}
+
+
+def serve(command, sockets, mode, owner=None):
+    """Has systemd's program listen at the sockets (path to name), and start the command when someone connects."""
+    words = socket_activate()
+    if mode == "seqpacket":
+        words.append("--seqpacket")
+    for path in sockets:
+        words += ["-l", path]
+    process = subprocess.Popen([*words, "--fdname=" + ":".join(sockets.values()), *command], stderr=subprocess.PIPE, text=True)
+    said = ""
+    while said.count("Listening on") < len(sockets):
+        said += process.stderr.readline()
+    read_away(process.stderr)
+    for path in sockets:
+        os.chmod(path, 0o600 if owner else 0o666)
+        if owner:
+            shutil.chown(path, owner)
+    return process
+
+
+def as_user(user):
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
+
+
+def pwd_of(user):
+    return pwd.getpwnam(user).pw_uid
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def processes(name):
+    """The processes with that program."""
+    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and program_of(pid) == name]
+
+
+def program_of(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+
+
+def bus_on(fd):
+    """A connection to virtbusd on a descriptor, made by root, who says so; and what calls on it."""
+    stream = Gio.Socket.new_from_fd(fd).connection_factory_create_connection()
+    flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
+    connection = Gio.DBusConnection.new_sync(stream, None, flags, None, None)
+
+    def call(path, interface, member, signature, *arguments):
+        try:
+            return connection.call_sync(NAME, path, f"{NAME}.{interface}", member, GLib.Variant(f"({signature})", arguments), None, 0, DEADLINE * 1000, None)
+        except GLib.Error as error:
+            raise BusError(error) from None
+
+    return connection, call
+
+
+def serve_gateway():
+    state["gateway"] = serve([*as_user("virtbus-libvirt"), f"{ROOT}/build/client/libvirt/virtbus-libvirt"], {GATEWAY: "gateway"}, "seqpacket", "virtbus")
+
+
+def serve_all(prefix=()):
+    state["service"] = serve([*prefix, *as_user("virtbus"), f"{ROOT}/build/service/virtbusd", "--call-timeout=20", f"--libvirt-gateway={GATEWAY}"],
+                             {FULL: "libvirt", READ_ONLY: "libvirt-ro"}, "stream")
+    serve_gateway()
+
+
+def virsh(*words, user="root", path=FULL, fails=False):
+    """What virsh says; where it is to fail, its errors."""
+    if not shutil.which("virsh"):
+        raise Skip("virsh is not installed")
+    environment = {**os.environ, "LC_ALL": "C", "HOME": ROOT, "XDG_CACHE_HOME": f"{ROOT}/cache"}
+    done = subprocess.run([*as_user(user), "virsh", "-q", "-c", f"{SCHEME}?socket={path}", *words], env=environment, capture_output=True, text=True,
+                          timeout=DEADLINE, stdin=subprocess.DEVNULL, start_new_session=True, check=False)
+    assert (done.returncode != 0) == fails, f"virsh {words}: {done.returncode} {done.stdout} {done.stderr}"
+    return done.stderr if fails else done.stdout.strip()
+
+
+def document(name):
+    path = os.path.join(ROOT, f"{name}.xml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(state["hypervisor"].document(name))
+    os.chmod(path, 0o644)
+    return path
+
+
+def allow(user, *actions):
+    names = ", ".join(f"'org.virtbus1.{action}'" for action in actions)
+    polkit_rules(state["bus"], f"polkit.addRule(function(a, s) {{ if ([{names}].indexOf(a.id) >= 0 && s.user == '{user}') return polkit.Result.YES; }});")
+
+
+def client_of(user, code, *arguments, program=sys.executable):
+    """A process of a user's that runs CODE after what CLIENT defines."""
+    return subprocess.Popen([*as_user(user), program, "-c", CLIENT + code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def xml(name):
+    return state["hypervisor"].document(name)
+
+
+def no_rules():
+    polkit_rules(state["bus"], "")
+
+
+def root_is_served_and_polkit_is_not_asked():
+    serve_all()
+    contains(virsh("hostname"), socket.gethostname())
+    state["bus"] = Bus()
+    state["hypervisor"] = Hypervisor(state["bus"], DRIVER)
+    virsh("define", document("roots"))
+    contains(virsh("list", "--all"), "roots", "shut off")
+
+
+def each_user_is_who_the_kernel_says():
+    allow("vb-alice", "read", "domain.define")
+    virsh("define", document("hers"), user="vb-alice")
+    hers = next(path for path, found in state["bus"].objects(state["hypervisor"].path).items()
+                if found.get(f"{NAME}.Domain", {}).get("Name") == "hers")
+    assert state["bus"].get(hers, "Domain", "Owner") == pwd_of("vb-alice")
+    contains(virsh("list", "--all", user="vb-alice"), "roots", "hers")
+    # The rule for owners is asked as of her.
+    virsh("start", "hers", user="vb-alice")
+    contains(virsh("start", "roots", user="vb-alice", fails=True), "org.virtbus1.domain.start")
+    assert "hers" not in virsh("list", "--all", user="vb-bob")
+    virsh("destroy", "hers", user="vb-alice")
+
+
+def the_socket_for_reading_changes_nothing_whoever_asks():
+    contains(virsh("list", "--all", path=READ_ONLY), "roots")
+    for words in (("start", "roots"), ("define", document("other"))):
+        contains(virsh(*words, path=READ_ONLY, fails=True), "read only")
+    # What shows secrets is refused by virtbusd itself.
+    contains(virsh("dumpxml", "roots", "--security-info", path=READ_ONLY, fails=True), "reading only")
+    contains(virsh("list", "--all"), "roots", "shut off")
+
+
+def files_that_clients_name_are_not_opened_by_the_gateway():
+    virsh("start", "roots")
+    contains(virsh("dump", "roots", f"{ROOT}/dump", fails=True), "with your rights")
+    assert not os.path.exists(f"{ROOT}/dump")
+    virsh("destroy", "roots")
+
+
+def a_client_is_cut_off_when_its_process_ends_whoever_has_its_socket():
+    """Its number may be another process's then."""
+    client = client_of("vb-alice", """
+client = opened(sys.argv[1])
+if os.fork() == 0:
+    os.setsid()
+    print("cut off" if client.recv(1) == b"" else "not cut off", flush=True)
+""", FULL)
+    assert client.stdout.read() == "cut off\n"
+    client.wait()
+
+
+def a_client_that_has_ended_before_it_is_looked_at_is_sent_away():
+    service = int(state["bus"].owner_pid(NAME))
+    os.kill(service, signal.SIGSTOP)
+    try:
+        client = client_of("vb-alice", """
+client = connect(sys.argv[1])
+if os.fork() == 0:
+    os.setsid()
+    print("sent away" if hear(client) is None else "served", flush=True)
+""", FULL)
+        client.wait()
+    finally:
+        os.kill(service, signal.SIGCONT)
+    assert client.stdout.read() == "sent away\n"
+
+
+def a_setuid_program_that_a_client_becomes_is_the_client_still():
+    program = f"{ROOT}/python-of-root"
+    shutil.copy(os.path.realpath(sys.executable), program)
+    os.chmod(program, 0o4755)
+    if os.statvfs(ROOT).f_flag & os.ST_NOSUID:
+        raise Skip("the file system has no setuid programs")
+    allow("vb-alice", "read")
+    client = client_of("vb-alice", """
+client = opened(sys.argv[1])
+client.set_inheritable(True)
+os.execve(sys.argv[3], [sys.argv[3], "-c", CLIENT + "client = socket.socket(fileno=%d)\\nclient.settimeout(60)\\nprint(os.geteuid(), define(client, sys.argv[1]))" % client.fileno(), sys.argv[2]], os.environ)
+""".replace("CLIENT", repr(CLIENT)), FULL, xml("by-setuid"), program)
+    assert client.stdout.read() == "0 1\n"
+    assert "by-setuid" not in virsh("list", "--all")
+
+
+def who_speaks_for_a_client_is_that_client_whatever_it_says():
+    """Somebody in the gateway's place: it says that it is root, and has root's socket with it."""
+    end_gateway()
+    no_rules()
+    place = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    place.bind(GATEWAY)
+    shutil.chown(GATEWAY, "virtbus")
+    place.listen()
+    place.settimeout(DEADLINE)
+    client = client_of("vb-alice", "client = connect(sys.argv[1]); sys.stdin.read()", FULL)
+    gateway, _ = place.accept()
+    gateway.settimeout(DEADLINE)
+    words, fds, _flags, _address = socket.recv_fds(gateway, 64, 4)
+    assert struct.unpack("3I", words) == (1, pwd_of("vb-alice"), 0) and len(fds) == 2
+    # What it sends there is read by nobody.
+    root = socket.socket(socket.AF_UNIX)
+    root.connect(FULL)
+    _, others, _flags, _address = socket.recv_fds(gateway, 64, 4)
+    socket.send_fds(gateway, [struct.pack("3I", 1, 0, 0)], [root.fileno(), others[1]])
+    connection, call = bus_on(fds[1])
+    for method in ("DefineDomain", "CreateDomain"):
+        message = expect("InteractiveAuthorizationRequired", call, f"/org/virtbus1/{DRIVER}", "Connection", method, "sa{sv}", xml("taken"), {})
+        contains(message, "org.virtbus1.domain.define")
+    # When the client has gone, so has its connection to the service, though its socket is held here.
+    client.stdin.close()
+    client.wait()
+    state["bus"].wait(connection.is_closed, "the end of the client's connection to the service")
+    for fd in (fds[0], *others):
+        os.close(fd)
+    for held in (gateway, place, root):
+        held.close()
+    serve_gateway()
+    contains(virsh("list", "--all"), "roots")
+
+
+def a_gateway_that_has_ended_is_started_for_the_next_client():
+    end_gateway()
+    serve_gateway()
+    contains(virsh("list", "--all"), "roots")
+
+
+def what_serves_a_client_has_no_rights():
+    client = client_of("root", "client = opened(sys.argv[1]); print(flush=True); sys.stdin.read()", FULL)
+    client.stdout.readline()
+    workers = [pid for pid in processes("virtbus-libvirt") if pid != state["gateway"].pid]
+    assert workers
+    for pid in [state["gateway"].pid, *workers]:
+        status = read(f"/proc/{pid}/status")
+        contains(status, "NoNewPrivs:\t1", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapAmb:\t0000000000000000")
+        assert set(re.findall(r"^Uid:\s(.*)$", status, re.M)[0].split()) == {str(pwd_of("virtbus-libvirt"))}
+    client.stdin.close()
+    client.wait()
+    unit = read(os.path.join(UNITS, "virtbus-libvirt.system.service.in"))
+    for line in ("User=virtbus-libvirt", "CapabilityBoundingSet=", "AmbientCapabilities=", "NoNewPrivileges=yes", "RestrictNamespaces=yes"):
+        assert f"\n{line}\n" in unit, line
+    gateway = read(os.path.join(UNITS, "virtbus-libvirt-gateway.socket"))
+    contains(gateway, "SocketMode=0600\n", "SocketUser=virtbus\n", "ListenSequentialPacket=/run/virtbus/libvirt-gateway\n")
+
+
+def end_gateway():
+    os.unlink(GATEWAY)
+    state["gateway"].send_signal(signal.SIGTERM)
+    state["gateway"].wait()
+
+
+def one_user_has_only_so_many_clients_and_leaves_others_a_place():
+    """With few descriptors there are few places: 32."""
+    end()
+    serve_all(["prlimit", "--nofile=1024:1024"])
+    hoarder = client_of("vb-bob", """
+import select
+clients = [connect(sys.argv[1]) for _ in range(40)]
+poll = select.poll()
+for client in clients:
+    poll.register(client, select.POLLRDHUP)
+gone = set()
+while len(gone) < 8:
+    gone.update(fd for fd, _ in poll.poll())
+print(len(gone), flush=True)
+sys.stdin.read()
+""", FULL)
+    assert hoarder.stdout.readline() == "8\n"
+    # They say nothing, and hold all places: another user finds one.
+    state["bus"] = Bus()
+    allow("vb-alice", "read")
+    virsh("list", "--all", user="vb-alice")
+    hoarder.stdin.close()
+    hoarder.wait()
+
+
+def end():
+    for name in ("service", "gateway"):
+        state[name].send_signal(signal.SIGTERM)
+        state[name].wait()
+
+
+try:
+    run([root_is_served_and_polkit_is_not_asked, each_user_is_who_the_kernel_says, the_socket_for_reading_changes_nothing_whoever_asks,
+         files_that_clients_name_are_not_opened_by_the_gateway, a_client_is_cut_off_when_its_process_ends_whoever_has_its_socket,
+         a_client_that_has_ended_before_it_is_looked_at_is_sent_away, a_setuid_program_that_a_client_becomes_is_the_client_still,
+         who_speaks_for_a_client_is_that_client_whatever_it_says, a_gateway_that_has_ended_is_started_for_the_next_client,
+         what_serves_a_client_has_no_rights, one_user_has_only_so_many_clients_and_leaves_others_a_place])
+finally:
+    end()
