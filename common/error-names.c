@@ -22,6 +22,7 @@ static const char *const names[] = {
         [VIRTBUS_ERROR_ACCESS_DENIED] = "org.freedesktop.DBus.Error.AccessDenied",
         [VIRTBUS_ERROR_NO_SUCH_SECRET] = PREFIX "NoSuchSecret",
         [VIRTBUS_ERROR_NO_SUCH_NETWORK] = PREFIX "NoSuchNetwork",
+        [VIRTBUS_ERROR_NO_SUCH_FILTER] = PREFIX "NoSuchFilter",
 };
 
 const char *virtbus_error_name(VirtbusError code) {

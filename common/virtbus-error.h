@@ -22,6 +22,7 @@ G_BEGIN_DECLS
  * @VIRTBUS_ERROR_ACCESS_DENIED: D-Bus's own: the caller may not.
  * @VIRTBUS_ERROR_NO_SUCH_SECRET: There is no such secret.
  * @VIRTBUS_ERROR_NO_SUCH_NETWORK: There is no such network.
+ * @VIRTBUS_ERROR_NO_SUCH_FILTER: There is no such network filter.
  *
  * The errors of virtbus, which its service answers as `org.virtbus1.Error.NoSuchDomain` and so on.
  *
@@ -42,7 +43,8 @@ typedef enum VirtbusError {
         VIRTBUS_ERROR_LIMIT_EXCEEDED,
         VIRTBUS_ERROR_ACCESS_DENIED,
         VIRTBUS_ERROR_NO_SUCH_SECRET,
-        VIRTBUS_ERROR_NO_SUCH_NETWORK
+        VIRTBUS_ERROR_NO_SUCH_NETWORK,
+        VIRTBUS_ERROR_NO_SUCH_FILTER
 } VirtbusError;
 
 #define VIRTBUS_ERROR (virtbus_error_quark())

@@ -627,7 +627,7 @@ def check_kept(kind, results, bus, name, files, verbose):
     """NAME.xml of what the connection host has, and NAME.out: the definition that is kept of it."""
     results.good += 1
     try:
-        path = bus.call("/org/virtbus1/host", f"org.virtbus1.{kind}s", f"Define{kind}", "sa{sv}", files[".xml"], {})
+        path = bus.call("/org/virtbus1/host", f"org.virtbus1.{kind}s", f"Define{kind.removeprefix('Network') or kind}", "sa{sv}", files[".xml"], {})
     except BusError as error:
         results.tell("refused", name, error.message)
         return
@@ -666,6 +666,7 @@ KINDS = {
     "domain-xml-out": ({".out"}, check_definition),
     "network": ({".conf"}, check_dnsmasq),
     "network-xml": ({".out"}, functools.partial(check_kept, "Network")),
+    "nwfilter-xml": ({".out"}, functools.partial(check_kept, "NetworkFilter")),
     "secret-xml": ({".out"}, functools.partial(check_kept, "Secret")),
 }
 UNKNOWN_KIND = 77  # as automake and meson know it: skipped

@@ -205,6 +205,9 @@ extern const char *const domain_states[];
  * domain's. */
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
 
+/* filter.c */
+int verb_filter(Ctl *ctl, char **arguments);
+
 /* networks.c */
 int verb_network(Ctl *ctl, char **arguments);
 

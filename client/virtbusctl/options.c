@@ -9,7 +9,7 @@
 
 #define PLACE(member) offsetof(Ctl, member)
 #define CHANGES " set attach detach update "
-#define TABLES " list addresses stats top jobs import display network secret "
+#define TABLES " list addresses stats top jobs import display filter network secret "
 
 const OptionEntry option_entries[] = {
         { "active", 0, OPTION_FLAG, PLACE(active), " list ", NULL, "Only those that run" },
@@ -18,8 +18,8 @@ const OptionEntry option_entries[] = {
         { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " create ", "PATH", "An image that it can boot from" },
         { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " attach ", "PATH", "An image, in a drive of its own" },
         { "cmdline", 0, OPTION_TEXT, PLACE(cmdline), " create ", "TEXT", "The kernel's command line" },
-        { "columns", 0, OPTION_TEXT, PLACE(columns), " list addresses stats jobs import display network secret ", "NAME,...",
-          "Only these columns, in this order" },
+        { "columns", 0, OPTION_TEXT, PLACE(columns), " list addresses stats jobs import display filter network secret ",
+          "NAME,...", "Only these columns, in this order" },
         { "compression", 0, OPTION_TEXT, PLACE(compression), " save ", "PROGRAM", "none, gzip, zstd, xz or lz4" },
         { "config", 0, OPTION_FLAG, PLACE(config), CHANGES, NULL, "Change the definition, for the next start" },
         { "config", 0, OPTION_FLAG, PLACE(config), " xml ", NULL, "As it is defined" },
@@ -65,7 +65,7 @@ const OptionEntry option_entries[] = {
         { "virtual", 0, OPTION_FLAG, PLACE(virtual), " peek ", NULL, "The address is a virtual one of its first processor" },
         { "wait", 0, OPTION_FLAG, PLACE(wait), " shutdown ", NULL, "Wait until they are off" },
         { "json", 'j', OPTION_FLAG, PLACE(json),
-          " list status show addresses stats monitor jobs import display create define attach agent network secret ", NULL,
+          " list status show addresses stats monitor jobs import display create define attach agent filter network secret ", NULL,
           "For programs to read" },
         { "no-legend", 0, OPTION_FLAG, PLACE(no_legend), TABLES, NULL, "Neither headings nor a count" },
         { "connection", 'c', OPTION_TEXT, PLACE(connection), NULL, "NAME", "Of this hypervisor, such as qemu" },

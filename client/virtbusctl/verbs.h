@@ -42,6 +42,7 @@ typedef enum Words {
         WORDS_THEN_FILES, /* a domain, then a file */
         WORDS_SWITCH,     /* a domain, then on or off */
         WORDS_JOBS,
+        WORDS_FILTERS,  /* a command, then a network filter or a file */
         WORDS_NETWORKS, /* a command, then a network or a file */
         WORDS_SECRETS,  /* a command, then a secret or a file */
         WORDS_KINDS,    /* of capabilities */

@@ -22,6 +22,7 @@ struct Objects {
 struct Published {
         Objects *objects;
         GList *link;
+        Published *beside; /* another part of the object, or NULL */
         void *self;
         const Vtable *vtables[VTABLES_MAX + 1];
         char path[];
@@ -178,12 +179,8 @@ static int append_property(const Published *published, const Vtable *vtable, siz
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-static int append_object(const Published *published, sd_bus_message *message) {
-        int r = sd_bus_message_open_container(message, 'r', "oa{sa{sv}}");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(message, 'o', published->path);
-        if (r >= 0)
-                r = sd_bus_message_open_container(message, 'a', "{sa{sv}}");
+static int append_interfaces(const Published *published, sd_bus_message *message) {
+        int r = 0;
         for (const Vtable *const *vtable = published->vtables; r >= 0 && *vtable; vtable++) {
                 r = sd_bus_message_open_container(message, 'e', "sa{sv}");
                 if (r >= 0)
@@ -197,6 +194,17 @@ static int append_object(const Published *published, sd_bus_message *message) {
                 if (r >= 0)
                         r = sd_bus_message_close_container(message);
         }
+        return r;
+}
+
+static int append_object(const Published *published, sd_bus_message *message) {
+        int r = sd_bus_message_open_container(message, 'r', "oa{sa{sv}}");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(message, 'o', published->path);
+        if (r >= 0)
+                r = sd_bus_message_open_container(message, 'a', "{sa{sv}}");
+        for (const Published *part = published; r >= 0 && part; part = part->beside)
+                r = append_interfaces(part, message);
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
         return r < 0 ? r : sd_bus_message_close_container(message);
@@ -235,6 +243,13 @@ Published *objects_publish(Objects *objects, const char *path, void *self, const
         published->self = self;
         for (size_t i = 0; i < VTABLES_MAX && vtables[i]; i++)
                 published->vtables[i] = vtables[i];
+        Published *first = g_hash_table_lookup(objects->by_path, path);
+        if (first) {
+                g_assert(!objects->peer);
+                published->beside = g_steal_pointer(&first->beside);
+                first->beside = published;
+                return published;
+        }
         g_queue_push_tail(&objects->order, published);
         published->link = objects->order.tail;
         g_hash_table_insert(objects->by_path, published->path, published);
@@ -247,6 +262,14 @@ Published *objects_publish(Objects *objects, const char *path, void *self, const
 
 void published_withdraw(Published *published) {
         Objects *objects = published->objects;
+        Published *first = g_hash_table_lookup(objects->by_path, published->path);
+        if (first != published) {
+                while (first->beside != published)
+                        first = first->beside;
+                first->beside = published->beside;
+                g_free(published);
+                return;
+        }
         if (objects->peer)
                 check(sd_bus_emit_signal(objects->peer, DRIVER_PATH, DRIVER_INTERFACE, "ObjectsRemoved", "ao", 1,
                                          published->path),
@@ -359,8 +382,8 @@ void published_emit(Published *published, const Vtable *vtable, const char *memb
         va_end(arguments);
 }
 
-static const Vtable *find_vtable(const Published *published, const char *interface) {
-        for (const Vtable *const *vtable = published->vtables; *vtable; vtable++)
+static const Vtable *find_vtable(const Published *part, const char *interface) {
+        for (const Vtable *const *vtable = part->vtables; *vtable; vtable++)
                 if (!interface || strcmp((*vtable)->info->name, interface) == 0)
                         return *vtable;
         return NULL;
@@ -377,12 +400,14 @@ Call *call_take(sd_bus_message *message, const char *out) {
         return call;
 }
 
-/* Finds the handler of a property write and steps into its value. */
-static MethodHandler find_setter(const Published *published, sd_bus_message *message) {
+/* Finds the handler of a property write, and the part of the object that has it, and steps into its value. */
+static MethodHandler find_setter(const Published **part, sd_bus_message *message) {
         const char *interface, *property;
         if (sd_bus_message_read(message, "ss", &interface, &property) < 0)
                 return NULL;
-        const Vtable *vtable = find_vtable(published, interface);
+        while (*part && !find_vtable(*part, interface))
+                *part = (*part)->beside;
+        const Vtable *vtable = *part ? find_vtable(*part, interface) : NULL;
         int index = vtable ? interface_property(vtable->info, property) : -1;
         if (index < 0 || !vtable->setters[index] ||
             sd_bus_message_enter_container(message, 'v', vtable->info->properties[index].signature) < 0)
@@ -390,7 +415,7 @@ static MethodHandler find_setter(const Published *published, sd_bus_message *mes
         return vtable->setters[index];
 }
 
-static MethodHandler find_method(const Published *published, sd_bus_message *message, const char **out) {
+static MethodHandler find_method_of(const Published *published, sd_bus_message *message, const char **out) {
         const char *interface = sd_bus_message_get_interface(message), *member = sd_bus_message_get_member(message);
         for (const Vtable *const *vtable = published->vtables; *vtable; vtable++) {
                 if (interface && strcmp((*vtable)->info->name, interface) != 0)
@@ -402,6 +427,13 @@ static MethodHandler find_method(const Published *published, sd_bus_message *mes
                 return (*vtable)->methods[method - (*vtable)->info->methods];
         }
         return NULL;
+}
+
+static MethodHandler find_method(const Published **part, sd_bus_message *message, const char **out) {
+        MethodHandler handler = NULL;
+        while (*part && !(handler = find_method_of(*part, message, out)))
+                *part = (*part)->beside;
+        return handler;
 }
 
 int objects_dispatch(Objects *objects, sd_bus_message *message) {
@@ -416,7 +448,8 @@ int objects_dispatch(Objects *objects, sd_bus_message *message) {
         }
         const char *out = "";
         bool set = sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Properties", "Set");
-        MethodHandler handler = set ? find_setter(published, message) : find_method(published, message, &out);
+        const Published *part = published;
+        MethodHandler handler = set ? find_setter(&part, message) : find_method(&part, message, &out);
         if (!handler) {
                 sd_bus_reply_method_errorf(message, SD_BUS_ERROR_UNKNOWN_METHOD, "Object %s has no such method or property.",
                                            published->path);
@@ -427,6 +460,6 @@ int objects_dispatch(Objects *objects, sd_bus_message *message) {
                 virtbus_error_reply(message, closed);
                 return 1;
         }
-        handler(call_take(message, out), published->self);
+        handler(call_take(message, out), part->self);
         return 1;
 }

@@ -76,7 +76,8 @@ void objects_set_gate(Objects *objects, ObjectsGate gate, void *data);
 /* The peer; NULL while virtbusd is not attached. Borrowed. */
 sd_bus *objects_peer(const Objects *objects);
 
-/* Publishes an object: SELF is what its handlers get. The vtables end with NULL. */
+/* Publishes an object: SELF is what its handlers get. The vtables end with NULL. Of an object that is there already, before there
+ * is a peer, it is another part with interfaces of its own, to be withdrawn before the first. */
 Published *objects_publish(Objects *objects, const char *path, void *self, const Vtable *const *vtables);
 
 /* Withdraws an object; its children are to be withdrawn before. */

@@ -171,10 +171,8 @@ static void load(void *data, const char *uuid, const char *text, const GError *u
 
 static bool open_state(Registry *registry, const char *state, const char *runtime, GError **error) {
         const RegistryKind *kind = registry->kind;
-        registry->lock = folder_lock(state, error);
-        registry->store = registry->lock >= 0
-                                          ? store_new(registry->event, kind->folder, state, kind->runs ? runtime : NULL, error)
-                                          : NULL;
+        bool is_locked = kind->is_beside || (registry->lock = folder_lock(state, error)) >= 0;
+        registry->store = is_locked ? store_new(registry->event, kind->folder, state, kind->runs ? runtime : NULL, error) : NULL;
         return registry->store && (!kind->open || kind->open(registry, state, runtime, error));
 }
 

@@ -61,7 +61,8 @@ struct RegistryKind {
         void (*make_room)(RegistryChange *change, WorkDone done);
         void (*clean_up)(RegistryChange *change, WorkDone done);
 
-        bool runs; /* its objects run: what is known of that is in the runtime directory */
+        bool is_beside; /* its driver has another registry, which was opened before and holds the state directory */
+        bool runs;      /* its objects run: what is known of that is in the runtime directory */
         /* Once there is a store. */
         bool (*open)(Registry *registry, const char *state, const char *runtime, GError **error);
         void (*loaded)(Entry *entry);       /* read at the start */
@@ -90,7 +91,7 @@ struct Registry {
         GHashTable *by_uuid;                   /* Entry; it holds the references */
         GHashTable *by_key[REGISTRY_KEYS_MAX]; /* Entry */
         GHashTable *newer;                     /* UUID -> why: whose files a later version has written */
-        int lock;                              /* of the state directory */
+        int lock;                              /* of the state directory, or -1 */
         unsigned n_ephemeral;
         bool cancelled;
         const RegistryFace *face; /* or NULL: not published */

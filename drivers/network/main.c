@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/registry-driver.h"
+#include "network/filters-bus.h"
 #include "network/networks-bus.h"
 #include "paths.h"
 
 int main(int argc, char *argv[]) {
-        static const RegistryDriver driver = { &networks_kind, &networks_face };
+        static const RegistryDriver driver = { { { &networks_kind, &networks_face }, { &filters_kind, &filters_face } } };
         static const DriverKind kind = {
                 .name = "network",
                 .bus_name = DRIVER_NAME_PREFIX "Network",

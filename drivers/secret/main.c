@@ -4,7 +4,7 @@
 #include "paths.h"
 
 int main(int argc, char *argv[]) {
-        static const RegistryDriver driver = { &secrets_kind, &secrets_face };
+        static const RegistryDriver driver = { { { &secrets_kind, &secrets_face } } };
         static const DriverKind kind = {
                 .name = "secret",
                 .bus_name = DRIVER_NAME_PREFIX "Secret",

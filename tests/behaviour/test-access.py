@@ -72,7 +72,8 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     qemu.do(asked, "Start", paused=True)
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
-    objects = {"Networks": "/org/virtbus1/host", "Network": network, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain,
+    network_filter = bus.call("/org/virtbus1/host", f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", "<filter name='guarded'/>", {})
+    objects = {"NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain,
                "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
                "Device.NetworkInterface": f"{domain}/device/net0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
@@ -99,7 +100,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
     order = ["connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "test", "domain.suspend", "domain.start",
-             "domain.shutdown", "domain.save", "domain.destroy", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "network.define", "network.start", "network.stop"]
+             "domain.shutdown", "domain.save", "domain.destroy", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "network.attach", "network.define", "network.start", "network.stop"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
         allow("vb-alice", action)
@@ -505,7 +506,8 @@ def rules_can_look_up_what_the_manual_page_says():
     of_secrets = {f"secret_{name}" for name in ("uuid", "usage_type", "usage_id", "owner")}  # see test-secrets.py
     of_connections = {"uri_scheme", "uri_host"}  # see test-elsewhere.py
     of_networks = {f"network_{name}" for name in ("uuid", "name", "mode", "owner")}  # see test-networks.py
-    assert page_details() == set(values) | of_networks | of_secrets | of_connections, page_details()
+    of_filters = {f"filter_{name}" for name in ("uuid", "name", "owner")}  # see test-filters.py
+    assert page_details() == set(values) | of_networks | of_filters | of_secrets | of_connections, page_details()
 
     def rule(action, conditions):
         rules(f"polkit.addRule(function(a, s) {{ if (a.id == 'org.virtbus1.{action}' && {conditions}) return polkit.Result.YES; }});")
@@ -527,7 +529,7 @@ def members_of_virtbus_admins_may_do_everything_but_define():
     text = open(f"{SOURCE}/polkit/51-virtbus-admins.rules", encoding="utf-8").read()
     table = {action: (interface, tag, member, signatures) for interface, tag, member, signatures, action in methods()}
     assert {f"org.virtbus1.{action}" for action in table} - set(re.findall(r'"(org.virtbus1[\w.-]+)"', text)) == {
-        "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
+        "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.filter.define", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
         "org.virtbus1.test"}, "an action is neither allowed nor left out on purpose"
     rules("")
     domain = hypervisor.define(hypervisor.document("of-admins", devices=CONSOLE))

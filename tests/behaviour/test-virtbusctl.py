@@ -765,6 +765,22 @@ def networks_are_kept_and_listed():
     assert ctl("network", "list", "--no-legend") == ""
 
 
+def network_filters_are_listed_defined_shown_and_undefined():
+    path, uuid = f"{ROOT}/filter.xml", "5d5b9e4c-7d2e-4b55-9d0d-8f0f2f6f6a11"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"<filter name='no-mail'><uuid>{uuid}</uuid><rule action='drop' direction='out'><tcp dstportstart='25'/></rule>"
+                   "<filterref filter='clean-traffic'/></filter>")
+    assert ctl("filter", "define", path) == f"{uuid}\n"
+    assert ctl("filter", "show", "no-mail") == ctl("filter", "show", uuid)
+    contains(ctl("filter", "show", uuid), 'dstportstart="25"', 'priority="500"')
+    rows = {row["name"]: row for row in json.loads(ctl("filter", "list", "--json"))}
+    assert len(rows) == 25 and rows["no-mail"]["includes"] == "clean-traffic" and rows["allow-arp"]["chain"] == "arp"
+    contains(ctl("filter", "show", "nobodys", status=4), "nobodys")
+    contains(ctl("filter", "undefine", "clean-traffic", status=1), "'clean-traffic'", "define it anew")
+    assert "no-mail" in ctl("complete", "filter", "show", "").split()
+    ctl("filter", "undefine", "no-mail")
+
+
 def bash_completes_verbs_options_and_domains():
     def complete(line):
         # As bash itself parts a line: at each of COMP_WORDBREAKS, which stay as words.
@@ -945,6 +961,6 @@ run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_wh
      options_are_of_verbs, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
-     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, secrets_are_kept_and_given_values, networks_are_kept_and_listed, bash_completes_verbs_options_and_domains,
+     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
      another_host_is_reached_by_ssh, a_guests_agent_is_asked])

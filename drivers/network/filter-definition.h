@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A network filter's document: rules, and references to other filters, for the packets of a guest's card. What is not libvirt's
+ * nwfilter format is refused by name: nothing in a document is ignored. Definitions do not change. */
+
+#include "base/xml.h"
+
+/* How many rules and references a filter may have. */
+#define FILTER_RULES_MAX 4096
+
+/* How long the name of a chain may be, in bytes, as in libvirt. */
+#define FILTER_CHAIN_BYTES_MAX 12
+
+/* Strings are never NULL, and arrays not either. */
+typedef struct FilterDefinition {
+        char *xml; /* with what libvirt adds to it */
+        char *uuid, *name;
+        char *chain;       /* "root", or one whose name begins with the protocol that it is for */
+        int priority;      /* of the chain, among those of its parent */
+        char **references; /* the names of the filters that it includes, in order; NULL at the end */
+        bool is_shipped;   /* it came with the driver, and is in no file */
+} FilterDefinition;
+
+/* Reads a document that a user wrote. What it leaves out is added: a random UUID, the chain "root", the priorities; and all is
+ * written as libvirt writes it. */
+FilterDefinition *filter_definition_parse(const char *xml, GError **error);
+
+/* Takes a parsed document; NULL with an error. */
+FilterDefinition *filter_definition_from_document(xmlDoc *document, GError **error);
+
+void filter_definition_free(FilterDefinition *definition);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FilterDefinition, filter_definition_free)

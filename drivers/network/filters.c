@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network/filters.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+#include "log.h"
+
+/* What stands for all filters, where turns are taken: which one includes which depends on all. */
+#define ALL_FILTERS "filters"
+
+/* Where the program has the documents of those that come with it: filters.gresource.xml. */
+#define SHIPPED_PATH "/org/virtbus1/network/filters/"
+
+const FilterDefinition *filter_definition(const Entry *filter) {
+        return filter->definition;
+}
+
+Entry *filters_find_name(Registry *filters, const char *name, GError **error) {
+        return registry_find_key(filters, 0, name, "named", error);
+}
+
+/* The kind */
+
+static void *parse(const char *xml, GError **error) {
+        return filter_definition_parse(xml, error);
+}
+
+static void *from_document(xmlDoc *document, GError **error) {
+        return filter_definition_from_document(document, error);
+}
+
+static void definition_free(void *definition) {
+        g_clear_pointer((FilterDefinition **) &definition, filter_definition_free);
+}
+
+static Identity identify(const void *data) {
+        const FilterDefinition *definition = data;
+        return (Identity){ .uuid = definition->uuid, .xml = definition->xml, .keys = { definition->name }, .turn = ALL_FILTERS };
+}
+
+static void say_taken(const void *data, unsigned key, const Entry *user, GError **error) {
+        (void) data;
+        (void) key;
+        const FilterDefinition *taken = filter_definition(user);
+        virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS, "filter '%s' exists with UUID %s; give that UUID, or another name",
+                          taken->name, taken->uuid);
+}
+
+static bool check_redefine(const void *old, const void *new, GError **error) {
+        const FilterDefinition *there = old, *wanted = new;
+        return strcmp(there->name, wanted->name) == 0 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                 "UUID %s is the one of filter '%s'; give that name, or leave <uuid> out", there->uuid,
+                                 there->name);
+}
+
+/* Whether a filter would include itself: all that its references lead to are looked at once. */
+static bool leads_to(Registry *filters, const char *const *references, const char *name, GHashTable *seen) {
+        for (; *references; references++) {
+                if (strcmp(*references, name) == 0)
+                        return true;
+                const Entry *entry = g_hash_table_lookup(filters->by_key[0], *references);
+                if (entry && g_hash_table_add(seen, (void *) *references) &&
+                    leads_to(filters, (const char *const *) filter_definition(entry)->references, name, seen))
+                        return true;
+        }
+        return false;
+}
+
+static void *check_circle(Registry *filters, const void *old, void *data, GError **error) {
+        (void) old;
+        g_autoptr(FilterDefinition) taken = data;
+        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+        for (char **reference = taken->references; *reference; reference++) {
+                const char *const one[] = { *reference, NULL };
+                if (leads_to(filters, one, taken->name, seen)) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
+                                          "filter '%s' would include itself by way of '%s': leave that <filterref> out",
+                                          taken->name, *reference);
+                        return NULL;
+                }
+        }
+        return g_steal_pointer(&taken);
+}
+
+/* Those that come with the driver */
+
+static FilterDefinition *read_shipped(const char *name) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *path = g_strconcat(SHIPPED_PATH, name, ".xml", NULL);
+        g_autoptr(GBytes) bytes = g_resources_lookup_data(path, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+        FilterDefinition *definition = bytes ? filter_definition_parse(g_bytes_get_data(bytes, NULL), &error) : NULL;
+        if (error)
+                log_error("the document of filter %s is not right: %s", name, error->message);
+        if (definition)
+                definition->is_shipped = true;
+        return definition;
+}
+
+static void add_shipped(Registry *filters) {
+        g_auto(GStrv) files = g_resources_enumerate_children(SHIPPED_PATH, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+        for (char **file = files; file && *file; file++) {
+                const Kept kept = { 0 };
+                g_autofree char *name = g_strndup(*file, strcspn(*file, "."));
+                g_autoptr(FilterDefinition) definition = read_shipped(name);
+                if (definition && !g_hash_table_contains(filters->by_uuid, definition->uuid) &&
+                    !g_hash_table_contains(filters->newer, definition->uuid) && registry_check_unique(filters, definition, NULL))
+                        registry_add(filters, g_steal_pointer(&definition), &kept);
+        }
+}
+
+const RegistryKind filters_kind = {
+        .noun = "filter",
+        .folder = "filters",
+        .max = FILTERS_MAX,
+        .missing = VIRTBUS_ERROR_NO_SUCH_FILTER,
+        .registry_size = sizeof(Registry),
+        .entry_size = sizeof(Entry),
+        .parse = parse,
+        .from_document = from_document,
+        .definition_free = definition_free,
+        .identify = identify,
+        .say_taken = say_taken,
+        .check_redefine = check_redefine,
+        .complete = check_circle,
+        .is_beside = true,
+        .opened = add_shipped,
+};
+
+/* Undefining */
+
+static void on_file_deleted(void *data, const GError *failure) {
+        RegistryChange *change = data;
+        FilterDefinition *shipped = change->own;
+        if (!failure) {
+                change->own = NULL;
+                entry_redefine(change->entry, shipped);
+        }
+        registry_change_end(change, failure);
+}
+
+static void begin_undefine(RegistryChange *change) {
+        g_autoptr(GError) error = NULL;
+        const FilterDefinition *definition = filter_definition(change->entry);
+        const FilterDefinition *shipped = change->own;
+        if (definition->is_shipped) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                  "filter '%s' comes with virtbus and is as it came: define it anew to change it",
+                                  definition->name);
+                registry_change_end(change, error);
+        } else if (shipped && strcmp(shipped->uuid, definition->uuid) == 0)
+                store_define(change->registry->store, definition->uuid, NULL, on_file_deleted, change);
+        else
+                registry_change_delete(change);
+}
+
+void filter_undefine(Entry *filter, EntryDone done, void *data) {
+        FilterDefinition *shipped = read_shipped(filter_definition(filter)->name);
+        registry_change_take_turn(registry_change_new(filter, begin_undefine, shipped, definition_free, done, data));
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A network filter's document, from a caller's text to what is kept and read again. */
+
+#include "base/kept.h"
+#include "fuzz.h"
+#include "network/filter-definition.h"
+
+/* What is kept is read again, and nothing becomes of it but itself. */
+static void check_kept(const FilterDefinition *definition) {
+        const Kept kept = { .owner = 7 };
+        Kept found;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = kept_text(definition->xml, &kept);
+        g_autoptr(xmlDoc) document = xml_parse_own(text, "filter", &error);
+        g_assert_no_error(error);
+        g_assert_true(kept_take(document, &found, &error));
+        g_assert_cmpuint(found.owner, ==, kept.owner);
+        g_autoptr(FilterDefinition) again = filter_definition_from_document(g_steal_pointer(&document), &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(again->xml, ==, definition->xml);
+        g_assert_cmpstr(again->name, ==, definition->name);
+        g_assert_cmpstr(again->chain, ==, definition->chain);
+        g_assert_cmpint(again->priority, ==, definition->priority);
+        g_assert_cmpuint(g_strv_length(again->references), ==, g_strv_length(definition->references));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        g_autofree char *text = g_strndup((const char *) data, size);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(FilterDefinition) definition = filter_definition_parse(text, &error);
+        if (definition)
+                check_kept(definition);
+        else
+                fuzz_check_error(error);
+        return 0;
+}
