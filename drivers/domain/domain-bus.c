@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "bus.h"
-#include "domain/connection.h"
 #include "domain/change-options.h"
+#include "domain/connection.h"
 #include "domain/connection-define.h"
 #include "domain/device-bus.h"
 #include "domain/domain-run.h"
@@ -20,12 +20,10 @@
 #include "domain/operations/power.h"
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
+#include "domain/resources.h"
 #include "domain/words.h"
 #include "options.h"
 #include "vtables.h"
-
-/* What memory is counted in, in bytes. */
-#define MEMORY_UNIT 1024
 
 /* Keys that are pressed together, and how long they may be held, in microseconds. */
 #define KEYS_MAX 16
@@ -109,37 +107,7 @@ static void bus_attach_device(Call *call, Domain *self, const char *xml, sd_bus_
         domain_operate(self, change_new(&attach_class, call, change));
 }
 
-static void bus_set_memory(Call *call, Domain *self, uint64_t size, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        DeviceChange *change = NULL;
-        if (size == 0 || size % MEMORY_UNIT != 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "size is %" PRIu64 "; it must be a multiple of %d above 0", size, MEMORY_UNIT);
-        else
-                change = change_options_read(options, 0, &error);
-        if (!change) {
-                call_fail(call, error);
-                return;
-        }
-        change->memory = size;
-        domain_operate(self, change_new(&resize_class, call, change));
-}
-
-static void bus_set_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        DeviceChange *change = NULL;
-        if (count == 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a domain has one processor at least");
-        else
-                change = change_options_read(options, 0, &error);
-        if (!change) {
-                call_fail(call, error);
-                return;
-        }
-        change->vcpus = count;
-        domain_operate(self, change_new(&resize_class, call, change));
-}
-
+/* Queues a change of the domain; NULL where ERROR says why there is none. */
 static void change_domain(Call *call, Domain *self, DeviceChange *change, const GError *error) {
         if (change)
                 domain_operate(self, change_new(&resize_class, call, change));
@@ -147,22 +115,33 @@ static void change_domain(Call *call, Domain *self, DeviceChange *change, const 
                 call_fail(call, error);
 }
 
-/* A change that says where something is on the host, by a list of numbers; NULL with an error. */
-static DeviceChange *read_place(const char *list, const char *what, sd_bus_message *options, GError **error) {
-        if (*list && strspn(list, "0123456789,-^ ") == strlen(list))
-                return change_options_read(options, 0, error);
-        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a list of %s such as 0-3,8", list, what);
-        return NULL;
+static void bus_set_memory(Call *call, Domain *self, uint64_t size, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = resources_read_memory(size, options, &error);
+        change_domain(call, self, change, error);
+}
+
+static void bus_set_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = resources_read_vcpus(count, options, &error);
+        change_domain(call, self, change, error);
+}
+
+static void bus_set_max_memory(Call *call, Domain *self, uint64_t size, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = resources_read_max_memory(self, size, options, &error);
+        change_domain(call, self, change, error);
+}
+
+static void bus_set_max_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = resources_read_max_vcpus(self, count, options, &error);
+        change_domain(call, self, change, error);
 }
 
 static void pin(Call *call, Domain *self, PinnedThread which, uint32_t number, const char *cpus, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        DeviceChange *change = read_place(cpus, "processors", options, &error);
-        if (change) {
-                change->cpus = g_strdup(cpus);
-                change->pinned = which;
-                change->thread = number;
-        }
+        DeviceChange *change = resources_read_cpus(which, number, cpus, options, &error);
         change_domain(call, self, change, error);
 }
 
@@ -178,38 +157,40 @@ static void bus_pin_io_thread(Call *call, Domain *self, uint32_t thread, const c
         pin(call, self, PINNED_IO_THREAD, thread, cpus, options);
 }
 
-/* What is the most is said by the definition: what has been started keeps its own. */
-static DeviceChange *read_maximum(const Domain *self, sd_bus_message *options, GError **error) {
-        DeviceChange *change = change_options_read(options, 0, error);
-        if (change && change->live) {
-                domain_fail(self, error, VIRTBUS_ERROR_UNSUPPORTED,
-                            "what a guest can be given at most is settled when it starts; leave out the option live");
-                g_clear_pointer(&change, device_change_free);
-        }
+static void bus_set_memory_nodes(Call *call, Domain *self, const char *nodes, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = resources_read_nodes(nodes, options, &error);
+        change_domain(call, self, change, error);
+}
+
+static void change_io_thread(Call *call, Domain *self, IOThreadChange kind, uint32_t thread, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = resources_read_io_thread(kind, thread, options, &error);
+        change_domain(call, self, change, error);
+}
+
+static void bus_add_io_thread(Call *call, Domain *self, uint32_t thread, sd_bus_message *options) {
+        change_io_thread(call, self, IO_THREAD_ADDED, thread, options);
+}
+
+static void bus_remove_io_thread(Call *call, Domain *self, uint32_t thread, sd_bus_message *options) {
+        change_io_thread(call, self, IO_THREAD_REMOVED, thread, options);
+}
+
+static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *given = device_change_new(false, false);
+        int r = change_options_read_limits(arguments, "SetLimits", change_options_edit_limit, given, &error);
+        if (!error && r >= 0 && given->edits->len == 0)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no limit is given");
+        DeviceChange *change = !error && r >= 0 ? change_options_read(arguments, 0, &error) : NULL;
         if (change)
-                change->config = true;
-        return change;
-}
-
-static void bus_set_max_memory(Call *call, Domain *self, uint64_t size, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        DeviceChange *change = NULL;
-        if (size == 0 || size % MEMORY_UNIT != 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "size is %" PRIu64 "; it must be a multiple of %d above 0", size, MEMORY_UNIT);
-        else if ((change = read_maximum(self, options, &error)))
-                change->max_memory = size;
-        change_domain(call, self, change, error);
-}
-
-static void bus_set_max_vcpus(Call *call, Domain *self, uint32_t count, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        DeviceChange *change = NULL;
-        if (count == 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a domain has one processor at least");
-        else if ((change = read_maximum(self, options, &error)))
-                change->max_vcpus = count;
-        change_domain(call, self, change, error);
+                device_change_take_edits(change, given);
+        device_change_free(given);
+        if (r < 0)
+                call_fail_errno(call, r);
+        else
+                change_domain(call, self, change, error);
 }
 
 /* Queues a change of what is said of the domain, which is refused where it is not FINE. */
@@ -247,52 +228,6 @@ static void bus_rename(Call *call, Domain *self, const char *name, sd_bus_messag
                 connection_rename(self, name, call);
         else
                 call_fail(call, error);
-}
-
-static void bus_set_memory_nodes(Call *call, Domain *self, const char *nodes, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        DeviceChange *change = read_place(nodes, "NUMA nodes", options, &error);
-        if (change)
-                change->nodes = g_strdup(nodes);
-        change_domain(call, self, change, error);
-}
-
-static void change_io_thread(Call *call, Domain *self, IOThreadChange kind, uint32_t thread, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        DeviceChange *change = NULL;
-        if (thread == 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "I/O threads are numbered from 1");
-        else
-                change = change_options_read(options, 0, &error);
-        if (change) {
-                change->io_thread = kind;
-                change->thread = thread;
-        }
-        change_domain(call, self, change, error);
-}
-
-static void bus_add_io_thread(Call *call, Domain *self, uint32_t thread, sd_bus_message *options) {
-        change_io_thread(call, self, IO_THREAD_ADDED, thread, options);
-}
-
-static void bus_remove_io_thread(Call *call, Domain *self, uint32_t thread, sd_bus_message *options) {
-        change_io_thread(call, self, IO_THREAD_REMOVED, thread, options);
-}
-
-static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) {
-        g_autoptr(GError) error = NULL;
-        DeviceChange *given = device_change_new(false, false);
-        int r = change_options_read_limits(arguments, "SetLimits", change_options_edit_limit, given, &error);
-        if (!error && r >= 0 && given->edits->len == 0)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no limit is given");
-        DeviceChange *change = !error && r >= 0 ? change_options_read(arguments, 0, &error) : NULL;
-        if (change)
-                device_change_take_edits(change, given);
-        device_change_free(given);
-        if (r < 0)
-                call_fail_errno(call, r);
-        else
-                change_domain(call, self, change, error);
 }
 
 static bool check_machine(const Domain *self, bool has, const char *what, GError **error) {
