@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdalign.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include "ahead.h"
 #include "bounds.h"
 #include "bus.h"
+#include "descriptors.h"
 #include "long-header.h"
 #include "message-header.h"
 
@@ -44,25 +44,17 @@ struct Inlet {
         size_t line_bytes;  /* of the authentication so far */
         GByteArray *head;   /* the line or header so far */
         LongHeader *longer; /* the header, where it is longer than is kept */
-        int descriptors[DESCRIPTORS_PER_MESSAGE_MAX];
-        unsigned n_descriptors;
-        bool timed;       /* the deadline runs: of the authentication, or of the message that has begun */
-        bool lost;        /* some that came could not be kept */
-        bool waiting;     /* for leave to begin */
-        bool discard;     /* the body is not handed on */
-        bool more;        /* there was more to read than is read at once */
-        bool came;        /* something, since it was asked last */
-        bool whole;       /* it is handed on with the header, which is not yet */
-        size_t body_left; /* to be read */
-        size_t let_in;    /* what END is told */
+        Descriptors passed; /* with what has been read of the message; lost: some could not be kept */
+        bool timed;         /* the deadline runs: of the authentication, or of the message that has begun */
+        bool waiting;       /* for leave to begin */
+        bool discard;       /* the body is not handed on */
+        bool more;          /* there was more to read than is read at once */
+        bool came;          /* something, since it was asked last */
+        bool whole;         /* it is handed on with the header, which is not yet */
+        size_t body_left;   /* to be read */
+        size_t let_in;      /* what END is told */
         InletMessage message;
 };
-
-static void close_descriptors(Inlet *inlet) {
-        for (unsigned i = 0; i < inlet->n_descriptors; i++)
-                close(inlet->descriptors[i]);
-        inlet->n_descriptors = 0;
-}
 
 static void let_go(Inlet *inlet) {
         if (inlet->let_in && inlet->rules->end)
@@ -75,7 +67,7 @@ static void hang_up(Inlet *inlet) {
         inlet->readable = sd_event_source_disable_unref(inlet->readable);
         inlet->deadline = sd_event_source_disable_unref(inlet->deadline);
         inlet->again = sd_event_source_disable_unref(inlet->again);
-        close_descriptors(inlet);
+        descriptors_close(&inlet->passed);
         if (inlet->ahead)
                 ahead_clear(inlet->ahead);
         let_go(inlet);
@@ -123,47 +115,10 @@ bool inlet_is_closed(const Inlet *inlet) {
 
 /* Reading */
 
-/* Keeps descriptors that came along, of which there may be only so many. */
-static void take_descriptors(Inlet *inlet, struct msghdr *message) {
-        for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
-                if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
-                        continue;
-                size_t n = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                for (size_t i = 0; i < n; i++) {
-                        int descriptor;
-                        memcpy(&descriptor, CMSG_DATA(control) + i * sizeof descriptor, sizeof descriptor);
-                        if (inlet->n_descriptors < DESCRIPTORS_PER_MESSAGE_MAX)
-                                inlet->descriptors[inlet->n_descriptors++] = descriptor;
-                        else {
-                                close(descriptor);
-                                inlet->lost = true;
-                        }
-                }
-        }
-        inlet->lost |= (message->msg_flags & MSG_CTRUNC) != 0;
-}
-
-/* Returns how much was read, 0 where there is nothing now, or a negative errno. */
-static ssize_t receive_now(Inlet *inlet, void *buffer, size_t size) {
-        alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE_MAX)];
-        struct iovec piece = { .iov_base = buffer, .iov_len = size };
-        struct msghdr message = {
-                .msg_iov = &piece,
-                .msg_iovlen = 1,
-                .msg_control = control,
-                .msg_controllen = sizeof control,
-        };
-        ssize_t n = recvmsg(inlet->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (n < 0)
-                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        take_descriptors(inlet, &message);
-        return n == 0 ? -ECONNRESET : n;
-}
-
-/* The same; what was read ahead comes first. */
+/* As descriptors_receive; what was read ahead comes first. */
 static ssize_t receive(Inlet *inlet, void *buffer, size_t size) {
         size_t n = inlet->ahead ? ahead_read(inlet->ahead, buffer, size) : 0;
-        return n > 0 ? (ssize_t) n : receive_now(inlet, buffer, size);
+        return n > 0 ? (ssize_t) n : descriptors_receive(&inlet->passed, inlet->socket, buffer, size);
 }
 
 /* Once for each message: one that comes drop by drop has no more time than another. */
@@ -188,25 +143,11 @@ static int process(Inlet *inlet) {
 }
 
 static int hand_on(Inlet *inlet, const void *data, size_t size) {
-        alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE_MAX)] = { 0 };
         const uint8_t *at = data, *end = at + size;
         while (at < end) {
-                struct iovec piece = { .iov_base = (void *) at, .iov_len = (size_t) (end - at) };
-                struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
-                if (inlet->n_descriptors > 0) {
-                        size_t bytes = sizeof(int) * inlet->n_descriptors;
-                        message.msg_control = control;
-                        message.msg_controllen = CMSG_SPACE(bytes);
-                        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-                        *header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(bytes),
-                                                    .cmsg_level = SOL_SOCKET,
-                                                    .cmsg_type = SCM_RIGHTS };
-                        memcpy(CMSG_DATA(header), inlet->descriptors, bytes);
-                }
-                ssize_t n = sendmsg(inlet->feed, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+                ssize_t n = descriptors_send(&inlet->passed, inlet->feed, at, (size_t) (end - at));
                 if (n < 0)
-                        return -errno; /* sd-bus has read all before: there is room */
-                close_descriptors(inlet);
+                        return (int) n; /* sd-bus has read all before: there is room */
                 at += n;
                 int r = process(inlet);
                 if (r < 0)
@@ -266,7 +207,7 @@ static int read_line(Inlet *inlet) {
 
 static void message_done(Inlet *inlet) {
         inlet->stage = STAGE_HEADER;
-        inlet->discard = inlet->whole = inlet->lost = false;
+        inlet->discard = inlet->whole = inlet->passed.lost = false;
         inlet->message = (InletMessage){ 0 };
         g_byte_array_set_size(inlet->head, 0);
         arm_deadline(inlet, false);
@@ -294,7 +235,7 @@ static void cut(Inlet *inlet) {
         inlet->message.cut = inlet->discard = true;
         inlet->message.bytes = inlet->head->len;
         inlet->message.descriptors = 0;
-        close_descriptors(inlet);
+        descriptors_close(&inlet->passed);
         message_header_cut(inlet->head);
         let_go(inlet);
 }
@@ -304,10 +245,10 @@ static int hand_on_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
         /* sd-bus may need a descriptor for its own work: it does that before it gets these, as a message without its
          * descriptors is lost. */
-        int r = inlet->n_descriptors > 0 ? process(inlet) : 0;
+        int r = inlet->passed.n > 0 ? process(inlet) : 0;
         if (r >= 0)
                 r = hand_on(inlet, head->data, head->len);
-        if (r == -ETOOMANYREFS && inlet->n_descriptors > 0) {
+        if (r == -ETOOMANYREFS && inlet->passed.n > 0) {
                 cut(inlet);
                 r = hand_on(inlet, head->data, head->len);
         }
@@ -318,10 +259,10 @@ static int hand_on_header(Inlet *inlet) {
 static int pass_header(Inlet *inlet) {
         GByteArray *head = inlet->head;
         size_t body = message_header_body_size(head);
-        if (inlet->rules->client && inlet->n_descriptors > 0 && !inlet->lost &&
-            !message_header_is_call_with_descriptors(head, inlet->n_descriptors))
+        if (inlet->rules->client && inlet->passed.n > 0 && !inlet->passed.lost &&
+            !message_header_is_call_with_descriptors(head, inlet->passed.n))
                 return -EBADMSG;
-        bool cuts = inlet->lost || body > inlet->rules->body_max;
+        bool cuts = inlet->passed.lost || body > inlet->rules->body_max;
         inlet->message.bytes = head->len + (cuts ? 0 : body);
         if (inlet->rules->begin && !inlet->rules->begin(inlet->data, inlet->message.bytes)) {
                 inlet->waiting = true;
@@ -331,12 +272,12 @@ static int pass_header(Inlet *inlet) {
         inlet->let_in = inlet->message.bytes;
         inlet->body_left = body;
         inlet->stage = STAGE_BODY;
-        inlet->message.descriptors = inlet->n_descriptors;
+        inlet->message.descriptors = inlet->passed.n;
         if (cuts)
                 cut(inlet);
         else if (body == 0)
                 let_go(inlet);
-        inlet->whole = !cuts && body > 0 && body <= WHOLE_BODY_MAX && inlet->n_descriptors == 0;
+        inlet->whole = !cuts && body > 0 && body <= WHOLE_BODY_MAX && inlet->passed.n == 0;
         return inlet->whole ? 0 : hand_on_header(inlet);
 }
 
@@ -347,12 +288,12 @@ static int read_ahead(Inlet *inlet) {
                 ahead->is_empty = false;
                 return 0;
         }
-        ssize_t n = receive_now(inlet, ahead->bytes, sizeof ahead->bytes);
+        ssize_t n = descriptors_receive(&inlet->passed, inlet->socket, ahead->bytes, sizeof ahead->bytes);
         if (n <= 0)
                 return (int) n;
-        ahead_filled(ahead, (size_t) n, inlet->descriptors, inlet->n_descriptors, inlet->lost);
-        inlet->n_descriptors = 0;
-        inlet->lost = false;
+        ahead_filled(ahead, (size_t) n, inlet->passed.list, inlet->passed.n, inlet->passed.lost);
+        inlet->passed.n = 0;
+        inlet->passed.lost = false;
         return 1;
 }
 
@@ -360,7 +301,7 @@ static int begin_message(Inlet *inlet) {
         Ahead *ahead = inlet->ahead;
         int r = ahead_is_used_up(ahead) ? read_ahead(inlet) : 1;
         if (r > 0)
-                inlet->n_descriptors = ahead_take_descriptors(ahead, inlet->descriptors, &inlet->lost);
+                inlet->passed.n = ahead_take_descriptors(ahead, inlet->passed.list, &inlet->passed.lost);
         return r;
 }
 
@@ -390,7 +331,7 @@ static int pass_long_header(Inlet *inlet) {
         g_autoptr(LongHeader) longer = g_steal_pointer(&inlet->longer);
         g_autoptr(GByteArray) head = long_header_shorten(longer);
         inlet->stage = STAGE_BODY;
-        close_descriptors(inlet);
+        descriptors_close(&inlet->passed);
         if (!head)
                 return 0;
         inlet->message = (InletMessage){ .bytes = head->len, .cut = true, .long_header = true };
@@ -423,7 +364,7 @@ static int read_body(Inlet *inlet) {
                 ssize_t n = receive(inlet, received, MIN(sizeof received, inlet->body_left));
                 if (n <= 0)
                         return (int) n;
-                close_descriptors(inlet); /* they come with a header */
+                descriptors_close(&inlet->passed); /* they come with a header */
                 inlet->body_left -= (size_t) n;
                 if (inlet->body_left == 0)
                         let_go(inlet);
