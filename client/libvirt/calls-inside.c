@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is inside of a guest: its addresses, file systems, disks, users and processors, as its agent tells, or its host. */
+/* What is inside of a guest, as its agent tells: its file systems, disks, users, system and interfaces. */
 
 #include <string.h>
 
@@ -9,137 +9,8 @@
 #include "usage.h"
 
 #define DOMAIN INTERFACE("Domain")
-#define CARD INTERFACE("Device.NetworkInterface")
 
-#define IPV4 0
-#define IPV6 1
 #define MILLISECONDS 1000 /* in a second */
-
-/* A bit for each guest's processor that a client may name. */
-#define VCPUS_MAX 4096
-
-typedef enum AddressSource {
-        SOURCE_LEASE,
-        SOURCE_AGENT,
-        SOURCE_ARP,
-} AddressSource;
-
-static const char *const sources[] = { [SOURCE_LEASE] = "lease", [SOURCE_AGENT] = "agent", [SOURCE_ARP] = "arp" };
-
-/* The cards of a domain, asked one after another. */
-typedef struct Cards {
-        GPtrArray *cards; /* UsageDevice */
-        unsigned int next;
-        GVariantBuilder interfaces;
-} Cards;
-
-static void cards_free(void *data) {
-        Cards *cards = data;
-        g_ptr_array_unref(cards->cards);
-        g_variant_builder_clear(&cards->interfaces);
-        g_free(cards);
-}
-
-static const char *text_of(GVariant *dictionary, const char *name) {
-        const char *text = "";
-        g_variant_lookup(dictionary, name, "&s", &text);
-        return text;
-}
-
-static int64_t number_of(GVariant *dictionary, const char *name) {
-        int64_t number = 0;
-        g_variant_lookup(dictionary, name, "x", &number);
-        return number;
-}
-
-static void ask_next_card(Call *call);
-
-static void on_addresses(Call *call, GVariant *reply) {
-        Cards *cards = call->state;
-        const UsageDevice *card = cards->cards->pdata[cards->next++];
-        g_autoptr(GVariantIter) iterator = NULL;
-        GVariantBuilder addresses;
-        const char *address;
-        uint32_t prefix, n = 0;
-        g_variant_builder_init(&addresses, G_VARIANT_TYPE("a(isu)"));
-        g_variant_get(reply, "(a(su))", &iterator);
-        for (; g_variant_iter_loop(iterator, "(&su)", &address, &prefix); n++)
-                g_variant_builder_add(&addresses, "(isu)", strchr(address, ':') ? IPV6 : IPV4, address, prefix);
-        g_autoptr(GVariant) all = g_variant_ref_sink(g_variant_builder_end(&addresses));
-        if (n > 0)
-                g_variant_builder_add(&cards->interfaces, "(sms@a(isu))", card->name, card->source, all);
-        ask_next_card(call);
-}
-
-static void ask_next_card(Call *call) {
-        Cards *cards = call->state;
-        uint32_t source;
-        g_variant_get_child(call->arguments, 1, "u", &source);
-        if (cards->next < cards->cards->len) {
-                const UsageDevice *card = cards->cards->pdata[cards->next];
-                call_ask(call, card->path, CARD, "GetAddresses", g_variant_new("(sa{sv})", sources[source], NULL), "(a(su))",
-                         on_addresses);
-        } else
-                call_answer(call, g_variant_new("(@a(smsa(isu)))", g_variant_builder_end(&cards->interfaces)));
-}
-
-static void on_cards(Call *call, GVariant *reply) {
-        g_autoptr(GVariant) objects = g_variant_get_child_value(reply, 0);
-        Cards *cards = g_new0(Cards, 1);
-        cards->cards = usage_cards(objects);
-        g_variant_builder_init(&cards->interfaces, G_VARIANT_TYPE("a(smsa(isu))"));
-        call->state = cards;
-        call->free_state = cards_free;
-        ask_next_card(call);
-}
-
-/* What the agent knows of one interface's addresses. */
-static GVariant *agent_addresses(GVariant *interface) {
-        GVariantBuilder addresses;
-        g_autoptr(GVariant) all = g_variant_lookup_value(interface, "ip-addresses", G_VARIANT_TYPE("aa{sv}"));
-        g_variant_builder_init(&addresses, G_VARIANT_TYPE("a(isu)"));
-        for (size_t i = 0; all && i < g_variant_n_children(all); i++) {
-                g_autoptr(GVariant) address = g_variant_get_child_value(all, i);
-                g_variant_builder_add(&addresses, "(isu)", strcmp(text_of(address, "ip-address-type"), "ipv6") == 0 ? IPV6 : IPV4,
-                                      text_of(address, "ip-address"), (uint32_t) number_of(address, "prefix"));
-        }
-        return g_variant_builder_end(&addresses);
-}
-
-static void on_agent_interfaces(Call *call, GVariant *reply) {
-        g_autoptr(GVariant) interfaces = g_variant_get_child_value(reply, 0);
-        GVariantBuilder builder;
-        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(smsa(isu))"));
-        for (size_t i = 0; i < g_variant_n_children(interfaces); i++) {
-                g_autoptr(GVariant) interface = g_variant_get_child_value(interfaces, i);
-                const char *address = text_of(interface, "hardware-address");
-                g_variant_builder_add(&builder, "(sms@a(isu))", text_of(interface, "name"), *address ? address : NULL,
-                                      agent_addresses(interface));
-        }
-        call_answer(call, g_variant_new("(a(smsa(isu)))", &builder));
-}
-
-static void on_active_to_list(Call *call, GVariant *properties) {
-        uint32_t source;
-        (void) properties;
-        g_variant_get_child(call->arguments, 1, "u", &source);
-        if (source == SOURCE_AGENT)
-                row_ask_guest(call, "GetInterfaces", NULL, "(aa{sv})", on_agent_interfaces);
-        else
-                row_objects(call, on_cards);
-}
-
-static void get_addresses(Call *call) {
-        uint32_t source;
-        g_variant_get_child(call->arguments, 1, "u", &source);
-        if (source == SOURCE_AGENT && call->client->read_only)
-                call_refuse(call, LIBVIRT_OPERATION_DENIED, "the agent is not asked: the connection was opened to read only");
-        else if (source < G_N_ELEMENTS(sources))
-                row_if_active(call, on_active_to_list);
-        else
-                call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "argument unsupported: Unknown IP address data source %u",
-                            source);
-}
 
 /* Where a disk of the guest's is plugged in, as its agent tells. */
 typedef struct DiskAddress {
@@ -178,9 +49,9 @@ static char *disk_at(xmlNode *root, GVariant *given) {
         xmlNode *devices = document_find(root, "devices");
         char *target = NULL;
         for (size_t i = 0; i < G_N_ELEMENTS(pci_names); i++)
-                address.pci[i] = pci ? number_of(pci, pci_names[i]) : -1;
+                address.pci[i] = pci ? member_number(pci, pci_names[i]) : -1;
         for (size_t i = 0; i < G_N_ELEMENTS(drive_names); i++)
-                address.drive[i] = number_of(given, drive_names[i]);
+                address.drive[i] = member_number(given, drive_names[i]);
         g_autofree char *index = controller_at(devices, &address);
         for (xmlNode *device = devices ? xmlFirstElementChild(devices) : NULL; device && !target;
              device = xmlNextElementSibling(device)) {
@@ -229,8 +100,8 @@ static void on_file_systems(Call *call, GVariant *reply) {
                         if (target)
                                 g_variant_builder_add(&targets, "s", target);
                 }
-                g_variant_builder_add(&builder, "(sss@as)", text_of(one, "mountpoint"), text_of(one, "name"),
-                                      text_of(one, "type"), g_variant_builder_end(&targets));
+                g_variant_builder_add(&builder, "(sss@as)", member_text(one, "mountpoint"), member_text(one, "name"),
+                                      member_text(one, "type"), g_variant_builder_end(&targets));
         }
         call_answer(call, g_variant_new("(a(sssas)u)", &builder, (uint32_t) n));
 }
@@ -251,7 +122,7 @@ typedef struct Member {
 
 static void add_texts(Inside *inside, GVariant *dictionary, const char *prefix, const Member *members) {
         for (; members->name; members++) {
-                const char *text = text_of(dictionary, members->name);
+                const char *text = member_text(dictionary, members->name);
                 if (*text)
                         add(inside, g_variant_new_string(text), "%s%s", prefix, members->parameter);
         }
@@ -352,7 +223,7 @@ static void add_disk(Inside *inside, GVariant *disk, const char *prefix) {
         g_autofree char *target = address ? disk_at(inside->root, address) : NULL;
         gboolean is_partition = FALSE;
         g_variant_lookup(disk, "partition", "b", &is_partition);
-        add(inside, g_variant_new_string(text_of(disk, "name")), "%sname", prefix);
+        add(inside, g_variant_new_string(member_text(disk, "name")), "%sname", prefix);
         add(inside, g_variant_new_boolean(is_partition), "%spartition", prefix);
         if (parts && g_variant_n_children(parts) > 0)
                 add(inside, g_variant_new_uint32((uint32_t) g_variant_n_children(parts)), "%sdependency.count", prefix);
@@ -374,7 +245,7 @@ static void add_disks(Inside *inside, GVariant *reply) {
 static void add_address(Inside *inside, GVariant *address, const char *prefix) {
         static const Member members[] = { { "ip-address-type", "type" }, { "ip-address", "addr" }, {} };
         add_texts(inside, address, prefix, members);
-        add(inside, g_variant_new_uint32((uint32_t) number_of(address, "prefix")), "%sprefix", prefix);
+        add(inside, g_variant_new_uint32((uint32_t) member_number(address, "prefix")), "%sprefix", prefix);
 }
 
 static void add_interface(Inside *inside, GVariant *interface, const char *prefix) {
@@ -475,78 +346,8 @@ static void look_inside(Call *call) {
                 row_if_active(call, on_active_to_look);
 }
 
-/* Appends a processor to a list such as "0-2,4", whose last one is LAST, in a run that began at FIRST. */
-static void list_append(GString *list, int64_t *first, int64_t *last, int64_t cpu) {
-        if (list->len > 0 && cpu == *last + 1) {
-                if (*last > *first)
-                        g_string_truncate(list, (size_t) (strrchr(list->str, '-') - list->str));
-                g_string_append_printf(list, "-%" G_GINT64_FORMAT, cpu);
-        } else {
-                g_string_append_printf(list, "%s%" G_GINT64_FORMAT, list->len > 0 ? "," : "", cpu);
-                *first = cpu;
-        }
-        *last = cpu;
-}
-
-/* The guest's processors that a member of theirs says yes to, or all of them: a list. */
-static GVariant *vcpus_with(GVariant *vcpus, const char *member) {
-        g_autoptr(GString) list = g_string_new(NULL);
-        int64_t first = 0, last = 0;
-        for (size_t i = 0; i < g_variant_n_children(vcpus); i++) {
-                g_autoptr(GVariant) vcpu = g_variant_get_child_value(vcpus, i);
-                gboolean has = !member;
-                if (member)
-                        g_variant_lookup(vcpu, member, "b", &has);
-                if (has)
-                        list_append(list, &first, &last, number_of(vcpu, "logical-id"));
-        }
-        return g_variant_new_string(list->str);
-}
-
-static void on_guest_vcpus(Call *call, GVariant *reply) {
-        g_autoptr(GVariant) vcpus = g_variant_get_child_value(reply, 0);
-        GVariantBuilder parameters;
-        g_variant_builder_init(&parameters, G_VARIANT_TYPE("a(sv)"));
-        g_variant_builder_add(&parameters, "(sv)", "vcpus", vcpus_with(vcpus, NULL));
-        g_variant_builder_add(&parameters, "(sv)", "online", vcpus_with(vcpus, "online"));
-        g_variant_builder_add(&parameters, "(sv)", "offlinable", vcpus_with(vcpus, "can-offline"));
-        call_answer(call, g_variant_new("(a(sv))", &parameters));
-}
-
-static void get_guest_vcpus(Call *call) {
-        row_ask_guest(call, "GetVCPUs", NULL, "(aa{sv})", on_guest_vcpus);
-}
-
-static void on_vcpus_set(Call *call, GVariant *reply) {
-        (void) reply;
-        call_answer_nothing(call);
-}
-
-static void set_guest_vcpus(Call *call) {
-        uint8_t map[VCPUS_MAX / 8];
-        GVariantBuilder vcpus;
-        int32_t state, n = 0;
-        g_variant_get_child(call->arguments, 2, "i", &state);
-        document_cpu_map(call_string(call, 1), 0, map, sizeof map);
-        g_variant_builder_init(&vcpus, G_VARIANT_TYPE("a(xb)"));
-        for (int64_t i = 0; i < VCPUS_MAX; i++)
-                if (map[i / 8] & 1 << i % 8) {
-                        g_variant_builder_add(&vcpus, "(xb)", i, state != 0);
-                        n++;
-                }
-        g_autoptr(GVariant) kept = g_variant_ref_sink(g_variant_builder_end(&vcpus));
-        if (n == 0 || state < 0 || state > 1)
-                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: processors '%s' with state %d", call_string(call, 1),
-                            state);
-        else
-                row_ask_guest(call, "SetVCPUs", g_variant_new("(@a(xb))", kept), "(x)", on_vcpus_set);
-}
-
 const CallRow inside_calls[] = {
-        { REMOTE_DOMAIN_INTERFACE_ADDRESSES, get_addresses },
         { REMOTE_DOMAIN_GET_FSINFO, look_inside, NULL, CHANGES },
         { REMOTE_DOMAIN_GET_GUEST_INFO, look_inside, NULL, CHANGES },
-        { REMOTE_DOMAIN_GET_GUEST_VCPUS, get_guest_vcpus, NULL, CHANGES },
-        { REMOTE_DOMAIN_SET_GUEST_VCPUS, set_guest_vcpus, NULL, CHANGES },
         {},
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Virtual processors: where they may run, and for how long they did. */
+/* Virtual processors: where they may run, and for how long they did; and which of them the guest uses, as its agent tells. */
 
+#include <string.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -15,6 +16,9 @@
 #define IO_THREADS_MAX 16384 /* that an answer may have */
 #define CPU_NOT_TOLD (-2)
 #define NANOSECONDS 1000 /* in a microsecond */
+
+/* A bit for each guest's processor that a client may name. */
+#define GUEST_VCPUS_MAX 4096
 
 static const FlagOption pin_flags[] = { { 1, NULL }, { AFFECT_CONFIG, "inactive" }, {} };
 
@@ -182,10 +186,81 @@ static void get_threads(Call *call) {
         row_document(call, on_threads);
 }
 
+/* Of the guest */
+
+/* Appends a processor to a list such as "0-2,4", whose last one is LAST, in a run that began at FIRST. */
+static void list_append(GString *list, int64_t *first, int64_t *last, int64_t cpu) {
+        if (list->len > 0 && cpu == *last + 1) {
+                if (*last > *first)
+                        g_string_truncate(list, (size_t) (strrchr(list->str, '-') - list->str));
+                g_string_append_printf(list, "-%" G_GINT64_FORMAT, cpu);
+        } else {
+                g_string_append_printf(list, "%s%" G_GINT64_FORMAT, list->len > 0 ? "," : "", cpu);
+                *first = cpu;
+        }
+        *last = cpu;
+}
+
+/* The guest's processors that a member of theirs says yes to, or all of them: a list. */
+static GVariant *vcpus_with(GVariant *vcpus, const char *member) {
+        g_autoptr(GString) list = g_string_new(NULL);
+        int64_t first = 0, last = 0;
+        for (size_t i = 0; i < g_variant_n_children(vcpus); i++) {
+                g_autoptr(GVariant) vcpu = g_variant_get_child_value(vcpus, i);
+                gboolean has = !member;
+                if (member)
+                        g_variant_lookup(vcpu, member, "b", &has);
+                if (has)
+                        list_append(list, &first, &last, member_number(vcpu, "logical-id"));
+        }
+        return g_variant_new_string(list->str);
+}
+
+static void on_guest_vcpus(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) vcpus = g_variant_get_child_value(reply, 0);
+        GVariantBuilder parameters;
+        g_variant_builder_init(&parameters, G_VARIANT_TYPE("a(sv)"));
+        g_variant_builder_add(&parameters, "(sv)", "vcpus", vcpus_with(vcpus, NULL));
+        g_variant_builder_add(&parameters, "(sv)", "online", vcpus_with(vcpus, "online"));
+        g_variant_builder_add(&parameters, "(sv)", "offlinable", vcpus_with(vcpus, "can-offline"));
+        call_answer(call, g_variant_new("(a(sv))", &parameters));
+}
+
+static void get_guest_vcpus(Call *call) {
+        row_ask_guest(call, "GetVCPUs", NULL, "(aa{sv})", on_guest_vcpus);
+}
+
+static void on_vcpus_set(Call *call, GVariant *reply) {
+        (void) reply;
+        call_answer_nothing(call);
+}
+
+static void set_guest_vcpus(Call *call) {
+        uint8_t map[GUEST_VCPUS_MAX / 8];
+        GVariantBuilder vcpus;
+        int32_t state, n = 0;
+        g_variant_get_child(call->arguments, 2, "i", &state);
+        document_cpu_map(call_string(call, 1), 0, map, sizeof map);
+        g_variant_builder_init(&vcpus, G_VARIANT_TYPE("a(xb)"));
+        for (int64_t i = 0; i < GUEST_VCPUS_MAX; i++)
+                if (map[i / 8] & 1 << i % 8) {
+                        g_variant_builder_add(&vcpus, "(xb)", i, state != 0);
+                        n++;
+                }
+        g_autoptr(GVariant) kept = g_variant_ref_sink(g_variant_builder_end(&vcpus));
+        if (n == 0 || state < 0 || state > 1)
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: processors '%s' with state %d", call_string(call, 1),
+                            state);
+        else
+                row_ask_guest(call, "SetVCPUs", g_variant_new("(@a(xb))", kept), "(x)", on_vcpus_set);
+}
+
 const CallRow vcpu_calls[] = {
         { REMOTE_DOMAIN_GET_IOTHREAD_INFO, get_threads, NULL, READS, pin_flags },
         { REMOTE_DOMAIN_GET_VCPUS, get_vcpus },
         { REMOTE_DOMAIN_GET_VCPU_PIN_INFO, get_pins, NULL, READS, pin_flags },
         { REMOTE_DOMAIN_GET_EMULATOR_PIN_INFO, get_emulator_pin, NULL, READS, pin_flags },
+        { REMOTE_DOMAIN_GET_GUEST_VCPUS, get_guest_vcpus, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_GUEST_VCPUS, set_guest_vcpus, NULL, CHANGES },
         {},
 };

@@ -147,3 +147,15 @@ void row_ask_guest(Call *call, const char *member, GVariant *arguments, const ch
                 call->on_error = on_no_guest;
         call_ask(call, guest, INTERFACE("Domain.Guest"), member, arguments, reply, step);
 }
+
+const char *member_text(GVariant *dictionary, const char *name) {
+        const char *text = "";
+        g_variant_lookup(dictionary, name, "&s", &text);
+        return text;
+}
+
+int64_t member_number(GVariant *dictionary, const char *name) {
+        int64_t number = 0;
+        g_variant_lookup(dictionary, name, "x", &number);
+        return number;
+}

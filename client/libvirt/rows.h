@@ -57,3 +57,7 @@ xmlNode *row_root(Call *call, GVariant *reply, xmlDoc **owner);
 
 /* Goes on with all objects of the call's domain (a{oa{sa{sv}}} in a tuple). */
 void row_objects(Call *call, CallStep step);
+
+/* Members of a dictionary, a{sv}, that the agent has told; "" and 0 where they are not there. The text is borrowed. */
+const char *member_text(GVariant *dictionary, const char *name);
+int64_t member_number(GVariant *dictionary, const char *name);
