@@ -7,140 +7,14 @@
 
 #include "calls.h"
 #include "rows.h"
+#include "tunables.h"
 #include "usage.h"
 
 #define DOMAIN INTERFACE("Domain")
 #define DISK INTERFACE("Device.Disk")
 #define CARD INTERFACE("Device.NetworkInterface")
 
-#define KIB 1024
-#define KILO 1000
-#define UNLIMITED (INT64_MAX >> 10) /* KiB of memory, by which libvirt says that there is no limit */
-
-/* A parameter. */
-typedef struct Tunable {
-        const char *name, *type; /* the letter of its GVariant */
-        const char *path;        /* in the document, see document_value() */
-        const char *limit;       /* its name on the bus; NULL for one that is only told */
-        uint64_t unit;           /* how many of the bus's it is; 0 for 1 */
-        uint64_t otherwise;      /* its value where the document says nothing */
-        uint64_t least, most;    /* of what it may be beside 0; 0 for any */
-        const char *group;       /* those that are set together: what is not given of them is none */
-} Tunable;
-
-#define PERIOD .least = 1000, .most = 1000000
-#define QUOTA .least = 1000, .most = 17592186044415
-
-static const Tunable scheduler[] = {
-        { "cpu_shares", "t", "cputune/shares", "cpu_shares" },
-        { "vcpu_period", "t", "cputune/period", "vcpu_period", PERIOD },
-        { "vcpu_quota", "x", "cputune/quota", "vcpu_quota", QUOTA },
-        { "emulator_period", "t", "cputune/emulator_period", "emulator_period", PERIOD },
-        { "emulator_quota", "x", "cputune/emulator_quota", "emulator_quota", QUOTA },
-        { "global_period", "t", "cputune/global_period", "cpu_period", PERIOD },
-        { "global_quota", "x", "cputune/global_quota", "cpu_quota", QUOTA },
-        { "iothread_period", "t", "cputune/iothread_period", "iothread_period", PERIOD },
-        { "iothread_quota", "x", "cputune/iothread_quota", "iothread_quota", QUOTA },
-        {},
-};
-
-static const Tunable memory[] = {
-        { "hard_limit", "t", "memtune/hard_limit", "memory_hard_limit", KIB, UNLIMITED },
-        { "soft_limit", "t", "memtune/soft_limit", "memory_soft_limit", KIB, UNLIMITED },
-        { "swap_hard_limit", "t", "memtune/swap_hard_limit", "swap_hard_limit", KIB, UNLIMITED },
-        {},
-};
-
-/* Limits of single devices of the host are told; the bus has limits of the domain's disks instead. */
-static const Tunable weights[] = {
-        { "weight", "u", "blkiotune/weight", "blkio_weight" },
-        { "device_weight", "s", "weight" },
-        { "device_read_iops_sec", "s", "read_iops_sec" },
-        { "device_write_iops_sec", "s", "write_iops_sec" },
-        { "device_read_bytes_sec", "s", "read_bytes_sec" },
-        { "device_write_bytes_sec", "s", "write_bytes_sec" },
-        {},
-};
-
-static const Tunable nodes[] = {
-        { "numa_mode", "i", "numatune/memory@mode" },
-        { "numa_nodeset", "s", "numatune/memory@nodeset" },
-        {},
-};
-
-#define THROTTLE(name, group) \
-        { name, "t", "iotune/" name, name, 0, 0, 0, 0, group }
-static const Tunable throttles[] = {
-        THROTTLE("total_bytes_sec", "bytes"),
-        THROTTLE("read_bytes_sec", "bytes"),
-        THROTTLE("write_bytes_sec", "bytes"),
-        THROTTLE("total_iops_sec", "operations"),
-        THROTTLE("read_iops_sec", "operations"),
-        THROTTLE("write_iops_sec", "operations"),
-        THROTTLE("total_bytes_sec_max", "bytes_max"),
-        THROTTLE("read_bytes_sec_max", "bytes_max"),
-        THROTTLE("write_bytes_sec_max", "bytes_max"),
-        THROTTLE("total_iops_sec_max", "operations_max"),
-        THROTTLE("read_iops_sec_max", "operations_max"),
-        THROTTLE("write_iops_sec_max", "operations_max"),
-        THROTTLE("size_iops_sec", "size"),
-        { "group_name", "s", "iotune/group_name" },
-        THROTTLE("total_bytes_sec_max_length", "bytes_length"),
-        THROTTLE("read_bytes_sec_max_length", "bytes_length"),
-        THROTTLE("write_bytes_sec_max_length", "bytes_length"),
-        THROTTLE("total_iops_sec_max_length", "operations_length"),
-        THROTTLE("read_iops_sec_max_length", "operations_length"),
-        THROTTLE("write_iops_sec_max_length", "operations_length"),
-        {},
-};
-
-static const Tunable bandwidth[] = {
-        { "inbound.average", "u", "bandwidth/inbound@average", "inbound_average", KILO, .group = "inbound" },
-        { "inbound.peak", "u", "bandwidth/inbound@peak", "inbound_peak", KILO, .group = "inbound" },
-        { "inbound.burst", "u", "bandwidth/inbound@burst", "inbound_burst", KIB, .group = "inbound" },
-        { "inbound.floor", "u", "bandwidth/inbound@floor" },
-        { "outbound.average", "u", "bandwidth/outbound@average", "outbound_average", KILO, .group = "outbound" },
-        { "outbound.peak", "u", "bandwidth/outbound@peak", "outbound_peak", KILO, .group = "outbound" },
-        { "outbound.burst", "u", "bandwidth/outbound@burst", "outbound_burst", KIB, .group = "outbound" },
-        {},
-};
-
 static const FlagOption get_flags[] = { { AFFECT_LIVE, NULL }, { AFFECT_CONFIG, NULL }, FLAG_STRINGS_OKAY, {} };
-
-static int32_t count(const Tunable *tunables) {
-        int32_t n = 0;
-        while (tunables[n].name)
-                n++;
-        return n;
-}
-
-/* What the document says of a parameter that is a number. */
-static uint64_t number_in(const Tunable *tunable, xmlNode *node) {
-        if (tunable->otherwise == UNLIMITED)
-                return document_kib(node, tunable->path, UNLIMITED);
-        g_autofree char *text = document_value(node, tunable->path);
-        return text ? g_ascii_strtoull(text, NULL, 10) : tunable->otherwise;
-}
-
-static GVariant *value_of(const Tunable *tunable, xmlNode *node) {
-        g_autofree char *text = *tunable->type == 's' ? document_value(node, tunable->path) : NULL;
-        uint64_t number = *tunable->type == 's' ? 0 : number_in(tunable, node);
-        GVariant *value = NULL;
-        switch (*tunable->type) {
-        case 's':
-                value = g_variant_new_string(text ? text : "");
-                break;
-        case 'u':
-                value = g_variant_new_uint32((uint32_t) number);
-                break;
-        case 'x':
-                value = g_variant_new_int64((int64_t) number);
-                break;
-        default:
-                value = g_variant_new_uint64(number);
-        }
-        return value;
-}
 
 /* Parameters that are read and set together. */
 typedef struct Group {
@@ -153,7 +27,7 @@ typedef struct Group {
 /* Answers the parameters of a node of the document, as many as the client has room for. PLACE: which argument the room is. */
 static void answer(Call *call, const Group *group, xmlNode *node, size_t place) {
         GVariantBuilder parameters;
-        int32_t room, n = count(group->tunables);
+        int32_t room, n = tunables_count(group->tunables);
         g_variant_get_child(call->arguments, place, "i", &room);
         g_variant_builder_init(&parameters, G_VARIANT_TYPE("a(sv)"));
         for (int32_t i = 0; i < MIN(room, n); i++)
@@ -174,45 +48,21 @@ static void read_document(Call *call, CallStep step) {
                 row_document(call, step);
 }
 
-/* A parameter of each device of the host in one string, "PATH,VALUE,PATH,VALUE". */
-static GVariant *value_of_devices(const Tunable *tunable, xmlNode *root) {
-        if (*tunable->type != 's')
-                return value_of(tunable, root);
-        g_autoptr(GString) text = g_string_new(NULL);
-        xmlNode *tune = document_find(root, "blkiotune");
-        for (xmlNode *device = tune ? xmlFirstElementChild(tune) : NULL; device; device = xmlNextElementSibling(device)) {
-                g_autofree char *path = document_value(device, "path"), *value = document_value(device, tunable->path);
-                if (strcmp((const char *) device->name, "device") == 0 && path && value)
-                        g_string_append_printf(text, "%s%s,%s", text->len > 0 ? "," : "", path, value);
-        }
-        return g_variant_new_string(text->str);
-}
-
-/* By libvirt's numbers. */
-static const char *const modes[] = { "strict", "preferred", "interleave", "restrictive" };
-
-static int32_t mode_in(xmlNode *root) {
-        g_autofree char *mode = document_value(root, "numatune/memory@mode");
-        int32_t number = 0;
-        for (size_t i = 0; mode && i < G_N_ELEMENTS(modes); i++)
-                if (strcmp(mode, modes[i]) == 0)
-                        number = (int32_t) i;
-        return number;
-}
-
-static GVariant *value_of_nodes(const Tunable *tunable, xmlNode *root) {
-        return *tunable->type == 'i' ? g_variant_new_int32(mode_in(root)) : value_of(tunable, root);
-}
-
 static const Group groups[] = {
-        { scheduler,
-          value_of,
+        { tunables_scheduler,
+          tunable_value,
           false,
           { REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS, REMOTE_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS,
             REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS, REMOTE_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS } },
-        { memory, value_of, true, { REMOTE_DOMAIN_GET_MEMORY_PARAMETERS, REMOTE_DOMAIN_SET_MEMORY_PARAMETERS } },
-        { weights, value_of_devices, true, { REMOTE_DOMAIN_GET_BLKIO_PARAMETERS, REMOTE_DOMAIN_SET_BLKIO_PARAMETERS } },
-        { nodes, value_of_nodes, true, { REMOTE_DOMAIN_GET_NUMA_PARAMETERS, REMOTE_DOMAIN_SET_NUMA_PARAMETERS } },
+        { tunables_memory, tunable_value, true, { REMOTE_DOMAIN_GET_MEMORY_PARAMETERS, REMOTE_DOMAIN_SET_MEMORY_PARAMETERS } },
+        { tunables_weights,
+          tunable_value_of_devices,
+          true,
+          { REMOTE_DOMAIN_GET_BLKIO_PARAMETERS, REMOTE_DOMAIN_SET_BLKIO_PARAMETERS } },
+        { tunables_nodes,
+          tunable_value_of_nodes,
+          true,
+          { REMOTE_DOMAIN_GET_NUMA_PARAMETERS, REMOTE_DOMAIN_SET_NUMA_PARAMETERS } },
 };
 
 /* Those of a domain that a procedure of this file is about. */
@@ -225,7 +75,7 @@ static const Group *group_of(const Call *call) {
 }
 
 static void get_scheduler_type(Call *call) {
-        call_answer(call, g_variant_new("(si)", "posix", count(scheduler)));
+        call_answer(call, g_variant_new("(si)", "posix", tunables_count(tunables_scheduler)));
 }
 
 static void on_domain_document(Call *call, GVariant *reply) {
@@ -257,7 +107,7 @@ static const LimitedKind disk_kind = {
         .method = "SetIOLimits",
         .missing = "invalid argument: disk '%s' was not found in the domain config",
         .list = usage_disks,
-        .group = { throttles, value_of, true },
+        .group = { tunables_throttles, tunable_value, true },
 };
 
 static const LimitedKind card_kind = {
@@ -268,7 +118,7 @@ static const LimitedKind card_kind = {
         .method = "SetBandwidth",
         .missing = "invalid argument: Can't find device %s",
         .list = usage_cards,
-        .group = { bandwidth, value_of, true },
+        .group = { tunables_bandwidth, tunable_value, true },
 };
 
 static const LimitedKind *kind_of(const Call *call) {
@@ -334,13 +184,6 @@ static void given_free(void *data) {
         g_free(given);
 }
 
-static bool is_in_range(const Tunable *tunable, GVariant *value) {
-        uint64_t number = *tunable->type == 'x'   ? (uint64_t) MAX(g_variant_get_int64(value), 0)
-                          : *tunable->type == 't' ? g_variant_get_uint64(value)
-                                                  : 0;
-        return number == 0 || tunable->most == 0 || (number >= tunable->least && number <= tunable->most);
-}
-
 /* Takes one parameter; returns false with the call refused for one that cannot be. */
 static bool take(Call *call, Given *given, const char *name, GVariant *value) {
         const Tunable *tunable = given->tunables;
@@ -356,7 +199,7 @@ static bool take(Call *call, Given *given, const char *name, GVariant *value) {
                             g_variant_get_type_string(value), name, tunable->type);
         else if (given->values[place])
                 call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: parameter '%s' occurs multiple times", name);
-        else if (!is_in_range(tunable, value))
+        else if (!tunable_is_in_range(tunable, value))
                 call_refuse(call, LIBVIRT_INVALID_ARG,
                             "invalid argument: value of '%s' is out of range [%" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT "]",
                             name, tunable->least, tunable->most);
@@ -374,7 +217,7 @@ static Given *read_given(Call *call, const Tunable *tunables, size_t place) {
         Given *given = g_new0(Given, 1);
         bool fine = true;
         given->tunables = tunables;
-        g_assert((size_t) count(tunables) <= G_N_ELEMENTS(given->values));
+        g_assert((size_t) tunables_count(tunables) <= G_N_ELEMENTS(given->values));
         call->state = given;
         call->free_state = given_free;
         for (size_t i = 0; fine && i < g_variant_n_children(parameters); i++) {
@@ -384,15 +227,6 @@ static Given *read_given(Call *call, const Tunable *tunables, size_t place) {
                 fine = take(call, given, name, value);
         }
         return fine ? given : NULL;
-}
-
-/* What is given, in the bus's measure: 0 for no limit. */
-static uint64_t limit_of(const Tunable *tunable, GVariant *value) {
-        uint64_t number = *tunable->type == 'x'   ? (uint64_t) MAX(g_variant_get_int64(value), 0)
-                          : *tunable->type == 'u' ? g_variant_get_uint32(value)
-                                                  : g_variant_get_uint64(value);
-        uint64_t unit = tunable->unit > 0 ? tunable->unit : 1;
-        return (tunable->otherwise > 0 && number >= tunable->otherwise) || number > UINT64_MAX / unit ? 0 : number * unit;
 }
 
 /* The first parameter that is given and that the bus has no limit for; NULL for none. */
@@ -421,7 +255,8 @@ static void set_of_domain(Call *call) {
         g_variant_builder_init(&limits, G_VARIANT_TYPE("a{st}"));
         for (size_t i = 0; tunables[i].name; i++)
                 if (given->values[i])
-                        g_variant_builder_add(&limits, "{st}", tunables[i].limit, limit_of(&tunables[i], given->values[i]));
+                        g_variant_builder_add(&limits, "{st}", tunables[i].limit,
+                                              tunable_limit_of(&tunables[i], given->values[i]));
         call_ask(call, call->domain, DOMAIN, "SetLimits", g_variant_new("(a{st}@a{sv})", &limits, call_options(call)), "()",
                  step_answer_nothing);
 }
@@ -433,7 +268,7 @@ static void on_nodes_to_set(Call *call, GVariant *reply) {
         xmlNode *root = row_root(call, reply, &document);
         if (!root)
                 return;
-        if (given->values[0] && g_variant_get_int32(given->values[0]) != mode_in(root))
+        if (given->values[0] && g_variant_get_int32(given->values[0]) != tunable_mode_in(root))
                 call_refuse(call, LIBVIRT_OPERATION_INVALID,
                             "Requested operation is not valid: the numatune mode is changed by a new definition");
         else if (given->values[1])
@@ -445,7 +280,7 @@ static void on_nodes_to_set(Call *call, GVariant *reply) {
 }
 
 static void set_nodes(Call *call) {
-        if (read_given(call, nodes, 1))
+        if (read_given(call, tunables_nodes, 1))
                 row_document(call, on_nodes_to_set);
 }
 
@@ -486,8 +321,8 @@ static GVariant *merge(const Given *given, xmlNode *device) {
                 if (!tunable->limit)
                         continue;
                 uint64_t unit = tunable->unit > 0 ? tunable->unit : 1;
-                uint64_t limit = given->values[i]                         ? limit_of(tunable, given->values[i])
-                                 : !is_group_given(given, tunable->group) ? number_in(tunable, device) * unit
+                uint64_t limit = given->values[i]                         ? tunable_limit_of(tunable, given->values[i])
+                                 : !is_group_given(given, tunable->group) ? tunable_number_in(tunable, device) * unit
                                                                           : 0;
                 if (limit > 0)
                         g_variant_builder_add(&limits, "{st}", tunable->limit, limit);
