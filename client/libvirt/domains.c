@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "client.h"
+#include "parts.h"
 #include "states.h"
 #include "traits.h"
 
 #define SERVICE "org.virtbus1"
 #define DOMAIN "org.virtbus1.Domain"
-#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
 struct Domains {
         GDBusConnection *bus;
@@ -18,11 +18,18 @@ struct Domains {
         const DomainsListener *listener;
         void *data;
         GHashTable *by_path; /* KnownDomain */
+        GHashTable *listed;  /* the same, of what has been read of the list; NULL: it is not being read */
+        GQueue held;         /* Signal: what comes while the list is read, which parts of it may not have in them */
         Waiters *waiters;
         GCancellable *cancellable;
         unsigned int subscription;
-        bool filling, filled, stale;
+        bool filled, stale;
 };
+
+typedef struct Signal {
+        char *path, *member;
+        GVariant *arguments;
+} Signal;
 
 GVariant *domains_name_of(GVariant *properties) {
         const char *name = "", *uuid = "";
@@ -136,6 +143,25 @@ static void on_state_changed(Domains *domains, const char *path, GVariant *argum
                 domains->listener->state_changed(domains->data, known, old_state, new_state, reason);
 }
 
+static void take_signal(Domains *domains, const char *path, const char *member, GVariant *arguments) {
+        if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})")))
+                on_added(domains, arguments);
+        else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)")))
+                on_removed(domains, arguments);
+        else if (strcmp(member, "PropertiesChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}as)")))
+                on_properties_changed(domains, path, arguments);
+        else if (strcmp(member, "StateChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sss)")))
+                on_state_changed(domains, path, arguments);
+}
+
+static void signal_free(void *data) {
+        Signal *signal = data;
+        g_free(signal->path);
+        g_free(signal->member);
+        g_variant_unref(signal->arguments);
+        g_free(signal);
+}
+
 static void begin_filling(Domains *domains);
 
 static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
@@ -148,41 +174,49 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
         if (strcmp(member, "SignalsLost") == 0) {
                 domains->stale = true;
                 begin_filling(domains);
-        } else if (!domains->filled)
-                return;
-        else if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})")))
-                on_added(domains, arguments);
-        else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)")))
-                on_removed(domains, arguments);
-        else if (strcmp(member, "PropertiesChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}as)")))
-                on_properties_changed(domains, path, arguments);
-        else if (strcmp(member, "StateChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sss)")))
-                on_state_changed(domains, path, arguments);
+        } else if (domains->listed) {
+                Signal *signal = g_new(Signal, 1);
+                *signal = (Signal){ g_strdup(path), g_strdup(member), g_variant_ref(arguments) };
+                g_queue_push_tail(&domains->held, signal);
+        } else if (domains->filled)
+                take_signal(domains, path, member, arguments);
 }
 
-static void take_all(Domains *domains, GVariant *reply) {
-        g_autoptr(GVariantIter) objects = NULL;
-        const char *path;
-        GVariant *interfaces;
-        g_hash_table_remove_all(domains->by_path);
-        g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
-        while (g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces)) {
-                GVariant *properties = g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT);
-                if (properties)
-                        g_hash_table_insert(domains->by_path, g_strdup(path), known_new(properties));
+static void take_object(void *data, const char *path, GVariant *interfaces) {
+        Domains *domains = data;
+        GVariant *properties = g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT);
+        if (properties)
+                g_hash_table_insert(domains->listed, g_strdup(path), known_new(properties));
+}
+
+/* The list has been read, or cannot be. Of what came meanwhile, the last that was told of a domain is how it is, whether its part
+ * came before or after. */
+static void end_filling(Domains *domains, bool is_read) {
+        const DomainsListener *listener = domains->listener;
+        g_autoptr(GHashTable) listed = g_steal_pointer(&domains->listed);
+        if (is_read) {
+                g_hash_table_unref(domains->by_path);
+                domains->by_path = g_steal_pointer(&listed);
         }
+        if (!domains->filled)
+                domains->listener = NULL;
+        for (Signal *signal; (signal = g_queue_pop_head(&domains->held));) {
+                if (is_read)
+                        take_signal(domains, signal->path, signal->member, signal->arguments);
+                signal_free(signal);
+        }
+        domains->listener = listener;
+        domains->filled = is_read;
 }
 
-static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
+static void on_list(GObject *bus, GAsyncResult *result, void *data) {
         Domains *domains = data;
         g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
+        bool is_read = parts_load_finish(result, &error);
+        (void) bus;
         if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
                 return; /* it is freed */
-        domains->filling = false;
-        domains->filled = reply != NULL;
-        if (reply)
-                take_all(domains, reply);
+        end_filling(domains, is_read);
         if (domains->stale)
                 begin_filling(domains);
         else
@@ -190,20 +224,25 @@ static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
 }
 
 static void begin_filling(Domains *domains) {
-        if (domains->filling)
+        if (domains->listed)
                 return;
-        domains->filling = true;
+        domains->listed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
         domains->stale = false;
         if (!domains->subscription)
                 domains->subscription = g_dbus_connection_signal_subscribe(domains->bus, SERVICE, NULL, NULL, NULL, NULL,
                                                                            G_DBUS_SIGNAL_FLAGS_NONE, on_signal, domains, NULL);
-        g_dbus_connection_call(domains->bus, SERVICE, domains->connection, OBJECT_MANAGER, "GetManagedObjects", NULL,
-                               G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NONE, G_MAXINT, domains->cancellable,
-                               on_objects, domains);
+        const PartsList list = { .bus = domains->bus,
+                                 .service = SERVICE,
+                                 .path = domains->connection,
+                                 .interface = DOMAIN,
+                                 .timeout = G_MAXINT,
+                                 .each = take_object,
+                                 .data = domains };
+        parts_load(&list, domains->cancellable, on_list, domains);
 }
 
 void domains_fill(Domains *domains, WaitersDone done, void *data) {
-        if (domains->filled && !domains->filling) {
+        if (domains->filled && !domains->listed) {
                 done(data, NULL);
                 return;
         }
@@ -212,7 +251,7 @@ void domains_fill(Domains *domains, WaitersDone done, void *data) {
 }
 
 const KnownDomain *domains_known(Domains *domains, const char *path) {
-        return domains->filled && !domains->filling ? g_hash_table_lookup(domains->by_path, path) : NULL;
+        return domains->filled && !domains->listed ? g_hash_table_lookup(domains->by_path, path) : NULL;
 }
 
 GVariant *domains_properties(Domains *domains, const char *path) {
@@ -249,6 +288,8 @@ void domains_free(Domains *domains) {
         g_cancellable_cancel(domains->cancellable);
         g_object_unref(domains->cancellable);
         g_hash_table_unref(domains->by_path);
+        g_clear_pointer(&domains->listed, g_hash_table_unref);
+        g_queue_clear_full(&domains->held, signal_free);
         waiters_free(domains->waiters);
         g_free(domains->connection);
         g_free(domains->prefix);

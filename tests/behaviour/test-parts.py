@@ -8,7 +8,9 @@ Usage (below tests/with-bus): test-parts.py
 import ast
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import uuid
 
@@ -122,6 +124,21 @@ def virtbusctl_and_the_library_read_it():
     assert shown.stdout == f"Name=large-{N - 1:03}\n", shown.stderr
 
 
+def libvirts_clients_are_shown_all_of_it():
+    face = os.path.join(BUILD, "client", "libvirt", "virtbus-libvirt")
+    if not shutil.which("virsh") or not os.path.exists(face):
+        raise Skip("virsh or virtbus-libvirt is not there")
+    path = os.path.join(ROOT, "libvirt-sock")
+    environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"], "LC_ALL": "C", "HOME": ROOT}
+    process = subprocess.Popen([face, f"--socket={path}"], env=environment)
+    bus.wait(lambda: socket.socket(socket.AF_UNIX).connect_ex(path) == 0, "its socket")
+    listed = subprocess.run(["virsh", "-c", f"test+unix:///default?socket={path}", "list", "--all", "--name"], env=environment,
+                            capture_output=True, text=True, check=False)
+    assert sorted(listed.stdout.split()) == [f"large-{i:03}" for i in range(N)], listed.stderr
+    process.terminate()
+    process.wait()
+
+
 def what_comes_goes_and_changes_between_two_parts_is_known_by_parts_and_signals():
     listener = Bus()
     objects, after = part(caller=listener)
@@ -213,7 +230,8 @@ def who_may_read_few_gets_those_and_all_of_those():
 
 write_definitions()
 run([a_list_longer_than_any_message_is_refused_with_what_to_do_and_read_in_parts, only_what_is_wanted_is_sent,
-    virtbusctl_and_the_library_read_it, what_comes_goes_and_changes_between_two_parts_is_known_by_parts_and_signals,
+    virtbusctl_and_the_library_read_it, libvirts_clients_are_shown_all_of_it,
+    what_comes_goes_and_changes_between_two_parts_is_known_by_parts_and_signals,
     a_driver_that_is_killed_between_two_parts_loses_and_doubles_nothing, who_leaves_without_an_answer_costs_nothing,
     who_does_not_read_its_parts_holds_up_nobody_else_and_gets_them_when_it_does, what_no_part_ended_with_is_refused,
     who_may_read_few_gets_those_and_all_of_those])
