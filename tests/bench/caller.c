@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* caller ROUNDS NAME:PATH:INTERFACE:MEMBER[:ARGUMENT] ...: calls each in turn, ROUNDS times, so that all meet the same noise, and
- * prints the durations in microseconds, a line for each call. With one argument a call has type s; MEMBER may be a property,
- * written as .Name. */
+ * prints the durations in microseconds, a line for each call. With one argument a call has type s; one of "=SIGNATURE" stands for
+ * empty arrays, at most three; MEMBER may be a property, written as .Name. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,8 @@ static int call(sd_bus *bus, char *const *part) {
         int r;
         if (part[3][0] == '.')
                 r = sd_bus_get_property(bus, part[0], part[1], part[2], part[3] + 1, &error, &reply, "s");
+        else if (part[4] && part[4][0] == '=')
+                r = sd_bus_call_method(bus, part[0], part[1], part[2], part[3], &error, &reply, part[4] + 1, 0, 0, 0);
         else
                 r = sd_bus_call_method(bus, part[0], part[1], part[2], part[3], &error, &reply, part[4] ? "s" : NULL, part[4]);
         if (r < 0)

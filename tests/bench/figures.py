@@ -403,8 +403,7 @@ def domain_statistics():
         qemu.do(domain, "Start", paused=True)
     ours = ["busctl", "call", NAME, qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", "0", "0", "0"]
     theirs = ["virsh", "-c", "qemu:///system", "domstats"]
-    timed(3, lambda: bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [], [], {}))
-    call = timed(20, lambda: bus.call(qemu.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [], [], {}))
+    call, = measure(20, f"{NAME}:{qemu.path}:{NAME}.Connection:GetDomainStats:=aoasa{{sv}}")
     program = timed(10, lambda: subprocess.run(ours, stdout=subprocess.DEVNULL, check=True))
     listing = timed(10, lambda: subprocess.run([os.path.join(BUILD, "client", "virtbusctl", "virtbusctl"), "list"], stdout=subprocess.DEVNULL, check=True))
     library = timed(10, lambda: subprocess.run([os.path.join(BENCH, "client")], check=True))
