@@ -53,8 +53,14 @@ static const char *const network_paths[] = {
 };
 
 /* Nodes that belong to no guest more than to another; who may open which, their modes say as before. */
-static const char *const device_paths[] = {
-        "/dev/full", "/dev/kvm", "/dev/null", "/dev/pts", "/dev/random", "/dev/urandom", "/dev/zero",
+static const char *const device_paths[] = { "/dev/kvm", "/dev/pts" };
+
+/* Those that everybody may open anyway, by their minor numbers of major 1: made anew, which takes a fifth of what showing takes. */
+static const struct {
+        const char *path;
+        unsigned minor;
+} common_devices[] = {
+        { "/dev/null", 3 }, { "/dev/zero", 5 }, { "/dev/full", 7 }, { "/dev/random", 8 }, { "/dev/urandom", 9 },
 };
 
 /* Never shown, whatever names them: what the kernel tells of processes, and everything. */
@@ -71,6 +77,9 @@ static bool is_shown_anyway(const char *path) {
                         return true;
         for (size_t i = 0; i < G_N_ELEMENTS(device_paths); i++)
                 if (is_below(path, device_paths[i]))
+                        return true;
+        for (size_t i = 0; i < G_N_ELEMENTS(common_devices); i++)
+                if (is_below(path, common_devices[i].path))
                         return true;
         return is_below(path, "/proc");
 }
@@ -110,7 +119,9 @@ Confinement confine_for(const Confinement *from, const char *program, GPtrArray 
         for (char *const *path = from->paths; path && *path; path++)
                 if (g_path_is_absolute(*path))
                         g_ptr_array_add(paths, g_strdup(*path));
-        return (Confinement){ .parts = from->parts, .root = from->root, .paths = confine_order_paths(paths) };
+        return (Confinement){ .parts = from->if_had ? confine_find_parts(from->parts) : from->parts,
+                              .root = from->root,
+                              .paths = confine_order_paths(paths) };
 }
 
 void confine_measure(const Confinement *confinement, size_t *bytes, size_t *n_pieces) {
@@ -183,16 +194,37 @@ static bool show(const char *path, uint64_t attributes) {
         return fine;
 }
 
-static bool show_all(const char *const *paths, size_t n, uint64_t attributes) {
+/* A link into /usr is the same there, and takes less than a mount: so are /bin, /lib and others on most systems. */
+static bool copy_link(const char *path) {
+        char target[PATH_MAX];
+        ssize_t n = readlink(path, target, sizeof target - 1);
+        if (n <= 0)
+                return false;
+        target[n] = '\0';
+        /* Of one in the root, "usr" is the same. */
+        bool is_same = is_below(target, "/usr") || (!strchr(path + 1, '/') && is_below(target, "usr"));
+        return is_same && !strstr(target, "..") && make_folders(path + 1) && symlink(target, path + 1) == 0;
+}
+
+static bool show_system(const char *const *paths, size_t n) {
         for (size_t i = 0; i < n; i++)
-                if (!show(paths[i], attributes))
+                if (!copy_link(paths[i]) && !show(paths[i], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV))
                         return false;
         return true;
 }
 
-/* The multiplexer of the pseudo terminals, where the kernel finds them beside it. */
-static bool make_multiplexer(void) {
-        return mknod("dev/ptmx", S_IFCHR | 0666, makedev(5, 2)) == 0 && chmod("dev/ptmx", 0666) == 0;
+static bool make_node(const char *place, dev_t device) {
+        return mknod(place, S_IFCHR | 0666, device) == 0 && chmod(place, 0666) == 0;
+}
+
+/* Also the multiplexer of the pseudo terminals, where the kernel finds them beside it. */
+static bool make_devices(void) {
+        bool fine = mkdir("dev", 0755) == 0 && make_node("dev/ptmx", makedev(5, 2));
+        for (size_t i = 0; fine && i < G_N_ELEMENTS(common_devices); i++)
+                fine = make_node(common_devices[i].path + 1, makedev(1, common_devices[i].minor));
+        for (size_t i = 0; fine && i < G_N_ELEMENTS(device_paths); i++)
+                fine = show(device_paths[i], 0);
+        return fine;
 }
 
 /* What is passed as a descriptor and can only be named by a path is named by one of /proc/self/fd; QEMU reads a setting or two
@@ -208,7 +240,7 @@ static bool show_processes(bool is_users) {
 /* In a user namespace no node can be made, and the multiplexer is one: who is in it sees the host's devices, with the rights
  * that he had. */
 static bool show_devices(bool is_users) {
-        return is_users ? show("/dev", 0) : show_all(device_paths, G_N_ELEMENTS(device_paths), 0) && make_multiplexer();
+        return is_users ? show("/dev", 0) : make_devices();
 }
 
 static const char *fill_root(const Confinement *confinement) {
@@ -228,9 +260,8 @@ static const char *fill_root(const Confinement *confinement) {
         }
         if (mount("virtbus", confinement->root, "tmpfs", MS_NOSUID, ROOT_OPTIONS) < 0 || chdir(confinement->root) < 0)
                 return "a root cannot be mounted";
-        if (!show_all(system_paths, G_N_ELEMENTS(system_paths), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV) ||
-            (!(confinement->parts & CONFINE_NETWORK) &&
-             !show_all(network_paths, G_N_ELEMENTS(network_paths), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV)))
+        if (!show_system(system_paths, G_N_ELEMENTS(system_paths)) ||
+            (!(confinement->parts & CONFINE_NETWORK) && !show_system(network_paths, G_N_ELEMENTS(network_paths))))
                 return "its root cannot have the system";
         if (!show_devices(confinement->parts & CONFINE_USER))
                 return "its root cannot have its devices";
@@ -397,17 +428,34 @@ static bool can_have(unsigned parts) {
         return pid > 0 && status == 0;
 }
 
-unsigned confine_find_parts(unsigned parts) {
-        static const unsigned singles[] = { CONFINE_ROOT, CONFINE_IPC, CONFINE_UTS, CONFINE_NETWORK };
-        unsigned found = parts & ~(unsigned) CONFINE_NAMESPACES, user = parts & CONFINE_USER;
+unsigned confine_known_parts(unsigned parts) {
+        unsigned found = parts & ~(unsigned) CONFINE_NAMESPACES;
         if (found & CONFINE_LANDLOCK && confine_landlock_version() == 0)
                 found &= ~(unsigned) CONFINE_LANDLOCK;
         if (found & CONFINE_CALLS && !confine_calls_known())
                 found &= ~(unsigned) CONFINE_CALLS;
+        return found;
+}
+
+/* Most systems let all of them be had. */
+static unsigned find_namespaces(unsigned parts) {
+        static const unsigned singles[] = { CONFINE_ROOT, CONFINE_IPC, CONFINE_UTS, CONFINE_NETWORK };
+        unsigned found = 0, user = parts & CONFINE_USER;
+        if (!(parts & ~user) || can_have(parts))
+                return parts & ~user ? parts : 0;
         for (size_t i = 0; i < G_N_ELEMENTS(singles); i++)
                 if (parts & singles[i] && can_have(user | singles[i]))
                         found |= user | singles[i];
         return found;
+}
+
+unsigned confine_find_parts(unsigned parts) {
+        static unsigned asked, found;
+        unsigned namespaces = parts & CONFINE_NAMESPACES;
+        if (namespaces != asked)
+                found = find_namespaces(namespaces);
+        asked = namespaces;
+        return found | confine_known_parts(parts);
 }
 
 /* The child of confine_show: mounts are copied where they are seen, and put where they are to be. Who is not root copies them in

@@ -34,15 +34,19 @@ typedef enum ConfinePart {
 #define CONFINE_PROCESSES_MAX 32768
 
 typedef struct Confinement {
-        unsigned parts;     /* ConfinePart */
+        unsigned parts; /* ConfinePart */
+        bool if_had;    /* of what is one for others: those have the parts that can be had here, found when the first needs it */
         const char *root;   /* an empty folder, over which the new root is mounted where only the child sees it */
         char *const *paths; /* shown at their own places as they are: what is not there is left out. NULL at the end, or NULL */
         bool io_uring;      /* CONFINE_CALLS: it may use that */
 } Confinement;
 
-/* The parts of PARTS that a child of this process can have: each is tried by one. Where one that others need is not to be had,
- * these are not either. */
+/* The parts of PARTS that a child of this process can have: one tries all of them, and where it fails one tries each. Where one
+ * that others need is not to be had, these are not either. That is found once, and takes as long as a start of a program. */
 unsigned confine_find_parts(unsigned parts);
+
+/* The same without namespaces, which only a child can try: it takes nothing. */
+unsigned confine_known_parts(unsigned parts);
 
 /* The version of Landlock that the kernel has, or 0. */
 unsigned confine_landlock_version(void);
@@ -51,7 +55,7 @@ unsigned confine_landlock_version(void);
  * NULL at the end. */
 char **confine_order_paths(GPtrArray *paths);
 
-/* One for that program: with the parts, the root and the paths of FROM, its own folder, and PATHS (which is taken), char *, or
+/* One for that program: with the parts (where it is if_had, those that can be), the root and the paths of FROM, its own folder, and PATHS (which is taken), char *, or
  * NULL. Its paths are to be freed. */
 Confinement confine_for(const Confinement *from, const char *program, GPtrArray *paths);
 

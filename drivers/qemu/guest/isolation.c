@@ -53,13 +53,11 @@ bool isolation_open(Connection *connection, GError **error) {
         host->helpers.root = g_build_filename(connection->runtime_directory, ROOT, NULL);
         if (mkdir(host->helpers.root, 0700) < 0 && errno != EEXIST)
                 return virtbus_error_set_errno(error, errno, "directory %s cannot be made", host->helpers.root);
-        /* Whoever has no guest makes do with what there is: a start that fails says what there is not. */
-        host->helpers.parts = strcmp(mode, "none") == 0 ? 0 : confine_find_parts(wanted);
-        host->confinement =
-                        strcmp(mode, "required") == 0 ? (wanted & CONFINE_NAMESPACES) | host->helpers.parts : host->helpers.parts;
-        if (host->confinement != host->helpers.parts)
-                log_error("guests are not started: not all namespaces that they are to have can be had here; see "
-                          "VIRTBUS_ISOLATION in virtbus-qemu(8)");
+        /* Which namespaces can be had is found when they are first needed: trying takes as long as what starts here otherwise.
+         * Whoever has no guest makes do with what there is: a guest's start that fails says what there is not. */
+        host->helpers.parts = strcmp(mode, "none") == 0 ? 0 : wanted;
+        host->helpers.if_had = true;
+        host->isolation_required = strcmp(mode, "required") == 0;
         return true;
 }
 
@@ -82,19 +80,25 @@ static void set(Guest *guest, struct Isolation *isolation) {
         guest->isolation = isolation;
 }
 
+static unsigned parts_of_guest(const Host *host) {
+        unsigned wanted = host->helpers.parts;
+        return host->isolation_required ? (wanted & CONFINE_NAMESPACES) | confine_known_parts(wanted)
+                                        : confine_find_parts(wanted);
+}
+
 const Confinement *isolation_begin(Guest *guest) {
         const Host *host = host_of(guest->domain->connection);
         struct Isolation *isolation = g_new0(struct Isolation, 1);
         set(guest, isolation);
-        if (host->confinement == 0 || is_unconfined(guest->document))
+        if (host->helpers.parts == 0 || is_unconfined(guest->document))
                 return NULL;
         g_autoptr(Reach) reach = reach_of(guest->line, guest->document);
-        isolation->parts = host->confinement & ~(unsigned) (reach->network ? CONFINE_NETWORK : 0);
+        isolation->parts = parts_of_guest(host) & ~(unsigned) (reach->network ? CONFINE_NETWORK : 0);
         if ((isolation->parts & CONFINE_NAMESPACES) == CONFINE_USER)
                 isolation->parts &= ~(unsigned) CONFINE_USER;
         isolation->landlock = isolation->parts & CONFINE_LANDLOCK ? confine_landlock_version() : 0;
-        isolation->confinement = confine_for(&host->helpers, guest->emulator, g_steal_pointer(&reach->paths));
-        isolation->confinement.parts = isolation->parts;
+        const Confinement from = { .parts = isolation->parts, .root = host->helpers.root, .paths = host->helpers.paths };
+        isolation->confinement = confine_for(&from, guest->emulator, g_steal_pointer(&reach->paths));
         isolation->confinement.io_uring = reach->io_uring;
         return &isolation->confinement;
 }

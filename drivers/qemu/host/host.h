@@ -18,10 +18,10 @@ typedef struct Host {
         gid_t gid;
         gid_t groups[GROUPS_MAX];
         size_t n_groups;
-        unsigned confinement; /* what guests are kept from: ConfinePart */
-        Confinement helpers;  /* what QEMUs without a guest are kept from: what this host lets the driver have of it */
-        unsigned next_user;   /* of the guests': guest-user.h */
-        size_t n_nodes;       /* NUMA */
+        Confinement helpers;     /* what QEMUs without a guest are kept from: what this host lets the driver have of it */
+        bool isolation_required; /* a guest has all namespaces of it, or does not start */
+        unsigned next_user;      /* of the guests': guest-user.h */
+        size_t n_nodes;          /* NUMA */
         CapabilitiesCache *capabilities;
         struct GuestLogs *logs;
         GPtrArray *resizings;                     /* of images of domains that are off: resize-disk.c */
