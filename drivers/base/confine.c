@@ -55,7 +55,8 @@ static const char *const network_paths[] = {
 /* Nodes that belong to no guest more than to another; who may open which, their modes say as before. */
 static const char *const device_paths[] = { "/dev/kvm", "/dev/pts" };
 
-/* Those that everybody may open anyway, by their minor numbers of major 1: made anew, which takes a fifth of what showing takes. */
+/* Those that everybody may open anyway, by their minor numbers of major 1: made anew, which takes a fifth of what showing
+ * takes. */
 static const struct {
         const char *path;
         unsigned minor;

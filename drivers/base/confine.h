@@ -55,8 +55,8 @@ unsigned confine_landlock_version(void);
  * NULL at the end. */
 char **confine_order_paths(GPtrArray *paths);
 
-/* One for that program: with the parts (where it is if_had, those that can be), the root and the paths of FROM, its own folder, and PATHS (which is taken), char *, or
- * NULL. Its paths are to be freed. */
+/* One for that program: with the parts (where it is if_had, those that can be), the root and the paths of FROM, its own folder,
+ * and PATHS (which is taken), char *, or NULL. Its paths are to be freed. */
 Confinement confine_for(const Confinement *from, const char *program, GPtrArray *paths);
 
 /* For the child, while it is root: the namespaces; then, when it has given that up, the calls. Each returns NULL, or what has
