@@ -29,44 +29,80 @@ static gboolean is_without_parts(const GError *error) {
                g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_INTERFACE);
 }
 
-/* What the next part is called by; NULL: there is none. */
+/* What the next part is called by; NULL: there is none. Children of an answer are taken one by one: formats with "&" would have
+ * the whole of it copied first. */
 static char *next_of(GVariant *part) {
-        const char *next = "";
-        if (g_variant_n_children(part) > 1)
-                g_variant_get_child(part, 1, "&s", &next);
-        return *next ? g_strdup(next) : NULL;
+        g_autoptr(GVariant) next = g_variant_n_children(part) > 1 ? g_variant_get_child_value(part, 1) : NULL;
+        gsize length = 0;
+        const char *name = next ? g_variant_get_string(next, &length) : NULL;
+        return length > 0 ? g_strdup(name) : NULL;
 }
 
 static void take_part(const PartsList *list, GVariant *part) {
         g_autoptr(GVariant) objects = g_variant_get_child_value(part, 0);
-        GVariantIter iterator;
-        const char *path;
-        GVariant *interfaces;
-        g_variant_iter_init(&iterator, objects);
-        while (g_variant_iter_next(&iterator, "{&o@a{sa{sv}}}", &path, &interfaces)) {
-                list->each(list->data, path, interfaces);
-                g_variant_unref(interfaces);
+        for (gsize i = 0; i < g_variant_n_children(objects); i++) {
+                g_autoptr(GVariant) object = g_variant_get_child_value(objects, i), path = g_variant_get_child_value(object, 0),
+                                    interfaces = g_variant_get_child_value(object, 1);
+                list->each(list->data, g_variant_get_string(path, NULL), interfaces);
         }
+        if (list->taken)
+                list->taken(list->data);
 }
 
-static GVariant *ask_sync(const PartsList *list, const char *after, GCancellable *cancellable, GError **error) {
+static void call(const PartsList *list, const char *after, GCancellable *cancellable, GAsyncReadyCallback callback,
+                 gpointer data) {
         Question question = question_of(list, after);
-        return g_dbus_connection_call_sync(list->bus, list->service, list->path, question.interface, question.method,
-                                           question.arguments, question.answer, list->flags, list->timeout, cancellable, error);
+        g_dbus_connection_call(list->bus, list->service, list->path, question.interface, question.method, question.arguments,
+                               question.answer, list->flags, list->timeout, cancellable, callback, data);
+}
+
+/* A call that a context of its own waits for. */
+typedef struct Asked {
+        GVariant *part;
+        GError *error;
+        gboolean is_answered;
+} Asked;
+
+static void on_answered(GObject *source, GAsyncResult *result, gpointer data) {
+        Asked *asked = data;
+        asked->part = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &asked->error);
+        asked->is_answered = TRUE;
+}
+
+static void begin_to_ask(const PartsList *list, GMainContext *context, const char *after, GCancellable *cancellable,
+                         Asked *asked) {
+        *asked = (Asked){ 0 };
+        g_main_context_push_thread_default(context);
+        call(list, after, cancellable, on_answered, asked);
+        g_main_context_pop_thread_default(context);
+}
+
+static GVariant *wait_for_part(GMainContext *context, Asked *asked, GError **error) {
+        while (!asked->is_answered)
+                g_main_context_iteration(context, TRUE);
+        if (asked->error)
+                g_propagate_error(error, asked->error);
+        return asked->part;
 }
 
 gboolean parts_load_sync(const PartsList *list, GCancellable *cancellable, GError **error) {
+        g_autoptr(GMainContext) context = g_main_context_new();
         g_autoptr(GError) failure = NULL;
-        GVariant *part = ask_sync(list, "", cancellable, &failure);
+        Asked asked;
+        begin_to_ask(list, context, "", cancellable, &asked);
+        GVariant *part = wait_for_part(context, &asked, &failure);
         if (!part && is_without_parts(failure)) {
                 g_clear_error(&failure);
-                part = ask_sync(list, NULL, cancellable, &failure);
+                begin_to_ask(list, context, NULL, cancellable, &asked);
+                part = wait_for_part(context, &asked, &failure);
         }
         while (part) {
                 g_autoptr(GVariant) taken = part;
                 g_autofree char *next = next_of(taken);
+                if (next) /* the service is at work while this part is taken */
+                        begin_to_ask(list, context, next, cancellable, &asked);
                 take_part(list, taken);
-                part = next ? ask_sync(list, next, cancellable, &failure) : NULL;
+                part = next ? wait_for_part(context, &asked, &failure) : NULL;
         }
         if (!failure)
                 return TRUE;
@@ -101,11 +137,7 @@ static void on_part(GObject *source, GAsyncResult *result, gpointer data);
 
 /* The task is held by what waits for the answer. */
 static void ask(GTask *task, const char *after) {
-        const PartsList *list = g_task_get_task_data(task);
-        Question question = question_of(list, after);
-        g_dbus_connection_call(list->bus, list->service, list->path, question.interface, question.method, question.arguments,
-                               question.answer, list->flags, list->timeout, g_task_get_cancellable(task), on_part,
-                               g_object_ref(task));
+        call(g_task_get_task_data(task), after, g_task_get_cancellable(task), on_part, g_object_ref(task));
 }
 
 static void on_part(GObject *source, GAsyncResult *result, gpointer data) {

@@ -36,17 +36,15 @@ static Listed *read_listed(const char *path, const char *connection, GVariant *p
                 { "Active", "b", &listed->is_active }, { "Memory", "t", &listed->memory }, { "Name", "s", &listed->name },
                 { "State", "s", &listed->state },      { "UUID", "s", &listed->uuid },     { "VCPUs", "u", &listed->vcpus },
         };
-        GVariantIter iterator;
-        const char *name;
-        GVariant *value;
         listed->path = g_strdup(path);
         listed->connection = g_strdup(connection);
-        g_variant_iter_init(&iterator, properties);
-        while (g_variant_iter_next(&iterator, "{&sv}", &name, &value)) {
+        for (gsize k = 0; k < g_variant_n_children(properties); k++) {
+                g_autoptr(GVariant) entry = g_variant_get_child_value(properties, k), name = g_variant_get_child_value(entry, 0),
+                                    boxed = g_variant_get_child_value(entry, 1), value = g_variant_get_variant(boxed);
                 for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
-                        if (strcmp(name, fields[i].name) == 0 && g_variant_is_of_type(value, G_VARIANT_TYPE(fields[i].type)))
+                        if (strcmp(g_variant_get_string(name, NULL), fields[i].name) == 0 &&
+                            g_variant_is_of_type(value, G_VARIANT_TYPE(fields[i].type)))
                                 g_variant_get(value, fields[i].type, fields[i].place);
-                g_variant_unref(value);
         }
         if (listed->name && listed->uuid && listed->state)
                 return listed;
