@@ -11,10 +11,8 @@
 typedef struct Sending {
         Audience *audience;
         const Object *object;
-        sd_bus_message *signal;
-        size_t bytes;
-        bool is_sent; /* to somebody on the bus */
-        int result;
+        GPtrArray *hearers; /* Caller, on the bus */
+        GPtrArray *held;    /* Caller, of whom polkit is being asked what they may hear */
 } Sending;
 
 static bool may_hear(const Audience *audience, const Caller *caller, const Object *object) {
@@ -51,29 +49,14 @@ static bool is_reviewed(const Audience *audience, const Caller *caller) {
         return caller->review && !authority_trusts(audience->authority, caller);
 }
 
-static void send_to_caller(Caller *caller, void *data) {
+static void find_hearer(Caller *caller, void *data) {
         Sending *sending = data;
         if (!may_hear(sending->audience, caller, sending->object))
                 return;
-        if (is_reviewed(sending->audience, caller)) {
-                bool ends = sd_bus_message_is_signal(sending->signal, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved");
-                held_signal(caller, sending->object, ends, sending->signal, sending->bytes);
-                return;
-        }
-        if (caller->direct) /* see below */
-                return;
-        int r = send_on_bus(sending->audience, caller, sending->signal, sending->bytes);
-        if (r < 0)
-                sending->result = r;
-        sending->is_sent = true;
-}
-
-/* When nobody on the bus may hear a signal, the service sends it to itself and ignores it. The bus shows it to its monitors,
- * such as busctl monitor, which are root's, and which have read nothing. */
-static int send_to_monitors(Audience *audience, sd_bus_message *signal) {
-        const char *own;
-        int r = sd_bus_get_unique_name(peers_bus(audience->peers), &own);
-        return r < 0 ? r : send_copy(audience, own, signal);
+        if (is_reviewed(sending->audience, caller))
+                g_ptr_array_add(sending->held, caller_ref(caller));
+        else if (!caller->direct) /* see below */
+                g_ptr_array_add(sending->hearers, caller_ref(caller));
 }
 
 static bool peer_may_hear(const Caller *caller, void *data) {
@@ -81,21 +64,67 @@ static bool peer_may_hear(const Caller *caller, void *data) {
         return !is_reviewed(sending->audience, caller) && may_hear(sending->audience, caller, sending->object);
 }
 
+/* The signal itself, which is built once: copying takes longer. */
+static int send_itself(Audience *audience, const char *name, sd_bus_message *signal) {
+        int r = sd_bus_message_set_destination(signal, name);
+        return r < 0 ? r : sd_bus_send(peers_bus(audience->peers), signal, NULL);
+}
+
+/* When nobody on the bus may hear a signal, the service sends it to itself and ignores it. The bus shows it to its monitors,
+ * such as busctl monitor, which are root's, and which have read nothing. */
+static int send_to_monitors(Audience *audience, sd_bus_message *signal, int (*send)(Audience *, const char *, sd_bus_message *)) {
+        const char *own;
+        int r = sd_bus_get_unique_name(peers_bus(audience->peers), &own);
+        return r < 0 ? r : send(audience, own, signal);
+}
+
+/* To one on the bus and to nobody else, as where one program manages all: most signals go so. */
+static int send_to_only_one(const Sending *sending, sd_bus_message *signal, size_t bytes) {
+        Caller *caller = sending->hearers->len > 0 ? sending->hearers->pdata[0] : NULL;
+        if (!caller)
+                return send_to_monitors(sending->audience, signal, send_itself);
+        if (caller->deaf) {
+                caller->missed = true;
+                return 0;
+        }
+        int r = send_itself(sending->audience, caller->name, signal);
+        if (r >= 0)
+                caller_was_told(caller, ANSWER_BYTES + bytes);
+        return r;
+}
+
+static int send_to_each(Sending *sending, sd_bus_message *signal, size_t bytes) {
+        Audience *audience = sending->audience;
+        bool ends = sd_bus_message_is_signal(signal, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved") > 0;
+        int result = sd_bus_message_seal(signal, 1, 0); /* it is not sent itself */
+        if (result < 0)
+                return result;
+        for (guint i = 0; i < sending->held->len; i++)
+                held_signal(sending->held->pdata[i], sending->object, ends, signal, bytes);
+        for (guint i = 0; i < sending->hearers->len; i++) {
+                int r = send_on_bus(audience, sending->hearers->pdata[i], signal, bytes);
+                if (r < 0)
+                        result = r;
+        }
+        if (sending->hearers->len == 0)
+                result = send_to_monitors(audience, signal, send_copy);
+        peers_signal(audience->peers, signal, bytes, peer_may_hear, sending);
+        return result;
+}
+
 int audience_signal(Audience *audience, const Object *object, sd_bus_message *signal, size_t bytes) {
-        Sending sending = { .audience = audience, .object = object, .signal = signal, .bytes = bytes };
         if (object_is_public(object) || authority_is_of_user(audience->authority)) {
                 int r = sd_bus_send(peers_bus(audience->peers), signal, NULL);
                 peers_signal(audience->peers, signal, bytes, NULL, NULL);
                 return r;
         }
-        int r = sd_bus_message_seal(signal, 1, 0); /* it is not sent itself */
-        if (r < 0)
-                return r;
-        callers_each(audience->callers, send_to_caller, &sending);
-        if (!sending.is_sent)
-                sending.result = send_to_monitors(audience, signal);
-        peers_signal(audience->peers, signal, bytes, peer_may_hear, &sending);
-        return sending.result;
+        g_autoptr(GPtrArray) hearers = g_ptr_array_new_with_free_func((GDestroyNotify) caller_unref),
+                             held = g_ptr_array_new_with_free_func((GDestroyNotify) caller_unref);
+        Sending sending = { .audience = audience, .object = object, .hearers = hearers, .held = held };
+        callers_each(audience->callers, find_hearer, &sending);
+        if (hearers->len <= 1 && held->len == 0 && !peers_hear(audience->peers, peer_may_hear, &sending))
+                return send_to_only_one(&sending, signal, bytes);
+        return send_to_each(&sending, signal, bytes);
 }
 
 static bool is_this_one(const Caller *caller, void *data) {

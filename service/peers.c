@@ -534,13 +534,23 @@ static bool make_room(Peer *peer, size_t bytes, GList **next) {
         return most == peer ? outbox_has_room(peer->outbox, uid, bytes) : true;
 }
 
+static bool is_heard_by(const Peer *peer, bool (*may_hear)(const Caller *caller, void *data), void *data) {
+        return peer->caller && peer->outbox && peer_bus_is_heard(&peer->client) && (!may_hear || may_hear(peer->caller, data));
+}
+
+bool peers_hear(const Peers *peers, bool (*may_hear)(const Caller *caller, void *data), void *data) {
+        for (GList *link = peers->all.head; link; link = link->next)
+                if (is_heard_by(link->data, may_hear, data))
+                        return true;
+        return false;
+}
+
 void peers_signal(Peers *peers, sd_bus_message *signal, size_t bytes, bool (*may_hear)(const Caller *caller, void *data),
                   void *data) {
         for (GList *link = peers->all.head, *next; link; link = next) {
                 Peer *peer = link->data;
                 next = link->next;
-                if (!peer->caller || !peer->outbox || !peer_bus_is_heard(&peer->client) ||
-                    (may_hear && !may_hear(peer->caller, data)))
+                if (!is_heard_by(peer, may_hear, data))
                         continue;
                 if (unread(peer) > PEER_UNREAD_MAX || !make_room(peer, MESSAGE_BYTES + bytes, &next) ||
                     signal_to(peer, signal, MESSAGE_BYTES + bytes) < 0)

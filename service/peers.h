@@ -55,5 +55,8 @@ sd_bus *peers_bus(const Peers *peers);
 void peers_signal(Peers *peers, sd_bus_message *signal, size_t bytes, bool (*may_hear)(const Caller *caller, void *data),
                   void *data);
 
+/* Whether there is one that a signal would be sent to. */
+bool peers_hear(const Peers *peers, bool (*may_hear)(const Caller *caller, void *data), void *data);
+
 /* Whether all has been written that was sent to peers. */
 bool peers_are_written(const Peers *peers);
