@@ -137,12 +137,17 @@ def many_domains():
     if any(row[0] == "test" for row in quiet.get("/org/virtbus1", "Manager", "Drivers")):
         sys.exit("not measured: the test driver was there already")
     base = own_memory(service)
+    quiet.connection.close_sync(None)  # root's programs are told of all objects: in Python, taking that in takes longer than all else
     os.rename(service_file + ".away", service_file)
-    began = time.monotonic()
-    quiet.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")  # virtbusd sees it now
-    while not [row for row in quiet.get("/org/virtbus1", "Manager", "Drivers") if (row[0], row[2]) == ("test", "attached")]:
-        time.sleep(0.01)
+    with subprocess.Popen([os.path.join(BENCH, "attached"), "test"], stdout=subprocess.PIPE, text=True) as waiter:
+        waiter.stdout.readline()
+        began = time.monotonic()
+        subprocess.run(["busctl", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig"],
+                       check=True)  # virtbusd sees it now
+        if waiter.wait() != 0:
+            sys.exit("not measured: the driver was not attached")
     add(f"driver start to all {DOMAINS} domains mirrored", time.monotonic() - began, "<= 2", "s", "definitions read from disk")
+    quiet = Bus(listen=False)
     mirrored = len(quiet.objects(test.path))
     if mirrored != DOMAINS:
         sys.exit(f"not measured: {mirrored} of {DOMAINS} domains are mirrored")
