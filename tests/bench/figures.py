@@ -186,7 +186,7 @@ def changes():
     service = bus.owner_pid(NAME)
     before = bus.get(test.path, "Test", "Churned")
     bus.signals.clear()
-    used, began = cpu_time(service), time.monotonic()
+    before_them, began = used(service), time.monotonic()
     bus.call(test.path, f"{NAME}.Test", "Churn", "uu", 25000, 5000)
 
     def is_last():
@@ -194,8 +194,10 @@ def changes():
     bus.wait(is_last, "the last change")
     took = time.monotonic() - began
     seen = sum(1 for s in bus.signals if s[2] == "PropertiesChanged" and "Churned" in s[3][1])
-    add("processor time of the service at 5,000 changes a second", 100 * (cpu_time(service) - used) / took, "< 25", "% of a core",
-        f"{25000 / took:.0f} a second")
+    each = (used(service) - before_them) / 25000
+    # Whoever listens may be slower than that: what each change takes is what was measured.
+    add("processor time of the service at 5,000 changes a second", 100 * 5000 * each, "< 25", "% of a core",
+        f"{1e6 * each:.1f} us a change; they came at {25000 / took:.0f} a second")
     add("changes lost of 25,000", 25000 - seen, "0", "", "", may_be_nothing=True, in_readme=False)
 
 
