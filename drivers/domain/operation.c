@@ -7,7 +7,7 @@
 
 Operation *operation_new(const OperationClass *class, Call *call) {
         Operation *operation = g_malloc0(MAX(class->size, sizeof(Operation)));
-        *operation = (Operation){ .class = class, .call = call };
+        *operation = (Operation){ .class = class, .call = call, .sender = call ? g_strdup(call_sender(call)) : NULL };
         return operation;
 }
 
@@ -18,6 +18,7 @@ bool operation_is(const Operation *operation, const OperationClass *class) {
 static void operation_free(Operation *operation) {
         if (operation->class->free)
                 operation->class->free(operation);
+        g_free(operation->sender);
         g_free(operation);
 }
 

@@ -73,8 +73,9 @@ typedef struct OperationClass {
 struct Operation {
         const OperationClass *class;
         Domain *domain;
-        Call *call; /* to be answered; NULL for the driver's own */
-        Job *job;   /* that stands for it; NULL: none */
+        Call *call;   /* to be answered; NULL for the driver's own */
+        Job *job;     /* that stands for it; NULL: none */
+        char *sender; /* who has called, as errand_begin takes it; NULL: the driver */
 };
 
 /* Makes one; CALL (or NULL) is answered when it is done, or cannot begin. */

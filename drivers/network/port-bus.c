@@ -51,16 +51,17 @@ static void on_added(void *data, const Port *port, const int *fds, unsigned n, c
 void port_bus_add(Call *call, Network *network, const char *domain_name, const char *domain_uuid, const char *mac,
                   sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
+        const NetworkDefinition *live = run_live(network);
         PortRequest request = { .domain_name = domain_name,
                                 .domain_uuid = domain_uuid,
                                 .mac = mac,
                                 .interface = "",
-                                .bridge = run_live(network)->bridge,
-                                .mtu = run_live(network)->mtu,
+                                .bridge = live->bridge,
                                 .check = run_check_active };
         if (options_read(options, &error, "interface", 's', &request.interface, "queues", 'u', &request.queues, "mtu", 'u',
-                         &request.mtu, "isolated", 'b', &request.isolated, NULL))
+                         &request.mtu, "isolated", 'b', &request.isolated, NULL)) {
+                request.mtu = request.mtu > 0 ? request.mtu : live->mtu;
                 port_add(network, &request, on_added, call);
-        else
+        } else
                 call_fail(call, error);
 }

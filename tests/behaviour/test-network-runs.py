@@ -14,14 +14,16 @@ import sys
 import time
 
 from gi.repository import GLib
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, User, contains, denied, end_process, expect, polkit_rules, run
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, denied, end_process, expect, polkit_rules, run
 from spaces import Space, shell
 
 PATH = "/org/virtbus1/host"
 STATE = f"{ROOT}/network/state/network"
 RUNTIME = f"{ROOT}/network/run/network"
 KILLS = 16
+GUEST_KILLS = 6
 bus = Bus()
+qemu = Hypervisor(bus, "qemu")
 
 
 def document(name, mode="", more="", bridge="", nat=""):
@@ -229,6 +231,98 @@ def who_may_not_attach_is_refused():
     alice.call(*words)
     alice.leave()
     bus.wait(lambda: ports() == {}, "the end of a port")
+    undefine(network)
+
+
+def card(network, number=1, more=""):
+    return f"<interface type='network'><mac address='{CARD.format(number)}'/><source network='{network}'/><model type='virtio'/>{more}</interface>"
+
+
+def guest(name, *cards):
+    return qemu.define(qemu.document(name, devices="".join(cards)))
+
+
+def domain_xml(domain, **options):
+    return bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {key: GLib.Variant("b", value) for key, value in options.items()})
+
+
+def end_guest(domain):
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+    bus.wait(lambda: ports() == {}, "the end of its ports")
+
+
+def a_guests_cards_are_ports_of_its_network():
+    network = define(document("one", "", blocks(1) + "<mtu size='1400'/>"))
+    domain = guest("g", card("one", 1, "<driver queues='2'/><port isolated='yes'/>"))
+    contains(expect("OperationInvalid", qemu.do, domain, "Start"), "'g'", "'net0'", "'one' is not active", "virtbusctl network start one")
+    call(network, "Start")
+    qemu.do(domain, "Start")
+    (path, port), = ports().items()
+    assert (port["DomainName"], port["DomainUUID"], port["MAC"], port["MTU"], port["Isolated"]) == ("g", bus.get(domain, "Domain", "UUID"), CARD.format(1), 1400, True), port
+    link = links()[port["HostInterface"]]
+    assert link["master"] == "b-one" and link["linkinfo"]["info_slave_data"]["isolated"] and link["mtu"] == 1400, link
+    contains(domain_xml(domain), f"portid=\"{port['UUID']}\"", 'bridge="b-one"', f'<target dev="{port["HostInterface"]}"/>')
+    assert "portid" not in domain_xml(domain, inactive=True)
+    assert bus.get(f"{domain}/device/net0", "Device.NetworkInterface", "HostInterface") == port["HostInterface"]
+    with open(f"/proc/{qemu.pid_of(domain)}/cmdline", encoding="utf-8") as file:
+        contains(file.read(), '"host_mtu":1400', '"fds":"')
+    bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", card("one", 2), {})
+    assert sorted(row["MAC"] for row in ports().values()) == [CARD.format(1), CARD.format(2)]
+    contains(expect("InvalidArgument", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", card("none", 3), {}), "'none'", "virtbusctl network")
+    before = ports()
+    for driver in ("QEMU", "Network"):
+        bus.kill_driver(driver)
+    bus.wait(lambda: ports() == before and qemu.state(domain) == "running", "the guest and its ports, found again")
+    end_process(qemu.pid_of(domain))
+    gone(*before)
+    bus.wait_state(domain, "shutoff")
+    qemu.do(domain, "Undefine")
+    undefine(network)
+    assert left() == [], left()
+
+
+def whoever_is_killed_during_a_start_a_guest_has_its_port_or_there_is_none():
+    seed = int(os.environ.get("VIRTBUS_SEED", time.time()))
+    print(f"# VIRTBUS_SEED={seed}")
+    chance = random.Random(seed)
+    network, domain = define(document("one", "", blocks(1))), guest("g", card("one"))
+    call(network, "Start")
+    for number in range(GUEST_KILLS):
+        driver = ("QEMU", "Network")[number % 2]
+        answers = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
+        bus.connection.flush_sync()
+        time.sleep(chance.random() * 0.1)  # the instant
+        bus.kill_driver(driver)
+        bus.wait(lambda answers=answers: answers, "an answer")
+
+        def is_settled():
+            state = qemu.state(domain)
+            return (state, len(ports())) in (("running", 1), ("shutoff", 0))
+        bus.wait(is_settled, "a guest with its port, or neither")
+        if qemu.state(domain) == "running":
+            (port,) = ports().values()
+            assert links()[port["HostInterface"]]["master"] == "b-one"
+            qemu.do(domain, "Destroy")
+        bus.wait(lambda: ports() == {}, "the end of its port")
+    qemu.do(domain, "Undefine")
+    undefine(network)
+
+
+def polkit_decides_which_domain_whoever_starts_it_may_attach():
+    alice = User("vb-alice")
+    network, domains = define(document("n", "", blocks(1))), {name: guest(name, card("n")) for name in ("hers", "other")}
+    call(network, "Start")
+    polkit_rules(bus, "polkit.addRule(function(a, s) { return a.id === 'org.virtbus1.network.attach' ? a.lookup('network_name') === 'n' && a.lookup('domain_name') === 'hers' && "
+                 f"a.lookup('domain_uuid') === '{bus.get(domains['hers'], 'Domain', 'UUID')}' ? polkit.Result.YES : polkit.Result.NO : polkit.Result.YES; }});")
+    none = "@a{sv} {}"
+    contains(expect("AccessDenied", alice.call, domains["other"], f"{NAME}.Domain", "Start", "a{sv}", none), "'net0'", "'n'")
+    assert ports() == {}
+    alice.call(domains["hers"], f"{NAME}.Domain", "Start", "a{sv}", none)
+    assert [port["DomainName"] for port in ports().values()] == ["hers"]
+    alice.leave()
+    qemu.do(domains["other"], "Undefine")
+    end_guest(domains["hers"])
     undefine(network)
 
 
@@ -486,4 +580,6 @@ run([a_network_has_its_bridge_rules_and_dnsmasq_while_it_is_active, what_is_in_t
      packets_pass_as_the_mode_says, a_killed_driver_finds_its_networks_again, a_driver_that_is_killed_at_any_instant_leaves_all_or_nothing,
      a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors, ports_outlive_their_networks_run_and_the_driver, a_bridge_that_is_deleted_is_told,
      who_may_not_attach_is_refused,
+     a_guests_cards_are_ports_of_its_network, whoever_is_killed_during_a_start_a_guest_has_its_port_or_there_is_none,
+     polkit_decides_which_domain_whoever_starts_it_may_attach,
      damaged_files_of_runs_cost_themselves_alone, networks_are_started_with_the_machine, who_may_not_start_and_stop_is_refused])

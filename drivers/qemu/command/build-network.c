@@ -13,7 +13,6 @@
 #include "qemu/host/bandwidth.h"
 #include "qemu/host/claims.h"
 #include "qemu/host/network.h"
-#include "qemu/host/networks.h"
 
 static void check_rate(Builder *builder, xmlNode *element, const char *path) {
         xmlNode *place = builder_element(builder, element, path);
@@ -98,8 +97,21 @@ static void set_up_host_side(Builder *builder, xmlNode *element, const DeviceDef
                 bandwidth_set(name, strcmp(part->type, "direct") == 0, &bandwidth, &builder->error);
 }
 
+/* The port of its network, where it has one by now. */
+static PortFile *port_of(const Builder *builder, const xmlNode *element) {
+        for (guint i = 0; builder->files && i < builder->files->len; i++) {
+                const File *file = builder->files->pdata[i];
+                if (file->element == element && file->purpose == FILE_PORT)
+                        return file->port;
+        }
+        return NULL;
+}
+
+/* As the document, or else its network has it. */
 static unsigned mtu_of(Builder *builder, xmlNode *element) {
-        return (unsigned) builder_number(builder, element, "mtu/@size", 1, 65535, 0);
+        const PortFile *port = port_of(builder, element);
+        unsigned given = (unsigned) builder_number(builder, element, "mtu/@size", 1, 65535, 0);
+        return port && port->mtu > 0 ? port->mtu : given;
 }
 
 static unsigned queues_of(Builder *builder, xmlNode *element) {
@@ -119,15 +131,29 @@ static void pass_queues(Builder *builder, JsonObject *backend, const char *name,
         json_add(backend, n > 1 ? builder_format(builder, "%ss", name) : name, 's', names->str, NULL);
 }
 
+/* From other isolated ones of its bridge. */
+static bool is_isolated(Builder *builder, xmlNode *element) {
+        return builder_flag(builder, element, "port/@isolated") == 1;
+}
+
 /* A name of the kernel's making is chosen anew at each start. */
 static const char *tap_name(const DeviceDefinition *part) {
         return g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target;
 }
 
-/* A tap interface: made now, in a bridge or alone. */
+/* The port of a network, or what is known of one of libvirt's. */
+static void say_network(Builder *builder, xmlNode *element, const PortFile *port) {
+        xmlNode *source = builder_element(builder, element, "source");
+        builder_choose_now(source, "bridge", port->bridge);
+        if (port->uuid)
+                builder_choose_now(source, "portid", port->uuid);
+}
+
+/* A tap interface: its network's, or made now, in a bridge or alone. */
 static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         json_add(backend, "type", 's', "tap", NULL);
         unsigned n = queues_of(builder, element), mtu = mtu_of(builder, element);
+        bool isolated = is_isolated(builder, element);
         int fds[QUEUES_MAX];
         if (!builder->files) {
                 json_add(backend, "ifname", 's', part->target[0] ? part->target : NULL, "script", 's', "no", "downscript", 's',
@@ -135,18 +161,21 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                 add_queues(backend, n);
                 return;
         }
-        g_autofree char *name = NULL, *bridge = NULL;
+        const PortFile *port = port_of(builder, element);
+        const char *bridge = port ? port->bridge : strcmp(part->type, "bridge") == 0 ? part->source : NULL;
+        g_autofree char *name = NULL;
         if (builder->error)
                 return;
-        if (strcmp(part->type, "bridge") == 0)
-                bridge = g_strdup(part->source);
-        else if (strcmp(part->type, "network") == 0) {
-                bridge = networks_find_bridge(part->source, &builder->error);
-                if (!bridge)
-                        return;
-                builder_choose_now(builder_element(builder, element, "source"), "bridge", bridge);
+        if (port)
+                say_network(builder, element, port);
+        if (port && port->fds) {
+                set_up_host_side(builder, element, part, port->interface);
+                for (unsigned i = 0; i < n; i++)
+                        fds[i] = steal_fd(&port->fds[i]);
+                pass_queues(builder, backend, "fd", fds, n);
+                return;
         }
-        const TapSetup setup = { .name = tap_name(part), .mac = part->mac, .bridge = bridge, .mtu = mtu };
+        const TapSetup setup = { .name = tap_name(part), .mac = part->mac, .bridge = bridge, .mtu = mtu, .isolated = isolated };
         if (!tap_open(&setup, fds, n, &name, NULL, &builder->error))
                 return;
         set_up_host_side(builder, element, part, name);
@@ -397,7 +426,6 @@ static void refuse_host_side(Builder *builder, xmlNode *element) {
                 { "vlan", "a VLAN of its interface: name a bridge of that VLAN, or an interface of it with type='direct'" },
                 { "virtualport", "a port of Open vSwitch, or of a switch with 802.1Q extensions: use a bridge of the kernel's" },
                 { "filterref", "filters on its interface: leave out <filterref>, and filter with nftables on its bridge" },
-                { "port", "an isolated port of its bridge: leave out <port>, and use a bridge of its own" },
                 { "coalesce", "interrupts of its interface coalesced: leave out <coalesce>, and set that with ethtool -C" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {

@@ -20,6 +20,12 @@ static File *plan(GPtrArray *files, FilePurpose purpose, const xmlNode *element,
         return file;
 }
 
+static void say_whose(File *file, const DeviceDefinition *part) {
+        file->alias = g_strdup(part->alias);
+        file->whose = strcmp(part->kind, "disk") == 0 ? g_strdup_printf("disk '%s'", part->target)
+                                                      : g_strdup_printf("device '%s'", part->alias);
+}
+
 static void set_format(File *file, const char *format) {
         g_free(file->format);
         file->format = g_strdup(format);
@@ -124,14 +130,49 @@ static File *plan_access(GPtrArray *files, const CommandLineContext *context, Fi
         return file;
 }
 
+/* A number of a card's, which the builder has checked when the document was defined. */
+static unsigned card_number(const xmlNode *element, const char *child, const char *name, unsigned most, unsigned otherwise) {
+        g_autofree char *text = xml_attribute_at(element, child, name);
+        guint64 n = otherwise;
+        if (*text)
+                (void) g_ascii_string_to_unsigned(text, 10, 1, most, &n, NULL);
+        return (unsigned) n;
+}
+
 /* vhost-net has a descriptor for each queue. */
 static void plan_kernel_help(GPtrArray *files, const xmlNode *element) {
-        g_autofree char *text = xml_attribute(xml_child(element, "driver"), "queues");
-        guint64 n = 1;
-        if (text)
-                (void) g_ascii_string_to_unsigned(text, 10, 1, QUEUES_MAX, &n, NULL);
-        for (guint64 i = 0; i < MAX(n, 1); i++)
+        unsigned n = card_number(element, "driver", "queues", QUEUES_MAX, 1);
+        for (unsigned i = 0; i < n; i++)
                 plan(files, FILE_OPEN, element, "/dev/vhost-net");
+}
+
+/* A card of type network. A name of the kernel's making is chosen anew at each start. */
+static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
+        File *file = plan(files, FILE_PORT, element, part->source);
+        file->port = g_new0(PortFile, 1);
+        *file->port = (PortFile){ .mac = g_strdup(part->mac),
+                                  .interface = g_strdup(g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target),
+                                  .queues = card_number(element, "driver", "queues", QUEUES_MAX, 1),
+                                  .mtu = card_number(element, "mtu", "size", 65535, 0),
+                                  .isolated = xml_attribute_is(xml_child(element, "port"), "isolated", "yes") };
+        say_whose(file, part);
+}
+
+/* Whether the builder refuses the card: it needs no port for that. */
+static bool is_refused(const xmlNode *element) {
+        static const char *const parts[] = { "vlan", "virtualport", "filterref" };
+        g_autofree char *group = xml_attribute_at(element, "source", "portgroup");
+        bool refused = *group;
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+                refused = refused || xml_child(element, parts[i]);
+        return refused;
+}
+
+static void plan_card(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
+        if (strcmp(part->type, "network") == 0 && !is_refused(element))
+                plan_port(files, element, part);
+        if (xml_attribute_is(xml_child(element, "driver"), "name", "vhost"))
+                plan_kernel_help(files, element);
 }
 
 /* Devices and memory of the host that are not a guest's alone. */
@@ -140,8 +181,8 @@ static void plan_host_access(GPtrArray *files, const CommandLineContext *context
         xmlNode *source = xml_child(element, "source");
         if (strcmp(part->kind, "vsock") == 0)
                 plan(files, FILE_OPEN, element, "/dev/vhost-vsock");
-        else if (strcmp(part->kind, "interface") == 0 && xml_attribute_is(xml_child(element, "driver"), "name", "vhost"))
-                plan_kernel_help(files, element);
+        else if (strcmp(part->kind, "interface") == 0)
+                plan_card(files, element, part);
         else if (strcmp(part->kind, "input") == 0) {
                 g_autofree char *path = xml_attribute(source, xml_attribute_is(element, "type", "evdev") ? "dev" : "evdev");
                 if (path)
@@ -183,12 +224,6 @@ static ImageBacking *plan_backing(const xmlNode *disk) {
                 image_backing_add(backing, path, format);
         }
         return backing;
-}
-
-static void say_whose(File *file, const DeviceDefinition *part) {
-        file->alias = g_strdup(part->alias);
-        file->whose = strcmp(part->kind, "disk") == 0 ? g_strdup_printf("disk '%s'", part->target)
-                                                      : g_strdup_printf("device '%s'", part->alias);
 }
 
 /* By what names it, the type of usage that a secret must have: one of another type is not given away. */

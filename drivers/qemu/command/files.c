@@ -17,6 +17,17 @@
 #define COPY_BYTES_MAX (INT64_C(4) << 30)
 #define TEMPLATE_BYTES_MAX (INT64_C(64) << 20)
 
+static void port_file_free(PortFile *port) {
+        for (unsigned i = 0; port->fds && i < port->queues; i++)
+                autofd_close(&port->fds[i]);
+        g_free(port->fds);
+        g_free(port->mac);
+        g_free(port->interface);
+        g_free(port->uuid);
+        g_free(port->bridge);
+        g_free(port);
+}
+
 void file_free(File *file) {
         g_free(file->path);
         g_free(file->format);
@@ -27,6 +38,8 @@ void file_free(File *file) {
         autofd_close(&file->fd);
         g_clear_pointer(&file->device, host_device_free);
         g_clear_pointer(&file->socket, unix_socket_free);
+        g_clear_pointer(&file->port, port_file_free);
+        g_free(file->object);
         g_free(file->whose);
         g_free(file->alias);
         g_free(file->usage);
@@ -200,6 +213,7 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
                 case FILE_APPEND:
                         fine = open_to_append(file, error);
                         break;
+                case FILE_PORT:
                 case FILE_SECRET:
                         break; /* it has been fetched */
                 case FILE_SOCKET:

@@ -21,8 +21,19 @@ typedef enum FilePurpose {
         FILE_ACCESS,  /* a device that QEMU opens by its name: looked at, not opened */
         FILE_OPEN,    /* a device that is opened for it */
         FILE_SHARED,  /* memory that guests share */
+        FILE_PORT,    /* of a network: the network driver's, as FILE_SECRET (guest-ports.h) */
         FILE_SECRET,  /* a secret's value: the secrets driver's, fetched before the others are opened (guest-secrets.h) */
 } FilePurpose;
+
+/* A port of a network: what is asked for, and what it is. */
+typedef struct PortFile {
+        char *mac, *interface; /* "": chosen */
+        unsigned queues, mtu;  /* 0: as the network has it */
+        bool isolated;
+        char *uuid; /* NULL: the network is libvirt's, and only its bridge is known */
+        char *bridge;
+        int *fds; /* one for each queue; taken when QEMU gets them: -1 */
+} PortFile;
 
 typedef struct File {
         FilePurpose purpose;
@@ -39,7 +50,9 @@ typedef struct File {
         HostDevice *device;     /* FILE_DEVICE */
         ExecutableIdentity program;
         UnixSocket *socket; /* FILE_SOCKET */
-        char *whose;        /* FILE_SECRET: what needs it, for a message */
+        PortFile *port;     /* FILE_PORT */
+        char *object;       /* FILE_SECRET, FILE_PORT: its object, or its network's, once that is known */
+        char *whose;        /* FILE_SECRET, FILE_PORT: what needs it, for a message */
         char *alias;        /* FILE_SECRET: the device's */
         char *usage;        /* FILE_SECRET: the type of its secret's usage */
         bool by_uuid;       /* FILE_SECRET: its path is the secret's UUID, else what the secret is for */

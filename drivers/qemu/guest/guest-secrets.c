@@ -5,78 +5,15 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "base/errand.h"
 #include "errors.h"
 #include "paths.h"
+#include "qemu/guest/guest-fetch.h"
 
 #define SECRETS "org.virtbus1.Secrets"
 #define SECRET "org.virtbus1.Secret"
 
-/* How many guests are given their secrets at the same time: fewer than errands that a driver may have out (service/bounds.h).
- * Others wait. */
-#define FETCHES_MAX 64
-
 /* As the secrets' driver bounds them: see Secret.SetValue. */
 #define VALUE_BYTES_MAX 65536
-
-struct SecretsFetch {
-        GPtrArray *files; /* borrowed */
-        guint at;         /* the one at work */
-        Errand *errand;   /* that is out, or NULL */
-        char *object;     /* the secret's */
-        bool has_begun;
-        SecretsFetched done;
-};
-
-static GQueue waiting = G_QUEUE_INIT; /* Guest: whose fetch has not begun */
-static unsigned n_begun;
-
-static void fetch_next(Guest *guest);
-
-static void begin_waiting(void) {
-        static bool is_at_it; /* what fails at once comes back here */
-        Guest *guest;
-        if (is_at_it)
-                return;
-        is_at_it = true;
-        while (n_begun < FETCHES_MAX && (guest = g_queue_pop_head(&waiting))) {
-                n_begun++;
-                guest->fetch->has_begun = true;
-                fetch_next(guest);
-        }
-        is_at_it = false;
-}
-
-static void end_fetch(Guest *guest) {
-        struct SecretsFetch *fetch = g_steal_pointer(&guest->fetch);
-        if (!fetch)
-                return;
-        if (fetch->errand)
-                errand_cancel(fetch->errand);
-        if (fetch->has_begun)
-                n_begun--;
-        else
-                g_queue_remove(&waiting, guest);
-        g_free(fetch->object);
-        g_free(fetch);
-}
-
-void guest_secrets_forget(Guest *guest) {
-        end_fetch(guest);
-        g_clear_pointer(&guest->secret_sets, g_array_unref);
-        begin_waiting();
-}
-
-static void finish(Guest *guest, const GError *error) {
-        SecretsFetched done = guest->fetch->done;
-        end_fetch(guest);
-        done(guest, error);
-        begin_waiting();
-}
-
-static File *at_work(const Guest *guest) {
-        return guest->fetch->files->pdata[guest->fetch->at];
-}
 
 static char *name_of(const File *file) {
         return file->by_uuid ? g_strdup_printf("the secret %s", file->path)
@@ -105,12 +42,12 @@ static const char *remedy_of(const GError *error) {
 }
 
 static void fail(Guest *guest, const GError *error) {
-        const File *file = at_work(guest);
+        const File *file = guest_fetch_file(guest);
         g_autofree char *name = name_of(file);
         g_autoptr(GError) told = NULL; /* by a code of the API's: this is not the object that was called */
         virtbus_error_set(&told, virtbus_error_code(error), "%s needs %s: %s; %s", file->whose, name, error->message,
                           remedy_of(error));
-        finish(guest, told);
+        guest_fetch_fail(guest, told);
 }
 
 static void fail_errno(Guest *guest, int errno_value) {
@@ -121,7 +58,7 @@ static void fail_errno(Guest *guest, int errno_value) {
 
 /* An errand is out; or could not be sent. */
 static void sent(Guest *guest, Errand *errand, const GError *error) {
-        guest->fetch->errand = errand;
+        guest_fetch_sent(guest, errand);
         if (!errand)
                 fail(guest, error);
 }
@@ -135,10 +72,10 @@ static void on_passed(void *data, JsonObject *answer, const GError *error) {
                 return;
         }
         if (error) {
-                finish(guest, error); /* QEMU's own, not the secret's */
+                guest_fetch_fail(guest, error); /* QEMU's own, not the secret's */
                 return;
         }
-        File *file = at_work(guest);
+        File *file = guest_fetch_file(guest);
         file->number = (int) number;
         file->set = (unsigned) set;
         if (!guest->secret_sets)
@@ -146,13 +83,13 @@ static void on_passed(void *data, JsonObject *answer, const GError *error) {
         g_array_append_val(guest->secret_sets, set);
         autofd_close(&file->fd);
         file->fd = -1;
-        guest->fetch->at++;
-        fetch_next(guest);
+        guest_fetch_next(guest);
 }
 
 /* The set is known by its device, for whoever removes what a driver that was killed has left there. */
 static void pass_on(Guest *guest, const char *alias) {
-        monitor_command(guest->monitor, "add-fd", json_make("opaque", 's', alias, NULL), at_work(guest)->fd, on_passed, guest);
+        monitor_command(guest->monitor, "add-fd", json_make("opaque", 's', alias, NULL), guest_fetch_file(guest)->fd, on_passed,
+                        guest);
 }
 
 /* What the secrets' driver gives is a file of memory, of bounded size: QEMU would wait for a pipe for ever. */
@@ -163,9 +100,9 @@ static bool is_value(int fd) {
 
 static void on_value(void *data, sd_bus_message *answer, const GError *error) {
         Guest *guest = data;
-        File *file = at_work(guest);
+        File *file = guest_fetch_file(guest);
         int fd;
-        guest->fetch->errand = NULL;
+        guest_fetch_came(guest);
         int r = error ? 0 : sd_bus_message_read(answer, "h", &fd);
         if (!error && r >= 0 && !is_value(fd))
                 r = -EBADMSG;
@@ -176,16 +113,15 @@ static void on_value(void *data, sd_bus_message *answer, const GError *error) {
         else if (r < 0)
                 fail_errno(guest, -r);
         else if (guest->operation) { /* a start passes it with what it opens */
-                guest->fetch->at++;
-                fetch_next(guest);
+                guest_fetch_next(guest);
         } else
                 pass_on(guest, file->alias);
 }
 
 static void ask_value(Guest *guest) {
         g_autoptr(GError) error = NULL;
-        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest->fetch->object, SECRET, "GetValueFD",
-                                      on_value, guest, &error, "a{sv}", 0);
+        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest_fetch_file(guest)->object, SECRET,
+                                      "GetValueFD", on_value, guest, &error, "a{sv}", 0);
         sent(guest, errand, error);
 }
 
@@ -193,10 +129,10 @@ static void ask_value(Guest *guest) {
  * server. */
 static void on_document(void *data, sd_bus_message *answer, const GError *error) {
         Guest *guest = data;
-        const File *file = at_work(guest);
+        const File *file = guest_fetch_file(guest);
         const char *text;
         g_autoptr(GError) failure = NULL;
-        guest->fetch->errand = NULL;
+        guest_fetch_came(guest);
         int r = error ? 0 : sd_bus_message_read(answer, "s", &text);
         if (error || r < 0) {
                 if (error)
@@ -214,14 +150,14 @@ static void on_document(void *data, sd_bus_message *answer, const GError *error)
                 virtbus_error_set(&failure, VIRTBUS_ERROR_OPERATION_INVALID,
                                   "%s needs the secret %s: its usage is of type '%s', not '%s'; name a secret of that type",
                                   file->whose, file->path, usage, file->usage);
-                finish(guest, failure);
+                guest_fetch_fail(guest, failure);
         } else
                 ask_value(guest);
 }
 
 static void ask_document(Guest *guest) {
         g_autoptr(GError) error = NULL;
-        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest->fetch->object, SECRET, "GetXML",
+        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, guest_fetch_file(guest)->object, SECRET, "GetXML",
                                       on_document, guest, &error, "a{sv}", 0);
         sent(guest, errand, error);
 }
@@ -235,26 +171,26 @@ static bool may_lack(const File *file, const GError *error) {
 static void on_found(void *data, sd_bus_message *answer, const GError *error) {
         Guest *guest = data;
         const char *object;
-        guest->fetch->errand = NULL;
+        guest_fetch_came(guest);
         int r = error ? 0 : sd_bus_message_read(answer, "o", &object);
-        if (error && may_lack(at_work(guest), error)) {
-                guest->fetch->at++;
-                fetch_next(guest);
+        if (error && may_lack(guest_fetch_file(guest), error)) {
+                guest_fetch_next(guest);
         } else if (error)
                 fail(guest, error);
         else if (r < 0)
                 fail_errno(guest, -r);
         else {
-                g_free(guest->fetch->object);
-                guest->fetch->object = g_strdup(object);
-                if (at_work(guest)->by_uuid)
+                g_free(guest_fetch_file(guest)->object);
+                guest_fetch_file(guest)->object = g_strdup(object);
+                if (guest_fetch_file(guest)->by_uuid)
                         ask_document(guest);
                 else
                         ask_value(guest);
         }
 }
 
-static void find(Guest *guest, const File *file) {
+void guest_secrets_ask(Guest *guest) {
+        const File *file = guest_fetch_file(guest);
         Objects *objects = guest->domain->connection->objects;
         g_autoptr(GError) error = NULL;
         Errand *errand = file->by_uuid ? errand_begin(objects, NULL, HOST_PATH, SECRETS, "GetSecretByUUID", on_found, guest,
@@ -264,32 +200,8 @@ static void find(Guest *guest, const File *file) {
         sent(guest, errand, error);
 }
 
-static void fetch_next(Guest *guest) {
-        struct SecretsFetch *fetch = guest->fetch;
-        while (fetch->at < fetch->files->len && at_work(guest)->purpose != FILE_SECRET)
-                fetch->at++;
-        if (fetch->at < fetch->files->len)
-                find(guest, at_work(guest));
-        else
-                finish(guest, NULL);
-}
-
-static bool any_secret(const GPtrArray *files) {
-        for (guint i = 0; i < files->len; i++)
-                if (((const File *) files->pdata[i])->purpose == FILE_SECRET)
-                        return true;
-        return false;
-}
-
-void guest_secrets_fetch(Guest *guest, GPtrArray *files, SecretsFetched done) {
-        if (!any_secret(files)) {
-                done(guest, NULL);
-                return;
-        }
-        guest->fetch = g_new0(struct SecretsFetch, 1);
-        *guest->fetch = (struct SecretsFetch){ .files = files, .done = done };
-        g_queue_push_tail(&waiting, guest);
-        begin_waiting();
+void guest_secrets_forget(Guest *guest) {
+        g_clear_pointer(&guest->secret_sets, g_array_unref);
 }
 
 void guest_secrets_close(Guest *guest) {

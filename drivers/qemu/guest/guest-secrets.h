@@ -7,13 +7,10 @@
 
 #include "qemu/guest/guest.h"
 
-typedef void (*SecretsFetched)(Guest *guest, const GError *error);
+/* Asks for the value of a FILE_SECRET (guest-fetch.h). A QEMU that runs is given it too, for an object to be made of. */
+void guest_secrets_ask(Guest *guest);
 
-/* Fetches the value of each FILE_SECRET among FILES, which are borrowed, one after the other. A QEMU that runs is given it
- * too, for an object to be made of. Calls DONE, before this returns where there are none; unless they are forgotten before. */
-void guest_secrets_fetch(Guest *guest, GPtrArray *files, SecretsFetched done);
-
-/* Nobody wants them any more. */
+/* Forgets what a QEMU that runs was given. */
 void guest_secrets_forget(Guest *guest);
 
 /* A QEMU that runs has read what it was given, or will not: it closes that; one of a paused guest keeps it, as all that it is

@@ -10,6 +10,8 @@
 #include "domain/device-elements.h"
 #include "domain/operations/start.h"
 #include "log.h"
+#include "qemu/guest/guest-fetch.h"
+#include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/progress.h"
 #include "qemu/guest/scope.h"
@@ -213,7 +215,7 @@ static void free_opening(void *data, const GError *error) {
 void guest_drop_opening(Guest *guest) {
         Opening *opening = g_steal_pointer(&guest->opening);
         if (opening && guest->fetch) { /* a worker has not begun */
-                guest_secrets_forget(guest);
+                guest_fetch_forget(guest);
                 free_opening(opening, NULL);
         } else if (opening)
                 opening->guest = NULL;
@@ -223,6 +225,7 @@ void guest_drop_opening(Guest *guest) {
 void guest_free(Guest *guest) {
         guest->domain->run = NULL;
         guest_drop_opening(guest);
+        guest_fetch_forget(guest);
         guest_secrets_forget(guest);
         guest_close_agent(guest);
         g_clear_pointer(&guest->monitor, monitor_free);
@@ -328,6 +331,8 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
         };
 }
 
+static const FetchKind fetched[] = { { FILE_SECRET, guest_secrets_ask }, { FILE_PORT, guest_ports_ask }, { 0, NULL } };
+
 static void open_files(void *data, GError **error) {
         Opening *opening = data;
         files_open(opening->files, opening->foreign_user, error);
@@ -356,7 +361,7 @@ static void on_files_opened(void *data, const GError *error) {
                 worker_run(opening->connection->worker, give_back, free_opening, opening);
 }
 
-static void on_secrets_fetched(Guest *guest, const GError *error) {
+static void on_fetched(Guest *guest, const GError *error) {
         if (error)
                 on_files_opened(guest->opening, error);
         else
@@ -377,7 +382,7 @@ void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
                 .foreign_user = guest->domain->connection->privileged,
                 .opened = opened,
         };
-        guest_secrets_fetch(guest, files, on_secrets_fetched);
+        guest_fetch(guest, files, fetched, on_fetched);
 }
 
 bool guest_has_monitor(const Domain *domain, GError **error) {

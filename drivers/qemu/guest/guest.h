@@ -42,8 +42,8 @@ struct Guest {
         EventFlow *events;    /* that it tells */
         Operation *operation; /* START or REATTACH, until QEMU is ready */
         Opening *opening;
-        struct SecretsFetch *fetch; /* what the opening waits for before a worker begins: guest-secrets.c */
-        GArray *secret_sets; /* gint64: the sets by which a QEMU that runs was given secrets, for as long as it reads them */
+        struct GuestFetch *fetch; /* what the opening waits for before a worker begins: guest-fetch.c */
+        GArray *secret_sets;      /* gint64: the sets by which a QEMU that runs was given secrets, for as long as it reads them */
         sd_event_source *timeout;
         GError *failure;         /* why the start fails, once the process has ended */
         xmlDoc *document;        /* START: becomes the live definition */

@@ -16,8 +16,8 @@ char *networks_find_bridge(const char *name, GError **error) {
                 text = foreign_read(path); /* from memory, as /run is one: the loop does not wait */
         if (!text) {
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "there is no active network '%.64s' on this machine: start it (virsh net-start %.64s), "
-                                  "or use type bridge",
+                                  "there is no active network '%.64s' on this machine: define and start it (virtbusctl network "
+                                  "define, start; or virsh net-start %.64s), or use type bridge",
                                   name, name);
                 return NULL;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Networks by name: those that libvirt's daemon for networks has started, with their bridges, DHCP servers and firewall rules. */
+/* Networks of libvirt's: those that its daemon for networks has started, with their bridges, DHCP servers and firewall rules. */
 
 #include <glib.h>
 

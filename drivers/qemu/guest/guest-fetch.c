@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/guest-fetch.h"
+
+/* How many guests are given what they need at the same time: fewer than errands that a driver may have out (service/bounds.h).
+ * Others wait. */
+#define FETCHES_MAX 64
+
+struct GuestFetch {
+        GPtrArray *files; /* borrowed */
+        guint at;         /* the one at work */
+        const FetchKind *kinds;
+        Errand *errand; /* that is out, or NULL */
+        bool has_begun;
+        GuestFetched done;
+};
+
+static GQueue waiting = G_QUEUE_INIT; /* Guest: whose fetch has not begun */
+static unsigned n_begun;
+
+static void ask(Guest *guest);
+
+static void begin_waiting(void) {
+        static bool is_at_it; /* what fails at once comes back here */
+        Guest *guest;
+        if (is_at_it)
+                return;
+        is_at_it = true;
+        while (n_begun < FETCHES_MAX && (guest = g_queue_pop_head(&waiting))) {
+                n_begun++;
+                guest->fetch->has_begun = true;
+                ask(guest);
+        }
+        is_at_it = false;
+}
+
+static void end_fetch(Guest *guest) {
+        struct GuestFetch *fetch = g_steal_pointer(&guest->fetch);
+        if (!fetch)
+                return;
+        if (fetch->errand)
+                errand_cancel(fetch->errand);
+        if (fetch->has_begun)
+                n_begun--;
+        else
+                g_queue_remove(&waiting, guest);
+        g_free(fetch);
+}
+
+void guest_fetch_forget(Guest *guest) {
+        end_fetch(guest);
+        begin_waiting();
+}
+
+static void finish(Guest *guest, const GError *error) {
+        GuestFetched done = guest->fetch->done;
+        end_fetch(guest);
+        done(guest, error);
+        begin_waiting();
+}
+
+File *guest_fetch_file(const Guest *guest) {
+        return guest->fetch->files->pdata[guest->fetch->at];
+}
+
+void guest_fetch_sent(Guest *guest, Errand *errand) {
+        guest->fetch->errand = errand;
+}
+
+void guest_fetch_came(Guest *guest) {
+        guest->fetch->errand = NULL;
+}
+
+void guest_fetch_fail(Guest *guest, const GError *error) {
+        finish(guest, error);
+}
+
+void guest_fetch_next(Guest *guest) {
+        guest->fetch->at++;
+        ask(guest);
+}
+
+static const FetchKind *kind_of(const FetchKind *kinds, const File *file) {
+        while (kinds->ask && kinds->purpose != file->purpose)
+                kinds++;
+        return kinds->ask ? kinds : NULL;
+}
+
+/* The first one from a place on; the number of files where there is none. */
+static guint find(const GPtrArray *files, guint at, const FetchKind *kinds) {
+        while (at < files->len && !kind_of(kinds, files->pdata[at]))
+                at++;
+        return at;
+}
+
+static void ask(Guest *guest) {
+        struct GuestFetch *fetch = guest->fetch;
+        fetch->at = find(fetch->files, fetch->at, fetch->kinds);
+        if (fetch->at < fetch->files->len)
+                kind_of(fetch->kinds, guest_fetch_file(guest))->ask(guest);
+        else
+                finish(guest, NULL);
+}
+
+void guest_fetch(Guest *guest, GPtrArray *files, const FetchKind *kinds, GuestFetched done) {
+        if (find(files, 0, kinds) == files->len) {
+                done(guest, NULL);
+                return;
+        }
+        guest->fetch = g_new(struct GuestFetch, 1);
+        *guest->fetch = (struct GuestFetch){ .files = files, .kinds = kinds, .done = done };
+        g_queue_push_tail(&waiting, guest);
+        begin_waiting();
+}

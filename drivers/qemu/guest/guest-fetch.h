@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a guest needs of other drivers before its files are opened: the values of secrets, and ports of networks. Each is asked
+ * for by an errand, one after the other. */
+
+#include "base/errand.h"
+#include "qemu/guest/guest.h"
+
+typedef void (*GuestFetched)(Guest *guest, const GError *error);
+
+/* Who asks for the files of a purpose: ASK ends with one of the functions below, or with an errand whose end does. */
+typedef struct FetchKind {
+        FilePurpose purpose;
+        void (*ask)(Guest *guest);
+} FetchKind;
+
+/* Fetches each of FILES, which are borrowed, of a purpose among KINDS, which end with one without ASK. Calls DONE, before this
+ * returns where there are none; unless they are forgotten before. */
+void guest_fetch(Guest *guest, GPtrArray *files, const FetchKind *kinds, GuestFetched done);
+
+/* Nobody wants them any more. */
+void guest_fetch_forget(Guest *guest);
+
+/* The file that is asked for. */
+File *guest_fetch_file(const Guest *guest);
+
+/* An errand is out for it; it has come back, with its answer or an error. */
+void guest_fetch_sent(Guest *guest, Errand *errand);
+void guest_fetch_came(Guest *guest);
+
+/* It is there: the next one. */
+void guest_fetch_next(Guest *guest);
+
+/* It cannot be had: ERROR is told as it is. */
+void guest_fetch_fail(Guest *guest, const GError *error);

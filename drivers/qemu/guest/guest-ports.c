@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/guest-ports.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "domain/operation.h"
+#include "errors.h"
+#include "paths.h"
+#include "qemu/guest/guest-fetch.h"
+#include "qemu/host/networks.h"
+
+#define NETWORKS "org.virtbus1.Networks"
+#define NETWORK "org.virtbus1.Network"
+
+static void fail(Guest *guest, const GError *error) {
+        const File *file = guest_fetch_file(guest);
+        g_autoptr(GError) told = NULL; /* by a code of the API's: this is not the object that was called */
+        virtbus_error_set(&told, virtbus_error_code(error), "%s needs network '%s': %s", file->whose, file->path, error->message);
+        guest_fetch_fail(guest, told);
+}
+
+static void fail_errno(Guest *guest, int errno_value) {
+        g_autoptr(GError) error = NULL;
+        virtbus_error_set_errno(&error, errno_value, "the answer of its driver cannot be read");
+        fail(guest, error);
+}
+
+/* An errand is out; or could not be sent. */
+static void sent(Guest *guest, Errand *errand, const GError *error) {
+        guest_fetch_sent(guest, errand);
+        if (!errand)
+                fail(guest, error);
+}
+
+/* Who wants the guest to have it; NULL: the driver itself. */
+static const char *on_behalf(const Guest *guest) {
+        return guest->domain->operation ? guest->domain->operation->sender : NULL;
+}
+
+/* The port */
+
+/* One for each queue: they are the answer's, which goes. */
+static int take_descriptors(PortFile *port, sd_bus_message *answer) {
+        port->fds = g_new(int, port->queues);
+        for (unsigned i = 0; i < port->queues; i++)
+                port->fds[i] = -1;
+        int r = sd_bus_message_enter_container(answer, 'a', "h");
+        for (unsigned i = 0; i < port->queues && r >= 0; i++) {
+                int fd;
+                r = sd_bus_message_read(answer, "h", &fd);
+                if (r == 0)
+                        r = -EBADMSG;
+                if (r > 0 && (port->fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+                        r = -errno;
+        }
+        return r;
+}
+
+static int take_port(PortFile *port, sd_bus_message *answer) {
+        const char *object, *uuid, *interface, *bridge;
+        uint32_t mtu;
+        int r = sd_bus_message_read(answer, "osssu", &object, &uuid, &interface, &bridge, &mtu);
+        if (r < 0)
+                return r;
+        g_free(port->interface);
+        port->interface = g_strdup(interface);
+        port->uuid = g_strdup(uuid);
+        port->bridge = g_strdup(bridge);
+        port->mtu = mtu;
+        return take_descriptors(port, answer);
+}
+
+static void on_added(void *data, sd_bus_message *answer, const GError *error) {
+        Guest *guest = data;
+        guest_fetch_came(guest);
+        int r = error ? 0 : take_port(guest_fetch_file(guest)->port, answer);
+        if (error)
+                fail(guest, error);
+        else if (r < 0)
+                fail_errno(guest, -r);
+        else
+                guest_fetch_next(guest);
+}
+
+static void add(Guest *guest, const char *network) {
+        const PortFile *port = guest_fetch_file(guest)->port;
+        g_autoptr(GError) error = NULL;
+        Errand *errand = errand_begin(guest->domain->connection->objects, on_behalf(guest), network, NETWORK, "AddPort", on_added,
+                                      guest, &error, "sssa{sv}", domain_name(guest->domain), guest->domain->uuid, port->mac, 4,
+                                      "interface", "s", port->interface, "queues", "u", port->queues, "mtu", "u", port->mtu,
+                                      "isolated", "b", port->isolated);
+        sent(guest, errand, error);
+}
+
+/* Its network */
+
+/* Neither is there a driver of ours that knows it. */
+static bool is_unknown(const GError *error) {
+        return virtbus_error_code(error) == VIRTBUS_ERROR_NO_SUCH_NETWORK ||
+               strcmp(virtbus_error_name_of(error), SD_BUS_ERROR_UNKNOWN_OBJECT) == 0;
+}
+
+static void take_libvirts(Guest *guest) {
+        File *file = guest_fetch_file(guest);
+        g_autoptr(GError) error = NULL;
+        file->port->bridge = networks_find_bridge(file->path, &error);
+        if (file->port->bridge)
+                guest_fetch_next(guest);
+        else
+                guest_fetch_fail(guest, error);
+}
+
+static void on_found(void *data, sd_bus_message *answer, const GError *error) {
+        Guest *guest = data;
+        const char *network;
+        guest_fetch_came(guest);
+        int r = error ? 0 : sd_bus_message_read(answer, "o", &network);
+        if (error && is_unknown(error))
+                take_libvirts(guest);
+        else if (error)
+                fail(guest, error);
+        else if (r < 0)
+                fail_errno(guest, -r);
+        else
+                add(guest, network);
+}
+
+void guest_ports_ask(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        Errand *errand = errand_begin(guest->domain->connection->objects, NULL, HOST_PATH, NETWORKS, "GetNetworkByName", on_found,
+                                      guest, &error, "s", guest_fetch_file(guest)->path);
+        sent(guest, errand, error);
+}
