@@ -64,7 +64,8 @@ void call_ask(Call *call, const char *path, const char *interface, const char *m
 void call_ask_with_fds(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments,
                        GUnixFDList *fds, const char *reply, CallStep step);
 
-/* Reads all properties of an object's interface: the step gets a{sv}. Those of a domain may be known already. */
+/* Reads all properties of an object's interface: the step gets a{sv}. Of a domain that is known already these are what domains.c
+ * keeps. */
 void call_read(Call *call, const char *path, const char *interface, CallStep step);
 
 /* Asks for a job, and goes on when it is completed; PLACE is which value of the reply is the job's path. */

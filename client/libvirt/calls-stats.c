@@ -53,17 +53,18 @@ static const FlagOption parameters_flags[] = { FLAG_STRINGS_OKAY, {} };
 /* What a call for many domains has collected. */
 typedef struct Collection {
         uint32_t kinds;
-        GPtrArray *paths;   /* of domains */
-        GPtrArray *objects; /* GVariants: what their ObjectManagers have answered */
-        GVariant *stats;
+        GPtrArray *paths;    /* of domains */
+        GHashTable *objects; /* path of a domain: what its ObjectManager has answered */
+        GHashTable *stats;   /* path of a domain: what is told of it */
         unsigned int n_pending;
+        bool asks_objects;
 } Collection;
 
 static void collection_free(void *data) {
         Collection *collection = data;
         g_ptr_array_unref(collection->paths);
-        g_ptr_array_unref(collection->objects);
-        g_clear_pointer(&collection->stats, g_variant_unref);
+        g_hash_table_unref(collection->objects);
+        g_clear_pointer(&collection->stats, g_hash_table_unref);
         g_free(collection);
 }
 
@@ -146,27 +147,17 @@ static void add_devices(GVariantBuilder *parameters, const DeviceKind *kind, GVa
         }
 }
 
-/* The objects of one domain among those of all. */
 static GVariant *objects_of(const Collection *collection, const char *path) {
-        g_autofree char *prefix = g_strconcat(path, "/", NULL);
-        for (unsigned int i = 0; i < collection->objects->len; i++) {
-                GVariant *objects = collection->objects->pdata[i];
-                g_autoptr(GVariant) first = g_variant_n_children(objects) > 0 ? g_variant_get_child_value(objects, 0) : NULL;
-                const char *object = "";
-                if (first)
-                        g_variant_get_child(first, 0, "&o", &object);
-                if (g_str_has_prefix(object, prefix))
-                        return g_variant_ref(objects);
-        }
-        return g_variant_ref_sink(g_variant_new("a{oa{sa{sv}}}", NULL));
+        GVariant *objects = g_hash_table_lookup(collection->objects, path);
+        return objects ? g_variant_ref(objects) : g_variant_ref_sink(g_variant_new("a{oa{sa{sv}}}", NULL));
 }
 
 static GVariant *record_of(const Collection *collection, const char *path, GVariant *properties) {
         GVariantBuilder parameters;
         int32_t reason;
         LibvirtState state = state_of(properties, &reason);
-        g_autoptr(GVariant) stats = g_variant_lookup_value(collection->stats, path, NULL), cpu = usage_group(stats, "cpu", NULL);
-        g_autoptr(GVariant) objects = objects_of(collection, path);
+        GVariant *stats = collection->stats ? g_hash_table_lookup(collection->stats, path) : NULL;
+        g_autoptr(GVariant) cpu = usage_group(stats, "cpu", NULL), objects = objects_of(collection, path);
         g_variant_builder_init(&parameters, G_VARIANT_TYPE("a(sv)"));
         if (collection->kinds & STATS_STATE) {
                 g_variant_builder_add(&parameters, "(sv)", "state.state", g_variant_new_int32((int32_t) state));
@@ -204,31 +195,75 @@ static void one_fewer(Call *call) {
                 answer_collection(call);
 }
 
+/* Each domain's objects are below it; one that has none is as one that has not answered. */
 static void on_objects(Call *call, GVariant *reply) {
         Collection *collection = call->state;
-        g_ptr_array_add(collection->objects, g_variant_get_child_value(reply, 0));
+        g_autoptr(GVariant) objects = g_variant_get_child_value(reply, 0);
+        g_autoptr(GVariant) first = g_variant_n_children(objects) > 0 ? g_variant_get_child_value(objects, 0) : NULL;
+        const char *object;
+        if (first) {
+                size_t prefix = strlen(call->client->connection) + strlen("/domain/");
+                g_variant_get_child(first, 0, "&o", &object);
+                g_hash_table_insert(collection->objects, g_strndup(object, prefix + strcspn(object + prefix, "/")),
+                                    g_steal_pointer(&objects));
+        }
         one_fewer(call);
 }
 
+/* A domain that has gone meanwhile has no objects; what keeps the others' numbers from being told is told. */
 static bool on_no_objects(Call *call, const GError *error) {
         Collection *collection = call->state;
-        if (!collection->stats)
-                return false;
         (void) error;
+        if (!collection->asks_objects)
+                return false;
         one_fewer(call);
         return true;
 }
 
-static void on_stats(Call *call, GVariant *reply) {
+static void ask_objects(Call *call) {
         Collection *collection = call->state;
-        collection->stats = g_variant_get_child_value(reply, 0);
         collection->n_pending = 1;
+        collection->asks_objects = true;
         for (unsigned int i = 0; collection->kinds & (STATS_BLOCK | STATS_CARD) && i < collection->paths->len; i++) {
                 collection->n_pending++;
                 call_ask(call, collection->paths->pdata[i], "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL,
                          OBJECTS, on_objects);
         }
         one_fewer(call);
+}
+
+static void on_stats(Call *call, GVariant *reply) {
+        Collection *collection = call->state;
+        g_autoptr(GVariant) stats = g_variant_get_child_value(reply, 0);
+        GVariantIter iterator;
+        const char *path;
+        GVariant *told;
+        collection->stats = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
+        g_variant_iter_init(&iterator, stats);
+        while (g_variant_iter_loop(&iterator, "{&o@a{sa{sv}}}", &path, &told))
+                g_hash_table_insert(collection->stats, g_strdup(path), g_variant_ref(told));
+        ask_objects(call);
+}
+
+/* Of one that is off only its images have numbers. */
+static bool has_numbers(const Collection *collection, const KnownDomain *domain) {
+        return domain && (collection->kinds & STATS_BLOCK || domain->traits & SELECT_ACTIVE);
+}
+
+static void ask_collection(Call *call) {
+        Collection *collection = call->state;
+        g_autoptr(GPtrArray) asked = g_ptr_array_new();
+        for (unsigned int i = 0; i < collection->paths->len; i++)
+                if (has_numbers(collection, domains_known(call->client->domains, collection->paths->pdata[i])))
+                        g_ptr_array_add(asked, collection->paths->pdata[i]);
+        if (asked->len == 0) /* none would be all */
+                ask_objects(call);
+        else
+                call_ask(call, call->client->connection, CONNECTION, "GetDomainStats",
+                         g_variant_new("(@ao@asa{sv})",
+                                       g_variant_new_objv((const char *const *) asked->pdata, (ssize_t) asked->len),
+                                       groups_of(collection->kinds), NULL),
+                         STATS, on_stats);
 }
 
 /* Selects by the flags, where no domains are named. */
@@ -259,15 +294,8 @@ static void on_filled(void *data, const GError *error) {
                 domains_each(call->client->domains, add_selected, &selection);
         if (error)
                 call_fail(call, g_error_copy(error));
-        else if (collection->paths->len == 0) /* none would be all */
-                call_answer(call, g_variant_new("(a((ssi)a(sv)))", NULL));
         else
-                call_ask(call, call->client->connection, CONNECTION, "GetDomainStats",
-                         g_variant_new("(@ao@asa{sv})",
-                                       g_variant_new_objv((const char *const *) collection->paths->pdata,
-                                                          (ssize_t) collection->paths->len),
-                                       groups_of(collection->kinds), NULL),
-                         STATS, on_stats);
+                ask_collection(call);
         call_unref(call);
 }
 
@@ -282,7 +310,7 @@ static void get_all_stats(Call *call) {
         Collection *collection = g_new0(Collection, 1);
         collection->kinds = kinds ? kinds : STATS_ALL;
         collection->paths = g_ptr_array_new_with_free_func(g_free);
-        collection->objects = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
+        collection->objects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
         call->state = collection;
         call->free_state = collection_free;
         call->on_error = on_no_objects;

@@ -239,6 +239,8 @@ static void take_call(Conversation *conversation, const PacketHeader *header, co
                 refuse(conversation, header, LIBVIRT_NO_SUPPORT, "virtbus does not know this procedure");
         else if (conversation->n_waiting + size + PACKET_HEADER_SIZE > CALLS_WAITING_MAX && conversation->n_calls >= CALLS_MAX)
                 refuse(conversation, header, LIBVIRT_RPC, "too many calls are waiting for their answers; wait for some of them");
+        else if (conversation->n_calls < CALLS_MAX && g_queue_is_empty(&conversation->waiting))
+                begin_call(conversation, procedure, header, body, size);
         else {
                 WaitingCall *waiting = g_new(WaitingCall, 1);
                 *waiting = (WaitingCall){ *header, g_bytes_new(body, size) };

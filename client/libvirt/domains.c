@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domains.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "client.h"
@@ -10,6 +11,11 @@
 
 #define SERVICE "org.virtbus1"
 #define DOMAIN "org.virtbus1.Domain"
+
+/* What is kept of each; all properties of a thousand domains take longer than all that is then asked of them. */
+static const char *const wanted[] = { "Active",      "Autostart", "Description", "HasManagedSave", "ID",         "MaxMemory",
+                                      "MaxVCPUs",    "Memory",    "Name",        "OSType",         "Persistent", "State",
+                                      "StateReason", "Title",     "UUID",        "VCPUs",          NULL };
 
 struct Domains {
         GDBusConnection *bus;
@@ -31,20 +37,64 @@ typedef struct Signal {
         GVariant *arguments;
 } Signal;
 
+/* What is made of the properties, in one pass: to look each up walks over all of them. */
+typedef struct Facts {
+        const char *name, *uuid, *state, *reason;
+        uint32_t id;
+        gboolean is[N_TRAITS];
+} Facts;
+
+#define FACT_IS(property, trait) \
+        { property, "b", offsetof(Facts, is) + (trait) * sizeof(gboolean) }
+
+static const struct {
+        const char *property, *type;
+        size_t place;
+} facts[] = {
+        { "Name", "&s", offsetof(Facts, name) },   { "UUID", "&s", offsetof(Facts, uuid) },
+        { "State", "&s", offsetof(Facts, state) }, { "StateReason", "&s", offsetof(Facts, reason) },
+        { "ID", "u", offsetof(Facts, id) },        FACT_IS("Active", TRAIT_ACTIVE),
+        FACT_IS("Persistent", TRAIT_PERSISTENT),   FACT_IS("HasManagedSave", TRAIT_MANAGED_SAVE),
+        FACT_IS("Autostart", TRAIT_AUTOSTART),
+};
+
+static void read_fact(Facts *found, const char *name, GVariant *value) {
+        for (size_t i = 0; i < G_N_ELEMENTS(facts); i++)
+                if (strcmp(facts[i].property, name) == 0)
+                        g_variant_get(value, facts[i].type, (char *) found + facts[i].place);
+}
+
+/* Texts are the properties' own. */
+static Facts read_facts(GVariant *properties) {
+        Facts found = { .name = "", .uuid = "", .state = "shutoff", .reason = "unknown" };
+        GVariantIter iterator;
+        const char *name;
+        GVariant *value;
+        g_variant_iter_init(&iterator, properties);
+        while (g_variant_iter_loop(&iterator, "{&sv}", &name, &value))
+                read_fact(&found, name, value);
+        return found;
+}
+
+static GVariant *name_of(const Facts *found) {
+        return g_variant_new("(ssi)", found->name, found->uuid, found->id > 0 ? (int32_t) found->id : -1);
+}
+
 GVariant *domains_name_of(GVariant *properties) {
-        const char *name = "", *uuid = "";
-        uint32_t id = 0;
-        g_variant_lookup(properties, "Name", "&s", &name);
-        g_variant_lookup(properties, "UUID", "&s", &uuid);
-        g_variant_lookup(properties, "ID", "u", &id);
-        return g_variant_new("(ssi)", name, uuid, id > 0 ? (int32_t) id : -1);
+        Facts found = read_facts(properties);
+        return name_of(&found);
 }
 
 /* Takes the properties. */
 static KnownDomain *known_new(GVariant *properties) {
+        Facts found = read_facts(properties);
+        LibvirtState state = state_number(found.state);
         KnownDomain *known = g_new(KnownDomain, 1);
-        *known = (KnownDomain){ properties, g_variant_ref_sink(domains_name_of(properties)), traits_of(properties) };
-        known->state = (int32_t) state_of(properties, &known->reason);
+        *known = (KnownDomain){ .properties = properties,
+                                .name = g_variant_ref_sink(name_of(&found)),
+                                .traits = traits_of(state, found.is),
+                                .state = (int32_t) state,
+                                .reason = state_reason_number(found.state, found.reason) };
         return known;
 }
 
@@ -79,7 +129,8 @@ static GVariant *merge(GVariant *properties, GVariant *changes) {
         g_variant_dict_init(&all, properties);
         g_variant_iter_init(&iterator, changes);
         while (g_variant_iter_loop(&iterator, "{&sv}", &name, &value))
-                g_variant_dict_insert_value(&all, name, value);
+                if (g_strv_contains(wanted, name))
+                        g_variant_dict_insert_value(&all, name, value);
         return g_variant_ref_sink(g_variant_dict_end(&all));
 }
 
@@ -90,10 +141,12 @@ static void on_added(Domains *domains, GVariant *arguments) {
         g_variant_get(arguments, "(&o@a{sa{sv}})", &path, &interfaces);
         g_autofree char *owner = domain_of(domains, path, &is_domain);
         GVariant *known = properties_of(domains, owner);
-        GVariant *properties = owner && is_domain ? g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT) : NULL;
+        g_autoptr(GVariant) properties =
+                        owner && is_domain ? g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT) : NULL;
         if (properties) {
-                g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), known_new(properties));
-                if (!known && domains->listener)
+                bool is_new = !known;
+                g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), known_new(merge(NULL, properties)));
+                if (is_new && domains->listener)
                         domains->listener->added(domains->data, properties);
         } else if (known && !is_domain && domains->listener)
                 domains->listener->part_changed(domains->data, known, path, interfaces);
@@ -235,6 +288,7 @@ static void begin_filling(Domains *domains) {
                                  .service = SERVICE,
                                  .path = domains->connection,
                                  .interface = DOMAIN,
+                                 .properties = wanted,
                                  .timeout = G_MAXINT,
                                  .each = take_object,
                                  .data = domains };

@@ -15,7 +15,7 @@ typedef struct Domains Domains;
 
 /* One of them, with what lists need of it made once. */
 typedef struct KnownDomain {
-        GVariant *properties;  /* a{sv} */
+        GVariant *properties;  /* a{sv}: those that calls need, see domains.c */
         GVariant *name;        /* as libvirt names it: (ssi) */
         uint32_t traits;       /* see traits.h */
         int32_t state, reason; /* see states.h */

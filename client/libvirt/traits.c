@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "traits.h"
 
-#include "states.h"
-
 static const uint32_t groups[] = {
         SELECT_ACTIVE | SELECT_INACTIVE,
         SELECT_PERSISTENT | SELECT_TRANSIENT,
@@ -13,20 +11,12 @@ static const uint32_t groups[] = {
         SELECT_CHECKPOINT | SELECT_NO_CHECKPOINT,
 };
 
-static bool flag_of(GVariant *properties, const char *name) {
-        gboolean value = FALSE;
-        g_variant_lookup(properties, name, "b", &value);
-        return value;
-}
-
-uint32_t traits_of(GVariant *properties) {
-        int32_t reason;
-        LibvirtState state = state_of(properties, &reason);
+uint32_t traits_of(LibvirtState state, const gboolean is[N_TRAITS]) {
         uint32_t traits = SELECT_NO_SNAPSHOT | SELECT_NO_CHECKPOINT;
-        traits |= flag_of(properties, "Active") ? SELECT_ACTIVE : SELECT_INACTIVE;
-        traits |= flag_of(properties, "Persistent") ? SELECT_PERSISTENT : SELECT_TRANSIENT;
-        traits |= flag_of(properties, "HasManagedSave") ? SELECT_MANAGED_SAVE : SELECT_NO_MANAGED_SAVE;
-        traits |= flag_of(properties, "Autostart") ? SELECT_AUTOSTART : SELECT_NO_AUTOSTART;
+        traits |= is[TRAIT_ACTIVE] ? SELECT_ACTIVE : SELECT_INACTIVE;
+        traits |= is[TRAIT_PERSISTENT] ? SELECT_PERSISTENT : SELECT_TRANSIENT;
+        traits |= is[TRAIT_MANAGED_SAVE] ? SELECT_MANAGED_SAVE : SELECT_NO_MANAGED_SAVE;
+        traits |= is[TRAIT_AUTOSTART] ? SELECT_AUTOSTART : SELECT_NO_AUTOSTART;
         traits |= state == LIBVIRT_RUNNING   ? SELECT_RUNNING
                   : state == LIBVIRT_PAUSED  ? SELECT_PAUSED
                   : state == LIBVIRT_SHUTOFF ? SELECT_SHUTOFF

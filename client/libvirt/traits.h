@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "states.h"
+
 /* Bits of the flags that select: of a group of which none is given, all are meant. */
 typedef enum Selection {
         SELECT_ACTIVE = 1,
@@ -27,7 +29,10 @@ typedef enum Selection {
         SELECT_NO_CHECKPOINT = 32768,
 } Selection;
 
-/* All bits that a domain of these properties answers to. */
-uint32_t traits_of(GVariant *properties);
+/* What a domain is or is not. */
+typedef enum Trait { TRAIT_ACTIVE, TRAIT_PERSISTENT, TRAIT_MANAGED_SAVE, TRAIT_AUTOSTART, N_TRAITS } Trait;
+
+/* All bits that a domain of this state answers to. */
+uint32_t traits_of(LibvirtState state, const gboolean is[N_TRAITS]);
 
 bool traits_are_selected(uint32_t traits, uint32_t selection);
