@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,9 @@
  * has. */
 #define CLIENT_FD 3
 #define CLIENT_BUS_FD 4
+
+/* By how much the heap grows at least: an answer with a thousand domains is taken apart into some hundred thousand pieces. */
+#define HEAP_STEP (1 << 20)
 
 static const int signals[] = { SIGINT, SIGTERM, SIGCHLD, 0 };
 
@@ -85,6 +89,9 @@ static int serve(const Origin *origin) {
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         prctl(PR_SET_DUMPABLE, 0);
+        /* The thread that takes the bus's messages apart would have a heap of its own, which grows by a page at a time. */
+        mallopt(M_ARENA_MAX, 1);
+        mallopt(M_TOP_PAD, HEAP_STEP);
         /* Out of the way of each other first. */
         own.socket = fcntl(origin->socket, F_DUPFD, CLIENT_BUS_FD + 1);
         own.bus = system ? fcntl(origin->bus, F_DUPFD, CLIENT_BUS_FD + 1) : -1;

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ import uuid
 from gi.repository import Gio, GLib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "behaviour"))
+import libvirtd  # noqa: E402
+from measures import add, cpu_time, own_memory, p50, p99, rows, say, timed  # noqa: E402
 from rig import BUILD, NAME, ROOT, Bus, BusError, Hypervisor  # noqa: E402
 
 BENCH = os.path.join(BUILD, "tests", "bench")
@@ -24,42 +25,12 @@ LARGE = 40000
 DEFINED, RUNNING = 1000, 50  # of the statistics
 bus = Bus()
 test = Hypervisor(bus, "test")
-rows = []
-
-
-def add(what, value, wanted, unit, detail, may_be_nothing=False, in_readme=True):
-    """A figure that was not measured is an error. README.md shows those by which a user would choose."""
-    if not (may_be_nothing and value == 0) and not 0 < value < float("inf"):
-        sys.exit(f"not measured: {what}: {value} {unit} ({detail})")
-    rows.append({"what": what, "value": round(value, 2), "wanted": wanted, "unit": unit, "detail": detail, "in_readme": in_readme})
-
-
-def say(text):
-    print(f"  {text} ...", file=sys.stderr, flush=True)
 
 
 def measure(rounds, *calls):
     """The durations of each call, made in turn by one process."""
     output = subprocess.run([os.path.join(BENCH, "caller"), str(rounds), *calls], capture_output=True, text=True, check=True).stdout
     return [sorted(float(d) for d in line.split()) for line in output.splitlines()]
-
-
-def p50(durations):
-    return statistics.median(durations)
-
-
-def p99(durations):
-    return durations[int(len(durations) * 0.99)]
-
-
-def cpu_time(pid):
-    fields = open(f"/proc/{pid}/stat", encoding="utf-8").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def own_memory(pid):
-    """Bytes that are this process's alone."""
-    return sum(int(line.split()[1]) for line in open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") if line.startswith("Private")) * 1024
 
 
 def calls():
@@ -341,15 +312,6 @@ def embedded_starts():
             f"{1000 * p50(times[kind]):.0f} ms / {1000 * p50(times['hand']):.0f} ms")
 
 
-def timed(rounds, function):
-    durations = []
-    for _ in range(rounds):
-        began = time.monotonic()
-        function()
-        durations.append((time.monotonic() - began) * 1e6)
-    return durations
-
-
 def a_hanging_guest():
     say("a guest whose QEMU is stopped beside one that runs")
     qemu = Hypervisor(bus, "qemu")
@@ -376,32 +338,6 @@ def a_hanging_guest():
         qemu.do(domain, "Undefine")
 
 
-def start_libvirt():
-    """libvirt's daemon in this mount namespace, with the same domains; None where it cannot be had."""
-    if os.geteuid() != 0 or not os.path.exists("/usr/sbin/libvirtd"):
-        return None
-    for folder in ("/run/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/etc/libvirt"):
-        os.makedirs(folder, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", folder], check=True)
-    os.makedirs("/etc/libvirt/qemu")
-    for file, line in (("passwd", "libvirt-qemu:x:60190:60190::/:/bin/false"), ("group", "libvirt-qemu:x:60190:"), ("group", "kvm:x:60191:")):
-        open(f"{ROOT}/{file}", "a", encoding="utf-8").write(line + "\n")  # which with-bus has put over those of /etc
-    open("/etc/libvirt/qemu.conf", "w", encoding="utf-8").write('security_driver = "none"\nuser = "root"\ngroup = "root"\ncgroup_controllers = []\n'
-                                              'stdio_handler = "file"\nremember_owner = 0\nnamespaces = []\n')
-    for number in range(DEFINED):
-        name = f"stats-{number}"
-        document = Hypervisor(bus, "qemu").document(name, uuid=str(uuid.uuid4()))
-        open(f"/etc/libvirt/qemu/{name}.xml", "w", encoding="utf-8").write(document)
-    log = open(os.path.join(ROOT, "libvirtd.log"), "w", encoding="utf-8")
-    daemon = subprocess.Popen(["/usr/sbin/libvirtd"], stdout=log, stderr=log)
-    while subprocess.run(["virsh", "-c", "qemu:///system", "version"], capture_output=True, check=False).returncode != 0:
-        if daemon.poll() is not None:
-            return None
-    for number in range(RUNNING):
-        subprocess.run(["virsh", "-c", "qemu:///system", "start", "--paused", f"stats-{number}"], stdout=subprocess.DEVNULL, check=True)
-    return daemon
-
-
 def domain_statistics():
     say(f"statistics of {DEFINED} defined and {RUNNING} running guests")
     qemu = Hypervisor(bus, "qemu")
@@ -420,7 +356,7 @@ def domain_statistics():
         qemu.do(domain, "Undefine")
     add(f"client library, start to all {DEFINED} domains known, p50", p50(library) / 1000, "<= 100", "ms", "a whole program: it makes a client and ends", in_readme=False)
     add(f"GetDomainStats of {DEFINED} defined and {RUNNING} running guests, p50", p50(call) / 1000, "<= 40", "ms", "until the answer is received")
-    daemon = start_libvirt()
+    daemon = libvirtd.start({f"stats-{number}": qemu.document(f"stats-{number}", uuid=str(uuid.uuid4())) for number in range(DEFINED)}, RUNNING)
     if not daemon:
         say("libvirtd is not here: no comparison with virsh domstats")
         return
@@ -483,9 +419,14 @@ def hostile():
     test.do(domain, "Undefine")
 
 
+def libvirts_clients():
+    import clients
+    clients.measure(bus)
+
+
 # What makes and removes thousands of files comes late: file systems are slow to make more for a while.
 SECTIONS = {"calls": calls, "stopped-driver": a_stopped_driver, "run": embedded_starts, "starts": qemu_starts, "definitions": definitions,
-            "changes": changes, "hanging-guest": a_hanging_guest, "statistics": domain_statistics, "hostile": hostile, "large-connection": a_large_connection, "many-domains": many_domains}
+            "changes": changes, "hanging-guest": a_hanging_guest, "statistics": domain_statistics, "libvirt": libvirts_clients, "hostile": hostile, "large-connection": a_large_connection, "many-domains": many_domains}
 chosen = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or list(SECTIONS)
 for name in chosen:
     if name not in SECTIONS:
