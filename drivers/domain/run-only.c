@@ -34,22 +34,13 @@ static void drop_place(xmlNode *device) {
         }
 }
 
-/* Whether a hypervisor has numbered the device: "hostdev0", "virtio-disk0", "ide0-0-1", "pci.2", "usb". Authors' own names begin
- * with "ua-", and libvirt keeps no others. */
-static bool is_chosen_alias(const char *alias) {
-        size_t length = strlen(alias);
-        if (strcmp(alias, "usb") == 0)
-                return true;
-        bool number = length > 0 && g_ascii_isdigit(alias[length - 1]);
-        while (length > 0 && (g_ascii_isdigit(alias[length - 1]) || strchr("-.", alias[length - 1])))
-                length--;
-        return number && !g_str_has_prefix(alias, "ua-") && strspn(alias, "abcdefghijklmnopqrstuvwxyz-") == length;
-}
-
+/* Authors' own aliases begin with "ua-"; others are of a run, and libvirt keeps none of them. One that could not be of a run stays,
+ * and is refused. */
 static void drop_alias(xmlNode *device) {
         xmlNode *alias = xml_child(device, "alias");
         g_autofree char *name = xml_attribute(alias, "name");
-        if (name && is_chosen_alias(name))
+        if (name && !g_str_has_prefix(name, "ua-") &&
+            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == strlen(name))
                 xml_remove(alias);
 }
 
@@ -63,14 +54,9 @@ static void drop_numbers(xmlNode *image) {
         }
 }
 
-/* What only the document of a domain that runs says: whether a channel is connected, how images are numbered and labelled. */
-static void drop_state(xmlNode *root) {
+/* How images are numbered and labelled: what only the document of a domain that runs says. */
+static void drop_images(xmlNode *root) {
         xmlNode *devices = xml_child(root, "devices");
-        for (xmlNode *channel = xml_child(devices, "channel"); channel; channel = xml_next(channel, "channel")) {
-                xmlNode *target = xml_child(channel, "target");
-                if (target)
-                        xmlUnsetProp(target, (const xmlChar *) "state");
-        }
         for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk"))
                 drop_numbers(disk);
         for (xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
@@ -78,14 +64,23 @@ static void drop_state(xmlNode *root) {
                         xml_remove(xml_child(label, "imagelabel"));
 }
 
+/* Whether a channel is connected. */
+static void drop_state(xmlNode *channel) {
+        xmlNode *target = xml_child(channel, "target");
+        if (target)
+                xmlUnsetProp(target, (const xmlChar *) "state");
+}
+
 void run_only_drop(xmlDoc *document) {
         xmlNode *root = xmlDocGetRootElement(document), *devices = xml_child(root, "devices");
         if (xmlHasProp(root, (const xmlChar *) "id"))
-                drop_state(root);
+                drop_images(root);
         xmlUnsetProp(root, (const xmlChar *) "id");
         for (xmlNode *device = devices ? xml_child(devices, NULL) : NULL; device; device = xml_next(device, NULL)) {
                 if (xml_is(device, "console") || xml_is(device, "serial"))
                         xmlUnsetProp(device, (const xmlChar *) "tty");
+                if (xml_is(device, "channel"))
+                        drop_state(device);
                 drop_place(device);
                 drop_alias(device);
         }

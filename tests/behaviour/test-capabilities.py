@@ -214,5 +214,26 @@ def a_command_line_becomes_a_document():
         contains(expect(name, from_native, text), *parts)
 
 
+def qemu_is_told_what_a_document_says_and_no_more():
+    def native(devices="", **parts):
+        return bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv",
+                        qemu.document("told", devices=devices, **parts).replace("machine='pc'", "machine='q35'"))
+    disk = "<disk type='block'><driver name='qemu' type='raw'{}/><source dev='/dev/null'/><target dev='vda' bus='virtio'/>{}</disk>"
+    channel = "<channel type='qemu-vdagent'>{}<target type='virtio' name='com.redhat.spice.0'/></channel>"
+    # What several machines write is cached by none of them, unless the document says how.
+    contains(native(disk.format("", "<shareable/>")), '"direct":true', '"share-rw":true')
+    for without in (disk.format("", ""), disk.format("", "<shareable/><readonly/>"), disk.format(" cache='writeback'", "<shareable/>")):
+        assert '"direct":true' not in native(without), without
+    # An agent in QEMU has QEMU's own settings, where the document has none.
+    told = native(channel.format(""))
+    assert "mouse=" not in told and "clipboard=" not in told, told
+    contains(native(channel.format("<source><clipboard copypaste='yes'/><mouse mode='server'/></source>")), "clipboard=on", "mouse=off")
+    # A floppy controller without drives is none on a machine that does not have one anyway.
+    assert "isa-fdc" not in native("<controller type='fdc' index='0'/>")
+    # Firmware that can be written has its variables in itself, unless the document names where else.
+    firmware = "<loader type='pflash' readonly='no'>/code</loader>"
+    assert "pflash1" not in native(kernel=firmware)
+    contains(native(kernel=firmware + "<nvram>/variables</nvram>"), "pflash1", "/variables")
+
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
      and value.__name__ not in ("install", "times_asked", "document", "status_file", "from_native", "take_the_answer")])

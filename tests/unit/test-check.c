@@ -58,6 +58,21 @@ static void what_completing_would_hide_is_refused_before(void) {
                 { "", "<graphics type='vnc' port='4294967295' autoport='yes'/>", "number of a port" },
                 { "", "<graphics type='vnc' autoport=' yes'/>", "autoport" },
                 { "", "<console type='pty'><target port='1k'/></console>", "'port' in element 'target'" },
+                { "", "<console type='pty'><log file='/a' append='maybe'/></console>", "append" },
+                { "", "<graphics type='vnc'><listen address='127.0.0.1'/></graphics>", "'type' is missing" },
+                { "", "<disk type='block'><target dev='sda' bus='usb'/><address type='pci'/></disk>", "address type 'pci'" },
+                { "", "<disk type='block'><driver iothread='0'/><target dev='vda'/></disk>", "zero is not permitted" },
+                { "<iothreads>0x1</iothreads>", "", "'0x1'" },
+                { "<iothreads>some</iothreads>", "", "'some'" },
+                { "<on_poweroff> destroy </on_poweroff>", "", "white space around the text of <on_poweroff>" },
+                { "<maxMemory slots='1'>4 </maxMemory>", "", "white space around the text of <maxMemory>" },
+                { "<cputune><shares>\n4</shares></cputune>", "", "white space around the text of <shares>" },
+                { "<cputune><vcpupin vcpu='0x1' cpuset='0'/></cputune>", "", "'vcpu' in element 'vcpupin'" },
+                { "<numatune><memory mode='strict' placement='static'/></numatune>", "", "nodeset" },
+                { "<numatune><memory mode='strict' placement='somewhere'/></numatune>", "", "placement" },
+                { "<seclabel><label>a</label></seclabel>", "", "security model" },
+                { "<seclabel type='none'/><seclabel model='dac'/>", "", "security model" },
+                { "", "<memory model='dimm'><target><size> 512</size></target></memory>", "'size'" },
                 { "", "<parallel type='pty'><target port='9223372036854775808'/></parallel>", "'port' in element 'target'" },
                 { "",
                   "<hostdev mode='subsystem' type='usb'><source><vendor id='1'/><product id='2'/></source><address "
@@ -309,6 +324,9 @@ static void faults_of_devices_are_named(void) {
                   "<hostdev mode='subsystem' type='usb' display='on'><source><vendor id='1'/><product "
                   "id='1'/></source></hostdev>",
                   "'display' is only supported" },
+                { "", "<input type='mouse' bus='virtio'><driver ats='yes'/></input>", "ats" },
+                { "", "<rng model='virtio'><driver packed='yes'/><backend model='random'>/dev/random</backend></rng>", "packed" },
+                { "", "<vsock model='virtio'><cid auto='yes'/><driver iommu='1'/></vsock>", "iommu" },
         };
         try_cases(cases, G_N_ELEMENTS(cases));
 }

@@ -110,6 +110,28 @@ static void what_is_left_out_is_written_as_libvirt_writes_it(void) {
                   "memory='1024'/></numa></cpu>",
                   "", "cpus=\"0,2-3\"", NULL },
                 { "<cpu mode='maximum'><feature name='vmx'/></cpu>", "", "<feature name=\"vmx\" policy=\"require\"/>", NULL },
+                /* no more than whether it is there */
+                { "", "<memory model='nvdimm'><source><path>/a</path><pmem>on</pmem></source><target/></memory>", "<pmem/>",
+                  NULL },
+                { "",
+                  "<disk><driver name='qemu' type='qcow2'><metadata_cache><max_size "
+                  "unit='KiB'>2</max_size></metadata_cache></driver>"
+                  "<source file='/a'/><target dev='vda'/></disk>",
+                  "<max_size unit=\"bytes\">2048</max_size>", NULL },
+                /* what says nothing */
+                { "", "<rng model='virtio'><driver/><backend model='random'>/dev/random</backend></rng>", NULL, "<driver" },
+                { "", "<interface type='user'><rom/><model type='e1000'/></interface>", NULL, "<rom" },
+                { "", "<graphics type='vnc' connected='keep'/>", NULL, "connected" },
+                { "", "<graphics type='vnc' passwd='a' connected='keep'/>", "connected=\"keep\"", NULL },
+                /* consoles are numbered by their place */
+                { "", "<console type='pty'><target type='virtio' port='7'/></console>",
+                  "<console type=\"pty\"><target type=\"virtio\" port=\"0\"/>", NULL },
+                { "",
+                  "<serial type='pty'/><console type='pty'><target type='serial'/></console>"
+                  "<console type='pty'><target type='virtio' port='7'/></console>",
+                  "<target type=\"virtio\" port=\"1\"/>", NULL },
+                { "", "<graphics type='egl-headless'/>", NULL, "<audio" },
+                { "", "<graphics type='egl-headless'/><sound model='ich6'/>", "<audio", NULL },
         };
         try_cases(cases, G_N_ELEMENTS(cases));
 }

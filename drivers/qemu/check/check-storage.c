@@ -516,9 +516,6 @@ static const CheckChoice choices[] = {
         { "devices/disk/driver/@discard", "ignore unmap" },
         { "devices/disk/driver/@detect_zeroes", "off on unmap" },
         { "devices/disk/driver/@copy_on_read | devices/disk/driver/@event_idx | devices/disk/driver/@ioeventfd", "on off" },
-        { "devices/disk/driver/@iommu | devices/disk/driver/@ats | devices/disk/driver/@packed | "
-          "devices/disk/driver/@page_per_vq",
-          "on off" },
         { "devices/disk/geometry/@trans", "auto none lba" },
         { "devices/disk/source/@startupPolicy", "mandatory requisite optional" },
         { "devices/disk/source/@tls", "yes no" },

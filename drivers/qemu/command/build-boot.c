@@ -85,9 +85,9 @@ void build_firmware(Builder *builder) {
         g_string_append_printf(builder->machine, ",pflash0=%s",
                                build_flat_node(builder, os, "pflash0", chosen->code, chosen->format, read_only,
                                                builder_file(builder, os)));
-        if (stateless == 1 || !read_only)
-                return;
         g_autofree char *variables = firmware_variables(builder->root);
+        if (stateless == 1 || (!read_only && !variables)) /* code that can be written keeps its variables, but for those named */
+                return;
         g_autofree char *own = firmware_nvram(builder->context->connection, builder->definition->uuid);
         g_autofree char *format = firmware_variables_format(builder->root, chosen);
         const char *template_format = builder_get(builder, nvram, "@templateFormat");

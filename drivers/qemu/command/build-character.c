@@ -131,7 +131,10 @@ static void add_agent(Builder *builder, xmlNode *element, JsonObject *backend) {
         const char *mouse = builder_choose(builder, element, "source/mouse/@mode", "client server");
         int clipboard = builder_flag(builder, element, "source/clipboard/@copypaste");
         json_add(backend, "backend", 's', "qemu-vdagent", "name", 's', "vdagent", NULL);
-        json_add(backend, "clipboard", 'b', clipboard == 1, "mouse", 'b', g_strcmp0(mouse, "client") == 0, NULL);
+        if (clipboard >= 0)
+                json_add(backend, "clipboard", 'b', clipboard == 1, NULL);
+        if (mouse)
+                json_add(backend, "mouse", 'b', strcmp(mouse, "client") == 0, NULL);
 }
 
 static void add_log(Builder *builder, xmlNode *element, JsonObject *backend) {

@@ -138,6 +138,13 @@ static JsonObject *build_usb_controller(Builder *builder, xmlNode *element, cons
         return device;
 }
 
+static bool has_floppy(Builder *builder) {
+        for_each (builder, disk, builder->root, "devices/disk")
+                if (builder_is(builder, disk, "target/@bus", "fdc"))
+                        return true;
+        return false;
+}
+
 void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         const char *type = builder_require(builder, element, "@type"), *model = part->model;
         uint64_t index = builder_number(builder, element, "@index", 0, 255, 0);
@@ -166,7 +173,7 @@ void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition
         else if (strcmp(type, "sata") == 0)
                 device = builder->q35 && index == 0 ? NULL : builder_device_new(driver, part);
         else if (strcmp(type, "fdc") == 0)
-                device = builder->q35 ? json_make("driver", 's', "isa-fdc", NULL) : NULL;
+                device = builder->q35 && has_floppy(builder) ? json_make("driver", 's', "isa-fdc", NULL) : NULL;
         else if (strcmp(type, "virtio-serial") == 0 || strcmp(model, "virtio-scsi") == 0)
                 device = builder_virtio_device_new(builder, element, part, driver);
         else if (driver)

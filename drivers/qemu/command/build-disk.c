@@ -173,7 +173,7 @@ static void add_error_policy(Builder *builder, xmlNode *element, JsonObject *dev
 }
 
 static void add_cache(Builder *builder, xmlNode *element, JsonObject *device) {
-        const CacheMode *cache = cache_mode_find(builder_get(builder, element, "driver/@cache"));
+        const CacheMode *cache = cache_mode_find(build_disk_cache(builder, element));
         if (cache)
                 json_add(device, "write-cache", 's', cache->write_cache ? "on" : "off", NULL);
 }

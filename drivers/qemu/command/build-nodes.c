@@ -23,6 +23,13 @@ const CacheMode *cache_mode_find(const char *name) {
         return NULL;
 }
 
+const char *build_disk_cache(Builder *builder, xmlNode *disk) {
+        const char *name =
+                        builder_choose(builder, disk, "driver/@cache", "default none writethrough writeback directsync unsafe");
+        bool is_shared = builder_element(builder, disk, "shareable") && !builder_element(builder, disk, "readonly");
+        return is_shared && (!name || strcmp(name, "default") == 0) ? "none" : name;
+}
+
 static JsonObject *cache_options(const char *name) {
         const CacheMode *mode = cache_mode_find(name);
         return mode ? json_make("direct", 'b', mode->direct, "no-flush", 'b', mode->no_flush, NULL) : NULL;
@@ -297,14 +304,13 @@ bool build_disk_has_medium(const xmlNode *source, const DeviceDefinition *part) 
 const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *source = builder_element(builder, element, "source"), *driver = builder_element(builder, element, "driver");
         File *file = builder_file(builder, element);
-        const char *cache = builder_choose(builder, driver, "@cache", "default none writethrough writeback directsync unsafe");
         Layer layer = {
                 .element = element,
                 .source = source,
                 .type = part->source_type,
                 .format = part->format,
                 .alias = part->alias,
-                .cache = cache,
+                .cache = build_disk_cache(builder, element),
                 .io = builder_choose(builder, driver, "@io", "threads native io_uring"),
                 .image = file && file->layers ? file->layers->pdata[0] : NULL,
                 .read_only = part->read_only,

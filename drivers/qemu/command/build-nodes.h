@@ -14,6 +14,10 @@ typedef struct CacheMode {
 /* The mode of that name, or NULL. */
 const CacheMode *cache_mode_find(const char *name);
 
+/* The name of a disk's mode, or NULL where QEMU chooses. What several machines write at the same time is cached by none of them,
+ * unless the document says how. */
+const char *build_disk_cache(Builder *builder, xmlNode *disk);
+
 /* A drive may be empty. */
 bool build_disk_has_medium(const xmlNode *source, const DeviceDefinition *part);
 

@@ -31,6 +31,11 @@ static void check_override(Builder *builder, xmlNode *override) {
         }
 }
 
+static bool is_variable_name(const char *name) {
+        return !g_ascii_isdigit(name[0]) &&
+               strspn(name, "_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == strlen(name);
+}
+
 /* Arguments of the author's own, in libvirt's namespace for them. */
 void build_passthrough_arguments(Builder *builder) {
         for (xmlNode *element = xml_child(builder->root, NULL); element; element = xml_next(element, NULL)) {
@@ -66,7 +71,7 @@ void build_passthrough_arguments(Builder *builder) {
                         else if (xml_is(child, "env")) {
                                 const char *value = builder_get(builder, child, "@value"),
                                            *name = builder_require(builder, child, "@name");
-                                if (!builder->error && (!builder_is_plain_name(name) || g_ascii_isdigit(name[0])))
+                                if (!builder->error && !is_variable_name(name))
                                         builder_invalid(builder, child, "'%.64s' cannot be a variable's name", name);
                                 g_ptr_array_add(builder->line->environment, g_strdup_printf("%s=%s", name, value ? value : ""));
                         } else

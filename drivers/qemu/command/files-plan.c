@@ -48,7 +48,8 @@ static void plan_firmware(GPtrArray *files, const CommandLineContext *context, x
         File *file = plan(files, FILE_IMAGE, os, firmware->code);
         file->read_only = read_only;
         set_format(file, firmware->format);
-        if (!read_only || xml_attribute_is(loader, "stateless", "yes") || xml_attribute_is(nvram, "type", "network"))
+        if ((!read_only && !variables) || xml_attribute_is(loader, "stateless", "yes") ||
+            xml_attribute_is(nvram, "type", "network"))
                 return;
         if (!template)
                 template = g_strdup(firmware->variables);

@@ -92,6 +92,17 @@ static void drop_empty_source(xmlNode *source) {
                 xml_remove(source);
 }
 
+/* How much of an image's own tables is cached: kept in bytes. */
+static void complete_cache_size(xmlNode *size) {
+        g_autofree char *text = size ? xml_text(size) : NULL, *unit = xml_attribute(size, "unit");
+        uint64_t factor = xml_unit(unit ? unit : "bytes"), number;
+        if (!text || factor == 0 || !g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64 / factor, &number, NULL))
+                return; /* which is refused later */
+        g_autofree char *bytes = g_strdup_printf("%" PRIu64, number * factor);
+        xmlNodeSetContent(size, (const xmlChar *) bytes);
+        xml_set_attribute(size, "unit", "bytes");
+}
+
 static void complete_disk(xmlNode *disk) {
         xmlNode *driver = xml_child(disk, "driver");
         if (xml_child(disk, "mirror")) /* of a run */
@@ -103,11 +114,14 @@ static void complete_disk(xmlNode *disk) {
         if (!xml_child(disk, "source") && is_kind_of_disk(disk) &&
             (xml_attribute_is(disk, "device", "cdrom") || xml_attribute_is(disk, "device", "floppy")))
                 xml_set_attribute(disk, "type", "file"); /* an empty drive is of no other kind */
-        for (xmlNode *image = disk; image; image = xml_child(image, "backingStore"))
+        for (xmlNode *image = disk; image; image = xml_child(image, "backingStore")) {
+                complete_cache_size(xml_find(image, image == disk ? "driver/metadata_cache/max_size"
+                                                                  : "format/metadata_cache/max_size"));
                 if (xml_child(image, "source")) {
                         complete_labels(xml_child(image, "source"));
                         complete_source(xml_child(image, "source"));
                 }
+        }
         if (xml_attribute_is(disk, "type", "vhostuser"))
                 default_set(disk, "snapshot", "no");
         if (!driver) {
@@ -259,17 +273,19 @@ static void number_ports(xmlNode *devices, const char *kind, bool after_all) {
         }
 }
 
-/* Consoles have the number of their place; the first, where it is a serial port, that port's. */
+/* Consoles have the number of their place, whatever the document says; the first, where it is a serial port, that port's. Those
+ * after one that was added for the serial port keep the places that they had. */
 static void number_consoles(xmlNode *devices) {
+        xmlNode *first = xml_child(devices, "console");
+        bool is_serial = xml_attribute_is(xml_child(first, "target"), "type", "serial");
+        g_autofree char *port = is_serial ? xml_attribute(xml_find(devices, "serial/target"), "port") : NULL;
         unsigned n = 0;
-        for (xmlNode *console = xml_child(devices, "console"); console; console = xml_next(console, "console"), n++) {
+        for (xmlNode *console = first; console; console = xml_next(console, "console"), n++) {
                 xmlNode *target = xml_ensure_child(console, "target");
-                g_autofree char *port = n == 0 && xml_attribute_is(target, "type", "serial")
-                                                        ? xml_attribute(xml_find(devices, "serial/target"), "port")
-                                                        : NULL;
-                if (port)
+                g_autofree char *place = g_strdup_printf("%u", n - 1);
+                if (n == 0 && port)
                         xml_set_attribute(target, "port", port);
-                else if (!xmlHasProp(target, (const xmlChar *) "port"))
+                else if (n == 0 || !is_serial || !xml_attribute_is(target, "port", place))
                         xml_set_number(target, "port", n);
         }
 }
@@ -371,6 +387,9 @@ static void complete_module(xmlNode *module) {
                                              "target/requested", "source/pagesize",   "source/alignsize" };
         for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
                 defaults_memory_normalize_size(xml_find(module, sizes[i]));
+        xmlNode *persistent = xml_find(module, "source/pmem");
+        if (persistent)
+                xmlNodeSetContent(persistent, NULL); /* it is there or not: a text says nothing */
 }
 
 static void complete_random(xmlNode *backend) {

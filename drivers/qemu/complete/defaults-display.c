@@ -36,6 +36,8 @@ static xmlNode *complete_listens(xmlNode *display, bool vnc) {
         g_autofree char *address = xml_attribute(display, "listen"), *socket = vnc ? xml_attribute(display, "socket") : NULL;
         xmlNode *listen = first ? first : xml_add(display, "listen", NULL);
         default_set(listen, "type", "address");
+        if (!xmlHasProp(display, (const xmlChar *) "passwd"))
+                default_remove(display, "connected"); /* what happens to who is connected when the password is set */
         bool is_address = xml_attribute_is(listen, "type", "address");
         if (socket && is_address) { /* it is one or the other */
                 default_remove(listen, "address");

@@ -246,8 +246,11 @@ static void complete_io_threads(xmlNode *root) {
         g_autofree char *text = xml_text(xml_child(root, "iothreads"));
         unsigned n = text ? (unsigned) MIN(strtoul(text, NULL, 10), IO_THREADS_MAX) : 0, n_named = 0;
         g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        for (xmlNode *thread = xml_child(ids, "iothread"); thread; thread = xml_next(thread, "iothread"), n_named++)
-                g_hash_table_add(taken, xml_attribute(thread, "id"));
+        for (xmlNode *thread = xml_child(ids, "iothread"); thread; thread = xml_next(thread, "iothread"), n_named++) {
+                char *id = xml_attribute(thread, "id");
+                if (id) /* one without is refused later */
+                        g_hash_table_add(taken, id);
+        }
         for (unsigned id = 1; ids && n_named < n; id++) {
                 char *name = g_strdup_printf("%u", id);
                 if (!g_hash_table_add(taken, name))
@@ -282,6 +285,16 @@ static void drop_what_is_empty(xmlNode *root) {
                         default_remove(page, "nodeset"); /* the only one that there is */
         drop_empty(xml_child(root, "features"), "ioapic");
         drop_empty(xml_child(root, "features"), "tcg");
+        static const char *const of_boot[] = { "smbios", "bios", "bootmenu" };
+        for (size_t i = 0; i < G_N_ELEMENTS(of_boot); i++)
+                drop_empty(xml_child(root, "os"), of_boot[i]);
+        if (xmlHasProp(xml_child(root, "os"), (const xmlChar *) "firmware")) /* else a loader without its file is a mistake */
+                drop_empty(xml_child(root, "os"), "loader");
+        static const char *const of_devices[] = { "driver", "rom", "acpi", "stats", "serial" };
+        xmlNode *devices = xml_child(root, "devices");
+        for (xmlNode *device = devices ? xml_child(devices, NULL) : NULL; device; device = xml_next(device, NULL))
+                for (size_t i = 0; i < G_N_ELEMENTS(of_devices); i++)
+                        drop_empty(device, of_devices[i]);
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
                 drop_empty(root, names[i]);
 }

@@ -21,7 +21,7 @@ static void copy_connection(xmlNode *serial, xmlNode *console) {
         xml_set_attribute(console, "type", type ? type : "pty");
 }
 
-/* A console before those that there are, which keep the numbers that they have. */
+/* A console before those that there are, which have the numbers of their places without it. */
 static xmlNode *add_first_console(xmlNode *devices, xmlNode *others) {
         xmlNode *console = xml_add(devices, "console", NULL);
         unsigned port = 0;
@@ -30,8 +30,7 @@ static xmlNode *add_first_console(xmlNode *devices, xmlNode *others) {
                 xmlAddPrevSibling(others, console);
         for (; others; others = xml_next(others, "console"), port++) {
                 xmlNode *target = xml_ensure_child(others, "target");
-                if (!xmlHasProp(target, (const xmlChar *) "port"))
-                        xml_set_number(target, "port", port);
+                xml_set_number(target, "port", port);
         }
         return console;
 }
@@ -94,15 +93,20 @@ static void add_inputs(xmlNode *devices) {
         }
 }
 
-/* A sound card needs a back end; a SPICE or SDL display brings one, and VNC none. The last of them is heard. */
+/* A sound card needs a back end; a SPICE or SDL display brings one, and VNC none. The last of them is heard. Where there is no card,
+ * displays that carry no sound need none. */
 static void add_audio(xmlNode *devices) {
         static const char *const sounds[][2] = { { "spice", "spice" }, { "sdl", "sdl" }, { "vnc", "none" } };
         const char *type = "none";
-        for (xmlNode *display = xml_child(devices, "graphics"); display; display = xml_next(display, "graphics"))
+        bool is_needed = xml_child(devices, "sound") || !xml_child(devices, "graphics");
+        for (xmlNode *display = xml_child(devices, "graphics"); display; display = xml_next(display, "graphics")) {
                 for (size_t i = 0; i < G_N_ELEMENTS(sounds); i++)
-                        if (xml_attribute_is(display, "type", sounds[i][0]))
+                        if (xml_attribute_is(display, "type", sounds[i][0])) {
                                 type = sounds[i][1];
-        if (!xml_child(devices, "audio")) {
+                                is_needed = true;
+                        }
+        }
+        if (is_needed && !xml_child(devices, "audio")) {
                 xmlNode *audio = xml_add(devices, "audio", NULL);
                 xml_set_attribute(audio, "id", "1");
                 xml_set_attribute(audio, "type", type);
