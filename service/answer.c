@@ -223,7 +223,11 @@ int answer_call(View *view, const Target *target, sd_bus_message *message, sd_bu
                                                  target->object->path);
                 /* Where a driver has named the scheme only since, nobody was asked. */
                 Driver *opener = target->action ? manager_opener(view->router->drivers, message) : NULL;
-                return opener ? forward(view, opener, target, message, error) : manager_call(view->router->drivers, message);
+                if (opener)
+                        return forward(view, opener, target, message, error);
+                if (manager_is_manage(message))
+                        authority_let_manage(view->router->authority, view->caller);
+                return manager_call(view->router->drivers, message);
         }
         return -EINVAL;
 }

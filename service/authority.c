@@ -118,6 +118,7 @@ typedef struct Check {
                 bool interactive;
         } questions[2];
         uint64_t generation; /* when polkit was asked */
+        uint64_t managed;    /* and when it was asked whether the caller may still manage */
         unsigned n_questions, at;
         char *target; /* for messages */
         AuthorityDone done;
@@ -157,8 +158,7 @@ static void deny(Check *check, Verdict verdict, const char *name, const char *fo
 
 static void ask(Check *check);
 
-static void on_answer(void *data, const Answer *answer) {
-        Check *check = data;
+static void conclude(Check *check, const Answer *answer) {
         bool more = check->at + 1 < check->n_questions;
         if (is_read(check->action) && !check->caller->gone && check->generation == check->authority->generation &&
             (answer->kind == ANSWER_YES || answer->kind == ANSWER_NO || answer->kind == ANSWER_CHALLENGE))
@@ -259,6 +259,47 @@ static GStrv make_details(const Caller *caller, Scope scope, const char *const *
         return (GStrv) g_ptr_array_free(details.words, FALSE);
 }
 
+static const Answer by_leave = { .kind = ANSWER_YES }, password_required = { .kind = ANSWER_CHALLENGE };
+
+/* A password would be asked for again, which the caller's leave outlasts; only a no ends that. */
+static void on_manages(void *data, const Answer *answer) {
+        Check *check = data;
+        Caller *caller = check->caller;
+        switch (answer->kind) {
+        case ANSWER_YES:
+        case ANSWER_CHALLENGE:
+                caller->managed = check->managed;
+                conclude(check, caller->manages ? &by_leave : &password_required);
+                return;
+        case ANSWER_NO:
+                caller->manages = false;
+                conclude(check, &password_required);
+                return;
+        default:
+                conclude(check, answer);
+                return;
+        }
+}
+
+static void on_answer(void *data, const Answer *answer) {
+        Check *check = data;
+        if (answer->kind != ANSWER_CHALLENGE || !check->caller->manages)
+                conclude(check, answer);
+        else if (check->caller->managed == check->authority->generation)
+                conclude(check, &by_leave);
+        else {
+                check->managed = check->authority->generation;
+                questions_ask(check->authority->questions, check->caller, ACTION_MANAGE,
+                              make_details(check->caller, (Scope){ 0 }, NULL), false, on_manages, check);
+        }
+}
+
+void authority_let_manage(Authority *authority, Caller *caller) {
+        caller->manages = true;
+        caller->managed = authority->generation;
+        caller_forget_decisions(caller); /* what was refused may be allowed now */
+}
+
 /* Adds the question of a decision about a scope; a person may be asked where INTERACTIVE. */
 static void add_question(Check *check, Scope scope, const char *const *details, bool interactive) {
         unsigned n = check->n_questions++;
@@ -300,7 +341,8 @@ void authority_check(Authority *authority, Caller *caller, sd_bus_message *call,
         }
         if (is_read(action) && connection && connection != subject)
                 add_question(check, (Scope){ .object = connection }, NULL, false);
-        add_question(check, (Scope){ .object = subject }, details, sd_bus_message_get_allow_interactive_authorization(call) > 0);
+        add_question(check, (Scope){ .object = subject }, details,
+                     sd_bus_message_get_allow_interactive_authorization(call) > 0 && !caller->manages);
         ask(check);
 }
 
@@ -318,6 +360,6 @@ void authority_ask(Authority *authority, Caller *caller, Scope scope, bool inter
                 check_end(check, VERDICT_NO, NULL);
                 return;
         }
-        add_question(check, scope, NULL, interactive);
+        add_question(check, scope, NULL, interactive && !caller->manages);
         ask(check);
 }

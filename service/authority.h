@@ -4,13 +4,17 @@
 /* Decides who may do what: asks polkit over its D-Bus API, without blocking.
  *
  * User 0, and on a session bus the service's own user, are allowed without asking. polkit unreachable or slow means
- * denied, with an error that says so; polkit asked too much means LimitExceeded. Decisions to read are kept: see decisions.h. */
+ * denied, with an error that says so; polkit asked too much means LimitExceeded. Decisions to read are kept: see decisions.h.
+ *
+ * A caller with leave to manage (ACTION_MANAGE) is allowed what polkit would ask a password for, and is not refused less than
+ * others: a rule's no is one. */
 
 #include "callers.h"
 #include "decisions.h"
 #include "mirror.h"
 
 #define ACTION_READ "org.virtbus1.read"
+#define ACTION_MANAGE "org.virtbus1.manage"
 
 typedef struct Authority Authority;
 
@@ -48,6 +52,9 @@ bool authority_knows(Authority *authority, const Caller *caller, const char *act
  * once. DONE may be called before this returns. */
 void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action, const Object *object,
                      const char *const *details, AuthorityDone done, void *data);
+
+/* Polkit has given a caller leave to manage: that is kept until the caller leaves, or polkit refuses it. */
+void authority_let_manage(Authority *authority, Caller *caller);
 
 /* Asks only whether an identified caller may read a scope. ANSWERED may be called before this returns. */
 typedef enum Verdict {

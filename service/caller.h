@@ -42,6 +42,8 @@ typedef struct Caller {
         uid_t account;      /* who is charged */
         Charge held;        /* its calls that are not answered yet */
         unsigned n_dialogs; /* questions that a person may have to answer */
+        bool manages;       /* it was given leave to manage: see authority.h */
+        uint64_t managed;   /* then: the authority's generation when that was so last */
         GQueue identifying; /* struct Identification: who waits for its user to be known */
         /* Sets of scopes: see decisions.h. */
         GHashTable *allowed, *refused; /* polkit's answers about reading that are kept */

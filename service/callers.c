@@ -155,10 +155,14 @@ void callers_left(Callers *callers, const char *name) {
         g_hash_table_remove(callers->by_name, name);
 }
 
-static void forget_decisions(Caller *caller, void *data) {
-        (void) data;
+void caller_forget_decisions(Caller *caller) {
         g_hash_table_remove_all(caller->allowed);
         g_hash_table_remove_all(caller->refused);
+}
+
+static void forget_decisions(Caller *caller, void *data) {
+        (void) data;
+        caller_forget_decisions(caller);
 }
 
 void callers_forget_decisions(Callers *callers) {

@@ -40,8 +40,9 @@ Caller *callers_find(Callers *callers, const char *name);
 /* Tells that a name has left the bus. */
 void callers_left(Callers *callers, const char *name);
 
-/* Forgets all decisions about reading; what is heard stays. */
+/* Forgets all decisions about reading, of all callers or of one; what is heard stays. */
 void callers_forget_decisions(Callers *callers);
+void caller_forget_decisions(Caller *caller);
 
 /* Tells those who wait for users to be known that they are not. */
 void callers_end(Callers *callers);

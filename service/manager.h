@@ -22,5 +22,8 @@ bool manager_is_lookup(Drivers *drivers, sd_bus_message *call);
  * calls. */
 GStrv manager_details(Drivers *drivers, sd_bus_message *call);
 
+/* Whether a call of org.virtbus1.Manager asks for leave to manage. */
+bool manager_is_manage(sd_bus_message *call);
+
 /* Answers a method call of org.virtbus1.Manager. */
 int manager_call(Drivers *drivers, sd_bus_message *call);

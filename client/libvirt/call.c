@@ -59,7 +59,10 @@ void call_fail(Call *call, GError *error) {
         call->answered = true;
         if (kept->code == LIBVIRT_UNSUPPORTED)
                 kept->code = call->row && call->row->unsupported ? (int) call->row->unsupported : LIBVIRT_OPERATION_UNSUPPORTED;
-        conversation_fail(call->client->conversation, call->procedure, call->serial, kept, call->client->error_domain);
+        /* Clients go by both: they look for somebody who can be asked, and connect again. */
+        bool of_polkit = kept->code == LIBVIRT_AUTH_FAILED || kept->code == LIBVIRT_AUTH_UNAVAILABLE;
+        conversation_fail(call->client->conversation, call->procedure, call->serial, kept,
+                          of_polkit ? LIBVIRT_FROM_POLKIT : call->client->error_domain);
 }
 
 void call_refuse(Call *call, LibvirtErrorCode code, const char *format, ...) {
@@ -93,14 +96,18 @@ static void on_reply(GObject *bus, GAsyncResult *result, void *data) {
         call_unref(call);
 }
 
+/* A person is asked for a password for what changes something, not each time that somebody looks. */
+static GDBusCallFlags flags_of(const Call *call) {
+        return call->row->changes ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION : G_DBUS_CALL_FLAGS_NONE;
+}
+
 void call_ask_with_fds(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments,
                        GUnixFDList *fds, const char *reply, CallStep step) {
         Ask *ask = g_new(Ask, 1);
         *ask = (Ask){ call_ref(call), step };
         /* The service has deadlines of its own, and some answers take as long as the guest does. */
         g_dbus_connection_call_with_unix_fd_list(call->client->bus, NAME, path, interface, member, arguments,
-                                                 G_VARIANT_TYPE(reply), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
-                                                 G_MAXINT, fds, NULL, on_reply, ask);
+                                                 G_VARIANT_TYPE(reply), flags_of(call), G_MAXINT, fds, NULL, on_reply, ask);
 }
 
 void call_ask(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments, const char *reply,
@@ -161,8 +168,7 @@ void call_ask_job_with_fds(Call *call, const char *path, const char *interface, 
         *ask = (JobAsk){ call_ref(call), step, place, NULL };
         jobs_expect(call->client->jobs);
         g_dbus_connection_call_with_unix_fd_list(call->client->bus, NAME, path, interface, member, arguments,
-                                                 G_VARIANT_TYPE(reply), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
-                                                 G_MAXINT, fds, NULL, on_job_begun, ask);
+                                                 G_VARIANT_TYPE(reply), flags_of(call), G_MAXINT, fds, NULL, on_job_begun, ask);
 }
 
 void call_ask_job(Call *call, const char *path, const char *interface, const char *member, GVariant *arguments, const char *reply,

@@ -18,6 +18,24 @@
 
 #define OPEN_READ_ONLY 1
 
+#define AUTHENTICATION_NONE 0
+#define AUTHENTICATION_POLKIT 2
+
+/* Of whose domains it is asked whether they may be seen. */
+#define SYSTEM_CONNECTION MANAGER_PATH "/qemu"
+
+/* Why leave to manage was not given. */
+typedef struct Refusal {
+        LibvirtErrorCode code;
+        char *message;
+} Refusal;
+
+static void refusal_free(void *data) {
+        Refusal *refusal = data;
+        g_free(refusal->message);
+        g_free(refusal);
+}
+
 typedef enum Feature {
         FEATURE_TYPED_STRINGS = 9,
         FEATURE_KEEPALIVE = 10,
@@ -95,10 +113,56 @@ static void supports_feature(Call *call) {
         call_answer(call, g_variant_new("(i)", (int32_t) has));
 }
 
-/* The socket is its owner's, and who is at its other end was looked at when it was accepted. */
+/* Who is at the socket's other end was looked at when it was accepted. One who is trusted, or can change nothing, need not ask
+ * for more. */
 static void list_authentications(Call *call) {
-        const int32_t none = 0;
-        call_answer(call, g_variant_new("(@ai)", g_variant_new_fixed_array(G_VARIANT_TYPE_INT32, &none, 1, sizeof none)));
+        const Origin *origin = call->client->origin;
+        const int32_t type = origin->trusted || origin->read_only ? AUTHENTICATION_NONE : AUTHENTICATION_POLKIT;
+        call_answer(call, g_variant_new("(@ai)", g_variant_new_fixed_array(G_VARIANT_TYPE_INT32, &type, 1, sizeof type)));
+}
+
+static void answer_authenticated(Call *call) {
+        call_answer(call, g_variant_new("(i)", 1));
+}
+
+static void on_managing(Call *call, GVariant *reply) {
+        (void) reply;
+        answer_authenticated(call);
+}
+
+static void on_found(Call *call, GVariant *reply) {
+        on_managing(call, reply);
+}
+
+/* Who may look at what there is, is let in with that: nothing has this number, which is told to who may know. */
+static bool on_not_found(Call *call, const GError *error) {
+        Refusal *refusal = call->state;
+        call->on_error = NULL;
+        if (error->code == LIBVIRT_NO_DOMAIN)
+                answer_authenticated(call);
+        else
+                call_fail(call, g_error_new_literal(LIBVIRT_ERROR, refusal->code, refusal->message));
+        return true;
+}
+
+/* Leave to manage was refused. */
+static bool on_not_managing(Call *call, const GError *error) {
+        if (error->code != LIBVIRT_ACCESS_DENIED && error->code != LIBVIRT_AUTH_UNAVAILABLE)
+                return false;
+        Refusal *refusal = g_new(Refusal, 1);
+        bool nobody_asked = error->code == LIBVIRT_AUTH_UNAVAILABLE;
+        *refusal = (Refusal){ nobody_asked ? LIBVIRT_AUTH_UNAVAILABLE : LIBVIRT_AUTH_FAILED, g_strdup(error->message) };
+        call->state = refusal;
+        call->free_state = refusal_free;
+        call->on_error = on_not_found;
+        call_ask(call, SYSTEM_CONNECTION, CONNECTION, "GetDomainByID", g_variant_new("(u)", UINT32_MAX), "(o)", on_found);
+        return true;
+}
+
+/* libvirt's clients are asked for a password when they connect, and at no other time: they have somebody who asks only then. */
+static void authenticate(Call *call) {
+        call->on_error = on_not_managing;
+        call_ask(call, MANAGER_PATH, INTERFACE("Manager"), "Manage", NULL, "()", on_managing);
 }
 
 static void watch_close(Call *call) {
@@ -191,6 +255,7 @@ static void make_domain(Call *call) {
 
 const CallRow connect_calls[] = {
         { REMOTE_AUTH_LIST, list_authentications },
+        { REMOTE_AUTH_POLKIT, authenticate, NULL, CHANGES },
         { REMOTE_CONNECT_OPEN, open_connection, NULL, READS, open_flags },
         { REMOTE_CONNECT_CLOSE, close_connection },
         { REMOTE_CONNECT_SUPPORTS_FEATURE, supports_feature },

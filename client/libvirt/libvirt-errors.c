@@ -27,6 +27,7 @@ static const struct {
         { PREFIX "LimitExceeded", LIBVIRT_OVERFLOW },
         { BUS "AccessDenied", LIBVIRT_ACCESS_DENIED },
         { BUS "AuthFailed", LIBVIRT_ACCESS_DENIED },
+        { BUS "InteractiveAuthorizationRequired", LIBVIRT_AUTH_UNAVAILABLE },
         { BUS "UnknownMethod", LIBVIRT_NO_SUPPORT },
         { BUS "UnknownInterface", LIBVIRT_NO_SUPPORT },
         { BUS "UnknownProperty", LIBVIRT_NO_SUPPORT },

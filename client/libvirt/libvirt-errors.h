@@ -32,6 +32,7 @@ typedef enum LibvirtErrorCode {
         LIBVIRT_AGENT_UNRESPONSIVE = 86,
         LIBVIRT_RESOURCE_BUSY = 87,
         LIBVIRT_ACCESS_DENIED = 88,
+        LIBVIRT_AUTH_UNAVAILABLE = 94,
         LIBVIRT_DEVICE_MISSING = 99,
 } LibvirtErrorCode;
 

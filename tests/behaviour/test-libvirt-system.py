@@ -8,6 +8,7 @@ Usage: below tests/with-bus, as root."""
 import os
 import pwd
 import re
+import select
 import shutil
 import signal
 import socket
@@ -28,7 +29,7 @@ UNITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "da
 # What a client does by itself, byte by byte: opens its connection, defines a domain by a document, and says what it is answered.
 CLIENT = """
 import os, socket, struct, sys
-PROGRAM, OPEN, DEFINE = 0x20008086, 1, 11
+PROGRAM, OPEN, DEFINE, AUTH_LIST, AUTH_POLKIT = 0x20008086, 1, 11, 66, 70
 URI = %r
 def text(value):
     data = value.encode()
@@ -37,13 +38,15 @@ def ask(client, procedure, body):
     client.sendall(struct.pack(">7I", 28 + len(body), PROGRAM, 1, procedure, 0, 0, 0) + body)
     return hear(client)
 def hear(client):
-    # The answer's status; None where the connection has ended.
+    # The answer: 0, or an error's code and whom it is from; None where the connection has ended.
     try:
         size = client.recv(4, socket.MSG_WAITALL)
         rest = client.recv(struct.unpack(">I", size)[0] - 4, socket.MSG_WAITALL) if len(size) == 4 else b""
     except ConnectionResetError:
         rest = b""
-    return struct.unpack(">6I", rest[:24])[5] if rest else None
+    if not rest or struct.unpack(">6I", rest[:24])[5] == 0:
+        return 0 if rest else None
+    return struct.unpack(">2i", rest[24:32])
 def connect(path):
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(60)
@@ -184,8 +187,120 @@ def each_user_is_who_the_kernel_says():
     # The rule for owners is asked as of her.
     virsh("start", "hers", user="vb-alice")
     contains(virsh("start", "roots", user="vb-alice", fails=True), "org.virtbus1.domain.start")
-    assert "hers" not in virsh("list", "--all", user="vb-bob")
+    # Nobody can be asked for a password, and he may see nothing.
+    contains(virsh("list", "--all", user="vb-bob", fails=True), "org.virtbus1.manage", "a password is required")
     virsh("destroy", "hers", user="vb-alice")
+
+
+class Agent:
+    """Who is asked for passwords on behalf of a process: it gives the administrator's, or cancels."""
+
+    XML = """<node><interface name='org.freedesktop.PolicyKit1.AuthenticationAgent'>
+      <method name='BeginAuthentication'><arg type='s' direction='in'/><arg type='s' direction='in'/><arg type='s' direction='in'/>
+        <arg type='a{ss}' direction='in'/><arg type='s' direction='in'/><arg type='a(sa{sv})' direction='in'/></method>
+      <method name='CancelAuthentication'><arg type='s' direction='in'/></method></interface></node>"""
+
+    def __init__(self, user, pid):
+        self.asked, self.agrees = [], True
+        self.connection = state["bus"].connection
+        interface = Gio.DBusNodeInfo.new_for_xml(self.XML).interfaces[0]
+        self.object = self.connection.register_object(f"/agent/{pid}", interface, self.on_call)
+        self.began = int(read(f"/proc/{pid}/stat").rpartition(")")[2].split()[19])
+        subject = ("unix-process", {"pid": GLib.Variant("u", pid), "start-time": GLib.Variant("t", self.began), "uid": GLib.Variant("i", pwd_of(user))})
+        self.polkit("RegisterAuthenticationAgent", "((sa{sv})ss)", subject, "C", f"/agent/{pid}")
+
+    def polkit(self, member, signature, *arguments):
+        self.connection.call_sync("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority", member,
+                                  GLib.Variant(signature, arguments), None, 0, DEADLINE * 1000, None)
+
+    def on_call(self, _connection, _sender, _path, _interface, _member, arguments, invocation):
+        action, _message, _icon, _details, cookie, identities = arguments.unpack()
+        self.asked.append(action.removeprefix("org.virtbus1."))
+        if self.agrees:
+            kind, details = identities[0]
+            identity = (kind, {name: GLib.Variant("u", value) for name, value in details.items()})
+            self.polkit("AuthenticationAgentResponse2", "(us(sa{sv}))", 0, cookie, identity)
+            invocation.return_value(None)
+        else:
+            invocation.return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "it was cancelled")
+
+
+class Manager:
+    """A client of a user's who is asked for passwords: each line is evaluated, and its value answered."""
+
+    def __init__(self, user, agent=True):
+        self.process = client_of(user, """
+client = connect(sys.argv[1])
+for line in sys.stdin:
+    print(eval(line), flush=True)
+""", FULL)
+        self.agent = Agent(user, self.process.pid) if agent else None
+
+    def do(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        state["bus"].wait(lambda: select.select([self.process.stdout], [], [], 0)[0], f"the answer to {line}")
+        return self.process.stdout.readline().strip()
+
+    def open(self):
+        return self.do("ask(client, OPEN, struct.pack('>I', 1) + text(URI) + struct.pack('>I', 0))")
+
+    def define(self, name):
+        return self.do(f"define(client, {xml(name)!r})")
+
+    def leave(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def a_password_is_asked_for_once_when_a_client_connects():
+    no_rules()
+    client = Manager("vb-alice")
+    assert client.do("ask(client, AUTH_LIST, b'')") == "0"
+    assert client.do("ask(client, AUTH_POLKIT, b'')") == "0" and client.open() == "0"
+    assert client.define("managed") == "0" and client.define("managed-too") == "0"
+    assert client.agent.asked == ["manage"]
+    state["client"] = client
+
+
+def leave_to_manage_is_not_stronger_than_a_rule_and_ends_with_one():
+    client = state["client"]
+    polkit_rules(state["bus"], "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.domain.define') return polkit.Result.NO; });")
+    assert client.define("refused") == "(88, 12)"
+    no_rules()
+    assert client.define("allowed") == "0"
+    assert client.agent.asked == ["manage"]
+    client.leave()
+    # A rule gives it, so that polkit remembers no password for it; it is no longer given: whoever has it loses it, for good.
+    allow("vb-alice", "manage")
+    client = Manager("vb-alice")
+    client.agent.agrees = False
+    assert client.do("ask(client, AUTH_POLKIT, b'')") == "0" and client.open() == "0"
+    assert client.define("by-rule") == "0"
+    polkit_rules(state["bus"], "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.manage') return polkit.Result.NO; });")
+    assert client.define("lost") in ("(94, 60)", "(88, 12)")  # where rules were read once more meanwhile, the person was asked
+    no_rules()
+    assert client.define("asked") == "(88, 12)"
+    assert set(client.agent.asked) == {"domain.define"}
+    client.leave()
+
+
+def who_may_not_manage_is_let_in_with_what_they_may():
+    allow("vb-alice", "read", "domain.define")
+    client = Manager("vb-alice")
+    client.agent.agrees = False
+    assert client.do("ask(client, AUTH_POLKIT, b'')") == "0" and client.open() == "0"
+    assert client.define("hers-alone") == "0"
+    assert client.agent.asked == ["manage"]
+    client.leave()
+    no_rules()
+    client = Manager("vb-alice")
+    client.agent.agrees = False
+    assert client.do("ask(client, AUTH_POLKIT, b'')") == "(45, 60)"
+    client.leave()
+    client = Manager("vb-alice", agent=False)
+    assert client.do("ask(client, AUTH_POLKIT, b'')") == "(94, 60)"
+    client.leave()
 
 
 def the_socket_for_reading_changes_nothing_whoever_asks():
@@ -242,9 +357,9 @@ def a_setuid_program_that_a_client_becomes_is_the_client_still():
     client = client_of("vb-alice", """
 client = opened(sys.argv[1])
 client.set_inheritable(True)
-os.execve(sys.argv[3], [sys.argv[3], "-c", CLIENT + "client = socket.socket(fileno=%d)\\nclient.settimeout(60)\\nprint(os.geteuid(), define(client, sys.argv[1]))" % client.fileno(), sys.argv[2]], os.environ)
+os.execve(sys.argv[3], [sys.argv[3], "-c", CLIENT + "client = socket.socket(fileno=%d)\\nclient.settimeout(60)\\nprint(os.geteuid(), define(client, sys.argv[1])[0])" % client.fileno(), sys.argv[2]], os.environ)
 """.replace("CLIENT", repr(CLIENT)), FULL, xml("by-setuid"), program)
-    assert client.stdout.read() == "0 1\n"
+    assert client.stdout.read() == "0 94\n"
     assert "by-setuid" not in virsh("list", "--all")
 
 
@@ -346,7 +461,8 @@ def end():
 
 try:
     run([root_is_served_and_polkit_is_not_asked, each_user_is_who_the_kernel_says, the_socket_for_reading_changes_nothing_whoever_asks,
-         files_that_clients_name_are_not_opened_by_the_gateway, a_client_is_cut_off_when_its_process_ends_whoever_has_its_socket,
+         a_password_is_asked_for_once_when_a_client_connects, leave_to_manage_is_not_stronger_than_a_rule_and_ends_with_one,
+         who_may_not_manage_is_let_in_with_what_they_may, files_that_clients_name_are_not_opened_by_the_gateway, a_client_is_cut_off_when_its_process_ends_whoever_has_its_socket,
          a_client_that_has_ended_before_it_is_looked_at_is_sent_away, a_setuid_program_that_a_client_becomes_is_the_client_still,
          who_speaks_for_a_client_is_that_client_whatever_it_says, a_gateway_that_has_ended_is_started_for_the_next_client,
          what_serves_a_client_has_no_rights, one_user_has_only_so_many_clients_and_leaves_others_a_place])
