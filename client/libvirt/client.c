@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "call.h"
 #include "calls.h"
+#include "confinement.h"
 #include "domains.h"
 #include "events.h"
 #include "jobs.h"
@@ -95,17 +97,32 @@ static void watch_service(Client *client) {
         g_signal_connect(client->bus, "closed", G_CALLBACK(on_bus_closed), client);
 }
 
+/* Connects, and gives up what is not needed any more. */
+static bool prepare(Client *client) {
+        const Origin *origin = client->origin;
+        g_autoptr(GError) error = NULL;
+        client->bus = connect_bus(origin, &error);
+        if (!client->bus) {
+                log_error("%s cannot be connected to: %s", origin_is_system(origin) ? "virtbusd" : "the session bus",
+                          error->message);
+                return false;
+        }
+        int r = confinement_enter(origin);
+        if (r < 0 && r != -EOPNOTSUPP) {
+                log_error("a client is sent away, as system calls cannot be given up: %s", g_strerror(-r));
+                return false;
+        }
+        return true;
+}
+
 int client_serve(const Origin *origin) {
         Client client = {
                 .origin = origin,
                 .loop = g_main_loop_new(NULL, FALSE),
                 .read_only = origin->read_only,
         };
-        g_autoptr(GError) error = NULL;
-        client.bus = connect_bus(origin, &error);
-        if (!client.bus) {
-                log_error("%s cannot be connected to: %s", origin_is_system(origin) ? "virtbusd" : "the session bus",
-                          error->message);
+        if (!prepare(&client)) {
+                g_clear_object(&client.bus);
                 g_main_loop_unref(client.loop);
                 return EXIT_FAILURE;
         }
