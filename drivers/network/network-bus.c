@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/registry-answer.h"
 #include "domain/definition-edit.h"
 #include "domain/metadata.h"
 #include "network/port-bus.h"
@@ -49,15 +50,6 @@ static int bus_get_addresses(const Network *self, sd_bus_message *m) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* Whether a method has the options that it takes, which are none. */
-static bool check_options(Call *call, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        bool fine = options_read(options, &error, NULL);
-        if (!fine)
-                call_fail(call, error);
-        return fine;
-}
-
 static void bus_get_xml(Call *call, Network *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         bool inactive = false;
@@ -67,28 +59,19 @@ static void bus_get_xml(Call *call, Network *self, sd_bus_message *options) {
                 call_fail(call, error);
 }
 
-/* A change answers nothing, or why it is not made. */
-static void answer_change(void *call, Entry *entry, const GError *error) {
-        (void) entry;
-        if (error)
-                call_fail(call, error);
-        else
-                call_reply(call, "");
-}
-
 static void bus_undefine(Call *call, Network *self, sd_bus_message *options) {
-        if (check_options(call, options))
-                network_undefine(self, answer_change, call);
+        if (registry_check_options(call, options))
+                network_undefine(self, registry_answer_nothing, call);
 }
 
 static void bus_start(Call *call, Network *self, sd_bus_message *options) {
-        if (check_options(call, options))
-                run_start(self, answer_change, call);
+        if (registry_check_options(call, options))
+                run_start(self, registry_answer_nothing, call);
 }
 
 static void bus_stop(Call *call, Network *self, sd_bus_message *options) {
-        if (check_options(call, options))
-                run_stop(self, answer_change, call);
+        if (registry_check_options(call, options))
+                run_stop(self, registry_answer_nothing, call);
 }
 
 static void bus_add_port(Call *call, Network *self, const char *domain_name, const char *domain_uuid, const char *mac,
@@ -97,11 +80,11 @@ static void bus_add_port(Call *call, Network *self, const char *domain_name, con
 }
 
 static void bus_set_autostart(Call *call, Network *self, bool value) {
-        network_set_autostart(self, value, answer_change, call);
+        network_set_autostart(self, value, registry_answer_nothing, call);
 }
 
 static void bus_get_metadata(Call *call, Network *self, const char *uri, sd_bus_message *options) {
-        if (!check_options(call, options))
+        if (!registry_check_options(call, options))
                 return;
         xmlNode *element = definition_edit_find_metadata(xmlDocGetRootElement(network_definition(self)->document), uri);
         g_autofree char *text = element ? xml_element_text(element) : g_strdup("");
@@ -113,7 +96,7 @@ static void bus_set_metadata(Call *call, Network *self, const char *uri, const c
         g_autoptr(GError) error = NULL;
         xmlDoc *metadata = NULL;
         if (options_read(options, &error, NULL) && metadata_parse(uri, key, xml, &metadata, &error))
-                network_set_metadata(self, uri, metadata, answer_change, call);
+                network_set_metadata(self, uri, metadata, registry_answer_nothing, call);
         else
                 call_fail(call, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "network/networks-bus.h"
 
+#include "base/registry-answer.h"
 #include "network/dnsmasq.h"
 #include "network/network-bus.h"
 #include "network/port-bus.h"
@@ -9,40 +10,25 @@
 
 NETWORKS_VTABLE(Networks, bus);
 
-/* All methods answer a network, or why there is none. */
-static void answer_network(void *call, Entry *entry, const GError *error) {
-        if (entry)
-                call_reply(call, "o", published_path(entry->published));
-        else
-                call_fail(call, error);
-}
-
 static void bus_define_network(Call *call, Networks *self, const char *xml, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        if (options_read(options, &error, NULL))
-                registry_define(&self->registry, xml, call->uid, answer_network, call);
-        else
-                answer_network(call, NULL, error);
+        registry_answer_define(call, &self->registry, xml, options);
 }
 
 static void bus_create_network(Call *call, Networks *self, const char *xml, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        if (options_read(options, &error, NULL))
-                networks_create(self, xml, call->uid, answer_network, call);
-        else
-                answer_network(call, NULL, error);
+        if (registry_check_options(call, options))
+                networks_create(self, xml, call->uid, registry_answer_entry, call);
 }
 
 static void bus_get_network_by_uuid(Call *call, Networks *self, const char *uuid) {
         g_autoptr(GError) error = NULL;
         Network *network = networks_find(self, uuid, &error);
-        answer_network(call, (Entry *) network, error);
+        registry_answer_entry(call, (Entry *) network, error);
 }
 
 static void bus_get_network_by_name(Call *call, Networks *self, const char *name) {
         g_autoptr(GError) error = NULL;
         Network *network = networks_find_name(self, name, &error);
-        answer_network(call, (Entry *) network, error);
+        registry_answer_entry(call, (Entry *) network, error);
 }
 
 /* Where the files would be. */

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "options.h"
+#include "base/registry-answer.h"
 #include "vtables.h"
 
 SECRET_VTABLE(Secret, bus);
@@ -49,31 +49,14 @@ static uint32_t bus_get_owner(const Secret *self) {
         return self->entry.kept.owner;
 }
 
-/* Whether a method has the options that it takes: none are defined yet. */
-static bool check_options(Call *call, sd_bus_message *options) {
-        g_autoptr(GError) error = NULL;
-        bool fine = options_read(options, &error, NULL);
-        if (!fine)
-                call_fail(call, error);
-        return fine;
-}
-
 static void bus_get_xml(Call *call, Secret *self, sd_bus_message *options) {
-        if (check_options(call, options))
+        if (registry_check_options(call, options))
                 reply_secret_get_xml(call, secret_definition(self)->xml);
 }
 
-static void on_undefined(void *data, Entry *entry, const GError *error) {
-        (void) entry;
-        if (error)
-                call_fail(data, error);
-        else
-                reply_secret_undefine(data);
-}
-
 static void bus_undefine(Call *call, Secret *self, sd_bus_message *options) {
-        if (check_options(call, options))
-                registry_undefine(&self->entry, on_undefined, call);
+        if (registry_check_options(call, options))
+                registry_undefine(&self->entry, registry_answer_nothing, call);
 }
 
 /* Setting the value */
@@ -102,7 +85,7 @@ static void bus_set_value(Call *call, Secret *self, sd_bus_message *arguments) {
                 call_fail_errno(call, r);
                 return;
         }
-        if (!check_options(call, arguments))
+        if (!registry_check_options(call, arguments))
                 return;
         SecretValue *value = secret_value_new(bytes, size, &error);
         if (value)
@@ -112,7 +95,7 @@ static void bus_set_value(Call *call, Secret *self, sd_bus_message *arguments) {
 }
 
 static void bus_set_value_from_fd(Call *call, Secret *self, int file, sd_bus_message *options) {
-        if (!check_options(call, options))
+        if (!registry_check_options(call, options))
                 return;
         int copy = fcntl(file, F_DUPFD_CLOEXEC, 3);
         if (copy < 0)
@@ -162,7 +145,7 @@ static bool is_of_driver(const Call *call) {
 
 static void get_value(Call *call, Secret *self, sd_bus_message *options, SecretRead done) {
         g_autoptr(GError) error = NULL;
-        if (!check_options(call, options))
+        if (!registry_check_options(call, options))
                 return;
         if (!secret_definition(self)->is_private || is_of_driver(call))
                 secret_get_value(self, done, call);
