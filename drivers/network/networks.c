@@ -112,6 +112,7 @@ static bool open_runs(Registry *registry, const char *state, const char *runtime
         Networks *networks = (Networks *) registry;
         (void) state;
         servers_init(&networks->servers, registry->event, runtime);
+        networks->newer_runs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         networks->worker = worker_new(registry->event, 1, error);
         networks->ports = networks->worker ? ports_open(networks, runtime, run_link_gone, error) : NULL;
         return networks->ports;
@@ -142,6 +143,7 @@ static void close_runs(Registry *registry) {
         }
         g_clear_pointer(&networks->ports, ports_close);
         servers_clear(&networks->servers);
+        g_clear_pointer(&networks->newer_runs, g_hash_table_unref);
 }
 
 static void release(Entry *entry) {

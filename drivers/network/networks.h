@@ -21,6 +21,7 @@ typedef struct Networks {
         Servers servers;
         struct Ports *ports; /* port.h */
         unsigned n_runs;
+        GHashTable *newer_runs; /* UUID -> why what a later version has written of its run is left alone */
 } Networks;
 
 typedef struct Network {

@@ -419,6 +419,12 @@ bool run_check_active(const Network *network, GError **error) {
 }
 
 static bool check_start(const Network *network, GError **error) {
+        const Networks *networks = (const Networks *) network->entry.registry;
+        const char *newer = g_hash_table_lookup(networks->newer_runs, defined(network)->uuid);
+        if (newer)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "network '%s' may be active already, and what is known of its run is left alone: %s",
+                                         defined(network)->name, newer);
         if (network->run)
                 return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID, "network '%s' is active already",
                                          defined(network)->name);
@@ -563,9 +569,10 @@ static void recover(void *data, const char *uuid, const char *text, const GError
         NetworkRun *run = document ? restore(networks, xmlDocGetRootElement(document), uuid, &error) : NULL;
         if (run)
                 take_turn(run->network, begin_recovery, on_recovered, run->network);
-        else if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
+        else if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED)) {
                 log_error("what is known of the run of network %s is left as it is: %s", uuid, error->message);
-        else
+                g_hash_table_insert(networks->newer_runs, g_strdup(uuid), g_strdup(error->message));
+        } else
                 store_put_status_aside(networks->registry.store, uuid, error);
 }
 

@@ -31,15 +31,6 @@ static char *uuid_of(const char *name) {
         return uuid && g_uuid_string_is_valid(uuid) ? g_steal_pointer(&uuid) : NULL;
 }
 
-void value_files_clean(const char *values, bool (*has_definition)(void *data, const char *uuid), void *data) {
-        g_autoptr(GDir) listing = g_dir_open(values, 0, NULL);
-        for (const char *name; listing && (name = g_dir_read_name(listing));) {
-                g_autofree char *path = g_build_filename(values, name, NULL), *uuid = uuid_of(name);
-                if ((file_is_aside(name) || (uuid && !has_definition(data, uuid))) && unlink(path) < 0)
-                        log_error("%s cannot be removed: %s", path, g_strerror(errno));
-        }
-}
-
 /* Whatever lies there is not waited for. */
 static char *read_file(const char *path, GError **error) {
         struct stat info;
@@ -60,6 +51,33 @@ static char *read_file(const char *path, GError **error) {
         explicit_bzero(text, (size_t) info.st_size);
         g_free(text);
         return NULL;
+}
+
+/* Whether a file may be written over, or removed: not what a later version has written. */
+static bool check_not_newer(const char *path, GError **error) {
+        g_autoptr(GError) failure = NULL;
+        ValueForm form;
+        const char *rest;
+        char *text = read_file(path, &failure);
+        if (text)
+                secret_file_parse(text, &form, &rest, &failure);
+        secret_text_free(text);
+        return !g_error_matches(failure, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "%s is left alone: %s", path, failure->message);
+}
+
+void value_files_clean(const char *values, bool (*has_definition)(void *data, const char *uuid), void *data) {
+        g_autoptr(GDir) listing = g_dir_open(values, 0, NULL);
+        for (const char *name; listing && (name = g_dir_read_name(listing));) {
+                g_autofree char *path = g_build_filename(values, name, NULL), *uuid = uuid_of(name);
+                g_autoptr(GError) error = NULL;
+                if (!file_is_aside(name) && (!uuid || has_definition(data, uuid)))
+                        continue;
+                if (!check_not_newer(path, &error))
+                        log_error("%s", error->message);
+                else if (unlink(path) < 0)
+                        log_error("%s cannot be removed: %s", path, g_strerror(errno));
+        }
 }
 
 ValueStorage value_file_find(const char *values, const char *uuid) {
@@ -106,7 +124,8 @@ static void tell_done(void *data, const GError *error) {
 
 static void write_in_thread(void *data, GError **error) {
         const Work *work = data;
-        file_replace(work->path, work->text, true, error);
+        if (check_not_newer(work->path, error))
+                file_replace(work->path, work->text, true, error);
 }
 
 void value_file_write(Worker *worker, const char *values, const char *uuid, char *text, WorkDone done, void *data) {
@@ -115,7 +134,8 @@ void value_file_write(Worker *worker, const char *values, const char *uuid, char
 
 static void remove_in_thread(void *data, GError **error) {
         const Work *work = data;
-        file_remove(work->path, true, error);
+        if (check_not_newer(work->path, error))
+                file_remove(work->path, true, error);
 }
 
 void value_file_remove(Worker *worker, const char *values, const char *uuid, WorkDone done, void *data) {

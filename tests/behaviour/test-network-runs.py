@@ -538,7 +538,27 @@ def damaged_files_of_runs_cost_themselves_alone():
     assert get(made[1], "Active") and not get(made[0], "Active")
     assert os.path.exists(f"{RUNTIME}/networks/{uuid}.damaged")
     end_process(servers()[uuid])
+    status, pid = f"{RUNTIME}/networks/{uuid}.xml", bus.driver("Network")
     call(made[0], "Start")  # takes its bridge for made
+
+    def take_for_newer():
+        os.kill(pid, signal.SIGSTOP)
+        with open(status, encoding="utf-8") as file:
+            text = file.read().replace('format="1"', 'format="9"')
+        with open(status, "w", encoding="utf-8") as file:
+            file.write(text)
+        return text
+
+    later = []
+    kill_driver(pid, before=lambda: later.append(take_for_newer()))
+    contains(expect("Unsupported", call, made[0], "Start"), "'n1'", "format 9", "later version")
+    kill_driver()
+    with open(status, encoding="utf-8") as file:
+        assert [file.read()] == later
+    with open(status, "w", encoding="utf-8") as file:
+        file.write(later[0].replace('format="9"', 'format="1"'))
+    kill_driver()
+    assert get(made[0], "Active")
     undefine(*made)
     os.unlink(f"{RUNTIME}/networks/{uuid}.damaged")
     assert left() == [], left()

@@ -243,8 +243,24 @@ def damaged_files_cost_themselves_alone():
     for name in ("secrets", "values"):  # what a write has left that was cut off
         with open(f"{STATE}/{name}/.{uuid[good]}.left", "w", encoding="utf-8") as file:
             file.write("half")
+    newer = define(document("ceph:newer"))
+    set_value(newer, b"a value")
+    uuid[newer] = get(newer, "UUID")
+    path = f"{STATE}/values/{uuid[newer]}.value"
+    with open(path, encoding="utf-8") as file:
+        later = file.read().replace("format=1", "format=9")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(later)
     kill_driver()
-    assert set(secrets()) == {good, value}
+    assert set(secrets()) == {good, value, newer}
+    for member in (get_value, lambda secret: set_value(secret, b"new"), undefine):
+        contains(expect("Unsupported", member, newer), "format 9", "later version")
+    assert newer not in secrets()  # its definition was ours
+    contains(expect("Unsupported", define, document(uuid=uuid[newer])), path, "left alone")
+    kill_driver()
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == later
+    os.unlink(path)
     assert get_value(good) == b"a value"
     contains(expect("HypervisorFailed", get_value, value), "damaged", "set it again")
     set_value(value, b"new")
