@@ -178,8 +178,8 @@ class Bus:
     def driver(self, name):
         return self.owner_pid(f"{NAME}.Driver.{name}")
 
-    def kill_driver(self, name, pid=None, before=lambda: None, after=lambda: None):
-        """Kills a driver by the last word of its bus name, and waits until virtbusd has seen that: it answers no call by the one that has ended.
+    def kill_driver(self, name, pid=None, before=lambda: None, after=lambda: None, number=signal.SIGKILL):
+        """Kills a driver, or ends it by another signal, by the last word of its bus name, and waits until virtbusd has seen that: it answers no call by the one that has ended.
 
         BEFORE is called just before, AFTER when its process has ended, which virtbusd may not have seen yet."""
         def states():
@@ -189,7 +189,7 @@ class Bus:
         self.settle()
         seen, pid = len(states()), pid or self.driver(name)
         before()
-        end_process(pid)
+        end_process(pid, number)
         after()
         self.wait(lambda: any(state != "attached" for state in states()[seen:]), "the end of the driver")
 

@@ -510,7 +510,7 @@ def a_driver_that_is_killed_at_any_instant_leaves_all_or_nothing():
         answers = bus.begin(network, f"{NAME}.Network", "Stop" if was else "Start", "a{sv}", {})
         bus.connection.flush_sync()
         time.sleep(chance.random() * 0.04)  # the instant
-        kill_driver(pid)
+        kill_driver(pid, number=chance.choice((signal.SIGKILL, signal.SIGTERM)))
         bus.wait(lambda answers=answers: answers, "an answer")
         # One that was being started or stopped is taken down. What was done is done, though the driver did not come to say so.
         active = get(network, "Active")

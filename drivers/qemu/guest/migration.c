@@ -90,6 +90,15 @@ static void on_begun(void *data, const GError *error) {
                 progress_follow(guest, "query-migrate", on_progress);
 }
 
+/* One that sleeps is woken by a QEMU before 9.0 that saves it, and then stopped as one that runs is; a later one lets it sleep on
+ * when it is told to go on. */
+static void expect_to_wake(Domain *domain) {
+        if (domain->resumes || (domain->state != DOMAIN_PMSUSPENDED && domain->state != DOMAIN_RUNNING))
+                return;
+        domain->resumes = true;
+        domain_save_status(domain);
+}
+
 void migration_save(Operation *operation) {
         Guest *guest = operation->domain->run;
         g_autoptr(GError) error = NULL;
@@ -98,6 +107,7 @@ void migration_save(Operation *operation) {
                 return;
         }
         guest->awaits = AWAITS_SAVE;
+        expect_to_wake(operation->domain);
         Script *script = guest_script_new(guest);
         script_add_command(script, "migrate-set-capabilities", capabilities());
         script_add_command(script, "migrate-set-parameters", json_make("max-bandwidth", 'i', (gint64) BANDWIDTH, NULL));
