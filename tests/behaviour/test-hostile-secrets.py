@@ -6,6 +6,7 @@ Usage (below tests/with-bus, with VIRTBUS_LEAVE_OUT=secret): test-hostile-secret
 """
 
 import os
+import signal
 import socket
 
 from gi.repository import Gio, GLib
@@ -140,5 +141,20 @@ def a_driver_that_ends_while_it_is_asked_fails_what_needs_it_with_a_word():
         hypervisor.do(guest, "Destroy")
 
 
+def a_driver_that_is_told_to_end_while_it_asks_has_begun_nothing():
+    for member in ("GetSecretByUUID", "GetXML", "GetValueFD"):
+        behave(**{member: lambda message: None})
+        fake.calls.clear()
+        answers = bus.begin(guest, f"{NAME}.Domain", "Start", "a{sv}", {})
+        bus.wait(lambda member=member: answers or fake.calls and fake.calls[-1][0] == member, f"{member} to be asked")
+        bus.kill_owner(f"{NAME}.Driver.QEMU", signal.SIGTERM)
+        bus.wait(lambda: answers, "the answer")
+        assert str(answers[0]).startswith(f"{NAME}.Error.Cancelled"), (member, answers)
+        assert hypervisor.state(guest) == "shutoff", member
+        behave()
+        start(guest)
+        hypervisor.do(guest, "Destroy")
+
+
 run([a_driver_that_behaves_is_believed, what_is_no_value_is_given_to_no_qemu, answers_of_another_form_are_no_answers, answers_that_come_twice_are_taken_once,
-     a_driver_that_ends_while_it_is_asked_fails_what_needs_it_with_a_word])
+     a_driver_that_ends_while_it_is_asked_fails_what_needs_it_with_a_word, a_driver_that_is_told_to_end_while_it_asks_has_begun_nothing])

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import time
 
@@ -573,6 +574,14 @@ def what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read():
     for number, path in enumerate((f"{shown}/base", "../shown/base", "beside", f"{place}/beside")):
         backed_by(path)
         assert os.path.realpath(os.path.join(place, path)) in start(f"open{number}"), path
+    # As far in as QEMU looks: all of a cluster, which has 2 MiB at most.
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-o", "cluster_size=2M", "-b", "x", "-F", "raw", top, "1M"], check=True)
+    with open(top, "r+b") as file:
+        file.seek(8)
+        file.write(struct.pack(">QI", 2**21 - 6, 6))
+        file.seek(2**21 - 6)
+        file.write(b"beside")
+    assert f"{place}/beside" in start("far")
     backed_by("/etc/shadow")
     chain = f"<backingStore type='file'><format type='raw'/><source file='{private}/secret'/>{{}}</backingStore>"
     for number, below in enumerate((chain.format(""), chain.format("<backingStore/>"))):

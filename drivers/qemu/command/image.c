@@ -15,7 +15,8 @@
 #define QCOW2_MAGIC 0x514649fb
 #define QCOW2_BACKING_NAME_MAX 1023
 #define QCOW2_HEADER_V2_BYTES 72
-#define QCOW2_HEADER_BYTES_MAX 65536
+#define QCOW2_CLUSTER_BITS_MAX 21
+#define QCOW2_HEADER_BYTES 65536 /* of most: a cluster */
 #define QCOW2_EXTENSION_BACKING_FORMAT 0xe2792aca
 #define QCOW2_FEATURE_EXTERNAL_DATA (UINT64_C(1) << 2)
 
@@ -131,10 +132,20 @@ static char *backing_format(const uint8_t *header, size_t size, size_t at) {
         return NULL;
 }
 
+/* Reads the first cluster, in which all is that is read here: as much as QEMU looks at. */
+static ssize_t read_header(int fd, uint8_t **header) {
+        uint8_t first[24] = "";
+        ssize_t n = pread(fd, first, sizeof first, 0);
+        size_t size = (size_t) 1 << MIN(get32(first + 20), QCOW2_CLUSTER_BITS_MAX);
+        size = MAX(size, QCOW2_HEADER_BYTES);
+        *header = g_malloc0(size);
+        return n < 0 ? n : pread(fd, *header, size, 0);
+}
+
 /* Finds what a qcow2 image is backed by: *NEXT is NULL where it is by nothing. */
 static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **error) {
-        g_autofree uint8_t *header = g_malloc0(QCOW2_HEADER_BYTES_MAX);
-        ssize_t n = pread(layer->fd, header, QCOW2_HEADER_BYTES_MAX, 0);
+        g_autofree uint8_t *header = NULL;
+        ssize_t n = read_header(layer->fd, &header);
         *next = NULL;
         if (n < 0)
                 return virtbus_error_set_errno(error, errno, "image %s cannot be read", layer->path);
