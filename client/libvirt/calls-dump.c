@@ -53,25 +53,28 @@ static bool on_not_dumped(Call *call, const GError *error) {
 
 /* The file is the user's: opened with the user's rights, which this process has where it serves its own user. A pipe needs
  * somebody who reads it. */
-static int open_file(const char *path) {
-        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC | O_NONBLOCK, 0600);
-        if (fd < 0)
-                return -errno;
-        return fd;
+static int open_file(const char *path, bool *made) {
+        const int flags = O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK;
+        int fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+        *made = fd >= 0;
+        if (fd < 0 && errno == EEXIST)
+                fd = open(path, flags | O_TRUNC);
+        return fd < 0 ? -errno : fd;
 }
 
 static void on_active(Call *call, GVariant *properties) {
         g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
         const char *path = call_string(call, 1);
+        bool made = false;
         (void) properties;
-        int fd = *path == '/' ? open_file(path) : -EINVAL;
+        int fd = *path == '/' ? open_file(path, &made) : -EINVAL;
         if (fd < 0) {
                 call_refuse(call, LIBVIRT_OPERATION_FAILED, "operation failed: failed to create '%s': %s", path, g_strerror(-fd));
                 return;
         }
         int place = g_unix_fd_list_append(fds, fd, NULL);
         close(fd);
-        call->on_error = on_not_dumped;
+        call->on_error = made ? on_not_dumped : NULL;
         call_ask_job_with_fds(call, call->domain, DOMAIN, "Dump", g_variant_new("(ha{sv})", place, NULL), fds, "(o)", 0,
                               on_dumped);
 }
