@@ -173,7 +173,7 @@ void registry_define(Registry *registry, const char *xml, uid_t owner, EntryDone
 static void on_cleaned_up(void *data, const GError *error) {
         RegistryChange *change = data;
         if (error)
-                log_error("what %s %s, which is undefined, leaves is removed at the next start: %s", change->registry->kind->noun,
+                log_error("what %s %s, which is undefined, has left is still there: %s", change->registry->kind->noun,
                           identify(change).uuid, error->message);
         entry_remove(change->entry);
         registry_change_end(change, NULL);
