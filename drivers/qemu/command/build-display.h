@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Builds what a person sees, hears and touches: displays, video cards, sound, input devices. */
+/* Builds what a person sees and touches: displays, video cards, input devices. */
 
 #include "qemu/command/builder-device.h"
 
 void build_graphics(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *part);
-void build_audio(Builder *builder, xmlNode *element, const DeviceDefinition *part);
-void build_sound(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_input(Builder *builder, xmlNode *element, const DeviceDefinition *part);

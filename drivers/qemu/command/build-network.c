@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "link/tap.h"
-#include "qemu/command/build-host.h"
+#include "qemu/command/build-hostdev.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
