@@ -83,6 +83,40 @@ static void test_a_root_holds_the_system_and_what_is_shown(void) {
         rmdir(folder);
 }
 
+static void test_common_devices_work_and_links_of_the_system_lead_on(void) {
+        g_autofree char *folder = g_dir_make_tmp("virtbus-confine-XXXXXX", NULL), *root = g_build_filename(folder, "root", NULL);
+        if (!(had() & CONFINE_ROOT)) {
+                g_test_skip("mount namespaces are not to be had");
+                return;
+        }
+        chmod(folder, 0755);
+        mkdir(root, 0700);
+        const Confinement confinement = { .parts = had(), .root = root };
+        g_autofree char *said = say(&confinement,
+                                    "echo x > /dev/null && echo NULL; head -c 1 /dev/zero | od -An -tu1; "
+                                    "head -c 9 /dev/urandom | wc -c; (echo x > /dev/full) 2> /dev/null || echo FULL; "
+                                    "[ -x /usr/bin/env ] && /bin/sh -c 'echo RUNS'",
+                                    NULL);
+        for (const char *const *word = (const char *const[]){ "NULL\n", "   0\n", "9\n", "FULL\n", "RUNS\n", NULL }; *word;
+             word++)
+                g_assert_nonnull(strstr(said, *word));
+        rmdir(root);
+        rmdir(folder);
+}
+
+static void test_others_than_guests_have_the_parts_that_can_be_had(void) {
+        unsigned wanted = geteuid() == 0 ? ALL : ALL | CONFINE_USER;
+        Confinement from = { .parts = wanted, .if_had = true, .root = "/" };
+        const Confinement made = confine_for(&from, "/bin/sh", NULL);
+        g_assert_cmphex(made.parts, ==, had());
+        from.if_had = false;
+        const Confinement strict = confine_for(&from, "/bin/sh", NULL);
+        g_assert_cmphex(strict.parts, ==, wanted);
+        g_strfreev((char **) made.paths);
+        g_strfreev((char **) strict.paths);
+        g_assert_cmphex(confine_find_parts(CONFINE_USER) & CONFINE_NAMESPACES, ==, 0); /* alone it is of no use */
+}
+
 static void test_a_part_that_is_not_to_be_had_ends_it_by_name(void) {
         if (!(had() & CONFINE_ROOT)) {
                 g_test_skip("mount namespaces are not to be had");
@@ -172,6 +206,10 @@ static void test_what_is_shown_later_is_there(void) {
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/confine/a-root-holds-the-system-and-what-is-shown", test_a_root_holds_the_system_and_what_is_shown);
+        g_test_add_func("/confine/common-devices-work-and-links-of-the-system-lead-on",
+                        test_common_devices_work_and_links_of_the_system_lead_on);
+        g_test_add_func("/confine/others-than-guests-have-the-parts-that-can-be-had",
+                        test_others_than_guests_have_the_parts_that_can_be_had);
         g_test_add_func("/confine/a-part-that-is-not-to-be-had-ends-it-by-name",
                         test_a_part_that_is_not_to_be_had_ends_it_by_name);
         g_test_add_func("/confine/calls-that-are-taken-away-are-gone", test_calls_that_are_taken_away_are_gone);
