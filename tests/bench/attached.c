@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* attached DRIVER: prints a line when it listens, and ends when virtbusd has taken in all that the driver has: Manager.Drivers says
- * "attached". It reads no more of what it is told meanwhile than it must: a figure of many objects is to be theirs. */
+/* attached DRIVER: prints a line when it listens, and ends when virtbusd has taken in all that the driver has: Manager.Drivers
+ * says "attached". It reads no more of what it is told meanwhile than it must: a figure of many objects is to be theirs. */
 
 #include <stdbool.h>
 #include <stdlib.h>
