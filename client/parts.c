@@ -45,8 +45,6 @@ static void take_part(const PartsList *list, GVariant *part) {
                                     interfaces = g_variant_get_child_value(object, 1);
                 list->each(list->data, g_variant_get_string(path, NULL), interfaces);
         }
-        if (list->taken)
-                list->taken(list->data);
 }
 
 static void call(const PartsList *list, const char *after, GCancellable *cancellable, GAsyncReadyCallback callback,

@@ -18,7 +18,6 @@ typedef struct PartsList {
         GDBusCallFlags flags;
         int timeout; /* of each call: milliseconds, -1 or G_MAXINT, as GDBus has it */
         PartsEach each;
-        void (*taken)(gpointer data); /* called when each object of a part has been, or NULL */
         gpointer data;
 } PartsList;
 

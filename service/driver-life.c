@@ -94,7 +94,8 @@ void driver_wake(Driver *driver) {
 static void driver_lost(Driver *driver) {
         DriverState state = driver->state;
         driver_close(driver);
-        driver->dying = driver->owned;
+        /* The name may have gone to another one before this end is seen. */
+        driver->dying = driver->owned && (!driver->owner || g_strcmp0(driver->owner, driver->attached) == 0);
         if (state == DRIVER_DORMANT)
                 return;
         if (state == DRIVER_RELEASING) {
@@ -338,6 +339,8 @@ static int on_attached(sd_bus_message *reply, void *data, sd_bus_error *unused) 
                 driver_failed(driver, "it could not be started: %s; the journal has what it said", error->message);
                 return 0;
         }
+        g_free(driver->attached);
+        driver->attached = g_strdup(sd_bus_message_get_sender(reply));
         int r = sd_bus_message_read(reply, "h", &fd);
         if (r >= 0)
                 r = open_peer(driver, fd);

@@ -28,10 +28,11 @@ struct Driver {
         char *job_prefix;       /* /org/virtbus1/job/qemu_ */
         bool told_part;         /* of the shared connection's object, since it was attached */
         DriverState state;
-        bool settled; /* attached, or failed, since it was new or was tried again */
-        bool owned;   /* the name has an owner on the bus */
-        bool dying;   /* the connection has ended, the name has not left the bus yet */
-        bool ending;  /* it has said that it ends, and does nothing of what it is sent */
+        bool settled;           /* attached, or failed, since it was new or was tried again */
+        bool owned;             /* the name has an owner on the bus */
+        char *owner, *attached; /* that owner, where it has come since we listen; and the one that gave us its connection */
+        bool dying;             /* the connection has ended, the name has not left the bus yet */
+        bool ending;            /* it has said that it ends, and does nothing of what it is sent */
         char *failure;
         unsigned n_failures; /* since it last answered a call, or ran for DRIVER_STABLE_AFTER: to be attached is not enough */
         uint64_t retry_at;   /* while it has failed: when it may be tried again */

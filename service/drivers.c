@@ -27,6 +27,8 @@ static void driver_free(Driver *driver) {
         driver_close(driver);
         sd_event_source_disable_unref(driver->leaving);
         g_free(driver->bus_name);
+        g_free(driver->owner);
+        g_free(driver->attached);
         g_free(driver->name);
         g_free(driver->path);
         g_strfreev(driver->schemes);
@@ -201,6 +203,8 @@ void drivers_owner_changed(Drivers *drivers, const char *bus_name, const char *o
         if (!driver)
                 return;
         driver->owned = owner != NULL;
+        g_free(driver->owner);
+        driver->owner = g_strdup(owner);
         driver->dying = false;
         /* The end of a dying one; or one that has come by itself, or been started again by systemd. */
         if (driver->state == DRIVER_LOST || (driver->owned && (driver->state == DRIVER_NEW || driver->state == DRIVER_FAILED)))

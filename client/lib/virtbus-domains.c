@@ -10,13 +10,6 @@
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
-/* Domains that come at once. A proxy begins in a context: one of its own for each takes as long as all else does. */
-typedef struct Newcomers {
-        GMainContext *context;
-        GPtrArray *domains;
-        guint n_begun; /* of them, those that have */
-} Newcomers;
-
 struct Domains {
         GDBusConnection *bus;
         char *owner, *path;
@@ -25,8 +18,7 @@ struct Domains {
         GHashTable *proxies; /* path, which the proxy has -> VirtbusDomain */
         guint subscription;
         enum { UNREAD, READING, READ } state;
-        GQueue held;         /* Signal: what comes while parts do */
-        Newcomers newcomers; /* of what is being taken */
+        GQueue held; /* Signal: what comes while parts do */
 };
 
 typedef struct Signal {
@@ -34,51 +26,14 @@ typedef struct Signal {
         GVariant *arguments;
 } Signal;
 
-/* More of them */
-
-static void newcomers_clear(Newcomers *newcomers) {
-        g_clear_pointer(&newcomers->context, g_main_context_unref);
-        g_clear_pointer(&newcomers->domains, g_ptr_array_unref);
-        newcomers->n_begun = 0;
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Newcomers, newcomers_clear)
-
-static void on_begun(GObject *source, GAsyncResult *result, gpointer data) {
-        Domains *domains = data;
-        g_async_initable_init_finish(G_ASYNC_INITABLE(source), result, NULL);
-        domains->newcomers.n_begun++;
-}
+/* One more */
 
 static VirtbusDomain *make_proxy(Domains *domains, const char *path) {
-        const GDBusProxyFlags flags = G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES | G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS;
-        Newcomers *newcomers = &domains->newcomers;
-        VirtbusDomain *domain = g_object_new(VIRTBUS_TYPE_DOMAIN_PROXY, "g-connection", domains->bus, "g-flags", flags, "g-name",
-                                             domains->owner, "g-object-path", path, "g-interface-name", DOMAIN_INTERFACE, NULL);
-        if (!newcomers->context) {
-                newcomers->context = g_main_context_new();
-                newcomers->domains = g_ptr_array_new_with_free_func(g_object_unref);
-        }
-        g_main_context_push_thread_default(newcomers->context);
-        g_async_initable_init_async(G_ASYNC_INITABLE(domain), G_PRIORITY_DEFAULT, NULL, on_begun, domains);
-        g_main_context_pop_thread_default(newcomers->context);
-        g_ptr_array_add(newcomers->domains, domain);
-        return domain;
-}
-
-/* They begin, then are told. Nothing is asked for or waited for: the name is a unique one. */
-static void introduce(Domains *domains) {
-        Newcomers *newcomers = &domains->newcomers;
-        while (newcomers->context && newcomers->n_begun < newcomers->domains->len)
-                g_main_context_iteration(newcomers->context, TRUE);
-        /* Whoever is told may have more come. */
-        g_auto(Newcomers) told = *newcomers;
-        *newcomers = (Newcomers){ 0 };
-        for (guint i = 0; i < told.n_begun; i++) {
-                VirtbusDomain *domain = told.domains->pdata[i];
-                g_hash_table_replace(domains->proxies, (gpointer) g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)),
-                                     g_object_ref(domain));
-                domains->listener->added(domains->data, domain);
-        }
+        /* Nothing is asked for or waited for: the name is a unique one. It begins in the caller's context, which is where its name's
+         * end is told. */
+        return g_initable_new(VIRTBUS_TYPE_DOMAIN_PROXY, NULL, NULL, "g-connection", domains->bus, "g-flags",
+                              G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES | G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS, "g-name",
+                              domains->owner, "g-object-path", path, "g-interface-name", DOMAIN_INTERFACE, NULL);
 }
 
 /* Takes what an object is now; one that is known already is told anew, by a signal that came ahead of its part or after. Children
@@ -86,14 +41,19 @@ static void introduce(Domains *domains) {
 static void take(Domains *domains, const char *path, GVariant *interfaces) {
         g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, DOMAIN_INTERFACE, G_VARIANT_TYPE_VARDICT);
         VirtbusDomain *known = domains_find(domains, path);
-        if (!properties)
+        g_autoptr(VirtbusDomain) domain = known ? g_object_ref(known) : properties ? make_proxy(domains, path) : NULL;
+        if (!domain || !properties)
                 return;
-        GDBusProxy *proxy = G_DBUS_PROXY(known ? known : make_proxy(domains, path));
         for (gsize i = 0; i < g_variant_n_children(properties); i++) {
                 g_autoptr(GVariant) entry = g_variant_get_child_value(properties, i), name = g_variant_get_child_value(entry, 0),
                                     boxed = g_variant_get_child_value(entry, 1), value = g_variant_get_variant(boxed);
-                g_dbus_proxy_set_cached_property(proxy, g_variant_get_string(name, NULL), value);
+                g_dbus_proxy_set_cached_property(G_DBUS_PROXY(domain), g_variant_get_string(name, NULL), value);
         }
+        if (known)
+                return;
+        g_hash_table_insert(domains->proxies, (gpointer) g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)),
+                            g_object_ref(domain));
+        domains->listener->added(domains->data, domain);
 }
 
 static void drop(Domains *domains, const char *path) {
@@ -135,7 +95,6 @@ static void on_added(Domains *domains, GVariant *arguments) {
                 return;
         g_variant_get(arguments, "(&o@a{sa{sv}})", &path, &interfaces);
         take(domains, path, interfaces);
-        introduce(domains);
 }
 
 static void on_removed(Domains *domains, GVariant *arguments) {
@@ -206,10 +165,6 @@ static void take_object(gpointer data, const char *path, GVariant *interfaces) {
         take(data, path, interfaces);
 }
 
-static void on_part_taken(gpointer data) {
-        introduce(data);
-}
-
 static PartsList list_of(Domains *domains) {
         return (PartsList){ .bus = domains->bus,
                             .service = BUS_NAME,
@@ -217,7 +172,6 @@ static PartsList list_of(Domains *domains) {
                             .interface = DOMAIN_INTERFACE,
                             .timeout = -1,
                             .each = take_object,
-                            .taken = on_part_taken,
                             .data = domains };
 }
 
@@ -276,7 +230,6 @@ Domains *domains_new(GDBusConnection *bus, const char *owner, const char *path, 
 void domains_free(Domains *domains) {
         g_dbus_connection_signal_unsubscribe(domains->bus, domains->subscription);
         g_queue_clear_full(&domains->held, (GDestroyNotify) signal_free);
-        newcomers_clear(&domains->newcomers);
         g_hash_table_unref(domains->proxies);
         g_object_unref(domains->bus);
         g_free(domains->owner);

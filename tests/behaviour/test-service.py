@@ -476,20 +476,26 @@ def a_driver_that_ends_whenever_it_was_attached_is_left_alone_for_longer_each_ti
 
 
 def a_call_that_waits_while_a_driver_ends_wakes_it_again():
-    fake, heir = FakeDriver("Tired"), FakeDriver("Tired")  # the name goes to the other one when the first lets go of it
-    fake.objects = heir.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([("/org/virtbus1/tired", {
-        f"{NAME}.Connection": variants({"Name": "tired", "URI": "tired:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})],)))]
-    bus.wait_driver("tired", "attached")
-    fake.emit("Idle", None)
-    bus.wait(lambda: "Release" in fake.seen, "the question whether it ends")
-    answer = bus.begin("/org/virtbus1/tired", f"{NAME}.Connection", "GetDomainByID", "u", 1)
-    bus.settle()
-    assert not answer
-    heir.answers = True
-    fake.connection.close_sync(None)  # instead of an answer
-    fake.go()
-    assert wait_for(answer) == ("/org/virtbus1/tired/domain/answered",)
-    heir.go()
+    for name, together in (("tired", False), ("weary", True)):  # the service sees the end and the name's change together, in whichever order
+        path = f"/org/virtbus1/{name}"
+        fake, heir = FakeDriver(name.title()), FakeDriver(name.title())  # the name goes to the other one when the first lets go of it
+        fake.objects = heir.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(path, {
+            f"{NAME}.Connection": variants({"Name": name, "URI": f"{name}:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})],)))]
+        bus.wait_driver(name, "attached")
+        fake.emit("Idle", None)
+        bus.wait(lambda: "Release" in fake.seen, "the question whether it ends")
+        answer = bus.begin(path, f"{NAME}.Connection", "GetDomainByID", "u", 1)
+        bus.settle()
+        assert not answer
+        heir.answers = True
+        service = bus.owner_pid(NAME)
+        if together:
+            os.kill(service, signal.SIGSTOP)
+        fake.connection.close_sync(None)  # instead of an answer
+        fake.go()
+        os.kill(service, signal.SIGCONT)
+        assert wait_for(answer) == (f"{path}/domain/answered",)
+        heir.go()
 
 
 def service_and_drivers_come_back_in_whatever_order_they_die():
