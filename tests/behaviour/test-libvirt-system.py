@@ -22,6 +22,10 @@ from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains,
 if os.geteuid() != 0:
     raise SystemExit("test-libvirt-system.py: needs root, for a polkitd and other users")
 
+if not shutil.which("virsh"):
+    print("1..0 # SKIP virsh is not installed")
+    raise SystemExit
+
 DRIVER = sys.argv[1]
 SCHEME = "qemu+unix:///system" if DRIVER == "qemu" else "test+unix:///default"
 FULL, READ_ONLY, GATEWAY = (os.path.join(ROOT, name) for name in ("libvirt-sock", "libvirt-sock-ro", "libvirt-gateway"))
@@ -133,8 +137,6 @@ def serve_all(prefix=()):
 
 def virsh(*words, user="root", path=FULL, fails=False):
     """What virsh says; where it is to fail, its errors."""
-    if not shutil.which("virsh"):
-        raise Skip("virsh is not installed")
     environment = {**os.environ, "LC_ALL": "C", "HOME": ROOT, "XDG_CACHE_HOME": f"{ROOT}/cache"}
     done = subprocess.run([*as_user(user), "virsh", "-q", "-c", f"{SCHEME}?socket={path}", *words], env=environment, capture_output=True, text=True,
                           timeout=DEADLINE, stdin=subprocess.DEVNULL, start_new_session=True, check=False)
@@ -312,6 +314,26 @@ def the_socket_for_reading_changes_nothing_whoever_asks():
     contains(virsh("list", "--all"), "roots", "shut off")
 
 
+def clients_elsewhere_come_by_ssh_as_who_has_logged_in():
+    """What ssh runs here has the user's rights: a program in its place runs the helper as alice."""
+    allow("vb-alice", "read", "domain.define")
+    ssh = f"{ROOT}/ssh"
+    with open(ssh, "w", encoding="utf-8") as file:
+        file.write(f"#!/bin/sh\nexec {' '.join(as_user('vb-alice'))} {ROOT}/build/client/libvirt/virtbus-libvirt-ssh-helper -U {FULL}\n")
+    os.chmod(ssh, 0o755)
+    environment = {**os.environ, "LC_ALL": "C", "HOME": ROOT}
+    uri = f"{SCHEME.replace('unix', 'ssh').replace('///', '//elsewhere/')}?command={ssh}"
+
+    def remote(*words):
+        return subprocess.run(["virsh", "-q", "-c", uri, *words], env=environment, capture_output=True, text=True, timeout=DEADLINE,
+                              stdin=subprocess.DEVNULL, start_new_session=True, check=False)
+
+    done = remote("define", document("by-ssh"))
+    assert done.returncode == 0, done.stderr
+    done = remote("start", "roots")
+    assert done.returncode != 0 and "org.virtbus1.domain.start" in done.stderr, done.stderr
+
+
 def files_that_clients_name_are_not_opened_by_the_gateway():
     virsh("start", "roots")
     contains(virsh("dump", "roots", f"{ROOT}/dump", fails=True), "with your rights")
@@ -464,7 +486,7 @@ def end():
 try:
     run([root_is_served_and_polkit_is_not_asked, each_user_is_who_the_kernel_says, the_socket_for_reading_changes_nothing_whoever_asks,
          a_password_is_asked_for_once_when_a_client_connects, leave_to_manage_is_not_stronger_than_a_rule_and_ends_with_one,
-         who_may_not_manage_is_let_in_with_what_they_may, files_that_clients_name_are_not_opened_by_the_gateway, a_client_is_cut_off_when_its_process_ends_whoever_has_its_socket,
+         who_may_not_manage_is_let_in_with_what_they_may, clients_elsewhere_come_by_ssh_as_who_has_logged_in, files_that_clients_name_are_not_opened_by_the_gateway, a_client_is_cut_off_when_its_process_ends_whoever_has_its_socket,
          a_client_that_has_ended_before_it_is_looked_at_is_sent_away, a_setuid_program_that_a_client_becomes_is_the_client_still,
          who_speaks_for_a_client_is_that_client_whatever_it_says, a_gateway_that_has_ended_is_started_for_the_next_client,
          what_serves_a_client_has_no_rights, one_user_has_only_so_many_clients_and_leaves_others_a_place])
