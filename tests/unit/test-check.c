@@ -352,6 +352,7 @@ static void faults_of_interfaces_are_named(void) {
                   "only supported for virtio" },
                 { "", "<interface type='bridge'><source bridge='b'/><vlan><tag id='42'/></vlan></interface>",
                   "vlan tag is not supported" },
+                { "", "<interface type='user'><mac address='52:54:00:00:00:01' type='chosen'/></interface>", "generated static" },
         };
         try_cases(cases, G_N_ELEMENTS(cases));
 }

@@ -118,6 +118,11 @@ static void what_is_left_out_is_written_as_libvirt_writes_it(void) {
                   "unit='KiB'>2</max_size></metadata_cache></driver>"
                   "<source file='/a'/><target dev='vda'/></disk>",
                   "<max_size unit=\"bytes\">2048</max_size>", NULL },
+                { "<features><tcg><tb-cache unit='MiB'>128</tb-cache></tcg></features>", "",
+                  "<tb-cache unit=\"KiB\">131072</tb-cache>", NULL },
+                { "", "<memory model='virtio-mem'><target><size unit='KiB'>8</size></target></memory>",
+                  "<requested unit=\"KiB\">0</requested>", NULL },
+                { "", "<video><model type='bochs' primary='no'/></video>", "primary=\"yes\"", "primary=\"no\"" },
                 /* what says nothing */
                 { "", "<rng model='virtio'><driver/><backend model='random'>/dev/random</backend></rng>", NULL, "<driver" },
                 { "", "<interface type='user'><rom/><model type='e1000'/></interface>", NULL, "<rom" },

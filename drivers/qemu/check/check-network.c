@@ -219,6 +219,7 @@ static const CheckChoice choices[] = {
           "user ethernet vhostuser server client mcast network bridge internal direct hostdev udp vdpa null vds" },
         { "devices/interface/@trustGuestRxFilters", "yes no" },
         { "devices/interface/mac/@check", "yes no" },
+        { "devices/interface/mac/@type", "generated static" },
         { "devices/interface/link/@state", "up down" },
         { "devices/interface/port/@isolated", "yes no" },
         { "devices/interface/driver/@name", "qemu vhost vfio kvm xen" },

@@ -126,10 +126,10 @@ void build_memory_device(Builder *builder, xmlNode *element, const DeviceDefinit
         if (builder_element(builder, element, "target/readonly"))
                 json_add(device, "unarmed", 'b', TRUE, NULL);
         uint64_t block = builder_size(builder, element, "target/block", "KiB", 0),
-                 requested = builder_size(builder, element, "target/requested", "KiB", UINT64_MAX);
+                 requested = builder_size(builder, element, "target/requested", "KiB", 0);
         if (block > 0)
                 json_add(device, "block-size", 'i', (gint64) block, NULL);
-        if (requested != UINT64_MAX)
+        if (requested > 0)
                 json_add(device, "requested-size", 'i', (gint64) requested, NULL);
         xmlNode *address = builder_element(builder, element, "address");
         if (address && builder_is(builder, address, "@type", "dimm")) {

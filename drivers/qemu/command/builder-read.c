@@ -56,9 +56,11 @@ const char *builder_require(Builder *builder, const xmlNode *element, const char
         if (text && *text)
                 return text;
         const char *attribute = strchr(path, '@');
-        if (attribute)
-                builder_invalid(builder, element, "its attribute %.*s%s%s is missing", (int) (attribute - path), path,
-                                attribute > path ? " " : "", attribute + 1);
+        if (attribute > path)
+                builder_invalid(builder, element, "the attribute '%s' of its <%.*s> is missing", attribute + 1,
+                                (int) (attribute - path - 1), path);
+        else if (attribute)
+                builder_invalid(builder, element, "its attribute %s is missing", attribute + 1);
         else
                 builder_invalid(builder, element, "<%s> is missing", path);
         return "";

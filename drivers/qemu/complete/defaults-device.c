@@ -186,8 +186,8 @@ static void complete_video(xmlNode *video, bool first) {
         default_set(model, "heads", "1");
         round_up(model, "vram");
         round_up(model, "ram");
-        if (first)
-                default_set(model, "primary", "yes");
+        if (first) /* also where the document says of each that it is not */
+                xml_set_attribute(model, "primary", "yes");
 }
 
 static void complete_videos(xmlNode *devices) {
@@ -382,7 +382,10 @@ static void complete_host_device(xmlNode *device) {
                 complete_address(xml_child(source, "address"));
 }
 
+/* A virtio-mem module that is asked for nothing has nothing plugged. */
 static void complete_module(xmlNode *module) {
+        if (xml_attribute_is(module, "model", "virtio-mem") && xml_child(module, "target"))
+                default_add(xml_child(module, "target"), "requested", "0");
         static const char *const sizes[] = { "target/size",      "target/label/size", "target/block",
                                              "target/requested", "source/pagesize",   "source/alignsize" };
         for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)

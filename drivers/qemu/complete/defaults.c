@@ -285,6 +285,7 @@ static void drop_what_is_empty(xmlNode *root) {
                         default_remove(page, "nodeset"); /* the only one that there is */
         drop_empty(xml_child(root, "features"), "ioapic");
         drop_empty(xml_child(root, "features"), "tcg");
+        defaults_memory_normalize_size(xml_find(root, "features/tcg/tb-cache"));
         static const char *const of_boot[] = { "smbios", "bios", "bootmenu" };
         for (size_t i = 0; i < G_N_ELEMENTS(of_boot); i++)
                 drop_empty(xml_child(root, "os"), of_boot[i]);
