@@ -87,11 +87,11 @@ DeviceChange *resources_read_nodes(const char *nodes, sd_bus_message *options, G
 }
 
 DeviceChange *resources_read_io_thread(IOThreadChange kind, uint32_t thread, sd_bus_message *options, GError **error) {
-        DeviceChange *change = NULL;
-        if (thread == 0)
+        if (thread == 0) {
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "I/O threads are numbered from 1");
-        else
-                change = change_options_read(options, 0, error);
+                return NULL;
+        }
+        DeviceChange *change = change_options_read(options, 0, error);
         if (change) {
                 change->io_thread = kind;
                 change->thread = thread;

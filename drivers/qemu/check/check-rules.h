@@ -7,13 +7,17 @@
 #include <stddef.h>
 
 /* A rule: what AT, an XPath from <domain> on, finds breaks it. VALUE is an XPath from there, whose text stands in the message in
- * the place of "{}"; NULL where the message has none.
+ * the place of "{}"; NULL where the message has none. Rules about the same elements are tried in the order of their rows, however
+ * long a table is.
  *
- * Beside those of XPath 1.0 there are these functions: num(TEXT)             the number, also of hexadecimal digits after 0x;
- * not a number where it is none bytes(TEXT, UNIT)     the size in bytes; KiB where UNIT is "" power(NUMBER)         whether it
- * is a power of two matches(TEXT, REGEX)  whether all of the text has this form listed(TEXT, LIST)    whether the text is a
- * word of the list twice(TEXT)           whether an element beside this one that the rule has come to before had the same
- * text; never where it is an attribute or element that is not there */
+ * Beside those of XPath 1.0 there are these functions:
+ * - num(TEXT): the number, also of hexadecimal digits after 0x; not a number where it is none
+ * - bytes(TEXT, UNIT): the size in bytes; KiB where UNIT is ""
+ * - power(NUMBER): whether it is a power of two
+ * - matches(TEXT, REGEX): whether all of the text has this form
+ * - listed(TEXT, LIST): whether the text is a word of the list
+ * - twice(TEXT): whether an element beside this one that the rule has come to before had the same text; never where it is an
+ *   attribute or element that is not there */
 typedef struct CheckRule {
         const char *at, *value, *message;
 } CheckRule;

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The rules of disks and of what else stores: one table. */
+
 #include "qemu/check/check-rules.h"
 
 #include <glib.h>
