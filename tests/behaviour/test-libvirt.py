@@ -6,6 +6,7 @@ Usage (below tests/with-bus): test-libvirt.py test|qemu.
 """
 
 import os
+import resource
 import select
 import shutil
 import signal
@@ -449,6 +450,37 @@ def a_console_is_a_stream_both_ways():
     connection.close()
 
 
+def children():
+    with open(f"/proc/{FACE.pid}/task/{FACE.pid}/children", encoding="utf-8") as file:
+        return {int(pid) for pid in file.read().split()}
+
+
+def a_client_whose_process_has_no_descriptors_left_is_refused_what_needs_them():
+    before = children()
+    connection = open_libvirt()
+    domain = connection.createXML(hypervisor.document("short", "<serial type='pty'/><console type='pty'/>"), libvirt.VIR_DOMAIN_START_PAUSED)
+    process, = children() - before
+    limits = resource.prlimit(process, resource.RLIMIT_NOFILE)
+    refusals = []
+    for more in range(4):  # each way to where it needs one
+        most = max(int(fd) for fd in os.listdir(f"/proc/{process}/fd")) + 1
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (most + more, limits[1]))
+        stream = connection.newStream()
+        try:
+            domain.openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
+            stream.abort()
+        except libvirt.libvirtError as error:
+            refusals.append(error.get_error_message())
+        assert domain.info()[0] == libvirt.VIR_DOMAIN_PAUSED
+        resource.prlimit(process, resource.RLIMIT_NOFILE, limits)
+    assert refusals, "it needs no descriptor"
+    stream = connection.newStream()
+    domain.openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
+    stream.abort()
+    domain.destroy()
+    connection.close()
+
+
 def what_happens_is_told_by_events():
     if not libvirt:
         raise Skip("libvirt's Python module is not installed")
@@ -643,6 +675,7 @@ TESTS = [
     what_runs_is_dumped_resized_and_displayed,
     what_is_inside_a_guest_is_told_by_its_agent,
     a_console_is_a_stream_both_ways,
+    a_client_whose_process_has_no_descriptors_left_is_refused_what_needs_them,
     what_happens_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,
     what_happens_to_secrets_and_agents_is_told_by_events,
