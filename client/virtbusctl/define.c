@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Domains' documents: made, changed, brought over from libvirt. */
+/* Domains' documents: made and changed. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +11,6 @@
 #include <unistd.h>
 
 #include "ctl.h"
-
-/* Where libvirt keeps the definitions of its QEMU guests; autostart/ has a link for each that is started with the machine. */
-#define LIBVIRT_FOLDER "/etc/libvirt/qemu"
 
 char *ctl_define(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error) {
         const char *option = ctl->transient ? (ctl->paused ? "paused" : NULL) : ctl->unsupported ? "unsupported" : NULL;
@@ -222,117 +219,4 @@ int verb_edit(Ctl *ctl, char **arguments) {
                 ctl_fail(g_steal_pointer(&error));
         fprintf(stderr, "Your text is kept in %s\n", path);
         return EXIT_FAILED;
-}
-
-/* From libvirt */
-
-/* What the markup of a domain's document says of its identity. */
-typedef struct Identity {
-        unsigned depth;
-        GString *now, *name, *uuid; /* NOW: the one of them that is being read */
-} Identity;
-
-static void on_start(GMarkupParseContext *context, const char *name, const char **names, const char **values, gpointer data,
-                     GError **error) {
-        Identity *identity = data;
-        (void) context, (void) names, (void) values, (void) error;
-        identity->now = ++identity->depth != 2      ? NULL
-                        : strcmp(name, "uuid") == 0 ? identity->uuid
-                        : strcmp(name, "name") == 0 ? identity->name
-                                                    : NULL;
-}
-
-static void on_end(GMarkupParseContext *context, const char *name, gpointer data, GError **error) {
-        Identity *identity = data;
-        (void) context, (void) name, (void) error;
-        identity->depth--;
-        identity->now = NULL;
-}
-
-static void on_text(GMarkupParseContext *context, const char *text, gsize length, gpointer data, GError **error) {
-        Identity *identity = data;
-        (void) context, (void) error;
-        if (identity->now)
-                g_string_append_len(identity->now, text, (gssize) length);
-}
-
-/* The domain that has the UUID of a document or, where that says none, its name; NULL: there is none. */
-static VirtbusDomain *find_same(Ctl *ctl, const char *text) {
-        static const GMarkupParser parser = { on_start, on_end, on_text, NULL, NULL };
-        g_autoptr(GString) name = g_string_new(NULL), uuid = g_string_new(NULL);
-        Identity identity = { .name = name, .uuid = uuid };
-        g_autoptr(GMarkupParseContext) context = g_markup_parse_context_new(&parser, 0, &identity, NULL);
-        if (!g_markup_parse_context_parse(context, text, -1, NULL))
-                return NULL;
-        return virtbus_client_find_domain(ctl->client, g_strstrip(uuid->len > 0 ? uuid->str : name->str), NULL);
-}
-
-static int compare_names(gconstpointer a, gconstpointer b) {
-        return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/* What became of a file; RESULT: for programs. */
-static void add_imported(JsonArray *array, Table *table, const char *file, const char *result, const char *path,
-                         const GError *error) {
-        JsonObject *object = json_object_new();
-        char *cells[] = { (char *) file, (char *) (error ? error->message : result), NULL };
-        json_object_set_string_member(object, "file", file);
-        json_object_set_string_member(object, "result", result);
-        json_object_set_string_member(object, "path", path);
-        json_object_set_string_member(object, "error", error ? error->message : NULL);
-        json_array_add_object_element(array, object);
-        table_add(table, g_strdupv(cells));
-}
-
-/* One that was imported before stays as it is: it may have been changed since. N_REFUSED counts what cannot be started yet. */
-static int import_file(Ctl *ctl, const char *folder, const char *name, JsonArray *array, Table *table, unsigned *n_refused) {
-        g_autofree char *file = g_build_filename(folder, name, NULL), *link = g_build_filename(folder, "autostart", name, NULL),
-                        *text = NULL, *path = NULL;
-        g_autoptr(GError) error = NULL;
-        g_autoptr(VirtbusDomain) same = ctl_read_file(file, &text, &error) ? find_same(ctl, text) : NULL;
-        if (same) {
-                add_imported(array, table, name, "is there already", ctl_path(same), NULL);
-                return EXIT_DONE;
-        }
-        path = text ? define(ctl, text, &error) : NULL;
-        if (error)
-                g_dbus_error_strip_remote_error(error);
-        *n_refused += g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED);
-        add_imported(array, table, name, path ? "imported" : "failed", path, error);
-        return path && (!g_file_test(link, G_FILE_TEST_EXISTS) ||
-                        ctl_set_autostart(ctl, path, "org.virtbus1.Domain", true) == EXIT_DONE)
-                               ? EXIT_DONE
-                               : EXIT_FAILED;
-}
-
-int verb_import(Ctl *ctl, char **arguments) {
-        static const char *const headings[] = { "FILE", "~RESULT", NULL };
-        const char *folder = arguments[0] ? arguments[0] : LIBVIRT_FOLDER;
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GDir) listing = g_dir_open(folder, 0, &error);
-        if (!listing)
-                return ctl_fail(g_steal_pointer(&error));
-        g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
-        for (const char *name; (name = g_dir_read_name(listing));)
-                if (g_str_has_suffix(name, ".xml"))
-                        g_ptr_array_add(files, g_strdup(name));
-        g_ptr_array_sort(files, compare_names);
-        g_autoptr(Table) table = table_new(headings);
-        JsonArray *array = json_array_new();
-        g_autoptr(JsonNode) node = json_node_init_array(json_node_alloc(), array);
-        json_array_unref(array);
-        int status = EXIT_DONE;
-        unsigned n_refused = 0;
-        for (guint i = 0; i < files->len; i++) {
-                int imported = import_file(ctl, folder, files->pdata[i], array, table, &n_refused);
-                status = MAX(status, imported);
-        }
-        if (n_refused > 0 && !ctl->unsupported && !ctl->json)
-                ctl_say("--unsupported also takes what cannot be started yet, to be edited");
-        if (ctl->json) {
-                output_print_json(node);
-                return status;
-        }
-        int printed = table_print(ctl, table, "definition");
-        return MAX(status, printed);
 }

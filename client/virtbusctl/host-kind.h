@@ -52,5 +52,8 @@ int host_kind_undefine(Ctl *ctl, const HostKind *kind, char **arguments);
 /* Calls a method that has no arguments but options, of each that is named. */
 int host_kind_each(Ctl *ctl, const HostKind *kind, const char *method, char **arguments);
 
+/* Gives a secret its value. */
+bool secret_send_value(Ctl *ctl, const char *path, const char *value, size_t size, GError **error);
+
 /* A property that is true or false, as a cell of a table. */
 char *host_kind_yes_or_no(GVariant *properties, const char *name);

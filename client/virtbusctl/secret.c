@@ -59,7 +59,7 @@ static int list(Ctl *ctl, const HostKind *kind, char **arguments) {
 /* set-value */
 
 /* A file in memory, which the driver reads; descriptors do not pass to other hosts. */
-static bool send_value(Ctl *ctl, const char *path, const char *value, size_t size, GError **error) {
+bool secret_send_value(Ctl *ctl, const char *path, const char *value, size_t size, GError **error) {
         g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
         if (ctl->host || ctl->machine) {
                 GVariant *bytes = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, value, size, 1);
@@ -90,7 +90,7 @@ static int set_value(Ctl *ctl, const HostKind *kind, char **arguments) {
                 return status;
         ssize_t n = read_hidden(arguments[1], "Value", value, sizeof value, &error);
         if (n >= 0)
-                send_value(ctl, path, value, (size_t) n, &error);
+                secret_send_value(ctl, path, value, (size_t) n, &error);
         explicit_bzero(value, sizeof value);
         return error ? ctl_fail(g_steal_pointer(&error)) : EXIT_DONE;
 }

@@ -682,6 +682,30 @@ def libvirts_definitions_are_imported():
         ctl("undefine", name)
 
 
+def libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named():
+    folder = os.path.join(WORK, "etc", "qemu")
+    uuid = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f"
+    for name in ("networks/autostart", "../nwfilter", "../secrets", "../storage"):
+        os.makedirs(f"{folder}/{name}")
+    files = {"networks/moved.xml": "<network><name>moved</name></network>", "../nwfilter/moved.xml": "<filter name='moved-filter'><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d70</uuid></filter>",
+             f"../secrets/{uuid}.xml": f"<secret ephemeral='no' private='no'><uuid>{uuid}</uuid></secret>", f"../secrets/{uuid}.base64": "c2VjcmV0",
+             "../storage/default.xml": "<pool type='dir'><name>default</name></pool>", "moved.xml": qemu.document("moved")}
+    for name, text in files.items():
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    os.symlink("../moved.xml", f"{folder}/networks/autostart/moved.xml")
+    wanted = {f"secret/{uuid}.xml": "imported", "filter/moved.xml": "imported", "network/moved.xml": "imported", "moved.xml": "imported", "storage/default.xml": "stays behind"}
+    assert {row["file"]: row["result"] for row in json.loads(ctl("import", "--json", folder))} == wanted
+    assert ctl("secret", "get-value", uuid) == "secret"
+    assert [row["autostart"] for row in json.loads(ctl("network", "list", "--json")) if row["name"] == "moved"] == ["yes"]
+    again = ctl("import", folder)
+    assert again.count("is there already") == 4 and "stays behind" in again, again
+    ctl("secret", "undefine", uuid)
+    ctl("filter", "undefine", "moved-filter")
+    ctl("network", "undefine", "moved")
+    ctl("undefine", "moved")
+
+
 def what_may_come_next_is_told_to_shells():
     def complete(*words):
         return ctl("complete", *words).split("\n")[:-1]
@@ -961,6 +985,6 @@ run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_wh
      options_are_of_verbs, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
-     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, bash_completes_verbs_options_and_domains,
+     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
      another_host_is_reached_by_ssh, a_guests_agent_is_asked])
