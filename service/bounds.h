@@ -175,8 +175,8 @@
 #define READ_QUESTIONS_MAX 512
 #define READ_RESTARTS_MAX 3
 
-/* Objects that one driver may publish, the properties of one object, or of a driver's part of one; all that is kept of them, which
- * is two million domains without devices; and an object's path, each name of which is looked for. */
+/* Objects that one driver may publish, the properties of one object, or of a driver's part of one; all that is kept of them,
+ * which is two million domains without devices; and an object's path, each name of which is looked for. */
 #define OBJECTS_PER_DRIVER_MAX 1000000
 #define OBJECT_BYTES_MAX (256 * 1024)
 #define OBJECTS_BYTES_PER_DRIVER_MAX ((size_t) 1024 * 1024 * 1024)

@@ -29,8 +29,8 @@ typedef struct Signal {
 /* One more */
 
 static VirtbusDomain *make_proxy(Domains *domains, const char *path) {
-        /* Nothing is asked for or waited for: the name is a unique one. It begins in the caller's context, which is where its name's
-         * end is told. */
+        /* Nothing is asked for or waited for: the name is a unique one. It begins in the caller's context, which is where its
+         * name's end is told. */
         return g_initable_new(VIRTBUS_TYPE_DOMAIN_PROXY, NULL, NULL, "g-connection", domains->bus, "g-flags",
                               G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES | G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS, "g-name",
                               domains->owner, "g-object-path", path, "g-interface-name", DOMAIN_INTERFACE, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* virtbus-libvirt-ssh-helper: what ssh runs on this machine for a client of libvirt's elsewhere. It connects its standard input and
- * output with the socket, as the user who has logged in. */
+/* virtbus-libvirt-ssh-helper: what ssh runs on this machine for a client of libvirt's elsewhere. It connects its standard
+ * input and output with the socket, as the user who has logged in. */
 
 #include <errno.h>
 #include <glib.h>

@@ -12,7 +12,8 @@
 /* Whether there is a bridge to be made; the mode "bridge" uses one that is there. */
 bool bridge_is_needed(const NetworkDefinition *definition);
 
-/* Whether there is no interface of its name yet, or one that has the mark of this network: of a run that nothing else is known of. */
+/* Whether there is no interface of its name yet, or one that has the mark of this network: of a run that nothing else is known
+ * of. */
 bool bridge_check_free(const NetworkDefinition *definition, GError **error);
 
 /* Makes the bridge, or completes the one that was made for this network before, and sets it up. What is wrong on the host is

@@ -132,8 +132,8 @@ static void forget(NetworkRun *run) {
         down_failed(run, "what is known of its run cannot be removed", error);
 }
 
-/* The bridge's name, before anything is done to whose it may be. That it was free is written down before there is one: a bridge of
- * the host's that looks like ours, as a document can have it, is not taken for it then. */
+/* The bridge's name, before anything is done to whose it may be. That it was free is written down before there is one: a
+ * bridge of the host's that looks like ours, as a document can have it, is not taken for it then. */
 
 static void look_in_thread(void *data, GError **error) {
         const NetworkRun *run = data;

@@ -93,8 +93,8 @@ static void add_inputs(xmlNode *devices) {
         }
 }
 
-/* A sound card needs a back end; a SPICE or SDL display brings one, and VNC none. The last of them is heard. Where there is no card,
- * displays that carry no sound need none. */
+/* A sound card needs a back end; a SPICE or SDL display brings one, and VNC none. The last of them is heard. Where there is no
+ * card, displays that carry no sound need none. */
 static void add_audio(xmlNode *devices) {
         static const char *const sounds[][2] = { { "spice", "spice" }, { "sdl", "sdl" }, { "vnc", "none" } };
         const char *type = "none";
