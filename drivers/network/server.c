@@ -54,9 +54,10 @@ static char *folder_of(const Servers *servers, const char *uuid) {
         return g_build_filename(servers->folder, uuid, NULL);
 }
 
-/* Made, or there already, with these rights. */
+/* Made, or there already, with these rights: they are given while it is root's, whom the driver's unit lets change nobody else's. */
 static bool make_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, GError **error) {
-        return ((mkdir(path, 0700) == 0 || errno == EEXIST) && chown(path, uid, gid) == 0 && chmod(path, mode) == 0) ||
+        return ((mkdir(path, 0700) == 0 || errno == EEXIST) && chown(path, 0, gid) == 0 && chmod(path, mode) == 0 &&
+                chown(path, uid, gid) == 0) ||
                virtbus_error_set_errno(error, errno, "folder %s cannot be made", path);
 }
 
