@@ -54,7 +54,7 @@ static char *folder_of(const Servers *servers, const char *uuid) {
         return g_build_filename(servers->folder, uuid, NULL);
 }
 
-/* Made, or there already, with these rights: they are given while it is root's, whom the driver's unit lets change nobody else's. */
+/* Made, or there already, with these rights: given while it is root's, as the driver's unit lets it change nobody else's. */
 static bool make_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, GError **error) {
         return ((mkdir(path, 0700) == 0 || errno == EEXIST) && chown(path, 0, gid) == 0 && chmod(path, mode) == 0 &&
                 chown(path, uid, gid) == 0) ||
