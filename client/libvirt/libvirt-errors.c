@@ -13,6 +13,7 @@ static const struct {
         LibvirtErrorCode code;
 } codes[] = {
         { PREFIX "NoSuchDomain", LIBVIRT_NO_DOMAIN },
+        { PREFIX "NoSuchNetwork", LIBVIRT_NO_NETWORK },
         { PREFIX "NoSuchSecret", LIBVIRT_NO_SECRET },
         { PREFIX "AlreadyExists", LIBVIRT_OPERATION_FAILED },
         { PREFIX "InvalidXML", LIBVIRT_XML_ERROR },

@@ -19,6 +19,7 @@ typedef enum LibvirtErrorCode {
         LIBVIRT_SYSTEM_ERROR = 38,
         LIBVIRT_RPC = 39,
         LIBVIRT_NO_DOMAIN = 42,
+        LIBVIRT_NO_NETWORK = 43,
         LIBVIRT_AUTH_FAILED = 45,
         LIBVIRT_OPERATION_INVALID = 55,
         LIBVIRT_NO_SECRET = 66,

@@ -194,7 +194,7 @@ def errors_have_the_numbers_of_libvirt():
     refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.lookupByName("web").destroy)
     refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.lookupByName("web").suspend)
     refused(libvirt.VIR_ERR_INVALID_ARG, connection.lookupByName("web").destroyFlags, 0x80000000)
-    refused(libvirt.VIR_ERR_NO_SUPPORT, connection.listAllNetworks)
+    refused(libvirt.VIR_ERR_NO_SUPPORT, connection.listAllStoragePools)
     domain = connection.lookupByName("web")
     refused(libvirt.VIR_ERR_NO_SUPPORT, domain.migrateMaxSpeed if hasattr(domain, "migrateMaxSpeed") else domain.migrateGetMaxSpeed)
     error = libvirt.virGetLastError()
@@ -527,6 +527,43 @@ def secrets_are_kept_for_clients_of_libvirt():
     contains(virsh("secret-dumpxml", uuid, fails=True), "no secret")
 
 
+def networks_are_managed_by_clients_of_libvirt():
+    missing = not os.path.exists(f"{BUILD}/drivers/virtbus-network") or not shutil.which("dnsmasq") or not shutil.which("nft")
+    if missing or os.geteuid() != 0 or "network" in os.environ.get("VIRTBUS_LEAVE_OUT", "").split():
+        raise Skip("no network can be started")
+    uuid = "0a0b0c0d-2222-4222-8333-444455556666"
+    xml = f"<network><name>lan</name><uuid>{uuid}</uuid><bridge name='vbtest9'/><ip address='198.51.100.1' netmask='255.255.255.0'/></network>"
+    contains(virsh("net-define", write("lan.xml", xml)), "Network lan defined")
+    contains(virsh("net-list", "--all"), "lan", "inactive", "no", "yes")
+    assert "lan" not in virsh("net-list")
+    assert (virsh("net-uuid", "lan"), virsh("net-name", uuid)) == (uuid, "lan")
+    contains(virsh("net-dumpxml", "lan"), uuid, "vbtest9")
+    virsh("net-autostart", "lan")
+    contains(virsh("net-list", "--all", "--autostart"), "lan")
+    assert "lan" not in virsh("net-list", "--all", "--no-autostart")
+    virsh("net-autostart", "lan", "--disable")
+    contains(virsh("net-start", "lan"), "started")
+    contains(virsh("net-list", "--persistent"), "lan", "active")
+    contains(virsh("net-info", "lan"), "Active:         yes", "Persistent:     yes", "Autostart:      no", "Bridge:         vbtest9")
+    contains(virsh("net-start", "lan", fails=True), "active")
+    virsh("net-destroy", "lan")
+    contains(virsh("net-create", write("brief.xml", "<network><name>brief</name><bridge name='vbtest8'/></network>")), "created")
+    contains(virsh("net-list", "--transient"), "brief")
+    virsh("net-destroy", "brief")
+    assert "brief" not in virsh("net-list", "--all")
+    connection = open_libvirt()
+    assert connection.listDefinedNetworks() == ["lan"] and connection.listNetworks() == []
+    assert (connection.numOfDefinedNetworks(), connection.numOfNetworks()) == (1, 0)
+    refused(libvirt.VIR_ERR_NO_NETWORK, connection.networkLookupByName, "nobody")
+    refused(libvirt.VIR_ERR_NO_NETWORK, connection.networkLookupByUUIDString, "00112233-4455-6677-8899-aabbccddeeff")
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.networkLookupByName("lan").destroy)
+    refused(libvirt.VIR_ERR_XML_ERROR, connection.networkDefineXML, "<network")
+    gone = connection.networkLookupByName("lan")
+    virsh("net-undefine", "lan")
+    refused(libvirt.VIR_ERR_NO_NETWORK, gone.create)
+    refused(libvirt.VIR_ERR_NO_NETWORK, gone.XMLDesc)
+
+
 def what_happens_to_secrets_and_agents_is_told_by_events():
     if not libvirt:
         raise Skip("libvirt's Python module is not installed")
@@ -678,6 +715,7 @@ TESTS = [
     a_client_whose_process_has_no_descriptors_left_is_refused_what_needs_them,
     what_happens_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,
+    networks_are_managed_by_clients_of_libvirt,
     what_happens_to_secrets_and_agents_is_told_by_events,
     the_machine_is_told,
     a_client_that_speaks_in_pieces_is_understood,

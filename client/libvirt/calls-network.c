@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Virtual networks, which are objects of the connection "host" whatever connection the client has opened. */
+
+#include "calls.h"
+#include "parts.h"
+#include "rows.h"
+
+#define SERVICE "org.virtbus1"
+#define HOST MANAGER_PATH "/host"
+#define NETWORKS INTERFACE("Networks")
+#define NETWORK INTERFACE("Network")
+
+#define SELECT_INACTIVE 1
+#define SELECT_ACTIVE 2
+#define SELECT_PERSISTENT 4
+#define SELECT_TRANSIENT 8
+#define SELECT_AUTOSTART 16
+#define SELECT_NO_AUTOSTART 32
+
+static const FlagOption list_flags[] = { { 63, NULL }, {} };
+static const FlagOption xml_flags[] = { { 1, "inactive" }, {} };
+/* A document is always checked. */
+static const FlagOption document_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
+
+/* What is selected by. */
+static const char *const wanted[] = { "Name", "UUID", "Active", "Persistent", "Autostart", NULL };
+
+static const struct {
+        const char *property;
+        uint32_t is, is_not;
+} traits[] = {
+        { "Active", SELECT_ACTIVE, SELECT_INACTIVE },
+        { "Persistent", SELECT_PERSISTENT, SELECT_TRANSIENT },
+        { "Autostart", SELECT_AUTOSTART, SELECT_NO_AUTOSTART },
+};
+
+/* Of the procedures that list names, or count, and select without flags. */
+static const struct {
+        ProcedureIndex procedure;
+        uint32_t selection;
+} selections[] = {
+        { REMOTE_CONNECT_LIST_NETWORKS, SELECT_ACTIVE },
+        { REMOTE_CONNECT_NUM_OF_NETWORKS, SELECT_ACTIVE },
+        { REMOTE_CONNECT_LIST_DEFINED_NETWORKS, SELECT_INACTIVE },
+        { REMOTE_CONNECT_NUM_OF_DEFINED_NETWORKS, SELECT_INACTIVE },
+};
+
+static char *path_of_uuid(const char *uuid) {
+        g_autofree char *escaped = g_strdelimit(g_strdup(uuid), "-", '_');
+        return g_strconcat(HOST "/network/", escaped, NULL);
+}
+
+/* As libvirt names it. */
+static GVariant *name_of(GVariant *properties) {
+        const char *name = "", *uuid = "";
+        g_variant_lookup(properties, "Name", "&s", &name);
+        g_variant_lookup(properties, "UUID", "&s", &uuid);
+        return g_variant_new("(ss)", name, uuid);
+}
+
+static bool is_selected(GVariant *properties, uint32_t selection) {
+        bool selected = true;
+        for (size_t i = 0; i < G_N_ELEMENTS(traits); i++) {
+                gboolean is = FALSE;
+                g_variant_lookup(properties, traits[i].property, "b", &is);
+                selected &= !(selection & (traits[i].is | traits[i].is_not)) ||
+                            selection & (is ? traits[i].is : traits[i].is_not);
+        }
+        return selected;
+}
+
+static uint32_t selection_of(const Call *call) {
+        for (size_t i = 0; i < G_N_ELEMENTS(selections); i++)
+                if (selections[i].procedure == call->row->procedure)
+                        return selections[i].selection;
+        return call->flags;
+}
+
+static void take_network(void *data, const char *path, GVariant *interfaces) {
+        Call *call = data;
+        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, NETWORK, G_VARIANT_TYPE_VARDICT);
+        (void) path;
+        if (properties && is_selected(properties, selection_of(call)))
+                g_ptr_array_add(call->state, g_variant_ref_sink(name_of(properties)));
+}
+
+static void answer_all(Call *call, const GPtrArray *networks) {
+        int32_t need_results;
+        GVariantBuilder builder;
+        g_variant_get_child(call->arguments, 0, "i", &need_results);
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ss)"));
+        for (unsigned int i = 0; need_results && i < networks->len; i++)
+                g_variant_builder_add_value(&builder, networks->pdata[i]);
+        call_answer(call, g_variant_new("(a(ss)u)", &builder, networks->len));
+}
+
+/* At most as many as the client has room for. */
+static void answer_names(Call *call, const GPtrArray *networks) {
+        int32_t room;
+        GVariantBuilder builder;
+        g_variant_get_child(call->arguments, 0, "i", &room);
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_STRING_ARRAY);
+        for (unsigned int i = 0; (int64_t) i < room && i < networks->len; i++) {
+                g_autoptr(GVariant) name = g_variant_get_child_value(networks->pdata[i], 0);
+                g_variant_builder_add_value(&builder, name);
+        }
+        call_answer(call, g_variant_new("(as)", &builder));
+}
+
+static void on_list(GObject *source, GAsyncResult *result, void *data) {
+        Call *call = data;
+        GError *error = NULL;
+        (void) source;
+        if (!parts_load_finish(result, &error))
+                call_fail(call, error);
+        else if (call->row->procedure == REMOTE_CONNECT_LIST_ALL_NETWORKS)
+                answer_all(call, call->state);
+        else if (call->row->procedure == REMOTE_CONNECT_LIST_NETWORKS ||
+                 call->row->procedure == REMOTE_CONNECT_LIST_DEFINED_NETWORKS)
+                answer_names(call, call->state);
+        else
+                call_answer(call, g_variant_new("(i)", (int32_t) ((GPtrArray *) call->state)->len));
+        call_unref(call);
+}
+
+static void list(Call *call) {
+        const PartsList networks = { .bus = call->client->bus,
+                                     .service = SERVICE,
+                                     .path = HOST,
+                                     .interface = NETWORK,
+                                     .properties = wanted,
+                                     .timeout = G_MAXINT,
+                                     .each = take_network,
+                                     .data = call_ref(call) };
+        call->state = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
+        call->free_state = (GDestroyNotify) g_ptr_array_unref;
+        parts_load(&networks, NULL, on_list, call);
+}
+
+static bool on_no_object(Call *call, const GError *error) {
+        if (error->code != LIBVIRT_NO_DOMAIN && error->code != LIBVIRT_NO_NETWORK)
+                return false;
+        call_refuse(call, LIBVIRT_NO_NETWORK, "Network not found: %s", error->message);
+        return true;
+}
+
+/* Asks the network that is the first argument. */
+static void ask(Call *call, const char *interface, const char *member, GVariant *arguments, const char *reply, CallStep step) {
+        const char *uuid;
+        g_variant_get_child(call->arguments, 0, "(&s&s)", NULL, &uuid);
+        g_autofree char *path = path_of_uuid(uuid);
+        call->on_error = on_no_object;
+        call_ask(call, path, interface, member, arguments, reply, step);
+}
+
+static void on_network(Call *call, GVariant *properties) {
+        call_answer(call, g_variant_new("(@(ss))", name_of(properties)));
+}
+
+static void on_path(Call *call, GVariant *reply) {
+        const char *path;
+        g_variant_get(reply, "(&o)", &path);
+        call_read(call, path, NETWORK, on_network);
+}
+
+static void find_by_name(Call *call) {
+        call->on_error = on_no_object;
+        call_ask(call, HOST, NETWORKS, "GetNetworkByName", g_variant_new("(s)", call_string(call, 0)), "(o)", on_path);
+}
+
+static void find_by_uuid(Call *call) {
+        g_autofree char *path = path_of_uuid(call_string(call, 0));
+        call->on_error = on_no_object;
+        call_read(call, path, NETWORK, on_network);
+}
+
+static void make_network(Call *call) {
+        call_ask(call, HOST, NETWORKS, call->row->member, g_variant_new("(sa{sv})", call_string(call, 0), NULL), "(o)", on_path);
+}
+
+static void do_method(Call *call) {
+        ask(call, NETWORK, call->row->member, g_variant_new("(a{sv})", NULL), "()", step_answer_nothing);
+}
+
+static void get_xml(Call *call) {
+        ask(call, NETWORK, "GetXML", g_variant_new("(@a{sv})", call_options(call)), "(s)", step_answer_string);
+}
+
+static void get(Call *call, CallStep step) {
+        ask(call, "org.freedesktop.DBus.Properties", "Get", g_variant_new("(ss)", NETWORK, call->row->member), "(v)", step);
+}
+
+static void on_flag(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) value = NULL;
+        g_variant_get(reply, "(v)", &value);
+        call_answer(call, g_variant_new("(i)", (int32_t) g_variant_get_boolean(value)));
+}
+
+static void get_flag(Call *call) {
+        get(call, on_flag);
+}
+
+static void on_bridge(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) value = NULL;
+        g_variant_get(reply, "(v)", &value);
+        if (*g_variant_get_string(value, NULL))
+                call_answer(call, g_variant_new("(@s)", value));
+        else
+                call_refuse(call, LIBVIRT_INTERNAL_ERROR, "internal error: the network does not have a bridge name.");
+}
+
+static void get_bridge(Call *call) {
+        get(call, on_bridge);
+}
+
+static void set_autostart(Call *call) {
+        int32_t autostart;
+        g_variant_get_child(call->arguments, 1, "i", &autostart);
+        ask(call, "org.freedesktop.DBus.Properties", "Set",
+            g_variant_new("(ssv)", NETWORK, "Autostart", g_variant_new_boolean(autostart != 0)), "()", step_answer_nothing);
+}
+
+const CallRow network_calls[] = {
+        { REMOTE_CONNECT_LIST_ALL_NETWORKS, list, NULL, READS, list_flags },
+        { REMOTE_CONNECT_LIST_NETWORKS, list },
+        { REMOTE_CONNECT_LIST_DEFINED_NETWORKS, list },
+        { REMOTE_CONNECT_NUM_OF_NETWORKS, list },
+        { REMOTE_CONNECT_NUM_OF_DEFINED_NETWORKS, list },
+        { REMOTE_NETWORK_LOOKUP_BY_NAME, find_by_name },
+        { REMOTE_NETWORK_LOOKUP_BY_UUID, find_by_uuid },
+        { REMOTE_NETWORK_DEFINE_XML, make_network, "DefineNetwork", CHANGES },
+        { REMOTE_NETWORK_DEFINE_XML_FLAGS, make_network, "DefineNetwork", CHANGES, document_flags },
+        { REMOTE_NETWORK_CREATE_XML, make_network, "CreateNetwork", CHANGES },
+        { REMOTE_NETWORK_CREATE_XML_FLAGS, make_network, "CreateNetwork", CHANGES, document_flags },
+        { REMOTE_NETWORK_CREATE, do_method, "Start", CHANGES },
+        { REMOTE_NETWORK_DESTROY, do_method, "Stop", CHANGES },
+        { REMOTE_NETWORK_UNDEFINE, do_method, "Undefine", CHANGES },
+        { REMOTE_NETWORK_GET_XML_DESC, get_xml, NULL, READS, xml_flags },
+        { REMOTE_NETWORK_GET_BRIDGE_NAME, get_bridge, "Bridge" },
+        { REMOTE_NETWORK_GET_AUTOSTART, get_flag, "Autostart" },
+        { REMOTE_NETWORK_SET_AUTOSTART, set_autostart, NULL, CHANGES },
+        { REMOTE_NETWORK_IS_ACTIVE, get_flag, "Active" },
+        { REMOTE_NETWORK_IS_PERSISTENT, get_flag, "Persistent" },
+        {},
+};
