@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "domains.h"
 #include "events.h"
+#include "network-events.h"
 #include "rows.h"
 #include "secret-events.h"
 
@@ -33,13 +34,35 @@ static Callbacks *of_secrets(const Client *client) {
         return secret_events_callbacks(client->secret_events);
 }
 
+static void begin_networks(Client *client, void (*done)(void *data, const GError *error), void *data) {
+        network_events_begin(client->network_events, done, data);
+}
+
+static Callbacks *of_networks(const Client *client) {
+        return network_events_callbacks(client->network_events);
+}
+
 static const Source domains = { "domain", EVENTS_MAX, 1, begin_domains, of_domains };
 static const Source secrets = { "secret", SECRET_EVENTS_MAX, 0, begin_secrets, of_secrets };
+static const Source networks = { "network", NETWORK_EVENTS_MAX, 1, begin_networks, of_networks };
+
+/* Of the procedures that are not about domains. */
+static const struct {
+        ProcedureIndex procedure;
+        const Source *source;
+} others[] = {
+        { REMOTE_CONNECT_SECRET_EVENT_REGISTER_ANY, &secrets },
+        { REMOTE_CONNECT_SECRET_EVENT_DEREGISTER_ANY, &secrets },
+        { REMOTE_CONNECT_NETWORK_EVENT_REGISTER_ANY, &networks },
+        { REMOTE_CONNECT_NETWORK_EVENT_DEREGISTER_ANY, &networks },
+};
 
 static const Source *source_of(const Call *call) {
-        bool is_secret = call->row->procedure == REMOTE_CONNECT_SECRET_EVENT_REGISTER_ANY ||
-                         call->row->procedure == REMOTE_CONNECT_SECRET_EVENT_DEREGISTER_ANY;
-        return is_secret ? &secrets : &domains;
+        const Source *source = &domains;
+        for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+                if (others[i].procedure == call->row->procedure)
+                        source = others[i].source;
+        return source;
 }
 
 /* From here on nothing that happens is missed: the objects are known, and their signals come. */
@@ -85,5 +108,7 @@ const CallRow event_calls[] = {
         { REMOTE_CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY, deregister_callback },
         { REMOTE_CONNECT_SECRET_EVENT_REGISTER_ANY, register_callback },
         { REMOTE_CONNECT_SECRET_EVENT_DEREGISTER_ANY, deregister_callback },
+        { REMOTE_CONNECT_NETWORK_EVENT_REGISTER_ANY, register_callback },
+        { REMOTE_CONNECT_NETWORK_EVENT_DEREGISTER_ANY, deregister_callback },
         {},
 };

@@ -3,6 +3,7 @@
 /* Virtual networks, which are objects of the connection "host" whatever connection the client has opened. */
 
 #include "calls.h"
+#include "network-events.h"
 #include "parts.h"
 #include "rows.h"
 
@@ -51,14 +52,6 @@ static char *path_of_uuid(const char *uuid) {
         return g_strconcat(HOST "/network/", escaped, NULL);
 }
 
-/* As libvirt names it. */
-static GVariant *name_of(GVariant *properties) {
-        const char *name = "", *uuid = "";
-        g_variant_lookup(properties, "Name", "&s", &name);
-        g_variant_lookup(properties, "UUID", "&s", &uuid);
-        return g_variant_new("(ss)", name, uuid);
-}
-
 static bool is_selected(GVariant *properties, uint32_t selection) {
         bool selected = true;
         for (size_t i = 0; i < G_N_ELEMENTS(traits); i++) {
@@ -82,7 +75,7 @@ static void take_network(void *data, const char *path, GVariant *interfaces) {
         g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, NETWORK, G_VARIANT_TYPE_VARDICT);
         (void) path;
         if (properties && is_selected(properties, selection_of(call)))
-                g_ptr_array_add(call->state, g_variant_ref_sink(name_of(properties)));
+                g_ptr_array_add(call->state, g_variant_ref_sink(network_name(properties)));
 }
 
 static void answer_all(Call *call, const GPtrArray *networks) {
@@ -155,7 +148,7 @@ static void ask(Call *call, const char *interface, const char *member, GVariant 
 }
 
 static void on_network(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ss))", name_of(properties)));
+        call_answer(call, g_variant_new("(@(ss))", network_name(properties)));
 }
 
 static void on_path(Call *call, GVariant *reply) {

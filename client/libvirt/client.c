@@ -11,6 +11,7 @@
 #include "events.h"
 #include "jobs.h"
 #include "log.h"
+#include "network-events.h"
 #include "secret-events.h"
 #include "streams.h"
 
@@ -132,6 +133,7 @@ int client_serve(const Origin *origin) {
         client.conversation = conversation_new(origin->socket, &handler, &client);
         client.events = events_new(client.conversation);
         client.secret_events = secret_events_new(client.bus, client.conversation);
+        client.network_events = network_events_new(client.bus, client.conversation);
         g_main_loop_run(client.loop);
         if (client.watch)
                 g_dbus_connection_signal_unsubscribe(client.bus, client.watch);
@@ -139,6 +141,7 @@ int client_serve(const Origin *origin) {
         domains_free(client.domains);
         events_free(client.events);
         secret_events_free(client.secret_events);
+        network_events_free(client.network_events);
         streams_free(client.streams);
         conversation_free(client.conversation);
         jobs_free(client.jobs);

@@ -15,6 +15,7 @@
 
 typedef struct Domains Domains;
 typedef struct Events Events;
+typedef struct NetworkEvents NetworkEvents;
 typedef struct SecretEvents SecretEvents;
 typedef struct Streams Streams;
 typedef struct Jobs Jobs;
@@ -33,6 +34,7 @@ typedef struct Client {
         Domains *domains;                /* of the connection; NULL before */
         Events *events;
         SecretEvents *secret_events;
+        NetworkEvents *network_events;
         Streams *streams;
         Jobs *jobs;
 } Client;

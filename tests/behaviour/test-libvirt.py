@@ -527,10 +527,14 @@ def secrets_are_kept_for_clients_of_libvirt():
     contains(virsh("secret-dumpxml", uuid, fails=True), "no secret")
 
 
-def networks_are_managed_by_clients_of_libvirt():
+def need_networks():
     missing = not os.path.exists(f"{BUILD}/drivers/virtbus-network") or not shutil.which("dnsmasq") or not shutil.which("nft")
     if missing or os.geteuid() != 0 or "network" in os.environ.get("VIRTBUS_LEAVE_OUT", "").split():
         raise Skip("no network can be started")
+
+
+def networks_are_managed_by_clients_of_libvirt():
+    need_networks()
     uuid = "0a0b0c0d-2222-4222-8333-444455556666"
     xml = f"<network><name>lan</name><uuid>{uuid}</uuid><bridge name='vbtest9'/><ip address='198.51.100.1' netmask='255.255.255.0'/></network>"
     contains(virsh("net-define", write("lan.xml", xml)), "Network lan defined")
@@ -562,6 +566,31 @@ def networks_are_managed_by_clients_of_libvirt():
     virsh("net-undefine", "lan")
     refused(libvirt.VIR_ERR_NO_NETWORK, gone.create)
     refused(libvirt.VIR_ERR_NO_NETWORK, gone.XMLDesc)
+
+
+def what_happens_to_networks_is_told_by_events():
+    need_networks()
+    if not libvirt:
+        raise Skip("libvirt's Python module is not installed")
+    libvirt.virEventRegisterDefaultImpl()
+    connection, heard = open_libvirt(), []
+    timer = libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # the loop looks at the deadline
+    number = connection.networkEventRegisterAny(None, libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE,
+                                                lambda _c, network, event, _detail, _data: heard.append((network.name(), event)), None)
+    network = connection.networkDefineXML("<network><name>told</name><bridge name='vbtest7'/></network>")
+    network.create()
+    network.destroy()
+    network.undefine()
+    connection.networkCreateXML("<network><name>brief</name><bridge name='vbtest7'/></network>").destroy()
+    wanted = [("told", libvirt.VIR_NETWORK_EVENT_DEFINED), ("told", libvirt.VIR_NETWORK_EVENT_STARTED), ("told", libvirt.VIR_NETWORK_EVENT_STOPPED),
+              ("told", libvirt.VIR_NETWORK_EVENT_UNDEFINED), ("brief", libvirt.VIR_NETWORK_EVENT_STARTED), ("brief", libvirt.VIR_NETWORK_EVENT_STOPPED)]
+    deadline = time.monotonic() + DEADLINE
+    while heard != wanted:
+        assert time.monotonic() < deadline, heard
+        libvirt.virEventRunDefaultImpl()
+    connection.networkEventDeregisterAny(number)
+    libvirt.virEventRemoveTimeout(timer)
+    connection.close()
 
 
 def what_happens_to_secrets_and_agents_is_told_by_events():
@@ -716,6 +745,7 @@ TESTS = [
     what_happens_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,
     networks_are_managed_by_clients_of_libvirt,
+    what_happens_to_networks_is_told_by_events,
     what_happens_to_secrets_and_agents_is_told_by_events,
     the_machine_is_told,
     a_client_that_speaks_in_pieces_is_understood,

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network-events.h"
+
+#include <string.h>
+
+#include "parts.h"
+#include "procedures.h"
+
+#define SERVICE "org.virtbus1"
+#define HOST "/org/virtbus1/host"
+#define NETWORK "org.virtbus1.Network"
+#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+#define PROPERTIES "org.freedesktop.DBus.Properties"
+
+typedef enum Lifecycle { LIFECYCLE_DEFINED, LIFECYCLE_UNDEFINED, LIFECYCLE_STARTED, LIFECYCLE_STOPPED } Lifecycle;
+
+static const char *const wanted[] = { "Name", "UUID", "Active", "Persistent", NULL };
+
+typedef struct KnownNetwork {
+        GVariant *name; /* (ss) */
+        gboolean active, persistent;
+} KnownNetwork;
+
+struct NetworkEvents {
+        GDBusConnection *bus;
+        Conversation *conversation;
+        Callbacks *callbacks;
+        GHashTable *networks; /* path: KnownNetwork */
+        Waiters *waiters;
+        GCancellable *cancellable;
+        unsigned int of_objects, of_properties; /* subscriptions */
+        bool filling, filled;
+};
+
+static void known_free(void *data) {
+        KnownNetwork *known = data;
+        g_variant_unref(known->name);
+        g_free(known);
+}
+
+GVariant *network_name(GVariant *properties) {
+        const char *name = "", *uuid = "";
+        g_variant_lookup(properties, "Name", "&s", &name);
+        g_variant_lookup(properties, "UUID", "&s", &uuid);
+        return g_variant_new("(ss)", name, uuid);
+}
+
+NetworkEvents *network_events_new(GDBusConnection *bus, Conversation *conversation) {
+        NetworkEvents *events = g_new0(NetworkEvents, 1);
+        events->bus = bus;
+        events->conversation = conversation;
+        events->callbacks = callbacks_new();
+        events->networks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
+        events->waiters = waiters_new();
+        events->cancellable = g_cancellable_new();
+        return events;
+}
+
+void network_events_free(NetworkEvents *events) {
+        if (!events)
+                return;
+        if (events->of_objects) {
+                g_dbus_connection_signal_unsubscribe(events->bus, events->of_objects);
+                g_dbus_connection_signal_unsubscribe(events->bus, events->of_properties);
+        }
+        g_cancellable_cancel(events->cancellable);
+        g_object_unref(events->cancellable);
+        callbacks_free(events->callbacks);
+        g_hash_table_unref(events->networks);
+        waiters_free(events->waiters);
+        g_free(events);
+}
+
+Callbacks *network_events_callbacks(NetworkEvents *events) {
+        return events->callbacks;
+}
+
+/* An event, as each callback is told of it. */
+typedef struct Told {
+        Conversation *conversation;
+        GVariant *network;
+        Lifecycle event;
+} Told;
+
+static void tell_one(void *data, int32_t number) {
+        const Told *told = data;
+        conversation_event(told->conversation, REMOTE_NETWORK_EVENT_LIFECYCLE,
+                           g_variant_new("(i@(ss)ii)", number, told->network, (int32_t) told->event, 0));
+}
+
+/* Nothing that happens while the networks are read is told. */
+static void tell(NetworkEvents *events, const KnownNetwork *network, Lifecycle event) {
+        Told told = { events->conversation, network->name, event };
+        const char *uuid;
+        g_variant_get(network->name, "(&s&s)", NULL, &uuid);
+        if (events->filled)
+                callbacks_each(events->callbacks, NETWORK_EVENT_LIFECYCLE, uuid, tell_one, &told);
+}
+
+static void update(NetworkEvents *events, KnownNetwork *known, GVariant *properties) {
+        KnownNetwork before = *known;
+        g_variant_lookup(properties, "Active", "b", &known->active);
+        g_variant_lookup(properties, "Persistent", "b", &known->persistent);
+        if (known->persistent != before.persistent)
+                tell(events, known, known->persistent ? LIFECYCLE_DEFINED : LIFECYCLE_UNDEFINED);
+        if (known->active != before.active)
+                tell(events, known, known->active ? LIFECYCLE_STARTED : LIFECYCLE_STOPPED);
+}
+
+/* A network that was not known is one that neither runs nor is defined. */
+static void keep(void *data, const char *path, GVariant *interfaces) {
+        NetworkEvents *events = data;
+        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, NETWORK, G_VARIANT_TYPE_VARDICT);
+        KnownNetwork *known = g_hash_table_lookup(events->networks, path);
+        if (!properties)
+                return;
+        if (!known) {
+                known = g_new0(KnownNetwork, 1);
+                known->name = g_variant_ref_sink(network_name(properties));
+                g_hash_table_insert(events->networks, g_strdup(path), known);
+        }
+        update(events, known, properties);
+}
+
+static void on_removed(NetworkEvents *events, const char *path) {
+        KnownNetwork *known = g_hash_table_lookup(events->networks, path);
+        if (!known)
+                return;
+        if (known->active)
+                tell(events, known, LIFECYCLE_STOPPED);
+        if (known->persistent)
+                tell(events, known, LIFECYCLE_UNDEFINED);
+        g_hash_table_remove(events->networks, path);
+}
+
+static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
+                      GVariant *arguments, void *data) {
+        NetworkEvents *events = data;
+        KnownNetwork *known = g_hash_table_lookup(events->networks, path);
+        g_autoptr(GVariant) content = NULL;
+        const char *object;
+        (void) bus;
+        (void) sender;
+        (void) interface;
+        if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})"))) {
+                g_variant_get(arguments, "(&o@a{sa{sv}})", &object, &content);
+                keep(events, object, content);
+        } else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)"))) {
+                g_variant_get(arguments, "(&o@as)", &object, &content);
+                on_removed(events, object);
+        } else if (strcmp(member, "PropertiesChanged") == 0 && known &&
+                   g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}as)"))) {
+                content = g_variant_get_child_value(arguments, 1);
+                update(events, known, content);
+        }
+}
+
+static void on_list(GObject *bus, GAsyncResult *result, void *data) {
+        NetworkEvents *events = data;
+        g_autoptr(GError) error = NULL;
+        bool is_read = parts_load_finish(result, &error);
+        (void) bus;
+        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+                return; /* it is freed */
+        events->filling = false;
+        events->filled = is_read;
+        waiters_tell(events->waiters, error);
+}
+
+/* Only these signals: a client that knows networks is not woken by what domains do. */
+static void subscribe(NetworkEvents *events) {
+        if (events->of_objects)
+                return;
+        events->of_objects = g_dbus_connection_signal_subscribe(events->bus, SERVICE, OBJECT_MANAGER, NULL, HOST, NULL,
+                                                                G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
+        events->of_properties = g_dbus_connection_signal_subscribe(events->bus, SERVICE, PROPERTIES, "PropertiesChanged", NULL,
+                                                                   NETWORK, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
+}
+
+void network_events_begin(NetworkEvents *events, WaitersDone done, void *data) {
+        const PartsList list = { .bus = events->bus,
+                                 .service = SERVICE,
+                                 .path = HOST,
+                                 .interface = NETWORK,
+                                 .properties = wanted,
+                                 .timeout = G_MAXINT,
+                                 .each = keep,
+                                 .data = events };
+        if (events->filled) {
+                done(data, NULL);
+                return;
+        }
+        waiters_add(events->waiters, done, data);
+        if (events->filling)
+                return;
+        events->filling = true;
+        subscribe(events);
+        parts_load(&list, events->cancellable, on_list, events);
+}
