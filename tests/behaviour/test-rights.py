@@ -110,9 +110,9 @@ def rules(text):
 def collect(path, found):
     for child, its in bus.objects(path).items():
         found[child] = {name for name in its if name.startswith(NAME)}
-        if f"{NAME}.Domain" in its:  # an ObjectManager has it, which no list says; of a connection's domains everybody may have a list, without those that are not theirs
+        if its.keys() & {f"{NAME}.Domain", f"{NAME}.Network"}:  # an ObjectManager has it, which no list says; of a connection's domains everybody may have a list, without those that are not theirs
             found[child].add(f"{NAME}.ManagedObjects")
-        if f"{NAME}.Connection" in its or f"{NAME}.Domain" in its:
+        if its.keys() & {f"{NAME}.Connection", f"{NAME}.Domain", f"{NAME}.Network"}:
             collect(child, found)
     return found
 
@@ -149,11 +149,12 @@ def there_is_one_of_everything():
     null = os.open("/dev/null", os.O_RDWR)
     bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
     os.close(null)
-    guest = qemu.define(qemu.document("asked", devices=AGENT))
+    network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
+    bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
+    guest = qemu.define(qemu.document("asked", devices=AGENT + "<interface type='network'><source network='guarded'/></interface>"))
     qemu.do(guest, "Start", paused=True)
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     bus.call(secret, f"{NAME}.Secret", "SetValue", "aya{sv}", b"a value", {})
-    network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
     objects = collect("/org/virtbus1", {"/org/virtbus1": {f"{NAME}.Manager"}})
     missing = set(interfaces()) - set().union(*objects.values())
     assert missing <= {f"{NAME}.Driver"}, missing
