@@ -14,7 +14,7 @@ import sys
 import time
 
 from gi.repository import GLib
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, User, contains, denied, end_process, expect, polkit_rules, run
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, User, contains, denied, end_process, expect, polkit_rules, run
 from spaces import Space, shell
 
 PATH = "/org/virtbus1/host"
@@ -116,6 +116,11 @@ CARD = "52:54:00:77:01:0{}"
 DOMAIN = "44444444-4444-4444-4444-444444444444"
 
 
+def need_taps():
+    if not os.path.exists("/dev/net/tun"):
+        raise Skip("needs /dev/net/tun")
+
+
 def add_port(network, mac, **options):
     """What is known of the port, and its descriptors, which the caller closes."""
     arguments = GLib.Variant("(sssa{sv})", ("guest", DOMAIN, mac, {key: GLib.Variant({str: "s", int: "u", bool: "b"}[type(value)], value) for key, value in options.items()}))
@@ -141,6 +146,7 @@ def gone(*paths):
 
 
 def a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors():
+    need_taps()
     network = define(document("one", "", blocks(1) + "<mtu size='1400'/>"))
     contains(expect("OperationInvalid", add_port, network, CARD.format(1)), "'one'", "not active", "virtbusctl network start one")
     call(network, "Start")
@@ -171,6 +177,7 @@ def a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors():
 
 
 def ports_outlive_their_networks_run_and_the_driver():
+    need_taps()
     made = [define(document(f"n{number}", "", blocks(number))) for number in (1, 2)]
     for network in made:
         call(network, "Start")
@@ -207,6 +214,7 @@ def ports_outlive_their_networks_run_and_the_driver():
 
 
 def a_bridge_that_is_deleted_is_told():
+    need_taps()
     network = define(document("n", "", blocks(1)))
     call(network, "Start")
     port, files = add_port(network, CARD.format(1))
@@ -220,6 +228,7 @@ def a_bridge_that_is_deleted_is_told():
 
 
 def who_may_not_attach_is_refused():
+    need_taps()
     alice = User("vb-alice")
     network = define(document("n", "", blocks(1)))
     call(network, "Start")
@@ -253,6 +262,7 @@ def end_guest(domain):
 
 
 def a_guests_cards_are_ports_of_its_network():
+    need_taps()
     network = define(document("one", "", blocks(1) + "<mtu size='1400'/>"))
     domain = guest("g", card("one", 1, "<driver queues='2'/><port isolated='yes'/>"))
     contains(expect("OperationInvalid", qemu.do, domain, "Start"), "'g'", "'net0'", "'one' is not active", "virtbusctl network start one")
@@ -283,6 +293,7 @@ def a_guests_cards_are_ports_of_its_network():
 
 
 def whoever_is_killed_during_a_start_a_guest_has_its_port_or_there_is_none():
+    need_taps()
     seed = int(os.environ.get("VIRTBUS_SEED", time.time()))
     print(f"# VIRTBUS_SEED={seed}")
     chance = random.Random(seed)
@@ -310,6 +321,7 @@ def whoever_is_killed_during_a_start_a_guest_has_its_port_or_there_is_none():
 
 
 def polkit_decides_which_domain_whoever_starts_it_may_attach():
+    need_taps()
     alice = User("vb-alice")
     network, domains = define(document("n", "", blocks(1))), {name: guest(name, card("n")) for name in ("hers", "other")}
     call(network, "Start")
