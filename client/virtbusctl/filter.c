@@ -2,6 +2,8 @@
 
 /* filter COMMAND: the network filters of this machine. */
 
+#include <string.h>
+
 #include "host-kind.h"
 
 /* By UUID, or by name. */
@@ -36,11 +38,68 @@ static int list(Ctl *ctl, const HostKind *kind, char **arguments) {
         return host_kind_list(ctl, kind, headings, add_row);
 }
 
+static bool has_name(const char *word, const char *name) {
+        size_t length = strlen(name);
+        return strncmp(word, name, length) == 0 && word[length] == '=';
+}
+
+/* NAME=VALUE, a list where a name is there again, as a{sas}. */
+static GVariant *parameters_of(char **words, GError **error) {
+        GVariantBuilder builder;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a{sas}"));
+        for (char **word = words; *word; word++) {
+                g_autofree char *name = g_strndup(*word, strcspn(*word, "="));
+                bool is_first = true;
+                if (!strchr(*word, '=')) {
+                        ctl_invalid(error, "'%s' is not of the form NAME=VALUE", *word);
+                        g_variant_builder_clear(&builder);
+                        return NULL;
+                }
+                for (char **before = words; before != word; before++)
+                        is_first = is_first && !has_name(*before, name);
+                if (!is_first)
+                        continue;
+                g_variant_builder_open(&builder, G_VARIANT_TYPE("{sas}"));
+                g_variant_builder_add(&builder, "s", name);
+                g_variant_builder_open(&builder, G_VARIANT_TYPE("as"));
+                for (char **same = word; *same; same++)
+                        if (has_name(*same, name))
+                                g_variant_builder_add(&builder, "s", *same + strlen(name) + 1);
+                g_variant_builder_close(&builder);
+                g_variant_builder_close(&builder);
+        }
+        return g_variant_builder_end(&builder);
+}
+
+/* The interface that rules are shown for. */
+#define SHOWN_INTERFACE "vnet0"
+
+static int translate(Ctl *ctl, const HostKind *kind, char **arguments) {
+        g_autofree char *text = NULL;
+        g_autoptr(GError) error = NULL;
+        GVariant *parameters = ctl_read_file(arguments[0], &text, &error) ? parameters_of(arguments + 1, &error) : NULL;
+        g_autoptr(GVariant) answer = parameters ? ctl_call(ctl, HOST_PATH, kind->collection, "FilterXMLToNative",
+                                                           g_variant_new("(ss@a{sas}@a{sv})", text, SHOWN_INTERFACE, parameters,
+                                                                         ctl_options(NULL, NULL)),
+                                                           NULL, NULL, &error)
+                                                : NULL;
+        const char *rules;
+        if (!answer) {
+                ctl_prefix(&error, arguments[0]);
+                return ctl_fail(g_steal_pointer(&error));
+        }
+        g_variant_get(answer, "(&s)", &rules);
+        g_autofree char *printable = output_printable(rules);
+        output_page(ctl, printable);
+        return EXIT_DONE;
+}
+
 static const HostCommand commands[] = {
         { "list", 0, 0, "", list },
         { "show", 1, 1, "FILTER", host_kind_show },
         { "define", 1, G_MAXUINT, "FILE...", host_kind_define },
         { "undefine", 1, G_MAXUINT, "FILTER...", host_kind_undefine },
+        { "translate", 1, G_MAXUINT, "FILE [NAME=VALUE...]", translate },
         { NULL },
 };
 

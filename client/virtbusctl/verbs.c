@@ -69,7 +69,7 @@ const VerbEntry verb_entries[] = {
         { "undefine", 1, -1, "DOMAIN...", "Delete definitions (--nvram, --managed-save: with those)", verb_undefine,
           .words = WORDS_DOMAINS },
         { "import", 0, 1, "[FOLDER]", "Define what libvirt has defined", verb_import, .words = WORDS_FILES },
-        { "filter", 0, -1, "[COMMAND]", "Network filters: list, show, define, undefine", verb_filter, .words = WORDS_FILTERS },
+        { "filter", 0, -1, "[COMMAND]", "Network filters: list, show, define, undefine, translate", verb_filter, .words = WORDS_FILTERS },
         { "network", 0, -1, "[COMMAND]", "Virtual networks: list, show, define, undefine, autostart, translate", verb_network,
           .words = WORDS_NETWORKS },
         { "secret", 0, -1, "[COMMAND]", "Secrets: list, show, define, undefine, set-value, get-value", verb_secret,

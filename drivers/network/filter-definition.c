@@ -8,12 +8,21 @@
 #include "network/filter-rule.h"
 #include "network/value.h"
 
+static void item_free(void *data) {
+        FilterItem *item = data;
+        g_clear_pointer(&item->rule, filter_rule_free);
+        g_clear_pointer(&item->parameters, g_array_unref);
+        g_free(item->reference);
+        g_free(item);
+}
+
 void filter_definition_free(FilterDefinition *definition) {
         g_free(definition->xml);
         g_free(definition->uuid);
         g_free(definition->name);
         g_free(definition->chain);
         g_strfreev(definition->references);
+        g_ptr_array_unref(definition->items);
         g_free(definition);
 }
 
@@ -73,12 +82,8 @@ static bool check_attributes(const xmlNode *element, const char *const *known, G
         return true;
 }
 
-typedef struct Parameter {
-        char *name, *value;
-} Parameter;
-
 static void parameter_clear(void *data) {
-        Parameter *parameter = data;
+        FilterParameter *parameter = data;
         g_free(parameter->name);
         g_free(parameter->value);
 }
@@ -89,7 +94,7 @@ static bool read_parameter(const xmlNode *element, GArray *parameters, GError **
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "it is not known in <filterref>; leave it out");
         if (!check_attributes(element, known, error))
                 return false;
-        Parameter parameter = { xml_attribute(element, "name"), xml_attribute(element, "value") };
+        FilterParameter parameter = { xml_attribute(element, "name"), xml_attribute(element, "value") };
         g_array_append_val(parameters, parameter);
         if (!filter_is_variable(parameter.name))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
@@ -100,7 +105,7 @@ static bool read_parameter(const xmlNode *element, GArray *parameters, GError **
 }
 
 static int compare_parameters(const void *one, const void *other) {
-        return strcmp(((const Parameter *) one)->name, ((const Parameter *) other)->name);
+        return strcmp(((const FilterParameter *) one)->name, ((const FilterParameter *) other)->name);
 }
 
 /* Those of one name, a list, stay in their order. */
@@ -111,29 +116,27 @@ static void write_parameters(xmlNode *reference, GArray *parameters) {
                 xml_remove(child);
         }
         for (guint i = 0; i < parameters->len; i++) {
-                const Parameter *parameter = &g_array_index(parameters, Parameter, i);
+                const FilterParameter *parameter = &g_array_index(parameters, FilterParameter, i);
                 xmlNode *element = xml_add(reference, "parameter", NULL);
                 xml_set_attribute(element, "name", parameter->name);
                 xml_set_attribute(element, "value", parameter->value);
         }
 }
 
-static bool check_reference(xmlNode *element, GPtrArray *references, GError **error) {
+static bool read_reference(FilterItem *item, xmlNode *element, GError **error) {
         static const char *const known[] = { "filter", NULL };
-        g_autoptr(GArray) parameters = g_array_new(FALSE, FALSE, sizeof(Parameter));
-        g_array_set_clear_func(parameters, parameter_clear);
+        item->parameters = g_array_new(FALSE, FALSE, sizeof(FilterParameter));
+        g_array_set_clear_func(item->parameters, parameter_clear);
         if (!check_attributes(element, known, error))
                 return false;
         for (const xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
-                if (!read_parameter(child, parameters, error))
+                if (!read_parameter(child, item->parameters, error))
                         return false;
-        g_autofree char *name = xml_attribute(element, "filter"),
-                        *kept = value_check(&value_name, element, "filter", name, error);
-        if (!kept)
-                return false;
-        g_ptr_array_add(references, g_steal_pointer(&kept));
-        write_parameters(element, parameters);
-        return true;
+        g_autofree char *name = xml_attribute(element, "filter");
+        item->reference = value_check(&value_name, element, "filter", name, error);
+        if (item->reference)
+                write_parameters(element, item->parameters);
+        return item->reference;
 }
 
 /* The whole */
@@ -155,31 +158,41 @@ static bool check_text(const xmlNode *element, GError **error) {
         return true;
 }
 
-static bool check_child(xmlNode *child, GPtrArray *references, unsigned *n, GError **error) {
+static bool read_child(FilterDefinition *definition, xmlNode *child, GError **error) {
         if (xml_is(child, "uuid") && !child->ns)
                 return true;
-        if (++*n > FILTER_RULES_MAX)
+        if (definition->items->len >= FILTER_RULES_MAX)
                 return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, child, "a filter has at most %d rules and references",
                                 FILTER_RULES_MAX);
+        FilterItem *item = g_new0(FilterItem, 1);
+        g_ptr_array_add(definition->items, item);
         if (xml_is(child, "rule") && !child->ns)
-                return filter_rule_check(child, error);
+                return (item->rule = filter_rule_read(child, error));
         if (xml_is(child, "filterref") && !child->ns)
-                return check_reference(child, references, error);
+                return read_reference(item, child, error);
         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, child, "it is not known in <filter>; leave it out");
 }
 
-static bool read_children(FilterDefinition *definition, xmlNode *root, GError **error) {
+static void list_references(FilterDefinition *definition) {
         g_autoptr(GPtrArray) references = g_ptr_array_new_with_free_func(g_free);
-        unsigned n = 0;
+        for (guint i = 0; i < definition->items->len; i++) {
+                const FilterItem *item = definition->items->pdata[i];
+                if (item->reference)
+                        g_ptr_array_add(references, g_strdup(item->reference));
+        }
+        g_ptr_array_add(references, NULL);
+        definition->references = (char **) g_ptr_array_steal(references, NULL);
+}
+
+static bool read_children(FilterDefinition *definition, xmlNode *root, GError **error) {
         for (xmlNode *child = root->children, *next; child; child = next) {
                 next = child->next;
-                if (child->type == XML_ELEMENT_NODE && !check_child(child, references, &n, error))
+                if (child->type == XML_ELEMENT_NODE && !read_child(definition, child, error))
                         return false;
                 if (child->type == XML_COMMENT_NODE) /* libvirt does not keep them */
                         xml_remove(child);
         }
-        g_ptr_array_add(references, NULL);
-        definition->references = (char **) g_ptr_array_steal(references, NULL);
+        list_references(definition);
         return true;
 }
 
@@ -226,6 +239,7 @@ static void write_root(const FilterDefinition *definition, xmlNode *root) {
 
 static FilterDefinition *read_document(xmlDoc *document, GError **error) {
         g_autoptr(FilterDefinition) definition = g_new0(FilterDefinition, 1);
+        definition->items = g_ptr_array_new_with_free_func(item_free);
         xmlNode *root = xmlDocGetRootElement(document);
         if (root->ns)
                 xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "it is of another namespace; leave 'xmlns' out");

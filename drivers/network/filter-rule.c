@@ -20,12 +20,10 @@ typedef struct FilterField {
         FieldNeeds needs;  /* besides */
 } FilterField;
 
-#define FIELDS_MAX 32
-
-typedef struct FilterProtocol {
+struct FilterProtocol {
         const char *name;
-        FilterField fields[FIELDS_MAX]; /* in libvirt's order; a NULL at the end */
-} FilterProtocol;
+        FilterField fields[FILTER_FIELDS_MAX]; /* in libvirt's order; a NULL at the end */
+};
 
 #define FIELD(field, value_) \
         { .name = (field), .value = &filter_value_##value_ }
@@ -112,18 +110,23 @@ static const FilterProtocol protocols[] = {
         PLAIN("all-ipv6", ipv6),
 };
 
-/* What a rule says of its packets, by the protocol's fields. */
-typedef struct Match {
-        const FilterProtocol *protocol; /* or NULL: any packet */
-        char *values[FIELDS_MAX];
-        bool negated[FIELDS_MAX];
-} Match;
-
-static void match_clear(Match *match) {
-        for (size_t i = 0; i < FIELDS_MAX; i++)
-                g_free(match->values[i]);
+void filter_rule_free(FilterRule *rule) {
+        for (size_t i = 0; i < FILTER_FIELDS_MAX; i++)
+                g_free(rule->values[i]);
+        g_free(rule);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Match, match_clear)
+
+const char *filter_protocol_name(const FilterProtocol *protocol) {
+        return protocol->name;
+}
+
+const char *filter_protocol_field(const FilterProtocol *protocol, unsigned i) {
+        return i < FILTER_FIELDS_MAX ? protocol->fields[i].name : NULL;
+}
+
+const FilterValue *filter_protocol_value(const FilterProtocol *protocol, unsigned i) {
+        return protocol->fields[i].value;
+}
 
 /* Reading */
 
@@ -151,57 +154,57 @@ static const FilterProtocol *find_protocol(const xmlNode *element) {
 
 /* The field's place; -1 where the protocol does not have it. */
 static int find_field(const FilterProtocol *protocol, const char *name) {
-        for (int i = 0; i < FIELDS_MAX && protocol->fields[i].name; i++)
+        for (int i = 0; i < FILTER_FIELDS_MAX && protocol->fields[i].name; i++)
                 if (strcmp(protocol->fields[i].name, name) == 0)
                         return i;
         return -1;
 }
 
-static bool read_field(Match *match, const xmlNode *element, const char *name, bool negated, GError **error) {
-        int i = find_field(match->protocol, name);
+static bool read_field(FilterRule *rule, const xmlNode *element, const char *name, bool negated, GError **error) {
+        int i = find_field(rule->protocol, name);
         g_autofree char *text = xml_attribute(element, name);
         if (i < 0)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "the attribute '%.64s' is not known; leave it out",
                                 name);
-        const FilterField *field = &match->protocol->fields[i];
-        if (match->values[i])
+        const FilterField *field = &rule->protocol->fields[i];
+        if (rule->values[i])
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                 "another element of the rule has '%s' as well: leave one out", name);
-        match->values[i] = filter_value_read(field->value, text);
-        match->negated[i] = negated && !field->value->is_mask && field->value != &filter_value_comment;
+        rule->values[i] = filter_value_read(field->value, text);
+        rule->negated[i] = negated && !field->value->is_mask && field->value != &filter_value_comment;
         g_autofree char *printable = g_strescape(text, NULL);
-        return match->values[i] ||
+        return rule->values[i] ||
                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "%s is '%.64s'; it must be %s%s", name, printable,
                         field->value->what, field->value->is_constant ? "" : ", or a variable: $NAME");
 }
 
-static bool read_element(Match *match, xmlNode *element, GError **error) {
+static bool read_element(FilterRule *rule, xmlNode *element, GError **error) {
         static const char *const answers[] = { "yes", "no", NULL };
         const FilterProtocol *protocol = element->ns ? NULL : find_protocol(element);
         if (!protocol)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "it is not a protocol that rules know; leave it out");
-        if (match->protocol && match->protocol != protocol)
+        if (rule->protocol && rule->protocol != protocol)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "the rule is one of <%s>: make another rule of this",
-                                match->protocol->name);
+                                rule->protocol->name);
         if (xml_child(element, NULL))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(element, NULL),
                                 "it is not known in <%s>; leave it out", protocol->name);
         if (!xml_one_of(element, "match", answers, error))
                 return false;
         bool negated = xml_attribute_is(element, "match", "no");
-        match->protocol = protocol;
+        rule->protocol = protocol;
         for (const xmlAttr *attribute = element->properties; attribute; attribute = attribute->next)
                 if (strcmp((const char *) attribute->name, "match") != 0 &&
-                    !read_field(match, element, (const char *) attribute->name, negated, error))
+                    !read_field(rule, element, (const char *) attribute->name, negated, error))
                         return false;
         return true;
 }
 
 /* What values say together */
 
-static const char *value_of(const Match *match, const char *name) {
-        int i = find_field(match->protocol, name);
-        return i < 0 ? NULL : match->values[i];
+const char *filter_rule_value(const FilterRule *rule, const char *name) {
+        int i = rule->protocol ? find_field(rule->protocol, name) : -1;
+        return i < 0 ? NULL : rule->values[i];
 }
 
 /* Those that come after libvirt's words have the number of dccp, which has ports too. */
@@ -210,8 +213,9 @@ static bool has_ports(const char *protocol) {
         return g_strv_contains(with_ports, protocol) || protocol[0] == '$';
 }
 
-static bool check_order(const Match *match, const xmlNode *element, const FilterField *field, const char *end, GError **error) {
-        const char *start = value_of(match, field->other);
+static bool check_order(const FilterRule *rule, const xmlNode *element, const FilterField *field, const char *end,
+                        GError **error) {
+        const char *start = filter_rule_value(rule, field->other);
         if (!filter_value_is_number(field->value) || start[0] == '$' || end[0] == '$' ||
             g_ascii_strtoull(start, NULL, 0) <= g_ascii_strtoull(end, NULL, 0))
                 return true;
@@ -219,10 +223,10 @@ static bool check_order(const Match *match, const xmlNode *element, const Filter
                         end, field->other, start);
 }
 
-static bool check_field(const Match *match, const xmlNode *element, size_t i, GError **error) {
-        const FilterField *field = &match->protocol->fields[i];
-        const char *protocol = value_of(match, "protocol");
-        if (field->other && !value_of(match, field->other))
+static bool check_field(const FilterRule *rule, const xmlNode *element, size_t i, GError **error) {
+        const FilterField *field = &rule->protocol->fields[i];
+        const char *protocol = filter_rule_value(rule, "protocol");
+        if (field->other && !filter_rule_value(rule, field->other))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                 "%s means nothing without %s: add it, or leave this out", field->name, field->other);
         if (field->needs == NEEDS_PORTS && (!protocol || !has_ports(protocol)))
@@ -230,12 +234,12 @@ static bool check_field(const Match *match, const xmlNode *element, size_t i, GE
                                 "%s needs a protocol that has ports: add protocol='tcp', 'udp' or 'sctp'", field->name);
         if (field->needs == NEEDS_ICMPV6 && (!protocol || (strcmp(protocol, "icmpv6") != 0 && protocol[0] != '$')))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "%s needs protocol='icmpv6'", field->name);
-        return !field->other || check_order(match, element, field, match->values[i], error);
+        return !field->other || check_order(rule, element, field, rule->values[i], error);
 }
 
-static bool check_match(const Match *match, const xmlNode *element, GError **error) {
-        for (size_t i = 0; match->protocol && i < FIELDS_MAX; i++)
-                if (match->values[i] && !check_field(match, element, i, error))
+static bool check_match(const FilterRule *rule, const xmlNode *element, GError **error) {
+        for (size_t i = 0; rule->protocol && i < FILTER_FIELDS_MAX; i++)
+                if (rule->values[i] && !check_field(rule, element, i, error))
                         return false;
         return true;
 }
@@ -243,23 +247,23 @@ static bool check_match(const Match *match, const xmlNode *element, GError **err
 /* Writing */
 
 /* One after the other: where one is negated and its neighbours are not, it has an element of its own. */
-static void write_match(const Match *match, xmlNode *rule) {
+static void write_match(const FilterRule *rule, xmlNode *into) {
         xmlNode *element = NULL;
         bool negated = false;
-        for (size_t i = 0; match->protocol && i < FIELDS_MAX; i++) {
-                if (!match->values[i])
+        for (size_t i = 0; rule->protocol && i < FILTER_FIELDS_MAX; i++) {
+                if (!rule->values[i])
                         continue;
-                bool is_mask = match->protocol->fields[i].value->is_mask;
-                if (!element || (!is_mask && negated != match->negated[i])) {
-                        negated = match->negated[i];
-                        element = xml_add(rule, match->protocol->name, NULL);
+                bool is_mask = rule->protocol->fields[i].value->is_mask;
+                if (!element || (!is_mask && negated != rule->negated[i])) {
+                        negated = rule->negated[i];
+                        element = xml_add(into, rule->protocol->name, NULL);
                         if (negated)
                                 xml_set_attribute(element, "match", "no");
                 }
-                xml_set_attribute(element, match->protocol->fields[i].name, match->values[i]);
+                xml_set_attribute(element, rule->protocol->fields[i].name, rule->values[i]);
         }
-        if (match->protocol && !element)
-                xml_add(rule, match->protocol->name, NULL);
+        if (rule->protocol && !element)
+                xml_add(into, rule->protocol->name, NULL);
 }
 
 static void remove_children(xmlNode *element) {
@@ -271,49 +275,64 @@ static void remove_children(xmlNode *element) {
 
 /* The rule's own attributes */
 
-static bool check_known(const xmlNode *rule, GError **error) {
+static bool check_known(const xmlNode *element, GError **error) {
         static const char *const known[] = { "action", "direction", "priority", "statematch", NULL };
-        for (const xmlAttr *attribute = rule->properties; attribute; attribute = attribute->next)
+        for (const xmlAttr *attribute = element->properties; attribute; attribute = attribute->next)
                 if (attribute->ns || !g_strv_contains(known, (const char *) attribute->name))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, rule,
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                         "the attribute '%.64s' is not known; leave it out", (const char *) attribute->name);
         return true;
 }
 
-static bool check_needed(const xmlNode *rule, const char *name, const char *const *values, GError **error) {
-        if (!xmlHasProp((xmlNode *) rule, (const xmlChar *) name))
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, rule, "the attribute '%s' is missing", name);
-        return xml_one_of(rule, name, values, error);
+/* The place of an attribute's value among WORDS, NULL at the end; -1 with an error. */
+static int read_word(const xmlNode *element, const char *name, const char *const *words, GError **error) {
+        g_autofree char *text = xml_attribute(element, name);
+        if (!text)
+                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "the attribute '%s' is missing", name);
+        else if (xml_one_of(element, name, words, error))
+                for (int i = 0; words[i]; i++)
+                        if (strcmp(words[i], text) == 0)
+                                return i;
+        return -1;
 }
 
-static bool check_attributes(const xmlNode *rule, int *priority, bool *statematch, GError **error) {
-        static const char *const actions[] = { "accept", "drop", "reject", "return", "continue", NULL };
-        static const char *const directions[] = { "in", "out", "inout", NULL };
-        g_autofree char *text = xml_attribute(rule, "statematch"),
+static const char *const actions[] = { [FILTER_ACCEPT] = "accept", [FILTER_DROP] = "drop",         [FILTER_REJECT] = "reject",
+                                       [FILTER_RETURN] = "return", [FILTER_CONTINUE] = "continue", NULL };
+static const char *const directions[] = { [FILTER_IN] = "in", [FILTER_OUT] = "out", [FILTER_INOUT] = "inout", NULL };
+
+static bool read_attributes(FilterRule *rule, const xmlNode *element, GError **error) {
+        g_autofree char *text = xml_attribute(element, "statematch"),
                         *kept = text ? filter_value_read(&filter_value_boolean, text) : g_strdup("true");
         if (!kept)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, rule, "statematch is '%.64s'; it must be true or false", text);
-        *statematch = strcmp(kept, "true") == 0;
-        return check_known(rule, error) && check_needed(rule, "action", actions, error) &&
-               check_needed(rule, "direction", directions, error) && filter_read_priority(rule, priority, error);
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "statematch is '%.64s'; it must be true or false",
+                                text);
+        rule->statematch = strcmp(kept, "true") == 0;
+        rule->priority = FILTER_PRIORITY_DEFAULT;
+        int action = check_known(element, error) ? read_word(element, "action", actions, error) : -1;
+        int direction = action >= 0 ? read_word(element, "direction", directions, error) : -1;
+        rule->action = (FilterAction) action;
+        rule->direction = (FilterDirection) direction;
+        return direction >= 0 && filter_read_priority(element, &rule->priority, error);
 }
 
-bool filter_rule_check(xmlNode *element, GError **error) {
-        g_auto(Match) match = { 0 };
-        int priority = FILTER_PRIORITY_DEFAULT;
-        bool statematch = true;
-        if (!check_attributes(element, &priority, &statematch, error))
-                return false;
-        for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
-                if (!read_element(&match, child, error))
-                        return false;
-        if (!check_match(&match, element, error))
-                return false;
-        xml_set_number(element, "priority", priority);
+static void write_rule(const FilterRule *rule, xmlNode *element) {
+        xml_set_number(element, "priority", rule->priority);
         xmlUnsetProp(element, (const xmlChar *) "statematch");
-        if (!statematch)
+        if (!rule->statematch)
                 xml_set_attribute(element, "statematch", "false");
         remove_children(element);
-        write_match(&match, element);
-        return true;
+        write_match(rule, element);
+}
+
+FilterRule *filter_rule_read(xmlNode *element, GError **error) {
+        g_autoptr(FilterRule) rule = g_new0(FilterRule, 1);
+        if (!read_attributes(rule, element, error))
+                return NULL;
+        for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
+                if (!read_element(rule, child, error))
+                        return NULL;
+        if (!check_match(rule, element, error))
+                return NULL;
+        write_rule(rule, element);
+        return g_steal_pointer(&rule);
 }

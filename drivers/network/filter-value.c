@@ -154,6 +154,15 @@ bool filter_value_is_number(const FilterValue *value) {
         return value->read == read_number;
 }
 
+uint64_t filter_value_number(const FilterValue *value, const char *text) {
+        uint64_t number = 0;
+        const FilterWord *word = find_word(value->words, text);
+        if (word)
+                return word->number;
+        value_number(text, &number);
+        return number;
+}
+
 /* Words alone */
 
 static char *read_boolean(const FilterValue *value, const char *text) {

@@ -6,6 +6,9 @@ Usage (below tests/with-bus): test-filters.py
 """
 
 import os
+import socket
+import struct
+import subprocess
 
 from gi.repository import GLib
 from rig import NAME, ROOT, Bus, Skip, User, contains, denied, expect, polkit_rules, run
@@ -132,6 +135,156 @@ def damaged_files_and_those_of_a_later_version_cost_themselves_alone():
     kill_driver()
 
 
+def rules_of(xml, **parameters):
+    return bus.call(PATH, f"{NAME}.NetworkFilters", "FilterXMLToNative", "ssa{sas}a{sv}", xml, CARD, parameters, {})
+
+
+# A card, and another one on the same bridge: what one sends, the other gets, if the rules let it pass.
+CARD, BRIDGE = "vnet0", "filtered0"
+GUEST, OTHER = "guest0", "guest1"
+MAC, PEER, GATEWAY, STRANGER, ALL = "525400000001", "525400000002", "5254000000fe", "525400000009", "ff" * 6
+SENTINEL = 0x9999
+
+
+def ethernet(payload, kind, target=PEER, source=MAC):
+    return bytes.fromhex(target + source) + struct.pack("!H", kind) + payload.ljust(46, b"\0")
+
+
+def ipv4(source, target, protocol, payload=b"", dscp=0):
+    addresses = socket.inet_aton(source) + socket.inet_aton(target)
+    header = [0x45, dscp << 2, 20 + len(payload), 0, 0, 64, protocol, 0]
+    total = sum(struct.unpack("!10H", struct.pack("!BBHHHBBH", *header) + addresses))
+    header[-1] = ~(total % 0xffff) & 0xffff
+    return struct.pack("!BBHHHBBH", *header) + addresses + payload
+
+
+def udp(source, target):
+    return struct.pack("!HHHH", source, target, 8, 0)
+
+
+def tcp(source, target, flags=0x02):
+    return struct.pack("!HHIIBBHHH", source, target, 0, 0, 0x50, flags, 0, 0, 0)
+
+
+def arp(source_mac, source, operation=1, target_mac="00" * 6, target="10.0.0.9"):
+    return (struct.pack("!HHBBH", 1, 0x800, 6, 4, operation) + bytes.fromhex(source_mac) + socket.inet_aton(source) + bytes.fromhex(target_mac) +
+            socket.inet_aton(target))
+
+
+IPV6 = bytes([0x60, 0, 0, 0, 0, 0, 59, 64]) + b"\xfe\x80" + b"\0" * 13 + b"\x01" + b"\xfe\x80" + b"\0" * 13 + b"\x02"
+
+
+class Wire:
+    """Both ends of two cards in a bridge. Only in a network namespace of the test's own."""
+
+    def __init__(self):
+        for command in (f"link add {BRIDGE} type bridge", f"link add {CARD} type veth peer name {GUEST}", f"link add vnet1 type veth peer name {OTHER}",
+                        f"link set {CARD} master {BRIDGE}", f"link set vnet1 master {BRIDGE}"):
+            subprocess.run(["ip", *command.split()], check=True)
+        for name in (BRIDGE, CARD, "vnet1", GUEST, OTHER):
+            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w", encoding="utf-8") as file:
+                file.write("1")
+            subprocess.run(["ip", "link", "set", name, "up"], check=True)
+        self.ends = {name: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) for name in (GUEST, OTHER)}
+        for name, end in self.ends.items():
+            end.bind((name, 0))
+            end.settimeout(20)
+
+    def apply(self, xml, **parameters):
+        text = rules_of(xml, **parameters)
+        for hook in ("prerouting", "postrouting"):  # what says that all before has been judged
+            text += f"insert rule bridge virtbus cards_{hook} ether type {SENTINEL} accept\n"
+        result = subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=False)
+        assert result.returncode == 0, result.stderr + text
+
+    def passes(self, frame, to_guest=False):
+        sender, receiver = (OTHER, GUEST) if to_guest else (GUEST, OTHER)
+        self.ends[sender].send(frame)
+        if frame[12:14] == b"\x81\0":  # as the kernel tells of it
+            frame = frame[:12] + frame[16:]
+        self.ends[sender].send(ethernet(b"", SENTINEL, ALL, "5254000000ff"))
+        got = False
+        while True:
+            found, (_, _, kind, *_) = self.ends[receiver].recvfrom(2048)
+            if kind == socket.PACKET_OUTGOING:
+                continue
+            if found[12:14] == struct.pack("!H", SENTINEL):
+                return got
+            got = got or found[:len(frame)] == frame[:len(found)]  # what fills a short frame up goes where IPv4 is looked at
+
+
+def the_filters_that_are_shipped_let_pass_what_they_should():
+    if not IS_ROOT:
+        raise Skip("interfaces need root")
+    wire = Wire()
+    names = ["clean-traffic", "clean-traffic-gateway", "no-mac-spoofing", "no-ip-spoofing", "no-arp-spoofing", "no-ip-multicast", "no-mac-broadcast"]
+    own = ipv4("10.0.0.1", "10.0.0.9", 17, udp(1, 2))
+    dhcp = ipv4("0.0.0.0", "255.255.255.255", 17, udp(68, 67))
+    rows = [  # what a guest sends, and whether each lets it pass
+        ("its own IPv4", ethernet(own, 0x800), "P.PPPPP"),
+        ("the same to the gateway", ethernet(own, 0x800, GATEWAY), "PPPPPPP"),
+        ("IPv4 of another", ethernet(ipv4("10.0.0.2", "10.0.0.9", 17, udp(1, 2)), 0x800), "..P.PPP"),
+        ("the same to the gateway", ethernet(ipv4("10.0.0.2", "10.0.0.9", 17, udp(1, 2)), 0x800, GATEWAY), "..P.PPP"),
+        ("IPv4 by another's card", ethernet(own, 0x800, source=STRANGER), "...PPPP"),
+        ("what asks for an address", ethernet(dhcp, 0x800, ALL), "P.PPPP."),
+        ("TCP without an address", ethernet(ipv4("0.0.0.0", "10.0.0.9", 6, tcp(1, 2)), 0x800), "..P.PPP"),
+        ("its own ARP", ethernet(arp(MAC, "10.0.0.1"), 0x806, ALL), "PPPPPPP"),
+        ("ARP of another card", ethernet(arp(STRANGER, "10.0.0.1"), 0x806, ALL), "..PP.PP"),
+        ("ARP of another's address", ethernet(arp(MAC, "10.0.0.2"), 0x806, ALL), "..PP.PP"),
+        ("IPv4 to a group", ethernet(ipv4("10.0.0.1", "224.0.0.1", 17, udp(1, 2)), 0x800, "01005e000001"), "P.PPP.P"),
+        ("IPv6", ethernet(IPV6, 0x86dd), "..PPPPP"),
+        ("IPv6 to the gateway", ethernet(IPV6, 0x86dd, GATEWAY), ".PPPPPP"),
+        ("LLDP", ethernet(b"", 0x88cc), "..PPPPP"),
+        ("a VLAN's", ethernet(struct.pack("!HH", 5, 0x800) + own, 0x8100), "..PPPPP"),
+        ("RARP of a guest that has moved", ethernet(arp(MAC, "0.0.0.0", 3, MAC, "0.0.0.0"), 0x8035, ALL), "PPPPPPP"),
+        ("RARP of another", ethernet(arp(STRANGER, "0.0.0.0", 3, STRANGER, "0.0.0.0"), 0x8035, ALL), "..PPPPP"),
+    ]
+    found = {row[0] + str(n): "" for n, row in enumerate(rows)}
+    for name in names:
+        wire.apply(document("n", include(name)), MAC=["52:54:00:00:00:01"], IP=["10.0.0.1"], GATEWAY_MAC=["52:54:00:00:00:fe"])
+        for n, (what, frame, _) in enumerate(rows):
+            found[what + str(n)] += "P" if wire.passes(frame) else "."
+    wanted = {row[0] + str(n): row[2] for n, row in enumerate(rows)}
+    assert found == wanted, {what: (found[what], wanted[what]) for what in wanted if found[what] != wanted[what]}
+    # To the guest.
+    wire.apply(document("n", include("clean-traffic")), MAC=["52:54:00:00:00:01"], IP=["10.0.0.1"])
+    for frame, passes in ((ethernet(ipv4("10.0.0.7", "10.0.0.1", 17, udp(1, 2)), 0x800, MAC, PEER), True), (ethernet(arp(PEER, "10.0.0.7"), 0x806, ALL, PEER), True),
+                          (ethernet(IPV6, 0x86dd, MAC, PEER), False), (ethernet(b"", 0x88cc, MAC, PEER), False)):
+        assert wire.passes(frame, to_guest=True) == passes, frame.hex()
+    # Rules of the test's own, above IP and below, with lists, ranges and what is negated.
+    rule = "<rule action='{}' direction='{}' statematch='false'>{}</rule>".format
+    wire.apply(document("n", rule("accept", "out", "<tcp dstipaddr='$A' dstportstart='$P[@1]' dstportend='$Q[@1]'/>") + rule("accept", "in", "<tcp dstportstart='22'/>") +
+                        rule("drop", "inout", "<all/>") + rule("drop", "out", "<mac match='no' srcmacaddr='$MAC'/>")),
+               MAC=["52:54:00:00:00:01"], A=["10.0.0.2", "10.0.0.3"], P=["80"], Q=["90"])
+    for source, target, protocol, payload, passes in (
+            ("10.0.0.1", "10.0.0.2", 6, tcp(1000, 80), True), ("10.0.0.1", "10.0.0.3", 6, tcp(1000, 90), True), ("10.0.0.1", "10.0.0.3", 6, tcp(1000, 91), False),
+            ("10.0.0.1", "10.0.0.4", 6, tcp(1000, 80), False), ("10.0.0.1", "10.0.0.2", 17, udp(1000, 80), False),
+            ("10.0.0.1", "10.0.0.7", 6, tcp(22, 1000), True), ("10.0.0.1", "10.0.0.7", 6, tcp(23, 1000), False)):
+        assert wire.passes(ethernet(ipv4(source, target, protocol, payload), 0x800)) == passes, (source, target, protocol, payload.hex())
+    for port, passes in ((22, True), (23, False)):
+        assert wire.passes(ethernet(ipv4("10.0.0.7", "10.0.0.1", 6, tcp(1000, port)), 0x800, MAC, PEER), to_guest=True) == passes, port
+    assert not wire.passes(ethernet(ipv4("10.0.0.1", "10.0.0.2", 6, tcp(1000, 80)), 0x800, source=STRANGER))
+    assert wire.passes(ethernet(IPV6, 0x86dd))
+    subprocess.run(["ip", "link", "delete", BRIDGE], check=True)
+
+
+def what_has_no_rules_is_refused_by_name():
+    rule = "<rule action='drop' direction='out'>{}</rule>".format
+    contains(expect("InvalidArgument", rules_of, document("n", include("no-mac-spoofing"))), "MAC", "<parameter")
+    contains(expect("InvalidArgument", rules_of, document("n", include("no-ip-spoofing")), IP=["nonsense"]), "IP", "nonsense", "IPv4")
+    contains(expect("InvalidArgument", rules_of, document("n", include("no-ip-spoofing")), IP=["$MAC"], MAC=["10.0.0.1"]), "IP")
+    contains(expect("NoSuchFilter", rules_of, document("n", include("nobodys"))), "nobodys")
+    contains(expect("Unsupported", rules_of, document("n", rule("<all ipset='a' ipsetflags='src'/>"))), "ipset")
+    contains(expect("Unsupported", rules_of, document("n", rule("<arp gratuitous='true'/>"))), "gratuitous")
+    contains(expect("InvalidArgument", rules_of, document("n", rule("<tcp srcportstart='$A[2]'/>")), A=["1", "2"]), "$A[2]")
+    contains(expect("InvalidArgument", rules_of, document("n", rule("<tcp srcportstart='$A' dstportstart='$B'/>")), A=["1", "2"], B=["1"]), "iterator")
+    contains(expect("LimitExceeded", rules_of, document("n", rule("<tcp srcportstart='$A' dstportstart='$B[@1]'/>")), A=["1"] * 200, B=["1"] * 200), "16384")
+    assert rules_of(document("n", rule("<tcp srcportstart='$A' dstportstart='$B'/>")), A=["1", "2"], B=["3", "4"]).count("th sport") == 4
+    assert rules_of(document("n", rule("<tcp srcportstart='$A' dstportstart='$B[@1]'/>")), A=["1", "2"], B=["3", "4"]).count("th sport") == 8
+    expect("InvalidXML", rules_of, "<filter/>")
+    expect("InvalidArgument", bus.call, PATH, f"{NAME}.NetworkFilters", "FilterXMLToNative", "ssa{sas}a{sv}", document("n"), 'a"b', {}, {})
+
+
 def who_may_not_is_refused_and_owners_may():
     if not IS_ROOT:
         raise Skip("a session bus has one user")
@@ -159,4 +312,5 @@ def who_may_not_is_refused_and_owners_may():
 
 run([those_that_libvirt_ships_are_there, one_that_is_defined_anew_is_as_it_came_when_it_is_undefined,
     a_filter_is_defined_found_changed_and_kept, what_is_wrong_is_refused_by_name_and_no_filter_includes_itself,
-    damaged_files_and_those_of_a_later_version_cost_themselves_alone, who_may_not_is_refused_and_owners_may])
+    damaged_files_and_those_of_a_later_version_cost_themselves_alone, the_filters_that_are_shipped_let_pass_what_they_should,
+     what_has_no_rules_is_refused_by_name, who_may_not_is_refused_and_owners_may])

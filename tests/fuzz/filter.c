@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A network filter's document, from a caller's text to what is kept and read again. */
+/* A network filter's document, from a caller's text to what is kept and read again, and to rules of nftables. */
 
 #include "base/kept.h"
 #include "fuzz.h"
-#include "network/filter-definition.h"
+#include "network/filter-nft.h"
 
 /* What is kept is read again, and nothing becomes of it but itself. */
 static void check_kept(const FilterDefinition *definition) {
@@ -25,13 +25,36 @@ static void check_kept(const FilterDefinition *definition) {
         g_assert_cmpuint(g_strv_length(again->references), ==, g_strv_length(definition->references));
 }
 
+/* Each line is one command, and nothing of the document is another one. */
+static void check_rules(const FilterDefinition *definition) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GPtrArray) values = g_ptr_array_new();
+        g_autoptr(GHashTable) variables = g_hash_table_new(g_str_hash, g_str_equal);
+        g_ptr_array_add(values, (char *) "10.0.0.1");
+        g_ptr_array_add(values, (char *) "7");
+        g_hash_table_insert(variables, (char *) "A", values);
+        g_autofree char *rules = filter_nft_rules(NULL, definition, "vnet0", variables, &error);
+        if (!rules) {
+                fuzz_check_error(error);
+                return;
+        }
+        g_auto(GStrv) lines = g_strsplit(rules, "\n", -1);
+        for (char **line = lines; **line; line++) {
+                bool is_hook = strstr(*line, " { type ") || strstr(*line, "add element");
+                g_assert_true(g_str_has_prefix(*line, "add ") || g_str_has_prefix(*line, "flush chain "));
+                g_assert_true(is_hook || strcspn(*line, ";{}\"'#") == strlen(*line));
+        }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autofree char *text = g_strndup((const char *) data, size);
         g_autoptr(GError) error = NULL;
         g_autoptr(FilterDefinition) definition = filter_definition_parse(text, &error);
-        if (definition)
+        if (definition) {
                 check_kept(definition);
-        else
+                if (!definition->references[0])
+                        check_rules(definition);
+        } else
                 fuzz_check_error(error);
         return 0;
 }

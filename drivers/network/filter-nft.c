@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network/filter-nft.h"
+
+#include <string.h>
+
+#include "network/filter-match.h"
+
+#define TABLE "bridge virtbus"
+
+#define FRAME \
+        "add table " TABLE "\n" \
+        "add map " TABLE " cards_from { type ifname : verdict; }\n" \
+        "add map " TABLE " cards_to { type ifname : verdict; }\n" \
+        "add chain " TABLE " cards_prerouting { type filter hook prerouting priority dstnat; policy accept; }\n" \
+        "add chain " TABLE " cards_postrouting { type filter hook postrouting priority srcnat; policy accept; }\n" \
+        "flush chain " TABLE " cards_prerouting\n" \
+        "flush chain " TABLE " cards_postrouting\n" \
+        "add rule " TABLE " cards_prerouting iifname vmap @cards_from\n" \
+        "add rule " TABLE " cards_postrouting oifname vmap @cards_to\n"
+
+/* What comes from the guest, and what goes to it. */
+typedef enum Way {
+        WAY_FROM,
+        WAY_TO,
+        N_WAYS,
+} Way;
+
+static const char *const way_names[] = { [WAY_FROM] = "from", [WAY_TO] = "to" };
+
+/* A rule with the values of its variables, and where it belongs. */
+typedef struct Placed {
+        const FilterRule *rule;
+        GHashTable *variables;
+        unsigned chain; /* in Writer.chains */
+        unsigned order; /* in the documents */
+} Placed;
+
+typedef struct Chain {
+        const char *name;
+        int priority;
+        unsigned order;
+} Chain;
+
+typedef struct Writer {
+        Registry *filters;
+        GArray *placed, *chains;
+        GPtrArray *tables; /* of variables */
+        char *id;          /* of the interface, in names */
+        bool has_above;
+        unsigned n_rules;
+        GString *text;
+} Writer;
+
+#define ROOT 0
+
+/* Collecting */
+
+static unsigned find_chain(Writer *writer, const FilterDefinition *definition) {
+        for (guint i = 0; i < writer->chains->len; i++)
+                if (strcmp(g_array_index(writer->chains, Chain, i).name, definition->chain) == 0)
+                        return i;
+        const Chain chain = { definition->chain, definition->priority, writer->placed->len };
+        g_array_append_val(writer->chains, chain);
+        return writer->chains->len - 1;
+}
+
+/* What is known outside is stronger than what the reference says. */
+static GHashTable *variables_of(Writer *writer, const FilterItem *item, GHashTable *outer) {
+        GHashTable *all = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) g_ptr_array_unref);
+        GHashTableIter iterator;
+        void *name, *values;
+        g_ptr_array_add(writer->tables, all);
+        for (guint i = 0; i < item->parameters->len; i++) {
+                const FilterParameter *parameter = &g_array_index(item->parameters, FilterParameter, i);
+                GPtrArray *list = g_hash_table_lookup(all, parameter->name);
+                if (!list) {
+                        list = g_ptr_array_new();
+                        g_hash_table_insert(all, parameter->name, list);
+                }
+                g_ptr_array_add(list, parameter->value);
+        }
+        g_hash_table_iter_init(&iterator, outer);
+        while (g_hash_table_iter_next(&iterator, &name, &values))
+                g_hash_table_insert(all, name, g_ptr_array_ref(values));
+        return all;
+}
+
+static bool collect(Writer *writer, const FilterDefinition *definition, GHashTable *variables, unsigned depth, GError **error);
+
+static bool collect_reference(Writer *writer, const FilterItem *item, GHashTable *variables, unsigned depth, GError **error) {
+        if (depth >= FILTER_DEPTH_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "filter '%s' is included more than %d deep",
+                                         item->reference, FILTER_DEPTH_MAX);
+        const Entry *other = filters_find_name(writer->filters, item->reference, error);
+        return other && collect(writer, filter_definition(other), variables_of(writer, item, variables), depth + 1, error);
+}
+
+static bool collect(Writer *writer, const FilterDefinition *definition, GHashTable *variables, unsigned depth, GError **error) {
+        unsigned chain = find_chain(writer, definition);
+        for (guint i = 0; i < definition->items->len; i++) {
+                const FilterItem *item = definition->items->pdata[i];
+                if (!item->rule) {
+                        if (!collect_reference(writer, item, variables, depth, error))
+                                return false;
+                        continue;
+                }
+                const Placed placed = { item->rule, variables, chain, writer->placed->len };
+                if (writer->placed->len >= FILTER_NFT_RULES_MAX)
+                        return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the filter has more than %d rules",
+                                                 FILTER_NFT_RULES_MAX);
+                g_array_append_val(writer->placed, placed);
+        }
+        return true;
+}
+
+static int compare_placed(const void *one, const void *other) {
+        const Placed *a = one, *b = other;
+        return a->rule->priority != b->rule->priority ? (a->rule->priority < b->rule->priority ? -1 : 1)
+                                                      : (a->order < b->order ? -1 : a->order > b->order);
+}
+
+/* Variables */
+
+typedef struct Reference {
+        char *name;
+        int index;         /* of the list; -1: of the iterator's turn */
+        unsigned iterator; /* its number */
+} Reference;
+
+/* Of a kept value: "$NAME", "$NAME[2]" or "$NAME[@1]". */
+static Reference parse_reference(const char *value) {
+        const char *bracket = strchr(value, '[');
+        Reference reference = { .name = bracket ? g_strndup(value + 1, (size_t) (bracket - value - 1)) : g_strdup(value + 1),
+                                .index = -1 };
+        if (bracket && bracket[1] == '@')
+                reference.iterator = (unsigned) g_ascii_strtoull(bracket + 2, NULL, 10);
+        else if (bracket)
+                reference.index = (int) g_ascii_strtoull(bracket + 1, NULL, 10);
+        return reference;
+}
+
+/* How many iterators a rule may have. */
+#define ITERATORS_MAX 8
+
+/* A rule's iterators, and the turn of each. */
+typedef struct RuleTurns {
+        unsigned n, numbers[ITERATORS_MAX], lengths[ITERATORS_MAX], at[ITERATORS_MAX];
+} RuleTurns;
+
+static unsigned find_iterator(RuleTurns *turns, unsigned number) {
+        unsigned i = 0;
+        while (i < turns->n && turns->numbers[i] != number)
+                i++;
+        return i;
+}
+
+static bool note_variable(RuleTurns *turns, const char *value, GHashTable *variables, GError **error) {
+        Reference reference = parse_reference(value);
+        g_autofree char *name = reference.name;
+        const GPtrArray *list = g_hash_table_lookup(variables, name);
+        if (!list || list->len == 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "the filter needs a value of %s: add <parameter name='%s' value='...'/>", name, name);
+        if (reference.index >= (int) list->len)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s: %s has %u values only", value, name,
+                                         list->len);
+        if (reference.index >= 0)
+                return true;
+        unsigned i = find_iterator(turns, reference.iterator);
+        if (i == ITERATORS_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "a rule has more than %d iterators", ITERATORS_MAX);
+        if (i < turns->n && turns->lengths[i] != list->len)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "%s: its list has %u values, and another one of the same iterator has %u", value,
+                                         list->len, turns->lengths[i]);
+        turns->numbers[i] = reference.iterator;
+        turns->lengths[i] = list->len;
+        turns->n = MAX(turns->n, i + 1);
+        return true;
+}
+
+static bool begin_turns(RuleTurns *turns, const Placed *placed, GError **error) {
+        *turns = (RuleTurns){ 0 };
+        for (unsigned i = 0; i < FILTER_FIELDS_MAX; i++) {
+                const char *value = placed->rule->values[i];
+                if (value && value[0] == '$' && !filter_protocol_value(placed->rule->protocol, i)->is_constant &&
+                    !note_variable(turns, value, placed->variables, error))
+                        return false;
+        }
+        return true;
+}
+
+/* False after the last one. */
+static bool next_turn(RuleTurns *turns) {
+        for (unsigned i = 0; i < turns->n; i++) {
+                if (++turns->at[i] < turns->lengths[i])
+                        return true;
+                turns->at[i] = 0;
+        }
+        return false;
+}
+
+static char *value_at(RuleTurns *turns, const Placed *placed, unsigned i, GError **error) {
+        const char *value = placed->rule->values[i];
+        const FilterValue *kind = placed->rule->protocol ? filter_protocol_value(placed->rule->protocol, i) : NULL;
+        if (value[0] != '$' || kind->is_constant)
+                return g_strdup(value);
+        Reference reference = parse_reference(value);
+        g_autofree char *name = reference.name;
+        const GPtrArray *list = g_hash_table_lookup(placed->variables, name);
+        unsigned at = reference.index >= 0 ? (unsigned) reference.index : turns->at[find_iterator(turns, reference.iterator)];
+        const char *given = list->pdata[at];
+        char *kept = given[0] == '$' ? NULL : filter_value_read(kind, given);
+        if (!kept)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is '%.64s'; it must be %s", name, given, kind->what);
+        return kept;
+}
+
+/* Writing */
+
+static void name_chain(const Writer *writer, Way way, unsigned chain, GString *into) {
+        g_string_append_printf(into, "card_%s_%s_%u", writer->id, way_names[way], chain);
+}
+
+/* The one above IP is behind all others. */
+static unsigned above(const Writer *writer) {
+        return writer->chains->len;
+}
+
+static bool add_rule(Writer *writer, Way way, unsigned chain, const char *expressions, const char *verdict, GError **error) {
+        if (++writer->n_rules > FILTER_NFT_RULES_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the filter has more than %d rules for a card",
+                                         FILTER_NFT_RULES_MAX);
+        g_string_append(writer->text, "add rule " TABLE " ");
+        name_chain(writer, way, chain, writer->text);
+        g_string_append_printf(writer->text, " %s%s\n", expressions, verdict);
+        return true;
+}
+
+/* What is let pass below IP is judged above it. */
+static char *pass(const Writer *writer, Way way) {
+        if (!writer->has_above)
+                return g_strdup("accept");
+        g_autoptr(GString) text = g_string_new("goto ");
+        name_chain(writer, way, above(writer), text);
+        return g_strdup(text->str);
+}
+
+/* Below IP nobody can be told of a rejection. */
+static char *verdict_of(const Writer *writer, const Placed *placed, Way way, bool is_above) {
+        switch (placed->rule->action) {
+        case FILTER_ACCEPT:
+                return is_above ? g_strdup("accept") : pass(writer, way);
+        case FILTER_RETURN:
+                return is_above ? g_strdup("accept") : placed->chain == ROOT ? pass(writer, way) : g_strdup("return");
+        case FILTER_REJECT:
+                return g_strdup(is_above ? "reject" : "drop");
+        case FILTER_CONTINUE:
+                return NULL;
+        default:
+                return g_strdup("drop");
+        }
+}
+
+static bool has_way(const FilterRule *rule, Way way) {
+        return rule->direction == FILTER_INOUT || (rule->direction == FILTER_OUT) == (way == WAY_FROM);
+}
+
+static bool write_below(Writer *writer, const Placed *placed, char *const *values, Way way, GError **error) {
+        const FilterRule *rule = placed->rule;
+        bool swapped = rule->direction == FILTER_INOUT && way == WAY_FROM;
+        g_autofree char *expressions = filter_match_text(rule, values, swapped, error),
+                        *verdict = verdict_of(writer, placed, way, false);
+        return expressions && (!verdict || add_rule(writer, way, placed->chain, expressions, verdict, error));
+}
+
+/* Which packets of connections an accepting rule is about; of answers, ANSWERS. Empty: of any; NULL: of none that go this way. */
+static char *connection_of(const FilterRule *rule, bool answers) {
+        const char *state = filter_rule_value(rule, "state"), *protocol = filter_protocol_name(rule->protocol);
+        bool is_icmp = strcmp(protocol, "icmp") == 0 || strcmp(protocol, "icmpv6") == 0;
+        bool is_typed = is_icmp && filter_rule_value(rule, "type");
+        if (state || filter_match_limits_connections(rule) || (answers && is_typed)) {
+                g_autofree char *lower = state ? g_ascii_strdown(state, -1) : NULL;
+                if (answers && rule->direction != FILTER_INOUT)
+                        return NULL;
+                return state && strcmp(state, "NONE") != 0 ? g_strdup_printf("ct state %s ", lower) : g_strdup("");
+        }
+        if (rule->action != FILTER_ACCEPT || !rule->statematch || rule->direction == FILTER_INOUT)
+                return g_strdup("");
+        if (answers)
+                return g_strdup("ct state established ct direction reply ");
+        return g_strdup(is_typed ? "ct state new,established " : "ct state new,established ct direction original ");
+}
+
+static bool write_above(Writer *writer, const Placed *placed, char *const *values, Way way, GError **error) {
+        const FilterRule *rule = placed->rule;
+        bool is_to = rule->direction != FILTER_OUT, swapped = is_to != (way == WAY_TO);
+        g_autofree char *connection = connection_of(rule, swapped);
+        if (!connection)
+                return true;
+        g_autofree char *expressions = filter_match_text(rule, values, swapped, error),
+                        *verdict = verdict_of(writer, placed, way, true),
+                        *all = expressions ? g_strconcat(expressions, connection, NULL) : NULL;
+        return all && (!verdict || add_rule(writer, way, above(writer), all, verdict, error));
+}
+
+static bool write_turn(Writer *writer, const Placed *placed, RuleTurns *turns, Way way, GError **error) {
+        char *values[FILTER_FIELDS_MAX] = { NULL };
+        bool fine = true;
+        for (unsigned i = 0; i < FILTER_FIELDS_MAX && fine; i++)
+                if (placed->rule->values[i])
+                        fine = (values[i] = value_at(turns, placed, i, error));
+        if (fine)
+                fine = filter_match_is_above_ip(placed->rule) ? write_above(writer, placed, values, way, error)
+                                                              : write_below(writer, placed, values, way, error);
+        for (unsigned i = 0; i < FILTER_FIELDS_MAX; i++)
+                g_free(values[i]);
+        return fine;
+}
+
+static bool write_placed(Writer *writer, const Placed *placed, Way way, GError **error) {
+        RuleTurns turns;
+        if (!filter_match_is_above_ip(placed->rule) && !has_way(placed->rule, way))
+                return true;
+        if (!begin_turns(&turns, placed, error))
+                return false;
+        bool fine;
+        do
+                fine = write_turn(writer, placed, &turns, way, error);
+        while (fine && next_turn(&turns));
+        return fine;
+}
+
+/* What a packet has that is for a chain of a protocol. */
+static const char *gate_of(const char *chain) {
+        static const struct {
+                const char *prefix, *expression;
+        } gates[] = { { "vlan", "ether type 8021q " }, { "stp", "ether daddr 01:80:c2:00:00:00 " },
+                      { "arp", "ether type arp " },    { "rarp", "ether type 0x8035 " },
+                      { "ipv4", "ether type ip " },    { "ipv6", "ether type ip6 " } };
+        for (size_t i = 0; i < G_N_ELEMENTS(gates); i++)
+                if (g_str_has_prefix(chain, gates[i].prefix))
+                        return gates[i].expression;
+        return "";
+}
+
+static bool has_rules(const Writer *writer, unsigned chain, Way way) {
+        for (guint i = 0; i < writer->placed->len; i++) {
+                const Placed *placed = &g_array_index(writer->placed, Placed, i);
+                if (placed->chain == chain && !filter_match_is_above_ip(placed->rule) && has_way(placed->rule, way))
+                        return true;
+        }
+        return false;
+}
+
+static bool write_jump(Writer *writer, unsigned chain, Way way, GError **error) {
+        g_autoptr(GString) jump = g_string_new("jump ");
+        name_chain(writer, way, chain, jump);
+        return !has_rules(writer, chain, way) ||
+               add_rule(writer, way, ROOT, gate_of(g_array_index(writer->chains, Chain, chain).name), jump->str, error);
+}
+
+/* The jumps from root that come before a rule of this priority: those that are not written yet. */
+static bool write_jumps(Writer *writer, Way way, int below, bool *written, GError **error) {
+        for (;;) {
+                unsigned best = 0;
+                for (guint i = 1; i < writer->chains->len; i++) {
+                        const Chain *chain = &g_array_index(writer->chains, Chain, i);
+                        if (!written[i] && chain->priority <= below &&
+                            (best == 0 || chain->priority < g_array_index(writer->chains, Chain, best).priority))
+                                best = i;
+                }
+                if (best == 0)
+                        return true;
+                written[best] = true;
+                if (!write_jump(writer, best, way, error))
+                        return false;
+        }
+}
+
+static void declare_chains(Writer *writer, Way way) {
+        for (unsigned i = 0; i < writer->chains->len + writer->has_above; i++)
+                for (unsigned flush = 0; flush < 2; flush++) {
+                        g_string_append(writer->text, flush ? "flush chain " TABLE " " : "add chain " TABLE " ");
+                        name_chain(writer, way, i, writer->text);
+                        g_string_append_c(writer->text, '\n');
+                }
+}
+
+static bool write_way(Writer *writer, Way way, GError **error) {
+        g_autofree bool *written = g_new0(bool, writer->chains->len + 1);
+        declare_chains(writer, way);
+        for (guint i = 0; i < writer->placed->len; i++) {
+                const Placed *placed = &g_array_index(writer->placed, Placed, i);
+                bool is_root = placed->chain == ROOT && !filter_match_is_above_ip(placed->rule);
+                if ((is_root && !write_jumps(writer, way, placed->rule->priority, written, error)) ||
+                    !write_placed(writer, placed, way, error))
+                        return false;
+        }
+        if (!write_jumps(writer, way, FILTER_PRIORITY_MAX, written, error))
+                return false;
+        g_autofree char *last = pass(writer, way);
+        return add_rule(writer, way, ROOT, "", last, error);
+}
+
+/* Whether anything is judged above IP. */
+static void look_above(Writer *writer) {
+        for (guint i = 0; i < writer->placed->len; i++)
+                if (filter_match_is_above_ip(g_array_index(writer->placed, Placed, i).rule))
+                        writer->has_above = true;
+}
+
+/* Names of interfaces have letters that those of chains do not. */
+static char *id_of(const char *interface) {
+        g_autoptr(GString) id = g_string_new(NULL);
+        for (const char *c = interface; *c; c++)
+                if (g_ascii_isalnum(*c))
+                        g_string_append_c(id, *c);
+                else
+                        g_string_append_printf(id, "_%02x", (unsigned char) *c);
+        return g_strdup(id->str);
+}
+
+static void bind(const Writer *writer, const char *interface) {
+        for (Way way = 0; way < N_WAYS; way++) {
+                g_string_append_printf(writer->text, "add element " TABLE " cards_%s { \"%s\" : goto ", way_names[way],
+                                       interface);
+                name_chain(writer, way, ROOT, writer->text);
+                g_string_append(writer->text, " }\n");
+        }
+}
+
+char *filter_nft_rules(Registry *filters, const FilterDefinition *definition, const char *interface, GHashTable *variables,
+                       GError **error) {
+        const Chain root = { "root", 0, 0 };
+        g_autoptr(GArray) placed = g_array_new(FALSE, FALSE, sizeof(Placed)), chains = g_array_new(FALSE, FALSE, sizeof(Chain));
+        g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref);
+        g_autoptr(GString) text = g_string_new(FRAME);
+        g_autofree char *id = id_of(interface);
+        Writer writer = { .filters = filters, .placed = placed, .chains = chains, .tables = tables, .id = id, .text = text };
+        g_array_append_val(chains, root);
+        if (!collect(&writer, definition, variables, 0, error))
+                return NULL;
+        g_array_sort(placed, compare_placed);
+        look_above(&writer);
+        for (Way way = 0; way < N_WAYS; way++)
+                if (!write_way(&writer, way, error))
+                        return NULL;
+        bind(&writer, interface);
+        return g_strdup(text->str);
+}
