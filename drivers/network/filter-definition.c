@@ -228,12 +228,14 @@ static bool read_name(FilterDefinition *definition, xmlNode *root, GError **erro
         return definition->name;
 }
 
-/* In libvirt's order; of root, which is asked first of all, the priority is not written. */
+/* In libvirt's order; a priority of 0 is not written where it is the usual one. */
 static void write_root(const FilterDefinition *definition, xmlNode *root) {
         xmlUnsetProp(root, (const xmlChar *) "chain");
         xmlUnsetProp(root, (const xmlChar *) "priority");
         xml_set_attribute(root, "chain", definition->chain);
-        if (definition->priority != 0)
+        int usual = 0;
+        find_chain(definition->chain, &usual);
+        if (definition->priority != 0 || usual != 0)
                 xml_set_number(root, "priority", definition->priority);
 }
 

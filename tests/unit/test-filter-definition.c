@@ -69,11 +69,13 @@ static void test_chains_have_their_priorities(void) {
                       { "chain='ipv6'", "ipv6", -600 },
                       { "chain='rarp'", "rarp", -400 },
                       { "chain='stp'", "stp", 0 },
+                      { "chain='ipv4' priority='0'", "ipv4", 0 },
                       { "chain='arp' priority='-1000'", "arp", -1000 },
                       { "chain='arp' priority='1000'", "arp", 1000 } };
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autofree char *xml = g_strdup_printf("<filter name='n' %s/>", cases[i].attributes);
-                g_autoptr(FilterDefinition) definition = parse(xml);
+                g_autoptr(FilterDefinition) definition = parse(xml), again = parse(definition->xml);
+                g_assert_cmpint(again->priority, ==, cases[i].priority);
                 g_assert_cmpstr(definition->chain, ==, cases[i].chain);
                 g_assert_cmpint(definition->priority, ==, cases[i].priority);
         }
