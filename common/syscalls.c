@@ -29,7 +29,7 @@ static int add_names(scmp_filter_ctx filter, uint32_t action, const char *const 
 }
 
 static int add_files(scmp_filter_ctx filter, bool writing) {
-        const scmp_datum_t bits = writing ? 0 : O_ACCMODE | O_CREAT | O_TRUNC, reading = writing ? 0 : O_RDONLY;
+        const scmp_datum_t bits = writing ? 0 : O_ACCMODE | O_CREAT | O_TRUNC, reading = O_RDONLY;
         int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, bits, reading));
         if (r >= 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, bits, reading));

@@ -31,7 +31,7 @@ static void begin_secrets(Client *client, void (*done)(void *data, const GError 
 }
 
 static Callbacks *of_secrets(const Client *client) {
-        return secret_events_callbacks(client->secret_events);
+        return client->secret_events->callbacks;
 }
 
 static void begin_networks(Client *client, void (*done)(void *data, const GError *error), void *data) {
@@ -39,7 +39,7 @@ static void begin_networks(Client *client, void (*done)(void *data, const GError
 }
 
 static Callbacks *of_networks(const Client *client) {
-        return network_events_callbacks(client->network_events);
+        return client->network_events->callbacks;
 }
 
 static const Source domains = { "domain", EVENTS_MAX, 1, begin_domains, of_domains };

@@ -140,8 +140,8 @@ int client_serve(const Origin *origin) {
         g_signal_handlers_disconnect_by_data(client.bus, &client);
         domains_free(client.domains);
         events_free(client.events);
-        secret_events_free(client.secret_events);
-        network_events_free(client.network_events);
+        host_events_free(client.secret_events);
+        host_events_free(client.network_events);
         streams_free(client.streams);
         conversation_free(client.conversation);
         jobs_free(client.jobs);

@@ -15,8 +15,7 @@
 
 typedef struct Domains Domains;
 typedef struct Events Events;
-typedef struct NetworkEvents NetworkEvents;
-typedef struct SecretEvents SecretEvents;
+typedef struct HostEvents HostEvents;
 typedef struct Streams Streams;
 typedef struct Jobs Jobs;
 
@@ -33,8 +32,8 @@ typedef struct Client {
         bool tells_close;                /* it wants to hear when the service goes */
         Domains *domains;                /* of the connection; NULL before */
         Events *events;
-        SecretEvents *secret_events;
-        NetworkEvents *network_events;
+        HostEvents *secret_events;
+        HostEvents *network_events;
         Streams *streams;
         Jobs *jobs;
 } Client;

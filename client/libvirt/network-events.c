@@ -21,17 +21,6 @@ typedef struct KnownNetwork {
         gboolean active, persistent;
 } KnownNetwork;
 
-struct NetworkEvents {
-        GDBusConnection *bus;
-        Conversation *conversation;
-        Callbacks *callbacks;
-        GHashTable *networks; /* path: KnownNetwork */
-        Waiters *waiters;
-        GCancellable *cancellable;
-        unsigned int of_objects, of_properties; /* subscriptions */
-        bool filling, filled;
-};
-
 static void known_free(void *data) {
         KnownNetwork *known = data;
         g_variant_unref(known->name);
@@ -45,34 +34,8 @@ GVariant *network_name(GVariant *properties) {
         return g_variant_new("(ss)", name, uuid);
 }
 
-NetworkEvents *network_events_new(GDBusConnection *bus, Conversation *conversation) {
-        NetworkEvents *events = g_new0(NetworkEvents, 1);
-        events->bus = bus;
-        events->conversation = conversation;
-        events->callbacks = callbacks_new();
-        events->networks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
-        events->waiters = waiters_new();
-        events->cancellable = g_cancellable_new();
-        return events;
-}
-
-void network_events_free(NetworkEvents *events) {
-        if (!events)
-                return;
-        if (events->of_objects) {
-                g_dbus_connection_signal_unsubscribe(events->bus, events->of_objects);
-                g_dbus_connection_signal_unsubscribe(events->bus, events->of_properties);
-        }
-        g_cancellable_cancel(events->cancellable);
-        g_object_unref(events->cancellable);
-        callbacks_free(events->callbacks);
-        g_hash_table_unref(events->networks);
-        waiters_free(events->waiters);
-        g_free(events);
-}
-
-Callbacks *network_events_callbacks(NetworkEvents *events) {
-        return events->callbacks;
+HostEvents *network_events_new(GDBusConnection *bus, Conversation *conversation) {
+        return host_events_new(bus, conversation, known_free);
 }
 
 /* An event, as each callback is told of it. */
@@ -89,7 +52,7 @@ static void tell_one(void *data, int32_t number) {
 }
 
 /* Nothing that happens while the networks are read is told. */
-static void tell(NetworkEvents *events, const KnownNetwork *network, Lifecycle event) {
+static void tell(HostEvents *events, const KnownNetwork *network, Lifecycle event) {
         Told told = { events->conversation, network->name, event };
         const char *uuid;
         g_variant_get(network->name, "(&s&s)", NULL, &uuid);
@@ -97,7 +60,7 @@ static void tell(NetworkEvents *events, const KnownNetwork *network, Lifecycle e
                 callbacks_each(events->callbacks, NETWORK_EVENT_LIFECYCLE, uuid, tell_one, &told);
 }
 
-static void update(NetworkEvents *events, KnownNetwork *known, GVariant *properties) {
+static void update(HostEvents *events, KnownNetwork *known, GVariant *properties) {
         KnownNetwork before = *known;
         g_variant_lookup(properties, "Active", "b", &known->active);
         g_variant_lookup(properties, "Persistent", "b", &known->persistent);
@@ -109,34 +72,34 @@ static void update(NetworkEvents *events, KnownNetwork *known, GVariant *propert
 
 /* A network that was not known is one that neither runs nor is defined. */
 static void keep(void *data, const char *path, GVariant *interfaces) {
-        NetworkEvents *events = data;
+        HostEvents *events = data;
         g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, NETWORK, G_VARIANT_TYPE_VARDICT);
-        KnownNetwork *known = g_hash_table_lookup(events->networks, path);
+        KnownNetwork *known = g_hash_table_lookup(events->objects, path);
         if (!properties)
                 return;
         if (!known) {
                 known = g_new0(KnownNetwork, 1);
                 known->name = g_variant_ref_sink(network_name(properties));
-                g_hash_table_insert(events->networks, g_strdup(path), known);
+                g_hash_table_insert(events->objects, g_strdup(path), known);
         }
         update(events, known, properties);
 }
 
-static void on_removed(NetworkEvents *events, const char *path) {
-        KnownNetwork *known = g_hash_table_lookup(events->networks, path);
+static void on_removed(HostEvents *events, const char *path) {
+        KnownNetwork *known = g_hash_table_lookup(events->objects, path);
         if (!known)
                 return;
         if (known->active)
                 tell(events, known, LIFECYCLE_STOPPED);
         if (known->persistent)
                 tell(events, known, LIFECYCLE_UNDEFINED);
-        g_hash_table_remove(events->networks, path);
+        g_hash_table_remove(events->objects, path);
 }
 
 static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
                       GVariant *arguments, void *data) {
-        NetworkEvents *events = data;
-        KnownNetwork *known = g_hash_table_lookup(events->networks, path);
+        HostEvents *events = data;
+        KnownNetwork *known = g_hash_table_lookup(events->objects, path);
         g_autoptr(GVariant) content = NULL;
         const char *object;
         (void) bus;
@@ -156,7 +119,7 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
 }
 
 static void on_list(GObject *bus, GAsyncResult *result, void *data) {
-        NetworkEvents *events = data;
+        HostEvents *events = data;
         g_autoptr(GError) error = NULL;
         bool is_read = parts_load_finish(result, &error);
         (void) bus;
@@ -168,16 +131,16 @@ static void on_list(GObject *bus, GAsyncResult *result, void *data) {
 }
 
 /* Only these signals: a client that knows networks is not woken by what domains do. */
-static void subscribe(NetworkEvents *events) {
+static void subscribe(HostEvents *events) {
         if (events->of_objects)
                 return;
         events->of_objects = g_dbus_connection_signal_subscribe(events->bus, SERVICE, OBJECT_MANAGER, NULL, HOST, NULL,
                                                                 G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
-        events->of_properties = g_dbus_connection_signal_subscribe(events->bus, SERVICE, PROPERTIES, "PropertiesChanged", NULL,
-                                                                   NETWORK, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
+        events->of_changes = g_dbus_connection_signal_subscribe(events->bus, SERVICE, PROPERTIES, "PropertiesChanged", NULL,
+                                                                NETWORK, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
 }
 
-void network_events_begin(NetworkEvents *events, WaitersDone done, void *data) {
+void network_events_begin(HostEvents *events, WaitersDone done, void *data) {
         const PartsList list = { .bus = events->bus,
                                  .service = SERVICE,
                                  .path = HOST,

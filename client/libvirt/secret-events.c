@@ -13,17 +13,6 @@
 #define DEFINED 0
 #define UNDEFINED 1
 
-struct SecretEvents {
-        GDBusConnection *bus;
-        Conversation *conversation;
-        Callbacks *callbacks;
-        GHashTable *secrets; /* path: (sis) */
-        Waiters *waiters;
-        GCancellable *cancellable;
-        unsigned int of_objects, of_values; /* subscriptions */
-        bool filling, filled;
-};
-
 const char *const secret_usages[SECRET_USAGES] = { "none", "volume", "ceph", "iscsi", "tls", "vtpm" };
 
 GVariant *secret_name(GVariant *properties) {
@@ -38,34 +27,8 @@ GVariant *secret_name(GVariant *properties) {
         return g_variant_new("(sis)", uuid, number, id);
 }
 
-SecretEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation) {
-        SecretEvents *events = g_new0(SecretEvents, 1);
-        events->bus = bus;
-        events->conversation = conversation;
-        events->callbacks = callbacks_new();
-        events->secrets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
-        events->waiters = waiters_new();
-        events->cancellable = g_cancellable_new();
-        return events;
-}
-
-void secret_events_free(SecretEvents *events) {
-        if (!events)
-                return;
-        if (events->of_objects) {
-                g_dbus_connection_signal_unsubscribe(events->bus, events->of_objects);
-                g_dbus_connection_signal_unsubscribe(events->bus, events->of_values);
-        }
-        g_cancellable_cancel(events->cancellable);
-        g_object_unref(events->cancellable);
-        callbacks_free(events->callbacks);
-        g_hash_table_unref(events->secrets);
-        waiters_free(events->waiters);
-        g_free(events);
-}
-
-Callbacks *secret_events_callbacks(SecretEvents *events) {
-        return events->callbacks;
+HostEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation) {
+        return host_events_new(bus, conversation, (GDestroyNotify) g_variant_unref);
 }
 
 /* An event, as each callback is told of it. */
@@ -87,7 +50,7 @@ static void tell_value(void *data, int32_t number) {
                            g_variant_new("(i@(sis))", number, told->secret));
 }
 
-static void tell(SecretEvents *events, SecretEventKind kind, GVariant *secret, int32_t event) {
+static void tell(HostEvents *events, SecretEventKind kind, GVariant *secret, int32_t event) {
         Told told = { events->conversation, secret, event };
         const char *uuid;
         g_variant_get(secret, "(&si&s)", &uuid, NULL, NULL);
@@ -95,39 +58,39 @@ static void tell(SecretEvents *events, SecretEventKind kind, GVariant *secret, i
 }
 
 /* Keeps a secret of an object's interfaces; returns whether it was not there before. */
-static bool keep(SecretEvents *events, const char *path, GVariant *interfaces) {
+static bool keep(HostEvents *events, const char *path, GVariant *interfaces) {
         g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, SECRET, G_VARIANT_TYPE_VARDICT);
         if (properties)
-                return g_hash_table_replace(events->secrets, g_strdup(path), g_variant_ref_sink(secret_name(properties)));
+                return g_hash_table_replace(events->objects, g_strdup(path), g_variant_ref_sink(secret_name(properties)));
         return false;
 }
 
-static void on_added(SecretEvents *events, GVariant *arguments) {
+static void on_added(HostEvents *events, GVariant *arguments) {
         const char *path;
         g_autoptr(GVariant) interfaces = NULL;
         g_variant_get(arguments, "(&o@a{sa{sv}})", &path, &interfaces);
         if (keep(events, path, interfaces))
-                tell(events, SECRET_EVENT_LIFECYCLE, g_hash_table_lookup(events->secrets, path), DEFINED);
+                tell(events, SECRET_EVENT_LIFECYCLE, g_hash_table_lookup(events->objects, path), DEFINED);
 }
 
-static void on_removed(SecretEvents *events, GVariant *arguments) {
+static void on_removed(HostEvents *events, GVariant *arguments) {
         const char *path;
         g_autofree char *key = NULL;
         g_autoptr(GVariant) secret = NULL;
         g_variant_get(arguments, "(&o@as)", &path, NULL);
-        if (g_hash_table_steal_extended(events->secrets, path, (void **) &key, (void **) &secret))
+        if (g_hash_table_steal_extended(events->objects, path, (void **) &key, (void **) &secret))
                 tell(events, SECRET_EVENT_LIFECYCLE, secret, UNDEFINED);
 }
 
 static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
                       GVariant *arguments, void *data) {
-        SecretEvents *events = data;
+        HostEvents *events = data;
         (void) bus;
         (void) sender;
         (void) interface;
         if (!events->filled)
                 return;
-        GVariant *secret = g_hash_table_lookup(events->secrets, path);
+        GVariant *secret = g_hash_table_lookup(events->objects, path);
         if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})")))
                 on_added(events, arguments);
         else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)")))
@@ -137,7 +100,7 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
 }
 
 static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
-        SecretEvents *events = data;
+        HostEvents *events = data;
         g_autoptr(GError) error = NULL;
         g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
         if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
@@ -155,12 +118,12 @@ static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
 }
 
 /* Only these signals: a client that knows secrets is not woken by what domains do. */
-static unsigned int subscribe(SecretEvents *events, const char *interface, const char *member, const char *path) {
+static unsigned int subscribe(HostEvents *events, const char *interface, const char *member, const char *path) {
         return g_dbus_connection_signal_subscribe(events->bus, SERVICE, interface, member, path, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
                                                   on_signal, events, NULL);
 }
 
-void secret_events_begin(SecretEvents *events, WaitersDone done, void *data) {
+void secret_events_begin(HostEvents *events, WaitersDone done, void *data) {
         if (events->filled) {
                 done(data, NULL);
                 return;
@@ -171,7 +134,7 @@ void secret_events_begin(SecretEvents *events, WaitersDone done, void *data) {
         events->filling = true;
         if (!events->of_objects) {
                 events->of_objects = subscribe(events, OBJECT_MANAGER, NULL, HOST);
-                events->of_values = subscribe(events, SECRET, "ValueChanged", NULL);
+                events->of_changes = subscribe(events, SECRET, "ValueChanged", NULL);
         }
         g_dbus_connection_call(events->bus, SERVICE, HOST, OBJECT_MANAGER, "GetManagedObjects", NULL,
                                G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NONE, G_MAXINT, events->cancellable,

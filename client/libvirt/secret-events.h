@@ -3,13 +3,7 @@
 
 /* What happens to secrets, told to those callbacks that a client has registered. */
 
-#include <gio/gio.h>
-
-#include "callbacks.h"
-#include "conversation.h"
-#include "waiters.h"
-
-typedef struct SecretEvents SecretEvents;
+#include "host-events.h"
 
 typedef enum SecretEventKind {
         SECRET_EVENT_LIFECYCLE = 0,
@@ -17,14 +11,10 @@ typedef enum SecretEventKind {
         SECRET_EVENTS_MAX,
 } SecretEventKind;
 
-SecretEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation);
-void secret_events_free(SecretEvents *events);
+HostEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation);
 
 /* Reads the secrets, unless they are known, and calls DONE once: from then on nothing that happens to them is missed. */
-void secret_events_begin(SecretEvents *events, WaitersDone done, void *data);
-
-/* Those of the secrets. */
-Callbacks *secret_events_callbacks(SecretEvents *events);
+void secret_events_begin(HostEvents *events, WaitersDone done, void *data);
 
 /* Usages by libvirt's numbers. */
 #define SECRET_USAGES 6

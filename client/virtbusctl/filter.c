@@ -75,19 +75,16 @@ static GVariant *parameters_of(char **words, GError **error) {
 #define SHOWN_INTERFACE "vnet0"
 
 static int translate(Ctl *ctl, const HostKind *kind, char **arguments) {
-        g_autofree char *text = NULL;
         g_autoptr(GError) error = NULL;
-        GVariant *parameters = ctl_read_file(arguments[0], &text, &error) ? parameters_of(arguments + 1, &error) : NULL;
-        g_autoptr(GVariant) answer = parameters ? ctl_call(ctl, HOST_PATH, kind->collection, "FilterXMLToNative",
-                                                           g_variant_new("(ss@a{sas}@a{sv})", text, SHOWN_INTERFACE, parameters,
-                                                                         ctl_options(NULL, NULL)),
-                                                           NULL, NULL, &error)
+        GVariant *parameters = parameters_of(arguments + 1, &error);
+        g_autoptr(GVariant) answer = parameters ? host_kind_ask_of_file(ctl, kind, "FilterXMLToNative", arguments[0],
+                                                                        g_variant_new("(s@a{sas}@a{sv})", SHOWN_INTERFACE,
+                                                                                      parameters, ctl_options(NULL, NULL)),
+                                                                        &error)
                                                 : NULL;
         const char *rules;
-        if (!answer) {
-                ctl_prefix(&error, arguments[0]);
+        if (!answer)
                 return ctl_fail(g_steal_pointer(&error));
-        }
         g_variant_get(answer, "(&s)", &rules);
         g_autofree char *printable = output_printable(rules);
         output_page(ctl, printable);

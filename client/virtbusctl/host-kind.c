@@ -45,6 +45,26 @@ static void add_name(void *data, const char *path, GVariant *properties) {
                 g_ptr_array_add(names->found, g_strdup(name));
 }
 
+GVariant *host_kind_ask_of_file(Ctl *ctl, const HostKind *kind, const char *method, const char *path, GVariant *rest,
+                                GError **error) {
+        g_autoptr(GVariant) others = g_variant_ref_sink(rest);
+        g_autofree char *text = NULL;
+        GVariantBuilder arguments;
+        GVariant *answer = NULL;
+        if (ctl_read_file(path, &text, error)) {
+                g_variant_builder_init(&arguments, G_VARIANT_TYPE_TUPLE);
+                g_variant_builder_add(&arguments, "s", text);
+                for (gsize i = 0; i < g_variant_n_children(others); i++) {
+                        g_autoptr(GVariant) other = g_variant_get_child_value(others, i);
+                        g_variant_builder_add_value(&arguments, other);
+                }
+                answer = ctl_call(ctl, HOST_PATH, kind->collection, method, g_variant_builder_end(&arguments), NULL, NULL, error);
+        }
+        if (!answer)
+                ctl_prefix(error, path);
+        return answer;
+}
+
 char **host_kind_names(Ctl *ctl, const HostKind *kind, const char *property) {
         g_autoptr(GPtrArray) found = g_ptr_array_new();
         ctl_each_object(ctl, HOST_PATH, kind->interface, NULL, add_name, &(Names){ property, found }, NULL);

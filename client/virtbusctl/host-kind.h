@@ -38,6 +38,11 @@ char **host_kind_commands(const HostKind *kind);
  * from, or NULL. */
 char *host_kind_ask(Ctl *ctl, const HostKind *kind, const char *method, GVariant *arguments, const char *file, int *status);
 
+/* What a method of the connection answers about the document in a file, which is its first argument; REST, the others, a tuple,
+ * is taken. NULL with an error that names the file. */
+GVariant *host_kind_ask_of_file(Ctl *ctl, const HostKind *kind, const char *method, const char *path, GVariant *rest,
+                                GError **error);
+
 /* A string property of all that may be read, NULL at the end. */
 char **host_kind_names(Ctl *ctl, const HostKind *kind, const char *property);
 

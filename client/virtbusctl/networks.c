@@ -69,17 +69,11 @@ static int autostart(Ctl *ctl, const HostKind *kind, char **arguments) {
 
 /* The files of a network's services, by their names. */
 static int translate(Ctl *ctl, const HostKind *kind, char **arguments) {
-        g_autofree char *text = NULL;
         g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) answer =
-                        ctl_read_file(arguments[0], &text, &error)
-                                        ? ctl_call(ctl, HOST_PATH, kind->collection, "NetworkXMLToNative",
-                                                   g_variant_new("(s@a{sv})", text, ctl_options(NULL, NULL)), NULL, NULL, &error)
-                                        : NULL;
-        if (!answer) {
-                ctl_prefix(&error, arguments[0]);
+        g_autoptr(GVariant) answer = host_kind_ask_of_file(ctl, kind, "NetworkXMLToNative", arguments[0],
+                                                           g_variant_new("(@a{sv})", ctl_options(NULL, NULL)), &error);
+        if (!answer)
                 return ctl_fail(g_steal_pointer(&error));
-        }
         g_autoptr(GVariant) files = g_variant_get_child_value(answer, 0);
         g_autoptr(GString) shown = g_string_new(NULL);
         GVariantIter iterator;

@@ -5,53 +5,44 @@
 
 /* Protocols */
 
-typedef struct Base {
-        const char *protocol, *expression;
-        bool above_ip;
-} Base;
-
-/* What a packet of the protocol is known by. */
-static const Base bases[] = {
-        { "mac", "", false },
-        { "vlan", "ether type 8021q ", false },
-        { "stp", "ether daddr 01:80:c2:00:00:00 ", false },
-        { "arp", "ether type arp ", false },
-        { "rarp", "ether type 0x8035 ", false },
-        { "ip", "ether type ip ", false },
-        { "ipv6", "ether type ip6 ", false },
-        { "tcp", "ether type ip meta l4proto tcp ", true },
-        { "udp", "ether type ip meta l4proto udp ", true },
-        { "sctp", "ether type ip meta l4proto sctp ", true },
-        { "icmp", "ether type ip meta l4proto icmp ", true },
-        { "igmp", "ether type ip meta l4proto igmp ", true },
-        { "esp", "ether type ip meta l4proto esp ", true },
-        { "ah", "ether type ip meta l4proto ah ", true },
-        { "udplite", "ether type ip meta l4proto udplite ", true },
-        { "all", "ether type ip ", true },
-        { "tcp-ipv6", "ether type ip6 meta l4proto tcp ", true },
-        { "udp-ipv6", "ether type ip6 meta l4proto udp ", true },
-        { "sctp-ipv6", "ether type ip6 meta l4proto sctp ", true },
-        { "icmpv6", "ether type ip6 meta l4proto icmpv6 ", true },
-        { "esp-ipv6", "ether type ip6 meta l4proto esp ", true },
-        { "ah-ipv6", "ether type ip6 meta l4proto ah ", true },
-        { "udplite-ipv6", "ether type ip6 meta l4proto udplite ", true },
-        { "all-ipv6", "ether type ip6 ", true },
+/* Those of the headers that are looked at first, and what a packet of them is known by. */
+static const char *const below_ip[][2] = {
+        { "mac", "" },
+        { "vlan", "ether type 8021q " },
+        { "stp", "ether daddr 01:80:c2:00:00:00 " },
+        { "arp", "ether type arp " },
+        { "rarp", "ether type 0x8035 " },
+        { "ip", "ether type ip " },
+        { "ipv6", "ether type ip6 " },
 };
 
-static const Base *base_of(const FilterRule *rule) {
-        const char *name = rule->protocol ? filter_protocol_name(rule->protocol) : "mac";
-        for (size_t i = 0; i < G_N_ELEMENTS(bases); i++)
-                if (strcmp(bases[i].protocol, name) == 0)
-                        return &bases[i];
-        return &bases[0];
+static const char *name_of(const FilterRule *rule) {
+        return rule->protocol ? filter_protocol_name(rule->protocol) : "mac";
+}
+
+static const char *find_below_ip(const FilterRule *rule) {
+        for (size_t i = 0; i < G_N_ELEMENTS(below_ip); i++)
+                if (strcmp(below_ip[i][0], name_of(rule)) == 0)
+                        return below_ip[i][1];
+        return NULL;
 }
 
 bool filter_match_is_above_ip(const FilterRule *rule) {
-        return base_of(rule)->above_ip;
+        return !find_below_ip(rule);
 }
 
 bool filter_match_limits_connections(const FilterRule *rule) {
         return filter_rule_value(rule, "connlimit-above");
+}
+
+/* Above IP names are nftables' own, with "-ipv6" behind those of IPv6; but for icmpv6, which is of no other. */
+static void write_protocol(const FilterRule *rule, GString *text) {
+        const char *below = find_below_ip(rule), *name = name_of(rule), *suffix = strstr(name, "-ipv6");
+        g_autofree char *plain = g_strndup(name, suffix ? (size_t) (suffix - name) : strlen(name));
+        bool is_ipv6 = suffix || strcmp(name, "icmpv6") == 0;
+        g_string_append(text, below ? below : is_ipv6 ? "ether type ip6 " : "ether type ip ");
+        if (!below && strcmp(plain, "all") != 0)
+                g_string_append_printf(text, "meta l4proto %s ", plain);
 }
 
 /* Fields */
@@ -289,9 +280,10 @@ static bool is_companion(const char *name) {
 }
 
 char *filter_match_text(const FilterRule *rule, char *const *values, bool swapped, GError **error) {
-        g_autoptr(GString) text = g_string_new(base_of(rule)->expression);
+        g_autoptr(GString) text = g_string_new(NULL);
         const Match match = { rule, values, swapped, text };
         const char *name;
+        write_protocol(rule, text);
         for (unsigned i = 0; rule->protocol && (name = filter_protocol_field(rule->protocol, i)); i++) {
                 const FieldMatch *field = find(filter_protocol_name(rule->protocol), name);
                 if (!values[i])

@@ -3,10 +3,10 @@
 
 /* The rules of nftables that a network filter has for the packets of one interface of a bridge.
  *
- * Two chains, of packets from the guest and of those to it, are asked by the interface's name. Each begins with the rules of root and the
- * chains of protocols, by their priorities; what these let pass is judged by the rules above IP. What no rule is about passes. As in
- * libvirt, a rule of both directions is written as one to the guest, and swapped for packets from it; an accepting rule above IP is one
- * side of a connection, and lets the answers pass too. */
+ * Two chains, of packets from the guest and of those to it, are asked by the interface's name. Each begins with the rules of
+ * root and the chains of protocols, by their priorities; what these let pass is judged by the rules above IP. What no rule is
+ * about passes. As in libvirt, a rule of both directions is written as one to the guest, and swapped for packets from it; an
+ * accepting rule above IP is one side of a connection, and lets the answers pass too. */
 
 #include "network/filters.h"
 
@@ -16,8 +16,8 @@
 /* How deep filters may include filters. */
 #define FILTER_DEPTH_MAX 32
 
-/* VARIABLES: lists of values (GPtrArray) by their names. FILTERS is where those are that the definition includes. To be freed; NULL
- * with an error: InvalidArgument, of a variable that has no value, or one that cannot stand where it does; NoSuchFilter, of one that
- * is included; Unsupported, of what nftables cannot compare; LimitExceeded. */
+/* VARIABLES: lists of values (GPtrArray) by their names. FILTERS is where those are that the definition includes. To be freed;
+ * NULL with an error: InvalidArgument, of a variable that has no value, or one that cannot stand where it does; NoSuchFilter, of
+ * one that is included; Unsupported, of what nftables cannot compare; LimitExceeded. */
 char *filter_nft_rules(Registry *filters, const FilterDefinition *definition, const char *interface, GHashTable *variables,
                        GError **error);
