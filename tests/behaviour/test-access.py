@@ -26,7 +26,7 @@ hypervisor = Hypervisor(bus, "test")
 alice, bob = User("vb-alice"), User("vb-bob")
 DENIED = ("org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired")
 ARGUMENTS = {"s": "'x'", "o": "'/'", "u": "uint32 1", "t": "uint64 1", "b": "true", "h": "handle 0", "a{sv}": "@a{sv} {}",
-             "i": "int32 1", "x": "int64 1", "as": "['x']", "ay": "[byte 1]", "a(xb)": "[(int64 1, true)]", "a{st}": "@a{st} {}", "ao": "@ao []"}
+             "i": "int32 1", "x": "int64 1", "as": "['x']", "ay": "[byte 1]", "a(xb)": "[(int64 1, true)]", "a{st}": "@a{st} {}", "ao": "@ao []", "a{sas}": "@a{sas} {}"}
 CONSOLE = ("<serial type='pty'/><graphics type='vnc'/><rng model='virtio'/><disk type='file'><source file='/x'/><target dev='vda'/></disk>"
            "<interface type='user'/>")
 
