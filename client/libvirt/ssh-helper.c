@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -81,13 +82,14 @@ static void relay(int fd) {
 
 int main(int argc, char *argv[]) {
         g_autofree char *path = NULL;
-        gboolean read_only = FALSE;
+        gboolean read_only = FALSE, show_version = FALSE;
         int ignored = 0;
         const GOptionEntry options[] = {
                 { "readonly", 'r', 0, G_OPTION_ARG_NONE, &read_only, "Connect where nothing is changed", NULL },
                 { "unix", 'U', 0, G_OPTION_ARG_FILENAME, &path, "Connect to this path, whatever the URI says, as nc does",
                   "PATH" },
                 { "quit", 'q', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &ignored, "nc's: it ends at once", "SECONDS" },
+                { "version", 0, 0, G_OPTION_ARG_NONE, &show_version, "Show the version", NULL },
                 G_OPTION_ENTRY_NULL,
         };
         g_autoptr(GError) error = NULL;
@@ -96,6 +98,10 @@ int main(int argc, char *argv[]) {
         if (!g_option_context_parse(context, &argc, &argv, &error)) {
                 log_error("%s; see --help", error->message);
                 return EXIT_FAILURE;
+        }
+        if (show_version) {
+                puts(VIRTBUS_VERSION);
+                return EXIT_SUCCESS;
         }
         g_autofree char *chosen = path ? g_strdup(path) : socket_of(argc > 1 ? argv[1] : "", read_only);
         int fd = connect_to(chosen);
