@@ -38,7 +38,6 @@ typedef struct Placed {
 typedef struct Chain {
         const char *name;
         int priority;
-        unsigned order;
 } Chain;
 
 typedef struct Writer {
@@ -47,7 +46,7 @@ typedef struct Writer {
         GPtrArray *tables; /* of variables */
         char *id;          /* of the interface, in names */
         bool has_above;
-        unsigned n_rules;
+        unsigned n_rules, n_steps;
         GString *text;
 } Writer;
 
@@ -55,13 +54,29 @@ typedef struct Writer {
 
 /* Collecting */
 
-static unsigned find_chain(Writer *writer, const FilterDefinition *definition) {
+/* What strangers' documents cost is counted before it is spent. */
+static bool spend(Writer *writer, unsigned steps, GError **error) {
+        bool fine = steps <= FILTER_NFT_STEPS_MAX - writer->n_steps;
+        writer->n_steps += fine ? steps : 0;
+        return fine || virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "the filter has more than %d rules, references and values of variables, as often as "
+                                         "they are included",
+                                         FILTER_NFT_STEPS_MAX);
+}
+
+/* Its place; -1 with an error where there are too many. */
+static int find_chain(Writer *writer, const FilterDefinition *definition, GError **error) {
         for (guint i = 0; i < writer->chains->len; i++)
                 if (strcmp(g_array_index(writer->chains, Chain, i).name, definition->chain) == 0)
-                        return i;
-        const Chain chain = { definition->chain, definition->priority, writer->placed->len };
+                        return (int) i;
+        const Chain chain = { definition->chain, definition->priority };
+        if (writer->chains->len == FILTER_NFT_CHAINS_MAX) {
+                virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the filter has more than %d chains",
+                                  FILTER_NFT_CHAINS_MAX);
+                return -1;
+        }
         g_array_append_val(writer->chains, chain);
-        return writer->chains->len - 1;
+        return (int) writer->chains->len - 1;
 }
 
 /* What is known outside is stronger than what the reference says. */
@@ -92,19 +107,24 @@ static bool collect_reference(Writer *writer, const FilterItem *item, GHashTable
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "filter '%s' is included more than %d deep",
                                          item->reference, FILTER_DEPTH_MAX);
         const Entry *other = filters_find_name(writer->filters, item->reference, error);
-        return other && collect(writer, filter_definition(other), variables_of(writer, item, variables), depth + 1, error);
+        return other && spend(writer, item->parameters->len + g_hash_table_size(variables), error) &&
+               collect(writer, filter_definition(other), variables_of(writer, item, variables), depth + 1, error);
 }
 
 static bool collect(Writer *writer, const FilterDefinition *definition, GHashTable *variables, unsigned depth, GError **error) {
-        unsigned chain = find_chain(writer, definition);
+        int chain = find_chain(writer, definition, error);
+        if (chain < 0)
+                return false;
         for (guint i = 0; i < definition->items->len; i++) {
                 const FilterItem *item = definition->items->pdata[i];
+                if (!spend(writer, 1, error))
+                        return false;
                 if (!item->rule) {
                         if (!collect_reference(writer, item, variables, depth, error))
                                 return false;
                         continue;
                 }
-                const Placed placed = { item->rule, variables, chain, writer->placed->len };
+                const Placed placed = { item->rule, variables, (unsigned) chain, writer->placed->len };
                 if (writer->placed->len >= FILTER_NFT_RULES_MAX)
                         return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the filter has more than %d rules",
                                                  FILTER_NFT_RULES_MAX);
@@ -306,7 +326,7 @@ static bool write_above(Writer *writer, const Placed *placed, char *const *value
 
 static bool write_turn(Writer *writer, const Placed *placed, RuleTurns *turns, Way way, GError **error) {
         char *values[FILTER_FIELDS_MAX] = { NULL };
-        bool fine = true;
+        bool fine = spend(writer, 1, error);
         for (unsigned i = 0; i < FILTER_FIELDS_MAX && fine; i++)
                 if (placed->rule->values[i])
                         fine = (values[i] = value_at(turns, placed, i, error));
@@ -432,7 +452,7 @@ static void bind(const Writer *writer, const char *interface) {
 
 char *filter_nft_rules(Registry *filters, const FilterDefinition *definition, const char *interface, GHashTable *variables,
                        GError **error) {
-        const Chain root = { "root", 0, 0 };
+        const Chain root = { "root", 0 };
         g_autoptr(GArray) placed = g_array_new(FALSE, FALSE, sizeof(Placed)), chains = g_array_new(FALSE, FALSE, sizeof(Chain));
         g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref);
         g_autoptr(GString) text = g_string_new(FRAME);

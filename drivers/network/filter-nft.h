@@ -13,6 +13,13 @@
 /* How many rules an interface may have, when all includes and lists of values are written out. */
 #define FILTER_NFT_RULES_MAX 16384
 
+/* How much may be gone through for that: rules as often as they are included and their variables have values, references, and
+ * variables that references hand on. */
+#define FILTER_NFT_STEPS_MAX 65536
+
+/* How many chains of protocols they may have. */
+#define FILTER_NFT_CHAINS_MAX 256
+
 /* How deep filters may include filters. */
 #define FILTER_DEPTH_MAX 32
 

@@ -280,6 +280,17 @@ def what_has_no_rules_is_refused_by_name():
     contains(expect("InvalidArgument", rules_of, document("n", rule("<tcp srcportstart='$A' dstportstart='$B'/>")), A=["1", "2"], B=["1"]), "iterator")
     contains(expect("LimitExceeded", rules_of, document("n", rule("<tcp srcportstart='$A' dstportstart='$B[@1]'/>")), A=["1"] * 200, B=["1"] * 200), "16384")
     assert rules_of(document("n", rule("<tcp srcportstart='$A' dstportstart='$B'/>")), A=["1", "2"], B=["3", "4"]).count("th sport") == 4
+    # What costs much and comes to nothing: includes that double at each level, and lists that are multiplied by a rule that does nothing.
+    made = [define(document("double0"))] + [define(document(f"double{n + 1}", include(f"double{n}", f"double{n}"))) for n in range(24)]
+    contains(expect("LimitExceeded", rules_of, document("n", include("double24"))), "65536")
+    many = "<mac protocolid='$A' srcmacaddr='$B[@1]' dstmacaddr='$C[@2]'/>"
+    contains(expect("LimitExceeded", rules_of, document("n", f"<rule action='continue' direction='out'>{many}</rule>"),
+                    A=["0x800"] * 1000, B=["52:54:00:00:00:01"] * 1000, C=["52:54:00:00:00:01"] * 1000), "65536")
+    contains(expect("LimitExceeded", rules_of, document("n", include(*["double0"] * 100)), **{f"V{n}": ["1"] for n in range(1000)}), "65536")
+    chains = [define(f"<filter name='chain{n}' chain='arp-{n}'/>") for n in range(257)]
+    contains(expect("LimitExceeded", rules_of, document("n", include(*[f"chain{n}" for n in range(257)]))), "256 chains")
+    for filter_path in made + chains:
+        call(filter_path, "Undefine")
     assert rules_of(document("n", rule("<tcp srcportstart='$A' dstportstart='$B[@1]'/>")), A=["1", "2"], B=["3", "4"]).count("th sport") == 8
     expect("InvalidXML", rules_of, "<filter/>")
     expect("InvalidArgument", bus.call, PATH, f"{NAME}.NetworkFilters", "FilterXMLToNative", "ssa{sas}a{sv}", document("n"), 'a"b', {}, {})
