@@ -182,10 +182,6 @@ static bool is_of_form(const xmlNode *element, const ElementForm *form) {
                (is_of_dnsmasq || !element->ns);
 }
 
-static bool is_blank(const xmlNode *text) {
-        return text->content[strspn((const char *) text->content, " \t\r\n")] == '\0';
-}
-
 static bool check_element(xmlNode *element, const ElementForm *form, GError **error);
 
 #define CHILD_FORMS_MAX 24
@@ -211,7 +207,7 @@ static bool check_children(xmlNode *element, const ElementForm *form, GError **e
         unsigned counts[CHILD_FORMS_MAX] = { 0 };
         for (xmlNode *child = element->children; child; child = child->next) {
                 bool is_text = child->type == XML_TEXT_NODE || child->type == XML_CDATA_SECTION_NODE;
-                if (is_text && !form->text && !is_blank(child))
+                if (is_text && !form->text && !xmlIsBlankNode(child))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                         "there is text outside of its elements; leave it out");
                 if (child->type == XML_ELEMENT_NODE && !check_child(element, form, child, counts, error))

@@ -71,11 +71,10 @@ static bool read_chain(FilterDefinition *definition, xmlNode *root, GError **err
 
 /* References */
 
+/* All of them are needed. */
 static bool check_attributes(const xmlNode *element, const char *const *known, GError **error) {
-        for (const xmlAttr *attribute = element->properties; attribute; attribute = attribute->next)
-                if (attribute->ns || !g_strv_contains(known, (const char *) attribute->name))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
-                                        "the attribute '%.64s' is not known; leave it out", (const char *) attribute->name);
+        if (!filter_check_attributes(element, known, error))
+                return false;
         for (; *known; known++)
                 if (!xmlHasProp((xmlNode *) element, (const xmlChar *) *known))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "the attribute '%s' is missing", *known);
@@ -141,15 +140,11 @@ static bool read_reference(FilterItem *item, xmlNode *element, GError **error) {
 
 /* The whole */
 
-static bool is_blank(const xmlNode *text) {
-        return text->content[strspn((const char *) text->content, " \t\r\n")] == '\0';
-}
-
 /* Only <uuid> has any. */
 static bool check_text(const xmlNode *element, GError **error) {
         for (const xmlNode *child = element->children; child; child = child->next) {
                 bool is_text = child->type == XML_TEXT_NODE || child->type == XML_CDATA_SECTION_NODE;
-                if (is_text && !is_blank(child))
+                if (is_text && !xmlIsBlankNode(child))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                         "there is text outside of its elements; leave it out");
                 if (child->type == XML_ELEMENT_NODE && !xml_is(child, "uuid") && !check_text(child, error))
@@ -217,10 +212,8 @@ static bool read_uuid(FilterDefinition *definition, xmlNode *root, GError **erro
 
 static bool read_name(FilterDefinition *definition, xmlNode *root, GError **error) {
         static const char *const known[] = { "name", "chain", "priority", NULL };
-        for (const xmlAttr *attribute = root->properties; attribute; attribute = attribute->next)
-                if (attribute->ns || !g_strv_contains(known, (const char *) attribute->name))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root,
-                                        "the attribute '%.64s' is not known; leave it out", (const char *) attribute->name);
+        if (!filter_check_attributes(root, known, error))
+                return false;
         g_autofree char *text = xml_attribute(root, "name");
         if (!text)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "the attribute 'name' is missing");

@@ -275,8 +275,7 @@ static void remove_children(xmlNode *element) {
 
 /* The rule's own attributes */
 
-static bool check_known(const xmlNode *element, GError **error) {
-        static const char *const known[] = { "action", "direction", "priority", "statematch", NULL };
+bool filter_check_attributes(const xmlNode *element, const char *const *known, GError **error) {
         for (const xmlAttr *attribute = element->properties; attribute; attribute = attribute->next)
                 if (attribute->ns || !g_strv_contains(known, (const char *) attribute->name))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
@@ -301,6 +300,7 @@ static const char *const actions[] = { [FILTER_ACCEPT] = "accept", [FILTER_DROP]
 static const char *const directions[] = { [FILTER_IN] = "in", [FILTER_OUT] = "out", [FILTER_INOUT] = "inout", NULL };
 
 static bool read_attributes(FilterRule *rule, const xmlNode *element, GError **error) {
+        static const char *const known[] = { "action", "direction", "priority", "statematch", NULL };
         g_autofree char *text = xml_attribute(element, "statematch"),
                         *kept = text ? filter_value_read(&filter_value_boolean, text) : g_strdup("true");
         if (!kept)
@@ -308,7 +308,7 @@ static bool read_attributes(FilterRule *rule, const xmlNode *element, GError **e
                                 text);
         rule->statematch = strcmp(kept, "true") == 0;
         rule->priority = FILTER_PRIORITY_DEFAULT;
-        int action = check_known(element, error) ? read_word(element, "action", actions, error) : -1;
+        int action = filter_check_attributes(element, known, error) ? read_word(element, "action", actions, error) : -1;
         int direction = action >= 0 ? read_word(element, "direction", directions, error) : -1;
         rule->action = (FilterAction) action;
         rule->direction = (FilterDirection) direction;

@@ -40,6 +40,9 @@ typedef struct FilterRule {
         bool negated[FILTER_FIELDS_MAX];
 } FilterRule;
 
+/* Whether an element has no other attributes than KNOWN, NULL at the end. */
+bool filter_check_attributes(const xmlNode *element, const char *const *known, GError **error);
+
 /* Reads an attribute that is a priority; *PRIORITY stays where it is absent. */
 bool filter_read_priority(const xmlNode *element, int *priority, GError **error);
 

@@ -11,19 +11,12 @@
 
 /* Variables */
 
-static bool has_only(const char *text, const char *others) {
-        for (const char *c = text; *c; c++)
-                if (!g_ascii_isalnum(*c) && !strchr(others, *c))
-                        return false;
-        return *text;
-}
-
 bool filter_is_variable(const char *text) {
-        return has_only(text, "_");
+        return value_has_only(text, "_");
 }
 
 bool filter_is_argument(const char *text) {
-        return has_only(text, "._:/-");
+        return value_has_only(text, "._:/-");
 }
 
 /* Between brackets: "2" or "@2", with spaces around. */
@@ -215,7 +208,7 @@ static char *read_tcp_flags(const FilterValue *value, const char *text) {
 
 static char *read_ipset(const FilterValue *value, const char *text) {
         (void) value;
-        return has_only(text, "_.:-+ ") && strlen(text) <= IPSET_NAME_BYTES_MAX ? g_strdup(text) : NULL;
+        return value_has_only(text, "_.:-+ ") && strlen(text) <= IPSET_NAME_BYTES_MAX ? g_strdup(text) : NULL;
 }
 
 static char *read_ipset_flags(const FilterValue *value, const char *text) {

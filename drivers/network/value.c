@@ -32,7 +32,7 @@ bool value_number(const char *text, uint64_t *number) {
 
 /* Texts */
 
-static bool has_only(const char *text, const char *others) {
+bool value_has_only(const char *text, const char *others) {
         for (const char *c = text; *c; c++)
                 if (!g_ascii_isalnum(*c) && !strchr(others, *c))
                         return false;
@@ -77,7 +77,7 @@ static bool is_path(const ValueKind *kind, const char *text) {
 }
 
 static bool is_word(const ValueKind *kind, const char *text) {
-        return has_only(text, "._-") && strlen(text) <= kind->max;
+        return value_has_only(text, "._-") && strlen(text) <= kind->max;
 }
 
 /* Numbers */
@@ -110,7 +110,7 @@ static char *normalize_pci(const char *text) {
 static bool is_interface(const ValueKind *kind, const char *text) {
         static const char *const refused[] = { ".", "..", "all", "default", NULL };
         (void) kind;
-        return has_only(text, "._-@+") && strlen(text) < IF_NAMESIZE && !g_strv_contains(refused, text);
+        return value_has_only(text, "._-@+") && strlen(text) < IF_NAMESIZE && !g_strv_contains(refused, text);
 }
 
 /* With "%d" in place of a number, one is chosen. */
@@ -125,7 +125,7 @@ static bool is_dns_name(const ValueKind *kind, const char *text) {
         guint n = g_strv_length(labels);
         bool fine = strlen(text) <= kind->max && n > 0;
         for (guint i = 0; i < n && fine; i++) /* the last one may be empty: the root */
-                fine = (has_only(labels[i], "_-") && strlen(labels[i]) <= 63) || (i > 0 && i == n - 1 && !*labels[i]);
+                fine = (value_has_only(labels[i], "_-") && strlen(labels[i]) <= 63) || (i > 0 && i == n - 1 && !*labels[i]);
         return fine;
 }
 

@@ -38,3 +38,6 @@ extern const char *const value_modes[];
 
 /* A number in decimal or, with 0x, in hexadecimal digits. */
 bool value_number(const char *text, uint64_t *number);
+
+/* Whether a text is of letters and digits of ASCII and of OTHERS alone, and not empty. */
+bool value_has_only(const char *text, const char *others);

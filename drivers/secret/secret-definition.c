@@ -61,10 +61,6 @@ static bool check_attributes(const xmlNode *element, const Form *form, GError **
         return true;
 }
 
-static bool is_blank(const xmlNode *text) {
-        return text->content[strspn((const char *) text->content, " \t\r\n")] == '\0';
-}
-
 /* Checks that an element and all that is in it is of the format. */
 static bool check_form(const xmlNode *element, GError **error) {
         const Form *form = form_of(element);
@@ -72,7 +68,8 @@ static bool check_form(const xmlNode *element, GError **error) {
         if (!check_attributes(element, form, error))
                 return false;
         for (const xmlNode *child = element->children; child; child = child->next) {
-                if ((child->type == XML_TEXT_NODE || child->type == XML_CDATA_SECTION_NODE) && !has_text && !is_blank(child))
+                if ((child->type == XML_TEXT_NODE || child->type == XML_CDATA_SECTION_NODE) && !has_text &&
+                    !xmlIsBlankNode(child))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                         "there is text outside of its elements; leave it out");
                 if (child->type != XML_ELEMENT_NODE)
