@@ -15,15 +15,13 @@
 #define LINKS_MAX 40
 
 typedef struct Walk {
-        const char *path; /* as it was given */
         WalkTrust trust;
-        GString *rest;   /* what of the path is still to be walked */
-        GString *walked; /* for messages: where it is */
-        int at;          /* where it is, and what that is */
-        struct stat info;
-        bool others_decide; /* somebody else could have put what it has come to */
-        bool is_hidden;     /* it led through a folder that not everybody may search */
+        bool makes;          /* folders that are not there */
+        char rest[PATH_MAX]; /* what of the path is still to be walked */
+        int at;              /* where it is; what that is and is called: WALKED */
+        bool others_decide;  /* somebody else could have put what it has come to */
         unsigned n_links;
+        Walked *walked;
 } Walk;
 
 static bool is_trusted(uid_t owner) {
@@ -39,119 +37,172 @@ static bool others_may_write(const struct stat *info) {
         return info->st_mode & S_IWOTH || (info->st_mode & S_IWGRP && !own_group);
 }
 
-static bool refuse(const Walk *walk, GError **error, const char *why) {
-        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%.256s %s", walk->walked->str, why);
+static bool refuse(Walk *walk, const char *why) {
+        walk->walked->fault = why;
+        return false;
 }
 
-static bool not_found(const Walk *walk, GError **error, int reason) {
-        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%.256s cannot be found: %s", walk->path,
-                                 g_strerror(reason));
+static bool fail(Walk *walk, int failure) {
+        walk->walked->failure = failure;
+        return false;
 }
 
 /* What somebody else could do to an entry of the folder that the walk is in, or NULL. In one that all may write to, such as
  * /tmp, what belongs to others is kept from being replaced where it is sticky; but anyone may have mounted a file system there
  * on something of theirs. */
 static const char *find_fault(const Walk *walk, const struct stat *info) {
+        const struct stat *folder = &walk->walked->info;
         bool is_folder = S_ISDIR(info->st_mode), is_link = S_ISLNK(info->st_mode);
         if (!is_trusted(info->st_uid))
                 return geteuid() == 0 ? "is not root's" : "is another user's";
-        if (others_may_write(&walk->info) && info->st_dev != walk->info.st_dev)
+        if (others_may_write(folder) && info->st_dev != folder->st_dev)
                 return "is mounted in a folder that others may write to";
         if (!is_link && others_may_write(info) && !(is_folder && info->st_mode & S_ISVTX))
                 return "may be written to by others";
         return NULL;
 }
 
-static bool check_entry(Walk *walk, const struct stat *info, GError **error) {
-        const char *fault = find_fault(walk, info);
-        if (fault && walk->trust == WALK_TRUSTED)
-                return refuse(walk, error, fault);
+/* Where the system lets anyone give any file a second name, such a name is as good as a link; so is a node that somebody has
+ * moved. The owner of a folder that nobody else may write to may have what is that owner's there by as many names as there are. */
+static const char *find_disguise(const Walk *walk, const struct stat *info) {
+        const struct stat *folder = &walk->walked->info;
+        bool is_owners = info->st_uid == folder->st_uid && !others_may_write(folder);
+        if (S_ISREG(info->st_mode) && info->st_nlink > 1 && !is_owners && (walk->others_decide || others_may_write(folder)))
+                return "has a second name, and somebody else may have made this one: copy it, or name it where only root may "
+                       "write";
+        if ((S_ISBLK(info->st_mode) || S_ISCHR(info->st_mode)) && walk->others_decide)
+                return "is a device that somebody else may have put there: name it where only root may write";
+        return NULL;
+}
+
+static bool check_entry(Walk *walk, const struct stat *info) {
+        const char *fault = find_fault(walk, info), *disguise = find_disguise(walk, info);
+        if (disguise || (fault && walk->trust == WALK_TRUSTED))
+                return refuse(walk, fault && walk->trust == WALK_TRUSTED ? fault : disguise);
         walk->others_decide |= fault != NULL;
         return !S_ISLNK(info->st_mode) || !walk->others_decide ||
-               refuse(walk, error, "is a link that somebody else may have made: give the path that it leads to");
+               refuse(walk, "is a link that somebody else may have made: give the path that it leads to");
 }
 
 static void enter(Walk *walk, int at, const struct stat *info) {
         autofd_close(&walk->at);
         walk->at = at;
-        walk->info = *info;
-        walk->is_hidden |= S_ISDIR(info->st_mode) && !(info->st_mode & S_IXOTH);
+        walk->walked->info = *info;
+        walk->walked->is_searchable &= !S_ISDIR(info->st_mode) || info->st_mode & S_IXOTH;
 }
 
-static bool enter_root(Walk *walk, GError **error) {
+static bool enter_root(Walk *walk) {
         struct stat info;
         g_autofd int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &info) < 0)
-                return not_found(walk, error, errno);
-        g_string_assign(walk->walked, "/");
-        walk->info = info;
+                return fail(walk, errno);
+        strcpy(walk->walked->at, "/");
+        walk->walked->info = info;
         walk->others_decide = false;
-        if (!check_entry(walk, &info, error))
+        if (!check_entry(walk, &info))
                 return false;
         enter(walk, steal_fd(&fd), &info);
         return true;
 }
 
 /* A link's text takes its place in the path. */
-static bool follow(Walk *walk, int link, GError **error) {
+static bool follow(Walk *walk, int link) {
         char target[PATH_MAX];
-        ssize_t n = readlinkat(link, "", target, sizeof target - 1);
+        size_t rest = strlen(walk->rest);
+        ssize_t n = readlinkat(link, "", target, sizeof target);
         if (n < 0 || ++walk->n_links > LINKS_MAX)
-                return not_found(walk, error, n < 0 ? errno : ELOOP);
-        target[n] = '\0';
-        g_string_prepend(walk->rest, target);
-        return target[0] != '/' || enter_root(walk, error);
+                return fail(walk, n < 0 ? errno : ELOOP);
+        if ((size_t) n + rest >= sizeof walk->rest)
+                return fail(walk, ENAMETOOLONG);
+        memmove(walk->rest + n, walk->rest, rest + 1);
+        memcpy(walk->rest, target, (size_t) n);
+        return target[0] != '/' || enter_root(walk);
 }
 
-/* Takes the next part of what is left of the path; NULL at its end. */
-static char *next_part(Walk *walk) {
-        size_t blank = strspn(walk->rest->str, "/"), length = strcspn(walk->rest->str + blank, "/");
-        char *part = length > 0 ? g_strndup(walk->rest->str + blank, length) : NULL;
-        g_string_erase(walk->rest, 0, (gssize) (blank + length));
-        return part;
+/* Takes the next part of what is left of the path; false at its end. */
+static bool next_part(Walk *walk, char *part) {
+        size_t blank = strspn(walk->rest, "/"), length = strcspn(walk->rest + blank, "/");
+        memcpy(part, walk->rest + blank, length);
+        part[length] = '\0';
+        memmove(walk->rest, walk->rest + blank + length, strlen(walk->rest + blank + length) + 1);
+        return length > 0;
 }
 
-static bool take_step(Walk *walk, const char *part, GError **error) {
+/* Where it is, for messages: as much as there is room for. */
+static void say_part(Walk *walk, const char *part) {
+        char *at = walk->walked->at;
+        size_t length = strlen(at), more = strlen(part);
+        bool has_slash = length > 0 && at[length - 1] == '/';
+        if (length + 1 + more >= PATH_MAX)
+                return;
+        if (!has_slash)
+                at[length++] = '/';
+        memcpy(at + length, part, more + 1);
+}
+
+/* As a folder first: what is mounted when it is entered is there then. */
+static int open_part(int at, const char *part) {
+        int fd = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 && errno == ENOTDIR ? openat(at, part, O_PATH | O_NOFOLLOW | O_CLOEXEC) : fd;
+}
+
+static bool take_step(Walk *walk, const char *part) {
         struct stat info;
-        g_autofd int fd = openat(walk->at, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        g_autofd int fd = open_part(walk->at, part);
+        if (fd < 0 && errno == ENOENT && walk->makes && mkdirat(walk->at, part, 0700) == 0)
+                fd = open_part(walk->at, part);
         if (fd < 0 || fstat(fd, &info) < 0)
-                return not_found(walk, error, errno);
-        g_string_append_printf(walk->walked, "%s%s", g_str_has_suffix(walk->walked->str, "/") ? "" : "/", part);
-        if (!check_entry(walk, &info, error))
+                return fail(walk, errno);
+        say_part(walk, part);
+        if (!check_entry(walk, &info))
                 return false;
         if (S_ISLNK(info.st_mode))
-                return follow(walk, fd, error);
-        if (!S_ISDIR(info.st_mode) && walk->rest->len > 0)
-                return not_found(walk, error, ENOTDIR);
+                return follow(walk, fd);
+        if (!S_ISDIR(info.st_mode) && walk->rest[0])
+                return fail(walk, ENOTDIR);
         enter(walk, steal_fd(&fd), &info);
         return true;
 }
 
-static int open_by_walk(const char *path, WalkTrust trust, struct stat *info, bool *is_searchable, GError **error) {
-        g_autoptr(GString) rest = g_string_new(path), walked = g_string_new(NULL);
-        Walk walk = { .path = path, .trust = trust, .rest = rest, .walked = walked, .at = -1 };
-        bool fine = path[0] == '/' && strlen(path) < PATH_MAX ? enter_root(&walk, error)
-                                                              : not_found(&walk, error, path[0] == '/' ? ENAMETOOLONG : EINVAL);
-        while (fine) {
-                g_autofree char *part = next_part(&walk);
-                if (!part)
-                        break;
-                fine = take_step(&walk, part, error);
+static int walk_to(const char *path, WalkTrust trust, bool makes, Walked *walked) {
+        char part[PATH_MAX];
+        Walk walk = { .trust = trust, .makes = makes, .at = -1, .walked = walked };
+        *walked = (Walked){ .is_searchable = true };
+        g_strlcpy(walk.rest, path, sizeof walk.rest);
+        bool fine = path[0] == '/' && strlen(path) < PATH_MAX ? enter_root(&walk)
+                                                              : fail(&walk, path[0] == '/' ? ENAMETOOLONG : EINVAL);
+        while (fine && next_part(&walk, part))
+                fine = take_step(&walk, part);
+        if (fine)
+                return walk.at;
+        autofd_close(&walk.at);
+        return -1;
+}
+
+int walk_find(const char *path, WalkTrust trust, Walked *walked) {
+        return walk_to(path, trust, false, walked);
+}
+
+int walk_make(const char *path, Walked *walked) {
+        int fd = walk_to(path, WALK_NO_LINKS, true, walked);
+        if (fd >= 0 && !S_ISDIR(walked->info.st_mode)) {
+                walked->failure = ENOTDIR;
+                autofd_close(&fd);
+                fd = -1;
         }
-        if (!fine)
-                autofd_close(&walk.at);
-        *info = walk.info;
-        *is_searchable = !walk.is_hidden;
-        return fine ? walk.at : -1;
+        return fd;
 }
 
 int walk_open(const char *path, WalkTrust trust, struct stat *info, GError **error) {
-        bool unused;
-        return open_by_walk(path, trust, info, &unused, error);
-}
-
-int walk_open_public(const char *path, struct stat *info, bool *is_searchable, GError **error) {
-        return open_by_walk(path, WALK_NO_LINKS, info, is_searchable, error);
+        Walked walked;
+        int fd = walk_find(path, trust, &walked);
+        *info = walked.info;
+        if (walked.fault)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%.256s %s", walked.at, walked.fault);
+        else if (fd < 0)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%.256s cannot be found: %s", path,
+                                  g_strerror(walked.failure));
+        return fd;
 }
 
 bool walk_is_of_processes(int fd) {

@@ -18,6 +18,7 @@ import socket
 import stat
 import struct
 import subprocess
+import tempfile
 import time
 
 from gi.repository import GLib
@@ -608,6 +609,104 @@ def no_document_gives_a_guest_what_the_kernel_tells_of_processes():
     left.close()
 
 
+def disk_of(path, below=""):
+    return f"<disk type='file'><driver name='qemu' type='{'qcow2' if below else 'raw'}'/><source file='{path}'/><target dev='vda' bus='virtio'/>{below}</disk>"
+
+
+# What each part of a document names: devices, and what is in <os>. BESIDE is a file that root has, of the right kind.
+NAMED = {
+    "disk": lambda path, beside: (disk_of(path), ""),
+    "backing": lambda path, beside: (disk_of(f"{beside}.qcow2", f"<backingStore type='file'><format type='raw'/><source file='{path}'/></backingStore>"), ""),
+    "block": lambda path, beside: (f"<disk type='block'><driver name='qemu' type='raw'/><source dev='{path}'/><target dev='vda' bus='virtio'/></disk>", ""),
+    "cdrom": lambda path, beside: (f"<disk type='file' device='cdrom'><source file='{path}' startupPolicy='optional'/><target dev='sda' bus='scsi'/></disk>", ""),
+    "kernel": lambda path, beside: ("", f"<kernel>{path}</kernel>"),
+    "initrd": lambda path, beside: ("", f"<kernel>{beside}</kernel><initrd>{path}</initrd>"),
+    "dtb": lambda path, beside: ("", f"<kernel>{beside}</kernel><dtb>{path}</dtb>"),
+    "rom": lambda path, beside: (f"<interface type='user'><model type='virtio'/><rom file='{path}'/></interface>", ""),
+    "serial": lambda path, beside: (f"<serial type='file'><source path='{path}'/></serial>", ""),
+    "log": lambda path, beside: (f"<serial type='pty'><log file='{path}'/></serial>", ""),
+    "pipe": lambda path, beside: (f"<serial type='pipe'><source path='{path}'/></serial>", ""),
+    "socket": lambda path, beside: (f"<serial type='unix'><source mode='connect' path='{path}'/></serial>", ""),
+    "input": lambda path, beside: (f"<input type='evdev'><source dev='{path}'/></input>", ""),
+    "nvram": lambda path, beside: ("", f"<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>{path}</nvram>"),
+    "template": lambda path, beside: ("", f"<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram template='{path}'>{beside}.vars</nvram>"),
+}
+
+
+def no_document_leads_root_where_others_decide():
+    """Whoever may write to a folder that a document names changes it for a link, or for a second name, to what is root's alone."""
+    top = tempfile.mkdtemp(dir="/var/tmp")  # below none that each guest is shown here
+    os.chmod(top, 0o755)
+    hers, roots = folder(f"{top}/hers", ALICE), folder(f"{top}/roots", mode=0o700)
+    secret = f"{roots}/secret"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", "x", "-F", "raw", f"{secret}.qcow2", "1M"], check=True)
+
+    def fresh():
+        with open(secret, "wb") as file:
+            file.truncate(1 << 20)
+        os.chmod(secret, 0o600)
+        return sorted(os.listdir(roots))
+
+    fresh()
+    os.symlink(secret, f"{hers}/link")
+    os.symlink(secret, f"{hers}/link.in")
+    os.symlink(roots, f"{hers}/way")
+    os.link(secret, f"{hers}/second")
+    for path in ("link", "link.in", "way"):
+        os.lchown(f"{hers}/{path}", ALICE, ALICE)
+    for kind, make in NAMED.items():
+        if kind in ("nvram", "template") and not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
+            continue
+        for way in ("link", "way/secret", "way/made", "second"):
+            before = fresh()
+            if (kind, way) in (("pipe", "second"), ("pipe", "way/secret")):
+                continue  # whose names are others
+            devices, kernel = make(f"{hers}/{way}", secret)
+            domain = qemu.define(qemu.document("named", devices=devices, kernel=kernel))
+            try:
+                qemu.do(domain, "Start", paused=True)
+                raise AssertionError(f"{kind} has started by {way}")
+            except BusError as error:
+                contains(error.message, "'named'", "somebody else may have made", hers)
+            finally:
+                gone(domain)
+            assert sorted(os.listdir(roots)) == before and os.stat(secret).st_size == 1 << 20, (kind, way)
+    # What is restored, or saved, by a call.
+    domain = qemu.define(qemu.document("named"))
+    for way in ("link", "way/secret", "second"):
+        contains(expect("InvalidArgument", bus.call, qemu.path, CONNECTION, "RestoreDomain", "sa{sv}", f"{hers}/{way}", {}), "somebody else may have made")
+    qemu.do(domain, "Start", paused=True)
+    before = fresh()
+    contains(finish(bus.call(domain, f"{NAME}.Domain", "Save", "sa{sv}", f"{hers}/way/made", {}))[2], "somebody else may have made")
+    assert qemu.state(domain) == "paused" and sorted(os.listdir(roots)) == before
+    # It is plugged as it is started.
+    for way in ("link", "way/secret", "second"):
+        for kind in ("disk", "serial"):
+            devices = NAMED[kind](f"{hers}/{way}", secret)[0].replace("vda", "vdb").replace("<serial type", "<channel type").replace("</serial>", "<target type='virtio' name='org.example.x'/></channel>")
+            contains(expect("InvalidArgument", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", devices, variants({"live": True})), "somebody else may have made")
+    shown = f"<channel type='unix'><source mode='connect' path='{hers}/link'/><target type='virtio' name='org.example.y'/></channel>"
+    contains(expect("InvalidArgument", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", shown, variants({"live": True})), "somebody else may have made")
+    gone(domain)
+    shutil.rmtree(top)
+
+
+def links_that_root_has_made_lead_on():
+    """As /var/lib/libvirt/images, which is another disk's on many hosts."""
+    place, data, hers = folder("linked"), folder("data"), folder("hers-linked", ALICE)
+    os.symlink(data, f"{place}/images")
+    os.symlink(hers, f"{place}/hers")
+    for path in (f"{data}/disk", f"{hers}/disk", f"{data}/out"):
+        with open(path, "wb") as file:
+            file.truncate(1 << 20)
+        os.chown(path, ALICE if path.startswith(hers) else 0, 0)
+    os.symlink("disk", f"{data}/current")
+    for number, path in enumerate((f"{place}/images/disk", f"{place}/images/current", f"{place}/hers/disk", f"{hers}/disk")):
+        domain = qemu.define(qemu.document(f"linked{number}", devices=disk_of(path) + f"<serial type='file'><source path='{place}/images/out'/></serial>"))
+        qemu.do(domain, "Start", paused=True)
+        assert os.path.realpath(path) in open_files(qemu.pid_of(domain)), path
+        gone(domain)
+
+
 def told_emulator(name, script):
     """An emulator that nobody but root could have put there, which tells in a file whom it runs as before it goes on."""
     folder, told = f"{WORK}/{name}", f"{WORK}/{name}.told"
@@ -923,6 +1022,8 @@ run([
     two_qemus_never_run_one_domain,
     what_an_image_says_of_itself_opens_nothing_that_not_everybody_may_read,
     no_document_gives_a_guest_what_the_kernel_tells_of_processes,
+    no_document_leads_root_where_others_decide,
+    links_that_root_has_made_lead_on,
     no_image_has_root_open_what_its_header_names_when_it_is_resized,
     an_image_of_a_domain_that_is_off_is_resized_without_roots_rights,
     who_resizes_an_image_ends_with_the_driver,

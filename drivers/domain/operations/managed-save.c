@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/named-file.h"
 #include "domain/connection.h"
 #include "domain/domain-status.h"
 #include "domain/operation.h"
@@ -19,7 +20,7 @@ char *managed_save_path(const Connection *connection, const char *uuid) {
 
 static void unlink_file(void *data, GError **error) {
         (void) error;
-        unlink(data);
+        named_file_remove(data);
 }
 
 static void on_unlinked(void *data, const GError *error) {

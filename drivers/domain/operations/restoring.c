@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/filter.h"
-#include "base/walk.h"
+#include "base/named-file.h"
 #include "bus.h"
 #include "domain/connection.h"
 #include "domain/operations/save-image.h"
@@ -61,16 +61,9 @@ static void open_and_read_header(void *data, GError **error) {
         Restoring *restoring = data;
         struct stat info;
         if (restoring->path) {
-                restoring->fd = open(restoring->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-                if (restoring->fd < 0 || fstat(restoring->fd, &info) < 0) {
-                        virtbus_error_set_errno(error, errno, "%s cannot be opened", restoring->path);
+                restoring->fd = named_file_open("the saved state", restoring->path, O_RDONLY, false, &info, error);
+                if (restoring->fd < 0)
                         return;
-                }
-                if (!S_ISREG(info.st_mode) || walk_is_of_processes(restoring->fd)) {
-                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", restoring->path);
-                        return;
-                }
-                fcntl(restoring->fd, F_SETFL, fcntl(restoring->fd, F_GETFL) & ~O_NONBLOCK);
         }
         save_header_read(restoring->fd, &restoring->header, error);
 }

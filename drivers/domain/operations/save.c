@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/filter.h"
+#include "base/named-file.h"
 #include "bus.h"
 #include "domain/connection.h"
 #include "domain/domain-run.h"
@@ -111,7 +112,7 @@ static void save_free(Operation *operation) {
 
 static void remove_temporary(void *data, GError **error) {
         (void) error;
-        unlink(((Saving *) data)->temporary);
+        named_file_remove(((Saving *) data)->temporary);
 }
 
 static void on_temporary_removed(void *data, const GError *error) {
@@ -155,20 +156,15 @@ static void give_up(Saving *saving, const GError *error) {
 static void open_and_write_header(void *data, GError **error) {
         Saving *saving = data;
         if (saving->path) {
-                g_autofree char *directory = g_path_get_dirname(saving->path);
-                if (saving->managed)
-                        g_mkdir_with_parents(directory, 0700);
                 struct stat info;
                 if (lstat(saving->path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) {
                         virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file that could be replaced",
                                           saving->path);
                         return;
                 }
-                saving->file = open(saving->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-                if (saving->file < 0) {
-                        virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);
+                saving->file = named_file_make("the saved state", saving->temporary, saving->managed, error);
+                if (saving->file < 0)
                         return;
-                }
         }
         save_header_write(saving->file, &saving->header, error);
 }
@@ -270,14 +266,7 @@ static void store(void *data, GError **error) {
         }
         if (!saving->path)
                 return;
-        if (rename(saving->temporary, saving->path) < 0) {
-                virtbus_error_set_errno(error, errno, "%s cannot be written", saving->path);
-                return;
-        }
-        g_autofree char *directory = g_path_get_dirname(saving->path);
-        g_autofd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0)
-                fsync(fd);
+        named_file_rename("the saved state", saving->temporary, saving->path, error);
 }
 
 static void on_unwanted_removed(void *data) {

@@ -8,7 +8,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-#include "base/walk.h"
+#include "base/named-file.h"
 #include "bus.h"
 #include "qemu/command/image.h"
 
@@ -46,9 +46,7 @@ void file_free(File *file) {
         g_free(file);
 }
 
-static bool check_file(const char *path, int fd, const struct stat *info, off_t most, GError **error) {
-        if (!S_ISREG(info->st_mode) || walk_is_of_processes(fd))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", path);
+static bool check_size(const char *path, const struct stat *info, off_t most, GError **error) {
         return info->st_size <= most || virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                                           "%s has %" PRIi64 " bytes; at most %" PRIi64 " are read for a guest",
                                                           path, (int64_t) info->st_size, (int64_t) most);
@@ -73,11 +71,9 @@ static int copy_to_memory(int from, off_t size, GError **error) {
 
 static bool open_to_read(File *file, bool foreign_user, GError **error) {
         struct stat info;
-        g_autofd int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0 || fstat(fd, &info) < 0)
-                return virtbus_error_set_errno(error, errno, "file %s cannot be opened", file->path);
+        g_autofd int fd = named_file_open("file", file->path, O_RDONLY, false, &info, error);
         bool is_copied = foreign_user && !(info.st_mode & S_IROTH);
-        if (!check_file(file->path, fd, &info, is_copied ? COPY_BYTES_MAX : INT64_MAX, error))
+        if (fd < 0 || !check_size(file->path, &info, is_copied ? COPY_BYTES_MAX : INT64_MAX, error))
                 return false;
         file->fd = is_copied ? copy_to_memory(fd, info.st_size, error) : steal_fd(&fd);
         return file->fd >= 0;
@@ -85,11 +81,9 @@ static bool open_to_read(File *file, bool foreign_user, GError **error) {
 
 static bool open_to_append(File *file, GError **error) {
         struct stat info;
-        file->fd = open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
-        if (file->fd < 0 || fstat(file->fd, &info) < 0)
-                return virtbus_error_set_errno(error, errno, "file %s cannot be written", file->path);
-        if ((!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode)) || walk_is_of_processes(file->fd))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a file", file->path);
+        file->fd = named_file_append("file", file->path, &info, error);
+        if (file->fd < 0)
+                return false;
         if (file->truncate && S_ISREG(info.st_mode) && ftruncate(file->fd, 0) < 0)
                 return virtbus_error_set_errno(error, errno, "file %s cannot be emptied", file->path);
         return true;
@@ -97,12 +91,8 @@ static bool open_to_append(File *file, GError **error) {
 
 static char *read_template(const char *path, gsize *length, GError **error) {
         struct stat info;
-        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0 || fstat(fd, &info) < 0) {
-                virtbus_error_set_errno(error, errno, "the template %s of the UEFI variables cannot be opened", path);
-                return NULL;
-        }
-        if (!check_file(path, fd, &info, TEMPLATE_BYTES_MAX, error))
+        g_autofd int fd = named_file_open("the template of the UEFI variables", path, O_RDONLY, false, &info, error);
+        if (fd < 0 || !check_size(path, &info, TEMPLATE_BYTES_MAX, error))
                 return NULL;
         g_autofree char *contents = g_malloc((gsize) info.st_size + 1);
         ssize_t n = pread(fd, contents, (size_t) info.st_size, 0);
@@ -114,23 +104,23 @@ static char *read_template(const char *path, gsize *length, GError **error) {
         return g_steal_pointer(&contents);
 }
 
+static bool is_absent(const char *path) {
+        struct stat info;
+        g_autofd int found = named_file_find("file", path, &info, NULL);
+        return found < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 /* Makes a domain's own copy of the UEFI variables, once. */
 static bool make_nvram(const File *file, GError **error) {
-        g_autofree char *contents = NULL, *directory = g_path_get_dirname(file->path);
+        g_autofree char *contents = NULL;
         gsize length;
-        g_autoptr(GError) failure = NULL;
-        if (access(file->path, F_OK) == 0)
+        if (!is_absent(file->path)) /* it is looked at when it is opened */
                 return true;
         if (!file->template)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "there are no UEFI variables in %s, and no template to make them of", file->path);
-        if (g_mkdir_with_parents(directory, 0700) < 0)
-                return virtbus_error_set_errno(error, errno, "directory %s cannot be made", directory);
-        if (!(contents = read_template(file->template, &length, error)))
-                return false;
-        return g_file_set_contents_full(file->path, contents, (gssize) length, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &failure) ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the UEFI variables cannot be made: %s",
-                                 failure->message);
+        return (contents = read_template(file->template, &length, error)) &&
+               named_file_write("the file of the UEFI variables", file->path, contents, length, error);
 }
 
 /* Whoever may open a socket of a character device: its group, where its folder gives it one, besides ourselves. */
@@ -176,8 +166,7 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
         for (guint i = 0; i < files->len; i++) {
                 File *file = files->pdata[i];
                 bool fine = true;
-                if (file->may_lack && file->purpose == FILE_IMAGE && access(file->path, F_OK) < 0 &&
-                    (errno == ENOENT || errno == ENOTDIR)) {
+                if (file->may_lack && file->purpose == FILE_IMAGE && is_absent(file->path)) {
                         file->missing = true;
                         continue;
                 }

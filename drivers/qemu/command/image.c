@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/named-file.h"
 #include "base/walk.h"
 #include "bus.h"
 #include "errors.h"
@@ -58,9 +59,9 @@ static bool is_in_folder_of(const char *path, const char *other) {
  * name all that root can read. So it is what everybody may read, which the mode of what the kernel tells of processes does not
  * say, or lies beside that image: itself, not a link that somebody else has put there. */
 static int find_named(const ImageLayer *layer, const char *by, struct stat *info, bool *may_be_named, GError **error) {
-        bool is_beside = is_in_folder_of(layer->path, by), is_searchable;
+        bool is_beside = is_in_folder_of(layer->path, by), is_searchable = false;
         g_autofree char *path = is_beside ? g_canonicalize_filename(layer->path, "/") : g_strdup(layer->path);
-        int found = walk_open_public(path, info, &is_searchable, error);
+        int found = named_file_find_public("image", path, info, &is_searchable, error);
         bool is_everybodys = found >= 0 && info->st_mode & S_IROTH && is_searchable && !walk_is_of_processes(found);
         *may_be_named = is_beside || (S_ISREG(info->st_mode) && is_everybodys);
         return found;
@@ -68,21 +69,13 @@ static int find_named(const ImageLayer *layer, const char *by, struct stat *info
 
 static int find_layer(const ImageLayer *layer, const char *by, struct stat *info, bool *may_be_named, GError **error) {
         *may_be_named = true;
-        if (by)
-                return find_named(layer, by, info, may_be_named, error);
-        g_autofd int found = open(layer->path, O_PATH | O_CLOEXEC);
-        if (found >= 0 && fstat(found, info) == 0)
-                return steal_fd(&found);
-        virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
-        return -1;
+        return by ? find_named(layer, by, info, may_be_named, error) : named_file_find("image", layer->path, info, error);
 }
 
 /* BY: the image whose header alone names it, which is not trusted with that, or NULL. */
 static bool open_layer(ImageLayer *layer, bool read_only, const char *by, GError **error) {
         struct stat info;
         bool may_be_named;
-        /* It is looked at before it is opened: to open a FIFO or a drive waits, and to open other devices may set something
-         * going. */
         g_autofd int found = find_layer(layer, by, &info, &may_be_named, error);
         if (found < 0)
                 return false;
@@ -97,13 +90,8 @@ static bool open_layer(ImageLayer *layer, bool read_only, const char *by, GError
                                 "written "
                                 "that: name it in the document, by <backingStore>, or put it into the folder of the image",
                                 by, layer->path);
-        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", found);
-        layer->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (layer->fd < 0)
-                return virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
-        if (fcntl(layer->fd, F_SETFL, fcntl(layer->fd, F_GETFL) & ~O_NONBLOCK) < 0)
-                return virtbus_error_set_errno(error, errno, "image %s cannot be used", layer->path);
-        return true;
+        layer->fd = named_file_use(found, read_only ? O_RDONLY : O_RDWR);
+        return layer->fd >= 0 || virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
 }
 
 static uint32_t get32(const uint8_t *at) {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "base/walk.h"
 #include "bus.h"
 #include "errors.h"
 
@@ -42,7 +43,8 @@ static bool is_member(const HostUser *user, gid_t group) {
 }
 
 /* An access list may say more than the mode does. */
-static bool may_open(const char *path, const struct stat *info, const HostUser *user) {
+static bool may_open(int found, const struct stat *info, const HostUser *user) {
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", found);
         mode_t bits = user->uid == info->st_uid       ? info->st_mode >> 6
                       : is_member(user, info->st_gid) ? info->st_mode >> 3
                                                       : info->st_mode;
@@ -50,15 +52,20 @@ static bool may_open(const char *path, const struct stat *info, const HostUser *
 }
 
 bool host_access_check(const char *path, const HostUser *user, GError **error) {
-        struct stat info;
-        if (stat(path, &info) < 0)
-                return fail_absent(path, errno, error);
-        if (may_open(path, &info, user))
+        Walked walked;
+        const struct stat *info = &walked.info;
+        g_autofd int found = walk_find(path, WALK_NO_LINKS, &walked);
+        if (walked.fault)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not used: %s %s", path, walked.at,
+                                         walked.fault);
+        if (found < 0)
+                return fail_absent(path, walked.failure, error);
+        if (may_open(found, info, user))
                 return true;
         const struct passwd *name = getpwuid(user->named);
-        const struct group *group = getgrgid(info.st_gid);
+        const struct group *group = getgrgid(info->st_gid);
         g_autofree char *who = name ? g_strdup(name->pw_name) : g_strdup_printf("%u", (unsigned) user->named);
-        if (!group || info.st_gid == 0 || (info.st_mode & 060) != 060)
+        if (!group || info->st_gid == 0 || (info->st_mode & 060) != 060)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "QEMU's user %s may not open %s: give it to a group of that user's (chgrp, chmod g+rw)",
                                          who, path);
