@@ -63,7 +63,7 @@ static const char *find_fault(const Walk *walk, const struct stat *info) {
 }
 
 /* Where the system lets anyone give any file a second name, such a name is as good as a link; so is a node that somebody has
- * moved. The owner of a folder that nobody else may write to may have what is that owner's there by as many names as there are. */
+ * moved. The owner of a folder that nobody else may write to may have what is that owner's there by as many names as he likes. */
 static const char *find_disguise(const Walk *walk, const struct stat *info) {
         const struct stat *folder = &walk->walked->info;
         bool is_owners = info->st_uid == folder->st_uid && !others_may_write(folder);

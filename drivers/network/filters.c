@@ -55,32 +55,63 @@ static bool check_redefine(const void *old, const void *new, GError **error) {
                                  there->name);
 }
 
-/* Whether a filter would include itself: all that its references lead to are looked at once. */
-static bool leads_to(Registry *filters, const char *const *references, const char *name, GHashTable *seen) {
-        for (; *references; references++) {
-                if (strcmp(*references, name) == 0)
+/* What a filter leads to by its references, each once. */
+typedef struct Search {
+        Registry *filters;
+        GHashTable *seen; /* names, borrowed */
+        GPtrArray *next;  /* of these, what is still to be looked at */
+        unsigned n_looked_at;
+} Search;
+
+static void search_clear(Search *search) {
+        g_hash_table_unref(search->seen);
+        g_ptr_array_unref(search->next);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Search, search_clear)
+
+static bool look_at(Search *search, char *const *references) {
+        for (; *references && search->n_looked_at <= FILTER_INCLUDED_MAX; references++, search->n_looked_at++)
+                if (g_hash_table_add(search->seen, *references))
+                        g_ptr_array_add(search->next, *references);
+        return search->n_looked_at <= FILTER_INCLUDED_MAX;
+}
+
+/* Looks at all that one reference leads to, and has not been looked at; whether NAME is among it. */
+static bool leads_to(Search *search, char *reference, const char *name, bool *fits) {
+        *fits = look_at(search, (char *const[]){ reference, NULL });
+        while (*fits && search->next->len > 0) {
+                const char *found = g_ptr_array_steal_index_fast(search->next, search->next->len - 1);
+                const Entry *entry = g_hash_table_lookup(search->filters->by_key[0], found);
+                if (strcmp(found, name) == 0)
                         return true;
-                const Entry *entry = g_hash_table_lookup(filters->by_key[0], *references);
-                if (entry && g_hash_table_add(seen, (void *) *references) &&
-                    leads_to(filters, (const char *const *) filter_definition(entry)->references, name, seen))
-                        return true;
+                *fits = !entry || look_at(search, filter_definition(entry)->references);
         }
         return false;
+}
+
+static bool fail_include(const FilterDefinition *filter, const char *reference, bool fits, GError **error) {
+        if (!fits)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "filter '%s' includes others with more than %d references, by way of '%s' and before: "
+                                         "leave some <filterref> out",
+                                         filter->name, FILTER_INCLUDED_MAX, reference);
+        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
+                                 "filter '%s' would include itself by way of '%s': leave that <filterref> out", filter->name,
+                                 reference);
 }
 
 static void *check_circle(Registry *filters, const void *old, void *data, GError **error) {
         (void) old;
         g_autoptr(FilterDefinition) taken = data;
-        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-        for (char **reference = taken->references; *reference; reference++) {
-                const char *const one[] = { *reference, NULL };
-                if (leads_to(filters, one, taken->name, seen)) {
-                        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
-                                          "filter '%s' would include itself by way of '%s': leave that <filterref> out",
-                                          taken->name, *reference);
+        g_auto(Search) search = { .filters = filters,
+                                  .seen = g_hash_table_new(g_str_hash, g_str_equal),
+                                  .next = g_ptr_array_new() };
+        bool fits;
+        for (char **reference = taken->references; *reference; reference++)
+                if (leads_to(&search, *reference, taken->name, &fits) || !fits) {
+                        fail_include(taken, *reference, fits, error);
                         return NULL;
                 }
-        }
         return g_steal_pointer(&taken);
 }
 

@@ -10,6 +10,9 @@
 /* How many filters there may be. */
 #define FILTERS_MAX 4096
 
+/* How many references may be looked at, of a filter and of all that it includes, to find that it does not include itself. */
+#define FILTER_INCLUDED_MAX 16384
+
 extern const RegistryKind filters_kind;
 
 const FilterDefinition *filter_definition(const Entry *filter);

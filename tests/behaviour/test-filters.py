@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import subprocess
+import time
 
 from gi.repository import GLib
 from rig import NAME, ROOT, Bus, Skip, User, contains, denied, expect, polkit_rules, run
@@ -114,6 +115,20 @@ def what_is_wrong_is_refused_by_name_and_no_filter_includes_itself():
     expect("LimitExceeded", define, document("n", "<rule action='drop' direction='out'/>" * 4097))
     for made in (first, second, third):
         call(made, "Undefine")
+
+
+def what_a_filter_includes_is_bounded_when_it_is_defined():
+    """All that it leads to is looked at, so that it does not include itself: not without end."""
+    each, wide = 4000, "w" * 40
+    layers = [document(f"layer{number}", include(*(f"{wide}{number}.{n}" for n in range(each)), f"layer{number + 1}")) for number in range(5)]
+    made = [define(layer) for layer in reversed(layers[1:])]
+    before = time.monotonic()
+    contains(expect("LimitExceeded", define, layers[0]), "'layer0'", "'layer1'", "references")
+    assert time.monotonic() - before < 1
+    chain = [define(document(f"link{number}", include(f"link{number + 1}"))) for number in range(500, 0, -1)]
+    contains(expect("InvalidXML", define, document("link501", include("link1"))), "'link501'", "itself")
+    for path in made + chain:
+        call(path, "Undefine")
 
 
 def damaged_files_and_those_of_a_later_version_cost_themselves_alone():
@@ -322,6 +337,6 @@ def who_may_not_is_refused_and_owners_may():
 
 
 run([those_that_libvirt_ships_are_there, one_that_is_defined_anew_is_as_it_came_when_it_is_undefined,
-    a_filter_is_defined_found_changed_and_kept, what_is_wrong_is_refused_by_name_and_no_filter_includes_itself,
+    a_filter_is_defined_found_changed_and_kept, what_is_wrong_is_refused_by_name_and_no_filter_includes_itself, what_a_filter_includes_is_bounded_when_it_is_defined,
     damaged_files_and_those_of_a_later_version_cost_themselves_alone, the_filters_that_are_shipped_let_pass_what_they_should,
      what_has_no_rules_is_refused_by_name, who_may_not_is_refused_and_owners_may])
