@@ -14,6 +14,74 @@ int syscalls_restrict(const Syscalls *syscalls) {
 }
 #else
 
+/* What the C library and what is built on it use in every program, from malloc to the end; files are opened to read alone. */
+static const char *const of_all[] = {
+        "access",
+        "brk",
+        "clock_gettime",
+        "clock_nanosleep",
+        "close",
+        "dup",
+        "eventfd2",
+        "exit",
+        "exit_group",
+        "faccessat2",
+        "fcntl",
+        "fstat",
+        "futex",
+        "getegid",
+        "geteuid",
+        "getgid",
+        "getpeername",
+        "getpid",
+        "getrandom",
+        "getsockname",
+        "getsockopt",
+        "gettid",
+        "gettimeofday",
+        "getuid",
+        "lseek",
+        "lstat",
+        "madvise",
+        "mmap",
+        "mprotect",
+        "mremap",
+        "munmap",
+        "nanosleep",
+        "newfstatat",
+        "poll",
+        "ppoll",
+        "pread64",
+        "prlimit64",
+        "read",
+        "readv",
+        "recvfrom",
+        "recvmsg",
+        "restart_syscall",
+        "rseq",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "rt_sigreturn",
+        "sched_yield",
+        "sendmsg",
+        "sendto",
+        "set_robust_list",
+        "setsockopt",
+        "shutdown",
+        "sigaltstack",
+        "stat",
+        "statx",
+        "tgkill",
+        "time",
+        "uname",
+        "write",
+        "writev",
+        NULL,
+};
+
+/* What starts another program, or looks into one. */
+static const char *const deadly_to_all[] = { "execve", "execveat", "fork", "vfork", "ptrace", NULL };
+
 #define NO_RULES_LEFT(r) ((r) == -EDOM || (r) == -EFAULT) /* not a call of this architecture */
 
 static int add_names(scmp_filter_ctx filter, uint32_t action, const char *const *names) {
@@ -48,9 +116,13 @@ static int add_threads(scmp_filter_ctx filter) {
 static int add_all(scmp_filter_ctx filter, const Syscalls *syscalls) {
         int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
         if (r >= 0)
+                r = add_names(filter, SCMP_ACT_ALLOW, of_all);
+        if (r >= 0)
                 r = add_names(filter, SCMP_ACT_ALLOW, syscalls->allowed);
         if (r >= 0)
                 r = add_names(filter, SCMP_ACT_ALLOW, syscalls->also_allowed);
+        if (r >= 0)
+                r = add_names(filter, SCMP_ACT_KILL_PROCESS, deadly_to_all);
         if (r >= 0)
                 r = add_names(filter, SCMP_ACT_KILL_PROCESS, syscalls->deadly);
         if (r >= 0)
