@@ -27,7 +27,7 @@ static Callbacks *of_domains(const Client *client) {
 }
 
 static void begin_secrets(Client *client, void (*done)(void *data, const GError *error), void *data) {
-        secret_events_begin(client->secret_events, done, data);
+        host_events_begin(client->secret_events, done, data);
 }
 
 static Callbacks *of_secrets(const Client *client) {
@@ -35,7 +35,7 @@ static Callbacks *of_secrets(const Client *client) {
 }
 
 static void begin_networks(Client *client, void (*done)(void *data, const GError *error), void *data) {
-        network_events_begin(client->network_events, done, data);
+        host_events_begin(client->network_events, done, data);
 }
 
 static Callbacks *of_networks(const Client *client) {

@@ -2,7 +2,8 @@
 #pragma once
 
 /* What the events of a kind of host's objects have in common: the objects that are known, who is told, and who waits until all
- * of them are known. */
+ * of them are known. Where the service could not send all signals, the objects are read again, and what has become of them is
+ * told. */
 
 #include <gio/gio.h>
 
@@ -10,17 +11,35 @@
 #include "conversation.h"
 #include "waiters.h"
 
-typedef struct HostEvents {
+typedef struct HostEvents HostEvents;
+
+typedef struct HostEventsKind {
+        GDestroyNotify known_free;                             /* of what is known of an object */
+        void (*read)(HostEvents *events);                      /* begins to read all of them */
+        void (*removed)(HostEvents *events, const char *path); /* one that is known has gone */
+} HostEventsKind;
+
+struct HostEvents {
+        const HostEventsKind *kind;
         GDBusConnection *bus;
         Conversation *conversation;
         Callbacks *callbacks;
         GHashTable *objects; /* path: what is known of it */
         Waiters *waiters;
         GCancellable *cancellable;
-        unsigned int of_objects, of_changes; /* subscriptions; 0: not yet */
-        bool filling, filled;
-} HostEvents;
+        unsigned int of_objects, of_changes, of_losses; /* subscriptions; 0: not yet */
+        GHashTable *seen;                               /* paths, while all are read again */
+        bool filling, filled, stale;
+};
 
-/* KNOWN_FREE: of what is known of an object. */
-HostEvents *host_events_new(GDBusConnection *bus, Conversation *conversation, GDestroyNotify known_free);
+HostEvents *host_events_new(GDBusConnection *bus, Conversation *conversation, const HostEventsKind *kind);
 void host_events_free(HostEvents *events);
+
+/* Reads the objects, unless they are known, and calls DONE once: from then on nothing that happens to them is missed. */
+void host_events_begin(HostEvents *events, WaitersDone done, void *data);
+
+/* An object is there, as a list or a signal tells. */
+void host_events_seen(HostEvents *events, const char *path);
+
+/* All have been read, or cannot be. */
+void host_events_read(HostEvents *events, const GError *error);

@@ -34,10 +34,6 @@ GVariant *network_name(GVariant *properties) {
         return g_variant_new("(ss)", name, uuid);
 }
 
-HostEvents *network_events_new(GDBusConnection *bus, Conversation *conversation) {
-        return host_events_new(bus, conversation, known_free);
-}
-
 /* An event, as each callback is told of it. */
 typedef struct Told {
         Conversation *conversation;
@@ -77,6 +73,7 @@ static void keep(void *data, const char *path, GVariant *interfaces) {
         KnownNetwork *known = g_hash_table_lookup(events->objects, path);
         if (!properties)
                 return;
+        host_events_seen(events, path);
         if (!known) {
                 known = g_new0(KnownNetwork, 1);
                 known->name = g_variant_ref_sink(network_name(properties));
@@ -119,15 +116,11 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
 }
 
 static void on_list(GObject *bus, GAsyncResult *result, void *data) {
-        HostEvents *events = data;
         g_autoptr(GError) error = NULL;
-        bool is_read = parts_load_finish(result, &error);
         (void) bus;
-        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-                return; /* it is freed */
-        events->filling = false;
-        events->filled = is_read;
-        waiters_tell(events->waiters, error);
+        parts_load_finish(result, &error);
+        if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) /* else it is freed */
+                host_events_read(data, error);
 }
 
 /* Only these signals: a client that knows networks is not woken by what domains do. */
@@ -140,7 +133,7 @@ static void subscribe(HostEvents *events) {
                                                                 NETWORK, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
 }
 
-void network_events_begin(HostEvents *events, WaitersDone done, void *data) {
+static void read_networks(HostEvents *events) {
         const PartsList list = { .bus = events->bus,
                                  .service = SERVICE,
                                  .path = HOST,
@@ -149,14 +142,12 @@ void network_events_begin(HostEvents *events, WaitersDone done, void *data) {
                                  .timeout = G_MAXINT,
                                  .each = keep,
                                  .data = events };
-        if (events->filled) {
-                done(data, NULL);
-                return;
-        }
-        waiters_add(events->waiters, done, data);
-        if (events->filling)
-                return;
-        events->filling = true;
         subscribe(events);
         parts_load(&list, events->cancellable, on_list, events);
+}
+
+static const HostEventsKind kind = { .known_free = known_free, .read = read_networks, .removed = on_removed };
+
+HostEvents *network_events_new(GDBusConnection *bus, Conversation *conversation) {
+        return host_events_new(bus, conversation, &kind);
 }

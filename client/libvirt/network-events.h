@@ -12,8 +12,5 @@ typedef enum NetworkEventKind {
 
 HostEvents *network_events_new(GDBusConnection *bus, Conversation *conversation);
 
-/* Reads the networks, unless they are known, and calls DONE once: from then on nothing that happens to them is missed. */
-void network_events_begin(HostEvents *events, WaitersDone done, void *data);
-
 /* A network as libvirt names it, (ss), of its properties; floating. */
 GVariant *network_name(GVariant *properties);

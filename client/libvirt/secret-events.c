@@ -27,10 +27,6 @@ GVariant *secret_name(GVariant *properties) {
         return g_variant_new("(sis)", uuid, number, id);
 }
 
-HostEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation) {
-        return host_events_new(bus, conversation, (GDestroyNotify) g_variant_unref);
-}
-
 /* An event, as each callback is told of it. */
 typedef struct Told {
         Conversation *conversation;
@@ -57,27 +53,20 @@ static void tell(HostEvents *events, SecretEventKind kind, GVariant *secret, int
         callbacks_each(events->callbacks, kind, uuid, kind == SECRET_EVENT_LIFECYCLE ? tell_life : tell_value, &told);
 }
 
-/* Keeps a secret of an object's interfaces; returns whether it was not there before. */
-static bool keep(HostEvents *events, const char *path, GVariant *interfaces) {
+/* Nothing that happens while the secrets are read first is told. */
+static void keep(HostEvents *events, const char *path, GVariant *interfaces) {
         g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, SECRET, G_VARIANT_TYPE_VARDICT);
-        if (properties)
-                return g_hash_table_replace(events->objects, g_strdup(path), g_variant_ref_sink(secret_name(properties)));
-        return false;
+        if (!properties)
+                return;
+        GVariant *secret = g_variant_ref_sink(secret_name(properties));
+        host_events_seen(events, path);
+        if (g_hash_table_replace(events->objects, g_strdup(path), secret) && events->filled)
+                tell(events, SECRET_EVENT_LIFECYCLE, secret, DEFINED);
 }
 
-static void on_added(HostEvents *events, GVariant *arguments) {
-        const char *path;
-        g_autoptr(GVariant) interfaces = NULL;
-        g_variant_get(arguments, "(&o@a{sa{sv}})", &path, &interfaces);
-        if (keep(events, path, interfaces))
-                tell(events, SECRET_EVENT_LIFECYCLE, g_hash_table_lookup(events->objects, path), DEFINED);
-}
-
-static void on_removed(HostEvents *events, GVariant *arguments) {
-        const char *path;
+static void on_removed(HostEvents *events, const char *path) {
         g_autofree char *key = NULL;
         g_autoptr(GVariant) secret = NULL;
-        g_variant_get(arguments, "(&o@as)", &path, NULL);
         if (g_hash_table_steal_extended(events->objects, path, (void **) &key, (void **) &secret))
                 tell(events, SECRET_EVENT_LIFECYCLE, secret, UNDEFINED);
 }
@@ -91,11 +80,15 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
         if (!events->filled)
                 return;
         GVariant *secret = g_hash_table_lookup(events->objects, path);
-        if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})")))
-                on_added(events, arguments);
-        else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)")))
-                on_removed(events, arguments);
-        else if (strcmp(member, "ValueChanged") == 0 && secret)
+        g_autoptr(GVariant) content = NULL;
+        const char *object;
+        if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})"))) {
+                g_variant_get(arguments, "(&o@a{sa{sv}})", &object, &content);
+                keep(events, object, content);
+        } else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)"))) {
+                g_variant_get(arguments, "(&o@as)", &object, &content);
+                on_removed(events, object);
+        } else if (strcmp(member, "ValueChanged") == 0 && secret)
                 tell(events, SECRET_EVENT_VALUE_CHANGED, secret, 0);
 }
 
@@ -103,18 +96,16 @@ static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
         HostEvents *events = data;
         g_autoptr(GError) error = NULL;
         g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
-        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-                return; /* it is freed */
-        events->filling = false;
-        events->filled = reply != NULL;
         g_autoptr(GVariantIter) objects = NULL;
         const char *path;
         GVariant *interfaces;
+        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+                return; /* it is freed */
         if (reply)
                 g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
         while (reply && g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces))
                 keep(events, path, interfaces);
-        waiters_tell(events->waiters, error);
+        host_events_read(events, error);
 }
 
 /* Only these signals: a client that knows secrets is not woken by what domains do. */
@@ -123,15 +114,7 @@ static unsigned int subscribe(HostEvents *events, const char *interface, const c
                                                   on_signal, events, NULL);
 }
 
-void secret_events_begin(HostEvents *events, WaitersDone done, void *data) {
-        if (events->filled) {
-                done(data, NULL);
-                return;
-        }
-        waiters_add(events->waiters, done, data);
-        if (events->filling)
-                return;
-        events->filling = true;
+static void read_secrets(HostEvents *events) {
         if (!events->of_objects) {
                 events->of_objects = subscribe(events, OBJECT_MANAGER, NULL, HOST);
                 events->of_changes = subscribe(events, SECRET, "ValueChanged", NULL);
@@ -139,4 +122,12 @@ void secret_events_begin(HostEvents *events, WaitersDone done, void *data) {
         g_dbus_connection_call(events->bus, SERVICE, HOST, OBJECT_MANAGER, "GetManagedObjects", NULL,
                                G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NONE, G_MAXINT, events->cancellable,
                                on_objects, events);
+}
+
+static const HostEventsKind kind = { .known_free = (GDestroyNotify) g_variant_unref,
+                                     .read = read_secrets,
+                                     .removed = on_removed };
+
+HostEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation) {
+        return host_events_new(bus, conversation, &kind);
 }

@@ -13,9 +13,6 @@ typedef enum SecretEventKind {
 
 HostEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation);
 
-/* Reads the secrets, unless they are known, and calls DONE once: from then on nothing that happens to them is missed. */
-void secret_events_begin(HostEvents *events, WaitersDone done, void *data);
-
 /* Usages by libvirt's numbers. */
 #define SECRET_USAGES 6
 extern const char *const secret_usages[SECRET_USAGES];

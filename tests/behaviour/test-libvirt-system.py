@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 from gi.repository import Gio, GLib
 from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, expect, polkit_rules, read_away, run, socket_activate
@@ -477,6 +478,80 @@ sys.stdin.read()
     hoarder.wait()
 
 
+def hears(process, text):
+    """Waits until a program has said that."""
+    said, deadline = getattr(process, "said", ""), time.monotonic() + DEADLINE
+    while text not in said:
+        assert select.select([process.stdout], [], [], max(0, deadline - time.monotonic()))[0], f"{text!r} is not in {said!r}"
+        more = os.read(process.stdout.fileno(), 65536).decode()
+        assert more, said
+        said = process.said = said + more
+
+
+def who_was_not_told_all_is_told_what_has_become_of_it():
+    """While polkit is asked anew, no more than a bound is kept of what is to be told: the gateway then reads all again."""
+    bus, host = state["bus"], "/org/virtbus1/host"
+    gate = os.path.join(ROOT, "gate")
+    rule = "polkit.addRule(function(a, s) { if (s.user == 'vb-alice') { GATE return polkit.Result.YES; } });"
+    polkit_rules(bus, rule.replace("GATE", ""))
+
+    def network(name):
+        return bus.call(host, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", f"<network><name>{name}</name></network>", {})
+
+    def secret(name):
+        return bus.call(host, f"{NAME}.Secrets", "DefineSecret", "sa{sv}", f"<secret><usage type='volume'><volume>/{name}</volume></usage></secret>", {})
+
+    events = [subprocess.Popen([*as_user("vb-alice"), "stdbuf", "-oL", "virsh", "-c", f"{SCHEME}?socket={FULL}", f"{kind}-event", "--loop", "--event", "lifecycle"],
+                               stdout=subprocess.PIPE) for kind in ("net", "secret")]
+    makers = (network, secret)
+    going = []
+    for make, process in zip(makers, events):  # until it has registered: then it is told
+        number = 0
+        while not select.select([process.stdout], [], [], 0.2)[0]:
+            bus.call(make(f"going{number}"), f"{NAME}.{make.__name__.capitalize()}", "Undefine", "a{sv}", {})
+            number += 1
+        going.append(make("going"))
+        hears(process, f"{bus.get(going[-1], make.__name__.capitalize(), 'UUID' if make is secret else 'Name')}: Defined")
+    domain = bus.call(Hypervisor(bus, DRIVER).path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", xml("saved-long"), {})
+    bus.call(domain, f"{NAME}.Domain", "Start", "a{sv}", {"paused": GLib.Variant("b", True)})
+    bus.call(Hypervisor(bus, DRIVER).path, f"{NAME}.Test", "SetDelay", "st", "save", 3600 * 10**6)
+    save = subprocess.Popen([*as_user("vb-alice"), "virsh", "-c", f"{SCHEME}?socket={FULL}", "save", "saved-long", os.path.join(ROOT, "saved-long.save")], stderr=subprocess.PIPE, text=True)
+
+    def jobs():
+        return [path for path, interfaces in bus.objects("/org/virtbus1").items() if f"{NAME}.Job" in interfaces]
+
+    bus.wait(jobs, "the job")
+    os.mkfifo(gate)
+    os.chmod(gate, 0o666)
+    rules = os.path.join(ROOT, "polkit-rules", "50-test.rules")
+    with open(rules + ".new", "w", encoding="utf-8") as file:
+        file.write(rule.replace("GATE", f"try {{ polkit.spawn(['/bin/cat', '{gate}']); }} catch (e) {{}}"))
+    os.rename(rules + ".new", rules)
+    gatekeeper = os.open(gate, os.O_WRONLY)  # which waits until it is asked
+    for size in [60000] * 5 + [4000] * 6 + [1] * 100:  # until there is no room for the smallest
+        large = xml("large").replace("</name>", f"</name><description>{'x' * size}</description>")
+        bus.call(bus.call(Hypervisor(bus, DRIVER).path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", large, {}), f"{NAME}.Domain", "Undefine", "a{sv}", {})
+    bus.call(jobs()[0], f"{NAME}.Job", "Cancel", "")
+    bus.wait(lambda: not jobs(), "its end")
+    came = []
+    for make, path in zip(makers, going):
+        bus.call(path, f"{NAME}.{make.__name__.capitalize()}", "Undefine", "a{sv}", {})
+        came.append(make("came"))
+    os.unlink(gate)
+    os.close(gatekeeper)
+    contains(save.communicate(timeout=DEADLINE)[1], "has ended while this client read nothing")
+    for make, process, path in zip(makers, events, came):
+        hears(process, "Undefined")
+        hears(process, f"{bus.get(path, make.__name__.capitalize(), 'UUID' if make is secret else 'Name')}: Defined")
+        bus.call(path, f"{NAME}.{make.__name__.capitalize()}", "Undefine", "a{sv}", {})  # which is told as before
+        hears(process, f"{path.rsplit('/', 1)[1].replace('_', '-') if make is secret else 'came'}: Undefined")
+        process.terminate()
+        process.wait()
+    for member in ("Destroy", "Undefine"):
+        bus.call(domain, f"{NAME}.Domain", member, "a{sv}", {})
+    no_rules()
+
+
 def end():
     for name in ("service", "gateway"):
         state[name].send_signal(signal.SIGTERM)
@@ -489,6 +564,6 @@ try:
          who_may_not_manage_is_let_in_with_what_they_may, clients_elsewhere_come_by_ssh_as_who_has_logged_in, files_that_clients_name_are_not_opened_by_the_gateway, a_client_is_cut_off_when_its_process_ends_whoever_has_its_socket,
          a_client_that_has_ended_before_it_is_looked_at_is_sent_away, a_setuid_program_that_a_client_becomes_is_the_client_still,
          who_speaks_for_a_client_is_that_client_whatever_it_says, a_gateway_that_has_ended_is_started_for_the_next_client,
-         what_serves_a_client_has_no_rights, one_user_has_only_so_many_clients_and_leaves_others_a_place])
+         what_serves_a_client_has_no_rights, who_was_not_told_all_is_told_what_has_become_of_it, one_user_has_only_so_many_clients_and_leaves_others_a_place])
 finally:
     end()

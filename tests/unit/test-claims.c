@@ -2,15 +2,19 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "folder.h"
 #include "qemu/host/claims.h"
+#include "qemu/host/guest-user.h"
 #include "qemu/host/host.h"
 #include "qemu/host/port.h"
 
 #define ONE "a1b2c3d4-0000-4000-8000-000000000001"
 #define TWO "a1b2c3d4-0000-4000-8000-000000000002"
+#define THREE "a1b2c3d4-0000-4000-8000-000000000003"
 
 /* Only ports are claimed here: giving one back touches nothing of the machine. */
 typedef struct Fixture {
@@ -164,6 +168,53 @@ static void test_threads_take_each_thing_once(Fixture *fixture, gconstpointer un
 
 #define ADD(name, test) g_test_add("/claims/" name, Fixture, NULL, set_up, test, tear_down)
 
+/* One that a former guest has left: another session, another group. */
+static pid_t leave_process(uid_t uid) {
+        int ready[2];
+        char byte;
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                if (setsid() < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0 || write(ready[1], "", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        pause();
+        }
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        close(ready[0]);
+        close(ready[1]);
+        return pid;
+}
+
+/* The range is gone round; one that a process still has is nobody's, whether a claim says so or not, nor is one that has a guest. */
+static void test_a_user_that_anything_is_left_of_has_no_other_guest(Fixture *fixture, gconstpointer unused) {
+        const Connection *connection = &fixture->connection;
+        const unsigned last = GUEST_USERS_MAX - 1;
+        g_autoptr(GError) error = NULL;
+        unsigned next = last;
+        (void) unused;
+        if (geteuid() != 0) {
+                g_test_skip("only root has other users");
+                return;
+        }
+        pid_t left = leave_process(GUEST_USER_FIRST + last), other = leave_process(GUEST_USER_FIRST + 1);
+        g_assert_cmpuint(guest_user_take(connection, &next, ONE, &error), ==, GUEST_USER_FIRST);
+        next = last;
+        g_assert_cmpuint(guest_user_take(connection, &next, TWO, &error), ==, GUEST_USER_FIRST + 2);
+        g_assert_cmpuint(next, ==, 3);
+        claims_give_back(connection, ONE, NULL); /* its guest has ended, and a process of it has not */
+        pid_t first = leave_process(GUEST_USER_FIRST);
+        next = last;
+        g_assert_cmpuint(guest_user_take(connection, &next, ONE, &error), ==, GUEST_USER_FIRST + 3);
+        for (const pid_t *pid = (const pid_t[]){ left, other, first, 0 }; *pid; pid++) {
+                kill(*pid, SIGKILL);
+                g_assert_cmpint(waitpid(*pid, NULL, 0), ==, *pid);
+        }
+        next = last;
+        g_assert_cmpuint(guest_user_take(connection, &next, THREE, &error), ==, GUEST_USER_FIRST + last);
+        g_assert_no_error(error);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         signal(SIGXFSZ, SIG_IGN); /* EFBIG instead */
@@ -175,5 +226,6 @@ int main(int argc, char *argv[]) {
         ADD("files-of-others-are-left-alone", test_files_of_others_are_left_alone);
         ADD("without-a-folder-nothing-is-held", test_without_a_folder_nothing_is_held);
         ADD("threads-take-each-thing-once", test_threads_take_each_thing_once);
+        ADD("a-user-that-anything-is-left-of-has-no-other-guest", test_a_user_that_anything_is_left_of_has_no_other_guest);
         return g_test_run();
 }
