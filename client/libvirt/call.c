@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "documents.h"
 #include "domains.h"
 #include "jobs.h"
 
@@ -52,17 +53,50 @@ void call_answer_nothing(Call *call) {
         call_answer(call, g_variant_new_tuple(NULL, 0));
 }
 
+/* Whom libvirt names for what is not of domains. Its library takes some numbers of others for those of old daemons. */
+static const struct {
+        const char *part; /* of procedures' names */
+        LibvirtErrorDomain domain;
+} kinds[] = {
+        { "NWFILTER", LIBVIRT_FROM_FILTER },
+        { "NETWORK", LIBVIRT_FROM_NETWORK },
+        { "SECRET", LIBVIRT_FROM_SECRET },
+};
+
+static LibvirtErrorDomain error_domain_of(const Call *call) {
+        LibvirtErrorDomain domain = LIBVIRT_FROM_NONE;
+        for (size_t i = 0; domain == LIBVIRT_FROM_NONE && i < G_N_ELEMENTS(kinds); i++)
+                if (strstr(call->procedure->name, kinds[i].part))
+                        domain = kinds[i].domain;
+        return domain == LIBVIRT_FROM_NONE ? call->client->error_domain : domain;
+}
+
+/* Whether a document, or a part of one, that the call hands in is XML at all: libvirt has a number of its own for what is not. */
+static bool has_document(const Call *call) {
+        bool found = false;
+        for (size_t i = 0; !found && i < g_variant_n_children(call->arguments); i++) {
+                g_autoptr(GVariant) value = g_variant_get_child_value(call->arguments, i);
+                g_autoptr(xmlDoc) document = g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
+                                                             ? document_read(g_variant_get_string(value, NULL), NULL)
+                                                             : NULL;
+                found = document != NULL;
+        }
+        return found;
+}
+
 void call_fail(Call *call, GError *error) {
         g_autoptr(GError) kept = libvirt_error_from_bus(error);
         if (call->answered)
                 return;
         call->answered = true;
+        if (kept->code == LIBVIRT_XML_ERROR && !has_document(call))
+                kept->code = LIBVIRT_XML_DETAIL;
         if (kept->code == LIBVIRT_UNSUPPORTED)
                 kept->code = call->row && call->row->unsupported ? (int) call->row->unsupported : LIBVIRT_OPERATION_UNSUPPORTED;
         /* Clients go by both: they look for somebody who can be asked, and connect again. */
         bool of_polkit = kept->code == LIBVIRT_AUTH_FAILED || kept->code == LIBVIRT_AUTH_UNAVAILABLE;
         conversation_fail(call->client->conversation, call->procedure, call->serial, kept,
-                          of_polkit ? LIBVIRT_FROM_POLKIT : call->client->error_domain);
+                          of_polkit ? LIBVIRT_FROM_POLKIT : error_domain_of(call));
 }
 
 void call_refuse(Call *call, LibvirtErrorCode code, const char *format, ...) {

@@ -203,7 +203,7 @@ static void get_uri(Call *call) {
 }
 
 static void get_capabilities(Call *call) {
-        call_ask(call, call->client->connection, CONNECTION, "GetCapabilities", NULL, "(s)", step_answer_string);
+        call_ask(call, call->client->connection, CONNECTION, "GetCapabilities", NULL, "(s)", step_answer_document);
 }
 
 static const char *or_empty(const char *text) {
@@ -214,7 +214,7 @@ static void get_domain_capabilities(Call *call) {
         call_ask(call, call->client->connection, CONNECTION, "GetDomainCapabilities",
                  g_variant_new("(ssss)", or_empty(call_optional(call, 0)), or_empty(call_optional(call, 1)),
                                or_empty(call_optional(call, 2)), or_empty(call_optional(call, 3))),
-                 "(s)", step_answer_string);
+                 "(s)", step_answer_document);
 }
 
 static void on_cpu_models(Call *call, GVariant *reply) {
@@ -235,7 +235,8 @@ static void get_cpu_models(Call *call) {
 /* To and from a hypervisor's own format: the two have the same shape. */
 static void translate(Call *call) {
         call_ask(call, call->client->connection, CONNECTION, call->row->member,
-                 g_variant_new("(ss)", call_string(call, 0), call_string(call, 1)), "(s)", step_answer_string);
+                 g_variant_new("(ss)", call_string(call, 0), call_string(call, 1)), "(s)",
+                 call->row->procedure == REMOTE_CONNECT_DOMAIN_XML_FROM_NATIVE ? step_answer_document : step_answer_string);
 }
 
 static void on_domain(Call *call, GVariant *properties) {
@@ -267,8 +268,8 @@ const CallRow connect_calls[] = {
         { REMOTE_CONNECT_GET_URI, get_uri },
         { REMOTE_CONNECT_IS_SECURE, is_secure },
         { REMOTE_CONNECT_GET_CAPABILITIES, get_capabilities },
-        { REMOTE_CONNECT_GET_DOMAIN_CAPABILITIES, get_domain_capabilities },
-        { REMOTE_CONNECT_GET_CPU_MODEL_NAMES, get_cpu_models },
+        { REMOTE_CONNECT_GET_DOMAIN_CAPABILITIES, get_domain_capabilities, NULL, READS, NULL, LIBVIRT_INVALID_ARG },
+        { REMOTE_CONNECT_GET_CPU_MODEL_NAMES, get_cpu_models, NULL, READS, NULL, LIBVIRT_INVALID_ARG },
         { REMOTE_CONNECT_DOMAIN_XML_TO_NATIVE, translate, "DomainXMLToNative", READS, NULL, LIBVIRT_CONFIG_UNSUPPORTED },
         { REMOTE_CONNECT_DOMAIN_XML_FROM_NATIVE, translate, "DomainXMLFromNative", READS, NULL, LIBVIRT_CONFIG_UNSUPPORTED },
         { REMOTE_DOMAIN_DEFINE_XML, make_domain, "DefineDomain", CHANGES, NULL, LIBVIRT_CONFIG_UNSUPPORTED },

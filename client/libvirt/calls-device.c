@@ -156,8 +156,16 @@ static void find(Call *call) {
                 call_fail(call, g_steal_pointer(&error));
 }
 
+static bool on_no_alias(Call *call, const GError *error) {
+        if (error->code != LIBVIRT_NO_DOMAIN)
+                return false;
+        call_refuse(call, LIBVIRT_INTERNAL_ERROR, "internal error: no device found with alias %s", call_string(call, 1));
+        return true;
+}
+
 static void detach_alias(Call *call) {
         const char *alias = call_string(call, 1);
+        call->on_error = on_no_alias;
         g_autofree char *escaped = NULL;
         if (sd_bus_path_encode("/x", alias, &escaped) < 0)
                 call_refuse(call, LIBVIRT_NO_MEMORY, "out of memory");

@@ -12,7 +12,8 @@
 #define XML_SECURE 1
 #define SHUTDOWN_AGENT 2
 
-static const FlagOption xml_flags[] = { { XML_SECURE, NULL }, { 2, "inactive" }, {} };
+/* A document is as another virtbus can take it, and says of the processor what the guest has. */
+static const FlagOption xml_flags[] = { { XML_SECURE, NULL }, { 2, "inactive" }, FLAG_IS_ALWAYS_SO(4), FLAG_IS_ALWAYS_SO(8), {} };
 static const FlagOption start_flags[] = { { 1, "paused" }, { 8, "force_boot" }, {} };
 /* There are no snapshots and checkpoints whose data could be left. */
 static const FlagOption undefine_flags[] = {
@@ -38,7 +39,7 @@ static void get_state(Call *call) {
 
 static void get_xml(Call *call) {
         call_ask(call, call->domain, DOMAIN, call->flags & XML_SECURE ? "GetXMLWithSecrets" : "GetXML",
-                 g_variant_new("(@a{sv})", call_options(call)), "(s)", step_answer_string);
+                 g_variant_new("(@a{sv})", call_options(call)), "(s)", step_answer_document);
 }
 
 static void on_started_domain(Call *call, GVariant *properties) {
@@ -74,6 +75,11 @@ static void set_autostart(Call *call) {
                  g_variant_new("(ssv)", DOMAIN, "Autostart", g_variant_new_boolean(autostart != 0)), "()", step_answer_nothing);
 }
 
+/* libvirt's own hypervisors say this of each domain. */
+static void is_updated(Call *call) {
+        call_answer(call, g_variant_new("(i)", 0));
+}
+
 static void no_messages(Call *call) {
         call_answer(call, g_variant_new("(as)", NULL));
 }
@@ -88,6 +94,7 @@ const CallRow domain_calls[] = {
         { REMOTE_DOMAIN_IS_ACTIVE, row_number, "Active" },
         { REMOTE_DOMAIN_IS_PERSISTENT, row_number, "Persistent" },
         { REMOTE_DOMAIN_HAS_MANAGED_SAVE_IMAGE, row_number, "HasManagedSave" },
+        { REMOTE_DOMAIN_IS_UPDATED, is_updated },
         { REMOTE_DOMAIN_GET_MESSAGES, no_messages },
         { REMOTE_DOMAIN_CREATE, start, NULL, CHANGES },
         { REMOTE_DOMAIN_CREATE_WITH_FLAGS, start, NULL, CHANGES, start_flags },

@@ -9,36 +9,24 @@
 
 #include "calls.h"
 #include "documents.h"
+#include "machine.h"
 #include "rows.h"
 
 #define CONNECTION INTERFACE("Connection")
 #define CPUS_MAX 16384 /* a map has 2,048 bytes */
-#define NODES_MAX 1024
-#define KIB 1024
 
 /* A version as libvirt counts it. */
 #define VERSION(major, minor) ((uint64_t) (major) *1000000 + (uint64_t) (minor) *1000)
 
-/* Values of a file of lines "NAME: NUMBER", such as /proc/meminfo; 0 for one that is not there. */
-static uint64_t number_in(const char *text, const char *name) {
-        const char *at = text ? strstr(text, name) : NULL;
-        return at ? g_ascii_strtoull(at + strlen(name), NULL, 10) : 0;
-}
-
-static char *read_file(const char *path) {
-        char *text;
-        return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
-}
-
-static uint64_t number_of_file(const char *format, unsigned int cpu, uint64_t otherwise) {
-        g_autofree char *path = g_strdup_printf(format, cpu),
-                        *text = read_file(path); // NOLINT(clang-diagnostic-format-nonliteral)
-        return text ? g_ascii_strtoull(text, NULL, 10) : otherwise;
+static uint64_t number_of_cpu(const char *file, unsigned int cpu, uint64_t otherwise) {
+        uint64_t number = otherwise;
+        machine_number(&number, "/sys/devices/system/cpu/cpu%u/%s", cpu, file);
+        return number;
 }
 
 /* How many processors share a core: a list such as "0,4" or "0-1". */
 static int32_t threads_of_core(void) {
-        g_autofree char *text = read_file("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list");
+        g_autofree char *text = machine_text("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list");
         int32_t n = 0;
         g_auto(GStrv) parts = g_strsplit(text ? text : "0", ",", -1);
         for (char **part = parts; *part; part++) {
@@ -49,21 +37,10 @@ static int32_t threads_of_core(void) {
         return MAX(n, 1);
 }
 
-static int32_t count_nodes(void) {
-        int32_t nodes = 0;
-        for (bool found = true; found && nodes < NODES_MAX; nodes += found) {
-                g_autofree char *path = g_strdup_printf("/sys/devices/system/node/node%d", nodes);
-                found = access(path, F_OK) == 0;
-        }
-        return MAX(nodes, 1);
-}
-
 static int32_t count_sockets(int32_t cpus) {
         uint64_t sockets = 1;
         for (int32_t cpu = 0; cpu < cpus; cpu++)
-                sockets = MAX(sockets, number_of_file("/sys/devices/system/cpu/cpu%u/topology/physical_package_id",
-                                                      (unsigned int) cpu, 0) +
-                                                       1);
+                sockets = MAX(sockets, number_of_cpu("topology/physical_package_id", (unsigned int) cpu, 0) + 1);
         return (int32_t) MIN(sockets, (uint64_t) cpus);
 }
 
@@ -71,23 +48,20 @@ static int32_t count_sockets(int32_t cpus) {
  * each processor. */
 static void get_info(Call *call) {
         struct utsname name = { 0 };
-        g_autofree char *memory = read_file("/proc/meminfo"), *cpuinfo = read_file("/proc/cpuinfo");
+        uint64_t total = 0;
+        g_autofree char *memory = machine_text("/proc/meminfo"), *cpuinfo = machine_text("/proc/cpuinfo");
         const char *mhz = cpuinfo ? strstr(cpuinfo, "cpu MHz") : NULL;
         const char *colon = mhz ? strchr(mhz, ':') : NULL;
-        int32_t cpus = (int32_t) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1), threads = threads_of_core(), nodes = count_nodes();
+        int32_t cpus = (int32_t) MAX(sysconf(_SC_NPROCESSORS_ONLN), 1), threads = threads_of_core(), nodes = machine_nodes();
         int32_t sockets = MAX(count_sockets(cpus) / nodes, 1), cores = cpus / (sockets * nodes * threads);
         if (cores * sockets * nodes * threads != cpus) {
                 nodes = sockets = threads = 1;
                 cores = cpus;
         }
         uname(&name);
-        call_answer(call, g_variant_new("(stiiiiii)", name.machine, number_in(memory, "MemTotal:"), cpus,
+        machine_value(memory, "MemTotal:", &total);
+        call_answer(call, g_variant_new("(stiiiiii)", name.machine, total, cpus,
                                         colon ? (int32_t) g_ascii_strtod(colon + 1, NULL) : 0, nodes, sockets, cores, threads));
-}
-
-static void get_free_memory(Call *call) {
-        g_autofree char *memory = read_file("/proc/meminfo");
-        call_answer(call, g_variant_new("(t)", number_in(memory, "MemFree:") * KIB));
 }
 
 static void get_cpu_map(Call *call) {
@@ -95,7 +69,7 @@ static void get_cpu_map(Call *call) {
         uint32_t n_online = 0, n_all = (uint32_t) CLAMP(sysconf(_SC_NPROCESSORS_CONF), 1, CPUS_MAX);
         for (unsigned int cpu = 0; cpu < n_all; cpu++) {
                 /* One that cannot be taken away has no such file. */
-                if (!number_of_file("/sys/devices/system/cpu/cpu%u/online", cpu, 1))
+                if (!number_of_cpu("online", cpu, 1))
                         continue;
                 map[cpu / 8] |= (uint8_t) (1 << cpu % 8);
                 n_online++;
@@ -106,7 +80,7 @@ static void get_cpu_map(Call *call) {
 
 /* A line of /proc/stat, "cpu" or "cpuN", as its numbers; NULL where there is none. */
 static char **cpu_numbers(int32_t cpu) {
-        g_autofree char *text = read_file("/proc/stat"), *name = cpu < 0 ? g_strdup("cpu") : g_strdup_printf("cpu%d", cpu);
+        g_autofree char *text = machine_text("/proc/stat"), *name = cpu < 0 ? g_strdup("cpu") : g_strdup_printf("cpu%d", cpu);
         g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
         char **found = NULL;
         for (char **line = lines; !found && *line; line++) {
@@ -121,38 +95,25 @@ static char **cpu_numbers(int32_t cpu) {
 static void get_cpu_stats(Call *call) {
         static const struct {
                 const char *name;
-                unsigned int first, second; /* columns that are added; the same one is taken once */
-        } values[] = { { "kernel", 2, 2 }, { "user", 0, 1 }, { "idle", 3, 3 }, { "iowait", 4, 4 } };
+                const char *columns; /* that are added: of user, nice, system, idle, iowait, irq, softirq */
+        } values[] = { { "kernel", "256" }, { "user", "01" }, { "idle", "3" }, { "iowait", "4" } };
         int32_t cpu, room;
         GVariantBuilder builder;
         g_variant_get_child(call->arguments, 0, "i", &cpu);
         g_variant_get_child(call->arguments, 1, "i", &room);
         g_auto(GStrv) numbers = cpu_numbers(cpu);
-        if (!numbers || g_strv_length(numbers) < 5) {
+        if (!numbers || g_strv_length(numbers) < 7) {
                 call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: Invalid cpuNum in get_cpu_stats");
                 return;
         }
         uint64_t tick = 1000000000u / (uint64_t) sysconf(_SC_CLK_TCK);
         g_variant_builder_init(&builder, G_VARIANT_TYPE("a(st)"));
         for (size_t i = 0; i < G_N_ELEMENTS(values) && (int64_t) i < room; i++) {
-                uint64_t value = g_ascii_strtoull(numbers[values[i].first], NULL, 10);
-                value += values[i].second != values[i].first ? g_ascii_strtoull(numbers[values[i].second], NULL, 10) : 0;
+                uint64_t value = 0;
+                for (const char *column = values[i].columns; *column; column++)
+                        value += g_ascii_strtoull(numbers[*column - '0'], NULL, 10);
                 g_variant_builder_add(&builder, "(st)", values[i].name, value * tick);
         }
-        call_answer(call, g_variant_new("(a(st)i)", &builder, (int32_t) G_N_ELEMENTS(values)));
-}
-
-static void get_memory_stats(Call *call) {
-        static const char *const values[][2] = {
-                { "total", "MemTotal:" }, { "free", "MemFree:" }, { "buffers", "Buffers:" }, { "cached", "Cached:" }
-        };
-        int32_t room;
-        g_autofree char *memory = read_file("/proc/meminfo");
-        GVariantBuilder builder;
-        g_variant_get_child(call->arguments, 0, "i", &room);
-        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(st)"));
-        for (size_t i = 0; i < G_N_ELEMENTS(values) && (int64_t) i < room; i++)
-                g_variant_builder_add(&builder, "(st)", values[i][0], number_in(memory, values[i][1]));
         call_answer(call, g_variant_new("(a(st)i)", &builder, (int32_t) G_N_ELEMENTS(values)));
 }
 
@@ -163,6 +124,10 @@ static void get_security_model(Call *call) {
 
 static void get_security_label(Call *call) {
         call_answer(call, g_variant_new("(si)", "", 0));
+}
+
+static void get_security_labels(Call *call) {
+        call_answer(call, g_variant_new("(a(si)i)", NULL, 0));
 }
 
 /* QEMU's version is that of its newest machine, such as pc-q35-7.2: of its own there is nothing in the capabilities. */
@@ -211,11 +176,10 @@ const CallRow host_calls[] = {
         { REMOTE_CONNECT_GET_VERSION, get_version },
         { REMOTE_CONNECT_GET_MAX_VCPUS, get_max_vcpus },
         { REMOTE_NODE_GET_INFO, get_info },
-        { REMOTE_NODE_GET_FREE_MEMORY, get_free_memory },
         { REMOTE_NODE_GET_CPU_MAP, get_cpu_map },
         { REMOTE_NODE_GET_CPU_STATS, get_cpu_stats },
-        { REMOTE_NODE_GET_MEMORY_STATS, get_memory_stats },
         { REMOTE_NODE_GET_SECURITY_MODEL, get_security_model },
         { REMOTE_DOMAIN_GET_SECURITY_LABEL, get_security_label },
+        { REMOTE_DOMAIN_GET_SECURITY_LABEL_LIST, get_security_labels },
         {},
 };

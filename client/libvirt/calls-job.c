@@ -101,8 +101,13 @@ static void abort_job(Call *call) {
 }
 
 /* The driver is never held up by a guest. */
-static void get_control(Call *call) {
+static void on_active_to_control(Call *call, GVariant *properties) {
+        (void) properties;
         call_answer(call, g_variant_new("(uut)", 0, 0, (uint64_t) 0));
+}
+
+static void get_control(Call *call) {
+        row_if_active(call, on_active_to_control);
 }
 
 const CallRow job_calls[] = {

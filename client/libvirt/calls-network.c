@@ -3,12 +3,11 @@
 /* Virtual networks, which are objects of the connection "host" whatever connection the client has opened. */
 
 #include "calls.h"
+#include "listing.h"
 #include "network-events.h"
-#include "parts.h"
 #include "rows.h"
 
-#define SERVICE "org.virtbus1"
-#define HOST MANAGER_PATH "/host"
+#define HOST LISTING_HOST
 #define NETWORKS INTERFACE("Networks")
 #define NETWORK INTERFACE("Network")
 
@@ -47,11 +46,6 @@ static const struct {
         { REMOTE_CONNECT_NUM_OF_DEFINED_NETWORKS, SELECT_INACTIVE },
 };
 
-static char *path_of_uuid(const char *uuid) {
-        g_autofree char *escaped = g_strdelimit(g_strdup(uuid), "-", '_');
-        return g_strconcat(HOST "/network/", escaped, NULL);
-}
-
 static bool is_selected(GVariant *properties, uint32_t selection) {
         bool selected = true;
         for (size_t i = 0; i < G_N_ELEMENTS(traits); i++) {
@@ -70,65 +64,14 @@ static uint32_t selection_of(const Call *call) {
         return call->flags;
 }
 
-static void take_network(void *data, const char *path, GVariant *interfaces) {
-        Call *call = data;
-        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, NETWORK, G_VARIANT_TYPE_VARDICT);
-        (void) path;
-        if (properties && is_selected(properties, selection_of(call)))
-                g_ptr_array_add(call->state, g_variant_ref_sink(network_name(properties)));
+static bool is_listed(const Call *call, GVariant *properties) {
+        return is_selected(properties, selection_of(call));
 }
 
-static void answer_all(Call *call, const GPtrArray *networks) {
-        int32_t need_results;
-        GVariantBuilder builder;
-        g_variant_get_child(call->arguments, 0, "i", &need_results);
-        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ss)"));
-        for (unsigned int i = 0; need_results && i < networks->len; i++)
-                g_variant_builder_add_value(&builder, networks->pdata[i]);
-        call_answer(call, g_variant_new("(a(ss)u)", &builder, networks->len));
-}
-
-/* At most as many as the client has room for. */
-static void answer_names(Call *call, const GPtrArray *networks) {
-        int32_t room;
-        GVariantBuilder builder;
-        g_variant_get_child(call->arguments, 0, "i", &room);
-        g_variant_builder_init(&builder, G_VARIANT_TYPE_STRING_ARRAY);
-        for (unsigned int i = 0; (int64_t) i < room && i < networks->len; i++) {
-                g_autoptr(GVariant) name = g_variant_get_child_value(networks->pdata[i], 0);
-                g_variant_builder_add_value(&builder, name);
-        }
-        call_answer(call, g_variant_new("(as)", &builder));
-}
-
-static void on_list(GObject *source, GAsyncResult *result, void *data) {
-        Call *call = data;
-        GError *error = NULL;
-        (void) source;
-        if (!parts_load_finish(result, &error))
-                call_fail(call, error);
-        else if (call->row->procedure == REMOTE_CONNECT_LIST_ALL_NETWORKS)
-                answer_all(call, call->state);
-        else if (call->row->procedure == REMOTE_CONNECT_LIST_NETWORKS ||
-                 call->row->procedure == REMOTE_CONNECT_LIST_DEFINED_NETWORKS)
-                answer_names(call, call->state);
-        else
-                call_answer(call, g_variant_new("(i)", (int32_t) ((GPtrArray *) call->state)->len));
-        call_unref(call);
-}
+static const ListedKind networks = { NETWORK, wanted, "(ss)", 0, network_name, is_listed };
 
 static void list(Call *call) {
-        const PartsList networks = { .bus = call->client->bus,
-                                     .service = SERVICE,
-                                     .path = HOST,
-                                     .interface = NETWORK,
-                                     .properties = wanted,
-                                     .timeout = G_MAXINT,
-                                     .each = take_network,
-                                     .data = call_ref(call) };
-        call->state = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
-        call->free_state = (GDestroyNotify) g_ptr_array_unref;
-        parts_load(&networks, NULL, on_list, call);
+        listing_answer(call, &networks);
 }
 
 static bool on_no_object(Call *call, const GError *error) {
@@ -142,7 +85,7 @@ static bool on_no_object(Call *call, const GError *error) {
 static void ask(Call *call, const char *interface, const char *member, GVariant *arguments, const char *reply, CallStep step) {
         const char *uuid;
         g_variant_get_child(call->arguments, 0, "(&s&s)", NULL, &uuid);
-        g_autofree char *path = path_of_uuid(uuid);
+        g_autofree char *path = listing_path("network", uuid);
         call->on_error = on_no_object;
         call_ask(call, path, interface, member, arguments, reply, step);
 }
@@ -163,7 +106,7 @@ static void find_by_name(Call *call) {
 }
 
 static void find_by_uuid(Call *call) {
-        g_autofree char *path = path_of_uuid(call_string(call, 0));
+        g_autofree char *path = listing_path("network", call_string(call, 0));
         call->on_error = on_no_object;
         call_read(call, path, NETWORK, on_network);
 }
@@ -177,7 +120,7 @@ static void do_method(Call *call) {
 }
 
 static void get_xml(Call *call) {
-        ask(call, NETWORK, "GetXML", g_variant_new("(@a{sv})", call_options(call)), "(s)", step_answer_string);
+        ask(call, NETWORK, "GetXML", g_variant_new("(@a{sv})", call_options(call)), "(s)", step_answer_document);
 }
 
 static void get(Call *call, CallStep step) {

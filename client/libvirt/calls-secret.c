@@ -2,13 +2,12 @@
 
 /* Secrets, which are objects of the connection "host" whatever connection the client has opened. */
 
-#include <string.h>
-
 #include "calls.h"
+#include "listing.h"
 #include "rows.h"
 #include "secret-events.h"
 
-#define HOST MANAGER_PATH "/host"
+#define HOST LISTING_HOST
 #define SECRETS INTERFACE("Secrets")
 #define SECRET INTERFACE("Secret")
 
@@ -21,57 +20,29 @@ static const FlagOption list_flags[] = { { 15, NULL }, {} };
 /* A document is always checked. */
 static const FlagOption define_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
 
-static char *path_of_uuid(const char *uuid) {
-        g_autofree char *escaped = g_strdelimit(g_strdup(uuid), "-", '_');
-        return g_strconcat(HOST "/secret/", escaped, NULL);
-}
-
 /* Of the secret that is the first argument. */
 static char *path_of(Call *call) {
         const char *uuid;
         g_variant_get_child(call->arguments, 0, "(&si&s)", &uuid, NULL, NULL);
-        return path_of_uuid(uuid);
+        return listing_path("secret", uuid);
 }
 
-static bool is_selected(GVariant *properties, uint32_t flags) {
+static bool is_selected(const Call *call, GVariant *properties) {
         gboolean ephemeral = FALSE, is_private = FALSE;
-        uint32_t kept = flags & (SELECT_EPHEMERAL | SELECT_NOT_EPHEMERAL), shown = flags & (SELECT_PRIVATE | SELECT_NOT_PRIVATE);
+        uint32_t kept = call->flags & (SELECT_EPHEMERAL | SELECT_NOT_EPHEMERAL),
+                 shown = call->flags & (SELECT_PRIVATE | SELECT_NOT_PRIVATE);
         g_variant_lookup(properties, "Ephemeral", "b", &ephemeral);
         g_variant_lookup(properties, "Private", "b", &is_private);
         return (!kept || kept & (ephemeral ? SELECT_EPHEMERAL : SELECT_NOT_EPHEMERAL)) &&
                (!shown || shown & (is_private ? SELECT_PRIVATE : SELECT_NOT_PRIVATE));
 }
 
-static void on_secrets(Call *call, GVariant *reply) {
-        g_autoptr(GVariantIter) objects = NULL;
-        GVariant *interfaces;
-        GVariantBuilder secrets, uuids;
-        uint32_t n = 0;
-        g_variant_builder_init(&secrets, G_VARIANT_TYPE("a(sis)"));
-        g_variant_builder_init(&uuids, G_VARIANT_TYPE_STRING_ARRAY);
-        g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
-        while (g_variant_iter_loop(objects, "{o@a{sa{sv}}}", NULL, &interfaces)) {
-                g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, SECRET, G_VARIANT_TYPE_VARDICT);
-                const char *uuid = "";
-                if (!properties || !is_selected(properties, call->flags))
-                        continue;
-                n++;
-                g_variant_lookup(properties, "UUID", "&s", &uuid);
-                g_variant_builder_add(&uuids, "s", uuid);
-                g_variant_builder_add_value(&secrets, secret_name(properties));
-        }
-        g_autoptr(GVariant) all = g_variant_ref_sink(g_variant_builder_end(&secrets)),
-                            names = g_variant_ref_sink(g_variant_builder_end(&uuids));
-        if (call->row->procedure == REMOTE_CONNECT_LIST_ALL_SECRETS)
-                call_answer(call, g_variant_new("(@a(sis)u)", all, n));
-        else if (call->row->procedure == REMOTE_CONNECT_LIST_SECRETS)
-                call_answer(call, g_variant_new("(@as)", names));
-        else
-                call_answer(call, g_variant_new("(i)", (int32_t) n));
-}
+static const char *const wanted[] = { "UUID", "UsageType", "UsageID", "Ephemeral", "Private", NULL };
+
+static const ListedKind secrets = { SECRET, wanted, "(sis)", 0, secret_name, is_selected };
 
 static void list(Call *call) {
-        call_ask(call, HOST, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, "(a{oa{sa{sv}}})", on_secrets);
+        listing_answer(call, &secrets);
 }
 
 static bool on_no_object(Call *call, const GError *error) {
@@ -92,7 +63,7 @@ static void on_path(Call *call, GVariant *reply) {
 }
 
 static void find_by_uuid(Call *call) {
-        g_autofree char *path = path_of_uuid(call_string(call, 0));
+        g_autofree char *path = listing_path("secret", call_string(call, 0));
         call->on_error = on_no_object;
         call_read(call, path, SECRET, on_secret);
 }
@@ -118,7 +89,7 @@ static void ask(Call *call, const char *member, GVariant *arguments, const char 
 }
 
 static void get_xml(Call *call) {
-        ask(call, "GetXML", g_variant_new("(a{sv})", NULL), "(s)", step_answer_string);
+        ask(call, "GetXML", g_variant_new("(a{sv})", NULL), "(s)", step_answer_document);
 }
 
 static void set_value(Call *call) {

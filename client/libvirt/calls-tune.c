@@ -7,6 +7,7 @@
 #include "calls.h"
 #include "documents.h"
 #include "rows.h"
+#include "style.h"
 
 #define DOMAIN INTERFACE("Domain")
 #define KIB 1024
@@ -37,23 +38,40 @@ static void ask(Call *call, const char *member, GVariant *arguments) {
         call_ask(call, call->domain, DOMAIN, member, arguments, "()", step_answer_nothing);
 }
 
-static void set_memory(Call *call) {
-        uint64_t kib;
-        g_variant_get_child(call->arguments, 1, "t", &kib);
-        if (kib > UINT64_MAX / KIB)
-                call_refuse(call, LIBVIRT_OVERFLOW, "so much memory cannot be: %" G_GUINT64_FORMAT " KiB", kib);
-        else
-                ask(call, call->flags & MAXIMUM ? "SetMaxMemory" : "SetMemory",
-                    g_variant_new("(t@a{sv})", kib * KIB, options_of(call)));
+/* Of a running guest the most that it can be given cannot change. */
+static bool is_of_definition(const Call *call) {
+        return call->flags & AFFECT_CONFIG && !(call->flags & AFFECT_LIVE);
 }
 
-static void set_max_memory(Call *call) {
+static void ask_max_memory(Call *call) {
         uint64_t kib;
+        g_variant_get_child(call->arguments, 1, "t", &kib);
+        ask(call, "SetMaxMemory", g_variant_new("(ta{sv})", kib * KIB, NULL));
+}
+
+static void on_domain_to_change(Call *call, GVariant *properties) {
+        gboolean active = FALSE;
+        g_variant_lookup(properties, "Active", "b", &active);
+        if (active || call->flags & AFFECT_LIVE)
+                call_refuse(call, LIBVIRT_OPERATION_INVALID,
+                            active ? "Requested operation is not valid: cannot resize the maximum memory on an active domain"
+                                   : "Requested operation is not valid: domain is not running");
+        else
+                ask_max_memory(call);
+}
+
+static void set_memory(Call *call) {
+        uint64_t kib;
+        bool maximum = call->row->procedure == REMOTE_DOMAIN_SET_MAX_MEMORY || call->flags & MAXIMUM;
         g_variant_get_child(call->arguments, 1, "t", &kib);
         if (kib > UINT64_MAX / KIB)
                 call_refuse(call, LIBVIRT_OVERFLOW, "so much memory cannot be: %" G_GUINT64_FORMAT " KiB", kib);
+        else if (!maximum)
+                ask(call, "SetMemory", g_variant_new("(t@a{sv})", kib * KIB, options_of(call)));
+        else if (is_of_definition(call))
+                ask_max_memory(call);
         else
-                ask(call, "SetMaxMemory", g_variant_new("(ta{sv})", kib * KIB, NULL));
+                call_read(call, call->domain, DOMAIN, on_domain_to_change);
 }
 
 static bool vcpu_flag(GVariant *vcpu, const char *name) {
@@ -240,9 +258,10 @@ static void set_metadata(Call *call) {
 static void on_element(Call *call, GVariant *reply) {
         const char *text;
         g_variant_get(reply, "(&s)", &text);
-        if (*text)
-                call_answer(call, g_variant_new("(s)", text));
-        else
+        if (*text) {
+                g_autofree char *bare = document_without_namespace(text), *styled = style_document(bare);
+                call_answer(call, g_variant_new("(s)", styled));
+        } else
                 call_refuse(call, LIBVIRT_NO_DOMAIN_METADATA, "metadata not found: Requested metadata element is not present");
 }
 
@@ -271,7 +290,7 @@ static void get_metadata(Call *call) {
 const CallRow tune_calls[] = {
         { REMOTE_DOMAIN_SET_MEMORY, set_memory, NULL, CHANGES },
         { REMOTE_DOMAIN_SET_MEMORY_FLAGS, set_memory, NULL, CHANGES, size_flags },
-        { REMOTE_DOMAIN_SET_MAX_MEMORY, set_max_memory, NULL, CHANGES },
+        { REMOTE_DOMAIN_SET_MAX_MEMORY, set_memory, NULL, CHANGES },
         { REMOTE_DOMAIN_SET_VCPUS, set_vcpus, NULL, CHANGES, NULL, LIBVIRT_CONFIG_UNSUPPORTED },
         { REMOTE_DOMAIN_SET_VCPUS_FLAGS, set_vcpus, NULL, CHANGES, vcpus_flags, LIBVIRT_CONFIG_UNSUPPORTED },
         { REMOTE_DOMAIN_GET_VCPUS_FLAGS, get_vcpus, NULL, READS, vcpus_flags },

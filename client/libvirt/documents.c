@@ -138,3 +138,43 @@ uint64_t document_kib(xmlNode *node, const char *path, uint64_t otherwise) {
                         *unit = document_value(node, unit_path);
         return text ? (uint64_t) (g_ascii_strtod(text, NULL) * bytes_of(unit ? unit : "KiB") / 1024) : otherwise;
 }
+
+static xmlNs *outside(xmlNs *own, const xmlChar *namespace) {
+        return own && xmlStrEqual(own->href, namespace) ? NULL : own;
+}
+
+static void strip(xmlNode *node, const xmlChar *namespace) { // NOLINT(misc-no-recursion)
+        node->ns = outside(node->ns, namespace);
+        for (xmlAttr *attribute = node->properties; attribute; attribute = attribute->next)
+                attribute->ns = outside(attribute->ns, namespace);
+        for (xmlNode *child = xmlFirstElementChild(node); child; child = xmlNextElementSibling(child))
+                strip(child, namespace);
+}
+
+/* Nothing is in it any more. */
+static void remove_declaration(xmlNode *root, const xmlChar *namespace) {
+        xmlNs **place = &root->nsDef;
+        while (*place && !xmlStrEqual((*place)->href, namespace))
+                place = &(*place)->next;
+        if (*place) {
+                xmlNs *removed = *place;
+                *place = removed->next;
+                xmlFreeNs(removed);
+        }
+}
+
+char *document_without_namespace(const char *text) {
+        g_autoptr(xmlDoc) document = document_read(text, NULL);
+        xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
+        if (!root || !root->ns)
+                return g_strdup(text);
+        xmlChar *namespace = xmlStrdup(root->ns->href);
+        strip(root, namespace);
+        remove_declaration(root, namespace);
+        xmlFree(namespace);
+        xmlBuffer *buffer = xmlBufferCreate();
+        xmlNodeDump(buffer, document, root, 0, 1);
+        char *bare = g_strdup((const char *) xmlBufferContent(buffer));
+        xmlBufferFree(buffer);
+        return bare;
+}

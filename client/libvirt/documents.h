@@ -38,3 +38,6 @@ char *document_value(xmlNode *node, const char *path);
 
 /* The size that the element at such a path has, by its unit, in KiB; OTHERWISE where there is none. */
 uint64_t document_kib(xmlNode *node, const char *path, uint64_t otherwise);
+
+/* An element as libvirt tells it: without the namespace that it is in, as is what is in it; to be freed. */
+char *document_without_namespace(const char *text);

@@ -14,6 +14,7 @@ static const struct {
 } codes[] = {
         { PREFIX "NoSuchDomain", LIBVIRT_NO_DOMAIN },
         { PREFIX "NoSuchNetwork", LIBVIRT_NO_NETWORK },
+        { PREFIX "NoSuchFilter", LIBVIRT_NO_FILTER },
         { PREFIX "NoSuchSecret", LIBVIRT_NO_SECRET },
         { PREFIX "AlreadyExists", LIBVIRT_OPERATION_FAILED },
         { PREFIX "InvalidXML", LIBVIRT_XML_ERROR },

@@ -2,6 +2,7 @@
 #include "rows.h"
 
 #include "domains.h"
+#include "style.h"
 
 #define DOMAIN INTERFACE("Domain")
 
@@ -15,6 +16,13 @@ void step_answer_nothing(Call *call, GVariant *reply) {
 void step_answer_string(Call *call, GVariant *reply) {
         g_autoptr(GVariant) value = g_variant_get_child_value(reply, 0);
         call_answer(call, g_variant_new("(@s)", value));
+}
+
+void step_answer_document(Call *call, GVariant *reply) {
+        const char *text;
+        g_variant_get(reply, "(&s)", &text);
+        g_autofree char *styled = style_document(text);
+        call_answer(call, g_variant_new("(s)", styled));
 }
 
 void row_method(Call *call) {

@@ -27,9 +27,10 @@ void row_kib(Call *call);
 /* Asks the agent in the domain's guest; refuses the call where there is no agent to ask. */
 void row_ask_guest(Call *call, const char *member, GVariant *arguments, const char *reply, CallStep step);
 
-/* For steps whose reply is not used, and for those that answer its first value, a string. */
+/* For steps whose reply is not used, and for those that answer its first value, a string, or a document in libvirt's style. */
 void step_answer_nothing(Call *call, GVariant *reply);
 void step_answer_string(Call *call, GVariant *reply);
+void step_answer_document(Call *call, GVariant *reply);
 
 /* Flags that say where a change is made. */
 extern const FlagOption affect_flags[];

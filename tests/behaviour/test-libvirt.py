@@ -13,62 +13,11 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 
-from rig import BUILD, DEADLINE, NAME, ROOT, Bus, Hypervisor, Skip, contains, end_process, run
-
-try:
-    import libvirt
-except ImportError:
-    libvirt = None
-
-bus = Bus()
-hypervisor = Hypervisor(bus, sys.argv[1])
-REAL = hypervisor.name == "qemu"
-SOCKET = os.path.join(ROOT, "libvirt-sock")
-URI = f"{'qemu+unix:///session' if REAL else 'test+unix:///default'}?socket={SOCKET}"
-UUID = "6a3a1f0e-9c1c-4c1a-8f0e-2d1b7a3c5e11"
-ENVIRONMENT = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"], "LC_ALL": "C", "HOME": ROOT}
-FACE = subprocess.Popen([f"{BUILD}/client/libvirt/virtbus-libvirt", f"--socket={SOCKET}"], env=ENVIRONMENT)
-
-
-def document(name="web", devices="<video><model type='vga'/></video>" if REAL else ""):
-    return hypervisor.document(name, devices, uuid=UUID if name == "web" else "")
-
-
-def write(name, text):
-    path = os.path.join(ROOT, name)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
-
-
-def virsh(*words, fails=False):
-    """What virsh says; where it is to fail, its errors."""
-    if not shutil.which("virsh"):
-        raise Skip("virsh is not installed")
-    quiet = ["-q"] if words[0] == "list" else []  # without the table's head
-    done = subprocess.run(["virsh", *quiet, "-c", URI, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=DEADLINE, check=False)
-    assert (done.returncode != 0) == fails, f"virsh {words}: {done.returncode} {done.stdout} {done.stderr}"
-    return done.stderr if fails else done.stdout.strip()
-
-
-def open_libvirt():
-    if not libvirt:
-        raise Skip("libvirt's Python module is not installed")
-    libvirt.registerErrorHandler(lambda *_: None, None)
-    return libvirt.open(URI)
-
-
-def refused(code, function, *arguments):
-    """libvirt's library raises its error of this number; returns the message."""
-    try:
-        result = function(*arguments)
-    except libvirt.libvirtError as error:
-        assert error.get_error_code() == code, (code, error.get_error_code(), str(error))
-        return str(error)
-    raise AssertionError(f"wanted error {code}, got {result!r}")
+from libvirt_rig import (ENVIRONMENT, FACE, REAL, SOCKET, URI, UUID, bus, document, hypervisor, libvirt, lines_of, open_libvirt, refused, virsh,
+                         wait_listening, write)
+from rig import BUILD, DEADLINE, NAME, ROOT, Skip, contains, end_process, run
 
 
 class Raw:
@@ -117,18 +66,6 @@ class Raw:
             return None
         data = self.read(struct.unpack(">I", length)[0] - 4)
         return (*struct.unpack(">6I", data[:24]), data[24:])
-
-
-def wait_listening(path, process):
-    """A socket is there before anybody listens at it."""
-    while True:
-        assert process.poll() is None, "virtbus-libvirt has ended"
-        try:
-            with socket.socket(socket.AF_UNIX) as attempt:
-                attempt.connect(path)
-                return
-        except (FileNotFoundError, ConnectionRefusedError):
-            select.select([], [], [], 0.05)
 
 
 def name_of():
@@ -189,7 +126,7 @@ def errors_have_the_numbers_of_libvirt():
     refused(libvirt.VIR_ERR_NO_DOMAIN, connection.lookupByName, "nobody")
     refused(libvirt.VIR_ERR_NO_DOMAIN, connection.lookupByUUIDString, "00112233-4455-6677-8899-aabbccddeeff")
     refused(libvirt.VIR_ERR_NO_DOMAIN, connection.lookupByID, 123456)
-    refused(libvirt.VIR_ERR_XML_ERROR, connection.defineXML, "<domain")
+    refused(libvirt.VIR_ERR_XML_DETAIL, connection.defineXML, "<domain")
     refused(libvirt.VIR_ERR_OPERATION_FAILED, connection.defineXML, hypervisor.document("other", uuid=UUID))
     refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.lookupByName("web").destroy)
     refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.lookupByName("web").suspend)
@@ -241,11 +178,6 @@ def what_a_domain_is_given_can_be_changed():
     virsh("domrename", "web", "web2")
     assert virsh("domname", UUID) == "web2"
     virsh("domrename", "web2", "web")
-
-
-def lines_of(text):
-    """What virsh says as {name: value}."""
-    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
 
 
 def what_a_domain_may_use_is_told_and_limited():
@@ -561,7 +493,7 @@ def networks_are_managed_by_clients_of_libvirt():
     refused(libvirt.VIR_ERR_NO_NETWORK, connection.networkLookupByName, "nobody")
     refused(libvirt.VIR_ERR_NO_NETWORK, connection.networkLookupByUUIDString, "00112233-4455-6677-8899-aabbccddeeff")
     refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.networkLookupByName("lan").destroy)
-    refused(libvirt.VIR_ERR_XML_ERROR, connection.networkDefineXML, "<network")
+    refused(libvirt.VIR_ERR_XML_DETAIL, connection.networkDefineXML, "<network")
     gone = connection.networkLookupByName("lan")
     virsh("net-undefine", "lan")
     refused(libvirt.VIR_ERR_NO_NETWORK, gone.create)
@@ -757,5 +689,4 @@ TESTS = [
     the_process_of_a_client_ends_with_it,
 ]
 
-wait_listening(SOCKET, FACE)
 run(TESTS)

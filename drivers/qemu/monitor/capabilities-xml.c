@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <systemd/sd-id128.h>
 
+#include "base/host-topology.h"
 #include "base/xml.h"
 
 static void set_yes(xmlNode *element, const char *name, bool yes) {
@@ -56,10 +57,8 @@ static void add_host(xmlNode *root) {
         cpu = xml_add(host, "cpu", NULL);
         if (uname(&system) == 0)
                 xml_add(cpu, "arch", system.machine);
-        xmlNode *topology = xml_add(cpu, "topology", NULL);
-        xml_set_number(topology, "sockets", 1);
-        xml_set_number(topology, "cores", g_get_num_processors());
-        xml_set_number(topology, "threads", 1);
+        host_topology_add_processors(cpu);
+        host_topology_add_nodes(host);
 }
 
 char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators) {
@@ -122,6 +121,8 @@ static const Enumeration enumerations[] = {
         { "channel", "type", { { "pty", NULL }, { "unix", NULL }, { "spicevmc", "qxl" } } },
 };
 
+static const Enumeration memory_sources = { NULL, "sourceType", { { "file", NULL }, { "anonymous", NULL }, { "memfd", NULL } } };
+
 static void add_choices(xmlNode *parent, const Enumeration *enumeration, const Capabilities *capabilities) {
         xmlNode *element = xml_add(parent, "enum", NULL);
         xml_set_attribute(element, "name", enumeration->name);
@@ -130,17 +131,25 @@ static void add_choices(xmlNode *parent, const Enumeration *enumeration, const C
                         xml_add(element, "value", choice->value);
 }
 
-static void add_mode(xmlNode *cpu, const char *name, bool supported) {
+static void add_values(xmlNode *parent, const char *name, const char *first, const char *second) {
+        xmlNode *element = xml_add(parent, "enum", NULL);
+        xml_set_attribute(element, "name", name);
+        xml_add(element, "value", first);
+        xml_add(element, "value", second);
+}
+
+static xmlNode *add_mode(xmlNode *cpu, const char *name, bool supported) {
         xmlNode *mode = xml_add(cpu, "mode", NULL);
         xml_set_attribute(mode, "name", name);
         set_yes(mode, "supported", supported);
+        return mode;
 }
 
 static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) {
         xmlNode *cpu = xml_add(root, "cpu", NULL), *custom;
         g_auto(GStrv) cpus = capabilities_cpu_words(capabilities, kvm);
-        add_mode(cpu, "host-passthrough", kvm);
-        add_mode(cpu, "maximum", true);
+        add_values(add_mode(cpu, "host-passthrough", kvm), "hostPassthroughMigratable", "on", "off");
+        add_values(add_mode(cpu, "maximum", true), "maximumMigratable", "on", "off");
         add_mode(cpu, "host-model", true);
         custom = xml_add(cpu, "mode", NULL);
         xml_set_attribute(custom, "name", "custom");
@@ -184,8 +193,14 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
         set_yes(xml_add(root, "iothreads", NULL), "supported", true);
         os = xml_add(root, "os", NULL);
         set_yes(os, "supported", true);
-        set_yes(xml_add(os, "loader", NULL), "supported", true);
+        xmlNode *loader = xml_add(os, "loader", NULL);
+        set_yes(loader, "supported", true);
+        add_values(loader, "type", "rom", "pflash");
+        add_values(loader, "readonly", "yes", "no");
         add_cpus(root, capabilities, kvm);
+        xmlNode *backing = xml_add(root, "memoryBacking", NULL);
+        set_yes(backing, "supported", true);
+        add_choices(backing, &memory_sources, capabilities);
         devices = xml_add(root, "devices", NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(elements); i++) {
                 xmlNode *element = xml_add(devices, elements[i], NULL);

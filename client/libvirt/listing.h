@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The host's objects of one kind, as libvirt's clients list them: all of them, names of some, or how many; which one is asked for
+ * is seen by what the procedure answers. */
+
+#include "call.h"
+
+#define LISTING_HOST MANAGER_PATH "/host"
+
+typedef struct ListedKind {
+        const char *interface;                                       /* that says what they are */
+        const char *const *properties;                               /* which of its properties the functions need */
+        const char *type;                                            /* of one as libvirt names it, such as "(ss)" */
+        size_t name;                                                 /* which part of that is listed as its name */
+        GVariant *(*name_of)(GVariant *properties);                  /* that; floating */
+        bool (*is_selected)(const Call *call, GVariant *properties); /* by the call's flags; NULL: each one is */
+} ListedKind;
+
+/* Answers the call. KIND is static. */
+void listing_answer(Call *call, const ListedKind *kind);
+
+/* The path of the host's object of this UUID and kind, as the kind is called in paths; to be freed. */
+char *listing_path(const char *kind, const char *uuid);

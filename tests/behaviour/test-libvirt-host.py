@@ -1,0 +1,139 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What libvirt's own clients, unmodified, are told of the machine and of what belongs to it, and the numbers of what they are refused.
+
+Usage (below tests/with-bus): test-libvirt-host.py test|qemu.
+"""
+
+import os
+import xml.etree.ElementTree as ET
+
+from libvirt_rig import REAL, UUID, document, libvirt, open_libvirt, refused, virsh, write
+from rig import Skip, contains, run
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def value_in(text, name):
+    return int(next(line for line in text.splitlines() if name in line).split(name)[1].split()[0])
+
+
+def the_memory_of_the_machine_is_told():
+    node = "/sys/devices/system/node/node0/meminfo"
+    if not os.path.exists(node):
+        raise Skip("this machine has no NUMA nodes")
+    of_node = [line.split() for line in virsh("nodememstats", "--cell", "0").splitlines()]
+    assert [words[0] for words in of_node] == ["total", "free"] and int(of_node[0][2]) == value_in(read(node), "MemTotal:"), of_node
+    contains(virsh("nodememstats"), "total  :", "free   :", "buffers:", "cached :")
+    contains(virsh("nodememstats", "--cell", "4096", fails=True), "less than or equal to")
+    contains(virsh("freecell", "--cellno", "0"), "0: ", "KiB")
+    contains(virsh("freecell", "--cellno", "4096", fails=True), "start cell 4096 out of range")
+    kib = os.sysconf("SC_PAGESIZE") // 1024
+    contains(virsh("freepages", "0", str(kib)), f"{kib}KiB: ")
+    contains(virsh("freepages", "0", "5", fails=True), "page size 5 is not available on node 0")
+    if os.path.exists("/sys/kernel/mm/ksm"):
+        contains(virsh("node-memory-tune"), f"shm_pages_to_scan {read('/sys/kernel/mm/ksm/pages_to_scan').strip()}", "shm_full_scans")
+    contains(virsh("node-memory-tune", "--shm-pages-to-scan", "100", fails=True), "NODE_SET_MEMORY_PARAMETERS")
+
+
+def the_processors_and_nodes_of_the_machine_are_in_its_capabilities():
+    if not REAL:
+        raise Skip("test machines have a host of their own")
+    root = ET.fromstring(virsh("capabilities"))
+    cpus = root.findall("host/topology/cells/cell/cpus/cpu")
+    assert len(cpus) == os.sysconf("SC_NPROCESSORS_ONLN"), cpus
+    for cpu in cpus:
+        folder = f"/sys/devices/system/cpu/cpu{cpu.get('id')}/topology"
+        assert (cpu.get("core_id"), cpu.get("siblings")) == (read(f"{folder}/core_id").strip(), read(f"{folder}/thread_siblings_list").strip())
+    topology = root.find("host/cpu/topology")
+    assert int(topology.get("sockets")) * int(topology.get("dies")) * int(topology.get("cores")) * int(topology.get("threads")) == len(cpus)
+    assert root.find("host/cpu/pages").get("size") == str(os.sysconf("SC_PAGESIZE") // 1024)
+    assert root.find("host/topology/cells/cell/memory").get("unit") == "KiB"
+    contains(virsh("freecell", "--all"), "KiB")
+    contains(virsh("freepages", "--all"), "Node 0:")
+    domain = ET.fromstring(virsh("domcapabilities"))
+    assert [value.text for value in domain.findall("memoryBacking/enum[@name='sourceType']/value")] == ["file", "anonymous", "memfd"]
+
+
+def what_the_firmware_says_of_the_machine_is_told():
+    vendor = "/sys/class/dmi/id/sys_vendor"
+    if os.path.exists(vendor) and read(vendor).strip():
+        contains(virsh("sysinfo"), "<sysinfo type='smbios'>", f"<entry name='manufacturer'>{read(vendor).strip()}</entry>")
+    elif not os.path.exists("/sys/class/dmi/id"):
+        contains(virsh("sysinfo", fails=True), "Host SMBIOS information is not available")
+
+
+def documents_are_in_the_style_of_libvirt():
+    virsh("define", write("web.xml", document().replace("<devices>", "<description>It's \"one\" &amp; 'two'</description><devices>", 1)))
+    text = virsh("dumpxml", "web")
+    assert text.startswith("<domain type='") and '="' not in text, text
+    ET.fromstring(text)
+    assert ET.fromstring(text).findtext("description") == "It's \"one\" & 'two'"
+    for words in (("capabilities",), ("domcapabilities",)):
+        assert virsh(*words).startswith("<") and not virsh(*words).startswith("<?"), words
+    contains(virsh("dumpxml", "web", "--migratable"), UUID)
+    contains(virsh("dumpxml", "web", "--update-cpu"), UUID)
+    virsh("metadata", "web", "http://example.org/x", "--config", "--key", "x", "--set", "<note kind='a'><in>kept</in></note>")
+    assert virsh("metadata", "web", "http://example.org/x", "--config").split() == ["<note", "kind='a'>", "<in>kept</in>", "</note>"]
+
+
+def network_filters_are_managed_by_clients_of_libvirt():
+    if os.environ.get("VIRTBUS_LEAVE_OUT", "").find("network") >= 0:
+        raise Skip("there is no driver of networks")
+    uuid = "0a0b0c0d-3333-4222-8333-444455556666"
+    contains(virsh("nwfilter-list"), "clean-traffic", "no-mac-spoofing")
+    contains(virsh("nwfilter-dumpxml", "clean-traffic"), "<filter name='clean-traffic'", "<filterref filter='no-mac-spoofing'/>")
+    xml = f"<filter name='mine' chain='root'><uuid>{uuid}</uuid><rule action='accept' direction='in' priority='500'><ip/></rule></filter>"
+    contains(virsh("nwfilter-define", write("filter.xml", xml)), "Network filter mine defined")
+    contains(virsh("nwfilter-list"), uuid, "mine")
+    contains(virsh("nwfilter-dumpxml", uuid), "<rule action='accept' direction='in' priority='500'>")
+    connection = open_libvirt()
+    names = connection.listNWFilters()
+    assert "mine" in names and len(names) == connection.numOfNWFilters() == len(connection.listAllNWFilters())
+    gone = connection.nwfilterLookupByName("mine")
+    assert connection.nwfilterLookupByUUIDString(uuid).name() == "mine"
+    refused(libvirt.VIR_ERR_NO_NWFILTER, connection.nwfilterLookupByName, "nobody")
+    refused(libvirt.VIR_ERR_NO_NWFILTER, connection.nwfilterLookupByUUIDString, "00112233-4455-6677-8899-aabbccddeeff")
+    refused(libvirt.VIR_ERR_XML_ERROR, connection.nwfilterDefineXML, "<foo/>")
+    refused(libvirt.VIR_ERR_XML_DETAIL, connection.nwfilterDefineXML, "<filter")
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, connection.nwfilterLookupByName("clean-traffic").undefine)
+    virsh("nwfilter-undefine", "mine")
+    refused(libvirt.VIR_ERR_NO_NWFILTER, gone.undefine)
+    refused(libvirt.VIR_ERR_NO_NWFILTER, gone.XMLDesc)
+    assert libvirt.virGetLastError()[1] == libvirt.VIR_FROM_NWFILTER
+    connection.close()
+
+
+def refusals_have_the_numbers_of_libvirt():
+    connection = open_libvirt()
+    domain = connection.lookupByName("web")
+    invalid = libvirt.VIR_ERR_OPERATION_INVALID
+    refused(libvirt.VIR_ERR_XML_DETAIL, connection.defineXML, "<domain")
+    refused(libvirt.VIR_ERR_XML_ERROR, connection.defineXML, "<domain/>")
+    refused(libvirt.VIR_ERR_INTERNAL_ERROR, domain.detachDeviceAlias, "ua-nobody", 0)
+    refused(libvirt.VIR_ERR_INVALID_ARG, connection.getCPUModelNames, "foo")
+    refused(libvirt.VIR_ERR_INVALID_ARG, connection.getDomainCapabilities, None, "foo")
+    refused(invalid, domain.controlInfo)
+    refused(invalid, domain.setMemoryFlags, 70000, libvirt.VIR_DOMAIN_MEM_MAXIMUM | libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    refused(invalid, domain.setMaxMemory, 70000)
+    assert domain.isUpdated() == 0 and domain.controlInfo()[0] == libvirt.VIR_DOMAIN_CONTROL_OK
+    domain.setMemoryFlags(98304, libvirt.VIR_DOMAIN_MEM_MAXIMUM | libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    domain.destroy()
+    domain.undefine()
+    connection.close()
+
+
+TESTS = [
+    the_memory_of_the_machine_is_told,
+    the_processors_and_nodes_of_the_machine_are_in_its_capabilities,
+    what_the_firmware_says_of_the_machine_is_told,
+    documents_are_in_the_style_of_libvirt,
+    network_filters_are_managed_by_clients_of_libvirt,
+    refusals_have_the_numbers_of_libvirt,
+]
+
+run(TESTS)
