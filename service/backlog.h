@@ -32,6 +32,10 @@ bool backlog_has_room(const Backlog *backlog, const Caller *caller, const Charge
 /* Adds a call. The limits are not looked at. */
 void backlog_add(Backlog *backlog, Caller *caller, sd_bus_message *call, const Charge *charge);
 
+/* Tells that all has been read that there was: a call that has come alone is taken at once, without a round of the event loop in
+ * between. */
+void backlog_drained(void *backlog);
+
 /* Goes on with a call that was taken, and has waited for something since, in a turn of its caller's: before the calls of that
  * one which nobody has looked at. What has waited for one answer, as of polkit, may be much, and goes on as it would have been
  * taken. RESUME is called whatever happens: at once in a turn, once the caller has left, and after backlog_end. */

@@ -35,6 +35,8 @@ typedef enum Stage {
 struct Inlet {
         const InletRules *rules;
         void *data;
+        void (*drained)(void *data); /* with its own data; or NULL */
+        void *drained_data;
         unsigned n_references;
         sd_bus *bus;
         int socket, feed; /* what is read, and what sd-bus reads the other end of; -1 once the connection has ended */
@@ -51,6 +53,7 @@ struct Inlet {
         bool more;          /* there was more to read than is read at once */
         bool came;          /* something, since it was asked last */
         bool whole;         /* it is handed on with the header, which is not yet */
+        bool handled;       /* sd-bus has come to the message that it was given: there is no more to read for it */
         size_t body_left;   /* to be read */
         size_t let_in;      /* what END is told */
         InletMessage message;
@@ -98,7 +101,13 @@ void inlet_free(Inlet *inlet) {
         unref(inlet);
 }
 
-const InletMessage *inlet_message(const Inlet *inlet) {
+void inlet_on_drained(Inlet *inlet, void (*drained)(void *data), void *data) {
+        inlet->drained = drained;
+        inlet->drained_data = data;
+}
+
+const InletMessage *inlet_message(Inlet *inlet) {
+        inlet->handled = true;
         return &inlet->message;
 }
 
@@ -136,9 +145,10 @@ static void arm_deadline(Inlet *inlet, bool on) {
 /* Has sd-bus handle what it has been given. The connection may have ended then. */
 static int process(Inlet *inlet) {
         int r;
+        inlet->handled = false;
         do
                 r = sd_bus_process(inlet->bus, NULL);
-        while (r > 0 && inlet->feed >= 0);
+        while (r > 0 && inlet->feed >= 0 && !inlet->handled);
         return inlet->feed < 0 ? -ECANCELED : r;
 }
 
@@ -407,6 +417,8 @@ static void read_on(Inlet *inlet) {
                 hang_up(inlet);
         else if (!inlet->waiting && inlet->stage != STAGE_LINES && (inlet->stage != STAGE_HEADER || inlet->head->len > 0))
                 arm_deadline(inlet, true);
+        if (r == 0 && inlet->drained)
+                inlet->drained(inlet->drained_data);
         unref(inlet);
 }
 

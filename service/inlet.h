@@ -49,6 +49,9 @@ int inlet_connect(Inlet *inlet, sd_bus *bus, int socket);
  * Returns 0 or a negative errno. */
 int inlet_start(Inlet *inlet);
 
+/* Has DRAINED called in the event loop each time that all was read which there was. */
+void inlet_on_drained(Inlet *inlet, void (*drained)(void *data), void *data);
+
 /* Goes on where BEGIN has said false. */
 void inlet_resume(Inlet *inlet);
 
@@ -59,5 +62,5 @@ bool inlet_is_closed(const Inlet *inlet);
  * last: a bus daemon that has much for us writes it in small pieces, and more may be on its way. */
 bool inlet_has_more(Inlet *inlet);
 
-/* The message that sd-bus is handling. */
-const InletMessage *inlet_message(const Inlet *inlet);
+/* The message that sd-bus is handling. Who asks has it whole. */
+const InletMessage *inlet_message(Inlet *inlet);

@@ -45,6 +45,8 @@ struct Peers {
         PeersCall call;
         PeersLeft left;
         void *data;
+        void (*drained)(void *data);
+        void *drained_data;
         GPtrArray *listeners;
         Gateway *gateway;
         GQueue all; /* Peer */
@@ -381,6 +383,7 @@ static int welcome(Listener *listener, int fd) {
         peer->kind = kind;
         peer->socket = -1;
         peer->inlet = inlet_new(&client_rules, peer);
+        inlet_on_drained(peer->inlet, peers->drained, peers->drained_data);
         g_queue_push_tail(&peers->all, peer);
         peer->link = peers->all.tail;
         r = peer_open(peer, listener, steal_fd(&owned));
@@ -437,6 +440,11 @@ Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, con
         g_queue_init(&peers->all);
         quota_watch(calls, resume, peers);
         return peers;
+}
+
+void peers_on_drained(Peers *peers, void (*drained)(void *data), void *data) {
+        peers->drained = drained;
+        peers->drained_data = data;
 }
 
 void peers_free(Peers *peers) {

@@ -43,6 +43,9 @@ Peers *peers_new(sd_bus *bus, Callers *callers, Quota *calls, Quota *unread, con
 void peers_free(Peers *peers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peers, peers_free)
 
+/* Has DRAINED called in the event loop each time that all was read which a peer has sent; of peers that come from now on. */
+void peers_on_drained(Peers *peers, void (*drained)(void *data), void *data);
+
 /* Listens on the sockets that this process was given, if any. A socket of another name is an error that names it. GATEWAY is
  * where clients of libvirt's protocol are handed on. */
 bool peers_listen(Peers *peers, const char *gateway, GError **error);

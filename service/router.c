@@ -416,6 +416,9 @@ static bool has_more(void *data) {
 
 int router_start(Router *router) {
         backlog_read_first(router->backlog, has_more, router);
+        if (router->inlet)
+                inlet_on_drained(router->inlet, backlog_drained, router->backlog);
+        peers_on_drained(router->peers, backlog_drained, router->backlog);
         int r = backlog_start(router->backlog);
         callers_watch_halted(router->callers, on_halted, router);
         /* Not as a fallback for all paths: sd-bus would look for each path above the one that is called, be they ten thousand. */
