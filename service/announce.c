@@ -44,8 +44,9 @@ static void arrived(void *data, Caller *caller, Object *object) {
 static void added(void *data, Object *object, const Block *blocks, size_t n) {
         Audience *audience = data;
         g_autoptr(sd_bus_message) signal = NULL;
-        int r = make_added(audience, object, blocks, n, &signal);
-        if (r >= 0)
+        bool is_told = !audience->arriving || audience_hears(audience, object);
+        int r = is_told ? make_added(audience, object, blocks, n, &signal) : 0;
+        if (r >= 0 && is_told)
                 r = audience_signal(audience, object, signal, size_of(blocks, n));
         check(r, "the addition", object);
         if (n == object->n_blocks && !object_is_public(object))

@@ -70,19 +70,15 @@ static int send_itself(Audience *audience, const char *name, sd_bus_message *sig
         return r < 0 ? r : sd_bus_send(peers_bus(audience->peers), signal, NULL);
 }
 
-/* When nobody on the bus may hear a signal, the service sends it to itself and ignores it. The bus shows it to its monitors,
- * such as busctl monitor, which are root's, and which have read nothing. */
-static int send_to_monitors(Audience *audience, sd_bus_message *signal, int (*send)(Audience *, const char *, sd_bus_message *)) {
-        const char *own;
-        int r = sd_bus_get_unique_name(peers_bus(audience->peers), &own);
-        return r < 0 ? r : send(audience, own, signal);
-}
+/* When nobody on the bus may hear a signal, it goes to the bus daemon itself, which ignores it, and gives it to nobody else. The
+ * bus shows it to its monitors, such as busctl monitor, which are root's, and which have read nothing. */
+#define TO_MONITORS "org.freedesktop.DBus"
 
 /* To one on the bus and to nobody else, as where one program manages all: most signals go so. */
 static int send_to_only_one(const Sending *sending, sd_bus_message *signal, size_t bytes) {
         Caller *caller = sending->hearers->len > 0 ? sending->hearers->pdata[0] : NULL;
         if (!caller)
-                return send_to_monitors(sending->audience, signal, send_itself);
+                return send_itself(sending->audience, TO_MONITORS, signal);
         if (caller->deaf) {
                 caller->missed = true;
                 return 0;
@@ -107,7 +103,7 @@ static int send_to_each(Sending *sending, sd_bus_message *signal, size_t bytes) 
                         result = r;
         }
         if (sending->hearers->len == 0)
-                result = send_to_monitors(audience, signal, send_copy);
+                result = send_copy(audience, TO_MONITORS, signal);
         peers_signal(audience->peers, signal, bytes, peer_may_hear, sending);
         return result;
 }
@@ -125,6 +121,28 @@ int audience_signal(Audience *audience, const Object *object, sd_bus_message *si
         if (hearers->len <= 1 && held->len == 0 && !peers_hear(audience->peers, peer_may_hear, &sending))
                 return send_to_only_one(&sending, signal, bytes);
         return send_to_each(&sending, signal, bytes);
+}
+
+typedef struct Search {
+        const Audience *audience;
+        const Object *object;
+        bool found;
+} Search;
+
+static void search_hearer(Caller *caller, void *data) {
+        Search *search = data;
+        search->found |= may_hear(search->audience, caller, search->object);
+}
+
+bool audience_hears(const Audience *audience, const Object *object) {
+        Search search = {
+                .audience = audience,
+                .object = object,
+                .found = object_is_public(object) || authority_is_of_user(audience->authority),
+        };
+        if (!search.found)
+                callers_each(audience->callers, search_hearer, &search);
+        return search.found;
 }
 
 static bool is_this_one(const Caller *caller, void *data) {

@@ -34,7 +34,9 @@ static int take_objects(Driver *driver, sd_bus_message *signal) {
                 r = sd_bus_message_read(signal, "o", &path);
                 if (r < 0)
                         return r;
+                driver->drivers->audience->arriving = driver->state == DRIVER_SYNCHRONIZING;
                 r = driver_owns_path(driver, path) ? take_object(driver, path, signal) : -EPERM;
+                driver->drivers->audience->arriving = false;
                 if (r < 0) {
                         log_refused(driver, path, r);
                         return r;

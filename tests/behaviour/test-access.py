@@ -313,6 +313,27 @@ def signals_say_no_more_than_reading_would():
     reader.leave()
 
 
+def what_nobody_may_hear_is_shown_to_the_monitors_of_root_alone():
+    bus.kill_owner(NAME)  # root's programs hear everything once they have called: none calls the next service
+    allow("vb-alice", "domain.define")
+    users = [User("vb-alice"), User("vb-bob")]
+    for user in users:
+        user.call("/org/virtbus1", "org.freedesktop.DBus.Peer", "Ping")
+        assert outcome(user.call, hypervisor.path, "org.freedesktop.DBus.Introspectable", "Introspect") == "allowed"
+    monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match=type='signal',member='InterfacesAdded'"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    contains(monitor.stderr.readline(), "Monitoring")
+    domain = define_as(users[0], hypervisor.document("unheard"))
+    shown = json.loads(monitor.stdout.readline())
+    monitor.kill()
+    monitor.communicate()
+    assert shown["destination"] == "org.freedesktop.DBus" and shown["payload"]["data"][0] == domain, shown
+    for user in users:
+        assert "unheard" not in repr(user.heard())
+        user.leave()
+    hypervisor.do(domain, "Undefine")
+
+
 def the_end_of_rules_leaves_owners_their_signals():
     allow("vb-alice", "domain.define", "read")
     user = User("vb-alice")
@@ -635,7 +656,8 @@ def only_the_service_may_call_a_driver():
 
 run([every_action_is_refused_to_who_may_not_and_allowed_to_who_may, reading_needs_leave_and_introspection_does_not,
      owners_have_their_own_domains_and_no_others, who_may_define_can_begin_with_an_empty_list, a_rule_can_open_just_one_domain,
-     who_may_not_read_any_more_is_told_that_it_is_gone, signals_say_no_more_than_reading_would, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
+     who_may_not_read_any_more_is_told_that_it_is_gone, signals_say_no_more_than_reading_would,
+     what_nobody_may_hear_is_shown_to_the_monitors_of_root_alone, the_end_of_rules_leaves_owners_their_signals, a_decision_ends_with_what_it_was_about,
      what_polkit_has_allowed_of_an_object_does_not_count_for_its_successor,
      what_happens_while_polkit_is_asked_anew_is_told_to_who_may_still_hear_it, a_list_that_waits_for_polkit_follows_its_changes, ten_thousand_domains_are_not_ten_thousand_questions,
      the_example_rule_lets_a_group_start_and_stop_but_not_define, a_rule_can_name_the_domain, rules_can_look_up_what_the_manual_page_says,

@@ -110,14 +110,17 @@ def many_domains():
     base = own_memory(service)
     quiet.connection.close_sync(None)  # root's programs are told of all objects: in Python, taking that in takes longer than all else
     os.rename(service_file + ".away", service_file)
-    with subprocess.Popen([os.path.join(BENCH, "attached"), "test"], stdout=subprocess.PIPE, text=True) as waiter:
+    # Nobody's program, which is not told of objects: what is measured is not how fast they are taken in elsewhere.
+    stranger = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+    with subprocess.Popen([*stranger, f"{ROOT}/build/tests/bench/attached" if stranger else os.path.join(BENCH, "attached"), "test"],
+                          stdout=subprocess.PIPE, text=True) as waiter:
         waiter.stdout.readline()
         began = time.monotonic()
         subprocess.run(["busctl", "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig"],
                        check=True)  # virtbusd sees it now
         if waiter.wait() != 0:
             sys.exit("not measured: the driver was not attached")
-    add(f"driver start to all {DOMAINS} domains mirrored", time.monotonic() - began, "<= 2", "s", "definitions read from disk")
+    add(f"driver start to all {DOMAINS} domains mirrored", time.monotonic() - began, "<= 2", "s", "definitions read from disk, and nobody listens")
     quiet = Bus(listen=False)
     mirrored = len(quiet.objects(test.path))
     if mirrored != DOMAINS:
