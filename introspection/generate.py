@@ -27,6 +27,9 @@ What the service must know of a kind of object is in annotations; its code names
     org.virtbus1.Owner             it is the user whose own the object is; with the value "reads", that user may read it without polkit
     org.virtbus1.ActsOn            it is the path of the object that this one is done to
     on a method
+    org.virtbus1.PolkitActionOwnRights
+                                   another action by which it is allowed to who may not by PolkitAction: its driver does it with no more rights on the
+                                   host than the caller's own
     org.virtbus1.FirstArgument     an interface: the first argument (ao) names objects with it, below the object that is called, and means
                                    all where it is empty. INTERFACE.PROPERTY: it names one, by the value of that property
     org.virtbus1.DriverMay         the drivers, by names as of HostDriver with blanks between them, or "*", that may call it through the service, on
@@ -40,6 +43,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 POLKIT_ACTION = "org.virtbus1.PolkitAction"
+OWN_RIGHTS_ACTION = "org.virtbus1.PolkitActionOwnRights"
 MANAGES_OBJECTS = "org.virtbus1.ManagesObjects"
 PRIVATE = "org.virtbus1.Private"
 ONE_HANDLER = "org.virtbus1.OneHandler"  # the driver answers all its methods by one function, with a table of its own
@@ -91,6 +95,7 @@ class Member:
         self.where = f"{where}.{self.name}" if where else self.name
         self.annotations = annotations(element)
         self.action = self.annotations.get(POLKIT_ACTION)
+        self.own_rights_action = self.annotations.get(OWN_RIGHTS_ACTION)
         self.comment = comment
         text = (comment or "").strip()
         if not re.match(rf"{re.escape(self.name)}:\s*\S", text):
@@ -152,6 +157,9 @@ class Interface:
         return self.find(self.properties, lambda p: p.annotations.get(POLKIT_DETAIL) == f"{self.noun}_{part}")
 
     def check_subject(self):
+        for member in self.methods:
+            if member.own_rights_action and not member.action:
+                raise Refused(f"{member.where}: {OWN_RIGHTS_ACTION} is for methods that have {POLKIT_ACTION}")
         for member in self.properties:
             for name, types in ((POLKIT_DETAIL, "subo"), (OWNER, "u"), (ACTS_ON, "o")):
                 if name in member.annotations and member.element.get("type") not in types:
@@ -211,7 +219,7 @@ def read_interfaces(path):
 def check_actions(interfaces, policy_path):
     used = set(READ_ACTIONS)
     for interface in interfaces:
-        used |= {m.action for m in interface.methods + interface.properties if m.action}
+        used |= {a for m in interface.methods + interface.properties for a in (m.action, m.own_rights_action) if a}
     defined = {a.get("id") for a in ET.parse(policy_path).getroot().findall("action")}
     if used - defined:
         raise Refused(f"{policy_path} does not define: {', '.join(sorted(used - defined))}")
@@ -298,10 +306,11 @@ def tables(interfaces):
             yield f"static const MethodInfo {identifier}_methods[] = {{"
             for m in interface.methods:
                 action = c_string(m.action) if m.action else "NULL"
+                own_rights = c_string(m.own_rights_action) if m.own_rights_action else "NULL"
                 patient = "true" if interface.patient else "false"
                 objects, key = first_argument(interfaces, m)
                 named = f"&interface_{objects.identifier}" if objects else "NULL"
-                yield (f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action}, {patient},'
+                yield (f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action}, {own_rights}, {patient},'
                        f' {named}, {key}, {driver_may(m)}, {details(m)} }},')
             yield "};"
         if interface.signals:

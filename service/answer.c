@@ -185,7 +185,7 @@ static int forward(View *view, Driver *driver, const Target *target, sd_bus_mess
         if (objects && !callers_have_room(view->router->callers, view->caller, &more))
                 return sd_bus_error_setf(error, virtbus_error_name(VIRTBUS_ERROR_LIMIT_EXCEEDED), ANSWER_TOO_MUCH_WAITS);
         charge_add(&charge, &more);
-        driver_forward(driver, view->caller, message, &charge, target->method,
+        driver_forward(driver, view->caller, view->own_rights, message, &charge, target->method,
                        answer_journal_entry(view->router, view->caller, target), g_steal_pointer(&objects));
         return 0;
 }

@@ -17,6 +17,7 @@ typedef struct View {
         GHashTable *opened;
         bool everything; /* the whole list was decided about */
         uint64_t asked;  /* of a part, see Request */
+        bool own_rights; /* a method is allowed with the caller's own rights alone */
         bool narrowed;   /* a method that stands for all objects does so for those that may be read */
 } View;
 

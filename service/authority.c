@@ -104,19 +104,22 @@ bool authority_knows(Authority *authority, const Caller *caller, const char *act
                (authority_trusts(authority, caller) || (is_read(action) && decisions_allow(caller, object)));
 }
 
-/* A call that waits for polkit. Whoever may read a connection may read all that is in it, so that reading a thousand domains
- * asks once: a read is asked for the connection first, and for the domain where that is refused. */
+/* A call that waits for polkit: what allows it is asked for in turn. Whoever may read a connection may read all that is in it, so that
+ * reading a thousand domains asks once: a read is asked for the connection first, and for the domain where that is refused. What may be
+ * done with the caller's own rights alone is asked for without a person first, then so, and then with one. */
+#define QUESTIONS_OF_CHECK_MAX 3
 typedef struct Check {
         Authority *authority;
         Caller *caller;
         sd_bus_message *call; /* NULL where no call waits for just this */
         const char *action;
         struct {
+                const char *action;
                 GStrv details;
                 uint64_t key; /* what a decision to read is kept as */
                 char *path;
-                bool interactive;
-        } questions[2];
+                bool interactive, own_rights;
+        } questions[QUESTIONS_OF_CHECK_MAX];
         uint64_t generation; /* when polkit was asked */
         uint64_t managed;    /* and when it was asked whether the caller may still manage */
         unsigned n_questions, at;
@@ -139,7 +142,7 @@ static void check_free(Check *check) {
 
 static void check_end(Check *check, Verdict verdict, const sd_bus_error *error) {
         if (check->call)
-                check->done(check->data, error);
+                check->done(check->data, error, !error && check->questions[check->at].own_rights);
         else
                 check->answered(check->data, verdict);
         check_free(check);
@@ -303,6 +306,7 @@ void authority_let_manage(Authority *authority, Caller *caller) {
 /* Adds the question of a decision about a scope; a person may be asked where INTERACTIVE. */
 static void add_question(Check *check, Scope scope, const char *const *details, bool interactive) {
         unsigned n = check->n_questions++;
+        check->questions[n].action = check->action;
         check->questions[n].details = make_details(check->caller, scope, details);
         check->questions[n].key = scope_key(scope);
         check->questions[n].path = g_strdup(scope_path(scope));
@@ -311,14 +315,14 @@ static void add_question(Check *check, Scope scope, const char *const *details, 
 
 static void ask(Check *check) {
         unsigned at = check->at;
-        questions_ask(check->authority->questions, check->caller, check->action, g_steal_pointer(&check->questions[at].details),
+        questions_ask(check->authority->questions, check->caller, check->questions[at].action, g_steal_pointer(&check->questions[at].details),
                       check->questions[at].interactive, on_answer, check);
 }
 
-void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action, const Object *object,
-                     const char *const *details, AuthorityDone done, void *data) {
+void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action,
+                     const char *own_rights_action, const Object *object, const char *const *details, AuthorityDone done, void *data) {
         if (authority_knows(authority, caller, action, object)) {
-                done(data, NULL);
+                done(data, NULL, false);
                 return;
         }
         const Object *subject = decision_subject(object), *connection = decision_connection(subject);
@@ -341,6 +345,12 @@ void authority_check(Authority *authority, Caller *caller, sd_bus_message *call,
         }
         if (is_read(action) && connection && connection != subject)
                 add_question(check, (Scope){ .object = connection }, NULL, false);
+        if (own_rights_action) {
+                add_question(check, (Scope){ .object = subject }, details, false);
+                add_question(check, (Scope){ .object = subject }, details, false);
+                check->questions[1].action = own_rights_action;
+                check->questions[1].own_rights = true;
+        }
         add_question(check, (Scope){ .object = subject }, details,
                      sd_bus_message_get_allow_interactive_authorization(call) > 0 && !caller->manages);
         ask(check);

@@ -85,9 +85,10 @@ static int check_itself(const Errand *errand, uid_t uid, sd_bus_error *error) {
 static int read_sender(Errand *errand, sd_bus_error *error) {
         const char *sender = sd_bus_message_get_sender(errand->message), *own = driver_name(errand->from);
         g_autoptr(GPtrArray) through = g_ptr_array_new_with_free_func(g_free);
-        g_autofree char *itself = caller_encode(driver_user(errand->from), DRIVER_ITSELF),
+        g_autofree char *itself = caller_encode(driver_user(errand->from), DRIVER_ITSELF, false),
                         *name = g_strdup(sender ? sender : itself);
         uid_t uid;
+        bool own_rights;
         for (char *dot; (dot = strrchr(name, '.')) && g_str_has_prefix(dot + 1, VIA); *dot = '\0')
                 g_ptr_array_insert(through, 0, g_strdup(dot + 1 + strlen(VIA)));
         g_ptr_array_add(through, g_strdup(own));
@@ -95,7 +96,7 @@ static int read_sender(Errand *errand, sd_bus_error *error) {
         g_ptr_array_add(through, NULL);
         errand->through = (GStrv) g_ptr_array_steal(through, NULL);
         const char *dot = strchr(name, '.');
-        if (!caller_decode(name, &uid) || !dot)
+        if (!caller_decode(name, &uid, &own_rights) || !dot)
                 return refuse(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                               "'%.64s' is not the sender of a call; the %s driver has to name one as it came", name, own);
         if (strcmp(dot + 1, DRIVER_ITSELF) == 0)
@@ -192,11 +193,12 @@ static GStrv details_of(const Errand *errand) {
 
 /* The way of an errand */
 
-static void on_decided(void *data, const sd_bus_error *denied) {
+static void on_decided(void *data, const sd_bus_error *denied, bool own_rights) {
         g_autoptr(Errand) errand = data;
         sd_bus_error error = SD_BUS_ERROR_NULL;
         const char *action = errand->method->action;
         const Object *object = NULL;
+        (void) own_rights;
         if (!errand->message)
                 return;
         int r = denied ? sd_bus_error_copy(&error, denied) : resolve(errand, &object, &error);
@@ -234,10 +236,10 @@ static void on_settled(void *data) {
                                                       sd_bus_message_get_interface(errand->message), errand->method->name, NULL);
                 g_auto(GStrv) details = details_of(errand);
                 if (errand->caller && errand->method->action && !authority_trusts(router->authority, errand->caller))
-                        authority_check(router->authority, errand->caller, errand->message, errand->method->action, object,
+                        authority_check(router->authority, errand->caller, errand->message, errand->method->action, NULL, object,
                                         (const char *const *) details, on_decided, errand);
                 else
-                        on_decided(errand, NULL);
+                        on_decided(errand, NULL, false);
         }
         sd_bus_error_free(&error);
 }

@@ -23,6 +23,7 @@ typedef struct Call {
         const char *in, *out;
         const char *set_on;      /* the interface of Set, which its caller may have left out */
         GPtrArray *objects;      /* paths instead of the first argument, until it is sent; NULL: as the caller has it */
+        bool own_rights;         /* it is allowed with the caller's own rights alone */
         bool patient;            /* the driver may take its time */
         sd_bus_slot *slot;       /* the call on the peer connection; NULL while it waits for the driver */
         sd_event_source *expiry; /* while it waits for the driver */
@@ -198,7 +199,7 @@ static int relay_arguments(const Call *call, sd_bus_message *message, size_t *si
 static void call_send(Call *call) {
         Driver *driver = call->driver;
         g_autoptr(sd_bus_message) message = NULL;
-        g_autofree char *caller = call->caller ? caller_encode(call->caller->uid, call->caller->name) : NULL;
+        g_autofree char *caller = call->caller ? caller_encode(call->caller->uid, call->caller->name, call->own_rights) : NULL;
         size_t size = 0;
         int r = sd_bus_message_new_method_call(driver->peer, &message, NULL, sd_bus_message_get_path(call->message),
                                                sd_bus_message_get_interface(call->message),
@@ -301,12 +302,13 @@ static void forward(Call *call) {
         }
 }
 
-void driver_forward(Driver *driver, Caller *caller, sd_bus_message *message, const Charge *charge, const MethodInfo *method,
+void driver_forward(Driver *driver, Caller *caller, bool own_rights, sd_bus_message *message, const Charge *charge, const MethodInfo *method,
                     JournalEntry *entry, GPtrArray *objects) {
         Call *call = call_new(driver, caller, message, charge, entry);
         call->in = method->in_signature;
         call->out = method->out_signature;
         call->patient = method->patient;
+        call->own_rights = own_rights;
         call->objects = objects;
         forward(call);
 }

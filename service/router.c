@@ -24,6 +24,7 @@ typedef struct Request {
         /* What polkit was asked: whether this may be done to this object. NULL: it was not. */
         const char *decided_action;
         uint64_t decided_subject; /* its serial */
+        bool own_rights; /* it is allowed with the caller's own rights alone */
         /* What it waited for, and what came of it: */
         uint64_t generation; /* of polkit's decisions */
         Verdict verdict;
@@ -105,6 +106,7 @@ static void proceed(Request *request, GHashTable *opened, bool narrowed) {
                 journal_end(g_steal_pointer(&request->entry), error.name, NULL);
         view.asked = request->asked;
         view.narrowed = narrowed;
+        view.own_rights = request->own_rights;
         view.everything = r >= 0 && target_is_list(target) && target->action;
         if (r >= 0)
                 r = answer_call(&view, target, request->message, &error);
@@ -143,8 +145,9 @@ static void after_decision(void *data) {
                 proceed(request, NULL, false);
 }
 
-static void on_decided(void *data, const sd_bus_error *error) {
+static void on_decided(void *data, const sd_bus_error *error, bool own_rights) {
         Request *request = data;
+        request->own_rights = own_rights;
         if (error)
                 sd_bus_error_set(&request->error, error->name, error->message);
         go_on(request, after_decision);
@@ -176,10 +179,11 @@ static void decide(Request *request) {
                 request->entry = answer_journal_entry(request->router, request->caller, target);
         g_auto(GStrv) details = target->action ? manager_details(request->router->drivers, request->message) : NULL;
         if (target->action)
-                authority_check(request->router->authority, request->caller, request->message, target->action, target->object,
+                authority_check(request->router->authority, request->caller, request->message, target->action,
+                                target->method ? target->method->own_rights_action : NULL, target->object,
                                 (const char *const *) details, on_decided, request);
         else
-                on_decided(request, NULL);
+                on_decided(request, NULL, false);
 }
 
 static int survey_failure(sd_bus_message *message, Verdict verdict, sd_bus_error *error) {

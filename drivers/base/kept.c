@@ -12,13 +12,14 @@ char *kept_text(const char *xml, const Kept *kept) {
         const char *end = strstr(xml, "?>\n");
         g_assert(g_str_has_prefix(xml, "<?xml ") && end);
         const char *rest = end + strlen("?>\n");
-        return g_strdup_printf("%.*s<?" INSTRUCTION " owner=\"%u\" autostart=\"%s\" format=\"%d\"?>\n%s", (int) (rest - xml), xml,
-                               (unsigned) kept->owner, kept->autostart ? "yes" : "no", STORE_FORMAT, rest);
+        return g_strdup_printf("%.*s<?" INSTRUCTION " owner=\"%u\"%s autostart=\"%s\" format=\"%d\"?>\n%s", (int) (rest - xml), xml,
+                               (unsigned) kept->owner, kept->owners_rights ? " rights=\"owner\"" : "",
+                               kept->autostart ? "yes" : "no", kept->owners_rights ? STORE_FORMAT : STORE_FORMAT_COMMON, rest);
 }
 
 /* The instruction's parts have the form of attributes. */
 bool kept_take(xmlDoc *document, Kept *kept, GError **error) {
-        static const char *const answers[] = { "yes", "no", NULL };
+        static const char *const answers[] = { "yes", "no", NULL }, *const rights[] = { "owner", NULL };
         xmlNode *node = document->children;
         *kept = (Kept){ 0 };
         while (node && (node->type != XML_PI_NODE || !xml_is(node, INSTRUCTION)))
@@ -31,8 +32,10 @@ bool kept_take(xmlDoc *document, Kept *kept, GError **error) {
         uint64_t number = 0;
         xml_remove(node);
         if (!root || !store_check_format(root, error) || !xml_number_attribute(root, "owner", 0, UINT32_MAX, &number, error) ||
-            !xml_one_of(root, "autostart", answers, error))
+            !xml_one_of(root, "autostart", answers, error) || !xml_one_of(root, "rights", rights, error))
                 return false;
-        *kept = (Kept){ .owner = (uid_t) number, .autostart = xml_attribute_is(root, "autostart", "yes") };
+        *kept = (Kept){ .owner = (uid_t) number,
+                        .owners_rights = xml_attribute_is(root, "rights", "owner"),
+                        .autostart = xml_attribute_is(root, "autostart", "yes") };
         return true;
 }

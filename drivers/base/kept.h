@@ -10,7 +10,8 @@
 #include <sys/types.h>
 
 typedef struct Kept {
-        uid_t owner; /* who has defined it */
+        uid_t owner;        /* who has defined it */
+        bool owners_rights; /* it has no more rights on this host than its owner */
         bool autostart;
 } Kept;
 

@@ -393,7 +393,7 @@ Call *call_take(sd_bus_message *message, const char *out) {
         Call *call = g_new0(Call, 1);
         call->message = sd_bus_message_ref(message);
         call->out = out;
-        if (!caller_decode(sd_bus_message_get_sender(message), &call->uid))
+        if (!caller_decode(sd_bus_message_get_sender(message), &call->uid, &call->own_rights))
                 call->uid = (uid_t) -1;
         g_queue_push_tail(&pending_calls, call);
         call->link = pending_calls.tail;

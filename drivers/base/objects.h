@@ -18,6 +18,7 @@ typedef struct Call {
         sd_bus_message *message;
         const char *out;   /* the signature of the answer */
         uid_t uid;         /* the caller's */
+        bool own_rights;   /* it is allowed with the caller's own rights on the host alone */
         bool is_cancelled; /* answered already, by calls_cancel */
         GList *link;
 } Call;

@@ -15,7 +15,8 @@
  * version could not read, or would misread, what a newer one writes. A file of an older format, or without one (that is 1), is
  * read, and written anew in this one when it changes next. A file of a newer format is refused by name and left alone: neither
  * its domain is known, nor can one of its UUID be made or started, until the version that has written it is back. */
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2        /* of what has its owner's rights alone (base/kept.h): an older version would give it more */
+#define STORE_FORMAT_COMMON 1 /* of all else */
 
 typedef struct Store Store;
 

@@ -10,6 +10,7 @@
 #include "domain/definitions.h"
 #include "domain/domain-run.h"
 #include "domain/operation.h"
+#include "domain/owners-rights.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
@@ -67,7 +68,7 @@ static void take_turn(const Change *template) {
 }
 
 void connection_store(Domain *domain, const Definition *definition, WorkDone done, void *data) {
-        g_autofree char *text = kept_text(definition->xml, &(Kept){ domain->owner, domain->autostart });
+        g_autofree char *text = kept_text(definition->xml, &(Kept){ domain->owner, domain->owners_rights, domain->autostart });
         domain->connection->definitions->define(domain->connection, domain->uuid, text, done, data);
 }
 
@@ -82,7 +83,8 @@ static void on_defined(void *data, const GError *error) {
         if (domain)
                 domain_redefine(domain, change->definition);
         else
-                domain = fresh = domain_new(change->connection, change->definition, true, change->call->uid);
+                domain = fresh = domain_new(change->connection, change->definition, true, change->call->uid,
+                                            change->call->own_rights);
         reply_connection_define_domain(change->call, published_path(domain->published));
         told(change);
 }
@@ -90,12 +92,14 @@ static void on_defined(void *data, const GError *error) {
 static void begin_define(Change *change) {
         g_autoptr(GError) error = NULL;
         Domain *domain = NULL;
-        if (!connection_find_same(change->connection, change->definition, &domain, &error)) {
+        if (!connection_find_same(change->connection, change->definition, &domain, &error) ||
+            !owners_rights_check_define(change->connection, domain, change->definition, change->call, &error)) {
                 refuse(change, error);
                 return;
         }
         change->domain = domain ? domain_ref(domain) : NULL;
-        const Kept kept = { domain ? domain->owner : change->call->uid, domain && domain->autostart };
+        const Kept kept = { domain ? domain->owner : change->call->uid,
+                            domain ? domain->owners_rights : change->call->own_rights, domain && domain->autostart };
         g_autofree char *text = kept_text(change->definition->xml, &kept);
         change->connection->definitions->define(change->connection, change->definition->uuid, text, on_defined, change);
 }
@@ -113,7 +117,8 @@ void connection_define(Connection *connection, const char *xml, bool unsupported
         connection_prepare(connection, xml, define, unsupported, call);
 }
 
-static Domain *add_transient(Connection *connection, const Definition *definition, uid_t owner, GError **error) {
+static Domain *add_transient(Connection *connection, const Definition *definition, uid_t owner, bool owners_rights,
+                             GError **error) {
         Domain *existing = NULL;
         if (!connection_find_same(connection, definition, &existing, error))
                 return NULL;
@@ -122,7 +127,7 @@ static Domain *add_transient(Connection *connection, const Definition *definitio
                             domain_state_name(existing->state));
                 return NULL;
         }
-        g_autoptr(Domain) domain = domain_new(connection, definition, false, owner);
+        g_autoptr(Domain) domain = domain_new(connection, definition, false, owner, owners_rights);
         return domain; /* which the connection's table holds */
 }
 
@@ -135,12 +140,15 @@ Domain *connection_add_transient(Connection *connection, const char *xml, uid_t 
                                   definition->name);
                 return NULL;
         }
-        return add_transient(connection, definition, owner, error);
+        return add_transient(connection, definition, owner, false, error);
 }
 
 static void begin_create(Change *change) {
         g_autoptr(GError) error = NULL;
-        Domain *domain = add_transient(change->connection, change->definition, change->call->uid, &error);
+        Domain *domain = owners_rights_check_define(change->connection, NULL, change->definition, change->call, &error)
+                                 ? add_transient(change->connection, change->definition, change->call->uid,
+                                                 change->call->own_rights, &error)
+                                 : NULL;
         if (domain)
                 domain_operate(domain, start_new(change->call, (StartOptions){ .creates = true, .paused = change->paused }));
         else
@@ -247,7 +255,7 @@ static void begin_autostart(Change *change) {
                 refuse(change, error);
                 return;
         }
-        g_autofree char *text = kept_text(domain->persistent->xml, &(Kept){ domain->owner, change->autostart });
+        g_autofree char *text = kept_text(domain->persistent->xml, &(Kept){ domain->owner, domain->owners_rights, change->autostart });
         change->connection->definitions->define(change->connection, domain->uuid, text, on_autostart_set, change);
 }
 

@@ -14,6 +14,7 @@
 #include "domain/domain-run.h"
 #include "domain/offers.h"
 #include "domain/operation.h"
+#include "domain/owners-rights.h"
 #include "domain/operations/device-change.h"
 #include "domain/operations/dump.h"
 #include "domain/operations/managed-save.h"
@@ -339,7 +340,11 @@ static void save(Call *call, Domain *self, const char *path, int fd, sd_bus_mess
 }
 
 static void bus_save(Call *call, Domain *self, const char *path, sd_bus_message *options) {
-        save(call, self, path, -1, options);
+        g_autoptr(GError) error = NULL;
+        if (owners_rights_check_path(self, "Save", "use SaveToFD, or ManagedSave", &error))
+                save(call, self, path, -1, options);
+        else
+                call_fail(call, error);
 }
 
 static void bus_save_to_fd(Call *call, Domain *self, int file, sd_bus_message *options) {
@@ -447,6 +452,7 @@ DOMAIN_PROPERTY(bool, autostart, self->autostart)
 DOMAIN_PROPERTY(bool, has_managed_save, self->has_managed_save)
 DOMAIN_PROPERTY(uint32_t, id, self->id)
 DOMAIN_PROPERTY(uint32_t, owner, self->owner)
+DOMAIN_PROPERTY(bool, owners_rights, self->owners_rights)
 DOMAIN_PROPERTY(uint64_t, start_time, self->start_time)
 DOMAIN_PROPERTY(uint64_t, memory, domain_definition(self)->memory)
 DOMAIN_PROPERTY(uint64_t, max_memory, domain_definition(self)->max_memory)

@@ -64,7 +64,7 @@ static bool write_note(const DomainDriver *driver, const Connection *connection,
         g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "virtbus-connection", NULL);
         xmlDocSetRootElement(document, root);
-        xml_set_number(root, "format", STORE_FORMAT);
+        xml_set_number(root, "format", STORE_FORMAT_COMMON);
         xml_set_number(root, "owner", connection->owner);
         xml_set_attribute(root, "uri", connection->uri);
         xml_set_attribute(root, "credentials", has_credentials(connection) ? "yes" : "no");

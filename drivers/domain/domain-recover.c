@@ -43,7 +43,7 @@ static void take_over(Domain *domain, Definition *live, DomainState state, Domai
 
 bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GError **error) {
         xmlNode *root = xmlDocGetRootElement(status), *element = xml_child(root, "domain");
-        uint64_t id = 0, owner = 0, start_time = 0, reboot = 0, saving = 0, resumes = 0, save_used = 0;
+        uint64_t id = 0, owner = 0, start_time = 0, reboot = 0, saving = 0, resumes = 0, save_used = 0, rights = 0;
         int state, reason;
         if (!store_check_format(root, error))
                 return false;
@@ -51,6 +51,7 @@ bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GE
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<%s> is missing", element ? "run" : "domain");
         if (!xml_number_attribute(root, "id", 1, UINT32_MAX, &id, error) ||
             !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error) ||
+            !xml_number_attribute(root, "owners-rights", 0, 1, &rights, error) ||
             !xml_number_attribute(root, "start-time", 0, UINT64_MAX, &start_time, error) ||
             !xml_number_attribute(root, "reboot", 0, 1, &reboot, error) ||
             !xml_number_attribute(root, "saving", 0, 1, &saving, error) ||
@@ -68,7 +69,7 @@ bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GE
                 return false;
         if (strcmp(live->uuid, uuid) != 0)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "its UUID is %s", live->uuid);
-        g_autoptr(Domain) domain = existing ? domain_ref(existing) : domain_new(connection, live, false, (uid_t) owner);
+        g_autoptr(Domain) domain = existing ? domain_ref(existing) : domain_new(connection, live, false, (uid_t) owner, rights);
         domain->id = (uint32_t) id;
         domain->reboot = reboot;
         domain->was_saving = saving;
@@ -91,7 +92,7 @@ bool domain_adopt(Connection *connection, const char *type, const char *uuid, co
         g_autoptr(Definition) live = existing ? definition_ref(existing->persistent) : definition_parse(xml, error);
         if (!status || !live || !connection_find_same(connection, live, &found, error))
                 return false;
-        g_autoptr(Domain) domain = existing ? domain_ref(existing) : domain_new(connection, live, false, 0);
+        g_autoptr(Domain) domain = existing ? domain_ref(existing) : domain_new(connection, live, false, 0, false);
         domain->id = ++connection->last_id;
         domain->start_time = start_time;
         take_over(domain, live, DOMAIN_RUNNING, REASON_UNKNOWN, status);

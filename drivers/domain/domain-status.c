@@ -32,6 +32,7 @@ bool domain_save_status(Domain *domain) {
                 } numbers[] = {
                         { "id", domain->id },
                         { "owner", domain->owner },
+                        { "owners-rights", domain->owners_rights },
                         { "start-time", domain->start_time },
                         { "reboot", domain->reboot },
                         { "saving", domain->was_saving }, /* which the operation at work may change */
@@ -39,7 +40,7 @@ bool domain_save_status(Domain *domain) {
                         { "save-used", domain->save_is_used },
                 };
                 xmlDocSetRootElement(status, root);
-                xml_set_number(root, "format", STORE_FORMAT);
+                xml_set_number(root, "format", domain->owners_rights ? STORE_FORMAT : STORE_FORMAT_COMMON);
                 xml_set_attribute(root, "state", domain_state_name(domain->state));
                 xml_set_attribute(root, "reason", domain_reason_name(domain->reason));
                 for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {

@@ -48,12 +48,14 @@ void domain_unref(Domain *domain) {
         g_free(domain);
 }
 
-Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner) {
+Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner,
+                   bool owners_rights) {
         Domain *domain = g_new0(Domain, 1);
         domain->n_references = 1;
         domain->connection = connection;
         domain->uuid = g_strdup(definition->uuid);
         domain->owner = owner;
+        domain->owners_rights = owners_rights;
         if (persistent)
                 domain->persistent = definition_ref((Definition *) definition);
         else

@@ -64,6 +64,7 @@ struct Domain {
         DomainReason reason, stop_reason;
         uint32_t id;
         uid_t owner;
+        bool owners_rights; /* it has no more rights on the host than its owner: owners-rights.h */
         bool autostart;
         bool reboot; /* the next shutdown of the guest is one half of a reboot */
         bool has_managed_save;
@@ -106,7 +107,8 @@ void domain_unref(Domain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domain, domain_unref)
 
 /* Makes an inactive domain of a connection, which knows it then. PERSISTENT is NULL for a transient one, of UUID then. */
-Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner);
+Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner,
+                   bool owners_rights);
 
 /* Gives a domain another persistent definition. */
 void domain_redefine(Domain *domain, Definition *definition);

@@ -25,6 +25,13 @@ typedef struct HypervisorDocuments {
          * The document gets aliases, as that of a running guest. */
         bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error);
 
+        /* Refuses, with AccessDenied, a document by which a domain would have more rights on the host than the user whose it is, who
+         * may be anybody (owners-rights.h). BEFORE, or NULL: its definition so far; what of that only an administrator may
+         * set may stay. LIVE: it is that of a running guest, which gets or loses devices. One that touches nothing of its
+         * host takes every document. */
+        bool (*check_rights)(Connection *connection, const Definition *definition, const Definition *before, bool live,
+                             GError **error);
+
         /* A document in the hypervisor's own format, whose name users say: as the command line that would run it; and the other
          * way round, not completed yet. */
         const char *native_format;

@@ -32,7 +32,7 @@ static void load_definition(void *data, const char *uuid, const char *text, cons
                 keep_if_newer(connection, uuid, error);
                 return;
         }
-        Domain *domain = domain_new(connection, definition, true, kept.owner);
+        Domain *domain = domain_new(connection, definition, true, kept.owner, kept.owners_rights);
         domain->autostart = kept.autostart;
         domain_unref(domain);
 }

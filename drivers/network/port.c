@@ -60,7 +60,7 @@ static char *status_text(const Port *port) {
         g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "portstatus", NULL);
         xmlDocSetRootElement(document, root);
-        xml_set_number(root, "format", STORE_FORMAT);
+        xml_set_number(root, "format", STORE_FORMAT_COMMON);
         xml_set_attribute(root, "network", definition_of(port->network)->uuid);
         xml_set_attribute(root, "domain", port->domain_name);
         xml_set_attribute(root, "domain-uuid", port->domain_uuid);

@@ -88,7 +88,7 @@ static char *status_text(const NetworkRun *run) {
         g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "networkstatus", NULL);
         xmlDocSetRootElement(document, root);
-        xml_set_number(root, "format", STORE_FORMAT);
+        xml_set_number(root, "format", STORE_FORMAT_COMMON);
         xml_set_attribute(root, "state", state_names[run->state]);
         xml_set_number(root, "owner", network->entry.kept.owner);
         if (run->has_bridge)

@@ -11,6 +11,7 @@
 #include "qemu/command/files-plan.h"
 #include "qemu/command/firmware.h"
 #include "qemu/command/from-native.h"
+#include "qemu/command/rights.h"
 #include "qemu/check/check.h"
 #include "qemu/complete/hardware.h"
 #include "qemu/guest/agent-channel.h"
@@ -138,6 +139,7 @@ static CommandLineContext context_of(Connection *connection, const Definition *d
                 .document = document,
                 .directory = "",
                 .monitor = -1,
+                .rights = USER_RIGHTS_ALL,
         };
 }
 
@@ -186,6 +188,35 @@ static bool check(Connection *connection, const Definition *definition, xmlDoc *
                                 problem->message);
         }
         return true;
+}
+
+/* What a domain with its owner's rights alone runs is what this driver would choose. */
+static bool check_emulator(const Definition *definition, GError **error) {
+        g_autofree char *chosen = capabilities_default_emulator(definition->architecture);
+        return strcmp(definition->emulator, chosen) == 0 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                 "<emulator> %s is not for a domain that has the rights of its owner alone; use %s",
+                                 definition->emulator, chosen);
+}
+
+static bool check_rights(Connection *connection, const Definition *definition, const Definition *before, bool live,
+                         GError **error) {
+        g_autofree char *emulator = command_line_emulator(definition);
+        g_autoptr(xmlDoc) document = definition_document(definition, error);
+        g_autoptr(xmlDoc) known = before && document ? definition_document(before, error) : NULL;
+        if (!document || (before && !known) || !rights_check_document(document, known, error) || !check_emulator(definition, error))
+                return false;
+        if (live) /* its devices are made by commands, of files that are checked when they are opened */
+                return true;
+        CommandLineContext context = context_of(connection, definition, emulator, document);
+        context.directory = RIGHTS_FOLDER;
+        definition_write_aliases(definition, document);
+        g_autoptr(GPtrArray) files = files_plan(&context);
+        CommandLine *line = files_check_rights(files, error) ? command_line_build(&context, NULL, error) : NULL;
+        bool fine = line && rights_check_line(line, files, document, error);
+        if (line)
+                command_line_free(line);
+        return fine;
 }
 
 /* How many NUMA nodes the host has: one at least. */
@@ -300,6 +331,7 @@ static const HypervisorDocuments qemu_documents = {
         .prepare = prepare,
         .complete = complete,
         .check = check,
+        .check_rights = check_rights,
         .native_format = "qemu-argv",
         .to_native = to_native,
         .from_native = from_native,

@@ -131,7 +131,7 @@ static void show_one(Connection *connection, Definition *definition, const Kept 
         if (same && same != domain)
                 log_error("domain %s cannot be shown: another one is named '%s' too", definition->uuid, definition->name);
         else if (!domain) {
-                domain = domain_new(connection, definition, true, kept->owner);
+                domain = domain_new(connection, definition, true, kept->owner, kept->owners_rights);
                 domain->autostart = kept->autostart;
                 domain_unref(domain);
         } else if (!domain->persistent || strcmp(domain->persistent->xml, definition->xml) != 0) {

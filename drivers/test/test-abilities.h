@@ -6,3 +6,4 @@
 #include "domain/hypervisor.h"
 
 extern const HypervisorAbilities test_abilities;
+extern const HypervisorDocuments test_documents;

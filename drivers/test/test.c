@@ -42,7 +42,7 @@ static void test_bus_populate(Call *call, Connection *self, uint32_t count, sd_b
                         g_autoptr(Definition) definition = definition_parse(xml, &error);
                         if (!definition)
                                 break;
-                        g_autoptr(Domain) domain = domain_new(self, definition, false, call->uid);
+                        g_autoptr(Domain) domain = domain_new(self, definition, false, call->uid, false);
                         domain_operate(domain, start_new(NULL, (StartOptions){}));
                 }
         if (error)
@@ -270,4 +270,5 @@ const Hypervisor test_hypervisor = {
         .dumping = &machine_dumping,
         .saving = &machine_saving,
         .consoles = &machine_consoles,
+        .documents = &test_documents,
 };

@@ -10,6 +10,7 @@
 #include "domain/device-alias.h"
 #include "domain/device-elements.h"
 #include "domain/offers.h"
+#include "domain/owners-rights.h"
 #include "domain/domain-status.h"
 #include "domain/operations/resize.h"
 #include "vtables.h"
@@ -144,6 +145,8 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
         if (!definition || (!live && HYPERVISOR_HAS(hypervisor, documents, check) &&
                             !hypervisor->documents->check(connection, definition, document, false, error)))
                 return NULL;
+        if (!operation_is(operation, &resize_class) && !owners_rights_check_change(operation->domain, definition, live, error))
+                return NULL; /* to tune a domain has an action of its own */
         guint index = 0;
         for (xmlNode *other = device_elements_first(document); other && other != element; other = device_elements_next(other))
                 index++;

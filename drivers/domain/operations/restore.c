@@ -5,6 +5,7 @@
 #include "domain/connection.h"
 #include "domain/connection-table.h"
 #include "domain/operation.h"
+#include "domain/owners-rights.h"
 #include "domain/operations/restoring.h"
 #include "domain/operations/start.h"
 
@@ -37,8 +38,8 @@ static Domain *find_domain(Connection *connection, const Definition *definition,
                 return NULL;
         }
         if (domain)
-                return domain;
-        g_autoptr(Domain) fresh = domain_new(connection, definition, false, owner);
+                return owners_rights_check_change(domain, definition, false, error) ? domain : NULL;
+        g_autoptr(Domain) fresh = domain_new(connection, definition, false, owner, false);
         return fresh; /* which the connection's table holds */
 }
 

@@ -13,9 +13,13 @@
 
 static File *plan(GPtrArray *files, FilePurpose purpose, const xmlNode *element, const char *path) {
         File *file = g_new0(File, 1);
-        *file = (File){
-                .purpose = purpose, .element = element, .path = g_strdup(path), .format = g_strdup("raw"), .fd = -1, .number = -1
-        };
+        *file = (File){ .purpose = purpose,
+                        .element = element,
+                        .path = g_strdup(path),
+                        .format = g_strdup("raw"),
+                        .rights = USER_RIGHTS_ALL,
+                        .fd = -1,
+                        .number = -1 };
         g_ptr_array_add(files, file);
         return file;
 }
@@ -306,6 +310,12 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
         }
 }
 
+static GPtrArray *set_rights(GPtrArray *files, const CommandLineContext *context) {
+        for (guint i = 0; i < files->len; i++)
+                ((File *) files->pdata[i])->rights = context->rights;
+        return files;
+}
+
 GPtrArray *files_plan(const CommandLineContext *context) {
         GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
         xmlNode *root = xmlDocGetRootElement(context->document);
@@ -322,12 +332,12 @@ GPtrArray *files_plan(const CommandLineContext *context) {
                 if (!context->running || !definition_find_device(context->running, part->alias))
                         plan_of_device(files, context, element, part);
         }
-        return files;
+        return set_rights(files, context);
 }
 
 GPtrArray *files_plan_medium(const CommandLineContext *context, guint device) {
         GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify) file_free);
         plan_of_device(files, context, device_elements_at(context->document, device),
                        context->definition->devices->pdata[device]);
-        return files;
+        return set_rights(files, context);
 }

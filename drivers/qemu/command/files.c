@@ -111,7 +111,7 @@ static bool is_absent(const char *path) {
 }
 
 /* Makes a domain's own copy of the UEFI variables, once. */
-static bool make_nvram(const File *file, GError **error) {
+static bool make_nvram(const File *file, UserRights *rights, GError **error) {
         g_autofree char *contents = NULL;
         gsize length;
         if (!is_absent(file->path)) /* it is looked at when it is opened */
@@ -119,8 +119,9 @@ static bool make_nvram(const File *file, GError **error) {
         if (!file->template)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "there are no UEFI variables in %s, and no template to make them of", file->path);
-        return (contents = read_template(file->template, &length, error)) &&
-               named_file_write("the file of the UEFI variables", file->path, contents, length, error);
+        contents = user_rights_enter(rights, error) ? read_template(file->template, &length, error) : NULL;
+        user_rights_leave(rights);
+        return contents && named_file_write("the file of the UEFI variables", file->path, contents, length, error);
 }
 
 /* Whoever may open a socket of a character device: its group, where its folder gives it one, besides ourselves. */
@@ -162,57 +163,90 @@ static bool take_device(File *file, GError **error) {
         return file->missing;
 }
 
-bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
+/* What a domain that has its owner's rights alone may have of the host, and what of that is opened with them: by purpose. */
+static const struct {
+        bool is_open_to_owners, is_opened_by_owners;
+        const char *but; /* of others, this one alone */
+} of_owners[] = {
+        [FILE_PROGRAM] = { true, false, NULL },
+        [FILE_IMAGE] = { true, true, NULL },
+        [FILE_NVRAM] = { true, false, NULL }, /* its template is */
+        [FILE_READ] = { true, true, NULL },
+        [FILE_APPEND] = { true, true, NULL },
+        [FILE_DEVICE] = { false, false, NULL },
+        [FILE_SOCKET] = { true, false, NULL }, /* in the guest's folder */
+        [FILE_ACCESS] = { false, false, "/dev/kvm" },
+        [FILE_OPEN] = { false, false, "/dev/vhost-net" },
+        [FILE_SHARED] = { false, false, NULL },
+        [FILE_PORT] = { true, false, NULL }, /* the network's driver has its owner authorized */
+        [FILE_SECRET] = { false, false, NULL },
+};
+
+bool files_check_rights(const GPtrArray *files, GError **error) {
         for (guint i = 0; i < files->len; i++) {
-                File *file = files->pdata[i];
-                bool fine = true;
-                if (file->may_lack && file->purpose == FILE_IMAGE && is_absent(file->path)) {
-                        file->missing = true;
-                        continue;
-                }
-                switch (file->purpose) {
-                case FILE_PROGRAM:
-                        fine = executable_check(file->path, &file->program, error);
-                        break;
-                case FILE_NVRAM:
-                        fine = make_nvram(file, error);
-                        G_GNUC_FALLTHROUGH;
-                case FILE_IMAGE:
-                        if (fine)
-                                file->layers = image_open(file->path, file->format, file->read_only, file->backing, foreign_user,
-                                                          error);
-                        fine = file->layers != NULL;
-                        break;
-                case FILE_READ:
-                        fine = open_to_read(file, foreign_user, error);
-                        break;
-                case FILE_DEVICE:
-                        fine = take_device(file, error);
-                        break;
-                case FILE_ACCESS:
-                        fine = host_access_check(file->path, &file->user, error);
-                        break;
-                case FILE_OPEN:
-                        file->fd = host_access_open(file->path, error);
-                        fine = file->fd >= 0;
-                        break;
-                case FILE_SHARED:
-                        fine = host_access_share(file->path, file->size, &file->user, error);
-                        break;
-                case FILE_APPEND:
-                        fine = open_to_append(file, error);
-                        break;
-                case FILE_PORT:
-                case FILE_SECRET:
-                        break; /* it has been fetched */
-                case FILE_SOCKET:
-                        fine = make_socket(file, error);
-                        break;
-                }
-                if (!fine) {
-                        remove_sockets(files);
-                        return false;
-                }
+                const File *file = files->pdata[i];
+                if (!of_owners[file->purpose].is_open_to_owners && g_strcmp0(of_owners[file->purpose].but, file->path) != 0)
+                        return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                                 "%s is not for a domain that has the rights of its owner alone", file->path);
         }
         return true;
+}
+
+static bool is_missing(const File *file) {
+        return file->may_lack && file->purpose == FILE_IMAGE && is_absent(file->path);
+}
+
+static bool open_one(File *file, bool foreign_user, UserRights *rights, GError **error) {
+        if (is_missing(file)) {
+                file->missing = true;
+                return true;
+        }
+        switch (file->purpose) {
+        case FILE_PROGRAM:
+                return executable_check(file->path, &file->program, error);
+        case FILE_NVRAM:
+                if (!make_nvram(file, rights, error))
+                        return false;
+                G_GNUC_FALLTHROUGH;
+        case FILE_IMAGE:
+                file->layers = image_open(file->path, file->format, file->read_only, file->backing, foreign_user, error);
+                return file->layers != NULL;
+        case FILE_READ:
+                return open_to_read(file, foreign_user, error);
+        case FILE_DEVICE:
+                return take_device(file, error);
+        case FILE_ACCESS:
+                return host_access_check(file->path, &file->user, error);
+        case FILE_OPEN:
+                file->fd = host_access_open(file->path, error);
+                return file->fd >= 0;
+        case FILE_SHARED:
+                return host_access_share(file->path, file->size, &file->user, error);
+        case FILE_APPEND:
+                return open_to_append(file, error);
+        case FILE_PORT:
+        case FILE_SECRET:
+                return true; /* it has been fetched */
+        case FILE_SOCKET:
+                return make_socket(file, error);
+        }
+        return true;
+}
+
+bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
+        const File *first = files->len > 0 ? files->pdata[0] : NULL;
+        g_autoptr(UserRights) rights = NULL;
+        if (first && first->rights != USER_RIGHTS_ALL &&
+            (!files_check_rights(files, error) || !(rights = user_rights_new(first->rights, error))))
+                return false;
+        bool fine = true;
+        for (guint i = 0; i < files->len && fine; i++) {
+                File *file = files->pdata[i];
+                UserRights *needed = of_owners[file->purpose].is_opened_by_owners ? rights : NULL;
+                fine = user_rights_enter(needed, error) && open_one(file, foreign_user, rights, error);
+                user_rights_leave(needed);
+        }
+        if (!fine)
+                remove_sockets(files);
+        return fine;
 }

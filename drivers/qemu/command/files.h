@@ -4,6 +4,7 @@
 /* The files of a guest: files-plan.h lists them, a worker opens them, and command-line.h passes them. */
 
 #include "base/executable.h"
+#include "base/user-rights.h"
 #include "qemu/command/image.h"
 #include "qemu/host/host-access.h"
 #include "qemu/host/host-device.h"
@@ -39,6 +40,7 @@ typedef struct File {
         FilePurpose purpose;
         const xmlNode *element; /* that asks for it */
         char *path, *format, *template;
+        uid_t rights; /* of the user with whose rights it is opened, the same for all of them; or USER_RIGHTS_ALL */
         bool read_only;
         bool truncate;          /* FILE_APPEND: the document says append='off' */
         bool may_lack, missing; /* startupPolicy: the guest can do without; it does */
@@ -59,6 +61,9 @@ typedef struct File {
         int number; /* FILE_SECRET, of a guest that runs: the descriptor that QEMU has by now, and the set that it is in */
         unsigned set;
 } File;
+
+/* Whether none of them is what a domain may not have that has the rights of its owner alone. */
+bool files_check_rights(const GPtrArray *files, GError **error);
 
 /* Opens them, makes sockets and takes devices; for a worker. FOREIGN_USER: QEMU will run as another user than this. Where
  * nobody wants them any more, files_give_back removes the sockets and gives the devices back; also for a worker. */

@@ -105,7 +105,11 @@ static bool is_unknown(const GError *error) {
 static void take_libvirts(Guest *guest) {
         File *file = guest_fetch_file(guest);
         g_autoptr(GError) error = NULL;
-        file->port->bridge = networks_find_bridge(file->path, &error);
+        if (guest->domain->owners_rights) /* nobody says who may use those of libvirt */
+                virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "%s needs network '%s', and there is none", file->whose,
+                                  file->path);
+        else
+                file->port->bridge = networks_find_bridge(file->path, &error);
         if (file->port->bridge)
                 guest_fetch_next(guest);
         else
@@ -127,8 +131,27 @@ static void on_found(void *data, sd_bus_message *answer, const GError *error) {
                 add(guest, network);
 }
 
+/* A domain with the rights of its owner alone has a port where its owner may: what the driver does by itself, or others ask for, is
+ * with their rights. */
+static bool check_starter(const Guest *guest, GError **error) {
+        const Domain *domain = guest->domain;
+        const char *sender = on_behalf(guest);
+        uid_t user;
+        bool own_rights;
+        if (!domain->owners_rights || (sender && caller_decode(sender, &user, &own_rights) && user == domain->owner))
+                return true;
+        return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                 "%s needs network '%s', and the domain has the rights of its owner alone: its owner, user %u, has to "
+                                 "start it, or to plug that",
+                                 guest_fetch_file(guest)->whose, guest_fetch_file(guest)->path, (unsigned) domain->owner);
+}
+
 void guest_ports_ask(Guest *guest) {
         g_autoptr(GError) error = NULL;
+        if (!check_starter(guest, &error)) {
+                guest_fetch_fail(guest, error);
+                return;
+        }
         Errand *errand = errand_begin(guest->domain->connection->objects, NULL, HOST_PATH, NETWORKS, "GetNetworkByName", on_found,
                                       guest, &error, "s", guest_fetch_file(guest)->path);
         sent(guest, errand, error);

@@ -327,6 +327,7 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
                 .incoming = operation_is(guest->operation, &start_class) && start_restoring_fd(guest->operation) >= 0,
                 .directory = guest->directory,
                 .monitor = guest->monitor_listener,
+                .rights = guest->domain->owners_rights ? guest->domain->owner : USER_RIGHTS_ALL,
                 .uid = guest->uid,
         };
 }

@@ -146,6 +146,15 @@ static bool read_size(const ImageLayer *layer, uint64_t *size, GError **error) {
         return true;
 }
 
+/* Those of its domain. */
+static GPtrArray *open_with_rights(const Resizing *resizing, GError **error) {
+        uid_t user = resizing->domain->owner;
+        g_autoptr(UserRights) rights = NULL;
+        if (resizing->domain->owners_rights && (!(rights = user_rights_new(user, error)) || !user_rights_enter(rights, error)))
+                return NULL;
+        return image_open(resizing->path, resizing->format, false, NULL, geteuid() == 0, error);
+}
+
 /* In a thread, as opening may hang. Headers of other formats than these are not looked into here. */
 static void open_image(void *data, GError **error) {
         Resizing *resizing = data;
@@ -157,7 +166,7 @@ static void open_image(void *data, GError **error) {
                                   resizing->path, resizing->format);
                 return;
         }
-        resizing->layers = image_open(resizing->path, resizing->format, false, NULL, geteuid() == 0, error);
+        resizing->layers = open_with_rights(resizing, error);
         const ImageLayer *top = resizing->layers ? resizing->layers->pdata[0] : NULL;
         if (!top)
                 return;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/owners-rights.h"
+
+#include "bus.h"
+#include "domain/connection.h"
+#include "domain/offers.h"
+
+static bool check(Connection *connection, const Definition *definition, const Definition *before, bool live,
+                  GError **error) {
+        const Hypervisor *hypervisor = connection->hypervisor;
+        return offers_check(connection, HYPERVISOR_HAS(hypervisor, documents, check_rights), "domain with its owner's rights alone",
+                            error) &&
+               hypervisor->documents->check_rights(connection, definition, before, live, error);
+}
+
+static unsigned count_of(const Connection *connection, uid_t user) {
+        GHashTableIter iterator;
+        gpointer value;
+        unsigned n = 0;
+        g_hash_table_iter_init(&iterator, connection->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &value))
+                n += ((const Domain *) value)->owners_rights && ((const Domain *) value)->owner == user;
+        return n;
+}
+
+bool owners_rights_check_define(Connection *connection, const Domain *existing, const Definition *definition, const Call *call,
+                                GError **error) {
+        if (call->own_rights && existing && (!existing->owners_rights || existing->owner != call->uid))
+                return domain_fail(existing, error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                   "it is not one that you have defined with your own rights alone; use another name and UUID");
+        if (call->own_rights && !existing && count_of(connection, call->uid) >= OWN_DOMAINS_PER_USER_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "domain '%s': you have %d domains already, as many as you may; undefine one first",
+                                         definition->name, OWN_DOMAINS_PER_USER_MAX);
+        return !(existing ? existing->owners_rights : call->own_rights) ||
+               check(connection, definition, existing ? existing->persistent : NULL, false, error);
+}
+
+bool owners_rights_check_change(const Domain *domain, const Definition *definition, bool live, GError **error) {
+        return !domain->owners_rights ||
+               check(domain->connection, definition, live ? domain->live : domain->persistent, live, error);
+}
+
+bool owners_rights_check_path(const Domain *domain, const char *what, const char *instead, GError **error) {
+        return !domain->owners_rights || domain_fail(domain, error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                                     "it has the rights of its owner alone, and %s would open a path with others; %s",
+                                                     what, instead);
+}

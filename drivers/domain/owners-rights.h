@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Domains of users who may define them with their own rights alone (polkit's action org.virtbus1.domain.define-own): nothing that
+ * such a domain names is used with the driver's rights. Its hypervisor opens its files with its owner's (base/user-rights.h), and
+ * refuses what has other rights (HypervisorDocuments.check_rights), whoever asks for it; that stays with the domain as long as it is
+ * there. */
+
+#include "domain/domain.h"
+
+/* How many of them one user may have on a connection: each is a file, and memory of the service. */
+#define OWN_DOMAINS_PER_USER_MAX 64
+
+/* Whether a definition may be that of EXISTING (NULL: a new domain), as CALL asks for. */
+bool owners_rights_check_define(Connection *connection, const Domain *existing, const Definition *definition, const Call *call,
+                                GError **error);
+
+/* Whether a domain may become that, or, LIVE, its run may, where it has its owner's rights alone. */
+bool owners_rights_check_change(const Domain *domain, const Definition *definition, bool live, GError **error);
+
+/* Refuses what is done with a path, for a domain that has its owner's rights alone. INSTEAD: what to use. */
+bool owners_rights_check_path(const Domain *domain, const char *what, const char *instead, GError **error);

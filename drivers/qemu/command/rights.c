@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/command/rights.h"
+
+#include <string.h>
+
+#include "base/xml.h"
+#include "paths.h"
+#include "qemu/command/reach.h"
+
+#define REMEDY "a domain that has the rights of its owner alone may not have it; ask an administrator to define it, or leave it out"
+
+/* What <domain> may have. All else is as it was. */
+static const char *const parts[] = {
+        "bootloader_args", "clock", "cpu", "currentMemory", "defaultiothread", "description", "devices", "features", "genid",
+        "iothreadids", "iothreads", "maxMemory", "memory", "metadata", "name", "on_crash", "on_lockfailure", "on_poweroff",
+        "on_reboot", "os", "pm", "sysinfo", "title", "uuid", "vcpu", "vcpus", NULL,
+};
+
+#define CHARACTER_TYPES { "pty", "null", "vc", "unix", "spicevmc", "spiceport", "qemu-vdagent" }
+
+/* Which devices it may have, and of which types. NULL at the end; without any, none is looked at. */
+static const struct {
+        const char *kind, *types[8];
+} devices[] = {
+        { "emulator", { NULL } },
+        { "disk", { "file" } },
+        { "controller", { NULL } },
+        { "interface", { "network", "user" } },
+        { "input", { "mouse", "tablet", "keyboard" } },
+        { "graphics", { "vnc", "spice" } },
+        { "video", { NULL } },
+        { "sound", { NULL } },
+        { "audio", { "none", "spice" } },
+        { "serial", CHARACTER_TYPES },
+        { "parallel", CHARACTER_TYPES },
+        { "console", CHARACTER_TYPES },
+        { "channel", CHARACTER_TYPES },
+        { "redirdev", { "spicevmc" } },
+        { "redirfilter", { NULL } },
+        { "hub", { NULL } },
+        { "memballoon", { NULL } },
+        { "rng", { NULL } },
+        { "panic", { NULL } },
+        { "watchdog", { NULL } },
+        { "iommu", { NULL } },
+        { "crypto", { NULL } },
+};
+
+/* What none of all that may have: an element, or, where ATTRIBUTE is not NULL, that of it (of any, where ELEMENT is NULL). */
+static const struct {
+        const char *above, *element, *attribute, *value, *why; /* ABOVE: NULL for any; VALUE: NULL for any */
+} denied[] = {
+        { NULL, "script", NULL, NULL, "it is a program" },
+        { NULL, "downscript", NULL, NULL, "it is a program" },
+        { "interface", "backend", NULL, NULL, "it is a program, or a device of the host" },
+        { "interface", "vlan", NULL, NULL, "it leads into another network" },
+        { "interface", "virtualport", NULL, NULL, "it leads into another network" },
+        { "interface", "source", "portgroup", NULL, "it leads into another network" },
+        { "disk", "reservations", NULL, NULL, "it is a socket of the host" },
+        { "disk", "backingStore", "type", "block", "it is a device of the host" },
+        { "disk", "backingStore", "type", "network", "it is reached with the host's network" },
+        { "disk", "backingStore", "type", "volume", "it is a pool's" },
+        { NULL, "secret", NULL, NULL, "it is a secret" },
+        { "os", "smbios", "mode", "host", "it tells of the host" },
+        { "os", "nvram", "type", NULL, "it is a device of the host" },
+        { NULL, "watchdog", "action", "dump", "it fills a disk of the host" },
+        { NULL, "vcpu", "cpuset", NULL, "it chooses processors of the host" },
+        { "graphics", NULL, "socket", NULL, "it is a path of the host" },
+        { NULL, "listen", "network", NULL, "it is an address of a network" },
+        { NULL, "source", "path", NULL, "it is a path of the host" },
+        { NULL, "gl", "rendernode", NULL, "it is a device of the host" },
+};
+
+/* Texts of elements that are paths, or say where something is written. */
+static const struct {
+        const char *path, *prefix, *why;
+} denied_texts[] = {
+        { "on_crash", "coredump-", "it fills a disk of the host" },
+        { "os/nvram", "/", "it is a path of the host; the driver has a place for it" },
+};
+
+/* Which paths QEMU may open besides those of its own. */
+static const char *const open_paths[] = { "/dev/random", "/dev/urandom", NULL };
+
+static bool refuse(GError **error, const xmlNode *element, const char *what, const char *why) {
+        return xml_fail(error, VIRTBUS_ERROR_ACCESS_DENIED, element, "%s: %s; " REMEDY, what, why);
+}
+
+static bool same_text(xmlNode *element, xmlNode *other) {
+        g_autofree char *one = xml_element_text(element), *two = xml_element_text(other);
+        return strcmp(one, two) == 0;
+}
+
+/* Whether there was the same element before, be it where it may among its like. */
+static bool was_before(xmlNode *element, const xmlNode *before) {
+        for (xmlNode *other = before ? xml_child(before, (const char *) element->name) : NULL; other;
+             other = xml_next(other, (const char *) element->name))
+                if (same_text(element, other))
+                        return true;
+        return false;
+}
+
+static bool check_denied(xmlNode *element, GError **error) {
+        for (size_t i = 0; i < G_N_ELEMENTS(denied); i++) {
+                const char *attribute = denied[i].attribute;
+                if ((denied[i].element && !xml_is(element, denied[i].element)) ||
+                    (denied[i].above && !xml_is(element->parent, denied[i].above)))
+                        continue;
+                g_autofree char *value = attribute ? xml_attribute(element, attribute) : NULL;
+                if (attribute && (!value || (denied[i].value && strcmp(value, denied[i].value) != 0)))
+                        continue;
+                g_autofree char *what = attribute ? g_strdup_printf("%s='%s'", attribute, value)
+                                                  : g_strdup_printf("<%s>", denied[i].element);
+                return refuse(error, element, what, denied[i].why);
+        }
+        for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
+                if (!check_denied(child, error))
+                        return false;
+        return true;
+}
+
+static bool check_device(xmlNode *element, GError **error) {
+        for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
+                if (!xml_is(element, devices[i].kind))
+                        continue;
+                g_autofree char *type = xml_attribute(element, "type"), *what = g_strdup_printf("type='%s'", type ? type : "");
+                if (devices[i].types[0] && !(type && g_strv_contains(devices[i].types, type)))
+                        return refuse(error, element, what, "it is something of the host's");
+                return check_denied(element, error);
+        }
+        return refuse(error, element, "the device", "it is something of the host's");
+}
+
+static bool check_devices(const xmlNode *list, const xmlNode *before, GError **error) {
+        for (xmlNode *device = list ? xml_child(list, NULL) : NULL; device; device = xml_next(device, NULL))
+                if (!was_before(device, before) && !check_device(device, error))
+                        return false;
+        return true;
+}
+
+bool rights_check_document(const xmlDoc *document, const xmlDoc *before, GError **error) {
+        const xmlNode *root = xmlDocGetRootElement((xmlDoc *) document),
+                      *root_before = before ? xmlDocGetRootElement((xmlDoc *) before) : NULL;
+        for (xmlNode *part = xml_child(root, NULL); part; part = xml_next(part, NULL)) {
+                bool is_devices = xml_is(part, "devices");
+                if (is_devices && !check_devices(part, root_before ? xml_child(root_before, "devices") : NULL, error))
+                        return false;
+                if (is_devices || was_before(part, root_before) || xml_is(part, "metadata"))
+                        continue;
+                if (!g_strv_contains(parts, (const char *) part->name))
+                        return refuse(error, part, "the element", "it gives the guest more of the host, or takes from others");
+                if (!check_denied(part, error))
+                        return false;
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(denied_texts); i++) {
+                xmlNode *element = xml_find(root, denied_texts[i].path);
+                g_autofree char *text = xml_text(element);
+                if (text && g_str_has_prefix(text, denied_texts[i].prefix) &&
+                    !(root_before && xml_find(root_before, denied_texts[i].path) &&
+                      same_text(element, xml_find(root_before, denied_texts[i].path))))
+                        return refuse(error, element, text, denied_texts[i].why);
+        }
+        return true;
+}
+
+static bool is_given(const GPtrArray *files, const char *path) {
+        for (guint i = 0; i < files->len; i++) {
+                const File *file = files->pdata[i];
+                if (strcmp(file->path, path) == 0)
+                        return true;
+                for (guint j = 0; file->backing && j < file->backing->layers->len; j++)
+                        if (strcmp(((ImageLayer *) file->backing->layers->pdata[j])->path, path) == 0)
+                                return true;
+        }
+        return false;
+}
+
+bool rights_check_line(const CommandLine *line, const GPtrArray *files, const xmlDoc *document, GError **error) {
+        g_autoptr(Reach) reach = reach_of(line, document);
+        for (guint i = 0; i < reach->paths->len; i++) {
+                const char *path = reach->paths->pdata[i];
+                if (!path_is_under(path, RIGHTS_FOLDER) && !g_strv_contains(open_paths, path) &&
+                    !is_given(files, path))
+                        return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "QEMU would open %s by itself: " REMEDY, path);
+        }
+        return true;
+}

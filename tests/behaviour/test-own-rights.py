@@ -1,0 +1,285 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Users who need no root: what they define has their own rights alone, whatever it names and whoever starts it. A real polkitd, three users and QEMU.
+
+Usage (below tests/with-bus, as root): test-own-rights.py
+"""
+
+import os
+import pwd
+import re
+import subprocess
+
+from rig import NAME, ROOT, Bus, Hypervisor, User, contains, denied, expect, polkit_rules, run
+
+if os.geteuid() != 0:
+    raise SystemExit("test-own-rights.py: needs root, for a polkitd and other users")
+
+bus = Bus()
+qemu, other = Hypervisor(bus, "qemu"), Hypervisor(bus, "test")
+alice, bob, dave = User("vb-alice"), User("vb-bob"), User("vb-dave")
+WORK = os.path.join(ROOT, "own")
+HOME = os.path.join(WORK, "alice")
+UID = pwd.getpwnam("vb-alice").pw_uid
+PROPERTIES = "org.freedesktop.DBus.Properties"
+NONE = "@a{sv} {}"
+DEFINE_OWN = "if (a.id == 'org.virtbus1.domain.define-own' && (s.user == 'vb-alice' || s.user == 'vb-bob')) return polkit.Result.YES;"
+
+os.makedirs(HOME)
+os.chown(HOME, UID, UID)
+
+
+def rules(more=""):
+    polkit_rules(bus, f"polkit.addRule(function(a, s) {{ {DEFINE_OWN} {more} }});")
+
+
+def make(name, owner=UID, mode=0o600, size=1 << 20, folder=HOME):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        file.truncate(size)
+    os.chmod(path, mode)
+    os.chown(path, owner, owner)
+    return path
+
+
+def disk(path, target="vda"):
+    return f"<disk type='file'><driver name='qemu' type='raw'/><source file='{path}'/><target dev='{target}' bus='virtio'/></disk>"
+
+
+def define(user, xml, hypervisor=qemu, member="DefineDomain"):
+    return re.search(r"'(/[^']*)'", repr(user.call(hypervisor.path, f"{NAME}.Connection", member, "sa{sv}", repr(xml), NONE)))[1]
+
+
+def do(user, domain, member, *arguments, signature="a{sv}"):
+    return user.call(domain, f"{NAME}.Domain", member, signature, *(arguments or (NONE,)))
+
+
+def start(user, domain):
+    do(user, domain, "Start", "{'paused': <true>}")
+
+
+def stop(user, domain):
+    do(user, domain, "Destroy")
+    bus.wait_state(domain, "shutoff")
+
+
+def who_may_not_define_defines_with_their_own_rights():
+    rules()
+    image = make("image")
+    domain = define(alice, qemu.document("hers", devices=disk(image)))
+    assert bus.get(domain, "Domain", "OwnersRights") is True and bus.get(domain, "Domain", "Owner") == UID
+    start(alice, domain)
+    assert bus.get(domain, "Domain", "State") == "paused"
+    stop(alice, domain)
+    # Who has that from the shipped rule: who is in its group.
+    theirs = define(dave, qemu.document("daves"))
+    assert bus.get(theirs, "Domain", "OwnersRights") is True
+    do(dave, theirs, "Undefine")
+    # And who may define has all rights, as has root.
+    polkit_rules(bus, f"polkit.addRule(function(a, s) {{ {DEFINE_OWN} if (a.id == 'org.virtbus1.domain.define' && s.user == 'vb-bob') return polkit.Result.YES; }});")
+    whole = define(bob, qemu.document("whole", devices=disk(make("roots", owner=0))))
+    assert bus.get(whole, "Domain", "OwnersRights") is False
+    do(bob, whole, "Undefine")
+    polkit_rules(bus, "")
+    assert denied(define, bob, qemu.document("none"))
+    do(alice, domain, "Undefine")
+
+
+def files_are_opened_with_its_owners_rights_whatever_leads_to_them():
+    rules()
+    secret, open_to_all = make("secret", owner=0, folder=WORK), make("open", owner=0, mode=0o644, folder=WORK)
+    closed = os.path.join(WORK, "closed")
+    os.makedirs(closed, mode=0o700)
+    hidden = make("hidden", owner=0, mode=0o666, folder=closed)
+    bobs = make("bobs", owner=pwd.getpwnam("vb-bob").pw_uid)
+    link = os.path.join(HOME, "link")
+    os.symlink(secret, link)
+    hard = os.path.join(HOME, "hard")
+    os.link(secret, hard)
+    for path in (secret, open_to_all, hidden, bobs, link, hard, "/etc/shadow", f"/proc/{os.getpid()}/mem", "/proc/self/mem", "/proc/self/fd/0"):
+        domain = define(alice, qemu.document("reaching", devices=disk(path)))
+        for answer in (refusal(start, alice, domain), refusal(qemu.do, domain, "Start")):  # root's start opens no more
+            assert "cannot be opened" in answer or "neither a file" in answer, (path, answer)
+        assert bus.get(domain, "Domain", "State") == "shutoff"
+        do(alice, domain, "Undefine")
+    for element in (f"<kernel>{secret}</kernel>", f"<loader type='rom'>{secret}</loader>", f"<kernel>{open_to_all}</kernel><initrd>{secret}</initrd>"):
+        domain = define(alice, qemu.document("booting", kernel=element))
+        assert "cannot be opened" in refusal(start, alice, domain), element
+        do(alice, domain, "Undefine")
+    # What may be read by all may be read; and what is written is written by the owner.
+    log = os.path.join(HOME, "log")
+    domain = define(alice, qemu.document("reading", devices=disk(open_to_all).replace("<target", "<readonly/><target")
+                                         + f"<serial type='pty'><log file='{log}'/></serial>"))
+    start(alice, domain)
+    assert os.stat(log).st_uid == UID
+    stop(alice, domain)
+    do(alice, domain, "Undefine")
+    domain = define(alice, qemu.document("logging", devices=f"<serial type='pty'><log file='{WORK}/log'/></serial>"))
+    assert "cannot be written" in refusal(start, alice, domain)
+    assert not os.path.exists(f"{WORK}/log")
+    do(alice, domain, "Undefine")
+    # Nobody is told whether there is what they may not see.
+    for path in (hidden, os.path.join(closed, "nothing")):
+        domain = define(alice, qemu.document("optional", devices=disk(path).replace("<source ", "<source startupPolicy='optional' ").replace("<disk ", "<disk device='cdrom' ")
+                                             .replace("virtio", "sata").replace("vda", "sda")))
+        assert "Permission denied" in refusal(start, alice, domain), path
+        do(alice, domain, "Undefine")
+
+
+def refusal(function, *arguments):
+    try:
+        function(*arguments)
+    except Exception as error:  # which error it is, its text tells
+        return str(error)
+    return "nothing was refused"
+
+
+def a_file_that_is_replaced_between_check_and_use_gains_nothing():
+    rules()
+    secret = make("secret2", owner=0, folder=WORK)
+    mine, name = make("mine"), os.path.join(HOME, "swapped")
+    domain = define(alice, qemu.document("swapping", devices=disk(name)))
+    swapping = subprocess.Popen(["setpriv", "--reuid=vb-alice", "--regid=vb-alice", "--clear-groups", "bash", "-c",
+                                 f"ln -s {secret} {HOME}/a; ln -s {mine} {HOME}/b; while :; do ln -f {HOME}/b {name}; mv -f {name} {name}; ln -f -P {HOME}/a {name}; done"],
+                                stderr=subprocess.DEVNULL)
+    try:
+        started = 0
+        for _ in range(20):
+            answer = refusal(start, alice, domain)
+            if answer == "nothing was refused":
+                started += 1
+                pid = qemu.pid_of(domain)
+                opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+                assert secret not in opened, opened
+                stop(alice, domain)
+    finally:
+        swapping.kill()
+        swapping.wait()
+    do(alice, domain, "Undefine")
+
+
+def what_is_the_hosts_is_refused_when_it_is_defined():
+    rules()
+    bad = [
+        ("<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev>", "hostdev"),
+        ("<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='0' slot='2' function='0'/></source></hostdev>", "hostdev"),
+        ("<disk type='block'><driver name='qemu' type='raw'/><source dev='/dev/sda'/><target dev='vda' bus='virtio'/></disk>", "block"),
+        ("<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='x'><host name='localhost'/></source><target dev='vda' bus='virtio'/></disk>", "network"),
+        ("<interface type='bridge'><source bridge='br0'/></interface>", "bridge"),
+        ("<interface type='direct'><source dev='eth0' mode='bridge'/></interface>", "direct"),
+        ("<interface type='ethernet'><target dev='x'/></interface>", "ethernet"),
+        ("<interface type='udp'><source address='127.0.0.1' port='1'><local address='127.0.0.1' port='2'/></source></interface>", "udp"),
+        ("<interface type='network'><source network='default' portgroup='x'/></interface>", "portgroup"),
+        ("<filesystem type='mount'><source dir='/'/><target dir='x'/></filesystem>", "filesystem"),
+        ("<shmem name='x'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>", "shmem"),
+        ("<serial type='file'><source path='/etc/x'/></serial>", "file"),
+        ("<serial type='tcp'><source mode='connect' host='127.0.0.1' service='22'/></serial>", "tcp"),
+        ("<serial type='unix'><source mode='bind' path='/run/x'/></serial>", "path"),
+        ("<channel type='unix'><source mode='connect' path='/run/dbus/system_bus_socket'/><target type='virtio' name='x'/></channel>", "path"),
+        ("<parallel type='dev'><source path='/dev/parport0'/></parallel>", "dev"),
+        ("<input type='evdev'><source dev='/dev/input/event0'/></input>", "evdev"),
+        ("<input type='passthrough' bus='virtio'><source evdev='/dev/input/event0'/></input>", "passthrough"),
+        ("<graphics type='sdl'/>", "sdl"),
+        ("<graphics type='vnc' socket='/run/x'/>", "socket"),
+        ("<graphics type='spice'><listen type='none'/><gl enable='yes' rendernode='/dev/dri/renderD128'/></graphics>", "rendernode"),
+        ("<audio id='1' type='alsa'/>", "alsa"),
+        ("<rng model='virtio'><backend model='egd' type='unix'><source mode='connect' path='/run/x'/></backend></rng>", "path"),
+        ("<rng model='virtio'><backend model='random'>/dev/hwrng</backend></rng>", "hwrng"),
+        ("<emulator>/usr/bin/qemu-img</emulator>", "emulator"),
+        ("<emulator>/usr/bin/qemu-system-i386</emulator>", "emulator"),
+        ("<watchdog model='i6300esb' action='dump'/>", "dump"),
+        ("<vsock model='virtio'><cid auto='no' address='3'/></vsock>", "vsock"),
+        ("<disk type='file'><driver name='qemu' type='luks'/><source file='/x'><encryption format='luks'><secret type='passphrase' uuid='1b4e28ba-2fa1-11d2-883f-0016d3cca427'/></encryption></source><target dev='vda' bus='virtio'/></disk>", "secret"),
+    ]
+    for device, word in bad:
+        # What cannot be had at all is refused for that first.
+        message = refusal(define, alice, qemu.document("bad", devices=device))
+        assert ("AccessDenied" in message and word in message) or "Unsupported" in message, (word, message)
+    for more, word in (("<cputune><vcpusched vcpus='0' scheduler='fifo' priority='99'/></cputune>", "cputune"), ("<memoryBacking><locked/></memoryBacking>", "memoryBacking"),
+                       ("<memtune><hard_limit unit='G'>1</hard_limit></memtune>", "memtune"), ("<vcpu cpuset='0'>1</vcpu>", "cpuset"), ("<numatune><memory mode='strict' nodeset='0'/></numatune>", "numatune"),
+                       ("<on_crash>coredump-destroy</on_crash>", "coredump"), ("<seclabel type='none'/>", "seclabel"), ("<resource><partition>/x</partition></resource>", "resource"),
+                       ("<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-d'/></qemu:commandline>", "commandline")):
+        message = refusal(define, alice, qemu.document("bad", more=more))
+        assert ("AccessDenied" in message and word in message) or "Unsupported" in message, (word, message)
+    contains(expect("AccessDenied", define, alice, qemu.document("bad", kernel="<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>/etc/nvram</nvram>")), "nvram")
+    # A transient one, too; and none of them is there.
+    contains(expect("AccessDenied", define, alice, qemu.document("bad", devices=bad[0][0]), qemu, "CreateDomain"), "hostdev")
+    assert not [name for name in bus.objects(qemu.path) if bus.objects(qemu.path)[name].get(f"{NAME}.Domain", {}).get("Name") == "bad"]
+
+
+def what_it_becomes_has_no_more_rights_whoever_changes_it():
+    rules()
+    secret = make("secret3", owner=0, folder=WORK)
+    uuid = "0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1a01"
+    domain = define(alice, qemu.document("changing", uuid=uuid, devices="<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"))
+    hostdev = "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev>"
+    for user in (alice, None):
+        attach = (lambda xml, user=user: do(user, domain, "AttachDevice", repr(xml), NONE, signature="sa{sv}")) if user \
+            else (lambda xml: bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", xml, {}))
+        expect("AccessDenied", attach, hostdev)
+    expect("AccessDenied", bus.call, qemu.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", qemu.document("changing", uuid=uuid, devices=hostdev), {})
+    assert bus.get(domain, "Domain", "OwnersRights") is True
+    start(alice, domain)
+    message = refusal(lambda: do(alice, domain, "AttachDevice", repr(disk(secret, "vdb")), NONE, signature="sa{sv}"))
+    contains(message, "cannot be opened")
+    expect("AccessDenied", do, alice, domain, "AttachDevice", repr(hostdev), NONE, signature="sa{sv}")
+    device = next(path for path, interfaces in bus.objects(domain).items() if f"{NAME}.Device.Disk" in interfaces)
+    contains(refusal(alice.call, device, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", repr(secret), "'raw'", NONE), "cannot be opened")
+    alice.call(device, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", repr(make("medium")), "'raw'", NONE)
+    expect("AccessDenied", do, alice, domain, "Save", "'/etc/saved'", NONE, signature="sa{sv}")
+    assert not os.path.exists("/etc/saved")
+    # It is as it was for a driver that begins anew.
+    qemu.kill_driver()
+    bus.wait_state(domain, "paused")
+    assert bus.get(domain, "Domain", "OwnersRights") is True
+    expect("AccessDenied", do, alice, domain, "AttachDevice", repr(hostdev), NONE, signature="sa{sv}")
+    stop(alice, domain)
+    do(alice, domain, "Undefine")
+
+
+def nobody_elses_domain_becomes_ones_own():
+    rules()
+    uuid = "0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1a02"
+    for hypervisor in (qemu, other):
+        roots = hypervisor.define(hypervisor.document("roots", uuid=uuid))
+        expect("AccessDenied", define, alice, hypervisor.document("roots", uuid=uuid), hypervisor)
+        expect("AlreadyExists", define, alice, hypervisor.document("roots"), hypervisor)
+        hypervisor.do(roots, "Undefine")
+        hers = define(alice, hypervisor.document("hers", uuid=uuid), hypervisor)
+        expect("AccessDenied", define, bob, hypervisor.document("hers", uuid=uuid), hypervisor)
+        assert denied(do, bob, hers, "Undefine")
+        assert define(alice, hypervisor.document("hers", uuid=uuid, more="<title>again</title>"), hypervisor) == hers
+        do(alice, hers, "Undefine")
+
+
+def limits_are_an_administrators_and_stay():
+    rules()
+    uuid = "0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1a03"
+    domain = define(alice, qemu.document("limited", uuid=uuid))
+    limits = "<cputune><shares>512</shares></cputune>"
+    assert denied(alice.call, domain, f"{NAME}.Domain", "SetLimits", "a{st}a{sv}", "{'cpu_shares': uint64 512}", NONE)
+    bus.call(domain, f"{NAME}.Domain", "SetLimits", "a{st}a{sv}", {"cpu_shares": 512}, {})
+    contains(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}), "<shares>512</shares>")
+    # Its owner may hand them in again as they are, and make no others.
+    assert define(alice, qemu.document("limited", uuid=uuid, more=limits)) == domain
+    contains(expect("AccessDenied", define, alice, qemu.document("limited", uuid=uuid, more=limits.replace("512", "1024"))), "cputune")
+    assert denied(alice.call, domain, PROPERTIES, "Set", "ssv", f"'{NAME}.Domain'", "'Autostart'", "<true>") is False
+    qemu.kill_driver()
+    expect("AccessDenied", define, alice, qemu.document("limited", uuid=uuid, more=limits.replace("512", "1024")))
+    do(alice, domain, "Undefine")
+
+
+def how_many_one_user_has_is_bounded():
+    rules()
+    domains = [define(alice, other.document(f"many{number}"), other) for number in range(64)]
+    contains(expect("LimitExceeded", define, alice, other.document("one more"), other), "64")
+    theirs = define(bob, other.document("bobs"), other)
+    do(bob, theirs, "Undefine")
+    for domain in domains:
+        do(alice, domain, "Undefine")
+
+
+run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them,
+     a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
+     what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, limits_are_an_administrators_and_stay,
+     how_many_one_user_has_is_bounded])
