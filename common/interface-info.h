@@ -14,9 +14,9 @@ typedef struct MethodInfo {
         const char *name;
         const char *in_signature;
         const char *out_signature;
-        const char *action; /* polkit's; NULL on a private interface, and for what anybody may call */
+        const char *action;            /* polkit's; NULL on a private interface, and for what anybody may call */
         const char *own_rights_action; /* allows it with the caller's own rights alone to who may not by ACTION; or NULL */
-        bool patient;       /* may take as long as the driver lets it */
+        bool patient;                  /* may take as long as the driver lets it */
         /* What the first argument names, below the object that is called: objects with this interface, by an array of paths,
          * of which an empty one stands for all (KEY is -1); or one, by the value of the property KEY of that interface. NULL:
          * neither. */

@@ -9,7 +9,8 @@ bool path_is_under(const char *path, const char *base) {
 }
 
 char *caller_encode(uid_t uid, const char *unique_name, bool own_rights) {
-        return g_strdup_printf(":%c%u.%s", own_rights ? 'o' : 'u', (unsigned) uid, unique_name[0] == ':' ? unique_name + 1 : unique_name);
+        return g_strdup_printf(":%c%u.%s", own_rights ? 'o' : 'u', (unsigned) uid,
+                               unique_name[0] == ':' ? unique_name + 1 : unique_name);
 }
 
 bool caller_decode(const char *sender, uid_t *uid, bool *own_rights) {

@@ -104,9 +104,10 @@ bool authority_knows(Authority *authority, const Caller *caller, const char *act
                (authority_trusts(authority, caller) || (is_read(action) && decisions_allow(caller, object)));
 }
 
-/* A call that waits for polkit: what allows it is asked for in turn. Whoever may read a connection may read all that is in it, so that
- * reading a thousand domains asks once: a read is asked for the connection first, and for the domain where that is refused. What may be
- * done with the caller's own rights alone is asked for without a person first, then so, and then with one. */
+/* A call that waits for polkit: what allows it is asked for in turn. Whoever may read a connection may read all that is in it,
+ * so that reading a thousand domains asks once: a read is asked for the connection first, and for the domain where that is
+ * refused. What may be done with the caller's own rights alone is asked for without a person first, then so, and then with one.
+ * */
 #define QUESTIONS_OF_CHECK_MAX 3
 typedef struct Check {
         Authority *authority;
@@ -221,7 +222,7 @@ static void details_add_value(Details *details, const PropertyInfo *property, co
         if (property->signature[0] == 'u')
                 details_add_number(details, property->detail, pack_uint32(value));
         else if (property->signature[0] == 'b')
-                details_add(details, property->detail, pack_uint32(value) ? "true" : "false");
+                details_add(details, property->detail, pack_boolean(value) ? "true" : "false");
         else
                 details_add(details, property->detail, pack_string(value));
 }
@@ -315,12 +316,13 @@ static void add_question(Check *check, Scope scope, const char *const *details, 
 
 static void ask(Check *check) {
         unsigned at = check->at;
-        questions_ask(check->authority->questions, check->caller, check->questions[at].action, g_steal_pointer(&check->questions[at].details),
-                      check->questions[at].interactive, on_answer, check);
+        questions_ask(check->authority->questions, check->caller, check->questions[at].action,
+                      g_steal_pointer(&check->questions[at].details), check->questions[at].interactive, on_answer, check);
 }
 
 void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action,
-                     const char *own_rights_action, const Object *object, const char *const *details, AuthorityDone done, void *data) {
+                     const char *own_rights_action, const Object *object, const char *const *details, AuthorityDone done,
+                     void *data) {
         if (authority_knows(authority, caller, action, object)) {
                 done(data, NULL, false);
                 return;

@@ -47,11 +47,13 @@ bool authority_is_of_user(const Authority *authority);
 /* True where an identified caller may do ACTION to OBJECT for all that is known without asking. */
 bool authority_knows(Authority *authority, const Caller *caller, const char *action, const Object *object);
 
-/* Decides whether an identified caller may do ACTION, which CALL asks for, to OBJECT (NULL for the service itself); where it may not
- * without a password, whether it may with its own rights alone: OWN_RIGHTS_ACTION, or NULL. What polkit is told of the object, and in DETAILS (names and values, NULL at the end; or NULL) of what has none, is copied at
- * once. DONE may be called before this returns. */
+/* Decides whether an identified caller may do ACTION, which CALL asks for, to OBJECT (NULL for the service itself); where it
+ * may not without a password, whether it may with its own rights alone: OWN_RIGHTS_ACTION, or NULL. What polkit is told of the
+ * object, and in DETAILS (names and values, NULL at the end; or NULL) of what has none, is copied at once. DONE may be called
+ * before this returns. */
 void authority_check(Authority *authority, Caller *caller, sd_bus_message *call, const char *action,
-                     const char *own_rights_action, const Object *object, const char *const *details, AuthorityDone done, void *data);
+                     const char *own_rights_action, const Object *object, const char *const *details, AuthorityDone done,
+                     void *data);
 
 /* Polkit has given a caller leave to manage: that is kept until the caller leaves, or polkit refuses it. */
 void authority_let_manage(Authority *authority, Caller *caller);

@@ -302,8 +302,8 @@ static void forward(Call *call) {
         }
 }
 
-void driver_forward(Driver *driver, Caller *caller, bool own_rights, sd_bus_message *message, const Charge *charge, const MethodInfo *method,
-                    JournalEntry *entry, GPtrArray *objects) {
+void driver_forward(Driver *driver, Caller *caller, bool own_rights, sd_bus_message *message, const Charge *charge,
+                    const MethodInfo *method, JournalEntry *entry, GPtrArray *objects) {
         Call *call = call_new(driver, caller, message, charge, entry);
         call->in = method->in_signature;
         call->out = method->out_signature;

@@ -6,11 +6,12 @@
 #include "driver.h"
 #include "errors.h"
 
-/* Forwards a method call whose sender is CALLER to the driver, with what it is allowed by (see caller_encode), and relays the answer; starts the driver where it is dormant. It
- * is charged to the caller until it is answered, which it always is, if an answer is expected. ENTRY, or NULL, is taken, and
- * written when it has ended. OBJECTS, or NULL, is taken: paths that the driver gets instead of the first argument, an ao. */
-void driver_forward(Driver *driver, Caller *caller, bool own_rights, sd_bus_message *call, const Charge *charge, const MethodInfo *method,
-                    JournalEntry *entry, GPtrArray *objects);
+/* Forwards a method call whose sender is CALLER to the driver, with what it is allowed by (see caller_encode), and relays the
+ * answer; starts the driver where it is dormant. It is charged to the caller until it is answered, which it always is, if an
+ * answer is expected. ENTRY, or NULL, is taken, and written when it has ended. OBJECTS, or NULL, is taken: paths that the
+ * driver gets instead of the first argument, an ao. */
+void driver_forward(Driver *driver, Caller *caller, bool own_rights, sd_bus_message *call, const Charge *charge,
+                    const MethodInfo *method, JournalEntry *entry, GPtrArray *objects);
 
 /* The same for org.freedesktop.DBus.Properties.Set of a property of this interface. */
 void driver_set(Driver *driver, Caller *caller, sd_bus_message *call, const Charge *charge, const InterfaceInfo *interface,

@@ -191,6 +191,10 @@ int pack_read(GByteArray *pack, size_t max, sd_bus_message *message, const char 
         return read_values(&reader, signature);
 }
 
+bool pack_boolean(const uint8_t *at) {
+        return *at;
+}
+
 uint32_t pack_uint32(const uint8_t *at) {
         uint32_t value;
         memcpy(&value, at, sizeof value);

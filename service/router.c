@@ -24,7 +24,7 @@ typedef struct Request {
         /* What polkit was asked: whether this may be done to this object. NULL: it was not. */
         const char *decided_action;
         uint64_t decided_subject; /* its serial */
-        bool own_rights; /* it is allowed with the caller's own rights alone */
+        bool own_rights;          /* it is allowed with the caller's own rights alone */
         /* What it waited for, and what came of it: */
         uint64_t generation; /* of polkit's decisions */
         Verdict verdict;

@@ -12,8 +12,8 @@ char *kept_text(const char *xml, const Kept *kept) {
         const char *end = strstr(xml, "?>\n");
         g_assert(g_str_has_prefix(xml, "<?xml ") && end);
         const char *rest = end + strlen("?>\n");
-        return g_strdup_printf("%.*s<?" INSTRUCTION " owner=\"%u\"%s autostart=\"%s\" format=\"%d\"?>\n%s", (int) (rest - xml), xml,
-                               (unsigned) kept->owner, kept->owners_rights ? " rights=\"owner\"" : "",
+        return g_strdup_printf("%.*s<?" INSTRUCTION " owner=\"%u\"%s autostart=\"%s\" format=\"%d\"?>\n%s", (int) (rest - xml),
+                               xml, (unsigned) kept->owner, kept->owners_rights ? " rights=\"owner\"" : "",
                                kept->autostart ? "yes" : "no", kept->owners_rights ? STORE_FORMAT : STORE_FORMAT_COMMON, rest);
 }
 

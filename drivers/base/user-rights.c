@@ -53,7 +53,8 @@ UserRights *user_rights_new(uid_t user, GError **error) {
         }
         if (r != 0 || !found) {
                 virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
-                                  "user %u, with whose rights its files are opened, is not known on this machine", (unsigned) user);
+                                  "user %u, with whose rights its files are opened, is not known on this machine",
+                                  (unsigned) user);
                 return NULL;
         }
         rights->user = user;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Another user's rights to files, for one thread of a driver that is root's: what that user may not open, it may not either, however
- * the path leads there and whatever is put into its place meanwhile. For a worker: users are asked for, and may be told late. */
+/* Another user's rights to files, for one thread of a driver that is root's: what that user may not open, it may not either,
+ * however the path leads there and whatever is put into its place meanwhile. For a worker: users are asked for, and may be told
+ * late. */
 
 #include <glib.h>
 #include <stdbool.h>

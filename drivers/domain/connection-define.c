@@ -98,8 +98,8 @@ static void begin_define(Change *change) {
                 return;
         }
         change->domain = domain ? domain_ref(domain) : NULL;
-        const Kept kept = { domain ? domain->owner : change->call->uid,
-                            domain ? domain->owners_rights : change->call->own_rights, domain && domain->autostart };
+        const Kept kept = { domain ? domain->owner : change->call->uid, domain ? domain->owners_rights : change->call->own_rights,
+                            domain && domain->autostart };
         g_autofree char *text = kept_text(change->definition->xml, &kept);
         change->connection->definitions->define(change->connection, change->definition->uuid, text, on_defined, change);
 }
@@ -146,9 +146,9 @@ Domain *connection_add_transient(Connection *connection, const char *xml, uid_t 
 static void begin_create(Change *change) {
         g_autoptr(GError) error = NULL;
         Domain *domain = owners_rights_check_define(change->connection, NULL, change->definition, change->call, &error)
-                                 ? add_transient(change->connection, change->definition, change->call->uid,
-                                                 change->call->own_rights, &error)
-                                 : NULL;
+                                         ? add_transient(change->connection, change->definition, change->call->uid,
+                                                         change->call->own_rights, &error)
+                                         : NULL;
         if (domain)
                 domain_operate(domain, start_new(change->call, (StartOptions){ .creates = true, .paused = change->paused }));
         else
@@ -255,7 +255,8 @@ static void begin_autostart(Change *change) {
                 refuse(change, error);
                 return;
         }
-        g_autofree char *text = kept_text(domain->persistent->xml, &(Kept){ domain->owner, domain->owners_rights, change->autostart });
+        g_autofree char *text =
+                        kept_text(domain->persistent->xml, &(Kept){ domain->owner, domain->owners_rights, change->autostart });
         change->connection->definitions->define(change->connection, domain->uuid, text, on_autostart_set, change);
 }
 

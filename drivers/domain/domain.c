@@ -48,8 +48,7 @@ void domain_unref(Domain *domain) {
         g_free(domain);
 }
 
-Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner,
-                   bool owners_rights) {
+Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner, bool owners_rights) {
         Domain *domain = g_new0(Domain, 1);
         domain->n_references = 1;
         domain->connection = connection;

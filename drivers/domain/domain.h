@@ -107,8 +107,7 @@ void domain_unref(Domain *domain);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domain, domain_unref)
 
 /* Makes an inactive domain of a connection, which knows it then. PERSISTENT is NULL for a transient one, of UUID then. */
-Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner,
-                   bool owners_rights);
+Domain *domain_new(Connection *connection, const Definition *definition, bool persistent, uid_t owner, bool owners_rights);
 
 /* Gives a domain another persistent definition. */
 void domain_redefine(Domain *domain, Definition *definition);

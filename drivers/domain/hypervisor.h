@@ -25,9 +25,9 @@ typedef struct HypervisorDocuments {
          * The document gets aliases, as that of a running guest. */
         bool (*check)(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error);
 
-        /* Refuses, with AccessDenied, a document by which a domain would have more rights on the host than the user whose it is, who
-         * may be anybody (owners-rights.h). BEFORE, or NULL: its definition so far; what of that only an administrator may
-         * set may stay. LIVE: it is that of a running guest, which gets or loses devices. One that touches nothing of its
+        /* Refuses, with AccessDenied, a document by which a domain would have more rights on the host than the user whose it
+         * is, who may be anybody (owners-rights.h). BEFORE, or NULL: its definition so far; what of that only an administrator
+         * may set may stay. LIVE: it is that of a running guest, which gets or loses devices. One that touches nothing of its
          * host takes every document. */
         bool (*check_rights)(Connection *connection, const Definition *definition, const Definition *before, bool live,
                              GError **error);

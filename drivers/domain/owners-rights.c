@@ -5,11 +5,10 @@
 #include "domain/connection.h"
 #include "domain/offers.h"
 
-static bool check(Connection *connection, const Definition *definition, const Definition *before, bool live,
-                  GError **error) {
+static bool check(Connection *connection, const Definition *definition, const Definition *before, bool live, GError **error) {
         const Hypervisor *hypervisor = connection->hypervisor;
-        return offers_check(connection, HYPERVISOR_HAS(hypervisor, documents, check_rights), "domain with its owner's rights alone",
-                            error) &&
+        return offers_check(connection, HYPERVISOR_HAS(hypervisor, documents, check_rights),
+                            "domain with its owner's rights alone", error) &&
                hypervisor->documents->check_rights(connection, definition, before, live, error);
 }
 
@@ -42,7 +41,7 @@ bool owners_rights_check_change(const Domain *domain, const Definition *definiti
 }
 
 bool owners_rights_check_path(const Domain *domain, const char *what, const char *instead, GError **error) {
-        return !domain->owners_rights || domain_fail(domain, error, VIRTBUS_ERROR_ACCESS_DENIED,
-                                                     "it has the rights of its owner alone, and %s would open a path with others; %s",
-                                                     what, instead);
+        return !domain->owners_rights ||
+               domain_fail(domain, error, VIRTBUS_ERROR_ACCESS_DENIED,
+                           "it has the rights of its owner alone, and %s would open a path with others; %s", what, instead);
 }

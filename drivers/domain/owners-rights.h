@@ -3,8 +3,8 @@
 
 /* Domains of users who may define them with their own rights alone (polkit's action org.virtbus1.domain.define-own): nothing that
  * such a domain names is used with the driver's rights. Its hypervisor opens its files with its owner's (base/user-rights.h), and
- * refuses what has other rights (HypervisorDocuments.check_rights), whoever asks for it; that stays with the domain as long as it is
- * there. */
+ * refuses what has other rights (HypervisorDocuments.check_rights), whoever asks for it; that stays with the domain as long as
+ * it is there. */
 
 #include "domain/domain.h"
 

@@ -204,7 +204,8 @@ static bool check_rights(Connection *connection, const Definition *definition, c
         g_autofree char *emulator = command_line_emulator(definition);
         g_autoptr(xmlDoc) document = definition_document(definition, error);
         g_autoptr(xmlDoc) known = before && document ? definition_document(before, error) : NULL;
-        if (!document || (before && !known) || !rights_check_document(document, known, error) || !check_emulator(definition, error))
+        if (!document || (before && !known) || !rights_check_document(document, known, error) ||
+            !check_emulator(definition, error))
                 return false;
         if (live) /* its devices are made by commands, of files that are checked when they are opened */
                 return true;

@@ -527,7 +527,7 @@ def rules_can_look_up_what_the_manual_page_says():
     null = os.open("/dev/null", os.O_RDWR)
     job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
     os.close(null)
-    values = {"connection": "test", "domain_name": "looked up", "domain_uuid": bus.get(domain, "Domain", "UUID"), "domain_owner": "0",
+    values = {"connection": "test", "domain_name": "looked up", "domain_uuid": bus.get(domain, "Domain", "UUID"), "domain_owner": "0", "domain_owners_rights": "false",
               "job_operation": "dump", "caller_is_owner": "false"}
     of_secrets = {f"secret_{name}" for name in ("uuid", "usage_type", "usage_id", "owner")}  # see test-secrets.py
     of_connections = {"uri_scheme", "uri_host"}  # see test-elsewhere.py

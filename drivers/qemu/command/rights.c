@@ -7,16 +7,42 @@
 #include "paths.h"
 #include "qemu/command/reach.h"
 
-#define REMEDY "a domain that has the rights of its owner alone may not have it; ask an administrator to define it, or leave it out"
+#define REMEDY \
+        "a domain that has the rights of its owner alone may not have it; ask an administrator to define it, or leave it out"
 
 /* What <domain> may have. All else is as it was. */
 static const char *const parts[] = {
-        "bootloader_args", "clock", "cpu", "currentMemory", "defaultiothread", "description", "devices", "features", "genid",
-        "iothreadids", "iothreads", "maxMemory", "memory", "metadata", "name", "on_crash", "on_lockfailure", "on_poweroff",
-        "on_reboot", "os", "pm", "sysinfo", "title", "uuid", "vcpu", "vcpus", NULL,
+        "bootloader_args",
+        "clock",
+        "cpu",
+        "currentMemory",
+        "defaultiothread",
+        "description",
+        "devices",
+        "features",
+        "genid",
+        "iothreadids",
+        "iothreads",
+        "maxMemory",
+        "memory",
+        "metadata",
+        "name",
+        "on_crash",
+        "on_lockfailure",
+        "on_poweroff",
+        "on_reboot",
+        "os",
+        "pm",
+        "sysinfo",
+        "title",
+        "uuid",
+        "vcpu",
+        "vcpus",
+        NULL,
 };
 
-#define CHARACTER_TYPES { "pty", "null", "vc", "unix", "spicevmc", "spiceport", "qemu-vdagent" }
+#define CHARACTER_TYPES \
+        { "pty", "null", "vc", "unix", "spicevmc", "spiceport", "qemu-vdagent" }
 
 /* Which devices it may have, and of which types. NULL at the end; without any, none is looked at. */
 static const struct {
@@ -179,9 +205,9 @@ bool rights_check_line(const CommandLine *line, const GPtrArray *files, const xm
         g_autoptr(Reach) reach = reach_of(line, document);
         for (guint i = 0; i < reach->paths->len; i++) {
                 const char *path = reach->paths->pdata[i];
-                if (!path_is_under(path, RIGHTS_FOLDER) && !g_strv_contains(open_paths, path) &&
-                    !is_given(files, path))
-                        return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "QEMU would open %s by itself: " REMEDY, path);
+                if (!path_is_under(path, RIGHTS_FOLDER) && !g_strv_contains(open_paths, path) && !is_given(files, path))
+                        return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "QEMU would open %s by itself: " REMEDY,
+                                                 path);
         }
         return true;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a domain may have of the host that has the rights of its owner alone: whoever has defined it may be anybody. Nothing that is not
- * listed here. */
+/* What a domain may have of the host that has the rights of its owner alone: whoever has defined it may be anybody. Nothing
+ * that is not listed here. */
 
 #include "qemu/command/command-line.h"
 
-/* BEFORE, or NULL: what of it only an administrator may set may stay as it is there. AccessDenied with the element and its line. */
+/* BEFORE, or NULL: what of it only an administrator may set may stay as it is there. AccessDenied with the element and its
+ * line. */
 bool rights_check_document(const xmlDoc *document, const xmlDoc *before, GError **error);
 
 /* That QEMU itself opens nothing of the host by a path: LINE is of a guest whose own folder is RIGHTS_FOLDER, made to check only;

@@ -131,8 +131,8 @@ static void on_found(void *data, sd_bus_message *answer, const GError *error) {
                 add(guest, network);
 }
 
-/* A domain with the rights of its owner alone has a port where its owner may: what the driver does by itself, or others ask for, is
- * with their rights. */
+/* A domain with the rights of its owner alone has a port where its owner may: what the driver does by itself, or others ask
+ * for, is with their rights. */
 static bool check_starter(const Guest *guest, GError **error) {
         const Domain *domain = guest->domain;
         const char *sender = on_behalf(guest);
@@ -140,10 +140,11 @@ static bool check_starter(const Guest *guest, GError **error) {
         bool own_rights;
         if (!domain->owners_rights || (sender && caller_decode(sender, &user, &own_rights) && user == domain->owner))
                 return true;
-        return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
-                                 "%s needs network '%s', and the domain has the rights of its owner alone: its owner, user %u, has to "
-                                 "start it, or to plug that",
-                                 guest_fetch_file(guest)->whose, guest_fetch_file(guest)->path, (unsigned) domain->owner);
+        return virtbus_error_set(
+                        error, VIRTBUS_ERROR_ACCESS_DENIED,
+                        "%s needs network '%s', and the domain has the rights of its owner alone: its owner, user %u, has to "
+                        "start it, or to plug that",
+                        guest_fetch_file(guest)->whose, guest_fetch_file(guest)->path, (unsigned) domain->owner);
 }
 
 void guest_ports_ask(Guest *guest) {
