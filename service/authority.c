@@ -106,8 +106,8 @@ bool authority_knows(Authority *authority, const Caller *caller, const char *act
 
 /* A call that waits for polkit: what allows it is asked for in turn. Whoever may read a connection may read all that is in it,
  * so that reading a thousand domains asks once: a read is asked for the connection first, and for the domain where that is
- * refused. What may be done with the caller's own rights alone is asked for without a person first, then so, and then with one.
- * */
+ * refused. What may be done with the caller's own rights alone is asked for without a person first, then so, and then with
+ * one. */
 #define QUESTIONS_OF_CHECK_MAX 3
 typedef struct Check {
         Authority *authority;
