@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-events.h"
 
+#include <string.h>
+
 #define SERVICE "org.virtbus1"
 #define MANAGER "org.virtbus1.Manager"
 
@@ -31,6 +33,31 @@ void host_events_free(HostEvents *events) {
         waiters_free(events->waiters);
         g_clear_pointer(&events->seen, g_hash_table_unref);
         g_free(events);
+}
+
+static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
+                      GVariant *arguments, void *data) {
+        HostEvents *events = data;
+        void *known = g_hash_table_lookup(events->objects, path);
+        g_autoptr(GVariant) content = NULL;
+        const char *object;
+        (void) bus;
+        (void) sender;
+        (void) interface;
+        if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})"))) {
+                g_variant_get(arguments, "(&o@a{sa{sv}})", &object, &content);
+                events->kind->keep(events, object, content);
+        } else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)"))) {
+                g_variant_get(arguments, "(&o@as)", &object, &content);
+                events->kind->removed(events, object);
+        } else if (known)
+                events->kind->changed(events, known, member, arguments);
+}
+
+unsigned int host_events_subscribe(HostEvents *events, const char *interface, const char *member, const char *path,
+                                   const char *argument) {
+        return g_dbus_connection_signal_subscribe(events->bus, SERVICE, interface, member, path, argument,
+                                                  G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
 }
 
 static void read_all(HostEvents *events) {

@@ -13,10 +13,14 @@
 
 typedef struct HostEvents HostEvents;
 
+/* KNOWN: what is known of an object, or NULL. */
 typedef struct HostEventsKind {
-        GDestroyNotify known_free;                             /* of what is known of an object */
-        void (*read)(HostEvents *events);                      /* begins to read all of them */
-        void (*removed)(HostEvents *events, const char *path); /* one that is known has gone */
+        GDestroyNotify known_free;
+        void (*read)(HostEvents *events); /* begins to read all of them */
+        void (*keep)(void *events, const char *path, GVariant *interfaces);
+        void (*removed)(HostEvents *events, const char *path);
+        /* Another signal of one that is known. */
+        void (*changed)(HostEvents *events, void *known, const char *member, GVariant *arguments);
 } HostEventsKind;
 
 struct HostEvents {
@@ -34,6 +38,10 @@ struct HostEvents {
 
 HostEvents *host_events_new(GDBusConnection *bus, Conversation *conversation, const HostEventsKind *kind);
 void host_events_free(HostEvents *events);
+
+/* Subscribes to a signal of the service's; MEMBER, PATH, or ARGUMENT, the first of what it carries, may be NULL. */
+unsigned int host_events_subscribe(HostEvents *events, const char *interface, const char *member, const char *path,
+                                   const char *argument);
 
 /* Reads the objects, unless they are known, and calls DONE once: from then on nothing that happens to them is missed. */
 void host_events_begin(HostEvents *events, WaitersDone done, void *data);

@@ -93,26 +93,11 @@ static void on_removed(HostEvents *events, const char *path) {
         g_hash_table_remove(events->objects, path);
 }
 
-static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
-                      GVariant *arguments, void *data) {
-        HostEvents *events = data;
-        KnownNetwork *known = g_hash_table_lookup(events->objects, path);
-        g_autoptr(GVariant) content = NULL;
-        const char *object;
-        (void) bus;
-        (void) sender;
-        (void) interface;
-        if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})"))) {
-                g_variant_get(arguments, "(&o@a{sa{sv}})", &object, &content);
-                keep(events, object, content);
-        } else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)"))) {
-                g_variant_get(arguments, "(&o@as)", &object, &content);
-                on_removed(events, object);
-        } else if (strcmp(member, "PropertiesChanged") == 0 && known &&
-                   g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}as)"))) {
-                content = g_variant_get_child_value(arguments, 1);
-                update(events, known, content);
-        }
+static void on_changed(HostEvents *events, void *known, const char *member, GVariant *arguments) {
+        if (strcmp(member, "PropertiesChanged") != 0 || !g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sa{sv}as)")))
+                return;
+        g_autoptr(GVariant) properties = g_variant_get_child_value(arguments, 1);
+        update(events, known, properties);
 }
 
 static void on_list(GObject *bus, GAsyncResult *result, void *data) {
@@ -121,16 +106,6 @@ static void on_list(GObject *bus, GAsyncResult *result, void *data) {
         parts_load_finish(result, &error);
         if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) /* else it is freed */
                 host_events_read(data, error);
-}
-
-/* Only these signals: a client that knows networks is not woken by what domains do. */
-static void subscribe(HostEvents *events) {
-        if (events->of_objects)
-                return;
-        events->of_objects = g_dbus_connection_signal_subscribe(events->bus, SERVICE, OBJECT_MANAGER, NULL, HOST, NULL,
-                                                                G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
-        events->of_changes = g_dbus_connection_signal_subscribe(events->bus, SERVICE, PROPERTIES, "PropertiesChanged", NULL,
-                                                                NETWORK, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, events, NULL);
 }
 
 static void read_networks(HostEvents *events) {
@@ -142,11 +117,16 @@ static void read_networks(HostEvents *events) {
                                  .timeout = G_MAXINT,
                                  .each = keep,
                                  .data = events };
-        subscribe(events);
+        if (!events->of_objects) { /* a client that knows networks is not woken by what domains do */
+                events->of_objects = host_events_subscribe(events, OBJECT_MANAGER, NULL, HOST, NULL);
+                events->of_changes = host_events_subscribe(events, PROPERTIES, "PropertiesChanged", NULL, NETWORK);
+        }
         parts_load(&list, events->cancellable, on_list, events);
 }
 
-static const HostEventsKind kind = { .known_free = known_free, .read = read_networks, .removed = on_removed };
+static const HostEventsKind kind = {
+        .known_free = known_free, .read = read_networks, .keep = keep, .removed = on_removed, .changed = on_changed
+};
 
 HostEvents *network_events_new(GDBusConnection *bus, Conversation *conversation) {
         return host_events_new(bus, conversation, &kind);

@@ -50,17 +50,18 @@ static void tell(HostEvents *events, SecretEventKind kind, GVariant *secret, int
         Told told = { events->conversation, secret, event };
         const char *uuid;
         g_variant_get(secret, "(&si&s)", &uuid, NULL, NULL);
-        callbacks_each(events->callbacks, kind, uuid, kind == SECRET_EVENT_LIFECYCLE ? tell_life : tell_value, &told);
+        if (events->filled) /* nothing that happens while the secrets are read first is told */
+                callbacks_each(events->callbacks, kind, uuid, kind == SECRET_EVENT_LIFECYCLE ? tell_life : tell_value, &told);
 }
 
-/* Nothing that happens while the secrets are read first is told. */
-static void keep(HostEvents *events, const char *path, GVariant *interfaces) {
+static void keep(void *data, const char *path, GVariant *interfaces) {
+        HostEvents *events = data;
         g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, SECRET, G_VARIANT_TYPE_VARDICT);
         if (!properties)
                 return;
         GVariant *secret = g_variant_ref_sink(secret_name(properties));
         host_events_seen(events, path);
-        if (g_hash_table_replace(events->objects, g_strdup(path), secret) && events->filled)
+        if (g_hash_table_replace(events->objects, g_strdup(path), secret))
                 tell(events, SECRET_EVENT_LIFECYCLE, secret, DEFINED);
 }
 
@@ -71,24 +72,9 @@ static void on_removed(HostEvents *events, const char *path) {
                 tell(events, SECRET_EVENT_LIFECYCLE, secret, UNDEFINED);
 }
 
-static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface, const char *member,
-                      GVariant *arguments, void *data) {
-        HostEvents *events = data;
-        (void) bus;
-        (void) sender;
-        (void) interface;
-        if (!events->filled)
-                return;
-        GVariant *secret = g_hash_table_lookup(events->objects, path);
-        g_autoptr(GVariant) content = NULL;
-        const char *object;
-        if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})"))) {
-                g_variant_get(arguments, "(&o@a{sa{sv}})", &object, &content);
-                keep(events, object, content);
-        } else if (strcmp(member, "InterfacesRemoved") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oas)"))) {
-                g_variant_get(arguments, "(&o@as)", &object, &content);
-                on_removed(events, object);
-        } else if (strcmp(member, "ValueChanged") == 0 && secret)
+static void on_changed(HostEvents *events, void *secret, const char *member, GVariant *arguments) {
+        (void) arguments;
+        if (strcmp(member, "ValueChanged") == 0)
                 tell(events, SECRET_EVENT_VALUE_CHANGED, secret, 0);
 }
 
@@ -108,16 +94,10 @@ static void on_objects(GObject *bus, GAsyncResult *result, void *data) {
         host_events_read(events, error);
 }
 
-/* Only these signals: a client that knows secrets is not woken by what domains do. */
-static unsigned int subscribe(HostEvents *events, const char *interface, const char *member, const char *path) {
-        return g_dbus_connection_signal_subscribe(events->bus, SERVICE, interface, member, path, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
-                                                  on_signal, events, NULL);
-}
-
 static void read_secrets(HostEvents *events) {
-        if (!events->of_objects) {
-                events->of_objects = subscribe(events, OBJECT_MANAGER, NULL, HOST);
-                events->of_changes = subscribe(events, SECRET, "ValueChanged", NULL);
+        if (!events->of_objects) { /* a client that knows secrets is not woken by what domains do */
+                events->of_objects = host_events_subscribe(events, OBJECT_MANAGER, NULL, HOST, NULL);
+                events->of_changes = host_events_subscribe(events, SECRET, "ValueChanged", NULL, NULL);
         }
         g_dbus_connection_call(events->bus, SERVICE, HOST, OBJECT_MANAGER, "GetManagedObjects", NULL,
                                G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NONE, G_MAXINT, events->cancellable,
@@ -126,7 +106,9 @@ static void read_secrets(HostEvents *events) {
 
 static const HostEventsKind kind = { .known_free = (GDestroyNotify) g_variant_unref,
                                      .read = read_secrets,
-                                     .removed = on_removed };
+                                     .keep = keep,
+                                     .removed = on_removed,
+                                     .changed = on_changed };
 
 HostEvents *secret_events_new(GDBusConnection *bus, Conversation *conversation) {
         return host_events_new(bus, conversation, &kind);

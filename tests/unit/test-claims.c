@@ -186,7 +186,7 @@ static pid_t leave_process(uid_t uid) {
         return pid;
 }
 
-/* The range is gone round; one that a process still has is nobody's, whether a claim says so or not, nor is one that has a guest. */
+/* The range is gone round; one that a process still has is nobody's, whether a claim says so or not. */
 static void test_a_user_that_anything_is_left_of_has_no_other_guest(Fixture *fixture, gconstpointer unused) {
         const Connection *connection = &fixture->connection;
         const unsigned last = GUEST_USERS_MAX - 1;
