@@ -115,6 +115,19 @@ const char *drivers_connection_path(Drivers *drivers, const char *name) {
         return NULL;
 }
 
+char *drivers_unheard_text(Drivers *drivers) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, drivers->by_name);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                const Driver *driver = value;
+                if (driver->failure && driver->n_failures > 0 && !driver->schemes && !driver->is_of_host)
+                        return g_strdup_printf("the %s driver failed, and is tried again with a later call: %s", driver->name,
+                                               driver->failure);
+        }
+        return NULL;
+}
+
 Driver *drivers_of_scheme(Drivers *drivers, const char *scheme) {
         GHashTableIter iterator;
         void *value;

@@ -40,6 +40,9 @@ const char *drivers_connection_path(Drivers *drivers, const char *name);
 /* The driver that opens connections of a URI scheme, as it has told; NULL where there is none. */
 Driver *drivers_of_scheme(Drivers *drivers, const char *scheme);
 
+/* Where there is none: why one of which it is not known has failed; NULL where all could tell. To be freed. */
+char *drivers_unheard_text(Drivers *drivers);
+
 /* The path of a driver's first connection: what it has to do with. */
 const char *driver_path(const Driver *driver);
 

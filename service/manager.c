@@ -128,6 +128,11 @@ static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **err
         g_auto(Uri) read = { 0 };
         if (!uri_read(&read, uri, error))
                 return false;
+        g_autofree char *unheard = read.is_remote ? drivers_unheard_text(drivers) : NULL;
+        if (unheard)
+                return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                                         "OpenConnection: no driver that runs opens connections of the scheme '%s'; %s",
+                                         read.scheme, unheard);
         if (read.is_remote)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "OpenConnection: the URI names another machine, and no driver opens connections of the "

@@ -8,6 +8,7 @@ Usage (below tests/with-bus): test-elsewhere.py
 import fcntl
 import glob
 import os
+import select
 import signal
 import subprocess
 
@@ -370,6 +371,40 @@ def a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again():
     close(path)
 
 
+def who_opens_or_closes_when_service_or_driver_is_told_to_end_is_told_cancelled():
+    silent = "/org/virtbus1/test_silent"
+    for ends in (f"{NAME}.Driver.Test", NAME):
+        opening = bus.begin(ROOT_PATH, f"{NAME}.Manager", "OpenConnection", "sa{sv}", "test://silent", {})
+        wait_connection(silent)
+        bus.kill_owner(ends, signal.SIGTERM)
+        bus.wait(lambda: opening, "the end of the opening")
+        assert opening[0].name.endswith("Cancelled"), (ends, opening)
+        if silent in connections():  # kept by who has not ended, or by who opens again what it was to open
+            close(silent)
+        path = open_uri("test://closing")
+        folder, = glob.glob(f"{ROOT}/test/**/{path.rsplit('/', 1)[1]}/elsewhere", recursive=True)
+        os.mkfifo(f"{folder}/hold", 0o600)
+        defining = bus.begin(path, CONNECTION, "DefineDomain", "sa{sv}", document("own"), {})
+        held = os.open(f"{folder}/hold", os.O_WRONLY)
+        closing = bus.begin(path, CONNECTION, "Close", "")
+        wait_state(path, "disconnected")
+        process = os.pidfd_open(bus.owner_pid(ends))
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        bus.wait(lambda: closing, "the end of the closing")
+        assert closing[0].name.endswith("Cancelled"), (ends, closing)
+        os.close(held)
+        assert select.select([process], [], [], DEADLINE)[0], f"{ends} does not end"
+        os.close(process)
+        os.unlink(f"{folder}/hold")
+        bus.wait(lambda: defining, "the end of what hung")
+        # It is closed, or is not; either way it can be opened, and closed.
+        assert open_uri("test://closing") == path
+        if domains(path):
+            elsewhere(path, "UndefineElsewhere", "s", UUIDS["own"])
+        close(path)
+    assert silent not in connections()
+
+
 def what_runs_there_runs_on_when_the_connection_is_closed():
     path = open_uri("test://x")
     two = domain(path, "two")
@@ -583,7 +618,7 @@ run([a_uri_of_this_machine_is_only_looked_up, a_uri_that_no_driver_knows_is_refu
      one_that_is_cut_shows_that_and_connects_again_by_itself, closing_answers_what_waits_and_costs_no_other_connection,
      one_that_hangs_is_closed_while_others_go_on, one_that_never_answers_keeps_nobody_else,
      credentials_are_asked_for_and_shown_nowhere, after_the_driver_is_killed_its_connections_are_there_again,
-     credentials_that_are_lost_are_waited_for, a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again,
+     credentials_that_are_lost_are_waited_for, a_driver_that_is_told_to_end_answers_what_waits_and_opens_them_again, who_opens_or_closes_when_service_or_driver_is_told_to_end_is_told_cancelled,
      what_runs_there_runs_on_when_the_connection_is_closed, the_service_may_die_and_finds_them_again,
      what_is_closed_does_not_come_back, one_user_has_so_many_connections, who_may_not_opens_and_closes_nothing,
      a_uri_goes_to_the_driver_that_has_named_its_scheme, a_driver_that_was_restarted_gets_what_it_had_kept,

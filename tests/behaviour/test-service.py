@@ -429,6 +429,9 @@ def a_driver_that_failed_is_tried_again_when_it_is_wanted():
     # What is asked of all drivers does not fail for one of them, and says which.
     assert late not in ask("/org/virtbus1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "")[0]
     assert "it is made to fail" in drivers()["late"][2]
+    # Which schemes it opens connections of nobody knows: it may be the one that is wanted.
+    contains(expect("HypervisorFailed", ask, "/org/virtbus1", f"{NAME}.Manager", "OpenConnection", "sa{sv}", "later://host/", {}),
+             "'later'", "the late driver failed", "it is made to fail", "tried again")
     for call in ((late, "org.freedesktop.DBus.Properties", "GetAll", "s", f"{NAME}.Connection"),
                  (f"{late}/domain/x", "org.freedesktop.DBus.Properties", "Get", "ss", f"{NAME}.Domain", "Name"),
                  ("/org/virtbus1/job/late_1", "org.freedesktop.DBus.Properties", "Get", "ss", f"{NAME}.Job", "Progress"),
@@ -442,6 +445,7 @@ def a_driver_that_failed_is_tried_again_when_it_is_wanted():
     assert drivers()["late"] == (fake.name, "attached", ""), drivers()
     assert ask("/org/virtbus1", f"{NAME}.Manager", "OpenConnection", "sa{sv}", "late:///", {}) == (late,)
     assert late in bus.objects("/org/virtbus1")
+    contains(expect("Unsupported", ask, "/org/virtbus1", f"{NAME}.Manager", "OpenConnection", "sa{sv}", "later://host/", {}), "'later'", "no driver")
     fake.go()
 
 
