@@ -8,8 +8,15 @@
 #include "errors.h"
 #include "log.h"
 
+/* Whose work it is. */
+typedef struct User {
+        unsigned n_at_work;
+        GQueue waiting; /* struct Work */
+} User;
+
 struct Worker {
         GThreadPool *pool;
+        GHashTable *users;     /* ID -> User: those that something is done for */
         GAsyncQueue *finished; /* struct Work */
         int wake;              /* eventfd */
         sd_event_source *source;
@@ -25,6 +32,8 @@ typedef struct Work {
         WorkDone done;
         void *data;
         GError *error;
+        uid_t user;  /* where it is somebody's: */
+        User *whose; /* or NULL */
 } Work;
 
 static void set_cancelled(GError **error) {
@@ -42,8 +51,40 @@ static void work_in_thread(void *item, void *data) {
         eventfd_write(worker->wake, 1);
 }
 
+static void begin(Worker *worker, Work *work) {
+        work->whose->n_at_work++;
+        g_thread_pool_push(worker->pool, work, NULL);
+}
+
+/* The next of the same user has its turn. */
+static void leave(Worker *worker, const Work *work) {
+        User *user = work->whose;
+        user->n_at_work--;
+        Work *next = g_queue_pop_head(&user->waiting);
+        if (next)
+                begin(worker, next);
+        else if (user->n_at_work == 0)
+                g_hash_table_remove(worker->users, GUINT_TO_POINTER(work->user));
+}
+
+/* What waits for its turn waits for what may hang. */
+static void cancel_waiting(Worker *worker) {
+        GHashTableIter iterator;
+        gpointer value;
+        g_hash_table_iter_init(&iterator, worker->users);
+        while (g_hash_table_iter_next(&iterator, NULL, &value))
+                for (Work *work; (work = g_queue_pop_head(&((User *) value)->waiting));) {
+                        set_cancelled(&work->error);
+                        work->whose = NULL;
+                        g_async_queue_push(worker->finished, work);
+                        eventfd_write(worker->wake, 1);
+                }
+}
+
 static void finish(Worker *worker, Work *work) {
         worker->n_pending--;
+        if (work->whose)
+                leave(worker, work);
         work->done(work->data, work->error);
         g_clear_error(&work->error);
         g_free(work);
@@ -65,6 +106,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data)
 Worker *worker_new(sd_event *event, int n_threads, GError **error) {
         g_autoptr(Worker) worker = g_new0(Worker, 1);
         worker->finished = g_async_queue_new();
+        worker->users = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         int r = worker->wake < 0 ? -errno : sd_event_add_io(event, &worker->source, worker->wake, EPOLLIN, on_wake, worker);
         if (r < 0) {
@@ -97,6 +139,7 @@ void worker_free(Worker *worker) {
         if (worker->pool)
                 g_thread_pool_free(worker->pool, FALSE, TRUE);
         autofd_close(&worker->wake);
+        g_hash_table_unref(worker->users);
         g_async_queue_unref(worker->finished);
         g_free(worker);
 }
@@ -105,6 +148,7 @@ void worker_cancel_begin(Worker *worker, void (*drained)(void *data), void *data
         worker->drained = drained;
         worker->data = data;
         g_atomic_int_set(&worker->is_cancelled, 1);
+        cancel_waiting(worker);
 }
 
 void worker_abandon(Worker *worker) {
@@ -115,20 +159,53 @@ void worker_abandon(Worker *worker) {
 
 void worker_cancel(Worker *worker) {
         g_atomic_int_set(&worker->is_cancelled, 1);
+        cancel_waiting(worker);
         worker_finish(worker);
 }
 
-void worker_run(Worker *worker, WorkFunction function, WorkDone done, void *data) {
+/* NULL where it is cancelled, and told so. */
+static Work *work_new(Worker *worker, WorkFunction function, WorkDone done, void *data) {
         if (g_atomic_int_get(&worker->is_cancelled)) {
                 g_autoptr(GError) error = NULL;
                 set_cancelled(&error);
                 done(data, error);
-                return;
+                return NULL;
         }
         Work *work = g_new0(Work, 1);
         *work = (Work){ .work = function, .done = done, .data = data };
         worker->n_pending++;
-        g_thread_pool_push(worker->pool, work, NULL);
+        return work;
+}
+
+void worker_run(Worker *worker, WorkFunction function, WorkDone done, void *data) {
+        Work *work = work_new(worker, function, done, data);
+        if (work)
+                g_thread_pool_push(worker->pool, work, NULL);
+}
+
+void worker_run_of(Worker *worker, uid_t id, WorkFunction function, WorkDone done, void *data) {
+        User *user = g_hash_table_lookup(worker->users, GUINT_TO_POINTER(id));
+        if (user && g_queue_get_length(&user->waiting) >= WORKER_OF_USER_WAITING_MAX) {
+                g_autoptr(GError) error = NULL;
+                virtbus_error_set(&error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                  "%d files of user %u are waited for, and more are not; see whether their file system answers",
+                                  WORKER_OF_USER_WAITING_MAX, (unsigned) id);
+                done(data, error);
+                return;
+        }
+        Work *work = work_new(worker, function, done, data);
+        if (!work)
+                return;
+        if (!user) {
+                user = g_new0(User, 1);
+                g_hash_table_insert(worker->users, GUINT_TO_POINTER(id), user);
+        }
+        work->user = id;
+        work->whose = user;
+        if (user->n_at_work < WORKER_OF_USER_MAX)
+                begin(worker, work);
+        else
+                g_queue_push_tail(&user->waiting, work);
 }
 
 unsigned worker_pending(const Worker *worker) {

@@ -24,8 +24,8 @@
 /* Threads for files that may hang: as many guests' images may be on a stalled disk before another guest has to wait. */
 #define WORKER_THREADS 32
 
-/* Threads for clients' pipes. */
-#define CLIENT_THREADS 8
+/* Threads for clients' pipes, and for files of domains that have their owner's rights: each user has a few of them at a time. */
+#define CLIENT_THREADS 64
 
 /* In the order in which they are told. */
 static const DomainListener *const listeners[] = {

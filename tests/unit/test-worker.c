@@ -76,6 +76,80 @@ static void test_who_is_freed_finishes_all(void) {
         sd_event_unref(event);
 }
 
+static void *close_ends(void *data) {
+        const int *ends = data;
+        for (size_t i = 0; i < WORKER_OF_USER_MAX; i++)
+                close(ends[i]);
+        return NULL;
+}
+
+/* What one user lets hang has as many threads as it may; others of that user wait, up to a number, and other users' work goes on. */
+static void test_one_user_holds_up_no_other(void) {
+        sd_event *event;
+        g_autoptr(GError) error = NULL;
+        g_assert_cmpint(sd_event_new(&event), >=, 0);
+        Worker *worker = worker_new(event, WORKER_OF_USER_MAX + 2, &error);
+        g_assert_no_error(error);
+        int writers[WORKER_OF_USER_MAX], readers[WORKER_OF_USER_MAX], pair[2];
+        Piece hanging[WORKER_OF_USER_MAX] = { 0 }, others = { .pipe = -1 }, late = { .pipe = -1 };
+        g_autofree Piece *waiting = g_new0(Piece, WORKER_OF_USER_WAITING_MAX);
+        for (size_t i = 0; i < G_N_ELEMENTS(hanging); i++) {
+                g_assert_cmpint(pipe(pair), ==, 0);
+                hanging[i].pipe = readers[i] = pair[0];
+                writers[i] = pair[1];
+                worker_run_of(worker, 1000, work, done, hanging + i);
+        }
+        for (size_t i = 0; i < WORKER_OF_USER_WAITING_MAX; i++) {
+                waiting[i].pipe = -1;
+                worker_run_of(worker, 1000, work, done, waiting + i);
+        }
+        worker_run_of(worker, 1000, work, done, &late);
+        g_assert_true(late.is_told && !late.worked && !late.is_cancelled);
+        worker_run_of(worker, 1001, work, done, &others);
+        while (!others.is_told)
+                sd_event_run(event, UINT64_MAX);
+        g_assert_true(others.worked);
+        for (size_t i = 0; i < WORKER_OF_USER_WAITING_MAX; i++)
+                g_assert_false(waiting[i].is_told || g_atomic_int_get(&waiting[i].begun));
+        GThread *thread = g_thread_new("closes", close_ends, writers);
+        while (worker_pending(worker) > 0)
+                sd_event_run(event, UINT64_MAX);
+        g_thread_join(thread);
+        for (size_t i = 0; i < WORKER_OF_USER_WAITING_MAX; i++)
+                g_assert_true(waiting[i].worked && waiting[i].is_told);
+        for (size_t i = 0; i < G_N_ELEMENTS(hanging); i++) {
+                g_assert_true(hanging[i].worked && hanging[i].is_told);
+                close(readers[i]);
+        }
+        worker_free(worker);
+        sd_event_unref(event);
+}
+
+/* What waits for its user's turn is told at once, though what is before it hangs. */
+static void test_who_waits_for_a_turn_is_cancelled(void) {
+        sd_event *event;
+        g_autoptr(GError) error = NULL;
+        int pair[2];
+        g_assert_cmpint(sd_event_new(&event), >=, 0);
+        Worker *worker = worker_new(event, WORKER_OF_USER_MAX + 1, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(pipe(pair), ==, 0);
+        Piece hanging[WORKER_OF_USER_MAX] = { 0 }, waits = { .pipe = -1 };
+        for (size_t i = 0; i < G_N_ELEMENTS(hanging); i++) {
+                hanging[i].pipe = pair[0];
+                worker_run_of(worker, 1000, work, done, hanging + i);
+        }
+        worker_run_of(worker, 1000, work, done, &waits);
+        worker_cancel_begin(worker, NULL, NULL);
+        while (!waits.is_told)
+                sd_event_run(event, UINT64_MAX);
+        g_assert_true(waits.is_cancelled && !waits.worked);
+        close(pair[1]);
+        worker_free(worker);
+        close(pair[0]);
+        sd_event_unref(event);
+}
+
 /* A disk that never answers does not keep a program from ending. */
 static void test_what_hangs_is_left_behind(void) {
         sd_event *event;
@@ -100,5 +174,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/worker/who-is-cancelled-begins-nothing", test_who_is_cancelled_begins_nothing);
         g_test_add_func("/worker/who-is-freed-finishes-all", test_who_is_freed_finishes_all);
         g_test_add_func("/worker/what-hangs-is-left-behind", test_what_hangs_is_left_behind);
+        g_test_add_func("/worker/one-user-holds-up-no-other", test_one_user_holds_up_no_other);
+        g_test_add_func("/worker/who-waits-for-a-turn-is-cancelled", test_who_waits_for_a_turn_is_cancelled);
         return g_test_run();
 }

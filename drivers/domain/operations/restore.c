@@ -80,5 +80,5 @@ static void on_read(Restoring *restoring, const GError *error, void *data) {
 void restore_begin(Connection *connection, const char *path, int fd, const char *xml, bool paused, Call *call) {
         Restore *restore = g_new0(Restore, 1);
         *restore = (Restore){ .connection = connection, .call = call };
-        restore->restoring = restoring_new(connection, path, fd, xml, paused, on_read, restore);
+        restore->restoring = restoring_new(connection, path, fd, call->uid, xml, paused, on_read, restore);
 }

@@ -125,8 +125,8 @@ static void on_header_read(void *data, const GError *error) {
         restoring->read(restoring, failure, restoring->data);
 }
 
-Restoring *restoring_new(Connection *connection, const char *path, int fd, const char *xml, bool paused, RestoringRead read,
-                         void *data) {
+Restoring *restoring_new(Connection *connection, const char *path, int fd, uid_t user, const char *xml, bool paused,
+                         RestoringRead read, void *data) {
         Restoring *restoring = g_new0(Restoring, 1);
         *restoring = (Restoring){
                 .connection = connection,
@@ -138,6 +138,9 @@ Restoring *restoring_new(Connection *connection, const char *path, int fd, const
                 .read = read,
                 .data = data,
         };
-        worker_run(path ? connection->worker : connection->clients, open_and_read_header, on_header_read, restoring);
+        if (path)
+                worker_run(connection->worker, open_and_read_header, on_header_read, restoring);
+        else
+                worker_run_of(connection->clients, user, open_and_read_header, on_header_read, restoring);
         return restoring;
 }

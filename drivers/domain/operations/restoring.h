@@ -13,8 +13,8 @@ typedef void (*RestoringRead)(Restoring *restoring, const GError *error, void *d
 
 /* Begins to read PATH, or FD (which is taken). XML is used instead of the saved document, or NULL; PAUSED: its processors stay
  * stopped, whatever they were. READ follows, unless it is freed before. */
-Restoring *restoring_new(Connection *connection, const char *path, int fd, const char *xml, bool paused, RestoringRead read,
-                         void *data);
+Restoring *restoring_new(Connection *connection, const char *path, int fd, uid_t user, const char *xml, bool paused,
+                         RestoringRead read, void *data);
 void restoring_free(Restoring *restoring);
 
 bool restoring_is_read(const Restoring *restoring);

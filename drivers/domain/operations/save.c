@@ -22,7 +22,8 @@
 struct Saving {
         Operation *operation; /* NULL: it has ended before */
         Connection *connection;
-        char *path, *temporary; /* NULL where it is a descriptor */
+        char *path, *temporary; /* NULL where it is a descriptor, */
+        uid_t user;             /* of this user */
         bool managed, paused;
         char *compression, *program;
         int file, end; /* where it lies; what the hypervisor writes into */
@@ -40,6 +41,7 @@ typedef struct Save {
 Operation *save_new(Call *call, Saving *saving) {
         Operation *operation = operation_new(&save_class, call);
         ((Save *) operation)->saving = saving;
+        saving->user = call->uid;
         return operation;
 }
 
@@ -217,10 +219,17 @@ static void cancel(Job *job, void *data) {
                 operation->domain->connection->hypervisor->saving->cancel_save(operation);
 }
 
-static void open_file(Saving *saving) {
+/* What a client has handed in may be a pipe that nobody reads. */
+static void run_in_worker(Saving *saving, WorkFunction work, WorkDone done) {
         saving->in_worker = true;
-        worker_run(saving->path ? saving->connection->worker : saving->connection->clients, open_and_write_header, on_begun,
-                   saving);
+        if (saving->path)
+                worker_run(saving->connection->worker, work, done, saving);
+        else
+                worker_run_of(saving->connection->clients, saving->user, work, done, saving);
+}
+
+static void open_file(Saving *saving) {
+        run_in_worker(saving, open_and_write_header, on_begun);
 }
 
 static bool has_saving(const Hypervisor *hypervisor) {
@@ -323,8 +332,7 @@ static void conclude(Saving *saving) {
                 end(saving, saving->error);
                 return;
         }
-        saving->in_worker = true;
-        worker_run(saving->path ? saving->connection->worker : saving->connection->clients, store, on_stored, saving);
+        run_in_worker(saving, store, on_stored);
 }
 
 static void on_filter_ended(void *data, int status) {

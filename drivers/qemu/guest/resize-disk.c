@@ -244,7 +244,11 @@ void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize 
                 resizing->holds = true;
                 resizing->emulator = command_line_emulator(domain_definition(domain));
                 domain_hold(domain, true);
-                worker_run(domain->connection->worker, open_image, on_opened, g_steal_pointer(&resizing));
+                if (domain->owners_rights)
+                        worker_run_of(domain->connection->clients, domain->owner, open_image, on_opened,
+                                      g_steal_pointer(&resizing));
+                else
+                        worker_run(domain->connection->worker, open_image, on_opened, g_steal_pointer(&resizing));
         }
 }
 
