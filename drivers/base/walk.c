@@ -14,6 +14,9 @@
 /* As many links as the kernel follows in one path: path_resolution(7). */
 #define LINKS_MAX 40
 
+/* The inode of /proc itself, where the links to the caller's own folders are: PROC_ROOT_INO, linux/proc_ns.h. */
+#define PROCESSES_ROOT 1
+
 typedef struct Walk {
         WalkTrust trust;
         bool makes;          /* folders that are not there */
@@ -105,9 +108,16 @@ static bool enter_root(Walk *walk) {
         return true;
 }
 
+/* Those of one process, as its root, lead the kernel elsewhere than their text says: whoever uses the path comes there. */
+static bool is_of_one_process(const Walk *walk, int link) {
+        return walk_is_of_processes(link) && walk->walked->info.st_ino != PROCESSES_ROOT;
+}
+
 /* A link's text takes its place in the path. */
 static bool follow(Walk *walk, int link) {
         char target[PATH_MAX];
+        if (is_of_one_process(walk, link))
+                return refuse(walk, "is a link of a process's, not a path: give the path that it leads to");
         size_t rest = strlen(walk->rest);
         ssize_t n = readlinkat(link, "", target, sizeof target);
         if (n < 0 || ++walk->n_links > LINKS_MAX)

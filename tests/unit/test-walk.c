@@ -129,7 +129,9 @@ static void test_second_names_and_devices_are_no_way_round(void) {
         if (mknod(device, S_IFCHR | 0600, makedev(1, 5)) == 0)
                 expect(place.hers, "device", "is a device that somebody else may have put there");
         expect("/proc/self", "mem", "is not a file");
-        expect("/proc/self", "fd/0", "is not a file");
+        expect("/proc", "self/status", "is not a file");
+        for (const char *const *name = (const char *const[]){ "fd/0", "root/etc/passwd", "cwd/x", "exe", NULL }; *name; name++)
+                expect("/proc/self", *name, "is a link of a process's");
         place_clear(&place);
 }
 
