@@ -49,6 +49,13 @@ void call_answer(Call *call, GVariant *reply) {
         conversation_answer(call->client->conversation, call->procedure, call->serial, kept);
 }
 
+void call_answer_encoded(Call *call, const GByteArray *body) {
+        if (call->answered)
+                return;
+        call->answered = true;
+        conversation_answer_encoded(call->client->conversation, call->procedure, call->serial, body);
+}
+
 void call_answer_nothing(Call *call) {
         call_answer(call, g_variant_new_tuple(NULL, 0));
 }

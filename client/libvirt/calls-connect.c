@@ -240,7 +240,7 @@ static void translate(Call *call) {
 }
 
 static void on_domain(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ssi))", domains_name_of(properties)));
+        call_answer(call, g_variant_new("(@(ssi))", known_name_of(properties)));
 }
 
 static void on_made(Call *call, GVariant *reply) {

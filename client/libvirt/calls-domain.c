@@ -30,7 +30,7 @@ static void on_state(Call *call, GVariant *properties) {
 
 /* Who lists domains asks for the state of each. */
 static void get_state(Call *call) {
-        const KnownDomain *known = domains_known(call->client->domains, call->domain);
+        const KnownDomain *known = domains_find(call->client->domains, call->domain);
         if (known)
                 call_answer(call, g_variant_new("(ii)", known->state, known->reason));
         else
@@ -43,7 +43,7 @@ static void get_xml(Call *call) {
 }
 
 static void on_started_domain(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ssi))", domains_name_of(properties)));
+        call_answer(call, g_variant_new("(@(ssi))", known_name_of(properties)));
 }
 
 static void on_started(Call *call, GVariant *reply) {

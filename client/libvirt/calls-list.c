@@ -9,6 +9,7 @@
 
 #define CONNECTION INTERFACE("Connection")
 #define DOMAIN INTERFACE("Domain")
+#define DOMAINS_MAX 16384 /* that an answer may have */
 
 static const FlagOption list_flags[] = { { 0xffff, NULL }, {} };
 
@@ -31,7 +32,7 @@ static void visit(void *data, const KnownDomain *domain) {
 static uint32_t select_domains(Call *call, uint32_t selection, void (*add)(const KnownDomain *domain, GVariantBuilder *builder),
                                GVariantBuilder *builder) {
         Selected selected = { selection, 0, add, builder };
-        domains_each(call->client->domains, visit, &selected);
+        known_each(domains_known(call->client->domains), visit, &selected);
         return selected.n;
 }
 
@@ -51,10 +52,6 @@ static void list(Call *call, CallStep step) {
         domains_fill(call->client->domains, on_filled, call_ref(call));
 }
 
-static void add_domain(const KnownDomain *domain, GVariantBuilder *builder) {
-        g_variant_builder_add_value(builder, domain->name);
-}
-
 static void add_name(const KnownDomain *domain, GVariantBuilder *builder) {
         g_autoptr(GVariant) name = g_variant_get_child_value(domain->name, 0);
         g_variant_builder_add_value(builder, name);
@@ -65,14 +62,38 @@ static void add_id(const KnownDomain *domain, GVariantBuilder *builder) {
         g_variant_builder_add_value(builder, id);
 }
 
+/* The answer to a call for all domains that are selected, as it is sent. */
+typedef struct Whole {
+        GByteArray *body;
+        uint32_t selection, n;
+        bool has_results;
+} Whole;
+
+static void append_domain(void *data, const KnownDomain *domain) {
+        Whole *whole = data;
+        if (!traits_are_selected(domain->traits, whole->selection))
+                return;
+        whole->n++;
+        if (whole->has_results)
+                g_byte_array_append(whole->body, g_bytes_get_data(domain->encoded_name, NULL),
+                                    (unsigned int) g_bytes_get_size(domain->encoded_name));
+}
+
 static void on_all_domains(Call *call, GVariant *reply) {
         (void) reply;
         int32_t need_results;
-        GVariantBuilder builder;
+        g_autoptr(GByteArray) body = g_byte_array_new();
         g_variant_get_child(call->arguments, 0, "i", &need_results);
-        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(ssi)"));
-        uint32_t n = select_domains(call, call->flags, need_results ? add_domain : NULL, &builder);
-        call_answer(call, g_variant_new("(a(ssi)u)", &builder, n));
+        Whole whole = { body, call->flags, 0, need_results != 0 };
+        xdr_put_word(body, 0);
+        known_each(domains_known(call->client->domains), append_domain, &whole);
+        xdr_set_word(body, 0, whole.has_results ? whole.n : 0);
+        xdr_put_word(body, whole.n);
+        if (whole.n > DOMAINS_MAX)
+                call_refuse(call, LIBVIRT_RPC, "too many domains for libvirt's protocol: %u; it may have %d", whole.n,
+                            DOMAINS_MAX);
+        else
+                call_answer_encoded(call, body);
 }
 
 static void list_all_domains(Call *call) {
@@ -128,7 +149,7 @@ static void count(Call *call) {
 }
 
 static void on_found(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ssi))", domains_name_of(properties)));
+        call_answer(call, g_variant_new("(@(ssi))", known_name_of(properties)));
 }
 
 static void on_path(Call *call, GVariant *reply) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "at-once.h"
 #include "call.h"
 #include "calls.h"
 #include "confinement.h"
@@ -23,6 +24,12 @@ static void on_call(void *data, const Procedure *procedure, uint32_t serial, GVa
         call_begin(data, calls_find(procedure), procedure, serial, arguments);
 }
 
+static bool on_call_at_once(void *data, const Procedure *procedure, const uint8_t *body, size_t size, GByteArray *into) {
+        const Client *client = data;
+        const Known *known = domains_known(client->domains);
+        return known && at_once_answer(known, procedure, body, size, into);
+}
+
 static void on_stream(void *data, const PacketHeader *header, const uint8_t *body, size_t size) {
         Client *client = data;
         streams_take(client->streams, header, body, size);
@@ -38,7 +45,7 @@ static void on_ended(void *data) {
         g_main_loop_quit(client->loop);
 }
 
-static const ConversationHandler handler = { on_call, on_stream, on_drained, on_ended };
+static const ConversationHandler handler = { on_call, on_stream, on_drained, on_ended, on_call_at_once };
 
 /* The service has gone, or the bus: the client connects anew when it wants to. */
 static void leave(Client *client) {

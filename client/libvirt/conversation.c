@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "wire.h"
 
 #define READ_SIZE 65536
+#define PARTS_MAX 64 /* messages that are sent at once */
 #define PROTOCOL_VERSION 1
+#define TOO_LONG "the answer is too long for libvirt's protocol: %u bytes"
 
 /* A call that waits for others to be answered. */
 typedef struct WaitingCall {
@@ -29,6 +32,7 @@ struct Conversation {
         size_t n_waiting;
         unsigned int n_calls;
         bool beginning, was_full, finishing, ended;
+        bool gathers; /* what is answered at once to all that has been read is sent at once */
 };
 
 static void waiting_call_free(WaitingCall *waiting) {
@@ -67,22 +71,32 @@ static void end(Conversation *conversation) {
         conversation->on_readable = g_idle_add(on_ended, conversation);
 }
 
+static void forget_sent(Conversation *conversation, size_t n) {
+        conversation->n_unsent -= n;
+        n += conversation->n_first_sent;
+        for (GBytes *first; (first = g_queue_peek_head(&conversation->unsent)) && n >= g_bytes_get_size(first);) {
+                n -= g_bytes_get_size(first);
+                g_bytes_unref(g_queue_pop_head(&conversation->unsent));
+        }
+        conversation->n_first_sent = n;
+}
+
 /* Sends what it can. Returns false where the client has gone. */
 static bool flush(Conversation *conversation) {
-        GBytes *first;
-        while ((first = g_queue_peek_head(&conversation->unsent))) {
-                size_t size;
-                const uint8_t *data = g_bytes_get_data(first, &size);
-                ssize_t n = send(conversation->fd, data + conversation->n_first_sent, size - conversation->n_first_sent,
-                                 MSG_NOSIGNAL);
+        while (!g_queue_is_empty(&conversation->unsent)) {
+                struct iovec parts[PARTS_MAX];
+                struct msghdr message = { .msg_iov = parts };
+                size_t skipped = conversation->n_first_sent;
+                for (GList *link = conversation->unsent.head; link && message.msg_iovlen < PARTS_MAX; link = link->next) {
+                        size_t size;
+                        const uint8_t *data = g_bytes_get_data(link->data, &size);
+                        parts[message.msg_iovlen++] = (struct iovec){ (uint8_t *) data + skipped, size - skipped };
+                        skipped = 0;
+                }
+                ssize_t n = sendmsg(conversation->fd, &message, MSG_NOSIGNAL);
                 if (n < 0)
                         return errno == EAGAIN || errno == EINTR;
-                conversation->n_first_sent += (size_t) n;
-                conversation->n_unsent -= (size_t) n;
-                if (conversation->n_first_sent < size)
-                        continue;
-                g_bytes_unref(g_queue_pop_head(&conversation->unsent));
-                conversation->n_first_sent = 0;
+                forget_sent(conversation, (size_t) n);
         }
         return true;
 }
@@ -105,6 +119,14 @@ static gboolean on_writable(int fd, GIOCondition condition, void *data) {
         return empty ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 
+static void send_unsent(Conversation *conversation) {
+        if ((conversation->on_writable == 0 && !flush(conversation)) || conversation->n_unsent > UNSENT_MAX)
+                end(conversation);
+        else if (conversation->on_writable == 0 && !g_queue_is_empty(&conversation->unsent))
+                conversation->on_writable = g_unix_fd_add(conversation->fd, G_IO_OUT, on_writable, conversation);
+        conversation->was_full |= conversation_is_full(conversation);
+}
+
 static void send_packet(Conversation *conversation, GByteArray *packet) {
         GBytes *bytes = packet_end(packet);
         if (conversation->ended) {
@@ -113,11 +135,8 @@ static void send_packet(Conversation *conversation, GByteArray *packet) {
         }
         conversation->n_unsent += g_bytes_get_size(bytes);
         g_queue_push_tail(&conversation->unsent, bytes);
-        if ((conversation->on_writable == 0 && !flush(conversation)) || conversation->n_unsent > UNSENT_MAX)
-                end(conversation);
-        else if (conversation->on_writable == 0 && !g_queue_is_empty(&conversation->unsent))
-                conversation->on_writable = g_unix_fd_add(conversation->fd, G_IO_OUT, on_writable, conversation);
-        conversation->was_full |= conversation_is_full(conversation);
+        if (!conversation->gathers || conversation_is_full(conversation))
+                send_unsent(conversation);
 }
 
 bool conversation_is_full(const Conversation *conversation) {
@@ -171,8 +190,7 @@ void conversation_answer(Conversation *conversation, const Procedure *procedure,
         GByteArray *packet = packet_begin(&header);
         bool fits = wire_encode(procedure->reply, reply, packet, &error);
         if (fits && packet->len > PACKET_MAX)
-                fits = libvirt_error_set(&error, LIBVIRT_RPC, "the answer is too long for libvirt's protocol: %u bytes",
-                                         packet->len);
+                fits = libvirt_error_set(&error, LIBVIRT_RPC, TOO_LONG, packet->len);
         if (fits) {
                 send_packet(conversation, packet);
                 call_ended(conversation);
@@ -180,6 +198,21 @@ void conversation_answer(Conversation *conversation, const Procedure *procedure,
                 g_byte_array_unref(packet);
                 conversation_fail(conversation, procedure, serial, error, LIBVIRT_FROM_RPC);
         }
+}
+
+void conversation_answer_encoded(Conversation *conversation, const Procedure *procedure, uint32_t serial,
+                                 const GByteArray *body) {
+        PacketHeader header = header_of(procedure, serial, PACKET_REPLY, PACKET_OK);
+        g_autoptr(GError) error = NULL;
+        if (body->len > PACKET_MAX - PACKET_HEADER_SIZE - PACKET_LENGTH_SIZE) {
+                libvirt_error_set(&error, LIBVIRT_RPC, TOO_LONG, body->len);
+                conversation_fail(conversation, procedure, serial, error, LIBVIRT_FROM_RPC);
+                return;
+        }
+        GByteArray *packet = packet_begin(&header);
+        g_byte_array_append(packet, body->data, body->len);
+        send_packet(conversation, packet);
+        call_ended(conversation);
 }
 
 void conversation_event(Conversation *conversation, ProcedureIndex event, GVariant *body) {
@@ -220,9 +253,26 @@ static void refuse(Conversation *conversation, const PacketHeader *call, Libvirt
         send_error(conversation, &header, error, LIBVIRT_FROM_RPC);
 }
 
+/* Answers what needs no more than what is known. */
+static bool answer_at_once(Conversation *conversation, const Procedure *procedure, const PacketHeader *header,
+                           const uint8_t *body, size_t size) {
+        if (!conversation->handler->at_once)
+                return false;
+        PacketHeader reply = header_of(procedure, header->serial, PACKET_REPLY, PACKET_OK);
+        GByteArray *packet = packet_begin(&reply);
+        bool answered = conversation->handler->at_once(conversation->data, procedure, body, size, packet);
+        if (answered)
+                send_packet(conversation, packet);
+        else
+                g_byte_array_unref(packet);
+        return answered;
+}
+
 static void begin_call(Conversation *conversation, const Procedure *procedure, const PacketHeader *header, const uint8_t *body,
                        size_t size) {
         g_autoptr(GError) error = NULL;
+        if (answer_at_once(conversation, procedure, header, body, size))
+                return;
         g_autoptr(GVariant) arguments = wire_decode(procedure->arguments, body, size, &error);
         conversation->n_calls++;
         if (arguments)
@@ -285,9 +335,15 @@ static gboolean on_readable(int fd, GIOCondition condition, void *data) {
         const uint8_t *body;
         size_t size;
         int r = 0;
+        conversation->gathers = true;
         while (!conversation->ended && !conversation->finishing &&
                (r = packet_reader_next(&conversation->reader, &header, &body, &size)) > 0)
                 take_packet(conversation, &header, body, size);
+        conversation->gathers = false;
+        if (!conversation->ended)
+                send_unsent(conversation);
+        if (conversation->finishing && g_queue_is_empty(&conversation->unsent))
+                end(conversation);
         if (r < 0)
                 end(conversation);
         return G_SOURCE_CONTINUE;

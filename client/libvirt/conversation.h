@@ -32,6 +32,9 @@ typedef struct ConversationHandler {
         void (*drained)(void *data);
         /* The client has gone, or has said what nobody can understand. The last that is called. */
         void (*ended)(void *data);
+        /* A call that may be answered without asking anybody: appends the body of the answer, or returns false for the call to be
+         * made. BODY is what the client sent. NULL: there are none. */
+        bool (*at_once)(void *data, const Procedure *procedure, const uint8_t *body, size_t size, GByteArray *into);
 } ConversationHandler;
 
 /* Takes the socket, and begins to read it. */
@@ -41,6 +44,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Conversation, conversation_free)
 
 /* Answers a call; an answer over libvirt's limits becomes an error. Takes a floating REPLY. */
 void conversation_answer(Conversation *conversation, const Procedure *procedure, uint32_t serial, GVariant *reply);
+
+/* The same with a body as the protocol has it, all of whose lists are within libvirt's limits. */
+void conversation_answer_encoded(Conversation *conversation, const Procedure *procedure, uint32_t serial, const GByteArray *body);
 
 /* Answers a call with an error of LIBVIRT_ERROR. */
 void conversation_fail(Conversation *conversation, const Procedure *procedure, uint32_t serial, const GError *error,

@@ -24,7 +24,8 @@ char *document_attribute(xmlNode *node, const char *element, const char *attribu
  * that. */
 bool document_has(xmlNode *node, xmlNode *part);
 
-/* Where a thread may run, as the document lists it: "vcpupin" of a number, or "emulatorpin". NULL where it says nothing; to be freed. */
+/* Where a thread may run, as the document lists it: "vcpupin" of a number, or "emulatorpin". NULL where it says nothing; to be
+ * freed. */
 char *document_pin(xmlDoc *document, const char *element, uint32_t number);
 
 /* Sets the bits of the processors of a list such as "0-3,^2,8", or of all N that there are where LIST is NULL. */

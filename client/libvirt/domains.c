@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domains.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "client.h"
 #include "parts.h"
-#include "states.h"
-#include "traits.h"
 
 #define SERVICE "org.virtbus1"
 #define DOMAIN "org.virtbus1.Domain"
@@ -23,9 +20,9 @@ struct Domains {
         char *prefix; /* of the paths of domains */
         const DomainsListener *listener;
         void *data;
-        GHashTable *by_path; /* KnownDomain */
-        GHashTable *listed;  /* the same, of what has been read of the list; NULL: it is not being read */
-        GQueue held;         /* Signal: what comes while the list is read, which parts of it may not have in them */
+        Known *known;
+        Known *listed; /* what has been read of the list; NULL: it is not being read */
+        GQueue held;   /* Signal: what comes while the list is read, which parts of it may not have in them */
         Waiters *waiters;
         GCancellable *cancellable;
         unsigned int subscription;
@@ -37,78 +34,8 @@ typedef struct Signal {
         GVariant *arguments;
 } Signal;
 
-/* What is made of the properties, in one pass: to look each up walks over all of them. */
-typedef struct Facts {
-        const char *name, *uuid, *state, *reason;
-        uint32_t id;
-        gboolean is[N_TRAITS];
-} Facts;
-
-#define FACT_IS(property, trait) \
-        { property, "b", offsetof(Facts, is) + (trait) * sizeof(gboolean) }
-
-static const struct {
-        const char *property, *type;
-        size_t place;
-} facts[] = {
-        { "Name", "&s", offsetof(Facts, name) },   { "UUID", "&s", offsetof(Facts, uuid) },
-        { "State", "&s", offsetof(Facts, state) }, { "StateReason", "&s", offsetof(Facts, reason) },
-        { "ID", "u", offsetof(Facts, id) },        FACT_IS("Active", TRAIT_ACTIVE),
-        FACT_IS("Persistent", TRAIT_PERSISTENT),   FACT_IS("HasManagedSave", TRAIT_MANAGED_SAVE),
-        FACT_IS("Autostart", TRAIT_AUTOSTART),
-};
-
-static void read_fact(Facts *found, const char *name, GVariant *value) {
-        for (size_t i = 0; i < G_N_ELEMENTS(facts); i++)
-                if (strcmp(facts[i].property, name) == 0)
-                        g_variant_get(value, facts[i].type, (char *) found + facts[i].place);
-}
-
-/* Texts are the properties' own. */
-static Facts read_facts(GVariant *properties) {
-        Facts found = { .name = "", .uuid = "", .state = "shutoff", .reason = "unknown" };
-        GVariantIter iterator;
-        const char *name;
-        GVariant *value;
-        g_variant_iter_init(&iterator, properties);
-        while (g_variant_iter_loop(&iterator, "{&sv}", &name, &value))
-                read_fact(&found, name, value);
-        return found;
-}
-
-static GVariant *name_of(const Facts *found) {
-        return g_variant_new("(ssi)", found->name, found->uuid, found->id > 0 ? (int32_t) found->id : -1);
-}
-
-GVariant *domains_name_of(GVariant *properties) {
-        Facts found = read_facts(properties);
-        return name_of(&found);
-}
-
-/* Takes the properties. */
-static KnownDomain *known_new(GVariant *properties) {
-        Facts found = read_facts(properties);
-        LibvirtState state = state_number(found.state);
-        KnownDomain *known = g_new(KnownDomain, 1);
-        *known = (KnownDomain){ .properties = properties,
-                                .name = g_variant_ref_sink(name_of(&found)),
-                                .traits = traits_of(state, found.is),
-                                .state = (int32_t) state,
-                                .reason = state_reason_number(found.state, found.reason) };
-        return known;
-}
-
-static void known_free(void *data) {
-        KnownDomain *known = data;
-        g_variant_unref(known->properties);
-        g_variant_unref(known->name);
-        g_free(known);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(KnownDomain, known_free)
-
 static GVariant *properties_of(const Domains *domains, const char *path) {
-        KnownDomain *known = path ? g_hash_table_lookup(domains->by_path, path) : NULL;
+        const KnownDomain *known = path ? known_by_path(domains->known, path) : NULL;
         return known ? known->properties : NULL;
 }
 
@@ -145,7 +72,7 @@ static void on_added(Domains *domains, GVariant *arguments) {
                         owner && is_domain ? g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT) : NULL;
         if (properties) {
                 bool is_new = !known;
-                g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), known_new(merge(NULL, properties)));
+                known_put(domains->known, g_steal_pointer(&owner), merge(NULL, properties));
                 if (is_new && domains->listener)
                         domains->listener->added(domains->data, properties);
         } else if (known && !is_domain && domains->listener)
@@ -157,17 +84,18 @@ static void on_removed(Domains *domains, GVariant *arguments) {
         bool is_domain;
         g_autofree const char **interfaces = NULL;
         g_variant_get(arguments, "(&o^a&s)", &path, &interfaces);
-        g_autofree char *owner = domain_of(domains, path, &is_domain), *key = NULL;
-        g_autoptr(KnownDomain) known = NULL;
+        g_autofree char *owner = domain_of(domains, path, &is_domain);
         if (!owner)
                 return;
         if (!is_domain) {
                 GVariant *properties = properties_of(domains, owner);
                 if (properties && domains->listener)
                         domains->listener->part_changed(domains->data, properties, path, NULL);
-        } else if (g_strv_contains(interfaces, DOMAIN) &&
-                   g_hash_table_steal_extended(domains->by_path, owner, (void **) &key, (void **) &known) && domains->listener)
-                domains->listener->removed(domains->data, known->properties);
+        } else if (g_strv_contains(interfaces, DOMAIN)) {
+                g_autoptr(GVariant) last = known_take(domains->known, owner);
+                if (last && domains->listener)
+                        domains->listener->removed(domains->data, last);
+        }
 }
 
 static void on_properties_changed(Domains *domains, const char *path, GVariant *arguments) {
@@ -183,7 +111,7 @@ static void on_properties_changed(Domains *domains, const char *path, GVariant *
                 return;
         g_autoptr(GVariant) before = g_variant_ref(known);
         GVariant *after = merge(before, changes);
-        g_hash_table_insert(domains->by_path, g_steal_pointer(&owner), known_new(after));
+        known_put(domains->known, g_steal_pointer(&owner), after);
         if (domains->listener)
                 domains->listener->changed(domains->data, before, after, changes);
 }
@@ -239,17 +167,17 @@ static void take_object(void *data, const char *path, GVariant *interfaces) {
         Domains *domains = data;
         GVariant *properties = g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT);
         if (properties)
-                g_hash_table_insert(domains->listed, g_strdup(path), known_new(properties));
+                known_put(domains->listed, g_strdup(path), properties);
 }
 
 /* The list has been read, or cannot be. Of what came meanwhile, the last that was told of a domain is how it is, whether its part
  * came before or after. */
 static void end_filling(Domains *domains, bool is_read) {
         const DomainsListener *listener = domains->listener;
-        g_autoptr(GHashTable) listed = g_steal_pointer(&domains->listed);
+        g_autoptr(Known) listed = g_steal_pointer(&domains->listed);
         if (is_read) {
-                g_hash_table_unref(domains->by_path);
-                domains->by_path = g_steal_pointer(&listed);
+                known_free(domains->known);
+                domains->known = g_steal_pointer(&listed);
         }
         if (!domains->filled)
                 domains->listener = NULL;
@@ -279,7 +207,7 @@ static void on_list(GObject *bus, GAsyncResult *result, void *data) {
 static void begin_filling(Domains *domains) {
         if (domains->listed)
                 return;
-        domains->listed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
+        domains->listed = known_new();
         domains->stale = false;
         if (!domains->subscription)
                 domains->subscription = g_dbus_connection_signal_subscribe(domains->bus, SERVICE, NULL, NULL, NULL, NULL,
@@ -304,21 +232,18 @@ void domains_fill(Domains *domains, WaitersDone done, void *data) {
         begin_filling(domains);
 }
 
-const KnownDomain *domains_known(Domains *domains, const char *path) {
-        return domains->filled && !domains->listed ? g_hash_table_lookup(domains->by_path, path) : NULL;
+const Known *domains_known(const Domains *domains) {
+        return domains && domains->filled && !domains->listed ? domains->known : NULL;
 }
 
-GVariant *domains_properties(Domains *domains, const char *path) {
-        const KnownDomain *known = domains_known(domains, path);
-        return known ? known->properties : NULL;
+const KnownDomain *domains_find(const Domains *domains, const char *path) {
+        const Known *known = domains_known(domains);
+        return known ? known_by_path(known, path) : NULL;
 }
 
-void domains_each(Domains *domains, void (*visit)(void *data, const KnownDomain *domain), void *data) {
-        GHashTableIter iterator;
-        void *known;
-        g_hash_table_iter_init(&iterator, domains->by_path);
-        while (g_hash_table_iter_next(&iterator, NULL, &known))
-                visit(data, known);
+GVariant *domains_properties(const Domains *domains, const char *path) {
+        const KnownDomain *domain = domains_find(domains, path);
+        return domain ? domain->properties : NULL;
 }
 
 Domains *domains_new(GDBusConnection *bus, const char *connection, const DomainsListener *listener, void *data) {
@@ -328,7 +253,7 @@ Domains *domains_new(GDBusConnection *bus, const char *connection, const Domains
         domains->prefix = g_strconcat(connection, "/domain/", NULL);
         domains->listener = listener;
         domains->data = data;
-        domains->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
+        domains->known = known_new();
         domains->waiters = waiters_new();
         domains->cancellable = g_cancellable_new();
         return domains;
@@ -341,8 +266,8 @@ void domains_free(Domains *domains) {
                 g_dbus_connection_signal_unsubscribe(domains->bus, domains->subscription);
         g_cancellable_cancel(domains->cancellable);
         g_object_unref(domains->cancellable);
-        g_hash_table_unref(domains->by_path);
-        g_clear_pointer(&domains->listed, g_hash_table_unref);
+        known_free(domains->known);
+        known_free(domains->listed);
         g_queue_clear_full(&domains->held, signal_free);
         waiters_free(domains->waiters);
         g_free(domains->connection);

@@ -9,17 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "known.h"
 #include "waiters.h"
 
 typedef struct Domains Domains;
-
-/* One of them, with what lists need of it made once. */
-typedef struct KnownDomain {
-        GVariant *properties;  /* a{sv}: those that calls need, see domains.c */
-        GVariant *name;        /* as libvirt names it: (ssi) */
-        uint32_t traits;       /* see traits.h */
-        int32_t state, reason; /* see states.h */
-} KnownDomain;
 
 /* Who hears of changes. PROPERTIES are those after the change (of one that has gone, the last); borrowed. */
 typedef struct DomainsListener {
@@ -40,12 +33,9 @@ void domains_free(Domains *domains);
 /* Reads all domains, unless they are known, and calls DONE once. */
 void domains_fill(Domains *domains, WaitersDone done, void *data);
 
+/* All that are known; NULL where none have been asked for yet, or they are being read again. */
+const Known *domains_known(const Domains *domains);
+
 /* A domain by its path, and its properties; NULL where they are not known here. */
-const KnownDomain *domains_known(Domains *domains, const char *path);
-GVariant *domains_properties(Domains *domains, const char *path);
-
-/* Calls VISIT with each domain that is known. */
-void domains_each(Domains *domains, void (*visit)(void *data, const KnownDomain *domain), void *data);
-
-/* A domain as libvirt names it, (ssi), of its properties; floating. */
-GVariant *domains_name_of(GVariant *properties);
+const KnownDomain *domains_find(const Domains *domains, const char *path);
+GVariant *domains_properties(const Domains *domains, const char *path);

@@ -97,7 +97,7 @@ static void tell_one(void *data, int32_t number) {
 
 static void tell(Events *events, EventKind kind, ProcedureIndex procedure, Layout layout, GVariant *properties,
                  GVariant *const *body, size_t n) {
-        g_autoptr(GVariant) domain = g_variant_ref_sink(domains_name_of(properties));
+        g_autoptr(GVariant) domain = g_variant_ref_sink(known_name_of(properties));
         Told told = { events, procedure, layout, domain, body, n };
         const char *uuid;
         g_variant_get(domain, "(&s&si)", NULL, &uuid, NULL);

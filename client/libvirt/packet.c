@@ -2,9 +2,12 @@
 #include "packet.h"
 
 #include <errno.h>
-#include <string.h>
+
+#include "xdr.h"
 
 #define N_WORDS (PACKET_HEADER_SIZE / 4)
+#define KEPT_MAX 65536   /* bytes of room that a reader keeps */
+#define SMALL_PACKET 128 /* bytes that most have at most */
 
 void packet_reader_init(PacketReader *reader) {
         *reader = (PacketReader){ .data = g_byte_array_new() };
@@ -15,12 +18,14 @@ void packet_reader_clear(PacketReader *reader) {
 }
 
 void packet_reader_feed(PacketReader *reader, const uint8_t *data, size_t size) {
-        if (reader->used == reader->data->len && reader->data->len > 0) {
+        if (reader->used == reader->data->len && reader->data->len > KEPT_MAX) {
                 /* What a large message has needed is given back. */
                 g_byte_array_unref(reader->data);
                 reader->data = g_byte_array_new();
-        } else if (reader->used > 0)
-                g_byte_array_remove_range(reader->data, 0, reader->used);
+        } else if (reader->used == reader->data->len)
+                g_byte_array_set_size(reader->data, 0);
+        else if (reader->used > 0)
+                g_byte_array_remove_range(reader->data, 0, (unsigned int) reader->used);
         reader->used = 0;
         g_byte_array_append(reader->data, data, size);
 }
@@ -57,23 +62,17 @@ int packet_reader_next(PacketReader *reader, PacketHeader *header, const uint8_t
         return 1;
 }
 
-static void put_word(GByteArray *packet, uint32_t word) {
-        word = GUINT32_TO_BE(word);
-        g_byte_array_append(packet, (const uint8_t *) &word, sizeof word);
-}
-
 GByteArray *packet_begin(const PacketHeader *header) {
-        GByteArray *packet = g_byte_array_new();
+        GByteArray *packet = g_byte_array_sized_new(SMALL_PACKET);
         const uint32_t words[N_WORDS] = { header->program, header->version, (uint32_t) header->procedure,
                                           header->type,    header->serial,  header->status };
-        put_word(packet, 0);
+        xdr_put_word(packet, 0);
         for (size_t i = 0; i < N_WORDS; i++)
-                put_word(packet, words[i]);
+                xdr_put_word(packet, words[i]);
         return packet;
 }
 
 GBytes *packet_end(GByteArray *packet) {
-        uint32_t length = GUINT32_TO_BE(packet->len);
-        memcpy(packet->data, &length, sizeof length);
+        xdr_set_word(packet, 0, packet->len);
         return g_byte_array_free_to_bytes(packet);
 }

@@ -36,6 +36,20 @@ const UsageNumber usage_card[] = {
         { "tx_errors", "tx.errs" }, { "tx_drops", "tx.drop" },   {},
 };
 
+static const struct {
+        StatsKind kind;
+        const char *group;
+} groups[] = {
+        { STATS_CPU, "cpu" },
+        { STATS_VCPU, "vcpu" },
+        { STATS_BALLOON, "balloon" },
+        { STATS_BALLOON, "memory" },
+        { STATS_BALLOON, "guest_memory" },
+        { STATS_BLOCK, "block" },
+        { STATS_BLOCK, "image" },
+        { STATS_CARD, "interface" },
+};
+
 /* libvirt's order of disks is by bus, as it counts them, and target. */
 static const char *const buses[] = { "ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd" };
 
@@ -130,13 +144,22 @@ uint64_t usage_number(GVariant *group, const char *name, uint64_t otherwise) {
         return number;
 }
 
-void usage_append(GVariantBuilder *parameters, const char *prefix, GVariant *group, const UsageNumber *numbers) {
+void usage_append(Parameters *parameters, const char *prefix, GVariant *group, const UsageNumber *numbers) {
         for (; group && numbers->name; numbers++) {
                 uint64_t number;
                 if (!g_variant_lookup(group, numbers->name, "t", &number))
                         continue;
-                g_autofree char *parameter = g_strconcat(prefix, numbers->parameter, NULL);
                 number = number * (numbers->multiply > 0 ? numbers->multiply : 1) / (numbers->divide > 0 ? numbers->divide : 1);
-                g_variant_builder_add(parameters, "(sv)", parameter, g_variant_new_uint64(number));
+                parameters_add_ulong(parameters, prefix, numbers->parameter, number);
         }
+}
+
+GVariant *usage_groups(uint32_t kinds) {
+        GVariantBuilder builder;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_STRING_ARRAY);
+        for (size_t i = 0; i < G_N_ELEMENTS(groups); i++)
+                if (kinds & groups[i].kind)
+                        g_variant_builder_add(&builder, "s", groups[i].group);
+        g_variant_builder_add(&builder, "s", "state"); /* none would be all */
+        return g_variant_builder_end(&builder);
 }

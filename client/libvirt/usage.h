@@ -7,6 +7,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "parameters.h"
+
+/* What libvirt's clients ask for, in its bits. */
+typedef enum StatsKind {
+        STATS_STATE = 1,
+        STATS_CPU = 2,
+        STATS_BALLOON = 4,
+        STATS_VCPU = 8,
+        STATS_CARD = 16,
+        STATS_BLOCK = 32,
+        STATS_KNOWN = 63,
+        STATS_ALL = 2047, /* of libvirt's; the others are not told */
+} StatsKind;
+
+/* The groups (as) of Connection.GetDomainStats that such kinds are; floating. */
+GVariant *usage_groups(uint32_t kinds);
+
 /* A disk or a card of a domain, of what GetManagedObjects of the domain has answered. */
 typedef struct UsageDevice {
         char *path; /* its object */
@@ -23,7 +40,8 @@ GPtrArray *usage_cards(GVariant *objects);
 /* A device by its name or its source; NULL for none. */
 const UsageDevice *usage_find(GPtrArray *devices, const char *name);
 
-/* A group of what GetDomainStats says of a domain (a{sa{sv}}), such as "block" of a device, whose alias follows; NULL for none. */
+/* A group of what GetDomainStats says of a domain (a{sa{sv}}), such as "block" of a device, whose alias follows; NULL for
+ * none. */
 GVariant *usage_group(GVariant *stats, const char *group, const char *alias);
 
 /* A number of a group; DEFAULT where it is not there. */
@@ -36,7 +54,7 @@ typedef struct UsageNumber {
 } UsageNumber;
 
 /* Appends a parameter (sv) for each number that is there; PREFIX is put before its name. */
-void usage_append(GVariantBuilder *parameters, const char *prefix, GVariant *group, const UsageNumber *numbers);
+void usage_append(Parameters *parameters, const char *prefix, GVariant *group, const UsageNumber *numbers);
 
 /* By the groups of the bus. */
 extern const UsageNumber usage_cpu[], usage_balloon[], usage_rss[], usage_guest_memory[], usage_block[], usage_image[],

@@ -4,9 +4,7 @@
 #include <string.h>
 
 #include "libvirt-errors.h"
-
-#define UUID_BYTES 16
-#define WORD 4
+#include "xdr.h"
 
 /* What a typed value can be, by the number of its kind. */
 static const char *const value_types[] = { NULL, "i", "u", "x", "t", "d", "b", "s" };
@@ -35,10 +33,7 @@ static bool take(Reader *reader, size_t size, const uint8_t **data) {
 
 static uint32_t take_word(Reader *reader) {
         const uint8_t *data;
-        uint32_t word = 0;
-        if (take(reader, sizeof word, &data))
-                memcpy(&word, data, sizeof word);
-        return GUINT32_FROM_BE(word);
+        return take(reader, XDR_WORD, &data) ? xdr_word(data) : 0;
 }
 
 static uint64_t take_long(Reader *reader) {
@@ -53,17 +48,13 @@ static double take_double(Reader *reader) {
         return value;
 }
 
-static size_t padding(size_t size) {
-        return (WORD - size % WORD) % WORD;
-}
-
 /* Bytes with their length before them, and zeros up to a whole word. */
 static bool take_bytes(Reader *reader, size_t max, const uint8_t **data, size_t *size) {
         const uint8_t *pad;
         *size = take_word(reader);
         if (*size > max)
                 return refuse(reader, LIBVIRT_RPC, "a value is too long");
-        return take(reader, *size, data) && take(reader, padding(*size), &pad);
+        return take(reader, *size, data) && take(reader, xdr_padding(*size), &pad);
 }
 
 static GVariant *text_of(Reader *reader, const char *data, size_t size) {
@@ -99,9 +90,9 @@ static GVariant *read_characters(Reader *reader, size_t count) {
 
 static GVariant *read_uuid(Reader *reader) {
         const uint8_t *data = NULL;
-        GString *text = g_string_sized_new(2 * UUID_BYTES + 4);
-        bool is_there = take(reader, UUID_BYTES, &data);
-        for (size_t i = 0; is_there && i < UUID_BYTES; i++)
+        GString *text = g_string_sized_new(2 * XDR_UUID_BYTES + 4);
+        bool is_there = take(reader, XDR_UUID_BYTES, &data);
+        for (size_t i = 0; is_there && i < XDR_UUID_BYTES; i++)
                 g_string_append_printf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", data[i]);
         return g_variant_new_take_string(g_string_free(text, FALSE));
 }
@@ -195,7 +186,7 @@ static GVariant *read_array(Reader *reader, const char **type) {
         g_autoptr(GVariantType) array = g_variant_type_new_array(element);
         GVariantBuilder builder;
         /* Each element has a word at least: what is left bounds how many there can be. */
-        if (count > limit || count > reader->left / WORD) {
+        if (count > limit || count > reader->left / XDR_WORD) {
                 refuse(reader, LIBVIRT_RPC, "a list is too long");
                 count = 0;
         }
@@ -278,22 +269,6 @@ GVariant *wire_decode(const char *type, const uint8_t *data, size_t size, GError
         return g_steal_pointer(&value);
 }
 
-static void put_word(GByteArray *into, uint32_t word) {
-        word = GUINT32_TO_BE(word);
-        g_byte_array_append(into, (const uint8_t *) &word, sizeof word);
-}
-
-static void put_long(GByteArray *into, uint64_t value) {
-        put_word(into, value >> 32);
-        put_word(into, (uint32_t) value);
-}
-
-static void put_double(GByteArray *into, double value) {
-        uint64_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        put_long(into, bits);
-}
-
 static bool check_count(size_t count, size_t limit, GError **error) {
         if (count <= limit)
                 return true;
@@ -303,30 +278,17 @@ static bool check_count(size_t count, size_t limit, GError **error) {
 }
 
 static bool put_bytes(GByteArray *into, const void *data, size_t size, size_t max, GError **error) {
-        static const uint8_t zeros[WORD];
         if (!check_count(size, max, error))
                 return false;
-        put_word(into, size);
-        g_byte_array_append(into, data, size);
-        g_byte_array_append(into, zeros, padding(size));
+        xdr_put_bytes(into, data, size);
         return true;
 }
 
 static bool put_uuid(GByteArray *into, const char *text, GError **error) {
-        uint8_t bytes[UUID_BYTES];
-        size_t n = 0;
-        for (; *text; text++) {
-                if (*text == '-')
-                        continue;
-                int high = g_ascii_xdigit_value(text[0]), low = high < 0 ? -1 : g_ascii_xdigit_value(text[1]);
-                if (low < 0 || n == UUID_BYTES)
-                        break;
-                bytes[n++] = high << 4 | low;
-                text++;
-        }
-        if (*text || n != UUID_BYTES)
+        uint8_t uuid[XDR_UUID_BYTES];
+        if (!xdr_read_uuid(text, uuid))
                 return libvirt_error_set(error, LIBVIRT_INTERNAL_ERROR, "what should be a UUID is not one");
-        g_byte_array_append(into, bytes, UUID_BYTES);
+        g_byte_array_append(into, uuid, XDR_UUID_BYTES);
         return true;
 }
 
@@ -338,9 +300,9 @@ static bool put_characters(GByteArray *into, const char *text, size_t limit, boo
         if (!check_count(length, limit, error))
                 return false;
         if (!exact)
-                put_word(into, length);
+                xdr_put_word(into, length);
         for (size_t i = 0; i < (exact ? limit : length); i++)
-                put_word(into, i < length ? (uint32_t) (int32_t) text[i] : 0);
+                xdr_put_word(into, i < length ? (uint32_t) (int32_t) text[i] : 0);
         return true;
 }
 
@@ -354,9 +316,9 @@ static bool put_typed(GByteArray *into, GVariant *value, GError **error) {
         if (kind == G_N_ELEMENTS(value_types))
                 return libvirt_error_set(error, LIBVIRT_INTERNAL_ERROR, "a value of type %s cannot be told",
                                          g_variant_get_type_string(inner));
-        put_word(into, kind);
+        xdr_put_word(into, kind);
         if (*value_types[kind] == 'b') {
-                put_word(into, g_variant_get_boolean(inner));
+                xdr_put_word(into, g_variant_get_boolean(inner));
                 return true;
         }
         const char *type = value_types[kind];
@@ -378,7 +340,7 @@ static bool put_array(const char **type, GVariant *value, GByteArray *into, GErr
         size_t limit = read_limit(type), count = g_variant_n_children(value);
         if (!check_count(count, limit, error))
                 return false;
-        put_word(into, count);
+        xdr_put_word(into, count);
         bool good = put_children(type, value, false, into, error);
         skip_type(type);
         return good;
@@ -386,7 +348,7 @@ static bool put_array(const char **type, GVariant *value, GByteArray *into, GErr
 
 static bool put_optional(const char **type, GVariant *value, GByteArray *into, GError **error) {
         g_autoptr(GVariant) inner = g_variant_get_maybe(value);
-        put_word(into, inner != NULL);
+        xdr_put_word(into, inner != NULL);
         if (inner)
                 return put_value(type, inner, into, error);
         skip_type(type);
@@ -397,19 +359,19 @@ static bool put_value(const char **type, GVariant *value, GByteArray *into, GErr
         char letter = *(*type)++;
         switch (letter) {
         case 'i':
-                put_word(into, (uint32_t) g_variant_get_int32(value));
+                xdr_put_word(into, (uint32_t) g_variant_get_int32(value));
                 return true;
         case 'u':
-                put_word(into, g_variant_get_uint32(value));
+                xdr_put_word(into, g_variant_get_uint32(value));
                 return true;
         case 'x':
-                put_long(into, (uint64_t) g_variant_get_int64(value));
+                xdr_put_long(into, (uint64_t) g_variant_get_int64(value));
                 return true;
         case 't':
-                put_long(into, g_variant_get_uint64(value));
+                xdr_put_long(into, g_variant_get_uint64(value));
                 return true;
         case 'd':
-                put_double(into, g_variant_get_double(value));
+                xdr_put_double(into, g_variant_get_double(value));
                 return true;
         case 's':
                 return put_bytes(into, g_variant_get_string(value, NULL), strlen(g_variant_get_string(value, NULL)),

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "at-once.h"
 #include "conversation.h"
 #include "libvirt-errors.h"
 #include "fuzz.h"
@@ -71,13 +72,37 @@ static void on_ended(void *data) {
         (void) data;
 }
 
+static Known *some_domains(void) {
+        Known *known = known_new();
+        GVariantDict properties;
+        g_variant_dict_init(&properties, NULL);
+        g_variant_dict_insert(&properties, "Name", "s", "a");
+        g_variant_dict_insert(&properties, "UUID", "s", "00000000-0000-0000-0000-000000000000");
+        known_put(known, g_strdup("/a"), g_variant_ref_sink(g_variant_dict_end(&properties)));
+        return known;
+}
+
+/* What is answered at once is an answer of the procedure. */
+static bool on_call_at_once(void *data, const Procedure *procedure, const uint8_t *body, size_t size, GByteArray *into) {
+        static Known *known;
+        unsigned int before = into->len;
+        (void) data;
+        if (!known)
+                known = some_domains();
+        bool answered = at_once_answer(known, procedure, body, size, into);
+        g_autoptr(GVariant) reply =
+                        answered ? wire_decode(procedure->reply, into->data + before, into->len - before, NULL) : NULL;
+        g_assert_true(answered ? reply != NULL : into->len == before);
+        return answered;
+}
+
 static void settle(void) {
         for (int i = 0; i < FUZZ_EVENTS_MAX && g_main_context_iteration(NULL, FALSE); i++)
                 ;
 }
 
 static void converse(const uint8_t *data, size_t size) {
-        static const ConversationHandler handler = { on_call, on_stream, on_drained, on_ended };
+        static const ConversationHandler handler = { on_call, on_stream, on_drained, on_ended, on_call_at_once };
         Client client = { .streams = streams_new(),
                           .procedures = g_ptr_array_new(),
                           .serials = g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
