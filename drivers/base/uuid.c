@@ -12,7 +12,7 @@ char *uuid_normalize(const char *text) {
                                 g_string_append_c(uuid, '-');
                         g_string_append_c(uuid, g_ascii_tolower(*text));
                         n++;
-                } else if (*text != '-' && !g_ascii_isspace(*text))
+                } else if (*text == '-' ? n == 32 : !g_ascii_isspace(*text)) /* nothing but white space after the last digit */
                         return NULL;
         }
         return n == 32 ? g_string_free(g_steal_pointer(&uuid), FALSE) : NULL;

@@ -395,6 +395,18 @@ UNSUPPORTED = [
     (["<driver>", "attribute colour"], "<disk type='file'><source file='/x'/><driver colour='red'/><target dev='vda'/></disk>"),
     (["<interface>", "attribute speed"], "<interface type='user' speed='fast'/>"),
     (["<sound>", "gravis"], "<sound model='gravis'/>"),
+    (["<controller>", "virtio-scsix"], "<controller type='scsi' model='virtio-scsix'/>"),
+    (["<controller>", "virtio-x"], "<controller type='virtio-serial' model='virtio-x'/>"),
+    (["virtiox"], "<video><model type='virtiox'/></video>"),
+    (["<graphics>", "powerControl", "yes, no"], "<graphics type='vnc' powerControl='on'/>"),
+    (["<audio>", "exclusive", "yes, no"], "<audio id='1' type='oss' exclusive='on'/>"),
+    (["<source>", "tls", "yes, no"], "<serial type='tcp'><source mode='connect' host='h' service='1' tls='on'/></serial>"),
+    (["<controller>", "ports", "decimal"], "<controller type='virtio-serial' ports='0x8'/>"),
+    (["<pcihole64>", "white space"], "<controller type='pci' index='0' model='pci-root'><pcihole64 unit='KiB'>1048576 </pcihole64></controller>"),
+    (["<identity>", "+NUMBER"], "<disk type='network'><source protocol='nfs' name='/x'><host name='h'/><identity user='+12x'/></source><target dev='vda'/></disk>"),
+    (["<target>", "port"], "<channel type='unix'><source path='/x'/><target type='guestfwd' address='10.0.2.1' port='65536'/></channel>"),
+    (["<channel>", "virtio serial port"], "".join(f"<channel type='pty'><target type='virtio' name='org.{name}'/><address type='virtio-serial' controller='0' bus='0' port='{port}'/></channel>"
+                                                  for name, port in (("a", 3), ("b", 4), ("c", 3)))),
 ]
 
 # Below <domain>, below <devices>, and what must stand in QEMU's command line.
@@ -516,6 +528,8 @@ def what_the_driver_does_not_know_is_refused_by_name():
                         ("<keywrap/>", ["<keywrap>"])):
         contains(expect("Unsupported", qemu.define, qemu.document("no", more=more)), *parts)
     contains(expect("Unsupported", qemu.define, qemu.document("no").replace("type='qemu'", "type='xen'")), "xen")
+    for mode in "", " mode='custom' match='exact'":
+        contains(expect("Unsupported", qemu.define, qemu.document("no", more=f"<cpu{mode}><model>maximum</model></cpu>")), "<model>", "'maximum'", "capabilities")
 
 
 def what_the_driver_cannot_do_yet_is_refused_when_it_is_defined():

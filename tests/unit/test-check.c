@@ -53,10 +53,37 @@ static void documents_that_break_no_rule_are_taken(void) {
         try_cases(cases, G_N_ELEMENTS(cases));
 }
 
+/* Of what is no list; what a document that was read twice would mean is nobody's guess. */
+static void an_element_is_there_once(void) {
+        static const Case cases[] = {
+                { "<name>e</name>", "", "only one <name> of <domain>" },
+                { "<uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>", "", "only one <uuid> of <domain>" },
+                { "<description>a</description><description>b</description>", "", "only one <description>" },
+                { "<on_crash>destroy</on_crash><title>t</title><on_crash>restart</on_crash>", "", "only one <on_crash>" },
+                { "<cputune><shares>2</shares><shares>4</shares></cputune>", "", "only one <shares> of <cputune>" },
+                { "<memoryBacking><locked/><locked/></memoryBacking>", "", "only one <locked> of <memoryBacking>" },
+                { "", "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/><readonly/></disk>",
+                  "only one <readonly> of <disk>" },
+                { "", "<interface type='user'><link state='up'/><link state='down'/></interface>", "only one <link>" },
+                { "<metadata><a xmlns='urn:a'/><a xmlns='urn:a'/></metadata><clock offset='utc'><timer name='pit'/><timer "
+                  "name='rtc'/></clock>",
+                  "<input type='mouse' bus='usb'/><input type='mouse' bus='usb'/>", NULL },
+        };
+        try_cases(cases, G_N_ELEMENTS(cases));
+}
+
 static void what_completing_would_hide_is_refused_before(void) {
         static const Case cases[] = {
                 { "", "<graphics type='vnc' port='4294967295' autoport='yes'/>", "number of a port" },
                 { "", "<graphics type='vnc' autoport=' yes'/>", "autoport" },
+                { "", "<video><model type='qxl' primary='first'/></video>", "primary" },
+                { "", "<channel type='unix'><source mode='abc'/><target type='virtio'/></channel>", "mode" },
+                { "", "<rng model='virtio'><backend model='egd' type='tcp'><source mode='abc'/></backend></rng>", "mode" },
+                { "", "<parallel type='tcp'><protocol type='abc'/></parallel>", "raw" },
+                { "", "<disk type='file'><backingStore index='0x1'/></disk>", "'index' in element 'backingStore'" },
+                { "<cpu mode='host-model'><model fallback='abc'/></cpu>", "", "fallback" },
+                { "<cpu><numa><cell memory='109550 '/></numa></cpu>", "", "'memory' in element 'cell'" },
+                { "<memoryBacking><hugepages><page size='4 '/></hugepages></memoryBacking>", "", "'size' in element 'page'" },
                 { "", "<console type='pty'><target port='1k'/></console>", "'port' in element 'target'" },
                 { "", "<console type='pty'><log file='/a' append='maybe'/></console>", "append" },
                 { "", "<graphics type='vnc'><listen address='127.0.0.1'/></graphics>", "'type' is missing" },
@@ -545,6 +572,7 @@ static void test_documents_of_very_many_elements_are_decided_on(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/check/documents_that_break_no_rule_are_taken", documents_that_break_no_rule_are_taken);
+        g_test_add_func("/check/an-element-is-there-once", an_element_is_there_once);
         g_test_add_func("/check/what-completing-would-hide-is-refused-before", what_completing_would_hide_is_refused_before);
         g_test_add_func("/check/faults_of_the_machine_are_named", faults_of_the_machine_are_named);
         g_test_add_func("/check/faults_of_disks_and_controllers_are_named", faults_of_disks_and_controllers_are_named);

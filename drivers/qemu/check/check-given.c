@@ -23,7 +23,8 @@ static const CheckRule rules[] = {
         CHECK_REQUIRED("devices/graphics/listen", "type"),
         CHECK_DECIMAL("devices/console/target/@port", CHECK_INT),
         { "(memory | currentMemory | maxMemory | vcpu | iothreads | os/type | on_poweroff | on_reboot | on_crash | cputune/* | "
-          "devices/disk/iotune/*)[. != normalize-space(.)]",
+          "devices/disk/iotune/* | features/tcg/tb-cache | features/smm/tseg | devices/controller/pcihole64)[. != "
+          "normalize-space(.)]",
           "concat(name(), '>: ', normalize-space(.))", "there is white space around the text of <{}: leave it out" },
         { "iothreads[. != ''][not(matches(., '[0-9]+'))]", ".", "invalid iothreads count '{}': it must be a decimal number" },
         { "devices/disk[target/@bus='usb']/address[@type != 'usb']", "@type", "an unexpected address type '{}' for a usb disk" },
@@ -33,10 +34,14 @@ static const CheckRule rules[] = {
         CHECK_COUNT("cputune/vcpupin/@vcpu"),
         CHECK_COUNT("devices/controller/master/@startport"),
         CHECK_DECIMAL("devices/hub/address/@bus", CHECK_UINT),
+        CHECK_DECIMAL("cpu/numa/cell/@*[listed(name(), 'id memory')]", "18446744073709551615"),
+        CHECK_DECIMAL("memoryBacking/hugepages/page/@size", "18446744073709551615"),
         { "(devices/memory/target/* | devices/memory/target/label/size | devices/memory/source/alignsize | "
           "devices/memory/source/pagesize)[not(*)][. != ''][not(matches(., '[0-9]+'))]",
           "concat(name(), \"': '\", .)", "invalid value for element '{}': it must be a decimal number" },
         { "devices/disk/driver[@iothread='0']", NULL, "invalid value for attribute 'iothread': zero is not permitted" },
+        CHECK_COUNT("devices/disk//backingStore/@index"),
+        CHECK_COUNT("devices/disk//source/@index"),
         { "devices/disk/wwn[. != normalize-space(.)]", "normalize-space(.)", "there is white space around the wwn {}" },
         { "seclabel[../seclabel[2]][not(@model) or @model='']", NULL,
           "the security model is missing where there are multiple labels" },
@@ -60,11 +65,14 @@ static const CheckRule rules[] = {
 
 static const CheckChoice choices[] = {
         { "devices/console/@type", "null vc pty dev file pipe stdio udp tcp unix spicevmc spiceport nmdm qemu-vdagent dbus" },
-        { "devices/console/source/@mode", "bind connect" },
-        { "devices/console/protocol/@type", "raw telnet telnets tls" },
         { "devices/console/log/@append", "on off" },
         { "numatune/memory/@placement", "static auto" },
         { "cpu/@match", "exact minimum strict" },
+        { "cpu/model/@fallback", "allow forbid" },
+        { "devices/video/model/@primary", "yes no" },
+        { "devices/*/source[../@type='tcp' or ../@type='udp' or ../@type='unix']/@mode | devices/rng/backend/source/@mode",
+          "connect bind" },
+        { "devices/*/protocol/@type | devices/rng/backend/protocol/@type", "raw telnet telnets tls" },
         { "devices/graphics/@autoport", "yes no" },
 };
 

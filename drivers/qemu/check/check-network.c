@@ -3,8 +3,6 @@
 
 #include <glib.h>
 
-#define ONCE(element, what) \
-        { "devices/interface/" element "[2]", NULL, "only one " what " of an interface is allowed" }
 #define ONLY_VIRTIO(path, what) \
         { \
                 "devices/interface[not(starts-with(model/@type, 'virtio'))]/" path, "ancestor::interface/model/@type", \
@@ -27,19 +25,6 @@
 #define UUID "\\s*[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\\s*"
 
 static const CheckRule rules[] = {
-        ONCE("mac", "<mac>"),
-        ONCE("model", "<model>"),
-        ONCE("driver", "<driver>"),
-        ONCE("target", "<target>"),
-        ONCE("mtu", "<mtu>"),
-        ONCE("link", "<link>"),
-        ONCE("bandwidth", "<bandwidth>"),
-        ONCE("filterref", "<filterref>"),
-        ONCE("virtualport", "<virtualport>"),
-        ONCE("vlan", "<vlan>"),
-        ONCE("tune", "<tune>"),
-        ONCE("backend", "<backend>"),
-        ONCE("coalesce", "<coalesce>"),
         { "devices/interface[@type='vhostuser']/source[not(@type)]", NULL,
           "the required attribute 'type' is missing in element 'source' of a vhostuser interface" },
         { "devices/interface/mac/@address[matches(., '.[13579bdfBDF]:.*')]", ".",

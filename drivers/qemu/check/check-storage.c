@@ -37,9 +37,6 @@
                                 "the option '" what "' is not valid for a PCI controller of model '{}'" \
         }
 
-#define ONCE(element, what) \
-        { element "[2]", NULL, "only one " what " is allowed" }
-
 /* Sizes that exclude each other: of all, and of one direction. */
 #define TOTALS(name) \
         { "devices/disk/iotune[total_" name " > 0][read_" name " > 0 or write_" name " > 0]", NULL, \
@@ -60,15 +57,6 @@
 
 static const CheckRule rules[] = {
         /* Disks */
-        ONCE("devices/disk/driver", "<driver> of a disk"),
-        ONCE("devices/disk/target", "<target> of a disk"),
-        ONCE("devices/disk/source", "<source> of a disk"),
-        ONCE("devices/disk/auth", "<auth> of a disk"),
-        ONCE("devices/disk/encryption", "<encryption> of a disk"),
-        ONCE("devices/disk/backingStore", "<backingStore> of a disk"),
-        ONCE("devices/disk/address", "<address> of a disk"),
-        ONCE("devices/disk/geometry", "<geometry> of a disk"),
-        ONCE("devices/disk/serial", "<serial> of a disk"),
         { "devices/disk/driver/@name[. != 'qemu']", "concat(., \"' for the disk '\", ../../" NAME ")",
           "an unsupported driver name '{}'" },
         { "devices/disk[@device='floppy'][" BUS "][not(listed(" BUS ", 'fdc usb'))]", BUS,
@@ -385,12 +373,6 @@ static const CheckRule rules[] = {
           "@unit", "the unit '{}' must be less than 7 for the controller model 'lsilogic'" },
 
         /* Controllers */
-        ONCE("devices/controller/model", "<model> in a controller definition"),
-        ONCE("devices/controller/target", "<target> in a controller definition"),
-        ONCE("devices/controller/driver", "<driver> of a controller"),
-        ONCE("devices/controller/master", "<master> of a controller"),
-        ONCE("devices/controller/address", "<address> of a controller"),
-        ONCE("devices/controller/pcihole64", "<pcihole64>"),
         { "devices/controller[@type='usb'][@model='none'][preceding-sibling::controller[@type='usb'] or "
           "following-sibling::controller[@type='usb']]",
           NULL, "can't add another USB controller: USB is disabled for this domain" },

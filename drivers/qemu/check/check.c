@@ -220,7 +220,7 @@ static bool try_tables(xmlDoc *document, size_t first, size_t end, GError **erro
 }
 
 bool check_given(xmlDoc *document, GError **error) {
-        return try_tables(document, 0, 1, error);
+        return check_once(xmlDocGetRootElement(document), error) && try_tables(document, 0, 1, error);
 }
 
 bool check_document(xmlDoc *document, GError **error) {

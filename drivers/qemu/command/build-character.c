@@ -113,7 +113,7 @@ static void add_file(Builder *builder, xmlNode *element, JsonObject *backend) {
         File *file = builder_file(builder, element);
         const char *path = builder_require(builder, element, "source/@path");
         int none = -1;
-        builder_flag(builder, element, "source/@append");
+        builder_switch(builder, element, "source/@append");
         json_add(backend, "backend", 's', "file", "path", 's',
                  builder_pass_as_file(builder,
                                       file             ? &file->fd
@@ -143,7 +143,7 @@ static void add_log(Builder *builder, xmlNode *element, JsonObject *backend) {
                 return;
         File *file = builder_file(builder, log);
         const char *path = builder_require(builder, log, "@file");
-        builder_flag(builder, log, "@append"); /* files.c empties it; QEMU only ever appends to what it is given */
+        builder_switch(builder, log, "@append"); /* files.c empties it; QEMU only ever appends to what it is given */
         json_add(backend, "logfile", 's', builder_pass_as_file(builder, file ? &file->fd : NULL, path), "logappend", 'b', TRUE,
                  NULL);
 }

@@ -4,11 +4,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "qemu/check/check-index.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
 
 #define PORTS_MAX 65535
+
+/* Those of one kind of controller that say which version of virtio it speaks. */
+#define VIRTIO_MODELS "virtio-transitional virtio-non-transitional"
 
 /* The driver of each model. Those without one are part of the machine; an empty model is a type's only one. */
 static const struct {
@@ -76,7 +80,7 @@ static JsonObject *build_pci_controller(Builder *builder, xmlNode *element, cons
         if (g_strcmp0(driver, "pcie-root-port") == 0 || g_strcmp0(driver, "xio3130-downstream") == 0) {
                 json_add(device, "port", 'i', target_number(builder, element, "target/@port", 255), "chassis", 'i',
                          target_number(builder, element, "target/@chassis", 255), NULL);
-                int hotplug = builder_flag(builder, target, "@hotplug");
+                int hotplug = builder_switch(builder, target, "@hotplug");
                 if (hotplug >= 0)
                         json_add(device, "hotplug", 'b', hotplug, NULL);
         } else if (g_strcmp0(driver, "pci-bridge") == 0)
@@ -91,9 +95,9 @@ static JsonObject *build_pci_controller(Builder *builder, xmlNode *element, cons
                 if (node != UINT64_MAX)
                         json_add(device, "numa_node", 'i', (gint64) node, NULL);
         }
-        if (g_strcmp0(part->model, "pci-root") == 0 && builder_flag(builder, target, "@hotplug") >= 0)
+        if (g_strcmp0(part->model, "pci-root") == 0 && builder_switch(builder, target, "@hotplug") >= 0)
                 builder_add(builder, "-global", "PIIX4_PM.acpi-root-pci-hotplug=%s",
-                            builder_flag(builder, target, "@hotplug") == 1 ? "on" : "off");
+                            builder_switch(builder, target, "@hotplug") == 1 ? "on" : "off");
         builder_know(builder, element, "model");
         if (!driver && (builder_element(builder, element, "address")))
                 builder_invalid(builder, element, "%s is the machine's own: it has no address", part->model);
@@ -154,9 +158,10 @@ void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition
                 builder_know_turned_off(builder, element);
                 return;
         }
-        bool virtio = g_str_has_prefix(model, "virtio");
-        if (virtio) /* with or without a suffix */
-                model = strcmp(type, "virtio-serial") == 0 ? "" : "virtio-scsi";
+        if (strcmp(type, "virtio-serial") == 0 && check_is_listed(model, VIRTIO_MODELS " virtio"))
+                model = "";
+        else if (strcmp(type, "scsi") == 0 && check_is_listed(model, VIRTIO_MODELS))
+                model = "virtio-scsi";
         while (found < G_N_ELEMENTS(controllers) &&
                (strcmp(type, controllers[found].type) != 0 || strcmp(model, controllers[found].model) != 0))
                 found++;

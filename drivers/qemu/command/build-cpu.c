@@ -95,6 +95,7 @@ void build_cpu(Builder *builder) {
         const char *mode = builder_choose(builder, cpu, "@mode", "custom host-model host-passthrough maximum"),
                    *model = builder_get(builder, cpu, "model");
         g_autoptr(GString) option = g_string_new(NULL);
+        const Capabilities *capabilities = builder->context->capabilities;
         bool host = g_strcmp0(mode, "host-passthrough") == 0 || g_strcmp0(mode, "maximum") == 0;
         builder_know(builder, cpu, "@match @check model/@fallback model/@vendor_id vendor topology numa");
         if (g_strcmp0(mode, "host-passthrough") == 0) {
@@ -109,6 +110,11 @@ void build_cpu(Builder *builder) {
                 if (!builder_is_plain_name(model))
                         builder_invalid(builder, builder_element(builder, cpu, "model"), "'%.64s' cannot be a processor's name",
                                         model);
+                else if (capabilities && !capabilities_has_cpu(capabilities, builder->kvm, model))
+                        builder_unsupported(builder, builder_element(builder, cpu, "model"),
+                                            "this QEMU, %s, has no processor model '%.64s'; the connection's capabilities list "
+                                            "those that it has",
+                                            capabilities_version(capabilities), model);
                 g_string_append(option, model);
                 add_removed_features(cpu, model, option);
         } else {
@@ -117,7 +123,7 @@ void build_cpu(Builder *builder) {
                 /* QEMU's own choice, named so that it stays when QEMU's changes. */
                 g_string_append(option, strstr(builder->context->emulator, "i386") ? "qemu32" : "qemu64");
         }
-        if (builder_flag(builder, cpu, "@migratable") == 0 && host)
+        if (builder_switch(builder, cpu, "@migratable") == 0 && host)
                 g_string_append(option, ",migratable=off"); /* on is QEMU's default */
         build_cpu_features(builder, cpu, option);
         build_cpu_cache(builder, cpu, option, host);

@@ -286,7 +286,7 @@ void build_disk(Builder *builder, xmlNode *element, const DeviceDefinition *part
         if (virtio && lun)
                 json_add(device, "scsi", 'b', TRUE, NULL);
         if (usb)
-                json_add(device, "removable", 'b', builder_flag(builder, element, "target/@removable") == 1, NULL);
+                json_add(device, "removable", 'b', builder_switch(builder, element, "target/@removable") == 1, NULL);
         else if (!virtio)
                 add_drive_address(builder, element, part, device);
         const char *thread = builder_io_thread(builder, element, "driver/@iothread");

@@ -341,10 +341,10 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 builder_know_turned_off(builder, element);
                 return;
         }
-        bool virtio = g_str_has_prefix(part->model, "virtio"),
+        bool virtio = strcmp(part->model, "virtio") == 0,
              accelerated = builder_flag(builder, model, "acceleration/@accel3d") == 1;
         for (size_t i = 0; i < G_N_ELEMENTS(models); i++)
-                if (strcmp(virtio ? "virtio" : part->model, models[i].model) == 0)
+                if (strcmp(part->model, models[i].model) == 0)
                         driver = first ? models[i].first : models[i].other;
         if (!driver) {
                 builder_unsupported(builder, model ? model : element, "QEMU has no %svideo card of model '%.32s'",
@@ -362,7 +362,7 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                                          : builder_device_new(driver, part);
                 builder_add_virtio_options(builder, element, device);
                 json_add(device, "max_outputs", 'i', (gint64) builder_number(builder, model, "@heads", 1, 16, 1), NULL);
-                int blob = builder_flag(builder, model, "@blob");
+                int blob = builder_switch(builder, model, "@blob");
                 if (blob >= 0)
                         json_add(device, "blob", 'b', blob, NULL);
                 if (vhost_user) {

@@ -33,22 +33,23 @@ static void build_hyperv(Builder *builder, xmlNode *hyperv) {
         builder_choose(builder, hyperv, "@mode", "custom passthrough");
         for (size_t i = 0; i < G_N_ELEMENTS(hyperv_features); i++) {
                 g_autofree char *path = g_strdup_printf("%s/@state", hyperv_features[i][0]);
-                if (builder_flag(builder, hyperv, path) == 1)
+                if (builder_switch(builder, hyperv, path) == 1)
                         g_string_append_printf(builder->cpu, ",%s%s=on", hyperv_features[i][1][0] ? "" : "hv-",
                                                hyperv_features[i][1][0] ? hyperv_features[i][1] : hyperv_features[i][0]);
         }
-        if (builder_flag(builder, hyperv, "stimer/@state") == 1)
+        if (builder_switch(builder, hyperv, "stimer/@state") == 1)
                 g_string_append_printf(builder->cpu, ",hv-stimer=on%s",
-                                       builder_flag(builder, hyperv, "stimer/direct/@state") == 1 ? ",hv-stimer-direct=on" : "");
-        if (builder_flag(builder, hyperv, "spinlocks/@state") == 1)
+                                       builder_switch(builder, hyperv, "stimer/direct/@state") == 1 ? ",hv-stimer-direct=on"
+                                                                                                    : "");
+        if (builder_switch(builder, hyperv, "spinlocks/@state") == 1)
                 g_string_append_printf(builder->cpu, ",hv-spinlocks=0x%" PRIx64,
                                        builder_number(builder, hyperv, "spinlocks/@retries", 4095, UINT32_MAX, 4095));
-        if (builder_flag(builder, hyperv, "tlbflush/direct/@state") == 1)
+        if (builder_switch(builder, hyperv, "tlbflush/direct/@state") == 1)
                 g_string_append(builder->cpu, ",hv-tlbflush-direct=on");
-        if (builder_flag(builder, hyperv, "tlbflush/extended/@state") == 1)
+        if (builder_switch(builder, hyperv, "tlbflush/extended/@state") == 1)
                 g_string_append(builder->cpu, ",hv-tlbflush-ext=on");
         const char *vendor = builder_get(builder, hyperv, "vendor_id/@value");
-        if (builder_flag(builder, hyperv, "vendor_id/@state") == 1)
+        if (builder_switch(builder, hyperv, "vendor_id/@state") == 1)
                 g_string_append_printf(builder->cpu, ",hv-vendor-id=%s", vendor ? builder_escape(builder, vendor) : "");
 }
 
@@ -59,14 +60,14 @@ static void build_kvm(Builder *builder, xmlNode *kvm, GString *accelerator) {
         };
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 g_autofree char *path = g_strdup_printf("%s/@state", names[i][0]);
-                if (builder_flag(builder, kvm, path) == 1)
+                if (builder_switch(builder, kvm, path) == 1)
                         g_string_append_printf(builder->cpu, ",%s=on", names[i][1]);
         }
-        if (builder_flag(builder, kvm, "hidden/@state") == 1)
+        if (builder_switch(builder, kvm, "hidden/@state") == 1)
                 g_string_append(builder->cpu, ",kvm=off");
-        if (builder_flag(builder, kvm, "pv-ipi/@state") == 0)
+        if (builder_switch(builder, kvm, "pv-ipi/@state") == 0)
                 g_string_append(builder->cpu, ",kvm-pv-ipi=off");
-        if (builder_flag(builder, kvm, "dirty-ring/@state") == 1)
+        if (builder_switch(builder, kvm, "dirty-ring/@state") == 1)
                 g_string_append_printf(accelerator, ",dirty-ring-size=%" PRIu64,
                                        builder_number(builder, kvm, "dirty-ring/@size", 1024, 65536, 4096));
 }
@@ -74,7 +75,7 @@ static void build_kvm(Builder *builder, xmlNode *kvm, GString *accelerator) {
 /* A feature that is merely named is on. */
 static int feature_state(Builder *builder, xmlNode *features, const char *path) {
         g_autofree char *name = g_strndup(path, strcspn(path, "/"));
-        int state = builder_flag(builder, features, path);
+        int state = builder_switch(builder, features, path);
         bool of_another = g_str_has_suffix(path, "/@eoi"); /* an attribute of a feature that is something else */
         return state < 0 && !of_another && builder_element(builder, features, name) ? 1 : state;
 }

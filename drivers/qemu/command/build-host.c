@@ -172,7 +172,7 @@ void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *par
                    *name = builder_require(builder, element, "@name");
         uint64_t size = builder_size(builder, element, "size", "B", SHARED_MEMORY_DEFAULT);
         xmlNode *server = builder_element(builder, element, "server"), *address = builder_element(builder, element, "address");
-        int events = builder_flag(builder, element, "msi/@ioeventfd");
+        int events = builder_switch(builder, element, "msi/@ioeventfd");
         builder_choose(builder, element, "@role", "master peer");
         if (size & (size - 1))
                 builder_invalid(builder, builder_element(builder, element, "size"), "the size must be a power of two");

@@ -133,7 +133,7 @@ static JsonObject *make_mediated_device(Builder *builder, xmlNode *element, cons
                                                 ? builder_element(builder, element, "source/address")
                                                 : element,
                                 "its attribute uuid is missing");
-        int display = builder_flag(builder, element, "@display"), ramfb = builder_flag(builder, element, "@ramfb");
+        int display = builder_switch(builder, element, "@display"), ramfb = builder_switch(builder, element, "@ramfb");
         builder_choose(builder, element, "@model", "vfio-pci");
         builder_not_here(builder, element, "a mediated device of the host: leave it out, or give the whole device (type='pci')");
         JsonObject *device = builder_device_new(ramfb == 1 ? "vfio-pci-nohotplug" : "vfio-pci", part);

@@ -55,6 +55,17 @@ static void build_security(Builder *builder) {
         }
 }
 
+/* A binary runs its own architecture, and that of x86_64 what is older too. */
+static void check_emulator(Builder *builder, const xmlNode *type) {
+        const Capabilities *capabilities = builder->context->capabilities;
+        const char *target = capabilities ? json_string(capabilities_data(capabilities), "target") : NULL,
+                   *architecture = builder->definition->architecture;
+        if (target && strcmp(target, "i386") == 0 && strcmp(architecture, "i686") != 0)
+                builder_invalid(builder, type,
+                                "the emulator %.128s is for i686, and cannot run %.32s: name another, or use arch='i686'",
+                                builder->context->emulator, architecture);
+}
+
 void build_machine(Builder *builder) {
         const Definition *definition = builder->definition;
         xmlNode *type = builder_element(builder, builder->root, "os/type");
@@ -71,6 +82,7 @@ void build_machine(Builder *builder) {
                 builder_unsupported(builder, type, "type '%.32s' is not QEMU's; use hvm", definition->os_type);
         if (definition->machine[0] && !builder_is_plain_name(definition->machine))
                 builder_invalid(builder, type, "'%.64s' cannot be a machine's name", definition->machine);
+        check_emulator(builder, type);
         static const char *const without_pci[] = { "isapc", "microvm", "none", NULL };
         if (g_strv_contains(without_pci, definition->machine))
                 builder_not_here(builder, type,

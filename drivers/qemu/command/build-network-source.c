@@ -134,8 +134,9 @@ static JsonObject *nfs_source(Builder *builder, xmlNode *source, const char *nam
         for (size_t i = 0; i < G_N_ELEMENTS(members); i++) {
                 g_autofree char *path = g_strdup_printf("identity/@%s", members[i]);
                 const char *identity = builder_get(builder, source, path);
-                if (identity && identity[0] == '+')
-                        json_add(node, members[i], 'i', (gint64) strtoul(identity + 1, NULL, 10), NULL);
+                guint64 number;
+                if (identity && identity[0] == '+' && g_ascii_string_to_unsigned(identity + 1, 10, 0, UINT32_MAX, &number, NULL))
+                        json_add(node, members[i], 'i', (gint64) number, NULL);
                 else if (identity)
                         builder_unsupported(builder, builder_element(builder, source, "identity"),
                                             "names of users are not looked up: use %s='+NUMBER'", members[i]);
@@ -158,7 +159,7 @@ static JsonObject *web_source(Builder *builder, xmlNode *source, const char *nam
                                                     path[0] == '/' ? path + 1 : path, query ? "?" : "", query ? query : ""),
                                      NULL);
         static const Property properties[] = {
-                { "ssl/@verify", "sslverify", PROPERTY_BOOL },
+                { "ssl/@verify", "sslverify", PROPERTY_FLAG },
                 { "readahead/@size", "readahead", PROPERTY_NUMBER },
                 { "timeout/@seconds", "timeout", PROPERTY_NUMBER },
         };

@@ -334,7 +334,7 @@ const char *build_disk_nodes(Builder *builder, xmlNode *element, const DeviceDef
         bool ends;
         const char *below = build_backing(builder, &layer, file ? file->layers : NULL, &ends);
         const char *name = build_layer(builder, &layer, below, ends, driver);
-        if (builder_flag(builder, driver, "@copy_on_read") == 1) {
+        if (builder_switch(builder, driver, "@copy_on_read") == 1) {
                 const char *filter = node_name(builder, part->alias, 0, "cor");
                 builder_add_json(builder, "-blockdev",
                                  json_make("driver", 's', "copy-on-read", "node-name", 's', filter, "file", 's', name, "discard",

@@ -125,7 +125,7 @@ void builder_add_boot(Builder *builder, const xmlNode *element, JsonObject *devi
 static void add_rom(Builder *builder, const xmlNode *element, JsonObject *device) {
         xmlNode *rom = builder_element(builder, element, "rom");
         const char *file = builder_get(builder, rom, "@file");
-        int bar = builder_flag(builder, rom, "@bar");
+        int bar = builder_switch(builder, rom, "@bar");
         if (!rom)
                 return;
         if (builder_is(builder, rom, "@enabled", "no")) {

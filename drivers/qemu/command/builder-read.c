@@ -91,8 +91,13 @@ static const char *name_of(const char *path) {
 }
 
 int builder_flag(Builder *builder, const xmlNode *element, const char *path) {
-        const char *text = builder_choose(builder, element, path, "on off yes no");
-        return !text ? -1 : strcmp(text, "on") == 0 || strcmp(text, "yes") == 0;
+        const char *text = builder_choose(builder, element, path, "yes no");
+        return !text ? -1 : strcmp(text, "yes") == 0;
+}
+
+int builder_switch(Builder *builder, const xmlNode *element, const char *path) {
+        const char *text = builder_choose(builder, element, path, "on off");
+        return !text ? -1 : strcmp(text, "on") == 0;
 }
 
 const char *builder_choose(Builder *builder, const xmlNode *element, const char *path, const char *choices) {
@@ -107,6 +112,17 @@ const char *builder_choose(Builder *builder, const xmlNode *element, const char 
         return NULL;
 }
 
+/* Whether there is white space around the text of an element. */
+static bool has_blanks(const xmlNode *element, const char *path) {
+        const char *attribute;
+        xmlNode *place = follow(element, path, &attribute);
+        xmlChar *text = place && !attribute ? xmlNodeGetContent(place) : NULL;
+        size_t length = text ? strlen((const char *) text) : 0;
+        bool has = length > 0 && (g_ascii_isspace(text[0]) || g_ascii_isspace(text[length - 1]));
+        xmlFree(text);
+        return has;
+}
+
 uint64_t builder_number(Builder *builder, const xmlNode *element, const char *path, uint64_t min, uint64_t max,
                         uint64_t otherwise) {
         const char *text = builder_get(builder, element, path);
@@ -114,11 +130,17 @@ uint64_t builder_number(Builder *builder, const xmlNode *element, const char *pa
         guint64 value;
         if (!text)
                 return otherwise;
-        if (g_ascii_string_to_unsigned(text + (hexadecimal ? 2 : 0), hexadecimal ? 16 : 10, min, max, &value, NULL))
+        if (has_blanks(element, path))
+                builder_invalid(builder, element, "there is white space around %s, which is a number: leave it out",
+                                name_of(path));
+        else if (g_ascii_string_to_unsigned(text + (hexadecimal ? 2 : 0), hexadecimal ? 16 : 10, min, max, &value, NULL))
                 return value;
-        bool digits = *text && strspn(text, "0123456789") == strlen(text);
-        builder_fail(builder, digits ? VIRTBUS_ERROR_LIMIT_EXCEEDED : VIRTBUS_ERROR_INVALID_XML, element,
-                     "%s is '%.64s'; it must be a number from %" PRIu64 " to %" PRIu64, name_of(path), text, min, max);
+        else
+                builder_fail(builder,
+                             *text && strspn(text, "0123456789") == strlen(text) ? VIRTBUS_ERROR_LIMIT_EXCEEDED
+                                                                                 : VIRTBUS_ERROR_INVALID_XML,
+                             element, "%s is '%.64s'; it must be a number from %" PRIu64 " to %" PRIu64, name_of(path), text, min,
+                             max);
         return otherwise;
 }
 

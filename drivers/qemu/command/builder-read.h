@@ -22,8 +22,9 @@ xmlNode *builder_next(Builder *builder, const xmlNode *element);
 
 bool builder_is(Builder *builder, const xmlNode *element, const char *path, const char *value);
 
-/* on, yes: 1; off, no: 0; missing: -1. */
+/* Of those that are yes or no, and of those that are on or off: 1, 0, and -1 where it is missing. */
 int builder_flag(Builder *builder, const xmlNode *element, const char *path);
+int builder_switch(Builder *builder, const xmlNode *element, const char *path);
 
 /* The text at a path, one of those between the blanks of CHOICES, or NULL. */
 const char *builder_choose(Builder *builder, const xmlNode *element, const char *path, const char *choices);

@@ -9,21 +9,28 @@
 void builder_copy_properties(Builder *builder, const xmlNode *element, JsonObject *object, const Property *properties, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 const Property *property = properties + i;
+                const char *text;
                 int state;
                 switch (property->type) {
                 case PROPERTY_STRING:
                         json_add(object, property->name, 's', builder_get(builder, element, property->path), NULL);
                         break;
+                case PROPERTY_FLAG:
                 case PROPERTY_BOOL:
-                case PROPERTY_ON_OFF:
-                        state = builder_flag(builder, element, property->path);
-                        if (state >= 0 && property->type == PROPERTY_BOOL)
+                        state = property->type == PROPERTY_FLAG ? builder_flag(builder, element, property->path)
+                                                                : builder_switch(builder, element, property->path);
+                        if (state >= 0)
                                 json_add(object, property->name, 'b', state, NULL);
-                        else if (state >= 0)
-                                json_add(object, property->name, 's', state ? "on" : "off", NULL);
                         break;
-                case PROPERTY_NUMBER:
-                        if (builder_get(builder, element, property->path))
+                case PROPERTY_ON_OFF:
+                        json_add(object, property->name, 's', builder_choose(builder, element, property->path, "on off"), NULL);
+                        break;
+                case PROPERTY_NUMBER: /* decimal digits: hexadecimal ones are for addresses */
+                        text = builder_get(builder, element, property->path);
+                        if (text && g_str_has_prefix(text, "0x"))
+                                builder_invalid(builder, element, "%s is '%.64s'; it must be a decimal number", property->path,
+                                                text);
+                        else if (text)
                                 json_add(object, property->name, 'i',
                                          (gint64) builder_number(builder, element, property->path, 0, G_MAXINT64, 0), NULL);
                         break;

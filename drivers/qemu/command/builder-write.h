@@ -7,8 +7,9 @@
 
 typedef enum PropertyType {
         PROPERTY_STRING,
-        PROPERTY_BOOL,   /* true, false */
-        PROPERTY_ON_OFF, /* "on", "off" */
+        PROPERTY_FLAG,   /* of yes and no in the document: true, false */
+        PROPERTY_BOOL,   /* of on and off: true, false */
+        PROPERTY_ON_OFF, /* of these: "on", "off" */
         PROPERTY_NUMBER,
 } PropertyType;
 

@@ -107,6 +107,11 @@ GPtrArray *capabilities_cpus(const Capabilities *capabilities, bool kvm) {
         return names;
 }
 
+bool capabilities_has_cpu(const Capabilities *capabilities, bool kvm, const char *name) {
+        g_autoptr(GPtrArray) names = capabilities_cpus(capabilities, kvm);
+        return g_strv_contains((const char *const *) names->pdata, name);
+}
+
 JsonObject *capabilities_data(const Capabilities *capabilities) {
         return capabilities->data;
 }

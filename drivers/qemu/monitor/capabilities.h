@@ -29,6 +29,7 @@ bool capabilities_has_device(const Capabilities *capabilities, const char *drive
 
 /* The names of the processors it knows, NULL at the end; the strings are borrowed. */
 GPtrArray *capabilities_cpus(const Capabilities *capabilities, bool kvm);
+bool capabilities_has_cpu(const Capabilities *capabilities, bool kvm, const char *name);
 bool capabilities_has_kvm(const Capabilities *capabilities);
 
 /* The processor models as one text: each is its name, '|', '+' where it lacks nothing here or '-' where it does, and '!' where it
