@@ -85,6 +85,8 @@ static void on_written(void *data, const GError *error) {
         RegistryChange *change = data;
         if (!error)
                 apply(change);
+        if (change->is_prepared)
+                change->registry->kind->settle(change, !error);
         registry_change_end(change, error);
 }
 
@@ -128,6 +130,12 @@ static void on_room(void *data, const GError *error) {
                 registry_change_write(change);
 }
 
+static void on_prepared(void *data, const GError *error) {
+        RegistryChange *change = data;
+        change->is_prepared = !error;
+        on_room(change, error);
+}
+
 static void begin_define(RegistryChange *change) {
         const RegistryKind *kind = change->registry->kind;
         g_autoptr(GError) error = NULL;
@@ -144,6 +152,8 @@ static void begin_define(RegistryChange *change) {
                 registry_change_end(change, error);
         else if (!same && kind->make_room && !identity.ephemeral)
                 kind->make_room(change, on_room);
+        else if (kind->prepare)
+                kind->prepare(change, on_prepared);
         else
                 registry_change_write(change);
 }

@@ -15,7 +15,8 @@ struct RegistryChange {
         void *definition; /* the new one, or NULL */
         Kept kept;        /* what will be kept with it */
         void (*begin)(RegistryChange *change);
-        void *own; /* the kind's, of a change of its own */
+        bool is_prepared; /* its kind has, and is told what becomes of it */
+        void *own;        /* the kind's, of a change of its own */
         GDestroyNotify own_free;
         EntryDone done;
         void *data;

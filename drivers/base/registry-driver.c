@@ -28,6 +28,8 @@ void *registry_driver_open(const void *data, const DriverSetup *setup, GError **
                         registry_driver_close(registries);
                         return NULL;
                 }
+        if (driver->opened)
+                driver->opened(registries->all);
         return registries;
 }
 

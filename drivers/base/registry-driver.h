@@ -13,6 +13,8 @@ typedef struct RegistryDriver {
                 const RegistryKind *kind; /* NULL: there are no more; all but the first are BESIDE */
                 const RegistryFace *face;
         } kinds[REGISTRY_DRIVER_KINDS_MAX];
+        /* All are open, in this order: they may get to know each other. Or NULL. */
+        void (*opened)(Registry *const *registries);
 } RegistryDriver;
 
 void *registry_driver_open(const void *driver, const DriverSetup *setup, GError **error);

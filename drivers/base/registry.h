@@ -61,6 +61,11 @@ struct RegistryKind {
         void (*make_room)(RegistryChange *change, WorkDone done);
         void (*clean_up)(RegistryChange *change, WorkDone done);
 
+        /* Before the file of a definition is written, of a new one or of one that is there; and what has become of that, if it
+         * went well. */
+        void (*prepare)(RegistryChange *change, WorkDone done);
+        void (*settle)(RegistryChange *change, bool is_made);
+
         bool is_beside; /* its driver has another registry, which was opened before and holds the state directory */
         bool runs;      /* its objects run: what is known of that is in the runtime directory */
         /* Once there is a store. */

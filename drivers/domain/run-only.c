@@ -16,6 +16,9 @@ static bool is_chosen_name(const char *name) {
         return false;
 }
 
+/* Where an interface of a network is during a run. */
+static const char *const of_port[] = { "bridge", "portid" };
+
 /* The terminal of a run, and the name of an interface that was chosen for one. */
 static void drop_place(xmlNode *device) {
         if (xml_attribute_is(device, "type", "pty")) {
@@ -31,6 +34,9 @@ static void drop_place(xmlNode *device) {
                         xmlUnsetProp(target, (const xmlChar *) "dev");
                 if (target && !target->properties && !target->children)
                         xml_remove(target);
+                xmlNode *source = xml_attribute_is(device, "type", "network") ? xml_child(device, "source") : NULL;
+                for (size_t i = 0; source && i < G_N_ELEMENTS(of_port); i++)
+                        xmlUnsetProp(source, (const xmlChar *) of_port[i]);
         }
 }
 

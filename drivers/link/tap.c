@@ -118,7 +118,7 @@ static bool set_up(const char *name, const TapSetup *setup, int *index, GError *
         if (!configure(socket, link, name, setup, error) || (setup->bridge && !enslave(socket, link, name, setup, error)))
                 return false;
         rtnl_link_set_flags(up, IFF_UP);
-        r = rtnl_link_change(socket, link, up, 0);
+        r = setup->is_down ? 0 : rtnl_link_change(socket, link, up, 0);
         if (index)
                 *index = rtnl_link_get_ifindex(link);
         return r >= 0 || fail(error, "the tap interface cannot be set up:", name, r);
@@ -147,6 +147,14 @@ bool tap_is_there(int index, const char *name, const char *alias) {
         g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
         g_autoptr(Link) link = find(socket, index);
         return link && g_strcmp0(rtnl_link_get_name(link), name) == 0 && g_strcmp0(rtnl_link_get_ifalias(link), alias) == 0;
+}
+
+bool tap_raise(int index, const char *name, GError **error) {
+        g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
+        g_autoptr(Link) link = find(socket, index), up = rtnl_link_alloc();
+        rtnl_link_set_flags(up, IFF_UP);
+        int r = link ? rtnl_link_change(socket, link, up, 0) : -NLE_OBJ_NOTFOUND;
+        return r >= 0 || fail(error, "the tap interface cannot be set up:", name, r);
 }
 
 bool tap_attach(int index, const TapSetup *setup, GError **error) {

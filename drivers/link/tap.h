@@ -19,6 +19,7 @@ typedef struct TapSetup {
         const char *alias;  /* what the kernel keeps with it, or NULL */
         const char *bridge; /* or NULL */
         unsigned mtu;       /* 0: the kernel's own */
+        bool is_down;       /* it is left so: tap_raise */
         bool isolated;      /* from other isolated ones of its bridge */
 } TapSetup;
 
@@ -34,6 +35,9 @@ void tap_close(const int *fds, unsigned n);
 
 /* Whether the interface of that number is there, with that name and alias. */
 bool tap_is_there(int index, const char *name, const char *alias);
+
+/* Sets one up that was left down. */
+bool tap_raise(int index, const char *name, GError **error);
 
 /* Puts one into its bridge, where it is not in any. */
 bool tap_attach(int index, const TapSetup *setup, GError **error);

@@ -122,20 +122,24 @@ static void write_parameters(xmlNode *reference, GArray *parameters) {
         }
 }
 
-static bool read_reference(FilterItem *item, xmlNode *element, GError **error) {
+bool filter_reference_read(xmlNode *element, char **name, GArray **parameters, GError **error) {
         static const char *const known[] = { "filter", NULL };
-        item->parameters = g_array_new(FALSE, FALSE, sizeof(FilterParameter));
-        g_array_set_clear_func(item->parameters, parameter_clear);
+        *parameters = g_array_new(FALSE, FALSE, sizeof(FilterParameter));
+        g_array_set_clear_func(*parameters, parameter_clear);
         if (!check_attributes(element, known, error))
                 return false;
-        for (const xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
-                if (!read_parameter(child, item->parameters, error))
+        for (const xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL)) {
+                if ((*parameters)->len >= FILTER_PARAMETERS_MAX)
+                        return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, child, "a reference has at most %d parameters",
+                                        FILTER_PARAMETERS_MAX);
+                if (!read_parameter(child, *parameters, error))
                         return false;
-        g_autofree char *name = xml_attribute(element, "filter");
-        item->reference = value_check(&value_name, element, "filter", name, error);
-        if (item->reference)
-                write_parameters(element, item->parameters);
-        return item->reference;
+        }
+        g_autofree char *text = xml_attribute(element, "filter");
+        *name = value_check(&value_name, element, "filter", text, error);
+        if (*name)
+                write_parameters(element, *parameters);
+        return *name;
 }
 
 /* The whole */
@@ -164,7 +168,7 @@ static bool read_child(FilterDefinition *definition, xmlNode *child, GError **er
         if (xml_is(child, "rule") && !child->ns)
                 return (item->rule = filter_rule_read(child, error));
         if (xml_is(child, "filterref") && !child->ns)
-                return read_reference(item, child, error);
+                return filter_reference_read(child, &item->reference, &item->parameters, error);
         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, child, "it is not known in <filter>; leave it out");
 }
 

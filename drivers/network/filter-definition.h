@@ -10,6 +10,9 @@
 /* How many rules and references a filter may have. */
 #define FILTER_RULES_MAX 4096
 
+/* How many values of variables a reference may have. */
+#define FILTER_PARAMETERS_MAX 4096
+
 /* How long the name of a chain may be, in bytes, as in libvirt. */
 #define FILTER_CHAIN_BYTES_MAX 12
 
@@ -42,6 +45,10 @@ FilterDefinition *filter_definition_parse(const char *xml, GError **error);
 
 /* Takes a parsed document; NULL with an error. */
 FilterDefinition *filter_definition_from_document(xmlDoc *document, GError **error);
+
+/* Reads a <filterref>, and writes its parameters in libvirt's order. *NAME and *PARAMETERS (FilterParameter) are the caller's,
+ * also where it fails. */
+bool filter_reference_read(xmlNode *element, char **name, GArray **parameters, GError **error);
 
 void filter_definition_free(FilterDefinition *definition);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FilterDefinition, filter_definition_free)

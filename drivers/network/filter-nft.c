@@ -5,27 +5,7 @@
 
 #include "network/filter-match.h"
 
-#define TABLE "bridge virtbus"
-
-#define FRAME \
-        "add table " TABLE "\n" \
-        "add map " TABLE " cards_from { type ifname : verdict; }\n" \
-        "add map " TABLE " cards_to { type ifname : verdict; }\n" \
-        "add chain " TABLE " cards_prerouting { type filter hook prerouting priority dstnat; policy accept; }\n" \
-        "add chain " TABLE " cards_postrouting { type filter hook postrouting priority srcnat; policy accept; }\n" \
-        "flush chain " TABLE " cards_prerouting\n" \
-        "flush chain " TABLE " cards_postrouting\n" \
-        "add rule " TABLE " cards_prerouting iifname vmap @cards_from\n" \
-        "add rule " TABLE " cards_postrouting oifname vmap @cards_to\n"
-
-/* What comes from the guest, and what goes to it. */
-typedef enum Way {
-        WAY_FROM,
-        WAY_TO,
-        N_WAYS,
-} Way;
-
-static const char *const way_names[] = { [WAY_FROM] = "from", [WAY_TO] = "to" };
+#define TABLE FILTER_TABLE
 
 /* A rule with the values of its variables, and where it belongs. */
 typedef struct Placed {
@@ -41,10 +21,10 @@ typedef struct Chain {
 } Chain;
 
 typedef struct Writer {
-        Registry *filters;
+        const FilterSource *source;
+        const FilterCard *card;
         GArray *placed, *chains;
         GPtrArray *tables; /* of variables */
-        char *id;          /* of the interface, in names */
         bool has_above;
         unsigned n_rules, n_steps;
         GString *text;
@@ -106,9 +86,9 @@ static bool collect_reference(Writer *writer, const FilterItem *item, GHashTable
         if (depth >= FILTER_DEPTH_MAX)
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "filter '%s' is included more than %d deep",
                                          item->reference, FILTER_DEPTH_MAX);
-        const Entry *other = filters_find_name(writer->filters, item->reference, error);
+        const FilterDefinition *other = filter_source_find(writer->source, item->reference, error);
         return other && spend(writer, item->parameters->len + g_hash_table_size(variables), error) &&
-               collect(writer, filter_definition(other), variables_of(writer, item, variables), depth + 1, error);
+               collect(writer, other, variables_of(writer, item, variables), depth + 1, error);
 }
 
 static bool collect(Writer *writer, const FilterDefinition *definition, GHashTable *variables, unsigned depth, GError **error) {
@@ -238,8 +218,8 @@ static char *value_at(RuleTurns *turns, const Placed *placed, unsigned i, GError
 
 /* Writing */
 
-static void name_chain(const Writer *writer, Way way, unsigned chain, GString *into) {
-        g_string_append_printf(into, "card_%s_%s_%u", writer->id, way_names[way], chain);
+static void name_chain(const Writer *writer, FilterWay way, unsigned chain, GString *into) {
+        filter_card_name_chain(writer->card, way, chain, into);
 }
 
 /* The one above IP is behind all others. */
@@ -247,7 +227,8 @@ static unsigned above(const Writer *writer) {
         return writer->chains->len;
 }
 
-static bool add_rule(Writer *writer, Way way, unsigned chain, const char *expressions, const char *verdict, GError **error) {
+static bool add_rule(Writer *writer, FilterWay way, unsigned chain, const char *expressions, const char *verdict,
+                     GError **error) {
         if (++writer->n_rules > FILTER_NFT_RULES_MAX)
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the filter has more than %d rules for a card",
                                          FILTER_NFT_RULES_MAX);
@@ -258,7 +239,7 @@ static bool add_rule(Writer *writer, Way way, unsigned chain, const char *expres
 }
 
 /* What is let pass below IP is judged above it. */
-static char *pass(const Writer *writer, Way way) {
+static char *pass(const Writer *writer, FilterWay way) {
         if (!writer->has_above)
                 return g_strdup("accept");
         g_autoptr(GString) text = g_string_new("goto ");
@@ -267,7 +248,7 @@ static char *pass(const Writer *writer, Way way) {
 }
 
 /* Below IP nobody can be told of a rejection. */
-static char *verdict_of(const Writer *writer, const Placed *placed, Way way, bool is_above) {
+static char *verdict_of(const Writer *writer, const Placed *placed, FilterWay way, bool is_above) {
         switch (placed->rule->action) {
         case FILTER_ACCEPT:
                 return is_above ? g_strdup("accept") : pass(writer, way);
@@ -282,13 +263,13 @@ static char *verdict_of(const Writer *writer, const Placed *placed, Way way, boo
         }
 }
 
-static bool has_way(const FilterRule *rule, Way way) {
-        return rule->direction == FILTER_INOUT || (rule->direction == FILTER_OUT) == (way == WAY_FROM);
+static bool has_way(const FilterRule *rule, FilterWay way) {
+        return rule->direction == FILTER_INOUT || (rule->direction == FILTER_OUT) == (way == FILTER_WAY_FROM);
 }
 
-static bool write_below(Writer *writer, const Placed *placed, char *const *values, Way way, GError **error) {
+static bool write_below(Writer *writer, const Placed *placed, char *const *values, FilterWay way, GError **error) {
         const FilterRule *rule = placed->rule;
-        bool swapped = rule->direction == FILTER_INOUT && way == WAY_FROM;
+        bool swapped = rule->direction == FILTER_INOUT && way == FILTER_WAY_FROM;
         g_autofree char *expressions = filter_match_text(rule, values, swapped, error),
                         *verdict = verdict_of(writer, placed, way, false);
         return expressions && (!verdict || add_rule(writer, way, placed->chain, expressions, verdict, error));
@@ -312,9 +293,9 @@ static char *connection_of(const FilterRule *rule, bool answers) {
         return g_strdup(is_typed ? "ct state new,established " : "ct state new,established ct direction original ");
 }
 
-static bool write_above(Writer *writer, const Placed *placed, char *const *values, Way way, GError **error) {
+static bool write_above(Writer *writer, const Placed *placed, char *const *values, FilterWay way, GError **error) {
         const FilterRule *rule = placed->rule;
-        bool is_to = rule->direction != FILTER_OUT, swapped = is_to != (way == WAY_TO);
+        bool is_to = rule->direction != FILTER_OUT, swapped = is_to != (way == FILTER_WAY_TO);
         g_autofree char *connection = connection_of(rule, swapped);
         if (!connection)
                 return true;
@@ -324,7 +305,7 @@ static bool write_above(Writer *writer, const Placed *placed, char *const *value
         return all && (!verdict || add_rule(writer, way, above(writer), all, verdict, error));
 }
 
-static bool write_turn(Writer *writer, const Placed *placed, RuleTurns *turns, Way way, GError **error) {
+static bool write_turn(Writer *writer, const Placed *placed, RuleTurns *turns, FilterWay way, GError **error) {
         char *values[FILTER_FIELDS_MAX] = { NULL };
         bool fine = spend(writer, 1, error);
         for (unsigned i = 0; i < FILTER_FIELDS_MAX && fine; i++)
@@ -338,7 +319,7 @@ static bool write_turn(Writer *writer, const Placed *placed, RuleTurns *turns, W
         return fine;
 }
 
-static bool write_placed(Writer *writer, const Placed *placed, Way way, GError **error) {
+static bool write_placed(Writer *writer, const Placed *placed, FilterWay way, GError **error) {
         RuleTurns turns;
         if (!filter_match_is_above_ip(placed->rule) && !has_way(placed->rule, way))
                 return true;
@@ -364,7 +345,7 @@ static const char *gate_of(const char *chain) {
         return "";
 }
 
-static bool has_rules(const Writer *writer, unsigned chain, Way way) {
+static bool has_rules(const Writer *writer, unsigned chain, FilterWay way) {
         for (guint i = 0; i < writer->placed->len; i++) {
                 const Placed *placed = &g_array_index(writer->placed, Placed, i);
                 if (placed->chain == chain && !filter_match_is_above_ip(placed->rule) && has_way(placed->rule, way))
@@ -373,7 +354,7 @@ static bool has_rules(const Writer *writer, unsigned chain, Way way) {
         return false;
 }
 
-static bool write_jump(Writer *writer, unsigned chain, Way way, GError **error) {
+static bool write_jump(Writer *writer, unsigned chain, FilterWay way, GError **error) {
         g_autoptr(GString) jump = g_string_new("jump ");
         name_chain(writer, way, chain, jump);
         return !has_rules(writer, chain, way) ||
@@ -381,7 +362,7 @@ static bool write_jump(Writer *writer, unsigned chain, Way way, GError **error) 
 }
 
 /* The jumps from root that come before a rule of this priority: those that are not written yet. */
-static bool write_jumps(Writer *writer, Way way, int below, bool *written, GError **error) {
+static bool write_jumps(Writer *writer, FilterWay way, int below, bool *written, GError **error) {
         for (;;) {
                 unsigned best = 0;
                 for (guint i = 1; i < writer->chains->len; i++) {
@@ -398,18 +379,9 @@ static bool write_jumps(Writer *writer, Way way, int below, bool *written, GErro
         }
 }
 
-static void declare_chains(Writer *writer, Way way) {
-        for (unsigned i = 0; i < writer->chains->len + writer->has_above; i++)
-                for (unsigned flush = 0; flush < 2; flush++) {
-                        g_string_append(writer->text, flush ? "flush chain " TABLE " " : "add chain " TABLE " ");
-                        name_chain(writer, way, i, writer->text);
-                        g_string_append_c(writer->text, '\n');
-                }
-}
-
-static bool write_way(Writer *writer, Way way, GError **error) {
+static bool write_way(Writer *writer, FilterWay way, GError **error) {
         g_autofree bool *written = g_new0(bool, writer->chains->len + 1);
-        declare_chains(writer, way);
+        filter_card_declare(writer->card, way, writer->text);
         for (guint i = 0; i < writer->placed->len; i++) {
                 const Placed *placed = &g_array_index(writer->placed, Placed, i);
                 bool is_root = placed->chain == ROOT && !filter_match_is_above_ip(placed->rule);
@@ -430,6 +402,27 @@ static void look_above(Writer *writer) {
                         writer->has_above = true;
 }
 
+bool filter_nft_write(const FilterSource *source, const FilterDefinition *definition, GHashTable *variables, FilterCard *card,
+                      GString *text, GError **error) {
+        const Chain root = { "root", 0 };
+        g_autoptr(GArray) placed = g_array_new(FALSE, FALSE, sizeof(Placed)), chains = g_array_new(FALSE, FALSE, sizeof(Chain));
+        g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref);
+        Writer writer = { .source = source, .card = card, .placed = placed, .chains = chains, .tables = tables, .text = text };
+        g_array_append_val(chains, root);
+        if (!collect(&writer, definition, variables, 0, error))
+                return false;
+        g_array_sort(placed, compare_placed);
+        look_above(&writer);
+        unsigned n_before = card->n_chains;
+        card->n_chains = chains->len + writer.has_above;
+        for (FilterWay way = 0; way < FILTER_N_WAYS; way++)
+                if (!write_way(&writer, way, error))
+                        return false;
+        filter_card_bind(card, text);
+        filter_card_trim(card, n_before, text);
+        return true;
+}
+
 /* Names of interfaces have letters that those of chains do not. */
 static char *id_of(const char *interface) {
         g_autoptr(GString) id = g_string_new(NULL);
@@ -441,31 +434,10 @@ static char *id_of(const char *interface) {
         return g_strdup(id->str);
 }
 
-static void bind(const Writer *writer, const char *interface) {
-        for (Way way = 0; way < N_WAYS; way++) {
-                g_string_append_printf(writer->text, "add element " TABLE " cards_%s { \"%s\" : goto ", way_names[way],
-                                       interface);
-                name_chain(writer, way, ROOT, writer->text);
-                g_string_append(writer->text, " }\n");
-        }
-}
-
-char *filter_nft_rules(Registry *filters, const FilterDefinition *definition, const char *interface, GHashTable *variables,
-                       GError **error) {
-        const Chain root = { "root", 0 };
-        g_autoptr(GArray) placed = g_array_new(FALSE, FALSE, sizeof(Placed)), chains = g_array_new(FALSE, FALSE, sizeof(Chain));
-        g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref);
-        g_autoptr(GString) text = g_string_new(FRAME);
+char *filter_nft_rules(const FilterSource *source, const FilterDefinition *definition, const char *interface,
+                       GHashTable *variables, GError **error) {
+        g_autoptr(GString) text = g_string_new(FILTER_TABLE_FRAME);
         g_autofree char *id = id_of(interface);
-        Writer writer = { .filters = filters, .placed = placed, .chains = chains, .tables = tables, .id = id, .text = text };
-        g_array_append_val(chains, root);
-        if (!collect(&writer, definition, variables, 0, error))
-                return NULL;
-        g_array_sort(placed, compare_placed);
-        look_above(&writer);
-        for (Way way = 0; way < N_WAYS; way++)
-                if (!write_way(&writer, way, error))
-                        return NULL;
-        bind(&writer, interface);
-        return g_strdup(text->str);
+        FilterCard card = { .id = id, .interface = interface };
+        return filter_nft_write(source, definition, variables, &card, text, error) ? g_strdup(text->str) : NULL;
 }

@@ -8,7 +8,8 @@
  * about passes. As in libvirt, a rule of both directions is written as one to the guest, and swapped for packets from it; an
  * accepting rule above IP is one side of a connection, and lets the answers pass too. */
 
-#include "network/filters.h"
+#include "network/filter-card.h"
+#include "network/filter-source.h"
 
 /* How many rules an interface may have, when all includes and lists of values are written out. */
 #define FILTER_NFT_RULES_MAX 16384
@@ -23,8 +24,13 @@
 /* How deep filters may include filters. */
 #define FILTER_DEPTH_MAX 32
 
-/* VARIABLES: lists of values (GPtrArray) by their names. FILTERS is where those are that the definition includes. To be freed;
- * NULL with an error: InvalidArgument, of a variable that has no value, or one that cannot stand where it does; NoSuchFilter, of
- * one that is included; Unsupported, of what nftables cannot compare; LimitExceeded. */
-char *filter_nft_rules(Registry *filters, const FilterDefinition *definition, const char *interface, GHashTable *variables,
-                       GError **error);
+/* Writes the rules of a card in the place of those that it has, with VARIABLES, lists of values (GPtrArray) by their names.
+ * The card then has as many chains as they need; where that fails, it and TEXT are of no more use. InvalidArgument, of a
+ * variable that has no value, or one that cannot stand where it does; NoSuchFilter, of a filter that is included; Unsupported,
+ * of what nftables cannot compare; LimitExceeded. */
+bool filter_nft_write(const FilterSource *source, const FilterDefinition *definition, GHashTable *variables, FilterCard *card,
+                      GString *text, GError **error);
+
+/* The same for an interface of which nothing is known, with the table; to be freed. NULL with an error. */
+char *filter_nft_rules(const FilterSource *source, const FilterDefinition *definition, const char *interface,
+                       GHashTable *variables, GError **error);

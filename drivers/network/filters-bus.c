@@ -64,7 +64,8 @@ static void filters_filter_xml_to_native(Call *call, Registry *self, const char 
         }
         bool fine = options_read(arguments, &error, NULL) && check_interface(interface, &error);
         g_autoptr(FilterDefinition) definition = fine ? filter_definition_parse(xml, &error) : NULL;
-        g_autofree char *rules = definition ? filter_nft_rules(self, definition, interface, parameters, &error) : NULL;
+        const FilterSource source = { .filters = self };
+        g_autofree char *rules = definition ? filter_nft_rules(&source, definition, interface, parameters, &error) : NULL;
         if (rules)
                 reply_network_filters_filter_xml_to_native(call, rules);
         else

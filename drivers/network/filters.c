@@ -141,12 +141,47 @@ static void add_shipped(Registry *filters) {
         }
 }
 
+/* The cards that have a filter get its rules before its file is written: where they cannot, nothing changes. */
+
+static void try(Registry *registry, const FilterDefinition *definition, const char *name, WorkDone done, void *data) {
+        const Filters *filters = (const Filters *) registry;
+        if (filters->user)
+                filters->user->try(filters->user_data, definition, name, done, data);
+        else
+                done(data, NULL);
+}
+
+static void settle(const Registry *registry, bool is_made) {
+        const Filters *filters = (const Filters *) registry;
+        if (filters->user)
+                filters->user->settle(filters->user_data, is_made);
+}
+
+static void cancel(Registry *registry) {
+        const Filters *filters = (const Filters *) registry;
+        if (filters->user)
+                filters->user->cancel(filters->user_data);
+}
+
+static void try_definition(RegistryChange *change, WorkDone done) {
+        const FilterDefinition *definition = change->definition;
+        try(change->registry, definition, definition->name, done, change);
+}
+
+static void settle_definition(RegistryChange *change, bool is_made) {
+        settle(change->registry, is_made);
+}
+
 const RegistryKind filters_kind = {
+        .is_beside = true,
         .noun = "filter",
         .folder = "filters",
         .max = FILTERS_MAX,
+        .prepare = try_definition,
+        .settle = settle_definition,
+        .cancel = cancel,
         .missing = VIRTBUS_ERROR_NO_SUCH_FILTER,
-        .registry_size = sizeof(Registry),
+        .registry_size = sizeof(Filters),
         .entry_size = sizeof(Entry),
         .parse = parse,
         .from_document = from_document,
@@ -155,38 +190,73 @@ const RegistryKind filters_kind = {
         .say_taken = say_taken,
         .check_redefine = check_redefine,
         .complete = check_circle,
-        .is_beside = true,
         .opened = add_shipped,
 };
 
 /* Undefining */
 
+typedef struct Undefining {
+        FilterDefinition *shipped; /* what it is then, or NULL */
+        bool is_tried;
+        Registry *registry;
+        EntryDone done;
+        void *data;
+} Undefining;
+
+static void undefining_free(void *data) {
+        Undefining *undefining = data;
+        g_clear_pointer(&undefining->shipped, filter_definition_free);
+        g_free(undefining);
+}
+
 static void on_file_deleted(void *data, const GError *failure) {
         RegistryChange *change = data;
-        FilterDefinition *shipped = change->own;
-        if (!failure) {
-                change->own = NULL;
-                entry_redefine(change->entry, shipped);
-        }
+        Undefining *undefining = change->own;
+        if (!failure)
+                entry_redefine(change->entry, g_steal_pointer(&undefining->shipped));
         registry_change_end(change, failure);
+}
+
+static void delete_file(void *data, const GError *error) {
+        RegistryChange *change = data;
+        Undefining *undefining = change->own;
+        undefining->is_tried = !error;
+        if (error)
+                registry_change_end(change, error);
+        else if (undefining->shipped)
+                store_define(change->registry->store, filter_definition(change->entry)->uuid, NULL, on_file_deleted, change);
+        else
+                registry_change_delete(change);
 }
 
 static void begin_undefine(RegistryChange *change) {
         g_autoptr(GError) error = NULL;
         const FilterDefinition *definition = filter_definition(change->entry);
-        const FilterDefinition *shipped = change->own;
+        Undefining *undefining = change->own;
+        if (undefining->shipped && strcmp(undefining->shipped->uuid, definition->uuid) != 0)
+                g_clear_pointer(&undefining->shipped, filter_definition_free);
         if (definition->is_shipped) {
                 virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID,
                                   "filter '%s' comes with virtbus and is as it came: define it anew to change it",
                                   definition->name);
                 registry_change_end(change, error);
-        } else if (shipped && strcmp(shipped->uuid, definition->uuid) == 0)
-                store_define(change->registry->store, definition->uuid, NULL, on_file_deleted, change);
-        else
-                registry_change_delete(change);
+        } else
+                try(change->registry, undefining->shipped, definition->name, delete_file, change);
+}
+
+/* The change frees what is its own after this. */
+static void on_undefined(void *data, Entry *entry, const GError *error) {
+        const Undefining *undefining = data;
+        if (undefining->is_tried)
+                settle(undefining->registry, !error);
+        undefining->done(undefining->data, entry, error);
 }
 
 void filter_undefine(Entry *filter, EntryDone done, void *data) {
-        FilterDefinition *shipped = read_shipped(filter_definition(filter)->name);
-        registry_change_take_turn(registry_change_new(filter, begin_undefine, shipped, definition_free, done, data));
+        Undefining *undefining = g_new0(Undefining, 1);
+        *undefining = (Undefining){
+                .shipped = read_shipped(filter_definition(filter)->name), .registry = filter->registry, .done = done, .data = data
+        };
+        registry_change_take_turn(
+                        registry_change_new(filter, begin_undefine, undefining, undefining_free, on_undefined, undefining));
 }

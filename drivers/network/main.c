@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/registry-driver.h"
 #include "network/filters-bus.h"
+#include "network/guard.h"
 #include "network/networks-bus.h"
 #include "paths.h"
 
+static void connect_registries(Registry *const *registries) {
+        guard_open((Networks *) registries[0], (Filters *) registries[1]);
+}
+
 int main(int argc, char *argv[]) {
-        static const RegistryDriver driver = { { { &networks_kind, &networks_face }, { &filters_kind, &filters_face } } };
+        static const RegistryDriver driver = { { { &networks_kind, &networks_face }, { &filters_kind, &filters_face } },
+                                               connect_registries };
         static const DriverKind kind = {
                 .name = "network",
                 .bus_name = DRIVER_NAME_PREFIX "Network",

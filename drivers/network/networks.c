@@ -6,6 +6,7 @@
 
 #include "bus.h"
 #include "network/document-check.h"
+#include "network/guard.h"
 #include "network/port.h"
 #include "network/run.h"
 
@@ -131,6 +132,10 @@ static bool has_runs(const Registry *registry) {
         return ((const Networks *) registry)->n_runs > 0;
 }
 
+static void cancel_runs(Registry *registry) {
+        guard_cancel((Networks *) registry);
+}
+
 /* What they were at is left as it is written down. */
 static void close_runs(Registry *registry) {
         Networks *networks = (Networks *) registry;
@@ -141,6 +146,7 @@ static void close_runs(Registry *registry) {
                 if (network->run)
                         run_abandon(network->run);
         }
+        guard_close(networks);
         g_clear_pointer(&networks->ports, ports_close);
         servers_clear(&networks->servers);
         g_clear_pointer(&networks->newer_runs, g_hash_table_unref);
@@ -170,6 +176,7 @@ const RegistryKind networks_kind = {
         .resume = autostart,
         .release = release,
         .is_busy = has_runs,
+        .cancel = cancel_runs,
         .close = close_runs,
 };
 

@@ -19,7 +19,9 @@ typedef struct Networks {
         Registry registry;
         Worker *worker; /* for what the kernel takes its time for */
         Servers servers;
-        struct Ports *ports; /* port.h */
+        struct Ports *ports;         /* port.h */
+        struct FilterTable *filters; /* filter-table.h; NULL: cards cannot have any */
+        struct Guard *guard;         /* guard.h */
         unsigned n_runs;
         GHashTable *newer_runs; /* UUID -> why what a later version has written of its run is left alone */
 } Networks;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "network/port-bus.h"
 
+#include "base/registry-answer.h"
 #include "network/run.h"
 #include "options.h"
 #include "vtables.h"
@@ -19,6 +20,17 @@ PORT_PROPERTY(const char *, mac, self->mac)
 PORT_PROPERTY(const char *, host_interface, self->interface)
 PORT_PROPERTY(uint32_t, mtu, self->mtu)
 PORT_PROPERTY(bool, isolated, self->isolated)
+PORT_PROPERTY(const char *, filter, port_filter(self) ? port_filter(self)->filter : "")
+PORT_PROPERTY(const char *, filter_xml, port_filter(self) ? port_filter(self)->xml : "")
+
+static void on_filter_set(void *data, const GError *error) {
+        registry_answer_nothing(data, NULL, error);
+}
+
+static void bus_set_filter(Call *call, Port *self, const char *filter, sd_bus_message *options) {
+        if (registry_check_options(call, options))
+                port_set_filter(self, filter, on_filter_set, call);
+}
 
 const Vtable *const port_vtables[] = { &bus_vtable, NULL };
 
@@ -56,10 +68,11 @@ void port_bus_add(Call *call, Network *network, const char *domain_name, const c
                                 .domain_uuid = domain_uuid,
                                 .mac = mac,
                                 .interface = "",
+                                .filter = "",
                                 .bridge = live->bridge,
                                 .check = run_check_active };
         if (options_read(options, &error, "interface", 's', &request.interface, "queues", 'u', &request.queues, "mtu", 'u',
-                         &request.mtu, "isolated", 'b', &request.isolated, NULL)) {
+                         &request.mtu, "isolated", 'b', &request.isolated, "filter", 's', &request.filter, NULL)) {
                 request.mtu = request.mtu > 0 ? request.mtu : live->mtu;
                 port_add(network, &request, on_added, call);
         } else

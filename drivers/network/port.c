@@ -2,14 +2,12 @@
 #include "network/port.h"
 
 #include <string.h>
-#include <unistd.h>
 
-#include "base/uuid.h"
 #include "errors.h"
 #include "link/tap.h"
 #include "log.h"
+#include "network/filter-table.h"
 #include "network/link-watch.h"
-#include "network/value.h"
 
 /* The folder of their files, below the runtime directory. */
 #define FOLDER "ports"
@@ -69,6 +67,9 @@ static char *status_text(const Port *port) {
         xml_set_number(root, "index", port->index);
         xml_set_number(root, "mtu", port->mtu);
         xml_set_attribute(root, "isolated", port->isolated ? "yes" : "no");
+        const FilterBinding *binding = port_filter(port);
+        if (binding) /* a text: another version may know more of it */
+                xml_add(root, "filter", binding->xml);
         return xml_document_text(document);
 }
 
@@ -85,9 +86,11 @@ static void forget(const Ports *ports, const char *uuid) {
 
 /* One of them */
 
-static void port_free(void *data) {
-        Port *port = data;
+void port_free(Port *port) {
+        if (port->card)
+                filtered_card_remove(port->card, NULL, NULL);
         g_clear_pointer(&port->published, published_withdraw);
+        g_clear_pointer(&port->binding, filter_binding_free);
         g_free(port->uuid);
         g_free(port->domain_name);
         g_free(port->domain_uuid);
@@ -95,13 +98,45 @@ static void port_free(void *data) {
         g_free(port->interface);
         g_free(port);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
+
+static void free_one(void *data) {
+        port_free(data);
+}
+
+/* Its filter */
+
+const FilterBinding *port_filter(const Port *port) {
+        return port->card ? filtered_card_binding(port->card) : port->binding;
+}
+
+static void add_card(Port *port, const Networks *networks, FilterBinding *binding) {
+        g_autofree char *id = g_strdelimit(g_strdup(port->uuid), "-", '_'),
+                        *whose = g_strdup_printf("domain '%s', interface '%s'", port->domain_name, port->interface);
+        const FilterSubject subject = { .id = id, .interface = port->interface, .whose = whose };
+        port->card = filter_table_add(networks->filters, &subject, binding);
+}
+
+void port_filter_begin(Port *port, const Networks *networks, FilterBinding *binding, WorkDone done, void *data) {
+        add_card(port, networks, binding);
+        filtered_card_begin(port->card, done, data);
+}
+
+void ports_take_up_filters(Networks *networks) {
+        GHashTableIter iterator;
+        void *data;
+        g_hash_table_iter_init(&iterator, networks->ports->by_index);
+        while (g_hash_table_iter_next(&iterator, NULL, &data)) {
+                Port *port = data;
+                if (port->binding)
+                        add_card(port, networks, g_steal_pointer(&port->binding));
+        }
+}
 
 /* PORT is taken. */
 static void enter(Ports *ports, Network *network, Port *port) {
         port->network = network;
         if (!network->ports)
-                network->ports = g_ptr_array_new_with_free_func(port_free);
+                network->ports = g_ptr_array_new_with_free_func(free_one);
         g_ptr_array_add(network->ports, port);
         g_hash_table_insert(ports->by_index, GINT_TO_POINTER(port->index), port);
         publish(port);
@@ -119,9 +154,27 @@ void ports_release(Network *network) {
         g_clear_pointer(&network->ports, g_ptr_array_unref);
 }
 
+bool port_enter(Network *network, Port *port, GError **error) {
+        Ports *ports = ports_of(network);
+        port->network = network;
+        if (!save(ports, port, error))
+                return false;
+        enter(ports, network, port);
+        return true;
+}
+
+void port_filter_changed(Port *port, GError **error) {
+        port->is_changing = false;
+        if (error && *error)
+                return;
+        save(ports_of(port->network), port, error);
+        if (port->published)
+                published_changed(port->published, ports_of(port->network)->vtables[0], NULL);
+}
+
 /* What becomes of their interfaces */
 
-static bool is_there(const Port *port) {
+bool port_is_there(const Port *port) {
         return tap_is_there(port->index, port->interface, port->uuid);
 }
 
@@ -137,7 +190,7 @@ static void on_lost(void *data) {
         Ports *ports = data;
         g_autoptr(GList) all = g_hash_table_get_values(ports->by_index);
         for (const GList *link = all; link; link = link->next)
-                if (!is_there(link->data))
+                if (!port_is_there(link->data))
                         leave(ports, link->data);
 }
 
@@ -159,7 +212,11 @@ static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
                         .index = (int) index,
                         .mtu = (uint32_t) mtu,
                         .isolated = xml_attribute_is(root, "isolated", "yes") };
-        if (port->domain_name && port->domain_uuid && port->mac && port->interface && index > 0)
+        g_autofree char *filter = xml_text_at(root, "filter");
+        bool is_whole = port->domain_name && port->domain_uuid && port->mac && port->interface && index > 0;
+        if (is_whole && *filter && !(port->binding = filter_binding_parse(filter, port->mac, error)))
+                return NULL;
+        if (is_whole)
                 return g_steal_pointer(&port);
         xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "an attribute is missing");
         return NULL;
@@ -170,7 +227,7 @@ static void take_up(Ports *ports, const xmlNode *root, Port *taken) {
         g_autoptr(Port) port = taken;
         g_autofree char *uuid = xml_attribute(root, "network");
         Network *network = uuid ? (Network *) registry_find(&ports->networks->registry, uuid, NULL) : NULL;
-        if (network && is_there(port))
+        if (network && port_is_there(port))
                 enter(ports, network, g_steal_pointer(&port));
         else
                 forget(ports, port->uuid);
@@ -217,111 +274,6 @@ void ports_close(Ports *ports) {
         g_clear_pointer(&ports->watch, link_watch_free);
         g_clear_pointer(&ports->store, store_free);
         g_free(ports);
-}
-
-/* A new one */
-
-typedef struct Adding {
-        Network *network; /* holds a reference */
-        Port *port;
-        char *bridge, *wanted; /* the name that it is to have, or "" */
-        int fds[PORT_QUEUES_MAX];
-        unsigned n;
-        bool is_open;
-        bool (*check)(const Network *network, GError **error);
-        PortDone done;
-        void *data;
-} Adding;
-
-static void adding_free(Adding *adding) {
-        if (adding->is_open)
-                tap_close(adding->fds, adding->n);
-        g_clear_pointer(&adding->port, port_free);
-        entry_unref(&adding->network->entry);
-        g_free(adding->bridge);
-        g_free(adding->wanted);
-        g_free(adding);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Adding, adding_free)
-
-static void open_in_thread(void *data, GError **error) {
-        Adding *adding = data;
-        Port *port = adding->port;
-        const TapSetup setup = { .name = adding->wanted,
-                                 .mac = port->mac,
-                                 .alias = port->uuid,
-                                 .bridge = adding->bridge,
-                                 .mtu = port->mtu,
-                                 .isolated = port->isolated };
-        adding->is_open = tap_open(&setup, adding->fds, adding->n, &port->interface, &port->index, error);
-}
-
-static void on_opened(void *data, const GError *failure) {
-        g_autoptr(Adding) adding = data;
-        Network *network = adding->network;
-        Ports *ports = ports_of(network);
-        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
-        /* The network may have stopped meanwhile, and the interface may have been deleted. */
-        if (!error && network->entry.gone)
-                virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "network '%s' is gone", definition_of(network)->name);
-        else if (!error && adding->check(network, &error) && !is_there(adding->port))
-                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "interface '%s' was deleted", adding->port->interface);
-        adding->port->network = network;
-        if (error || !save(ports, adding->port, &error)) {
-                adding->done(adding->data, NULL, NULL, 0, error);
-                return;
-        }
-        const Port *port = adding->port;
-        enter(ports, network, g_steal_pointer(&adding->port));
-        adding->done(adding->data, port, adding->fds, adding->n, NULL);
-}
-
-static bool check_request(const Network *network, const PortRequest *request, GError **error) {
-        guint count = network->ports ? network->ports->len : 0;
-        if (!request->check(network, error))
-                return false;
-        if (count >= PORTS_MAX)
-                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
-                                         "network '%s' has %u ports, as many as a bridge takes", definition_of(network)->name,
-                                         count);
-        if (!value_mac.check(&value_mac, request->mac))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not %s", request->mac,
-                                         value_mac.what);
-        if (*request->interface && !value_interface.check(&value_interface, request->interface))
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not %s", request->interface,
-                                         value_interface.what);
-        if (request->queues > PORT_QUEUES_MAX)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%u queues: a port has at most %d",
-                                         request->queues, PORT_QUEUES_MAX);
-        return strlen(request->domain_name) <= PORT_DOMAIN_BYTES_MAX ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the name of a port's domain has at most %d bytes",
-                                 PORT_DOMAIN_BYTES_MAX);
-}
-
-void port_add(Network *network, const PortRequest *request, PortDone done, void *data) {
-        g_autoptr(GError) error = NULL;
-        g_autofree char *domain = check_request(network, request, &error) ? uuid_of_argument(request->domain_uuid, &error) : NULL;
-        if (!domain) {
-                done(data, NULL, NULL, 0, error);
-                return;
-        }
-        Adding *adding = g_new0(Adding, 1);
-        *adding = (Adding){ .network = network,
-                            .bridge = g_strdup(request->bridge),
-                            .wanted = g_strdup(request->interface),
-                            .n = MAX(request->queues, 1),
-                            .check = request->check,
-                            .done = done,
-                            .data = data };
-        entry_ref(&network->entry);
-        adding->port = g_new0(Port, 1);
-        *adding->port = (Port){ .uuid = g_uuid_string_random(),
-                                .domain_name = g_strdup(request->domain_name),
-                                .domain_uuid = g_steal_pointer(&domain),
-                                .mac = g_strdup(request->mac),
-                                .mtu = request->mtu,
-                                .isolated = request->isolated };
-        worker_run(((Networks *) network->entry.registry)->worker, open_in_thread, on_opened, adding);
 }
 
 /* After a start of their network */

@@ -6,6 +6,7 @@
  * killed before a guest has it, the kernel takes it away, and says so. What is known of a port is in a file of the runtime
  * directory before its descriptors are given away: the next driver takes up those whose interface is still there. */
 
+#include "network/filter-binding.h"
 #include "network/networks.h"
 
 /* How many a network may have: what a bridge of the kernel's takes. */
@@ -24,6 +25,9 @@ typedef struct Port {
         int index;       /* its number */
         uint32_t mtu;    /* in bytes; 0: the kernel's own */
         bool isolated;
+        FilterBinding *binding;    /* its filter, of an earlier driver's port that waits for the filters; or NULL */
+        struct FilteredCard *card; /* filter-table.h: its filter; or NULL */
+        bool is_changing;          /* its filter is */
         Published *published;
 } Port;
 
@@ -38,6 +42,20 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
 void ports_recover(Networks *networks);
 void ports_close(Ports *ports);
 
+/* Writes down a new one of a network that is there, and publishes it: then it is the network's; else it stays the caller's. */
+bool port_enter(Network *network, Port *port, GError **error);
+void port_free(Port *port);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
+
+/* Whether its interface is there. */
+bool port_is_there(const Port *port);
+
+/* Gives it a filter that it has had none of: BINDING is taken. DONE: as of filtered_card_begin. */
+void port_filter_begin(Port *port, const Networks *networks, FilterBinding *binding, WorkDone done, void *data);
+
+/* Its filter has been changed, or not, with *ERROR: writes that down, and tells it. */
+void port_filter_changed(Port *port, GError **error);
+
 /* What is asked for; borrowed. */
 typedef struct PortRequest {
         const char *domain_name, *domain_uuid, *mac;
@@ -45,14 +63,24 @@ typedef struct PortRequest {
         const char *bridge;
         uint32_t queues, mtu; /* 0: one; the kernel's own */
         bool isolated;
+        const char *filter;                                    /* its <filterref>, or "" */
         bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
 } PortRequest;
 
 /* PORT is NULL with an error; else its descriptors, one for each queue, are closed when this returns. */
 typedef void (*PortDone)(void *data, const Port *port, const int *fds, unsigned n, const GError *error);
 
-/* Adds one. */
+/* Adds one: port-add.c. */
 void port_add(Network *network, const PortRequest *request, PortDone done, void *data);
+
+/* Gives a port another filter (port-filter.c): FILTER is a <filterref>, or "": none. */
+void port_set_filter(Port *port, const char *filter, WorkDone done, void *data);
+
+/* What its filter is, or NULL. */
+const FilterBinding *port_filter(const Port *port);
+
+/* Earlier drivers' ports have their filters again. */
+void ports_take_up_filters(Networks *networks);
 
 /* Publishes a network's ports below its object, and those that it gets; or withdraws them. */
 void ports_publish(Network *network, const Vtable *const *vtables);

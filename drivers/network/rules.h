@@ -15,6 +15,9 @@
 
 #include "network/network-definition.h"
 
+/* Takes those of all networks away, whether they are there or not. */
+#define RULES_REMOVAL "add table inet virtbus\ndelete table inet virtbus\n"
+
 /* Whether a network has rules. */
 bool rules_are_needed(const NetworkDefinition *definition);
 

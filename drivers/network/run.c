@@ -324,6 +324,16 @@ static const Step steps[] = {
         { make_bridge, delete_bridge }, { attach_ports, descended }, { start_server, end_server },
 };
 
+const NetworkDefinition *run_ruled(const Network *network) {
+        const NetworkRun *run = network->run;
+        if (!run || run->state == RUN_STOPPING || !rules_are_needed(run->definition))
+                return NULL;
+        bool has_come_to_them = run->state == RUN_ACTIVE;
+        for (size_t i = 0; i <= run->step && !has_come_to_them; i++)
+                has_come_to_them = steps[i].up == add_rules;
+        return has_come_to_them ? run->definition : NULL;
+}
+
 /* Tells who waits, as the last thing. */
 static void answer(NetworkRun *run, const GError *error) {
         Network *network = run->network;

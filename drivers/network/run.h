@@ -24,6 +24,9 @@ const NetworkDefinition *run_live(const Network *network);
 /* What keeps an active network from doing all that it should, with what to do; NULL: nothing that is known. Borrowed. */
 const char *run_obstacle(const Network *network);
 
+/* Whose rules nftables has to have; NULL: none. Borrowed. */
+const NetworkDefinition *run_ruled(const Network *network);
+
 /* Whether the network can be active at all: it has a bridge, and the driver may change the host's network. */
 bool run_check_kind(const Network *network, GError **error);
 

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 from gi.repository import GLib
+from packets import ALL, FILTERS, IPV6, MAC, PEER, SENTINEL, STRANGER, TABLE, arp, ethernet, ipv4, tcp, udp
 from rig import NAME, ROOT, Bus, Skip, User, contains, denied, expect, polkit_rules, run
 
 PATH = "/org/virtbus1/host"
@@ -157,38 +158,6 @@ def rules_of(xml, **parameters):
 # A card, and another one on the same bridge: what one sends, the other gets, if the rules let it pass.
 CARD, BRIDGE = "vnet0", "filtered0"
 GUEST, OTHER = "guest0", "guest1"
-MAC, PEER, GATEWAY, STRANGER, ALL = "525400000001", "525400000002", "5254000000fe", "525400000009", "ff" * 6
-SENTINEL = 0x9999
-
-
-def ethernet(payload, kind, target=PEER, source=MAC):
-    return bytes.fromhex(target + source) + struct.pack("!H", kind) + payload.ljust(46, b"\0")
-
-
-def ipv4(source, target, protocol, payload=b"", dscp=0):
-    addresses = socket.inet_aton(source) + socket.inet_aton(target)
-    header = [0x45, dscp << 2, 20 + len(payload), 0, 0, 64, protocol, 0]
-    total = sum(struct.unpack("!10H", struct.pack("!BBHHHBBH", *header) + addresses))
-    header[-1] = ~(total % 0xffff) & 0xffff
-    return struct.pack("!BBHHHBBH", *header) + addresses + payload
-
-
-def udp(source, target):
-    return struct.pack("!HHHH", source, target, 8, 0)
-
-
-def tcp(source, target, flags=0x02):
-    return struct.pack("!HHIIBBHHH", source, target, 0, 0, 0x50, flags, 0, 0, 0)
-
-
-def arp(source_mac, source, operation=1, target_mac="00" * 6, target="10.0.0.9"):
-    return (struct.pack("!HHBBH", 1, 0x800, 6, 4, operation) + bytes.fromhex(source_mac) + socket.inet_aton(source) + bytes.fromhex(target_mac) +
-            socket.inet_aton(target))
-
-
-IPV6 = bytes([0x60, 0, 0, 0, 0, 0, 59, 64]) + b"\xfe\x80" + b"\0" * 13 + b"\x01" + b"\xfe\x80" + b"\0" * 13 + b"\x02"
-
-
 class Wire:
     """Both ends of two cards in a bridge. Only in a network namespace of the test's own."""
 
@@ -232,34 +201,12 @@ def the_filters_that_are_shipped_let_pass_what_they_should():
     if not IS_ROOT:
         raise Skip("interfaces need root")
     wire = Wire()
-    names = ["clean-traffic", "clean-traffic-gateway", "no-mac-spoofing", "no-ip-spoofing", "no-arp-spoofing", "no-ip-multicast", "no-mac-broadcast"]
-    own = ipv4("10.0.0.1", "10.0.0.9", 17, udp(1, 2))
-    dhcp = ipv4("0.0.0.0", "255.255.255.255", 17, udp(68, 67))
-    rows = [  # what a guest sends, and whether each lets it pass
-        ("its own IPv4", ethernet(own, 0x800), "P.PPPPP"),
-        ("the same to the gateway", ethernet(own, 0x800, GATEWAY), "PPPPPPP"),
-        ("IPv4 of another", ethernet(ipv4("10.0.0.2", "10.0.0.9", 17, udp(1, 2)), 0x800), "..P.PPP"),
-        ("the same to the gateway", ethernet(ipv4("10.0.0.2", "10.0.0.9", 17, udp(1, 2)), 0x800, GATEWAY), "..P.PPP"),
-        ("IPv4 by another's card", ethernet(own, 0x800, source=STRANGER), "...PPPP"),
-        ("what asks for an address", ethernet(dhcp, 0x800, ALL), "P.PPPP."),
-        ("TCP without an address", ethernet(ipv4("0.0.0.0", "10.0.0.9", 6, tcp(1, 2)), 0x800), "..P.PPP"),
-        ("its own ARP", ethernet(arp(MAC, "10.0.0.1"), 0x806, ALL), "PPPPPPP"),
-        ("ARP of another card", ethernet(arp(STRANGER, "10.0.0.1"), 0x806, ALL), "..PP.PP"),
-        ("ARP of another's address", ethernet(arp(MAC, "10.0.0.2"), 0x806, ALL), "..PP.PP"),
-        ("IPv4 to a group", ethernet(ipv4("10.0.0.1", "224.0.0.1", 17, udp(1, 2)), 0x800, "01005e000001"), "P.PPP.P"),
-        ("IPv6", ethernet(IPV6, 0x86dd), "..PPPPP"),
-        ("IPv6 to the gateway", ethernet(IPV6, 0x86dd, GATEWAY), ".PPPPPP"),
-        ("LLDP", ethernet(b"", 0x88cc), "..PPPPP"),
-        ("a VLAN's", ethernet(struct.pack("!HH", 5, 0x800) + own, 0x8100), "..PPPPP"),
-        ("RARP of a guest that has moved", ethernet(arp(MAC, "0.0.0.0", 3, MAC, "0.0.0.0"), 0x8035, ALL), "PPPPPPP"),
-        ("RARP of another", ethernet(arp(STRANGER, "0.0.0.0", 3, STRANGER, "0.0.0.0"), 0x8035, ALL), "..PPPPP"),
-    ]
-    found = {row[0] + str(n): "" for n, row in enumerate(rows)}
-    for name in names:
+    found = {row[0] + str(n): "" for n, row in enumerate(TABLE)}
+    for name in FILTERS:
         wire.apply(document("n", include(name)), MAC=["52:54:00:00:00:01"], IP=["10.0.0.1"], GATEWAY_MAC=["52:54:00:00:00:fe"])
-        for n, (what, frame, _) in enumerate(rows):
+        for n, (what, frame, _) in enumerate(TABLE):
             found[what + str(n)] += "P" if wire.passes(frame) else "."
-    wanted = {row[0] + str(n): row[2] for n, row in enumerate(rows)}
+    wanted = {row[0] + str(n): row[2] for n, row in enumerate(TABLE)}
     assert found == wanted, {what: (found[what], wanted[what]) for what in wanted if found[what] != wanted[what]}
     # To the guest.
     wire.apply(document("n", include("clean-traffic")), MAC=["52:54:00:00:00:01"], IP=["10.0.0.1"])

@@ -173,7 +173,7 @@ ELSEWHERE = [
     (r"cpu/numa/cell@cpus", "the processors that are in no cell are in the first, so that one cell has all"),
     (r"memoryBacking/(discard|allocation@threads)|(cpu/numa/cell|devices/memory)@discard", "files of memory, and what is allocated at once"),
     (r"devices/disk(@snapshot|/source@(index|type)|/backingStore)", "of snapshots, of a run, and the end of a chain"),
-    (r"devices/interface/(link@state|mac@type|mac@check|target@(dev|managed)|bandwidth/.*|port@isolated|backend.*|source@.*)", "done by a command or on the host; VMware's checks"),
+    (r"devices/interface/(link@state|mac@type|mac@check|target@(dev|managed)|bandwidth/.*|port@isolated|filterref.*|backend.*|source@.*)", "done by a command or on the host; VMware's checks"),
     (r"devices/graphics@(autoport|passwd|port|tlsPort|listen|connected|socket)|devices/graphics/channel@.*", "chosen when it starts, or given by a command"),
     (r"devices/(serial|console|parallel|channel)@tty|devices/channel/target@state|devices/(serial|channel|console|parallel)/source@path", "of a run"),
     (r"devices/.*/protocol@type", "raw is what each has"),

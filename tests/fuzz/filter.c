@@ -33,7 +33,8 @@ static void check_rules(const FilterDefinition *definition) {
         g_ptr_array_add(values, (char *) "10.0.0.1");
         g_ptr_array_add(values, (char *) "7");
         g_hash_table_insert(variables, (char *) "A", values);
-        g_autofree char *rules = filter_nft_rules(NULL, definition, "vnet0", variables, &error);
+        const FilterSource source = { 0 };
+        g_autofree char *rules = filter_nft_rules(&source, definition, "vnet0", variables, &error);
         if (!rules) {
                 fuzz_check_error(error);
                 return;

@@ -254,8 +254,6 @@ static void what_says_nothing_is_not_kept(void) {
                   "<x:c" },
                 { "<metadata><a/><x:b xmlns:x='urn:x'/><z:c xmlns:z='urn:x'/></metadata>", "", "<x:b", "<a/>" },
                 { "", "<disk><driver cache='default'/><source file='/x'/><target dev='vda'/></disk>", NULL, "cache" },
-                { "", "<interface type='network'><source network='n' bridge='virbr0' portid='x'/></interface>",
-                  "<source network=\"n\"/>", NULL },
         };
         try_cases(cases, G_N_ELEMENTS(cases));
 }

@@ -13,6 +13,7 @@
 #include "domain/owners-rights.h"
 #include "domain/domain-status.h"
 #include "domain/operations/resize.h"
+#include "domain/run-only.h"
 #include "vtables.h"
 
 static bool change_proceed(Operation *operation);
@@ -139,6 +140,8 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                 device_change_apply_edits(change, element);
         }
         const Hypervisor *hypervisor = connection->hypervisor;
+        if (!live) /* what was shown of a run */
+                run_only_drop(document);
         if (HYPERVISOR_HAS(hypervisor, documents, complete) && !hypervisor->documents->complete(connection, document, error))
                 return NULL;
         g_autoptr(Definition) definition = definition_from_document(document, error);

@@ -418,6 +418,22 @@ static JsonObject *make_card(Builder *builder, xmlNode *element, const DeviceDef
         return json_object_new();
 }
 
+/* A filter is the networks' driver's business; what its element may have is ours. */
+static void read_filter(Builder *builder, xmlNode *element) {
+        xmlNode *filter = builder_element(builder, element, "filterref");
+        if (!filter)
+                return;
+        builder_require(builder, filter, "@filter");
+        for_each (builder, parameter, filter, "parameter") {
+                builder_require(builder, parameter, "@name");
+                builder_require(builder, parameter, "@value");
+        }
+        if (!xml_attribute_is(element, "type", "network")) /* where it is a port of one */
+                builder_not_here(builder, filter,
+                                 "filters on an interface that is not a network's: leave out <filterref>, and filter with "
+                                 "nftables on its bridge");
+}
+
 /* What libvirt sets on the host's end of an interface, and what to do where this driver does not. */
 static void refuse_host_side(Builder *builder, xmlNode *element) {
         static const struct {
@@ -425,7 +441,6 @@ static void refuse_host_side(Builder *builder, xmlNode *element) {
         } parts[] = {
                 { "vlan", "a VLAN of its interface: name a bridge of that VLAN, or an interface of it with type='direct'" },
                 { "virtualport", "a port of Open vSwitch, or of a switch with 802.1Q extensions: use a bridge of the kernel's" },
-                { "filterref", "filters on its interface: leave out <filterref>, and filter with nftables on its bridge" },
                 { "coalesce", "interrupts of its interface coalesced: leave out <coalesce>, and set that with ethtool -C" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
@@ -460,6 +475,7 @@ static void add_kernel_help(Builder *builder, xmlNode *element, JsonObject *back
 /* A card of the host's that is given away: what the host could set on it before. */
 static void build_host_card(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         refuse_host_side(builder, element);
+        read_filter(builder, element);
         if (builder_flag(builder, element, "@trustGuestRxFilters") == 1)
                 builder_not_here(builder, element, "filters of the guest's for its interface: leave out trustGuestRxFilters");
         build_hostdev(builder, element, part);
@@ -484,6 +500,7 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         else if (tap && strcmp(tap, "/dev/net/tun") != 0)
                 builder_not_here(builder, element, "a tap device of another name");
         refuse_host_side(builder, element);
+        read_filter(builder, element);
         know_source(builder, element, part->type);
         build_bandwidth_check(builder, element);
         /* Whether the kernel helps with virtio; the document may ask for it, or for QEMU alone. */

@@ -154,9 +154,11 @@ static void plan_kernel_help(GPtrArray *files, const xmlNode *element) {
 /* A card of type network. A name of the kernel's making is chosen anew at each start. */
 static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
         File *file = plan(files, FILE_PORT, element, part->source);
+        xmlNode *filter = xml_child(element, "filterref");
         file->port = g_new0(PortFile, 1);
         *file->port = (PortFile){ .mac = g_strdup(part->mac),
                                   .interface = g_strdup(g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target),
+                                  .filter = filter ? xml_element_text(filter) : g_strdup(""),
                                   .queues = card_number(element, "driver", "queues", QUEUES_MAX, 1),
                                   .mtu = card_number(element, "mtu", "size", 65535, 0),
                                   .isolated = xml_attribute_is(xml_child(element, "port"), "isolated", "yes") };
@@ -165,7 +167,7 @@ static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefi
 
 /* Whether the builder refuses the card: it needs no port for that. */
 static bool is_refused(const xmlNode *element) {
-        static const char *const parts[] = { "vlan", "virtualport", "filterref" };
+        static const char *const parts[] = { "vlan", "virtualport" };
         g_autofree char *group = xml_attribute_at(element, "source", "portgroup");
         bool refused = *group;
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)

@@ -29,6 +29,7 @@ typedef enum FilePurpose {
 /* A port of a network: what is asked for, and what it is. */
 typedef struct PortFile {
         char *mac, *interface; /* "": chosen */
+        char *filter;          /* its <filterref>, or "" */
         unsigned queues, mtu;  /* 0: as the network has it */
         bool isolated;
         char *uuid; /* NULL: the network is libvirt's, and only its bridge is known */

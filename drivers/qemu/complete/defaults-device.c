@@ -326,10 +326,6 @@ static void complete_interface(xmlNode *interface) {
         complete_port_of_switch(xml_child(interface, "virtualport"));
         if (xml_attribute_is(interface, "type", "direct") && source)
                 default_set(source, "mode", "vepa");
-        if (xml_attribute_is(interface, "type", "network")) { /* where a run was */
-                default_remove(xml_child(interface, "source"), "bridge");
-                default_remove(xml_child(interface, "source"), "portid");
-        }
         g_autofree char *address = xml_attribute(xml_child(interface, "mac"), "address");
         if (address) {
                 g_autofree char *lower = g_ascii_strdown(address, -1);

@@ -88,9 +88,9 @@ static void add(Guest *guest, const char *network) {
         const PortFile *port = guest_fetch_file(guest)->port;
         g_autoptr(GError) error = NULL;
         Errand *errand = errand_begin(guest->domain->connection->objects, on_behalf(guest), network, NETWORK, "AddPort", on_added,
-                                      guest, &error, "sssa{sv}", domain_name(guest->domain), guest->domain->uuid, port->mac, 4,
+                                      guest, &error, "sssa{sv}", domain_name(guest->domain), guest->domain->uuid, port->mac, 5,
                                       "interface", "s", port->interface, "queues", "u", port->queues, "mtu", "u", port->mtu,
-                                      "isolated", "b", port->isolated);
+                                      "isolated", "b", port->isolated, "filter", "s", port->filter);
         sent(guest, errand, error);
 }
 
@@ -108,6 +108,11 @@ static void take_libvirts(Guest *guest) {
         if (guest->domain->owners_rights) /* nobody says who may use those of libvirt */
                 virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "%s needs network '%s', and there is none", file->whose,
                                   file->path);
+        else if (*file->port->filter)
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
+                            "%s: network '%s' is libvirt's, where this driver cannot filter: leave out <filterref>, or "
+                            "define the network here (virtbusctl network define)",
+                            file->whose, file->path);
         else
                 file->port->bridge = networks_find_bridge(file->path, &error);
         if (file->port->bridge)
@@ -156,4 +161,88 @@ void guest_ports_ask(Guest *guest) {
         Errand *errand = errand_begin(guest->domain->connection->objects, NULL, HOST_PATH, NETWORKS, "GetNetworkByName", on_found,
                                       guest, &error, "s", guest_fetch_file(guest)->path);
         sent(guest, errand, error);
+}
+
+/* Another filter */
+
+#define PORT "org.virtbus1.NetworkPort"
+
+struct PortChange {
+        Guest *guest;
+        const char *sender; /* the operation's, or NULL */
+        char *uuid, *network, *filter;
+        Errand *errand;
+        PortChanged done;
+};
+
+void port_change_free(PortChange *change) {
+        if (change->errand)
+                errand_cancel(change->errand);
+        g_free(change->uuid);
+        g_free(change->network);
+        g_free(change->filter);
+        g_free(change);
+}
+
+static void finish_change(PortChange *change, const GError *error) {
+        g_autoptr(GError) told = NULL;
+        Guest *guest = change->guest;
+        PortChanged done = change->done;
+        if (error)
+                domain_fail(guest->domain, &told, virtbus_error_code(error), "its filter: %s", error->message);
+        done(guest, told);
+}
+
+static void on_filter_set(void *data, sd_bus_message *answer, const GError *error) {
+        PortChange *change = data;
+        (void) answer;
+        change->errand = NULL;
+        finish_change(change, error);
+}
+
+static void on_network_found(void *data, sd_bus_message *answer, const GError *error) {
+        PortChange *change = data;
+        const char *network = NULL;
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        change->errand = NULL;
+        int r = error ? 0 : sd_bus_message_read(answer, "o", &network);
+        if (r < 0)
+                virtbus_error_set_errno(&failure, -r, "the answer of the networks' driver cannot be read");
+        if (!failure) {
+                g_autofree char *name = g_strdelimit(g_strdup(change->uuid), "-", '_'),
+                                *path = g_strdup_printf("%s/port/%s", network, name);
+                change->errand = errand_begin(change->guest->domain->connection->objects, change->sender, path, PORT, "SetFilter",
+                                              on_filter_set, change, &failure, "sa{sv}", change->filter, 0);
+        }
+        if (failure)
+                finish_change(change, failure);
+}
+
+static PortChange *fail_change(Guest *guest, PortChange *change, GError **error) {
+        g_autoptr(GError) unsent = g_steal_pointer(error);
+        port_change_free(change);
+        domain_fail(guest->domain, error, virtbus_error_code(unsent), "its filter: %s", unsent->message);
+        return NULL;
+}
+
+PortChange *guest_port_set_filter(Guest *guest, const xmlNode *old, const xmlNode *new, PortChanged done, GError **error) {
+        const xmlNode *source = xml_child(old, "source");
+        xmlNode *filter = xml_child(new, "filterref");
+        g_autofree char *uuid = xml_attribute(source, "portid"), *network = xml_attribute(source, "network");
+        if (!uuid || !network) {
+                domain_fail(guest->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                            "the interface is not a port of a network that this driver's networks know: its filter cannot change "
+                            "while the guest runs; use the option config");
+                return NULL;
+        }
+        PortChange *change = g_new(PortChange, 1);
+        *change = (PortChange){ .guest = guest,
+                                .sender = on_behalf(guest),
+                                .uuid = g_steal_pointer(&uuid),
+                                .network = g_steal_pointer(&network),
+                                .filter = filter ? xml_element_text(filter) : g_strdup(""),
+                                .done = done };
+        change->errand = errand_begin(guest->domain->connection->objects, NULL, HOST_PATH, NETWORKS, "GetNetworkByName",
+                                      on_network_found, change, error, "s", change->network);
+        return change->errand ? change : fail_change(guest, change, error);
 }

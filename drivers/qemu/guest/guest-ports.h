@@ -12,3 +12,12 @@
 
 /* Asks for a FILE_PORT (guest-fetch.h). */
 void guest_ports_ask(Guest *guest);
+
+/* Another filter of a card that is a port: what is at work, until DONE is called, which frees it. */
+typedef struct PortChange PortChange;
+typedef void (*PortChanged)(Guest *guest, const GError *error);
+
+/* Gives the port of the card OLD, as it is in the running document, the <filterref> that NEW has, or none. NULL with an error. */
+PortChange *guest_port_set_filter(Guest *guest, const xmlNode *old, const xmlNode *new, PortChanged done, GError **error);
+void port_change_free(PortChange *change);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PortChange, port_change_free)

@@ -9,6 +9,7 @@
 #include "qemu/command/node-name.h"
 #include "qemu/command/build-tls.h"
 #include "qemu/guest/collect.h"
+#include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/qemu-words.h"
@@ -28,6 +29,7 @@ static void plugging_free(Plugging *plugging) {
         g_free(plugging->alias);
         g_clear_pointer(&plugging->processors, g_ptr_array_unref);
         g_clear_error(&plugging->error);
+        g_clear_pointer(&plugging->port, port_change_free);
         g_clear_pointer(&plugging->document, xmlFreeDoc);
         g_free(plugging);
 }

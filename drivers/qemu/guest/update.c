@@ -9,6 +9,7 @@
 #include "log.h"
 #include "qemu/command/files-plan.h"
 #include "qemu/command/node-name.h"
+#include "qemu/guest/guest-ports.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/host/bandwidth.h"
@@ -19,7 +20,7 @@ static const struct {
         const char *kind;
         const char *parts[6];
 } changeable[] = {
-        { "disk", { "iotune" } },      { "interface", { "link", "bandwidth" } },
+        { "disk", { "iotune" } },      { "interface", { "link", "bandwidth", "filterref" } },
         { "graphics", { "@passwd" } }, { "memballoon", { "stats" } },
         { "memory", { "target" } },
 };
@@ -134,6 +135,58 @@ static bool is_of_locked_tray(const GError *error) {
                (strstr(error->message, "Tray of device") && strstr(error->message, "is not open"));
 }
 
+static void run_update(Guest *guest, Script *script);
+
+/* What the card's element is to be. */
+static const xmlNode *next_element(const Guest *guest) {
+        const DeviceChange *change = device_change_of(plugging_operation(guest));
+        return definition_find_element(change->document, change->next, change->alias);
+}
+
+/* Another filter comes first: it is what may fail. */
+
+static void end_port_change(Guest *guest) {
+        g_clear_pointer(&guest->plugging->port, port_change_free);
+}
+
+static void on_filter_set(Guest *guest, const GError *error) {
+        end_port_change(guest);
+        guest->plugging->has_filter = !error;
+        if (error)
+                plugging_finish(guest, error);
+        else
+                run_update(guest, guest_script_new(guest));
+}
+
+static void set_filter(Guest *guest) {
+        g_autoptr(GError) error = NULL;
+        guest->plugging->port = guest_port_set_filter(guest, guest->plugging->old, next_element(guest), on_filter_set, &error);
+        if (error)
+                plugging_finish(guest, error);
+}
+
+static void on_filter_back(Guest *guest, const GError *unset) {
+        g_autoptr(GError) error = g_steal_pointer(&guest->plugging->error);
+        if (unset)
+                log_error("domain '%s': the filter of a card stays as it was to be: %s", domain_name(guest->domain),
+                          unset->message);
+        end_port_change(guest);
+        plugging_finish(guest, error);
+}
+
+/* Else the card has the filter that it had. */
+static void finish_update(Guest *guest, const GError *error) {
+        Plugging *plugging = guest->plugging;
+        if (error && plugging && plugging->has_filter && plugging_operation(guest)) {
+                plugging->has_filter = false;
+                plugging->error = g_error_copy(error);
+                plugging->port = guest_port_set_filter(guest, plugging->old, plugging->old, on_filter_back, NULL);
+                if (plugging->port)
+                        return;
+        }
+        plugging_finish(guest, error);
+}
+
 static void on_updated(void *data, const GError *error) {
         Guest *guest = data;
         Plugging *plugging = guest->plugging;
@@ -151,7 +204,7 @@ static void on_updated(void *data, const GError *error) {
                 error = failure;
         }
         if (error || !plugging->changes_medium || !operation) {
-                plugging_finish(guest, error);
+                finish_update(guest, error);
                 return;
         }
         guest->medium->is_done = true;
@@ -226,7 +279,7 @@ static void run_update(Guest *guest, Script *script) {
                 return;
         }
         g_hash_table_remove(guest->scripts, script);
-        plugging_finish(guest, error);
+        finish_update(guest, error);
 }
 
 /* Media */
@@ -458,6 +511,8 @@ void update_device(Operation *operation) {
                 plugging->changes_medium |= differs(old, new, medium_parts[i]);
         if (plugging->changes_medium)
                 monitor_command(guest->monitor, "query-block", NULL, -1, on_block_known, guest);
+        else if (strcmp(device->kind, "interface") == 0 && differs(old, new, "filterref"))
+                set_filter(guest);
         else
                 run_update(guest, guest_script_new(guest));
 }

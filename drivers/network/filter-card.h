@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The rules of one guest's card, as nftables has them: a table of the family bridge, in which the name of an interface leads
+ * to the chains of its card, one of what comes from the guest and one of what goes to it, and those that these lead to. What
+ * is written here is part of a transaction. */
+
+#include <glib.h>
+
+#define FILTER_TABLE "bridge virtbus"
+
+/* The table without cards; one that is there keeps those that it has. */
+#define FILTER_TABLE_FRAME \
+        "add table " FILTER_TABLE "\n" \
+        "add map " FILTER_TABLE " cards_from { type ifname : verdict; }\n" \
+        "add map " FILTER_TABLE " cards_to { type ifname : verdict; }\n" \
+        "add chain " FILTER_TABLE " cards_prerouting { type filter hook prerouting priority dstnat; policy accept; }\n" \
+        "add chain " FILTER_TABLE " cards_postrouting { type filter hook postrouting priority srcnat; policy accept; }\n" \
+        "flush chain " FILTER_TABLE " cards_prerouting\n" \
+        "flush chain " FILTER_TABLE " cards_postrouting\n" \
+        "add rule " FILTER_TABLE " cards_prerouting iifname vmap @cards_from\n" \
+        "add rule " FILTER_TABLE " cards_postrouting oifname vmap @cards_to\n"
+
+/* Takes the table away, whether it is there or not. */
+#define FILTER_TABLE_REMOVAL \
+        "add table " FILTER_TABLE "\n" \
+        "delete table " FILTER_TABLE "\n"
+
+/* What comes from the guest, and what goes to it. */
+typedef enum FilterWay {
+        FILTER_WAY_FROM,
+        FILTER_WAY_TO,
+        FILTER_N_WAYS,
+} FilterWay;
+
+typedef struct FilterCard {
+        const char *id;        /* in the names of its chains: letters, digits and '_' */
+        const char *interface; /* on the host */
+        unsigned n_chains;     /* of each way; 0: none is there */
+} FilterCard;
+
+void filter_card_name_chain(const FilterCard *card, FilterWay way, unsigned chain, GString *text);
+
+/* Its chains of a way, empty. */
+void filter_card_declare(const FilterCard *card, FilterWay way, GString *text);
+
+/* Leads its interface to the first chain of each way. */
+void filter_card_bind(const FilterCard *card, GString *text);
+
+/* Takes away those chains of N_BEFORE that it has no more. */
+void filter_card_trim(const FilterCard *card, unsigned n_before, GString *text);
+
+/* Takes all of it away; it has no chains then. */
+void filter_card_remove(FilterCard *card, GString *text);
+
+/* Nothing passes. */
+void filter_card_close(FilterCard *card, GString *text);

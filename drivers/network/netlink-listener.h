@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Listens to what the kernel tells a group of netlink's. */
+
+#include <glib.h>
+#include <netlink/msg.h>
+#include <systemd/sd-event.h>
+
+typedef struct NetlinkListener NetlinkListener;
+
+/* MESSAGE: one of them. LOST: the kernel had more to tell than there was room for. */
+typedef struct NetlinkEvents {
+        const char *what; /* is watched, for an error */
+        int protocol, group;
+        void (*message)(void *data, struct nlmsghdr *header);
+        void (*lost)(void *data);
+} NetlinkEvents;
+
+NetlinkListener *netlink_listener_new(sd_event *event, const NetlinkEvents *events, void *data, GError **error);
+void netlink_listener_free(NetlinkListener *listener);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkListener, netlink_listener_free)

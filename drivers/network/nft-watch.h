@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Tells when somebody else takes something out of a table of ours: nft flush ruleset, the restart of another firewall. */
+
+#include <glib.h>
+#include <systemd/sd-event.h>
+
+/* The name of all tables of ours, in whatever family. */
+#define NFT_TABLE "virtbus"
+
+typedef struct NftWatch NftWatch;
+
+/* FAMILY: NFPROTO_INET or NFPROTO_BRIDGE of that table; told once for each transaction that has changed it, and for each where
+ * the kernel had more to tell than there was room for. */
+typedef void (*NftLost)(void *data, unsigned family);
+
+NftWatch *nft_watch_new(sd_event *event, NftLost lost, void *data, GError **error);
+void nft_watch_free(NftWatch *watch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NftWatch, nft_watch_free)

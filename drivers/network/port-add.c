@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network/port.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/uuid.h"
+#include "errors.h"
+#include "link/tap.h"
+#include "network/filter-table.h"
+#include "network/value.h"
+
+/* A new one: its interface is made, gets its filter while it is down, and is up when it is the network's. */
+
+typedef struct Adding {
+        Network *network; /* holds a reference */
+        Port *port;
+        char *bridge, *wanted; /* the name that it is to have, or "" */
+        int fds[PORT_QUEUES_MAX];
+        unsigned n;
+        bool is_open;
+        bool (*check)(const Network *network, GError **error);
+        FilterBinding *binding; /* or NULL */
+        PortDone done;
+        void *data;
+} Adding;
+
+static void adding_free(Adding *adding) {
+        if (adding->is_open)
+                tap_close(adding->fds, adding->n);
+        g_clear_pointer(&adding->port, port_free);
+        g_clear_pointer(&adding->binding, filter_binding_free);
+        entry_unref(&adding->network->entry);
+        g_free(adding->bridge);
+        g_free(adding->wanted);
+        g_free(adding);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Adding, adding_free)
+
+static Networks *networks_of(const Adding *adding) {
+        return (Networks *) adding->network->entry.registry;
+}
+
+static const char *network_name(const Network *network) {
+        return ((const NetworkDefinition *) network->entry.definition)->name;
+}
+
+static void open_in_thread(void *data, GError **error) {
+        Adding *adding = data;
+        Port *port = adding->port;
+        const TapSetup setup = { .name = adding->wanted,
+                                 .mac = port->mac,
+                                 .alias = port->uuid,
+                                 .bridge = adding->bridge,
+                                 .mtu = port->mtu,
+                                 .is_down = adding->binding,
+                                 .isolated = port->isolated };
+        adding->is_open = tap_open(&setup, adding->fds, adding->n, &port->interface, &port->index, error);
+}
+
+/* PORT is NULL with an error. ADDING is taken. */
+static void finish(Adding *taken, const Port *port, const GError *error) {
+        g_autoptr(Adding) adding = taken;
+        adding->done(adding->data, port, adding->fds, port ? adding->n : 0, error);
+}
+
+static void enter(void *data, const GError *failure) {
+        Adding *adding = data;
+        Network *network = adding->network;
+        const char *name = network_name(network);
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        /* The network may have stopped meanwhile, and the interface may have been deleted. */
+        if (!error && network->entry.gone)
+                virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "network '%s' is gone", name);
+        else if (!error && adding->check(network, &error) && !port_is_there(adding->port))
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "interface '%s' was deleted", adding->port->interface);
+        if (!error && port_enter(network, adding->port, &error))
+                finish(adding, g_steal_pointer(&adding->port), NULL);
+        else
+                finish(adding, NULL, error);
+}
+
+static void raise_in_thread(void *data, GError **error) {
+        const Adding *adding = data;
+        tap_raise(adding->port->index, adding->port->interface, error);
+}
+
+static void on_filtered(void *data, const GError *error) {
+        Adding *adding = data;
+        if (error)
+                finish(adding, NULL, error);
+        else
+                worker_run(networks_of(adding)->worker, raise_in_thread, enter, adding);
+}
+
+static void on_opened(void *data, const GError *error) {
+        Adding *adding = data;
+        if (!error && adding->binding)
+                port_filter_begin(adding->port, networks_of(adding), g_steal_pointer(&adding->binding), on_filtered, adding);
+        else
+                enter(adding, error);
+}
+
+static bool check_request(const Network *network, const PortRequest *request, GError **error) {
+        guint count = network->ports ? network->ports->len : 0;
+        if (!request->check(network, error))
+                return false;
+        if (count >= PORTS_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "network '%s' has %u ports, as many as a bridge takes", network_name(network), count);
+        if (!value_mac.check(&value_mac, request->mac))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not %s", request->mac,
+                                         value_mac.what);
+        if (*request->interface && !value_interface.check(&value_interface, request->interface))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not %s", request->interface,
+                                         value_interface.what);
+        if (request->queues > PORT_QUEUES_MAX)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%u queues: a port has at most %d",
+                                         request->queues, PORT_QUEUES_MAX);
+        return strlen(request->domain_name) <= PORT_DOMAIN_BYTES_MAX ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the name of a port's domain has at most %d bytes",
+                                 PORT_DOMAIN_BYTES_MAX);
+}
+
+void port_add(Network *network, const PortRequest *request, PortDone done, void *data) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(FilterBinding) binding = NULL;
+        g_autofree char *domain = check_request(network, request, &error) ? uuid_of_argument(request->domain_uuid, &error) : NULL;
+        if (domain && *request->filter)
+                binding = filter_binding_parse(request->filter, request->mac, &error);
+        if (error) {
+                done(data, NULL, NULL, 0, error);
+                return;
+        }
+        Adding *adding = g_new0(Adding, 1);
+        *adding = (Adding){ .network = network,
+                            .bridge = g_strdup(request->bridge),
+                            .wanted = g_strdup(request->interface),
+                            .n = MAX(request->queues, 1),
+                            .binding = g_steal_pointer(&binding),
+                            .check = request->check,
+                            .done = done,
+                            .data = data };
+        entry_ref(&network->entry);
+        adding->port = g_new0(Port, 1);
+        *adding->port = (Port){ .uuid = g_uuid_string_random(),
+                                .domain_name = g_strdup(request->domain_name),
+                                .domain_uuid = g_steal_pointer(&domain),
+                                .mac = g_strdup(request->mac),
+                                .mtu = request->mtu,
+                                .isolated = request->isolated };
+        worker_run(((Networks *) network->entry.registry)->worker, open_in_thread, on_opened, adding);
+}

@@ -1,0 +1,374 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Network filters of ports: which packets pass by a guest's tap interface, before, during and after each change.
+
+Usage (below unshare --net tests/with-bus): test-port-filters.py
+"""
+
+import json
+import os
+import select
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+
+from gi.repository import GLib
+from packets import ALL, FILTERS, IPV6, MAC, PEER, SENTINEL, STRANGER, TABLE, arp, ethernet, ipv4, udp
+from rig import DEADLINE, NAME, Bus, BusError, Hypervisor, User, contains, denied, end_process, expect, polkit_rules, run
+from spaces import shell
+
+PATH = "/org/virtbus1/host"
+DOMAIN = "44444444-4444-4444-4444-444444444444"
+CARDS = "52:54:00:00:00:0{}"
+# What says that all before it has been judged: every filter of these tests lets it pass.
+LETS_SENTINEL = f"<rule action='accept' direction='inout' priority='-1000'><mac protocolid='{SENTINEL:#x}'/></rule>"
+VNET_HEADER = bytes(10)  # of a tap with IFF_VNET_HDR
+bus = Bus()
+qemu = Hypervisor(bus, "qemu")
+
+
+def make_network():
+    network = bus.call(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>n</name><bridge name='b-n' stp='off'/></network>", {})
+    bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
+    return network
+
+
+def end_network(network):
+    for member in ("Stop", "Undefine"):
+        bus.call(network, f"{NAME}.Network", member, "a{sv}", {})
+
+
+def define(name, rules, chain=""):
+    old = {row["Name"]: row["UUID"] for row in filters().values()}.get(name)
+    xml = f"<filter name='{name}'{chain}>{old and f'<uuid>{old}</uuid>' or ''}{LETS_SENTINEL}{rules}</filter>"
+    return bus.call(PATH, f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", xml, {})
+
+
+def undefine(*made):
+    for path in made:
+        bus.call(path, f"{NAME}.NetworkFilter", "Undefine", "a{sv}", {})
+
+
+def filters():
+    return {path: parts[f"{NAME}.NetworkFilter"] for path, parts in bus.objects(PATH).items() if f"{NAME}.NetworkFilter" in parts}
+
+
+def reference(name, **values):
+    parameters = "".join(f"<parameter name='{key}' value='{value}'/>" for key, all_of_it in sorted(values.items())
+                         for value in (all_of_it if isinstance(all_of_it, list) else [all_of_it]))
+    return f"<filterref filter='{name}'>{parameters}</filterref>"
+
+
+def includes(*names):
+    return "".join(f"<filterref filter='{name}'/>" for name in names)
+
+
+class Port:
+    """A port of a network, as its guest has it: it is gone when this is closed."""
+
+    def __init__(self, network, number, filter_xml=""):
+        arguments = GLib.Variant("(sssa{sv})", ("guest", DOMAIN, CARDS.format(number), {"filter": GLib.Variant("s", filter_xml)}))
+        try:
+            answer, files = bus.connection.call_with_unix_fd_list_sync(NAME, network, f"{NAME}.Network", "AddPort", arguments, None, 0, DEADLINE * 1000, None, None)
+        except GLib.Error as error:
+            raise BusError(error) from None
+        self.path, self.uuid, self.interface = answer.unpack()[:3]
+        (self.fd,) = files.steal_fds()
+
+    def set_filter(self, xml=""):
+        bus.call(self.path, f"{NAME}.NetworkPort", "SetFilter", "sa{sv}", xml, {})
+
+    def get(self, name):
+        return bus.get(self.path, "NetworkPort", name)
+
+    def send(self, frame):
+        os.write(self.fd, VNET_HEADER + frame)
+
+    def receive(self, patience=DEADLINE):
+        """The next frame; None where none comes in time."""
+        return os.read(self.fd, 4096)[len(VNET_HEADER):] if select.select([self.fd], [], [], patience)[0] else None
+
+    def drain(self):
+        while self.receive(0) is not None:
+            pass
+
+    def close(self):
+        os.close(self.fd)
+        bus.wait(lambda: self.interface not in ruled() and f"card_{self.uuid.replace('-', '_')}" not in shell("nft list ruleset"), "the end of its rules")
+
+
+def passes(sender, receiver, frame, source="5254000000ff"):
+    """Whether a frame comes from one port to the other; what the host itself sends is not looked at."""
+    receiver.drain()
+    sender.send(frame)
+    sender.send(ethernet(b"", SENTINEL, ALL, source))
+    got = False
+    while True:
+        found = receiver.receive()
+        assert found is not None, "a filter of these tests stops what all of them should let pass"
+        if found[12:14] == SENTINEL.to_bytes(2, "big"):
+            return got
+        got = got or found[:len(frame)] == frame[:len(found)]
+
+
+def ruled():
+    """The interfaces that lead to rules."""
+    answer = json.loads(shell("nft -j list ruleset"))["nftables"]
+    return {element[0] for row in answer if row.get("map", {}).get("name") == "cards_from" for element in row["map"].get("elem", [])}
+
+
+def kill_driver(**options):
+    bus.kill_driver("Network", None, **options)
+    bus.call(PATH, f"{NAME}.NetworkFilters", "GetFilterByName", "s", "clean-traffic")
+
+
+OWN = ethernet(ipv4("10.0.0.1", "10.0.0.9", 17, udp(1, 2)), 0x800)
+SPOOFED = ethernet(ipv4("10.0.0.2", "10.0.0.9", 17, udp(1, 2)), 0x800)
+
+
+def the_filters_that_are_shipped_let_pass_what_they_should_by_a_port():
+    network = make_network()
+    guest, other = Port(network, 1), Port(network, 2)
+    found = {row[0] + str(n): "" for n, row in enumerate(TABLE)}
+    for name in FILTERS:
+        define("n", includes(name))
+        guest.set_filter(reference("n", IP="10.0.0.1", GATEWAY_MAC="52:54:00:00:00:fe"))
+        assert (guest.get("Filter"), ruled()) == ("n", {guest.interface})
+        for n, (what, frame, _) in enumerate(TABLE):
+            found[what + str(n)] += "P" if passes(guest, other, frame) else "."
+    wanted = {row[0] + str(n): row[2] for n, row in enumerate(TABLE)}
+    assert found == wanted, {what: (found[what], wanted[what]) for what in wanted if found[what] != wanted[what]}
+    define("n", includes("clean-traffic"))
+    guest.set_filter(reference("n", IP=["10.0.0.1", "10.0.0.2"]))
+    assert passes(guest, other, OWN) and passes(guest, other, SPOOFED)  # both are its own
+    for frame, goes in ((ethernet(ipv4("10.0.0.7", "10.0.0.1", 17, udp(1, 2)), 0x800, MAC, PEER), True), (ethernet(arp(PEER, "10.0.0.7"), 0x806, ALL, PEER), True),
+                        (ethernet(IPV6, 0x86dd, MAC, PEER), False), (ethernet(b"", 0x88cc, MAC, PEER), False)):
+        assert passes(other, guest, frame) == goes, frame.hex()
+    guest.set_filter()
+    assert (guest.get("Filter"), guest.get("FilterXML"), ruled()) == ("", "", set()) and passes(guest, other, ethernet(OWN[14:], 0x800, source=STRANGER))
+    guest.close()
+    other.close()
+    undefine(*(path for path, row in filters().items() if row["Name"] == "n"))
+    end_network(network)
+
+
+def a_port_has_its_filter_before_it_is_up():
+    network, made = make_network(), define("n", "<rule action='drop' direction='inout'><mac protocolid='0x9998'/></rule>")
+    other, ends = Port(network, 2), threading.Event()
+    frame = ethernet(b"", 0x9998, ALL, PEER)
+
+    def flood():
+        while not ends.is_set():
+            other.send(frame)
+            time.sleep(0.0002)
+
+    flooder = threading.Thread(target=flood)
+    flooder.start()
+    for number in range(8):
+        guest = Port(network, 1, reference("n") if number else "")
+        time.sleep(0.02)
+        got = []
+        while (found := guest.receive(0)) is not None:
+            got.append(found[12:14])
+        assert (frame[12:14] in got) == (number == 0), got  # without a filter it comes
+        guest.close()
+    ends.set()
+    flooder.join()
+    other.close()
+    undefine(made)
+    end_network(network)
+
+
+class Stream:
+    """Frames of a guest's own and spoofed ones, one after the other, while something changes: none of these is lost, and none of those passes."""
+
+    def __init__(self, sender, receiver):
+        self.sender, self.receiver = sender, receiver
+        self.sent, self.seen, self.leaked, self.ends = 0, set(), 0, threading.Event()
+        self.threads = [threading.Thread(target=part) for part in (self.send, self.receive)]
+
+    def send(self):
+        while not self.ends.is_set():
+            number = self.sent.to_bytes(4, "big")
+            for source in ("10.0.0.1", "10.0.0.2"):
+                self.sender.send(ethernet(ipv4(source, "10.0.0.9", 17, udp(1, 2) + number), 0x800))
+            self.sent += 1
+            time.sleep(0.001)
+
+    def receive(self):
+        while not self.ends.is_set() or select.select([self.receiver.fd], [], [], 0.2)[0]:
+            frame = self.receiver.receive(0.05)
+            if frame and frame[12:14] == b"\x08\0" and frame[6:12].hex() == MAC:
+                self.leaked += frame[26:30] == b"\x0a\0\0\x02"
+                self.seen.add(int.from_bytes(frame[42:46], "big"))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join()
+        missing = set(range(self.sent)) - self.seen
+        print(f"# {self.sent} frames sent of each kind, {len(missing)} lost, {self.leaked} let pass")
+        assert self.sent > 20 and not missing and self.leaked == 0, (self.sent, sorted(missing)[:10], self.leaked)
+
+
+def nothing_is_lost_and_nothing_passes_while_a_filter_changes():
+    network = make_network()
+    made = [define("inner", includes("no-ip-spoofing")), define("n", includes("inner")), define("m", includes("clean-traffic"))]
+    guest, other = Port(network, 1, reference("n", IP="10.0.0.1")), Port(network, 2)
+    more = [Port(network, 3 + n, reference("n", IP=f"10.0.0.{3 + n}")) for n in range(4)]
+    with Stream(guest, other):
+        for number in range(12):  # what is included
+            define("inner", includes("no-ip-spoofing") + "<rule action='drop' direction='out'><tcp dstportstart='25' state='NONE'/></rule>" * (number % 3))
+    with Stream(guest, other):
+        for number in range(12):  # the filter, and its values
+            guest.set_filter(reference("nm"[number % 2], IP=["10.0.0.1", f"10.0.0.{number + 10}"]))
+    with Stream(guest, other):
+        for number in range(6):  # others come and go
+            more.append(Port(network, 9, reference("n", IP="10.0.0.10")))
+            more.pop(0).close()
+    with Stream(guest, other):
+        for _ in range(3):
+            kill_driver()
+            assert guest.get("Filter") == "m"
+    for port in more + [guest, other]:
+        port.close()
+    undefine(made[1], made[0], made[2])
+    end_network(network)
+
+
+def a_redefinition_that_one_port_cannot_have_changes_none():
+    network = make_network()
+    made = [define("n", includes("no-ip-spoofing"))]
+    guest, other, third = Port(network, 1, reference("n", IP="10.0.0.1")), Port(network, 2), Port(network, 3, reference("n", IP="10.0.0.3", PORT="80"))
+    before = shell("nft list ruleset")
+    blocks = "<rule action='drop' direction='out'><ip srcipaddr='10.0.0.1' protocol='udp' dstportstart='$PORT'/></rule>"
+    contains(expect("InvalidArgument", define, "n", blocks), "'guest'", guest.interface, "PORT", "<parameter")
+    contains(expect("NoSuchFilter", define, "n", includes("nobodys")), "nobodys")
+    contains(expect("Unsupported", define, "n", "<rule action='drop' direction='out'><all ipset='a' ipsetflags='src'/></rule>"), "ipset")
+    assert shell("nft list ruleset") == before and "no-ip-spoofing" in bus.call(made[0], f"{NAME}.NetworkFilter", "GetXML", "a{sv}", {})
+    contains(expect("OperationInvalid", undefine, made[0]), "'guest'", guest.interface, "'n'")
+    # One that comes with virtbus, defined anew, and as it came again.
+    shipped = bus.call(PATH, f"{NAME}.NetworkFilters", "GetFilterByName", "s", "no-ip-spoofing")
+    define("no-ip-spoofing", "", " chain='ipv4-ip' priority='-710'")
+    assert passes(guest, other, SPOOFED)
+    undefine(shipped)
+    assert not passes(guest, other, SPOOFED) and passes(guest, other, OWN)
+    for error, xml, part in (("InvalidArgument", reference("n"), "IP"), ("NoSuchFilter", reference("nobodys"), "nobodys"), ("InvalidXML", "<filterref/>", "filter"),
+                             ("InvalidXML", reference("n", IP="a b"), "value"), ("InvalidXML", "<filter/>", "filterref")):
+        contains(expect(error, guest.set_filter, xml), part)
+        contains(expect(error, Port, network, 4, xml), part)
+        assert guest.get("Filter") == "n" and not passes(guest, other, SPOOFED) and passes(guest, other, OWN)
+    assert ruled() == {guest.interface, third.interface} and len([path for path in bus.objects(network) if "/port/" in path]) == 3
+    for port in (guest, other, third):
+        port.close()
+    undefine(*made)
+    end_network(network)
+
+
+def what_somebody_takes_away_is_put_back_and_what_is_left_is_taken_away():
+    network = make_network()
+    made = [define("n", includes("no-ip-spoofing"))]
+    guest, other = Port(network, 1, reference("n", IP="10.0.0.1")), Port(network, 2)
+    rules = shell("nft list ruleset")
+    for words in ("flush ruleset", "delete table bridge virtbus", "flush chain bridge virtbus cards_prerouting", "flush map bridge virtbus cards_from",
+                  "delete table inet virtbus"):
+        shell(f"nft {words}")
+        began = time.monotonic()
+        bus.wait(lambda: sorted(shell("nft list ruleset").split("\n")) == sorted(rules.split("\n")), f"what there was before: {words}")
+        print(f"# {words}: put back and seen in {time.monotonic() - began:.3f} s")
+        assert not passes(guest, other, SPOOFED) and passes(guest, other, OWN)
+    kill_driver(after=lambda: shell("nft flush ruleset"))  # when none is there to see it
+    bus.wait(lambda: not passes(guest, other, SPOOFED), "the filter")
+    name = guest.interface
+
+    def end_port():
+        os.close(guest.fd)
+        bus.wait(lambda: name not in shell("ip -o link"), "the end of an interface")
+
+    kill_driver(after=end_port)
+    bus.wait(lambda: ruled() == set(), "the end of what is left of a port")
+    again = Port(network, 1)
+    assert again.interface == name and passes(again, other, SPOOFED)
+    again.close()
+    other.close()
+    undefine(*made)
+    end_network(network)
+
+
+def card(number=1, more=""):
+    return f"<interface type='network'><mac address='{CARDS.format(number)}'/><source network='n'/><model type='virtio'/>{more}</interface>"
+
+
+def a_guests_cards_have_the_filters_of_its_document():
+    network, made = make_network(), [define("n", includes("no-ip-spoofing")), define("m", includes("clean-traffic"))]
+
+    def filters_of():
+        return sorted((parts[f"{NAME}.NetworkPort"]["MAC"], parts[f"{NAME}.NetworkPort"]["Filter"]) for path, parts in bus.objects(network).items())
+
+    def change(number, xml):
+        """As virsh edits a card: all of it stays but its filter."""
+        live = ET.fromstring(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})).findall("devices/interface")[number - 1]
+        for old in live.findall("filterref"):
+            live.remove(old)
+        if xml:
+            live.append(ET.fromstring(xml))
+        bus.call(f"{domain}/device/net{number - 1}", f"{NAME}.Device", "Update", "sa{sv}", ET.tostring(live, encoding="unicode"), {})
+
+    wrong = qemu.define(qemu.document("w", devices=card(1, reference("n"))))
+    contains(expect("InvalidArgument", qemu.do, wrong, "Start"), "'w'", "'net0'", "'n'", "IP")
+    contains(expect("Unsupported", qemu.define, qemu.document("v", devices=card(1, "<filterref filter='n'><frob/></filterref>"))), "frob")
+    qemu.do(wrong, "Undefine")
+    domain = qemu.define(qemu.document("g", devices=card(1, reference("n", IP="10.0.0.1"))))
+    qemu.do(domain, "Start")
+    assert filters_of() == [(CARDS.format(1), "n")]
+    contains(expect("OperationInvalid", undefine, made[0]), "'g'")
+    bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", card(2, reference("m", IP="10.0.0.2")), {})
+    change(1, reference("m", IP="10.0.0.1"))
+    assert filters_of() == [(CARDS.format(1), "m"), (CARDS.format(2), "m")]
+    contains(expect("NoSuchFilter", change, 1, reference("nobodys")), "'g'", "nobodys")
+    change(2, "")
+    assert filters_of() == [(CARDS.format(1), "m"), (CARDS.format(2), "")]
+    change(2, reference("n", IP="10.0.0.2"))
+    live = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    assert live.count("portid=") == 2 and qemu.define(live) == domain
+    inactive = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {"inactive": GLib.Variant("b", True)})
+    assert inactive.count("<filterref") == 2 and "portid" not in inactive and "b-n" not in inactive, inactive
+    for driver in ("QEMU", "Network"):
+        bus.kill_driver(driver)
+    bus.wait(lambda: filters_of() == [(CARDS.format(1), "m"), (CARDS.format(2), "n")] and qemu.state(domain) == "running", "the guest and its filters, found again")
+    assert len(ruled()) == 2
+    end_process(qemu.pid_of(domain))
+    bus.wait_state(domain, "shutoff")
+    bus.wait(lambda: ruled() == set(), "the end of its rules")
+    qemu.do(domain, "Undefine")
+    undefine(*made)
+    end_network(network)
+
+
+def who_may_not_change_a_ports_filter_is_refused():
+    alice, network = User("vb-alice"), make_network()
+    guest = Port(network, 1)
+    words = (guest.path, f"{NAME}.NetworkPort", "SetFilter", "sa{sv}", repr(reference("clean-traffic", IP="10.0.0.1")), "@a{sv} {}")
+    polkit_rules(bus, "polkit.addRule(function(a, s) { return polkit.Result.NO; });")
+    assert denied(alice.call, *words) and ruled() == set()
+    polkit_rules(bus, "polkit.addRule(function(a, s) { return a.id === 'org.virtbus1.network.attach' && a.lookup('network_name') === 'n' ? polkit.Result.YES : polkit.Result.NO; });")
+    alice.call(*words)
+    assert ruled() == {guest.interface}
+    alice.leave()
+    guest.close()
+    end_network(network)
+
+
+if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or "UP" in shell("ip -o link show up"):
+    sys.exit("this is for root with /dev/net/tun, in a network namespace of its own: unshare --net tests/with-bus tests/behaviour/test-port-filters.py")
+shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1")
+run([the_filters_that_are_shipped_let_pass_what_they_should_by_a_port, a_port_has_its_filter_before_it_is_up,
+     nothing_is_lost_and_nothing_passes_while_a_filter_changes, a_redefinition_that_one_port_cannot_have_changes_none,
+     what_somebody_takes_away_is_put_back_and_what_is_left_is_taken_away, a_guests_cards_have_the_filters_of_its_document,
+     who_may_not_change_a_ports_filter_is_refused])
