@@ -5,7 +5,6 @@
 Usage (below unshare --net tests/with-bus): test-port-filters.py
 """
 
-import json
 import os
 import select
 import sys
@@ -14,113 +13,12 @@ import time
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
-from packets import ALL, FILTERS, IPV6, MAC, PEER, SENTINEL, STRANGER, TABLE, arp, ethernet, ipv4, udp
-from rig import DEADLINE, NAME, Bus, BusError, Hypervisor, User, contains, denied, end_process, expect, polkit_rules, run
+from packets import ALL, FILTERS, IPV6, MAC, PEER, STRANGER, TABLE, arp, ethernet, ipv4, udp
+from ports_rig import CARDS, PATH, Port, bus, define, end_network, filters, includes, kill_driver, make_network, passes, reference, ruled, undefine
+from rig import NAME, Hypervisor, User, contains, denied, end_process, expect, polkit_rules, run
 from spaces import shell
 
-PATH = "/org/virtbus1/host"
-DOMAIN = "44444444-4444-4444-4444-444444444444"
-CARDS = "52:54:00:00:00:0{}"
-# What says that all before it has been judged: every filter of these tests lets it pass.
-LETS_SENTINEL = f"<rule action='accept' direction='inout' priority='-1000'><mac protocolid='{SENTINEL:#x}'/></rule>"
-VNET_HEADER = bytes(10)  # of a tap with IFF_VNET_HDR
-bus = Bus()
 qemu = Hypervisor(bus, "qemu")
-
-
-def make_network():
-    network = bus.call(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>n</name><bridge name='b-n' stp='off'/></network>", {})
-    bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
-    return network
-
-
-def end_network(network):
-    for member in ("Stop", "Undefine"):
-        bus.call(network, f"{NAME}.Network", member, "a{sv}", {})
-
-
-def define(name, rules, chain=""):
-    old = {row["Name"]: row["UUID"] for row in filters().values()}.get(name)
-    xml = f"<filter name='{name}'{chain}>{old and f'<uuid>{old}</uuid>' or ''}{LETS_SENTINEL}{rules}</filter>"
-    return bus.call(PATH, f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", xml, {})
-
-
-def undefine(*made):
-    for path in made:
-        bus.call(path, f"{NAME}.NetworkFilter", "Undefine", "a{sv}", {})
-
-
-def filters():
-    return {path: parts[f"{NAME}.NetworkFilter"] for path, parts in bus.objects(PATH).items() if f"{NAME}.NetworkFilter" in parts}
-
-
-def reference(name, **values):
-    parameters = "".join(f"<parameter name='{key}' value='{value}'/>" for key, all_of_it in sorted(values.items())
-                         for value in (all_of_it if isinstance(all_of_it, list) else [all_of_it]))
-    return f"<filterref filter='{name}'>{parameters}</filterref>"
-
-
-def includes(*names):
-    return "".join(f"<filterref filter='{name}'/>" for name in names)
-
-
-class Port:
-    """A port of a network, as its guest has it: it is gone when this is closed."""
-
-    def __init__(self, network, number, filter_xml=""):
-        arguments = GLib.Variant("(sssa{sv})", ("guest", DOMAIN, CARDS.format(number), {"filter": GLib.Variant("s", filter_xml)}))
-        try:
-            answer, files = bus.connection.call_with_unix_fd_list_sync(NAME, network, f"{NAME}.Network", "AddPort", arguments, None, 0, DEADLINE * 1000, None, None)
-        except GLib.Error as error:
-            raise BusError(error) from None
-        self.path, self.uuid, self.interface = answer.unpack()[:3]
-        (self.fd,) = files.steal_fds()
-
-    def set_filter(self, xml=""):
-        bus.call(self.path, f"{NAME}.NetworkPort", "SetFilter", "sa{sv}", xml, {})
-
-    def get(self, name):
-        return bus.get(self.path, "NetworkPort", name)
-
-    def send(self, frame):
-        os.write(self.fd, VNET_HEADER + frame)
-
-    def receive(self, patience=DEADLINE):
-        """The next frame; None where none comes in time."""
-        return os.read(self.fd, 4096)[len(VNET_HEADER):] if select.select([self.fd], [], [], patience)[0] else None
-
-    def drain(self):
-        while self.receive(0) is not None:
-            pass
-
-    def close(self):
-        os.close(self.fd)
-        bus.wait(lambda: self.interface not in ruled() and f"card_{self.uuid.replace('-', '_')}" not in shell("nft list ruleset"), "the end of its rules")
-
-
-def passes(sender, receiver, frame, source="5254000000ff"):
-    """Whether a frame comes from one port to the other; what the host itself sends is not looked at."""
-    receiver.drain()
-    sender.send(frame)
-    sender.send(ethernet(b"", SENTINEL, ALL, source))
-    got = False
-    while True:
-        found = receiver.receive()
-        assert found is not None, "a filter of these tests stops what all of them should let pass"
-        if found[12:14] == SENTINEL.to_bytes(2, "big"):
-            return got
-        got = got or found[:len(frame)] == frame[:len(found)]
-
-
-def ruled():
-    """The interfaces that lead to rules."""
-    answer = json.loads(shell("nft -j list ruleset"))["nftables"]
-    return {element[0] for row in answer if row.get("map", {}).get("name") == "cards_from" for element in row["map"].get("elem", [])}
-
-
-def kill_driver(**options):
-    bus.kill_driver("Network", None, **options)
-    bus.call(PATH, f"{NAME}.NetworkFilters", "GetFilterByName", "s", "clean-traffic")
 
 
 OWN = ethernet(ipv4("10.0.0.1", "10.0.0.9", 17, udp(1, 2)), 0x800)
