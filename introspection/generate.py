@@ -161,7 +161,7 @@ class Interface:
             if member.own_rights_action and not member.action:
                 raise Refused(f"{member.where}: {OWN_RIGHTS_ACTION} is for methods that have {POLKIT_ACTION}")
         for member in self.properties:
-            for name, types in ((POLKIT_DETAIL, "subo"), (OWNER, "u"), (ACTS_ON, "o")):
+            for name, types in ((POLKIT_DETAIL, ("s", "u", "b", "o", "as")), (OWNER, ("u",)), (ACTS_ON, ("o",))):
                 if name in member.annotations and member.element.get("type") not in types:
                     raise Refused(f"{member.where}: {name} is for properties of type {' or '.join(types)}")
         completion = self.head.annotations.get(COMPLETION)

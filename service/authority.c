@@ -223,7 +223,10 @@ static void details_add_value(Details *details, const PropertyInfo *property, co
                 details_add_number(details, property->detail, pack_uint32(value));
         else if (property->signature[0] == 'b')
                 details_add(details, property->detail, pack_boolean(value) ? "true" : "false");
-        else
+        else if (property->signature[0] == 'a') {
+                g_autofree char *text = pack_strings(value);
+                details_add(details, property->detail, text);
+        } else
                 details_add(details, property->detail, pack_string(value));
 }
 

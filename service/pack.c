@@ -191,6 +191,17 @@ int pack_read(GByteArray *pack, size_t max, sd_bus_message *message, const char 
         return read_values(&reader, signature);
 }
 
+char *pack_strings(const uint8_t *at) {
+        const uint8_t *end = at + sizeof(uint32_t) + pack_uint32(at);
+        GString *text = g_string_new(NULL);
+        for (at += sizeof(uint32_t); at < end; at += sizeof(uint32_t) + pack_uint32(at) + 1) {
+                if (text->len > 0)
+                        g_string_append_c(text, ',');
+                g_string_append(text, pack_string(at));
+        }
+        return g_string_free(text, FALSE);
+}
+
 bool pack_boolean(const uint8_t *at) {
         return *at;
 }

@@ -30,6 +30,8 @@ const uint8_t *pack_measure(const uint8_t *at, const char *signature, size_t *of
 
 /* Reads a string, object path or signature, or a 32-bit number, at AT. */
 const char *pack_string(const uint8_t *at);
+/* Of an as: the strings with commas between them, to be freed. */
+char *pack_strings(const uint8_t *at);
 bool pack_boolean(const uint8_t *at);
 uint32_t pack_uint32(const uint8_t *at);
 

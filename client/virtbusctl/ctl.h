@@ -224,6 +224,7 @@ int verb_rename(Ctl *ctl, char **arguments);
 int verb_undefine(Ctl *ctl, char **arguments);
 int verb_import(Ctl *ctl, char **arguments);
 int verb_autostart(Ctl *ctl, char **arguments);
+int verb_share(Ctl *ctl, char **arguments);
 
 /* Sets G_IO_ERROR_INVALID_ARGUMENT, of what a person has written; returns false. */
 bool ctl_invalid(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -131,6 +131,20 @@ int verb_autostart(Ctl *ctl, char **arguments) {
         return status;
 }
 
+int verb_share(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        if (!domain)
+                return status;
+        if (!arguments[1]) {
+                for (const char *const *share = virtbus_domain_get_shares(domain); share && *share; share++)
+                        printf("%s\n", *share);
+                return EXIT_DONE;
+        }
+        return ctl_do(ctl, ctl_path(domain), "org.virtbus1.Domain", "Share",
+                      g_variant_new("(s^as@a{sv})", arguments[1], arguments + 2, ctl_options(NULL, NULL)));
+}
+
 int verb_rename(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);

@@ -66,6 +66,8 @@ const VerbEntry verb_entries[] = {
         { "update", 3, 3, "DOMAIN DEVICE FILE", "Change a device to what its element in a file says", verb_update,
           .words = WORDS_DEVICES },
         { "autostart", 2, -1, "DOMAIN... on|off", "Whether they start with the machine", verb_autostart, .words = WORDS_SWITCH },
+        { "share", 1, -1, "DOMAIN [user:NAME|group:NAME [ACTION...]]", "What others may do with it; no ACTION: nothing any more",
+          verb_share, .words = WORDS_DOMAINS },
         { "undefine", 1, -1, "DOMAIN...", "Delete definitions (--nvram, --managed-save: with those)", verb_undefine,
           .words = WORDS_DOMAINS },
         { "import", 0, 1, "[FOLDER]", "Define what libvirt has defined", verb_import, .words = WORDS_FILES },

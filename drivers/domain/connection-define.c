@@ -11,6 +11,7 @@
 #include "domain/domain-run.h"
 #include "domain/operation.h"
 #include "domain/owners-rights.h"
+#include "domain/shares.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
@@ -23,6 +24,8 @@ typedef struct Change {
         Definition *definition; /* the new one, or NULL */
         Domain *domain;         /* the existing one, or NULL */
         bool autostart, nvram, managed_save, paused;
+        char *who, **actions; /* with whom it is shared, and for what */
+        char **shares;        /* and with all of them; or NULL */
         void (*begin)(struct Change *change);
         Call *call;
 } Change;
@@ -31,6 +34,9 @@ static void change_free(Change *change) {
         Turn *turn = change->turn;
         g_clear_pointer(&change->domain, domain_unref);
         g_clear_pointer(&change->definition, definition_unref);
+        g_strfreev(change->shares);
+        g_strfreev(change->actions);
+        g_free(change->who);
         g_free(change);
         if (turn)
                 turn_end(turn);
@@ -67,8 +73,19 @@ static void take_turn(const Change *template) {
                    change->definition ? change->definition->name : domain_name(change->domain), on_turn, change);
 }
 
+/* The text of a file. */
+static char *text_of(const Definition *definition, const Kept *kept, char *const *shares) {
+        g_autofree char *text = kept_text(definition->xml, kept);
+        return shares_add_text(text, shares);
+}
+
+static Kept kept_of(const Domain *domain) {
+        return (Kept){ domain->owner, domain->owners_rights, domain->autostart };
+}
+
 void connection_store(Domain *domain, const Definition *definition, WorkDone done, void *data) {
-        g_autofree char *text = kept_text(definition->xml, &(Kept){ domain->owner, domain->owners_rights, domain->autostart });
+        const Kept kept = kept_of(domain);
+        g_autofree char *text = text_of(definition, &kept, domain->shares);
         domain->connection->definitions->define(domain->connection, domain->uuid, text, done, data);
 }
 
@@ -98,9 +115,8 @@ static void begin_define(Change *change) {
                 return;
         }
         change->domain = domain ? domain_ref(domain) : NULL;
-        const Kept kept = { domain ? domain->owner : change->call->uid, domain ? domain->owners_rights : change->call->own_rights,
-                            domain && domain->autostart };
-        g_autofree char *text = kept_text(change->definition->xml, &kept);
+        const Kept kept = domain ? kept_of(domain) : (Kept){ change->call->uid, change->call->own_rights, false };
+        g_autofree char *text = text_of(change->definition, &kept, domain ? domain->shares : NULL);
         change->connection->definitions->define(change->connection, change->definition->uuid, text, on_defined, change);
 }
 
@@ -255,8 +271,8 @@ static void begin_autostart(Change *change) {
                 refuse(change, error);
                 return;
         }
-        g_autofree char *text =
-                        kept_text(domain->persistent->xml, &(Kept){ domain->owner, domain->owners_rights, change->autostart });
+        const Kept kept = { domain->owner, domain->owners_rights, change->autostart };
+        g_autofree char *text = text_of(domain->persistent, &kept, domain->shares);
         change->connection->definitions->define(change->connection, domain->uuid, text, on_autostart_set, change);
 }
 
@@ -265,6 +281,44 @@ void connection_set_autostart(Domain *domain, bool autostart, Call *call) {
                              .domain = domain,
                              .autostart = autostart,
                              .begin = begin_autostart,
+                             .call = call });
+}
+
+/* Who else may do something with it */
+
+static void on_shared(void *data, const GError *error) {
+        Change *change = data;
+        if (error) {
+                refuse(change, error);
+                return;
+        }
+        g_strfreev(change->domain->shares);
+        change->domain->shares = g_steal_pointer(&change->shares);
+        domain_announce(change->domain, (const int[]){ DOMAIN_SHARES, -1 });
+        reply_domain_share(change->call);
+        told(change);
+}
+
+static void begin_share(Change *change) {
+        Domain *domain = change->domain;
+        g_autoptr(GError) error = NULL;
+        if (check_persistent(domain, "Share", &error))
+                change->shares = shares_change(domain->shares, change->who, change->actions, &error);
+        if (error) {
+                refuse(change, error);
+                return;
+        }
+        const Kept kept = kept_of(domain);
+        g_autofree char *text = text_of(domain->persistent, &kept, change->shares);
+        change->connection->definitions->define(change->connection, domain->uuid, text, on_shared, change);
+}
+
+void connection_share(Domain *domain, const char *who, char *const *actions, Call *call) {
+        take_turn(&(Change){ .connection = domain->connection,
+                             .domain = domain,
+                             .who = g_strdup(who),
+                             .actions = g_strdupv((char **) actions),
+                             .begin = begin_share,
                              .call = call });
 }
 

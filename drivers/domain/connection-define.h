@@ -14,6 +14,7 @@ void connection_define(Connection *connection, const char *xml, bool unsupported
 void connection_create(Connection *connection, const char *xml, bool paused, Call *call);
 void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call);
 void connection_set_autostart(Domain *domain, bool autostart, Call *call);
+void connection_share(Domain *domain, const char *who, char *const *actions, Call *call);
 void connection_rename(Domain *domain, const char *name, Call *call);
 
 /* In a turn: writes another definition of a domain, then calls DONE. */

@@ -424,6 +424,23 @@ static void bus_get_metadata(Call *call, Domain *self, const char *uri, sd_bus_m
                 call_fail(call, error);
 }
 
+static void bus_share(Call *call, Domain *self, const char *who, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_auto(GStrv) actions = NULL;
+        int r = sd_bus_message_read_strv(arguments, &actions);
+        char *none[] = { NULL };
+        if (r < 0)
+                call_fail_errno(call, r);
+        else if (options_read(arguments, &error, NULL))
+                connection_share(self, who, actions ? actions : none, call);
+        else
+                call_fail(call, error);
+}
+
+static int bus_get_shares(const Domain *self, sd_bus_message *message) {
+        return sd_bus_message_append_strv(message, self->shares);
+}
+
 static void bus_set_autostart(Call *call, Domain *self, bool value) {
         connection_set_autostart(self, value, call);
 }

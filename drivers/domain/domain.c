@@ -45,6 +45,7 @@ void domain_unref(Domain *domain) {
         g_clear_pointer(&domain->persistent, definition_unref);
         g_free(domain->uuid);
         g_free(domain->known_as);
+        g_strfreev(domain->shares);
         g_free(domain);
 }
 

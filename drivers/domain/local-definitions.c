@@ -8,6 +8,7 @@
 #include "domain/connection-table.h"
 #include "domain/connection.h"
 #include "domain/domain-recover.h"
+#include "domain/shares.h"
 #include "log.h"
 
 /* What a later version has written is not touched: neither what is there is known, nor may it be written over. */
@@ -21,7 +22,8 @@ static void load_definition(void *data, const char *uuid, const char *text, cons
         g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
         g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", &error) : NULL;
         Kept kept = { 0 };
-        bool complete = document && kept_take(document, &kept, &error) && connection_complete(connection, document, &error);
+        g_auto(GStrv) shares = NULL;
+        bool complete = document && kept_take(document, &kept, &error) && shares_take(document, &shares, &error) && connection_complete(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         if (definition && strcmp(definition->uuid, uuid) != 0)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_XML, "its UUID is %s", definition->uuid);
@@ -34,6 +36,7 @@ static void load_definition(void *data, const char *uuid, const char *text, cons
         }
         Domain *domain = domain_new(connection, definition, true, kept.owner, kept.owners_rights);
         domain->autostart = kept.autostart;
+        domain->shares = g_steal_pointer(&shares);
         domain_unref(domain);
 }
 

@@ -71,6 +71,7 @@ def add_port(network):
 def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     domain = hypervisor.define(hypervisor.document("guarded", devices=CONSOLE))
     hypervisor.do(domain, "Start")
+    bus.call(domain, f"{NAME}.Domain", "Share", "sasa{sv}", "user:x", ["read"], {})
     bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "dump", 3600 * 1000000)
     null = os.open("/dev/null", os.O_RDWR)
     job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
@@ -115,7 +116,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
     order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "test", "domain.suspend", "domain.start",
-             "domain.shutdown", "domain.save", "domain.destroy", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "network.attach", "network.define", "network.start", "network.stop"]
+             "domain.shutdown", "domain.save", "domain.destroy", "domain.share", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "network.attach", "network.define", "network.start", "network.stop"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
         allow("vb-alice", action)
@@ -538,7 +539,7 @@ def rules_can_look_up_what_the_manual_page_says():
     null = os.open("/dev/null", os.O_RDWR)
     job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
     os.close(null)
-    values = {"connection": "test", "domain_name": "looked up", "domain_uuid": bus.get(domain, "Domain", "UUID"), "domain_owner": "0", "domain_owners_rights": "false",
+    values = {"connection": "test", "domain_name": "looked up", "domain_uuid": bus.get(domain, "Domain", "UUID"), "domain_owner": "0", "domain_owners_rights": "false", "domain_shares": "user:x:read",
               "job_operation": "dump", "caller_is_owner": "false"}
     of_secrets = {f"secret_{name}" for name in ("uuid", "usage_type", "usage_id", "owner")}  # see test-secrets.py
     of_connections = {"uri_scheme", "uri_host"}  # see test-elsewhere.py
@@ -566,7 +567,7 @@ def members_of_virtbus_admins_may_do_everything_but_define():
     text = open(f"{SOURCE}/polkit/51-virtbus-admins.rules", encoding="utf-8").read()
     table = {action: (interface, tag, member, signatures) for interface, tag, member, signatures, action in methods()}
     assert {f"org.virtbus1.{action}" for action in table} - set(re.findall(r'"(org.virtbus1[\w.-]+)"', text)) == {
-        "org.virtbus1.manage", "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.filter.define", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
+        "org.virtbus1.manage", "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.domain.share", "org.virtbus1.filter.define", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
         "org.virtbus1.test"}, "an action is neither allowed nor left out on purpose"
     rules("")
     domain = hypervisor.define(hypervisor.document("of-admins", devices=CONSOLE))

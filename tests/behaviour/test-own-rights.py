@@ -286,6 +286,41 @@ def a_network_is_its_owners_to_use_when_they_may():
     bus.call(network, f"{NAME}.Network", "Undefine", "a{sv}", {})
 
 
+def an_owner_shares_what_is_theirs():
+    rules()
+    domain = define(alice, other.document("shared"), other)
+    share = lambda who, *actions, user=alice: do(user, domain, "Share", repr(who), f"@as {list(actions)!r}" if actions else "@as []", NONE, signature="sasa{sv}")
+    assert denied(do, bob, domain, "Start")
+    share("user:vb-bob", "domain.start", "read")
+    share("group:virtbus-users", "domain.destroy")
+    assert bus.get(domain, "Domain", "Shares") == ["group:virtbus-users:domain.destroy", "user:vb-bob:domain.start", "user:vb-bob:read"]
+    do(bob, domain, "Start")
+    contains(repr(bob.call(domain, PROPERTIES, "Get", "ss", f"'{NAME}.Domain'", "'State'")), "running")
+    assert denied(do, bob, domain, "Destroy") and denied(do, dave, domain, "Start")
+    do(dave, domain, "Destroy")
+    # Nobody shares what is not theirs, nor on; nor what opens files.
+    assert denied(lambda: share("user:vb-bob", "domain.destroy", user=bob))
+    for who, actions in (("user:", ("read",)), ("vb-bob", ("read",)), ("user:a,user:vb-dave:domain.start", ("read",)), ("user:a b", ("read",)), ("group:" + "x" * 65, ("read",)),
+                         ("user:vb-bob", ("domain.define",)), ("user:vb-bob", ("domain.share",)), ("user:vb-bob", ("manage",)), ("user:vb-bob", ("domain.tune",)), ("user:vb-bob", ("",))):
+        expect("InvalidArgument", share, who, *actions)
+    # It stays, whatever ends and whatever else changes.
+    other.kill_driver()
+    define(alice, other.document("shared", uuid=bus.get(domain, "Domain", "UUID"), more="<title>again</title>"), other)
+    other.kill_driver()
+    assert len(bus.get(domain, "Domain", "Shares")) == 3
+    # And ends with a call: what was decided does not count any more.
+    share("user:vb-bob")
+    assert denied(do, bob, domain, "Start") and denied(bob.call, domain, PROPERTIES, "Get", "ss", f"'{NAME}.Domain'", "'State'")
+    for number in range(31):
+        share(f"user:u{number}", "read")
+    expect("LimitExceeded", share, "user:one-more", "read")
+    share("user:u0", "read", "domain.start")
+    do(alice, domain, "Undefine")
+    again = define(bob, other.document("shared"), other)
+    assert bus.get(again, "Domain", "Shares") == []
+    do(bob, again, "Undefine")
+
+
 def how_many_one_user_has_is_bounded():
     rules()
     domains = [define(alice, other.document(f"many{number}"), other) for number in range(64)]
@@ -299,4 +334,4 @@ def how_many_one_user_has_is_bounded():
 run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them,
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
      what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, limits_are_an_administrators_and_stay,
-     a_network_is_its_owners_to_use_when_they_may, how_many_one_user_has_is_bounded])
+     a_network_is_its_owners_to_use_when_they_may, an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])
