@@ -71,7 +71,6 @@ def add_port(network):
 def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     domain = hypervisor.define(hypervisor.document("guarded", devices=CONSOLE))
     hypervisor.do(domain, "Start")
-    bus.call(domain, f"{NAME}.Domain", "Share", "sasa{sv}", "user:x", ["read"], {})
     bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "dump", 3600 * 1000000)
     null = os.open("/dev/null", os.O_RDWR)
     job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
@@ -535,6 +534,7 @@ def page_details():
 def rules_can_look_up_what_the_manual_page_says():
     domain = hypervisor.define(hypervisor.document("looked up"))
     hypervisor.do(domain, "Start")
+    bus.call(domain, f"{NAME}.Domain", "Share", "sasa{sv}", "user:x", ["read"], {})
     bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "dump", 3600 * 1000000)
     null = os.open("/dev/null", os.O_RDWR)
     job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])

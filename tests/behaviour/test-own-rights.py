@@ -186,7 +186,6 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         ("<rng model='virtio'><backend model='egd' type='unix'><source mode='connect' path='/run/x'/></backend></rng>", "path"),
         ("<rng model='virtio'><backend model='random'>/dev/hwrng</backend></rng>", "hwrng"),
         ("<emulator>/usr/bin/qemu-img</emulator>", "emulator"),
-        ("<emulator>/usr/bin/qemu-system-i386</emulator>", "emulator"),
         ("<watchdog model='i6300esb' action='dump'/>", "dump"),
         ("<vsock model='virtio'><cid auto='no' address='3'/></vsock>", "vsock"),
         ("<disk type='file'><driver name='qemu' type='luks'/><source file='/x'><encryption format='luks'><secret type='passphrase' uuid='1b4e28ba-2fa1-11d2-883f-0016d3cca427'/></encryption></source><target dev='vda' bus='virtio'/></disk>", "secret"),
