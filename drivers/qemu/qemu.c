@@ -325,6 +325,7 @@ static void on_swept(void *data, const GError *error) {
 static void recover(Connection *connection) {
         guest_adopt_lost(connection);
         claims_sweep(connection, is_active);
+        runtime_put_lost_aside(connection, is_active);
         worker_run(connection->worker, sweep_in_worker, on_swept, connection);
 }
 

@@ -274,6 +274,21 @@ def a_guest_whose_status_is_lost_is_still_known():
     clear()
 
 
+def what_a_start_has_left_that_was_cut_off_goes():
+    """A driver that is killed before it can write down that a guest starts has made its folder."""
+    running = define(1)
+    hypervisor.do(running, "Start", paused=True)
+    lost = f"{RUN}/{uuid_of(4)}"
+    os.makedirs(f"{lost}/qemu/deep")
+    with open(f"{lost}/channel0", "wb"):
+        pass
+    end_process(bus.owner_pid(DRIVER))
+    hypervisor_is_back()
+    bus.wait(lambda: not os.path.exists(lost) and not os.listdir(f"{RUN}/ended"), "its end")
+    assert os.path.isdir(f"{RUN}/{uuid_of(1)}") and bus.get(running, "Domain", "Active")
+    clear()
+
+
 def hypervisor_is_back():
     """Until the driver has been started again: a call that needs it waits for that."""
     bus.wait(lambda: outcome(bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByID", "u", 0).name.endswith("NoSuchDomain"), "the driver to come back")
@@ -374,5 +389,6 @@ def outcome_pid():
 
 run([a_full_disk_fails_a_definition_and_loses_none, a_guest_that_cannot_be_written_down_does_not_start,
      a_driver_without_descriptors_fails_what_needs_them_and_no_more, a_service_without_descriptors_fails_what_needs_them_and_no_more,
-     a_damaged_file_costs_itself_alone, a_guest_whose_status_is_lost_is_still_known, a_second_driver_of_the_folder_ends_and_touches_nothing, whoever_is_told_to_end_at_any_instant_ends_well],
+     a_damaged_file_costs_itself_alone, a_guest_whose_status_is_lost_is_still_known, what_a_start_has_left_that_was_cut_off_goes,
+     a_second_driver_of_the_folder_ends_and_touches_nothing, whoever_is_told_to_end_at_any_instant_ends_well],
     after_failure=clear)

@@ -46,6 +46,16 @@ char *runtime_put_aside(const char *runtime, const char *uuid) {
         return NULL;
 }
 
+void runtime_put_lost_aside(const Connection *connection, bool (*is_held)(const Connection *connection, const char *uuid)) {
+        g_autoptr(GDir) listing = g_dir_open(connection->runtime_directory, 0, NULL);
+        g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func(g_free);
+        for (const char *name; listing && (name = g_dir_read_name(listing));)
+                if (g_uuid_string_is_valid(name) && !is_held(connection, name))
+                        g_ptr_array_add(lost, g_strdup(name));
+        for (guint i = 0; i < lost->len; i++)
+                g_free(runtime_put_aside(connection->runtime_directory, lost->pdata[i]));
+}
+
 /* By descriptors: nothing outside is reached, whatever is put in the way meanwhile. */
 static void remove_tree(int parent, const char *name, unsigned depth) {
         if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || (errno == ENOTDIR && unlinkat(parent, name, 0) == 0))

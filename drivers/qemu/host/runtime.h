@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "domain/connection.h"
+
 /* The part of a guest's folder that QEMU's user may write to. */
 #define RUNTIME_QEMU "qemu"
 
@@ -22,6 +24,9 @@ bool runtime_make(const char *directory, bool has_display, uid_t uid, gid_t gid,
 
 /* Puts a guest's folder aside; returns where it lies then, or NULL where there is none. */
 char *runtime_put_aside(const char *runtime, const char *uuid);
+
+/* Puts all aside that are of no domain that IS_HELD: a driver was killed before it could write down that their guests start. */
+void runtime_put_lost_aside(const Connection *connection, bool (*is_held)(const Connection *connection, const char *uuid));
 
 /* Removes a folder that was put aside, whatever somebody has put into it; all such. For a worker. */
 void runtime_remove(const char *path);
