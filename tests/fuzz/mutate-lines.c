@@ -31,21 +31,26 @@ static const char *const values[] = { "null",
                                       "[null]",
                                       "[[[[1]]]]",
                                       "{\"a\":{\"b\":[]}}",
-                                      "\"\\u0000\"",
-                                      "\"\\ud800\"",
                                       "\"/dev/pts/0\"",
                                       "18446744073709551615" };
 
 static GPtrArray *lines_of_seeds, *names_of_seeds;
 
+/* NULL, which is null, where a text is no value. */
+static JsonNode *read_value(const char *text) {
+        g_autofree char *array = g_strdup_printf("[%s]", text);
+        g_autoptr(JsonNode) node = json_parse_array(array, -1, NULL);
+        return json_node_copy(json_array_get_element(json_node_get_array(node), 0));
+}
+
 static void learn_names(JsonNode *node) {
-        if (JSON_NODE_HOLDS_OBJECT(node)) {
+        if (json_node_type(node) == JSON_OBJECT) {
                 g_autoptr(GList) names = json_object_get_members(json_node_get_object(node));
                 for (GList *link = names; link; link = link->next) {
                         g_ptr_array_add(names_of_seeds, g_strdup(link->data));
                         learn_names(json_object_get_member(json_node_get_object(node), link->data));
                 }
-        } else if (JSON_NODE_HOLDS_ARRAY(node))
+        } else if (json_node_type(node) == JSON_ARRAY)
                 for (guint i = 0; i < json_array_get_length(json_node_get_array(node)); i++)
                         learn_names(json_array_get_element(json_node_get_array(node), i));
 }
@@ -61,7 +66,7 @@ static void learn_seeds(void) {
                         continue;
                 g_auto(GStrv) lines = g_strsplit(text, "\n", LINES_MAX);
                 for (char **line = lines; *line; line++) {
-                        g_autoptr(JsonNode) node = json_from_string(*line, NULL);
+                        g_autoptr(JsonNode) node = read_value(*line);
                         g_ptr_array_add(lines_of_seeds, g_strdup(*line));
                         if (node)
                                 learn_names(node);
@@ -76,15 +81,13 @@ static const char *any(GRand *random, const GPtrArray *array) {
 }
 
 static JsonNode *any_value(GRand *random) {
-        JsonNode *node = json_from_string(values[g_rand_int_range(random, 0, G_N_ELEMENTS(values))], NULL);
-        return node ? node : json_node_new(JSON_NODE_NULL);
+        return read_value(values[g_rand_int_range(random, 0, G_N_ELEMENTS(values))]);
 }
 
 /* A copy of a tree with one change somewhere, going down by chance. */
 static JsonNode *mutate_tree(GRand *random, JsonNode *node) {
         bool here = g_rand_int_range(random, 0, 3) == 0;
-        if (JSON_NODE_HOLDS_OBJECT(node) && json_object_get_size(json_node_get_object(node)) > 0) {
-                JsonNode *copy = json_node_copy(node);
+        if (json_node_type(node) == JSON_OBJECT && json_object_get_size(json_node_get_object(node)) > 0) {
                 JsonObject *from = json_node_get_object(node), *object = json_object_new();
                 g_autoptr(GList) names = json_object_get_members(from);
                 gint32 which = g_rand_int_range(random, 0, (gint32) g_list_length(names)), i = 0;
@@ -98,11 +101,9 @@ static JsonNode *mutate_tree(GRand *random, JsonNode *node) {
                         else if (change >= 2)
                                 json_object_set_member(object, link->data, mutate_tree(random, value));
                 }
-                json_node_take_object(copy, object);
-                return copy;
+                return json_node_of_object(object);
         }
-        if (JSON_NODE_HOLDS_ARRAY(node) && json_array_get_length(json_node_get_array(node)) > 0 && !here) {
-                JsonNode *copy = json_node_copy(node);
+        if (json_node_type(node) == JSON_ARRAY && json_array_get_length(json_node_get_array(node)) > 0 && !here) {
                 JsonArray *from = json_node_get_array(node), *array = json_array_new();
                 gint32 which = g_rand_int_range(random, 0, (gint32) json_array_get_length(from));
                 bool twice = g_rand_boolean(random);
@@ -113,17 +114,16 @@ static JsonNode *mutate_tree(GRand *random, JsonNode *node) {
                         if (chosen && twice)
                                 json_array_add_element(array, json_node_copy(element));
                 }
-                json_node_take_array(copy, array);
-                return copy;
+                return json_node_of_array(array);
         }
         return any_value(random);
 }
 
 static char *mutate_line(GRand *random, const char *line) {
-        g_autoptr(JsonNode) node = line[0] == '{' ? json_from_string(line, NULL) : NULL;
+        g_autoptr(JsonNode) node = line[0] == '{' ? read_value(line) : NULL;
         if (node) {
                 g_autoptr(JsonNode) other = mutate_tree(random, node);
-                return json_to_string(other, FALSE);
+                return json_node_text(other);
         }
         uint8_t bytes[4096];
         size_t size = MIN(strlen(line), sizeof bytes / 2);

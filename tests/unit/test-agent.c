@@ -55,7 +55,7 @@ static void on_answer(void *data, JsonNode *answer, const GError *error) {
         Fixture *fixture = data;
         fixture->n_answers++;
         g_free(fixture->answer);
-        fixture->answer = answer ? json_to_string(answer, FALSE) : NULL;
+        fixture->answer = answer ? json_node_text(answer) : NULL;
         g_clear_error(&fixture->error);
         fixture->error = error ? g_error_copy(error) : NULL;
 }

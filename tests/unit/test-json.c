@@ -16,7 +16,7 @@ static void refuse(const char *text, gssize length, const char *part) {
         g_assert_true(g_utf8_validate(error->message, -1, NULL));
 }
 
-/* json-glib takes all of these, or reads another value than is written. */
+/* Some libraries take some of these, or reads another value than is written. */
 static void test_what_is_not_json_is_refused(void) {
         static const char *const texts[] = {
                 "/**/{}",

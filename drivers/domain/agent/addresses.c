@@ -51,7 +51,7 @@ typedef struct Question {
 /* The agent's answer is a guest's: nothing in it is sure. */
 static void on_interfaces(void *data, JsonNode *answer, const GError *error) {
         Question *question = data;
-        JsonArray *found = answer && JSON_NODE_HOLDS_ARRAY(answer) ? json_node_get_array(answer) : NULL;
+        JsonArray *found = answer && json_node_type(answer) == JSON_ARRAY ? json_node_get_array(answer) : NULL;
         if (error)
                 call_fail(question->call, error);
         else {

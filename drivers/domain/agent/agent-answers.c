@@ -13,7 +13,7 @@ static int append_text(sd_bus_message *message, const char *text) {
 static bool all_are(JsonArray *array, bool strings) {
         for (guint i = 0; i < json_array_get_length(array); i++) {
                 JsonNode *node = json_array_get_element(array, i);
-                if (strings ? json_node_get_value_type(node) != G_TYPE_STRING : !JSON_NODE_HOLDS_OBJECT(node))
+                if (strings ? json_node_type(node) != JSON_STRING : json_node_type(node) != JSON_OBJECT)
                         return false;
         }
         return true;
@@ -45,12 +45,12 @@ static int append_array(sd_bus_message *message, JsonNode *node, unsigned depth)
 }
 
 static int append_basic_variant(sd_bus_message *message, JsonNode *node) {
-        GType type = json_node_get_value_type(node);
-        if (type == G_TYPE_INT64)
+        JsonType type = json_node_type(node);
+        if (type == JSON_INTEGER)
                 return sd_bus_message_append(message, "v", "x", (int64_t) json_node_get_int(node));
-        if (type == G_TYPE_BOOLEAN)
+        if (type == JSON_BOOLEAN)
                 return sd_bus_message_append(message, "v", "b", json_node_get_boolean(node));
-        if (type == G_TYPE_DOUBLE)
+        if (type == JSON_DOUBLE)
                 return sd_bus_message_append(message, "v", "d", json_node_get_double(node));
         g_autofree char *valid = g_utf8_make_valid(json_node_get_string(node), -1);
         return sd_bus_message_append(message, "v", "s", valid);
@@ -59,11 +59,11 @@ static int append_basic_variant(sd_bus_message *message, JsonNode *node) {
 static int append_variant(sd_bus_message *message, JsonNode *node, unsigned depth) {
         if (depth > AGENT_ANSWER_DEPTH_MAX)
                 return -EBADMSG;
-        if (JSON_NODE_HOLDS_ARRAY(node))
+        if (json_node_type(node) == JSON_ARRAY)
                 return append_array(message, node, depth);
-        if (JSON_NODE_HOLDS_VALUE(node))
+        if (json_node_is_basic(node))
                 return append_basic_variant(message, node);
-        if (!JSON_NODE_HOLDS_OBJECT(node))
+        if (json_node_type(node) != JSON_OBJECT)
                 return sd_bus_message_append(message, "v", "s", "");
         int r = sd_bus_message_open_container(message, 'v', "a{sv}");
         if (r >= 0)
@@ -72,14 +72,14 @@ static int append_variant(sd_bus_message *message, JsonNode *node, unsigned dept
 }
 
 static int append_dictionary(sd_bus_message *message, JsonNode *node, unsigned depth) {
-        if (!JSON_NODE_HOLDS_OBJECT(node) || depth > AGENT_ANSWER_DEPTH_MAX)
+        if (json_node_type(node) != JSON_OBJECT || depth > AGENT_ANSWER_DEPTH_MAX)
                 return -EBADMSG;
         JsonObject *object = json_node_get_object(node);
         g_autoptr(GList) names = json_object_get_members(object);
         int r = sd_bus_message_open_container(message, 'a', "{sv}");
         for (GList *link = names; r >= 0 && link; link = link->next) {
                 JsonNode *value = json_object_get_member(object, link->data);
-                if (JSON_NODE_HOLDS_NULL(value))
+                if (json_node_type(value) == JSON_NULL)
                         continue;
                 r = sd_bus_message_open_container(message, 'e', "sv");
                 if (r >= 0)
@@ -97,7 +97,7 @@ int agent_answer_dictionary(sd_bus_message *message, JsonNode *node) {
 }
 
 int agent_answer_dictionaries(sd_bus_message *message, JsonNode *node) {
-        if (!JSON_NODE_HOLDS_ARRAY(node))
+        if (json_node_type(node) != JSON_ARRAY)
                 return -EBADMSG;
         JsonArray *array = json_node_get_array(node);
         int r = sd_bus_message_open_container(message, 'a', "a{sv}");
@@ -107,7 +107,7 @@ int agent_answer_dictionaries(sd_bus_message *message, JsonNode *node) {
 }
 
 static bool is_int(JsonNode *node) {
-        return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_INT64;
+        return json_node_type(node) == JSON_INTEGER;
 }
 
 int agent_answer_int(sd_bus_message *message, JsonNode *node) {
@@ -115,12 +115,12 @@ int agent_answer_int(sd_bus_message *message, JsonNode *node) {
 }
 
 int agent_answer_text(sd_bus_message *message, JsonNode *node) {
-        bool fine = JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING;
+        bool fine = json_node_type(node) == JSON_STRING;
         return fine ? append_text(message, json_node_get_string(node)) : -EBADMSG;
 }
 
 static JsonObject *object_of(JsonNode *node) {
-        return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+        return json_node_type(node) == JSON_OBJECT ? json_node_get_object(node) : NULL;
 }
 
 int agent_answer_host_name(sd_bus_message *message, JsonNode *node) {
@@ -167,7 +167,7 @@ static int append_base64(sd_bus_message *message, const char *text) {
 int agent_answer_exec_status(sd_bus_message *message, JsonNode *node) {
         JsonObject *status = object_of(node);
         JsonNode *exited = status ? json_object_get_member(status, "exited") : NULL;
-        if (!exited || !JSON_NODE_HOLDS_VALUE(exited) || json_node_get_value_type(exited) != G_TYPE_BOOLEAN)
+        if (json_node_type(exited) != JSON_BOOLEAN)
                 return -EBADMSG;
         int r = sd_bus_message_append(message, "bii", json_node_get_boolean(exited), (int) json_int(status, "exitcode", -1),
                                       (int) json_int(status, "signal", 0));
@@ -178,7 +178,7 @@ int agent_answer_exec_status(sd_bus_message *message, JsonNode *node) {
 
 static bool end_of_file(JsonNode *node) {
         JsonNode *eof = object_of(node) ? json_object_get_member(object_of(node), "eof") : NULL;
-        return eof && JSON_NODE_HOLDS_VALUE(eof) && json_node_get_boolean(eof);
+        return json_node_is_basic(eof) && json_node_get_boolean(eof);
 }
 
 int agent_answer_read(sd_bus_message *message, JsonNode *node) {
@@ -198,6 +198,6 @@ int agent_answer_position(sd_bus_message *message, JsonNode *node) {
 }
 
 int agent_answer_json(sd_bus_message *message, JsonNode *node) {
-        g_autofree char *text = json_to_string(node, FALSE), *valid = g_utf8_make_valid(text, -1);
+        g_autofree char *text = json_node_text(node), *valid = g_utf8_make_valid(text, -1);
         return sd_bus_message_append_basic(message, 's', valid);
 }

@@ -31,7 +31,7 @@ static JsonArray *servers(Builder *builder, xmlNode *source, const char *default
 static JsonObject *server(Builder *builder, xmlNode *source, const char *default_port) {
         g_autoptr(JsonArray) array = servers(builder, source, default_port, true);
         if (json_array_get_length(array) == 1)
-                return json_object_ref(json_array_get_object_element(array, 0));
+                return json_object_ref(json_object_at(array, 0));
         builder_invalid(builder, source, "a source of this protocol has one <host>");
         return json_object_new();
 }

@@ -156,12 +156,12 @@ void builder_add_options(Builder *builder, const char *option, JsonObject *objec
         g_autoptr(GList) names = json_object_get_members(object);
         for (GList *link = names; link; link = link->next) {
                 JsonNode *node = json_object_get_member(object, link->data);
-                GType type = json_node_get_value_type(node);
+                JsonType type = json_node_type(node);
                 if (text->len > 0)
                         g_string_append_printf(text, ",%s=", (const char *) link->data);
-                if (type == G_TYPE_STRING)
+                if (type == JSON_STRING)
                         g_string_append(text, builder_escape(builder, json_node_get_string(node)));
-                else if (type == G_TYPE_BOOLEAN)
+                else if (type == JSON_BOOLEAN)
                         g_string_append(text, json_node_get_boolean(node) ? "on" : "off");
                 else
                         g_string_append_printf(text, "%" G_GINT64_FORMAT, json_node_get_int(node));

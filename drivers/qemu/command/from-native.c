@@ -40,20 +40,20 @@ static void fail(Reader *reader, VirtbusError code, const char *format, ...) {
 /* Properties: name=value,... or JSON */
 
 static void flatten(GHashTable *properties, const char *prefix, JsonNode *node) {
-        if (JSON_NODE_HOLDS_OBJECT(node)) {
+        if (json_node_type(node) == JSON_OBJECT) {
                 g_autoptr(GList) names = json_object_get_members(json_node_get_object(node));
                 for (GList *link = names; link; link = link->next) {
                         g_autofree char *name = prefix[0] ? g_strdup_printf("%s.%s", prefix, (const char *) link->data)
                                                           : g_strdup(link->data);
                         flatten(properties, name, json_object_get_member(json_node_get_object(node), link->data));
                 }
-        } else if (JSON_NODE_HOLDS_VALUE(node)) {
-                GType type = json_node_get_value_type(node);
+        } else if (json_node_is_basic(node)) {
+                JsonType type = json_node_type(node);
                 g_hash_table_insert(properties, g_strdup(prefix),
-                                    type == G_TYPE_BOOLEAN  ? g_strdup(json_node_get_boolean(node) ? "on" : "off")
-                                    : type == G_TYPE_INT64  ? g_strdup_printf("%" G_GINT64_FORMAT, json_node_get_int(node))
-                                    : type == G_TYPE_STRING ? g_strdup(json_node_get_string(node))
-                                                            : g_strdup(""));
+                                    type == JSON_BOOLEAN   ? g_strdup(json_node_get_boolean(node) ? "on" : "off")
+                                    : type == JSON_INTEGER ? g_strdup_printf("%" G_GINT64_FORMAT, json_node_get_int(node))
+                                    : type == JSON_STRING  ? g_strdup(json_node_get_string(node))
+                                                           : g_strdup(""));
         }
 }
 

@@ -98,21 +98,20 @@ static void walk_member(JsonObject *object, const char *name, JsonNode *node, vo
 
 /* Depth is that of what this driver has made. */
 static void walk(Walk *walked, const char *member, JsonNode *node) {
-        if (JSON_NODE_HOLDS_OBJECT(node))
+        if (json_node_type(node) == JSON_OBJECT)
                 json_object_foreach_member(json_node_get_object(node), walk_member, walked);
-        else if (JSON_NODE_HOLDS_ARRAY(node)) {
+        else if (json_node_type(node) == JSON_ARRAY) {
                 JsonArray *array = json_node_get_array(node);
                 for (guint i = 0; i < json_array_get_length(array); i++)
                         walk(walked, member, json_array_get_element(array, i));
-        } else if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING)
+        } else if (json_node_type(node) == JSON_STRING)
                 take(walked->reach, walked->option, member, json_node_get_string(node));
 }
 
 static void take_json(Reach *reach, const char *option, const char *text) {
-        g_autoptr(JsonParser) parser = json_parser_new();
+        g_autoptr(JsonNode) node = json_parse(text, -1, NULL);
         Walk walked = { reach, option };
-        if (json_parser_load_from_data(parser, text, -1, NULL) && json_parser_get_root(parser))
-                walk(&walked, "", json_parser_get_root(parser));
+        walk(&walked, "", node);
 }
 
 /* "a,name=value,...", where a comma of a value is written twice. */
@@ -164,15 +163,13 @@ static void take_argument(Reach *reach, const char *option, const char *text) {
 }
 
 static void take_command(Reach *reach, const MonitorRequest *request) {
-        g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
         Walk walked = { reach, request->name };
         if (!request->arguments)
                 return;
         guint from = reach->paths->len;
-        json_node_set_object(node, request->arguments);
-        g_autofree char *text = json_to_string(node, FALSE);
+        g_autofree char *text = json_text(request->arguments);
         take_words(reach, text);
-        walk(&walked, "", node);
+        walk(&walked, "", json_node_of_object(request->arguments));
         take_pipes(reach, text, from);
 }
 

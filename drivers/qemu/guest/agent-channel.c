@@ -15,7 +15,7 @@ static void on_ports_known(void *data, JsonObject *answer, const GError *error) 
                 const char *label = json_string(chardev, "label");
                 JsonNode *open = chardev ? json_object_get_member(chardev, "frontend-open") : NULL;
                 if (label && g_str_has_prefix(label, "char") && g_strcmp0(label + strlen("char"), guest->agent_alias) == 0 &&
-                    open && JSON_NODE_HOLDS_VALUE(open) && guest->object)
+                    json_node_is_basic(open) && guest->object)
                         guest_object_set_connected(guest->object, json_node_get_boolean(open));
         }
 }
@@ -68,8 +68,7 @@ void agent_channel_find_live(Guest *guest, void (*done)(Guest *guest)) {
 /* The guest has opened or closed a port of its virtio-serial bus. */
 static void on_port_changed(Guest *guest, JsonObject *arguments) {
         JsonNode *open = arguments ? json_object_get_member(arguments, "open") : NULL;
-        if (guest->object && open && JSON_NODE_HOLDS_VALUE(open) &&
-            g_strcmp0(json_string(arguments, "id"), guest->agent_alias) == 0)
+        if (guest->object && json_node_is_basic(open) && g_strcmp0(json_string(arguments, "id"), guest->agent_alias) == 0)
                 guest_object_set_connected(guest->object, json_node_get_boolean(open));
 }
 

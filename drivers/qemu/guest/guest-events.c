@@ -45,7 +45,7 @@ static void on_resume(Guest *guest, JsonObject *unused) {
 static void on_disk_error(Guest *guest, JsonObject *arguments) {
         const char *node = json_string(arguments, "node-name");
         JsonNode *full = arguments ? json_object_get_member(arguments, "nospace") : NULL;
-        bool no_space = full && JSON_NODE_HOLDS_VALUE(full) && json_node_get_boolean(full);
+        bool no_space = json_node_is_basic(full) && json_node_get_boolean(full);
         for (guint i = 0; node && i < guest->domain->live->devices->len; i++) {
                 const DeviceDefinition *device = guest->domain->live->devices->pdata[i];
                 g_autofree char *prefix = node_name_prefix(device->alias);

@@ -214,8 +214,9 @@ static void on_fdsets_listed(void *data, JsonObject *answer, const GError *error
                 JsonObject *set = json_object_at(sets, i);
                 JsonArray *fds = json_array(set, "fds");
                 JsonNode *first = fds && json_array_get_length(fds) > 0 ? json_array_get_element(fds, 0) : NULL;
-                const char *whose = first && JSON_NODE_HOLDS_OBJECT(first) ? json_string(json_node_get_object(first), "opaque")
-                                                                           : NULL;
+                const char *whose = first && json_node_type(first) == JSON_OBJECT
+                                                    ? json_string(json_node_get_object(first), "opaque")
+                                                    : NULL;
                 gint64 id = json_int(set, "fdset-id", -1);
                 if (g_strcmp0(whose, cleanup->alias) == 0 && id > cleanup->before_fdset && id <= cleanup->last_fdset)
                         script_add_command(cleanup->script, "remove-fd", json_make("fdset-id", 'i', id, NULL));

@@ -130,7 +130,7 @@ static JsonArray *keep(JsonObject *answers, const char *question, const char *co
                 JsonObject *object = json_object_at(array, i), *copy = json_object_new();
                 for (const char *const *member = members; *member; member++) {
                         JsonNode *node = object ? json_object_get_member(object, *member) : NULL;
-                        if (node && JSON_NODE_HOLDS_VALUE(node))
+                        if (json_node_is_basic(node))
                                 json_object_set_member(copy, *member, json_node_copy(node));
                 }
                 json_array_add_object_element(kept, copy);
