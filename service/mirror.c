@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "bounds.h"
-#include "pack.h"
+#include "taken.h"
 
-#define INTERFACES_PER_OBJECT_MAX 16
-#define PROPERTIES_PER_INTERFACE_MAX 64 /* bits of a change mask */
-#define MILESTONE 256                   /* objects whose place is a multiple of it are found by that */
+#define MILESTONE 256 /* objects whose place is a multiple of it are found by that */
 
 /* What a source has here. */
 typedef struct Holding {
@@ -41,13 +39,8 @@ Mirror *mirror_new(const MirrorListener *listener, void *data) {
         return mirror;
 }
 
-static void blocks_clear(Block *blocks, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                free(blocks[i].values);
-}
-
 static void object_free(Object *object) {
-        blocks_clear(object->blocks, object->n_blocks);
+        taken_clear_blocks(object->blocks, object->n_blocks);
         free(object->blocks);
         free(object);
 }
@@ -200,136 +193,6 @@ const Object *mirror_child_after(Mirror *mirror, const Object *list, uint64_t pl
         return child;
 }
 
-/* Values of one interface while they are read: each property's place in PACK. */
-typedef struct Values {
-        GByteArray *pack;
-        uint32_t start[PROPERTIES_PER_INTERFACE_MAX], end[PROPERTIES_PER_INTERFACE_MAX];
-        uint64_t present;
-} Values;
-
-static int values_read(Values *values, const InterfaceInfo *interface, sd_bus_message *message) {
-        int r = sd_bus_message_enter_container(message, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
-                const char *name;
-                r = sd_bus_message_read_basic(message, 's', &name);
-                if (r < 0)
-                        return r;
-                int property = interface_property(interface, name);
-                if (property < 0)
-                        return -ENOENT;
-                const char *signature = interface->properties[property].signature;
-                r = sd_bus_message_enter_container(message, 'v', signature);
-                if (r < 0)
-                        return r;
-                values->start[property] = values->pack->len;
-                r = pack_read(values->pack, OBJECT_BYTES_MAX, message, signature);
-                if (r < 0)
-                        return r;
-                values->end[property] = values->pack->len;
-                values->present |= UINT64_C(1) << property;
-                r = sd_bus_message_exit_container(message);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(message);
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(message);
-}
-
-/* Makes a block of new values, and of the old block's where there are none. Returns which differ, or sets *r. */
-static uint64_t block_merge(Block *block, const Block *old, const Values *values, int *r) {
-        const InterfaceInfo *interface = block->interface;
-        g_autoptr(GByteArray) merged = g_byte_array_new();
-        uint64_t changed = 0;
-        const uint8_t *at = old ? old->values : NULL;
-        *r = 0;
-        for (size_t i = 0; i < interface->n_properties; i++) {
-                const uint8_t *end = at ? pack_skip(at, interface->properties[i].signature) : NULL;
-                if (values->present & UINT64_C(1) << i) {
-                        const uint8_t *value = values->pack->data + values->start[i];
-                        size_t size = values->end[i] - values->start[i];
-                        g_byte_array_append(merged, value, (guint) size);
-                        if (!at || size != (size_t) (end - at) || memcmp(value, at, size) != 0)
-                                changed |= UINT64_C(1) << i;
-                } else if (at)
-                        g_byte_array_append(merged, at, (guint) (end - at));
-                else {
-                        *r = -ENODATA;
-                        return 0;
-                }
-                at = end;
-        }
-        block->size = merged->len;
-        block->values = malloc(MAX(merged->len, 1)); /* not g_byte_array_free: its buffer has room to spare */
-        if (!block->values)
-                g_error("out of memory");
-        if (merged->len > 0)
-                memcpy(block->values, merged->data, merged->len);
-        return changed;
-}
-
-typedef struct Taken {
-        Block blocks[INTERFACES_PER_OBJECT_MAX];
-        uint64_t changed[INTERFACES_PER_OBJECT_MAX];
-        size_t n, bytes;
-} Taken;
-
-/* Reads a{sa{sv}}. On an error nothing of it is left. */
-static int taken_read(Taken *taken, const Object *object, sd_bus_message *message) {
-        int r = sd_bus_message_enter_container(message, 'a', "{sa{sv}}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sa{sv}")) > 0) {
-                const char *name;
-                r = sd_bus_message_read_basic(message, 's', &name);
-                if (r < 0)
-                        break;
-                const InterfaceInfo *interface = interface_find(name);
-                if (!interface || interface->n_properties > PROPERTIES_PER_INTERFACE_MAX ||
-                    taken->n == INTERFACES_PER_OBJECT_MAX) {
-                        r = -ENOENT;
-                        break;
-                }
-                for (size_t i = 0; i < taken->n; i++)
-                        if (taken->blocks[i].interface == interface)
-                                r = -EEXIST;
-                if (r < 0)
-                        break;
-                g_autoptr(GByteArray) pack = g_byte_array_new();
-                Values values = { .pack = pack };
-                r = values_read(&values, interface, message);
-                if (r < 0)
-                        break;
-                Block *block = &taken->blocks[taken->n];
-                block->interface = interface;
-                taken->changed[taken->n] = block_merge(block, object ? object_block(object, interface) : NULL, &values, &r);
-                if (r < 0)
-                        break;
-                taken->n++;
-                taken->bytes += block->size;
-                r = taken->bytes > OBJECT_BYTES_MAX ? -E2BIG : sd_bus_message_exit_container(message);
-        }
-        if (r >= 0)
-                r = sd_bus_message_exit_container(message);
-        if (r < 0)
-                blocks_clear(taken->blocks, taken->n);
-        return r;
-}
-
-static Block *blocks_copy(const Block *blocks, size_t n) {
-        Block *copy = malloc(MAX(n, 1) * sizeof *copy);
-        if (!copy)
-                g_error("out of memory");
-        memcpy(copy, blocks, n * sizeof *copy);
-        return copy;
-}
-
-static Block block_copy(const Block *block) {
-        Block copy = *block;
-        copy.values = malloc(MAX(block->size, 1));
-        if (!copy.values)
-                g_error("out of memory");
-        if (block->size > 0)
-                memcpy(copy.values, block->values, block->size);
-        return copy;
-}
-
 static Object *object_new(const char *path, void *source) {
         size_t length = strlen(path) + 1;
         Object *object = calloc(1, sizeof *object + length);
@@ -360,7 +223,7 @@ static void object_replace(Mirror *mirror, Object *object, const Taken *taken) {
         for (size_t i = 0; i < taken->n; i++)
                 tell_changing(mirror, object, &taken->blocks[i], taken->changed[i]);
         let_go(mirror, object);
-        object->blocks = blocks_copy(taken->blocks, taken->n);
+        object->blocks = taken_blocks(taken);
         object->n_blocks = (uint8_t) taken->n;
         hold(mirror, object);
         for (size_t j = 0; j < taken->n; j++) {
@@ -372,7 +235,7 @@ static void object_replace(Mirror *mirror, Object *object, const Taken *taken) {
                 else if (taken->changed[j])
                         mirror->listener->changed(mirror->data, object, &object->blocks[j], taken->changed[j]);
         }
-        blocks_clear(old, n_old);
+        taken_clear_blocks(old, n_old);
         free(old);
 }
 
@@ -387,7 +250,7 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
         if (r < 0)
                 return r;
         if (!has_room(mirror, source, object, sizeof *object + strlen(path) + taken.n * sizeof(Block) + taken.bytes)) {
-                blocks_clear(taken.blocks, taken.n);
+                taken_clear_blocks(taken.blocks, taken.n);
                 return -ENOSPC;
         }
         if (object) {
@@ -399,7 +262,7 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
         mirror->structure++;
         mirror_renew(mirror, object);
         set_place(mirror, object);
-        object->blocks = blocks_copy(taken.blocks, taken.n);
+        object->blocks = taken_blocks(&taken);
         object->n_blocks = (uint8_t) taken.n;
         link_object(object, find_parent(mirror, path));
         g_hash_table_insert(mirror->objects, object->path, object);
@@ -409,35 +272,18 @@ int mirror_take(Mirror *mirror, void *source, const char *path, sd_bus_message *
         return 0;
 }
 
-static bool is_part_of(const Block *block, const char *host_driver) {
-        return g_strcmp0(block->interface->host_driver, host_driver) == 0;
-}
-
-/* Adds what other drivers have told of an object. */
-static int taken_add_others(Taken *taken, const Object *object, const char *host_driver) {
-        for (size_t i = 0; i < object->n_blocks; i++) {
-                if (is_part_of(&object->blocks[i], host_driver))
-                        continue;
-                if (taken->n == INTERFACES_PER_OBJECT_MAX)
-                        return -E2BIG;
-                taken->changed[taken->n] = 0;
-                taken->blocks[taken->n++] = block_copy(&object->blocks[i]);
-        }
-        return 0;
-}
-
 int mirror_take_part(Mirror *mirror, Object *object, const char *host_driver, sd_bus_message *message) {
         Taken taken = { .n = 0 };
         int r = taken_read(&taken, object, message);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < taken.n; i++)
-                if (!is_part_of(&taken.blocks[i], host_driver))
+                if (!taken_is_part_of(&taken.blocks[i], host_driver))
                         r = -EPERM;
         if (r >= 0)
                 r = taken_add_others(&taken, object, host_driver);
         if (r < 0) {
-                blocks_clear(taken.blocks, taken.n);
+                taken_clear_blocks(taken.blocks, taken.n);
                 return r;
         }
         object_replace(mirror, object, &taken);
@@ -454,7 +300,7 @@ void mirror_remove_part(Mirror *mirror, Object *object, const char *host_driver)
 static int check_change(Mirror *mirror, const Object *object, const Block *old, const Block *block) {
         size_t part = 0;
         for (size_t i = 0; i < object->n_blocks; i++)
-                if (is_part_of(&object->blocks[i], block->interface->host_driver))
+                if (taken_is_part_of(&object->blocks[i], block->interface->host_driver))
                         part += object->blocks[i].size;
         if (part - old->size + block->size > OBJECT_BYTES_MAX)
                 return -E2BIG;
@@ -465,13 +311,9 @@ int mirror_change(Mirror *mirror, Object *object, const InterfaceInfo *interface
         Block *old = (Block *) object_block(object, interface);
         if (!old)
                 return -ENOENT;
-        g_autoptr(GByteArray) pack = g_byte_array_new();
-        Values values = { .pack = pack };
-        int r = values_read(&values, interface, message);
-        if (r < 0)
-                return r;
         Block block = { .interface = interface };
-        uint64_t changed = block_merge(&block, old, &values, &r);
+        uint64_t changed = 0;
+        int r = taken_read_block(&block, old, message, &changed);
         if (r >= 0)
                 r = check_change(mirror, object, old, &block);
         if (r < 0) {
