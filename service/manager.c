@@ -121,6 +121,13 @@ static bool uri_of_call(Uri *uri, sd_bus_message *call) {
         return read;
 }
 
+/* The connection of this machine that a scheme is the name of, or another name of. */
+static const char *find_local(Drivers *drivers, const char *scheme) {
+        const char *path = drivers_connection_path(drivers, scheme);
+        const Driver *driver = path ? NULL : drivers_of_scheme(drivers, scheme);
+        return driver ? driver_path(driver) : path;
+}
+
 static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **error) {
         const char *uri;
         if (sd_bus_message_read(call, "s", &uri) < 0)
@@ -140,7 +147,7 @@ static bool open_connection(Drivers *drivers, sd_bus_message *call, GError **err
                                          read.scheme);
         if (!options_read(call, error, NULL))
                 return false;
-        const char *path = drivers_connection_path(drivers, read.scheme);
+        const char *path = find_local(drivers, read.scheme);
         if (!path)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "OpenConnection: there is no driver for the scheme '%s'; the manager's property "
@@ -157,7 +164,7 @@ const char *manager_connection(Drivers *drivers, sd_bus_message *call) {
         Driver *driver = uri.is_remote ? drivers_of_scheme(drivers, uri.scheme) : NULL;
         if (driver)
                 return driver_path(driver);
-        return uri.is_remote ? NULL : drivers_connection_path(drivers, uri.scheme);
+        return uri.is_remote ? NULL : find_local(drivers, uri.scheme);
 }
 
 Driver *manager_opener(Drivers *drivers, sd_bus_message *call) {

@@ -35,6 +35,7 @@ typedef struct ProcessSetup {
         uint64_t locked_memory;         /* how much it may keep from being swapped out, in bytes; 0: what we may */
         uint64_t file_size;             /* how large a file it may write, in bytes; 0: what we may */
         uint64_t seconds;               /* how long it may use a processor; 0: what we may */
+        bool may_gain_privileges;       /* by files that run as another user: what it runs is not ours to choose */
         bool ends_with_us;              /* it is killed where this program ends, as nobody would tell it to end then */
         const Confinement *confinement; /* what else it is kept from; or NULL */
         bool confined;                  /* opens nothing for writing, looks into no other process, and leaves no core */

@@ -96,7 +96,7 @@ Connection *connection_open_at(const Hypervisor *hypervisor, sd_event *event, Ob
         connection->left_streams = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) stream_free, NULL);
         connection->locks[0] = connection->locks[1] = -1;
         connection->definitions = hypervisor->definitions ? hypervisor->definitions : &local_definitions;
-        if (!hypervisor->definitions && !take_folders(connection, error))
+        if ((!hypervisor->definitions || hypervisor->definitions->keeps_folders) && !take_folders(connection, error))
                 return NULL;
         if (!connection->definitions->open(connection, error))
                 return NULL;

@@ -8,6 +8,9 @@
 #include "domain/domain.h"
 
 struct Definitions {
+        /* They are in folders of the connection's, or in others that go with these: nobody else may use them meanwhile. */
+        bool keeps_folders;
+
         /* Makes ready, and takes back. */
         bool (*open)(Connection *connection, GError **error);
         void (*close)(Connection *connection);

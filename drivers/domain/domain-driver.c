@@ -283,6 +283,11 @@ static void open_connection(void *self, Call *call, const char *uri, sd_bus_mess
         g_autoptr(GError) error = NULL;
         const char *username = "", *password = "";
         bool is_fine = options_read(options, &error, "username", 's', &username, "password", 's', &password, NULL);
+        if (is_fine && !driver->hypervisor->elsewhere)
+                is_fine = virtbus_error_set(
+                                &error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "OpenConnection: what this driver has is on this machine; write %s:///system, or %s:///session",
+                                driver->hypervisor->schemes[0], driver->hypervisor->schemes[0]);
         g_autofree char *name = is_fine ? name_of(driver, uri, &error) : NULL;
         Connection *connection = name ? g_hash_table_lookup(driver->connections, name) : NULL;
         if (!name && !error)
@@ -444,7 +449,7 @@ int domain_driver_main(const Hypervisor *hypervisor, int argc, char *argv[]) {
                 .schemes = hypervisor->schemes,
                 .open = open_driver,
                 .restore = hypervisor->elsewhere ? restore_credentials : NULL,
-                .open_connection = hypervisor->elsewhere ? open_connection : NULL,
+                .open_connection = hypervisor->schemes ? open_connection : NULL,
                 .serve = serve,
                 .resume = resume,
                 .is_busy = is_busy,

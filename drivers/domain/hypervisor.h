@@ -168,8 +168,9 @@ struct Hypervisor {
         /* Appends the value of Domain.Isolation, an a{sv}; NULL: there is nothing to tell. */
         int (*isolation)(const Domain *domain, sd_bus_message *message);
 
-        /* Where its driver opens connections by URI: of these schemes, NULL at the end; and what such a hypervisor does. Or
-         * both NULL. */
+        /* Where its driver opens connections by URI: of these schemes, NULL at the end; and what such a hypervisor does. Where
+         * that is NULL, a URI of such a scheme that names no host is this connection's, which has other names so. Or both
+         * NULL. */
         const char *const *schemes;
         const Hypervisor *elsewhere;
 
