@@ -638,6 +638,54 @@ def check_kept(kind, results, bus, name, files, verbose):
         print(files[".out"], kept, sep="\n")
 
 
+VMWARE = "/org/virtbus1/vmware"
+
+
+def check_from_vmx(results, bus, name, files, verbose):
+    """NAME.vmx of a machine of VMware's, and NAME.xml, its document. libvirt's tests suppose where a file lies that has no folder.
+    Where two buses share the letters of disks, libvirt has two of one name, which nobody could define: ours are told by their places."""
+    results.good += 1
+    try:
+        ours = bus.call(VMWARE, "org.virtbus1.Connection", "DomainXMLFromNative", "ss", "vmware-vmx", files[".vmx"])
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    wanted = files[".xml"].replace("[datastore] directory/", "")
+    trees = [ET.fromstring(text) for text in (wanted, ours)]
+    names = [target.get("dev") for target in trees[0].iter("target") if target.get("bus")]
+    for tree in trees:
+        for disk in tree.iter("disk"):
+            if len(set(names)) < len(names) and disk.find("target").get("bus") == "sata":
+                disk.find("target").attrib.pop("dev")
+        for comment in [child for child in tree if not isinstance(child.tag, str)]:
+            tree.remove(comment)
+    results.differences(name, *compare_definitions.compare_trees(*(ET.tostring(tree, "unicode") for tree in trees)))
+    if verbose:
+        print(wanted, ours, sep="\n")
+
+
+def vmx_lines(text):
+    """Keys and values. Which version of the hardware is written, and the bridges that come with one, is the writer's choice."""
+    lines = re.findall(r'^([^#\s=]+)\s*=\s*"(.*)"$', text, re.MULTILINE)
+    escape = functools.partial(re.sub, r"\|[0-9a-fA-F]{2}", lambda match: match[0].lower())
+    return collections.Counter(f"{key.lower()} = {escape(value)}" for key, value in lines
+                               if not re.match(r"virtualHW\.version|pciBridge|vmci0", key))
+
+
+def check_to_vmx(results, bus, name, files, verbose):
+    """NAME.xml, and NAME.vmx, the configuration that VMware has of it."""
+    results.good += 1
+    try:
+        ours = bus.call(VMWARE, "org.virtbus1.Connection", "DomainXMLToNative", "ss", "vmware-vmx", files[".xml"])
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    theirs, own = vmx_lines(files[".vmx"]), vmx_lines(ours)
+    results.differences(name, list((theirs - own).elements()), list((own - theirs).elements()))
+    if verbose:
+        print(files[".vmx"], ours, sep="\n")
+
+
 def dnsmasq_lines(text):
     """The lines of a configuration: where the files are that they name is private."""
     lines = (line.strip() for line in text.splitlines())
@@ -668,6 +716,8 @@ KINDS = {
     "network-xml": ({".out"}, functools.partial(check_kept, "Network")),
     "nwfilter-xml": ({".out"}, functools.partial(check_kept, "NetworkFilter")),
     "secret-xml": ({".out"}, functools.partial(check_kept, "Secret")),
+    "vmx": ({".vmx"}, check_from_vmx),
+    "vmx-out": ({".vmx"}, check_to_vmx),
 }
 UNKNOWN_KIND = 77  # as automake and meson know it: skipped
 

@@ -58,6 +58,7 @@ static const struct {
         { "qemu", "QEMU", LIBVIRT_FROM_QEMU },
         { "test", "TEST", LIBVIRT_FROM_TEST },
         { "lxc", "LXC", LIBVIRT_FROM_LXC },
+        { "vmware", "VMware", LIBVIRT_FROM_VMWARE },
 };
 
 static LibvirtErrorDomain error_domain_of(const char *connection_name) {

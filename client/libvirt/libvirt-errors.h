@@ -51,6 +51,7 @@ typedef enum LibvirtErrorDomain {
         LIBVIRT_FROM_SECRET = 30,
         LIBVIRT_FROM_FILTER = 33,
         LIBVIRT_FROM_STREAMS = 38,
+        LIBVIRT_FROM_VMWARE = 39,
         LIBVIRT_FROM_POLKIT = 60,
 } LibvirtErrorDomain;
 

@@ -190,6 +190,15 @@ int verb_capabilities(Ctl *ctl, char **arguments) {
         return EXIT_USAGE;
 }
 
+/* The format that a connection's hypervisor has of its own. */
+static const char *native_format(const Ctl *ctl) {
+        static const char *const formats[][2] = { { "vmware", "vmware-vmx" } };
+        for (size_t i = 0; ctl->connection && i < G_N_ELEMENTS(formats); i++)
+                if (strcmp(ctl->connection, formats[i][0]) == 0)
+                        return formats[i][1];
+        return "qemu-argv";
+}
+
 int verb_translate(Ctl *ctl, char **arguments) {
         g_autofree char *text = NULL;
         g_autoptr(GError) error = NULL;
@@ -197,5 +206,5 @@ int verb_translate(Ctl *ctl, char **arguments) {
                 return ctl_fail(g_steal_pointer(&error));
         bool is_document = *g_strchug(text) == '<';
         return show_answer(ctl, is_document ? "DomainXMLToNative" : "DomainXMLFromNative",
-                           g_variant_new("(ss)", "qemu-argv", text));
+                           g_variant_new("(ss)", native_format(ctl), text));
 }

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmware/vmware.h"
+
+#include <string.h>
+
+#include "domain/connection.h"
+#include "vmware/machines.h"
+#include "vmware/power.h"
+#include "vmware/running.h"
+#include "vmware/watch.h"
+#include "vmx/vmx-read.h"
+#include "vmx/vmx-write.h"
+
+/* Where VMware's own windows put machines, below the user's home. */
+#define OTHER_MACHINES "vmware"
+
+/* Documents */
+
+/* An address that VMware takes as one that people may set, the same each time that a document is read. */
+static void complete_mac(xmlNode *interface, unsigned index, const char *uuid) {
+        if (xml_child(interface, "mac"))
+                return;
+        g_autofree char *what = g_strdup_printf("%s %u", uuid, index),
+                        *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, what, -1);
+        unsigned number = (unsigned) g_ascii_strtoull((char[]){ sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], '\0' }, NULL, 16);
+        g_autofree char *address =
+                        g_strdup_printf("00:50:56:%02x:%02x:%02x", number >> 16 & 0x3f, number >> 8 & 0xff, number & 0xff);
+        xmlNode *mac = xmlNewDocNode(interface->doc, NULL, (const xmlChar *) "mac", NULL), *first = xml_child(interface, NULL);
+        xml_set_attribute(mac, "address", address);
+        if (first)
+                xmlAddPrevSibling(first, mac);
+        else
+                xmlAddChild(interface, mac);
+}
+
+static bool complete(Connection *connection, xmlDoc *document, GError **error) {
+        const xmlNode *root = xmlDocGetRootElement(document);
+        xmlNode *name = xml_child(root, "name"), *uuid = xml_child(root, "uuid");
+        (void) connection;
+        (void) error;
+        if (name && (!uuid || !uuid->children)) {
+                g_autofree char *fresh = g_uuid_string_random();
+                if (!uuid)
+                        uuid = xmlAddNextSibling(name, xmlNewDocNode(document, NULL, (const xmlChar *) "uuid", NULL));
+                xmlNodeSetContent(uuid, (const xmlChar *) fresh);
+        }
+        g_autofree char *text = uuid ? xml_text(uuid) : NULL;
+        unsigned index = 0;
+        for (xmlNode *interface = xml_child(xml_child(root, "devices"), "interface"); interface;
+             interface = xml_next(interface, "interface"))
+                complete_mac(interface, index++, text ? text : "");
+        return true;
+}
+
+static bool check(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error) {
+        (void) connection;
+        (void) definition;
+        (void) unsupported;
+        g_autofree char *text = vmx_write(document, error);
+        return text != NULL;
+}
+
+static char *to_native(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
+        (void) connection;
+        (void) definition;
+        return vmx_write(document, error);
+}
+
+static const HypervisorDocuments documents = {
+        .complete = complete,
+        .check = check,
+        .native_format = "vmware-vmx",
+        .to_native = to_native,
+        .from_native = vmx_from_native,
+};
+
+static char *capabilities(Connection *connection) {
+        (void) connection;
+        return g_strdup("<capabilities>\n"
+                        "  <host>\n    <cpu>\n      <arch>x86_64</arch>\n    </cpu>\n  </host>\n"
+                        "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='i686'>\n      <wordsize>32</wordsize>\n"
+                        "      <domain type='vmware'/>\n    </arch>\n  </guest>\n"
+                        "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='x86_64'>\n      <wordsize>64</wordsize>\n"
+                        "      <domain type='vmware'/>\n    </arch>\n  </guest>\n"
+                        "</capabilities>\n");
+}
+
+static const HypervisorAbilities abilities = {
+        .capabilities = capabilities,
+};
+
+/* The connection */
+
+static bool open_vmware(Connection *connection, GError **error) {
+        Vmware *vmware = g_new0(Vmware, 1);
+        (void) error;
+        connection->data = vmware;
+        vmware->connection = connection;
+        vmware->vmrun = vmrun_new(connection->event, &connection->answer_timeout);
+        vmware->folders = g_new0(char *, 3);
+        vmware->folders[0] = g_build_filename(connection->state_directory, "machines", NULL);
+        vmware->folders[1] = g_build_filename(g_get_home_dir(), OTHER_MACHINES, NULL);
+        vmware->paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        vmware->told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        vmware->watches = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                (GDestroyNotify) (void (*)(void)) sd_event_source_disable_unref);
+        vmware->was_listed = true;
+        g_mkdir_with_parents(vmware->folders[0], 0700); /* so that it is watched; who needs it says what is wrong with it */
+        watch_begin(vmware);
+        return true;
+}
+
+static void close_vmware(Connection *connection) {
+        Vmware *vmware = connection->data;
+        watch_end(vmware);
+        vmrun_free(vmware->vmrun);
+        g_hash_table_unref(vmware->paths);
+        g_hash_table_unref(vmware->told);
+        g_strfreev(vmware->folders);
+        g_free(vmware);
+}
+
+static void recover(Connection *connection) {
+        running_look(connection->data); /* for who has been started by somebody else */
+}
+
+static const char *const schemes[] = { "vmwarews", "vmwareplayer", "vmwarefusion", NULL };
+
+const Hypervisor vmware_hypervisor = {
+        .connection = "vmware",
+        .bus_name = "org.virtbus1.Driver.VMware",
+        .schemes = schemes,
+        .open = open_vmware,
+        .close = close_vmware,
+        .recover = recover,
+        .start = power_start,
+        .reattach = power_reattach,
+        .destroy = power_destroy,
+        .release = running_free,
+        .save = power_save,
+        .definitions = &machines_definitions,
+        .documents = &documents,
+        .abilities = &abilities,
+        .power = &power_functions,
+};
