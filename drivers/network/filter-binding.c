@@ -13,6 +13,22 @@ static void add(GHashTable *variables, const char *name, const char *value) {
         g_ptr_array_add(list, g_strdup(value));
 }
 
+/* Of "dhcp", libvirt's, an address would last as long as its lease. */
+static bool check_learning(GHashTable *variables, GError **error) {
+        const GPtrArray *list = g_hash_table_lookup(variables, "CTRL_IP_LEARNING");
+        const char *how = list ? list->pdata[0] : "any";
+        if (g_ascii_strcasecmp(how, "any") == 0 || g_ascii_strcasecmp(how, "none") == 0)
+                return true;
+        if (g_ascii_strcasecmp(how, "dhcp") == 0 && !g_hash_table_contains(variables, "IP"))
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "addresses are not learned from DHCP: give IP by <parameter name='IP' value='...'/>, or let "
+                                "CTRL_IP_LEARNING be 'any'");
+        return g_ascii_strcasecmp(how, "dhcp") == 0 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                 "CTRL_IP_LEARNING is '%.64s'; it must be any, dhcp or none", how);
+}
+
 static FilterBinding *read_element(xmlNode *element, const char *mac, GError **error) {
         g_autoptr(FilterBinding) binding = g_new0(FilterBinding, 1);
         g_autoptr(GArray) parameters = NULL;
@@ -25,6 +41,8 @@ static FilterBinding *read_element(xmlNode *element, const char *mac, GError **e
         }
         if (!g_hash_table_contains(binding->variables, "MAC"))
                 add(binding->variables, "MAC", mac);
+        if (!check_learning(binding->variables, error))
+                return NULL;
         binding->xml = xml_element_text(element);
         return g_steal_pointer(&binding);
 }

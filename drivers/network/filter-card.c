@@ -41,19 +41,51 @@ static void delete_chains(const FilterCard *card, unsigned first, unsigned end, 
                                 on_chain(card, deletes ? "delete" : "flush", way, i, text);
 }
 
-void filter_card_trim(const FilterCard *card, unsigned n_before, GString *text) {
-        delete_chains(card, card->n_chains, n_before, text);
+static void on_set(const FilterCard *card, const char *verb, const char *what, GString *text) {
+        g_string_append_printf(text, "%s set " FILTER_TABLE " ", verb);
+        filter_card_name_set(card, text);
+        g_string_append_printf(text, "%s\n", what);
+}
+
+void filter_card_name_set(const FilterCard *card, GString *text) {
+        g_string_append_printf(text, "card_%s_ip", card->id);
+}
+
+void filter_card_declare_set(const FilterCard *card, GString *text) {
+        on_set(card, "add", " { type ipv4_addr; flags dynamic; size 1; }", text);
+}
+
+void filter_card_learn(const FilterCard *card, const char *mac, GString *text) {
+        static const char *const addresses[] = { "ip saddr", "arp saddr ip" };
+        for (size_t i = 0; i < G_N_ELEMENTS(addresses); i++) {
+                g_string_append(text, "insert rule " FILTER_TABLE " ");
+                filter_card_name_chain(card, FILTER_WAY_FROM, 0, text);
+                if (mac)
+                        g_string_append_printf(text, " ether saddr %s", mac);
+                g_string_append_printf(text, " %s != 0.0.0.0 add @", addresses[i]);
+                filter_card_name_set(card, text);
+                g_string_append_printf(text, " { %s }\n", addresses[i]);
+        }
+}
+
+void filter_card_trim(const FilterCard *card, const FilterCard *before, GString *text) {
+        delete_chains(card, card->n_chains, before->n_chains, text);
+        if (before->learns && !card->learns)
+                on_set(card, "delete", "", text);
 }
 
 void filter_card_remove(FilterCard *card, GString *text) {
         on_elements(card, "delete", text);
-        delete_chains(card, 0, card->n_chains, text);
+        const FilterCard before = *card;
         card->n_chains = 0;
+        card->learns = false;
+        filter_card_trim(card, &before, text);
 }
 
 void filter_card_close(FilterCard *card, GString *text) {
-        unsigned n_before = card->n_chains;
+        const FilterCard before = *card;
         card->n_chains = 1;
+        card->learns = false;
         for (FilterWay way = 0; way < FILTER_N_WAYS; way++) {
                 filter_card_declare(card, way, text);
                 g_string_append(text, "add rule " FILTER_TABLE " ");
@@ -61,5 +93,5 @@ void filter_card_close(FilterCard *card, GString *text) {
                 g_string_append(text, " drop\n");
         }
         filter_card_bind(card, text);
-        filter_card_trim(card, n_before, text);
+        filter_card_trim(card, &before, text);
 }

@@ -6,6 +6,7 @@
  * is written here is part of a transaction. */
 
 #include <glib.h>
+#include <stdbool.h>
 
 #define FILTER_TABLE "bridge virtbus"
 
@@ -37,9 +38,20 @@ typedef struct FilterCard {
         const char *id;        /* in the names of its chains: letters, digits and '_' */
         const char *interface; /* on the host */
         unsigned n_chains;     /* of each way; 0: none is there */
+        bool learns;           /* it has a set, of the address that its guest was first seen with */
 } FilterCard;
 
 void filter_card_name_chain(const FilterCard *card, FilterWay way, unsigned chain, GString *text);
+
+/* The name of the set. */
+void filter_card_name_set(const FilterCard *card, GString *text);
+
+/* The set, which keeps what is in it. */
+void filter_card_declare_set(const FilterCard *card, GString *text);
+
+/* The first address that its guest, whose card has the address MAC (NULL: any), sends IPv4 or ARP with comes into the set,
+ * before that packet is judged. To be written when all other rules are. */
+void filter_card_learn(const FilterCard *card, const char *mac, GString *text);
 
 /* Its chains of a way, empty. */
 void filter_card_declare(const FilterCard *card, FilterWay way, GString *text);
@@ -47,8 +59,8 @@ void filter_card_declare(const FilterCard *card, FilterWay way, GString *text);
 /* Leads its interface to the first chain of each way. */
 void filter_card_bind(const FilterCard *card, GString *text);
 
-/* Takes away those chains of N_BEFORE that it has no more. */
-void filter_card_trim(const FilterCard *card, unsigned n_before, GString *text);
+/* Takes away the chains, and the set, that it has had BEFORE and has no more. */
+void filter_card_trim(const FilterCard *card, const FilterCard *before, GString *text);
 
 /* Takes all of it away; it has no chains then. */
 void filter_card_remove(FilterCard *card, GString *text);

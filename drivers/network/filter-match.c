@@ -140,6 +140,12 @@ static void write_mac(const Match *match, const FieldMatch *field, unsigned i) {
 
 /* Of ARP, an IPv4 address at a place in the header. */
 static void write_arp_address(const Match *match, const FieldMatch *field, unsigned i) {
+        if (match->values[i][0] == '@') {
+                g_string_append_printf(match->text, "arp %s ip %s%s ",
+                                       strcmp(field->field, "arpsrcipaddr") == 0 ? "saddr" : "daddr", sign(match, i),
+                                       match->values[i]);
+                return;
+        }
         const char *bits = value_of(match, field->companion);
         unsigned prefix = bits ? (unsigned) g_ascii_strtoull(bits, NULL, 10) : 32;
         g_auto(GStrv) parts = g_strsplit(match->values[i], ".", 4);
@@ -279,6 +285,21 @@ static bool is_companion(const char *name) {
         return false;
 }
 
+static bool is_set(const char *value) {
+        return value[0] == '@';
+}
+
+/* A set can stand for a whole address, where nftables knows that it is one. */
+static bool check_set(const Match *match, const FieldMatch *field, const char *name, GError **error) {
+        const char *protocol = filter_protocol_name(match->rule->protocol);
+        bool is_arp = field && field->write == write_arp_address && strcmp(protocol, "arp") == 0;
+        return (field && (field->write == write_block || is_arp) && !value_of(match, field->companion)) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                 "%s of <%s> cannot be compared with an address that is learned: add <parameter name='IP' "
+                                 "value='...'/>",
+                                 name, protocol);
+}
+
 char *filter_match_text(const FilterRule *rule, char *const *values, bool swapped, GError **error) {
         g_autoptr(GString) text = g_string_new(NULL);
         const Match match = { rule, values, swapped, text };
@@ -288,6 +309,8 @@ char *filter_match_text(const FilterRule *rule, char *const *values, bool swappe
                 const FieldMatch *field = find(filter_protocol_name(rule->protocol), name);
                 if (!values[i])
                         continue;
+                if (is_set(values[i]) && !check_set(&match, field, name, error))
+                        return NULL;
                 if (field)
                         field->write(&match, field, i);
                 else if (!is_companion(name)) {

@@ -10,8 +10,8 @@
 bool filter_match_is_above_ip(const FilterRule *rule);
 
 /* The expressions that a packet must meet, each followed by a space. VALUES: in the place of the rule's, with no variables in
- * them. SWAPPED: of packets that go the other way, whose source is the rule's destination. To be freed; NULL, Unsupported,
- * where nftables has no expression for it. */
+ * them; an IPv4 address may be "@NAME", any of a set of nftables'. SWAPPED: of packets that go the other way, whose source is
+ * the rule's destination. To be freed; NULL, Unsupported, where nftables has no expression for it. */
 char *filter_match_text(const FilterRule *rule, char *const *values, bool swapped, GError **error);
 
 /* Whether it cannot be judged without connection tracking. */

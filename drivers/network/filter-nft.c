@@ -22,7 +22,8 @@ typedef struct Chain {
 
 typedef struct Writer {
         const FilterSource *source;
-        const FilterCard *card;
+        FilterCard *card;
+        bool may_learn; /* the address of the guest, where nothing else says what it is */
         GArray *placed, *chains;
         GPtrArray *tables; /* of variables */
         bool has_above;
@@ -154,10 +155,22 @@ static unsigned find_iterator(RuleTurns *turns, unsigned number) {
         return i;
 }
 
-static bool note_variable(RuleTurns *turns, const char *value, GHashTable *variables, GError **error) {
+/* The name of the variable that is the guest's IPv4 address. */
+#define LEARNED "IP"
+
+static bool is_learned(const Writer *writer, const char *name, const GPtrArray *list, const FilterValue *kind) {
+        return writer->may_learn && !list && strcmp(name, LEARNED) == 0 && kind == &filter_value_ipv4;
+}
+
+static bool note_variable(Writer *writer, RuleTurns *turns, const char *value, const FilterValue *kind, GHashTable *variables,
+                          GError **error) {
         Reference reference = parse_reference(value);
         g_autofree char *name = reference.name;
         const GPtrArray *list = g_hash_table_lookup(variables, name);
+        if (is_learned(writer, name, list, kind)) {
+                writer->card->learns = true;
+                return true;
+        }
         if (!list || list->len == 0)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "the filter needs a value of %s: add <parameter name='%s' value='...'/>", name, name);
@@ -179,12 +192,12 @@ static bool note_variable(RuleTurns *turns, const char *value, GHashTable *varia
         return true;
 }
 
-static bool begin_turns(RuleTurns *turns, const Placed *placed, GError **error) {
+static bool begin_turns(Writer *writer, RuleTurns *turns, const Placed *placed, GError **error) {
         *turns = (RuleTurns){ 0 };
         for (unsigned i = 0; i < FILTER_FIELDS_MAX; i++) {
                 const char *value = placed->rule->values[i];
-                if (value && value[0] == '$' && !filter_protocol_value(placed->rule->protocol, i)->is_constant &&
-                    !note_variable(turns, value, placed->variables, error))
+                const FilterValue *kind = value && value[0] == '$' ? filter_protocol_value(placed->rule->protocol, i) : NULL;
+                if (kind && !kind->is_constant && !note_variable(writer, turns, value, kind, placed->variables, error))
                         return false;
         }
         return true;
@@ -200,7 +213,13 @@ static bool next_turn(RuleTurns *turns) {
         return false;
 }
 
-static char *value_at(RuleTurns *turns, const Placed *placed, unsigned i, GError **error) {
+static char *learned_value(const Writer *writer) {
+        g_autoptr(GString) text = g_string_new("@");
+        filter_card_name_set(writer->card, text);
+        return g_strdup(text->str);
+}
+
+static char *value_at(const Writer *writer, RuleTurns *turns, const Placed *placed, unsigned i, GError **error) {
         const char *value = placed->rule->values[i];
         const FilterValue *kind = placed->rule->protocol ? filter_protocol_value(placed->rule->protocol, i) : NULL;
         if (value[0] != '$' || kind->is_constant)
@@ -208,6 +227,8 @@ static char *value_at(RuleTurns *turns, const Placed *placed, unsigned i, GError
         Reference reference = parse_reference(value);
         g_autofree char *name = reference.name;
         const GPtrArray *list = g_hash_table_lookup(placed->variables, name);
+        if (is_learned(writer, name, list, kind))
+                return learned_value(writer);
         unsigned at = reference.index >= 0 ? (unsigned) reference.index : turns->at[find_iterator(turns, reference.iterator)];
         const char *given = list->pdata[at];
         char *kept = given[0] == '$' ? NULL : filter_value_read(kind, given);
@@ -310,7 +331,7 @@ static bool write_turn(Writer *writer, const Placed *placed, RuleTurns *turns, F
         bool fine = spend(writer, 1, error);
         for (unsigned i = 0; i < FILTER_FIELDS_MAX && fine; i++)
                 if (placed->rule->values[i])
-                        fine = (values[i] = value_at(turns, placed, i, error));
+                        fine = (values[i] = value_at(writer, turns, placed, i, error));
         if (fine)
                 fine = filter_match_is_above_ip(placed->rule) ? write_above(writer, placed, values, way, error)
                                                               : write_below(writer, placed, values, way, error);
@@ -323,7 +344,7 @@ static bool write_placed(Writer *writer, const Placed *placed, FilterWay way, GE
         RuleTurns turns;
         if (!filter_match_is_above_ip(placed->rule) && !has_way(placed->rule, way))
                 return true;
-        if (!begin_turns(&turns, placed, error))
+        if (!begin_turns(writer, &turns, placed, error))
                 return false;
         bool fine;
         do
@@ -402,24 +423,57 @@ static void look_above(Writer *writer) {
                         writer->has_above = true;
 }
 
+/* How libvirt's documents say where an address is learned from: "any" packet of the guest's, which is usual, or "none". */
+#define LEARNING "CTRL_IP_LEARNING"
+
+static const char *first_value(GHashTable *variables, const char *name) {
+        const GPtrArray *list = g_hash_table_lookup(variables, name);
+        return list && list->len > 0 ? list->pdata[0] : NULL;
+}
+
+static bool may_learn(GHashTable *variables) {
+        const char *how = first_value(variables, LEARNING);
+        return !how || g_ascii_strcasecmp(how, "any") == 0;
+}
+
+/* The set comes before the rules that look into it. */
+static void write_learning(const FilterCard *card, GHashTable *variables, gsize start, GString *text) {
+        g_autoptr(GString) set = g_string_new(NULL);
+        const char *mac = first_value(variables, "MAC");
+        filter_card_declare_set(card, set);
+        g_string_insert(text, (gssize) start, set->str);
+        g_autofree char *kept = mac ? filter_value_read(&filter_value_mac, mac) : NULL;
+        filter_card_learn(card, kept, text);
+}
+
 bool filter_nft_write(const FilterSource *source, const FilterDefinition *definition, GHashTable *variables, FilterCard *card,
                       GString *text, GError **error) {
         const Chain root = { "root", 0 };
         g_autoptr(GArray) placed = g_array_new(FALSE, FALSE, sizeof(Placed)), chains = g_array_new(FALSE, FALSE, sizeof(Chain));
         g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref);
-        Writer writer = { .source = source, .card = card, .placed = placed, .chains = chains, .tables = tables, .text = text };
+        const FilterCard before = *card;
+        gsize start = text->len;
+        Writer writer = { .source = source,
+                          .card = card,
+                          .may_learn = may_learn(variables),
+                          .placed = placed,
+                          .chains = chains,
+                          .tables = tables,
+                          .text = text };
         g_array_append_val(chains, root);
         if (!collect(&writer, definition, variables, 0, error))
                 return false;
         g_array_sort(placed, compare_placed);
         look_above(&writer);
-        unsigned n_before = card->n_chains;
         card->n_chains = chains->len + writer.has_above;
+        card->learns = false;
         for (FilterWay way = 0; way < FILTER_N_WAYS; way++)
                 if (!write_way(&writer, way, error))
                         return false;
+        if (card->learns)
+                write_learning(card, variables, start, text);
         filter_card_bind(card, text);
-        filter_card_trim(card, n_before, text);
+        filter_card_trim(card, &before, text);
         return true;
 }
 

@@ -12,7 +12,7 @@ struct FilteredCard {
         char *id, *interface, *whose;
         FilterBinding *binding;
         FilterCard there;  /* in the kernel */
-        unsigned n_before; /* the chains that it had, while a transaction is at work that changes them */
+        FilterCard before; /* a transaction that changes it, and is at work */
         bool gone;         /* to be removed, when what waits is done */
 };
 
@@ -56,6 +56,11 @@ const FilterBinding *filtered_card_binding(const FilteredCard *card) {
         return card->binding;
 }
 
+/* The kernel has nothing of it. */
+static void forget_rules(FilteredCard *card) {
+        card->there = (FilterCard){ .id = card->id, .interface = card->interface };
+}
+
 FilteredCard *filter_table_add(FilterTable *table, const FilterSubject *subject, FilterBinding *binding) {
         FilteredCard *card = g_new0(FilteredCard, 1);
         *card = (FilteredCard){ .table = table,
@@ -63,7 +68,8 @@ FilteredCard *filter_table_add(FilterTable *table, const FilterSubject *subject,
                                 .interface = g_strdup(subject->interface),
                                 .whose = g_strdup(subject->whose),
                                 .binding = binding };
-        card->there = (FilterCard){ .id = card->id, .interface = card->interface };
+        forget_rules(card);
+        card->before = card->there;
         g_ptr_array_add(table->cards, card);
         return card;
 }
@@ -72,14 +78,14 @@ FilteredCard *filter_table_add(FilterTable *table, const FilterSubject *subject,
 static void take_back(const FilterTable *table) {
         for (guint i = 0; i < table->cards->len; i++) {
                 FilteredCard *card = table->cards->pdata[i];
-                card->there.n_chains = card->n_before;
+                card->there = card->before;
         }
 }
 
 static void remember(const FilterTable *table) {
         for (guint i = 0; i < table->cards->len; i++) {
                 FilteredCard *card = table->cards->pdata[i];
-                card->n_before = card->there.n_chains;
+                card->before = card->there;
         }
 }
 
@@ -230,7 +236,7 @@ void filtered_card_remove(FilteredCard *card, WorkDone done, void *data) {
 static void close_card(FilteredCard *card, const GError *error, GString *text) {
         log_error("%s: filter '%s' cannot be written, so that nothing passes: %s", card->whose, card->binding->filter,
                   error->message);
-        card->there.n_chains = 0;
+        forget_rules(card);
         filter_card_close(&card->there, text);
 }
 
@@ -244,7 +250,7 @@ static bool write_all(const Deed *deed, GString *text, GError **error) {
                 FilteredCard *card = cards->pdata[i];
                 g_autoptr(GError) wrong = NULL;
                 gsize before = text->len;
-                card->there.n_chains = 0;
+                forget_rules(card);
                 if (card->gone || write_card(card, card->binding, NULL, text, &wrong))
                         continue;
                 g_string_truncate(text, before);
@@ -260,7 +266,7 @@ static bool write_all_closed(const Deed *deed, GString *text, GError **error) {
         g_string_append(text, FILTER_TABLE_REMOVAL FILTER_TABLE_FRAME);
         for (guint i = 0; i < cards->len; i++) {
                 FilteredCard *card = cards->pdata[i];
-                card->there.n_chains = 0;
+                forget_rules(card);
                 if (!card->gone)
                         filter_card_close(&card->there, text);
         }

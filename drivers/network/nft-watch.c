@@ -66,15 +66,14 @@ static void on_lost(void *data) {
 
 NftWatch *nft_watch_new(sd_event *event, NftLost lost, void *data, GError **error) {
         static const NetlinkEvents events = { "nftables", NETLINK_NETFILTER, NFNLGRP_NFTABLES, on_message, on_lost };
-        NftWatch *watch = g_new0(NftWatch, 1);
-        *watch = (NftWatch){ .lost = lost, .data = data };
+        g_autofree NftWatch *watch = g_new0(NftWatch, 1);
+        watch->lost = lost;
+        watch->data = data;
         watch->netlink = netlink_listener_new(event, &events, watch, error);
-        if (!watch->netlink)
-                g_clear_pointer(&watch, g_free);
-        return watch;
+        return watch->netlink ? g_steal_pointer(&watch) : NULL;
 }
 
 void nft_watch_free(NftWatch *watch) {
-        netlink_listener_free(watch->netlink);
+        g_clear_pointer(&watch->netlink, netlink_listener_free);
         g_free(watch);
 }

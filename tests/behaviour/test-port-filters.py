@@ -140,6 +140,40 @@ def nothing_is_lost_and_nothing_passes_while_a_filter_changes():
     end_network(network)
 
 
+def an_address_that_nobody_gives_is_learned_from_the_first_packet():
+    network = make_network()
+    made = [define("n", includes("clean-traffic"))]
+    other = Port(network, 2)
+    frames = {"first": OWN, "dhcp": ethernet(ipv4("0.0.0.0", "255.255.255.255", 17, udp(68, 67)), 0x800, ALL), "other": SPOOFED,
+              "arp": ethernet(arp(MAC, "10.0.0.1"), 0x806, ALL), "other arp": ethernet(arp(MAC, "10.0.0.2"), 0x806, ALL),
+              "card": ethernet(OWN[14:], 0x800, source=STRANGER)}
+    for how in ({}, {"CTRL_IP_LEARNING": "any"}):
+        for first in ("first", "arp"):
+            guest = Port(network, 1, reference("n", **how))
+            learned = f"card_{guest.uuid.replace('-', '_')}_ip"
+            assert not passes(guest, other, frames["card"]) and passes(guest, other, frames["dhcp"])  # by which nothing is learned
+            for name in (first, "other", "first", "other arp", "arp", "card", "dhcp"):
+                assert passes(guest, other, frames[name]) == (name in ("first", "arp", "dhcp")), (first, name)
+            define("n", includes("clean-traffic", "allow-arp"))  # which changes nothing of it
+            define("n", includes("clean-traffic"))
+            assert not passes(guest, other, SPOOFED) and passes(guest, other, OWN) and "10.0.0.1" in shell(f"nft list set bridge virtbus {learned}")
+            guest.set_filter(reference("n", IP="10.0.0.2"))
+            assert passes(guest, other, SPOOFED) and not passes(guest, other, OWN) and learned not in shell("nft list ruleset")
+            guest.set_filter(reference("n", **how))
+            assert passes(guest, other, SPOOFED) and not passes(guest, other, OWN)  # anew
+            guest.close()
+    for error, how, part in (("InvalidArgument", "none", "IP"), ("Unsupported", "dhcp", "DHCP"), ("InvalidArgument", "some", "'some'")):
+        contains(expect(error, Port, network, 1, reference("n", CTRL_IP_LEARNING=how)), part)
+    Port(network, 1, reference("n", CTRL_IP_LEARNING="dhcp", IP="10.0.0.1")).close()
+    made.append(define("m", "<rule action='drop' direction='out'><ip srcipaddr='$IP' srcipmask='24'/></rule>"))
+    contains(expect("Unsupported", Port, network, 1, reference("m")), "srcipaddr", "IP")
+    made.append(define("v", includes("no-ipv6-spoofing")))
+    contains(expect("InvalidArgument", Port, network, 1, reference("v")), "IPV6")
+    other.close()
+    undefine(*made)
+    end_network(network)
+
+
 def a_redefinition_that_one_port_cannot_have_changes_none():
     network = make_network()
     made = [define("n", includes("no-ip-spoofing"))]
@@ -157,7 +191,7 @@ def a_redefinition_that_one_port_cannot_have_changes_none():
     assert passes(guest, other, SPOOFED)
     undefine(shipped)
     assert not passes(guest, other, SPOOFED) and passes(guest, other, OWN)
-    for error, xml, part in (("InvalidArgument", reference("n"), "IP"), ("NoSuchFilter", reference("nobodys"), "nobodys"), ("InvalidXML", "<filterref/>", "filter"),
+    for error, xml, part in (("InvalidArgument", reference("n", CTRL_IP_LEARNING="none"), "IP"), ("NoSuchFilter", reference("nobodys"), "nobodys"), ("InvalidXML", "<filterref/>", "filter"),
                              ("InvalidXML", reference("n", IP="a b"), "value"), ("InvalidXML", "<filter/>", "filterref")):
         contains(expect(error, guest.set_filter, xml), part)
         contains(expect(error, Port, network, 4, xml), part)
@@ -218,7 +252,7 @@ def a_guests_cards_have_the_filters_of_its_document():
             live.append(ET.fromstring(xml))
         bus.call(f"{domain}/device/net{number - 1}", f"{NAME}.Device", "Update", "sa{sv}", ET.tostring(live, encoding="unicode"), {})
 
-    wrong = qemu.define(qemu.document("w", devices=card(1, reference("n"))))
+    wrong = qemu.define(qemu.document("w", devices=card(1, reference("n", CTRL_IP_LEARNING="none"))))
     contains(expect("InvalidArgument", qemu.do, wrong, "Start"), "'w'", "'net0'", "'n'", "IP")
     contains(expect("Unsupported", qemu.define, qemu.document("v", devices=card(1, "<filterref filter='n'><frob/></filterref>"))), "frob")
     qemu.do(wrong, "Undefine")
@@ -267,6 +301,6 @@ if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or "UP" in shell("ip 
     sys.exit("this is for root with /dev/net/tun, in a network namespace of its own: unshare --net tests/with-bus tests/behaviour/test-port-filters.py")
 shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1")
 run([the_filters_that_are_shipped_let_pass_what_they_should_by_a_port, a_port_has_its_filter_before_it_is_up,
-     nothing_is_lost_and_nothing_passes_while_a_filter_changes, a_redefinition_that_one_port_cannot_have_changes_none,
+     nothing_is_lost_and_nothing_passes_while_a_filter_changes, an_address_that_nobody_gives_is_learned_from_the_first_packet, a_redefinition_that_one_port_cannot_have_changes_none,
      what_somebody_takes_away_is_put_back_and_what_is_left_is_taken_away, a_guests_cards_have_the_filters_of_its_document,
      who_may_not_change_a_ports_filter_is_refused])
