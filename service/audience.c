@@ -197,7 +197,7 @@ static void on_hears(void *data, Caller *caller) {
         if (r >= 0)
                 r = audience_signal_one(audience, caller, signal, 0);
         if (r < 0)
-                log_warning("%s cannot be told that it missed signals: %s", caller->name, g_strerror(-r));
+                log_warning("cannot tell %s that it missed signals: %s", caller->name, g_strerror(-r));
 }
 
 void audience_tell_who_missed(Audience *audience) {

@@ -193,7 +193,7 @@ static int on_drained(sd_event_source *source, void *data) {
                 driver->paused = false;
                 int r = sd_bus_attach_event(driver->peer, sd_bus_get_event(drivers->bus), SD_EVENT_PRIORITY_NORMAL);
                 if (r < 0)
-                        driver_failed(driver, "it cannot be read on: %s", g_strerror(-r));
+                        driver_failed(driver, "cannot read more of it: %s", g_strerror(-r));
         }
         return 0;
 }
@@ -225,7 +225,7 @@ static void log_refusal(Driver *driver, sd_bus_message *signal, int r) {
                 log_error("driver %s: its signal %s.%s of %s is refused: %s", driver->name, sd_bus_message_get_interface(signal),
                           sd_bus_message_get_member(signal), sd_bus_message_get_path(signal), g_strerror(-r));
         if (driver->n_refused == REFUSALS_PER_DRIVER_LOGGED)
-                log_error("driver %s: what else is refused is not told until it is attached again", driver->name);
+                log_error("driver %s: further refusals are not logged until it is attached again", driver->name);
 }
 
 static int on_peer_message(sd_bus_message *message, void *data, sd_bus_error *error) {

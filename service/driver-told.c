@@ -146,8 +146,8 @@ static void complete(Driver *driver, Object *object, const InterfaceInfo *interf
         Drivers *drivers = driver->drivers;
         const char *failure = virtbus_error_name(VIRTBUS_ERROR_HYPERVISOR_FAILED);
         g_autofree char *message =
-                        g_strdup_printf("the %s driver has ended; what became of the operation, the object's state will "
-                                        "show",
+                        g_strdup_printf("the %s driver has ended; the object's state will show whether the operation was "
+                                        "done",
                                         driver->name);
         g_autoptr(sd_bus_message) signal = NULL;
         int r = sd_bus_message_new_signal(drivers->bus, &signal, object->path, interface->name, interface->subject->completion);

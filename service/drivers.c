@@ -15,7 +15,7 @@
 #include "paths.h"
 #include "settling.h"
 
-#define ENDING "virtbusd is ending; whether it was done, the object's state will show"
+#define ENDING "virtbusd is ending; the object's state will show whether it was done"
 
 void drivers_on_call(Drivers *drivers, DriversCall take, void *data) {
         drivers->take_call = take;

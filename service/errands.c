@@ -203,7 +203,7 @@ static void on_decided(void *data, const sd_bus_error *denied, bool own_rights) 
                 return;
         int r = denied ? sd_bus_error_copy(&error, denied) : resolve(errand, &object, &error);
         if (r >= 0 && (g_strcmp0(action, errand->method->action) != 0 || decision_serial(object) != errand->subject))
-                r = refuse(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "what is called has become something else; call again");
+                r = refuse(&error, VIRTBUS_ERROR_RESOURCE_BUSY, "the object is another one meanwhile; call again");
         if (r >= 0)
                 r = check_caller(errand, &error);
         if (r < 0)

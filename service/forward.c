@@ -30,7 +30,7 @@ typedef struct Call {
         size_t bytes;
 } Call;
 
-#define DRIVER_ENDED "the driver ended before it answered; whether it was done, the object's state will show"
+#define DRIVER_ENDED "the driver ended before it answered; the object's state will show whether it was done"
 #define DRIVER_ENDING "the driver is ending"
 
 static uint64_t timeout_of(const Call *call) {
@@ -78,7 +78,7 @@ static void call_fail(Call *call, VirtbusError code, const char *format, ...) {
 
 static void call_time_out(Call *call) {
         call_fail(call, VIRTBUS_ERROR_TIMEOUT,
-                  "the %s driver has not answered within %.0f seconds; whether it was done, the object's state will show",
+                  "the %s driver has not answered within %.0f seconds; the object's state will show whether it was done",
                   call->driver->name, (double) timeout_of(call) / SECOND);
 }
 

@@ -186,7 +186,7 @@ static int on_statistics(sd_bus_message *reply, void *data, sd_bus_error *unused
         bool late = sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY);
         bool told = !error && read_outgoing(reply, &outgoing);
         if (late && !caller->gone) { /* nothing is known that was not known before */
-                log_warning("the bus daemon has not told what %s has not read; it is asked again", caller->name);
+                log_warning("the bus daemon has not said how much %s has left unread; it is asked again", caller->name);
                 ask_later(unread, caller);
                 ask(unread);
                 return 0;

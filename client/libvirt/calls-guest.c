@@ -58,7 +58,8 @@ static void set_time(Call *call) {
         g_variant_get_child(call->arguments, 1, "x", &seconds);
         g_variant_get_child(call->arguments, 2, "u", &nanoseconds);
         if (seconds < 0 || seconds > INT64_MAX / NANOSECONDS - 1 || nanoseconds >= NANOSECONDS)
-                call_refuse(call, LIBVIRT_OVERFLOW, "the agent cannot be told such a time");
+                call_refuse(call, LIBVIRT_OVERFLOW,
+                            "the time is out of range: the agent counts nanoseconds since 1970 in 64 bits");
         else
                 row_ask_guest(call, "SetTime",
                               g_variant_new("(x)", call->flags & TIME_SYNC ? 0 : seconds * NANOSECONDS + nanoseconds), "()",

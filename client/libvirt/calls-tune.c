@@ -65,7 +65,8 @@ static void set_memory(Call *call) {
         bool maximum = call->row->procedure == REMOTE_DOMAIN_SET_MAX_MEMORY || call->flags & MAXIMUM;
         g_variant_get_child(call->arguments, 1, "t", &kib);
         if (kib > UINT64_MAX / KIB)
-                call_refuse(call, LIBVIRT_OVERFLOW, "so much memory cannot be: %" G_GUINT64_FORMAT " KiB", kib);
+                call_refuse(call, LIBVIRT_OVERFLOW, "%" G_GUINT64_FORMAT " KiB of memory are more than 64 bits of bytes can say",
+                            kib);
         else if (!maximum)
                 ask(call, "SetMemory", g_variant_new("(t@a{sv})", kib * KIB, options_of(call)));
         else if (is_of_definition(call))

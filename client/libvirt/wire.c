@@ -314,7 +314,7 @@ static bool put_typed(GByteArray *into, GVariant *value, GError **error) {
         while (kind < G_N_ELEMENTS(value_types) && !g_variant_is_of_type(inner, G_VARIANT_TYPE(value_types[kind])))
                 kind++;
         if (kind == G_N_ELEMENTS(value_types))
-                return libvirt_error_set(error, LIBVIRT_INTERNAL_ERROR, "a value of type %s cannot be told",
+                return libvirt_error_set(error, LIBVIRT_INTERNAL_ERROR, "cannot write a value of type %s",
                                          g_variant_get_type_string(inner));
         xdr_put_word(into, kind);
         if (*value_types[kind] == 'b') {

@@ -186,7 +186,7 @@ int verb_capabilities(Ctl *ctl, char **arguments) {
                                    g_variant_new("(ssss)", "", "", arguments[1] ? arguments[1] : "", ""));
         if (strcmp(what, "cpus") == 0)
                 return show_answer(ctl, "GetCPUModels", g_variant_new("(s)", arguments[1] ? arguments[1] : ""));
-        ctl_say("capabilities are told of host, domain [MACHINE], cpus [ARCHITECTURE]");
+        ctl_say("capabilities shows: host, domain [MACHINE], cpus [ARCHITECTURE]");
         return EXIT_USAGE;
 }
 

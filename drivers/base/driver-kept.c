@@ -33,7 +33,7 @@ static int send_one(sd_bus *peer, const char *name, int fd) {
 void driver_kept_set(DriverKept *kept, sd_bus *peer, const char *name, int fd) {
         int r = peer ? send_one(peer, name, fd) : 0;
         if (r < 0)
-                log_warning("virtbusd cannot be told what to keep for %s: %s", name, g_strerror(-r));
+                log_warning("cannot tell virtbusd what to keep for %s: %s", name, g_strerror(-r));
         if (fd < 0)
                 g_hash_table_remove(kept->by_name, name);
         else

@@ -132,7 +132,7 @@ bool worker_finish(Worker *worker) {
 void worker_free(Worker *worker) {
         worker->source = sd_event_source_disable_unref(worker->source);
         if (worker->pool && !worker_finish(worker)) {
-                log_warning("%u files have not answered for %d seconds: nobody waits for them any more", worker->n_pending,
+                log_warning("%u files have not answered for %d seconds: the driver ends without them", worker->n_pending,
                             WORKER_END_PATIENCE / 1000000);
                 return;
         }

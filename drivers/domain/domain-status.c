@@ -56,6 +56,6 @@ bool domain_save_status(Domain *domain) {
         }
         if (definitions->save_status(domain->connection, domain->uuid, text, &error))
                 return true;
-        log_error("domain '%s': what is known of its run cannot be written: %s", domain_name(domain), error->message);
+        log_error("domain '%s': cannot write the state of its run: %s", domain_name(domain), error->message);
         return false;
 }

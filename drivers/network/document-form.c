@@ -196,10 +196,12 @@ static bool check_child(xmlNode *element, const ElementForm *form, xmlNode *chil
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, child, "it is not known in <%s>; leave it out",
                                 (const char *) element->name);
         if (++counts[i] > 1 && known->is_single)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, child, "there are two of it; leave one out");
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, child, "only one <%s> of <%s> is allowed; leave one out",
+                                (const char *) child->name, (const char *) element->name);
         unsigned max = known->max ? known->max : NETWORK_ELEMENTS_MAX;
         if (counts[i] > max)
-                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, child, "there are more than %u of it", max);
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, child, "<%s> can have %u <%s> at most",
+                                (const char *) element->name, max, (const char *) child->name);
         return check_element(child, known, error);
 }
 

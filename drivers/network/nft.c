@@ -90,7 +90,7 @@ static bool run(Nft *nft, GError **error) {
         g_autofd int input = text_file(nft->text);
         nft->log = memfd_create("log", MFD_CLOEXEC);
         if (input < 0 || nft->log < 0)
-                return virtbus_error_set_errno(error, errno, "nft cannot be told the rules");
+                return virtbus_error_set_errno(error, errno, "cannot send the rules to nft");
         char *arguments[] = { nft->program, (char *) "-f", (char *) "-", NULL };
         const ProcessSetup setup = {
                 .arguments = arguments, .input = input, .log = nft->log, .uid = geteuid(), .gid = getegid(), .ends_with_us = true

@@ -81,7 +81,7 @@ static bool save(const Ports *ports, const Port *port, GError **error) {
 static void forget(const Ports *ports, const char *uuid) {
         g_autoptr(GError) error = NULL;
         if (!store_save_status(ports->store, uuid, NULL, &error))
-                log_error("port %s: what is known of it cannot be removed: %s", uuid, error->message);
+                log_error("port %s: cannot remove its state: %s", uuid, error->message);
 }
 
 /* One of them */

@@ -129,7 +129,7 @@ static void forget(NetworkRun *run) {
         g_autoptr(GError) error = NULL;
         server_remove_files(&networks_of(run)->servers, run->definition->uuid);
         store_save_status(run->network->entry.registry->store, run->definition->uuid, NULL, &error);
-        down_failed(run, "what is known of its run cannot be removed", error);
+        down_failed(run, "cannot remove the state of its run", error);
 }
 
 /* The bridge's name, before anything is done to whose it may be. That it was free is written down before there is one: a
@@ -358,7 +358,7 @@ static void descend(NetworkRun *run, size_t step) {
         run->state = RUN_STOPPING;
         run->step = step;
         if (!save(run, &error))
-                log_trouble(run, "what is known of its run cannot be written", error);
+                log_trouble(run, "cannot write the state of its run", error);
         steps[step].down(run);
 }
 
@@ -433,7 +433,7 @@ static bool check_start(const Network *network, GError **error) {
         const char *newer = g_hash_table_lookup(networks->newer_runs, defined(network)->uuid);
         if (newer)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                         "network '%s' may be active already, and what is known of its run is left alone: %s",
+                                         "network '%s' may be active already, and the state of its run is left alone: %s",
                                          defined(network)->name, newer);
         if (network->run)
                 return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID, "network '%s' is active already",

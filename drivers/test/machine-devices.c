@@ -16,7 +16,7 @@ static int on_detached(sd_event_source *source, uint64_t usec, void *data) {
         (void) source;
         (void) usec;
         if (!error && laboratory_delay(domain, TEST_DETACH) > change->timeout)
-                domain_fail(domain, &error, VIRTBUS_ERROR_TIMEOUT, "the guest did not let go of device '%s' in time",
+                domain_fail(domain, &error, VIRTBUS_ERROR_TIMEOUT, "the guest did not release device '%s' in time",
                             change->alias);
         if (!error)
                 domain_device_gone(domain, change->alias);

@@ -463,7 +463,7 @@ def a_guest_that_does_not_let_go_is_told():
     else:
         bus.call(hypervisor.path, f"{NAME}.Test", "SetDelay", "st", "detach", 10**9)
     message = expect("Timeout", detach, device, timeout=GLib.Variant("t", 300000))
-    contains(message, "did not let go", "virtio-disk4")
+    contains(message, "did not release", "virtio-disk4")
     assert device in bus.objects(state["domain"])
     if REAL:  # it does when it can, and the device goes then
         bus.settle()

@@ -180,7 +180,9 @@ void build_cpus(Builder *builder) {
                 for (xmlNode *child = element ? xml_child(element, NULL) : NULL; child; child = xml_next(child, NULL))
                         if (!g_strv_contains(done_here[i] + 1, (const char *) child->name)) {
                                 builder_know_turned_off(builder, child);
-                                builder_not_here(builder, child, "this");
+                                builder_not_here(builder, child,
+                                                 builder_format(builder, "a <%s> of <%s>: leave it out",
+                                                                (const char *) child->name, done_here[i][0]));
                         }
         }
         const char *partition = builder_get(builder, builder->root, "resource/partition");

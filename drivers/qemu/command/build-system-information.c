@@ -69,7 +69,7 @@ static void build_smbios_type(Builder *builder, xmlNode *block, unsigned type) {
 static void build_firmware_entry(Builder *builder, xmlNode *entry) {
         const char *name = builder_require(builder, entry, "@name"), *path = builder_get(builder, entry, "@file");
         if (!g_str_has_prefix(name, "opt/"))
-                builder_invalid(builder, entry, "'%.64s' is not a user's: its name must begin with opt/", name);
+                builder_invalid(builder, entry, "'%.64s' is a name of the firmware's own: a name must begin with opt/", name);
         if (path)
                 builder_add(builder, "-fw_cfg", "name=%s,file=%s", builder_escape(builder, name),
                             builder_escape(builder, builder_pass_to_read(builder, entry, path)));
@@ -104,7 +104,7 @@ static void build_host_information(Builder *builder) {
         }
         if (!any)
                 builder_unsupported(builder, builder_element(builder, builder->root, "os/smbios"),
-                                    "this machine's firmware tells nothing of it (" DMI "): use mode='emulate', or 'sysinfo'");
+                                    "this machine's firmware does not say it (" DMI "): use mode='emulate', or 'sysinfo'");
 }
 
 void build_system_information(Builder *builder) {

@@ -149,8 +149,8 @@ static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **er
         if (name_at == 0)
                 return true;
         if (name_size == 0 || name_size > QCOW2_BACKING_NAME_MAX || name_at > size || name_size > size - name_at)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s has a header that cannot be right",
-                                         layer->path);
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "image %s has a header that points outside of the image", layer->path);
         g_autofree char *name = g_strndup((const char *) header + name_at, name_size);
         g_autofree char *format =
                         backing_format(header, size, version >= 3 && size >= 104 ? get32(header + 100) : QCOW2_HEADER_V2_BYTES);

@@ -420,8 +420,7 @@ static bool launch(Guest *guest, GError **error) {
                 scope_create(guest, guest->document, on_placed);
         else {
                 domain_fail(guest->domain, &failure, VIRTBUS_ERROR_LIMIT_EXCEEDED,
-                            "that it runs cannot be written down in %s: make space there",
-                            guest->domain->connection->runtime_directory);
+                            "cannot write to %s that it runs: make space there", guest->domain->connection->runtime_directory);
                 abort_start(guest, failure);
         }
         return true;

@@ -90,7 +90,7 @@ static void on_fdsets_known(void *data, JsonObject *answer, const GError *error)
         g_autoptr(GError) failure = NULL;
         if (!domain_save_status(guest->domain)) { /* no driver after this one would know what QEMU has */
                 domain_fail(guest->domain, &failure, VIRTBUS_ERROR_LIMIT_EXCEEDED,
-                            "that it gets a device cannot be written down in %s: make space there",
+                            "cannot write to %s that it gets a device: make space there",
                             guest->domain->connection->runtime_directory);
                 plugging_finish(guest, failure);
                 return;
@@ -259,7 +259,7 @@ static void on_refused(Guest *guest, JsonObject *arguments) {
         g_autoptr(GError) error = NULL;
         if (!guest->plugging || !alias || g_strcmp0(guest->plugging->alias, alias) != 0)
                 return;
-        domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the guest refuses to let go of device '%s'", alias);
+        domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the guest refuses to release device '%s'", alias);
         plugging_finish(guest, error);
 }
 
@@ -277,7 +277,7 @@ static void on_acpi_status_told(Guest *guest, JsonObject *info) {
             status == OST_IN_PROGRESS || (source != OST_SOURCE_EJECT && source != OST_SOURCE_EJECT_BY_SYSTEM))
                 return;
         domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                    "the guest refuses to let go of device '%s' (ACPI status 0x%" PRIx64 ")", alias, status);
+                    "the guest refuses to release device '%s' (ACPI status 0x%" PRIx64 ")", alias, status);
         plugging_finish(guest, error);
 }
 

@@ -158,7 +158,7 @@ void isolation_show(Guest *guest, const CommandLine *line, IsolationShown done) 
         int process = process_open(guest->process);
         if (process < 0) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                            "its process cannot be shown what the device needs: %s", g_strerror(errno));
+                            "cannot add what the device needs to the files that its QEMU sees: %s", g_strerror(errno));
                 done(guest, error);
                 return;
         }

@@ -121,7 +121,7 @@ static int on_detach_timeout(sd_event_source *source, uint64_t usec, void *data)
         (void) source;
         (void) usec;
         domain_fail(guest->domain, &error, VIRTBUS_ERROR_TIMEOUT,
-                    "the guest did not let go of device '%s' in time; if it does later, the device goes then",
+                    "the guest did not release device '%s' in time; if it does later, the device is removed then",
                     guest->plugging->alias);
         plugging_finish(guest, error);
         return 0;

@@ -79,7 +79,7 @@ static int write_file(const char *directory, const char *name, const char *text)
 static bool fail(GError **error, const char *directory, const char *name, const char *text, int r) {
         return virtbus_error_set(error,
                                  r == -EINVAL || r == -ERANGE ? VIRTBUS_ERROR_INVALID_ARGUMENT : VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                                 "%s/%s cannot be %s: %s%s", directory, name, text, g_strerror(-r),
+                                 "cannot write '%s' to %s/%s: %s%s", text, directory, name, g_strerror(-r),
                                  r == -ENOENT ? "; this kernel has no such limit" : "");
 }
 
