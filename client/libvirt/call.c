@@ -2,6 +2,7 @@
 #include "call.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "documents.h"
 #include "domains.h"
@@ -54,6 +55,15 @@ void call_answer_encoded(Call *call, const GByteArray *body) {
                 return;
         call->answered = true;
         conversation_answer_encoded(call->client->conversation, call->procedure, call->serial, body);
+}
+
+void call_answer_fd(Call *call, int fd) {
+        if (call->answered) {
+                close(fd);
+                return;
+        }
+        call->answered = true;
+        conversation_answer_fd(call->client->conversation, call->procedure, call->serial, fd);
 }
 
 void call_answer_nothing(Call *call) {

@@ -37,6 +37,7 @@ static void refusal_free(void *data) {
 }
 
 typedef enum Feature {
+        FEATURE_DESCRIPTORS = 8,
         FEATURE_TYPED_STRINGS = 9,
         FEATURE_KEEPALIVE = 10,
         FEATURE_EVENT_CALLBACKS = 14,
@@ -104,8 +105,8 @@ static void close_connection(Call *call) {
 }
 
 static void supports_feature(Call *call) {
-        static const Feature features[] = { FEATURE_TYPED_STRINGS, FEATURE_KEEPALIVE, FEATURE_EVENT_CALLBACKS,
-                                            FEATURE_CLOSE_CALLBACK };
+        static const Feature features[] = { FEATURE_DESCRIPTORS, FEATURE_TYPED_STRINGS, FEATURE_KEEPALIVE,
+                                            FEATURE_EVENT_CALLBACKS, FEATURE_CLOSE_CALLBACK };
         int32_t asked;
         bool has = false;
         g_variant_get_child(call->arguments, 0, "i", &asked);

@@ -12,12 +12,16 @@
 #define DOMAIN INTERFACE("Domain")
 #define DEVICE INTERFACE("Device")
 #define CONSOLE INTERFACE("Device.Console")
+#define GRAPHICS INTERFACE("Device.Graphics")
 
 #define CONSOLE_FORCE 1
 
 /* SAFE is always so: one client has a console at a time. */
 static const FlagOption console_flags[] = { { CONSOLE_FORCE, "force" }, FLAG_IS_ALWAYS_SO(2), {} };
 static const FlagOption channel_flags[] = { { 1, "force" }, {} };
+
+/* Who may open a display is not asked for its password. */
+static const FlagOption graphics_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
 
 /* Answers, and opens the stream with the descriptor that has come. */
 static void answer_stream(Call *call, int fd, GVariant *answer) {
@@ -32,7 +36,8 @@ static void answer_stream(Call *call, int fd, GVariant *answer) {
         streams_begin(call->client->streams, call->client->conversation, call->procedure, call->serial, fd);
 }
 
-static void on_opened(Call *call, GVariant *reply) {
+/* The descriptor that has come; -1, with the call refused, where it cannot be had. */
+static int take_fd(Call *call, GVariant *reply) {
         int32_t handle;
         GError *error = NULL;
         g_variant_get(reply, "(h)", &handle);
@@ -41,7 +46,14 @@ static void on_opened(Call *call, GVariant *reply) {
                 call_fail(call, error);
         else if (fd < 0)
                 call_refuse(call, LIBVIRT_INTERNAL_ERROR, "the bus has not passed the stream's descriptor");
-        else if (call->row->procedure == REMOTE_DOMAIN_SCREENSHOT)
+        return fd;
+}
+
+static void on_opened(Call *call, GVariant *reply) {
+        int fd = take_fd(call, reply);
+        if (fd < 0)
+                return;
+        if (call->row->procedure == REMOTE_DOMAIN_SCREENSHOT)
                 answer_stream(call, fd, g_variant_new("(ms)", "image/png"));
         else
                 answer_stream(call, fd, g_variant_new_tuple(NULL, 0));
@@ -105,7 +117,50 @@ static void take_screenshot(Call *call) {
                           on_opened);
 }
 
+static void on_display(Call *call, GVariant *reply) {
+        int fd = take_fd(call, reply);
+        if (fd >= 0)
+                call_answer_fd(call, fd);
+}
+
+static int compare_paths(const void *a, const void *b) {
+        const char *x = *(const char *const *) a, *y = *(const char *const *) b;
+        size_t n = strlen(x), m = strlen(y);
+        return n != m ? (n > m) - (n < m) : strcmp(x, y);
+}
+
+/* Aliases, which end the paths, count up in the document's order. */
+static void on_displays(Call *call, GVariant *reply) {
+        g_autoptr(GPtrArray) displays = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GVariantIter) objects = NULL;
+        const char *path;
+        GVariant *interfaces;
+        uint32_t index;
+        g_variant_get_child(call->arguments, 1, "u", &index);
+        g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
+        while (g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces)) {
+                g_autoptr(GVariant) display = g_variant_lookup_value(interfaces, GRAPHICS, G_VARIANT_TYPE_VARDICT);
+                if (display)
+                        g_ptr_array_add(displays, g_strdup(path));
+        }
+        g_ptr_array_sort(displays, compare_paths);
+        if (index < displays->len)
+                call_ask(call, displays->pdata[index], GRAPHICS, "Open", g_variant_new("(a{sv})", NULL), "(h)", on_display);
+        else
+                call_refuse(call, LIBVIRT_INTERNAL_ERROR, "internal error: No graphics backend with index %u", index);
+}
+
+static void on_active_to_show(Call *call, GVariant *properties) {
+        (void) properties;
+        row_objects(call, on_displays);
+}
+
+static void open_display(Call *call) {
+        row_if_active(call, on_active_to_show);
+}
+
 const CallRow stream_calls[] = {
+        { REMOTE_DOMAIN_OPEN_GRAPHICS_FD, open_display, NULL, CHANGES, graphics_flags },
         { REMOTE_DOMAIN_OPEN_CONSOLE, open_console, NULL, CHANGES, console_flags },
         { REMOTE_DOMAIN_OPEN_CHANNEL, open_console, NULL, CHANGES, channel_flags },
         { REMOTE_DOMAIN_SCREENSHOT, take_screenshot, NULL, CHANGES },

@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "outbox.h"
 #include "wire.h"
+#include "xdr.h"
 
 #define READ_SIZE 65536
-#define PARTS_MAX 64 /* messages that are sent at once */
+#define FDS_MAX 32 /* that come with a call: libvirt's own limit */
 #define PROTOCOL_VERSION 1
 #define TOO_LONG "the answer is too long for libvirt's protocol: %u bytes"
 
@@ -26,8 +27,7 @@ struct Conversation {
         void *data;
         PacketReader reader;
         guint on_readable, on_writable;
-        GQueue unsent; /* GBytes */
-        size_t n_unsent, n_first_sent;
+        Outbox outbox;
         GQueue waiting; /* WaitingCall */
         size_t n_waiting;
         unsigned int n_calls;
@@ -47,7 +47,7 @@ void conversation_free(Conversation *conversation) {
                 return;
         g_clear_handle_id(&conversation->on_readable, g_source_remove);
         g_clear_handle_id(&conversation->on_writable, g_source_remove);
-        g_queue_clear_full(&conversation->unsent, (GDestroyNotify) g_bytes_unref);
+        outbox_clear(&conversation->outbox);
         g_queue_clear_full(&conversation->waiting, (GDestroyNotify) waiting_call_free);
         packet_reader_clear(&conversation->reader);
         close(conversation->fd);
@@ -71,41 +71,11 @@ static void end(Conversation *conversation) {
         conversation->on_readable = g_idle_add(on_ended, conversation);
 }
 
-static void forget_sent(Conversation *conversation, size_t n) {
-        conversation->n_unsent -= n;
-        n += conversation->n_first_sent;
-        for (GBytes *first; (first = g_queue_peek_head(&conversation->unsent)) && n >= g_bytes_get_size(first);) {
-                n -= g_bytes_get_size(first);
-                g_bytes_unref(g_queue_pop_head(&conversation->unsent));
-        }
-        conversation->n_first_sent = n;
-}
-
-/* Sends what it can. Returns false where the client has gone. */
-static bool flush(Conversation *conversation) {
-        while (!g_queue_is_empty(&conversation->unsent)) {
-                struct iovec parts[PARTS_MAX];
-                struct msghdr message = { .msg_iov = parts };
-                size_t skipped = conversation->n_first_sent;
-                for (GList *link = conversation->unsent.head; link && message.msg_iovlen < PARTS_MAX; link = link->next) {
-                        size_t size;
-                        const uint8_t *data = g_bytes_get_data(link->data, &size);
-                        parts[message.msg_iovlen++] = (struct iovec){ (uint8_t *) data + skipped, size - skipped };
-                        skipped = 0;
-                }
-                ssize_t n = sendmsg(conversation->fd, &message, MSG_NOSIGNAL);
-                if (n < 0)
-                        return errno == EAGAIN || errno == EINTR;
-                forget_sent(conversation, (size_t) n);
-        }
-        return true;
-}
-
 static gboolean on_writable(int fd, GIOCondition condition, void *data) {
         Conversation *conversation = data;
         (void) fd;
         (void) condition;
-        bool sent = flush(conversation), empty = g_queue_is_empty(&conversation->unsent);
+        bool sent = outbox_send(&conversation->outbox, conversation->fd), empty = outbox_is_empty(&conversation->outbox);
         if (!sent || (empty && conversation->finishing)) {
                 end(conversation);
                 return G_SOURCE_CONTINUE;
@@ -120,9 +90,10 @@ static gboolean on_writable(int fd, GIOCondition condition, void *data) {
 }
 
 static void send_unsent(Conversation *conversation) {
-        if ((conversation->on_writable == 0 && !flush(conversation)) || conversation->n_unsent > UNSENT_MAX)
+        if ((conversation->on_writable == 0 && !outbox_send(&conversation->outbox, conversation->fd)) ||
+            conversation->outbox.n_bytes > UNSENT_MAX)
                 end(conversation);
-        else if (conversation->on_writable == 0 && !g_queue_is_empty(&conversation->unsent))
+        else if (conversation->on_writable == 0 && !outbox_is_empty(&conversation->outbox))
                 conversation->on_writable = g_unix_fd_add(conversation->fd, G_IO_OUT, on_writable, conversation);
         conversation->was_full |= conversation_is_full(conversation);
 }
@@ -133,14 +104,13 @@ static void send_packet(Conversation *conversation, GByteArray *packet) {
                 g_bytes_unref(bytes);
                 return;
         }
-        conversation->n_unsent += g_bytes_get_size(bytes);
-        g_queue_push_tail(&conversation->unsent, bytes);
+        outbox_add(&conversation->outbox, bytes);
         if (!conversation->gathers || conversation_is_full(conversation))
                 send_unsent(conversation);
 }
 
 bool conversation_is_full(const Conversation *conversation) {
-        return conversation->n_unsent > UNSENT_STREAM_MAX;
+        return conversation->outbox.n_bytes > UNSENT_STREAM_MAX;
 }
 
 static PacketHeader header_of(const Procedure *procedure, uint32_t serial, PacketType type, PacketStatus status) {
@@ -212,6 +182,24 @@ void conversation_answer_encoded(Conversation *conversation, const Procedure *pr
         GByteArray *packet = packet_begin(&header);
         g_byte_array_append(packet, body->data, body->len);
         send_packet(conversation, packet);
+        call_ended(conversation);
+}
+
+void conversation_answer_fd(Conversation *conversation, const Procedure *procedure, uint32_t serial, int fd) {
+        PacketHeader header = header_of(procedure, serial, PACKET_REPLY_WITH_FDS, PACKET_OK);
+        GByteArray *packet = packet_begin(&header);
+        xdr_put_word(packet, 1);
+        bool gathered = conversation->gathers;
+        conversation->gathers = true; /* the descriptor follows */
+        send_packet(conversation, packet);
+        conversation->gathers = gathered;
+        if (conversation->ended)
+                close(fd);
+        else {
+                outbox_add_fd(&conversation->outbox, fd);
+                if (!gathered)
+                        send_unsent(conversation);
+        }
         call_ended(conversation);
 }
 
@@ -300,6 +288,17 @@ static void take_call(Conversation *conversation, const PacketHeader *header, co
         }
 }
 
+/* No procedure that takes descriptors is served: they are let go of, and the call is refused. */
+static void refuse_fds(Conversation *conversation, const PacketHeader *header, const uint8_t *body, size_t size) {
+        uint32_t n = size >= XDR_WORD ? xdr_word(body) : FDS_MAX + 1;
+        if (n > FDS_MAX) {
+                end(conversation);
+                return;
+        }
+        packet_reader_skip(&conversation->reader, n);
+        refuse(conversation, header, LIBVIRT_NO_SUPPORT, "virtbus serves no call with descriptors");
+}
+
 static void answer_ping(Conversation *conversation, const PacketHeader *ping) {
         PacketHeader header = *ping;
         header.procedure = KEEPALIVE_PONG;
@@ -314,9 +313,10 @@ static void take_packet(Conversation *conversation, const PacketHeader *header, 
                 conversation->handler->stream(conversation->data, header, body, size);
         else if (header->type == PACKET_CALL)
                 take_call(conversation, header, body, size);
+        else if (header->type == PACKET_CALL_WITH_FDS)
+                refuse_fds(conversation, header, body, size);
         else
-                /* Descriptors that would follow were never agreed on; anything else is not said by clients. */
-                end(conversation);
+                end(conversation); /* anything else is not said by clients */
 }
 
 static gboolean on_readable(int fd, GIOCondition condition, void *data) {
@@ -342,7 +342,7 @@ static gboolean on_readable(int fd, GIOCondition condition, void *data) {
         conversation->gathers = false;
         if (!conversation->ended)
                 send_unsent(conversation);
-        if (conversation->finishing && g_queue_is_empty(&conversation->unsent))
+        if (conversation->finishing && outbox_is_empty(&conversation->outbox))
                 end(conversation);
         if (r < 0)
                 end(conversation);
@@ -354,7 +354,7 @@ void conversation_finish(Conversation *conversation) {
         if (conversation->ended)
                 return;
         g_clear_handle_id(&conversation->on_readable, g_source_remove);
-        if (g_queue_is_empty(&conversation->unsent))
+        if (outbox_is_empty(&conversation->outbox))
                 end(conversation);
 }
 

@@ -40,7 +40,18 @@ static uint32_t word_at(const uint8_t *data, size_t i) {
         return GUINT32_FROM_BE(word);
 }
 
+void packet_reader_skip(PacketReader *reader, size_t size) {
+        reader->skip += size;
+}
+
+static void skip(PacketReader *reader) {
+        size_t n = MIN(reader->skip, packet_reader_size(reader));
+        reader->used += n;
+        reader->skip -= n;
+}
+
 int packet_reader_next(PacketReader *reader, PacketHeader *header, const uint8_t **body, size_t *size) {
+        skip(reader);
         const uint8_t *data = reader->data->data + reader->used;
         size_t left = packet_reader_size(reader);
         if (left < PACKET_LENGTH_SIZE)

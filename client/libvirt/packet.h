@@ -45,6 +45,7 @@ typedef struct PacketHeader {
 typedef struct PacketReader {
         GByteArray *data;
         size_t used; /* bytes at the beginning that were returned already */
+        size_t skip; /* bytes that are no message's, and come next */
 } PacketReader;
 
 void packet_reader_init(PacketReader *reader);
@@ -55,6 +56,9 @@ void packet_reader_feed(PacketReader *reader, const uint8_t *data, size_t size);
 
 /* The bytes that wait for the rest of their message, or to be returned. */
 size_t packet_reader_size(const PacketReader *reader);
+
+/* Passes over bytes that follow the message that was returned last. */
+void packet_reader_skip(PacketReader *reader, size_t size);
 
 /* The next whole message. BODY is borrowed until the next call. Returns 1, 0 where there is none yet, and -EBADMSG for a length
  * that cannot be: nothing that follows it can be understood. */

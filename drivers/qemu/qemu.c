@@ -118,7 +118,18 @@ static char *get_domain_capabilities(Connection *connection, const char *emulato
                 return NULL;
         }
         bool kvm = *type ? strcmp(type, "kvm") == 0 : capabilities_has_kvm(capabilities);
-        return capabilities_domain_xml(capabilities, path, *machine ? machine : "pc", kvm, error);
+        const char *name = *machine ? machine : "pc";
+        g_autoptr(GPtrArray) installed = firmware_list(json_string(capabilities_data(capabilities), "target"), name),
+                             paths = g_ptr_array_new();
+        CapabilitiesLoaders loaders = { 0 };
+        for (guint i = 0; i < installed->len; i++) {
+                const Firmware *firmware = installed->pdata[i];
+                g_ptr_array_add(paths, firmware->code);
+                loaders.secure |= firmware->secure_boot;
+        }
+        g_ptr_array_add(paths, NULL);
+        loaders.paths = (const char *const *) paths->pdata;
+        return capabilities_domain_xml(capabilities, path, name, kvm, &loaders, error);
 }
 
 static GPtrArray *get_cpu_models(Connection *connection, const char *arch, GError **error) {

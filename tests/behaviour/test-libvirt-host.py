@@ -6,10 +6,11 @@ Usage (below tests/with-bus): test-libvirt-host.py test|qemu.
 """
 
 import os
+import socket
 import xml.etree.ElementTree as ET
 
-from libvirt_rig import REAL, UUID, document, libvirt, open_libvirt, refused, virsh, write
-from rig import Skip, contains, run
+from libvirt_rig import REAL, UUID, document, hypervisor, libvirt, open_libvirt, refused, virsh, write
+from rig import DEADLINE, Skip, contains, run
 
 
 def read(path):
@@ -55,6 +56,10 @@ def the_processors_and_nodes_of_the_machine_are_in_its_capabilities():
     contains(virsh("freecell", "--all"), "KiB")
     contains(virsh("freepages", "--all"), "Node 0:")
     domain = ET.fromstring(virsh("domcapabilities"))
+    loaders = [value.text for value in domain.findall("os/loader/value")]
+    assert all(os.path.exists(loader) for loader in loaders), loaders
+    assert [value.text for value in domain.findall("os/enum[@name='firmware']/value")] == (["efi"] if loaders else []), loaders
+    assert loaders or not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"), "firmware is installed and not told"
     assert [value.text for value in domain.findall("memoryBacking/enum[@name='sourceType']/value")] == ["file", "anonymous", "memfd"]
 
 
@@ -107,6 +112,20 @@ def network_filters_are_managed_by_clients_of_libvirt():
     connection.close()
 
 
+def a_display_is_opened_as_a_descriptor():
+    connection = open_libvirt()
+    domain = connection.createXML(hypervisor.document("shown", "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>"), 0)
+    with socket.socket(fileno=domain.openGraphicsFD(0, libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH)) as display:
+        display.settimeout(DEADLINE)
+        if REAL:
+            assert display.recv(4) == b"RFB "
+    assert domain.info()[0] == libvirt.VIR_DOMAIN_RUNNING  # the conversation goes on
+    refused(libvirt.VIR_ERR_INTERNAL_ERROR, domain.openGraphicsFD, 7)
+    domain.destroy()
+    refused(libvirt.VIR_ERR_NO_DOMAIN, domain.openGraphicsFD, 0)
+    connection.close()
+
+
 def refusals_have_the_numbers_of_libvirt():
     connection = open_libvirt()
     domain = connection.lookupByName("web")
@@ -133,6 +152,7 @@ TESTS = [
     what_the_firmware_says_of_the_machine_is_told,
     documents_are_in_the_style_of_libvirt,
     network_filters_are_managed_by_clients_of_libvirt,
+    a_display_is_opened_as_a_descriptor,
     refusals_have_the_numbers_of_libvirt,
 ]
 

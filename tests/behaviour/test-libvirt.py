@@ -606,6 +606,28 @@ def what_a_client_says_harms_nobody_else():
     assert other.hear()[4:6] == (9, 0)
 
 
+def descriptors_that_nobody_wants_are_let_go_of():
+    raw = Raw(name_of())
+    mine, other = socket.socketpair()
+    with mine, other:
+        body = struct.pack(">I", 2) + Raw.text("web") + bytes(20) + struct.pack(">2I", 0, 0)
+        said = Raw.packet(249, body, serial=5, kind=4)  # DOMAIN_OPEN_GRAPHICS
+        raw.socket.sendall(said[:7])
+        raw.socket.sendall(said[7:])
+        for _ in range(2):
+            socket.send_fds(raw.socket, [b"\0"], [other.fileno()])
+        answer = raw.hear()
+        assert answer[4:6] == (5, 1) and struct.unpack(">i", answer[6][:4])[0] == 3, answer
+        raw.call(Raw.HOSTNAME, serial=6)
+        assert raw.hear()[4:6] == (6, 0)
+        other.close()
+        mine.settimeout(DEADLINE)
+        assert mine.recv(1) == b"", "the other end is still held"
+    many = Raw(name_of())
+    many.socket.sendall(Raw.packet(249, struct.pack(">I", 33), kind=4))
+    assert many.hear() is None
+
+
 def many_clients_are_served_at_once():
     clients = [Raw(name_of()) for _ in range(10)]
     for client in clients:
@@ -682,6 +704,7 @@ TESTS = [
     the_machine_is_told,
     a_client_that_speaks_in_pieces_is_understood,
     what_a_client_says_harms_nobody_else,
+    descriptors_that_nobody_wants_are_let_go_of,
     many_clients_are_served_at_once,
     a_client_hears_when_the_service_goes,
     a_domain_is_undefined,

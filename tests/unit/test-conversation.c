@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conversation.h"
 
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -181,14 +182,63 @@ static void test_what_nobody_knows_is_refused_and_the_rest_goes_on(void) {
         close_ends(&ends);
 }
 
-static void test_descriptors_that_were_not_agreed_on_end_the_conversation(void) {
+static void test_descriptors_that_nobody_wants_are_passed_over(void) {
         Ends ends;
+        PacketHeader heard;
         const PacketHeader header = {
                 .program = REMOTE_PROGRAM, .version = 1, .procedure = CALL.number, .type = PACKET_CALL_WITH_FDS
         };
+        const uint8_t *body;
+        size_t size;
         open_ends(&ends);
-        say(&ends, &header, (const uint8_t[]){ 0, 0, 0, 1 }, 4);
+        ends.answers = true;
+        say(&ends, &header, (const uint8_t[]){ 0, 0, 0, 2 }, 4);
+        g_assert_true(hear(&ends, &heard, &body, &size));
+        g_assert_cmpuint(heard.status, ==, PACKET_ERROR);
+        for (int i = 0; i < 2; i++) /* each comes with a byte */
+                g_assert_cmpint(send(ends.client, "", 1, MSG_NOSIGNAL), ==, 1);
+        call(&ends, 7);
+        g_assert_true(hear(&ends, &heard, &body, &size));
+        g_assert_cmpuint(heard.serial, ==, 7);
+        g_assert_cmpuint(heard.status, ==, PACKET_OK);
+        say(&ends, &header, (const uint8_t[]){ 0, 0, 0, 33 }, 4); /* more than can be */
         g_assert_true(ends.ended);
+        close_ends(&ends);
+}
+
+static void test_an_answer_has_a_descriptor(void) {
+        Ends ends;
+        PacketHeader heard;
+        const uint8_t *body;
+        size_t size;
+        int pair[2];
+        char byte;
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control;
+        struct iovec part = { &byte, 1 };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+        open_ends(&ends);
+        call(&ends, 3);
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+        conversation_answer_fd(ends.conversation, &CALL, 3, pair[1]);
+        uint8_t buffer[PACKET_LENGTH_SIZE + PACKET_HEADER_SIZE + 4];
+        g_assert_cmpint(recv(ends.client, buffer, sizeof buffer, 0), ==, sizeof buffer);
+        packet_reader_feed(&ends.reader, buffer, sizeof buffer);
+        g_assert_cmpint(packet_reader_next(&ends.reader, &heard, &body, &size), ==, 1);
+        g_assert_cmpuint(heard.type, ==, PACKET_REPLY_WITH_FDS);
+        g_assert_cmpmem(body, size, ((const uint8_t[]){ 0, 0, 0, 1 }), 4);
+        g_assert_cmpint(recvmsg(ends.client, &message, MSG_CMSG_CLOEXEC), ==, 1);
+        struct cmsghdr *passed = CMSG_FIRSTHDR(&message);
+        g_assert_true(passed && passed->cmsg_type == SCM_RIGHTS);
+        int fd;
+        memcpy(&fd, CMSG_DATA(passed), sizeof fd);
+        g_assert_cmpint(send(fd, "x", 1, 0), ==, 1);
+        g_assert_cmpint(recv(pair[0], &byte, 1, 0), ==, 1);
+        close(fd);
+        g_assert_cmpint(recv(pair[0], &byte, 1, 0), ==, 0); /* it was not kept */
+        close(pair[0]);
         close_ends(&ends);
 }
 
@@ -319,7 +369,8 @@ int main(int argc, char *argv[]) {
         TEST(a_ping_is_answered_while_as_many_calls_as_can_be_are_at_work);
         TEST(calls_that_wait_are_bounded_and_none_is_without_an_answer);
         TEST(what_nobody_knows_is_refused_and_the_rest_goes_on);
-        TEST(descriptors_that_were_not_agreed_on_end_the_conversation);
+        TEST(descriptors_that_nobody_wants_are_passed_over);
+        TEST(an_answer_has_a_descriptor);
         TEST(a_client_that_goes_is_seen);
         TEST(an_answer_over_the_limit_becomes_an_error);
         TEST(a_stream_carries_both_ways_until_both_have_ended);

@@ -46,6 +46,11 @@ static int state_of(const xmlNode *element, const char *attribute) {
         return !text ? -1 : strcmp(text, "yes") == 0;
 }
 
+/* The names without a version are of the newest one. */
+static const char *full_machine(const char *machine) {
+        return strcmp(machine, "q35") == 0 ? "pc-q35-0" : strcmp(machine, "pc") == 0 || !machine[0] ? "pc-i440fx-0" : machine;
+}
+
 static Wish read_wish(xmlNode *root, const Definition *definition) {
         xmlNode *os = xml_child(root, "os"), *loader = xml_child(os, "loader");
         Wish wish = { .code = xml_text(loader),
@@ -53,10 +58,7 @@ static Wish read_wish(xmlNode *root, const Definition *definition) {
                       .secure_boot = state_of(loader, "secure"),
                       .enrolled = -1 };
         wish.architecture = definition->architecture;
-        /* The names without a version are of the newest one. */
-        wish.machine = strcmp(definition->machine, "q35") == 0                             ? "pc-q35-0"
-                       : strcmp(definition->machine, "pc") == 0 || !definition->machine[0] ? "pc-i440fx-0"
-                                                                                           : definition->machine;
+        wish.machine = full_machine(definition->machine);
         for (xmlNode *feature = xml_find(os, "firmware/feature"); feature; feature = xml_next(feature, "feature")) {
                 if (xml_attribute_is(feature, "name", "enrolled-keys"))
                         wish.enrolled = state_of(feature, "enabled");
@@ -211,6 +213,17 @@ Firmware *firmware_choose(xmlNode *root, const Definition *definition) {
         own->secure_boot = own->needs_smm = wish.secure_boot == 1;
         own->enrolled = wish.enrolled == 1;
         return own;
+}
+
+GPtrArray *firmware_list(const char *architecture, const char *machine) {
+        const Wish wish = { .secure_boot = -1, .enrolled = -1, .machine = full_machine(machine), .architecture = architecture };
+        GPtrArray *list = list_firmware(&wish, false);
+        for (guint i = list->len; i > 0; i--) {
+                const Firmware *firmware = list->pdata[i - 1];
+                if (access(firmware->code, R_OK) < 0)
+                        g_ptr_array_remove_index(list, i - 1);
+        }
+        return list;
 }
 
 bool firmware_fits(const Firmware *firmware, xmlNode *root, const Definition *definition) {

@@ -21,6 +21,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Firmware, firmware_free)
  * there is none; where the document names its code, an unknown one is as it says itself. */
 Firmware *firmware_choose(xmlNode *root, const Definition *definition);
 
+/* What is installed for machines of a kind, the first one first; Firmware, to be unreferenced. */
+GPtrArray *firmware_list(const char *architecture, const char *machine);
+
 /* Whether the firmware that a document names is as it says. */
 bool firmware_fits(const Firmware *firmware, xmlNode *root, const Definition *definition);
 

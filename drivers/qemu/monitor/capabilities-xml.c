@@ -135,7 +135,8 @@ static void add_values(xmlNode *parent, const char *name, const char *first, con
         xmlNode *element = xml_add(parent, "enum", NULL);
         xml_set_attribute(element, "name", name);
         xml_add(element, "value", first);
-        xml_add(element, "value", second);
+        if (second)
+                xml_add(element, "value", second);
 }
 
 static xmlNode *add_mode(xmlNode *cpu, const char *name, bool supported) {
@@ -168,8 +169,23 @@ static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) 
         }
 }
 
+static void add_firmware(xmlNode *root, const CapabilitiesLoaders *loaders) {
+        xmlNode *os = xml_add(root, "os", NULL);
+        set_yes(os, "supported", true);
+        xmlNode *firmware = xml_add(os, "enum", NULL), *loader = xml_add(os, "loader", NULL);
+        xml_set_attribute(firmware, "name", "firmware");
+        if (*loaders->paths)
+                xml_add(firmware, "value", "efi");
+        set_yes(loader, "supported", true);
+        for (const char *const *path = loaders->paths; *path; path++)
+                xml_add(loader, "value", *path);
+        add_values(loader, "type", "rom", "pflash");
+        add_values(loader, "readonly", "yes", "no");
+        add_values(loader, "secure", "no", loaders->secure ? "yes" : NULL);
+}
+
 char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *name, bool kvm,
-                              GError **error) {
+                              const CapabilitiesLoaders *loaders, GError **error) {
         static const char *const elements[] = { "disk",       "graphics", "video",    "hostdev", "rng",
                                                 "filesystem", "tpm",      "redirdev", "channel" };
         JsonObject *machine = capabilities_find_machine(capabilities, name);
@@ -183,7 +199,7 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
                 return NULL;
         }
         g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
-        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "domainCapabilities", NULL), *os, *devices;
+        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "domainCapabilities", NULL), *devices;
         xmlDocSetRootElement(document, root);
         xml_add(root, "path", emulator);
         xml_add(root, "domain", kvm ? "kvm" : "qemu");
@@ -191,12 +207,7 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
         xml_add(root, "arch", is_32_bit(capabilities) ? "i686" : json_string(capabilities_data(capabilities), "target"));
         xml_set_number(xml_add(root, "vcpu", NULL), "max", json_int(machine, "cpu-max", 1));
         set_yes(xml_add(root, "iothreads", NULL), "supported", true);
-        os = xml_add(root, "os", NULL);
-        set_yes(os, "supported", true);
-        xmlNode *loader = xml_add(os, "loader", NULL);
-        set_yes(loader, "supported", true);
-        add_values(loader, "type", "rom", "pflash");
-        add_values(loader, "readonly", "yes", "no");
+        add_firmware(root, loaders);
         add_cpus(root, capabilities, kvm);
         xmlNode *backing = xml_add(root, "memoryBacking", NULL);
         set_yes(backing, "supported", true);
