@@ -53,6 +53,8 @@ def the_processors_and_nodes_of_the_machine_are_in_its_capabilities():
     assert int(topology.get("sockets")) * int(topology.get("dies")) * int(topology.get("cores")) * int(topology.get("threads")) == len(cpus)
     assert root.find("host/cpu/pages").get("size") == str(os.sysconf("SC_PAGESIZE") // 1024)
     assert root.find("host/topology/cells/cell/memory").get("unit") == "KiB"
+    machines = [machine.text for machine in root.findall("guest/arch[@name='x86_64']/machine")]
+    assert machines[0].startswith("pc-i440fx-") and machines[1] == "pc", machines  # virt-install takes the first one
     contains(virsh("freecell", "--all"), "KiB")
     contains(virsh("freepages", "--all"), "Node 0:")
     domain = ET.fromstring(virsh("domcapabilities"))
@@ -136,9 +138,15 @@ def refusals_have_the_numbers_of_libvirt():
     refused(libvirt.VIR_ERR_INVALID_ARG, connection.getCPUModelNames, "foo")
     refused(libvirt.VIR_ERR_INVALID_ARG, connection.getDomainCapabilities, None, "foo")
     refused(invalid, domain.controlInfo)
+    refused(invalid, domain.memoryPeek, 0, 4, libvirt.VIR_MEMORY_PHYSICAL)
     refused(invalid, domain.setMemoryFlags, 70000, libvirt.VIR_DOMAIN_MEM_MAXIMUM | libvirt.VIR_DOMAIN_AFFECT_LIVE)
     domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     refused(invalid, domain.setMaxMemory, 70000)
+    refused(libvirt.VIR_ERR_INVALID_ARG, domain.memoryPeek, 0, 4, 0)
+    refused(libvirt.VIR_ERR_NO_SUPPORT, domain.getCPUStats, False)
+    assert set(domain.getCPUStats(True)[0]) == {"cpu_time", "user_time", "system_time"}
+    peeked = domain.memoryPeek(0xF0000 - 100000, 165536, libvirt.VIR_MEMORY_PHYSICAL)
+    assert len(peeked) == 165536 and (not REAL or b"BIOS" in peeked), len(peeked)  # its firmware is in there
     assert domain.isUpdated() == 0 and domain.controlInfo()[0] == libvirt.VIR_DOMAIN_CONTROL_OK
     domain.setMemoryFlags(98304, libvirt.VIR_DOMAIN_MEM_MAXIMUM | libvirt.VIR_DOMAIN_AFFECT_CONFIG)
     domain.destroy()

@@ -16,6 +16,24 @@ static bool is_32_bit(const Capabilities *capabilities) {
         return g_strcmp0(json_string(capabilities_data(capabilities), "target"), "i386") == 0;
 }
 
+/* The machine that a guest has where its document names none. */
+static bool is_usual(JsonObject *machine) {
+        return g_strcmp0(json_string(machine, "alias"), "pc") == 0;
+}
+
+static void add_machine(xmlNode *arch, JsonObject *machine) {
+        const char *names[] = { json_string(machine, "name"), json_string(machine, "alias") };
+        for (size_t which = 0; which < G_N_ELEMENTS(names) && names[0] && strcmp(names[0], "none") != 0; which++) {
+                if (!names[which])
+                        continue;
+                xmlNode *element = xml_add(arch, "machine", names[which]);
+                if (which == 1)
+                        xml_set_attribute(element, "canonical", names[0]);
+                xml_set_number(element, "maxCpus", json_int(machine, "cpu-max", 1));
+        }
+}
+
+/* The usual machine comes first: virt-install takes the first one. */
 static void add_guest(xmlNode *root, const Capabilities *capabilities, const char *emulator) {
         xmlNode *guest = xml_add(root, "guest", NULL), *arch;
         JsonArray *machines = json_array(capabilities_data(capabilities), "machines");
@@ -25,18 +43,10 @@ static void add_guest(xmlNode *root, const Capabilities *capabilities, const cha
                           is_32_bit(capabilities) ? "i686" : json_string(capabilities_data(capabilities), "target"));
         xml_add(arch, "wordsize", is_32_bit(capabilities) ? "32" : "64");
         xml_add(arch, "emulator", emulator);
-        for (guint i = 0; i < json_array_get_length(machines); i++) {
-                JsonObject *machine = json_object_at(machines, i);
-                const char *names[] = { json_string(machine, "name"), json_string(machine, "alias") };
-                for (size_t which = 0; which < G_N_ELEMENTS(names) && names[0] && strcmp(names[0], "none") != 0; which++) {
-                        if (!names[which])
-                                continue;
-                        xmlNode *element = xml_add(arch, "machine", names[which]);
-                        if (which == 1)
-                                xml_set_attribute(element, "canonical", names[0]);
-                        xml_set_number(element, "maxCpus", json_int(machine, "cpu-max", 1));
-                }
-        }
+        for (int others = 0; others <= 1; others++)
+                for (guint i = 0; i < json_array_get_length(machines); i++)
+                        if (is_usual(json_object_at(machines, i)) != others)
+                                add_machine(arch, json_object_at(machines, i));
         xml_set_attribute(xml_add(arch, "domain", NULL), "type", "qemu");
         if (capabilities_has_kvm(capabilities))
                 xml_set_attribute(xml_add(arch, "domain", NULL), "type", "kvm");
