@@ -5,8 +5,6 @@
 
 #include "base/xml.h"
 
-#define INSTRUCTION "virtbus-shares"
-
 /* What may be let to others: nothing that opens the owner's files, or those of the host, nor to share it on. */
 static const char *const actions_known[] = {
         "domain.console",  "domain.destroy",
@@ -95,7 +93,7 @@ char *shares_add_text(const char *text, char *const *shares) {
                 return g_strdup(text);
         g_autofree char *list = g_strjoinv(" ", (char **) shares);
         end += strlen("?>\n");
-        return g_strdup_printf("%.*s<?" INSTRUCTION " %s?>\n%s", (int) (end - text), text, list, end);
+        return g_strdup_printf("%.*s<?" SHARES_INSTRUCTION " %s?>\n%s", (int) (end - text), text, list, end);
 }
 
 static bool check(const char *share, GError **error) {
@@ -107,7 +105,7 @@ static bool check(const char *share, GError **error) {
 bool shares_take(xmlDoc *document, char ***shares, GError **error) {
         xmlNode *node = document->children;
         *shares = NULL;
-        while (node && (node->type != XML_PI_NODE || !xml_is(node, INSTRUCTION)))
+        while (node && (node->type != XML_PI_NODE || !xml_is(node, SHARES_INSTRUCTION)))
                 node = node->next;
         if (!node)
                 return true;

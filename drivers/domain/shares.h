@@ -8,6 +8,9 @@
 #include <libxml/tree.h>
 #include <stdbool.h>
 
+/* What stands before a definition's document, in its file, with the list, where there is one. */
+#define SHARES_INSTRUCTION "virtbus-shares"
+
 /* With how many users and groups a domain is shared at most; how long the name of one may be (as of a Linux user, and of those that
  * directories have). */
 #define SHARES_MAX 32

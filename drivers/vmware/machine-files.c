@@ -13,6 +13,7 @@
 #include "base/walk.h"
 #include "base/xml.h"
 #include "bus.h"
+#include "domain/shares.h"
 #include "errors.h"
 #include "vmx/vmx-read.h"
 #include "vmx/vmx-write.h"
@@ -112,6 +113,7 @@ bool machine_text_read(const MachineFile *file, MachineText *machine, GError **e
         if (!vmx)
                 return false;
         const char *owner = vmx_file_peek(vmx, MACHINE_OWNER_KEY), *transient = vmx_file_peek(vmx, MACHINE_TRANSIENT_KEY);
+        const char *shares = vmx_file_peek(vmx, MACHINE_SHARES_KEY);
         guint64 number;
         if (owner && g_ascii_string_to_unsigned(owner, 10, 0, G_MAXUINT32 - 1, &number, NULL))
                 machine->owner = (uid_t) number;
@@ -123,7 +125,11 @@ bool machine_text_read(const MachineFile *file, MachineText *machine, GError **e
                 g_autofree char *own = uuid_of_path(file->path);
                 xmlNodeSetContent(uuid, (const xmlChar *) own);
         }
-        return machine->document != NULL;
+        if (machine->document && shares) {
+                xmlNode *list = xmlNewDocPI(machine->document, (const xmlChar *) SHARES_INSTRUCTION, (const xmlChar *) shares);
+                xmlAddPrevSibling(xmlDocGetRootElement(machine->document), list);
+        }
+        return machine->document && shares_take(machine->document, &machine->shares, error);
 }
 
 /* Writing */

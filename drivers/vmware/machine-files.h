@@ -14,8 +14,9 @@
 #define MACHINE_FILES_MAX 4096
 #define MACHINE_ENTRIES_MAX 65536
 
-/* What only this driver writes into a .vmx, and reads: who has defined it; that it goes with its run. VMware leaves both. */
+/* What only this driver writes into a .vmx, and reads: who has defined it; with whom it is shared; that it goes with its run. VMware leaves both. */
 #define MACHINE_OWNER_KEY "virtbus.owner"
+#define MACHINE_SHARES_KEY "virtbus.shares"
 #define MACHINE_TRANSIENT_KEY "virtbus.transient"
 
 typedef struct MachineFile {
@@ -32,6 +33,7 @@ GPtrArray *machine_files_find(const char *const *folders, GPtrArray *watched);
 /* The machine of a file: its document, complete, with the UUID that its path gives it where it has none. */
 typedef struct MachineText {
         xmlDoc *document;
+        char **shares; /* or NULL */
         uid_t owner;
         bool is_transient;
 } MachineText;

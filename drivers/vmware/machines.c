@@ -11,6 +11,7 @@
 #include "domain/connection.h"
 #include "domain/domain-recover.h"
 #include "domain/domain-run.h"
+#include "domain/shares.h"
 #include "errors.h"
 #include "log.h"
 
@@ -58,6 +59,7 @@ static void show(Vmware *vmware, const MachineFile *file, GHashTable *found) {
         MachineText machine;
         g_autoptr(Definition) definition = read_definition(vmware, file, &machine);
         g_autoptr(xmlDoc) document = machine.document;
+        g_auto(GStrv) shares = machine.shares;
         if (!definition || machine.is_transient)
                 return;
         Domain *domain = connection_find(connection, definition->uuid),
@@ -77,9 +79,11 @@ static void show(Vmware *vmware, const MachineFile *file, GHashTable *found) {
         if (!path || strcmp(path, file->path) != 0)
                 g_hash_table_insert(vmware->paths, g_strdup(definition->uuid), g_strdup(file->path));
         g_hash_table_remove(vmware->told, file->path);
-        if (!domain)
-                domain_unref(domain_new(connection, definition, true, machine.owner, false));
-        else if (!domain->persistent || strcmp(domain->persistent->xml, definition->xml) != 0) {
+        if (!domain) {
+                domain = domain_new(connection, definition, true, machine.owner, false);
+                domain->shares = g_steal_pointer(&shares);
+                domain_unref(domain);
+        } else if (!domain->persistent || strcmp(domain->persistent->xml, definition->xml) != 0) {
                 domain_redefine(domain, definition);
                 if (!domain_is_active(domain))
                         connection_know_as(connection, domain, definition->name);
@@ -180,6 +184,7 @@ static void show_written(Write *write) {
         MachineText machine;
         g_autoptr(Definition) definition = read_definition(vmware, &file, &machine);
         g_autoptr(xmlDoc) document = machine.document;
+        g_auto(GStrv) shares = machine.shares;
         Domain *domain = definition ? connection_find(write->connection, definition->uuid) : NULL;
         if (domain)
                 domain_redefine(domain, definition);
@@ -229,8 +234,9 @@ static void define(Connection *connection, const char *uuid, const char *text, W
         g_autofree char *fresh = NULL;
         const char *path = g_hash_table_lookup(vmware_of(connection)->paths, uuid);
         Kept kept = { 0 };
+        g_auto(GStrv) shares = NULL;
         g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", &error) : NULL;
-        if (document && kept_take(document, &kept, &error) && kept.autostart)
+        if (document && kept_take(document, &kept, &error) && shares_take(document, &shares, &error) && kept.autostart)
                 virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
                                   "VMware starts no machines with the computer: autostart cannot be set");
         if (!error)
@@ -244,7 +250,9 @@ static void define(Connection *connection, const char *uuid, const char *text, W
         if (is_new)
                 path = fresh = path_of_new(connection, uuid, name);
         /* A question that nobody sees would hold up its start: those of a machine that only we have made are answered. */
-        char *extra = g_strdup_printf(MACHINE_OWNER_KEY " = \"%u\"\n%s", kept.owner,
+        g_autofree char *list = shares ? g_strjoinv(" ", shares) : NULL,
+                        *shared = list ? g_strdup_printf(MACHINE_SHARES_KEY " = \"%s\"\n", list) : g_strdup("");
+        char *extra = g_strdup_printf(MACHINE_OWNER_KEY " = \"%u\"\n%s%s", kept.owner, shared,
                                       is_new ? "uuid.action = \"keep\"\nmsg.autoAnswer = \"TRUE\"\n" : "");
         begin_write(&(Write){ .connection = connection,
                               .uuid = (char *) uuid,

@@ -196,6 +196,11 @@ const char *vmx_file_peek(const VmxFile *file, const char *format, ...) {
         return entry && *entry->value ? entry->value : NULL;
 }
 
+bool vmx_file_has(const VmxFile *file, const char *key) {
+        g_autofree char *name = g_ascii_strdown(key, -1);
+        return g_hash_table_contains(file->by_name, name);
+}
+
 bool vmx_file_take_flag(VmxFile *file, bool otherwise, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);

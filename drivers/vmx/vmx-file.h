@@ -30,6 +30,9 @@ char *vmx_file_decode(const char *bytes, gsize length, GError **error);
 const char *vmx_file_take(VmxFile *file, const char *format, ...) G_GNUC_PRINTF(2, 3);
 const char *vmx_file_peek(const VmxFile *file, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Whether it has a key, whatever its value. */
+bool vmx_file_has(const VmxFile *file, const char *key);
+
 /* The same as true or false, and as a number from MIN to MAX; OTHERWISE where there is none. "unlimited" and "" are none. */
 bool vmx_file_take_flag(VmxFile *file, bool otherwise, const char *format, ...) G_GNUC_PRINTF(3, 4);
 int64_t vmx_file_take_number(VmxFile *file, int64_t min, int64_t max, int64_t otherwise, const char *format, ...)

@@ -10,6 +10,9 @@
 #include "vmx/vmx-network.h"
 #include "vmx/vmx-read.h"
 
+/* What only EXTRA says. */
+#define OWN_KEYS "virtbus."
+
 #define MIB (UINT64_C(1024) * 1024)
 
 /* The bytes of an element that is a size; OTHERWISE where there is none. */
@@ -241,7 +244,7 @@ static char *slot_of(const char *key) {
 /* What nothing was made of stays, unless it is said anew, or is of a device that takes the place. */
 static void keep(void *data, const char *key, const char *value, bool is_taken) {
         Merge *merge = data;
-        if (is_taken || vmx_file_peek(merge->fresh, "%s", key))
+        if (is_taken || vmx_file_has(merge->fresh, key) || g_ascii_strncasecmp(key, OWN_KEYS, strlen(OWN_KEYS)) == 0)
                 return;
         g_autofree char *slot = slot_of(key);
         const char *present = *slot ? vmx_file_peek(merge->fresh, "%s.present", slot) : NULL, *field = key + strlen(slot);
@@ -263,8 +266,6 @@ char *vmx_rewrite(xmlDoc *document, const char *old, const char *extra, GError *
         g_autoptr(xmlDoc) was = vmx_read(before, NULL); /* which takes what a document says */
         g_autoptr(GString) out = g_string_new(whole);
         vmx_file_each(before, keep, &(Merge){ fresh, out });
-        if (out->len <= VMX_BYTES_MAX)
-                return g_string_free(g_steal_pointer(&out), FALSE);
-        virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the configuration would have more than %d bytes", VMX_BYTES_MAX);
-        return NULL;
+        g_autoptr(VmxFile) again = vmx_file_parse(out->str, error); /* what nobody could read is not written */
+        return again ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;
 }

@@ -114,6 +114,7 @@ def within(seconds, condition, what):
 
 
 def restart_driver(before=lambda: None, after=lambda: None):
+    expect("NoSuchDomain", connection, "GetDomainByID", "u", 0)  # it may not have been needed yet
     bus.kill_driver("VMware", before=before, after=after)
     expect("NoSuchDomain", connection, "GetDomainByID", "u", 0)
 
@@ -382,6 +383,21 @@ def destroying_interrupts_a_start():
     do(domain, "Undefine")
 
 
+def it_stays_shared_with_whom_its_owner_says():
+    domain = define(document())
+    bus.call(domain, f"{NAME}.Domain", "Share", "sasa{sv}", "user:vb-bob", ["domain.start", "read"], {})
+    shares = bus.get(domain, "Domain", "Shares")
+    assert keys_of(file_of())["virtbus.shares"].split() == shares != [], shares
+    define(document(memory=128))
+    restart_driver()
+    assert bus.get(domain, "Domain", "Shares") == shares
+    bus.call(domain, f"{NAME}.Domain", "Share", "sasa{sv}", "user:vb-bob", [], {})
+    assert "virtbus.shares" not in keys_of(file_of()) or not keys_of(file_of())["virtbus.shares"]
+    restart_driver()
+    assert bus.get(domain, "Domain", "Shares") == []
+    do(domain, "Undefine")
+
+
 def no_shell_reads_a_name():
     name = "a;touch $(echo evil) `id` 'b' \"c\" -h"
     domain = define(document(name.replace("&", "&amp;")))
@@ -437,7 +453,8 @@ TESTS = [a_configuration_is_translated_where_there_is_no_vmware, what_is_wrong_w
          what_a_configuration_cannot_say_is_refused_by_name, without_vmware_nothing_starts, its_uris_have_other_names, virtbusctl_translates_both_ways, vmware_is_installed,
          a_machine_goes_through_its_life, what_vmware_knows_besides_stays, a_transient_machine_goes_with_its_run,
          what_others_do_is_signalled_at_once, a_machine_that_cannot_be_shown_harms_no_other, a_killed_driver_finds_what_runs,
-         a_vmrun_that_lies_fails_or_talks_is_not_believed, a_vmrun_that_hangs_is_ended, destroying_interrupts_a_start, no_shell_reads_a_name,
+         a_vmrun_that_lies_fails_or_talks_is_not_believed, a_vmrun_that_hangs_is_ended, destroying_interrupts_a_start, it_stays_shared_with_whom_its_owner_says,
+         no_shell_reads_a_name,
          libvirts_clients_find_it, who_may_not_is_refused]
 
 run(TESTS)

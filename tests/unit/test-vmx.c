@@ -113,11 +113,12 @@ static void test_no_key_is_passed_over(void) {
 static void test_what_is_not_the_documents_stays(void) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml_parse(DOCUMENT("", ""), "domain", &error);
-        g_autofree char *text = vmx_rewrite(document,
-                                            HEAD "guestOS = \"ubuntu\"\nscsi0.present = \"true\"\nscsi0:0.present = \"true\"\n"
-                                                 "scsi0:0.fileName = \"a.vmdk\"\nnvram = \"x\"\nide1:0.present = \"TRUE\"\n"
-                                                 "ide1:0.clientDevice = \"TRUE\"\n",
-                                            "own = \"1\"\n", &error);
+        g_autofree char *text =
+                        vmx_rewrite(document,
+                                    HEAD "guestOS = \"ubuntu\"\nscsi0.present = \"true\"\nscsi0:0.present = \"true\"\n"
+                                         "scsi0:0.fileName = \"a.vmdk\"\nnvram = \"x\"\nide1:0.present = \"TRUE\"\n"
+                                         "ide1:0.clientDevice = \"TRUE\"\nfloppy1.fileName = \"old\"\nvirtbus.owner = \"7\"\n",
+                                    "own = \"1\"\n", &error);
         g_assert_no_error(error);
         static const char *const kept[] = { "guestOS = \"ubuntu\"", "virtualHW.version = \"10\"", "nvram = \"x\"", "own = \"1\"",
                                             "ide1:0.clientDevice" };
@@ -126,6 +127,7 @@ static void test_what_is_not_the_documents_stays(void) {
                         g_error("'%s' is not in '%s'", kept[i], text);
         g_assert_null(strstr(text, "scsi0"));
         g_assert_null(strstr(text, "a.vmdk"));
+        g_assert_null(strstr(text, "virtbus.owner"));
 }
 
 static void test_what_nobody_could_read_is_not_written(void) {
