@@ -42,6 +42,7 @@ typedef enum Feature {
         FEATURE_KEEPALIVE = 10,
         FEATURE_EVENT_CALLBACKS = 14,
         FEATURE_CLOSE_CALLBACK = 15,
+        FEATURE_NETWORK_UPDATE_ORDER = 16, /* command before section: else clients that know better send them the other way */
 } Feature;
 
 /* CONNECT_OPEN's are never refused: what they say beside that is the client's own affair, such as whether its library starts
@@ -105,8 +106,8 @@ static void close_connection(Call *call) {
 }
 
 static void supports_feature(Call *call) {
-        static const Feature features[] = { FEATURE_DESCRIPTORS, FEATURE_TYPED_STRINGS, FEATURE_KEEPALIVE,
-                                            FEATURE_EVENT_CALLBACKS, FEATURE_CLOSE_CALLBACK };
+        static const Feature features[] = { FEATURE_DESCRIPTORS,     FEATURE_TYPED_STRINGS,  FEATURE_KEEPALIVE,
+                                            FEATURE_EVENT_CALLBACKS, FEATURE_CLOSE_CALLBACK, FEATURE_NETWORK_UPDATE_ORDER };
         int32_t asked;
         bool has = false;
         g_variant_get_child(call->arguments, 0, "i", &asked);

@@ -2,6 +2,8 @@
 
 /* Virtual networks, which are objects of the connection "host" whatever connection the client has opened. */
 
+#include <string.h>
+
 #include "calls.h"
 #include "listing.h"
 #include "network-events.h"
@@ -22,6 +24,8 @@ static const FlagOption list_flags[] = { { 63, NULL }, {} };
 static const FlagOption xml_flags[] = { { 1, "inactive" }, {} };
 /* A document is always checked. */
 static const FlagOption document_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
+
+static const FlagOption lease_flags[] = { {} };
 
 /* What is selected by. */
 static const char *const wanted[] = { "Name", "UUID", "Active", "Persistent", "Autostart", NULL };
@@ -157,6 +161,86 @@ static void set_autostart(Call *call) {
             g_variant_new("(ssv)", NETWORK, "Autostart", g_variant_new_boolean(autostart != 0)), "()", step_answer_nothing);
 }
 
+/* Leases */
+
+#define IPV4 0
+#define IPV6 1
+
+/* NULL where it is not known. */
+static const char *known(GVariant *lease, const char *name) {
+        const char *text = "";
+        g_variant_lookup(lease, name, "&s", &text);
+        return *text ? text : NULL;
+}
+
+static void add_lease(GVariantBuilder *builder, const char *bridge, GVariant *lease) {
+        const char *address = known(lease, "address");
+        uint64_t expires = 0;
+        uint32_t prefix = 0;
+        g_variant_lookup(lease, "expires", "t", &expires);
+        g_variant_lookup(lease, "prefix", "u", &prefix);
+        if (address)
+                g_variant_builder_add(builder, "(sximsmssumsms)", bridge, (int64_t) (expires / G_USEC_PER_SEC),
+                                      strchr(address, ':') ? IPV6 : IPV4, known(lease, "mac"), known(lease, "iaid"), address,
+                                      prefix, known(lease, "hostname"), known(lease, "client_id"));
+}
+
+static void on_leases(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) leases = g_variant_get_child_value(reply, 0);
+        int32_t need_results;
+        GVariantBuilder builder;
+        GVariantIter iterator;
+        GVariant *lease;
+        g_variant_get_child(call->arguments, 2, "i", &need_results);
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("a(sximsmssumsms)"));
+        g_variant_iter_init(&iterator, leases);
+        while (need_results && (lease = g_variant_iter_next_value(&iterator))) {
+                add_lease(&builder, call->state, lease);
+                g_variant_unref(lease);
+        }
+        call_answer(call, g_variant_new("(a(sximsmssumsms)u)", &builder, (uint32_t) g_variant_n_children(leases)));
+}
+
+static void on_leases_bridge(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) value = NULL;
+        const char *mac = call_optional(call, 1);
+        GVariantDict options;
+        g_variant_get(reply, "(v)", &value);
+        call->state = g_variant_dup_string(value, NULL);
+        call->free_state = g_free;
+        g_variant_dict_init(&options, NULL);
+        if (mac)
+                g_variant_dict_insert(&options, "mac", "s", mac);
+        ask(call, NETWORK, "GetLeases", g_variant_new("(@a{sv})", g_variant_dict_end(&options)), "(aa{sv})", on_leases);
+}
+
+static void get_leases(Call *call) {
+        get(call, on_leases_bridge);
+}
+
+/* Changes of one element */
+
+static void update(Call *call) {
+        static const char *const commands[] = { NULL, "modify", "delete", "add-last", "add-first" }, *const sections[] = {
+                NULL,         "bridge",    "domain",   "ip",      "ip-dhcp-host", "ip-dhcp-range", "forward", "forward-interface",
+                "forward-pf", "portgroup", "dns-host", "dns-txt", "dns-srv"
+        };
+        uint32_t command, section;
+        int32_t parent;
+        const char *xml;
+        g_variant_get_child(call->arguments, 1, "u", &command);
+        g_variant_get_child(call->arguments, 2, "u", &section);
+        g_variant_get_child(call->arguments, 3, "i", &parent);
+        g_variant_get_child(call->arguments, 4, "&s", &xml);
+        if (command == 0 || command >= G_N_ELEMENTS(commands) || section == 0 || section >= G_N_ELEMENTS(sections))
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: there is no command %u of section %u", command,
+                            section);
+        else
+                ask(call, NETWORK, "Update",
+                    g_variant_new("(ssis@a{sv})", commands[command], sections[section], parent, xml, call_options(call)), "()",
+                    step_answer_nothing);
+}
+
 const CallRow network_calls[] = {
         { REMOTE_CONNECT_LIST_ALL_NETWORKS, list, NULL, READS, list_flags },
         { REMOTE_CONNECT_LIST_NETWORKS, list },
@@ -176,6 +260,8 @@ const CallRow network_calls[] = {
         { REMOTE_NETWORK_GET_BRIDGE_NAME, get_bridge, "Bridge" },
         { REMOTE_NETWORK_GET_AUTOSTART, get_flag, "Autostart" },
         { REMOTE_NETWORK_SET_AUTOSTART, set_autostart, NULL, CHANGES },
+        { REMOTE_NETWORK_GET_DHCP_LEASES, get_leases, "Bridge", READS, lease_flags },
+        { REMOTE_NETWORK_UPDATE, update, NULL, CHANGES, affect_flags },
         { REMOTE_NETWORK_IS_ACTIVE, get_flag, "Active" },
         { REMOTE_NETWORK_IS_PERSISTENT, get_flag, "Persistent" },
         {},

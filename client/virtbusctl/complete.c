@@ -269,6 +269,21 @@ static void offer_second(Ctl *ctl, const Typed *typed) {
         }
 }
 
+/* The words of network update, by their places. */
+static bool offer_update(const HostKind *kind, const Typed *typed) {
+        static const char *const commands[] = { "add-first", "add-last", "modify", "delete", NULL };
+        static const char *const sections[] = { "ip-dhcp-host", "ip-dhcp-range", "forward-interface", "portgroup",
+                                                "dns-host",     "dns-txt",       "dns-srv",           NULL };
+        guint n = typed->arguments->len;
+        if (kind != &host_kind_network || n < 2 || strcmp(typed->arguments->pdata[0], "update") != 0)
+                return false;
+        if (n == 4)
+                offer(FILES);
+        else if (n < 4)
+                offer_all(n == 2 ? commands : sections);
+        return true;
+}
+
 /* A command, then a file or what is named by PROPERTY. */
 static void offer_host_kind(Ctl *ctl, const HostKind *kind, const char *property, const Typed *typed) {
         const char *command = typed->arguments->len ? typed->arguments->pdata[0] : "";
@@ -277,6 +292,8 @@ static void offer_host_kind(Ctl *ctl, const HostKind *kind, const char *property
         g_auto(GStrv) names = !*command                ? host_kind_commands(kind)
                               : is_file || !reach(ctl) ? NULL
                                                        : host_kind_names(ctl, kind, property);
+        if (offer_update(kind, typed))
+                return;
         if (is_file)
                 offer(FILES);
         if (names)

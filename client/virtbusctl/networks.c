@@ -94,6 +94,75 @@ static int stop(Ctl *ctl, const HostKind *kind, char **arguments) {
         return host_kind_each(ctl, kind, "Stop", arguments);
 }
 
+/* Its leases */
+
+static const char *text_of(GVariant *lease, const char *name) {
+        const char *text = "";
+        g_variant_lookup(lease, name, "&s", &text);
+        return *text ? text : "-";
+}
+
+static char *expiry_of(GVariant *lease) {
+        guint64 expires = 0;
+        g_variant_lookup(lease, "expires", "t", &expires);
+        g_autoptr(GDateTime) time = expires > 0 ? g_date_time_new_from_unix_utc((gint64) (expires / G_USEC_PER_SEC)) : NULL;
+        return time ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ") : g_strdup(expires > 0 ? "-" : "never");
+}
+
+static void add_lease(Table *table, GVariant *lease) {
+        char **cells = g_new0(char *, 7);
+        guint32 prefix = 0;
+        g_variant_lookup(lease, "prefix", "u", &prefix);
+        cells[0] = g_strdup_printf("%s/%u", text_of(lease, "address"), prefix);
+        cells[1] = g_strdup(text_of(lease, "mac"));
+        cells[2] = g_strdup(text_of(lease, "hostname"));
+        cells[3] = expiry_of(lease);
+        cells[4] = g_strdup(text_of(lease, "client_id"));
+        cells[5] = g_strdup(text_of(lease, "iaid"));
+        table_add(table, cells);
+}
+
+static int leases(Ctl *ctl, const HostKind *kind, char **arguments) {
+        static const char *const headings[] = { "ADDRESS", "MAC", "HOSTNAME", "EXPIRES", "+CLIENT-ID", "+IAID", NULL };
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Table) table = table_new(headings);
+        int status = EXIT_DONE;
+        g_autofree char *path = find(ctl, kind, arguments[0], &status);
+        GVariantDict options;
+        GVariantIter iterator;
+        GVariant *lease;
+        if (!path)
+                return status;
+        g_variant_dict_init(&options, NULL);
+        if (arguments[1])
+                g_variant_dict_insert(&options, "mac", "s", arguments[1]);
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, kind->interface, "GetLeases",
+                                              g_variant_new("(@a{sv})", g_variant_dict_end(&options)), NULL, NULL, &error);
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        g_autoptr(GVariant) all = g_variant_get_child_value(answer, 0);
+        g_variant_iter_init(&iterator, all);
+        while ((lease = g_variant_iter_next_value(&iterator))) {
+                add_lease(table, lease);
+                g_variant_unref(lease);
+        }
+        return table_print(ctl, table, "lease");
+}
+
+/* Changes of one element, which is in a file. */
+static int update(Ctl *ctl, const HostKind *kind, char **arguments) {
+        g_autofree char *text = NULL;
+        g_autoptr(GError) error = NULL;
+        int status = EXIT_DONE;
+        g_autofree char *path = find(ctl, kind, arguments[0], &status);
+        if (!path)
+                return status;
+        if (!ctl_read_file(arguments[3], &text, &error))
+                return ctl_fail(g_steal_pointer(&error));
+        return ctl_do(ctl, path, kind->interface, "Update",
+                      g_variant_new("(ssis@a{sv})", arguments[1], arguments[2], -1, text, ctl_change_options(ctl, false)));
+}
+
 static const HostCommand commands[] = {
         { "list", 0, 0, "", list },
         { "show", 1, 1, "NETWORK", host_kind_show },
@@ -102,6 +171,8 @@ static const HostCommand commands[] = {
         { "start", 1, G_MAXUINT, "NETWORK...", start },
         { "stop", 1, G_MAXUINT, "NETWORK...", stop },
         { "autostart", 2, G_MAXUINT, "NETWORK... on|off", autostart },
+        { "leases", 1, 2, "NETWORK [MAC]", leases },
+        { "update", 4, 4, "NETWORK add-first|add-last|modify|delete SECTION FILE", update },
         { "translate", 1, 1, "FILE", translate },
         { NULL },
 };

@@ -297,6 +297,10 @@ static void signal_all(const Process *process, int number) {
                 syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, 0);
 }
 
+void process_signal(const Process *process, int number) {
+        syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, 0);
+}
+
 static int on_grace_over(sd_event_source *source, uint64_t usec, void *data) {
         Process *process = data;
         (void) source;

@@ -53,6 +53,9 @@ Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEn
 /* Whether it runs now: what process_find would find, for those who only want to know. */
 bool process_is_there(pid_t pid, uint64_t start_time);
 
+/* Sends a signal to it alone. */
+void process_signal(const Process *process, int number);
+
 /* Tells it to end, and kills it after the grace. */
 void process_end(Process *process);
 

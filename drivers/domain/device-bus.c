@@ -281,9 +281,14 @@ static void network_interface_get_addresses(Call *call, Device *self, const char
                                  "GetAddresses from that source", &error) ||
             !check_open(self, &error))
                 call_fail(call, error);
-        else if (lease)
-                leases_answer(self->domain->connection->worker, self->definition->bridge, self->definition->mac, call);
-        else
+        else if (lease) {
+                const Connection *connection = self->domain->connection;
+                const LeasesPlace place = { .objects = connection->objects,
+                                            .network = strcmp(self->definition->type, "network") == 0 ? self->definition->source
+                                                                                                      : NULL,
+                                            .bridge = self->definition->bridge };
+                leases_answer(connection->worker, &place, self->definition->mac, call);
+        } else
                 self->domain->connection->hypervisor->devices->get_addresses(self->domain, self->definition, agent, call);
 }
 

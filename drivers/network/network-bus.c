@@ -6,8 +6,11 @@
 #include "base/registry-answer.h"
 #include "domain/definition-edit.h"
 #include "domain/metadata.h"
+#include "network/lease-bus.h"
+#include "network/network-update.h"
 #include "network/port-bus.h"
 #include "network/run.h"
+#include "network/value.h"
 #include "options.h"
 #include "vtables.h"
 
@@ -36,8 +39,8 @@ static int bus_get_forward_interfaces(const Network *self, sd_bus_message *m) {
 }
 
 static int bus_get_obstacles(const Network *self, sd_bus_message *m) {
-        const char *strings[] = { run_obstacle(self), NULL };
-        return sd_bus_message_append_strv(m, (char **) strings);
+        g_autofree char **strings = run_obstacles(self);
+        return sd_bus_message_append_strv(m, strings);
 }
 
 static int bus_get_addresses(const Network *self, sd_bus_message *m) {
@@ -79,6 +82,33 @@ static void bus_add_port(Call *call, Network *self, const char *domain_name, con
         port_bus_add(call, self, domain_name, domain_uuid, mac, options);
 }
 
+static void bus_get_leases(Call *call, Network *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        const char *mac = NULL;
+        bool fine = options_read(options, &error, "mac", 's', &mac, NULL) &&
+                    (!mac || value_mac.check(&value_mac, mac) ||
+                     virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not %s", mac, value_mac.what));
+        if (!fine) {
+                call_fail(call, error);
+                return;
+        }
+        g_autoptr(GPtrArray) leases = run_leases(self, mac);
+        lease_bus_answer(call, self, leases);
+}
+
+static void bus_update(Call *call, Network *self, const char *command, const char *section, int32_t parent_index, const char *xml,
+                       sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        bool live = false, config = false;
+        NetworkEdit *edit = options_read(options, &error, "live", 'b', &live, "config", 'b', &config, NULL)
+                                            ? network_edit_read(command, section, parent_index, xml, &error)
+                                            : NULL;
+        if (edit)
+                network_update(self, edit, live, config, registry_answer_nothing, call);
+        else
+                call_fail(call, error);
+}
+
 static void bus_set_autostart(Call *call, Network *self, bool value) {
         network_set_autostart(self, value, registry_answer_nothing, call);
 }
@@ -99,6 +129,10 @@ static void bus_set_metadata(Call *call, Network *self, const char *uri, const c
                 network_set_metadata(self, uri, metadata, registry_answer_nothing, call);
         else
                 call_fail(call, error);
+}
+
+void network_bus_tell_lease(void *network, LeaseChange change, const Lease *lease) {
+        lease_bus_signal(network, &bus_vtable, change, lease);
 }
 
 const Vtable *const network_vtables[] = { &bus_vtable, NULL };

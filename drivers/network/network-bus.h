@@ -6,3 +6,6 @@
 #include "network/networks.h"
 
 extern const Vtable *const network_vtables[];
+
+/* LeaseTold, of a Network. */
+void network_bus_tell_lease(void *network, LeaseChange change, const Lease *lease);

@@ -168,8 +168,7 @@ NetworkDefinition *network_definition_parse(const char *xml, GError **error) {
 
 /* Changes */
 
-/* DOCUMENT is taken. */
-static NetworkDefinition *changed(const NetworkDefinition *definition, xmlDoc *document, GError **error) {
+NetworkDefinition *network_definition_with_document(const NetworkDefinition *definition, xmlDoc *document, GError **error) {
         NetworkDefinition *other = network_definition_from_document(document, error);
         if (other)
                 other->is_transient = definition->is_transient;
@@ -177,18 +176,18 @@ static NetworkDefinition *changed(const NetworkDefinition *definition, xmlDoc *d
 }
 
 NetworkDefinition *network_definition_copy(const NetworkDefinition *definition, GError **error) {
-        return changed(definition, xml_copy(definition->document), error);
+        return network_definition_with_document(definition, xml_copy(definition->document), error);
 }
 
 NetworkDefinition *network_definition_with_bridge(const NetworkDefinition *definition, const char *bridge, GError **error) {
         xmlDoc *document = xml_copy(definition->document);
         xml_set_attribute(xml_ensure_child(xmlDocGetRootElement(document), "bridge"), "name", bridge);
-        return changed(definition, document, error);
+        return network_definition_with_document(definition, document, error);
 }
 
 NetworkDefinition *network_definition_with_metadata(const NetworkDefinition *definition, const char *uri, xmlDoc *metadata,
                                                     GError **error) {
         xmlDoc *document = xml_copy(definition->document);
         definition_edit_metadata(xmlDocGetRootElement(document), uri, metadata);
-        return changed(definition, document, error);
+        return network_definition_with_document(definition, document, error);
 }

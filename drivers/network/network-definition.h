@@ -40,6 +40,9 @@ NetworkDefinition *network_definition_with_bridge(const NetworkDefinition *defin
 NetworkDefinition *network_definition_with_metadata(const NetworkDefinition *definition, const char *uri, xmlDoc *metadata,
                                                     GError **error);
 
+/* The same network with another document, which is taken. */
+NetworkDefinition *network_definition_with_document(const NetworkDefinition *definition, xmlDoc *document, GError **error);
+
 void network_definition_free(NetworkDefinition *definition);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetworkDefinition, network_definition_free)
 

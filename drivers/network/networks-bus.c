@@ -76,7 +76,8 @@ static void bus_network_xml_to_native(Call *call, Networks *self, const char *xm
 
 static const Vtable *const vtables[] = { &bus_vtable, NULL };
 
-static void publish_ports(Entry *entry) {
+static void publish_more(Entry *entry) {
+        ((Networks *) entry->registry)->lease_told = network_bus_tell_lease;
         ports_publish((Network *) entry, port_vtables);
 }
 
@@ -87,6 +88,6 @@ static void withdraw_ports(Entry *entry) {
 const RegistryFace networks_face = {
         .registry = vtables,
         .entry = network_vtables,
-        .published = publish_ports,
+        .published = publish_more,
         .withdraw = withdraw_ports,
 };

@@ -8,6 +8,8 @@
 #include "network/document-check.h"
 #include "network/guard.h"
 #include "network/port.h"
+#include "network/run-leases.h"
+#include "network/run-recovery.h"
 #include "network/run.h"
 
 /* What stands for all networks, where turns are taken. */
@@ -115,6 +117,12 @@ static bool open_runs(Registry *registry, const char *state, const char *runtime
         servers_init(&networks->servers, registry->event, runtime);
         networks->newer_runs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         networks->worker = worker_new(registry->event, 1, error);
+        if (networks->worker && networks->servers.has_user) {
+                networks->lease_socket = lease_socket_new(registry->event, runtime, networks->servers.uid, networks->servers.gid,
+                                                          run_leases_hear, networks, error);
+                if (!networks->lease_socket)
+                        return false;
+        }
         networks->ports = networks->worker ? ports_open(networks, runtime, run_link_gone, error) : NULL;
         return networks->ports;
 }
@@ -147,6 +155,7 @@ static void close_runs(Registry *registry) {
                         run_abandon(network->run);
         }
         guard_close(networks);
+        g_clear_pointer(&networks->lease_socket, lease_socket_free);
         g_clear_pointer(&networks->ports, ports_close);
         servers_clear(&networks->servers);
         g_clear_pointer(&networks->newer_runs, g_hash_table_unref);

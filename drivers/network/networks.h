@@ -9,6 +9,8 @@
 
 #include "base/registry-change.h"
 #include "base/worker.h"
+#include "network/lease-book.h"
+#include "network/lease-socket.h"
 #include "network/network-definition.h"
 #include "network/server.h"
 
@@ -19,6 +21,8 @@ typedef struct Networks {
         Registry registry;
         Worker *worker; /* for what the kernel takes its time for */
         Servers servers;
+        LeaseSocket *lease_socket;   /* NULL where no dnsmasq is started */
+        LeaseTold lease_told;        /* to whom changes of leases are told, with the network; or NULL */
         struct Ports *ports;         /* port.h */
         struct FilterTable *filters; /* filter-table.h; NULL: cards cannot have any */
         struct Guard *guard;         /* guard.h */

@@ -21,8 +21,12 @@ bool run_is_active(const Network *network);
 /* What it runs with, or else would; borrowed. */
 const NetworkDefinition *run_live(const Network *network);
 
-/* What keeps an active network from doing all that it should, with what to do; NULL: nothing that is known. Borrowed. */
-const char *run_obstacle(const Network *network);
+/* What keeps an active network from doing all that it should, each with what to do; NULL at the end: of borrowed strings, to be
+ * freed by g_free. */
+char **run_obstacles(const Network *network);
+
+/* The leases of an active network that are not over, Lease (borrowed); MAC: of which card, or NULL. */
+GPtrArray *run_leases(const Network *network, const char *mac);
 
 /* Whose rules nftables has to have; NULL: none. Borrowed. */
 const NetworkDefinition *run_ruled(const Network *network);
@@ -36,11 +40,8 @@ bool run_check_active(const Network *network, GError **error);
 /* An interface of the host has gone. */
 void run_link_gone(Networks *networks, const char *name);
 
-/* Takes up the runs of an earlier driver: when all definitions have been read. */
-void runs_recover(Networks *networks);
-
-/* Starts what is to be started with the machine, once in its run. */
-void runs_autostart(Networks *networks);
+/* Goes on with a run, for a change that ends with it: down where it is stopping, else up, taking what is there for made. */
+void run_go(NetworkRun *run, RegistryChange *change);
 
 /* Forgets a run without touching the host: its driver ends. */
 void run_abandon(NetworkRun *run);

@@ -5,22 +5,18 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "base/store.h"
 #include "bus.h"
 #include "errors.h"
 #include "log.h"
-#include "network/dnsmasq.h"
+#include "network/lease-socket.h"
 #include "network/program.h"
-
-/* Below the folder of a network: what dnsmasq itself writes. */
-#define OWN_FOLDER "run"
-#define NUMBER_FILE "pid" /* there when it listens */
-#define LEASES_FILE "leases"
+#include "network/server-files.h"
 
 /* Its sockets for DHCP, of ports below 1024, with answers to who has no address yet. */
 #define CAPABILITIES (1 << CAP_NET_ADMIN | 1 << CAP_NET_BIND_SERVICE | 1 << CAP_NET_RAW)
@@ -37,7 +33,10 @@ struct Server {
 
 void servers_init(Servers *servers, sd_event *event, const char *runtime) {
         const struct passwd *user = geteuid() == 0 ? getpwnam(SERVER_USER) : NULL;
-        *servers = (Servers){ .event = event, .folder = g_build_filename(runtime, "dnsmasq", NULL), .has_user = user };
+        *servers = (Servers){ .event = event,
+                              .folder = g_build_filename(runtime, "dnsmasq", NULL),
+                              .runtime = g_strdup(runtime),
+                              .has_user = user };
         if (user) {
                 servers->uid = user->pw_uid;
                 servers->gid = user->pw_gid;
@@ -46,59 +45,7 @@ void servers_init(Servers *servers, sd_event *event, const char *runtime) {
 
 void servers_clear(Servers *servers) {
         g_clear_pointer(&servers->folder, g_free);
-}
-
-/* Files */
-
-static char *folder_of(const Servers *servers, const char *uuid) {
-        return g_build_filename(servers->folder, uuid, NULL);
-}
-
-/* Made, or there already, with these rights: given while it is root's, as the driver's unit lets it change nobody else's. */
-static bool make_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, GError **error) {
-        return ((mkdir(path, 0700) == 0 || errno == EEXIST) && chown(path, 0, gid) == 0 && chmod(path, mode) == 0 &&
-                chown(path, uid, gid) == 0) ||
-               virtbus_error_set_errno(error, errno, "folder %s cannot be made", path);
-}
-
-/* For dnsmasq to read. */
-static bool write_file(const Servers *servers, const char *folder, const char *name, const char *text, GError **error) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        if (!text)
-                return true;
-        if (!file_replace(path, text, false, error))
-                return false;
-        return (chown(path, (uid_t) -1, servers->gid) == 0 && chmod(path, 0640) == 0) ||
-               virtbus_error_set_errno(error, errno, "file %s cannot be given to user " SERVER_USER, path);
-}
-
-static bool write_files(const Servers *servers, const NetworkDefinition *definition, GError **error) {
-        g_autofree char *folder = folder_of(servers, definition->uuid), *own = g_build_filename(folder, OWN_FOLDER, NULL),
-                        *number = g_build_filename(own, NUMBER_FILE, NULL), *runtime = g_path_get_dirname(servers->folder);
-        g_autoptr(DnsmasqFiles) files = dnsmasq_files_new(definition, folder);
-        return make_folder(runtime, 0, 0, 0711, error) && make_folder(servers->folder, 0, 0, 0711, error) &&
-               make_folder(folder, 0, servers->gid, 0750, error) && make_folder(own, servers->uid, 0, 0770, error) &&
-               file_remove(number, false, error) && write_file(servers, folder, "dnsmasq.conf", files->configuration, error) &&
-               write_file(servers, folder, "dhcp-hosts", files->leases, error) &&
-               write_file(servers, folder, "hosts", files->names, error);
-}
-
-/* Nobody follows what dnsmasq has put there. */
-static void remove_all(const char *path) {
-        g_autoptr(GDir) listing = g_dir_open(path, 0, NULL);
-        for (const char *name; listing && (name = g_dir_read_name(listing));) {
-                g_autofree char *file = g_build_filename(path, name, NULL);
-                unlink(file);
-        }
-        rmdir(path);
-}
-
-void server_remove_files(const Servers *servers, const char *uuid) {
-        g_autofree char *folder = folder_of(servers, uuid), *own = g_build_filename(folder, OWN_FOLDER, NULL);
-        struct stat info;
-        if (lstat(own, &info) == 0 && S_ISDIR(info.st_mode))
-                remove_all(own);
-        remove_all(folder);
+        g_clear_pointer(&servers->runtime, g_free);
 }
 
 bool server_check_boot(const NetworkDefinition *definition, GError **error) {
@@ -123,7 +70,7 @@ static void tell_ready(Server *server, const GError *error) {
 
 static int on_written(sd_event_source *source, const struct inotify_event *event, void *data) {
         (void) source;
-        if (event->len > 0 && strcmp(event->name, NUMBER_FILE) == 0)
+        if (event->len > 0 && strcmp(event->name, SERVER_NUMBER_FILE) == 0)
                 tell_ready(data, NULL);
         return 0;
 }
@@ -147,16 +94,28 @@ static Server *server_alloc(const Servers *servers, const ServerListener *listen
         return server;
 }
 
-static bool begin(Server *server, const char *folder, GError **error) {
+/* In the folder of this program, which is root's as it is. */
+static char *helper_path(void) {
+        g_autofree char *own = g_file_read_link("/proc/self/exe", NULL), *folder = g_path_get_dirname(own ? own : "/");
+        return g_build_filename(folder, SERVER_HELPER, NULL);
+}
+
+static bool begin(Server *server, const char *uuid, GError **error) {
         g_autofree char *program = program_find("dnsmasq", "dnsmasq-base", error);
-        g_autofree char *own = g_build_filename(folder, OWN_FOLDER, NULL),
+        g_autofree char *folder = server_files_folder(server->servers, uuid), *own = server_files_own(server->servers, uuid),
                         *configuration = g_strdup_printf("--conf-file=%s/dnsmasq.conf", folder),
-                        *number = g_strdup_printf("--pid-file=%s/" NUMBER_FILE, own),
-                        *leases = g_strdup_printf("--dhcp-leasefile=%s/" LEASES_FILE, own);
+                        *number = g_strdup_printf("--pid-file=%s/" SERVER_NUMBER_FILE, own),
+                        *leases = g_strdup_printf("--dhcp-leasefile=%s/" SERVER_LEASES_FILE, own);
+        g_autofree char *helper = helper_path(), *script = g_strdup_printf("--dhcp-script=%s", helper),
+                        *network = g_strdup_printf("VIRTBUS_NETWORK=%s", uuid),
+                        *path = lease_socket_path(server->servers->runtime), *socket = g_strdup_printf("VIRTBUS_LEASES=%s", path);
+        char *additions[2];
+        server_files_arguments(folder, additions);
         /* Whom an address belongs to is known: no guest waits until dnsmasq has looked for it. */
-        char *arguments[] = {
-                program, (char *) "--keep-in-foreground", configuration, number, leases, (char *) "--no-ping", NULL
-        };
+        char *arguments[] = { program, (char *) "--keep-in-foreground", configuration, number,       leases, (char *) "--no-ping",
+                              script,  (char *) "--script-on-renewal",  additions[0],  additions[1], NULL };
+        char *environment[] = { network, socket, NULL };
+        g_autofree char *hosts = additions[0], *names = additions[1];
         if (!program)
                 return false;
         server->log = memfd_create("log", MFD_CLOEXEC);
@@ -166,6 +125,7 @@ static bool begin(Server *server, const char *folder, GError **error) {
         if (r < 0)
                 return virtbus_error_set_errno(error, -r, "dnsmasq cannot be watched");
         const ProcessSetup setup = { .arguments = arguments,
+                                     .environment = environment,
                                      .log = server->log,
                                      .uid = server->servers->uid,
                                      .gid = server->servers->gid,
@@ -177,14 +137,13 @@ static bool begin(Server *server, const char *folder, GError **error) {
 
 Server *server_new(const Servers *servers, const NetworkDefinition *definition, const ServerListener *listener, void *data,
                    GError **error) {
-        g_autofree char *folder = folder_of(servers, definition->uuid);
         if (!servers->has_user) {
                 virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                   "user " SERVER_USER ", whom dnsmasq is to run as, is missing: run systemd-sysusers");
                 return NULL;
         }
         Server *server = server_alloc(servers, listener, data);
-        if (!write_files(servers, definition, error) || !begin(server, folder, error))
+        if (!server_files_write(servers, definition, error) || !begin(server, definition->uuid, error))
                 g_clear_pointer(&server, server_free);
         return server;
 }
@@ -200,6 +159,10 @@ Server *server_find(const Servers *servers, pid_t pid, uint64_t start_time, cons
         if (!server->process)
                 g_clear_pointer(&server, server_free);
         return server;
+}
+
+void server_reload(const Server *server) {
+        process_signal(server->process, SIGHUP);
 }
 
 pid_t server_pid(const Server *server) {

@@ -3,9 +3,7 @@
 
 /* The dnsmasq of a network: a process of a user of its own, with no more of root's than its sockets need, which outlives the
  * driver and is found again by its number and start time.
- *
- * Each has a folder below the runtime directory, which only root writes to; in it the folder "run", where dnsmasq keeps its
- * leases. What it is told is in dnsmasq.h. */
+ * What it is told is in dnsmasq.h, and the files of that in server-files.h. */
 
 #include <systemd/sd-event.h>
 
@@ -15,6 +13,9 @@
 /* Who dnsmasq is. */
 #define SERVER_USER "virtbus-dnsmasq"
 
+/* The program that tells the driver of its leases, beside the driver's own. */
+#define SERVER_HELPER "virtbus-lease-helper"
+
 /* How large a file it may write, in bytes: that of its leases, and what it says. */
 #define SERVER_FILE_SIZE_MAX (UINT64_C(64) << 20)
 
@@ -22,6 +23,7 @@
 typedef struct Servers {
         sd_event *event;
         char *folder;
+        char *runtime; /* the driver's folder, which the folder is in */
         uid_t uid;
         gid_t gid;
         bool has_user; /* there is one of that name */
@@ -52,6 +54,17 @@ void server_go(Server *server);
 /* Finds the one that an earlier driver has started; NULL where it has ended. It is taken for ready: READY is not called. */
 Server *server_find(const Servers *servers, pid_t pid, uint64_t start_time, const ServerListener *listener, void *data);
 
+/* What becomes of one that runs when its files are of another definition. */
+typedef enum ServerNews {
+        SERVER_KNOWS,        /* it has taken all of it up */
+        SERVER_READS_AGAIN,  /* what it does when it is told to */
+        SERVER_STARTS_AGAIN, /* it has to end, and another to be started */
+} ServerNews;
+
+/* Tells it to read its files of hosts again, and to tell of all leases. What has come before it has done so is answered as
+ * before. */
+void server_reload(const Server *server);
+
 /* What it is known by. */
 pid_t server_pid(const Server *server);
 uint64_t server_start_time(const Server *server);
@@ -61,6 +74,3 @@ void server_end(Server *server);
 
 /* Looks away; it runs on. */
 void server_free(Server *server);
-
-/* Removes the folder of one that has ended. */
-void server_remove_files(const Servers *servers, const char *uuid);

@@ -102,29 +102,102 @@ class Agent:
             raise OSError("no answer")
 
     @staticmethod
-    def dhcp(mac, hostname):
-        """The address that DHCP gives a card, RFC 2131, and the options of the answer."""
+    def dhcp(mac, hostname="", more=()):
+        """The address that DHCP gives a card, RFC 2131, and the options of the answer. MORE: options, each a number and bytes in hexadecimal digits."""
+        said = ([(12, hostname.encode())] if hostname else []) + [(code, bytes.fromhex(value)) for code, value in more]
+        with dhcp_client() as client:
+            offer = dhcp_ask(client, mac, 1, said)
+            answer = dhcp_ask(client, mac, 3, [(50, offer["address"]), (54, offer[54])] + said)
+            return {"address": socket.inet_ntoa(answer["address"]), "server": socket.inet_ntoa(answer[54]), "seconds": struct.unpack("!I", answer[51])[0]}
+
+    @staticmethod
+    def dhcp_many(first, count):
+        """The addresses of so many cards, one after the other, by the last two bytes of their own."""
+        return [Agent.dhcp(f"52:54:00:78:{number >> 8:02x}:{number & 255:02x}", f"many-{number}")["address"] for number in range(first, first + count)]
+
+    @staticmethod
+    def dhcp_release(mac, address, server, client_id):
+        """Gives an address back: nothing is answered."""
+        identity = [(61, bytes.fromhex(client_id.replace(":", "")))] if client_id else []
+        message = dhcp_message(os.urandom(4), mac, 7, [(54, socket.inet_aton(server))] + identity, socket.inet_aton(address))
+        with dhcp_client() as client:
+            client.sendto(message, ("255.255.255.255", 67))
+
+    @staticmethod
+    def dhcp6(duid, iaid, name):
+        """The address that DHCPv6 gives a client, RFC 8415: its DUID in hexadecimal digits, the number of what it is for, and its name (RFC 4704)."""
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+            client.bind(("::", 546))
+            scope = socket.if_nametoindex("eth0")
+            said = dhcp6_option(1, bytes.fromhex(duid)) + dhcp6_option(8, b"\0\0") + dhcp6_option(39, b"\0" + bytes([len(name)]) + name.encode())
+            advertised = dhcp6_ask(client, scope, 1, said + dhcp6_option(3, struct.pack("!III", iaid, 0, 0)))
+            answer = dhcp6_ask(client, scope, 3, said + dhcp6_option(2, advertised[2]) + dhcp6_option(3, advertised[3]))
+            return {"address": socket.inet_ntop(socket.AF_INET6, answer[3][16:32])}
+
+
+    @staticmethod
+    def resolve(server, name, kind):
+        """What a DNS server answers, RFC 1035: addresses (KIND 1) or texts (16)."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(PATIENCE)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
-            client.bind(("", 68))
-            offer = dhcp_ask(client, mac, 1, [(12, hostname.encode())])
-            wanted = [(50, offer["address"]), (54, offer[54]), (12, hostname.encode())]
-            answer = dhcp_ask(client, mac, 3, wanted)
-            return {"address": socket.inet_ntoa(answer["address"]), "server": socket.inet_ntoa(answer[54]), "seconds": struct.unpack("!I", answer[51])[0]}
+            question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0" + struct.pack("!HH", kind, 1)
+            client.sendto(struct.pack("!HHHHHH", 1, 0x100, 1, 0, 0, 0) + question, (server, 53))
+            answer = client.recv(4096)
+        count, rest, found = struct.unpack("!H", answer[6:8])[0], answer[12 + len(question):], []
+        for _ in range(count):
+            rest = rest[2:] if rest[0] & 0xc0 else rest[rest.index(0) + 1:]
+            length = struct.unpack("!H", rest[8:10])[0]
+            found.append(socket.inet_ntoa(rest[10:14]) if kind == 1 else rest[11:10 + length].decode())
+            rest = rest[10 + length:]
+        return found
+
+
+def dhcp_client():
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+    client.bind(("", 68))
+    return client
+
+
+def ask_again(client, message, server, is_answer):
+    """A card that has just come, or a server that has, may lose the first."""
+    client.settimeout(AGAIN)
+    for _ in range(int(PATIENCE / AGAIN)):
+        client.sendto(message, server)
+        try:
+            while not is_answer(answer := client.recv(2048)):
+                pass
+            return answer
+        except TimeoutError:
+            pass
+    raise OSError("no answer")
+
+
+def dhcp_message(number, mac, kind, options, address=b""):
+    message = struct.pack("!BBBB4sHH4s12s16s192s", 1, 1, 6, 0, number, 0, 0x8000, address, b"", bytes.fromhex(mac.replace(":", "")), b"") + b"\x63\x82\x53\x63"
+    for code, value in [(53, bytes([kind]))] + options:
+        message += bytes([code, len(value)]) + value
+    return message + b"\xff"
+
+
+def dhcp6_option(code, value):
+    return struct.pack("!HH", code, len(value)) + value
+
+
+def dhcp6_ask(client, scope, kind, options):
+    number = os.urandom(3)
+    answer = ask_again(client, bytes([kind]) + number + options, ("ff02::1:2", 547, 0, scope), lambda answer: answer[1:4] == number)
+    found, rest = {}, answer[4:]
+    while len(rest) >= 4:
+        code, length = struct.unpack("!HH", rest[:4])
+        found[code], rest = rest[4:4 + length], rest[4 + length:]
+    return found
 
 
 def dhcp_ask(client, mac, kind, options):
     number = os.urandom(4)
-    message = struct.pack("!BBBB4sHH16s16s192s", 1, 1, 6, 0, number, 0, 0x8000, b"", bytes.fromhex(mac.replace(":", "")), b"") + b"\x63\x82\x53\x63"
-    for code, value in [(53, bytes([kind]))] + options:
-        message += bytes([code, len(value)]) + value
-    client.sendto(message + b"\xff", ("255.255.255.255", 67))
-    while True:
-        answer = client.recv(2048)
-        if answer[4:8] == number:
-            break
+    answer = ask_again(client, dhcp_message(number, mac, kind, options), ("255.255.255.255", 67), lambda answer: answer[4:8] == number)
     found, rest = {"address": answer[16:20]}, answer[240:]
     while rest and rest[0] != 255:
         if rest[0] == 0:

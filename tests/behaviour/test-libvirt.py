@@ -500,6 +500,31 @@ def networks_are_managed_by_clients_of_libvirt():
     refused(libvirt.VIR_ERR_NO_NETWORK, gone.XMLDesc)
 
 
+def networks_that_run_are_changed_and_their_leases_told_to_clients_of_libvirt():
+    need_networks()
+    dhcp = "<dhcp><range start='198.51.100.10' end='198.51.100.20'/></dhcp>"
+    virsh("net-define", write("lan.xml", f"<network><name>lan</name><bridge name='vbtest9' stp='off'/><ip address='198.51.100.1' netmask='255.255.255.0'>{dhcp}</ip></network>"))
+    virsh("net-start", "lan")
+    host = "<host mac='52:54:00:00:00:09' name='nine' ip='198.51.100.9'/>"
+    contains(virsh("net-update", "lan", "add", "ip-dhcp-host", host, "--live", "--config"), "Updated")
+    contains(virsh("net-update", "lan", "add-last", "ip-dhcp-host", host, "--live", fails=True), "already")
+    contains(virsh("net-update", "lan", "modify", "ip-dhcp-host", host.replace("100.9'", "100.8'")), "Updated")
+    contains(virsh("net-dumpxml", "lan"), "198.51.100.8")
+    contains(virsh("net-dumpxml", "lan", "--inactive"), "198.51.100.9")
+    contains(virsh("net-update", "lan", "delete", "ip-dhcp-host", "<host mac='52:54:00:00:00:09'/>", "--config"), "persistent config")
+    for section, xml in (("dns-txt", "<txt name='a' value='b'/>"), ("dns-host", "<host ip='198.51.100.7'><hostname>seven</hostname></host>"),
+                         ("dns-srv", "<srv service='s' protocol='tcp'/>"), ("portgroup", "<portgroup name='fast'/>"), ("ip-dhcp-range", "<range start='198.51.100.30' end='198.51.100.40'/>")):
+        for command in ("add-first", "delete"):
+            contains(virsh("net-update", "lan", command, section, xml, "--live"), "Updated")
+    contains(virsh("net-update", "lan", "modify", "ip", "<ip address='198.51.100.2'/>", fails=True), "'ip'", "define")
+    contains(virsh("net-update", "lan", "add", "ip-dhcp-host", host, "--parent-index", "4", fails=True), "parent")
+    assert "vbtest9" not in virsh("net-dhcp-leases", "lan")
+    refused(libvirt.VIR_ERR_INVALID_ARG, open_libvirt().networkLookupByName("lan").DHCPLeases, "card")
+    assert open_libvirt().networkLookupByName("lan").DHCPLeases() == []
+    virsh("net-destroy", "lan")
+    virsh("net-undefine", "lan")
+
+
 def what_happens_to_networks_is_told_by_events():
     need_networks()
     if not libvirt:
@@ -699,6 +724,7 @@ TESTS = [
     what_happens_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,
     networks_are_managed_by_clients_of_libvirt,
+    networks_that_run_are_changed_and_their_leases_told_to_clients_of_libvirt,
     what_happens_to_networks_is_told_by_events,
     what_happens_to_secrets_and_agents_is_told_by_events,
     the_machine_is_told,

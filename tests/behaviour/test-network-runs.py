@@ -5,7 +5,6 @@
 Usage (below unshare --net tests/with-bus): test-network-runs.py
 """
 
-import json
 import os
 import random
 import re
@@ -14,102 +13,13 @@ import sys
 import time
 
 from gi.repository import GLib
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, User, contains, denied, end_process, expect, polkit_rules, run
+from network_rig import PATH, RUNTIME, blocks, bridges, bus, call, chains, create, define, document, get, kill_driver, left, links, networks, ruled, servers, undefine, xml_of
+from rig import DEADLINE, NAME, BusError, Hypervisor, Skip, User, contains, denied, end_process, expect, polkit_rules, run
 from spaces import Space, shell
 
-PATH = "/org/virtbus1/host"
-STATE = f"{ROOT}/network/state/network"
-RUNTIME = f"{ROOT}/network/run/network"
 KILLS = 16
 GUEST_KILLS = 6
-bus = Bus()
 qemu = Hypervisor(bus, "qemu")
-
-
-def document(name, mode="", more="", bridge="", nat=""):
-    forward = mode and f"<forward mode='{mode}'>{nat}</forward>"
-    return f"<network><name>{name}</name>{forward}<bridge name='{bridge or 'b-' + name}' stp='off'/>{more}</network>"
-
-
-def blocks(number, dhcp=""):
-    """Two blocks of addresses, and the card that guests remember the bridge by."""
-    return f"<mac address='52:54:00:77:00:0{number}'/><ip address='10.77.{number}.1' prefix='24'>{dhcp}</ip><ip family='ipv6' address='fd00:77:{number}::1' prefix='64'/>"
-
-
-def define(xml):
-    return bus.call(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", xml, {})
-
-
-def create(xml):
-    return bus.call(PATH, f"{NAME}.Networks", "CreateNetwork", "sa{sv}", xml, {})
-
-
-def call(network, *members):
-    for member in members:
-        bus.call(network, f"{NAME}.Network", member, "a{sv}", {})
-
-
-def get(network, name):
-    return bus.get(network, "Network", name)
-
-
-def xml_of(network, **options):
-    return bus.call(network, f"{NAME}.Network", "GetXML", "a{sv}", {key: GLib.Variant("b", value) for key, value in options.items()})
-
-
-def networks():
-    return {path: interfaces[f"{NAME}.Network"] for path, interfaces in bus.objects(PATH).items() if f"{NAME}.Network" in interfaces}
-
-
-def kill_driver(pid=None, **options):
-    bus.kill_driver("Network", pid, **options)
-    expect("NoSuchNetwork", bus.call, PATH, f"{NAME}.Networks", "GetNetworkByName", "s", "nobody's")
-
-
-def servers():
-    """The dnsmasq that run, by the UUID of their network."""
-    found = {}
-    for number in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{number}/cmdline", encoding="utf-8") as file:
-                words = file.read().split("\0")
-        except OSError:
-            continue
-        if words[0].endswith("/dnsmasq"):
-            found[next(word for word in words if word.startswith("--conf-file=")).split("/")[-2]] = int(number)
-    return found
-
-
-def links():
-    return {link["ifname"]: link for link in json.loads(shell("ip -j -d addr show"))}
-
-
-def bridges():
-    return {name: link for name, link in links().items() if link.get("linkinfo", {}).get("info_kind") == "bridge"}
-
-
-def ruled():
-    """The interfaces that lead to rules, by the map that they are in."""
-    answer = json.loads(shell("nft -j list ruleset"))["nftables"]
-    return {row["map"]["name"]: [element[0] for element in row["map"].get("elem", [])] for row in answer if "map" in row}
-
-
-def chains():
-    answer = json.loads(shell("nft -j list ruleset"))["nftables"]
-    return [row["chain"]["name"] for row in answer if "chain" in row and row["chain"]["name"].startswith("net_")]
-
-
-def left():
-    """What the host has of networks."""
-    files = [name for folder in ("networks", "dnsmasq") if os.path.exists(f"{RUNTIME}/{folder}") for name in os.listdir(f"{RUNTIME}/{folder}")]
-    return [*bridges(), *servers(), *(name for names in ruled().values() for name in names), *chains(), *files]
-
-
-def undefine(*made):
-    for network in made:
-        if get(network, "Active"):
-            call(network, "Stop")
-        call(network, "Undefine")
 
 
 CARD = "52:54:00:77:01:0{}"

@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autofree char *bridge = networks_find_bridge("default", &error);
         if (!bridge)
                 fuzz_check_error(error);
-        leases_answer(worker, "virbr0", "52:54:00:00:00:01", make_call(client));
+        leases_answer(worker, &(LeasesPlace){ .bridge = "virbr0" }, "52:54:00:00:00:01", make_call(client));
         while (worker_pending(worker) > 0)
                 sd_event_run(event, UINT64_MAX);
         fuzz_settle(event);

@@ -21,7 +21,7 @@ static void bus_get_addresses(Call *call, void *self) {
         const char *bridge, *mac;
         (void) self;
         g_assert_cmpint(sd_bus_message_read(call->message, "ss", &bridge, &mac), >, 0);
-        leases_answer(worker, bridge, mac, call);
+        leases_answer(worker, &(LeasesPlace){ .bridge = bridge }, mac, call);
 }
 
 static const MethodInfo methods[] = { { .name = "GetAddresses", .in_signature = "ss", .out_signature = "a(su)" } };
