@@ -14,7 +14,8 @@
 #define MACHINE_FILES_MAX 4096
 #define MACHINE_ENTRIES_MAX 65536
 
-/* What only this driver writes into a .vmx, and reads: who has defined it; with whom it is shared; that it goes with its run. VMware leaves both. */
+/* What only this driver writes into a .vmx, and reads: who has defined it; with whom it is shared; that it goes with its
+ * run. VMware leaves both. */
 #define MACHINE_OWNER_KEY "virtbus.owner"
 #define MACHINE_SHARES_KEY "virtbus.shares"
 #define MACHINE_TRANSIENT_KEY "virtbus.transient"

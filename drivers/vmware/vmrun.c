@@ -195,6 +195,14 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data) {
         return 0;
 }
 
+static bool listen_to(Task *task, GError **error) {
+        sd_event *event = task->vmrun->event;
+        int r = sd_event_add_time_relative(event, &task->deadline, CLOCK_MONOTONIC, task->patience, 0, on_deadline, task);
+        if (r >= 0)
+                r = sd_event_add_io(event, &task->reading, task->output, EPOLLIN, on_output, task);
+        return r >= 0 || virtbus_error_set_errno(error, -r, "vmrun cannot be run");
+}
+
 static bool task_begin(Task *task, GError **error) {
         Vmrun *vmrun = task->vmrun;
         int ends[2];
@@ -205,28 +213,23 @@ static bool task_begin(Task *task, GError **error) {
         g_autofree char *home = g_strdup_printf("HOME=%s", g_get_home_dir()),
                         *user = g_strdup_printf("USER=%s", g_get_user_name());
         char *environment[] = { home, user, NULL };
-        char *arguments[] = { vmrun->program,
-                              (char[]){ "-T" },
-                              (char *) vmrun->product,
-                              task->command,
-                              task->path ? task->path : task->option,
-                              task->path ? task->option : NULL,
-                              NULL };
-        /* No bound of its files: what it starts has the same, and is the machine. */
+        const char *const words[] = { vmrun->program, "-T", vmrun->product, task->command, task->path, task->option };
+        g_autoptr(GPtrArray) arguments = g_ptr_array_new();
+        for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+                if (words[i])
+                        g_ptr_array_add(arguments, (char *) words[i]);
+        g_ptr_array_add(arguments, NULL);
+        /* No bound of its files: what it starts has the same, and is the machine; which is root's program, whoever runs it. */
         const ProcessSetup setup = {
-                .arguments = arguments,
-                .environment = environment,
+                .may_gain_privileges = true,
                 .log = output,
                 .uid = geteuid(),
                 .gid = getegid(),
-                .may_gain_privileges = true, /* vmware-vmx is root's, whoever runs it */
+                .environment = environment,
+                .arguments = (char **) arguments->pdata,
         };
-        int r = sd_event_add_io(vmrun->event, &task->reading, task->output, EPOLLIN, on_output, task);
-        if (r >= 0)
-                r = sd_event_add_time_relative(vmrun->event, &task->deadline, CLOCK_MONOTONIC, task->patience, 0, on_deadline,
-                                               task);
-        if (r < 0)
-                return virtbus_error_set_errno(error, -r, "vmrun cannot be run");
+        if (!listen_to(task, error))
+                return false;
         task->process = process_new(vmrun->event, &setup, on_ended, task, error);
         if (task->process)
                 process_go(task->process);
