@@ -14,14 +14,7 @@ static const FlagOption define_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
 
 static const char *const wanted[] = { "Name", "UUID", NULL };
 
-static GVariant *filter_name(GVariant *properties) {
-        const char *name = "", *uuid = "";
-        g_variant_lookup(properties, "Name", "&s", &name);
-        g_variant_lookup(properties, "UUID", "&s", &uuid);
-        return g_variant_new("(ss)", name, uuid);
-}
-
-static const ListedKind filters = { FILTER, wanted, "(ss)", 0, filter_name, NULL };
+static const ListedKind filters = { FILTER, wanted, "(ss)", 0, listing_name_and_uuid, NULL };
 
 static void list(Call *call) {
         listing_answer(call, &filters);
@@ -44,7 +37,7 @@ static void ask(Call *call, const char *member, const char *reply, CallStep step
 }
 
 static void on_filter(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ss))", filter_name(properties)));
+        call_answer(call, g_variant_new("(@(ss))", listing_name_and_uuid(properties)));
 }
 
 static void on_path(Call *call, GVariant *reply) {

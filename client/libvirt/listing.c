@@ -67,6 +67,13 @@ static void on_list(GObject *source, GAsyncResult *result, void *data) {
                 answer_all(listing);
 }
 
+GVariant *listing_name_and_uuid(GVariant *properties) {
+        const char *name = "", *uuid = "";
+        g_variant_lookup(properties, "Name", "&s", &name);
+        g_variant_lookup(properties, "UUID", "&s", &uuid);
+        return g_variant_new("(ss)", name, uuid);
+}
+
 void listing_answer(Call *call, const ListedKind *kind) {
         Listing *listing = g_new(Listing, 1);
         *listing = (Listing){ call_ref(call), kind, g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref) };

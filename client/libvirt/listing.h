@@ -17,6 +17,9 @@ typedef struct ListedKind {
         bool (*is_selected)(const Call *call, GVariant *properties); /* by the call's flags; NULL: each one is */
 } ListedKind;
 
+/* The "(ss)" of one that has a name and a UUID; floating. */
+GVariant *listing_name_and_uuid(GVariant *properties);
+
 /* Answers the call. KIND is static. */
 void listing_answer(Call *call, const ListedKind *kind);
 

@@ -266,6 +266,13 @@ void process_go(Process *process) {
         process->gate = -1;
 }
 
+Process *process_run(sd_event *event, const ProcessSetup *setup, ProcessEnded ended, void *data, GError **error) {
+        Process *process = process_new(event, setup, ended, data, error);
+        if (process)
+                process_go(process);
+        return process;
+}
+
 /* Also one that nobody has waited for yet. */
 static bool has_ended(const Process *process) {
         struct pollfd poll_for = { .fd = process->pidfd, .events = POLLIN };

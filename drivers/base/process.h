@@ -47,6 +47,9 @@ Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded en
 /* Lets a new process run its program. Where that cannot be run, it says why in its log and ends. */
 void process_go(Process *process);
 
+/* Both at once. */
+Process *process_run(sd_event *event, const ProcessSetup *setup, ProcessEnded ended, void *data, GError **error);
+
 /* Finds a process of an earlier driver again, by its number and start time. */
 Process *process_find(sd_event *event, pid_t pid, uint64_t start_time, ProcessEnded ended, void *data, GError **error);
 

@@ -65,7 +65,7 @@ struct Domain {
         uint32_t id;
         uid_t owner;
         bool owners_rights; /* it has no more rights on the host than its owner: owners-rights.h */
-        char **shares; /* what others may do with it: shares.h; or NULL */
+        char **shares;      /* what others may do with it: shares.h; or NULL */
         bool autostart;
         bool reboot; /* the next shutdown of the guest is one half of a reboot */
         bool has_managed_save;

@@ -23,7 +23,8 @@ static void load_definition(void *data, const char *uuid, const char *text, cons
         g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", &error) : NULL;
         Kept kept = { 0 };
         g_auto(GStrv) shares = NULL;
-        bool complete = document && kept_take(document, &kept, &error) && shares_take(document, &shares, &error) && connection_complete(connection, document, &error);
+        bool complete = document && kept_take(document, &kept, &error) && shares_take(document, &shares, &error) &&
+                        connection_complete(connection, document, &error);
         g_autoptr(Definition) definition = complete ? definition_from_document(document, &error) : NULL;
         if (definition && strcmp(definition->uuid, uuid) != 0)
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_XML, "its UUID is %s", definition->uuid);

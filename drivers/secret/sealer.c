@@ -167,9 +167,7 @@ static bool task_begin(Task *task, GError **error) {
                                            task);
         if (r < 0)
                 return virtbus_error_set_errno(error, -r, PROGRAM " cannot be run");
-        task->process = process_new(task->sealer->event, &setup, on_ended, task, error);
-        if (task->process)
-                process_go(task->process);
+        task->process = process_run(task->sealer->event, &setup, on_ended, task, error);
         return task->process != NULL;
 }
 

@@ -230,9 +230,7 @@ static bool task_begin(Task *task, GError **error) {
         };
         if (!listen_to(task, error))
                 return false;
-        task->process = process_new(vmrun->event, &setup, on_ended, task, error);
-        if (task->process)
-                process_go(task->process);
+        task->process = process_run(vmrun->event, &setup, on_ended, task, error);
         return task->process != NULL;
 }
 

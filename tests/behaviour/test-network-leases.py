@@ -14,8 +14,8 @@ import sys
 import time
 
 from gi.repository import GLib
-from network_rig import PATH, RUNTIME, blocks, bus, call, define, document, get, kill_driver, left, links, networks, servers, undefine, xml_of
-from rig import NAME, ROOT, User, contains, denied, expect, polkit_rules, run
+from network_rig import RUNTIME, blocks, bus, call, define, document, get, kill_driver, left, links, networks, servers, undefine, xml_of
+from rig import NAME, User, contains, denied, expect, polkit_rules, run
 from spaces import Space, shell
 
 SOON = 0.02  # a lease is told within, in the middle; DEADLINE ends a test that fails
