@@ -21,10 +21,7 @@ static void list(Call *call) {
 }
 
 static bool on_no_object(Call *call, const GError *error) {
-        if (error->code != LIBVIRT_NO_DOMAIN && error->code != LIBVIRT_NO_FILTER)
-                return false;
-        call_refuse(call, LIBVIRT_NO_FILTER, "Network filter not found: %s", error->message);
-        return true;
+        return listing_refuse_absent(call, error, LIBVIRT_NO_FILTER, "Network filter");
 }
 
 /* Asks the filter that is the first argument. */

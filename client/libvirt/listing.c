@@ -88,6 +88,13 @@ void listing_answer(Call *call, const ListedKind *kind) {
         parts_load(&list, NULL, on_list, listing);
 }
 
+bool listing_refuse_absent(Call *call, const GError *error, int code, const char *what) {
+        if (error->code != LIBVIRT_NO_DOMAIN && error->code != code)
+                return false;
+        call_refuse(call, code, "%s not found: %s", what, error->message);
+        return true;
+}
+
 char *listing_path(const char *kind, const char *uuid) {
         g_autofree char *escaped = g_strdelimit(g_strdup(uuid), "-", '_');
         return g_strconcat(LISTING_HOST "/", kind, "/", escaped, NULL);

@@ -23,5 +23,8 @@ GVariant *listing_name_and_uuid(GVariant *properties);
 /* Answers the call. KIND is static. */
 void listing_answer(Call *call, const ListedKind *kind);
 
+/* Answers a call whose object is not there: CODE, WHAT ("Network") says which. False where ERROR is another. */
+bool listing_refuse_absent(Call *call, const GError *error, int code, const char *what);
+
 /* The path of the host's object of this UUID and kind, as the kind is called in paths; to be freed. */
 char *listing_path(const char *kind, const char *uuid);
