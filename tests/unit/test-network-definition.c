@@ -98,8 +98,8 @@ static void test_what_is_not_known_is_refused_by_name(void) {
                 { "<x:ip xmlns:x='urn:x'/>", "<ip>: it is not known" },
                 { "<forward xmlns:x='urn:x' x:mode='nat'/>", "'mode' is not known" },
                 { "<options><option value='a'/></options>", "<options>: it is not known" },
-                { "<name>m</name>", "<name>: there are two" },
-                { "<bridge name='a'/><bridge name='b'/>", "<bridge>: there are two" },
+                { "<name>m</name>", "only one <name>" },
+                { "<bridge name='a'/><bridge name='b'/>", "only one <bridge>" },
                 { "<mac/>", "'address' is missing" },
                 { "<vlan/>", "<tag> is missing" },
                 { "<forward mode='teleport'/>", "must be one of: nat, route" },
@@ -221,7 +221,7 @@ static void test_many_of_a_kind_are_bounded(void) {
         g_autoptr(GString) blocks = g_string_new(NULL), hosts = g_string_new(NULL);
         for (int i = 0; i < 65; i++)
                 g_string_append_printf(blocks, "<ip address='10.%d.0.1' prefix='16'/>", i);
-        refuse(blocks->str, VIRTBUS_ERROR_LIMIT_EXCEEDED, "more than 64");
+        refuse(blocks->str, VIRTBUS_ERROR_LIMIT_EXCEEDED, "can have 64 <ip>");
         for (int i = 2; i < 10002; i++)
                 g_string_append_printf(hosts, "<host name='h%d' ip='10.0.%d.%d'/>", i, i / 256, i % 256);
         g_autofree char *xml = g_strdup_printf("<network><name>n</name><ip address='10.0.0.1'><dhcp>%s</dhcp></ip></network>",
