@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/process-rest.h"
 #include "bus.h"
 #include "errors.h"
 #include "log.h"
@@ -24,6 +25,7 @@
 struct Server {
         const Servers *servers;
         Process *process;
+        ProcessRest *rest;      /* what is still there of it when it has ended; or NULL */
         sd_event_source *watch; /* of its folder, until it listens */
         const ServerListener *listener;
         void *data;
@@ -75,17 +77,27 @@ static int on_written(sd_event_source *source, const struct inotify_event *event
         return 0;
 }
 
-static void on_ended(void *data, int status) {
+static void tell_ended(void *data) {
         Server *server = data;
         g_autoptr(GError) error = NULL;
         g_autofree char *said = server->log >= 0 ? program_said(server->log) : g_strdup("it was an earlier driver's");
-        (void) status;
+        g_clear_pointer(&server->rest, process_rest_free);
         if (server->is_ready || server->is_ending)
                 server->listener->ended(server->data, said);
         else {
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "dnsmasq does not start: %s", said);
                 tell_ready(server, error);
         }
+}
+
+/* A child of it may have its sockets open for a moment yet: another one could not have their addresses. */
+static void on_ended(void *data, int status) {
+        Server *server = data;
+        (void) status;
+        server->rest = process_rest_new(server->servers->event, process_pid(server->process), server->servers->uid, tell_ended,
+                                        server);
+        if (!server->rest)
+                tell_ended(server);
 }
 
 static Server *server_alloc(const Servers *servers, const ServerListener *listener, void *data) {
@@ -180,6 +192,7 @@ void server_end(Server *server) {
 
 void server_free(Server *server) {
         server->watch = sd_event_source_disable_unref(server->watch);
+        g_clear_pointer(&server->rest, process_rest_free);
         g_clear_pointer(&server->process, process_free);
         autofd_close(&server->log);
         g_free(server);
