@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What dnsmasqs say of leases: a message of the helper, which begins with the number of its form, else dnsmasq's file; and an edit of
- * a network that a caller asks for, which begins with '<'. */
+/* What dnsmasqs say of leases: a message of the helper, which begins with the number of its form, else dnsmasq's file; and an
+ * edit of a network that a caller asks for, which begins with '<'. */
 
 #include <string.h>
 

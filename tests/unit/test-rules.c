@@ -10,8 +10,8 @@
         "<network><name>n</name><uuid>" UUID "</uuid>" forward "<bridge name='br0'/><ip address='10.0.0.9' prefix='24'/>" \
         "<ip family='ipv6' address='fd00::1' prefix='64'/>" more "</network>"
 
-/* Packets themselves are tried in test-network-runs.py: these are lines that the table of rules.h is made of, which there are, and,
- * after "!", are not. */
+/* Packets themselves are tried in test-network-runs.py: these are lines that the table of rules.h is made of, which there are,
+ * and, after "!", are not. */
 static const struct {
         const char *xml;
         const char *lines[8];
