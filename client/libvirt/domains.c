@@ -124,6 +124,14 @@ static void on_state_changed(Domains *domains, const char *path, GVariant *argum
                 domains->listener->state_changed(domains->data, known, old_state, new_state, reason);
 }
 
+static void on_part_told(Domains *domains, const char *path, const char *member, GVariant *arguments) {
+        bool is_domain;
+        g_autofree char *owner = domain_of(domains, path, &is_domain);
+        GVariant *known = owner && !is_domain ? properties_of(domains, owner) : NULL;
+        if (known && domains->listener)
+                domains->listener->part_told(domains->data, known, member, arguments);
+}
+
 static void take_signal(Domains *domains, const char *path, const char *member, GVariant *arguments) {
         if (strcmp(member, "InterfacesAdded") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(oa{sa{sv}})")))
                 on_added(domains, arguments);
@@ -133,6 +141,8 @@ static void take_signal(Domains *domains, const char *path, const char *member, 
                 on_properties_changed(domains, path, arguments);
         else if (strcmp(member, "StateChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sss)")))
                 on_state_changed(domains, path, arguments);
+        else
+                on_part_told(domains, path, member, arguments);
 }
 
 static void signal_free(void *data) {

@@ -11,13 +11,16 @@
 /* The kinds that something of the bus tells of. */
 typedef enum EventKind {
         EVENT_LIFECYCLE = 0,
+        EVENT_BLOCK_JOB = 8,
         EVENT_PMWAKEUP = 11,
         EVENT_PMSUSPEND = 12,
         EVENT_BALLOON_CHANGE = 13,
         EVENT_DEVICE_REMOVED = 15,
+        EVENT_BLOCK_JOB_2 = 16,
         EVENT_AGENT_LIFECYCLE = 18,
         EVENT_DEVICE_ADDED = 19,
         EVENT_METADATA_CHANGE = 23,
+        EVENT_BLOCK_THRESHOLD = 24,
 } EventKind;
 
 typedef enum Lifecycle {
@@ -232,6 +235,51 @@ static void on_part_changed(void *data, GVariant *properties, const char *path, 
                 tell(data, EVENT_DEVICE_REMOVED, REMOTE_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED, LAYOUT_NESTED, properties, body, 1);
 }
 
-const DomainsListener events_listener = {
-        on_added, on_removed, on_changed, on_state_changed, on_part_changed, on_part_has_changed
-};
+static int32_t number_of(const char *const *names, size_t n, const char *name, int32_t otherwise) {
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(names[i], name) == 0)
+                        return (int32_t) i;
+        return otherwise;
+}
+
+static void tell_block_job(Events *events, GVariant *properties, GVariant *arguments) {
+        static const char *const types[] = { "", "pull", "copy", "commit", "active-commit" };
+        static const char *const states[] = { "completed", "failed", "cancelled", "ready" };
+        const char *target, *path, *operation, *state;
+        g_variant_get(arguments, "(&s&s&s&s&s)", &target, &path, &operation, &state, NULL);
+        int32_t type = number_of(types, G_N_ELEMENTS(types), operation, 0),
+                status = number_of(states, G_N_ELEMENTS(states), state, 1);
+        GVariant *by_path[] = { g_variant_new_string(path), g_variant_new_int32(type), g_variant_new_int32(status) },
+                 *by_target[] = { g_variant_new_string(target), g_variant_new_int32(type), g_variant_new_int32(status) };
+        tell(events, EVENT_BLOCK_JOB, REMOTE_DOMAIN_EVENT_CALLBACK_BLOCK_JOB, LAYOUT_NESTED, properties, by_path,
+             G_N_ELEMENTS(by_path));
+        tell(events, EVENT_BLOCK_JOB_2, REMOTE_DOMAIN_EVENT_BLOCK_JOB_2, LAYOUT_FLAT, properties, by_target,
+             G_N_ELEMENTS(by_target));
+}
+
+/* Of the top image by the disk's name, and by that with its index, as libvirt tells it. */
+static void tell_threshold(Events *events, GVariant *properties, GVariant *arguments) {
+        const char *target, *path;
+        uint32_t index;
+        uint64_t threshold, excess;
+        g_variant_get(arguments, "(&su&stt)", &target, &index, &path, &threshold, &excess);
+        g_autofree char *numbered = g_strdup_printf("%s[%u]", target, index);
+        const char *const names[] = { target, numbered };
+        for (size_t i = index == 1 ? 0 : 1; i < G_N_ELEMENTS(names); i++) {
+                GVariant *body[] = { g_variant_new_string(names[i]),
+                                     g_variant_new_maybe(G_VARIANT_TYPE_STRING, g_variant_new_string(path)),
+                                     g_variant_new_uint64(threshold), g_variant_new_uint64(excess) };
+                tell(events, EVENT_BLOCK_THRESHOLD, REMOTE_DOMAIN_EVENT_BLOCK_THRESHOLD, LAYOUT_FLAT, properties, body,
+                     G_N_ELEMENTS(body));
+        }
+}
+
+static void on_part_told(void *data, GVariant *properties, const char *member, GVariant *arguments) {
+        if (strcmp(member, "JobStateChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sssss)")))
+                tell_block_job(data, properties, arguments);
+        else if (strcmp(member, "ThresholdReached") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sustt)")))
+                tell_threshold(data, properties, arguments);
+}
+
+const DomainsListener events_listener = { on_added,        on_removed,          on_changed,  on_state_changed,
+                                          on_part_changed, on_part_has_changed, on_part_told };

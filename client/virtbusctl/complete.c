@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "disk-jobs.h"
 #include "host-kind.h"
 #include "verbs.h"
 
@@ -302,6 +303,23 @@ static void offer_host_kind(Ctl *ctl, const HostKind *kind, const char *property
                 offer_all(switches);
 }
 
+/* A command, a domain, one of its disks, then a file or an image. */
+static void offer_disks(Ctl *ctl, const Typed *typed) {
+        g_auto(GStrv) names = typed->arguments->len == 0 ? disk_command_names() : NULL;
+        if (names)
+                offer_all((const char *const *) names);
+        else if (typed->arguments->len == 1)
+                offer_domains(ctl);
+        else if (typed->arguments->len == 2) {
+                Typed after = *typed;
+                g_autoptr(GPtrArray) rest = g_ptr_array_new();
+                g_ptr_array_add(rest, typed->arguments->pdata[1]);
+                after.arguments = rest;
+                offer_devices(ctl, &after, "org.virtbus1.Device.Disk.Image");
+        } else
+                offer(FILES);
+}
+
 static void offer_arguments(Ctl *ctl, const Typed *typed) {
         static const char *const kinds[] = { "host", "domain", "cpus", NULL };
         switch (typed->verb->words) {
@@ -312,6 +330,9 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
                 return;
         case WORDS_JOBS:
                 offer_jobs(ctl);
+                return;
+        case WORDS_DISKS:
+                offer_disks(ctl, typed);
                 return;
         case WORDS_FILTERS:
                 offer_host_kind(ctl, &host_kind_filter, "Name", typed);

@@ -31,8 +31,9 @@ typedef struct Ctl {
         char *host, *machine, *connection, *username, *password_file;
         bool never_opens; /* a connection elsewhere is used where it is open, and else there is none */
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
-                        unsupported, value, virtual, wait, uefi, tpm, openmetrics, follow, full;
-        char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events;
+                        unsupported, value, virtual, wait, shallow, pivot, reuse, synchronous, uefi, tpm, openmetrics, follow,
+                        full;
+        char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth;
         char **disks, **networks, **properties;
         double delay, timeout;
         int iterations, lines;
@@ -204,6 +205,9 @@ extern const char *const domain_states[];
 /* Whether the object of a domain is gone for good, not with its service or its driver, which may come back. CONNECTION: the
  * domain's. */
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
+
+/* disk-jobs.c */
+int verb_disk(Ctl *ctl, char **arguments);
 
 /* filter.c */
 int verb_filter(Ctl *ctl, char **arguments);

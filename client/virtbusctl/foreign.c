@@ -13,6 +13,10 @@ static const char *const verbs[][2] = {
         { "attach-interface", "attach DOMAIN --network=KIND" },
         { "blkdeviotune", "set DOMAIN DISK total_bytes_sec=N and the like" },
         { "blkiotune", "set DOMAIN blkio_weight=N" },
+        { "blockcommit", "disk commit DOMAIN DISK [BASE [TOP]]" },
+        { "blockcopy", "disk copy DOMAIN DISK FILE" },
+        { "blockjob", "disk abort, pivot, finish or limit DOMAIN DISK" },
+        { "blockpull", "disk pull DOMAIN DISK [BASE]" },
         { "blockresize", "set DOMAIN DISK size=SIZE" },
         { "change-media", "set DOMAIN DISK media=PATH" },
         { "cpu-models", "capabilities cpus ARCHITECTURE" },
@@ -27,6 +31,7 @@ static const char *const verbs[][2] = {
         { "domblkinfo", "stats DOMAIN --json" },
         { "domblklist", "status DOMAIN" },
         { "domblkstat", "stats DOMAIN" },
+        { "domblkthreshold", "disk threshold DOMAIN DISK BYTES" },
         { "domcapabilities", "capabilities domain" },
         { "domdisplay", "display DOMAIN --list" },
         { "domfsfreeze", "agent DOMAIN freeze-file-systems" },
@@ -131,7 +136,6 @@ static const char *const verbs[][2] = {
 /* What there is not yet, by how the verbs for it begin. */
 static const char *const missing[][2] = {
         { "backup", "backups" },
-        { "block", "jobs on images" },
         { "checkpoint", "checkpoints" },
         { "clone", "clones: copy the image, and define a changed document" },
         { "iface", "interfaces of the host" },
@@ -236,8 +240,7 @@ static const char *find(const char *const rows[][2], size_t n, const char *name)
 /* "net-list" is of "net", "network" is not. */
 static const char *find_missing(const char *name) {
         g_autofree char *first = g_strndup(name, strcspn(name, "-"));
-        const char *what = find(missing, G_N_ELEMENTS(missing), first);
-        return what ? what : g_str_has_prefix(name, "block") ? "jobs on images" : NULL;
+        return find(missing, G_N_ELEMENTS(missing), first);
 }
 
 char *verb_explain_unknown(const char *name) {

@@ -65,6 +65,8 @@ const VerbEntry verb_entries[] = {
         { "detach", 2, 2, "DOMAIN DEVICE", "Detach a device, by alias or a disk's name", verb_detach, .words = WORDS_DEVICES },
         { "update", 3, 3, "DOMAIN DEVICE FILE", "Change a device to what its element in a file says", verb_update,
           .words = WORDS_DEVICES },
+        { "disk", 3, -1, "COMMAND DOMAIN DISK [...]",
+          "Its images: chain, commit, pull, copy, pivot, finish, abort, limit, threshold", verb_disk, .words = WORDS_DISKS },
         { "autostart", 2, -1, "DOMAIN... on|off", "Whether they start with the machine", verb_autostart, .words = WORDS_SWITCH },
         { "share", 1, -1, "DOMAIN [user:NAME|group:NAME [ACTION...]]", "What others may do with it; no ACTION: nothing any more",
           verb_share, .words = WORDS_DOMAINS },

@@ -33,6 +33,7 @@ typedef enum Words {
         WORDS_DOMAINS,    /* the first argument is a domain, and so are the next ones of verbs that take several */
         WORDS_DEVICES,    /* then a device, then a file */
         WORDS_CONSOLES,   /* then a console */
+        WORDS_DISKS,      /* a command, a domain, a disk, then a file */
         WORDS_DISPLAYS,   /* then a display */
         WORDS_KEYS,       /* then keys */
         WORDS_STATES,     /* then a state */

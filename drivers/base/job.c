@@ -61,10 +61,10 @@ static double bus_get_progress(const Job *self) {
         return self->total > 0 ? MIN((double) self->done / (double) self->total, 1.0) : 0.0;
 }
 
-Job *job_new(Objects *objects, const char *connection, const char *operation, const char *object, uid_t started_by,
-             void (*cancel)(Job *job, void *data), void *data) {
+Job *job_new_with(Objects *objects, const char *connection, const char *operation, const char *object, uid_t started_by,
+                  void (*cancel)(Job *job, void *data), void *data, const Vtable *more) {
         static uint64_t number;
-        static const Vtable *const vtables[] = { &bus_vtable, NULL };
+        const Vtable *const vtables[] = { &bus_vtable, more, NULL };
         /* A number is not used again by this process's successor: nobody starts a million jobs a second. */
         if (number == 0)
                 number = (uint64_t) g_get_real_time();
@@ -78,6 +78,15 @@ Job *job_new(Objects *objects, const char *connection, const char *operation, co
         job->published = objects_publish(objects, path, job, vtables);
         n_jobs++;
         return job;
+}
+
+Job *job_new(Objects *objects, const char *connection, const char *operation, const char *object, uid_t started_by,
+             void (*cancel)(Job *job, void *data), void *data) {
+        return job_new_with(objects, connection, operation, object, started_by, cancel, data, NULL);
+}
+
+void job_changed(Job *job, const Vtable *vtable, const int *properties) {
+        published_changed(job->published, vtable, properties);
 }
 
 const char *job_path(const Job *job) {

@@ -11,6 +11,13 @@ typedef struct Job Job;
 Job *job_new(Objects *objects, const char *connection, const char *operation, const char *object, uid_t started_by,
              void (*cancel)(Job *job, void *data), void *data);
 
+/* The same, with an interface besides: its handlers get the job. */
+Job *job_new_with(Objects *objects, const char *connection, const char *operation, const char *object, uid_t started_by,
+                  void (*cancel)(Job *job, void *data), void *data, const Vtable *more);
+
+/* Properties of that have changed. */
+void job_changed(Job *job, const Vtable *vtable, const int *properties);
+
 const char *job_path(const Job *job);
 void *job_data(const Job *job);
 

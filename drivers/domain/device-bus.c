@@ -8,6 +8,8 @@
 #include "domain/agent/leases.h"
 #include "domain/change-options.h"
 #include "domain/connection.h"
+#include "domain/disk-image-bus.h"
+#include "domain/disk-jobs.h"
 #include "domain/disk-size.h"
 #include "domain/offers.h"
 #include "domain/operation.h"
@@ -300,6 +302,8 @@ static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message
             offers_check_domain(domain, HYPERVISOR_HAS(domain->connection->hypervisor, devices, resize_disk), "Resize", &error) &&
             (domain->state == DOMAIN_SHUTOFF || check_open(self, &error)))
                 disk_size_check(&size, &error);
+        if (!error)
+                disk_jobs_check_none(domain, self->definition->alias, "it is resized", &error);
         if (error)
                 call_fail(call, error);
         else
@@ -308,7 +312,7 @@ static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message
 
 /* Publishing */
 
-static const Vtable *const device_vtables[][3] = {
+static const Vtable *const device_vtables[][4] = {
         [DEVICE_OTHER] = { &device_vtable, NULL },
         [DEVICE_DISK] = { &device_vtable, &disk_vtable, NULL },
         [DEVICE_NETWORK_INTERFACE] = { &device_vtable, &network_interface_vtable, NULL },
@@ -319,6 +323,12 @@ static const Vtable *const device_vtables[][3] = {
 /* What a device's class has besides what the hypervisor lacks. */
 static const Vtable *const *vtables_of(const Domain *domain, DeviceClass class) {
         const Hypervisor *hypervisor = domain->connection->hypervisor;
+        static const Vtable *with_image[4];
+        if (class == DEVICE_DISK && HYPERVISOR_HAS(hypervisor, disk_jobs, begin)) {
+                memcpy(with_image, device_vtables[DEVICE_DISK], sizeof with_image);
+                with_image[2] = disk_image_vtable();
+                return with_image;
+        }
         bool lacks = (class == DEVICE_CONSOLE && !HYPERVISOR_HAS(hypervisor, consoles, open_console)) ||
                      (class == DEVICE_GRAPHICS && !HYPERVISOR_HAS(hypervisor, consoles, open_graphics));
         return device_vtables[lacks ? DEVICE_OTHER : class];

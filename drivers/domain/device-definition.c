@@ -12,6 +12,7 @@ void device_definition_free(DeviceDefinition *device) {
                             device->target, device->bus,   device->format, device->mac,  device->name,        device->bridge };
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
                 g_free(strings[i]);
+        g_clear_pointer(&device->images, g_ptr_array_unref);
         g_free(device);
 }
 
@@ -77,6 +78,7 @@ static bool read_disk(const xmlNode *element, DeviceDefinition *device, GError *
         device->read_only = xml_child(element, "readonly") || strcmp(device->type, "cdrom") == 0;
         if (!device->alias)
                 device->alias = device_alias_of_disk(device, element, index);
+        device->images = disk_chain_read(element);
         return read_boot(element, device, error);
 }
 

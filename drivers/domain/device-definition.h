@@ -4,6 +4,7 @@
 /* What the API and every driver need to know of one device of a document. */
 
 #include "base/xml.h"
+#include "domain/disk-chain.h"
 
 /* How long the name of a domain or of a device may be, in bytes. */
 #define NAME_BYTES_MAX 255
@@ -32,6 +33,7 @@ typedef struct DeviceDefinition {
         char *target;      /* disk: name; interface: host interface; console: target type */
         char *bus;         /* disk */
         char *format;      /* disk */
+        GPtrArray *images; /* disk: DiskImage, the top one first, of a domain that runs; or NULL */
         char *mac;         /* interface */
         char *bridge;      /* interface: that it is in; of a network, while it runs */
         char *name;        /* channel: what the guest finds it by */

@@ -11,6 +11,7 @@
 #include "domain/connection.h"
 #include "domain/connection-define.h"
 #include "domain/device-bus.h"
+#include "domain/disk-image-bus.h"
 #include "domain/domain-run.h"
 #include "domain/offers.h"
 #include "domain/operation.h"
@@ -520,6 +521,8 @@ const DomainListener domain_bus_listener = {
         .devices_changed = device_bus_publish,
         .redefined = announce_redefined,
         .disk_errors_changed = device_bus_announce_errors,
+        .disk_jobs_changed = disk_image_announce_jobs,
+        .disk_job_told = disk_image_tell_job,
         .gone = withdraw,
         .freed = withdraw,
 };

@@ -40,6 +40,7 @@ void domain_unref(Domain *domain) {
                 return;
         TELL(domain, freed);
         g_clear_pointer(&domain->disk_errors, g_hash_table_unref);
+        g_clear_pointer(&domain->disk_jobs, g_hash_table_unref);
         g_ptr_array_unref(domain->devices);
         g_clear_pointer(&domain->live, definition_unref);
         g_clear_pointer(&domain->persistent, definition_unref);
@@ -190,6 +191,14 @@ void domain_announce_redefined(Domain *domain, const Domain *before) {
 
 void domain_announce_disk_errors(Domain *domain) {
         TELL(domain, disk_errors_changed);
+}
+
+void domain_announce_disk_jobs(Domain *domain) {
+        TELL(domain, disk_jobs_changed);
+}
+
+void domain_announce_disk_job(Domain *domain, const char *alias, const char *operation, const char *state, const char *error) {
+        TELL(domain, disk_job_told, alias, operation, state, error);
 }
 
 void domain_announce_idle(Domain *domain) {

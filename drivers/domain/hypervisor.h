@@ -96,6 +96,23 @@ typedef struct HypervisorConsoles {
         void (*open_graphics)(Domain *domain, const DeviceDefinition *device, Call *call);
 } HypervisorConsoles;
 
+/* Jobs on the images of disks that run. Without it, no disk has Disk.Image. */
+typedef struct DiskJob DiskJob;
+typedef struct HypervisorDiskJobs {
+        /* Begins what block_job_request says: block_job_begun follows, or the operation ends. */
+        void (*begin)(Operation *operation);
+
+        /* Each is done as soon as it can be; disk_job_end follows some time. */
+        void (*pivot)(DiskJob *job);
+        void (*finish)(DiskJob *job);
+        void (*cancel)(DiskJob *job);
+
+        void (*set_bandwidth)(DiskJob *job, uint64_t bandwidth, Call *call); /* disk_job_limited follows */
+
+        /* Answers SetThreshold; disk_image_tell_threshold may follow. */
+        void (*set_threshold)(Domain *domain, const DeviceDefinition *disk, const DiskImage *image, uint64_t bytes, Call *call);
+} HypervisorDiskJobs;
+
 typedef struct HypervisorMachine {
         /* Answers OpenLog of a domain in any state. */
         void (*open_log)(Domain *domain, Call *call);
@@ -188,6 +205,7 @@ struct Hypervisor {
         const HypervisorDumping *dumping;
         const HypervisorSaving *saving;
         const HypervisorConsoles *consoles;
+        const HypervisorDiskJobs *disk_jobs;
         const HypervisorMachine *machine;
         const HypervisorStatistics *statistics;
         const HypervisorLeftovers *leftovers;

@@ -15,6 +15,8 @@
 #include "qemu/check/check.h"
 #include "qemu/complete/hardware.h"
 #include "qemu/guest/agent-channel.h"
+#include "qemu/guest/block-job-begin.h"
+#include "qemu/guest/block-job-follow.h"
 #include "qemu/guest/collect.h"
 #include "qemu/guest/console.h"
 #include "qemu/guest/control.h"
@@ -27,6 +29,7 @@
 #include "qemu/guest/hotplug.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
+#include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/guest/power.h"
 #include "qemu/guest/resize-disk.h"
@@ -41,8 +44,10 @@
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
-        &guest_events_module, &control_module, &plugging_module,  &hotplug_module,       &update_module,    &collect_module,
-        &console_module,      &dump_module,    &migration_module, &agent_channel_module, &isolation_module, NULL,
+        &guest_events_module,    &control_module,          &plugging_module,  &hotplug_module,
+        &update_module,          &collect_module,          &console_module,   &dump_module,
+        &migration_module,       &agent_channel_module,    &isolation_module, &nodes_module,
+        &block_job_begin_module, &block_job_follow_module, &block_job_module, NULL,
 };
 
 /* The binary that a document asks for: its architecture's where it names none. */
@@ -382,6 +387,15 @@ static const HypervisorSaving qemu_saving = {
         .continue_saved = migration_continue,
 };
 
+static const HypervisorDiskJobs qemu_disk_jobs = {
+        .begin = block_job_begin,
+        .pivot = block_job_follow_pivot,
+        .finish = block_job_follow_finish,
+        .cancel = block_job_follow_cancel,
+        .set_bandwidth = block_job_follow_set_bandwidth,
+        .set_threshold = block_job_follow_set_threshold,
+};
+
 static const HypervisorConsoles qemu_consoles = {
         .open_console = console_open,
         .open_graphics = console_open_graphics,
@@ -425,6 +439,7 @@ const Hypervisor qemu_hypervisor = {
         .dumping = &qemu_dumping,
         .saving = &qemu_saving,
         .consoles = &qemu_consoles,
+        .disk_jobs = &qemu_disk_jobs,
         .machine = &qemu_machine,
         .statistics = &qemu_statistics,
         .leftovers = &qemu_leftovers,

@@ -240,6 +240,16 @@ def polkit_rules(bus, text):
     bus.settle()
 
 
+def slow_disk(name):
+    """A disk over an image that has data, so that a job that is limited does not end."""
+    folder = f"{ROOT}/images"
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    with open(f"{folder}/{name}.raw", "wb") as base:
+        base.write(os.urandom(8 << 20))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", f"{name}.raw", f"{folder}/{name}.qcow2"], check=True)
+    return f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{folder}/{name}.qcow2'/><target dev='vda' bus='virtio'/></disk>"
+
+
 class Full:
     """A folder with nothing in it that has room for so many bytes more, and is not there afterwards."""
 

@@ -16,7 +16,7 @@ import threading
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, Skip, User, contains, expect, polkit_rules, read_until, run
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, Skip, User, contains, expect, polkit_rules, read_until, run, slow_disk
 
 if os.geteuid() != 0:
     raise SystemExit("test-access.py: needs root, for a polkitd and other users")
@@ -75,15 +75,17 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     null = os.open("/dev/null", os.O_RDWR)
     job = bus.call(domain, f"{NAME}.Domain", "Dump", "ha{sv}", 0, {}, fds=[null])
     qemu = Hypervisor(bus, "qemu")  # a machine that waits, with a channel and no agent
-    asked = qemu.define(qemu.document("asked", devices="<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"))
+    asked = qemu.define(qemu.document("asked", devices="<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+                                      + slow_disk("asked")))
     qemu.do(asked, "Start", paused=True)
+    pull = bus.call(f"{asked}/device/virtio_2ddisk0", f"{NAME}.Device.Disk.Image", "Pull", "sa{sv}", "", {"bandwidth": GLib.Variant("t", 4096)})
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
     bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
     has_taps = os.path.exists("/dev/net/tun")
     port, taps = add_port(network) if has_taps else (None, [])
     network_filter = bus.call("/org/virtbus1/host", f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", "<filter name='guarded'/>", {})
-    objects = {"NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain,
+    objects = {"NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
                "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
                "Device.NetworkInterface": f"{domain}/device/net0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
@@ -114,7 +116,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Destroy")  # which ends the dump that others would wait for
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
-    order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "test", "domain.suspend", "domain.start",
+    order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "domain.block-job", "test", "domain.suspend", "domain.start",
              "domain.shutdown", "domain.save", "domain.destroy", "domain.share", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "network.attach", "network.define", "network.start", "network.stop"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:

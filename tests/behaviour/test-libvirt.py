@@ -413,6 +413,57 @@ def a_client_whose_process_has_no_descriptors_left_is_refused_what_needs_them():
     connection.close()
 
 
+def images_are_merged_and_copied():
+    """By virsh; and by libvirt's module where that hears of it."""
+    folder = os.path.join(ROOT, "images")
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    base, middle, top, copy = (f"{folder}/merged-{i}.qcow2" for i in ("base", "middle", "top", "copy"))
+    for path, below in ((base, None), (middle, base), (top, middle)):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *(["-b", os.path.basename(below), "-F", "qcow2", path] if below else [path, "4M"])], check=True)
+    disk = f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{top}'/><target dev='vda' bus='virtio'/></disk>"
+    virsh("define", write("merged.xml", hypervisor.document("merged", disk)))
+    virsh("start", "merged", "--paused")
+    if not REAL:
+        contains(virsh("blockpull", "merged", "vda", fails=True), "not supported")
+        virsh("destroy", "merged")
+        virsh("undefine", "merged")
+        return
+    heard = []
+    if libvirt:
+        libvirt.virEventRegisterDefaultImpl()
+        connection = open_libvirt()
+        domain = connection.lookupByName("merged")
+        for kind in (libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2):
+            connection.domainEventRegisterAny(domain, kind, lambda _c, _d, name, job, status, kind: heard.append((kind, name, job, status)), kind)
+        libvirt.virEventAddTimeout(1000, lambda *_: None, None)
+    contains(virsh("blockjob", "merged", "vda"), "No current block job")
+    contains(virsh("blockcommit", "merged", "vda", fails=True), "active flag")
+    contains(virsh("blockcommit", "merged", "vdz", "--active", fails=True), "'vdz' was not found")
+    contains(virsh("blockcommit", "merged", "vda", "--top", middle, "--base", base, "--wait"), "complete")
+    assert middle not in virsh("dumpxml", "merged")
+    virsh("blockcopy", "merged", "vda", copy, "--format", "qcow2", "--wait")
+    info = dict(line.strip().split("=") for line in virsh("blockjob", "merged", "vda", "--raw").splitlines() if "=" in line)
+    assert info["type"] == "Block Copy" and info["cur"] == info["end"] != "0", info
+    contains(virsh("blockpull", "merged", "vda", fails=True), "a job works on disk 'vda'")
+    virsh("blockjob", "merged", "vda", "--abort")
+    contains(virsh("blockjob", "merged", "vda"), "No current block job")
+    contains(virsh("blockcopy", "merged", "vda", copy, "--reuse-external", "--format", "qcow2", "--wait", "--pivot"), "Successfully pivoted")
+    contains(virsh("domblklist", "merged"), copy)
+    contains(virsh("domblkthreshold", "merged", "vda", "1048576"), "")
+    contains(virsh("domblkthreshold", "merged", "vda[9]", "1048576", fails=True), "vda[9]")
+    virsh("destroy", "merged")
+    contains(virsh("domblklist", "merged"), copy)
+    if libvirt:
+        deadline = time.monotonic() + DEADLINE
+        while (libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, "vda", libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_COPY, libvirt.VIR_DOMAIN_BLOCK_JOB_READY) not in heard or \
+                not any(event[0] == libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB and event[2:] == (libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT, libvirt.VIR_DOMAIN_BLOCK_JOB_COMPLETED)
+                        for event in heard):
+            assert time.monotonic() < deadline, heard
+            libvirt.virEventRunDefaultImpl()
+        connection.close()
+    virsh("undefine", "merged")
+
+
 def what_happens_is_told_by_events():
     if not libvirt:
         raise Skip("libvirt's Python module is not installed")
@@ -721,6 +772,7 @@ TESTS = [
     what_is_inside_a_guest_is_told_by_its_agent,
     a_console_is_a_stream_both_ways,
     a_client_whose_process_has_no_descriptors_left_is_refused_what_needs_them,
+    images_are_merged_and_copied,
     what_happens_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,
     networks_are_managed_by_clients_of_libvirt,

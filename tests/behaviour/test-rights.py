@@ -13,7 +13,8 @@ import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, polkit_rules, read_away, run, socket_activate
+from gi.repository import GLib
+from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, polkit_rules, read_away, run, slow_disk, socket_activate
 
 if os.geteuid() != 0:
     print("1..0 # SKIP needs root, for other users")
@@ -152,8 +153,9 @@ def there_is_one_of_everything():
     network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
     bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
     has_taps = os.path.exists("/dev/net/tun")
-    guest = qemu.define(qemu.document("asked", devices=AGENT + ("<interface type='network'><source network='guarded'/></interface>" if has_taps else "")))
+    guest = qemu.define(qemu.document("asked", devices=AGENT + slow_disk("asked") + ("<interface type='network'><source network='guarded'/></interface>" if has_taps else "")))
     qemu.do(guest, "Start", paused=True)
+    bus.call(f"{guest}/device/virtio_2ddisk0", f"{NAME}.Device.Disk.Image", "Pull", "sa{sv}", "", {"bandwidth": GLib.Variant("t", 4096)})
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     bus.call(secret, f"{NAME}.Secret", "SetValue", "aya{sv}", b"a value", {})
     objects = collect("/org/virtbus1", {"/org/virtbus1": {f"{NAME}.Manager"}})

@@ -165,9 +165,39 @@ def what_is_emulated_unasked_is_told():
         ctl("undefine", "speed")
 
 
+def images_of_disks_are_merged_and_copied():
+    folder = os.path.join(ROOT, "images")
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    base, top, copy = (f"{folder}/ctl-{name}.qcow2" for name in ("base", "top", "copy"))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "4M"], check=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", top], check=True)
+    domain = qemu.define(qemu.document("layers", f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{top}'/><target dev='vda' bus='virtio'/></disk>"))
+    qemu.do(domain, "Start", paused=True)
+    assert [row["path"] for row in json.loads(ctl("disk", "chain", "layers", "vda", "--json"))] == [top, base]
+    job = ctl("disk", "copy", "layers", "vda", copy).strip()
+    bus.wait(lambda: bus.get(f"/org/virtbus1/job/{job}", "Job.Disk", "Ready"), "the copy")
+    contains(ctl("jobs"), job, "copy")
+    ctl("disk", "limit", "layers", "vda", "50M")
+    ctl("disk", "finish", "layers", "vda")
+    ctl("disk", "copy", "layers", "vda", copy, "--reuse")
+    ctl("disk", "abort", "layers", "vda")
+    bus.wait(lambda: bus.get(f"{domain}/device/virtio_2ddisk0", "Device.Disk.Image", "Job") == "/", "the end of the job")
+    ctl("disk", "threshold", "layers", "vda", "1M")
+    ctl("disk", "threshold", "layers", "vda", "off", base)
+    ctl("disk", "commit", "layers", "vda", "--pivot")
+    contains(ctl("disk", "chain", "layers", "vda"), base)
+    for words, status, parts in ((["disk", "frob", "layers", "vda"], 2, ["chain, commit"]), (["disk", "copy", "layers", "vda"], 2, ["FILE"]), (["disk", "pivot", "layers", "vda"], 1, ["no job"]),
+                                 (["disk", "commit", "layers", "vdz"], 1, ["vdz"]), (["disk", "pull", "layers", "vda", "--shallow"], 1, ["--shallow"]),
+                                 (["disk", "pull", "layers", "vda"], 1, ["no image below"]), (["disk", "threshold", "layers", "vda", "much"], 2, ["much"])):
+        contains(ctl(*words, status=status), *parts)
+    contains(ctl("help", "disk"), "threshold")
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
 def words_of_other_programs_are_understood():
     for arguments, parts in ((["dominfo", "x"], ["virtbusctl status DOMAIN"]), (["net-list"], ["virtbusctl network list"]), (["snapshot-create-as", "x"], ["does not yet have snapshots"]),
-                             (["blockcopy", "x"], ["does not yet have"]), (["vol-list"], ["volumes", "qemu-img"]), (["network"], ["no verb 'network'; see"]),
+                             (["blockcopy", "x"], ["virtbusctl disk copy DOMAIN DISK FILE"]), (["vol-list"], ["volumes", "qemu-img"]), (["network"], ["no verb 'network'; see"]),
                              (["list", "--all"], ["all domains are listed"]), (["create", "x", "--vcpus=2"], ["say --cpus=N"]), (["create", "x", "--os-variant", "debian12"], ["leave it out"]),
                              (["start", "x", "--frobnicate"], ["see virtbusctl help start"])):
         contains(ctl(*arguments, status=2), *parts)
@@ -982,7 +1012,7 @@ def a_guests_agent_is_asked():
 
 run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_while_its_disk_is_empty_and_its_disk_later,
      what_a_domain_is_made_of_is_understood_or_refused, the_beginning_of_a_name_is_not_enough, what_there_is_is_shown, what_may_come_next_is_told_to_shells,
-     options_are_of_verbs, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
+     options_are_of_verbs, images_of_disks_are_merged_and_copied, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
      files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, bash_completes_verbs_options_and_domains,

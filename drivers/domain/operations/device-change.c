@@ -9,6 +9,7 @@
 #include "domain/definition-edit.h"
 #include "domain/device-alias.h"
 #include "domain/device-elements.h"
+#include "domain/disk-jobs.h"
 #include "domain/offers.h"
 #include "domain/owners-rights.h"
 #include "domain/domain-status.h"
@@ -209,6 +210,8 @@ static void begin(Operation *operation, void (*doer)(Operation *operation)) {
                                            adds && !live ? &change->alias : NULL, &error);
                 fine = change->persistent != NULL;
         }
+        if (fine && live && !adds && change->alias)
+                fine = disk_jobs_check_none(domain, change->alias, "it is changed", &error);
         if (fine && live && operation_is(operation, &detach_class) && !definition_find_device(domain->live, change->alias))
                 fine = domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "device '%s' is gone already", change->alias);
         else if (fine && live && !operation_is(operation, &detach_class)) {

@@ -12,6 +12,7 @@
 #include "base/named-file.h"
 #include "bus.h"
 #include "domain/connection.h"
+#include "domain/disk-jobs.h"
 #include "domain/domain-run.h"
 #include "domain/domain-status.h"
 #include "domain/operations/managed-save.h"
@@ -236,6 +237,20 @@ static bool has_saving(const Hypervisor *hypervisor) {
         return HYPERVISOR_HAS(hypervisor, saving, save_memory);
 }
 
+/* The machine, not this run of it: its images are looked at when it is restored. */
+static char *describe(const Definition *live) {
+        g_autoptr(xmlDoc) document = definition_document(live, NULL);
+        if (!document)
+                return g_strdup(live->xml);
+        disk_chain_forget(document);
+        return xml_document_text(document);
+}
+
+/* A guest that works on its disks is not one that could be stopped and read. */
+static bool save_check(const Operation *operation, GError **error) {
+        return disk_jobs_check_none(operation->domain, NULL, "it is saved", error);
+}
+
 static void save_begin(Operation *operation) {
         Domain *domain = operation->domain;
         Saving *saving = saving_of(operation);
@@ -254,7 +269,7 @@ static void save_begin(Operation *operation) {
         saving->connection = domain->connection;
         domain->resumes = domain->state == DOMAIN_RUNNING;
         saving->header = (SaveHeader){
-                .xml = g_strdup(domain->live->xml),
+                .xml = describe(domain->live),
                 .compression = g_strdup(saving->compression),
                 .running = domain->resumes && !saving->paused,
         };
@@ -399,6 +414,7 @@ const OperationClass save_class = {
         .needs = "be active",
         .size = sizeof(Save),
         .is_offered = has_saving,
+        .check = save_check,
         .begin = save_begin,
         .failed = save_failed,
         .fate = save_fate,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/named-file.h"
 #include "base/walk.h"
@@ -14,7 +15,6 @@
 
 /* qcow2: the header's first fields, all big-endian, and its limit on a backing file's name. */
 #define QCOW2_MAGIC 0x514649fb
-#define QCOW2_BACKING_NAME_MAX 1023
 #define QCOW2_HEADER_V2_BYTES 72
 #define QCOW2_CLUSTER_BITS_MAX 21
 #define QCOW2_HEADER_BYTES 65536 /* of most: a cluster */
@@ -130,6 +130,62 @@ static ssize_t read_header(int fd, uint8_t **header) {
         return n < 0 ? n : pread(fd, *header, size, 0);
 }
 
+char *image_backing_name(int fd) {
+        g_autofree uint8_t *header = NULL;
+        ssize_t n = read_header(fd, &header);
+        if (n < QCOW2_HEADER_V2_BYTES || get32(header) != QCOW2_MAGIC)
+                return NULL;
+        uint64_t at = get64(header + 8), size = (uint64_t) n;
+        uint32_t length = get32(header + 16);
+        bool fine = at > 0 && length > 0 && length <= IMAGE_BACKING_NAME_MAX && at <= size && length <= size - at;
+        return fine ? g_strndup((const char *) header + at, length) : NULL;
+}
+
+bool image_size(int fd, const char *path, const char *format, uint64_t *size, GError **error) {
+        uint8_t header[QCOW2_HEADER_V2_BYTES];
+        if (strcmp(format, "qcow2") == 0) {
+                if (pread(fd, header, sizeof header, 0) != sizeof header || get32(header) != QCOW2_MAGIC)
+                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is not of format qcow2", path);
+                *size = get64(header + 24);
+                return true;
+        }
+        off_t end = lseek(fd, 0, SEEK_END); /* also of a device */
+        if (end < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be looked at", path);
+        *size = (uint64_t) end;
+        return true;
+}
+
+int image_open_to_write(const char *path, const char *by, GError **error) {
+        ImageLayer layer = { .path = (char *) path, .fd = -1 };
+        if (by && !is_in_folder_of(path, by)) {
+                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                  "image %s is named by the header of %s alone, which a guest could have written: name it in the "
+                                  "document, by <backingStore>, or put both into one folder",
+                                  path, by);
+                return -1;
+        }
+        if (open_layer(&layer, false, by, error))
+                return layer.fd;
+        autofd_close(&layer.fd);
+        return -1;
+}
+
+int image_create(const char *path, GError **error) {
+        g_autoptr(GError) failure = NULL;
+        errno = 0;
+        g_autofd int made = named_file_make("image", path, false, &failure);
+        int code = errno, fd = made < 0 ? -1 : named_file_use(made, O_RDWR);
+        if (made >= 0 && fd < 0)
+                virtbus_error_set_errno(error, errno, "image %s cannot be made", path);
+        else if (made < 0 && code == EEXIST)
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "there is a file %s already: name another, or reuse it, which writes over it", path);
+        else if (made < 0)
+                g_propagate_error(error, g_steal_pointer(&failure));
+        return fd;
+}
+
 /* Finds what a qcow2 image is backed by: *NEXT is NULL where it is by nothing. */
 static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **error) {
         g_autofree uint8_t *header = NULL;
@@ -148,7 +204,7 @@ static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **er
                                          layer->path);
         if (name_at == 0)
                 return true;
-        if (name_size == 0 || name_size > QCOW2_BACKING_NAME_MAX || name_at > size || name_size > size - name_at)
+        if (name_size == 0 || name_size > IMAGE_BACKING_NAME_MAX || name_at > size || name_size > size - name_at)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "image %s has a header that points outside of the image", layer->path);
         g_autofree char *name = g_strndup((const char *) header + name_at, name_size);

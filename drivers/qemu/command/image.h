@@ -9,6 +9,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The longest chain of backing images. */
 #define IMAGE_LAYERS_MAX 64
@@ -19,6 +20,20 @@ typedef struct ImageLayer {
         int fd;
         bool is_device;
 } ImageLayer;
+
+/* How long the name of a backing image may be, in a header. */
+#define IMAGE_BACKING_NAME_MAX 1023
+
+/* Opens an image to be written that was opened before, or with CREATE makes a new file. BY is the image whose header alone names
+ * it, or NULL: it lies beside that, then, or is refused, as a guest could have written that name. Returns -1 with an error. */
+int image_open_to_write(const char *path, const char *by, GError **error);
+int image_create(const char *path, GError **error);
+
+/* What the header of an open qcow2 image names as what it is backed by; NULL: nothing, or it cannot be read. */
+char *image_backing_name(int fd);
+
+/* The disk's size, in bytes, as a qcow2's header or a raw file says. */
+bool image_size(int fd, const char *path, const char *format, uint64_t *size, GError **error);
 
 /* The backing images that a document names, which are opened instead of what the headers say. */
 typedef struct ImageBacking {

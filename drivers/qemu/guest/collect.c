@@ -176,8 +176,8 @@ static void set_renamed(Domain *domain, JsonObject *object, const Renamed *names
 }
 
 /* The image of a node; NULL: there is no such node. */
-static JsonObject *find_image(JsonArray *nodes, const char *prefix, const char *what) {
-        g_autofree char *name = g_strconcat(prefix, "0-", what, NULL);
+static JsonObject *find_image(JsonArray *nodes, const DeviceDefinition *disk, const char *what) {
+        g_autofree char *name = node_name_of_top(disk, what);
         for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
                 JsonObject *node = json_object_at(nodes, i);
                 if (g_strcmp0(json_string(node, "node-name"), name) == 0)
@@ -196,8 +196,8 @@ static void on_nodes(void *data, JsonObject *answer, const GError *error) {
                 const DeviceDefinition *disk = domain->live->devices->pdata[i];
                 if (disk->device_class != DEVICE_DISK)
                         continue;
-                g_autofree char *prefix = node_name_prefix(disk->alias), *group = g_strdup_printf("image.%s", disk->alias);
-                JsonObject *format = find_image(nodes, prefix, "format"), *storage = find_image(nodes, prefix, "storage");
+                g_autofree char *group = g_strdup_printf("image.%s", disk->alias);
+                JsonObject *format = find_image(nodes, disk, "format"), *storage = find_image(nodes, disk, "storage");
                 statistics_begin(domain, group);
                 set_renamed(domain, format, of_format, G_N_ELEMENTS(of_format));
                 set_renamed(domain, storage, of_storage, G_N_ELEMENTS(of_storage));

@@ -35,6 +35,7 @@ static void on_stop(Guest *guest, JsonObject *unused) {
 static void on_resume(Guest *guest, JsonObject *unused) {
         Domain *domain = guest->domain;
         (void) unused;
+        GUEST_EACH(guest, resumed);
         if (is_ours(guest))
                 return;
         if (domain->state == DOMAIN_PAUSED)

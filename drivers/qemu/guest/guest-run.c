@@ -19,6 +19,7 @@
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/guest-capabilities.h"
 #include "qemu/guest/guest-end.h"
+#include "qemu/guest/nodes.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/isolation.h"
@@ -428,7 +429,10 @@ static bool launch(Guest *guest, GError **error) {
 
 static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
         CommandLineContext context = guest_context(guest, guest->document, guest->domain->live, NULL);
+        nodes_number(guest, guest->document, guest->domain->live, files, 0);
         guest->line = command_line_build(&context, files, error);
+        if (guest->line)
+                nodes_remember(guest, guest->line);
         guest_keep_sockets(guest, files, guest->line ? guest->line->paths : NULL);
         return guest->line && launch(guest, error);
 }

@@ -91,10 +91,14 @@ struct Guest {
         bool has_ended, ended_well;   /* nothing but that is left of it */
         char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
         char *half_attached;          /* the one that was when an earlier driver ended: being removed */
-        struct Medium *medium;        /* that is being changed, or NULL: plugging.h */
-        struct Told *told;            /* what its QEMU has said of processors and balloon, or NULL: collect.c */
-        uint64_t n_fds;               /* that were passed by name */
-        uint64_t sizes_asked;         /* when its images' sizes were, CLOCK_MONOTONIC; 0: they are to be */
+        struct Nodes *nodes;          /* of its disks: nodes.h */
+        GHashTable *block_jobs;       /* alias of a disk -> BlockJob: block-job.h */
+        sd_event_source *block_job_timer;
+        struct BlockOpening *block_opening; /* of the one that begins, or NULL */
+        struct Medium *medium;              /* that is being changed, or NULL: plugging.h */
+        struct Told *told;                  /* what its QEMU has said of processors and balloon, or NULL: collect.c */
+        uint64_t n_fds;                     /* that were passed by name */
+        uint64_t sizes_asked;               /* when its images' sizes were, CLOCK_MONOTONIC; 0: they are to be */
 };
 
 /* What its QEMU may tell, and when that is believed: a QEMU that the guest has taken over tells what it likes. What an
@@ -121,6 +125,7 @@ typedef struct GuestModule {
         void (*save)(const Guest *guest, xmlNode *saved);   /* what a successor of this driver needs to know, into the status */
         void (*load)(Guest *guest, xmlNode *saved);         /* and from it */
         void (*recover)(Guest *guest);                      /* QEMU answers: after a driver's restart, or a silence */
+        void (*resumed)(Guest *guest);                      /* its processors run on */
         void (*found)(Guest *guest);                        /* the same, and the state of the domain is known */
         void (*give_up)(Guest *guest, const GError *error); /* QEMU tells no more: what waits for an event fails */
         void (*forget)(Guest *guest); /* the guest is let go of: whoever waits is told, what is kept is freed */

@@ -11,6 +11,7 @@
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/console.h"
 #include "qemu/guest/isolation.h"
+#include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
 #include "vtables.h"
 
@@ -71,7 +72,10 @@ static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error)
         if (!failure) {
                 guest_keep_sockets(guest, files, NULL);
                 CommandLineContext context = attach_context(guest, operation);
+                nodes_number(guest, context.document, context.definition, files, 0);
                 guest->plugging->line = command_line_build(&context, files, &failure);
+                if (guest->plugging->line)
+                        nodes_remember(guest, guest->plugging->line);
         }
         if (failure)
                 plugging_finish(guest, failure);

@@ -12,6 +12,7 @@
 #include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/isolation.h"
+#include "qemu/guest/nodes.h"
 #include "qemu/guest/qemu-words.h"
 
 void medium_free(Medium *medium) {
@@ -207,6 +208,12 @@ static void on_cleaned(void *data, const GError *error) {
                 plugging_finish(guest, NULL);
 }
 
+/* A set is its device's, and says after a colon what for: nodes.h. */
+static bool is_whose(const char *opaque, const char *alias) {
+        size_t length = strlen(alias);
+        return opaque && strncmp(opaque, alias, length) == 0 && (!opaque[length] || opaque[length] == ':');
+}
+
 static void on_fdsets_listed(void *data, JsonObject *answer, const GError *error) {
         Cleanup *cleanup = data;
         JsonArray *sets = json_array(answer, "return");
@@ -218,20 +225,25 @@ static void on_fdsets_listed(void *data, JsonObject *answer, const GError *error
                                                     ? json_string(json_node_get_object(first), "opaque")
                                                     : NULL;
                 gint64 id = json_int(set, "fdset-id", -1);
-                if (g_strcmp0(whose, cleanup->alias) == 0 && id > cleanup->before_fdset && id <= cleanup->last_fdset)
+                if (is_whose(whose, cleanup->alias) && id > cleanup->before_fdset && id <= cleanup->last_fdset)
                         script_add_command(cleanup->script, "remove-fd", json_make("fdset-id", 'i', id, NULL));
         }
         script_run(cleanup->script, on_cleaned, cleanup);
 }
 
+/* Where an image is, from the top: as the document says, else as they are counted. */
+static int depth_of(const GPtrArray *images, const char *node) {
+        unsigned long layer = strtoul(node, NULL, 10);
+        int place = images ? disk_chain_place(images, (uint32_t) layer + 1) : -1;
+        return place >= 0 ? place : (int) layer;
+}
+
 /* The order in which nodes can be removed: a filter, then each image's format before its storage, from the top. */
-static int compare_nodes(const void *a, const void *b) {
+static int compare_nodes(const void *a, const void *b, void *images) {
         /* Both are LAYER-WHAT, and WHAT is cor, format or storage: they come in the alphabet's order. */
         const char *one = *(const char *const *) a, *two = *(const char *const *) b;
-        unsigned long layer = strtoul(one, NULL, 10), other_layer = strtoul(two, NULL, 10);
-        if (layer != other_layer)
-                return layer < other_layer ? -1 : 1;
-        return strcmp(one, two);
+        int depth = depth_of(images, one), other_depth = depth_of(images, two);
+        return depth != other_depth ? depth - other_depth : strcmp(strchr(one, '-'), strchr(two, '-'));
 }
 
 /* The objects that a node's secrets are, where the document does not say which there are. */
@@ -257,12 +269,15 @@ static void on_nodes_listed(void *data, JsonObject *answer, const GError *error)
                 if (layer >= 0 && !(cleanup->one_base && other_base))
                         g_ptr_array_add(names, (void *) (name + strlen(cleanup->prefix)));
         }
-        g_ptr_array_sort(names, compare_nodes);
+        const Definition *live = cleanup->guest->domain->live;
+        const DeviceDefinition *device = live ? definition_find_device(live, cleanup->alias) : NULL;
+        g_ptr_array_sort_with_data(names, compare_nodes, device && !cleanup->one_base ? device->images : NULL);
         for (guint i = 0; i < names->len; i++) {
                 g_autofree char *name = g_strconcat(cleanup->prefix, names->pdata[i], NULL);
                 script_add_command(cleanup->script, "blockdev-del", json_make("node-name", 's', name, NULL));
                 if (!cleanup->has_named)
                         remove_secrets(cleanup, name);
+                nodes_forget(cleanup->guest, name);
         }
         monitor_command(cleanup->guest->monitor, "query-fdsets", NULL, -1, on_fdsets_listed, cleanup);
 }

@@ -27,7 +27,7 @@ typedef struct Resizing {
         Domain *domain;
         Call *call;
         DiskSize size;
-        char *alias, *path, *format;
+        char *alias, *node, *path, *format; /* NODE: of its image in a running guest */
         uint64_t chosen;
         bool holds;        /* the domain, which is off, until its image has the new size */
         GPtrArray *layers; /* of an image that is opened */
@@ -40,6 +40,7 @@ static Resizing *resizing_new(Domain *domain, const DeviceDefinition *device, co
         Resizing *resizing = g_new0(Resizing, 1);
         *resizing = (Resizing){ .domain = domain_ref(domain), .call = call, .size = *size };
         resizing->alias = g_strdup(device->alias);
+        resizing->node = node_name_of_top(device, "format");
         resizing->path = g_strdup(device->source);
         resizing->format = g_strdup(device->format[0] ? device->format : "raw");
         return resizing;
@@ -54,6 +55,7 @@ static void resizing_free(Resizing *resizing) {
                 domain_hold(resizing->domain, false);
         domain_unref(resizing->domain);
         g_free(resizing->alias);
+        g_free(resizing->node);
         g_free(resizing->path);
         g_free(resizing->format);
         g_free(resizing->emulator);
@@ -102,12 +104,11 @@ static bool find_size(JsonArray *nodes, const char *name, uint64_t *size) {
 static void on_nodes(void *data, JsonObject *object, const GError *failure) {
         Resizing *resizing = data;
         Guest *guest = resizing->domain->run;
-        g_autofree char *prefix = node_name_prefix(resizing->alias), *node = g_strdup_printf("%s0-format", prefix);
         g_autoptr(GError) error = NULL;
         uint64_t now = 0;
         if (failure)
                 error = g_error_copy(failure);
-        else if (!find_size(json_array(object, "return"), node, &now))
+        else if (!find_size(json_array(object, "return"), resizing->node, &now))
                 domain_fail(resizing->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "disk '%s' has no image", resizing->alias);
         else if (guest_check_monitor(resizing->domain, &error))
                 disk_size_choose(&resizing->size, resizing->alias, now, &resizing->chosen, &error);
@@ -115,8 +116,8 @@ static void on_nodes(void *data, JsonObject *object, const GError *failure) {
                 answer(resizing, error);
         else
                 monitor_ask(guest->monitor, "block_resize",
-                            json_make("node-name", 's', node, "size", 'i', (gint64) resizing->chosen, NULL), on_resized, resizing,
-                            drop);
+                            json_make("node-name", 's', resizing->node, "size", 'i', (gint64) resizing->chosen, NULL), on_resized,
+                            resizing, drop);
 }
 
 static void resize_running(Resizing *resizing) {

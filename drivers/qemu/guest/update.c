@@ -11,6 +11,7 @@
 #include "qemu/command/node-name.h"
 #include "qemu/guest/guest-ports.h"
 #include "qemu/guest/isolation.h"
+#include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/host/bandwidth.h"
 #include "vtables.h"
@@ -435,7 +436,10 @@ static void on_medium_files(Guest *guest, GPtrArray *files, const GError *error)
                 CommandLineContext context = guest_context(guest, change->document, change->next, guest->domain->live);
                 context.last_fdset = plugging->last_fdset;
                 context.first_layer = guest->medium->first_layer;
+                nodes_number(guest, change->document, change->next, files, context.first_layer);
                 plugging->line = command_line_build_medium(&context, plugging->device, files, &plugging->node, &failure);
+                if (plugging->line)
+                        nodes_remember(guest, plugging->line);
         }
         if (failure)
                 plugging_finish(guest, failure);
@@ -494,9 +498,14 @@ void update_device(Operation *operation) {
                 return;
         Guest *guest = plugging->guest;
         plugging->document = definition_document(live, &error);
+        /* The images of a disk are not compared as far as they were found: an author need not name them. */
+        g_autoptr(xmlDoc) asked = xmlCopyDoc(change->document, 1);
+        disk_chain_forget(asked);
+        if (plugging->document)
+                disk_chain_forget(plugging->document);
         const xmlNode *old = plugging->old =
                         plugging->document ? definition_find_element(plugging->document, live, change->alias) : NULL;
-        const xmlNode *new = definition_find_element(change->document, change->next, change->alias);
+        const xmlNode *new = definition_find_element(asked, change->next, change->alias);
         const DeviceDefinition *device = definition_find_device(live, change->alias);
         if (!error && (!old || !new || !device))
                 domain_fail(operation->domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
@@ -509,6 +518,9 @@ void update_device(Operation *operation) {
                 plugging->device++;
         for (size_t i = 0; is_drive(device) && medium_parts[i]; i++)
                 plugging->changes_medium |= differs(old, new, medium_parts[i]);
+        xmlNode *disk = device->images ? definition_find_element(change->document, change->next, change->alias) : NULL;
+        if (disk && !plugging->changes_medium)
+                disk_chain_write(disk, device->images);
         if (plugging->changes_medium)
                 monitor_command(guest->monitor, "query-block", NULL, -1, on_block_known, guest);
         else if (strcmp(device->kind, "interface") == 0 && differs(old, new, "filterref"))

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Making empty images: for a worker.
+ *
+ * Format: QEMU's docs/interop/qcow2. */
+
+#include "qemu/command/image.h"
+
+/* Makes an image in an empty file: SIZE is the disk's, in bytes. BACKING and BACKING_FORMAT, which may be NULL, are written as what
+ * it is backed by, of a qcow2. */
+bool image_make(int fd, const char *path, const char *format, uint64_t size, const char *backing, const char *backing_format,
+                GError **error);

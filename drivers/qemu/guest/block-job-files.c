@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/block-job-files.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/named-file.h"
+#include "base/user-rights.h"
+#include "bus.h"
+#include "qemu/command/image-make.h"
+
+static void written_free(Written *written) {
+        autofd_close(&written->fd);
+        g_free(written->path);
+        g_free(written->by);
+        g_free(written);
+}
+
+void block_job_files_free(BlockOpening *opening) {
+        char *strings[] = { opening->alias,        opening->header, opening->below,         opening->named, opening->path,
+                            opening->below_format, opening->format, opening->source_format, opening->source };
+        for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
+                g_free(strings[i]);
+        autofd_close(&opening->fd);
+        g_ptr_array_unref(opening->written);
+        g_free(opening);
+}
+BlockOpening *block_job_files_new(Guest *guest, DiskJobKind kind, const char *alias) {
+        BlockOpening *opening = g_new0(BlockOpening, 1);
+        *opening = (BlockOpening){ .guest = guest, .kind = kind, .alias = g_strdup(alias), .fd = -1 };
+        opening->written = g_ptr_array_new_with_free_func((GDestroyNotify) written_free);
+        return opening;
+}
+
+void block_job_files_add(BlockOpening *opening, uint32_t index, uint32_t below, const char *path, const char *by) {
+        Written *written = g_new0(Written, 1);
+        *written = (Written){ .index = index, .below = below, .path = g_strdup(path), .by = g_strdup(by), .fd = -1 };
+        g_ptr_array_add(opening->written, written);
+}
+
+/* In a worker */
+
+static int open_to_look(const char *path, GError **error) {
+        struct stat info;
+        g_autofd int found = named_file_find("image", path, &info, error);
+        if (found < 0)
+                return -1;
+        if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device", path);
+                return -1;
+        }
+        int fd = named_file_use(found, O_RDONLY);
+        if (fd < 0)
+                virtbus_error_set_errno(error, errno, "image %s cannot be opened", path);
+        return fd;
+}
+
+static bool is_block_device(const char *path) {
+        struct stat info;
+        g_autofd int found = named_file_find("image", path, &info, NULL);
+        return found >= 0 && S_ISBLK(info.st_mode);
+}
+
+/* A header that named what is below it by a relative path goes on doing so, where that is right. */
+static char *choose_name(const char *of, const char *old, const char *below) {
+        g_autofree char *folder = g_path_get_dirname(of), *other = g_path_get_dirname(below);
+        bool is_relative = old && old[0] != '/' && strcmp(folder, other) == 0;
+        return is_relative ? g_path_get_basename(below) : g_strdup(below);
+}
+
+static bool name_below(BlockOpening *opening, GError **error) {
+        g_autofd int fd = open_to_look(opening->header, error);
+        if (fd < 0)
+                return false;
+        g_autofree char *old = image_backing_name(fd);
+        opening->named = choose_name(opening->path ? opening->path : opening->header, old, opening->below);
+        return true;
+}
+
+static bool make_copy(BlockOpening *opening, GError **error) {
+        uint64_t size = 0, there = 0;
+        struct stat info;
+        g_autofd int source = open_to_look(opening->source, error);
+        if (source < 0 || !image_size(source, opening->source, opening->source_format, &size, error))
+                return false;
+        bool exists = opening->reuse || is_block_device(opening->path);
+        opening->fd = exists ? image_open_to_write(opening->path, NULL, error) : image_create(opening->path, error);
+        if (opening->fd < 0)
+                return false;
+        opening->is_made = !exists;
+        if (fstat(opening->fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be looked at", opening->path);
+        opening->is_device = S_ISBLK(info.st_mode);
+        if (!opening->reuse && !(opening->is_device && strcmp(opening->format, "raw") == 0))
+                return image_make(opening->fd, opening->path, opening->format, size, opening->named, opening->below_format,
+                                  error);
+        if (!image_size(opening->fd, opening->path, opening->format, &there, error))
+                return false;
+        return there == size || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                  "%s has %" G_GUINT64_FORMAT " bytes, and the disk %" G_GUINT64_FORMAT
+                                                  ": a copy is of the same size",
+                                                  opening->path, there, size);
+}
+
+static void open_all(BlockOpening *opening, GError **error) {
+        for (guint i = 0; i < opening->written->len; i++) {
+                Written *written = opening->written->pdata[i];
+                written->fd = image_open_to_write(written->path, written->by, error);
+                if (written->fd < 0)
+                        return;
+        }
+        if (opening->header && !name_below(opening, error))
+                return;
+        if (opening->path && !make_copy(opening, error) && opening->is_made)
+                named_file_remove(opening->path);
+}
+
+/* With the rights of its domain. */
+static void open_in_worker(void *data, GError **error) {
+        BlockOpening *opening = data;
+        g_autoptr(UserRights) rights = NULL;
+        if (opening->rights != USER_RIGHTS_ALL && !(rights = user_rights_new(opening->rights, error)))
+                return;
+        if (user_rights_enter(rights, error))
+                open_all(opening, error);
+        user_rights_leave(rights);
+}
+
+static void remove_made(void *data, GError **error) {
+        const BlockOpening *opening = data;
+        g_autoptr(UserRights) rights = opening->rights == USER_RIGHTS_ALL ? NULL : user_rights_new(opening->rights, error);
+        if ((rights || opening->rights == USER_RIGHTS_ALL) && user_rights_enter(rights, error))
+                named_file_remove(opening->path);
+        user_rights_leave(rights);
+}
+
+static void on_made_removed(void *data, const GError *error) {
+        (void) error;
+        block_job_files_free(data);
+}
+
+/* What was made for a job that does not begin goes. */
+void block_job_files_give_up(BlockOpening *opening, const Connection *connection) {
+        if (opening->is_made)
+                worker_run(connection->worker, remove_made, on_made_removed, opening);
+        else
+                block_job_files_free(opening);
+}
+
+static void on_done(void *data, const GError *error) {
+        BlockOpening *opening = data;
+        opening->opened(opening, error);
+}
+
+/* A file system of the owner's may answer that one alone, and late. */
+void block_job_files_open(const Domain *domain, BlockOpening *opening) {
+        opening->rights = domain->owners_rights ? domain->owner : USER_RIGHTS_ALL;
+        if (domain->owners_rights)
+                worker_run_of(domain->connection->clients, domain->owner, open_in_worker, on_done, opening);
+        else
+                worker_run(domain->connection->worker, open_in_worker, on_done, opening);
+}
