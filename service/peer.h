@@ -41,8 +41,8 @@ struct Peers {
         uint64_t n_refused, n_cut_off, n_given_up; /* so far */
 };
 
-/* Begins one on an accepted socket, which is taken over, unless its user has too many. Returns 0 or a negative errno: there is none
- * then. */
+/* Begins one on an accepted socket, which is taken over, unless its user has too many. Returns 0 or a negative errno: there is
+ * none then. */
 int peer_begin(Peers *peers, PeerKind kind, bool read_only, int fd);
 
 void peer_free(Peer *peer);

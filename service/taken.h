@@ -18,8 +18,8 @@ typedef struct Taken {
 /* Reads a{sa{sv}}, of an object that may be there already. Returns 0 or more, or a negative errno: nothing of it is left then. */
 int taken_read(Taken *taken, const Object *object, sd_bus_message *message);
 
-/* Reads a{sv}, new values of a block's interface; the others are those of the OLD block, or NULL. Sets *CHANGED to those that differ.
- * Returns 0 or more, or a negative errno. */
+/* Reads a{sv}, new values of a block's interface; the others are those of the OLD block, or NULL. Sets *CHANGED to those that
+ * differ. Returns 0 or more, or a negative errno. */
 int taken_read_block(Block *block, const Block *old, sd_bus_message *message, uint64_t *changed);
 
 /* Adds what other drivers have told of an object that they share. Returns 0 or a negative errno. */

@@ -8,6 +8,6 @@
 /* Adds to <cpu> how processors are grouped, and the sizes of pages. */
 void host_topology_add_processors(xmlNode *cpu);
 
-/* Adds to <host> its NUMA nodes: their memory, pages and processors, and how far they are from each other. A host without NUMA is one
- * node. */
+/* Adds to <host> its NUMA nodes: their memory, pages and processors, and how far they are from each other. A host without NUMA
+ * is one node. */
 void host_topology_add_nodes(xmlNode *host);

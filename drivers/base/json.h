@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* JSON of QEMUs, guests and callers, made and read with json-c, which json.c alone knows; what is read is checked by json-grammar.h
- * before. json-glib would load gio and all that it needs into each driver and each virtbus-run.
+/* JSON of QEMUs, guests and callers, made and read with json-c, which json.c alone knows; what is read is checked by
+ * json-grammar.h before. json-glib would load gio and all that it needs into each driver and each virtbus-run.
  *
  * A node is any value; an object or an array is a node too. null is a node that is NULL: no function minds that, or another type
  * than it wants. Names are in the order in which they were added. */

@@ -39,9 +39,9 @@ typedef void (*WorkFunction)(void *data, GError **error);
 typedef void (*WorkDone)(void *data, const GError *error);
 void worker_run(Worker *worker, WorkFunction work, WorkDone done, void *data);
 
-/* The same for work with what a user has handed in, such as descriptors, or has made, such as a file system of theirs, and may let
- * hang: at most WORKER_OF_USER_MAX pieces of one user are at work at once, in a worker that has more threads, so that other users'
- * go on; others of that user wait, and more than WORKER_OF_USER_WAITING_MAX are told at once as LimitExceeded. */
+/* The same for work with what a user has handed in, such as descriptors, or has made, such as a file system of theirs, and may
+ * let hang: at most WORKER_OF_USER_MAX pieces of one user are at work at once, in a worker that has more threads, so that other
+ * users' go on; others of that user wait, and more than WORKER_OF_USER_WAITING_MAX are told at once as LimitExceeded. */
 #define WORKER_OF_USER_MAX 4
 #define WORKER_OF_USER_WAITING_MAX 256
 void worker_run_of(Worker *worker, uid_t user, WorkFunction work, WorkDone done, void *data);

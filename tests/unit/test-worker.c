@@ -83,7 +83,8 @@ static void *close_ends(void *data) {
         return NULL;
 }
 
-/* What one user lets hang has as many threads as it may; others of that user wait, up to a number, and other users' work goes on. */
+/* What one user lets hang has as many threads as it may; others of that user wait, up to a number, and other users' work goes
+ * on. */
 static void test_one_user_holds_up_no_other(void) {
         sd_event *event;
         g_autoptr(GError) error = NULL;

@@ -219,7 +219,8 @@ static bool try_tables(xmlDoc *document, size_t first, size_t end, GError **erro
                         "there are too many elements of one kind beside each other to be checked");
 }
 
-/* What this driver knows the devices of: said before anything else, as nothing that is put right in such a document would help. */
+/* What this driver knows the devices of: said before anything else, as nothing that is put right in such a document would
+ * help. */
 static bool check_architecture(const xmlNode *root, GError **error) {
         const xmlNode *type = xml_find(root, "os/type");
         g_autofree char *architecture = xml_attribute_at(type, "", "arch");

@@ -7,7 +7,7 @@
 
 #include "qemu/command/image.h"
 
-/* Makes an image in an empty file: SIZE is the disk's, in bytes. BACKING and BACKING_FORMAT, which may be NULL, are written as what
- * it is backed by, of a qcow2. */
+/* Makes an image in an empty file: SIZE is the disk's, in bytes. BACKING and BACKING_FORMAT, which may be NULL, are written as
+ * what it is backed by, of a qcow2. */
 bool image_make(int fd, const char *path, const char *format, uint64_t size, const char *backing, const char *backing_format,
                 GError **error);

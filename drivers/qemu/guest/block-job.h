@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Jobs of a guest's QEMU on the images of its disks. A job is in the status before QEMU hears of it, and QEMU keeps its outcome until
- * it is asked (auto-dismiss is off), so that no driver misses one. QEMU stops before the instant that changes the disk's images
- * (pending: auto-finalize is off); then the definition and the status are written, and only then QEMU goes on: whoever ends at any
- * instant, what is written can be started. What is done is decided by what was asked for and by query-jobs; events are only
- * the reason to ask. */
+/* Jobs of a guest's QEMU on the images of its disks. A job is in the status before QEMU hears of it, and QEMU keeps its outcome
+ * until it is asked (auto-dismiss is off), so that no driver misses one. QEMU stops before the instant that changes the disk's
+ * images (pending: auto-finalize is off); then the definition and the status are written, and only then QEMU goes on: whoever
+ * ends at any instant, what is written can be started. What is done is decided by what was asked for and by query-jobs; events
+ * are only the reason to ask. */
 
 #include "domain/disk-jobs.h"
 #include "qemu/guest/guest.h"

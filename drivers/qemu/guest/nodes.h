@@ -5,15 +5,15 @@
  * one in another way, and which file that was. It is kept in the status; what QEMU says of its nodes is not asked.
  *
  * Sets of descriptors and locks of images go by rules of their own. An image that is only read has one descriptor, O_RDONLY, in
- * the set of its node. To write it another, O_RDWR, joins the set, and one blockdev-reopen opens its format and its storage anew: the
- * locks belong to descriptors, so that any other way round leaves locks behind that keep QEMU itself from opening it again. A set that
- * is removed while the guest is paused stays, until it is removed again in one that runs. */
+ * the set of its node. To write it another, O_RDWR, joins the set, and one blockdev-reopen opens its format and its storage
+ * anew: the locks belong to descriptors, so that any other way round leaves locks behind that keep QEMU itself from opening it
+ * again. A set that is removed while the guest is paused stays, until it is removed again in one that runs. */
 
 #include "qemu/guest/guest.h"
 #include "qemu/monitor/script.h"
 
-/* Before a command line is made of opened files: numbers the images of the disks in DOCUMENT, that of DEFINITION, from FIRST_LAYER
- * on, and looks at which files they are. What the document would be too large with is left out. */
+/* Before a command line is made of opened files: numbers the images of the disks in DOCUMENT, that of DEFINITION, from
+ * FIRST_LAYER on, and looks at which files they are. What the document would be too large with is left out. */
 void nodes_number(Guest *guest, xmlDoc *document, const Definition *definition, const GPtrArray *files, unsigned first_layer);
 
 /* Remembers the nodes that a line makes. */
