@@ -806,7 +806,7 @@ def networks_are_kept_and_listed():
     contains(ctl("network", "shew", status=2), "did you mean 'show'", "undefine")
     contains(ctl("network", "show", "nobody's", status=4), "nobody's")
     contains(ctl("network", "define", f"{ROOT}/nothing", status=1), f"{ROOT}/nothing")
-    assert ctl("complete", "network", "").split() == ["list", "show", "define", "undefine", "start", "stop", "autostart", "translate"]
+    assert ctl("complete", "network", "").split() == ["list", "show", "define", "undefine", "start", "stop", "autostart", "leases", "update", "translate"]
     contains(ctl("network", "translate", path), "# dnsmasq.conf", "interface=own0", "# hosts")
     contains(ctl("network", "translate", f"{ROOT}/nothing", status=1), f"{ROOT}/nothing")
     assert ctl("complete", "network", "show", "").splitlines() == ["a lab"]
