@@ -188,8 +188,39 @@ static void put(xmlNode *disk, const GPtrArray *chain, bool numbered) {
                 xml_add(below, "backingStore", NULL);
 }
 
+/* Where the element names the first of them, it is only numbered, and the others are added: who holds a part of it, such as
+ * that of an encryption, goes on holding it. False where it is to be made anew. */
+static bool put_numbers(xmlNode *disk, const GPtrArray *chain) {
+        g_autoptr(GPtrArray) elements = g_ptr_array_new();
+        for (xmlNode *element = disk; element && xml_child(element, "source"); element = xml_child(element, "backingStore")) {
+                g_autofree char *path = path_of(element);
+                if (elements->len == chain->len || g_strcmp0(path, ((DiskImage *) chain->pdata[elements->len])->path) != 0)
+                        return false;
+                g_ptr_array_add(elements, element);
+        }
+        if (elements->len == 0)
+                return false;
+        put_top(disk, NULL, chain->pdata[0], true);
+        for (guint i = 1; i < elements->len; i++) {
+                const DiskImage *image = chain->pdata[i];
+                xmlNode *store = elements->pdata[i];
+                xml_set_number(image->is_found ? store : xml_child(store, "source"), "index", image->index);
+        }
+        xmlNode *below = elements->pdata[elements->len - 1], *end = xml_child(below, "backingStore");
+        bool names_some = end || elements->len > 1;
+        g_autoptr(GPtrArray) none = g_ptr_array_new();
+        if (end && elements->len < chain->len)
+                xml_remove(g_steal_pointer(&end));
+        for (guint i = elements->len; i < chain->len; i++)
+                below = put_below(below, none, chain->pdata[i], true);
+        if (!end && (below != disk || names_some))
+                xml_add(below, "backingStore", NULL);
+        return true;
+}
+
 void disk_chain_write(xmlNode *disk, const GPtrArray *chain) {
-        put(disk, chain, true);
+        if (!put_numbers(disk, chain))
+                put(disk, chain, true);
 }
 
 void disk_chain_define(xmlNode *disk, const GPtrArray *chain) {
