@@ -230,7 +230,7 @@ static bool check_rights(Connection *connection, const Definition *definition, c
         definition_write_aliases(definition, document);
         g_autoptr(GPtrArray) files = files_plan(&context);
         CommandLine *line = files_check_rights(files, error) ? command_line_build(&context, NULL, error) : NULL;
-        bool fine = line && rights_check_line(line, files, document, error);
+        bool fine = line && rights_check_line(line, RIGHTS_FOLDER, files, document, error);
         if (line)
                 command_line_free(line);
         return fine;

@@ -185,11 +185,19 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         ("<audio id='1' type='alsa'/>", "alsa"),
         ("<rng model='virtio'><backend model='egd' type='unix'><source mode='connect' path='/run/x'/></backend></rng>", "path"),
         ("<rng model='virtio'><backend model='random'>/dev/hwrng</backend></rng>", "hwrng"),
+        ("<rng model='virtio'><backend model='random'>//dev/hwrng</backend></rng>", "hwrng"),
+        ("<rng model='virtio'><backend model='random'>/run/virtbus-guest/../../dev/hwrng</backend></rng>", "hwrng"),
+        ("<rng model='virtio'><backend model='egd' type='tcp'><source mode='connect' host='127.0.0.1' service='22'/></backend></rng>", "tcp"),
         ("<emulator>/usr/bin/qemu-img</emulator>", "emulator"),
         ("<watchdog model='i6300esb' action='dump'/>", "dump"),
         ("<vsock model='virtio'><cid auto='no' address='3'/></vsock>", "vsock"),
         ("<disk type='file'><driver name='qemu' type='luks'/><source file='/x'><encryption format='luks'><secret type='passphrase' uuid='1b4e28ba-2fa1-11d2-883f-0016d3cca427'/></encryption></source><target dev='vda' bus='virtio'/></disk>", "secret"),
     ]
+    # However deep it is.
+    for kind, source in (("block", "<source dev='/dev/sda'/>"), ("network", "<source protocol='nbd' name='x'><host name='localhost'/></source>")):
+        below = f"<backingStore type='{kind}'><format type='raw'/>{source}</backingStore>"
+        bad.append((f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/x'/><backingStore type='file'><format type='qcow2'/><source file='/y'/>{below}</backingStore>"
+                    "<target dev='vda' bus='virtio'/></disk>", kind))
     for device, word in bad:
         # What cannot be had at all is refused for that first.
         message = refusal(define, alice, qemu.document("bad", devices=device))
@@ -222,6 +230,12 @@ def what_it_becomes_has_no_more_rights_whoever_changes_it():
     message = refusal(lambda: do(alice, domain, "AttachDevice", repr(disk(secret, "vdb")), NONE, signature="sa{sv}"))
     contains(message, "cannot be opened")
     expect("AccessDenied", do, alice, domain, "AttachDevice", repr(hostdev), NONE, signature="sa{sv}")
+    # Nor does its QEMU open a path by itself, but what it may when it is defined.
+    plug = lambda path: do(alice, domain, "AttachDevice", repr(f"<rng model='virtio'><backend model='random'>{path}</backend></rng>"), NONE, signature="sa{sv}")
+    for path in ("/etc/hostname", "//etc/hostname", "/dev/zero", "/dev/urandom/../zero"):
+        contains(expect("AccessDenied", plug, path), "by itself")
+    expect("InvalidXML", plug, "dev/zero")
+    plug("/dev/urandom")
     device = next(path for path, interfaces in bus.objects(domain).items() if f"{NAME}.Device.Disk" in interfaces)
     contains(refusal(alice.call, device, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", repr(secret), "'raw'", NONE), "cannot be opened")
     alice.call(device, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", repr(make("medium")), "'raw'", NONE)

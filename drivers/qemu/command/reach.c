@@ -50,9 +50,11 @@ static const char *const texts[] = { "-name", "-smbios", "-uuid", NULL };
 
 static void take_path(Reach *reach, const char *value) {
         const char *slash = value[0] == '/' ? value : strstr(value, ":/");
-        if (slash && *slash == ':')
+        if (slash && *slash == ':' && (++slash)[1] == '/') /* a URI's authority */
+                return;
+        while (slash && slash[1] == '/') /* the kernel takes them for one */
                 slash++;
-        if (slash && slash[1] != '/' && !g_str_has_prefix(slash, "/dev/fdset/"))
+        if (slash && !g_str_has_prefix(slash, "/dev/fdset/"))
                 g_ptr_array_add(reach->paths, g_strdup(slash));
 }
 

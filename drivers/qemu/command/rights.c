@@ -83,12 +83,15 @@ static const struct {
         { "interface", "virtualport", NULL, NULL, "it leads into another network" },
         { "interface", "source", "portgroup", NULL, "it leads into another network" },
         { "disk", "reservations", NULL, NULL, "it is a socket of the host" },
-        { "disk", "backingStore", "type", "block", "it is a device of the host" },
-        { "disk", "backingStore", "type", "network", "it is reached with the host's network" },
-        { "disk", "backingStore", "type", "volume", "it is a pool's" },
+        { NULL, "backingStore", "type", "block", "it is a device of the host" },
+        { NULL, "backingStore", "type", "network", "it is reached with the host's network" },
+        { NULL, "backingStore", "type", "volume", "it is a pool's" },
+        { "rng", "backend", "type", "tcp", "it is reached with the host's network" },
+        { "rng", "backend", "type", "udp", "it is reached with the host's network" },
         { NULL, "secret", NULL, NULL, "it is a secret" },
         { "os", "smbios", "mode", "host", "it tells of the host" },
         { "os", "nvram", "type", NULL, "it is a device of the host" },
+        { "nvram", "source", NULL, NULL, "it is a path of the host; the driver has a place for it" },
         { NULL, "watchdog", "action", "dump", "it fills a disk of the host" },
         { NULL, "vcpu", "cpuset", NULL, "it chooses processors of the host" },
         { "graphics", NULL, "socket", NULL, "it is a path of the host" },
@@ -190,7 +193,7 @@ bool rights_check_document(const xmlDoc *document, const xmlDoc *before, GError 
 }
 
 static bool is_given(const GPtrArray *files, const char *path) {
-        for (guint i = 0; i < files->len; i++) {
+        for (guint i = 0; files && i < files->len; i++) {
                 const File *file = files->pdata[i];
                 if (strcmp(file->path, path) == 0)
                         return true;
@@ -201,11 +204,17 @@ static bool is_given(const GPtrArray *files, const char *path) {
         return false;
 }
 
-bool rights_check_line(const CommandLine *line, const GPtrArray *files, const xmlDoc *document, GError **error) {
+/* By its text: a path that leads back is under nothing. */
+static bool is_plainly_under(const char *path, const char *folder) {
+        return path_is_under(path, folder) && !strstr(path, "/../") && !g_str_has_suffix(path, "/..");
+}
+
+bool rights_check_line(const CommandLine *line, const char *folder, const GPtrArray *files, const xmlDoc *document,
+                       GError **error) {
         g_autoptr(Reach) reach = reach_of(line, document);
         for (guint i = 0; i < reach->paths->len; i++) {
                 const char *path = reach->paths->pdata[i];
-                if (!path_is_under(path, RIGHTS_FOLDER) && !g_strv_contains(open_paths, path) && !is_given(files, path))
+                if (!is_plainly_under(path, folder) && !g_strv_contains(open_paths, path) && !is_given(files, path))
                         return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "QEMU would open %s by itself: " REMEDY,
                                                  path);
         }

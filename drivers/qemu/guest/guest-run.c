@@ -434,7 +434,7 @@ static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
         if (guest->line)
                 nodes_remember(guest, guest->line);
         guest_keep_sockets(guest, files, guest->line ? guest->line->paths : NULL);
-        return guest->line && launch(guest, error);
+        return guest->line && guest_check_line(guest, guest->line, guest->document, error) && launch(guest, error);
 }
 
 static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {

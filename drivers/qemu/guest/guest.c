@@ -10,6 +10,7 @@
 #include "domain/device-elements.h"
 #include "domain/operations/start.h"
 #include "log.h"
+#include "qemu/command/rights.h"
 #include "qemu/guest/guest-fetch.h"
 #include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
@@ -330,6 +331,12 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
                 .rights = guest->domain->owners_rights ? guest->domain->owner : USER_RIGHTS_ALL,
                 .uid = guest->uid,
         };
+}
+
+bool guest_check_line(const Guest *guest, const CommandLine *line, const xmlDoc *document, GError **error) {
+        g_autoptr(GError) failure = NULL;
+        return !guest->domain->owners_rights || rights_check_line(line, guest->directory, NULL, document, &failure) ||
+               domain_fail(guest->domain, error, virtbus_error_code(failure), "%s", failure->message);
 }
 
 static const FetchKind fetched[] = { { FILE_SECRET, guest_secrets_ask }, { FILE_PORT, guest_ports_ask }, { 0, NULL } };

@@ -171,6 +171,10 @@ void guest_drop_opening(Guest *guest);
 /* What commands for it are made of. RUNNING as in CommandLineContext. */
 CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definition *definition, const Definition *running);
 
+/* Whether LINE is one that it may have: that of a domain which has its owner's rights alone opens nothing by a path. DOCUMENT: of
+ * a whole one, or NULL. */
+bool guest_check_line(const Guest *guest, const CommandLine *line, const xmlDoc *document, GError **error);
+
 /* Of the sockets that opening FILES has made, and that QEMU will make at PATHS: they go with the guest, or with
  * guest_remove_sockets, by a worker: all from that place in the list on, or, where PATH is not NULL, the one that lies there. */
 void guest_keep_sockets(Guest *guest, const GPtrArray *files, const GPtrArray *paths);

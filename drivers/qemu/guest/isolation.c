@@ -145,6 +145,10 @@ void isolation_show(Guest *guest, const CommandLine *line, IsolationShown done) 
         g_autoptr(GError) error = NULL;
         unsigned has = guest->isolation ? guest->isolation->parts : 0;
         g_autoptr(Reach) reach = reach_of(line, NULL);
+        if (!guest_check_line(guest, line, NULL, &error)) {
+                done(guest, error);
+                return;
+        }
         if (reach->network && has & CONFINE_NETWORK)
                 domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
                             "its QEMU was started without a network, as nothing in the document needed one, and cannot get one: "
