@@ -91,6 +91,8 @@ void connection_store(Domain *domain, const Definition *definition, WorkDone don
 
 static void on_defined(void *data, const GError *error) {
         Change *change = data;
+        if (!change->domain)
+                owners_rights_end_define(change->connection, change->call);
         if (error) {
                 refuse(change, error);
                 return;
@@ -117,6 +119,8 @@ static void begin_define(Change *change) {
         change->domain = domain ? domain_ref(domain) : NULL;
         const Kept kept = domain ? kept_of(domain) : (Kept){ change->call->uid, change->call->own_rights, false };
         g_autofree char *text = text_of(change->definition, &kept, domain ? domain->shares : NULL);
+        if (!domain)
+                owners_rights_begin_define(change->connection, change->call);
         change->connection->definitions->define(change->connection, change->definition->uuid, text, on_defined, change);
 }
 

@@ -193,6 +193,7 @@ void connection_close(Connection *connection) {
         g_free(connection->state_directory);
         g_free(connection->runtime_directory);
         g_free(connection->log_directory);
+        g_clear_pointer(&connection->own_in_writing, g_array_unref);
         g_free(connection->name);
         g_free(connection->state_reason);
         g_free(connection->path);

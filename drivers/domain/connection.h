@@ -33,6 +33,7 @@ struct Connection {
         GHashTable *by_uuid, *by_name;          /* Domain; the first holds the references */
         GQueue requests;                        /* for statistics, that wait */
         Turns *turns;                           /* of who changes what a name and a UUID stand for */
+        GArray *own_in_writing;                 /* uid_t, or NULL: owners-rights.h */
         const DomainListener *const *listeners; /* of what becomes of domains; NULL at the end */
         uint32_t last_id;
         unsigned n_active;

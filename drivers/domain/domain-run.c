@@ -6,6 +6,7 @@
 #include "domain/definition-edit.h"
 #include "domain/domain-status.h"
 #include "domain/operation.h"
+#include "domain/owners-rights.h"
 #include "vtables.h"
 
 void domain_observe(Domain *domain, const GError *error) {
@@ -110,8 +111,10 @@ static void forget(Domain *domain) {
 static void on_forget_turn(void *data, Turn *turn, const GError *cancelled) {
         g_autoptr(Domain) domain = data; /* the reference that was held */
         (void) cancelled;
-        if (domain->published && !domain->persistent && !domain_is_active(domain) && !domain->operation)
+        if (domain->published && !domain->persistent && !domain_is_active(domain) && !domain->operation) {
+                owners_rights_end_transient(domain);
                 forget(domain);
+        }
         if (turn)
                 turn_end(turn);
         connection_idle(domain->connection);

@@ -136,6 +136,9 @@ typedef struct HypervisorLeftovers {
         bool (*has_nvram)(Connection *connection, const char *uuid);
         void (*delete_nvram)(Connection *connection, const char *uuid);
 
+        /* Whether anything is left of a domain that is not there any more: those, or a log. */
+        bool (*has_any)(Connection *connection, const char *uuid);
+
         /* Removes what it has kept of a domain that is undefined and does not run. */
         void (*forget)(Connection *connection, const char *uuid);
 } HypervisorLeftovers;

@@ -15,6 +15,14 @@
 bool owners_rights_check_define(Connection *connection, const Domain *existing, const Definition *definition, const Call *call,
                                 GError **error);
 
+/* One of CALL's is written down for the first time, and counts from now on; until it is there, or cannot be. */
+void owners_rights_begin_define(Connection *connection, const Call *call);
+void owners_rights_end_define(Connection *connection, const Call *call);
+
+/* A domain ends that has no definition: what is left of one that has its owner's rights alone goes with it, as nobody has counted
+ * that, and its UUID may be somebody else's next. */
+void owners_rights_end_transient(const Domain *domain);
+
 /* Whether a domain may become that, or, LIVE, its run may, where it has its owner's rights alone. */
 bool owners_rights_check_change(const Domain *domain, const Definition *definition, bool live, GError **error);
 

@@ -252,6 +252,11 @@ static bool has_nvram(Connection *connection, const char *uuid) {
         return access(path, F_OK) == 0;
 }
 
+static bool has_any(Connection *connection, const char *uuid) {
+        g_autofree char *path = guest_log_path(connection, uuid);
+        return has_nvram(connection, uuid) || access(path, F_OK) == 0;
+}
+
 static void forget(Connection *connection, const char *uuid) {
         g_autofree char *path = guest_log_path(connection, uuid);
         guest_log_remove(path);
@@ -417,6 +422,7 @@ static const HypervisorStatistics qemu_statistics = {
 static const HypervisorLeftovers qemu_leftovers = {
         .has_nvram = has_nvram,
         .delete_nvram = delete_nvram,
+        .has_any = has_any,
         .forget = forget,
 };
 

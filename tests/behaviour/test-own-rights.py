@@ -5,6 +5,7 @@
 Usage (below tests/with-bus, as root): test-own-rights.py
 """
 
+import json
 import os
 import pwd
 import re
@@ -265,6 +266,30 @@ def nobody_elses_domain_becomes_ones_own():
         do(alice, hers, "Undefine")
 
 
+FIRMWARE = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+
+
+def what_a_domain_has_left_is_nobody_elses():
+    rules()
+    variables = FIRMWARE + "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'/>"
+    for number, kernel in enumerate(("", variables)):
+        uuid = f"0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1c0{number}"
+        qemu.create(qemu.document("roots", uuid=uuid, kernel=kernel), paused=True)
+        roots = f"{qemu.path}/domain/{uuid.replace('-', '_')}"
+        expect("AccessDenied", define, alice, qemu.document("roots", uuid=uuid))
+        qemu.do(roots, "Destroy")
+        bus.wait(lambda: roots not in bus.objects(qemu.path), "its end")
+        for member in ("DefineDomain", "CreateDomain"):
+            contains(expect("AccessDenied", define, alice, qemu.document("hers", uuid=uuid, kernel=kernel), qemu, member), "another domain's")
+        # And goes where its owner's rights were all that it had: the UUID is free again, also for the same one.
+        uuid = uuid.replace("1c0", "1d0")
+        for user in (alice, alice, bob):
+            theirs = define(user, qemu.document("theirs", uuid=uuid, kernel=kernel), qemu, "CreateDomain")
+            do(user, theirs, "Destroy")
+            bus.wait(lambda: theirs not in bus.objects(qemu.path), "its end")
+        assert not [name for _, _, names in os.walk(os.path.join(ROOT, "qemu")) for name in names if uuid in name]
+
+
 def limits_are_an_administrators_and_stay():
     rules()
     uuid = "0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1a03"
@@ -340,11 +365,26 @@ def how_many_one_user_has_is_bounded():
     contains(expect("LimitExceeded", define, alice, other.document("one more"), other), "64")
     theirs = define(bob, other.document("bobs"), other)
     do(bob, theirs, "Undefine")
-    for domain in domains:
+    # Those that are being written count as well.
+    for domain in domains[62:]:
+        do(alice, domain, "Undefine")
+    again = [User("vb-alice") for _ in range(8)]
+    for number, user in enumerate(again):
+        xml = other.document(f"at once {number}")
+        user.process.stdin.write(json.dumps([NAME, other.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", [repr(xml), NONE], False]) + "\n")
+    for user in again:
+        user.process.stdin.flush()
+    answers = [json.loads(user.process.stdout.readline()) for user in again]
+    made = [re.search(r"'(/[^']*)'", repr(answer["result"]))[1] for answer in answers if "result" in answer]
+    assert len(made) == 2 and all("LimitExceeded" in answer["error"] for answer in answers if "error" in answer), answers
+    for user in again:
+        user.leave()
+    for domain in domains[:62] + made:
         do(alice, domain, "Undefine")
 
 
 run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them,
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
-     what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, limits_are_an_administrators_and_stay,
+     what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses,
+     limits_are_an_administrators_and_stay,
      a_network_is_its_owners_to_use_when_they_may, an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])
