@@ -290,6 +290,28 @@ def what_a_domain_has_left_is_nobody_elses():
         assert not [name for _, _, names in os.walk(os.path.join(ROOT, "qemu")) for name in names if uuid in name]
 
 
+def variables_lead_to_no_file_beside_them():
+    rules()
+    uuid = "0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1e01"
+    victim = qemu.define(qemu.document("victim", uuid=uuid, kernel=FIRMWARE + "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'/>"))
+    qemu.do(victim, "Start", paused=True)
+    qemu.do(victim, "Destroy")
+    bus.wait_state(victim, "shutoff")
+    answers = []
+    for number, name in enumerate((f"{uuid}.fd", "nothing.fd", "/root/nothing", "/etc/shadow")):
+        template = os.path.join(HOME, f"template{number}")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "size=540672", template], check=True)
+        subprocess.run(["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", name, template], check=True)
+        os.chown(template, UID, UID)
+        domain = define(alice, qemu.document("leading", kernel=FIRMWARE + f"<nvram template='{template}' templateFormat='qcow2' format='qcow2'/>"))
+        answers.append(refusal(start, alice, domain))
+        contains(answers[-1], "must be whole")
+        do(alice, domain, "Undefine", "{'nvram': <true>}")
+    # And nobody is told whether it is there.
+    assert len({re.sub(r"[^ ]*\.fd", "", answer) for answer in answers}) == 1, answers
+    qemu.do(victim, "Undefine", nvram=True)
+
+
 def limits_are_an_administrators_and_stay():
     rules()
     uuid = "0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1a03"
@@ -385,6 +407,6 @@ def how_many_one_user_has_is_bounded():
 
 run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them,
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
-     what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses,
+     what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses, variables_lead_to_no_file_beside_them,
      limits_are_an_administrators_and_stay,
      a_network_is_its_owners_to_use_when_they_may, an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])

@@ -206,9 +206,9 @@ static bool open_one(File *file, bool foreign_user, UserRights *rights, GError *
         case FILE_PROGRAM:
                 return executable_check(file->path, &file->program, error);
         case FILE_NVRAM:
-                if (!make_nvram(file, rights, error))
-                        return false;
-                G_GNUC_FALLTHROUGH;
+                /* It is in the driver's own folder, of contents that were anybody's: they lead to nothing beside it. */
+                file->layers = make_nvram(file, rights, error) ? image_open_whole(file->path, file->format, error) : NULL;
+                return file->layers != NULL;
         case FILE_IMAGE:
                 file->layers = image_open(file->path, file->format, file->read_only, file->backing, foreign_user, error);
                 return file->layers != NULL;

@@ -267,3 +267,18 @@ GPtrArray *image_open(const char *path, const char *format, bool read_only, cons
         }
         return g_steal_pointer(&layers);
 }
+
+GPtrArray *image_open_whole(const char *path, const char *format, GError **error) {
+        g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
+        ImageLayer *layer = layer_new(path, format), *next = NULL;
+        bool by_header;
+        g_ptr_array_add(layers, layer);
+        if (!open_layer(layer, false, NULL, error) || !find_next(layer, 0, NULL, &next, &by_header, error))
+                return NULL;
+        if (!next)
+                return g_steal_pointer(&layers);
+        virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s says that it is backed by another, and must be whole",
+                          path);
+        layer_free(next);
+        return NULL;
+}

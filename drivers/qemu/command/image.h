@@ -49,3 +49,6 @@ void image_backing_free(ImageBacking *backing);
  * a FOREIGN_USER, what only a header names must be what everybody may read, or lie in the folder of the image that names it. */
 GPtrArray *image_open(const char *path, const char *format, bool read_only, const ImageBacking *backing, bool foreign_user,
                       GError **error);
+
+/* Opens one that is backed by nothing, to be written to; InvalidArgument where its header says that it is. */
+GPtrArray *image_open_whole(const char *path, const char *format, GError **error);
