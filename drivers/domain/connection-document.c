@@ -6,6 +6,7 @@
 #include "domain/connection.h"
 #include "domain/offers.h"
 #include "domain/run-only.h"
+#include "domain/shares.h"
 #include "vtables.h"
 
 /* How long the text of a document is at most whose tree, of many times its size, is kept while a call waits. */
@@ -18,6 +19,7 @@ bool connection_complete(Connection *connection, xmlDoc *document, GError **erro
 
 Definition *connection_read_document(Connection *connection, xmlDoc *document, bool unsupported, GError **error) {
         run_only_drop(document);
+        shares_drop(document);
         g_autoptr(Definition) definition =
                         connection_complete(connection, document, error) ? definition_from_document(document, error) : NULL;
         if (!definition || (HYPERVISOR_HAS(connection->hypervisor, documents, check) &&

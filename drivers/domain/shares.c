@@ -102,11 +102,21 @@ static bool check(const char *share, GError **error) {
         return check_who(who, error) && check_action(end + 1, error);
 }
 
-bool shares_take(xmlDoc *document, char ***shares, GError **error) {
+static xmlNode *find_instruction(const xmlDoc *document) {
         xmlNode *node = document->children;
-        *shares = NULL;
         while (node && (node->type != XML_PI_NODE || !xml_is(node, SHARES_INSTRUCTION)))
                 node = node->next;
+        return node;
+}
+
+void shares_drop(xmlDoc *document) {
+        for (xmlNode *node; (node = find_instruction(document));)
+                xml_remove(node);
+}
+
+bool shares_take(xmlDoc *document, char ***shares, GError **error) {
+        xmlNode *node = find_instruction(document);
+        *shares = NULL;
         if (!node)
                 return true;
         g_auto(GStrv) list = g_strsplit(node->content ? (const char *) node->content : "", " ", -1);

@@ -24,3 +24,6 @@ char **shares_change(char *const *shares, const char *who, char *const *actions,
  * right. */
 char *shares_add_text(const char *text, char *const *shares);
 bool shares_take(xmlDoc *document, char ***shares, GError **error);
+
+/* Removes what a caller's document says of them, which would be taken for its owner's word when its file is read again. */
+void shares_drop(xmlDoc *document);

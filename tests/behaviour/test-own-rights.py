@@ -368,6 +368,13 @@ def an_owner_shares_what_is_theirs():
     define(alice, other.document("shared", uuid=bus.get(domain, "Domain", "UUID"), more="<title>again</title>"), other)
     other.kill_driver()
     assert len(bus.get(domain, "Domain", "Shares")) == 3
+    # A document says nothing of it, whoever hands it in, and wherever it does.
+    said = ("<?virtbus-shares user:vb-dave:domain.start?>", "<?virtbus-shares nonsense?>")
+    saying = [define(alice, form.format(other.document(f"saying{number}")), other) for number, form in enumerate([text + "{}" for text in said] + ["{}" + text for text in said] + ["".join(said) + "{}"])]
+    other.kill_driver()
+    for one in saying:
+        assert bus.get(one, "Domain", "Shares") == []
+        do(alice, one, "Undefine")
     # And ends with a call: what was decided does not count any more.
     share("user:vb-bob")
     assert denied(do, bob, domain, "Start") and denied(bob.call, domain, PROPERTIES, "Get", "ss", f"'{NAME}.Domain'", "'State'")
