@@ -24,3 +24,7 @@ bool caller_decode(const char *sender, uid_t *uid, bool *own_rights) {
         *own_rights = sender[1] == 'o';
         return true;
 }
+
+bool caller_is_behind_driver(const char *sender) {
+        return sender && strstr(sender, "." CALLER_VIA) != NULL;
+}

@@ -25,3 +25,7 @@ char *caller_encode(uid_t uid, const char *unique_name, bool own_rights);
 
 /* Reads the user ID and that back; false where the sender has another form. */
 bool caller_decode(const char *sender, uid_t *uid, bool *own_rights);
+
+/* What the name of each driver begins with that a call has come through on behalf of its caller; whether it has through any. */
+#define CALLER_VIA "via-"
+bool caller_is_behind_driver(const char *sender);

@@ -16,7 +16,7 @@
 /* What stands for a driver itself where a sender has the name of a caller; and before the name of each driver that a call has
  * come through. */
 #define DRIVER_ITSELF "driver"
-#define VIA "via-"
+#define VIA CALLER_VIA
 
 typedef struct Errand {
         Router *router;

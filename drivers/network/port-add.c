@@ -74,7 +74,8 @@ static void enter(void *data, const GError *failure) {
                 virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "network '%s' is gone", name);
         else if (!error && adding->check(network, &error) && !port_is_there(adding->port))
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "interface '%s' was deleted", adding->port->interface);
-        if (!error && port_enter(network, adding->port, &error))
+        /* Others were added while it was. */
+        if (!error && port_check_count(network, adding->port->owner, &error) && port_enter(network, adding->port, &error))
                 finish(adding, g_steal_pointer(&adding->port), NULL);
         else
                 finish(adding, NULL, error);
@@ -101,13 +102,22 @@ static void on_opened(void *data, const GError *error) {
                 enter(adding, error);
 }
 
-static bool check_request(const Network *network, const PortRequest *request, GError **error) {
-        guint count = network->ports ? network->ports->len : 0;
-        if (!request->check(network, error))
-                return false;
+bool port_check_count(const Network *network, uid_t owner, GError **error) {
+        unsigned count = network->ports ? network->ports->len : 0, own = 0;
+        for (guint i = 0; i < count; i++)
+                own += ((const Port *) network->ports->pdata[i])->owner == owner;
         if (count >= PORTS_MAX)
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                          "network '%s' has %u ports, as many as a bridge takes", network_name(network), count);
+        return owner == 0 || own < (PORTS_MAX - (count - own) + 1) / 2 ||
+               virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                 "network '%s': user %u has %u of its ports, half of what others have left",
+                                 network_name(network), (unsigned) owner, own);
+}
+
+static bool check_request(const Network *network, const PortRequest *request, GError **error) {
+        if (!request->check(network, error) || !port_check_count(network, request->owner, error))
+                return false;
         if (!value_mac.check(&value_mac, request->mac))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not %s", request->mac,
                                          value_mac.what);
@@ -148,6 +158,7 @@ void port_add(Network *network, const PortRequest *request, PortDone done, void 
                                 .domain_uuid = g_steal_pointer(&domain),
                                 .mac = g_strdup(request->mac),
                                 .mtu = request->mtu,
+                                .owner = request->owner,
                                 .isolated = request->isolated };
         worker_run(((Networks *) network->entry.registry)->worker, open_in_thread, on_opened, adding);
 }

@@ -4,6 +4,7 @@
 #include "base/registry-answer.h"
 #include "network/run.h"
 #include "options.h"
+#include "paths.h"
 #include "vtables.h"
 
 NETWORK_PORT_VTABLE(Port, bus);
@@ -28,7 +29,13 @@ static void on_filter_set(void *data, const GError *error) {
 }
 
 static void bus_set_filter(Call *call, Port *self, const char *filter, sd_bus_message *options) {
-        if (registry_check_options(call, options))
+        g_autoptr(GError) error = NULL;
+        /* Who may attach may not change others' guests by that; a driver has had the domain's change authorized. */
+        if (call->uid != 0 && call->uid != self->owner && !caller_is_behind_driver(call_sender(call))) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                  "port %s was added for another user: change the card of its domain", self->uuid);
+                call_fail(call, error);
+        } else if (registry_check_options(call, options))
                 port_set_filter(self, filter, on_filter_set, call);
 }
 
@@ -66,6 +73,7 @@ void port_bus_add(Call *call, Network *network, const char *domain_name, const c
         const NetworkDefinition *live = run_live(network);
         PortRequest request = { .domain_name = domain_name,
                                 .domain_uuid = domain_uuid,
+                                .owner = call->uid,
                                 .mac = mac,
                                 .interface = "",
                                 .filter = "",

@@ -67,6 +67,7 @@ static char *status_text(const Port *port) {
         xml_set_number(root, "index", port->index);
         xml_set_number(root, "mtu", port->mtu);
         xml_set_attribute(root, "isolated", port->isolated ? "yes" : "no");
+        xml_set_number(root, "owner", port->owner);
         const FilterBinding *binding = port_filter(port);
         if (binding) /* a text: another version may know more of it */
                 xml_add(root, "filter", binding->xml);
@@ -198,10 +199,11 @@ static void on_lost(void *data) {
 
 static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
         static const char *const yes_no[] = { "yes", "no", NULL };
-        uint64_t index = 0, mtu = 0;
+        uint64_t index = 0, mtu = 0, owner = 0;
         if (!store_check_format(root, error) || !xml_one_of(root, "isolated", yes_no, error) ||
             !xml_number_attribute(root, "index", 1, INT32_MAX, &index, error) ||
-            !xml_number_attribute(root, "mtu", 0, UINT32_MAX, &mtu, error))
+            !xml_number_attribute(root, "mtu", 0, UINT32_MAX, &mtu, error) ||
+            !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error))
                 return NULL;
         g_autoptr(Port) port = g_new0(Port, 1);
         *port = (Port){ .uuid = g_strdup(uuid),
@@ -211,6 +213,7 @@ static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
                         .interface = xml_attribute(root, "interface"),
                         .index = (int) index,
                         .mtu = (uint32_t) mtu,
+                        .owner = (uid_t) owner,
                         .isolated = xml_attribute_is(root, "isolated", "yes") };
         g_autofree char *filter = xml_text_at(root, "filter");
         bool is_whole = port->domain_name && port->domain_uuid && port->mac && port->interface && index > 0;

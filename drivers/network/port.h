@@ -12,6 +12,10 @@
 /* How many a network may have: what a bridge of the kernel's takes. */
 #define PORTS_MAX 1023
 
+/* Whether a user may have one more: of the places that other users have left, one has half at most, so that there is always one
+ * for the next; root has all. */
+bool port_check_count(const Network *network, uid_t owner, GError **error);
+
 /* How many queues one may have: what fits into a message. */
 #define PORT_QUEUES_MAX 64
 
@@ -25,6 +29,7 @@ typedef struct Port {
         int index;       /* its number */
         uint32_t mtu;    /* in bytes; 0: the kernel's own */
         bool isolated;
+        uid_t owner;               /* for whom it was added */
         FilterBinding *binding;    /* its filter, of an earlier driver's port that waits for the filters; or NULL */
         struct FilteredCard *card; /* filter-table.h: its filter; or NULL */
         bool is_changing;          /* its filter is */
@@ -63,6 +68,7 @@ typedef struct PortRequest {
         const char *bridge;
         uint32_t queues, mtu; /* 0: one; the kernel's own */
         bool isolated;
+        uid_t owner;
         const char *filter;                                    /* its <filterref>, or "" */
         bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
 } PortRequest;

@@ -62,10 +62,11 @@ def methods():
 
 
 def add_port(network):
-    """A port's path, and the descriptors that it lasts as long as."""
-    arguments = GLib.Variant("(sssa{sv})", ("guest", "44444444-4444-4444-4444-444444444444", "52:54:00:00:00:01", {}))
-    answer, files = bus.connection.call_with_unix_fd_list_sync(NAME, network, f"{NAME}.Network", "AddPort", arguments, None, 0, -1, None, None)
-    return answer.unpack()[0], files.steal_fds()
+    """The path of a port of a user's own, and who holds it."""
+    holder = User("vb-alice")
+    allow("vb-alice", "network.attach")
+    holder.call(network, f"{NAME}.Network", "AddPort", "sssa{sv}", "'guest'", "'44444444-4444-4444-4444-444444444444'", "'52:54:00:00:00:01'", "@a{sv} {}")
+    return next(path for path, interfaces in bus.objects(network).items() if f"{NAME}.NetworkPort" in interfaces), holder
 
 
 def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
@@ -83,7 +84,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
     bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
     has_taps = os.path.exists("/dev/net/tun")
-    port, taps = add_port(network) if has_taps else (None, [])
+    port, holder = add_port(network) if has_taps else (None, None)
     network_filter = bus.call("/org/virtbus1/host", f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", "<filter name='guarded'/>", {})
     objects = {"NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
                "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
@@ -128,8 +129,9 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     # What the service and its connections are is no secret.
     for path, name in ((hypervisor.path, f"{NAME}.Connection"), ("/org/virtbus1", f"{NAME}.Manager")):
         assert outcome(bob.call, path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"'{name}'") == "allowed"
-    for fd in [null, *taps]:
-        os.close(fd)
+    os.close(null)
+    if holder:
+        holder.leave()
     qemu.do(asked, "Destroy")
     for path in bus.objects(hypervisor.path):  # what some methods have made
         hypervisor.do(path, "Destroy")

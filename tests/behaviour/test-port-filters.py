@@ -290,9 +290,21 @@ def who_may_not_change_a_ports_filter_is_refused():
     polkit_rules(bus, "polkit.addRule(function(a, s) { return polkit.Result.NO; });")
     assert denied(alice.call, *words) and ruled() == set()
     polkit_rules(bus, "polkit.addRule(function(a, s) { return a.id === 'org.virtbus1.network.attach' && a.lookup('network_name') === 'n' ? polkit.Result.YES : polkit.Result.NO; });")
-    alice.call(*words)
-    assert ruled() == {guest.interface}
+    # To attach is no right to what was attached for others.
+    contains(expect("AccessDenied", alice.call, *words), "another user")
+    assert ruled() == set()
+    holder = User("vb-alice")
+    holder.call(network, f"{NAME}.Network", "AddPort", "sssa{sv}", repr("hers"), repr("0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1f01"), repr(CARDS.format(2)), "@a{sv} {}")
+    theirs = next(path for path, interfaces in bus.objects(network).items() if interfaces.get(f"{NAME}.NetworkPort", {}).get("DomainName") == "hers")
+    alice.call(theirs, *words[1:])
+    assert len(ruled()) == 1
+    bus.kill_driver("Network")
+    bus.wait(lambda: theirs in bus.objects(network), "the port, found again")
+    contains(expect("AccessDenied", alice.call, *words), "another user")
+    alice.call(theirs, *words[1:-2], "''", words[-1])
+    assert ruled() == set()
     alice.leave()
+    holder.leave()
     guest.close()
     end_network(network)
 

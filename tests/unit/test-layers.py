@@ -22,7 +22,7 @@ KNOWN = set()
 
 # What is named after something else than its module. This list only shrinks, too.
 NAMES = {
-    "common/options": "path_check", "common/paths": "caller_decode caller_encode",
+    "common/options": "path_check", "common/paths": "caller_decode caller_encode caller_is_behind_driver",
     "drivers/base/store": "file_is_aside file_remove file_replace",
     "drivers/domain/device-alias": "disk_index", "drivers/domain/operation": "domain_hold domain_operate",
     "drivers/domain/operations/device-change": "attach_class detach_class resize_class update_class",

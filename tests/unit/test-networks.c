@@ -3,6 +3,7 @@
 
 #include "folder.h"
 #include "network/networks.h"
+#include "network/port.h"
 
 #define UUID "f52a81b2-424e-490c-823d-6bd4235bc573"
 #define OTHER "22e1353d-c27e-4d6d-bf15-465053e6ba0b"
@@ -173,6 +174,29 @@ static void test_who_waits_is_told_when_it_ends(Fixture *fixture, const void *un
         g_assert_null(networks_find(fixture->networks, OTHER, NULL));
 }
 
+static void test_one_user_leaves_others_a_port(void) {
+        g_autoptr(GError) error = NULL;
+        NetworkDefinition definition = { .name = (char *) "n" };
+        g_autoptr(GPtrArray) ports = g_ptr_array_new_with_free_func(g_free);
+        Network network = { .entry.definition = &definition, .ports = ports };
+        unsigned last = PORTS_MAX;
+        for (uid_t user = 1001; user < 1009; user++) {
+                unsigned n = 0;
+                for (; port_check_count(&network, user, NULL); n++) {
+                        Port *port = g_new0(Port, 1);
+                        port->owner = user;
+                        g_ptr_array_add(ports, port);
+                }
+                g_assert_cmpuint(n, >=, (last - 1) / 2);
+                g_assert_cmpuint(n, <=, last / 2 + 1);
+                last = n;
+        }
+        g_assert_true(port_check_count(&network, 0, &error));
+        g_assert_no_error(error);
+        g_assert_false(port_check_count(&network, 1001, &error));
+        g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_LIMIT_EXCEEDED);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 #define ADD(name) g_test_add("/networks/" #name, Fixture, NULL, set_up, test_##name, tear_down)
@@ -183,5 +207,6 @@ int main(int argc, char *argv[]) {
         ADD(a_damaged_file_costs_itself_alone);
         ADD(metadata_is_set_and_kept);
         ADD(who_waits_is_told_when_it_ends);
+        g_test_add_func("/networks/one_user_leaves_others_a_port", test_one_user_leaves_others_a_port);
         return g_test_run();
 }
