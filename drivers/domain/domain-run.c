@@ -141,7 +141,8 @@ void domain_undefine(Domain *domain) {
                 if (!domain->live)
                         domain->live = definition_ref(domain->persistent);
                 g_clear_pointer(&domain->persistent, definition_unref);
-                domain_announce(domain, (const int[]){ DOMAIN_PERSISTENT, DOMAIN_AUTOSTART, -1 });
+                g_clear_pointer(&domain->shares, g_strfreev); /* they are kept with the definition */
+                domain_announce(domain, (const int[]){ DOMAIN_PERSISTENT, DOMAIN_AUTOSTART, DOMAIN_SHARES, -1 });
         } else
                 forget(domain);
 }

@@ -382,6 +382,16 @@ def an_owner_shares_what_is_theirs():
         share(f"user:u{number}", "read")
     expect("LimitExceeded", share, "user:one-more", "read")
     share("user:u0", "read", "domain.start")
+    # Its definition may go before it does, and come again.
+    share("user:u1")
+    share("user:vb-bob", "domain.destroy")
+    uuid = bus.get(domain, "Domain", "UUID")
+    do(alice, domain, "Start")
+    do(alice, domain, "Undefine")
+    assert bus.get(domain, "Domain", "Shares") == [] and denied(do, bob, domain, "Destroy")
+    assert define(alice, other.document("shared", uuid=uuid), other) == domain
+    assert bus.get(domain, "Domain", "Shares") == [] and denied(do, bob, domain, "Destroy")
+    do(alice, domain, "Destroy")
     do(alice, domain, "Undefine")
     again = define(bob, other.document("shared"), other)
     assert bus.get(again, "Domain", "Shares") == []
