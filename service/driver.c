@@ -116,16 +116,17 @@ const char *drivers_connection_path(Drivers *drivers, const char *name) {
 }
 
 char *drivers_unheard_text(Drivers *drivers) {
+        g_autoptr(GString) text = g_string_new(NULL);
         GHashTableIter iterator;
         void *value;
         g_hash_table_iter_init(&iterator, drivers->by_name);
         while (g_hash_table_iter_next(&iterator, NULL, &value)) {
                 const Driver *driver = value;
                 if (driver->failure && driver->n_failures > 0 && !driver->schemes && !driver->is_of_host)
-                        return g_strdup_printf("the %s driver failed, and is tried again with a later call: %s", driver->name,
-                                               driver->failure);
+                        g_string_append_printf(text, "%sthe %s driver failed, and is tried again with a later call: %s",
+                                               text->len > 0 ? "; " : "", driver->name, driver->failure);
         }
-        return NULL;
+        return text->len > 0 ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }
 
 Driver *drivers_of_scheme(Drivers *drivers, const char *scheme) {

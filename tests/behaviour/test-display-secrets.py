@@ -143,7 +143,7 @@ def a_secret_that_is_for_something_else_is_no_password():
 
 def a_document_names_one_password():
     uuid = next(secrets.uuids)
-    for kind, attributes, inside, word in (("vnc", " passwd='x'", f"<secret uuid='{uuid}'/>", "not both"), ("vnc", "", f"<secret uuid='{uuid}'/>" * 2, "one secret"),
+    for kind, attributes, inside, word in (("vnc", " passwd='x'", f"<secret uuid='{uuid}'/>", "not both"), ("vnc", "", f"<secret uuid='{uuid}'/>" * 2, "only one <secret>"),
                                            ("spice", "", "<secret usage='x'/>", "uuid"), ("spice", "", "<secret/>", "uuid"), ("vnc", "", "<secret uuid='x'/>", "invalid secret uuid"),
                                            ("vnc", "", f"<secret type='other' uuid='{uuid}'/>", "passphrase"), ("egl-headless", "", f"<secret uuid='{uuid}'/>", "no password")):
         xml = hypervisor.document("refused", devices=f"<graphics type='{kind}'{attributes}>{inside}</graphics>{VIDEO}")

@@ -5,6 +5,7 @@
 Usage (below tests/with-bus): test-filters.py
 """
 
+import ctypes
 import os
 import socket
 import struct
@@ -14,6 +15,7 @@ import time
 from gi.repository import GLib
 from packets import ALL, FILTERS, IPV6, MAC, PEER, SENTINEL, STRANGER, TABLE, arp, ethernet, ipv4, tcp, udp
 from rig import NAME, ROOT, Bus, Skip, User, contains, denied, expect, polkit_rules, run
+from spaces import Space
 
 PATH = "/org/virtbus1/host"
 STATE = f"{ROOT}/network/state/network/filters"
@@ -159,26 +161,35 @@ def rules_of(xml, **parameters):
 CARD, BRIDGE = "vnet0", "filtered0"
 GUEST, OTHER = "guest0", "guest1"
 class Wire:
-    """Both ends of two cards in a bridge. Only in a network namespace of the test's own."""
+    """Both ends of two cards in a bridge, in a network namespace of their own: the driver guards the rules of its own one."""
 
     def __init__(self):
+        self.space = Space("wire")
         for command in (f"link add {BRIDGE} type bridge", f"link add {CARD} type veth peer name {GUEST}", f"link add vnet1 type veth peer name {OTHER}",
                         f"link set {CARD} master {BRIDGE}", f"link set vnet1 master {BRIDGE}"):
-            subprocess.run(["ip", *command.split()], check=True)
+            self.space.do("shell", f"ip {command}")
         for name in (BRIDGE, CARD, "vnet1", GUEST, OTHER):
-            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w", encoding="utf-8") as file:
-                file.write("1")
-            subprocess.run(["ip", "link", "set", name, "up"], check=True)
-        self.ends = {name: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) for name in (GUEST, OTHER)}
-        for name, end in self.ends.items():
-            end.bind((name, 0))
+            self.space.do("shell", f"echo 1 > /proc/sys/net/ipv6/conf/{name}/disable_ipv6; ip link set {name} up")
+        self.ends = self.open_ends()
+        for end in self.ends.values():
             end.settimeout(20)
+
+    def open_ends(self):
+        """A socket belongs to the namespace that this thread is in when it makes it."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net", encoding="utf-8") as own, open(f"/proc/{self.space.pid}/ns/net", encoding="utf-8") as wires:
+            assert libc.setns(wires.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
+            ends = {name: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) for name in (GUEST, OTHER)}
+            for name, end in ends.items():
+                end.bind((name, 0))
+            assert libc.setns(own.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
+        return ends
 
     def apply(self, xml, **parameters):
         text = rules_of(xml, **parameters)
         for hook in ("prerouting", "postrouting"):  # what says that all before has been judged
             text += f"insert rule bridge virtbus cards_{hook} ether type {SENTINEL} accept\n"
-        result = subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=False)
+        result = subprocess.run(["nsenter", f"--net=/proc/{self.space.pid}/ns/net", "nft", "-f", "-"], input=text, text=True, capture_output=True, check=False)
         assert result.returncode == 0, result.stderr + text
 
     def passes(self, frame, to_guest=False):
@@ -227,7 +238,7 @@ def the_filters_that_are_shipped_let_pass_what_they_should():
         assert wire.passes(ethernet(ipv4("10.0.0.7", "10.0.0.1", 6, tcp(1000, port)), 0x800, MAC, PEER), to_guest=True) == passes, port
     assert not wire.passes(ethernet(ipv4("10.0.0.1", "10.0.0.2", 6, tcp(1000, 80)), 0x800, source=STRANGER))
     assert wire.passes(ethernet(IPV6, 0x86dd))
-    subprocess.run(["ip", "link", "delete", BRIDGE], check=True)
+    wire.space.leave()
 
 
 def what_has_no_rules_is_refused_by_name():

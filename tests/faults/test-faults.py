@@ -373,7 +373,13 @@ def whoever_is_told_to_end_at_any_instant_ends_well():
 def settle():
     """Until nothing starts or stops."""
     def between():
-        return [path for path in shown() if hypervisor.state(path) in ("starting", "stopping")]
+        found = []
+        for path in shown():
+            try:
+                found += [path] if hypervisor.state(path) in ("starting", "stopping") else []
+            except BusError as error:  # it has gone since it was shown
+                assert error.name.endswith(".UnknownObject"), error
+        return found
     seen = len(bus.signals)
     while between():
         bus.wait(lambda: len(bus.signals) > seen, "a domain to come to rest")
