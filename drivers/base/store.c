@@ -54,7 +54,8 @@ void store_free(Store *store) {
 }
 
 void store_finish(Store *store) {
-        worker_finish(store->worker);
+        if (!worker_finish(store->worker))
+                worker_abandon(store->worker); /* who would be told of it may be gone then */
 }
 
 bool store_is_busy(const Store *store) {

@@ -163,10 +163,18 @@ void connection_abandon(Connection *connection) {
         worker_abandon(connection->worker);
 }
 
+/* What has not ended by now hangs: who would be told of its end is freed in a moment. */
+static void leave_behind(Worker *worker) {
+        if (worker && worker_pending(worker) > 0)
+                worker_abandon(worker);
+}
+
 void connection_close(Connection *connection) {
         GHashTableIter iterator;
         void *domain;
         connection_cancel(connection, "the driver is ending");
+        leave_behind(connection->clients);
+        leave_behind(connection->worker);
         g_hash_table_iter_init(&iterator, connection->by_uuid);
         while (g_hash_table_iter_next(&iterator, NULL, &domain))
                 if (((Domain *) domain)->run)

@@ -61,6 +61,13 @@ static char *set_time(GuestAgent *agent, JsonObject *arguments) {
         return g_strdup("{\"return\":{}}");
 }
 
+/* A clock that was set to its end stays there. */
+static gint64 get_time(const GuestAgent *agent) {
+        gint64 time;
+        bool overflows = __builtin_add_overflow(g_get_real_time() * NANOSECONDS, agent->clock_offset, &time);
+        return overflows ? G_MAXINT64 : time;
+}
+
 /* The line to be answered; NULL for none. */
 static char *answer(GuestAgent *agent, JsonObject *request) {
         const char *command = json_string(request, "execute");
@@ -77,7 +84,7 @@ static char *answer(GuestAgent *agent, JsonObject *request) {
                 return json_text(said);
         }
         if (strcmp(command, "guest-get-time") == 0)
-                return number(g_get_real_time() * NANOSECONDS + agent->clock_offset);
+                return number(get_time(agent));
         if (strcmp(command, "guest-set-time") == 0)
                 return set_time(agent, arguments);
         if (strcmp(command, "guest-fsfreeze-status") == 0)

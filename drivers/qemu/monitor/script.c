@@ -72,6 +72,8 @@ void script_add_command(Script *script, const char *name, JsonObject *arguments)
 
 void script_undo_by(Script *script, const char *name, JsonObject *arguments) {
         Step *step = script->steps->pdata[script->steps->len - 1];
+        if (step->undo)
+                monitor_request_free(step->undo);
         step->undo = monitor_request_new(name, arguments, -1);
 }
 
