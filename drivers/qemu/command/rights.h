@@ -10,8 +10,8 @@
  * line. */
 bool rights_check_document(const xmlDoc *document, const xmlDoc *before, GError **error);
 
-/* That QEMU itself opens nothing of the host by a path: LINE is of a guest whose own folder is FOLDER, or a part of it for one that
- * runs. FILES are those that it would be given open, where LINE is made to check only, for RIGHTS_FOLDER; or NULL. */
+/* That QEMU itself opens nothing of the host by a path: LINE is of a guest whose own folder is FOLDER, or a part of it for one
+ * that runs. FILES are those that it would be given open, where LINE is made to check only, for RIGHTS_FOLDER; or NULL. */
 #define RIGHTS_FOLDER "/run/virtbus-guest"
 bool rights_check_line(const CommandLine *line, const char *folder, const GPtrArray *files, const xmlDoc *document,
                        GError **error);
