@@ -6,7 +6,6 @@
 
 #include "calls.h"
 #include "listing.h"
-#include "network-events.h"
 #include "rows.h"
 
 #define HOST LISTING_HOST
@@ -72,7 +71,7 @@ static bool is_listed(const Call *call, GVariant *properties) {
         return is_selected(properties, selection_of(call));
 }
 
-static const ListedKind networks = { NETWORK, wanted, "(ss)", 0, network_name, is_listed };
+static const ListedKind networks = { NETWORK, wanted, "(ss)", 0, listing_name_and_uuid, is_listed };
 
 static void list(Call *call) {
         listing_answer(call, &networks);
@@ -92,7 +91,7 @@ static void ask(Call *call, const char *interface, const char *member, GVariant 
 }
 
 static void on_network(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ss))", network_name(properties)));
+        call_answer(call, g_variant_new("(@(ss))", listing_name_and_uuid(properties)));
 }
 
 static void on_path(Call *call, GVariant *reply) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "listing.h"
 #include "parts.h"
 #include "procedures.h"
 
@@ -25,13 +26,6 @@ static void known_free(void *data) {
         KnownNetwork *known = data;
         g_variant_unref(known->name);
         g_free(known);
-}
-
-GVariant *network_name(GVariant *properties) {
-        const char *name = "", *uuid = "";
-        g_variant_lookup(properties, "Name", "&s", &name);
-        g_variant_lookup(properties, "UUID", "&s", &uuid);
-        return g_variant_new("(ss)", name, uuid);
 }
 
 /* An event, as each callback is told of it. */
@@ -76,7 +70,7 @@ static void keep(void *data, const char *path, GVariant *interfaces) {
         host_events_seen(events, path);
         if (!known) {
                 known = g_new0(KnownNetwork, 1);
-                known->name = g_variant_ref_sink(network_name(properties));
+                known->name = g_variant_ref_sink(listing_name_and_uuid(properties));
                 g_hash_table_insert(events->objects, g_strdup(path), known);
         }
         update(events, known, properties);

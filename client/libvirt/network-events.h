@@ -11,6 +11,3 @@ typedef enum NetworkEventKind {
 } NetworkEventKind;
 
 HostEvents *network_events_new(GDBusConnection *bus, Conversation *conversation);
-
-/* A network as libvirt names it, (ss), of its properties; floating. */
-GVariant *network_name(GVariant *properties);
