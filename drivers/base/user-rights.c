@@ -40,7 +40,10 @@ static bool find_groups(UserRights *rights, const char *name) {
         return false;
 }
 
-UserRights *user_rights_new(uid_t user, GError **error) {
+bool user_rights_find(uid_t user, UserRights **found_rights, GError **error) {
+        *found_rights = NULL;
+        if (user == USER_RIGHTS_ALL)
+                return true;
         g_autoptr(UserRights) rights = g_new0(UserRights, 1);
         struct passwd entry, *found = NULL;
         g_autofree char *strings = NULL;
@@ -51,19 +54,17 @@ UserRights *user_rights_new(uid_t user, GError **error) {
                 strings = g_realloc(strings, size);
                 r = getpwuid_r(user, &entry, strings, size, &found);
         }
-        if (r != 0 || !found) {
-                virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
-                                  "user %u, with whose rights its files are opened, is not known on this machine",
-                                  (unsigned) user);
-                return NULL;
-        }
+        if (r != 0 || !found)
+                return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                         "user %u, with whose rights its files are opened, is not known on this machine",
+                                         (unsigned) user);
         rights->user = user;
         rights->group = entry.pw_gid;
-        if (find_groups(rights, entry.pw_name))
-                return g_steal_pointer(&rights);
-        virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the groups of user %u cannot be found, or are too many",
-                          (unsigned) user);
-        return NULL;
+        if (!find_groups(rights, entry.pw_name))
+                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                         "the groups of user %u cannot be found, or are too many", (unsigned) user);
+        *found_rights = g_steal_pointer(&rights);
+        return true;
 }
 
 /* Of this thread alone: what the C library has by that name changes all of them. */

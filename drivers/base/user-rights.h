@@ -14,8 +14,9 @@
 
 typedef struct UserRights UserRights;
 
-/* Looks up a user and its groups. NULL, and an error, where there is no such user any more. */
-UserRights *user_rights_new(uid_t user, GError **error);
+/* Looks up a user and its groups; *RIGHTS is NULL of USER_RIGHTS_ALL. False, and an error, where there is no such user any
+ * more. */
+bool user_rights_find(uid_t user, UserRights **rights, GError **error);
 void user_rights_free(UserRights *rights);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UserRights, user_rights_free)
 

@@ -6,6 +6,8 @@
  * refuses what has other rights (HypervisorDocuments.check_rights), whoever asks for it; that stays with the domain as long as
  * it is there. */
 
+#include "base/user-rights.h"
+#include "base/worker.h"
 #include "domain/domain.h"
 
 /* How many of them one user may have on a connection: each is a file, and memory of the service. */
@@ -25,6 +27,13 @@ void owners_rights_end_transient(const Domain *domain);
 
 /* Whether a domain may become that, or, LIVE, its run may, where it has its owner's rights alone. */
 bool owners_rights_check_change(const Domain *domain, const Definition *definition, bool live, GError **error);
+
+/* With whose rights a domain's files are opened: its owner's, or USER_RIGHTS_ALL. */
+uid_t owners_rights_of(const Domain *domain);
+
+/* Runs work with files that are opened with these rights in a worker: a file system of the owner's may answer that one alone, and
+ * late, which holds up nobody else's. */
+void owners_rights_run(const Connection *connection, uid_t rights, WorkFunction work, WorkDone done, void *data);
 
 /* Refuses what is done with a path, for a domain that has its owner's rights alone. INSTEAD: what to use. */
 bool owners_rights_check_path(const Domain *domain, const char *what, const char *instead, GError **error);

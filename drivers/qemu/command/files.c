@@ -238,7 +238,7 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
         const File *first = files->len > 0 ? files->pdata[0] : NULL;
         g_autoptr(UserRights) rights = NULL;
         if (first && first->rights != USER_RIGHTS_ALL &&
-            (!files_check_rights(files, error) || !(rights = user_rights_new(first->rights, error))))
+            (!files_check_rights(files, error) || !user_rights_find(first->rights, &rights, error)))
                 return false;
         bool fine = true;
         for (guint i = 0; i < files->len && fine; i++) {

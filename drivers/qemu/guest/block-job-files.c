@@ -9,6 +9,7 @@
 #include "base/named-file.h"
 #include "base/user-rights.h"
 #include "bus.h"
+#include "domain/owners-rights.h"
 #include "qemu/command/image-make.h"
 
 static void written_free(Written *written) {
@@ -121,17 +122,15 @@ static void open_all(BlockOpening *opening, GError **error) {
 static void open_in_worker(void *data, GError **error) {
         BlockOpening *opening = data;
         g_autoptr(UserRights) rights = NULL;
-        if (opening->rights != USER_RIGHTS_ALL && !(rights = user_rights_new(opening->rights, error)))
-                return;
-        if (user_rights_enter(rights, error))
+        if (user_rights_find(opening->rights, &rights, error) && user_rights_enter(rights, error))
                 open_all(opening, error);
         user_rights_leave(rights);
 }
 
 static void remove_made(void *data, GError **error) {
         const BlockOpening *opening = data;
-        g_autoptr(UserRights) rights = opening->rights == USER_RIGHTS_ALL ? NULL : user_rights_new(opening->rights, error);
-        if ((rights || opening->rights == USER_RIGHTS_ALL) && user_rights_enter(rights, error))
+        g_autoptr(UserRights) rights = NULL;
+        if (user_rights_find(opening->rights, &rights, error) && user_rights_enter(rights, error))
                 named_file_remove(opening->path);
         user_rights_leave(rights);
 }
@@ -144,7 +143,7 @@ static void on_made_removed(void *data, const GError *error) {
 /* What was made for a job that does not begin goes. */
 void block_job_files_give_up(BlockOpening *opening, const Connection *connection) {
         if (opening->is_made)
-                worker_run(connection->worker, remove_made, on_made_removed, opening);
+                owners_rights_run(connection, opening->rights, remove_made, on_made_removed, opening);
         else
                 block_job_files_free(opening);
 }
@@ -154,11 +153,7 @@ static void on_done(void *data, const GError *error) {
         opening->opened(opening, error);
 }
 
-/* A file system of the owner's may answer that one alone, and late. */
 void block_job_files_open(const Domain *domain, BlockOpening *opening) {
-        opening->rights = domain->owners_rights ? domain->owner : USER_RIGHTS_ALL;
-        if (domain->owners_rights)
-                worker_run_of(domain->connection->clients, domain->owner, open_in_worker, on_done, opening);
-        else
-                worker_run(domain->connection->worker, open_in_worker, on_done, opening);
+        opening->rights = owners_rights_of(domain);
+        owners_rights_run(domain->connection, opening->rights, open_in_worker, on_done, opening);
 }

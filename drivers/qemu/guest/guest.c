@@ -9,6 +9,7 @@
 #include "bus.h"
 #include "domain/device-elements.h"
 #include "domain/operations/start.h"
+#include "domain/owners-rights.h"
 #include "log.h"
 #include "qemu/command/rights.h"
 #include "qemu/guest/guest-fetch.h"
@@ -328,7 +329,7 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
                 .incoming = operation_is(guest->operation, &start_class) && start_restoring_fd(guest->operation) >= 0,
                 .directory = guest->directory,
                 .monitor = guest->monitor_listener,
-                .rights = guest->domain->owners_rights ? guest->domain->owner : USER_RIGHTS_ALL,
+                .rights = owners_rights_of(guest->domain),
                 .uid = guest->uid,
         };
 }
@@ -372,11 +373,9 @@ static void on_files_opened(void *data, const GError *error) {
 static void on_fetched(Guest *guest, const GError *error) {
         if (error)
                 on_files_opened(guest->opening, error);
-        else if (guest->domain->owners_rights) /* a file system of theirs may answer them alone, and late */
-                worker_run_of(guest->domain->connection->clients, guest->domain->owner, open_files, on_files_opened,
-                              guest->opening);
         else
-                worker_run(guest->domain->connection->worker, open_files, on_files_opened, guest->opening);
+                owners_rights_run(guest->domain->connection, owners_rights_of(guest->domain), open_files, on_files_opened,
+                                  guest->opening);
 }
 
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {

@@ -11,6 +11,7 @@
 
 #include "base/executable.h"
 #include "domain/connection.h"
+#include "domain/owners-rights.h"
 #include "domain/disk-size.h"
 #include "domain/operation.h"
 #include "qemu/command/image.h"
@@ -149,9 +150,8 @@ static bool read_size(const ImageLayer *layer, uint64_t *size, GError **error) {
 
 /* Those of its domain. */
 static GPtrArray *open_with_rights(const Resizing *resizing, GError **error) {
-        uid_t user = resizing->domain->owner;
         g_autoptr(UserRights) rights = NULL;
-        if (resizing->domain->owners_rights && (!(rights = user_rights_new(user, error)) || !user_rights_enter(rights, error)))
+        if (!user_rights_find(owners_rights_of(resizing->domain), &rights, error) || !user_rights_enter(rights, error))
                 return NULL;
         return image_open(resizing->path, resizing->format, false, NULL, geteuid() == 0, error);
 }
@@ -245,11 +245,8 @@ void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize 
                 resizing->holds = true;
                 resizing->emulator = command_line_emulator(domain_definition(domain));
                 domain_hold(domain, true);
-                if (domain->owners_rights)
-                        worker_run_of(domain->connection->clients, domain->owner, open_image, on_opened,
-                                      g_steal_pointer(&resizing));
-                else
-                        worker_run(domain->connection->worker, open_image, on_opened, g_steal_pointer(&resizing));
+                owners_rights_run(domain->connection, owners_rights_of(domain), open_image, on_opened,
+                                  g_steal_pointer(&resizing));
         }
 }
 
