@@ -76,8 +76,10 @@
 /* A message's header: what it is called by. A path of a thousand names has room in it. */
 #define HEADER_BYTES_MAX (64 * 1024)
 
-/* Pieces of messages of one connection that are read before others get their turn: a message is two or three. */
+/* Pieces of messages of one connection that are read before others get their turn, and calls that have come whole: a message is
+ * two or three, of 64 KiB at most each. Bytes count too: who sends megabytes is read by some hundred microseconds. */
 #define INLET_STEPS_AT_ONCE 128
+#define INLET_BYTES_AT_ONCE (128 * 1024)
 
 /* Calls that have come and were not looked at yet, of all and of one user; and what they have with them. The bus daemon lets one
  * connection wait for 128 answers, and one user have 256 connections: whoever has so many calls on their way does not read. */

@@ -43,19 +43,20 @@ struct Inlet {
         sd_event_source *readable, *deadline, *again;
         Ahead *ahead; /* NULL: nothing is read beyond a message */
         Stage stage;
-        size_t line_bytes;  /* of the authentication so far */
-        GByteArray *head;   /* the line or header so far */
-        LongHeader *longer; /* the header, where it is longer than is kept */
-        Descriptors passed; /* with what has been read of the message; lost: some could not be kept */
-        bool timed;         /* the deadline runs: of the authentication, or of the message that has begun */
-        bool waiting;       /* for leave to begin */
-        bool discard;       /* the body is not handed on */
-        bool more;          /* there was more to read than is read at once */
-        bool came;          /* something, since it was asked last */
-        bool whole;         /* it is handed on with the header, which is not yet */
-        bool handled;       /* sd-bus has come to the message that it was given: there is no more to read for it */
-        size_t body_left;   /* to be read */
-        size_t let_in;      /* what END is told */
+        size_t line_bytes;   /* of the authentication so far */
+        GByteArray *head;    /* the line or header so far */
+        LongHeader *longer;  /* the header, where it is longer than is kept */
+        Descriptors passed;  /* with what has been read of the message; lost: some could not be kept */
+        bool timed;          /* the deadline runs: of the authentication, or of the message that has begun */
+        bool waiting;        /* for leave to begin */
+        bool discard;        /* the body is not handed on */
+        bool more;           /* there was more to read than is read at once */
+        bool came;           /* something, since it was asked last */
+        bool whole;          /* it is handed on with the header, which is not yet */
+        bool handled;        /* sd-bus has come to the message that it was given: there is no more to read for it */
+        size_t body_left;    /* to be read */
+        size_t read_at_once; /* bytes, since others had their turn */
+        size_t let_in;       /* what END is told */
         InletMessage message;
 };
 
@@ -126,8 +127,10 @@ bool inlet_is_closed(const Inlet *inlet) {
 
 /* As descriptors_receive; what was read ahead comes first. */
 static ssize_t receive(Inlet *inlet, void *buffer, size_t size) {
-        size_t n = inlet->ahead ? ahead_read(inlet->ahead, buffer, size) : 0;
-        return n > 0 ? (ssize_t) n : descriptors_receive(&inlet->passed, inlet->socket, buffer, size);
+        size_t ahead = inlet->ahead ? ahead_read(inlet->ahead, buffer, size) : 0;
+        ssize_t n = ahead > 0 ? (ssize_t) ahead : descriptors_receive(&inlet->passed, inlet->socket, buffer, size);
+        inlet->read_at_once += (size_t) MAX(n, 0);
+        return n;
 }
 
 /* Once for each message: one that comes drop by drop has no more time than another. */
@@ -406,7 +409,8 @@ static int step(Inlet *inlet) {
 static void read_on(Inlet *inlet) {
         int r = 1;
         inlet->n_references++;
-        for (unsigned n = 0; r > 0 && n < INLET_STEPS_AT_ONCE; n++) {
+        inlet->read_at_once = 0;
+        for (unsigned n = 0; r > 0 && n < INLET_STEPS_AT_ONCE && inlet->read_at_once < INLET_BYTES_AT_ONCE; n++) {
                 r = step(inlet);
                 inlet->came |= r > 0;
         }
