@@ -17,6 +17,7 @@ import xml.etree.ElementTree as ET
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "behaviour"))
 import compare_definitions  # noqa: E402
+import packet_rules  # noqa: E402
 from rig import Bus, BusError  # noqa: E402
 from gi.repository import GLib  # noqa: E402
 
@@ -708,12 +709,48 @@ def check_dnsmasq(results, bus, name, files, verbose):
         print(files[".conf"], *ours.values(), sep="\n")
 
 
+# The values of variables that libvirt's tests of filters have.
+FILTER_VARIABLES = {"A": ["1.1.1.1", "2.2.2.2", "3.3.3.3", "3.3.3.3"], "B": ["80", "90", "80", "80"], "C": ["1080", "1090", "1100", "1110"],
+                    "MAC": ["12:34:56:78:9a:bc"], "IP": ["1.1.1.1"]}
+
+
+def check_filter_rules(results, bus, name, files, verbose):
+    """NAME.xml of a network filter, and NAME.args, the rules of iptables and ebtables that libvirt has of it: by every packet that
+    rules of either side are about."""
+    results.good += 1
+    try:
+        ours = bus.call("/org/virtbus1/host", "org.virtbus1.NetworkFilters", "FilterXMLToNative", "ssa{sas}a{sv}", files[".xml"], "vnet0",
+                        FILTER_VARIABLES, {})
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    results.differences(name, packet_rules.compare_card(files[".args"], ours), [])
+    if verbose:
+        print(files[".args"], ours, sep="\n")
+
+
+def check_network_rules(results, bus, name, files, verbose):
+    """NAME.xml of a network, and NAME.args, the rules of iptables that libvirt has of it: by packets, as above."""
+    results.good += 1
+    try:
+        ours = bus.call("/org/virtbus1/host", "org.virtbus1.Networks", "NetworkXMLToNative", "sa{sv}", files[".xml"], {}).get("nftables", "")
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    bridge = ET.fromstring(files[".xml"]).find("bridge")
+    results.differences(name, packet_rules.compare_network(files[".args"], ours, bridge.get("name") if bridge is not None else "virbr0"), [])
+    if verbose:
+        print(files[".args"], ours, sep="\n")
+
+
 # The kinds of cases that can be tried, by the folder's name: what a case has beside its .xml, and who tries it.
 KINDS = {
     "domain-xml": ({".args", ".err"}, check_command_line),
     "domain-xml-out": ({".out"}, check_definition),
     "network": ({".conf"}, check_dnsmasq),
+    "network-firewall": ({".args"}, check_network_rules),
     "network-xml": ({".out"}, functools.partial(check_kept, "Network")),
+    "nwfilter": ({".args"}, check_filter_rules),
     "nwfilter-xml": ({".out"}, functools.partial(check_kept, "NetworkFilter")),
     "secret-xml": ({".out"}, functools.partial(check_kept, "Secret")),
     "vmx": ({".vmx"}, check_from_vmx),

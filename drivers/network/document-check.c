@@ -262,13 +262,25 @@ static bool check_local_pointers(const xmlNode *ip, const Subnet *subnet, GError
                         subnet->prefix);
 }
 
+/* Whether the bridge can have the address of a block. */
+static bool check_own_address(const xmlNode *ip, const Subnet *subnet, GError **error) {
+        static const char *const loopbacks[] = { "127.0.0.1", "::1" };
+        bool fits = !address_is_multicast(&subnet->address) && subnet->prefix > 0;
+        for (size_t i = 0; i < G_N_ELEMENTS(loopbacks); i++) {
+                Subnet loopback = { .prefix = i == 0 ? 8 : 128 };
+                address_parse(loopbacks[i], AF_UNSPEC, &loopback.address);
+                fits = fits && !subnets_overlap(subnet, &loopback);
+        }
+        if (!fits)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, ip, "its address is not one that a host can have in a network");
+        return check_guest_address(ip, subnet, &subnet->address, "its address", error);
+}
+
 static bool check_ip(const xmlNode *root, const xmlNode *ip, GError **error) {
         Subnet subnet, other;
         const xmlNode *dhcp = xml_child(ip, "dhcp");
-        if (!document_read_subnet(ip, &subnet, error))
+        if (!document_read_subnet(ip, &subnet, error) || !check_own_address(ip, &subnet, error))
                 return false;
-        if (address_is_multicast(&subnet.address) || subnet.prefix == 0)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, ip, "its address is not one that a host can have in a network");
         if (xml_child(ip, "tftp") && subnet.address.family != AF_INET)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(ip, "tftp"), "it is of IPv4 addresses only");
         for (xmlNode *before = xml_child(root, "ip"); before; before = xml_next(before, "ip")) {
@@ -278,6 +290,11 @@ static bool check_ip(const xmlNode *root, const xmlNode *ip, GError **error) {
                         continue;
                 if (address_compare(&subnet.address, &other.address) == 0)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, ip, "its address is given twice; leave one out");
+                if (subnet.prefix != other.prefix && subnets_overlap(&subnet, &other))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, ip,
+                                        "its block of addresses overlaps the one of another <ip>; give them different ones, or "
+                                        "the "
+                                        "same prefix");
                 if (dhcp && xml_child(before, "dhcp") && subnet.address.family == other.address.family)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, dhcp, "one block of each family may have <dhcp>");
         }
@@ -311,6 +328,9 @@ static bool check_route(const xmlNode *root, const xmlNode *route, GError **erro
 /* Names */
 
 static bool check_dns(const xmlNode *dns, GError **error) {
+        if (xml_attribute_is(dns, "enable", "no") && xml_child(dns, NULL))
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(dns, NULL),
+                                "nobody answers names where <dns> has enable='no'; leave one of the two out");
         for (xmlNode *forwarder = xml_child(dns, "forwarder"); forwarder; forwarder = xml_next(forwarder, "forwarder"))
                 if (!forwarder->properties)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, forwarder, "it needs an addr or a domain");
@@ -368,8 +388,12 @@ static bool check_port_groups(const xmlNode *root, GError **error) {
 
 bool document_check(const xmlNode *root, GError **error) {
         const char *mode = document_mode(root);
+        g_autofree char *mac = xml_attribute_at(root, "mac", "address");
         if (!check_mode(root, mode, error) || !check_forward(root, mode, error))
                 return false;
+        if (mac && *mac && !value_unicast_mac.check(&value_unicast_mac, mac))
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(root, "mac"), "address is '%s'; it must be %s", mac,
+                                value_unicast_mac.what);
         for (xmlNode *ip = xml_child(root, "ip"); ip; ip = xml_next(ip, "ip"))
                 if (!check_ip(root, ip, error))
                         return false;

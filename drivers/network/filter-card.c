@@ -55,6 +55,14 @@ void filter_card_declare_set(const FilterCard *card, GString *text) {
         on_set(card, "add", " { type ipv4_addr; flags dynamic; size 1; }", text);
 }
 
+void filter_card_declare_same_bytes(GString *text) {
+        g_string_append(text, "add set " FILTER_TABLE " " FILTER_SAME_BYTES " { typeof @nh,112,8 . @nh,192,8; }\n"
+                              "add element " FILTER_TABLE " " FILTER_SAME_BYTES " { ");
+        for (unsigned byte = 0; byte < 256; byte++)
+                g_string_append_printf(text, "%s%u . %u", byte > 0 ? ", " : "", byte, byte);
+        g_string_append(text, " }\n");
+}
+
 void filter_card_learn(const FilterCard *card, const char *mac, GString *text) {
         static const char *const addresses[] = { "ip saddr", "arp saddr ip" };
         for (size_t i = 0; i < G_N_ELEMENTS(addresses); i++) {

@@ -49,6 +49,10 @@ void filter_card_name_set(const FilterCard *card, GString *text);
 /* The set, which keeps what is in it. */
 void filter_card_declare_set(const FilterCard *card, GString *text);
 
+/* A set that those of all cards may ask: all pairs of equal bytes. */
+#define FILTER_SAME_BYTES "same_bytes"
+void filter_card_declare_same_bytes(GString *text);
+
 /* The first address that its guest, whose card has the address MAC (NULL: any), sends IPv4 or ARP with comes into the set,
  * before that packet is judged. To be written when all other rules are. */
 void filter_card_learn(const FilterCard *card, const char *mac, GString *text);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "network/filter-card.h"
+
 /* Protocols */
 
 /* Those of the headers that are looked at first, and what a packet of them is known by. */
@@ -33,6 +35,22 @@ bool filter_match_is_above_ip(const FilterRule *rule) {
 
 bool filter_match_limits_connections(const FilterRule *rule) {
         return filter_rule_value(rule, "connlimit-above");
+}
+
+bool filter_match_compares_bytes(const FilterRule *rule) {
+        const char *value = rule->protocol ? filter_rule_value(rule, "gratuitous") : NULL;
+        return value && strcmp(value, "true") == 0;
+}
+
+bool filter_match_knows_answers(const FilterRule *rule) {
+        static const char *const of_sender[] = { "srcmacaddr", "srcmacmask", "comment", "state", NULL };
+        const char *name;
+        if (!rule->protocol || !filter_rule_value(rule, "srcmacaddr"))
+                return true;
+        for (unsigned i = 0; (name = filter_protocol_field(rule->protocol, i)); i++)
+                if (rule->values[i] && !g_strv_contains(of_sender, name))
+                        return true;
+        return false;
 }
 
 /* Above IP names are nftables' own, with "-ipv6" behind those of IPv6; but for icmpv6, which is of no other. */
@@ -199,6 +217,13 @@ static void write_nothing(const Match *match, const FieldMatch *field, unsigned 
         (void) i;
 }
 
+/* nftables compares no field with another: each byte of both addresses has to be a pair of equal ones. */
+static void write_gratuitous(const Match *match, const FieldMatch *field, unsigned i) {
+        (void) field;
+        for (unsigned bit = 0; bit < 32 && strcmp(match->values[i], "true") == 0; bit += 8)
+                g_string_append_printf(match->text, "@nh,%u,8 . @nh,%u,8 @" FILTER_SAME_BYTES " ", 112 + bit, 192 + bit);
+}
+
 #define V4 " ip tcp udp sctp icmp igmp esp ah udplite all "
 #define V6 " ipv6 tcp-ipv6 udp-ipv6 sctp-ipv6 icmpv6 esp-ipv6 ah-ipv6 udplite-ipv6 all-ipv6 "
 #define ADDRESS(field_, mask, writes, literal_, other_) \
@@ -252,6 +277,7 @@ static const FieldMatch fields[] = {
         ARP("arpsrcipaddr", "112", "32", write_arp_address, "arpsrcipmask"),
         ARP("arpdstmacaddr", "144", "48", write_mac, NULL),
         ARP("arpdstipaddr", "192", "32", write_arp_address, "arpdstipmask"),
+        { .field = "gratuitous", .write = write_gratuitous },
         ADDRESS("srcipaddr", "srcipmask", write_block, "saddr", "daddr"),
         ADDRESS("dstipaddr", "dstipmask", write_block, "daddr", "saddr"),
         ADDRESS("srcipfrom", "srcipto", write_range, "saddr", "daddr"),
@@ -311,6 +337,12 @@ char *filter_match_text(const FilterRule *rule, char *const *values, bool swappe
                         continue;
                 if (is_set(values[i]) && !check_set(&match, field, name, error))
                         return NULL;
+                if (rule->negated[i] && field && field->write == write_gratuitous) {
+                        virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                          "nftables cannot look for ARP that is not gratuitous: leave out match='no', and let an "
+                                          "earlier rule accept what is");
+                        return NULL;
+                }
                 if (field)
                         field->write(&match, field, i);
                 else if (!is_companion(name)) {

@@ -16,3 +16,10 @@ char *filter_match_text(const FilterRule *rule, char *const *values, bool swappe
 
 /* Whether it cannot be judged without connection tracking. */
 bool filter_match_limits_connections(const FilterRule *rule);
+
+/* Whether its expressions ask the set FILTER_SAME_BYTES. */
+bool filter_match_compares_bytes(const FilterRule *rule);
+
+/* Whether anything in packets that go the other way can be compared with what it says: not where it is about the sender's card
+ * alone, whose address is only in what it sends itself. */
+bool filter_match_knows_answers(const FilterRule *rule);

@@ -26,7 +26,7 @@ typedef struct Writer {
         bool may_learn; /* the address of the guest, where nothing else says what it is */
         GArray *placed, *chains;
         GPtrArray *tables; /* of variables */
-        bool has_above;
+        bool has_above, compares_bytes;
         unsigned n_rules, n_steps;
         GString *text;
 } Writer;
@@ -318,7 +318,7 @@ static bool write_above(Writer *writer, const Placed *placed, char *const *value
         const FilterRule *rule = placed->rule;
         bool is_to = rule->direction != FILTER_OUT, swapped = is_to != (way == FILTER_WAY_TO);
         g_autofree char *connection = connection_of(rule, swapped);
-        if (!connection)
+        if (!connection || (swapped && !filter_match_knows_answers(rule)))
                 return true;
         g_autofree char *expressions = filter_match_text(rule, values, swapped, error),
                         *verdict = verdict_of(writer, placed, way, true),
@@ -416,11 +416,13 @@ static bool write_way(Writer *writer, FilterWay way, GError **error) {
         return add_rule(writer, way, ROOT, "", last, error);
 }
 
-/* Whether anything is judged above IP. */
-static void look_above(Writer *writer) {
-        for (guint i = 0; i < writer->placed->len; i++)
-                if (filter_match_is_above_ip(g_array_index(writer->placed, Placed, i).rule))
-                        writer->has_above = true;
+/* Whether anything is judged above IP, and compares bytes of a packet with others of it. */
+static void look_through(Writer *writer) {
+        for (guint i = 0; i < writer->placed->len; i++) {
+                const FilterRule *rule = g_array_index(writer->placed, Placed, i).rule;
+                writer->has_above = writer->has_above || filter_match_is_above_ip(rule);
+                writer->compares_bytes = writer->compares_bytes || filter_match_compares_bytes(rule);
+        }
 }
 
 /* How libvirt's documents say where an address is learned from: "any" packet of the guest's, which is usual, or "none". */
@@ -436,12 +438,18 @@ static bool may_learn(GHashTable *variables) {
         return !how || g_ascii_strcasecmp(how, "any") == 0;
 }
 
-/* The set comes before the rules that look into it. */
-static void write_learning(const FilterCard *card, GHashTable *variables, gsize start, GString *text) {
-        g_autoptr(GString) set = g_string_new(NULL);
+/* Sets come before the rules that look into them. */
+static void write_sets(const Writer *writer, gsize start) {
+        g_autoptr(GString) sets = g_string_new(NULL);
+        if (writer->card->learns)
+                filter_card_declare_set(writer->card, sets);
+        if (writer->compares_bytes)
+                filter_card_declare_same_bytes(sets);
+        g_string_insert(writer->text, (gssize) start, sets->str);
+}
+
+static void write_learning(const FilterCard *card, GHashTable *variables, GString *text) {
         const char *mac = first_value(variables, "MAC");
-        filter_card_declare_set(card, set);
-        g_string_insert(text, (gssize) start, set->str);
         g_autofree char *kept = mac ? filter_value_read(&filter_value_mac, mac) : NULL;
         filter_card_learn(card, kept, text);
 }
@@ -464,14 +472,15 @@ bool filter_nft_write(const FilterSource *source, const FilterDefinition *defini
         if (!collect(&writer, definition, variables, 0, error))
                 return false;
         g_array_sort(placed, compare_placed);
-        look_above(&writer);
+        look_through(&writer);
         card->n_chains = chains->len + writer.has_above;
         card->learns = false;
         for (FilterWay way = 0; way < FILTER_N_WAYS; way++)
                 if (!write_way(&writer, way, error))
                         return false;
+        write_sets(&writer, start);
         if (card->learns)
-                write_learning(card, variables, start, text);
+                write_learning(card, variables, text);
         filter_card_bind(card, text);
         filter_card_trim(card, &before, text);
         return true;

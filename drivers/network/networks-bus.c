@@ -5,6 +5,7 @@
 #include "network/dnsmasq.h"
 #include "network/network-bus.h"
 #include "network/port-bus.h"
+#include "network/rules.h"
 #include "options.h"
 #include "vtables.h"
 
@@ -34,10 +35,13 @@ static void bus_get_network_by_name(Call *call, Networks *self, const char *name
 /* Where the files would be. */
 #define SHOWN_FOLDER "/run/virtbus/network"
 
-static void answer_files(Call *call, const DnsmasqFiles *files) {
+static void answer_files(Call *call, const DnsmasqFiles *files, const char *rules) {
         const struct {
                 const char *name, *text;
-        } shown[] = { { "dnsmasq.conf", files->configuration }, { "dhcp-hosts", files->leases }, { "hosts", files->names } };
+        } shown[] = { { "dnsmasq.conf", files->configuration },
+                      { "dhcp-hosts", files->leases },
+                      { "hosts", files->names },
+                      { "nftables", rules } };
         sd_bus_message *answer = NULL;
         int r = call_begin_answer(call, &answer);
         if (r >= 0)
@@ -68,8 +72,9 @@ static void bus_network_xml_to_native(Call *call, Networks *self, const char *xm
         g_autoptr(NetworkDefinition) definition = options_read(options, &error, NULL) ? read_shown(xml, &error) : NULL;
         g_autoptr(DnsmasqFiles) files = definition && dnsmasq_is_needed(definition) ? dnsmasq_files_new(definition, SHOWN_FOLDER)
                                                                                     : g_new0(DnsmasqFiles, 1);
+        g_autofree char *rules = definition && rules_are_needed(definition) ? rules_text(definition) : NULL;
         if (definition)
-                answer_files(call, files);
+                answer_files(call, files, rules);
         else
                 call_fail(call, error);
 }

@@ -238,6 +238,15 @@ def the_filters_that_are_shipped_let_pass_what_they_should():
         assert wire.passes(ethernet(ipv4("10.0.0.7", "10.0.0.1", 6, tcp(1000, port)), 0x800, MAC, PEER), to_guest=True) == passes, port
     assert not wire.passes(ethernet(ipv4("10.0.0.1", "10.0.0.2", 6, tcp(1000, 80)), 0x800, source=STRANGER))
     assert wire.passes(ethernet(IPV6, 0x86dd))
+    # ARP by which a guest tells of its own address; and what is about the sender's card alone says nothing of answers to it.
+    wire.apply(document("n", rule("drop", "out", "<arp gratuitous='true'/>") + rule("drop", "out", "<arp gratuitous='false' opcode='2'/>") +
+                        rule("drop", "inout", "<udp match='no' srcmacaddr='52:54:00:00:00:02'/>")))
+    for target, operation, passes in (("10.0.0.1", 1, False), ("10.0.0.2", 1, True), ("10.0.1.1", 1, True), ("11.0.0.1", 1, True), ("10.1.0.1", 1, True), ("10.0.0.2", 2, False)):
+        assert wire.passes(ethernet(arp(MAC, "10.0.0.1", operation, target=target), 0x806)) == passes, target
+    packet = ethernet(ipv4("10.0.0.1", "10.0.0.2", 17, udp(1000, 80)), 0x800)
+    assert wire.passes(packet)
+    for source, passes in ((PEER, True), (STRANGER, False)):
+        assert wire.passes(ethernet(packet[14:], 0x800, MAC, source), to_guest=True) == passes, source
     wire.space.leave()
 
 
@@ -248,7 +257,7 @@ def what_has_no_rules_is_refused_by_name():
     contains(expect("InvalidArgument", rules_of, document("n", include("no-ip-spoofing")), IP=["$MAC"], MAC=["10.0.0.1"]), "IP")
     contains(expect("NoSuchFilter", rules_of, document("n", include("nobodys"))), "nobodys")
     contains(expect("Unsupported", rules_of, document("n", rule("<all ipset='a' ipsetflags='src'/>"))), "ipset")
-    contains(expect("Unsupported", rules_of, document("n", rule("<arp gratuitous='true'/>"))), "gratuitous")
+    contains(expect("Unsupported", rules_of, document("n", rule("<arp match='no' gratuitous='true'/>"))), "gratuitous", "match='no'")
     contains(expect("InvalidArgument", rules_of, document("n", rule("<tcp srcportstart='$A[2]'/>")), A=["1", "2"]), "$A[2]")
     contains(expect("InvalidArgument", rules_of, document("n", rule("<tcp srcportstart='$A' dstportstart='$B'/>")), A=["1", "2"], B=["1"]), "iterator")
     contains(expect("LimitExceeded", rules_of, document("n", rule("<tcp srcportstart='$A' dstportstart='$B[@1]'/>")), A=["1"] * 200, B=["1"] * 200), "16384")

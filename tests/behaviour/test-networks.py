@@ -107,10 +107,10 @@ def what_dnsmasq_is_told_is_shown_of_a_document():
         return bus.call(PATH, f"{NAME}.Networks", "NetworkXMLToNative", "sa{sv}", xml, options)
     files = translate(document("lab", "<dns><host ip='10.0.0.9'><hostname>nine</hostname></host></dns><ip address='10.0.0.1' prefix='24'>"
                                "<dhcp><host mac='52:54:00:00:00:09' ip='10.0.0.9'/></dhcp></ip>"))
-    assert set(files) == {"dnsmasq.conf", "dhcp-hosts", "hosts"}, files
+    assert set(files) == {"dnsmasq.conf", "dhcp-hosts", "hosts", "nftables"}, files
     contains(files["dnsmasq.conf"], "interface=virbr0\n", "dhcp-range=10.0.0.1,static\n")
     assert files["dhcp-hosts"] == "52:54:00:00:00:09,10.0.0.9\n" and files["hosts"] == "10.0.0.9\tnine\n", files
-    assert translate(document("lab")) == {} and networks() == {}
+    assert set(translate(document("lab"))) == {"nftables"} and translate(document("lab", "<forward mode='open'/>")) == {} and networks() == {}
     expect("InvalidXML", translate, document("a/b"))
     expect("InvalidArgument", translate, document("lab"), x=GLib.Variant("b", True))
 
