@@ -445,8 +445,12 @@ for name in chosen:
     if name not in SECTIONS:
         sys.exit(f"there is no section '{name}': choose from {', '.join(SECTIONS)}")
 bus.objects("/org/virtbus1")
+lacking = []
 for name in chosen:
-    SECTIONS[name]()
+    try:
+        SECTIONS[name]()
+    except SystemExit as reason:  # what was measured is printed all the same
+        lacking.append(f"{name}: {reason}")
 if "--json" in sys.argv[1:]:
     print(json.dumps(rows, indent=2))
 elif "--markdown" in sys.argv[1:]:
@@ -455,6 +459,8 @@ elif "--markdown" in sys.argv[1:]:
         if row["in_readme"]:
             print(f"| {row['what']} | {row['value']} {row['unit']} | {row['wanted']} | {row['detail']} |")
 else:
-    width = max(len(row["what"]) for row in rows)
+    width = max((len(row["what"]) for row in rows), default=0)
     for row in rows:
         print(f"{row['what']:<{width}}  {row['value']:>8} {row['unit']:<11} wanted {row['wanted']:<14} {row['detail']}")
+if lacking:
+    sys.exit("\n".join(lacking))
