@@ -139,7 +139,7 @@ typedef struct HypervisorLeftovers {
         /* Whether anything is left of a domain that is not there any more: those, or a log. */
         bool (*has_any)(Connection *connection, const char *uuid);
 
-        /* Removes what it has kept of a domain that is undefined and does not run. */
+        /* Removes what it has kept of a domain that is undefined, or was transient, and does not run. */
         void (*forget)(Connection *connection, const char *uuid);
 } HypervisorLeftovers;
 

@@ -43,9 +43,7 @@ void owners_rights_end_define(Connection *connection, const Call *call) {
 
 void owners_rights_end_transient(const Domain *domain) {
         const Hypervisor *hypervisor = domain->connection->hypervisor;
-        if (!domain->owners_rights)
-                return;
-        if (HYPERVISOR_HAS(hypervisor, leftovers, delete_nvram))
+        if (domain->owners_rights && HYPERVISOR_HAS(hypervisor, leftovers, delete_nvram))
                 hypervisor->leftovers->delete_nvram(domain->connection, domain->uuid);
         if (HYPERVISOR_HAS(hypervisor, leftovers, forget))
                 hypervisor->leftovers->forget(domain->connection, domain->uuid);

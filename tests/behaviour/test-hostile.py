@@ -837,6 +837,45 @@ def a_guests_log_is_bounded_and_goes_with_its_definition():
     assert not [name for name in os.listdir(os.path.dirname(log)) if name.startswith(os.path.basename(log))]
 
 
+def a_log_goes_with_a_guest_that_has_no_definition():
+    """Undefined while it runs, or never defined; ended by itself, by force, or while no driver was there; or it did not start."""
+    def logs():
+        return sorted(os.listdir(f"{ROOT}/qemu/log/qemu"))
+
+    def gone(domain):
+        bus.wait(lambda: domain not in bus.objects(qemu.path), "the domain to go")
+        assert logs() == before, logs()
+    before = logs()
+    for ending in ("undefined", "transient", "crashes", "crashes without a driver", "driver killed"):
+        document = qemu.document(f"logged-{ending.replace(' ', '-')}")
+        if ending == "undefined":
+            domain = qemu.define(document)
+            qemu.do(domain, "Start", paused=True)
+            qemu.do(domain, "Undefine")
+        else:
+            domain, = bus.call(qemu.path, f"{NAME}.Connection", "CreateDomain", "sa{sv}", document, variants({"paused": True})),
+        assert len(logs()) == len(before) + 1, logs()
+        if ending == "crashes":
+            os.kill(qemus(domain)[0], signal.SIGKILL)
+        elif ending == "crashes without a driver":
+            driver, process = bus.driver("QEMU"), os.pidfd_open(qemus(domain)[0])
+            os.kill(driver, signal.SIGSTOP)
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            assert select.select([process], [], [], DEADLINE)[0]
+            os.kill(driver, signal.SIGKILL)
+            os.close(process)
+            expect("NoSuchDomain", bus.call, qemu.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
+        else:
+            if ending == "driver killed":
+                qemu.kill_driver()
+            qemu.do(domain, "Destroy")
+        gone(domain)
+    broken = script("broken", "case \"$*\" in *none,accel=*) exec /usr/bin/qemu-system-x86_64 \"$@\";; esac\necho this is why >&2\nexit 1\n")
+    failure = expect("HypervisorFailed", bus.call, qemu.path, f"{NAME}.Connection", "CreateDomain", "sa{sv}", with_emulator(broken, "broken"), {})
+    assert "this is why" in str(failure) and "its log is" not in str(failure), failure
+    bus.wait(lambda: logs() == before, "the log to go")
+
+
 def what_a_wrapper_has_started_ends_with_it():
     wrapper = script("wrapper", "case \"$*\" in *none,accel=*) exec /usr/bin/qemu-system-x86_64 \"$@\";; esac\n"
                                 "trap 'exit 0' TERM\nsh -c \"trap '' TERM; while :; do sleep 1000; done\" stays \"$@\" &\n"
@@ -1029,6 +1068,7 @@ run([
     who_resizes_an_image_ends_with_the_driver,
     files_that_are_copied_for_a_guest_are_bounded,
     a_guests_log_is_bounded_and_goes_with_its_definition,
+    a_log_goes_with_a_guest_that_has_no_definition,
     what_a_wrapper_has_started_ends_with_it,
     what_compresses_a_guest_is_nobody_elses_to_read,
     no_text_of_a_document_becomes_an_option,

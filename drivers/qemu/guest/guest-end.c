@@ -6,6 +6,7 @@
 #include "bus.h"
 #include "domain/domain-run.h"
 #include "domain/operation.h"
+#include "log.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/qemu-words.h"
@@ -21,6 +22,8 @@ static void end_guest(Guest *guest, const char *unused, const GError *error) {
         Operation *operation = guest->operation;
         bool clean = guest->ended_well;
         (void) unused;
+        if (!operation && !clean && error && !domain->persistent) /* its log goes with it */
+                log_error("%s", error->message);
         guest_free(guest);
         if (operation)
                 operation_finish(operation, error);
@@ -61,8 +64,8 @@ static void tell_end(Domain *domain, const char *words, GError **error) {
         else if (document)
                 qemu_fail_passphrase(domain, definition_find_element(document, domain_definition(domain), disk->alias), error);
         else
-                domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s; its log is %s",
-                            *words ? ": " : "", words, log);
+                domain_fail(domain, error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has ended%s%s%s%s", *words ? ": " : "", words,
+                            domain->persistent ? "; its log is " : "", domain->persistent ? log : "");
 }
 
 void guest_on_ended(void *data, int status) {
