@@ -42,28 +42,33 @@ void call_unref(Call *call) {
         g_free(call);
 }
 
+/* False where it is answered already. */
+static bool may_answer(Call *call) {
+        if (call->answered)
+                return false;
+        call->answered = true;
+        g_queue_unlink(&call->client->calls, &call->link);
+        return true;
+}
+
 void call_answer(Call *call, GVariant *reply) {
         g_autoptr(GVariant) kept = g_variant_ref_sink(reply);
-        if (call->answered)
+        if (!may_answer(call))
                 return;
-        call->answered = true;
         conversation_answer(call->client->conversation, call->procedure, call->serial, kept);
 }
 
 void call_answer_encoded(Call *call, const GByteArray *body) {
-        if (call->answered)
+        if (!may_answer(call))
                 return;
-        call->answered = true;
         conversation_answer_encoded(call->client->conversation, call->procedure, call->serial, body);
 }
 
 void call_answer_fd(Call *call, int fd) {
-        if (call->answered) {
+        if (may_answer(call))
+                conversation_answer_fd(call->client->conversation, call->procedure, call->serial, fd);
+        else
                 close(fd);
-                return;
-        }
-        call->answered = true;
-        conversation_answer_fd(call->client->conversation, call->procedure, call->serial, fd);
 }
 
 void call_answer_nothing(Call *call) {
@@ -103,9 +108,8 @@ static bool has_document(const Call *call) {
 
 void call_fail(Call *call, GError *error) {
         g_autoptr(GError) kept = libvirt_error_from_bus(error);
-        if (call->answered)
+        if (!may_answer(call))
                 return;
-        call->answered = true;
         if (kept->code == LIBVIRT_XML_ERROR && !has_document(call))
                 kept->code = LIBVIRT_XML_DETAIL;
         if (kept->code == LIBVIRT_UNSUPPORTED)
@@ -295,6 +299,8 @@ void call_begin(Client *client, const CallRow *row, const Procedure *procedure, 
         call->arguments = g_variant_ref(arguments);
         g_variant_get_data(arguments); /* in one piece: strings of it are borrowed */
         call->n_references = 1;
+        call->link.data = call;
+        g_queue_push_tail_link(&client->calls, &call->link);
         if (procedure->flags >= 0)
                 g_variant_get_child(arguments, (size_t) procedure->flags, "u", &call->flags);
         if (client->connection && g_str_has_prefix(procedure->arguments, FIRST_IS_DOMAIN)) {
@@ -304,4 +310,12 @@ void call_begin(Client *client, const CallRow *row, const Procedure *procedure, 
         }
         run(call);
         call_unref(call);
+}
+
+void calls_cancel(Client *client) {
+        for (GList *first; (first = client->calls.head);) {
+                Call *call = first->data;
+                call_refuse(call, LIBVIRT_OPERATION_ABORTED, "%s was cut off: virtbus-libvirt ends; see whether it was done",
+                            call->procedure->name);
+        }
 }

@@ -46,6 +46,7 @@ struct Call {
         CallStep next;                                     /* that a step of rows.h goes on with */
         unsigned int n_references;
         bool answered;
+        GList link; /* in the client's calls, until then */
 };
 
 /* Answers, and frees the call when its last step is over. Each takes what it is given. */
@@ -86,6 +87,9 @@ const char *call_optional(const Call *call, size_t place);
 
 /* Runs a call by its row; answers LIBVIRT_NO_SUPPORT where there is none. */
 void call_begin(Client *client, const CallRow *row, const Procedure *procedure, uint32_t serial, GVariant *arguments);
+
+/* Answers all that are not answered yet with LIBVIRT_OPERATION_ABORTED: nobody waits for the bus any more. */
+void calls_cancel(Client *client);
 
 /* The path of a domain of the client's connection; to be freed. */
 char *call_domain_path(const Client *client, const char *uuid);

@@ -2,6 +2,8 @@
 #include "client.h"
 
 #include <errno.h>
+#include <glib-unix.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "at-once.h"
@@ -19,6 +21,9 @@
 #define SERVICE "org.virtbus1"
 /* Why a connection was closed: the other end has gone. */
 #define CLOSED_AT_END 1
+
+/* How long a client that is left may take to read its last answers, in milliseconds. */
+#define LEAVING_PATIENCE 3000
 
 static void on_call(void *data, const Procedure *procedure, uint32_t serial, GVariant *arguments) {
         call_begin(data, calls_find(procedure), procedure, serial, arguments);
@@ -47,12 +52,28 @@ static void on_ended(void *data) {
 
 static const ConversationHandler handler = { on_call, on_stream, on_drained, on_ended, on_call_at_once };
 
-/* The service has gone, or the bus: the client connects anew when it wants to. */
+static gboolean on_impatient(void *data) {
+        Client *client = data;
+        g_main_loop_quit(client->loop);
+        return G_SOURCE_CONTINUE;
+}
+
+/* The service has gone, or the bus, or this process is told to end: the client connects anew when it wants to. */
 static void leave(Client *client) {
+        if (client->leaving)
+                return;
+        client->leaving = true;
+        g_timeout_add(LEAVING_PATIENCE, on_impatient, client);
         if (client->tells_close)
                 conversation_event(client->conversation, REMOTE_CONNECT_EVENT_CONNECTION_CLOSED,
                                    g_variant_new("(i)", CLOSED_AT_END));
         conversation_finish(client->conversation);
+        calls_cancel(client);
+}
+
+static gboolean on_told_to_end(void *data) {
+        leave(data);
+        return G_SOURCE_CONTINUE;
 }
 
 static void on_owner_changed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
@@ -134,6 +155,8 @@ int client_serve(const Origin *origin) {
                 g_main_loop_unref(client.loop);
                 return EXIT_FAILURE;
         }
+        g_unix_signal_add(SIGTERM, on_told_to_end, &client);
+        g_unix_signal_add(SIGINT, on_told_to_end, &client);
         watch_service(&client);
         client.jobs = jobs_new(client.bus);
         client.streams = streams_new();

@@ -36,6 +36,8 @@ typedef struct Client {
         HostEvents *network_events;
         Streams *streams;
         Jobs *jobs;
+        GQueue calls; /* Call: those that are not answered */
+        bool leaving; /* what is at work is answered and sent, nothing more is done */
 } Client;
 
 /* Serves one client until it goes or the service does. Returns the exit status of its process. */

@@ -71,15 +71,22 @@ static void end(Conversation *conversation) {
         conversation->on_readable = g_idle_add(on_ended, conversation);
 }
 
+static void end_if_finished(Conversation *conversation) {
+        if (conversation->finishing && conversation->n_calls == 0 && outbox_is_empty(&conversation->outbox))
+                end(conversation);
+}
+
 static gboolean on_writable(int fd, GIOCondition condition, void *data) {
         Conversation *conversation = data;
         (void) fd;
         (void) condition;
         bool sent = outbox_send(&conversation->outbox, conversation->fd), empty = outbox_is_empty(&conversation->outbox);
-        if (!sent || (empty && conversation->finishing)) {
+        if (!sent)
                 end(conversation);
+        else
+                end_if_finished(conversation);
+        if (conversation->ended)
                 return G_SOURCE_CONTINUE;
-        }
         if (empty)
                 conversation->on_writable = 0;
         if (conversation->was_full && !conversation_is_full(conversation)) {
@@ -126,12 +133,14 @@ static void send_error(Conversation *conversation, const PacketHeader *header, c
 static void begin_call(Conversation *conversation, const Procedure *procedure, const PacketHeader *header, const uint8_t *body,
                        size_t size);
 
-/* Begins the calls that wait, as many as may be at work; one that is answered at once makes room for the next. */
+/* Begins the calls that wait, as many as may be at work; one that is answered at once makes room for the next, as is what is not
+ * begun any more. */
 static void begin_waiting(Conversation *conversation) {
         if (conversation->beginning)
                 return;
         conversation->beginning = true;
-        while (!conversation->ended && conversation->n_calls < CALLS_MAX && !g_queue_is_empty(&conversation->waiting)) {
+        while (!conversation->ended && (conversation->n_calls < CALLS_MAX || conversation->finishing) &&
+               !g_queue_is_empty(&conversation->waiting)) {
                 g_autoptr(WaitingCall) next = g_queue_pop_head(&conversation->waiting);
                 size_t size;
                 const uint8_t *body = g_bytes_get_data(next->body, &size);
@@ -145,6 +154,7 @@ static void call_ended(Conversation *conversation) {
         g_assert(conversation->n_calls > 0);
         conversation->n_calls--;
         begin_waiting(conversation);
+        end_if_finished(conversation);
 }
 
 void conversation_fail(Conversation *conversation, const Procedure *procedure, uint32_t serial, const GError *error,
@@ -259,9 +269,11 @@ static bool answer_at_once(Conversation *conversation, const Procedure *procedur
 static void begin_call(Conversation *conversation, const Procedure *procedure, const PacketHeader *header, const uint8_t *body,
                        size_t size) {
         g_autoptr(GError) error = NULL;
-        if (answer_at_once(conversation, procedure, header, body, size))
+        if (conversation->finishing)
+                libvirt_error_set(&error, LIBVIRT_OPERATION_ABORTED, "%s was not begun: virtbus-libvirt ends", procedure->name);
+        else if (answer_at_once(conversation, procedure, header, body, size))
                 return;
-        g_autoptr(GVariant) arguments = wire_decode(procedure->arguments, body, size, &error);
+        g_autoptr(GVariant) arguments = error ? NULL : wire_decode(procedure->arguments, body, size, &error);
         conversation->n_calls++;
         if (arguments)
                 conversation->handler->call(conversation->data, procedure, header->serial, arguments);
@@ -342,8 +354,7 @@ static gboolean on_readable(int fd, GIOCondition condition, void *data) {
         conversation->gathers = false;
         if (!conversation->ended)
                 send_unsent(conversation);
-        if (conversation->finishing && outbox_is_empty(&conversation->outbox))
-                end(conversation);
+        end_if_finished(conversation);
         if (r < 0)
                 end(conversation);
         return G_SOURCE_CONTINUE;
@@ -354,8 +365,8 @@ void conversation_finish(Conversation *conversation) {
         if (conversation->ended)
                 return;
         g_clear_handle_id(&conversation->on_readable, g_source_remove);
-        if (outbox_is_empty(&conversation->outbox))
-                end(conversation);
+        begin_waiting(conversation);
+        end_if_finished(conversation);
 }
 
 Conversation *conversation_new(int fd, const ConversationHandler *handler, void *data) {

@@ -67,5 +67,6 @@ void conversation_stream_fail(Conversation *conversation, const Procedure *proce
 /* Whether a stream should wait before it sends more. */
 bool conversation_is_full(const Conversation *conversation);
 
-/* Ends when what waits is sent. Nothing more is read. */
+/* Ends when all calls that were begun are answered, and what waits is sent. Nothing more is read or begun: calls that wait are
+ * answered with LIBVIRT_OPERATION_ABORTED. */
 void conversation_finish(Conversation *conversation);

@@ -80,14 +80,26 @@ static int place(int fd, int at) {
         return dup2(fd, at);
 }
 
+/* Told to end before anything was begun. */
+static void end_at_once(int signal) {
+        (void) signal;
+        _exit(EXIT_SUCCESS);
+}
+
+/* Also told to end when the process that accepts has ended, in which nobody would. */
+static bool listen_to_signals(pid_t parent) {
+        sigset_t none;
+        signal(SIGTERM, end_at_once);
+        signal(SIGINT, end_at_once);
+        sigemptyset(&none);
+        return sigprocmask(SIG_SETMASK, &none, NULL) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent;
+}
+
 /* Nothing of the process that accepts is left here but the client's descriptors. */
 static int serve(const Origin *origin) {
         Origin own = *origin;
         bool system = origin_is_system(origin);
         int last = system ? CLIENT_BUS_FD : CLIENT_FD;
-        sigset_t none;
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
         prctl(PR_SET_DUMPABLE, 0);
         /* The thread that takes the bus's messages apart would have a heap of its own, which grows by a page at a time. */
         mallopt(M_ARENA_MAX, 1);
@@ -104,9 +116,9 @@ static int serve(const Origin *origin) {
 }
 
 static void begin(Acceptor *acceptor, const Origin *origin) {
-        pid_t child = fork();
+        pid_t parent = getpid(), child = fork();
         if (child == 0)
-                exit(serve(origin));
+                exit(listen_to_signals(parent) ? serve(origin) : EXIT_SUCCESS);
         if (child < 0)
                 log_warning("a client is sent away, as no process can be made for it: %s", g_strerror(errno));
         else if (++acceptor->n_clients == CLIENTS_MAX)

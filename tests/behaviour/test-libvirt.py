@@ -5,6 +5,8 @@
 Usage (below tests/with-bus): test-libvirt.py test|qemu.
 """
 
+import ctypes
+import fcntl
 import os
 import resource
 import select
@@ -13,6 +15,7 @@ import signal
 import socket
 import struct
 import subprocess
+import termios
 import time
 
 from libvirt_rig import (ENVIRONMENT, FACE, REAL, SOCKET, URI, UUID, bus, document, hypervisor, libvirt, lines_of, open_libvirt, refused, virsh,
@@ -24,7 +27,7 @@ class Raw:
     """A client that says what it likes, byte by byte."""
 
     PROGRAM, KEEPALIVE = 0x20008086, 0x6B656570
-    LIST, OPEN, HOSTNAME, LOOKUP, STATE = 273, 1, 59, 23, 212
+    LIST, OPEN, CLOSE, CAPABILITIES, HOSTNAME, LOOKUP, STATE = 273, 1, 2, 7, 59, 23, 212
 
     def __init__(self, name=None, path=SOCKET):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -743,6 +746,54 @@ def systemd_can_pass_the_socket():
         activated.send_signal(signal.SIGTERM)
 
 
+def wait_read(client):
+    """All that it has said was read."""
+    deadline = time.monotonic() + DEADLINE
+    while struct.unpack("i", fcntl.ioctl(client.socket, termios.TIOCOUTQ, b"\0" * 4))[0]:
+        assert time.monotonic() < deadline, "it is not read"
+        select.select([], [], [], 0.01)
+
+
+def told_to_end_it_answers_what_waits_and_ends_well():
+    """Each process of a client: before it has opened a connection, within that and with calls at work and waiting; and where the client reads
+    nothing, or has asked to close. By systemd, which tells all of them, and where only the one that accepts is told, or is killed."""
+    path, service = os.path.join(ROOT, "ending-sock"), bus.owner_pid(NAME)
+    assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER: how they end is told to this one
+    for way in ("all", "first", "killed"):
+        process = subprocess.Popen([f"{BUILD}/client/libvirt/virtbus-libvirt", f"--socket={path}"], env=ENVIRONMENT)
+        wait_listening(path, process)
+        silent, opening, many, closing, deaf = Raw(None, path), Raw(None, path), *(Raw(name_of(), path) for _ in range(3))
+        os.kill(service, signal.SIGSTOP)
+        try:
+            opening.call(Raw.OPEN, struct.pack(">I", 0x01000000) + Raw.text(name_of()) + struct.pack(">I", 0), 7)
+            for serial in range(80):  # more than are at work at once
+                many.call(Raw.CAPABILITIES, serial=serial)
+            closing.call(Raw.CAPABILITIES, serial=1)
+            closing.call(Raw.CLOSE, serial=2)
+            for serial in range(20000):  # whose answers find no place in the socket
+                deaf.call(Raw.HOSTNAME, serial=serial)
+            for client in (opening, many, closing, deaf):
+                wait_read(client)
+            assert closing.hear()[4:6] == (2, 0)
+            with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="utf-8") as file:
+                children = [int(pid) for pid in file.read().split()]
+            for pid in [process.pid, *(children if way == "all" else [])]:
+                os.kill(pid, signal.SIGKILL if way == "killed" else signal.SIGTERM)
+            assert process.wait(DEADLINE) == (-signal.SIGKILL if way == "killed" else 0)
+            for client, serials in ((silent, []), (opening, [7]), (many, range(80)), (closing, [1])):
+                answers = sorted(client.hear()[4:] for _ in serials)
+                assert [(serial, status, body[:4]) for serial, status, body in answers] == [(n, 1, struct.pack(">I", 78)) for n in serials], answers
+                assert client.hear() is None
+            for pid in children:
+                try:
+                    assert os.waitpid(pid, 0)[1] == 0, way
+                except ChildProcessError:  # the one that accepted has heard it first
+                    assert way == "all"
+        finally:
+            os.kill(service, signal.SIGCONT)
+    virsh("list", "--all")
+
+
 def the_process_of_a_client_ends_with_it():
     children = f"/proc/{FACE.pid}/task/{FACE.pid}/children"
     deadline = time.monotonic() + DEADLINE
@@ -787,6 +838,7 @@ TESTS = [
     a_client_hears_when_the_service_goes,
     a_domain_is_undefined,
     systemd_can_pass_the_socket,
+    told_to_end_it_answers_what_waits_and_ends_well,
     the_process_of_a_client_ends_with_it,
 ]
 
