@@ -32,6 +32,7 @@ typedef struct Work {
         WorkDone done;
         void *data;
         GError *error;
+        bool undoes; /* also when the worker is cancelled */
         uid_t user;  /* where it is somebody's: */
         User *whose; /* or NULL */
 } Work;
@@ -43,7 +44,7 @@ static void set_cancelled(GError **error) {
 static void work_in_thread(void *item, void *data) {
         Work *work = item;
         Worker *worker = data;
-        if (g_atomic_int_get(&worker->is_cancelled))
+        if (g_atomic_int_get(&worker->is_cancelled) && !work->undoes)
                 set_cancelled(&work->error);
         else
                 work->work(work->data, &work->error);
@@ -164,26 +165,30 @@ void worker_cancel(Worker *worker) {
 }
 
 /* NULL where it is cancelled, and told so. */
-static Work *work_new(Worker *worker, WorkFunction function, WorkDone done, void *data) {
-        if (g_atomic_int_get(&worker->is_cancelled)) {
+static Work *work_new(Worker *worker, WorkFunction function, WorkDone done, void *data, bool undoes) {
+        if (g_atomic_int_get(&worker->is_cancelled) && !undoes) {
                 g_autoptr(GError) error = NULL;
                 set_cancelled(&error);
                 done(data, error);
                 return NULL;
         }
         Work *work = g_new0(Work, 1);
-        *work = (Work){ .work = function, .done = done, .data = data };
+        *work = (Work){ .work = function, .done = done, .data = data, .undoes = undoes };
         worker->n_pending++;
         return work;
 }
 
 void worker_run(Worker *worker, WorkFunction function, WorkDone done, void *data) {
-        Work *work = work_new(worker, function, done, data);
+        Work *work = work_new(worker, function, done, data, false);
         if (work)
                 g_thread_pool_push(worker->pool, work, NULL);
 }
 
-void worker_run_of(Worker *worker, uid_t id, WorkFunction function, WorkDone done, void *data) {
+void worker_undo(Worker *worker, WorkFunction function, WorkDone done, void *data) {
+        g_thread_pool_push(worker->pool, work_new(worker, function, done, data, true), NULL);
+}
+
+static void run_of(Worker *worker, uid_t id, WorkFunction function, WorkDone done, void *data, bool undoes) {
         User *user = g_hash_table_lookup(worker->users, GUINT_TO_POINTER(id));
         if (user && g_queue_get_length(&user->waiting) >= WORKER_OF_USER_WAITING_MAX) {
                 g_autoptr(GError) error = NULL;
@@ -193,7 +198,7 @@ void worker_run_of(Worker *worker, uid_t id, WorkFunction function, WorkDone don
                 done(data, error);
                 return;
         }
-        Work *work = work_new(worker, function, done, data);
+        Work *work = work_new(worker, function, done, data, undoes);
         if (!work)
                 return;
         if (!user) {
@@ -206,6 +211,14 @@ void worker_run_of(Worker *worker, uid_t id, WorkFunction function, WorkDone don
                 begin(worker, work);
         else
                 g_queue_push_tail(&user->waiting, work);
+}
+
+void worker_run_of(Worker *worker, uid_t id, WorkFunction function, WorkDone done, void *data) {
+        run_of(worker, id, function, done, data, false);
+}
+
+void worker_undo_of(Worker *worker, uid_t id, WorkFunction function, WorkDone done, void *data) {
+        run_of(worker, id, function, done, data, true);
 }
 
 unsigned worker_pending(const Worker *worker) {

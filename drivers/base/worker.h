@@ -46,5 +46,9 @@ void worker_run(Worker *worker, WorkFunction work, WorkDone done, void *data);
 #define WORKER_OF_USER_WAITING_MAX 256
 void worker_run_of(Worker *worker, uid_t user, WorkFunction work, WorkDone done, void *data);
 
+/* The same for what undoes what work has done: it is done also when the worker is cancelled, until that is freed. */
+void worker_undo(Worker *worker, WorkFunction work, WorkDone done, void *data);
+void worker_undo_of(Worker *worker, uid_t user, WorkFunction work, WorkDone done, void *data);
+
 /* How much is not done and told yet. */
 unsigned worker_pending(const Worker *worker);

@@ -35,5 +35,8 @@ uid_t owners_rights_of(const Domain *domain);
  * late, which holds up nobody else's. */
 void owners_rights_run(const Connection *connection, uid_t rights, WorkFunction work, WorkDone done, void *data);
 
+/* The same for what undoes that: also when the driver is ending. */
+void owners_rights_undo(const Connection *connection, uid_t rights, WorkFunction work, WorkDone done, void *data);
+
 /* Refuses what is done with a path, for a domain that has its owner's rights alone. INSTEAD: what to use. */
 bool owners_rights_check_path(const Domain *domain, const char *what, const char *instead, GError **error);

@@ -593,6 +593,28 @@ def end_process(pid, number=signal.SIGKILL):
     assert ended, f"process {pid} has not ended {DEADLINE} seconds after signal {number}"
 
 
+class Ends:
+    """How a driver ends, which the bus has started: by a script that tells it."""
+
+    def __init__(self, bus, name):
+        script, service, told = os.path.join(ROOT, f"told-end-{name}"), f"{ROOT}/services/{NAME}.Driver.{name}.service", os.path.join(ROOT, f"ends-{name}")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\n"$@" &\npid=$!\nwait $pid\necho "$pid $?" > {told}\n')
+        os.chmod(script, 0o755)
+        os.mkfifo(told, 0o600)
+        self.fd = os.open(told, os.O_RDWR)
+        with open(service, encoding="utf-8") as file:
+            text = file.read()
+        with open(service, "w", encoding="utf-8") as file:
+            file.write(text.replace("Exec=", f"Exec={script} "))
+        bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+
+    def well(self, pid):
+        """Waits for the driver's end, which must be a success."""
+        assert select.select([self.fd], [], [], DEADLINE)[0], "the driver has not ended"
+        assert os.read(self.fd, 100).decode() == f"{pid} 0\n"
+
+
 def open_files(pid):
     """What a process has open, without what it has closed meanwhile."""
     links = []

@@ -16,7 +16,7 @@ import sys
 
 from gi.repository import GLib
 
-from rig import BUILD, DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, expect, run, variants
+from rig import BUILD, DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Ends, Hypervisor, expect, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -26,25 +26,6 @@ HOUR = 3600 * 10**6
 state = {}
 os.makedirs(WORK, mode=0o755)
 os.chmod(WORK, 0o755)
-
-# Each end of the driver is told here, as "PID STATUS".
-ENDS = os.path.join(ROOT, "ends")
-
-
-def watch_the_ends():
-    """Has the bus start the driver by a script that tells how it has ended."""
-    script, service = os.path.join(ROOT, "told-end"), f"{ROOT}/services/{NAME}.Driver.{hypervisor.driver_name}.service"
-    with open(script, "w", encoding="utf-8") as file:
-        file.write(f'#!/bin/sh\n"$@" &\npid=$!\nwait $pid\necho "$pid $?" > {ENDS}\n')
-    os.chmod(script, 0o755)
-    os.mkfifo(ENDS, 0o600)
-    state["ends"] = os.open(ENDS, os.O_RDWR)
-    with open(service, encoding="utf-8") as file:
-        text = file.read()
-    with open(service, "w", encoding="utf-8") as file:
-        file.write(text.replace("Exec=", f"Exec={script} "))
-    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
-
 
 def end_driver(stopped=False):
     """Tells the driver to end, which must be a success, and waits until the service has seen that. STOPPED: it was, and goes on."""
@@ -57,8 +38,7 @@ def end_driver(stopped=False):
     os.kill(pid, signal.SIGTERM)
     if stopped:
         os.kill(pid, signal.SIGCONT)
-    assert select.select([state["ends"]], [], [], DEADLINE)[0], "the driver has not ended"
-    assert os.read(state["ends"], 100).decode() == f"{pid} 0\n"
+    state["ends"].well(pid)
     bus.wait(lambda: len(ends()) > seen, "the end of the driver to be told")
 
 
@@ -77,6 +57,20 @@ def disk(target):
         with open(path, "wb") as file:
             file.truncate(1 << 20)
     return f"<disk type='file'><driver name='qemu' type='raw'/><source file='{path}'/><target dev='{target}' bus='virtio'/></disk>"
+
+
+def image_job(domain, disk, method, signature, *arguments, **options):
+    return bus.begin(f"{domain}/device/virtio_2ddisk{disk}", f"{NAME}.Device.Disk.Image", method, signature + "a{sv}", *arguments, variants(options))
+
+
+def layered(target):
+    """A disk of two images."""
+    base, top = (f"{WORK}/{target}.{name}.qcow2" for name in ("base", "top"))
+    if not os.path.exists(top):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "1M"], check=True)
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", top], check=True)
+    return (f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{top}'/><backingStore type='file'><format type='qcow2'/>"
+            f"<source file='{base}'/><backingStore/></backingStore><target dev='{target}' bus='virtio'/></disk>")
 
 
 AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
@@ -144,6 +138,9 @@ if REAL:
     WORKS |= {
         "screenshot": Work(lambda d: begin(d, "Screenshot", "ua{sv}", 0, {}), "paused", ("paused",), devices="<video><model type='vga'/></video>"),
         "peek": Work(lambda d: begin(d, "PeekMemory", "tta{sv}", 0, 16, {}), "paused", ("paused",)),
+        "commit": Work(lambda d: image_job(d, 6, "Commit", "ss", "", "", pivot=True), "paused", ("paused",), devices=layered("vdg"), job=True),
+        "pull": Work(lambda d: image_job(d, 7, "Pull", "s", ""), "paused", ("paused",), devices=layered("vdh"), job=True),
+        "copy": Work(lambda d: image_job(d, 8, "Copy", "ss", f"{WORK}/copy.img", "raw", pivot=True), "paused", ("paused",), devices=disk("vdi"), job=True),
         "keys": Work(lambda d: begin(d, "SendKeys", "asa{sv}", ["a"], {}), "paused", ("paused",)),
     }
     del WORKS["destroy"]  # the kernel does it
@@ -480,7 +477,7 @@ def nothing_is_left():
         raise AssertionError(left()) from None
 
 
-watch_the_ends()
+state["ends"] = Ends(bus, hypervisor.driver_name)
 hypervisor.do(hypervisor.define(hypervisor.document("first")), "Undefine")
 state["files"] = files()
 run([whoever_waits_is_told_cancelled, while_it_finds_what_runs_again, what_is_known_afterwards_is_true, what_is_answered_has_been_done,

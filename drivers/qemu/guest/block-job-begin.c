@@ -11,10 +11,16 @@
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
 
+/* What a worker still opens is given up when it is open; of what QEMU may have heard the next driver hears from QEMU. */
 static void forget(Guest *guest) {
-        if (guest->block_opening)
-                guest->block_opening->guest = NULL;
-        guest->block_opening = NULL;
+        BlockOpening *opening = g_steal_pointer(&guest->block_opening);
+        if (!opening)
+                return;
+        opening->guest = NULL;
+        if (guest->block_jobs && g_hash_table_contains(guest->block_jobs, opening->alias))
+                block_job_files_free(opening);
+        else if (opening->is_open)
+                block_job_files_give_up(opening);
 }
 
 static Operation *operation_of(const Guest *guest) {
@@ -48,7 +54,7 @@ static void on_begun(void *data, const GError *failure) {
                 }
                 if (guest->monitor && monitor_is_there(guest->monitor))
                         nodes_sweep(guest, job->alias, NULL, NULL);
-                block_job_files_give_up(opening, domain->connection);
+                block_job_files_give_up(opening);
                 block_job_drop(job);
                 domain_save_status(domain);
                 if (operation)
@@ -131,7 +137,7 @@ static void add_job(Script *script, const BlockJob *job, const DiskJobRequest *r
 static void fail(Guest *guest, const GError *error) {
         Operation *operation = operation_of(guest);
         BlockOpening *opening = g_steal_pointer(&guest->block_opening);
-        block_job_files_give_up(opening, guest->domain->connection);
+        block_job_files_give_up(opening);
         if (operation)
                 operation_finish(operation, error);
 }
@@ -172,6 +178,7 @@ static void on_sets_known(void *data, JsonObject *answer, const GError *failure)
         job->shallow = request->shallow;
         job->wish = request->pivots ? WISH_PIVOT : WISH_NOTHING;
         job->before = g_ptr_array_ref(disk->images);
+        job->is_made = opening->is_made;
         if (job->kind == DISK_COPY)
                 job->copy = (DiskImage){ nodes_new_index(guest, opening->alias), g_strdup(opening->is_device ? "block" : "file"),
                                          g_strdup(opening->path), g_strdup(opening->format), false };
@@ -197,16 +204,16 @@ static void on_sets_known(void *data, JsonObject *answer, const GError *failure)
 static void on_opened(BlockOpening *opening, const GError *failure) {
         Guest *guest = opening->guest;
         g_autoptr(GError) error = NULL;
-        if (!guest) { /* its file stays: nobody is there to remove it by */
-                block_job_files_free(opening);
+        if (failure)
+                opening->is_made = false; /* the worker has removed it */
+        if (!guest) {
+                block_job_files_give_up(opening);
                 return;
         }
         if (failure)
                 domain_fail(guest->domain, &error, virtbus_error_code(failure), "%s", failure->message);
         else
                 guest_check_monitor(guest->domain, &error);
-        if (error && failure)
-                opening->is_made = false; /* the worker has removed it */
         if (error)
                 fail(guest, error);
         else

@@ -141,19 +141,30 @@ static void on_made_removed(void *data, const GError *error) {
 }
 
 /* What was made for a job that does not begin goes. */
-void block_job_files_give_up(BlockOpening *opening, const Connection *connection) {
+void block_job_files_give_up(BlockOpening *opening) {
         if (opening->is_made)
-                owners_rights_run(connection, opening->rights, remove_made, on_made_removed, opening);
+                owners_rights_undo(opening->connection, opening->rights, remove_made, on_made_removed, opening);
         else
                 block_job_files_free(opening);
 }
 
+void block_job_files_remove(const Domain *domain, const char *path) {
+        BlockOpening *opening = block_job_files_new(NULL, DISK_COPY, "");
+        opening->connection = domain->connection;
+        opening->rights = owners_rights_of(domain);
+        opening->path = g_strdup(path);
+        opening->is_made = true;
+        block_job_files_give_up(opening);
+}
+
 static void on_done(void *data, const GError *error) {
         BlockOpening *opening = data;
+        opening->is_open = true;
         opening->opened(opening, error);
 }
 
 void block_job_files_open(const Domain *domain, BlockOpening *opening) {
+        opening->connection = domain->connection;
         opening->rights = owners_rights_of(domain);
         owners_rights_run(domain->connection, opening->rights, open_in_worker, on_done, opening);
 }

@@ -22,7 +22,8 @@ typedef struct BlockOpening {
         char *header, *below; /* the image whose header is to name another, and which one; or NULL */
         char *named;          /* and as what */
         char *path, *format, *below_format, *source, *source_format; /* COPY */
-        bool reuse, is_device, is_made;
+        bool reuse, is_device, is_made, is_open;
+        const Connection *connection;
         uid_t rights; /* of the user with whose rights it opens; or USER_RIGHTS_ALL */
         int fd;
         uint32_t base, top;
@@ -41,4 +42,7 @@ void block_job_files_add(BlockOpening *opening, uint32_t index, uint32_t below, 
 void block_job_files_open(const Domain *domain, BlockOpening *opening);
 
 /* What was made for a job that does not begin goes, and OPENING with it. */
-void block_job_files_give_up(BlockOpening *opening, const Connection *connection);
+void block_job_files_give_up(BlockOpening *opening);
+
+/* The same of a job that an earlier driver has begun, and QEMU not. */
+void block_job_files_remove(const Domain *domain, const char *path);

@@ -7,6 +7,7 @@
 #include "domain/domain-status.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/block-job-end.h"
+#include "qemu/guest/block-job-files.h"
 #include "qemu/guest/nodes.h"
 #include "vtables.h"
 
@@ -116,6 +117,8 @@ static void on_lost(BlockJob *job) {
                 block_job_end(job, NULL);
                 return;
         }
+        if (job->is_made)
+                block_job_files_remove(job->guest->domain, job->copy.path);
         domain_fail(job->guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its QEMU knows nothing of the %s of disk '%s'",
                     disk_job_kind_name(job->kind), job->target);
         block_job_end(job, job->error ? job->error : error);

@@ -76,6 +76,7 @@ static void save(const Guest *guest, xmlNode *saved) {
                 }
                 if (job->kind == DISK_COPY) {
                         xml_set_number(element, "copy", job->copy.index);
+                        xml_set_number(element, "made", job->is_made);
                         xml_set_attribute(element, "copy-type", job->copy.type);
                         xml_set_attribute(element, "copy-path", job->copy.path);
                         xml_set_attribute(element, "copy-format", job->copy.format);
@@ -118,6 +119,7 @@ static void load(Guest *guest, xmlNode *saved) {
                 job->base = (uint32_t) number(element, "base", UINT32_MAX);
                 job->shallow = number(element, "shallow", 1) > 0;
                 job->wish = (BlockJobWish) number(element, "wish", WISH_CANCEL);
+                job->is_made = number(element, "made", 1) > 0;
                 job->is_asked = number(element, "asked", 1) > 0;
                 job->is_changed = number(element, "changed", 1) > 0;
                 job->stage = number(element, "decided", 1) > 0 ? BLOCK_JOB_DECIDED : BLOCK_JOB_RUNS;

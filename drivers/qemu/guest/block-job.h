@@ -36,6 +36,7 @@ typedef struct BlockJob {
         uint32_t top, base; /* indexes: COMMIT: what is merged; PULL: BASE is what stays below, or 0 */
         DiskImage copy;     /* COPY: what it will be; its strings are owned */
         bool shallow;       /* COPY */
+        bool is_made;       /* COPY: its file was made for it */
         GPtrArray *before;  /* the disk's images as they were when it began */
         BlockJobWish wish;
         BlockJobStage stage;
