@@ -222,6 +222,7 @@ static bool task_begin(Task *task, GError **error) {
         /* No bound of its files: what it starts has the same, and is the machine; which is root's program, whoever runs it. */
         const ProcessSetup setup = {
                 .may_gain_privileges = true,
+                .ends_with_us = !task->path, /* it only asks */
                 .log = output,
                 .uid = geteuid(),
                 .gid = getegid(),

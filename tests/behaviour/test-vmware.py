@@ -10,14 +10,16 @@ Usage (below VIRTBUS_ALSO=vmware tests/with-bus, with --answer-timeout=4): test-
 
 import os
 import re
+import select
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
 
-from rig import DEADLINE, NAME, ROOT, Bus, Skip, User, contains, denied, expect, run, variants
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Ends, Skip, User, contains, denied, expect, run, variants
 
 PATH = "/org/virtbus1/vmware"
 CONNECTION = f"{NAME}.Connection"
@@ -383,6 +385,64 @@ def destroying_interrupts_a_start():
     do(domain, "Undefine")
 
 
+def a_driver_that_is_told_to_end_cancels_what_waits_and_ends_well():
+    """Within each of vmrun's commands, and while definitions are written; what vmrun was told is not waited for, and found out again."""
+    ends = Ends(bus, "VMware")
+    restart_driver()  # by the script that tells
+    domain = define(document("ends"))
+    works = [("start", "shutoff", "Start"), ("pause", "running", "Suspend"), ("unpause", "paused", "Resume"), ("reset", "running", "Reset"),
+             ("stop", "running", "Shutdown"), ("stop", "running", "Destroy"), ("list", "running", "Shutdown")]
+    for command, before, member in works:
+        if before != "shutoff" and state(domain) == "shutoff":
+            do(domain, "Start")
+        if state(domain) != before:
+            do(domain, "Suspend" if before == "paused" else "Resume")
+        misbehave(command, "hang")
+        answer = bus.begin(domain, f"{NAME}.Domain", member, *(("",) if member in ("Suspend", "Resume", "Reset") else ("a{sv}", {})))
+        behind = [] if member == "Destroy" else bus.begin(domain, f"{NAME}.Domain", "Reset", "")
+        bus.wait(lambda command=command: os.path.getsize(f"{STATE}/{command}.hang") == 0, f"vmrun {command}")
+        pid, hanging = bus.driver("VMware"), vmruns()
+        assert hanging
+        bus.kill_driver("VMware", pid, number=signal.SIGTERM)
+        ends.well(pid)
+        bus.wait(lambda answer=answer, behind=behind: answer and (behind or member == "Destroy"), "answers")
+        for each in (answer, behind):
+            assert not each or (isinstance(each[0], BusError) and each[0].name.endswith(".Cancelled")), (command, member, each)
+        for process in hanging:
+            assert select.select([process], [], [], DEADLINE)[0], f"vmrun {command} has not ended"
+            os.close(process)
+        expect("NoSuchDomain", connection, "GetDomainByID", "u", 0)
+        is_there = member != "Destroy" and file_of() in vmrun("list")  # which goes on
+        bus.wait(lambda is_there=is_there: (state(domain) not in ("shutoff", "starting", "stopping")) == is_there, f"what {member} has come to")
+        if state(domain) != "shutoff":
+            do(domain, "Destroy")
+    answers = [bus.begin(PATH, CONNECTION, "DefineDomain", "sa{sv}", document(f"many-{n}", ""), {}) for n in range(20)]
+    bus.wait(lambda: any(answers), "the first answer")
+    pid = bus.driver("VMware")
+    bus.kill_driver("VMware", pid, number=signal.SIGTERM)
+    ends.well(pid)
+    bus.wait(lambda: all(answers), "all answers")
+    expect("NoSuchDomain", connection, "GetDomainByID", "u", 0)
+    for number, answer in enumerate(answers):
+        assert (f"many-{number}" in domains()) == (not isinstance(answer[0], BusError)), (number, answer)
+        assert not isinstance(answer[0], BusError) or answer[0].name.endswith(".Cancelled"), answer
+    for name, path in domains().items():
+        if name == "ends" or name.startswith("many-"):
+            do(path, "Undefine")
+
+
+def vmruns():
+    """The vmrun that run, as descriptors."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                found += [os.pidfd_open(int(pid))] if VMRUN in file.read().split("\0") else []
+        except OSError:
+            pass
+    return found
+
+
 def it_stays_shared_with_whom_its_owner_says():
     domain = define(document())
     bus.call(domain, f"{NAME}.Domain", "Share", "sasa{sv}", "user:vb-bob", ["domain.start", "read"], {})
@@ -454,7 +514,7 @@ TESTS = [a_configuration_is_translated_where_there_is_no_vmware, what_is_wrong_w
          a_machine_goes_through_its_life, what_vmware_knows_besides_stays, a_transient_machine_goes_with_its_run,
          what_others_do_is_signalled_at_once, a_machine_that_cannot_be_shown_harms_no_other, a_killed_driver_finds_what_runs,
          a_vmrun_that_lies_fails_or_talks_is_not_believed, a_vmrun_that_hangs_is_ended, destroying_interrupts_a_start, it_stays_shared_with_whom_its_owner_says,
-         no_shell_reads_a_name,
+         a_driver_that_is_told_to_end_cancels_what_waits_and_ends_well, no_shell_reads_a_name,
          libvirts_clients_find_it, who_may_not_is_refused]
 
 run(TESTS)
