@@ -268,11 +268,9 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
 }
 
 void ports_close(Ports *ports) {
-        GHashTableIter iterator;
-        void *port;
-        g_hash_table_iter_init(&iterator, ports->by_index);
-        while (g_hash_table_iter_next(&iterator, NULL, &port))
-                g_clear_pointer(&((Port *) port)->network->ports, g_ptr_array_unref);
+        g_autoptr(GPtrArray) networks = registry_list(&ports->networks->registry);
+        for (guint i = 0; i < networks->len; i++)
+                g_clear_pointer(&((Network *) networks->pdata[i])->ports, g_ptr_array_unref);
         g_hash_table_unref(ports->by_index);
         g_clear_pointer(&ports->watch, link_watch_free);
         g_clear_pointer(&ports->store, store_free);

@@ -602,7 +602,7 @@ class Ends:
             file.write(f'#!/bin/sh\n"$@" &\npid=$!\nwait $pid\necho "$pid $?" > {told}\n')
         os.chmod(script, 0o755)
         os.mkfifo(told, 0o600)
-        self.fd = os.open(told, os.O_RDWR)
+        self.fd, self.told = os.open(told, os.O_RDWR), {}
         with open(service, encoding="utf-8") as file:
             text = file.read()
         with open(service, "w", encoding="utf-8") as file:
@@ -610,9 +610,11 @@ class Ends:
         bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
 
     def well(self, pid):
-        """Waits for the driver's end, which must be a success."""
-        assert select.select([self.fd], [], [], DEADLINE)[0], "the driver has not ended"
-        assert os.read(self.fd, 100).decode() == f"{pid} 0\n"
+        """Waits for the driver's end, which must be a success. Others may have ended before."""
+        while str(pid) not in self.told:
+            assert select.select([self.fd], [], [], DEADLINE)[0], "the driver has not ended"
+            self.told.update(line.split() for line in os.read(self.fd, 4096).decode().splitlines())
+        assert self.told[str(pid)] == "0", (pid, self.told)
 
 
 def open_files(pid):

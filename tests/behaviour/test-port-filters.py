@@ -6,7 +6,9 @@ Usage (below unshare --net tests/with-bus): test-port-filters.py
 """
 
 import os
+import random
 import select
+import signal
 import sys
 import threading
 import time
@@ -14,8 +16,8 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 from packets import ALL, FILTERS, IPV6, MAC, PEER, STRANGER, TABLE, arp, ethernet, ipv4, udp
-from ports_rig import CARDS, PATH, Port, bus, define, end_network, filters, includes, kill_driver, make_network, passes, reference, ruled, undefine
-from rig import NAME, Hypervisor, User, contains, denied, end_process, expect, polkit_rules, run
+from ports_rig import CARDS, DOMAIN, LETS_SENTINEL, PATH, Port, bus, define, end_network, filters, includes, kill_driver, make_network, passes, reference, ruled, undefine
+from rig import NAME, BusError, Ends, Hypervisor, User, contains, denied, end_process, expect, polkit_rules, run
 from spaces import shell
 
 qemu = Hypervisor(bus, "qemu")
@@ -309,10 +311,65 @@ def who_may_not_change_a_ports_filter_is_refused():
     end_network(network)
 
 
+ENDS = 16
+
+
+def a_driver_that_is_told_to_end_cancels_what_waits_and_ends_well():
+    """Within whatever it does to networks, ports and filters, at random instants; what was answered is so, and nothing is half done."""
+    seed = int(os.environ.get("VIRTBUS_SEED", time.time()))
+    print(f"# VIRTBUS_SEED={seed}")
+    chance, ends, network = random.Random(seed), Ends(bus, "Network"), make_network()
+    kill_driver()  # by the script that tells
+    ports, rules = [], ["<rule action='drop' direction='inout'><mac protocolid='0x9998'/></rule>", includes("clean-traffic")]
+    define("n", rules[0])
+    guest, dropped = Port(network, 1, reference("n", IP="10.0.0.1")), ethernet(b"", 0x9998, ALL, PEER)
+    other = Port(network, 2)
+    more = bus.call(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>more</name><bridge name='b-more' stp='off'/></network>", {})
+
+    def options(**text):
+        return {key: GLib.Variant("s", value) for key, value in text.items()}
+    for number in range(ENDS):
+        was, pid = bus.get(more, "Network", "Active"), bus.driver("Network")
+        uuid = next(row["UUID"] for row in filters().values() if row["Name"] == "n")
+        begun = {
+            "Start or Stop": bus.begin(more, f"{NAME}.Network", "Stop" if was else "Start", "a{sv}", {}),
+            "DefineNetwork": bus.begin(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", f"<network><name>d{number}</name></network>", {}),
+            "DefineFilter": bus.begin(PATH, f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}",
+                                      f"<filter name='n'><uuid>{uuid}</uuid>{LETS_SENTINEL}{rules[number % 2]}</filter>", {}),
+            "SetFilter": bus.begin(guest.path, f"{NAME}.NetworkPort", "SetFilter", "sa{sv}", reference("n", IP="10.0.0.1"), {}),
+            "AddPort": bus.begin(network, f"{NAME}.Network", "AddPort", "sssa{sv}", "guest", DOMAIN, CARDS.format(4), options(filter=reference("n", IP="10.0.0.4"))),
+            "Update": bus.begin(more, f"{NAME}.Network", "Update", "ssisa{sv}", "add-last", "dns-host", -1, f"<host ip='10.0.0.{number + 1}'><hostname>h{number}</hostname></host>", {}),
+        }
+        bus.connection.flush_sync()
+        time.sleep(chance.random() * 0.06)  # the instant
+        bus.kill_driver("Network", pid, number=signal.SIGTERM)
+        ends.well(pid)
+        bus.wait(lambda begun=begun: all(begun.values()), "answers")
+        bus.call(PATH, f"{NAME}.NetworkFilters", "GetFilterByName", "s", "clean-traffic")
+        failed = {what: answers[0] for what, answers in begun.items() if isinstance(answers[0], BusError)}
+        assert all(error.name.endswith((".Cancelled", ".ResourceBusy", ".UnknownMethod")) for error in failed.values()), (number, failed)
+        active, defined = bus.get(more, "Network", "Active"), [path for path, parts in bus.objects(PATH).items()
+                                                               if parts.get(f"{NAME}.Network", {}).get("Name") == f"d{number}"]
+        assert active == (not was) or "Start or Stop" in failed, (number, was, active, failed)
+        assert defined or "DefineNetwork" in failed, (number, failed)
+        for path in defined:
+            bus.call(path, f"{NAME}.Network", "Undefine", "a{sv}", {})
+        # The guest's port is there, and filtered by one or the other.
+        assert guest.path in bus.objects(network) and not passes(guest, other, dropped), number
+        bus.wait(lambda: ruled() == {guest.interface}, "rules of the port that is there alone")
+    for port in (guest, other, *ports):
+        port.close()
+    if bus.get(more, "Network", "Active"):
+        bus.call(more, f"{NAME}.Network", "Stop", "a{sv}", {})
+    bus.call(more, f"{NAME}.Network", "Undefine", "a{sv}", {})
+    undefine(*(path for path, row in filters().items() if row["Name"] == "n"))
+    end_network(network)
+
+
 if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or "UP" in shell("ip -o link show up"):
     sys.exit("this is for root with /dev/net/tun, in a network namespace of its own: unshare --net tests/with-bus tests/behaviour/test-port-filters.py")
 shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1")
 run([the_filters_that_are_shipped_let_pass_what_they_should_by_a_port, a_port_has_its_filter_before_it_is_up,
      nothing_is_lost_and_nothing_passes_while_a_filter_changes, an_address_that_nobody_gives_is_learned_from_the_first_packet, a_redefinition_that_one_port_cannot_have_changes_none,
      what_somebody_takes_away_is_put_back_and_what_is_left_is_taken_away, a_guests_cards_have_the_filters_of_its_document,
-     who_may_not_change_a_ports_filter_is_refused])
+     who_may_not_change_a_ports_filter_is_refused, a_driver_that_is_told_to_end_cancels_what_waits_and_ends_well])
