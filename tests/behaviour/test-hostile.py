@@ -858,12 +858,14 @@ def a_log_goes_with_a_guest_that_has_no_definition():
         if ending == "crashes":
             os.kill(qemus(domain)[0], signal.SIGKILL)
         elif ending == "crashes without a driver":
-            driver, process = bus.driver("QEMU"), os.pidfd_open(qemus(domain)[0])
-            os.kill(driver, signal.SIGSTOP)
-            signal.pidfd_send_signal(process, signal.SIGKILL)
-            assert select.select([process], [], [], DEADLINE)[0]
-            os.kill(driver, signal.SIGKILL)
-            os.close(process)
+            process = os.pidfd_open(qemus(domain)[0])
+
+            def crash(process=process):
+                os.kill(bus.driver("QEMU"), signal.SIGSTOP)
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                assert select.select([process], [], [], DEADLINE)[0], "it lives on"
+                os.close(process)
+            bus.kill_driver("QEMU", before=crash)
             expect("NoSuchDomain", bus.call, qemu.path, f"{NAME}.Connection", "GetDomainByID", "u", 0)
         else:
             if ending == "driver killed":

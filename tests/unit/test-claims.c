@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/xml.h"
+#include "bus.h"
 #include "folder.h"
+#include "qemu/host/cgroup.h"
 #include "qemu/host/claims.h"
 #include "qemu/host/guest-user.h"
 #include "qemu/host/host.h"
@@ -215,6 +221,70 @@ static void test_a_user_that_anything_is_left_of_has_no_other_guest(Fixture *fix
         g_assert_no_error(error);
 }
 
+#define GROUPS "/sys/fs/cgroup"
+#define LEFT_IN_GROUP 6
+#define GROUP_ROUNDS 20
+#define LEFT_BYTES (UINT64_C(48) << 20)
+
+/* One that has memory to give back, and ends when this does. */
+static pid_t leave_in_group(const char *group) {
+        int ready[2];
+        char byte;
+        g_assert_cmpint(pipe2(ready, O_CLOEXEC), ==, 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                memset(g_malloc(LEFT_BYTES), 1, LEFT_BYTES);
+                if (write(ready[1], "", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        pause();
+        }
+        g_autofree char *file = g_build_filename(group, "cgroup.procs", NULL), *number = g_strdup_printf("%d", pid);
+        g_autofd int fd = open(file, O_WRONLY | O_CLOEXEC);
+        g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+        g_assert_cmpint(write(fd, number, strlen(number)), >, 0);
+        close(ready[0]);
+        close(ready[1]);
+        return pid;
+}
+
+/* Groups of version 2, whatever the machine has: in a mount namespace, which the tests that follow are in, too. */
+static bool mount_groups(void) {
+        return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+               mount("none", GROUPS, "cgroup2", 0, NULL) == 0;
+}
+
+static void leave_and_give_back(const Fixture *fixture) {
+        g_autofree char *uuid = g_uuid_string_random(), *group = g_build_filename(GROUPS "/virtbus", uuid, NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(xmlDoc) document = xml_parse("<domain/>", "domain", &error);
+        pid_t left[LEFT_IN_GROUP], first = leave_process(geteuid());
+        bool fine = cgroup_limit_guest(&fixture->connection, uuid, first, xmlDocGetRootElement(document), &error);
+        g_assert_no_error(error);
+        g_assert_true(fine);
+        for (size_t i = 0; i < G_N_ELEMENTS(left); i++)
+                left[i] = leave_in_group(group);
+        kill(first, SIGKILL);
+        claims_give_back(&fixture->connection, uuid, NULL);
+        g_assert_cmpint(access(group, F_OK), <, 0);
+        g_assert_false(claims_any(&fixture->connection, uuid));
+        g_assert_cmpint(waitpid(first, NULL, 0), ==, first);
+        for (size_t i = 0; i < G_N_ELEMENTS(left); i++)
+                g_assert_cmpint(waitpid(left[i], NULL, 0), ==, left[i]);
+}
+
+/* What is killed goes in its own time, which is waited for. */
+static void test_a_group_goes_with_what_is_left_in_it(Fixture *fixture, gconstpointer unused) {
+        (void) unused;
+        if (!mount_groups()) {
+                g_test_skip("control groups of version 2 cannot be mounted");
+                return;
+        }
+        for (unsigned i = 0; i < GROUP_ROUNDS; i++)
+                leave_and_give_back(fixture);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         signal(SIGXFSZ, SIG_IGN); /* EFBIG instead */
@@ -227,5 +297,6 @@ int main(int argc, char *argv[]) {
         ADD("without-a-folder-nothing-is-held", test_without_a_folder_nothing_is_held);
         ADD("threads-take-each-thing-once", test_threads_take_each_thing_once);
         ADD("a-user-that-anything-is-left-of-has-no-other-guest", test_a_user_that_anything_is_left_of_has_no_other_guest);
+        ADD("a-group-goes-with-what-is-left-in-it", test_a_group_goes_with_what_is_left_in_it);
         return g_test_run();
 }

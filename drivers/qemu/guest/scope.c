@@ -130,21 +130,36 @@ static void limit_in_worker(void *data, GError **error) {
         cgroup_limit_guest(limiting->connection, limiting->uuid, limiting->pid, xmlDocGetRootElement(limiting->document), error);
 }
 
+static void limiting_free(struct Limiting *limiting) {
+        xmlFreeDoc(limiting->document);
+        g_free(limiting->uuid);
+        g_free(limiting);
+}
+
+static void return_in_worker(void *data, GError **error) {
+        const struct Limiting *limiting = data;
+        (void) error;
+        claims_give_back(limiting->connection, limiting->uuid, "");
+}
+
+static void on_returned(void *data, const GError *error) {
+        (void) error;
+        limiting_free(data);
+}
+
 static void on_limited(void *data, const GError *error) {
         struct Limiting *limiting = data;
         Guest *guest = limiting->guest;
         g_autoptr(GError) failure = NULL;
-        if (!guest)
-                claims_give_back(limiting->connection, limiting->uuid, "");
-        else {
-                guest->limiting = NULL;
-                if (error)
-                        domain_fail(guest->domain, &failure, virtbus_error_code(error), "%s", error->message);
-                limiting->done(guest, failure);
+        if (!guest) { /* it has ended meanwhile */
+                worker_undo(limiting->connection->worker, return_in_worker, on_returned, limiting);
+                return;
         }
-        xmlFreeDoc(limiting->document);
-        g_free(limiting->uuid);
-        g_free(limiting);
+        guest->limiting = NULL;
+        if (error)
+                domain_fail(guest->domain, &failure, virtbus_error_code(error), "%s", error->message);
+        limiting->done(guest, failure);
+        limiting_free(limiting);
 }
 
 static void limit_without_systemd(Guest *guest, xmlDoc *document, ScopeDone done) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -19,6 +20,10 @@
 /* Where guests' groups are, in each hierarchy; what those of threads are named by. */
 #define PARENT "virtbus"
 #define THREAD_PREFIX "thread-"
+
+/* How long what was killed may take to leave its group, in milliseconds; and the room for what the kernel tells of one. */
+#define EMPTY_PATIENCE 5000
+#define EVENTS_BYTES 256
 
 /* The hierarchies of version 1, of which each group has one directory; of version 2 there is one, without a name. */
 static const char *const legacy[] = { "cpu", "memory", "blkio", "cpuset", NULL };
@@ -195,10 +200,27 @@ bool cgroup_limit_guest(const Connection *connection, const char *uuid, pid_t pi
         return true;
 }
 
+/* Ends what a QEMU has left behind in a group of version 2, and waits until the kernel tells that nothing is in it: what was
+ * killed is there yet while it gives back its memory. */
+static void empty_group(const char *directory) {
+        g_autofree char *path = g_build_filename(directory, "cgroup.events", NULL);
+        g_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || write_file(directory, "cgroup.kill", "1") < 0)
+                return;
+        for (;;) {
+                char text[EVENTS_BYTES];
+                struct pollfd changed = { .fd = fd, .events = POLLPRI };
+                ssize_t n = pread(fd, text, sizeof text - 1, 0);
+                text[MAX(n, 0)] = '\0';
+                if (!strstr(text, "populated 1") || poll(&changed, 1, EMPTY_PATIENCE) <= 0)
+                        return;
+        }
+}
+
 /* False where it is there still. */
 static bool remove_group(const char *directory) {
         g_autoptr(GDir) listing = g_dir_open(directory, 0, NULL);
-        write_file(directory, "cgroup.kill", "1"); /* of version 2: what QEMU has left behind */
+        empty_group(directory);
         for (const char *entry; listing && (entry = g_dir_read_name(listing));) {
                 g_autofree char *path = g_build_filename(directory, entry, NULL);
                 if (g_str_has_prefix(entry, THREAD_PREFIX))
