@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "parts.h"
 
+#define MANAGED_OBJECTS "org.virtbus1.ManagedObjects"
+
 /* How a part is asked for. */
 typedef struct Question {
         const char *interface, *method;
@@ -11,28 +13,33 @@ typedef struct Question {
 /* AFTER is what the part before called it, "" for the first one; NULL: the whole. */
 static Question question_of(const PartsList *list, const char *after) {
         static const char *const all[] = { NULL };
+        const char *const *properties = list->properties ? list->properties : all;
         GVariantBuilder wanted;
         GVariantDict options;
         if (!after)
                 return (Question){ "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL,
                                    G_VARIANT_TYPE("(a{oa{sa{sv}}})") };
+        if (list->table)
+                return (Question){ MANAGED_OBJECTS, "GetColumns", g_variant_new("(ss^as)", after, list->interface, properties),
+                                   G_VARIANT_TYPE("(aoa{sv}s)") };
         g_variant_builder_init(&wanted, G_VARIANT_TYPE("a{sas}"));
-        g_variant_builder_add(&wanted, "{s^as}", list->interface, list->properties ? list->properties : all);
+        g_variant_builder_add(&wanted, "{s^as}", list->interface, properties);
         g_variant_dict_init(&options, NULL);
         g_variant_dict_insert_value(&options, "properties", g_variant_builder_end(&wanted));
-        return (Question){ "org.virtbus1.ManagedObjects", "GetPart",
-                           g_variant_new("(s@a{sv})", after, g_variant_dict_end(&options)), G_VARIANT_TYPE("(a{oa{sa{sv}}}s)") };
+        return (Question){ MANAGED_OBJECTS, "GetPart", g_variant_new("(s@a{sv})", after, g_variant_dict_end(&options)),
+                           G_VARIANT_TYPE("(a{oa{sa{sv}}}s)") };
 }
 
-static gboolean is_without_parts(const GError *error) {
-        return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD) ||
-               g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_INTERFACE);
+static gboolean is_without_parts(const PartsList *list, const GError *error) {
+        return !list->table && (g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD) ||
+                                g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_INTERFACE));
 }
 
 /* What the next part is called by; NULL: there is none. Children of an answer are taken one by one: formats with "&" would have
  * the whole of it copied first. */
 static char *next_of(GVariant *part) {
-        g_autoptr(GVariant) next = g_variant_n_children(part) > 1 ? g_variant_get_child_value(part, 1) : NULL;
+        gsize n = g_variant_n_children(part);
+        g_autoptr(GVariant) next = n > 1 ? g_variant_get_child_value(part, n - 1) : NULL;
         gsize length = 0;
         const char *name = next ? g_variant_get_string(next, &length) : NULL;
         return length > 0 ? g_strdup(name) : NULL;
@@ -40,6 +47,11 @@ static char *next_of(GVariant *part) {
 
 static void take_part(const PartsList *list, GVariant *part) {
         g_autoptr(GVariant) objects = g_variant_get_child_value(part, 0);
+        if (list->table) {
+                g_autoptr(GVariant) columns = g_variant_get_child_value(part, 1);
+                list->table(list->data, objects, columns);
+                return;
+        }
         for (gsize i = 0; i < g_variant_n_children(objects); i++) {
                 g_autoptr(GVariant) object = g_variant_get_child_value(objects, i), path = g_variant_get_child_value(object, 0),
                                     interfaces = g_variant_get_child_value(object, 1);
@@ -89,7 +101,7 @@ gboolean parts_load_sync(const PartsList *list, GCancellable *cancellable, GErro
         Asked asked;
         begin_to_ask(list, context, "", cancellable, &asked);
         GVariant *part = wait_for_part(context, &asked, &failure);
-        if (!part && is_without_parts(failure)) {
+        if (!part && is_without_parts(list, failure)) {
                 g_clear_error(&failure);
                 begin_to_ask(list, context, NULL, cancellable, &asked);
                 part = wait_for_part(context, &asked, &failure);
@@ -151,7 +163,7 @@ static void on_part(GObject *source, GAsyncResult *result, gpointer data) {
                 take_part(g_task_get_task_data(task), part);
         if (part && !next)
                 g_task_return_boolean(task, TRUE);
-        else if (!part && is_without_parts(error))
+        else if (!part && is_without_parts(g_task_get_task_data(task), error))
                 ask(task, NULL);
         else if (!part)
                 g_task_return_error(task, g_steal_pointer(&error));

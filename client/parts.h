@@ -2,12 +2,15 @@
 #pragma once
 
 /* A list of objects, read in parts (org.virtbus1.ManagedObjects): it may be longer than any message of the bus. It is read whole
- * where the service knows no parts, as that of another host may. */
+ * where the service knows no parts, as that of another host may; a table, which is quicker to read, is not. */
 
 #include <gio/gio.h>
 
 /* Called with each object and its interfaces, a{sa{sv}}. */
 typedef void (*PartsEach)(gpointer data, const char *path, GVariant *interfaces);
+
+/* Called with the paths of some objects, ao, and by each property's name an array of its values in their order, a{sv}. */
+typedef void (*PartsTable)(gpointer data, GVariant *paths, GVariant *columns);
 
 typedef struct PartsList {
         GDBusConnection *bus;
@@ -18,6 +21,7 @@ typedef struct PartsList {
         GDBusCallFlags flags;
         int timeout; /* of each call: milliseconds, -1 or G_MAXINT, as GDBus has it */
         PartsEach each;
+        PartsTable table; /* in the place of EACH */
         gpointer data;
 } PartsList;
 

@@ -7,6 +7,9 @@
 #include "bounds.h"
 #include "mirror.h"
 
+/* What GetColumns takes, which is how a call is told from one of GetPart. */
+#define PART_COLUMNS_SIGNATURE "ssas"
+
 /* What is wanted of one interface. */
 typedef struct PartChoice {
         const InterfaceInfo *interface;
@@ -19,6 +22,7 @@ typedef struct Part {
         uint64_t after;     /* the place that it begins behind; 0: the first part */
         PartChoice choices[PART_INTERFACES_MAX];
         size_t n_choices; /* 0: all of all interfaces */
+        bool has_columns; /* it is a table, of one interface: GetColumns */
         /* Of part_measure: */
         const Object *first, *end; /* what is in it, from the one to before the other */
         uint64_t last;             /* the place that it ends with */
@@ -28,7 +32,7 @@ typedef struct Part {
 /* Whether the objects of a part may be read, for all that is known. */
 typedef bool (*PartMaySee)(const Object *object, void *data);
 
-/* Reads the arguments of GetPart, called at LIST. Returns 0, or a negative errno with the error set. */
+/* Reads the arguments of GetPart or GetColumns, called at LIST. Returns 0, or a negative errno with the error set. */
 int part_read(Part *part, Mirror *mirror, const Object *list, sd_bus_message *call, sd_bus_error *error);
 
 /* Appends the paths of the objects of which polkit is to be asked whether they may be read, N at most. Returns the place of the

@@ -23,6 +23,7 @@ static const struct {
         { TARGET_PROPERTIES, "Set", "ssv", CALL_SET },
         { OBJECT_MANAGER, "GetManagedObjects", "", CALL_GET_MANAGED_OBJECTS },
         { TARGET_MANAGED_OBJECTS, "GetPart", "sa{sv}", CALL_GET_PART },
+        { TARGET_MANAGED_OBJECTS, "GetColumns", PART_COLUMNS_SIGNATURE, CALL_GET_PART },
         { INTROSPECTABLE, "Introspect", "", CALL_INTROSPECT },
 };
 

@@ -53,13 +53,11 @@ static void list(Call *call, CallStep step) {
 }
 
 static void add_name(const KnownDomain *domain, GVariantBuilder *builder) {
-        g_autoptr(GVariant) name = g_variant_get_child_value(domain->name, 0);
-        g_variant_builder_add_value(builder, name);
+        g_variant_builder_add(builder, "s", domain->name);
 }
 
 static void add_id(const KnownDomain *domain, GVariantBuilder *builder) {
-        g_autoptr(GVariant) id = g_variant_get_child_value(domain->name, 2);
-        g_variant_builder_add_value(builder, id);
+        g_variant_builder_add(builder, "i", domain->id);
 }
 
 /* The answer to a call for all domains that are selected, as it is sent. */

@@ -58,9 +58,7 @@ static const KnownDomain *domain_at(const Call *call, unsigned int i) {
 }
 
 static char *path_of(const Call *call, const KnownDomain *domain) {
-        const char *uuid;
-        g_variant_get(domain->name, "(&s&si)", NULL, &uuid, NULL);
-        return call_domain_path(call->client, uuid);
+        return call_domain_path(call->client, domain->uuid_text);
 }
 
 static bool is_active(const KnownDomain *domain) {

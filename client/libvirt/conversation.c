@@ -369,6 +369,15 @@ void conversation_finish(Conversation *conversation) {
         end_if_finished(conversation);
 }
 
+/* GLib watches a source that may not recurse anew around each dispatch, and wakes itself up for both: three system calls more for
+ * each call of a client. Nothing here runs the loop within it. */
+static void watch_calls(Conversation *conversation) {
+        g_autoptr(GSource) source = g_unix_fd_source_new(conversation->fd, G_IO_IN);
+        g_source_set_can_recurse(source, TRUE);
+        g_source_set_callback(source, G_SOURCE_FUNC(on_readable), conversation, NULL);
+        conversation->on_readable = g_source_attach(source, NULL);
+}
+
 Conversation *conversation_new(int fd, const ConversationHandler *handler, void *data) {
         Conversation *conversation = g_new0(Conversation, 1);
         conversation->fd = fd;
@@ -376,6 +385,6 @@ Conversation *conversation_new(int fd, const ConversationHandler *handler, void 
         conversation->data = data;
         packet_reader_init(&conversation->reader);
         g_unix_set_fd_nonblocking(fd, TRUE, NULL);
-        conversation->on_readable = g_unix_fd_add(fd, G_IO_IN, on_readable, conversation);
+        watch_calls(conversation);
         return conversation;
 }

@@ -36,7 +36,7 @@ typedef struct Signal {
 
 static GVariant *properties_of(const Domains *domains, const char *path) {
         const KnownDomain *known = path ? known_by_path(domains->known, path) : NULL;
-        return known ? known->properties : NULL;
+        return known ? known_properties(known) : NULL;
 }
 
 /* The path of the domain that an object is or belongs to; NULL for others. */
@@ -173,11 +173,8 @@ static void on_signal(GDBusConnection *bus, const char *sender, const char *path
                 take_signal(domains, path, member, arguments);
 }
 
-static void take_object(void *data, const char *path, GVariant *interfaces) {
-        Domains *domains = data;
-        GVariant *properties = g_variant_lookup_value(interfaces, DOMAIN, G_VARIANT_TYPE_VARDICT);
-        if (properties)
-                known_put(domains->listed, g_strdup(path), properties);
+static void take_table(void *data, GVariant *paths, GVariant *columns) {
+        known_put_table(((Domains *) data)->listed, paths, columns);
 }
 
 /* The list has been read, or cannot be. Of what came meanwhile, the last that was told of a domain is how it is, whether its part
@@ -228,7 +225,7 @@ static void begin_filling(Domains *domains) {
                                  .interface = DOMAIN,
                                  .properties = wanted,
                                  .timeout = G_MAXINT,
-                                 .each = take_object,
+                                 .table = take_table,
                                  .data = domains };
         parts_load(&list, domains->cancellable, on_list, domains);
 }
@@ -253,7 +250,7 @@ const KnownDomain *domains_find(const Domains *domains, const char *path) {
 
 GVariant *domains_properties(const Domains *domains, const char *path) {
         const KnownDomain *domain = domains_find(domains, path);
-        return domain ? domain->properties : NULL;
+        return domain ? known_properties(domain) : NULL;
 }
 
 Domains *domains_new(GDBusConnection *bus, const char *connection, const DomainsListener *listener, void *data) {

@@ -79,8 +79,10 @@ static size_t read_fact(Facts *found, GVariant *pair, size_t next) {
         return i + 1;
 }
 
+static const Facts no_facts = { .name = "", .uuid = "", .state = "shutoff", .reason = "unknown" };
+
 static Facts read_facts(GVariant *properties) {
-        Facts found = { .name = "", .uuid = "", .state = "shutoff", .reason = "unknown" };
+        Facts found = no_facts;
         size_t n = g_variant_n_children(properties), next = 0;
         for (size_t i = 0; i < n; i++) {
                 g_autoptr(GVariant) pair = g_variant_get_child_value(properties, i);
@@ -89,55 +91,106 @@ static Facts read_facts(GVariant *properties) {
         return found;
 }
 
-static GVariant *name_of(const Facts *found) {
-        return g_variant_new("(ssi)", found->name, found->uuid, found->id > 0 ? (int32_t) found->id : -1);
-}
-
 GVariant *known_name_of(GVariant *properties) {
         Facts found = read_facts(properties);
-        return name_of(&found);
+        return g_variant_new("(ssi)", found.name, found.uuid, found.id > 0 ? (int32_t) found.id : -1);
 }
 
-static GBytes *encode_name(const Facts *found, const uint8_t uuid[XDR_UUID_BYTES]) {
+/* Properties of many domains, which lie together: to make one dictionary of each domain's would be most of the work of a list. */
+
+struct KnownTable {
+        unsigned int references;
+        GVariant *columns;                    /* a{sv} */
+        GVariant *facts[G_N_ELEMENTS(facts)]; /* those of them, or NULL */
+};
+
+static KnownTable *table_new(GVariant *columns) {
+        KnownTable *table = g_new(KnownTable, 1);
+        *table = (KnownTable){ .references = 1, .columns = g_variant_ref(columns) };
+        for (size_t i = 0; i < G_N_ELEMENTS(facts); i++) {
+                const char type[] = { 'a', facts[i].type, '\0' };
+                table->facts[i] = g_variant_lookup_value(columns, facts[i].property, G_VARIANT_TYPE(type));
+        }
+        return table;
+}
+
+static void table_unref(KnownTable *table) {
+        if (--table->references > 0)
+                return;
+        for (size_t i = 0; i < G_N_ELEMENTS(facts); i++)
+                g_clear_pointer(&table->facts[i], g_variant_unref);
+        g_variant_unref(table->columns);
+        g_free(table);
+}
+
+/* Texts are the table's own. */
+static Facts read_row(const KnownTable *table, size_t row) {
+        Facts found = no_facts;
+        for (size_t i = 0; i < G_N_ELEMENTS(facts); i++) {
+                if (!table->facts[i] || row >= g_variant_n_children(table->facts[i]))
+                        continue;
+                g_autoptr(GVariant) value = g_variant_get_child_value(table->facts[i], row);
+                set_fact(&found, i, value);
+        }
+        return found;
+}
+
+static GVariant *properties_of_row(const KnownTable *table, size_t row) {
+        GVariantBuilder builder;
+        GVariantIter iterator;
+        const char *name;
+        GVariant *column;
+        g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+        g_variant_iter_init(&iterator, table->columns);
+        while (g_variant_iter_loop(&iterator, "{&sv}", &name, &column)) {
+                bool has = g_variant_is_container(column) && row < g_variant_n_children(column);
+                g_autoptr(GVariant) value = has ? g_variant_get_child_value(column, row) : NULL;
+                if (value)
+                        g_variant_builder_add(&builder, "{sv}", name, value);
+        }
+        return g_variant_ref_sink(g_variant_builder_end(&builder));
+}
+
+GVariant *known_properties(const KnownDomain *domain) {
+        if (!domain->properties) /* made when they are first wanted, and no more is seen of that */
+                ((KnownDomain *) domain)->properties = properties_of_row(domain->table, domain->row);
+        return domain->properties;
+}
+
+static GBytes *encode_name(const KnownDomain *domain) {
         GByteArray *bytes = g_byte_array_sized_new(64);
-        xdr_put_text(bytes, found->name);
-        g_byte_array_append(bytes, uuid, XDR_UUID_BYTES);
-        xdr_put_word(bytes, found->id > 0 ? found->id : (uint32_t) -1);
+        xdr_put_text(bytes, domain->name);
+        g_byte_array_append(bytes, domain->uuid, XDR_UUID_BYTES);
+        xdr_put_word(bytes, (uint32_t) domain->id);
         return g_byte_array_free_to_bytes(bytes);
 }
 
-/* Takes the properties. What has no UUID is found by its path alone. */
-static KnownDomain *domain_new(GVariant *properties) {
-        Facts found = read_facts(properties);
-        LibvirtState state = state_number(found.state);
+/* What has no UUID is found by its path alone. */
+static KnownDomain *domain_new(const Facts *found) {
+        LibvirtState state = state_number(found->state);
         KnownDomain *domain = g_new(KnownDomain, 1);
-        *domain = (KnownDomain){ .properties = properties,
-                                 .name = g_variant_ref_sink(name_of(&found)),
-                                 .traits = traits_of(state, found.is),
+        *domain = (KnownDomain){ .name = found->name,
+                                 .uuid_text = found->uuid,
+                                 .id = found->id > 0 ? (int32_t) found->id : -1,
+                                 .traits = traits_of(state, found->is),
                                  .state = (int32_t) state,
-                                 .reason = state_reason_number(found.state, found.reason),
-                                 .memory = found.memory,
-                                 .max_memory = found.max_memory,
-                                 .vcpus = found.vcpus,
-                                 .max_vcpus = found.max_vcpus };
-        if (!xdr_read_uuid(found.uuid, domain->uuid))
+                                 .reason = state_reason_number(found->state, found->reason),
+                                 .memory = found->memory,
+                                 .max_memory = found->max_memory,
+                                 .vcpus = found->vcpus,
+                                 .max_vcpus = found->max_vcpus };
+        if (!xdr_read_uuid(found->uuid, domain->uuid))
                 memset(domain->uuid, 0, sizeof domain->uuid);
-        domain->encoded_name = encode_name(&found, domain->uuid);
+        domain->encoded_name = encode_name(domain);
         return domain;
 }
 
 static void domain_free(void *data) {
         KnownDomain *domain = data;
-        g_variant_unref(domain->properties);
-        g_variant_unref(domain->name);
+        g_clear_pointer(&domain->properties, g_variant_unref);
+        g_clear_pointer(&domain->table, table_unref);
         g_bytes_unref(domain->encoded_name);
         g_free(domain);
-}
-
-static const char *text_of_name(const KnownDomain *domain) {
-        const char *name;
-        g_variant_get(domain->name, "(&s&si)", &name, NULL, NULL);
-        return name;
 }
 
 /* UUIDs are random enough. */
@@ -169,28 +222,49 @@ void known_free(Known *known) {
 
 /* Another one may have its name by now. */
 static void forget(Known *known, const KnownDomain *domain) {
-        const char *name = text_of_name(domain);
         if (g_hash_table_lookup(known->by_uuid, domain->uuid) == domain)
                 g_hash_table_remove(known->by_uuid, domain->uuid);
-        if (g_hash_table_lookup(known->by_name, name) == domain)
-                g_hash_table_remove(known->by_name, name);
+        if (g_hash_table_lookup(known->by_name, domain->name) == domain)
+                g_hash_table_remove(known->by_name, domain->name);
 }
 
-void known_put(Known *known, char *path, GVariant *properties) {
+/* Takes both. */
+static void put(Known *known, char *path, KnownDomain *domain) {
         const KnownDomain *before = g_hash_table_lookup(known->by_path, path);
-        KnownDomain *domain = domain_new(properties);
         if (before)
                 forget(known, before);
         g_hash_table_replace(known->by_path, path, domain);
         g_hash_table_replace(known->by_uuid, domain->uuid, domain);
-        g_hash_table_replace(known->by_name, (char *) text_of_name(domain), domain);
+        g_hash_table_replace(known->by_name, (char *) domain->name, domain);
+}
+
+void known_put(Known *known, char *path, GVariant *properties) {
+        Facts found = read_facts(properties);
+        KnownDomain *domain = domain_new(&found);
+        domain->properties = properties;
+        put(known, path, domain);
+}
+
+void known_put_table(Known *known, GVariant *paths, GVariant *columns) {
+        KnownTable *table = table_new(columns);
+        size_t n = g_variant_n_children(paths);
+        for (size_t i = 0; i < n; i++) {
+                g_autoptr(GVariant) path = g_variant_get_child_value(paths, i);
+                Facts found = read_row(table, i);
+                KnownDomain *domain = domain_new(&found);
+                domain->table = table;
+                domain->row = i;
+                table->references++;
+                put(known, g_variant_dup_string(path, NULL), domain);
+        }
+        table_unref(table);
 }
 
 GVariant *known_take(Known *known, const char *path) {
         const KnownDomain *domain = g_hash_table_lookup(known->by_path, path);
         if (!domain)
                 return NULL;
-        GVariant *properties = g_variant_ref(domain->properties);
+        GVariant *properties = g_variant_ref(known_properties(domain));
         forget(known, domain);
         g_hash_table_remove(known->by_path, path);
         return properties;

@@ -97,8 +97,10 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
         arguments = [ARGUMENTS[s] for s in signatures]
         if member == "OpenConnection":
             arguments[0] = "'test://x'"  # what is of this machine is only looked up
-        if member == "GetPart":
+        if member in ("GetPart", "GetColumns"):
             arguments[0] = "''"
+        if member == "GetColumns":
+            arguments[1:] = [f"'{NAME}.Device'", "['Alias']"]
         if member == "Manage":  # which stands for others from then on
             other = User("vb-alice")
             found = outcome(other.call, path, interface, member)

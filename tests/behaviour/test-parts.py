@@ -113,6 +113,26 @@ def only_what_is_wanted_is_sent():
     assert not found, found
 
 
+def table(after="", interface=DOMAIN, properties=(), caller=bus):
+    return caller.call(test.path, PARTS, "GetColumns", "ssas", after, interface, list(properties))
+
+
+def a_table_has_the_same():
+    found, after, n = {}, "", 0
+    while not n or after:
+        paths, columns, after = table(after, properties=["Name", "MaxVCPUs", "Active", "UUID"])
+        assert set(columns) == {"Name", "MaxVCPUs", "Active", "UUID"} and all(len(column) == len(paths) for column in columns.values()), columns
+        for i, path in enumerate(paths):
+            found[path] = {name: column[i] for name, column in columns.items()}
+        n += 1
+    for path in (domains[0], domains[N // 2], domains[-1]):
+        assert found[path] == {name: value for name, value in bus.get_all(path, "Domain").items() if name in found[path]}
+    assert set(found) == set(domains) and n <= 20, (len(found), n)
+    assert table(interface=f"{NAME}.Job")[0] == [] and set(table(interface=DOMAIN)[1]) == set(bus.get_all(domains[0], "Domain"))
+    for arguments, words in ((("0-0",), "begin with the first part"), (("", f"{NAME}.Nothing"), "no interface"), (("", DOMAIN, ["Colour"]), "no property")):
+        assert words in expect("InvalidArgument", table, *arguments)
+
+
 def virtbusctl(*arguments):
     return subprocess.run([os.path.join(BUILD, "client", "virtbusctl", "virtbusctl"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
@@ -225,12 +245,19 @@ def who_may_read_few_gets_those_and_all_of_those():
     few = [f"large-{i:03}" for i in (2, 150, N)]
     alice = reader_of_names(few)
     assert names(parts_for(alice)) == few
+    found, after = [], "first"
+    while after:
+        _, columns, after = ast.literal_eval(alice.call(test.path, PARTS, "GetColumns", "ssas", f"'{'' if after == 'first' else after}'",
+                                                        f"'{DOMAIN}'", "['Name']").replace("@ao ", "").replace("@as ", "").replace("objectpath ", "")
+                                             .replace("<", "").replace(">", ""))
+        found += columns["Name"]
+    assert sorted(found) == few, found
     alice.leave()
 
 
 write_definitions()
 run([a_list_longer_than_any_message_is_refused_with_what_to_do_and_read_in_parts, only_what_is_wanted_is_sent,
-    virtbusctl_and_the_library_read_it, libvirts_clients_are_shown_all_of_it,
+    a_table_has_the_same, virtbusctl_and_the_library_read_it, libvirts_clients_are_shown_all_of_it,
     what_comes_goes_and_changes_between_two_parts_is_known_by_parts_and_signals,
     a_driver_that_is_killed_between_two_parts_loses_and_doubles_nothing, who_leaves_without_an_answer_costs_nothing,
     who_does_not_read_its_parts_holds_up_nobody_else_and_gets_them_when_it_does, what_no_part_ended_with_is_refused,

@@ -79,7 +79,7 @@ static void names_that_change_hands_are_found(void) {
         put(known, "/a", "free", FIRST, "shutoff", 0);
         put(known, "/b", "one", SECOND, "shutoff", 0);
         put(known, "/a", "two", FIRST, "shutoff", 0);
-        g_assert_cmpstr(g_variant_get_type_string(known_by_name(known, "one")->name), ==, "(ssi)");
+        g_assert_cmpstr(known_by_name(known, "one")->name, ==, "one");
         g_assert_true(known_by_name(known, "one") == known_by_path(known, "/b"));
         g_assert_true(known_by_name(known, "two") == known_by_path(known, "/a"));
         g_assert_null(known_by_name(known, "free"));
@@ -93,10 +93,46 @@ static void names_that_change_hands_are_found(void) {
         g_assert_null(known_take(known, "/b"));
 }
 
+static GVariant *parse(const char *type, const char *text) {
+        GVariant *value = g_variant_parse(G_VARIANT_TYPE(type), text, NULL, NULL, NULL);
+        g_assert_nonnull(value);
+        return g_variant_ref_sink(value);
+}
+
+/* What a table says of a domain is what its properties would; columns that are too short, of other types or not there say
+ * nothing. */
+static void a_table_has_many(void) {
+        g_autoptr(Known) known = known_new();
+        g_autoptr(GVariant) paths = parse("ao", "['/a', '/b']"),
+                            columns = parse("a{sv}", "{'Name': <['web', 'db']>, 'UUID': <['" FIRST "', '" SECOND "']>, "
+                                                     "'ID': <[uint32 7, 0]>, 'State': <['running', 'shutoff']>, "
+                                                     "'StateReason': <['user']>, 'Active': <[true, false]>, "
+                                                     "'MaxMemory': <['large', 'small']>, 'VCPUs': <uint32 2>, "
+                                                     "'Title': <['', 'what nobody asks for']>}");
+        put(known, "/a", "old", FIRST, "shutoff", 0);
+        known_put_table(known, paths, columns);
+        check(known, REMOTE_DOMAIN_LOOKUP_BY_NAME, "('web',)", "(('web', '" FIRST "', 7),)");
+        check(known, REMOTE_DOMAIN_LOOKUP_BY_UUID, "('" SECOND "',)", "(('db', '" SECOND "', -1),)");
+        check(known, REMOTE_DOMAIN_GET_STATE, "(('', '" FIRST "', 7), 0)", "(1, 5)");
+        check(known, REMOTE_DOMAIN_GET_INFO, "(('db', '" SECOND "', -1),)", "(5, 0, 0, 0, 0)");
+        g_assert_null(known_by_name(known, "old"));
+        const char *title;
+        GVariant *properties = known_properties(known_by_path(known, "/b"));
+        g_assert_true(g_variant_lookup(properties, "Title", "&s", &title));
+        g_assert_cmpstr(title, ==, "what nobody asks for");
+        g_assert_false(g_variant_lookup(properties, "StateReason", "&s", &title));
+        g_assert_true(known_properties(known_by_path(known, "/b")) == properties);
+        g_autoptr(GVariant) last = known_take(known, "/a");
+        put(known, "/b", "db", SECOND, "running", 8); /* the table has no domain any more */
+        g_assert_true(g_variant_lookup(last, "Name", "&s", &title));
+        g_assert_cmpstr(title, ==, "web");
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/at-once/what is known is answered", what_is_known_is_answered);
         g_test_add_func("/at-once/what has to be asked is not", what_has_to_be_asked_is_not);
         g_test_add_func("/at-once/names that change hands are found", names_that_change_hands_are_found);
+        g_test_add_func("/at-once/a table has many", a_table_has_many);
         return g_test_run();
 }

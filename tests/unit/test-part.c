@@ -188,6 +188,85 @@ static void test_what_may_not_be_read_is_left_out_and_what_nobody_asked_about_co
         g_assert_cmpuint(g_hash_table_size(counts), ==, (300 + divisor - 1) / divisor);
 }
 
+static sd_bus_message *call_columns(const char *after, const char *interface, const char *property) {
+        sd_bus_message *call = new_message(bus);
+        g_assert_cmpint(sd_bus_message_append(call, "ssas", after, interface, property ? 1 : 0, property), >=, 0);
+        seal(call);
+        return call;
+}
+
+/* Reads "as" or "ao" at the message's place: how many, each of which names its object. */
+static size_t read_strings(sd_bus_message *answer, char type, const char *const *paths, const char **into) {
+        const char contents[] = { type, '\0' };
+        size_t n = 0;
+        g_assert_cmpint(sd_bus_message_enter_container(answer, 'a', contents), >, 0);
+        for (const char *text; sd_bus_message_read_basic(answer, type, &text) > 0; n++) {
+                if (paths)
+                        g_assert_cmpstr(paths[n], ==, text);
+                if (into)
+                        into[n] = text;
+        }
+        g_assert_cmpint(sd_bus_message_exit_container(answer), >=, 0);
+        return n;
+}
+
+static void test_columns_have_the_values_of_their_objects(void) {
+        g_autoptr(Mirror) mirror = make(N_OBJECTS);
+        static const char *paths[PART_OBJECTS_MAX];
+        unsigned divisor = 3, n_parts = 0;
+        size_t total = 0;
+        g_autofree char *after = g_strdup("");
+        do {
+                g_autoptr(sd_bus_message) call = call_columns(after, "org.virtbus1.Device", "Alias"), answer = new_message(bus);
+                sd_bus_error error = SD_BUS_ERROR_NULL;
+                const char *name, *follows;
+                Part part;
+                g_assert_cmpint(part_read(&part, mirror, mirror_find(mirror, LIST), call, &error), ==, 0);
+                part_measure(&part, UINT64_MAX, sees_some, &divisor);
+                g_assert_cmpint(part_append(&part, sees_some, &divisor, answer), >=, 0);
+                seal(answer);
+                size_t n = read_strings(answer, 'o', NULL, paths);
+                g_assert_cmpint(sd_bus_message_enter_container(answer, 'a', "{sv}"), >, 0);
+                g_assert_cmpint(sd_bus_message_enter_container(answer, 'e', "sv"), >, 0);
+                g_assert_cmpint(sd_bus_message_read_basic(answer, 's', &name), >, 0);
+                g_assert_cmpstr(name, ==, "Alias");
+                g_assert_cmpint(sd_bus_message_enter_container(answer, 'v', "as"), >, 0);
+                g_assert_cmpuint(read_strings(answer, 's', paths, NULL), ==, n);
+                g_assert_cmpint(sd_bus_message_exit_container(answer), >=, 0);
+                g_assert_cmpint(sd_bus_message_exit_container(answer), >=, 0);
+                g_assert_cmpint(sd_bus_message_at_end(answer, false), >, 0);
+                g_assert_cmpint(sd_bus_message_exit_container(answer), >=, 0);
+                g_assert_cmpint(sd_bus_message_read_basic(answer, 's', &follows), >, 0);
+                g_free(after);
+                after = g_strdup(follows);
+                total += n;
+                n_parts++;
+        } while (after[0]);
+        g_assert_cmpuint(total, ==, N_OBJECTS / divisor);
+        g_assert_cmpuint(n_parts, >, 1);
+}
+
+static void test_columns_of_what_is_not_there_are_empty(void) {
+        g_autoptr(Mirror) mirror = make(10);
+        g_autoptr(sd_bus_message) call = call_columns("", "org.virtbus1.Job", NULL), answer = new_message(bus);
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        const char *name;
+        Part part;
+        unsigned n = 0;
+        g_assert_cmpint(part_read(&part, mirror, mirror_find(mirror, LIST), call, &error), ==, 0);
+        part_measure(&part, UINT64_MAX, sees_all, NULL);
+        g_assert_cmpint(part_append(&part, sees_all, NULL, answer), >=, 0);
+        seal(answer);
+        g_assert_cmpuint(read_strings(answer, 'o', NULL, NULL), ==, 0);
+        g_assert_cmpint(sd_bus_message_enter_container(answer, 'a', "{sv}"), >, 0);
+        for (; sd_bus_message_enter_container(answer, 'e', "sv") > 0; n++) {
+                g_assert_cmpint(sd_bus_message_read_basic(answer, 's', &name), >, 0);
+                g_assert_cmpint(sd_bus_message_skip(answer, "v"), >=, 0);
+                g_assert_cmpint(sd_bus_message_exit_container(answer), >=, 0);
+        }
+        g_assert_cmpuint(n, >, 3);
+}
+
 static void refuse(Mirror *mirror, const char *words, const char *types, ...) {
         g_autoptr(sd_bus_message) call = new_message(bus);
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -218,6 +297,9 @@ static void test_what_makes_no_sense_is_refused(void) {
         refuse(mirror, "no property", "sa{sv}", "", 1, "properties", "a{sas}", 1, "org.virtbus1.Device", 1, "Colour");
         refuse(mirror, "twice", "sa{sv}", "", 1, "properties", "a{sas}", 2, "org.virtbus1.Device", 0, "org.virtbus1.Device", 0);
         refuse(mirror, "names no interface", "sa{sv}", "", 1, "properties", "a{sas}", 0);
+        refuse(mirror, "begin with the first part", "ssas", other, "org.virtbus1.Device", 0);
+        refuse(mirror, "no interface", "ssas", "", "org.virtbus1.Nothing", 0);
+        refuse(mirror, "no property", "ssas", "", "org.virtbus1.Device", 1, "Colour");
 }
 
 static void test_only_what_is_wanted_is_in_it(void) {
@@ -252,6 +334,8 @@ int main(int argc, char *argv[]) {
                         test_what_may_not_be_read_is_left_out_and_what_nobody_asked_about_comes_later);
         g_test_add_func("/part/what-makes-no-sense-is-refused", test_what_makes_no_sense_is_refused);
         g_test_add_func("/part/only-what-is-wanted-is-in-it", test_only_what_is_wanted_is_in_it);
+        g_test_add_func("/part/columns-have-the-values-of-their-objects", test_columns_have_the_values_of_their_objects);
+        g_test_add_func("/part/columns-of-what-is-not-there-are-empty", test_columns_of_what_is_not_there_are_empty);
         int status = g_test_run();
         sd_bus_unref(bus);
         return status;
