@@ -57,10 +57,8 @@ static const struct {
         const char *connection, *type;
         LibvirtErrorDomain domain;
 } hypervisors[] = {
-        { "qemu", "QEMU", LIBVIRT_FROM_QEMU },
-        { "test", "TEST", LIBVIRT_FROM_TEST },
-        { "lxc", "LXC", LIBVIRT_FROM_LXC },
-        { "vmware", "VMware", LIBVIRT_FROM_VMWARE },
+        { "qemu", "QEMU", LIBVIRT_FROM_QEMU },       { "test", "TEST", LIBVIRT_FROM_TEST }, { "lxc", "LXC", LIBVIRT_FROM_LXC },
+        { "vmware", "VMware", LIBVIRT_FROM_VMWARE }, { "esx", "ESX", LIBVIRT_FROM_ESX },
 };
 
 static LibvirtErrorDomain error_domain_of(const char *connection_name) {

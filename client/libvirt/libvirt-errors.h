@@ -48,6 +48,7 @@ typedef enum LibvirtErrorDomain {
         LIBVIRT_FROM_LXC = 17,
         LIBVIRT_FROM_NETWORK = 19,
         LIBVIRT_FROM_DOMAIN = 20,
+        LIBVIRT_FROM_ESX = 28,
         LIBVIRT_FROM_SECRET = 30,
         LIBVIRT_FROM_FILTER = 33,
         LIBVIRT_FROM_STREAMS = 38,

@@ -222,3 +222,12 @@ void domain_destroy(Domain *domain, DomainReason reason, Call *call) {
         if (!operation || !operation->class->destroyed || !operation->class->destroyed(operation))
                 domain->connection->hypervisor->destroy(domain);
 }
+
+void domain_not_destroyed(Domain *domain, DomainState state, const GError *error) {
+        g_autoptr(GError) failure = domain_name_error(domain, error);
+        if (domain->state != DOMAIN_STOPPING)
+                return;
+        set_state(domain, state, REASON_UNKNOWN);
+        for (Call *call; (call = g_queue_pop_head(&domain->destroyers));)
+                call_fail(call, failure);
+}

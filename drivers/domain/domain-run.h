@@ -24,6 +24,9 @@ bool domain_changed(Domain *domain, DomainState state, DomainReason reason);
  * fails: that ends with operation_finish. */
 void domain_stopped(Domain *domain, DomainReason reason, const GError *error);
 
+/* It could not be destroyed, because of ERROR, and is in this state: who has asked for it is told so. */
+void domain_not_destroyed(Domain *domain, DomainState state, const GError *error);
+
 /* A device has left the running guest. */
 void domain_device_gone(Domain *domain, const char *alias);
 

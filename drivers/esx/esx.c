@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "esx/esx.h"
+
+#include <string.h>
+
+#include "domain/connection-life.h"
+#include "domain/domain-run.h"
+#include "errors.h"
+#include "esx/define.h"
+#include "esx/login.h"
+#include "esx/inventory.h"
+#include "esx/power-task.h"
+#include "vmx/vmx-complete.h"
+#include "vmx/vmx-read.h"
+#include "vmx/vmx-write.h"
+
+/* URIs */
+
+static const char *const parameters[] = { "auto_answer", "fingerprint", "no_verify", "proxy", "transport", NULL };
+static const char *const proxies[] = { "http", "socks", "socks4", "socks4a", "socks5", NULL };
+
+#define FINGERPRINT_DIGITS 64
+
+static bool refuse(GError **error, const char *why) {
+        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "OpenConnection: %s", why);
+}
+
+static bool check_proxy(const char *proxy, GError **error) {
+        g_autofree char *scheme = proxy && strstr(proxy, "://") ? g_strndup(proxy, (gsize) (strstr(proxy, "://") - proxy)) : NULL;
+        if (proxy && ((scheme && !g_strv_contains(proxies, scheme)) || strchr(proxy, '@')))
+                return refuse(error, "the URI's proxy is not [http|socks|socks4|socks4a|socks5://]HOST[:PORT]");
+        return true;
+}
+
+static RemoteUri *read_uri(const char *text, GError **error) {
+        g_autoptr(RemoteUri) uri = remote_uri_parse(text, parameters, error);
+        bool flag;
+        if (!uri || !remote_uri_flag(uri, "no_verify", &flag, error) || !remote_uri_flag(uri, "auto_answer", &flag, error))
+                return NULL;
+        const char *fingerprint = remote_uri_parameter(uri, "fingerprint"), *transport = remote_uri_parameter(uri, "transport");
+        bool is_fine = check_proxy(remote_uri_parameter(uri, "proxy"), error);
+        if (is_fine && strcmp(uri->scheme, "vpx") != 0 && *uri->path)
+                is_fine = refuse(error, "the URI of an ESX host has no path; write esx://HOST/");
+        if (is_fine && fingerprint &&
+            (strlen(fingerprint) != FINGERPRINT_DIGITS || strspn(fingerprint, "0123456789abcdefABCDEF") != FINGERPRINT_DIGITS))
+                is_fine = refuse(error, "the URI's fingerprint is not a SHA-256 of a public key, in 64 hexadecimal digits");
+        if (is_fine && transport && strcmp(transport, "http") != 0 && strcmp(transport, "https") != 0)
+                is_fine = refuse(error, "the URI's transport is http or https");
+        return is_fine ? g_steal_pointer(&uri) : NULL;
+}
+
+/* Those of a host and of a vCenter are not the same, nor are parts of one. */
+static char *name(const char *text, GError **error) {
+        g_autoptr(RemoteUri) uri = read_uri(text, error);
+        if (!uri)
+                return NULL;
+        g_autofree char *port = uri->port ? g_strdup_printf(":%d", uri->port) : g_strdup("");
+        bool is_vcenter = strcmp(uri->scheme, "vpx") == 0;
+        return g_strconcat(is_vcenter ? "vpx:" : "", uri->host, port, *uri->path ? "/" : "", uri->path, NULL);
+}
+
+/* Connecting */
+
+static void on_ended(Esx *esx, const GError *error) {
+        g_autoptr(GError) unknown = NULL;
+        virtbus_error_set(&unknown, virtbus_error_code(error), "%s; whether it was done is not known", error->message);
+        inventory_cut(esx, unknown);
+        tasks_end(esx, unknown);
+        define_end(esx, unknown);
+}
+
+static void on_ready(Esx *esx) {
+        connection_connected(esx->connection);
+}
+
+static void connect(Connection *connection) {
+        login_begin(connection->data, on_ready);
+}
+
+static void disconnect(Connection *connection) {
+        Esx *esx = connection->data;
+        g_autoptr(GError) error = NULL;
+        if (!esx)
+                return;
+        session_end(esx);
+        virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "connection %s is not connected any more", connection->name);
+        on_ended(esx, error);
+}
+
+static const HypervisorRemote remote = {
+        .name = name,
+        .connect = connect,
+        .disconnect = disconnect,
+};
+
+static bool open_elsewhere(Connection *connection, GError **error) {
+        g_autoptr(RemoteUri) uri = read_uri(connection->uri, error);
+        if (!uri)
+                return false;
+        Esx *esx = g_new0(Esx, 1);
+        connection->data = esx;
+        esx->connection = connection;
+        remote_uri_flag(uri, "no_verify", &esx->no_verify, NULL);
+        remote_uri_flag(uri, "auto_answer", &esx->answers, NULL);
+        esx->uri = g_steal_pointer(&uri);
+        esx->facts = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+        esx->changes = g_hash_table_new(NULL, NULL);
+        esx->ended = on_ended;
+        esx->told_all = define_settle;
+        inventory_open(esx);
+        tasks_open(esx);
+        return true;
+}
+
+static void close_elsewhere(Connection *connection) {
+        Esx *esx = connection->data;
+        session_end(esx);
+        inventory_close(esx);
+        tasks_close(esx);
+        session_clear(esx);
+        g_hash_table_unref(esx->changes);
+        g_hash_table_unref(esx->facts);
+        remote_uri_free(esx->uri);
+        g_free(esx);
+}
+
+/* Documents */
+
+static bool complete(Connection *connection, xmlDoc *document, GError **error) {
+        (void) connection;
+        (void) error;
+        vmx_complete(document);
+        return true;
+}
+
+static bool check(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error) {
+        (void) definition;
+        (void) unsupported;
+        if (!connection->hypervisor->remote)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "connection %s is not one to a host, and translates documents alone; open esx://HOST/ or "
+                                "vpx://HOST/",
+                                connection->name);
+        g_autofree char *text = vmx_write(document, error);
+        return text != NULL;
+}
+
+static char *to_native(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
+        (void) connection;
+        (void) definition;
+        return vmx_write(document, error);
+}
+
+static const HypervisorDocuments documents = {
+        .complete = complete,
+        .check = check,
+        .native_format = "vmware-vmx",
+        .to_native = to_native,
+        .from_native = vmx_from_native,
+};
+
+/* What the host is */
+
+static char *fact(const Esx *esx, const char *property) {
+        const char *text = esx ? g_hash_table_lookup(esx->facts, property) : NULL;
+        return text && *text ? g_markup_escape_text(text, -1) : NULL;
+}
+
+static char *capabilities(Connection *connection) {
+        const Esx *esx = connection->data;
+        g_autofree char *uuid = fact(esx, "summary.hardware.uuid"), *model = fact(esx, "summary.hardware.cpuModel"),
+                        *packages = fact(esx, "summary.hardware.numCpuPkgs"), *cores = fact(esx, "summary.hardware.numCpuCores"),
+                        *threads = fact(esx, "summary.hardware.numCpuThreads");
+        g_autoptr(GString) text = g_string_new("<capabilities>\n  <host>\n");
+        if (uuid)
+                g_string_append_printf(text, "    <uuid>%s</uuid>\n", uuid);
+        g_string_append(text, "    <cpu>\n      <arch>x86_64</arch>\n");
+        guint64 n_packages = packages ? g_ascii_strtoull(packages, NULL, 10) : 0,
+                n_cores = cores ? g_ascii_strtoull(cores, NULL, 10) : 0,
+                n_threads = threads ? g_ascii_strtoull(threads, NULL, 10) : 0;
+        if (model)
+                g_string_append_printf(text, "      <model>%s</model>\n", model);
+        if (n_packages > 0 && n_cores >= n_packages && n_threads >= n_cores)
+                g_string_append_printf(text,
+                                       "      <topology sockets='%" G_GUINT64_FORMAT "' dies='1' cores='%" G_GUINT64_FORMAT
+                                       "' threads='%" G_GUINT64_FORMAT "'/>\n",
+                                       n_packages, n_cores / n_packages, n_threads / n_cores);
+        g_string_append(text, "    </cpu>\n  </host>\n");
+        static const char *const guests[][2] = { { "i686", "32" }, { "x86_64", "64" } };
+        for (size_t i = 0; i < G_N_ELEMENTS(guests); i++)
+                g_string_append_printf(
+                                text,
+                                "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='%s'>\n      <wordsize>%s</wordsize>\n"
+                                "      <domain type='vmware'/>\n    </arch>\n  </guest>\n",
+                                guests[i][0], guests[i][1]);
+        g_string_append(text, "</capabilities>\n");
+        return g_strdup(text->str);
+}
+
+static const HypervisorAbilities abilities = {
+        .capabilities = capabilities,
+};
+
+/* Of this machine: nothing can be started */
+
+static void start_nothing(Operation *operation) {
+        g_autoptr(GError) error = NULL;
+        check(operation->domain->connection, NULL, NULL, false, &error);
+        operation_finish(operation, error);
+}
+
+static void reattach_nothing(Operation *operation, xmlNode *saved) {
+        (void) saved;
+        start_nothing(operation);
+}
+
+static void destroy_nothing(Domain *domain) {
+        domain_stopped(domain, REASON_UNKNOWN, NULL);
+}
+
+static void release_nothing(Domain *domain) {
+        (void) domain;
+}
+
+static const char *const schemes[] = { "esx", "vpx", NULL };
+
+static const Hypervisor elsewhere = {
+        .connection = "esx",
+        .bus_name = "org.virtbus1.Driver.ESX",
+        .open = open_elsewhere,
+        .close = close_elsewhere,
+        .start = power_task_start,
+        .reattach = power_task_reattach,
+        .destroy = power_task_destroy,
+        .release = inventory_free_run,
+        .save = power_task_save,
+        .remote = &remote,
+        .definitions = &define_definitions,
+        .documents = &documents,
+        .abilities = &abilities,
+        .power = &power_task_functions,
+};
+
+const Hypervisor esx_hypervisor = {
+        .connection = "esx",
+        .bus_name = "org.virtbus1.Driver.ESX",
+        .schemes = schemes,
+        .elsewhere = &elsewhere,
+        .start = start_nothing,
+        .reattach = reattach_nothing,
+        .destroy = destroy_nothing,
+        .release = release_nothing,
+        .save = power_task_save,
+        .definitions = &define_definitions,
+        .documents = &documents,
+        .abilities = &abilities,
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "esx/session.h"
+
+#include "domain/connection-life.h"
+#include "errors.h"
+
+#define PORT 443
+#define PLAIN_PORT 80
+
+static void on_lost(void *data, const GError *error) {
+        session_cut(data, error, false);
+}
+
+char *session_root(const Esx *esx) {
+        bool is_plain = g_strcmp0(remote_uri_parameter(esx->uri, "transport"), "http") == 0;
+        g_autofree char *place = remote_uri_place(esx->uri, is_plain ? PLAIN_PORT : PORT);
+        return g_strdup_printf("%s://%s", is_plain ? "http" : "https", place);
+}
+
+bool session_begin(Esx *esx, GError **error) {
+        g_autofree char *root = session_root(esx), *url = g_strconcat(root, "/sdk", NULL);
+        const HttpTrust trust = { .no_verify = esx->no_verify,
+                                  .fingerprint = remote_uri_parameter(esx->uri, "fingerprint"),
+                                  .proxy = remote_uri_parameter(esx->uri, "proxy") };
+        session_end(esx);
+        esx->http = http_new(esx->connection->event, esx->uri->host, &trust, error);
+        if (!esx->http)
+                return false;
+        esx->vim = vim_new(esx->http, url, &esx->connection->answer_timeout, on_lost, esx);
+        return true;
+}
+
+void session_end(Esx *esx) {
+        esx->cutter = sd_event_source_disable_unref(esx->cutter);
+        g_clear_error(&esx->cut);
+        g_clear_pointer(&esx->vim, vim_free);
+        g_clear_pointer(&esx->http, http_free);
+        g_clear_pointer(&esx->update_version, g_free);
+}
+
+static int on_cut(sd_event_source *source, void *data) {
+        Esx *esx = data;
+        g_autoptr(GError) error = g_steal_pointer(&esx->cut);
+        (void) source;
+        session_end(esx);
+        esx->ended(esx, error);
+        connection_cut(esx->connection, error, esx->cut_is_final);
+        return 0;
+}
+
+void session_cut(Esx *esx, const GError *error, bool final) {
+        if (esx->cut)
+                return;
+        esx->cut = g_error_copy(error);
+        esx->cut_is_final = final;
+        sd_event_add_defer(esx->connection->event, &esx->cutter, on_cut, esx);
+}
+
+void session_clear(Esx *esx) {
+        EsxContent *content = &esx->content;
+        VimReference *const references[] = { &content->root_folder,
+                                             &content->property_collector,
+                                             &content->view_manager,
+                                             &content->session_manager,
+                                             &content->search_index,
+                                             &content->task_manager,
+                                             &content->file_manager,
+                                             &esx->scope,
+                                             &esx->host };
+        for (size_t i = 0; i < G_N_ELEMENTS(references); i++)
+                vim_reference_clear(references[i]);
+        g_clear_pointer(&content->product, g_free);
+        g_clear_pointer(&content->version, g_free);
+}

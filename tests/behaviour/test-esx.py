@@ -1,0 +1,538 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""ESX hosts and vCenters: their machines as domains, what is done with them, and what becomes of a server that misbehaves.
+
+VMware's own servers cannot run here: govmomi's simulator stands for them (tests/tools/vcsim), and what it lacks is answered as VMware
+documents it. So these tests show that the driver speaks so, not that VMware does.
+
+Usage (below VIRTBUS_ALSO=esx tests/with-bus, with --answer-timeout=4 and the simulator's path in VIRTBUS_VCSIM): test-esx.py VIRTBUSCTL
+"""
+
+import atexit
+import contextlib
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+from esx_rig import PASSWORD, USER, Simulator
+from gi.repository import GLib
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Skip, User, contains, denied, expect, memory_of, polkit_rules, run, variants
+
+MANAGER, CONNECTION, DOMAIN = f"{NAME}.Manager", f"{NAME}.Connection", f"{NAME}.Domain"
+SEEN = 2  # seconds within which a change that somebody else makes is signalled
+UUID = "564d9bef-acd9-b4e0-c8f0-aea8b9103515"
+bus = Bus()
+
+
+def open_uri(uri, caller=bus, **options):
+    return caller.call("/org/virtbus1", MANAGER, "OpenConnection", "sa{sv}", uri, variants(options))
+
+
+def close(path):
+    bus.call(path, CONNECTION, "Close")
+
+
+@functools.cache
+def host():
+    """An ESX host that lives as long as these tests."""
+    simulator = Simulator()
+    atexit.register(simulator.end)
+    return simulator
+
+
+@contextlib.contextmanager
+def opened(simulator, path="", username=USER, password=PASSWORD, **parameters):
+    connection = open_uri(simulator.uri(path, **parameters), username=username, password=password)
+    try:
+        yield connection
+    finally:
+        close(connection)
+
+
+@contextlib.contextmanager
+def another(**options):
+    simulator = Simulator(**options)
+    try:
+        yield simulator
+    finally:
+        simulator.end()
+
+
+def domains(connection):
+    return {interfaces[DOMAIN]["Name"]: path for path, interfaces in bus.objects(connection).items() if DOMAIN in interfaces}
+
+
+def domain(connection, name):
+    return bus.call(connection, CONNECTION, "GetDomainByName", "s", name)
+
+
+def do(path, member, **options):
+    if member in ("Suspend", "Resume", "Reset"):
+        return bus.call(path, DOMAIN, member)
+    return bus.call(path, DOMAIN, member, "a{sv}", variants(options))
+
+
+def state(path):
+    return bus.get(path, "Domain", "State")
+
+
+def xml_of(path):
+    return bus.call(path, DOMAIN, "GetXML", "a{sv}", {})
+
+
+def define(connection, xml):
+    return bus.call(connection, CONNECTION, "DefineDomain", "sa{sv}", xml, {})
+
+
+def document(name="web", uuid=UUID, memory=64, devices=None, more=""):
+    disk = f"<disk type='file' device='disk'><source file='[LocalDS_0] {name}/{name}.vmdk'/><target dev='sda' bus='scsi'/></disk>"
+    return (f"<domain type='vmware'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>{memory}</memory>{more}"
+            f"<os><type arch='x86_64'>hvm</type></os><devices>{disk if devices is None else devices}</devices></domain>")
+
+
+def within(seconds, condition, what):
+    began = time.monotonic()
+    bus.wait(condition, what)
+    assert time.monotonic() - began < seconds, f"{what} took {time.monotonic() - began:.1f} s"
+
+
+def wait_connected(connection):
+    bus.wait(lambda: bus.get(connection, "Connection", "State") == "connected", f"{connection} to be connected")
+
+
+def log():
+    with open(f"{ROOT}/log", encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+# Opening
+
+
+def a_uri_that_cannot_be_one_is_refused_and_not_repeated():
+    secret = "S3cretW0rd"
+    for rest in ("", "//", f"//h/{secret}", f"//h/?{secret}=1", f"//h/?no_verify={secret}", f"//h/?auto_answer={secret}", f"//h/?fingerprint={secret}",
+                 f"//h/?proxy=ftp://{secret}", f"//h/?proxy=http://u:{secret}@p", f"//h/?transport={secret}", f"//u:{secret}@h/", f"//h/#{secret}", "//h h/", "//[x/",
+                 f"//{'x' * 256}/"):
+        message = expect("InvalidArgument", open_uri, "esx:" + rest)
+        assert secret not in message, message
+    expect("InvalidArgument", open_uri, "vpx://h/" + "x" * 256)
+    contains(expect("InvalidArgument", open_uri, "esx://h/?colour=red"), "no_verify")
+    assert open_uri("esx:///system") == "/org/virtbus1/esx"
+
+
+def who_is_not_known_there_is_refused_and_no_password_is_told():
+    secret = "n0t-the-pass"
+    uri = host().uri()
+    contains(expect("AccessDenied", open_uri, uri), "username", "options of OpenConnection")
+    contains(expect("AccessDenied", open_uri, uri, username=USER), "password")
+    contains(expect("AccessDenied", open_uri, uri, username=USER, password=secret), "the username or the password is wrong")
+    contains(expect("AccessDenied", open_uri, uri, username="<&'\"", password=secret + "<&'\""), "wrong")
+    host().tell("fault", "Login", "PasswordExpired")
+    contains(expect("AccessDenied", open_uri, uri, username=USER, password=secret), "expired")
+    with opened(host()) as connection:
+        everything = repr(bus.objects("/org/virtbus1")) + repr(bus.objects(connection)) + "".join(map(xml_of, domains(connection).values()))
+    assert secret not in log() + everything and f'"{PASSWORD}"' not in everything and f">{PASSWORD}<" not in log()
+
+
+def a_user_in_the_uri_is_asked_for_a_password_alone():
+    connection = open_uri(host().uri().replace("//", f"//{USER}@"), password=PASSWORD)
+    assert bus.get(connection, "Connection", "State") == "connected"
+    close(connection)
+
+
+def a_server_that_nobody_vouches_for_is_not_told_who_asks():
+    with another(trusted=False) as stranger, open(f"{ROOT}/authorities.pem", "rb+") as authorities:
+        trusted = authorities.read()
+        other = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x",
+                                "-days", "9"], capture_output=True, check=True).stdout
+        for bytes_ in (other, trusted):
+            authorities.seek(0)
+            authorities.truncate()
+            authorities.write(bytes_)
+            authorities.flush()
+            if bytes_ is other:
+                contains(expect("AccessDenied", open_uri, stranger.uri(), username=USER, password=PASSWORD), "certificate", "fingerprint")
+                contains(expect("AccessDenied", open_uri, stranger.uri(fingerprint="0" * 64), username=USER, password=PASSWORD), "fingerprint")
+                assert stranger.counts() == {}
+                for parameters in ({"fingerprint": stranger.fingerprint()}, {"no_verify": 1}):
+                    with opened(stranger, **parameters) as connection:
+                        assert len(domains(connection)) == 2
+        # Trusted or not: a key that is not the one is refused.
+        contains(expect("AccessDenied", open_uri, stranger.uri(fingerprint="f" * 64), username=USER, password=PASSWORD), "fingerprint")
+        with opened(stranger) as connection:
+            assert len(domains(connection)) == 2
+
+
+def each_kind_of_server_has_its_scheme():
+    contains(expect("InvalidArgument", open_uri, host().uri().replace("esx:", "vpx:"), username=USER, password=PASSWORD), "esx://HOST/")
+    with another(esx=False) as center:
+        contains(expect("InvalidArgument", open_uri, center.uri().replace("vpx:", "esx:"), username=USER, password=PASSWORD), "vpx://HOST/")
+
+
+# What there is
+
+
+def a_host_shows_its_machines_as_documents():
+    with opened(host()) as connection:
+        found = domains(connection)
+        assert sorted(found) == ["ha-host_VM0", "ha-host_VM1"], found
+        xml = xml_of(found["ha-host_VM0"])
+        contains(xml, "[LocalDS_0] ha-host_VM0/disk1.vmdk", 'model="vmpvscsi"', '<source bridge="VM Network"/>', 'type="e1000"', 'type="vmvga"')
+        told = bus.get_all(found["ha-host_VM0"], "Domain")
+        assert (told["State"], told["Persistent"], told["MaxMemory"], told["VCPUs"]) == ("running", True, 32 << 20, 1), told
+        assert bus.objects(found["ha-host_VM0"]), "its devices are objects"
+        contains(bus.call(connection, CONNECTION, "GetCapabilities"), "<topology sockets='2'", "Intel", "<domain type='vmware'/>")
+
+
+def a_vcenter_shows_all_or_those_of_a_part_of_it():
+    with another(esx=False) as center:
+        for path, names in (("", ["DC0_C0_RP0_VM0", "DC0_C0_RP0_VM1", "DC0_H0_VM0", "DC0_H0_VM1"]), ("DC0", None), ("DC0/DC0_C0/", ["DC0_C0_RP0_VM0", "DC0_C0_RP0_VM1"]),
+                            ("DC0/DC0_H0", ["DC0_H0_VM0", "DC0_H0_VM1"]), ("DC0/DC0_H0/DC0_H0", ["DC0_H0_VM0", "DC0_H0_VM1"])):
+            with opened(center, path) as connection:
+                assert sorted(domains(connection)) == (names or ["DC0_C0_RP0_VM0", "DC0_C0_RP0_VM1", "DC0_H0_VM0", "DC0_H0_VM1"]), path
+        contains(expect("InvalidArgument", open_uri, center.uri("DC0/nowhere"), username=USER, password=PASSWORD), "DATACENTER/CLUSTER/ESX")
+        with opened(center, "DC0/DC0_H0/DC0_H0") as connection:
+            made = define(connection, document())
+            assert state(made) == "shutoff"
+            do(made, "Undefine")
+        with opened(center) as connection:
+            contains(expect("Unsupported", define, connection, document()), "DATACENTER/CLUSTER/ESX")
+
+
+def any_number_of_machines_costs_one_round_of_reads():
+    with another(machines=200) as crowd:
+        with opened(crowd) as connection:
+            assert len(domains(connection)) == 200
+            counts = crowd.counts()
+            assert counts.pop("WaitForUpdatesEx") <= 3 and sum(counts.values()) <= 5, counts
+
+
+# What is done
+
+
+def a_machine_lives_as_it_is_told():
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM0")
+        for member, wanted in (("Destroy", "shutoff"), ("Start", "running"), ("Suspend", "paused"), ("Resume", "running"), ("Reset", "running"), ("Reboot", "running")):
+            do(one, member)
+            assert state(one) == wanted, member
+        do(one, "Shutdown")
+        bus.wait(lambda: state(one) == "shutoff", "its guest to end")
+        assert bus.get(one, "Domain", "StateReason") == "shutdown"
+        contains(expect("OperationInvalid", do, one, "Suspend"), "it is shutoff")
+        contains(expect("OperationInvalid", do, one, "Destroy"), "shutoff")
+        do(one, "Start")
+        do(one, "Suspend")
+        do(one, "Destroy")
+        assert (state(one), bus.get(one, "Domain", "StateReason")) == ("shutoff", "destroyed")
+        do(one, "Start")
+
+
+def what_it_cannot_is_unsupported_by_name():
+    with opened(host()) as connection:
+        one, other = domain(connection, "ha-host_VM0"), domain(connection, "ha-host_VM1")
+        do(other, "Destroy")
+        contains(expect("Unsupported", do, other, "Start", paused=True), "paused")
+        contains(expect("Unsupported", bus.call, connection, CONNECTION, "CreateDomain", "sa{sv}", document("t", "564d9bef-acd9-b4e0-c8f0-aea8b9103519"), {}), "DefineDomain")
+        contains(expect("Unsupported", bus.set, other, "Domain", "Autostart", GLib.Variant("b", True)), "autostart")
+        contains(expect("Unsupported", bus.call, one, DOMAIN, "Screenshot", "ua{sv}", 0, {}), "Screenshot")
+        contains(expect("Unsupported", bus.call, one, DOMAIN, "Share", "sasa{sv}", "user:vb-bob", ["read"], {}), "permissions")
+        contains(expect("Unsupported", define, connection, document(devices="<disk type='file' device='disk'><source file='/x.vmdk'/><target dev='sda' bus='scsi'/></disk>")),
+                 "[STORE]")
+        contains(expect("Unsupported", define, connection, document(more="<memtune><hard_limit>1</hard_limit></memtune>")), "hard_limit")
+        changed = xml_of(other).replace("VM Network", "Another")
+        contains(expect("Unsupported", define, connection, changed), "ethernet0.networkName")
+        assert "Another" not in xml_of(other) and "web" not in domains(connection)
+        do(other, "Start")
+        contains(expect("OperationInvalid", do, other, "Undefine"), "shut it down first")
+    contains(expect("Unsupported", define, "/org/virtbus1/esx", document()), "esx://HOST/")
+
+
+def a_machine_is_defined_changed_renamed_and_taken_off_the_list():
+    with opened(host()) as connection:
+        one = define(connection, document(devices=None, more="<description>a &lt;b&gt; \u00e9</description>"))
+        assert (state(one), bus.get(one, "Domain", "Name"), bus.get(one, "Domain", "UUID")) == ("shutoff", "web", UUID)
+        contains(xml_of(one), "[LocalDS_0] web/web.vmdk", 'model="lsilogic"', "a &lt;b&gt; \u00e9")
+        xml = xml_of(one)
+        assert memory_of(xml) == 64
+        define(connection, re.sub("<memory.*</currentMemory>", "<memory unit='MiB'>128</memory>", xml, flags=re.DOTALL))
+        assert bus.get(one, "Domain", "MaxMemory") == 128 << 20 and memory_of(xml_of(one)) == 128
+        bus.call(one, DOMAIN, "Rename", "sa{sv}", "100% new", {})
+        assert bus.get(one, "Domain", "Name") == "100% new" and "100%25 new" in host().machines()
+        do(one, "Start")
+        do(one, "Destroy")
+        do(one, "Undefine")
+        assert "100% new" not in domains(connection) and "100%25 new" not in host().machines()
+        # Its files stay: it is not defined over them.
+        contains(expect("AlreadyExists", define, connection, document()), "[LocalDS_0] web/web.vmx")
+
+
+def what_cannot_be_registered_leaves_no_file():
+    with opened(host()) as connection:
+        host().tell("fault", "RegisterVM_Task", "NoPermission")
+        contains(expect("AccessDenied", define, connection, document("half", "564d9bef-acd9-b4e0-c8f0-aea8b9103516")), "permission")
+        bus.wait(lambda: "DeleteDatastoreFile_Task" in host().counts(), "its file to be removed")
+        made = define(connection, document("half", "564d9bef-acd9-b4e0-c8f0-aea8b9103516"))
+        do(made, "Undefine")
+
+
+def what_the_server_refuses_is_said_in_its_words():
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM1")
+        for fault, error in (("NoPermission", "AccessDenied"), ("RestrictedVersion", "Unsupported"), ("TaskInProgress", "ResourceBusy"), ("Strange", "HypervisorFailed")):
+            for method, member in (("SuspendVM_Task", "Suspend"), ("PowerOffVM_Task", "Destroy")):
+                host().tell("fault", method, fault)
+                contains(expect(error, do, one, member), "because", "ha-host_VM1")
+                assert state(one) == "running"
+        host().tell("fault", "ShutdownGuest", "ToolsUnavailable")
+        contains(expect("AgentUnavailable", do, one, "Shutdown"), "VMware Tools")
+        do(one, "Suspend")
+        do(one, "Resume")
+
+
+def a_question_is_named_or_answered_as_the_uri_says():
+    host().tell("ask", "ha-host_VM0", "Did you move it, or copy it?")
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM0")
+        contains(expect("HypervisorFailed", do, one, "Suspend"), "Did you move it, or copy it?", "auto_answer=1")
+    with opened(host(), auto_answer=1) as connection:
+        bus.wait(lambda: host().tell("answers") == "ha-host_VM0 2", "the answer")
+        one = domain(connection, "ha-host_VM0")
+        bus.wait(lambda: state(one) in ("running", "paused"), "it to go on")
+        if state(one) == "paused":
+            do(one, "Resume")
+
+
+# What others do
+
+
+def what_changes_behind_its_back_is_signalled_in_time():
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM1")
+        for method, wanted in (("PowerOffVM_Task", "shutoff"), ("PowerOnVM_Task", "running"), ("SuspendVM_Task", "paused"), ("PowerOnVM_Task", "running")):
+            host().do("ha-host_VM1", method)
+            within(SEEN, lambda wanted=wanted: state(one) == wanted, method)
+        host().do("ha-host_VM1", "PowerOffVM_Task")
+        within(SEEN, lambda: state(one) == "shutoff", "its end")
+        host().reconfigure("ha-host_VM1", name="other", memoryMB=64)
+        within(SEEN, lambda: bus.get(one, "Domain", "Name") == "other" and bus.get(one, "Domain", "MaxMemory") == 64 << 20, "its new name")
+        bus.signals.clear()
+        host().do("other", "UnregisterVM")
+        within(SEEN, lambda: "other" not in domains(connection), "that it is gone")
+        bus.wait_signal(connection, "InterfacesRemoved", lambda arguments: arguments[0] == one)
+        made = define(connection, document("new", "564d9bef-acd9-b4e0-c8f0-aea8b9103517"))
+        host().do("new", "PowerOnVM_Task")
+        within(SEEN, lambda: state(made) == "running", "its start")
+
+
+def one_server_has_one_connection_and_others_have_theirs():
+    with opened(host()) as first:
+        assert open_uri(host().uri()) == first == open_uri(host().uri(no_verify=1), username=USER, password=PASSWORD)
+        contains(expect("InvalidArgument", open_uri, host().uri(), username=USER, password="another"), "other credentials")
+    with another() as server, opened(host()) as first, opened(server) as second:
+        assert first != second and domains(first) and len(domains(second)) == 2
+        server.end()
+        bus.wait(lambda: bus.get(second, "Connection", "State") != "connected", "the end to be seen")
+        assert bus.get(first, "Connection", "State") == "connected"
+        contains(expect("HypervisorFailed", do, domain_of(second), "Destroy"), "is connecting")
+
+
+def domain_of(connection):
+    return sorted(domains(connection).values())[0]
+
+
+# A server that misbehaves
+
+
+def answers_that_are_not_what_they_must_be_end_the_opening_by_name():
+    for how, error, word in (("half", "HypervisorFailed", "127.0.0.1"), ("garbage", "HypervisorFailed", "document type"), ("huge", "LimitExceeded", "bytes"),
+                             ("status", "HypervisorFailed", "503")):
+        host().tell(how, 1)
+        contains(expect(error, open_uri, host().uri(), username=USER, password=PASSWORD), word)
+    assert not [path for path in bus.objects("/org/virtbus1") if "esx_" in path]
+
+
+def it_connects_again_after_answers_that_are_not_what_they_must_be():
+    with opened(host()) as connection:
+        for how in ("half", "garbage", "status"):
+            bus.signals.clear()
+            host().tell(how, 1)
+            if how == "half":
+                host().do("ha-host_VM0", "PowerOffVM_Task")
+            bus.wait(lambda: [s for s in bus.signals if s[0] == connection and "State" in str(s[3])], f"{how} to be seen")
+            wait_connected(connection)
+        assert state(domain(connection, "ha-host_VM0")) == "shutoff"
+        do(domain(connection, "ha-host_VM0"), "Start")
+
+
+def a_session_that_has_expired_begins_anew_by_itself():
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM0")
+        bus.settle()
+        bus.signals.clear()
+        host().tell("expire")
+        contains(expect("HypervisorFailed", do, one, "Suspend"), "expired")
+        bus.wait(lambda: [s for s in bus.signals if s[0] == connection and "expired" in str(s[3])], "the end to be seen")
+        wait_connected(connection)
+        told = [s for s in bus.signals if s[2] in ("InterfacesRemoved", "InterfacesAdded", "StateChanged")]
+        assert not told, told  # what is the same
+        do(one, "Suspend")
+        do(one, "Resume")
+
+
+def one_that_is_frozen_holds_up_nobody_else():
+    with another() as server, opened(host()) as lively, opened(server) as frozen:
+        one = domain_of(frozen)
+        server.stop()
+        began = time.monotonic()
+        answers = bus.begin(one, DOMAIN, "Suspend", "")
+        other = domain(lively, "ha-host_VM0")
+        slowest = 0
+        while bus.get(frozen, "Connection", "State") == "connected":
+            asked = time.monotonic()
+            assert state(other) == "running"
+            do(other, "Reset")
+            slowest = max(slowest, time.monotonic() - asked)
+            assert time.monotonic() - began < DEADLINE
+        bus.wait(lambda: answers, "the call to end")
+        assert answers[0].name.endswith((".Timeout", ".HypervisorFailed")) and time.monotonic() - began < 15 and slowest < 2, (answers, slowest)
+        contains(expect("HypervisorFailed", do, one, "Destroy"), "has not answered")
+        contains(bus.get(frozen, "Connection", "StateReason"), "has not answered")
+        server.stop(False)
+        wait_connected(frozen)
+        bus.wait(lambda: state(one) in ("running", "paused"), "what became of it")
+
+
+def one_that_was_restarted_is_connected_to_again_and_shows_what_it_has():
+    server = Simulator(machines=3)
+    with opened(server) as connection:
+        kept = dict(domains(connection))
+        server.end()
+        bus.wait(lambda: bus.get(connection, "Connection", "State") == "connecting", "the end to be seen")
+        assert domains(connection) == kept
+        server = Simulator(machines=1, port=server.port)
+        server.do("ha-host_VM0", "PowerOffVM_Task")
+        wait_connected(connection)
+        bus.wait(lambda: state(kept["ha-host_VM0"]) == "shutoff", "the new state")
+        assert domains(connection) == {"ha-host_VM0": kept["ha-host_VM0"]}
+        server.end()
+
+
+def a_driver_that_was_killed_connects_again_by_itself():
+    with opened(host()) as connection:
+        before = {path: state(path) for path in domains(connection).values()}
+        bus.kill_driver("ESX")
+
+        def is_back():
+            try:
+                return domain(connection, "ha-host_VM0")
+            except BusError as error:
+                assert error.name.endswith(("HypervisorFailed", "NoSuchDomain")), error
+                return False
+        bus.wait(is_back, "the connection to come back")
+        bus.wait(lambda: {path: state(path) for path in domains(connection).values()} == before, "the machines")
+        do(domain(connection, "ha-host_VM0"), "Reset")
+
+
+# Others
+
+
+def documents_are_translated_without_a_host():
+    text = bus.call("/org/virtbus1/esx", CONNECTION, "DomainXMLToNative", "ss", "vmware-vmx", document())
+    contains(text, 'displayName = "web"', "/vmfs/volumes/LocalDS_0/web/web.vmdk")
+    contains(bus.call("/org/virtbus1/esx", CONNECTION, "DomainXMLFromNative", "ss", "vmware-vmx", text), "[LocalDS_0] web/web.vmdk")
+
+
+def virtbusctl_opens_it():
+    program = sys.argv[1]
+    password = f"{ROOT}/esx-password"
+    with open(password, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(PASSWORD + "\n")
+
+    def ctl(*arguments):
+        done = subprocess.run([program, "-c", host().uri(), *arguments], capture_output=True, text=True, check=False, timeout=DEADLINE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    contains(ctl("--username", USER, "--password-file", password, "list"), "ha-host_VM0", "running")
+    ctl("suspend", "ha-host_VM0")
+    ctl("resume", "ha-host_VM0")
+    contains(ctl("show", "ha-host_VM0"), "ha-host_VM0")
+    close(open_uri(host().uri()))
+
+
+def libvirts_clients_find_it():
+    program, place = f"{os.environ['VIRTBUS_BUILD']}/client/libvirt/virtbus-libvirt", f"{ROOT}/libvirt-sock"
+    if not os.path.exists(program) or not shutil.which("virsh"):
+        raise Skip("virsh, or virtbus-libvirt, is not there")
+    environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"], "LC_ALL": "C", "HOME": ROOT}
+    face = subprocess.Popen([program, f"--socket={place}"], env=environment)
+    try:
+        bus.wait(lambda: os.path.exists(place), "the socket")
+        with opened(host()):
+            def virsh(*arguments):
+                done = subprocess.run(["virsh", "-q", "-c", f"esx+unix:///?name=esx://127.0.0.1:{host().port}/&socket={place}", *arguments], capture_output=True,
+                                      text=True, check=False, timeout=DEADLINE, env=environment)
+                assert done.returncode == 0, done.stderr
+                return done.stdout
+            contains(virsh("list", "--all"), "ha-host_VM0", "running")
+            contains(virsh("dominfo", "ha-host_VM0"), "running", "32768 KiB")
+            contains(virsh("dumpxml", "ha-host_VM0"), "[LocalDS_0] ha-host_VM0/disk1.vmdk")
+            virsh("destroy", "ha-host_VM0")
+            virsh("start", "ha-host_VM0")
+            contains(virsh("domstate", "ha-host_VM0"), "running")
+    finally:
+        face.terminate()
+        face.wait()
+
+
+def who_may_not_is_refused():
+    if os.geteuid() != 0:
+        raise Skip("only root has other users")
+    alice = User("vb-alice")
+    assert denied(alice.call, "/org/virtbus1", MANAGER, "OpenConnection", "sa{sv}", repr(host().uri()), "@a{sv} {}")
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM0")
+        for call in ((one, DOMAIN, "Destroy", "a{sv}", "@a{sv} {}"), (one, DOMAIN, "GetXML", "a{sv}", "@a{sv} {}"), (connection, CONNECTION, "Close"),
+                     (connection, CONNECTION, "DefineDomain", "sa{sv}", repr(document()), "@a{sv} {}")):
+            assert denied(alice.call, *call), call
+        polkit_rules(bus, "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.connection.open' && a.lookup('uri_scheme') == 'esx' &&"
+                          " a.lookup('uri_host') == '127.0.0.1' && s.user == 'vb-alice') return polkit.Result.YES; });")
+        assert alice.call("/org/virtbus1", MANAGER, "OpenConnection", "sa{sv}", repr(host().uri()), "@a{sv} {}") == repr((connection,))
+        assert state(one) == "running"
+        polkit_rules(bus, "")
+    alice.leave()
+
+
+if __name__ == "__main__":
+    run([
+        a_uri_that_cannot_be_one_is_refused_and_not_repeated,
+        who_is_not_known_there_is_refused_and_no_password_is_told,
+        a_user_in_the_uri_is_asked_for_a_password_alone,
+        a_server_that_nobody_vouches_for_is_not_told_who_asks,
+        each_kind_of_server_has_its_scheme,
+        a_host_shows_its_machines_as_documents,
+        a_vcenter_shows_all_or_those_of_a_part_of_it,
+        any_number_of_machines_costs_one_round_of_reads,
+        a_machine_lives_as_it_is_told,
+        what_it_cannot_is_unsupported_by_name,
+        a_machine_is_defined_changed_renamed_and_taken_off_the_list,
+        what_cannot_be_registered_leaves_no_file,
+        what_the_server_refuses_is_said_in_its_words,
+        a_question_is_named_or_answered_as_the_uri_says,
+        what_changes_behind_its_back_is_signalled_in_time,
+        one_server_has_one_connection_and_others_have_theirs,
+        answers_that_are_not_what_they_must_be_end_the_opening_by_name,
+        it_connects_again_after_answers_that_are_not_what_they_must_be,
+        a_session_that_has_expired_begins_anew_by_itself,
+        one_that_is_frozen_holds_up_nobody_else,
+        one_that_was_restarted_is_connected_to_again_and_shows_what_it_has,
+        a_driver_that_was_killed_connects_again_by_itself,
+        documents_are_translated_without_a_host,
+        virtbusctl_opens_it,
+        libvirts_clients_find_it,
+        who_may_not_is_refused,
+    ])

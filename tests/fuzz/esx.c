@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What an ESX host or a vCenter, or who says that they are one, tells of machines and tasks: its answers to WaitForUpdatesEx, one
+ * after the other, with a NUL between them. Whatever they are, each domain has a document that is read again. */
+
+#include <string.h>
+
+#include "base/xml.h"
+#include "domain/connection.h"
+#include "esx/esx.h"
+#include "esx/inventory.h"
+#include "esx/updates.h"
+#include "fuzz.h"
+
+static void check_domains(Connection *connection) {
+        GHashTableIter iterator;
+        void *value;
+        g_hash_table_iter_init(&iterator, connection->by_uuid);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                const Domain *domain = value;
+                g_autoptr(GError) error = NULL;
+                g_autoptr(Definition) again = definition_parse(domain_definition(domain)->xml, &error);
+                g_assert_no_error(error);
+                g_assert_cmpstr(again->uuid, ==, domain->uuid);
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        g_autoptr(GError) error = NULL;
+        const char *root = fuzz_folder();
+        g_autofree char *text = g_malloc(size + 1);
+        memcpy(text, data, size);
+        text[size] = '\0';
+        sd_event *event = NULL;
+        g_assert_cmpint(sd_event_new(&event), ==, 0);
+        Objects *objects = objects_new();
+        const ConnectionPlace place = {
+                .name = "esx_x", .uri = "esx://x/?auto_answer=1", .state = root, .runtime = root, .log = root
+        };
+        Connection *connection = connection_open_at(esx_hypervisor.elsewhere, event, objects, &place, &error);
+        g_assert_no_error(error);
+        for (size_t at = 0; at < size; at += strlen(text + at) + 1) {
+                g_autoptr(GError) fault = NULL;
+                if (!updates_read(connection->data, text + at, strlen(text + at), &fault))
+                        fuzz_check_error(fault);
+                fuzz_settle(event);
+                check_domains(connection);
+        }
+        inventory_begin(connection->data);
+        inventory_finish(connection->data);
+        connection_close(connection);
+        objects_free(objects);
+        sd_event_unref(event);
+        return 0;
+}
