@@ -639,6 +639,19 @@ def check_kept(kind, results, bus, name, files, verbose):
         print(files[".out"], kept, sep="\n")
 
 
+def check_interface(results, bus, name, files, verbose):
+    """NAME.xml of an interface of a host, and NAME.out: the document that would be kept of it."""
+    results.good += 1
+    try:
+        kept = bus.call("/org/virtbus1/host", "org.virtbus1.Interfaces", "CheckInterfaceXML", "sa{sv}", files[".xml"], {})
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    results.differences(name, *compare_definitions.compare_trees(files[".out"], kept))
+    if verbose:
+        print(files[".out"], kept, sep="\n")
+
+
 VMWARE = "/org/virtbus1/vmware"
 
 
@@ -747,6 +760,7 @@ def check_network_rules(results, bus, name, files, verbose):
 KINDS = {
     "domain-xml": ({".args", ".err"}, check_command_line),
     "domain-xml-out": ({".out"}, check_definition),
+    "interface-xml": ({".out"}, check_interface),
     "network": ({".conf"}, check_dnsmasq),
     "network-firewall": ({".args"}, check_network_rules),
     "network-xml": ({".out"}, functools.partial(check_kept, "Network")),

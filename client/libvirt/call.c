@@ -83,11 +83,12 @@ static const struct {
         { "NWFILTER", LIBVIRT_FROM_FILTER },
         { "NETWORK", LIBVIRT_FROM_NETWORK },
         { "SECRET", LIBVIRT_FROM_SECRET },
+        { "INTERFACE", LIBVIRT_FROM_INTERFACE }, /* of a domain's this is not asked */
 };
 
 static LibvirtErrorDomain error_domain_of(const Call *call) {
         LibvirtErrorDomain domain = LIBVIRT_FROM_NONE;
-        for (size_t i = 0; domain == LIBVIRT_FROM_NONE && i < G_N_ELEMENTS(kinds); i++)
+        for (size_t i = 0; !call->domain && domain == LIBVIRT_FROM_NONE && i < G_N_ELEMENTS(kinds); i++)
                 if (strstr(call->procedure->name, kinds[i].part))
                         domain = kinds[i].domain;
         return domain == LIBVIRT_FROM_NONE ? call->client->error_domain : domain;

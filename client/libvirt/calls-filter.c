@@ -14,7 +14,7 @@ static const FlagOption define_flags[] = { FLAG_IS_ALWAYS_SO(1), {} };
 
 static const char *const wanted[] = { "Name", "UUID", NULL };
 
-static const ListedKind filters = { FILTER, wanted, "(ss)", 0, listing_name_and_uuid, NULL };
+static const ListedKind filters = { FILTER, NULL, wanted, "(ss)", 0, listing_name_and_uuid, NULL };
 
 static void list(Call *call) {
         listing_answer(call, &filters);

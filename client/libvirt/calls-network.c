@@ -71,7 +71,7 @@ static bool is_listed(const Call *call, GVariant *properties) {
         return is_selected(properties, selection_of(call));
 }
 
-static const ListedKind networks = { NETWORK, wanted, "(ss)", 0, listing_name_and_uuid, is_listed };
+static const ListedKind networks = { NETWORK, NULL, wanted, "(ss)", 0, listing_name_and_uuid, is_listed };
 
 static void list(Call *call) {
         listing_answer(call, &networks);

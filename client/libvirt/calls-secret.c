@@ -39,7 +39,7 @@ static bool is_selected(const Call *call, GVariant *properties) {
 
 static const char *const wanted[] = { "UUID", "UsageType", "UsageID", "Ephemeral", "Private", NULL };
 
-static const ListedKind secrets = { SECRET, wanted, "(sis)", 0, secret_name, is_selected };
+static const ListedKind secrets = { SECRET, NULL, wanted, "(sis)", 0, secret_name, is_selected };
 
 static void list(Call *call) {
         listing_answer(call, &secrets);

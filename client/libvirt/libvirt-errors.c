@@ -15,6 +15,7 @@ static const struct {
         { PREFIX "NoSuchDomain", LIBVIRT_NO_DOMAIN },
         { PREFIX "NoSuchNetwork", LIBVIRT_NO_NETWORK },
         { PREFIX "NoSuchFilter", LIBVIRT_NO_FILTER },
+        { PREFIX "NoSuchInterface", LIBVIRT_NO_INTERFACE },
         { PREFIX "NoSuchSecret", LIBVIRT_NO_SECRET },
         { PREFIX "AlreadyExists", LIBVIRT_OPERATION_FAILED },
         { PREFIX "InvalidXML", LIBVIRT_XML_ERROR },

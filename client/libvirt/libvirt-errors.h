@@ -23,6 +23,8 @@ typedef enum LibvirtErrorCode {
         LIBVIRT_NO_NETWORK = 43,
         LIBVIRT_AUTH_FAILED = 45,
         LIBVIRT_OPERATION_INVALID = 55,
+        LIBVIRT_NO_INTERFACE = 57,
+        LIBVIRT_MULTIPLE_INTERFACES = 59,
         LIBVIRT_NO_FILTER = 62,
         LIBVIRT_NO_SECRET = 66,
         LIBVIRT_CONFIG_UNSUPPORTED = 67,
@@ -37,6 +39,7 @@ typedef enum LibvirtErrorCode {
         LIBVIRT_ACCESS_DENIED = 88,
         LIBVIRT_AUTH_UNAVAILABLE = 94,
         LIBVIRT_DEVICE_MISSING = 99,
+        LIBVIRT_NO_FILTER_BINDING = 101,
 } LibvirtErrorCode;
 
 /* Who an error is from. */
@@ -48,6 +51,7 @@ typedef enum LibvirtErrorDomain {
         LIBVIRT_FROM_LXC = 17,
         LIBVIRT_FROM_NETWORK = 19,
         LIBVIRT_FROM_DOMAIN = 20,
+        LIBVIRT_FROM_INTERFACE = 26,
         LIBVIRT_FROM_ESX = 28,
         LIBVIRT_FROM_SECRET = 30,
         LIBVIRT_FROM_FILTER = 33,

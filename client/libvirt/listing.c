@@ -1,9 +1,100 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "listing.h"
 
+#include <stdlib.h>
+#include <systemd/sd-bus.h>
+
 #include "parts.h"
 
 #define SERVICE "org.virtbus1"
+
+/* Objects of the host, or of all that it has of a kind, one after the other */
+
+typedef struct Walk Walk;
+
+struct Walk {
+        Call *call;
+        const char *interface;
+        const char *const *properties;
+        GQueue managers; /* paths: of those that are still to be asked */
+        PartsEach each;
+        void (*done)(void *data, GError *error); /* the error is taken; NULL: that was all */
+        void *data;
+};
+
+static void walk_end(Walk *walk, GError *error) {
+        walk->done(walk->data, error);
+        g_queue_clear_full(&walk->managers, g_free);
+        call_unref(walk->call);
+        g_free(walk);
+}
+
+static void load(Walk *walk, const char *path, const char *interface, const char *const *properties, PartsEach each, void *data,
+                 GAsyncReadyCallback loaded) {
+        const PartsList list = { .bus = walk->call->client->bus,
+                                 .service = SERVICE,
+                                 .path = path,
+                                 .interface = interface,
+                                 .properties = properties,
+                                 .timeout = G_MAXINT,
+                                 .each = each,
+                                 .data = data };
+        parts_load(&list, NULL, loaded, walk);
+}
+
+static void go_on(Walk *walk);
+
+/* What has them may have gone meanwhile. */
+static void on_part(GObject *source, GAsyncResult *result, void *data) {
+        GError *error = NULL;
+        (void) source;
+        if (!parts_load_finish(result, &error) && error->code != LIBVIRT_NO_DOMAIN)
+                walk_end(data, error);
+        else {
+                g_clear_error(&error);
+                go_on(data);
+        }
+}
+
+static void go_on(Walk *walk) {
+        g_autofree char *path = g_queue_pop_head(&walk->managers);
+        if (path)
+                load(walk, path, walk->interface, walk->properties, walk->each, walk->data, on_part);
+        else
+                walk_end(walk, NULL);
+}
+
+static void note_manager(void *data, const char *path, GVariant *interfaces) {
+        Walk *walk = data;
+        (void) interfaces;
+        g_queue_push_tail(&walk->managers, g_strdup(path));
+}
+
+static void on_managers(GObject *source, GAsyncResult *result, void *data) {
+        GError *error = NULL;
+        (void) source;
+        if (parts_load_finish(result, &error))
+                go_on(data);
+        else
+                walk_end(data, error);
+}
+
+/* WANTED is copied. */
+static void walk_begin(const Walk *wanted, const char *below) {
+        static const char *const name[] = { "Name", NULL };
+        Walk *walk = g_new(Walk, 1);
+        *walk = *wanted;
+        call_ref(walk->call);
+        g_queue_init(&walk->managers);
+        if (below)
+                load(walk, LISTING_HOST, below, name, note_manager, walk, on_managers);
+        else {
+                g_queue_push_tail(&walk->managers, g_strdup(LISTING_HOST));
+                go_on(walk);
+        }
+}
+
+/* All of them */
 
 typedef struct Listing {
         Call *call;
@@ -52,12 +143,10 @@ static void answer_names(const Listing *listing) {
         call_answer(listing->call, g_variant_new("(as)", &builder));
 }
 
-static void on_list(GObject *source, GAsyncResult *result, void *data) {
+static void on_list(void *data, GError *error) {
         g_autoptr(Listing) listing = data;
-        GError *error = NULL;
         const char *reply = listing->call->procedure->reply;
-        (void) source;
-        if (!parts_load_finish(result, &error))
+        if (error)
                 call_fail(listing->call, error);
         else if (g_str_equal(reply, "(i)"))
                 call_answer(listing->call, g_variant_new("(i)", (int32_t) listing->objects->len));
@@ -77,15 +166,13 @@ GVariant *listing_name_and_uuid(GVariant *properties) {
 void listing_answer(Call *call, const ListedKind *kind) {
         Listing *listing = g_new(Listing, 1);
         *listing = (Listing){ call_ref(call), kind, g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref) };
-        const PartsList list = { .bus = call->client->bus,
-                                 .service = SERVICE,
-                                 .path = LISTING_HOST,
-                                 .interface = kind->interface,
-                                 .properties = kind->properties,
-                                 .timeout = G_MAXINT,
-                                 .each = take_object,
-                                 .data = listing };
-        parts_load(&list, NULL, on_list, listing);
+        walk_begin(&(Walk){ .call = call,
+                            .interface = kind->interface,
+                            .properties = kind->properties,
+                            .each = take_object,
+                            .done = on_list,
+                            .data = listing },
+                   kind->below);
 }
 
 bool listing_refuse_absent(Call *call, const GError *error, int code, const char *what) {
@@ -98,4 +185,60 @@ bool listing_refuse_absent(Call *call, const GError *error, int code, const char
 char *listing_path(const char *kind, const char *uuid) {
         g_autofree char *escaped = g_strdelimit(g_strdup(uuid), "-", '_');
         return g_strconcat(LISTING_HOST "/", kind, "/", escaped, NULL);
+}
+
+char *listing_path_of_name(const char *kind, const char *name) {
+        g_autofree char *prefix = g_strconcat(LISTING_HOST "/", kind, NULL);
+        char *encoded = NULL;
+        sd_bus_path_encode(prefix, name, &encoded);
+        char *path = g_strdup(encoded ? encoded : prefix);
+        free(encoded);
+        return path;
+}
+
+/* One of them */
+
+typedef struct Search {
+        Call *call;
+        ListedSearch search;
+        char *what, *path;
+        GVariant *properties;
+        ListingStep step;
+} Search;
+
+static void search_free(Search *search) {
+        call_unref(search->call);
+        g_clear_pointer(&search->properties, g_variant_unref);
+        g_free(search->what);
+        g_free(search->path);
+        g_free(search);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Search, search_free)
+
+static void look_at(void *data, const char *path, GVariant *interfaces) {
+        Search *search = data;
+        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, search->search.interface, G_VARIANT_TYPE_VARDICT);
+        if (search->properties || !properties || !search->search.is_meant(search->what, properties))
+                return;
+        search->path = g_strdup(path);
+        search->properties = g_steal_pointer(&properties);
+}
+
+static void on_searched(void *data, GError *error) {
+        g_autoptr(Search) search = data;
+        if (error)
+                call_fail(search->call, error);
+        else if (search->properties)
+                search->step(search->call, search->path, search->properties);
+        else
+                call_refuse(search->call, (LibvirtErrorCode) search->search.code, "%s not found: '%s'", search->search.noun,
+                            search->what);
+}
+
+void listing_find(Call *call, const ListedSearch *wanted, const char *what, ListingStep step) {
+        Search *search = g_new(Search, 1);
+        *search = (Search){ call_ref(call), *wanted, g_strdup(what), NULL, NULL, step };
+        walk_begin(&(Walk){ .call = call, .interface = wanted->interface, .each = look_at, .done = on_searched, .data = search },
+                   wanted->below);
 }

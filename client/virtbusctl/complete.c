@@ -337,6 +337,9 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
         case WORDS_FILTERS:
                 offer_host_kind(ctl, &host_kind_filter, "Name", typed);
                 return;
+        case WORDS_INTERFACES:
+                offer_host_kind(ctl, &host_kind_interface, "Name", typed);
+                return;
         case WORDS_NETWORKS:
                 offer_host_kind(ctl, &host_kind_network, "Name", typed);
                 return;

@@ -212,6 +212,9 @@ int verb_disk(Ctl *ctl, char **arguments);
 /* filter.c */
 int verb_filter(Ctl *ctl, char **arguments);
 
+/* interface.c */
+int verb_interface(Ctl *ctl, char **arguments);
+
 /* networks.c */
 int verb_network(Ctl *ctl, char **arguments);
 

@@ -26,7 +26,7 @@ struct HostKind {
         const HostCommand *commands; /* ends with one without a name; the one called "list" is meant where none is named */
 };
 
-extern const HostKind host_kind_filter, host_kind_network, host_kind_secret;
+extern const HostKind host_kind_filter, host_kind_interface, host_kind_network, host_kind_secret;
 
 /* Runs the command that is the first of the arguments. */
 int host_kind_run(Ctl *ctl, const HostKind *kind, char **arguments);

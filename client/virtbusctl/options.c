@@ -9,7 +9,7 @@
 
 #define PLACE(member) offsetof(Ctl, member)
 #define CHANGES " set attach detach update "
-#define TABLES " list addresses stats top jobs import display filter network secret disk "
+#define TABLES " list addresses stats top jobs import display filter interface network secret disk "
 
 const OptionEntry option_entries[] = {
         { "active", 0, OPTION_FLAG, PLACE(active), " list ", NULL, "Only those that run" },
@@ -18,8 +18,9 @@ const OptionEntry option_entries[] = {
         { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " create ", "PATH", "An image that it can boot from" },
         { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " attach ", "PATH", "An image, in a drive of its own" },
         { "cmdline", 0, OPTION_TEXT, PLACE(cmdline), " create ", "TEXT", "The kernel's command line" },
-        { "columns", 0, OPTION_TEXT, PLACE(columns), " list addresses stats jobs import display filter network secret disk ",
-          "NAME,...", "Only these columns, in this order" },
+        { "columns", 0, OPTION_TEXT, PLACE(columns),
+          " list addresses stats jobs import display filter interface network secret disk ", "NAME,...",
+          "Only these columns, in this order" },
         { "bandwidth", 0, OPTION_TEXT, PLACE(bandwidth), " disk ", "SIZE", "At most so many bytes a second, such as 50M" },
         { "compression", 0, OPTION_TEXT, PLACE(compression), " save ", "PROGRAM", "none, gzip, zstd, xz or lz4" },
         { "config", 0, OPTION_FLAG, PLACE(config), CHANGES, NULL, "Change the definition, for the next start" },
@@ -75,7 +76,8 @@ const OptionEntry option_entries[] = {
         { "wait", 0, OPTION_FLAG, PLACE(wait), " shutdown ", NULL, "Wait until they are off" },
         { "wait", 0, OPTION_FLAG, PLACE(wait), " disk ", NULL, "Wait until the job has ended" },
         { "json", 'j', OPTION_FLAG, PLACE(json),
-          " list status show addresses stats monitor jobs import display create define attach agent filter network secret disk ",
+          " list status show addresses stats monitor jobs import display create define attach agent filter interface network "
+          "secret disk ",
           NULL, "For programs to read" },
         { "no-legend", 0, OPTION_FLAG, PLACE(no_legend), TABLES, NULL, "Neither headings nor a count" },
         { "connection", 'c', OPTION_TEXT, PLACE(connection), NULL, "NAME", "Of this hypervisor, such as qemu" },

@@ -75,6 +75,8 @@ const VerbEntry verb_entries[] = {
         { "import", 0, 1, "[FOLDER]", "Define what libvirt has defined", verb_import, .words = WORDS_FILES },
         { "filter", 0, -1, "[COMMAND]", "Network filters: list, show, define, undefine, translate", verb_filter,
           .words = WORDS_FILTERS },
+        { "interface", 0, -1, "[COMMAND]", "Network interfaces of the machine: list, show, check", verb_interface,
+          .words = WORDS_INTERFACES },
         { "network", 0, -1, "[COMMAND]",
           "Virtual networks: list, leases, show, define, undefine, start, stop, update, autostart, translate", verb_network,
           .words = WORDS_NETWORKS },

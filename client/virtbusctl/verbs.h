@@ -43,10 +43,11 @@ typedef enum Words {
         WORDS_THEN_FILES, /* a domain, then a file */
         WORDS_SWITCH,     /* a domain, then on or off */
         WORDS_JOBS,
-        WORDS_FILTERS,  /* a command, then a network filter or a file */
-        WORDS_NETWORKS, /* a command, then a network or a file */
-        WORDS_SECRETS,  /* a command, then a secret or a file */
-        WORDS_KINDS,    /* of capabilities */
+        WORDS_FILTERS,    /* a command, then a network filter or a file */
+        WORDS_INTERFACES, /* a command, then a network interface or a file */
+        WORDS_NETWORKS,   /* a command, then a network or a file */
+        WORDS_SECRETS,    /* a command, then a secret or a file */
+        WORDS_KINDS,      /* of capabilities */
         WORDS_VERBS,
 } Words;
 

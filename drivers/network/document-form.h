@@ -14,8 +14,5 @@
 #define NETWORK_ROUTES_MAX 256
 #define NETWORK_RANGES_MAX 256
 
-/* How many of any other name an element may have. */
-#define NETWORK_ELEMENTS_MAX 16384
-
 /* Checks all of a document, and writes values as libvirt does. */
 bool document_form_check(xmlNode *root, GError **error);

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/registry-driver.h"
 #include "network/filters-bus.h"
+#include "log.h"
 #include "network/guard.h"
+#include "network/interfaces-bus.h"
 #include "network/networks-bus.h"
 #include "paths.h"
 
 static void connect_registries(Registry *const *registries) {
-        guard_open((Networks *) registries[0], (Filters *) registries[1]);
+        Networks *networks = (Networks *) registries[0];
+        g_autoptr(GError) error = NULL;
+        guard_open(networks, (Filters *) registries[1]);
+        networks->interfaces = interfaces_open(networks->registry.event, networks->registry.objects, HOST_PATH, &interfaces_face,
+                                               &error);
+        if (!networks->interfaces)
+                log_error("there are no objects of the host's interfaces: %s", error->message);
 }
 
 int main(int argc, char *argv[]) {

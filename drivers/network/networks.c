@@ -7,6 +7,7 @@
 #include "bus.h"
 #include "network/document-check.h"
 #include "network/guard.h"
+#include "network/interfaces.h"
 #include "network/port.h"
 #include "network/run-leases.h"
 #include "network/run-recovery.h"
@@ -141,7 +142,9 @@ static bool has_runs(const Registry *registry) {
 }
 
 static void cancel_runs(Registry *registry) {
-        guard_cancel((Networks *) registry);
+        Networks *networks = (Networks *) registry;
+        guard_cancel(networks);
+        g_clear_pointer(&networks->interfaces, interfaces_close);
 }
 
 /* What they were at is left as it is written down. */

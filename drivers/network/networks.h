@@ -21,11 +21,12 @@ typedef struct Networks {
         Registry registry;
         Worker *worker; /* for what the kernel takes its time for */
         Servers servers;
-        LeaseSocket *lease_socket;   /* NULL where no dnsmasq is started */
-        LeaseTold lease_told;        /* to whom changes of leases are told, with the network; or NULL */
-        struct Ports *ports;         /* port.h */
-        struct FilterTable *filters; /* filter-table.h; NULL: cards cannot have any */
-        struct Guard *guard;         /* guard.h */
+        LeaseSocket *lease_socket;     /* NULL where no dnsmasq is started */
+        LeaseTold lease_told;          /* to whom changes of leases are told, with the network; or NULL */
+        struct Ports *ports;           /* port.h */
+        struct FilterTable *filters;   /* filter-table.h; NULL: cards cannot have any */
+        struct Guard *guard;           /* guard.h */
+        struct Interfaces *interfaces; /* interfaces.h; NULL: they cannot be watched */
         unsigned n_runs;
         GHashTable *newer_runs; /* UUID -> why what a later version has written of its run is left alone */
 } Networks;

@@ -86,7 +86,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     has_taps = os.path.exists("/dev/net/tun")
     port, holder = add_port(network) if has_taps else (None, None)
     network_filter = bus.call("/org/virtbus1/host", f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", "<filter name='guarded'/>", {})
-    objects = {"NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
+    objects = {"Interfaces": "/org/virtbus1/host", "Interface": "/org/virtbus1/host/interface/lo", "NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
                "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
                "Device.NetworkInterface": f"{domain}/device/net0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
@@ -550,8 +550,9 @@ def rules_can_look_up_what_the_manual_page_says():
     of_secrets = {f"secret_{name}" for name in ("uuid", "usage_type", "usage_id", "owner")}  # see test-secrets.py
     of_connections = {"uri_scheme", "uri_host"}  # see test-elsewhere.py
     of_networks = {f"network_{name}" for name in ("uuid", "name", "mode", "owner")}  # see test-networks.py
+    of_interfaces = {"interface_name"}  # see test-interfaces.py
     of_filters = {f"filter_{name}" for name in ("uuid", "name", "owner")}  # see test-filters.py
-    assert page_details() == set(values) | of_networks | of_filters | of_secrets | of_connections, page_details()
+    assert page_details() == set(values) | of_networks | of_filters | of_interfaces | of_secrets | of_connections, page_details()
 
     def rule(action, conditions):
         rules(f"polkit.addRule(function(a, s) {{ if (a.id == 'org.virtbus1.{action}' && {conditions}) return polkit.Result.YES; }});")

@@ -114,6 +114,54 @@ def network_filters_are_managed_by_clients_of_libvirt():
     connection.close()
 
 
+def ports_with_a_filter_are_its_bindings():
+    if not os.path.exists("/dev/net/tun") or os.environ.get("VIRTBUS_LEAVE_OUT", "").find("network") >= 0:
+        raise Skip("there are no tap interfaces here")
+    from ports_rig import Port, end_network, make_network  # its bus is for this one alone
+    network = make_network("bound")
+    port = Port(network, 1, "<filterref filter='clean-traffic'><parameter name='IP' value='10.0.0.1'/></filterref>")
+    plain = Port(network, 2)
+    listed = virsh("nwfilter-binding-list")
+    contains(listed, port.interface, "clean-traffic")
+    assert plain.interface not in listed.split(), listed
+    root = ET.fromstring(virsh("nwfilter-binding-dumpxml", port.interface))
+    assert root.tag == "filterbinding" and root.find("owner/name").text == "guest" and root.find("portdev").get("name") == port.interface
+    assert root.find("mac").get("address") == port.get("MAC") and root.find("filterref").get("filter") == "clean-traffic"
+    assert root.find("filterref/parameter").attrib == {"name": "IP", "value": "10.0.0.1"}
+    connection = open_libvirt()
+    assert connection.nwfilterBindingLookupByPortDev(port.interface).filterName() == "clean-traffic"
+    refused(libvirt.VIR_ERR_NO_NWFILTER_BINDING, connection.nwfilterBindingLookupByPortDev, plain.interface)
+    refused(libvirt.VIR_ERR_NO_SUPPORT, connection.nwfilterBindingCreateXML, "<filterbinding/>")
+    virsh("nwfilter-binding-delete", port.interface)
+    assert port.get("Filter") == "" and port.interface not in virsh("nwfilter-binding-list")
+    connection.close()
+    plain.close()
+    port.close()
+    end_network(network)
+
+
+def interfaces_of_the_machine_are_told_to_clients_of_libvirt():
+    if os.environ.get("VIRTBUS_LEAVE_OUT", "").find("network") >= 0:
+        raise Skip("there is no driver of networks")
+    contains(virsh("iface-list", "--all"), "lo ", "00:00:00:00:00:00")
+    contains(virsh("iface-dumpxml", "lo"), "<interface type='ethernet' name='lo'>", "<mtu size='65536'/>")
+    assert virsh("iface-mac", "lo").strip() == "00:00:00:00:00:00" and virsh("iface-name", "00:00:00:00:00:00").strip() == "lo"
+    contains(virsh("iface-dumpxml", "nobodys0", fails=True), "Interface not found", "nobodys0")
+    connection = open_libvirt()
+    names = connection.listInterfaces() + connection.listDefinedInterfaces()
+    assert "lo" in names and len(names) == connection.numOfInterfaces() + connection.numOfDefinedInterfaces() == len(connection.listAllInterfaces())
+    loopback = connection.interfaceLookupByName("lo")
+    assert loopback.isActive() == ("lo" in connection.listInterfaces())
+    assert len(connection.listAllInterfaces(libvirt.VIR_CONNECT_LIST_INTERFACES_ACTIVE)) == connection.numOfInterfaces()
+    refused(libvirt.VIR_ERR_NO_INTERFACE, connection.interfaceLookupByName, "nobodys0")
+    assert libvirt.virGetLastError()[1] == libvirt.VIR_FROM_INTERFACE
+    refused(libvirt.VIR_ERR_NO_INTERFACE, connection.interfaceLookupByMACString, "52:54:00:00:00:77")
+    # What would change one is not the business of this.
+    refused(libvirt.VIR_ERR_NO_SUPPORT, loopback.destroy)
+    refused(libvirt.VIR_ERR_NO_SUPPORT, connection.interfaceDefineXML, "<interface type='ethernet' name='x'/>")
+    connection.close()
+
+
 def a_display_is_opened_as_a_descriptor():
     connection = open_libvirt()
     domain = connection.createXML(hypervisor.document("shown", "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>"), 0)
@@ -160,6 +208,8 @@ TESTS = [
     what_the_firmware_says_of_the_machine_is_told,
     documents_are_in_the_style_of_libvirt,
     network_filters_are_managed_by_clients_of_libvirt,
+    ports_with_a_filter_are_its_bindings,
+    interfaces_of_the_machine_are_told_to_clients_of_libvirt,
     a_display_is_opened_as_a_descriptor,
     refusals_have_the_numbers_of_libvirt,
 ]

@@ -835,6 +835,22 @@ def network_filters_are_listed_defined_shown_and_undefined():
     ctl("filter", "undefine", "no-mail")
 
 
+def interfaces_are_listed_shown_and_documents_of_them_checked():
+    rows = {row["name"]: row for row in json.loads(ctl("interface", "list", "--json"))}
+    assert rows["lo"]["type"] == "ethernet" and rows["lo"]["mac"] == "00:00:00:00:00:00" and rows["lo"]["mtu"] == "65536", rows
+    contains(ctl("interface"), "NAME", "lo")
+    contains(ctl("interface", "show", "lo"), 'name="lo"')
+    contains(ctl("interface", "show", "nobodys0", status=4), "nobodys0")
+    path = f"{ROOT}/interface.xml"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("<interface type='vlan'><vlan tag='7'><interface name='eth0'/></vlan></interface>")
+    contains(ctl("interface", "check", path), 'name="eth0.7"')
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("<interface type='bridge' name='br0'/>")
+    contains(ctl("interface", "check", path, status=1), path, "<bridge> is missing")
+    assert "lo" in ctl("complete", "interface", "show", "").split()
+
+
 def bash_completes_verbs_options_and_domains():
     def complete(line):
         # As bash itself parts a line: at each of COMP_WORDBREAKS, which stay as words.
@@ -1015,6 +1031,6 @@ run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_wh
      options_are_of_verbs, images_of_disks_are_merged_and_copied, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
-     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, bash_completes_verbs_options_and_domains,
+     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, interfaces_are_listed_shown_and_documents_of_them_checked, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
      another_host_is_reached_by_ssh, a_guests_agent_is_asked])

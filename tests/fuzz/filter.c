@@ -41,7 +41,7 @@ static void check_rules(const FilterDefinition *definition) {
         }
         g_auto(GStrv) lines = g_strsplit(rules, "\n", -1);
         for (char **line = lines; **line; line++) {
-                bool is_hook = strstr(*line, " { type ") || strstr(*line, "add element") ||
+                bool is_hook = strstr(*line, " { type ") || strstr(*line, " { typeof ") || strstr(*line, "add element") ||
                                g_str_has_prefix(*line, "insert rule ");
                 g_assert_true(g_str_has_prefix(*line, "add ") || g_str_has_prefix(*line, "insert rule ") ||
                               g_str_has_prefix(*line, "flush chain "));
