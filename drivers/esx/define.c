@@ -8,6 +8,7 @@
 #include "domain/connection-table.h"
 #include "domain/shares.h"
 #include "errors.h"
+#include "esx/autostart.h"
 #include "esx/inventory.h"
 #include "esx/register.h"
 #include "esx/tasks.h"
@@ -20,8 +21,9 @@ typedef struct Change {
         VimCall *call;
         EsxWait *wait;
         Register *registering;
-        bool is_done;         /* there; it is not told yet */
-        bool is_new;          /* there is to be a machine then */
+        bool is_done; /* there; it is not told yet */
+        bool is_new;  /* there is to be a machine then */
+        bool changes_autostart, autostart;
         GHashTable *expected; /* property -> its value then; or NULL */
         WorkDone done;
         void *data;
@@ -72,6 +74,8 @@ static bool is_told(const Change *change) {
         const EsxMachine *machine = machine_of(change);
         GHashTableIter iterator;
         void *property, *value;
+        if (machine && change->changes_autostart)
+                return autostart_has(change->esx, machine->reference.value) == change->autostart;
         if (!machine || !change->expected)
                 return machine || !change->is_new;
         g_hash_table_iter_init(&iterator, change->expected);
@@ -170,19 +174,20 @@ static void put_expected(Change *change, GString *spec, const char *name, const 
 }
 
 /* What a task is told, from what is different. */
-static char *write_spec(Change *change, const EsxMachine *machine, const Definition *definition, const xmlNode *root) {
+static char *write_spec(Change *change, const Definition *before, const Definition *after, xmlDoc *old, xmlDoc *fresh) {
         g_autoptr(GString) spec = g_string_new("<spec>");
-        g_autofree char *description = xml_text_at(root, "description"), *name = g_strdup(definition->name),
-                        *memory = g_strdup_printf("%" G_GUINT64_FORMAT, (definition->max_memory + (1 << 20) - 1) >> 20),
-                        *vcpus = g_strdup_printf("%u", definition->max_vcpus), *escaped = vmx_escape(name, '%', "/\\");
+        g_autofree char *was = xml_text_at(xmlDocGetRootElement(old), "description"),
+                        *is = xml_text_at(xmlDocGetRootElement(fresh), "description"),
+                        *memory = g_strdup_printf("%" G_GUINT64_FORMAT, (after->max_memory + (1 << 20) - 1) >> 20),
+                        *vcpus = g_strdup_printf("%u", after->max_vcpus), *name = vmx_escape(after->name, '%', "/\\");
         change->expected = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
-        if (strcmp(escaped, inventory_value(machine, "name")) != 0)
-                put_expected(change, spec, "name", "name", escaped);
-        if (strcmp(description, inventory_value(machine, "config.annotation")) != 0)
-                put_expected(change, spec, "annotation", "config.annotation", description);
-        if (strcmp(vcpus, inventory_value(machine, "config.hardware.numCPU")) != 0)
+        if (strcmp(before->name, after->name) != 0)
+                put_expected(change, spec, "name", "name", name);
+        if (strcmp(was, is) != 0)
+                put_expected(change, spec, "annotation", "config.annotation", is);
+        if (before->max_vcpus != after->max_vcpus)
                 put_expected(change, spec, "numCPUs", "config.hardware.numCPU", vcpus);
-        if (strcmp(memory, inventory_value(machine, "config.hardware.memoryMB")) != 0)
+        if (before->max_memory != after->max_memory)
                 put_expected(change, spec, "memoryMB", "config.hardware.memoryMB", memory);
         g_string_append(spec, "</spec>");
         return g_strdup(spec->str);
@@ -199,11 +204,31 @@ static void redefine(Esx *esx, EsxMachine *machine, const Domain *domain, xmlDoc
                 return;
         }
         Change *change = change_new(esx, domain->uuid, done, data);
-        g_autofree char *spec = write_spec(change, machine, definition, xmlDocGetRootElement(document));
+        g_autofree char *spec = write_spec(change, domain->persistent, definition, before, document);
         if (g_hash_table_size(change->expected) == 0) /* it is so already */
                 end(change, NULL);
         else
                 change->wait = tasks_begin(esx, "ReconfigVM_Task", &machine->reference, spec, on_task, change);
+}
+
+/* Whether it is started with its host */
+
+static void on_autostart(void *data, const GError *error) {
+        Change *change = data;
+        change->call = NULL;
+        change->is_done = true;
+        if (error || is_told(change))
+                end(change, error);
+}
+
+static void set_autostart(Esx *esx, const EsxMachine *machine, const char *uuid, bool autostart, WorkDone done, void *data) {
+        g_autoptr(GError) error = NULL;
+        Change *change = change_new(esx, uuid, done, data);
+        change->changes_autostart = true;
+        change->autostart = autostart;
+        change->call = autostart_set(esx, &machine->reference, autostart, on_autostart, change, &error);
+        if (!change->call)
+                end(change, error);
 }
 
 /* A new one */
@@ -271,13 +296,12 @@ static void define(Connection *connection, const char *uuid, const char *text, W
         if (document && kept_take(document, &kept, &error) && shares_take(document, &shares, &error) && shares)
                 virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
                                   "machines of VMware's are shared by its own permissions; set them there");
-        if (document && !error && kept.autostart)
-                virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
-                                  "autostart cannot be set by this driver yet; set it on the host");
         if (!error)
                 check(connection, domain, !text, &error);
         if (error || (!text && !machine))
                 done(data, error);
+        else if (text && machine && kept.autostart != domain->autostart)
+                set_autostart(esx, machine, uuid, kept.autostart, done, data);
         else if (text && !machine)
                 define_new(esx, uuid, document, done, data);
         else if (text)

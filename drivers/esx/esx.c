@@ -105,6 +105,7 @@ static bool open_elsewhere(Connection *connection, GError **error) {
         esx->uri = g_steal_pointer(&uri);
         esx->facts = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
         esx->changes = g_hash_table_new(NULL, NULL);
+        esx->started = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         esx->ended = on_ended;
         esx->told_all = define_settle;
         inventory_open(esx);
@@ -120,6 +121,7 @@ static void close_elsewhere(Connection *connection) {
         session_clear(esx);
         g_hash_table_unref(esx->changes);
         g_hash_table_unref(esx->facts);
+        g_hash_table_unref(esx->started);
         remote_uri_free(esx->uri);
         g_free(esx);
 }

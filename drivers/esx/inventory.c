@@ -11,9 +11,11 @@
 #include "domain/domain-run.h"
 #include "domain/operations/start.h"
 #include "errors.h"
+#include "esx/autostart.h"
 #include "esx/hardware.h"
 #include "esx/machine-document.h"
 #include "log.h"
+#include "vtables.h"
 
 #define DEVICES "config.hardware.device"
 #define QUESTION "runtime.question"
@@ -360,6 +362,25 @@ static bool check_unique(EsxMachine *machine, const Definition *definition) {
         return false;
 }
 
+static void show_autostart(const EsxMachine *machine, Domain *domain) {
+        bool autostart = autostart_has(machine->esx, machine->reference.value);
+        if (domain->autostart == autostart)
+                return;
+        domain->autostart = autostart;
+        domain_announce(domain, (const int[]){ DOMAIN_AUTOSTART, -1 });
+}
+
+void inventory_show_autostart(Esx *esx) {
+        GHashTableIter iterator;
+        void *key, *value;
+        g_hash_table_iter_init(&iterator, esx->shown);
+        while (g_hash_table_iter_next(&iterator, &key, &value)) {
+                Domain *domain = connection_find(esx->connection, key);
+                if (domain)
+                        show_autostart(value, domain);
+        }
+}
+
 /* True where nothing is left to be done for it. */
 static bool show(EsxMachine *machine, bool is_last) {
         Esx *esx = machine->esx;
@@ -391,6 +412,7 @@ static bool show(EsxMachine *machine, bool is_last) {
                 else if (domain->live && strcmp(domain->live->xml, definition->xml) != 0)
                         domain_set_live(domain, definition);
         }
+        show_autostart(machine, domain);
         return settle(machine, domain, is_last);
 }
 

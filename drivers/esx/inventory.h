@@ -46,6 +46,9 @@ void inventory_finish(Esx *esx);
 /* Shows what has changed, and follows what that is to what is done. IS_LAST: nothing else has happened until now. */
 void inventory_show(Esx *esx, bool is_last);
 
+/* The host's list of machines that it starts is another (autostart.h). */
+void inventory_show_autostart(Esx *esx);
+
 /* That of a domain, or NULL; a property of it, "" where it is not known. */
 EsxMachine *inventory_of(const Domain *domain);
 const char *inventory_value(const EsxMachine *machine, const char *property);

@@ -6,6 +6,7 @@
 #include "base/xml.h"
 #include "errors.h"
 #include "esx/updates.h"
+#include "remote/auth-file.h"
 
 /* The one host of a host's own server. */
 #define OWN_HOST "ha-host"
@@ -71,14 +72,46 @@ static void follow(Esx *esx) {
 
 static void look_up(Esx *esx);
 
+static bool on_own_host(void *data, xmlNode *element, GError **error) {
+        Esx *esx = data;
+        (void) error;
+        if (vim_reference_read(&esx->host, element) && strcmp(esx->host.type, "HostSystem") == 0)
+                vim_reference_set(&esx->scope, esx->host.type, esx->host.value);
+        return true;
+}
+
+static void on_own_host_found(void *data, const GError *error) {
+        Esx *esx = data;
+        if (error)
+                fail(esx, error);
+        else
+                follow(esx);
+}
+
+/* A host that is in no cluster is what its name says, and the one host of that. */
+static void look_up_own_host(Esx *esx) {
+        g_autoptr(GString) arguments = g_string_new(NULL);
+        const char *slash = strrchr(esx->uri->path, '/');
+        vim_put_reference(arguments, "entity", &esx->scope);
+        soap_put(arguments, "name", NULL, slash ? slash + 1 : esx->uri->path);
+        vim_call(esx->vim,
+                 &(VimQuestion){ .method = "FindChild",
+                                 .object = &esx->content.search_index,
+                                 .arguments = arguments->str,
+                                 .each = on_own_host },
+                 on_own_host_found, esx);
+}
+
 static void on_looked_up(void *data, const GError *error) {
         Esx *esx = data;
         if (error)
                 fail(esx, error);
-        else if (esx->scope.value)
-                follow(esx);
-        else
+        else if (!esx->scope.value)
                 look_up(esx);
+        else if (strcmp(esx->scope.type, "ComputeResource") == 0)
+                look_up_own_host(esx);
+        else
+                follow(esx);
 }
 
 static void look_up(Esx *esx) {
@@ -120,17 +153,10 @@ static void on_logged_in(void *data, const GError *error) {
         follow(esx);
 }
 
-static void log_in(Esx *esx) {
-        const Connection *connection = esx->connection;
-        const char *username = connection->username && *connection->username ? connection->username : esx->uri->username;
+static void send(Esx *esx, const char *username, const char *password) {
         g_autoptr(GString) arguments = g_string_new(NULL);
-        if (!username || !connection->password || !*connection->password) {
-                fail_with(esx, VIRTBUS_ERROR_ACCESS_DENIED,
-                          "it wants a username and a password; pass them as options of OpenConnection");
-                return;
-        }
         soap_put(arguments, "userName", NULL, username);
-        soap_put(arguments, "password", NULL, connection->password);
+        soap_put(arguments, "password", NULL, password);
         vim_call(esx->vim,
                  &(VimQuestion){ .method = "Login",
                                  .object = &esx->content.session_manager,
@@ -138,6 +164,48 @@ static void log_in(Esx *esx) {
                                  .is_secret = true },
                  on_logged_in, esx);
         explicit_bzero(arguments->str, arguments->len);
+}
+
+/* Whether it is only by its certificate that the server is believed: who opens connections chooses the rest of the URI, and is
+ * not to have the file's passwords sent to a server of theirs. */
+static bool is_vouched_for(const Esx *esx) {
+        static const char *const others[] = { "fingerprint", "proxy", "transport", NULL };
+        for (size_t i = 0; others[i]; i++)
+                if (remote_uri_parameter(esx->uri, others[i]))
+                        return false;
+        return !esx->no_verify;
+}
+
+/* Who has passed no password may be in the file. */
+static void log_in_by_file(Esx *esx, const char *wanted) {
+        char *username = NULL, *password = NULL;
+        g_autoptr(GError) error = NULL;
+        bool is_read = auth_file_find("esx", esx->uri->host, &username, &password, &error);
+        const char *who = wanted ? wanted : username;
+        if (!is_read)
+                fail(esx, error);
+        else if (!who || !password || (username && strcmp(who, username) != 0))
+                fail_with(esx, VIRTBUS_ERROR_ACCESS_DENIED,
+                          "it wants a username and a password; pass them as options of OpenConnection");
+        else if (!is_vouched_for(esx))
+                fail_with(esx, VIRTBUS_ERROR_ACCESS_DENIED,
+                          "credentials in a file are used only where its certificate vouches for the server: leave fingerprint, "
+                          "no_verify, proxy and transport out, or pass username and password as options of OpenConnection");
+        else
+                send(esx, who, password);
+        g_free(username);
+        auth_file_wipe(password);
+}
+
+static void log_in(Esx *esx) {
+        const Connection *connection = esx->connection;
+        const char *username = connection->username && *connection->username ? connection->username : esx->uri->username;
+        if (!connection->password || !*connection->password)
+                log_in_by_file(esx, username);
+        else if (username)
+                send(esx, username, connection->password);
+        else
+                fail_with(esx, VIRTBUS_ERROR_ACCESS_DENIED, "it wants a username; pass it as an option of OpenConnection");
 }
 
 /* What the server is */

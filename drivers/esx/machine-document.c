@@ -25,6 +25,12 @@ static char *system_of(const char *id) {
         return g_strdup(text->str);
 }
 
+/* VMware's "a%2fb" is "a/b", which is no name of a domain: it keeps the one that it has there. */
+static char *name_of(const char *name) {
+        g_autofree char *lower = g_ascii_strdown(name, -1);
+        return strstr(lower, "%2f") ? vmx_escape(name, '%', "/\\") : g_strdup(name);
+}
+
 static void put_number(GString *lines, const char *key, guint64 number) {
         g_string_append_printf(lines, "%s = \"%" G_GUINT64_FORMAT "\"\n", key, number);
 }
@@ -42,7 +48,8 @@ static char *write_lines(GHashTable *values, const char *devices) {
         guint64 cores = number_of(values, "config.hardware.numCoresPerSocket"),
                 memory = number_of(values, "config.hardware.memoryMB");
         put_number(lines, "virtualHW.version", version ? g_ascii_strtoull(version + 1, NULL, 10) : 7);
-        vmx_put(lines, value_of(values, "name"), "displayName");
+        g_autofree char *name = name_of(value_of(values, "name"));
+        vmx_put(lines, name, "displayName");
         vmx_put(lines, digits, "uuid.bios");
         if (*value_of(values, "config.annotation"))
                 vmx_put(lines, value_of(values, "config.annotation"), "annotation");

@@ -69,6 +69,7 @@ void session_clear(Esx *esx) {
                                              &esx->host };
         for (size_t i = 0; i < G_N_ELEMENTS(references); i++)
                 vim_reference_clear(references[i]);
+        vim_reference_clear(&esx->autostart);
         g_clear_pointer(&content->product, g_free);
         g_clear_pointer(&content->version, g_free);
 }

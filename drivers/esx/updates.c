@@ -5,6 +5,7 @@
 
 #include "base/xml.h"
 #include "errors.h"
+#include "esx/autostart.h"
 #include "esx/inventory.h"
 #include "esx/tasks.h"
 
@@ -43,6 +44,10 @@ static bool take_object(Esx *esx, const xmlNode *object, GError **error) {
                 tasks_update(esx, reference.value, changes);
         else if (strcmp(reference.type, "HostSystem") == 0 && changes)
                 take_host(esx, changes);
+        else if (strcmp(reference.type, "HostAutoStartManager") == 0 && changes) {
+                autostart_update(esx, &reference, changes);
+                inventory_show_autostart(esx);
+        }
         return true;
 }
 
@@ -133,7 +138,7 @@ static void put_properties(GString *arguments, const char *type, const char *con
 /* What a property of an object leads to. */
 static void put_way(GString *arguments, const char *type, const char *path) {
         g_string_append_printf(arguments,
-                               "<selectSet xsi:type=\"TraversalSpec\"><name>%s-%s</name><type>%s</type><path>%s</path>"
+                               "<selectSet xsi:type=\"TraversalSpec\"><name>%s.%s</name><type>%s</type><path>%s</path>"
                                "<skip>false</skip></selectSet>",
                                type, path, type, path);
 }
@@ -164,13 +169,12 @@ void updates_begin(Esx *esx, void (*ready)(Esx *esx)) {
         put_properties(arguments, "Task", tasks_properties);
         if (esx->host.value)
                 put_properties(arguments, "HostSystem", host_properties);
+        if (esx->host.value)
+                put_properties(arguments, "HostAutoStartManager", autostart_properties);
         bool is_host = strcmp(esx->scope.type, "HostSystem") == 0;
-        put_place(arguments, &esx->scope, is_host ? "vm" : "view", is_host);
-        if (esx->host.value && !is_host) {
-                g_string_append(arguments, "<objectSet>");
-                vim_put_reference(arguments, "obj", &esx->host);
-                g_string_append(arguments, "<skip>false</skip></objectSet>");
-        }
+        put_place(arguments, &esx->scope, is_host ? "vm" : "view", false);
+        if (esx->host.value)
+                put_place(arguments, &esx->host, "configManager.autoStartManager", true);
         put_place(arguments, &esx->content.task_manager, "recentTask", false);
         g_string_append(arguments, "</spec><partialUpdates>false</partialUpdates>");
         vim_call(esx->vim,

@@ -144,6 +144,47 @@ def a_user_in_the_uri_is_asked_for_a_password_alone():
     close(connection)
 
 
+def credentials_in_a_file_are_for_its_host_and_for_who_is_vouched_for_alone():
+    def put(text, mode=0o600):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{ROOT}/auth.conf")
+        with open(f"{ROOT}/auth.conf", "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, mode)) as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+    credentials = f"[credentials-lab]\nusername={USER}\npassword={PASSWORD}\n"
+    try:
+        for who in ("127.0.0.1", "default"):
+            put(f"{credentials}[auth-esx-{who}]\ncredentials=lab\n")
+            connection = open_uri(host().uri())
+            assert len(domains(connection)) == 2
+            bus.kill_driver("ESX")
+            bus.wait(lambda connection=connection: reached(connection), "the connection to come back")
+            close(connection)
+            close(open_uri(host().uri().replace("//", f"//{USER}@")))
+        expect("AccessDenied", open_uri, host().uri(), username="another")
+        for parameters in ({"no_verify": 1}, {"fingerprint": host().fingerprint()}, {"proxy": "http://127.0.0.1:1"}):
+            message = expect("HypervisorFailed" if "proxy" in parameters else "AccessDenied", open_uri, host().uri(**parameters))
+            assert "proxy" in parameters or "vouches" in message, message
+        put(f"{credentials}[auth-esx-127.0.0.1]\ncredentials=lab\n", 0o640)
+        contains(expect("AccessDenied", open_uri, host().uri()), "0600")
+        put("nonsense")
+        contains(expect("InvalidArgument", open_uri, host().uri()), "auth.conf")
+        put("[auth-esx-127.0.0.1]\ncredentials=gone\n")
+        contains(expect("InvalidArgument", open_uri, host().uri()), "no password")
+        put(f"{credentials}[auth-esx-elsewhere]\ncredentials=lab\n")
+        contains(expect("AccessDenied", open_uri, host().uri()), "options of OpenConnection")
+    finally:
+        os.unlink(f"{ROOT}/auth.conf")
+
+
+def reached(connection):
+    try:
+        return bool(domain(connection, "ha-host_VM0"))
+    except BusError as error:
+        assert error.name.endswith(("HypervisorFailed", "NoSuchDomain")), error
+        return False
+
+
 def a_server_that_nobody_vouches_for_is_not_told_who_asks():
     with another(trusted=False) as stranger, open(f"{ROOT}/authorities.pem", "rb+") as authorities:
         trusted = authorities.read()
@@ -195,10 +236,11 @@ def a_vcenter_shows_all_or_those_of_a_part_of_it():
             with opened(center, path) as connection:
                 assert sorted(domains(connection)) == (names or ["DC0_C0_RP0_VM0", "DC0_C0_RP0_VM1", "DC0_H0_VM0", "DC0_H0_VM1"]), path
         contains(expect("InvalidArgument", open_uri, center.uri("DC0/nowhere"), username=USER, password=PASSWORD), "DATACENTER/CLUSTER/ESX")
-        with opened(center, "DC0/DC0_H0/DC0_H0") as connection:
-            made = define(connection, document())
-            assert state(made) == "shutoff"
-            do(made, "Undefine")
+        for number, path in enumerate(("DC0/DC0_H0/DC0_H0", "DC0/DC0_H0", "DC0/DC0_C0/DC0_C0_H0")):
+            with opened(center, path) as connection:
+                made = define(connection, document(f"web{number}"))
+                assert state(made) == "shutoff"
+                do(made, "Undefine")
         with opened(center) as connection:
             contains(expect("Unsupported", define, connection, document()), "DATACENTER/CLUSTER/ESX")
 
@@ -238,7 +280,6 @@ def what_it_cannot_is_unsupported_by_name():
         do(other, "Destroy")
         contains(expect("Unsupported", do, other, "Start", paused=True), "paused")
         contains(expect("Unsupported", bus.call, connection, CONNECTION, "CreateDomain", "sa{sv}", document("t", "564d9bef-acd9-b4e0-c8f0-aea8b9103519"), {}), "DefineDomain")
-        contains(expect("Unsupported", bus.set, other, "Domain", "Autostart", GLib.Variant("b", True)), "autostart")
         contains(expect("Unsupported", bus.call, one, DOMAIN, "Screenshot", "ua{sv}", 0, {}), "Screenshot")
         contains(expect("Unsupported", bus.call, one, DOMAIN, "Share", "sasa{sv}", "user:vb-bob", ["read"], {}), "permissions")
         contains(expect("Unsupported", define, connection, document(devices="<disk type='file' device='disk'><source file='/x.vmdk'/><target dev='sda' bus='scsi'/></disk>")),
@@ -269,6 +310,28 @@ def a_machine_is_defined_changed_renamed_and_taken_off_the_list():
         assert "100% new" not in domains(connection) and "100%25 new" not in host().machines()
         # Its files stay: it is not defined over them.
         contains(expect("AlreadyExists", define, connection, document()), "[LocalDS_0] web/web.vmx")
+
+
+def what_a_host_starts_with_itself_is_its_own_list():
+    def spec(name, action, enabled):
+        return (f"<spec><defaults><enabled>{enabled}</enabled></defaults><powerInfo><key type='VirtualMachine'>{host().machines()[name]}</key><startOrder>-1</startOrder>"
+                f"<startDelay>-1</startDelay><waitForHeartbeat>no</waitForHeartbeat><startAction>{action}</startAction><stopDelay>-1</stopDelay><stopAction>none</stopAction>"
+                "</powerInfo></spec>")
+    with opened(host()) as connection:
+        one, other = domain(connection, "ha-host_VM0"), domain(connection, "ha-host_VM1")
+        bus.set(one, "Domain", "Autostart", GLib.Variant("b", True))
+        assert (bus.get(one, "Domain", "Autostart"), bus.get(other, "Domain", "Autostart")) == (True, False)
+        host().method("ReconfigureAutostart", "HostAutoStartManager", "ha-autostart-mgr", spec("ha-host_VM1", "powerOn", "true"))
+        within(SEEN, lambda: bus.get(other, "Domain", "Autostart"), "somebody else's list")
+        host().method("ReconfigureAutostart", "HostAutoStartManager", "ha-autostart-mgr", spec("ha-host_VM1", "powerOn", "false"))
+        within(SEEN, lambda: not bus.get(other, "Domain", "Autostart") and not bus.get(one, "Domain", "Autostart"), "that it starts none")
+        contains(expect("OperationInvalid", bus.set, one, "Domain", "Autostart", GLib.Variant("b", True)), "others on its list")
+        host().method("ReconfigureAutostart", "HostAutoStartManager", "ha-autostart-mgr", spec("ha-host_VM1", "none", "true"))
+        bus.wait(lambda: bus.get(one, "Domain", "Autostart"), "the list")
+        bus.set(one, "Domain", "Autostart", GLib.Variant("b", False))
+        assert not bus.get(one, "Domain", "Autostart")
+    with opened(host()) as connection:
+        assert not bus.get(domain(connection, "ha-host_VM0"), "Domain", "Autostart")
 
 
 def what_cannot_be_registered_leaves_no_file():
@@ -426,14 +489,7 @@ def a_driver_that_was_killed_connects_again_by_itself():
     with opened(host()) as connection:
         before = {path: state(path) for path in domains(connection).values()}
         bus.kill_driver("ESX")
-
-        def is_back():
-            try:
-                return domain(connection, "ha-host_VM0")
-            except BusError as error:
-                assert error.name.endswith(("HypervisorFailed", "NoSuchDomain")), error
-                return False
-        bus.wait(is_back, "the connection to come back")
+        bus.wait(lambda: reached(connection), "the connection to come back")
         bus.wait(lambda: {path: state(path) for path in domains(connection).values()} == before, "the machines")
         do(domain(connection, "ha-host_VM0"), "Reset")
 
@@ -512,6 +568,7 @@ if __name__ == "__main__":
         a_uri_that_cannot_be_one_is_refused_and_not_repeated,
         who_is_not_known_there_is_refused_and_no_password_is_told,
         a_user_in_the_uri_is_asked_for_a_password_alone,
+        credentials_in_a_file_are_for_its_host_and_for_who_is_vouched_for_alone,
         a_server_that_nobody_vouches_for_is_not_told_who_asks,
         each_kind_of_server_has_its_scheme,
         a_host_shows_its_machines_as_documents,
@@ -520,6 +577,7 @@ if __name__ == "__main__":
         a_machine_lives_as_it_is_told,
         what_it_cannot_is_unsupported_by_name,
         a_machine_is_defined_changed_renamed_and_taken_off_the_list,
+        what_a_host_starts_with_itself_is_its_own_list,
         what_cannot_be_registered_leaves_no_file,
         what_the_server_refuses_is_said_in_its_words,
         a_question_is_named_or_answered_as_the_uri_says,

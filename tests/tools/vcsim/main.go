@@ -2,7 +2,7 @@
 
 // vcsim is what stands for an ESX host or a vCenter in tests: govmomi's simulator, as Debian has it, behind a front. The front
 // writes what real servers write and the simulator does not (the types of what is in arrays), answers as VMware documents what
-// the simulator lacks (RebootGuest, AnswerVM, what RegisterVM_Task reads of a .vmx file), and misbehaves when it is told to.
+// the simulator lacks (ReconfigureAutostart, RebootGuest, AnswerVM, what RegisterVM_Task reads of a .vmx file), and misbehaves when it is told to.
 //
 // It prints its port, and then does what it reads, a line each, and prints "done" and what there is to tell:
 //
@@ -36,6 +36,9 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -250,6 +253,29 @@ func answered(w http.ResponseWriter, r *http.Request, name string, body []byte) 
 	return false
 }
 
+// The list of machines that a host starts: real hosts have one, the simulator does not.
+type autoStart struct {
+	mo.HostAutoStartManager
+}
+
+func (m *autoStart) ReconfigureAutostart(req *types.ReconfigureAutostart) soap.HasFault {
+	config := m.Config
+	if d := req.Spec.Defaults; d != nil && d.Enabled != nil {
+		config.Defaults = &types.AutoStartDefaults{Enabled: d.Enabled}
+	}
+	for _, info := range req.Spec.PowerInfo {
+		list := []types.AutoStartPowerInfo{info}
+		for _, old := range config.PowerInfo {
+			if old.Key != info.Key {
+				list = append(list, old)
+			}
+		}
+		config.PowerInfo = list
+	}
+	simulator.Map.Update(m, []types.PropertyChange{{Name: "config", Val: config}})
+	return &methods.ReconfigureAutostartBody{Res: &types.ReconfigureAutostartResponse{}}
+}
+
 func do(words []string) string {
 	lock.Lock()
 	defer lock.Unlock()
@@ -309,6 +335,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	starts := &autoStart{}
+	starts.Self = types.ManagedObjectReference{Type: "HostAutoStartManager", Value: "ha-autostart-mgr"}
+	starts.Config.Defaults = &types.AutoStartDefaults{Enabled: types.NewBool(false)}
+	simulator.Map.Put(starts)
 	m.Service.RegisterEndpoints = true
 	m.Service.Listen = &url.URL{Scheme: "http", Host: "127.0.0.1:0", User: url.UserPassword("user", "pass")}
 	s := m.Service.NewServer()
