@@ -14,6 +14,7 @@
 #include "qemu/command/rights.h"
 #include "qemu/check/check.h"
 #include "qemu/complete/hardware.h"
+#include "qemu/complete/machine-kind.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/block-job-begin.h"
 #include "qemu/guest/block-job-follow.h"
@@ -58,8 +59,11 @@ static char *emulator_of(const xmlDoc *document) {
         return named && *named ? g_steal_pointer(&named) : capabilities_default_emulator(arch ? arch : "x86_64");
 }
 
-/* The binaries of x86, those that are installed. */
-static const char *const standard_emulators[] = { "/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-system-i386", NULL };
+/* The binaries of the architectures that are known, those that are installed: x86 first. */
+static const char *const standard_emulators[] = { "/usr/bin/qemu-system-x86_64",  "/usr/bin/qemu-system-i386",
+                                                  "/usr/bin/qemu-system-aarch64", "/usr/bin/qemu-system-arm",
+                                                  "/usr/bin/qemu-system-riscv64", "/usr/bin/qemu-system-ppc64",
+                                                  "/usr/bin/qemu-system-s390x",   NULL };
 
 /* Binaries that are being looked at, one after the other. */
 typedef struct Preparing {
@@ -94,7 +98,7 @@ static bool prepare(Connection *connection, const xmlDoc *document, void (*done)
 
 static bool complete(Connection *connection, xmlDoc *document, GError **error) {
         g_autofree char *emulator = emulator_of(document);
-        return check_given(document, error) &&
+        return machine_kind_check(xmlDocGetRootElement(document), error) && check_given(document, error) &&
                hardware_complete(document, capabilities_find(host_of(connection)->capabilities, emulator), error);
 }
 

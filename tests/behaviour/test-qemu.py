@@ -522,12 +522,67 @@ def what_the_driver_does_not_know_is_refused_by_name():
                         ("<keywrap/>", ["<keywrap>"])):
         contains(expect("Unsupported", qemu.define, qemu.document("no", more=more)), *parts)
     contains(expect("Unsupported", qemu.define, qemu.document("no").replace("type='qemu'", "type='xen'")), "xen")
-    for architecture in "aarch64", "ppc64le", "s390x":  # before what else is wrong with it, and whether there is such a QEMU
+    for architecture in "alpha", "sparc64", "loongarch64":  # before what else is wrong with it, and whether there is such a QEMU
         other = qemu.document("no", more="<features><gic version='3'/></features>", kernel="").replace("x86_64", architecture)
         assert architecture in other, other
-        contains(expect("Unsupported", qemu.define, other), "<type>", architecture, "x86_64")
+        contains(expect("Unsupported", qemu.define, other), "<type>", architecture, "x86_64", "aarch64", "s390x")
     for mode in "", " mode='custom' match='exact'":
         contains(expect("Unsupported", qemu.define, qemu.document("no", more=f"<cpu{mode}><model>maximum</model></cpu>")), "<model>", "'maximum'", "capabilities")
+
+
+BOARD = """<domain type='qemu'><name>board</name><memory unit='MiB'>256</memory><os><type arch='{}' machine='{}'>hvm</type></os>{}<devices>
+    <interface type='user'><model type='virtio'/></interface><console type='pty'/><rng model='virtio'><backend model='random'/></rng>{}
+    </devices></domain>"""
+
+# Processor, machine, what else its document says, and words of its command line and of the document that is kept.
+BOARDS = (
+    ("aarch64", "virt", "", "", ["virtio-rng-pci", "gic-version=2", "-serial chardev:", "pcie-root-port", "cortex-a15"],
+     ["pl011", "<gic version", "pcie-root"]),
+    ("riscv64", "virt", "", "", ["virtio-net-pci", "-serial chardev:"], ["16550a"]),
+    ("armv7l", "vexpress-a9", "", "", ["virtio-rng-device"], ["virtio-mmio"]),
+    ("ppc64", "pseries", "<features><htm state='off'/></features>", "", ["spapr-vty", "cap-htm=off", "POWER9", "qemu-xhci"],
+     ["0x30000000", "spapr-pci-host-bridge", "model=\"pseries\""]),
+    ("s390x", "s390-ccw-virtio", "<keywrap><cipher name='aes' state='off'/></keywrap>", "",
+     ["virtio-net-ccw", "fe.0.0000", "aes-key-wrap=off", "sclpconsole"], ["type=\"ccw\"", "model=\"s390\""]),
+    ("s390x", "s390-ccw-virtio", "", "<watchdog model='diag288'/><hostdev type='pci'><source><address bus='9' slot='1'/></source></hostdev>",
+     ["diag288", '"zpci"', '"uid":1'], ["<zpci uid"]),
+)
+WRONG_BOARDS = (
+    ("x86_64", "pc", "<features><gic version='3'/></features>", "", ["'gic' feature is not supported"]),
+    ("aarch64", "virt", "<features><gic version='none'/></features>", "", ["'gic'", "'none'"]),
+    ("aarch64", "virt", "<features><acpi/></features>", "", ["ACPI requires UEFI"]),
+    ("aarch64", "virt", "<features><hyperv><relaxed state='on'/></hyperv></features>", "", ["hyperv"]),
+    ("aarch64", "virt", "", "<tpm model='tpm-tis'><backend type='emulator' version='1.2'/></tpm>", ["TPM 1.2"]),
+    ("aarch64", "virt", "", "<parallel type='pty'/>", ["parallel"]),
+    ("s390x", "s390-ccw-virtio", "<clock offset='utc'><timer name='tsc'/></clock>", "", ["'tsc' timer", "s390x"]),
+    ("s390x", "s390-ccw-virtio", "", "<panic model='s390'><address type='isa' iobase='0x505'/></panic>", ["panic", "address"]),
+    ("ppc64", "pseries", "", "<controller type='pci' index='1' model='pci-root'><target index='0'/></controller>", ["target index 0"]),
+    ("ppc64", "pseries", "", "<controller type='pci' index='1' model='pci-root'><target index='31'/></controller>", ["0 to 30"]),
+)
+
+
+def machines_of_other_processors_have_their_own_buses_and_devices():
+    connection = f"{NAME}.Connection"
+    for architecture, machine, more, devices, words, kept in BOARDS:
+        document = BOARD.format(architecture, machine, more, devices)
+        contains(bus.call(qemu.path, connection, "DomainXMLToNative", "ss", "qemu-argv", document), *words)
+        whole = bus.call(qemu.path, connection, "DomainXMLToNative", "ss", "domain-xml", document)
+        contains(whole, *kept)
+        assert bus.call(qemu.path, connection, "DomainXMLToNative", "ss", "domain-xml", whole) == whole, whole
+    for architecture, machine, more, devices, words in WRONG_BOARDS:
+        contains(expect("InvalidXML", bus.call, qemu.path, connection, "DomainXMLToNative", "ss", "qemu-argv",
+                        BOARD.format(architecture, machine, more, devices)), *words)
+
+
+def a_guest_of_another_processor_runs_where_its_qemu_is_installed():
+    for architecture, machine in ("aarch64", "virt"), ("riscv64", "virt"), ("s390x", "s390-ccw-virtio"), ("ppc64", "pseries"):
+        document = BOARD.format(architecture, machine, "", "")
+        if not os.path.exists(f"/usr/bin/qemu-system-{architecture}"):
+            contains(expect("InvalidArgument", qemu.define, document), f"qemu-system-{architecture}", "install it")
+            continue
+        path = qemu.define(document)
+        for member in "Start", "Destroy", "Undefine":
+            bus.call(path, f"{NAME}.Domain", member, "a{sv}", {})
 
 
 def what_the_driver_cannot_do_yet_is_refused_when_it_is_defined():

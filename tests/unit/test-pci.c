@@ -36,7 +36,7 @@ static xmlDoc *place(const char *devices, bool q35, GError **error) {
         g_autoptr(GError) syntax = NULL;
         xmlDoc *document = xml_parse(text, "domain", &syntax);
         g_assert_no_error(syntax);
-        pci_place(xmlDocGetRootElement(document), q35, error);
+        pci_place(xmlDocGetRootElement(document), machine_kind("x86_64", q35 ? "q35" : "pc"), error);
         return document;
 }
 

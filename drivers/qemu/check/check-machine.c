@@ -48,9 +48,13 @@ static const CheckRule rules[] = {
         { "on_lockfailure[. = 'restart']", NULL, "QEMU doesn't support the 'restart' action for 'on_lockfailure'" },
         { "on_poweroff[. = 'rename-restart'] | on_reboot[. = 'rename-restart'] | on_crash[. = 'rename-restart']", "name()",
           "QEMU doesn't support the 'rename-restart' action for '{}'" },
-        { "os[loader/@type='pflash'][not(/domain/features/acpi)]", NULL,
+        { "features/acpi[/domain/os/type/@arch='aarch64'][" ARM_VIRT
+          "][not(/domain/os/@firmware='efi' or /domain/os/loader/@type='pflash')]",
+          NULL, "ACPI requires UEFI on this architecture: say <os firmware='efi'>, or leave out <acpi/>" },
+        { "os[loader/@type='pflash'][" PC "][not(/domain/features/acpi)]", NULL,
           "UEFI firmware requires ACPI: add <acpi/> to <features>" },
-        { "os[@firmware='efi'][not(/domain/features/acpi)]", NULL, "UEFI firmware requires ACPI: add <acpi/> to <features>" },
+        { "os[@firmware='efi'][" PC "][not(/domain/features/acpi)]", NULL,
+          "UEFI firmware requires ACPI: add <acpi/> to <features>" },
         { "os[not(@firmware)][not(loader)]/nvram", NULL,
           "there is no loader for these variables: give the path of a <loader>, or let firmware='efi' select the firmware" },
         { "os[@firmware='bios']/nvram", NULL, "firmware of type 'bios' does not support nvram: only EFI firmware has variables" },
@@ -131,7 +135,8 @@ static const CheckRule rules[] = {
         { "features/hyperv/spinlocks/@retries[not(num(.) >= 4095)]", ".",
           "the Hyper-V spinlock retry count 'retries' is '{}': it must be at least 4095" },
         { "features/*[name() != 'capabilities'][twice(name())]", "name()", "the feature '{}' is given twice" },
-        { "features/*[listed(name(), 'gic hpt htm ccf-assist nested-hv cfpc sbbc ibs')]",
+        { "features/gic[not(" ARM_VIRT
+          ")] | features/*[listed(name(), 'hpt htm ccf-assist nested-hv cfpc sbbc ibs')][not(" PSERIES ")]",
           "concat(name(), \"' feature is not supported for architecture '\", /domain/os/type/@arch, \"' or machine type '\", "
           "/domain/os/type/@machine)",
           "the '{}': leave it out" },
@@ -181,9 +186,9 @@ static const CheckRule rules[] = {
           "online non-hotpluggable vcpus need to be ordered prior to hotpluggable vcpus: vcpu '{}' is after one" },
         { "cpu/cache[@mode='emulate'][not(@level)]", NULL, "the CPU cache mode 'emulate' can only be used with level='3'" },
         { "cpu/cache[@mode='disable']/@level", ".", "the CPU cache mode 'disable' cannot be used with a level, '{}'" },
-        { "vcpu[num(normalize-space(.)) > 255][not(/domain/devices/iommu/driver/@eim='on')]", ".",
+        { "vcpu[" PC "][num(normalize-space(.)) > 255][not(/domain/devices/iommu/driver/@eim='on')]", ".",
           "more than 255 vCPUs ({}) require extended interrupt mode (eim) enabled on the iommu device" },
-        { "vcpu[not(num(normalize-space(.)) <= 288)]", ".",
+        { "vcpu[not(num(normalize-space(.)) <= 288)][" PC "]", ".",
           "the maximum vcpus count '{}' must be an integer, and not greater than the machine type limit 288" },
         { "cpu/cache[@mode='passthrough'][not(listed(/domain/cpu/@mode, 'host-passthrough maximum'))]", "/domain/cpu/@mode",
           "the CPU cache mode 'passthrough' can only be used with the CPU modes 'host-passthrough' and 'maximum', not with "
@@ -312,7 +317,7 @@ static const CheckRule rules[] = {
           "the memory slot count 'slots' is '{}'; it must be from 1 to 256" },
         { "maxMemory[bytes(normalize-space(.), @unit) < bytes(normalize-space(/domain/memory), /domain/memory/@unit)]", ".",
           "the maximum memory size '{}' must be equal to or greater than the actual memory size" },
-        { "maxMemory[num(normalize-space(.)) > 0][not(/domain/cpu/numa/cell)]", NULL,
+        { "maxMemory[" PC "][num(normalize-space(.)) > 0][not(/domain/cpu/numa/cell)]", NULL,
           "memory hotplug (maxMemory) needs at least one NUMA node: add <numa> to <cpu>" },
         { "memoryBacking[source/@type='anonymous']/allocation[@mode='ondemand']", NULL,
           "on demand allocation needs a memory source of type file or memfd" },
@@ -342,6 +347,18 @@ static const CheckRule rules[] = {
           "an unsupported rtc timer tickpolicy '{}'" },
         { "clock/timer[@name='pit']/@tickpolicy[. = 'merge']", ".", "an unsupported pit timer tickpolicy '{}'" },
         { "clock/timer[@name='rtc']/@track[. = 'boot']", ".", "an unsupported rtc timer track '{}'" },
+        { "clock/timer[listed(@name, 'tsc kvmclock hypervclock pit hpet')][not(" PC ")]",
+          "concat(@name, \"' timer is not supported for virtType=\", /domain/@type, ' arch=', /domain/os/type/@arch, ' "
+          "machine=', "
+          "/domain/os/type/@machine)",
+          "configuring the '{} guests: leave it out" },
+        { "clock/timer[@name='armvtimer'][not(" ARM_VIRT ")]", NULL,
+          "configuring the 'armvtimer' timer is for machine virt of Arm" },
+        { "features/gic/@version[not(listed(., '2 3 host'))]", ".",
+          "invalid value for attribute 'version' in element 'gic': '{}'; use 2, 3 or host" },
+        { "cpu[feature[@name='sve'][@policy='disable']]/feature[starts-with(@name, 'sve') and @name != "
+          "'sve'][not(@policy='disable')]",
+          "@name", "SVE is disabled, but the SVE vector length '{}' is provided" },
         { "clock/timer[@name='platform']", NULL, "an unsupported timer type (name) 'platform'" },
 
         /* Limits, labels */
@@ -376,7 +393,17 @@ static const CheckRule rules[] = {
         { "launchSecurity[@type='sev'][not(/domain/os/@firmware or /domain/os/loader)]", NULL,
           "SEV needs UEFI firmware: a <loader> of type pflash" },
         { "perf/event[twice(@name)]", "@name", "the perf event '{}' was already specified" },
-        { "keywrap/*", "name()", "the key wrapping cipher '{}' is not supported on this architecture" },
+        { "devices/*/boot/@loadparm[not(matches(., '[A-Za-z0-9. ]{1,8}'))]", ".",
+          "the loadparm '{}' must have 1 to 8 characters, which are letters, digits, '.' and ' '" },
+        CHECK_REQUIRED("keywrap/cipher", "name"),
+        CHECK_REQUIRED("keywrap/cipher", "state"),
+        { "keywrap/cipher[twice(@name)]", "@name", "the key wrapping cipher '{}' is given twice" },
+        { "features/*[listed(name(), 'hyperv smm vmport pvspinlock ioapic hap privnet viridian')][not(" PC ")]",
+          "concat(name(), \"' feature is not supported for architecture '\", /domain/os/type/@arch, \"' or machine type '\", "
+          "/domain/os/type/@machine)",
+          "the '{}': leave it out" },
+        { "features/ras[not(" ARM_VIRT ")]", NULL, "the 'ras' feature is only for machine virt of Arm: leave it out" },
+        { "keywrap[not(" S390 ")]/*", "name()", "the key wrapping cipher '{}' is not supported on this architecture" },
 };
 
 static const CheckChoice choices[] = {
@@ -389,6 +416,8 @@ static const CheckChoice choices[] = {
         { "cpu/numa/cell/cache/@associativity", "none direct full" },
         { "cpu/numa/cell/cache/@policy", "none writeback writethrough" },
         { "cpu/numa/interconnects/*/@type", "access read write" },
+        { "keywrap/cipher/@name", "aes dea" },
+        { "keywrap/cipher/@state", "on off" },
         { "os/@firmware", "efi bios" },
         { "os/loader/@type", "rom pflash" },
         { "os/nvram/@type", "file block network" },

@@ -34,6 +34,14 @@ typedef struct CheckTable {
         size_t n_choices;
 } CheckTable;
 
+/* Conditions: what the machine is. */
+#define PC "(not(/domain/os/type/@arch) or listed(/domain/os/type/@arch, 'x86_64 i686'))"
+#define ARM_VIRT \
+        "(listed(/domain/os/type/@arch, 'aarch64 armv7l armv6l') and " \
+        "(/domain/os/type/@machine='virt' or starts-with(/domain/os/type/@machine, 'virt-')))"
+#define PSERIES "(starts-with(/domain/os/type/@arch, 'ppc64') and starts-with(/domain/os/type/@machine, 'pseries'))"
+#define S390 "(/domain/os/type/@arch='s390x')"
+
 /* Rules of one form: an attribute that must be there; one that is a whole number from 0 on. */
 #define CHECK_REQUIRED(element, attribute) \
         { element "[not(@" attribute ")]", "name()", "the required attribute '" attribute "' is missing in element '{}'" }

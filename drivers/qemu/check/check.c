@@ -219,19 +219,8 @@ static bool try_tables(xmlDoc *document, size_t first, size_t end, GError **erro
                         "there are too many elements of one kind beside each other to be checked");
 }
 
-/* What this driver knows the devices of: said before anything else, as nothing that is put right in such a document would
- * help. */
-static bool check_architecture(const xmlNode *root, GError **error) {
-        const xmlNode *type = xml_find(root, "os/type");
-        g_autofree char *architecture = xml_attribute_at(type, "", "arch");
-        return !*architecture || check_is_listed(architecture, "x86_64 i686") ||
-               xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, type,
-                        "the QEMU driver runs guests of the architectures x86_64 and i686, not of %.32s", architecture);
-}
-
 bool check_given(xmlDoc *document, GError **error) {
-        return check_architecture(xmlDocGetRootElement(document), error) && check_once(xmlDocGetRootElement(document), error) &&
-               try_tables(document, 0, 1, error);
+        return check_once(xmlDocGetRootElement(document), error) && try_tables(document, 0, 1, error);
 }
 
 bool check_document(xmlDoc *document, GError **error) {

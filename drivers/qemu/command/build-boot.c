@@ -61,14 +61,15 @@ void build_firmware(Builder *builder) {
         if (pflash && !(path && *path))
                 builder_invalid(builder, loader, "a loader of type pflash needs its file");
         boot_secure |= secure_boot == 1 || enrolled == 1;
-        if (boot_secure && !builder->q35)
+        if (boot_secure && !builder->kind->is_q35)
                 builder_unsupported(builder, os, "secure boot needs machine q35");
         g_autoptr(Firmware) chosen = firmware_choose(builder->root, builder->definition);
         if (!chosen) {
                 builder_unsupported(builder, os,
                                     "no UEFI firmware for machine %s with secure boot %s and enrolled keys %s is installed; "
-                                    "install ovmf, or change <firmware><feature .../>",
-                                    builder->definition->machine, state_text(secure_boot), state_text(enrolled));
+                                    "install %s, or change <firmware><feature .../>",
+                                    builder->definition->machine, state_text(secure_boot), state_text(enrolled),
+                                    builder->kind->is_x86 ? "ovmf" : "qemu-efi-aarch64 or the like");
                 return;
         }
         if (efi && named && !firmware_fits(chosen, builder->root, builder->definition))
@@ -77,7 +78,7 @@ void build_firmware(Builder *builder) {
         if (boot_secure || (efi && !named && chosen->needs_smm)) {
                 if (builder_is(builder, builder->root, "features/smm/@state", "off"))
                         builder_invalid(builder, os, "secure boot needs <features><smm state='on'/>");
-                if (builder->q35)
+                if (builder->kind->is_q35)
                         builder_add(builder, "-global", "driver=cfi.pflash01,property=secure,value=on");
                 if (!strstr(builder->machine->str, ",smm="))
                         g_string_append(builder->machine, ",smm=on");

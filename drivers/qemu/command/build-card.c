@@ -10,7 +10,7 @@
 
 #define QUEUE_SIZE_MAX 1024
 
-/* Cards by model; "" is libvirt's default for x86. */
+/* Cards by model; "" is libvirt's default for a PC. */
 static const struct {
         const char *model, *driver;
 } cards[] = {
@@ -41,10 +41,17 @@ static const struct {
         { "i82801", "i82801" },
         { "tulip", "tulip" },
         { "usb-net", "usb-net" },
+        { "spapr-vlan", "spapr-vlan" },
+        { "lan9118", "lan9118" }, /* of boards */
+        { "smc91c111", "smc91c111" },
 };
 
 bool build_card_is_virtio(const DeviceDefinition *part) {
         return strcmp(part->model, "virtio") == 0 || g_str_has_prefix(part->model, "virtio-");
+}
+
+bool build_card_is_of_board(const DeviceDefinition *part) {
+        return strcmp(part->model, "lan9118") == 0 || strcmp(part->model, "smc91c111") == 0;
 }
 
 bool build_card_has_named_end(const char *type) {

@@ -11,4 +11,7 @@ bool build_card_is_virtio(const DeviceDefinition *part);
 bool build_card_has_named_end(const char *type);
 
 /* MTU: in bytes, or 0: nothing is said of it. */
+/* Whether a card is one that the board has, which QEMU knows by another option than the others. */
+bool build_card_is_of_board(const DeviceDefinition *part);
+
 JsonObject *build_card(Builder *builder, xmlNode *element, const DeviceDefinition *part, unsigned mtu);

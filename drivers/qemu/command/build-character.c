@@ -202,21 +202,32 @@ void build_chardev(Builder *builder, xmlNode *element, const DeviceDefinition *p
 
 void build_serial(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         static const struct {
-                const char *type, *model, *driver;
+                const char *type, *model, *driver; /* without a driver it is the board's own */
         } ports[] = {
                 { "isa-serial", "isa-serial", "isa-serial" },
                 { "usb-serial", "usb-serial", "usb-serial" },
                 { "pci-serial", "pci-serial", "pci-serial" },
                 { "isa-debug", "isa-debugcon", "isa-debugcon" },
+                { "spapr-vio-serial", "spapr-vty", "spapr-vty" },
+                { "sclp-serial", "sclpconsole", "sclpconsole" },
+                { "sclp-serial", "sclplmconsole", "sclplmconsole" },
+                { "system-serial", "pl011", NULL },
+                { "system-serial", "16550a", NULL },
+                { "", "", NULL },
         };
         const char *type = builder_get(builder, element, "target/@type"),
                    *model = builder_get(builder, element, "target/model/@name");
         builder_know(builder, element, "target/@port");
         if (!type || strcmp(type, "serial") == 0)
-                type = "isa-serial";
+                type = builder->kind->serial ? builder->kind->serial : "";
         for (size_t i = 0; i < G_N_ELEMENTS(ports); i++)
                 if (strcmp(type, ports[i].type) == 0 && (!model || strcmp(model, ports[i].model) == 0)) {
                         build_chardev(builder, element, part);
+                        if (!ports[i].driver) {
+                                builder_know(builder, element, "alias address");
+                                builder_add(builder, "-serial", "chardev:%s", build_chardev_id(builder, part));
+                                return;
+                        }
                         JsonObject *device = builder_device_new(ports[i].driver, part);
                         json_add(device, "chardev", 's', build_chardev_id(builder, part), NULL);
                         if (strcmp(ports[i].driver, "isa-serial") == 0)
@@ -225,7 +236,9 @@ void build_serial(Builder *builder, xmlNode *element, const DeviceDefinition *pa
                         return;
                 }
         builder_unsupported(builder, builder_element(builder, element, "target"),
-                            "x86 machines have no serial port of type '%.32s' and model '%.32s'", type, model ? model : "");
+                            "machine '%.64s' has no serial port of type '%.32s' and model '%.32s': leave out <target>, and it is "
+                            "the machine's usual one",
+                            builder->definition->machine, type, model ? model : "");
 }
 
 void build_parallel(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
@@ -283,9 +296,17 @@ void build_console(Builder *builder, xmlNode *element, const DeviceDefinition *p
                 return;
         }
         builder_know(builder, element, "target/@port target/@type");
+        if (builder->kind->virtio == VIRTIO_ON_CCW && (strcmp(type, "sclp") == 0 || strcmp(type, "sclplm") == 0)) {
+                build_chardev(builder, element, part);
+                builder_add_device(builder, element,
+                                   json_make("driver", 's', strcmp(type, "sclp") == 0 ? "sclpconsole" : "sclplmconsole", "id",
+                                             's', part->alias, "chardev", 's', build_chardev_id(builder, part), NULL));
+                return;
+        }
         if (strcmp(type, "virtio") != 0) {
                 builder_unsupported(builder, builder_element(builder, element, "target"),
-                                    "x86 machines have consoles of type serial and virtio, not '%.32s'", type);
+                                    "machine '%.64s' has consoles of type serial and virtio, not '%.32s': leave out its type",
+                                    builder->definition->machine, type);
                 return;
         }
         build_chardev(builder, element, part);
@@ -450,9 +471,10 @@ void build_rng(Builder *builder, xmlNode *element, const DeviceDefinition *part)
 
 void build_tpm(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *backend = builder_element(builder, element, "backend");
-        const char *model = builder_choose(builder, element, "@model", "tpm-tis tpm-crb"),
+        const char *model = builder_choose(builder, element, "@model", "tpm-tis tpm-crb tpm-spapr"),
                    *type = builder_get(builder, backend, "@type"), *id = builder_format(builder, "tpm-%s", part->alias);
-        bool external = g_strcmp0(type, "external") == 0;
+        bool external = g_strcmp0(type, "external") == 0,
+             is_board_tis = !builder->kind->is_x86 && (!model || strcmp(model, "tpm-tis") == 0);
         builder_know(builder, backend, "@version");
         if (++builder->n_tpms > 1)
                 builder_unsupported(builder, element, "a machine has one TPM");
@@ -476,7 +498,7 @@ void build_tpm(Builder *builder, xmlNode *element, const DeviceDefinition *part)
                                     json_make("type", 's', "emulator", "id", 's', id, "chardev", 's', "chrtpm", NULL));
         } else
                 builder_unsupported(builder, backend ? backend : element, "a TPM is of type passthrough, emulator or external");
-        JsonObject *device = builder_device_new(model ? model : "tpm-tis", part);
+        JsonObject *device = builder_device_new(is_board_tis ? "tpm-tis-device" : model ? model : "tpm-tis", part);
         json_add(device, "tpmdev", 's', id, NULL);
         builder_add_device(builder, element, device);
 }

@@ -35,6 +35,7 @@ static const struct {
         { "ccid", "", "usb-ccid" },
         { "virtio-serial", "", "virtio-serial" },
         { "scsi", "lsilogic", "lsi" },
+        { "scsi", "ibmvscsi", "spapr-vscsi" },
         { "scsi", "virtio-scsi", "virtio-scsi" },
         { "scsi", "lsisas1068", "mptsas1068" },
         { "scsi", "lsisas1078", "megasas" },
@@ -65,10 +66,22 @@ static gint64 target_number(Builder *builder, xmlNode *element, const char *path
 static JsonObject *build_pci_controller(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *driver) {
         xmlNode *target = builder_element(builder, element, "target"), *hole = builder_element(builder, element, "pcihole64");
         const char *name = builder_get(builder, element, "model/@name");
+        uint64_t index = builder_number(builder, element, "@index", 0, 255, 0);
+        if (!driver && index > 0 && builder->kind->has_bridges)
+                driver = HOST_BRIDGE;
         JsonObject *device = driver ? builder_device_new(driver, part) : NULL;
+        if (builder->kind->has_bridges && strcmp(part->model, "pci-root") == 0) {
+                uint64_t node = builder_number(builder, target, "node", 0, 1023, UINT64_MAX);
+                gint64 number = (gint64) builder_number(builder, target, "@index", 0, HOST_BRIDGES_MAX - 1, 0);
+                if (device)
+                        json_add(device, "index", 'i', number, NULL);
+                if (device && node != UINT64_MAX)
+                        json_add(device, "numa_node", 'i', (gint64) node, NULL);
+        }
         bool expander = g_str_has_suffix(part->model, "expander-bus");
         if (hole)
-                builder_add(builder, "-global", "%s-pcihost.pci-hole64-size=%" PRIu64 "K", builder->q35 ? "q35" : "i440FX",
+                builder_add(builder, "-global", "%s-pcihost.pci-hole64-size=%" PRIu64 "K",
+                            builder->kind->is_q35 ? "q35" : "i440FX",
                             builder_size(builder, element, "pcihole64", "KiB", 0) / 1024);
         if (g_strcmp0(driver, "pcie-root-port") == 0) {
                 if (g_strcmp0(name, "ioh3420") == 0)
@@ -87,15 +100,15 @@ static JsonObject *build_pci_controller(Builder *builder, xmlNode *element, cons
                 json_add(device, "chassis_nr", 'i', target_number(builder, element, "target/@chassisNr", 255), NULL);
         else if (expander) {
                 uint64_t node = builder_number(builder, target, "node", 0, 1023, UINT64_MAX);
-                if (strcmp(part->model, "pcie-expander-bus") == 0 && !builder->q35)
+                if (strcmp(part->model, "pcie-expander-bus") == 0 && !builder->kind->is_q35)
                         builder_unsupported(builder, element, "pcie-expander-bus needs machine q35");
-                if (strcmp(part->model, "pci-expander-bus") == 0 && builder->q35)
+                if (strcmp(part->model, "pci-expander-bus") == 0 && builder->kind->is_q35)
                         builder_unsupported(builder, element, "pci-expander-bus needs machine pc");
                 json_add(device, "bus_nr", 'i', target_number(builder, element, "target/@busNr", 255), NULL);
                 if (node != UINT64_MAX)
                         json_add(device, "numa_node", 'i', (gint64) node, NULL);
         }
-        if (g_strcmp0(part->model, "pci-root") == 0 && builder_switch(builder, target, "@hotplug") >= 0)
+        if (g_strcmp0(part->model, "pci-root") == 0 && builder->kind->is_x86 && builder_switch(builder, target, "@hotplug") >= 0)
                 builder_add(builder, "-global", "PIIX4_PM.acpi-root-pci-hotplug=%s",
                             builder_switch(builder, target, "@hotplug") == 1 ? "on" : "off");
         builder_know(builder, element, "model");
@@ -176,9 +189,9 @@ void build_controller(Builder *builder, xmlNode *element, const DeviceDefinition
         else if (strcmp(type, "usb") == 0)
                 device = build_usb_controller(builder, element, part, driver, index);
         else if (strcmp(type, "sata") == 0)
-                device = builder->q35 && index == 0 ? NULL : builder_device_new(driver, part);
+                device = builder->kind->is_q35 && index == 0 ? NULL : builder_device_new(driver, part);
         else if (strcmp(type, "fdc") == 0)
-                device = builder->q35 && has_floppy(builder) ? json_make("driver", 's', "isa-fdc", NULL) : NULL;
+                device = builder->kind->is_q35 && has_floppy(builder) ? json_make("driver", 's', "isa-fdc", NULL) : NULL;
         else if (strcmp(type, "virtio-serial") == 0 || strcmp(model, "virtio-scsi") == 0)
                 device = builder_virtio_device_new(builder, element, part, driver);
         else if (driver)
@@ -209,14 +222,21 @@ void build_hub(Builder *builder, xmlNode *element, const DeviceDefinition *part)
 void build_iommu(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         const char *model = builder_require(builder, element, "@model");
         if (strcmp(model, "virtio") == 0) {
-                if (!builder->q35)
-                        builder_unsupported(builder, element, "a virtio IOMMU needs machine q35");
+                if (!machine_kind_is_express(builder->kind))
+                        builder_unsupported(builder, element, "a virtio IOMMU needs a machine with PCI Express: q35 or virt");
                 builder_add_device(builder, element, builder_device_new("virtio-iommu-pci", part));
                 return;
         }
+        if (strcmp(model, "smmuv3") == 0 && strcmp(builder->kind->name, "virt") == 0 && builder->kind->has_acpi) {
+                builder_know(builder, element, "alias");
+                g_string_append(builder->machine, ",iommu=smmuv3");
+                return;
+        }
         if (strcmp(model, "intel") != 0) {
-                builder_unsupported(builder, element, "QEMU's x86 machines have the IOMMU models intel and virtio, not '%.32s'",
-                                    model);
+                builder_unsupported(
+                                builder, element,
+                                "machine '%.64s' has no IOMMU of model '%.32s': q35 has intel and virtio, virt of Arm has smmuv3",
+                                builder->definition->machine, model);
                 return;
         }
         static const Property properties[] = {
@@ -224,7 +244,7 @@ void build_iommu(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "driver/@eim", "eim", PROPERTY_ON_OFF },           { "driver/@iotlb", "device-iotlb", PROPERTY_BOOL },
                 { "driver/@aw_bits", "aw-bits", PROPERTY_NUMBER },
         };
-        if (!builder->q35)
+        if (!builder->kind->is_q35)
                 builder_unsupported(builder, element, "an Intel IOMMU needs machine q35");
         JsonObject *device = builder_device_new("intel-iommu", part);
         builder_copy_properties(builder, element, device, properties, G_N_ELEMENTS(properties));

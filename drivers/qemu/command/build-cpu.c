@@ -102,9 +102,16 @@ void build_cpu(Builder *builder) {
                 if (!builder->kvm)
                         builder_unsupported(builder, cpu, "host-passthrough needs <domain type='kvm'>");
                 g_string_append(option, "host");
-        } else if (g_strcmp0(mode, "host-model") == 0)
+        } else if (g_strcmp0(mode, "host-model") == 0) {
                 g_string_append(option, builder->kvm ? "host" : "max");
-        else if (g_strcmp0(mode, "maximum") == 0)
+                if (model && *model && builder->kind->has_bridges) { /* the host's, as an older one */
+                        if (!builder_is_plain_name(model))
+                                builder_invalid(builder, builder_element(builder, cpu, "model"),
+                                                "'%.64s' is no name of a processor: use letters, digits, '-', '_' and '.'",
+                                                model);
+                        g_string_append_printf(builder->machine, ",max-cpu-compat=%s", builder_escape(builder, model));
+                }
+        } else if (g_strcmp0(mode, "maximum") == 0)
                 g_string_append(option, "max");
         else if (model && *model) {
                 if (!builder_is_plain_name(model))
@@ -121,7 +128,11 @@ void build_cpu(Builder *builder) {
                 if (xml_child(cpu, "feature"))
                         builder_invalid(builder, cpu, "features need a <model>");
                 /* QEMU's own choice, named so that it stays when QEMU's changes. */
-                g_string_append(option, strstr(builder->context->emulator, "i386") ? "qemu32" : "qemu64");
+                if (!builder->kind->processor && builder->cpu->len == 0)
+                        return; /* the board has one */
+                g_string_append(option, strstr(builder->context->emulator, "i386") ? "qemu32"
+                                        : builder->kind->processor                 ? builder->kind->processor
+                                                                                   : "max");
         }
         if (builder_switch(builder, cpu, "@migratable") == 0 && host)
                 g_string_append(option, ",migratable=off"); /* on is QEMU's default */

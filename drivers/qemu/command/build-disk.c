@@ -22,7 +22,7 @@ static void add_drive_address(Builder *builder, xmlNode *element, const DeviceDe
                scsi_target = (gint64) builder_number(builder, address, "@target", 0, 255, 0),
                unit = (gint64) builder_number(builder, address, "@unit", 0, 16383, 0);
         if (strcmp(part->bus, "ide") == 0) {
-                if (builder->q35)
+                if (builder->kind->is_q35)
                         builder_unsupported(builder, target, "machine q35 has no IDE bus: use sata");
                 json_add(device, "bus", 's', builder_format(builder, "ide.%" G_GINT64_FORMAT, bus), "unit", 'i', unit, NULL);
         } else if (strcmp(part->bus, "fdc") == 0)

@@ -323,7 +323,7 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
                 { "cirrus", "cirrus-vga", NULL },
                 { "vmvga", "vmware-svga", NULL },
                 { "qxl", "qxl-vga", "qxl" },
-                { "virtio", "virtio-vga", "virtio-gpu" },
+                { "virtio", "virtio-vga", "virtio-gpu" }, /* with VGA on PCs alone */
                 { "bochs", "bochs-display", "bochs-display" },
                 { "ramfb", "ramfb", NULL },
                 { "", "cirrus-vga", NULL },
@@ -353,10 +353,15 @@ void build_video(Builder *builder, xmlNode *element, const DeviceDefinition *par
         }
         JsonObject *device;
         if (virtio) {
+                const Capabilities *capabilities = builder->context->capabilities;
+                bool has_vga = first && (builder->kind->is_x86 || (builder->kind->has_bridges && capabilities &&
+                                                                   capabilities_has_device(capabilities, driver)));
+                if (!has_vga)
+                        driver = "virtio-gpu";
                 if (vhost_user)
-                        driver = first ? "vhost-user-vga" : "vhost-user-gpu";
+                        driver = has_vga ? "vhost-user-vga" : "vhost-user-gpu";
                 else if (accelerated)
-                        driver = first ? "virtio-vga-gl" : "virtio-gpu-gl";
+                        driver = has_vga ? "virtio-vga-gl" : "virtio-gpu-gl";
                 device = g_str_has_suffix(driver, "gpu") || g_str_has_suffix(driver, "gpu-gl")
                                          ? builder_virtio_device_new(builder, element, part, driver)
                                          : builder_device_new(driver, part);

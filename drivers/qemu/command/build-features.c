@@ -80,6 +80,38 @@ static int feature_state(Builder *builder, xmlNode *features, const char *path) 
         return state < 0 && !of_another && builder_element(builder, features, name) ? 1 : state;
 }
 
+/* Features that only some machines have, and the option of each. */
+static void build_machine_features(Builder *builder, xmlNode *features) {
+        static const struct {
+                const char *machine, *name, *path, *option;
+        } others[] = {
+                { "virt", "gic", "gic/@version", "gic-version" },
+                { "virt", "ras", "ras/@state", "ras" },
+                { "pseries", "hpt", "hpt/@resizing", "resize-hpt" },
+                { "pseries", "htm", "htm/@state", "cap-htm" },
+                { "pseries", "nested-hv", "nested-hv/@state", "cap-nested-hv" },
+                { "pseries", "ccf-assist", "ccf-assist/@state", "cap-ccf-assist" },
+                { "pseries", "cfpc", "cfpc/@value", "cap-cfpc" },
+                { "pseries", "sbbc", "sbbc/@value", "cap-sbbc" },
+                { "pseries", "ibs", "ibs/@value", "cap-ibs" },
+                { "xen", "xen", "xen/@state", "" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+                xmlNode *feature = builder_element(builder, features, others[i].name);
+                if (feature && strcmp(builder->kind->name, others[i].machine) != 0)
+                        builder_unsupported(builder, feature, "machine '%.64s' of %.32s has no such feature: leave it out",
+                                            builder->definition->machine, builder->definition->architecture);
+                const char *value = builder_get(builder, features, others[i].path);
+                bool is_only_one =
+                                strcmp(others[i].name, "gic") == 0 && strcmp(builder->definition->architecture, "aarch64") != 0;
+                if (feature && value && !is_only_one)
+                        g_string_append_printf(builder->machine, ",%s=%s", others[i].option, builder_escape(builder, value));
+        }
+        uint64_t page = builder_size(builder, features, "hpt/maxpagesize", "KiB", 0);
+        if (page > 0)
+                g_string_append_printf(builder->machine, ",cap-hpt-max-page-size=%" PRIu64 "k", page / 1024);
+}
+
 /* Features that are an option of the machine, or of the processor, with the same values. */
 void build_features(Builder *builder, GString *accelerator) {
         static const struct {
@@ -92,22 +124,16 @@ void build_features(Builder *builder, GString *accelerator) {
         };
         xmlNode *features = builder_element(builder, builder->root, "features");
         /* On unless the element is missing, as libvirt has it. */
-        g_string_append_printf(builder->machine, ",acpi=%s", builder_element(builder, features, "acpi") ? "on" : "off");
-        builder_know(builder, features, "apic pae hap privnet viridian gic/@version");
+        if (builder->kind->has_acpi)
+                g_string_append_printf(builder->machine, ",acpi=%s", builder_element(builder, features, "acpi") ? "on" : "off");
+        builder_know(builder, features, "acpi apic pae hap privnet viridian");
+        build_machine_features(builder, features);
         for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
                 int state = feature_state(builder, features, states[i].path);
                 if (state >= 0)
                         g_string_append_printf(states[i].of_cpu ? builder->cpu : builder->machine, ",%s=%s", states[i].option,
                                                state ? "on" : "off");
         }
-        static const char *const others[] = {
-                "hpt", "htm", "nested-hv", "ccf-assist", "cfpc", "sbbc", "ibs", "gic", "ras", "xen"
-        };
-        for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
-                if (xml_child(features, others[i]))
-                        builder_unsupported(builder, builder_element(builder, features, others[i]),
-                                            "machine '%.64s' of an x86 processor has no such feature",
-                                            builder->definition->machine);
         /* What is not known faults, as KVM has it. */
         if (g_strcmp0(builder_choose(builder, features, "msrs/@unknown", "fault ignore"), "ignore") == 0)
                 builder_not_here(builder, builder_element(builder, features, "msrs"),
@@ -125,7 +151,7 @@ void build_features(Builder *builder, GString *accelerator) {
         xmlNode *tseg = builder_element(builder, features, "smm/tseg");
         if (tseg) {
                 uint64_t size = builder_size(builder, features, "smm/tseg", "MiB", 0);
-                if (!builder->q35)
+                if (!builder->kind->is_q35)
                         builder_unsupported(builder, tseg, "only machine q35 has a tseg");
                 else if (size % TSEG_UNIT)
                         builder_invalid(builder, tseg, "its size must be a number of MiB");
@@ -142,8 +168,12 @@ void build_power_management(Builder *builder) {
                                                  { "pm/suspend-to-disk/@enabled", "disable_s4" } };
         for (size_t i = 0; i < G_N_ELEMENTS(states); i++) {
                 int enabled = builder_flag(builder, builder->root, states[i][0]);
-                if (enabled >= 0)
-                        builder_add(builder, "-global", "%s.%s=%d", builder->q35 ? "ICH9-LPC" : "PIIX4_PM", states[i][1],
+                if (enabled >= 0 && !builder->kind->is_x86)
+                        builder_unsupported(builder, builder_element(builder, builder->root, "pm"),
+                                            "machine '%.64s' has no states of sleep to choose: leave out <pm>",
+                                            builder->definition->machine);
+                else if (enabled >= 0)
+                        builder_add(builder, "-global", "%s.%s=%d", builder->kind->is_q35 ? "ICH9-LPC" : "PIIX4_PM", states[i][1],
                                     !enabled);
         }
 }

@@ -109,11 +109,13 @@ void build_memory_device(Builder *builder, xmlNode *element, const DeviceDefinit
         }
         if (!builder_element(builder, builder->root, "maxMemory"))
                 builder_invalid(builder, element, "memory devices need a <maxMemory slots='...'>");
-        if (!builder_element(builder, builder->root, "cpu/numa") && strcmp(model, "virtio-pmem") != 0)
+        if (builder->kind->is_x86 && !builder_element(builder, builder->root, "cpu/numa") && strcmp(model, "virtio-pmem") != 0)
                 builder_invalid(builder, element, "memory devices need at least one NUMA cell: <cpu><numa><cell .../>");
         builder_know(builder, element, "@access @discard source uuid target/@dynamicMemslots");
-        uint64_t aligned = (size + 2 * MIB - 1) / (2 * MIB) * (2 * MIB),
-                 /* a memory module's unit on x86 */ label = builder_size(builder, element, "target/label/size", "KiB", 0);
+        uint64_t unit = MAX(builder->kind->memory_unit, 2) * MIB, aligned = (size + unit - 1) / unit * unit,
+                 label = builder_size(builder, element, "target/label/size", "KiB", 0);
+        if (builder->kind->memory_unit > 0 && strcmp(model, "nvdimm") == 0 && size >= label + unit)
+                aligned = (size - label) / unit * unit + label; /* what is beside the label is whole, and no more than there is */
         build_memory_backend(builder, id, element, aligned, node == UINT64_MAX ? -1 : (int) node, true);
         JsonObject *device = builder_device_new(driver, part);
         json_add(device, "memdev", 's', id, NULL);
@@ -218,7 +220,7 @@ void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *par
 }
 
 void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *model = builder_choose(builder, element, "@model", "i6300esb ib700 itco"),
+        const char *model = builder_choose(builder, element, "@model", "i6300esb ib700 itco diag288"),
                    *action = builder_choose(builder, element, "@action", "reset shutdown poweroff pause none dump inject-nmi");
         if (!model) {
                 builder_invalid(builder, element, "its attribute model is missing");
@@ -229,7 +231,7 @@ void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *
                 action = "pause";
         }
         if (strcmp(model, "itco") == 0) {
-                if (!builder->q35)
+                if (!builder->kind->is_q35)
                         builder_unsupported(builder, element, "the iTCO watchdog is part of machine q35");
                 builder_add(builder, "-global", "ICH9-LPC.noreboot=off");
                 builder_know(builder, element, "alias");
@@ -241,10 +243,23 @@ void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *
                 builder_add(builder, "-watchdog-action", "%s", action ? action : "reset");
 }
 
+/* Where pseries keeps what its firmware remembers. */
+void build_nvram(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
+        (void) part;
+        xmlNode *address = builder_element(builder, element, "address");
+        builder_know(builder, address, "@type");
+        builder_know(builder, element, "alias");
+        builder_add(builder, "-global", "spapr-nvram.reg=0x%" PRIx64, builder_number(builder, address, "@reg", 0, UINT32_MAX, 0));
+}
+
 void build_panic(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
-        const char *model = builder_choose(builder, element, "@model", "isa pvpanic hyperv");
+        const char *model = builder_choose(builder, element, "@model", "isa pvpanic hyperv pseries s390");
         if (g_strcmp0(model, "hyperv") == 0) {
                 g_string_append(builder->cpu, ",hv-crash=on");
+                builder_know(builder, element, "alias");
+                return;
+        }
+        if (model && g_strcmp0(model, builder->kind->panic) == 0) { /* the machine's own way */
                 builder_know(builder, element, "alias");
                 return;
         }

@@ -13,6 +13,7 @@ void build_memory_device(Builder *builder, xmlNode *element, const DeviceDefinit
 void build_memballoon(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_shmem(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_watchdog(Builder *builder, xmlNode *element, const DeviceDefinition *part);
+void build_nvram(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_panic(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_crypto(Builder *builder, xmlNode *element, const DeviceDefinition *part);
 void build_lease(Builder *builder, xmlNode *element, const DeviceDefinition *part);

@@ -66,6 +66,25 @@ static void check_emulator(Builder *builder, const xmlNode *type) {
                                 builder->context->emulator, architecture);
 }
 
+/* What only s390 has: keys that the guest's own are wrapped in, and the parameter of what is booted. */
+static void build_s390(Builder *builder) {
+        xmlNode *keywrap = builder_element(builder, builder->root, "keywrap");
+        const char *parameter = NULL;
+        if (keywrap && builder->kind->virtio != VIRTIO_ON_CCW)
+                builder_unsupported(builder, keywrap, "keys are wrapped by machines of s390x alone: leave <keywrap> out");
+        for_each (builder, cipher, keywrap, "cipher") {
+                const char *name = builder_choose(builder, cipher, "@name", "aes dea");
+                int state = builder_switch(builder, cipher, "@state");
+                if (name && state >= 0)
+                        g_string_append_printf(builder->machine, ",%s-key-wrap=%s", name, state ? "on" : "off");
+        }
+        for (xmlNode *device = xml_child(builder->devices, NULL); device && !parameter; device = xml_next(device, NULL))
+                if (builder->kind->virtio == VIRTIO_ON_CCW && xml_child(device, "boot"))
+                        parameter = builder_get(builder, device, "boot/@loadparm");
+        if (parameter)
+                g_string_append_printf(builder->machine, ",loadparm=%s", builder_escape(builder, parameter));
+}
+
 void build_machine(Builder *builder) {
         const Definition *definition = builder->definition;
         xmlNode *type = builder_element(builder, builder->root, "os/type");
@@ -84,10 +103,11 @@ void build_machine(Builder *builder) {
                 builder_invalid(builder, type, "'%.64s' cannot be a machine's name", definition->machine);
         check_emulator(builder, type);
         static const char *const without_pci[] = { "isapc", "microvm", "none", NULL };
-        if (g_strv_contains(without_pci, definition->machine))
+        if (builder->kind->is_x86 && g_strv_contains(without_pci, definition->machine))
                 builder_not_here(builder, type,
                                  "a machine that has no PCI bus, where its devices are: use machine='q35' or 'pc'");
-        g_string_append(builder->machine, definition->machine[0] ? definition->machine : "pc");
+        g_string_append(builder->machine,
+                        definition->machine[0] ? definition->machine : machine_kind_usual(definition->architecture));
         g_string_append(builder->machine, ",usb=off,dump-guest-core=");
         g_string_append(builder->machine, builder_is(builder, builder->root, "memory/@dumpCore", "on") ? "on" : "off");
         xmlNode *identity = builder_element(builder, builder->root, "genid");
@@ -99,6 +119,7 @@ void build_machine(Builder *builder) {
                 builder_add_json(builder, "-device",
                                  json_make("driver", 's', "vmgenid", "guid", 's', uuid, "id", 's', "vmgenid0", NULL));
         }
+        build_s390(builder);
         build_features(builder, accelerator);
         build_power_management(builder);
         build_clock(builder);

@@ -18,8 +18,10 @@
 /* The size of a huge page where the document does not say: x86's smallest. */
 #define HUGE_PAGE_DEFAULT (2 * MIB)
 
-static uint64_t align(uint64_t size) {
-        return (size + MIB - 1) / MIB * MIB;
+/* Up to what a machine's memory comes in. */
+static uint64_t align(const Builder *builder, uint64_t size) {
+        uint64_t unit = MAX(builder->kind->memory_unit, 1) * MIB;
+        return (size + unit - 1) / unit * unit;
 }
 
 /* Sets of numbers, "1-3,^2,7": a bit for each. */
@@ -219,7 +221,7 @@ void build_memory_backend(Builder *builder, const char *id, const xmlNode *eleme
                 json_add(object, "align", 'i', (gint64) alignment, NULL);
         if (pmem)
                 json_add(object, "pmem", 'b', TRUE, NULL);
-        if ((memfd || file) && strcmp(id, "pc.ram") == 0)
+        if ((memfd || file) && g_strcmp0(id, builder->kind->memory) == 0)
                 json_add(object, "x-use-canonical-path-for-ramblock-id", 'b', FALSE, NULL);
         bool discards = element && builder_is(builder, element, "@discard", "yes");
         if ((builder_element(builder, backing, "discard") || discards) && file)
@@ -366,7 +368,7 @@ static void build_cells(Builder *builder, xmlNode **cells, unsigned n_cells) {
                 if (initiator >= 0)
                         g_string_append_printf(node, ",initiator=%d", initiator);
                 if (size > 0) {
-                        build_memory_backend(builder, id, cell, align(size), (int) i, false);
+                        build_memory_backend(builder, id, cell, align(builder, size), (int) i, false);
                         g_string_append_printf(node, ",memdev=%s", id);
                 }
                 builder_add(builder, "-numa", "%s", node->str);
@@ -408,12 +410,13 @@ void build_memory(Builder *builder) {
         unsigned n_cells = find_cells(builder, cells);
         uint64_t size = 0, plugged = 0;
         for (unsigned i = 0; i < n_cells; i++) {
-                size += align(cell_size(builder, cells[i]));
+                size += align(builder, cell_size(builder, cells[i]));
         }
         for_each (builder, device, builder->devices, "memory")
                 plugged += builder_size(builder, device, "target/size", "KiB", 0);
         if (n_cells == 0)
-                size = align(definition->max_memory > plugged ? definition->max_memory - plugged : definition->max_memory);
+                size = align(builder,
+                             definition->max_memory > plugged ? definition->max_memory - plugged : definition->max_memory);
         check_numa_tuning(builder);
         check_huge_pages(builder, n_cells);
         builder_know(builder, backing, "nosharepages hugepages discard source access allocation/@mode");
@@ -423,18 +426,18 @@ void build_memory(Builder *builder) {
         if (maximum) {
                 uint64_t limit = builder_size(builder, builder->root, "maxMemory", "KiB", 0),
                          slots = builder_number(builder, maximum, "@slots", 0, 256, 0);
-                if (n_cells == 0)
+                if (n_cells == 0 && builder->kind->is_x86)
                         builder_invalid(builder, maximum,
                                         "memory can be plugged only where there is a NUMA cell: <cpu><numa><cell .../>");
                 if (limit < definition->max_memory)
                         builder_invalid(builder, maximum, "it is less than <memory>");
                 builder_add(builder, "-m", "size=%" PRIu64 "k,slots=%" PRIu64 ",maxmem=%" PRIu64 "k", size / 1024, slots,
-                            align(limit) / 1024);
+                            align(builder, limit) / 1024);
         } else
                 builder_add(builder, "-m", "size=%" PRIu64 "k", size / 1024);
-        if (n_cells == 0) {
-                build_memory_backend(builder, "pc.ram", NULL, size, -1, false);
-                g_string_append(builder->machine, ",memory-backend=pc.ram");
+        if (n_cells == 0 && builder->kind->memory) {
+                build_memory_backend(builder, builder->kind->memory, NULL, size, -1, false);
+                g_string_append_printf(builder->machine, ",memory-backend=%s", builder->kind->memory);
         }
         builder_add(builder, "-overcommit", "mem-lock=%s", builder_element(builder, backing, "locked") ? "on" : "off");
 }

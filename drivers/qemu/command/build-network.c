@@ -404,7 +404,13 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
         json_add(card, "netdev", 's', connected ? builder_format(builder, "host%s", part->alias) : NULL, "mac", 's', part->mac,
                  NULL);
         builder_add_boot(builder, element, card, part, 2);
-        builder_add_device(builder, element, card);
+        if (build_card_is_of_board(part)) {
+                builder_know(builder, element, "address boot alias");
+                builder_add(builder, "-net", "nic,macaddr=%s,netdev=host%s,model=%s,name=%s", part->mac, part->alias, part->model,
+                            part->alias);
+                json_object_unref(card);
+        } else
+                builder_add_device(builder, element, card);
         if (builder_is(builder, element, "link/@state", "down"))
                 builder_add_command(builder, "set_link", json_make("name", 's', part->alias, "up", 'b', FALSE, NULL));
 }

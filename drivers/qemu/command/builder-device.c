@@ -23,13 +23,24 @@ void builder_add_virtio_options(Builder *builder, const xmlNode *element, JsonOb
         builder_copy_properties(builder, element, device, virtio_options, G_N_ELEMENTS(virtio_options));
 }
 
+/* Which of a virtio device's kinds goes where it is: its address says. */
+static const char *virtio_bus(Builder *builder, const xmlNode *element) {
+        const xmlNode *address = xml_child(element, "address");
+        if (xml_attribute_is(address, "type", "ccw"))
+                return "ccw";
+        bool on_board = xml_attribute_is(address, "type", "virtio-mmio") ||
+                        (!xml_attribute_is(address, "type", "pci") && builder->kind->virtio == VIRTIO_ON_MMIO);
+        return on_board ? "device" : "pci";
+}
+
 JsonObject *builder_virtio_device_new(Builder *builder, const xmlNode *element, const DeviceDefinition *part, const char *name) {
         const char *model = part->model, *suffix = "";
         if (g_str_has_suffix(model, "-non-transitional"))
                 suffix = "-non-transitional";
         else if (g_str_has_suffix(model, "-transitional"))
                 suffix = "-transitional";
-        JsonObject *device = builder_device_new(builder_format(builder, "%s-pci%s", name, suffix), part);
+        JsonObject *device =
+                        builder_device_new(builder_format(builder, "%s-%s%s", name, virtio_bus(builder, element), suffix), part);
         builder_add_virtio_options(builder, element, device);
         return device;
 }
@@ -62,9 +73,12 @@ const char *builder_controller_bus(Builder *builder, const xmlNode *element, con
                 builder_invalid(builder, element, "there is no controller of type %s with index %" PRIu64, type, index);
                 return "";
         }
-        bool is_built_in = index == 0 &&
-                           ((strcmp(type, "ide") == 0 && !builder->q35) || (strcmp(type, "sata") == 0 && builder->q35));
-        return is_built_in ? "ide" : strcmp(type, "pci") == 0 ? id : builder_format(builder, "%s", id);
+        bool is_built_in = index == 0 && builder->kind->is_x86 &&
+                           ((strcmp(type, "ide") == 0 && !builder->kind->is_q35) ||
+                            (strcmp(type, "sata") == 0 && builder->kind->is_q35));
+        bool is_root = strcmp(type, "pci") == 0 &&
+                       xml_attribute_is(builder_controller_at(builder, type, index), "model", "pci-root");
+        return is_built_in ? "ide" : builder_format(builder, is_root ? "%s.0" : "%s", id);
 }
 
 static void add_pci_address(Builder *builder, const xmlNode *address, JsonObject *device) {
@@ -73,14 +87,29 @@ static void add_pci_address(Builder *builder, const xmlNode *address, JsonObject
                  function = builder_number(builder, address, "@function", 0, 7, 0);
         const char *multifunction = builder_choose(builder, address, "@multifunction", "on off");
         if (builder_number(builder, address, "@domain", 0, 0xffff, 0) != 0)
-                builder_unsupported(builder, address, "QEMU's x86 machines have just PCI domain 0");
-        const char *name = bus == 0 ? (builder->q35 ? "pcie.0" : "pci.0") : builder_controller_bus(builder, address, "pci", bus);
+                builder_unsupported(builder, address, "QEMU's machines have just PCI domain 0");
+        const char *name = bus == 0 ? builder_format(builder, "%s.0", machine_kind_is_express(builder->kind) ? "pcie" : "pci")
+                                    : builder_controller_bus(builder, address, "pci", bus);
         json_add(device, "bus", 's', name, "addr", 's',
                  function ? builder_format(builder, "0x%" PRIx64 ".0x%" PRIx64, slot, function)
                           : builder_format(builder, "0x%" PRIx64, slot),
                  NULL);
         if (multifunction)
                 json_add(device, "multifunction", 'b', strcmp(multifunction, "on") == 0, NULL);
+}
+
+/* s390 knows a PCI device by two numbers of its own, which a device beside it has. */
+static void add_zpci(Builder *builder, xmlNode *zpci, const char *id) {
+        uint64_t user = builder_number(builder, zpci, "@uid", 1, 0xffff, 0),
+                 function = builder_number(builder, zpci, "@fid", 0, UINT32_MAX, 0);
+        if (builder->kind->virtio != VIRTIO_ON_CCW) {
+                builder_unsupported(builder, zpci, "machine '%.64s' has no zPCI addresses: leave <zpci> out",
+                                    builder->definition->machine);
+                return;
+        }
+        builder_add_json(builder, "-device",
+                         json_make("driver", 's', "zpci", "uid", 'i', (gint64) user, "fid", 'i', (gint64) function, "target", 's',
+                                   id, "id", 's', builder_format(builder, "zpci%" PRIu64, user), NULL));
 }
 
 static void add_usb_address(Builder *builder, const xmlNode *address, JsonObject *device) {
@@ -103,7 +132,7 @@ static void add_address(Builder *builder, const xmlNode *element, JsonObject *de
         if (!address)
                 return;
         if (xml_child(address, "zpci"))
-                builder_unsupported(builder, builder_element(builder, address, "zpci"), "x86 machines have no zPCI addresses");
+                add_zpci(builder, builder_element(builder, address, "zpci"), json_string(device, "id"));
         if (!type)
                 builder_invalid(builder, address, "its attribute type is missing");
         else if (strcmp(type, "pci") == 0)
@@ -112,8 +141,20 @@ static void add_address(Builder *builder, const xmlNode *element, JsonObject *de
                 add_usb_address(builder, address, device);
         else if (strcmp(type, "isa") == 0)
                 add_isa_address(builder, address, device);
-        else if (strcmp(type, "virtio-mmio") == 0 || strcmp(type, "ccw") == 0 || strcmp(type, "spapr-vio") == 0)
-                builder_unsupported(builder, address, "x86 machines have no addresses of type %s", type);
+        else if (strcmp(type, "ccw") == 0 && builder->kind->virtio == VIRTIO_ON_CCW)
+                json_add(device, "devno", 's',
+                         builder_format(builder, "%" PRIx64 ".%" PRIx64 ".%04" PRIx64,
+                                        builder_number(builder, address, "@cssid", 0, 0xfe, 0xfe),
+                                        builder_number(builder, address, "@ssid", 0, 3, 0),
+                                        builder_number(builder, address, "@devno", 0, 0xffff, 0)),
+                         NULL);
+        else if (strcmp(type, "spapr-vio") == 0 && g_strcmp0(builder->kind->panic, "pseries") == 0)
+                json_add(device, "reg", 'i', (gint64) builder_number(builder, address, "@reg", 0, UINT32_MAX, 0), NULL);
+        else if (strcmp(type, "virtio-mmio") == 0 && !builder->kind->is_x86) {
+                /* one of the board's places */
+        } else if (strcmp(type, "virtio-mmio") == 0 || strcmp(type, "ccw") == 0 || strcmp(type, "spapr-vio") == 0)
+                builder_unsupported(builder, address, "machine '%.64s' has no addresses of type %s: leave the address out",
+                                    builder->definition->machine, type);
 }
 
 void builder_add_boot(Builder *builder, const xmlNode *element, JsonObject *device, const DeviceDefinition *part, unsigned kind) {
@@ -196,7 +237,9 @@ void builder_add_device(Builder *builder, const xmlNode *element, JsonObject *de
         add_address(builder, element, device);
         builder_copy_properties(builder, element, device, common, G_N_ELEMENTS(common));
         add_rom(builder, element, device);
-        if (builder_get(builder, element, "boot/@loadparm"))
+        if (builder->kind->virtio == VIRTIO_ON_CCW)
+                builder_know(builder, element, "boot/@loadparm"); /* the machine's: build-machine.c */
+        else if (builder_get(builder, element, "boot/@loadparm"))
                 builder_not_here(builder, builder_element(builder, element, "boot"),
                                  "a loadparm, as s390 machines have: leave it out");
         builder_know(builder, element, "alias");

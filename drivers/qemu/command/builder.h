@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "qemu/command/command-line.h"
+#include "qemu/complete/machine-kind.h"
 
 typedef struct Builder {
         const CommandLineContext *context;
@@ -21,7 +22,8 @@ typedef struct Builder {
         GString *machine;      /* options of -machine */
         GString *cpu;          /* of -cpu, for what is said elsewhere */
         unsigned n_fdsets, n_tpms;
-        bool q35, kvm;
+        const MachineKind *kind; /* of its machine */
+        bool kvm;
         bool live;                 /* what is made are commands for a guest that runs */
         bool order_by_kind;        /* os/boot rather than boot order */
         unsigned order[4];         /* then: bootindex of hd, cdrom, network, fd; 0 for none */

@@ -57,8 +57,12 @@ static bool is_wanted(const Builder *builder, const Part *part) {
 /* QEMU would refuse it, and a QEMU that refuses a device may not answer any more (monitor.h): the guest is told of a new
  * device in a slot of machine pc by ACPI. */
 static void check_can_come(Builder *builder, const xmlNode *element) {
-        bool by_acpi = g_str_has_prefix(builder->definition->machine, "pc") && !builder->q35 &&
+        bool by_acpi = builder->kind->is_x86 && !builder->kind->is_q35 &&
                        xml_attribute_is(xml_child(element, "address"), "type", "pci");
+        if (builder->live && !builder->kind->takes_devices)
+                builder_unsupported(builder, element,
+                                    "a running machine '%.64s' takes no devices: add it to its definition, and start it anew",
+                                    builder->definition->machine);
         if (builder->live && builder->files && by_acpi && !xml_find(builder->root, "features/acpi"))
                 builder_unsupported(builder, element,
                                     "the running machine has no ACPI, and gets no PCI device without it: add <acpi/> to the "
@@ -153,6 +157,7 @@ static const struct {
         { "rng", build_rng },
         { "shmem", build_shmem },
         { "panic", build_panic },
+        { "nvram", build_nvram },
         { "vsock", build_vsock },
         { "crypto", build_crypto },
         { "lease", build_lease },
@@ -295,7 +300,7 @@ static CommandLine *build(const CommandLineContext *context, GPtrArray *files, E
                 .strings = strings,
                 .machine = machine,
                 .cpu = cpu,
-                .q35 = strstr(context->definition->machine, "q35") != NULL,
+                .kind = machine_kind_of(xmlDocGetRootElement(context->document)),
                 .kvm = strcmp(context->definition->type, "kvm") == 0,
                 .live = context->running != NULL,
                 .n_fdsets = context->last_fdset,

@@ -243,16 +243,21 @@ static bool is_character(const xmlNode *device) {
         return g_strv_contains(kinds, (const char *) device->name);
 }
 
-static void complete_port(xmlNode *port) {
-        static const char *const models[][2] = { { "isa-serial", "isa-serial" },
-                                                 { "usb-serial", "usb-serial" },
-                                                 { "pci-serial", "pci-serial" },
-                                                 { "isa-debug", "isa-debugcon" } };
+static void complete_port(xmlNode *port, const MachineKind *kind) {
+        static const char *const models[][2] = { { "isa-serial", "isa-serial" },      { "usb-serial", "usb-serial" },
+                                                 { "pci-serial", "pci-serial" },      { "isa-debug", "isa-debugcon" },
+                                                 { "spapr-vio-serial", "spapr-vty" }, { "sclp-serial", "sclpconsole" } };
         xmlNode *target = xml_ensure_child(port, "target");
-        default_set(target, "type", "isa-serial");
+        /* Every port was once an ISA one, by its name alone. */
+        if (!kind->is_x86 && (xml_attribute_is(target, "type", "isa-serial") || xml_attribute_is(target, "type", "serial")))
+                default_remove(target, "type");
+        if (kind->serial)
+                default_set(target, "type", kind->serial);
         for (size_t i = 0; i < G_N_ELEMENTS(models); i++)
                 if (xml_attribute_is(target, "type", models[i][0]))
                         default_set(xml_ensure_child(target, "model"), "name", models[i][1]);
+        if (xml_attribute_is(target, "type", "system-serial"))
+                default_set(xml_ensure_child(target, "model"), "name", kind->has_acpi ? "pl011" : "16550a");
 }
 
 static unsigned port_after(unsigned next, const xmlNode *target) {
@@ -285,7 +290,7 @@ static void number_consoles(xmlNode *devices) {
                 g_autofree char *place = g_strdup_printf("%u", n - 1);
                 if (n == 0 && port)
                         xml_set_attribute(target, "port", port);
-                else if (n == 0 || !is_serial || !xml_attribute_is(target, "port", place))
+                else if (n == 0 || !is_serial || first->_private || !xml_attribute_is(target, "port", place))
                         xml_set_number(target, "port", n);
         }
 }
@@ -341,7 +346,9 @@ static void complete_console(xmlNode *devices) {
                 *port = xml_child(devices, "serial"), *address = xml_child(port, "address");
         bool serial = console &&
                       (!target || !xmlHasProp(target, (const xmlChar *) "type") || xml_attribute_is(target, "type", "serial"));
-        if (serial && address && !xml_child(console, "address"))
+        if (serial && address && xml_child(console, "address"))
+                xml_remove(xml_child(console, "address"));
+        if (serial && address)
                 xmlAddChild(console, xmlCopyNode(address, 1));
 }
 
@@ -378,14 +385,31 @@ static void complete_host_device(xmlNode *device) {
                 complete_address(xml_child(source, "address"));
 }
 
+/* Modules are of whole units, of KiB; what is beside an NVDIMM's label is, and then there is no more than was said. */
+static void round_module(xmlNode *module, uint64_t unit) {
+        xmlNode *target = xml_child(module, "target"), *size = xml_child(target, "size");
+        g_autofree char *text = size ? xml_text(size) : NULL, *label_text = xml_text(xml_find(target, "label/size"));
+        guint64 number, label = 0;
+        bool is_nvdimm = xml_attribute_is(module, "model", "nvdimm");
+        if (!text || !g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT64, &number, NULL) ||
+            (label_text && !g_ascii_string_to_unsigned(label_text, 10, 0, number, &label, NULL)))
+                return; /* which is refused later */
+        number = is_nvdimm ? (number - label) / unit * unit + label : (number + unit - 1) / unit * unit;
+        g_autofree char *rounded = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+        if (number > label)
+                xmlNodeSetContent(size, (const xmlChar *) rounded);
+}
+
 /* A virtio-mem module that is asked for nothing has nothing plugged. */
-static void complete_module(xmlNode *module) {
+static void complete_module(xmlNode *module, const MachineKind *kind) {
         if (xml_attribute_is(module, "model", "virtio-mem") && xml_child(module, "target"))
                 default_add(xml_child(module, "target"), "requested", "0");
         static const char *const sizes[] = { "target/size",      "target/label/size", "target/block",
                                              "target/requested", "source/pagesize",   "source/alignsize" };
         for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
                 defaults_memory_normalize_size(xml_find(module, sizes[i]));
+        if (kind->memory_unit > 0)
+                round_module(module, kind->memory_unit * UINT64_C(1024));
         xmlNode *persistent = xml_find(module, "source/pmem");
         if (persistent)
                 xmlNodeSetContent(persistent, NULL); /* it is there or not: a text says nothing */
@@ -397,7 +421,7 @@ static void complete_random(xmlNode *backend) {
                 xmlNodeSetContent(backend, (const xmlChar *) "/dev/random");
 }
 
-void defaults_device_complete(xmlNode *devices) {
+void defaults_device_complete(xmlNode *devices, const MachineKind *kind) {
         for (xmlNode *device = xml_child(devices, NULL); device; device = xml_next(device, NULL)) {
                 complete_attributes(device);
                 if (xml_is(device, "rng"))
@@ -419,7 +443,7 @@ void defaults_device_complete(xmlNode *devices) {
                 else if (xml_is(device, "graphics"))
                         defaults_display_complete(device);
                 else if (xml_is(device, "serial"))
-                        complete_port(device);
+                        complete_port(device, kind);
                 else if (xml_is(device, "filesystem")) {
                         default_set(device, "type", "mount");
                         g_autofree char *socket = xml_attribute(xml_child(device, "source"), "socket");
@@ -428,12 +452,12 @@ void defaults_device_complete(xmlNode *devices) {
                 } else if (xml_is(device, "interface"))
                         complete_interface(device);
                 else if (xml_is(device, "memory"))
-                        complete_module(device);
+                        complete_module(device, kind);
                 else if (xml_is(device, "tpm")) {
                         default_set(device, "model", "tpm-tis");
                         complete_tpm(xml_child(device, "backend"), xml_attribute_is(device, "model", "tpm-crb"));
                 } else if (xml_is(device, "panic"))
-                        default_set(device, "model", "isa");
+                        default_set(device, "model", kind->panic ? kind->panic : "isa");
                 else if (xml_is(device, "shmem") && xml_child(device, "server"))
                         default_set(xml_ensure_child(device, "msi"), "ioeventfd", "on");
                 else if (xml_is(device, "watchdog"))

@@ -3,6 +3,6 @@
 
 /* The part of defaults.h that is about devices. */
 
-#include "base/xml.h"
+#include "qemu/complete/machine-kind.h"
 
-void defaults_device_complete(xmlNode *devices);
+void defaults_device_complete(xmlNode *devices, const MachineKind *kind);

@@ -383,18 +383,34 @@ static void drop_child(xmlNode *parent, const char *name) {
                 xml_remove(child);
 }
 
+/* Which interrupt controller a machine has: the older one is what emulation does well. */
+static void complete_interrupts(xmlNode *root, const MachineKind *kind) {
+        if (strcmp(kind->name, "virt") != 0 || !kind->has_acpi)
+                return;
+        xmlNode *gic = xml_ensure_child(xml_ensure_child(root, "features"), "gic");
+        default_set(gic, "version", xml_attribute_is(root, "type", "kvm") ? "host" : "2");
+}
+
 /* A processor of a model is compared with the host's where the host's runs it. */
-static void complete_processor(xmlNode *root, const char *emulator) {
-        xmlNode *cpu = xml_ensure_child(root, "cpu"), *model = xml_child(cpu, "model");
+static void complete_processor(xmlNode *root, const MachineKind *kind, const char *emulator) {
         bool kvm = xml_attribute_is(root, "type", "kvm");
+        if (!xml_child(root, "cpu") && (!kind->processor || (kvm && !kind->is_x86 && !kind->panic)))
+                return; /* QEMU knows what the board has, or KVM */
+        bool is_host = !xml_child(root, "cpu") && kvm && !kind->is_x86;
+        xmlNode *cpu = xml_ensure_child(root, "cpu"), *model = xml_child(cpu, "model");
+        g_autofree char *machine = xml_attribute(xml_find(root, "os/type"), "machine");
+        if (is_host) /* such a host runs no other */
+                xml_set_attribute(cpu, "mode", kind->virtio == VIRTIO_ON_CCW ? "host-model" : "host-passthrough");
         bool is_named = xmlHasProp(cpu, (const xmlChar *) "mode") && !xml_attribute_is(cpu, "mode", "custom");
         bool host_model = xml_attribute_is(cpu, "mode", "host-model");
         if (model && !has_text(model) && !is_named) {
                 xml_remove(model);
                 model = NULL;
         }
-        if (!is_named && !model && !xml_child(cpu, "feature") && !xml_child(cpu, "vendor")) {
-                model = xml_add(cpu, "model", g_str_has_suffix(emulator, "-i386") ? "qemu32" : "qemu64");
+        if (!is_named && !model && kind->processor && !xml_child(cpu, "feature") && !xml_child(cpu, "vendor")) {
+                model = xml_add(cpu, "model",
+                                g_str_has_suffix(emulator, "-i386") ? "qemu32"
+                                                                    : machine_kind_processor(kind, machine ? machine : ""));
                 xml_set_attribute(model, "fallback", "forbid");
                 xml_set_attribute(cpu, "check", "none");
                 xml_set_attribute(cpu, "match", "exact");
@@ -427,7 +443,7 @@ static void complete_processor(xmlNode *root, const char *emulator) {
         defaults_memory_complete_cells(xml_child(cpu, "numa"));
 }
 
-void defaults_complete(xmlNode *root, const char *emulator) {
+void defaults_complete(xmlNode *root, const MachineKind *kind, const char *emulator) {
         xmlNode *devices = xml_child(root, "devices");
         complete_resources(root);
         complete_placement(root);
@@ -438,8 +454,9 @@ void defaults_complete(xmlNode *root, const char *emulator) {
         complete_io_threads(root);
         drop_zeros(root);
         complete_behaviour(root);
-        complete_processor(root, emulator);
-        defaults_device_complete(devices);
+        complete_interrupts(root, kind);
+        complete_processor(root, kind, emulator);
+        defaults_device_complete(devices, kind);
         if (!xml_child(devices, "emulator")) {
                 xmlNode *element = xml_add(devices, "emulator", emulator);
                 if (devices->children != element)

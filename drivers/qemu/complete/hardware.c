@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain/definition.h"
+#include "qemu/complete/channels.h"
 #include "qemu/complete/controllers.h"
 #include "qemu/complete/defaults.h"
 #include "qemu/complete/drives.h"
@@ -143,13 +144,13 @@ static void choose_boot(xmlNode *os, xmlNode *devices) {
 }
 
 /* A machine of a name without a version is another one in each version of QEMU: the version is chosen now. */
-static bool choose_machine(xmlNode *type, char **machine, const Capabilities *capabilities, GError **error) {
+static bool choose_machine(xmlNode *type, char **machine, const char *usual, const Capabilities *capabilities, GError **error) {
         const char *own = capabilities ? capabilities_machine(capabilities, *machine) : *machine;
         if (!own)
                 return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, type,
                                 "QEMU %s has no machine '%.64s'; machine='%s' is the newest of that kind, GetCapabilities lists "
                                 "all",
-                                capabilities_version(capabilities), *machine, strstr(*machine, "q35") ? "q35" : "pc");
+                                capabilities_version(capabilities), *machine, strstr(*machine, "q35") ? "q35" : usual);
         if (strcmp(own, *machine) == 0)
                 return true;
         xml_set_attribute(type, "machine", own);
@@ -182,14 +183,23 @@ bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GErro
         g_autofree char *machine = xml_attribute(type, "machine");
         if (!type)
                 return true; /* which is an error of its own */
-        if (!machine || !*machine) {
-                xml_set_attribute(type, "machine", "pc");
-                g_free(machine);
-                machine = g_strdup("pc");
+        g_autofree char *architecture = xml_attribute(type, "arch");
+        if (!architecture || !*architecture) {
+                xml_set_attribute(type, "arch", "x86_64");
+                g_free(architecture);
+                architecture = g_strdup("x86_64");
         }
-        if (!choose_machine(type, &machine, capabilities, error))
+        if (!machine || !*machine) {
+                g_free(machine);
+                machine = g_strdup(machine_kind_usual(architecture));
+                xml_set_attribute(type, "machine", machine);
+        }
+        if (!choose_machine(type, &machine, machine_kind_usual(architecture), capabilities, error))
                 return false;
-        bool q35 = strstr(machine, "q35") != NULL;
+        const MachineKind *kind = machine_kind(architecture, machine);
+        if (!kind)
+                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, type, "the QEMU driver knows no machine of %.32s",
+                                architecture);
         xmlNode *devices = xml_ensure_child(root, "devices");
         choose_kinds(devices);
         for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk"))
@@ -199,18 +209,18 @@ bool hardware_complete(xmlDoc *document, const Capabilities *capabilities, GErro
                 return false;
         choose_boot(xml_child(root, "os"), devices);
         drives_add_host_controllers(devices);
-        machine_devices_add(devices, q35);
+        machine_devices_add(devices, kind);
         drives_add_controllers(devices);
         place_ports(devices);
         place_smartcards(devices);
-        machine_devices_choose_models(devices);
+        machine_devices_choose_models(devices, kind);
         place_memory(devices);
-        if (!pci_place(root, q35, error) || !usb_place(devices, error))
+        channels_place(root, kind);
+        if ((kind->root && !pci_place(root, kind, error)) || !usb_place(devices, error))
                 return false;
-        g_autofree char *architecture = xml_attribute(type, "arch"), *named = xml_text(xml_child(devices, "emulator"));
-        g_autofree char *emulator = capabilities_default_emulator(architecture && *architecture ? architecture : "x86_64");
-        if (!architecture || !*architecture)
-                xml_set_attribute(type, "arch", "x86_64");
-        defaults_complete(root, named && *named ? named : emulator);
+        channels_number_pci(root, kind);
+        g_autofree char *named = xml_text(xml_child(devices, "emulator")),
+                        *emulator = capabilities_default_emulator(architecture);
+        defaults_complete(root, kind, named && *named ? named : emulator);
         return true;
 }

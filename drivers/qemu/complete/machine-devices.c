@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/complete/machine-devices.h"
 
+#include <string.h>
+
 #include "qemu/complete/controllers.h"
 
 static bool is_place(const xmlNode *child) {
@@ -35,7 +37,7 @@ static xmlNode *add_first_console(xmlNode *devices, xmlNode *others) {
         return console;
 }
 
-static void add_console_twins(xmlNode *devices) {
+static void add_console_twins(xmlNode *devices, const MachineKind *kind) {
         xmlNode *console = xml_child(devices, "console"), *serial = xml_child(devices, "serial");
         xmlNode *target = xml_child(console, "target");
         bool is_serial = console &&
@@ -49,13 +51,21 @@ static void add_console_twins(xmlNode *devices) {
                         xml_remove(alias);
                 }
                 xmlNode *its_target = xml_ensure_child(serial, "target");
-                xml_set_attribute(its_target, "type", "isa-serial");
+                if (kind->serial)
+                        xml_set_attribute(its_target, "type", kind->serial);
+                else
+                        xmlUnsetProp(its_target, (const xmlChar *) "type");
                 xml_set_attribute(its_target, "port", "0");
                 xmlAddPrevSibling(console, serial);
         }
+        if (is_serial && (!target || !xmlHasProp(target, (const xmlChar *) "type")))
+                console->_private = console; /* see number_consoles */
         xmlNode *card = xml_child(serial, "target");
+        if (!kind->is_x86 && xml_attribute_is(card, "type", "isa-serial"))
+                card = NULL; /* what every port once was */
         if (serial && !is_serial &&
-            (!xmlHasProp(card, (const xmlChar *) "type") || xml_attribute_is(card, "type", "isa-serial"))) {
+            (!card || !xmlHasProp(card, (const xmlChar *) "type") ||
+             xml_attribute_is(card, "type", kind->serial ? kind->serial : ""))) {
                 console = add_first_console(devices, console);
                 copy_connection(serial, console);
                 is_serial = true;
@@ -73,22 +83,27 @@ static void add_console_twins(xmlNode *devices) {
                 xml_remove(alias);
 }
 
-static void add_inputs(xmlNode *devices) {
-        static const char *const types[] = { "mouse", "keyboard" };
+static void choose_buses_of_inputs(xmlNode *devices, const MachineKind *kind) {
         for (xmlNode *input = xml_child(devices, "input"); input; input = xml_next(input, "input"))
                 if (!xmlHasProp(input, (const xmlChar *) "bus") && !xml_attribute_is(input, "type", "evdev"))
                         xml_set_attribute(input, "bus",
-                                          xml_attribute_is(input, "type", "tablet")        ? "usb"
-                                          : xml_attribute_is(input, "type", "passthrough") ? "virtio"
-                                                                                           : "ps2");
+                                          xml_attribute_is(input, "type", "passthrough")               ? "virtio"
+                                          : xml_attribute_is(input, "type", "tablet") || !kind->is_x86 ? "usb"
+                                                                                                       : "ps2");
+}
+
+/* A mouse and a keyboard, on the bus where the machine's own are: on USB in the other order. */
+static void add_inputs(xmlNode *devices, const char *bus) {
+        bool usb = strcmp(bus, "usb") == 0;
+        const char *const types[] = { usb ? "keyboard" : "mouse", usb ? "mouse" : "keyboard" };
         for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
                 bool found = false;
                 for (xmlNode *input = xml_child(devices, "input"); input; input = xml_next(input, "input"))
-                        found |= xml_attribute_is(input, "type", types[i]) && xml_attribute_is(input, "bus", "ps2");
+                        found |= xml_attribute_is(input, "type", types[i]) && xml_attribute_is(input, "bus", bus);
                 if (!found) {
                         xmlNode *input = xml_add(devices, "input", NULL);
                         xml_set_attribute(input, "type", types[i]);
-                        xml_set_attribute(input, "bus", "ps2");
+                        xml_set_attribute(input, "bus", bus);
                 }
         }
 }
@@ -113,13 +128,13 @@ static void add_audio(xmlNode *devices) {
         }
 }
 
-static void add_video(xmlNode *devices) {
+static void add_video(xmlNode *devices, const MachineKind *kind) {
         if (!xml_child(devices, "video") && xml_child(devices, "graphics"))
                 xml_add(devices, "video", NULL);
         for (xmlNode *video = xml_child(devices, "video"); video; video = xml_next(video, "video")) {
                 xmlNode *model = xml_ensure_child(video, "model");
                 if (!xmlHasProp(model, (const xmlChar *) "type"))
-                        xml_set_attribute(model, "type", "cirrus");
+                        xml_set_attribute(model, "type", kind->video);
         }
 }
 
@@ -132,17 +147,24 @@ static bool has_usb(xmlNode *devices) {
         return false;
 }
 
-void machine_devices_add(xmlNode *devices, bool q35) {
-        controllers_ensure(devices, "pci", 0, q35 ? "pcie-root" : "pci-root");
-        if (!has_usb(devices))
-                controllers_ensure(devices, "usb", 0, q35 ? "qemu-xhci" : "piix3-uhci");
-        if (q35)
+void machine_devices_add(xmlNode *devices, const MachineKind *kind) {
+        if (kind->root)
+                controllers_ensure(devices, "pci", 0, kind->root);
+        if (kind->usb && !has_usb(devices))
+                controllers_ensure(devices, "usb", 0, kind->usb);
+        if (kind->is_q35)
                 controllers_ensure(devices, "sata", 0, NULL);
-        if (!xml_child(devices, "memballoon"))
+        if (kind->has_balloon && !xml_child(devices, "memballoon"))
                 xml_set_attribute(xml_add(devices, "memballoon", NULL), "model", "virtio");
-        add_inputs(devices);
-        add_console_twins(devices);
-        add_video(devices);
+        choose_buses_of_inputs(devices, kind);
+        if (kind->is_x86)
+                add_inputs(devices, "ps2");
+        else if (kind->has_usb_keys && has_usb(devices) && xml_child(devices, "graphics"))
+                add_inputs(devices, "usb");
+        add_console_twins(devices, kind);
+        add_video(devices, kind);
+        if (kind->panic && !xml_child(devices, "panic"))
+                xml_set_attribute(xml_add(devices, "panic", NULL), "model", kind->panic);
         add_audio(devices);
 }
 
@@ -193,7 +215,7 @@ static unsigned free_index(xmlNode *devices, const xmlNode *controller) {
 }
 
 /* Models that are left open. */
-void machine_devices_choose_models(xmlNode *devices) {
+void machine_devices_choose_models(xmlNode *devices, const MachineKind *kind) {
         xmlNode *before = NULL;
         for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
                 unsigned index;
@@ -206,14 +228,14 @@ void machine_devices_choose_models(xmlNode *devices) {
                 if (xmlHasProp(element, (const xmlChar *) "model"))
                         continue;
                 if (xml_attribute_is(element, "type", "usb"))
-                        xml_set_attribute(element, "model", "piix3-uhci");
+                        xml_set_attribute(element, "model", kind->usb_model);
                 else if (xml_attribute_is(element, "type", "scsi"))
-                        xml_set_attribute(element, "model", "lsilogic");
+                        xml_set_attribute(element, "model", kind->scsi);
         }
         for (xmlNode *element = xml_child(devices, "interface"); element; element = xml_next(element, "interface")) {
                 xmlNode *model = xml_child(element, "model");
                 if (!xml_attribute_is(element, "type", "hostdev") && (!model || !xmlHasProp(model, (const xmlChar *) "type")))
                         xml_set_attribute(xml_ensure_child(element, "model"), "type",
-                                          xml_attribute_is(element, "type", "vdpa") ? "virtio" : "rtl8139");
+                                          xml_attribute_is(element, "type", "vdpa") ? "virtio" : kind->card);
         }
 }

@@ -3,7 +3,7 @@
 
 /* Devices that every machine has, or that others stand for, and the models that a document leaves open. */
 
-#include "base/xml.h"
+#include "qemu/complete/machine-kind.h"
 
-void machine_devices_add(xmlNode *devices, bool q35);
-void machine_devices_choose_models(xmlNode *devices);
+void machine_devices_add(xmlNode *devices, const MachineKind *kind);
+void machine_devices_choose_models(xmlNode *devices, const MachineKind *kind);

@@ -16,28 +16,27 @@ bool pci_buses_read(PciTopology *topology, xmlNode *devices, unsigned *max, GErr
                 if (index >= PCI_BUSES_MAX)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "its index is %u; it must be below %d", index,
                                         PCI_BUSES_MAX);
-                if (root && index > 0)
+                if (root && index > 0 && !topology->kind->has_bridges)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "%s has index 0", model);
-                if (index == 0 && model && strcmp(model, topology->q35 ? "pcie-root" : "pci-root") != 0)
+                if (index == 0 && model && strcmp(model, topology->kind->root) != 0)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                         "the PCI controller with index 0 of this machine has model %s, not %.32s",
-                                        topology->q35 ? "pcie-root" : "pci-root", model);
+                                        topology->kind->root, model);
                 if (topology->buses[index].model)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                         "there is a PCI controller with index %u already", index);
-                if (!pci_bus_set_model(topology->buses + index, model        ? model
-                                                                : index == 0 ? (topology->q35 ? "pcie-root" : "pci-root")
-                                                                             : NULL))
+                if (!pci_bus_set_model(topology->buses + index, model ? model : index == 0 ? topology->kind->root : NULL))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "model '%.32s' of a PCI controller is unknown",
                                         model ? model : "");
-                if (strcmp(topology->buses[index].model, "pcie-expander-bus") == 0 && !topology->q35)
+                if (strcmp(topology->buses[index].model, "pcie-expander-bus") == 0 && !machine_kind_is_express(topology->kind))
                         return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, element, "pcie-expander-bus needs machine q35");
                 *max = MAX(*max, index);
         }
         topology->n_buses = *max + 1;
         for (unsigned i = 1; i < topology->n_buses; i++)
                 if (!topology->buses[i].model) { /* a gap: filled as its neighbours would be */
-                        pci_bus_set_model(topology->buses + i, topology->q35 ? "pcie-root-port" : "pci-bridge");
+                        pci_bus_set_model(topology->buses + i,
+                                          machine_kind_is_express(topology->kind) ? "pcie-root-port" : "pci-bridge");
                         topology->buses[i].is_new = true;
                 }
         return true;
@@ -70,6 +69,30 @@ static void set_target(xmlNode *element, const char *name, const char *format, u
         xml_set_attribute(target, name, text);
 }
 
+static bool is_bridge_taken(xmlNode *devices, unsigned number) {
+        for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
+                g_autofree char *text = pci_is_controller(element) ? xml_attribute(xml_child(element, "target"), "index") : NULL;
+                if (text && strtoul(text, NULL, 0) == number)
+                        return true;
+        }
+        return false;
+}
+
+/* The machine's own bridge to PCI is number 0; the others have the lowest numbers that are left. */
+static void number_bridges(xmlNode *devices) {
+        for (xmlNode *element = xml_child(devices, "controller"); element; element = xml_next(element, "controller")) {
+                unsigned number = controllers_index(element) == 0 ? 0 : 1;
+                if (!pci_is_controller(element) || !xml_attribute_is(element, "model", "pci-root"))
+                        continue;
+                xmlNode *name = xml_ensure_child(element, "model");
+                if (!xmlHasProp(name, (const xmlChar *) "name"))
+                        xml_set_attribute(name, "name", HOST_BRIDGE);
+                while (number > 0 && number < HOST_BRIDGES_MAX && is_bridge_taken(devices, number))
+                        number++;
+                set_target(element, "index", "%u", number);
+        }
+}
+
 bool pci_buses_number(xmlNode *root, xmlNode *devices, GError **error) {
         unsigned n_cells = 0, lowest = 256;
         for (xmlNode *cell = xml_child(xml_find(root, "cpu/numa"), "cell"); cell; cell = xml_next(cell, "cell"))
@@ -79,6 +102,8 @@ bool pci_buses_number(xmlNode *root, xmlNode *devices, GError **error) {
                 if (bus)
                         lowest = MIN(lowest, (unsigned) strtoul(bus, NULL, 0));
         }
+        if (machine_kind_of(root)->has_bridges)
+                number_bridges(devices);
         g_autoptr(GPtrArray) sorted = controllers_sorted(devices, "controller");
         for (guint i = 0; i < sorted->len; i++) {
                 xmlNode *element = sorted->pdata[i];

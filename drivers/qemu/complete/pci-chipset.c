@@ -84,13 +84,13 @@ static bool place_q35(PciTopology *topology, xmlNode *devices, GError **error) {
 }
 
 bool pci_chipset_place(PciTopology *topology, xmlNode *devices, GError **error) {
-        return topology->q35 ? place_q35(topology, devices, error) : place_i440fx(topology, devices, error);
+        return !topology->kind->is_x86 || (topology->kind->is_q35 ? place_q35 : place_i440fx)(topology, devices, error);
 }
 
 bool pci_chipset_place_video(PciTopology *topology, xmlNode *devices, GError **error) {
         xmlNode *video = device_elements_primary_video(devices);
-        PciPlace place = { 0, topology->q35 ? 1 : 2, 0 };
-        bool is_placed = video && pci_kind(topology->q35, video) && pci_is_free(topology, place) &&
+        PciPlace place = { 0, topology->kind->is_q35 ? 1 : 2, 0 };
+        bool is_placed = video && topology->kind->is_x86 && pci_kind(topology->kind, video) && pci_is_free(topology, place) &&
                          pci_place_at(topology, video, place, false);
-        return !video || is_placed || pci_place_if_wanted(topology, video, error);
+        return !video || is_placed || !topology->kind->is_x86 || pci_place_if_wanted(topology, video, error);
 }

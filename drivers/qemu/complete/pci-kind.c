@@ -30,35 +30,36 @@ bool pci_is_controller(const xmlNode *element) {
 }
 
 /* virtio is PCI Express where there is such, but for the model that stands for both of its standards. */
-static unsigned virtio_kind(bool q35, const xmlNode *element) {
+static unsigned virtio_kind(bool is_express, const xmlNode *element) {
         g_autofree char *model = xml_attribute(element, "model"),
                         *inner = model ? NULL : xml_attribute(xml_child(element, "model"), "type");
         const char *name = model ? model : inner;
         bool both = name && g_str_has_suffix(name, "-transitional") && !g_str_has_suffix(name, "non-transitional");
-        return (q35 && !both ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG;
+        return (is_express && !both ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG;
 }
 
-static unsigned controller_kind(bool q35, const xmlNode *element) {
+static unsigned controller_kind(bool is_express, const xmlNode *element) {
         g_autofree char *type = xml_attribute(element, "type"), *model = xml_attribute(element, "model");
-        unsigned express = (q35 ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG;
+        unsigned any = (is_express ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG;
         if (!type)
                 return 0;
         if (strcmp(type, "pci") == 0)
                 return pci_model_find(model) ? pci_model_find(model)->is : 0;
         if (strcmp(type, "usb") == 0)
                 return model && strcmp(model, "none") == 0        ? 0
-                       : model && g_str_has_suffix(model, "xhci") ? express
+                       : model && g_str_has_suffix(model, "xhci") ? any
                                                                   : PCI_CONVENTIONAL | PCI_HOTPLUG;
         if (strcmp(type, "scsi") == 0)
-                return model && g_str_has_prefix(model, "virtio") ? virtio_kind(q35, element) : PCI_CONVENTIONAL | PCI_HOTPLUG;
+                return model && g_str_has_prefix(model, "virtio") ? virtio_kind(is_express, element)
+                                                                  : PCI_CONVENTIONAL | PCI_HOTPLUG;
         if (strcmp(type, "virtio-serial") == 0)
-                return virtio_kind(q35, element);
+                return virtio_kind(is_express, element);
         if (strcmp(type, "sata") == 0)
                 return PCI_CONVENTIONAL | PCI_HOTPLUG;
         return 0;
 }
 
-static unsigned interface_kind(bool q35, const xmlNode *element) {
+static unsigned interface_kind(bool is_express, const xmlNode *element) {
         /* Models that libvirt knows to be conventional; what it does not know, it plugs into a port. */
         static const char *const conventional[] = { "rtl8139", "e1000",   "netfront", "spapr-vlan", "lan9118",   "scm91c111",
                                                     "vlance",  "vmxnet",  "vmxnet2",  "vmxnet3",    "Am79C970A", "Am79C973",
@@ -67,10 +68,10 @@ static unsigned interface_kind(bool q35, const xmlNode *element) {
         if (xml_attribute_is(element, "type", "hostdev"))
                 return 0; /* placed with the host's devices */
         if (model && g_str_has_prefix(model, "virtio"))
-                return virtio_kind(q35, element);
+                return virtio_kind(is_express, element);
         if (model && (strcmp(model, "ne2k_isa") == 0 || strcmp(model, "usb-net") == 0))
                 return 0;
-        return (q35 && model && !g_strv_contains(conventional, model) ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG;
+        return (is_express && model && !g_strv_contains(conventional, model) ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG;
 }
 
 /* What the other devices are: the first row of an element's name that fits. */
@@ -123,16 +124,27 @@ static Answer find_answer(const xmlNode *element) {
         return NOT_PCI;
 }
 
-unsigned pci_kind(bool q35, const xmlNode *element) {
+unsigned pci_kind(const MachineKind *machine, const xmlNode *element) {
+        bool express = machine_kind_is_express(machine);
         const unsigned kinds[] = {
-                [EXPRESS] = (q35 ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG,
+                [EXPRESS] = (express ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG,
                 [CONVENTIONAL] = PCI_CONVENTIONAL | PCI_HOTPLUG,
-                [ONLY_EXPRESS] = q35 ? PCI_EXPRESS : 0,
+                [ONLY_EXPRESS] = express ? PCI_EXPRESS : 0,
         };
         if (xml_is(element, "controller"))
-                return controller_kind(q35, element);
+                return controller_kind(express, element);
         if (xml_is(element, "interface"))
-                return interface_kind(q35, element);
+                return interface_kind(express, element);
         Answer answer = find_answer(element);
-        return answer == VIRTIO ? virtio_kind(q35, element) : kinds[answer];
+        return answer == VIRTIO ? virtio_kind(express, element) : kinds[answer];
+}
+
+bool pci_is_virtio(const xmlNode *element) {
+        g_autofree char *model = xml_attribute(element, "model"), *card = xml_attribute(xml_child(element, "model"), "type");
+        if (xml_is(element, "controller"))
+                return xml_attribute_is(element, "type", "virtio-serial") ||
+                       (xml_attribute_is(element, "type", "scsi") && model && g_str_has_prefix(model, "virtio"));
+        if (xml_is(element, "interface"))
+                return !xml_attribute_is(element, "type", "hostdev") && card && g_str_has_prefix(card, "virtio");
+        return find_answer(element) == VIRTIO;
 }

@@ -3,7 +3,7 @@
 
 /* What a device is on PCI: what it is plugged into. */
 
-#include "base/xml.h"
+#include "qemu/complete/machine-kind.h"
 
 /* What a bus accepts, and what a device is. */
 /* What a bus accepts, and what a device is. */
@@ -35,8 +35,11 @@ typedef struct PciModel {
 /* That of a name (NULL: none), or NULL. */
 const PciModel *pci_model_find(const char *name);
 
-/* What a device is plugged in as in a machine with PCI Express (Q35) or without: 0 for what is not a PCI device. */
-unsigned pci_kind(bool q35, const xmlNode *element);
+/* What a device is plugged in as in a machine of a kind: 0 for what is not a PCI device. */
+unsigned pci_kind(const MachineKind *machine, const xmlNode *element);
+
+/* Whether a device is one of virtio's. */
+bool pci_is_virtio(const xmlNode *element);
 
 /* Whether an element is a bridge, a port, or the root. */
 bool pci_is_controller(const xmlNode *element);

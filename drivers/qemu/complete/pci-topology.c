@@ -153,7 +153,7 @@ bool pci_place_next(PciTopology *topology, xmlNode *element, unsigned kind, unsi
 }
 
 bool pci_place_if_wanted(PciTopology *topology, xmlNode *element, GError **error) {
-        unsigned kind = pci_kind(topology->q35, element);
+        unsigned kind = pci_kind(topology->kind, element);
         return kind == 0 || !pci_is_wanted(topology, element) || pci_place_next(topology, element, kind, 0, error);
 }
 

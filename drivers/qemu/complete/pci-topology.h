@@ -3,6 +3,7 @@
 
 /* The buses of a machine, and which of their places are taken. */
 
+#include "qemu/complete/machine-kind.h"
 #include "qemu/complete/pci-kind.h"
 
 #define PCI_BUSES_MAX 256
@@ -25,7 +26,8 @@ typedef struct PciPlace {
 typedef struct PciTopology {
         PciBus buses[PCI_BUSES_MAX];
         unsigned n_buses;
-        bool q35, dry;
+        const MachineKind *kind;
+        bool dry;
         GHashTable *placed; /* elements that have a place in a dry run */
 } PciTopology;
 

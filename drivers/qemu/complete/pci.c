@@ -15,7 +15,7 @@
 
 static bool check_fits(const PciTopology *topology, const xmlNode *element, const PciPlace *place, GError **error) {
         const PciBus *bus = topology->buses + place->bus;
-        unsigned kind = pci_kind(topology->q35, element) & PCI_KINDS;
+        unsigned kind = pci_kind(topology->kind, element) & PCI_KINDS;
         xmlNode *address = xml_child(element, "address");
         bool endpoint = kind & (PCI_CONVENTIONAL | PCI_EXPRESS);
         /* An author may mix devices of PCI and PCI Express; bridges and ports fit only where they fit. */
@@ -36,13 +36,14 @@ static bool reserve_given(PciTopology *topology, xmlNode *devices, GError **erro
                 xmlNode *address = xml_child(element, "address");
                 if (!pci_is_given(element))
                         continue;
-                unsigned kind = pci_kind(topology->q35, element);
+                unsigned kind = pci_kind(topology->kind, element);
                 if (pci_is_controller(element) && kind == 0)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
                                         "pci-root and pcie-root are the machine's own: they have no address");
                 if (!pci_read_place(element, &place, error))
                         return false;
-                while (place.bus >= topology->n_buses && pci_grow(topology, topology->q35 ? PCI_EXPRESS : PCI_BRIDGE))
+                while (place.bus >= topology->n_buses &&
+                       pci_grow(topology, machine_kind_is_express(topology->kind) ? PCI_EXPRESS : PCI_BRIDGE))
                         ;
                 if (place.bus >= topology->n_buses)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, address, "there is no PCI controller with index %u",
@@ -95,7 +96,9 @@ static bool place_host_devices(PciTopology *topology, xmlNode *devices, GError *
         for (xmlNode *element = xml_child(devices, "interface"); element; element = xml_next(element, "interface"))
                 if (xml_attribute_is(element, "type", "hostdev") && pci_is_wanted(topology, element) &&
                     xml_attribute_is(xml_find(element, "source/address"), "type", "pci") &&
-                    !pci_place_next(topology, element, (topology->q35 ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG, 0, error))
+                    !pci_place_next(topology, element,
+                                    (machine_kind_is_express(topology->kind) ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG, 0,
+                                    error))
                         return false;
         return true;
 }
@@ -124,12 +127,12 @@ static bool prepare(PciTopology *topology, xmlNode *devices, unsigned *max, GErr
 }
 
 /* Finds which bridges and ports are missing, and adds them to the document. */
-static bool add_buses(xmlNode *devices, bool q35, GError **error) {
+static bool add_buses(xmlNode *devices, const MachineKind *machine, GError **error) {
         g_autofree PciTopology *topology = g_new0(PciTopology, 1);
         g_autoptr(GHashTable) placed = g_hash_table_new(g_direct_hash, g_direct_equal);
         unsigned max;
         PciPlace place;
-        topology->q35 = q35;
+        topology->kind = machine;
         topology->dry = true;
         topology->placed = placed;
         if (!prepare(topology, devices, &max, error))
@@ -138,19 +141,20 @@ static bool add_buses(xmlNode *devices, bool q35, GError **error) {
                 return false;
         /* A bridge that is added later needs a slot. */
         unsigned spare = PCI_CONVENTIONAL | PCI_HOTPLUG;
-        if (!q35 && pci_next_place(topology, spare, 0, &place))
+        if (!machine_kind_is_express(machine) && pci_next_place(topology, spare, 0, &place))
                 pci_take(topology, place, spare);
         if (!place_devices(topology, devices, error))
                 return false;
         /* Whoever leaves PCI to us gets one free port for hotplug. */
-        if (q35 && max == 0 && topology->n_buses > 1 && pci_next_place(topology, PCI_EXPRESS | PCI_HOTPLUG, 0, &place))
+        if (machine_kind_is_express(machine) && max == 0 && topology->n_buses > 1 &&
+            pci_next_place(topology, PCI_EXPRESS | PCI_HOTPLUG, 0, &place))
                 pci_take(topology, place, 0);
         for (unsigned i = 1; i < topology->n_buses; i++) {
                 const PciBus *bus = topology->buses + i;
                 if (!bus->is_new)
                         continue;
                 xmlNode *element = controllers_add(devices, "pci", i, bus->model);
-                unsigned kind = pci_kind(topology->q35, element);
+                unsigned kind = pci_kind(topology->kind, element);
                 if (!pci_next_place(topology, kind, 0, &place))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "no PCI slot is free for another controller");
                 pci_take(topology, place, kind);
@@ -172,13 +176,13 @@ static void mark_multifunction(const PciTopology *topology, xmlNode *devices) {
         }
 }
 
-bool pci_place(xmlNode *root, bool q35, GError **error) {
+bool pci_place(xmlNode *root, const MachineKind *kind, GError **error) {
         xmlNode *devices = xml_child(root, "devices");
         g_autofree PciTopology *topology = g_new0(PciTopology, 1);
         unsigned max;
-        if (!add_buses(devices, q35, error))
+        if (!add_buses(devices, kind, error))
                 return false;
-        topology->q35 = q35;
+        topology->kind = kind;
         if (!prepare(topology, devices, &max, error))
                 return false;
         if (!pci_chipset_place_video(topology, devices, error) || !place_devices(topology, devices, error))

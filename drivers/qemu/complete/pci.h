@@ -3,7 +3,7 @@
 
 /* Places on PCI, and the bridges and ports that they need. */
 
-#include "base/xml.h"
+#include "qemu/complete/machine-kind.h"
 
 /* Sets an address where there is none. */
-bool pci_place(xmlNode *root, bool q35, GError **error);
+bool pci_place(xmlNode *root, const MachineKind *kind, GError **error);

@@ -12,13 +12,22 @@ static void set_yes(xmlNode *element, const char *name, bool yes) {
         xml_set_attribute(element, name, yes ? "yes" : "no");
 }
 
+/* What libvirt calls an architecture that QEMU calls otherwise. */
+static const char *architecture_of(const Capabilities *capabilities) {
+        const char *target = json_string(capabilities_data(capabilities), "target");
+        return g_strcmp0(target, "i386") == 0 ? "i686" : g_strcmp0(target, "arm") == 0 ? "armv7l" : target;
+}
+
 static bool is_32_bit(const Capabilities *capabilities) {
-        return g_strcmp0(json_string(capabilities_data(capabilities), "target"), "i386") == 0;
+        static const char *const names[] = { "i686", "armv7l", "ppc", "riscv32", NULL };
+        return g_strv_contains(names, architecture_of(capabilities));
 }
 
 /* The machine that a guest has where its document names none. */
 static bool is_usual(JsonObject *machine) {
-        return g_strcmp0(json_string(machine, "alias"), "pc") == 0;
+        static const char *const aliases[] = { "pc", "virt", "pseries", "s390-ccw-virtio", NULL };
+        const char *alias = json_string(machine, "alias");
+        return alias && g_strv_contains(aliases, alias);
 }
 
 static void add_machine(xmlNode *arch, JsonObject *machine) {
@@ -39,8 +48,7 @@ static void add_guest(xmlNode *root, const Capabilities *capabilities, const cha
         JsonArray *machines = json_array(capabilities_data(capabilities), "machines");
         xml_add(guest, "os_type", "hvm");
         arch = xml_add(guest, "arch", NULL);
-        xml_set_attribute(arch, "name",
-                          is_32_bit(capabilities) ? "i686" : json_string(capabilities_data(capabilities), "target"));
+        xml_set_attribute(arch, "name", architecture_of(capabilities));
         xml_add(arch, "wordsize", is_32_bit(capabilities) ? "32" : "64");
         xml_add(arch, "emulator", emulator);
         for (int others = 0; others <= 1; others++)
@@ -214,7 +222,7 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
         xml_add(root, "path", emulator);
         xml_add(root, "domain", kvm ? "kvm" : "qemu");
         xml_add(root, "machine", json_string(machine, "name"));
-        xml_add(root, "arch", is_32_bit(capabilities) ? "i686" : json_string(capabilities_data(capabilities), "target"));
+        xml_add(root, "arch", architecture_of(capabilities));
         xml_set_number(xml_add(root, "vcpu", NULL), "max", json_int(machine, "cpu-max", 1));
         set_yes(xml_add(root, "iothreads", NULL), "supported", true);
         add_firmware(root, loaders);

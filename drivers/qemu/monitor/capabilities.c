@@ -109,7 +109,12 @@ GPtrArray *capabilities_cpus(const Capabilities *capabilities, bool kvm) {
 
 bool capabilities_has_cpu(const Capabilities *capabilities, bool kvm, const char *name) {
         g_autoptr(GPtrArray) names = capabilities_cpus(capabilities, kvm);
-        return g_strv_contains((const char *const *) names->pdata, name);
+        const char *target = json_string(capabilities->data, "target");
+        bool any_case = target && g_str_has_prefix(target, "ppc"); /* where "POWER9" is "power9" */
+        for (guint i = 0; i + 1 < names->len; i++)
+                if ((any_case ? g_ascii_strcasecmp : strcmp)(names->pdata[i], name) == 0)
+                        return true;
+        return false;
 }
 
 JsonObject *capabilities_data(const Capabilities *capabilities) {
