@@ -526,6 +526,9 @@ def what_the_driver_does_not_know_is_refused_by_name():
         other = qemu.document("no", more="<features><gic version='3'/></features>", kernel="").replace("x86_64", architecture)
         assert architecture in other, other
         contains(expect("Unsupported", qemu.define, other), "<type>", architecture, "x86_64", "aarch64", "s390x")
+    for name, policy in ("avx513", "require"), ("no-such", "disable"), ("SSE", "force"):
+        contains(expect("Unsupported", qemu.define, qemu.document("no", more=f"<cpu><model>qemu64</model><feature name='{name}' policy='{policy}'/></cpu>")),
+                 "<feature>", name, "leave it out")
     for mode in "", " mode='custom' match='exact'":
         contains(expect("Unsupported", qemu.define, qemu.document("no", more=f"<cpu{mode}><model>maximum</model></cpu>")), "<model>", "'maximum'", "capabilities")
 

@@ -248,6 +248,8 @@ static const CheckRule rules[] = {
           ")] | devices/serial/target[@type='system-serial'][not(" ARM_VIRT " or starts-with(/domain/os/type/@arch, 'riscv'))] | "
           "devices/serial/target[listed(@type, 'isa-serial isa-debug')][not(" PC ")]",
           "@type", "the serial target type '{}' is not supported for this machine type" },
+        { "devices/serial[listed(target/@type, 'system-serial sclp-serial')]/address", "../target/@type",
+          "the target type '{}' cannot have an associated address: leave it out" },
         { "devices/channel[not(target)]", NULL, "the target of a channel is missing" },
         { "devices/channel/target[@type='guestfwd'][not(@address)]", NULL,
           "the guestfwd channel does not define a target address" },
@@ -398,7 +400,7 @@ static const CheckRule rules[] = {
         { "devices/memory[@model='virtio-pmem']/target/node", NULL, "virtio-pmem does not support NUMA nodes" },
         { "devices/memory[not(listed(@model, 'virtio-pmem sgx-epc'))][not(target/node)][/domain/cpu/numa/cell]", NULL,
           "the target NUMA node of a memory device is missing: a node must be specified" },
-        { "devices/memory[" PC "][not(listed(@model, 'virtio-pmem sgx-epc'))][not(/domain/cpu/numa/cell)]", NULL,
+        { "devices/memory[not(" PSERIES ")][not(listed(@model, 'virtio-pmem sgx-epc'))][not(/domain/cpu/numa/cell)]", NULL,
           "can't add a memory device: the guest has no NUMA nodes configured" },
         { "devices/memory/target/node[num(normalize-space(.)) >= count(/domain/cpu/numa/cell)][/domain/cpu/numa/cell]", ".",
           "can't add a memory device for the guest node '{}': there are not so many NUMA nodes" },

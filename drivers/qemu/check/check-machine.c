@@ -317,7 +317,7 @@ static const CheckRule rules[] = {
           "the memory slot count 'slots' is '{}'; it must be from 1 to 256" },
         { "maxMemory[bytes(normalize-space(.), @unit) < bytes(normalize-space(/domain/memory), /domain/memory/@unit)]", ".",
           "the maximum memory size '{}' must be equal to or greater than the actual memory size" },
-        { "maxMemory[" PC "][num(normalize-space(.)) > 0][not(/domain/cpu/numa/cell)]", NULL,
+        { "maxMemory[not(" PSERIES ")][num(normalize-space(.)) > 0][not(/domain/cpu/numa/cell)]", NULL,
           "memory hotplug (maxMemory) needs at least one NUMA node: add <numa> to <cpu>" },
         { "memoryBacking[source/@type='anonymous']/allocation[@mode='ondemand']", NULL,
           "on demand allocation needs a memory source of type file or memfd" },

@@ -30,6 +30,13 @@ static void build_cpu_features(Builder *builder, xmlNode *cpu, GString *option) 
                 bool off = g_strcmp0(policy, "disable") == 0 || g_strcmp0(policy, "forbid") == 0;
                 if (off && strcmp(name, "cvt16") == 0) /* AMD announced it, no processor has it, and QEMU has no such name */
                         continue;
+                const Capabilities *capabilities = builder->context->capabilities;
+                if (!builder->error && capabilities && !is_computed_feature(name) &&
+                    !capabilities_has_feature(capabilities, cpu_feature_name(builder, name)))
+                        builder_unsupported(builder, feature,
+                                            "this QEMU, %s, knows no feature '%.64s' of processors: leave it out, or correct its "
+                                            "name",
+                                            capabilities_version(capabilities), name);
                 if (!is_computed_feature(name))
                         g_string_append_printf(option, ",%s=%s", cpu_feature_name(builder, name), off ? "off" : "on");
         }

@@ -11,8 +11,8 @@
 #define CCW_NUMBERS 0x10000
 
 /* Kinds of devices in the order in which they are given channels. */
-static const char *const in_order[] = { "disk",       "interface", "controller", "input",  "filesystem", "hostdev", "watchdog",
-                                        "memballoon", "rng",       "video",      "memory", "vsock",      "crypto" };
+static const char *const in_order[] = { "disk",     "interface",  "video", "controller", "input", "filesystem", "hostdev",
+                                        "watchdog", "memballoon", "rng",   "memory",     "vsock", "crypto" };
 
 static bool is_host_device(const xmlNode *device) {
         return xml_is(device, "hostdev") &&
@@ -104,7 +104,7 @@ static const struct {
         { "interface", "model", "type", "spapr-vlan", 0x1000 },
         { "controller", NULL, "model", "ibmvscsi", 0x2000 },
         { "serial", "target", "type", "spapr-vio-serial", 0x30000000 },
-        { "tpm", NULL, "model", "tpm-spapr", 0x5000 },
+        { "tpm", NULL, "model", "tpm-spapr", 0x4000 },
         { "nvram", NULL, NULL, NULL, 0x3000 },
 };
 

@@ -188,6 +188,8 @@ static void complete_video(xmlNode *video, bool first) {
         round_up(model, "ram");
         if (first) /* also where the document says of each that it is not */
                 xml_set_attribute(model, "primary", "yes");
+        else if (xml_attribute_is(model, "primary", "no"))
+                default_remove(model, "primary");
 }
 
 static void complete_videos(xmlNode *devices) {
@@ -401,18 +403,25 @@ static void round_module(xmlNode *module, uint64_t unit) {
 }
 
 /* A virtio-mem module that is asked for nothing has nothing plugged. */
-static void complete_module(xmlNode *module, const MachineKind *kind) {
+static void complete_module(xmlNode *module) {
         if (xml_attribute_is(module, "model", "virtio-mem") && xml_child(module, "target"))
                 default_add(xml_child(module, "target"), "requested", "0");
         static const char *const sizes[] = { "target/size",      "target/label/size", "target/block",
                                              "target/requested", "source/pagesize",   "source/alignsize" };
         for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
                 defaults_memory_normalize_size(xml_find(module, sizes[i]));
-        if (kind->memory_unit > 0)
-                round_module(module, kind->memory_unit * UINT64_C(1024));
         xmlNode *persistent = xml_find(module, "source/pmem");
         if (persistent)
                 xmlNodeSetContent(persistent, NULL); /* it is there or not: a text says nothing */
+}
+
+void defaults_device_round_modules(xmlNode *devices, const MachineKind *kind) {
+        for (xmlNode *module = xml_child(devices, "memory"); kind->memory_unit > 0 && module;
+             module = xml_next(module, "memory")) {
+                defaults_memory_normalize_size(xml_find(module, "target/size"));
+                defaults_memory_normalize_size(xml_find(module, "target/label/size"));
+                round_module(module, kind->memory_unit * UINT64_C(1024));
+        }
 }
 
 static void complete_random(xmlNode *backend) {
@@ -452,7 +461,7 @@ void defaults_device_complete(xmlNode *devices, const MachineKind *kind) {
                 } else if (xml_is(device, "interface"))
                         complete_interface(device);
                 else if (xml_is(device, "memory"))
-                        complete_module(device, kind);
+                        complete_module(device);
                 else if (xml_is(device, "tpm")) {
                         default_set(device, "model", "tpm-tis");
                         complete_tpm(xml_child(device, "backend"), xml_attribute_is(device, "model", "tpm-crb"));

@@ -445,6 +445,7 @@ static void complete_processor(xmlNode *root, const MachineKind *kind, const cha
 
 void defaults_complete(xmlNode *root, const MachineKind *kind, const char *emulator) {
         xmlNode *devices = xml_child(root, "devices");
+        defaults_device_round_modules(devices, kind);
         complete_resources(root);
         complete_placement(root);
         fill_cells(root);

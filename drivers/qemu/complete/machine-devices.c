@@ -92,14 +92,16 @@ static void choose_buses_of_inputs(xmlNode *devices, const MachineKind *kind) {
                                                                                                        : "ps2");
 }
 
-/* A mouse and a keyboard, on the bus where the machine's own are: on USB in the other order. */
+/* A mouse and a keyboard, on the bus where the machine's own are: on USB in the other order, where a tablet is a mouse. */
 static void add_inputs(xmlNode *devices, const char *bus) {
         bool usb = strcmp(bus, "usb") == 0;
         const char *const types[] = { usb ? "keyboard" : "mouse", usb ? "mouse" : "keyboard" };
         for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
                 bool found = false;
                 for (xmlNode *input = xml_child(devices, "input"); input; input = xml_next(input, "input"))
-                        found |= xml_attribute_is(input, "type", types[i]) && xml_attribute_is(input, "bus", bus);
+                        found |= (xml_attribute_is(input, "type", types[i]) ||
+                                  (usb && strcmp(types[i], "mouse") == 0 && xml_attribute_is(input, "type", "tablet"))) &&
+                                 xml_attribute_is(input, "bus", bus);
                 if (!found) {
                         xmlNode *input = xml_add(devices, "input", NULL);
                         xml_set_attribute(input, "type", types[i]);

@@ -89,10 +89,8 @@ static bool place_disks(PciTopology *topology, xmlNode *devices, GError **error)
         return true;
 }
 
-/* Network cards of the host stand among the host's devices. */
+/* Network cards of the host stand before the host's other devices, whose list they are in. */
 static bool place_host_devices(PciTopology *topology, xmlNode *devices, GError **error) {
-        if (!place_all(topology, devices, "hostdev", error))
-                return false;
         for (xmlNode *element = xml_child(devices, "interface"); element; element = xml_next(element, "interface"))
                 if (xml_attribute_is(element, "type", "hostdev") && pci_is_wanted(topology, element) &&
                     xml_attribute_is(xml_find(element, "source/address"), "type", "pci") &&
@@ -100,7 +98,7 @@ static bool place_host_devices(PciTopology *topology, xmlNode *devices, GError *
                                     (machine_kind_is_express(topology->kind) ? PCI_EXPRESS : PCI_CONVENTIONAL) | PCI_HOTPLUG, 0,
                                     error))
                         return false;
-        return true;
+        return place_all(topology, devices, "hostdev", error);
 }
 
 static bool place_devices(PciTopology *topology, xmlNode *devices, GError **error) {

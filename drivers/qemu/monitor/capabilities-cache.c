@@ -123,15 +123,18 @@ static void load_known(CapabilitiesCache *cache) {
                                                                ? capabilities_parse(text)
                                                                : NULL;
                 const char *emulator = kept ? json_string(capabilities_data(kept), "emulator") : NULL;
-                if (emulator)
+                if (emulator && capabilities_knows_features(kept))
                         keep_known(cache, emulator, g_steal_pointer(&kept));
         }
 }
 
 /* Asking */
 
-static const char *const questions_of_tcg[] = { "query-version", "query-target", "query-machines", "qom-list-types",
-                                                "query-cpu-definitions" };
+/* The features of processors: asked of a type, where there is one that has all. */
+#define FEATURES "device-list-properties"
+
+static const char *const questions_of_tcg[] = { "query-version",  "query-target",          "query-machines",
+                                                "qom-list-types", "query-cpu-definitions", FEATURES };
 static const char *const questions_of_kvm[] = { "query-kvm", "query-cpu-definitions" };
 
 static void next_question(Question *question);
@@ -268,9 +271,16 @@ static void next_question(Question *question) {
                 return;
         }
         const char *name = names[question->step];
+        const char *type = capabilities_feature_type(json_string(json_member(question->answers, "query-target"), "arch"));
+        if (strcmp(name, FEATURES) == 0 && !type) {
+                question->step++;
+                next_question(question);
+                return;
+        }
         JsonObject *arguments = strcmp(name, "qom-list-types") == 0
                                                 ? json_make("implements", 's', "device", "abstract", 'b', FALSE, NULL)
-                                                : NULL;
+                                : strcmp(name, FEATURES) == 0 ? json_make("typename", 's', type, NULL)
+                                                              : NULL;
         monitor_command(question->monitor, name, arguments, -1, on_answer, question);
 }
 

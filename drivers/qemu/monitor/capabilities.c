@@ -85,6 +85,24 @@ bool capabilities_has_device(const Capabilities *capabilities, const char *drive
         return g_hash_table_contains(capabilities->devices, driver);
 }
 
+const char *capabilities_feature_type(const char *target) {
+        return g_strcmp0(target, "x86_64") == 0 ? "max-x86_64-cpu" : g_strcmp0(target, "i386") == 0 ? "max-i386-cpu" : NULL;
+}
+
+bool capabilities_knows_features(const Capabilities *capabilities) {
+        return json_string(capabilities->data, "features") ||
+               !capabilities_feature_type(json_string(capabilities->data, "target"));
+}
+
+bool capabilities_has_feature(const Capabilities *capabilities, const char *name) {
+        const char *features = json_string(capabilities->data, "features");
+        size_t length = strlen(name);
+        bool found = !features;
+        for (const char *at = features ? strstr(features, name) : NULL; at && length > 0 && !found; at = strstr(at + 1, name))
+                found = (at == features || at[-1] == ' ') && (at[length] == ' ' || !at[length]);
+        return found;
+}
+
 bool capabilities_has_kvm(const Capabilities *capabilities) {
         return json_string(json_member(capabilities->data, "cpus"), "kvm") != NULL;
 }
@@ -174,6 +192,19 @@ static char *keep_names(JsonObject *answers, const char *question) {
         return g_string_free(g_steal_pointer(&kept), FALSE);
 }
 
+/* The same of properties that can be on or off; NULL where it was not asked. */
+static char *keep_switches(JsonObject *answers, const char *question) {
+        JsonArray *array = json_array(answers, question);
+        g_autoptr(GString) kept = array ? g_string_new(NULL) : NULL;
+        for (guint i = 0; array && i < MIN(json_array_get_length(array), CAPABILITIES_ITEMS_MAX); i++) {
+                JsonObject *property = json_object_at(array, i);
+                const char *name = json_string(property, "name");
+                if (name && !strchr(name, ' ') && g_strcmp0(json_string(property, "type"), "bool") == 0)
+                        g_string_append_printf(kept, "%s%s", kept->len > 0 ? " " : "", name);
+        }
+        return kept ? g_string_free(g_steal_pointer(&kept), FALSE) : NULL;
+}
+
 Capabilities *capabilities_make(const char *emulator, const ExecutableIdentity *identity, JsonObject *tcg, JsonObject *kvm) {
         static const char *const of_machine[] = { "name", "alias", "cpu-max", NULL };
         JsonObject *version = json_member(json_member(tcg, "query-version"), "qemu"), *cpus = json_object_new();
@@ -185,6 +216,8 @@ Capabilities *capabilities_make(const char *emulator, const ExecutableIdentity *
         json_object_set_array_member(data, "machines", keep(tcg, "query-machines", of_machine));
         g_autofree char *devices = keep_names(tcg, "qom-list-types");
         json_add(data, "devices", 's', devices, NULL);
+        g_autofree char *features = keep_switches(tcg, "device-list-properties");
+        json_add(data, "features", 's', features, NULL);
         g_autofree char *emulated = keep_cpus(tcg), *accelerated = kvm ? keep_cpus(kvm) : NULL;
         json_add(cpus, "tcg", 's', emulated, NULL);
         JsonObject *has_kvm = json_member(kvm, "query-kvm");

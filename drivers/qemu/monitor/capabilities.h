@@ -30,6 +30,16 @@ bool capabilities_has_device(const Capabilities *capabilities, const char *drive
 /* The names of the processors it knows, NULL at the end; the strings are borrowed. */
 GPtrArray *capabilities_cpus(const Capabilities *capabilities, bool kvm);
 bool capabilities_has_cpu(const Capabilities *capabilities, bool kvm, const char *name);
+
+/* Whether it knows a feature of a processor, by QEMU's own name; true where it has not said which there are, as one of an
+ * architecture whose features differ by model, or one that was asked by an earlier version of this driver. */
+bool capabilities_has_feature(const Capabilities *capabilities, const char *name);
+/* Whether it was asked for them, if it could be. */
+bool capabilities_knows_features(const Capabilities *capabilities);
+
+/* The type whose properties are all features that a target's processors can have; NULL where there is none. */
+const char *capabilities_feature_type(const char *target);
+
 bool capabilities_has_kvm(const Capabilities *capabilities);
 
 /* The processor models as one text: each is its name, '|', '+' where it lacks nothing here or '-' where it does, and '!' where it
