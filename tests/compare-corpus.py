@@ -730,6 +730,48 @@ def check_to_vmx(results, bus, name, files, verbose):
         print(files[".vmx"], ours, sep="\n")
 
 
+LXC = "/org/virtbus1/lxc"
+
+
+def check_from_lxc(results, bus, name, files, verbose):
+    """NAME.config of a container of LXC's, and NAME.xml, its document, or NAME.refused. libvirt's tests give it a UUID, and name
+    libvirt's own program."""
+    try:
+        ours = bus.call(LXC, "org.virtbus1.Connection", "DomainXMLFromNative", "ss", "lxc-tools", files[".config"])
+    except BusError as error:
+        results.good += ".xml" in files
+        results.bad += ".refused" in files
+        results.refused += ".refused" in files
+        results.tell("refused", name, error.message, always=".xml" in files)
+        return
+    results.good += ".xml" in files
+    results.bad += ".refused" in files
+    if ".refused" in files:
+        results.tell("accepted", name)
+        return
+    wanted = ET.fromstring(files[".xml"])
+    wanted.remove(wanted.find("uuid"))
+    wanted.find("devices").remove(wanted.find("devices/emulator"))
+    results.differences(name, *compare_definitions.compare_trees(ET.tostring(wanted, "unicode"), ours))
+    if verbose:
+        print(files[".xml"], ours, sep="\n")
+
+
+def check_container(results, bus, name, files, verbose):
+    """NAME.xml of a container, which is kept as it is."""
+    results.good += 1
+    try:
+        path = bus.call(LXC, "org.virtbus1.Connection", "DefineDomain", "sa{sv}", files[".xml"], {"unsupported": GLib.Variant("b", True)})
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    kept = bus.call(path, "org.virtbus1.Domain", "GetXMLWithSecrets", "a{sv}", {})
+    bus.call(path, "org.virtbus1.Domain", "Undefine", "a{sv}", {})
+    results.differences(name, *compare_definitions.compare_trees(files[".xml"], kept))
+    if verbose:
+        print(kept)
+
+
 def dnsmasq_lines(text):
     """The lines of a configuration: where the files are that they name is private."""
     lines = (line.strip() for line in text.splitlines())
@@ -792,6 +834,8 @@ KINDS = {
     "domain-xml-other-arch": ({".args", ".err"}, check_command_line),
     "domain-xml-out": ({".out"}, check_definition),
     "interface-xml": ({".out"}, check_interface),
+    "lxc-conf": ({".config"}, check_from_lxc),
+    "lxc-xml": ({".xml"}, check_container),
     "network": ({".conf"}, check_dnsmasq),
     "network-firewall": ({".args"}, check_network_rules),
     "network-xml": ({".out"}, functools.partial(check_kept, "Network")),
@@ -829,7 +873,7 @@ def main():
     bus = Bus(listen=False)
     results = Results(options.all)
     for name, files in read_cases(options.directory, options.only).items():
-        if ".xml" in files and extensions & set(files):
+        if {".xml", ".refused"} & set(files) and extensions & set(files):
             check(results, bus, name, files, options.verbose)
     if not results.good + results.bad:
         print(f"corpus: there is no case in {options.directory}: .xml and one of {', '.join(sorted(extensions))}", file=sys.stderr)

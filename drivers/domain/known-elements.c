@@ -52,11 +52,19 @@ static bool check_attribute(const KnownForm *form, const xmlNode *element, const
         return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, element, "%s its %.64s; leave that out", form->cannot_say, name);
 }
 
+/* Whether a row is of that place: where it ends with a star, any element below. */
+static bool is_of(const KnownElement *known, const char *place) {
+        size_t length = strlen(known->place);
+        if (length < 2 || known->place[length - 1] != '*')
+                return strcmp(known->place, place) == 0;
+        return strncmp(known->place, place, length - 1) == 0 && !strchr(place + length - 1, '/');
+}
+
 static const KnownElement *find(const KnownForm *form, const xmlNode *element, const char *place) {
         bool is_ours = !element->ns ||
                        (form->namespace_uri && strcmp((const char *) element->ns->href, form->namespace_uri) == 0);
         for (size_t i = 0; is_ours && i < form->n_elements; i++)
-                if (strcmp(form->elements[i].place, place) == 0)
+                if (is_of(&form->elements[i], place))
                         return &form->elements[i];
         return NULL;
 }

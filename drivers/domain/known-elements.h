@@ -11,7 +11,8 @@
 
 /* One element. */
 typedef struct KnownElement {
-        /* Below <domain>, "" for that itself: "devices/disk/source". One of the form's own namespace has its prefix: "lxc:name". */
+        /* Below <domain>, "" for that itself: "devices/disk/source". One of the form's own namespace has its prefix: "lxc:name".
+         * One that ends with a star is all elements there, whose names are looked at elsewhere. */
         const char *place;
 
         /* "name=VALUES name ...", "*" for any. A name without values has any; VALUES are one of these:

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lxc/lxc.h"
+
+#include "lxc/conf-read.h"
+#include "lxc/lxc-document.h"
+
+/* Documents */
+
+static bool complete(Connection *connection, xmlDoc *document, GError **error) {
+        (void) connection;
+        (void) error;
+        lxc_document_complete(document);
+        return true;
+}
+
+static bool check(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error) {
+        (void) connection;
+        (void) definition;
+        return lxc_document_check(document, !unsupported, error);
+}
+
+static const HypervisorDocuments documents = {
+        .complete = complete,
+        .check = check,
+        .native_format = "lxc-tools",
+        .from_native = conf_from_native,
+};
+
+static char *capabilities(Connection *connection) {
+        (void) connection;
+        return g_strdup("<capabilities>\n"
+                        "  <host>\n    <cpu>\n      <arch>x86_64</arch>\n    </cpu>\n  </host>\n"
+                        "  <guest>\n    <os_type>exe</os_type>\n    <arch name='x86_64'>\n      <wordsize>64</wordsize>\n"
+                        "      <domain type='lxc'/>\n    </arch>\n  </guest>\n"
+                        "  <guest>\n    <os_type>exe</os_type>\n    <arch name='i686'>\n      <wordsize>32</wordsize>\n"
+                        "      <domain type='lxc'/>\n    </arch>\n  </guest>\n"
+                        "</capabilities>\n");
+}
+
+static const HypervisorAbilities abilities = {
+        .capabilities = capabilities,
+};
+
+static void start(Operation *operation) {
+        (void) operation;
+}
+static void reattach(Operation *operation, xmlNode *saved) {
+        (void) operation;
+        (void) saved;
+}
+static void destroy(Domain *domain) {
+        (void) domain;
+}
+
+const Hypervisor lxc_hypervisor = {
+        .connection = "lxc",
+        .bus_name = "org.virtbus1.Driver.LXC",
+        .start = start,
+        .reattach = reattach,
+        .destroy = destroy,
+        .documents = &documents,
+        .abilities = &abilities,
+};
