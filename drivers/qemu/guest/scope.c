@@ -41,10 +41,10 @@ static void scope_call_free(struct ScopeCall *call) {
 bool scope_has_limits(xmlDoc *document) {
         xmlNode *root = xmlDocGetRootElement(document);
         uint64_t value, period;
-        for (size_t i = 0; i < CGROUP_LIMITS; i++)
-                if (cgroup_read_limit(root, cgroup_limits[i].path, cgroup_limits[i].is_size, &value))
+        for (size_t i = 0; i < CONTROL_GROUP_LIMITS; i++)
+                if (control_group_read_limit(root, control_group_limits[i].path, control_group_limits[i].is_size, &value))
                         return true;
-        if (cgroup_read_quota(root, &value, &period) || cgroup_read_swap_limit(root, false, &value))
+        if (control_group_read_quota(root, &cgroup_quota, &value, &period) || control_group_read_swap_limit(root, false, &value))
                 return true;
         return threads_have_quotas(document) || xml_attribute_is(xml_find(root, "numatune/memory"), "mode", "restrictive");
 }
@@ -55,7 +55,7 @@ static int append_limit(sd_bus_message *message, const char *name, uint64_t valu
 
 /* A set as systemd has it: one bit for each node, the lowest first. */
 static int append_nodes(sd_bus_message *message, xmlNode *root) {
-        g_autofree char *text = cgroup_memory_nodes(root);
+        g_autofree char *text = control_group_memory_nodes(root);
         cpu_set_t set;
         uint8_t bits[CPU_SETSIZE / 8] = { 0 };
         size_t length = 0;
@@ -82,20 +82,20 @@ static int append_nodes(sd_bus_message *message, xmlNode *root) {
  * is not asked for is not limited any more. */
 static int append_limits(sd_bus_message *message, xmlNode *root, bool all) {
         uint64_t value, period;
-        bool unified = cgroup_is_unified();
+        bool unified = control_group_is_unified();
         int r = 0;
-        for (size_t i = 0; r >= 0 && i < CGROUP_LIMITS; i++) {
-                const CgroupLimit *limit = cgroup_limits + i;
+        for (size_t i = 0; r >= 0 && i < CONTROL_GROUP_LIMITS; i++) {
+                const ControlGroupLimit *limit = control_group_limits + i;
                 const char *name = unified ? limit->unified_property : limit->legacy_property;
-                bool given = cgroup_read_limit(root, limit->path, limit->is_size, &value);
+                bool given = control_group_read_limit(root, limit->path, limit->is_size, &value);
                 if (name && (given || all))
                         r = append_limit(message, name, given ? value : UINT64_MAX);
         }
-        if (r >= 0 && cgroup_read_quota(root, &value, &period) && value < UINT64_MAX / 1000000)
+        if (r >= 0 && control_group_read_quota(root, &cgroup_quota, &value, &period) && value < UINT64_MAX / 1000000)
                 r = append_limit(message, "CPUQuotaPerSecUSec", value * 1000000 / period);
         else if (r >= 0 && all)
                 r = append_limit(message, "CPUQuotaPerSecUSec", UINT64_MAX);
-        if (r >= 0 && unified && cgroup_read_swap_limit(root, true, &value))
+        if (r >= 0 && unified && control_group_read_swap_limit(root, true, &value))
                 r = append_limit(message, "MemorySwapMax", value);
         else if (r >= 0 && unified && all)
                 r = append_limit(message, "MemorySwapMax", UINT64_MAX);

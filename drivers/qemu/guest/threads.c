@@ -95,7 +95,7 @@ static bool set_schedule(const Guest *guest, const char *what, pid_t thread, con
 static bool place(const Guest *guest, ThreadKind kind, int number, pid_t thread, GError **error) {
         xmlNode *root = xmlDocGetRootElement(guest->placing->document);
         bool is_one = !kinds[kind].pin_number;
-        uint64_t quota = 0, period = CGROUP_PERIOD_DEFAULT;
+        uint64_t quota = 0, period = CONTROL_GROUP_PERIOD_DEFAULT;
         g_autofree char *set = set_of(root, kind, number),
                         *what = is_one ? g_strdup(kinds[kind].what) : g_strdup_printf("%s %d", kinds[kind].what, number),
                         *group = is_one ? g_strdup(kinds[kind].group) : g_strdup_printf("%s%d", kinds[kind].group, number),
@@ -106,8 +106,8 @@ static bool place(const Guest *guest, ThreadKind kind, int number, pid_t thread,
                 return false;
         if (schedule && !set_schedule(guest, what, thread, schedule, error))
                 return false;
-        cgroup_read_limit(root, period_path, false, &period);
-        cgroup_read_limit(root, quota_path, false, &quota);
+        control_group_read_limit(root, period_path, false, &period);
+        control_group_read_limit(root, quota_path, false, &quota);
         g_autoptr(GError) failure = NULL;
         if ((quota > 0 || guest->has_thread_groups) &&
             !cgroup_limit_thread(process_pid(guest->process), thread, group, (int64_t) MIN(quota, INT64_MAX), period, &failure))

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lxc/guest/guest-init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lxc/guest/guest-calls.h"
+#include "lxc/guest/guest-failure.h"
+#include "lxc/guest/guest-mounts.h"
+
+/* The kernel's bound of a host name, and the capabilities that this one may know. */
+#define HOST_NAME_MAX_BYTES 64
+#define CAPABILITIES_MAX 64
+
+#define EXIT_CANNOT_RUN 127
+
+/* How long a line of the container's passwd and group is at most. */
+#define LINE_BYTES_MAX 1024
+
+/* Who it runs as: names are the container's own, so that its files are read: no code of its own is run for that. */
+
+static bool is_number(const char *text, uint32_t *number) {
+        char *end;
+        unsigned long value = strtoul(text, &end, 10);
+        *number = (uint32_t) value;
+        return *text >= '0' && *text <= '9' && !*end && value < UINT32_MAX;
+}
+
+/* "NAME:x:NUMBER:GROUP": by the name or the number. GROUP may be NULL. */
+static bool look_up(const char *file, const char *name, uint32_t *number, uint32_t *group) {
+        FILE *stream = fopen(file, "re");
+        char line[LINE_BYTES_MAX];
+        bool found = false;
+        while (stream && !found && fgets(line, sizeof line, stream)) {
+                char *rest = line, *parts[4] = { 0 };
+                for (size_t i = 0; i < 4; i++)
+                        parts[i] = strsep(&rest, ":\n");
+                uint32_t its_number, its_group = 0;
+                if (!parts[2] || !is_number(parts[2], &its_number) || (parts[3] && group && !is_number(parts[3], &its_group)))
+                        continue;
+                uint32_t wanted;
+                found = strcmp(parts[0], name) == 0 || (is_number(name, &wanted) && wanted == its_number);
+                if (found)
+                        *number = its_number;
+                if (found && group)
+                        *group = its_group;
+        }
+        if (stream)
+                fclose(stream);
+        return found;
+}
+
+static bool become_user(const GuestPlan *plan) {
+        uint32_t user = 0, group = 0;
+        errno = 0;
+        if (plan->user && !look_up("/etc/passwd", plan->user, &user, &group) && !is_number(plan->user, &user))
+                return guest_failure_set("the container has no user '%s'", plan->user);
+        if (plan->group && !look_up("/etc/group", plan->group, &group, NULL) && !is_number(plan->group, &group))
+                return guest_failure_set("the container has no group '%s'", plan->group);
+        return (syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setresgid, group, group, group) == 0 &&
+                syscall(SYS_setresuid, user, user, user) == 0) ||
+               guest_failure_set("the user of its first program cannot be set");
+}
+
+/* What it may do: no more, ever, than is in the set. */
+static bool limit_capabilities(const GuestPlan *plan) {
+        for (int i = 0; i < CAPABILITIES_MAX && prctl(PR_CAPBSET_READ, i) >= 0; i++)
+                if (!(plan->capabilities >> i & 1) && prctl(PR_CAPBSET_DROP, i) < 0)
+                        return guest_failure_set("capabilities cannot be given up");
+        return true;
+}
+
+static bool give_up_capabilities(const GuestPlan *plan) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+        if (syscall(SYS_capget, &header, data) < 0)
+                return guest_failure_set("capabilities cannot be read");
+        for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+                uint32_t kept = data[i].permitted & (uint32_t) (plan->capabilities >> 32 * i);
+                data[i] = (struct __user_cap_data_struct){ .effective = kept, .permitted = kept };
+        }
+        return syscall(SYS_capset, &header, data) == 0 || guest_failure_set("capabilities cannot be given up");
+}
+
+/* The network of its own has nothing but this. */
+static void raise_loopback(void) {
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+        if (fd < 0)
+                return;
+        ioctl(fd, SIOCSIFFLAGS, &request);
+        close(fd);
+}
+
+/* By its name in the container, which is how programs find theirs again. */
+static bool take_terminal(const GuestPlan *plan) {
+        bool has_one = plan->n_consoles > 0;
+        int fd = open(has_one ? "/dev/pts/0" : "/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0 || dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+                return guest_failure_set("its terminal cannot be opened");
+        setsid();
+        if (has_one)
+                ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+        return true;
+}
+
+static bool set_up(const GuestPlan *plan) {
+        char name[HOST_NAME_MAX_BYTES + 1];
+        if (plan->n_users > 0 &&
+            (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0))
+                return guest_failure_set("its root cannot be mapped");
+        raise_loopback();
+        snprintf(name, sizeof name, "%s", plan->name);
+        if (!guest_mounts_enter(plan))
+                return false;
+        if (unshare(CLONE_NEWCGROUP) < 0 || sethostname(name, strlen(name)) < 0)
+                return guest_failure_set("its namespaces cannot be made");
+        if (plan->is_32_bit)
+                personality(PER_LINUX32);
+        if (!take_terminal(plan) || !limit_capabilities(plan))
+                return false;
+        if (!guest_calls_take(plan->n_users > 0))
+                return guest_failure_set("system calls cannot be taken from it");
+        if (!become_user(plan) || !give_up_capabilities(plan))
+                return false;
+        umask(022);
+        errno = 0;
+        return !plan->directory || chdir(plan->directory) == 0 ||
+               guest_failure_set("its folder %s cannot be entered", plan->directory);
+}
+
+/* The child: waits at GO until its groups and maps are set, and says at FAILURES why it cannot run. */
+static void run(const GuestPlan *plan, int go, int failures) {
+        char byte;
+        sigset_t none;
+        /* It ends with who watches over it; and never began where that has ended before. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (read(go, &byte, 1) != 1)
+                _exit(EXIT_CANNOT_RUN);
+        for (int i = 1; i < NSIG; i++)
+                signal(i, SIG_DFL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        bool fine = set_up(plan) && (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 ||
+                                     guest_failure_set("descriptors cannot be closed"));
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* which another user loses */
+        if (fine) {
+                execve(plan->arguments[0], plan->arguments, plan->environment);
+                guest_failure_set("%s cannot be run in the container", plan->arguments[0]);
+        }
+        if (write(failures, guest_failure, strlen(guest_failure)) < 0)
+                _exit(EXIT_CANNOT_RUN);
+        _exit(EXIT_CANNOT_RUN);
+}
+
+/* The parent */
+
+static bool write_map(pid_t pid, const char *name, const GuestRange *ranges, size_t n) {
+        char path[64], *text = calloc(n + 1, 3 * 11);
+        size_t length = 0;
+        if (!text)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                length += (size_t) sprintf(text + length, "%u %u %u\n", ranges[i].inside, ranges[i].outside, ranges[i].count);
+        snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        bool done = fd >= 0 && write(fd, text, length) == (ssize_t) length;
+        int number = errno;
+        if (fd >= 0)
+                close(fd);
+        free(text);
+        errno = number;
+        return done;
+}
+
+static bool place(const GuestPlan *plan, pid_t pid) {
+        char text[16];
+        int length = snprintf(text, sizeof text, "%d", pid);
+        for (size_t i = 0; i < plan->n_members; i++)
+                if (write(plan->members[i], text, (size_t) length) < 0)
+                        return guest_failure_set("it cannot be put into its control group");
+        if (plan->n_users == 0)
+                return true;
+        return (write_map(pid, "uid_map", plan->users, plan->n_users) &&
+                write_map(pid, "gid_map", plan->groups, plan->n_groups)) ||
+               guest_failure_set("its users cannot be mapped");
+}
+
+/* What it says until it runs its program, which closes FD; "" where it does. */
+static void read_failure(int fd) {
+        char text[GUEST_FAILURE_BYTES_MAX] = "";
+        size_t length = 0;
+        for (ssize_t n; (n = read(fd, text + length, sizeof text - 1 - length)) > 0 || (n < 0 && errno == EINTR);)
+                length += n > 0 ? (size_t) n : 0;
+        errno = 0;
+        if (length > 0)
+                guest_failure_set("%s", text);
+}
+
+bool guest_init_start(const GuestPlan *plan, GuestInit *init) {
+        int go[2] = { -1, -1 }, failures[2] = { -1, -1 };
+        struct clone_args arguments = {
+                .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_PIDFD |
+                         (plan->n_users > 0 ? CLONE_NEWUSER : 0),
+                .pidfd = (uint64_t) (uintptr_t) &init->pidfd,
+                .exit_signal = SIGCHLD,
+        };
+        if (pipe2(go, O_CLOEXEC) < 0 || pipe2(failures, O_CLOEXEC) < 0)
+                return guest_failure_set("it cannot be started");
+        init->pid = (pid_t) syscall(SYS_clone3, &arguments, sizeof arguments);
+        if (init->pid == 0) {
+                close(go[1]);
+                close(failures[0]);
+                run(plan, go[0], failures[1]);
+        }
+        if (init->pid < 0)
+                return guest_failure_set("its namespaces cannot be made");
+        close(go[0]);
+        close(failures[1]);
+        if (place(plan, init->pid) && write(go[1], "", 1) == 1)
+                read_failure(failures[0]);
+        else
+                guest_failure_set("it cannot be started");
+        close(go[1]);
+        close(failures[0]);
+        if (!guest_failure[0])
+                return true;
+        syscall(SYS_pidfd_send_signal, init->pidfd, SIGKILL, NULL, 0);
+        while (waitpid(init->pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        return false;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lxc/guest/guest-plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define NOBODY 65534
+
+static bool read_range(const char *value, GuestRange *ranges, size_t *n) {
+        GuestRange *range = ranges + *n;
+        return sscanf(value, "%u %u %u", &range->inside, &range->outside, &range->count) == 3 && ++*n;
+}
+
+/* "FD BYTES ro|rw TARGET" */
+static bool read_mount(const char *value, GuestPlan *plan) {
+        GuestMount *mount = plan->mounts + plan->n_mounts;
+        unsigned long long bytes;
+        char mode[3];
+        int end = 0;
+        if (sscanf(value, "%d %llu %2s %n", &mount->fd, &bytes, mode, &end) != 3 || value[end] != '/')
+                return false;
+        mount->bytes = bytes;
+        mount->is_read_only = strcmp(mode, "ro") == 0;
+        mount->target = value + end;
+        plan->n_mounts++;
+        return true;
+}
+
+static bool read_number(const char *value, int base, uint64_t *number) {
+        char *end;
+        *number = strtoull(value, &end, base);
+        return *value && !*end;
+}
+
+static bool add(char **list, const char *value) {
+        while (*list)
+                list++;
+        *list = (char *) value;
+        return true;
+}
+
+static bool read_line(GuestPlan *plan, const char *key, const char *value) {
+        const struct {
+                const char *key;
+                const char **place;
+        } texts[] = { { "name", &plan->name },
+                      { "stage", &plan->stage },
+                      { "directory", &plan->directory },
+                      { "user", &plan->user },
+                      { "group", &plan->group } };
+        uint64_t number;
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+                if (strcmp(key, texts[i].key) == 0) {
+                        *texts[i].place = value;
+                        return true;
+                }
+        if (strcmp(key, "argument") == 0)
+                return add(plan->arguments, value);
+        if (strcmp(key, "environment") == 0)
+                return add(plan->environment, value);
+        if (strcmp(key, "users") == 0)
+                return read_range(value, plan->users, &plan->n_users);
+        if (strcmp(key, "groups") == 0)
+                return read_range(value, plan->groups, &plan->n_groups);
+        if (strcmp(key, "mount") == 0)
+                return read_mount(value, plan);
+        if (strcmp(key, "capabilities") == 0)
+                return read_number(value, 16, &plan->capabilities);
+        if (strcmp(key, "memory") == 0)
+                return read_number(value, 10, &plan->memory);
+        if (!read_number(value, 10, &number) || number > INT32_MAX)
+                return false;
+        if (strcmp(key, "member") == 0)
+                plan->members[plan->n_members++] = (int) number;
+        else if (strcmp(key, "consoles") == 0 && number <= GUEST_CONSOLES_MAX)
+                plan->n_consoles = (unsigned) number;
+        else if (strcmp(key, "32-bit") == 0)
+                plan->is_32_bit = number;
+        else if (strcmp(key, "listener") == 0)
+                plan->listener = (int) number;
+        else
+                return false;
+        return true;
+}
+
+/* There are no more of anything than lines. */
+static bool make_room(GuestPlan *plan, size_t n) {
+        plan->arguments = calloc(n + 1, sizeof *plan->arguments);
+        plan->environment = calloc(n + 1, sizeof *plan->environment);
+        plan->users = calloc(n, sizeof *plan->users);
+        plan->groups = calloc(n, sizeof *plan->groups);
+        plan->mounts = calloc(n, sizeof *plan->mounts);
+        plan->members = calloc(n, sizeof *plan->members);
+        return plan->arguments && plan->environment && plan->users && plan->groups && plan->mounts && plan->members;
+}
+
+bool guest_plan_read(int fd, GuestPlan *plan) {
+        struct stat info;
+        if (fstat(fd, &info) < 0)
+                return false;
+        errno = EINVAL;
+        if (info.st_size < 1 || info.st_size > GUEST_PLAN_BYTES_MAX)
+                return false;
+        char *text = mmap(NULL, (size_t) info.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0), *end;
+        if (text == MAP_FAILED)
+                return false;
+        end = text + info.st_size;
+        size_t n = 0;
+        for (const char *c = text; c < end; c++)
+                n += !*c;
+        errno = EINVAL;
+        if (end[-1] || !make_room(plan, n))
+                return false;
+        for (char *line = text, *next; line < end; line = next) {
+                next = line + strlen(line) + 1;
+                char *blank = strchr(line, ' ');
+                if (!blank)
+                        return false;
+                *blank = '\0';
+                if (!read_line(plan, line, blank + 1))
+                        return false;
+        }
+        return plan->name && plan->stage && plan->arguments[0] && plan->n_mounts > 0 && strcmp(plan->mounts[0].target, "/") == 0;
+}
+
+uint32_t guest_plan_outside(const GuestRange *ranges, size_t n, uint32_t inside) {
+        for (size_t i = 0; i < n; i++)
+                if (inside >= ranges[i].inside && inside - ranges[i].inside < ranges[i].count)
+                        return ranges[i].outside + (inside - ranges[i].inside);
+        return n > 0 ? NOBODY : inside;
+}
