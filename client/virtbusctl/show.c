@@ -192,7 +192,9 @@ int verb_capabilities(Ctl *ctl, char **arguments) {
 
 /* The format that a connection's hypervisor has of its own. */
 static const char *native_format(const Ctl *ctl) {
-        static const char *const formats[][2] = { { "vmware", "vmware-vmx" }, { "esx", "vmware-vmx" }, { "vpx:", "vmware-vmx" } };
+        static const char *const formats[][2] = {
+                { "lxc", "lxc-tools" }, { "vmware", "vmware-vmx" }, { "esx", "vmware-vmx" }, { "vpx:", "vmware-vmx" }
+        };
         for (size_t i = 0; ctl->connection && i < G_N_ELEMENTS(formats); i++)
                 if (g_str_has_prefix(ctl->connection, formats[i][0]))
                         return formats[i][1];

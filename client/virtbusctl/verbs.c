@@ -82,8 +82,8 @@ const VerbEntry verb_entries[] = {
           .words = WORDS_NETWORKS },
         { "secret", 0, -1, "[COMMAND]", "Secrets: list, show, define, undefine, set-value, get-value", verb_secret,
           .words = WORDS_SECRETS },
-        { "translate", 1, 1, "FILE", "A document as QEMU's command line or VMware's .vmx, or back", verb_translate,
-          .words = WORDS_FILES },
+        { "translate", 1, 1, "FILE", "A document as QEMU's command line or VMware's .vmx, or back; LXC's configuration as one",
+          verb_translate, .words = WORDS_FILES },
         { 0 },
 };
 

@@ -210,7 +210,11 @@ static bool remove_one(const char *directory) {
         return rmdir(directory) == 0 || errno == ENOENT;
 }
 
+/* The directory that holds groups goes with the last of them: not while another is made. */
+static GMutex parents;
+
 bool control_group_make(const char *const *legacy, const char *name, GError **error) {
+        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&parents);
         for (const char *const *hierarchy = control_group_hierarchies(legacy); *hierarchy; hierarchy++)
                 if (control_group_is_mounted(*hierarchy) && !make_one(*hierarchy, name, error))
                         return false;
@@ -218,6 +222,7 @@ bool control_group_make(const char *const *legacy, const char *name, GError **er
 }
 
 bool control_group_remove(const char *const *legacy, const char *name) {
+        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&parents);
         bool fine = true;
         for (const char *const *hierarchy = control_group_hierarchies(legacy); *hierarchy; hierarchy++) {
                 g_autofree char *directory = control_group_path(*hierarchy, name), *parent = g_path_get_dirname(directory);

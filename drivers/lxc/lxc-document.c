@@ -38,7 +38,7 @@ static const KnownElement elements[] = {
         { "numatune/memory", "mode=strict nodeset" },
         { "blkiotune", "" },
         { "blkiotune/weight", "", "#" },
-        { "blkiotune/device", "", .many = true },
+        { "blkiotune/device", "", .many = true, .later = "limits of single disks" },
         { "blkiotune/device/path", "", "/" },
         { "blkiotune/device/weight", "", "#" },
         { "blkiotune/device/read_iops_sec", "", "#" },
@@ -63,7 +63,7 @@ static const KnownElement elements[] = {
         { "features/privnet", "" },
         { "features/capabilities", "policy=default,allow,deny" },
         { "features/capabilities/*", "state=on,off" },
-        { "lxc:namespace", "" },
+        { "lxc:namespace", "", .later = "namespaces of others" },
         { "lxc:namespace/lxc:sharenet", "type=netns,name,pid value" },
         { "lxc:namespace/lxc:shareipc", "type=netns,name,pid value" },
         { "lxc:namespace/lxc:shareuts", "type=netns,name,pid value" },
@@ -76,20 +76,20 @@ static const KnownElement elements[] = {
         { "devices", "" },
         { "devices/emulator", "" },
         { FILESYSTEM, "type=mount,bind,block,file,ram,template accessmode=passthrough", .many = true },
-        { FILESYSTEM "/driver", "type=loop,nbd format wrpolicy=immediate name" },
+        { FILESYSTEM "/driver", "type=loop,nbd format wrpolicy=immediate name", .later = "this of a filesystem" },
         { FILESYSTEM "/source", "dir=/ file=/ dev=/ name usage=# units" },
         { FILESYSTEM "/target", "dir=/" },
         { FILESYSTEM "/readonly", "" },
-        { FILESYSTEM "/space_hard_limit", "unit", "#" },
-        { FILESYSTEM "/space_soft_limit", "unit", "#" },
+        { FILESYSTEM "/space_hard_limit", "unit", "#", .later = "this of a filesystem" },
+        { FILESYSTEM "/space_soft_limit", "unit", "#", .later = "this of a filesystem" },
         { FILESYSTEM "/alias", "name" },
-        { "devices/disk", "type=block device=disk", .many = true },
+        { "devices/disk", "type=block device=disk", .many = true, .later = "a disk" },
         { "devices/disk/driver", "name type=raw" },
         { "devices/disk/source", "dev=/" },
         { "devices/disk/target", "dev bus" },
         { "devices/disk/readonly", "" },
         { "devices/disk/alias", "name" },
-        { INTERFACE, "type=network,bridge,ethernet,direct", .many = true },
+        { INTERFACE, "type=network,bridge,ethernet,direct", .many = true, .later = "a network card" },
         { INTERFACE "/mac", "address" },
         { INTERFACE "/source", "network bridge portgroup dev mode=vepa,bridge,private,passthrough" },
         { INTERFACE "/target", "dev" },
@@ -101,7 +101,7 @@ static const KnownElement elements[] = {
         { "devices/console", "type=pty", .many = true },
         { "devices/console/target", "type=lxc port=#" },
         { "devices/console/alias", "name" },
-        { HOSTDEV, "mode=capabilities type=storage,misc,net", .many = true },
+        { HOSTDEV, "mode=capabilities type=storage,misc,net", .many = true, .later = "a device of the host's" },
         { HOSTDEV "/source", "" },
         { HOSTDEV "/source/block", "", "/" },
         { HOSTDEV "/source/char", "", "/" },
@@ -265,6 +265,11 @@ static const struct {
         { "mount", "dir" }, { "bind", "dir" }, { "block", "dev" }, { "file", "file" }, { "ram", "usage" }, { "template", "name" },
 };
 
+char *lxc_document_target(const xmlNode *filesystem) {
+        g_autofree char *target = xml_attribute_at(filesystem, "target", "dir");
+        return g_canonicalize_filename(target + strspn(target, "/"), "/");
+}
+
 static bool check_filesystem(const xmlNode *element, GError **error) {
         g_autofree char *type = xml_attribute_at(element, "", "type");
         const xmlNode *source = xml_child(element, "source");
@@ -295,8 +300,7 @@ static bool check_filesystems(const xmlNode *devices, GError **error) {
         for (const xmlNode *element = xml_child(devices, "filesystem"); element; element = xml_next(element, "filesystem")) {
                 if (!check_filesystem(element, error))
                         return false;
-                g_autofree char *target = xml_attribute_at(element, "target", "dir"),
-                                *plain = g_canonicalize_filename(target, "/");
+                g_autofree char *plain = lxc_document_target(element);
                 if (!g_hash_table_add(targets, g_strdup(plain)))
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "another filesystem is at '%.128s'", plain);
         }
@@ -366,8 +370,10 @@ static bool check_devices(const xmlNode *root, GError **error) {
         return true;
 }
 
+/* What is wrong is told before what cannot be done yet. */
 bool lxc_document_check(const xmlDoc *document, bool later, GError **error) {
         const xmlNode *root = xmlDocGetRootElement(document);
-        return known_elements_check(&form, document, later, error) && check_capabilities(root, error) && check_os(root, error) &&
-               check_idmap(root, error) && check_namespace(root, error) && check_devices(root, error);
+        return known_elements_check(&form, document, false, error) && check_capabilities(root, error) && check_os(root, error) &&
+               check_idmap(root, error) && check_namespace(root, error) && check_devices(root, error) &&
+               (!later || known_elements_check(&form, document, true, error));
 }

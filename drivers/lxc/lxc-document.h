@@ -18,6 +18,9 @@
 /* How many arguments and settings of its environment its first program may be given. */
 #define LXC_ARGUMENTS_MAX 1024
 
+/* Where a filesystem is in the container: a path without doubled slashes, to be freed. */
+char *lxc_document_target(const xmlNode *filesystem);
+
 /* Fills in what a document leaves out: a UUID, and what its consoles are. */
 void lxc_document_complete(xmlDoc *document);
 

@@ -2,6 +2,10 @@
 #include "lxc/lxc.h"
 
 #include "lxc/conf-read.h"
+#include "lxc/container-claim.h"
+#include "lxc/container-plan.h"
+#include "lxc/container-power.h"
+#include "lxc/container.h"
 #include "lxc/lxc-document.h"
 
 /* Documents */
@@ -16,7 +20,8 @@ static bool complete(Connection *connection, xmlDoc *document, GError **error) {
 static bool check(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error) {
         (void) connection;
         (void) definition;
-        return lxc_document_check(document, !unsupported, error);
+        return lxc_document_check(document, !unsupported, error) &&
+               (unsupported || container_plan_check(xmlDocGetRootElement(document), error));
 }
 
 static const HypervisorDocuments documents = {
@@ -41,23 +46,23 @@ static const HypervisorAbilities abilities = {
         .capabilities = capabilities,
 };
 
-static void start(Operation *operation) {
-        (void) operation;
-}
-static void reattach(Operation *operation, xmlNode *saved) {
-        (void) operation;
-        (void) saved;
-}
-static void destroy(Domain *domain) {
-        (void) domain;
-}
+static const HypervisorConsoles consoles = {
+        .open_console = container_console_open,
+};
 
 const Hypervisor lxc_hypervisor = {
         .connection = "lxc",
         .bus_name = "org.virtbus1.Driver.LXC",
-        .start = start,
-        .reattach = reattach,
-        .destroy = destroy,
+        .recover = container_claim_recover,
+        .start = container_start,
+        .reattach = container_reattach,
+        .destroy = container_destroy,
+        .release = container_release,
+        .save = container_save,
         .documents = &documents,
         .abilities = &abilities,
+        .power = &container_power,
+        .devices = &container_devices,
+        .consoles = &consoles,
+        .statistics = &container_statistics,
 };

@@ -11,7 +11,7 @@ import sys
 
 SOURCES, BUILD = sys.argv[1:3]
 # Each layer knows those before it. Drivers know no other driver.
-LAYERS = ["common", "drivers/base", "drivers/domain", "drivers/link drivers/remote drivers/vmx", "drivers/esx drivers/network drivers/qemu drivers/secret drivers/test drivers/vmware"]
+LAYERS = ["common", "drivers/base", "drivers/domain", "drivers/link drivers/remote drivers/vmx", "drivers/esx drivers/lxc drivers/network drivers/qemu drivers/secret drivers/test drivers/vmware"]
 QEMU_LAYERS = ["monitor", "host", "check", "complete", "command", "guest", ""]
 # What is linked together, or may be; two of a client's parts may use a name each in its own way.
 FOLDERS = ("common", "service", "drivers")

@@ -9,7 +9,7 @@
 static void drop_client(GuestConsole *console) {
         close(console->client);
         console->client = -1;
-        console->n_out = console->n_in = 0;
+        console->n_in = 0;
 }
 
 bool guest_console_open(GuestConsole *console, int client, bool force) {
@@ -25,9 +25,9 @@ void guest_console_prepare(const GuestConsole *console, struct pollfd *entries) 
         bool has_client = console->client >= 0;
         entries[0] = (struct pollfd){ .fd = console->master };
         entries[1] = (struct pollfd){ .fd = console->client };
-        if (console->n_out == 0)
+        if (console->n_out == 0 || !has_client)
                 entries[0].events |= POLLIN;
-        else if (has_client)
+        else
                 entries[1].events |= POLLOUT;
         if (has_client && console->n_in == 0)
                 entries[1].events |= POLLIN;
@@ -62,8 +62,15 @@ static bool write_in(GuestConsole *console) {
 
 /* A terminal that nobody has open in the container tells EIO: then there is nothing until somebody has. */
 static void read_master(GuestConsole *console) {
-        ssize_t n = read(console->master, console->out, sizeof console->out);
-        console->n_out = n > 0 && console->client >= 0 ? (size_t) n : 0;
+        char text[GUEST_CONSOLE_BYTES];
+        ssize_t n = read(console->master, text, sizeof text);
+        size_t length = n > 0 ? (size_t) n : 0, kept = sizeof console->out - length;
+        if (console->n_out > kept) {
+                memmove(console->out, console->out + console->n_out - kept, kept);
+                console->n_out = kept;
+        }
+        memcpy(console->out + console->n_out, text, length);
+        console->n_out += length;
 }
 
 void guest_console_relay(GuestConsole *console, const struct pollfd *entries) {

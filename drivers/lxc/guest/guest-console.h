@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A terminal of the container, and the one client that has it open. Without one, what the container says is read and forgotten,
- * so that it never waits for nobody. A client that does not read is waited for. */
+/* A terminal of the container, and the one client that has it open. Without one, what the container says is read, so that it
+ * never waits for nobody, and the last of it is kept for who comes. A client that does not read is waited for. */
 
 #include <poll.h>
 #include <stdbool.h>

@@ -206,6 +206,8 @@ static bool make_all(const GuestPlan *plan, const int *trees, GuestTerminal *ter
         bool fine = root >= 0 && make_dev(plan, root, terminals);
         for (size_t i = 1; fine && i < plan->n_mounts; i++)
                 fine = mount_one(plan, root, plan->mounts + i, trees[i]);
+        if (fine && chdir(plan->stage) < 0)
+                fine = guest_failure_set("its root cannot be entered");
         if (root >= 0)
                 close(root);
         return fine;
@@ -286,9 +288,8 @@ static bool make_places(const GuestPlan *plan, int root) {
 
 bool guest_mounts_enter(const GuestPlan *plan) {
         /* What another namespace of users has mounted cannot be made the root; a second mount of it, over it, can. */
-        int tree = open_tree(AT_FDCWD, plan->stage, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-        int root = attach(tree, open_stage(plan)) ? open_stage(plan) : -1;
-        if (root < 0)
+        int root = open_tree(AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (root < 0 || !attach(dup(root), open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)))
                 return guest_failure_set("its root cannot be entered");
         if (!make_places(plan, root) || !mount_proc(root) || !mount_sys(root))
                 return false;
@@ -299,5 +300,6 @@ bool guest_mounts_enter(const GuestPlan *plan) {
 }
 
 void guest_mounts_forget(const GuestPlan *plan) {
-        umount2(plan->stage, MNT_DETACH);
+        if (chdir("/") == 0)
+                umount2(plan->stage, MNT_DETACH);
 }

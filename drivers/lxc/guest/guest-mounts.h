@@ -14,7 +14,8 @@ typedef struct GuestTerminal {
         int master, slave;
 } GuestTerminal;
 
-/* Puts the root together, over the stage, in a mount namespace of its own; false with a failure. */
+/* Puts the root together, over the stage, in a mount namespace of its own, and makes it the current folder: which a process made
+ * then finds, whose root may not search the driver's. False with a failure. */
 bool guest_mounts_make(const GuestPlan *plan, GuestTerminal *terminals);
 
 /* For the container's first process: mounts the rest, and makes that the root. */
