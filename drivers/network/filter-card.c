@@ -13,11 +13,26 @@ static void on_chain(const FilterCard *card, const char *verb, FilterWay way, un
         g_string_append_c(text, '\n');
 }
 
-void filter_card_declare(const FilterCard *card, FilterWay way, GString *text) {
-        for (unsigned i = 0; i < card->n_chains; i++) {
-                on_chain(card, "add", way, i, text);
-                on_chain(card, "flush", way, i, text);
-        }
+void filter_card_copy(FilterCard *to, const FilterCard *from) {
+        GBytes *digests = from->digests ? g_bytes_ref(from->digests) : NULL;
+        filter_card_clear(to);
+        *to = *from;
+        to->digests = digests;
+}
+
+void filter_card_clear(FilterCard *card) {
+        g_clear_pointer(&card->digests, g_bytes_unref);
+}
+
+void filter_card_declare(const FilterCard *card, const FilterCard *before, GString *text) {
+        for (FilterWay way = 0; way < FILTER_N_WAYS; way++)
+                for (unsigned i = before->n_chains; i < card->n_chains; i++)
+                        on_chain(card, "add", way, i, text);
+}
+
+void filter_card_empty(const FilterCard *before, FilterWay way, unsigned chain, GString *text) {
+        if (before->is_unknown || chain < before->n_chains)
+                on_chain(before, "flush", way, chain, text);
 }
 
 static void on_elements(const FilterCard *card, const char *verb, GString *text) {
@@ -29,8 +44,9 @@ static void on_elements(const FilterCard *card, const char *verb, GString *text)
         }
 }
 
-void filter_card_bind(const FilterCard *card, GString *text) {
-        on_elements(card, "add", text);
+void filter_card_bind(const FilterCard *card, const FilterCard *before, GString *text) {
+        if (before->n_chains == 0)
+                on_elements(card, "add", text);
 }
 
 /* They lead to each other: all are emptied before one is deleted. */
@@ -87,6 +103,7 @@ void filter_card_remove(FilterCard *card, GString *text) {
         const FilterCard before = *card;
         card->n_chains = 0;
         card->learns = false;
+        filter_card_clear(card);
         filter_card_trim(card, &before, text);
 }
 
@@ -94,12 +111,14 @@ void filter_card_close(FilterCard *card, GString *text) {
         const FilterCard before = *card;
         card->n_chains = 1;
         card->learns = false;
+        filter_card_clear(card);
+        filter_card_declare(card, &before, text);
         for (FilterWay way = 0; way < FILTER_N_WAYS; way++) {
-                filter_card_declare(card, way, text);
+                filter_card_empty(&before, way, 0, text);
                 g_string_append(text, "add rule " FILTER_TABLE " ");
                 filter_card_name_chain(card, way, 0, text);
                 g_string_append(text, " drop\n");
         }
-        filter_card_bind(card, text);
+        filter_card_bind(card, &before, text);
         filter_card_trim(card, &before, text);
 }

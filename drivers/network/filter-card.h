@@ -39,7 +39,13 @@ typedef struct FilterCard {
         const char *interface; /* on the host */
         unsigned n_chains;     /* of each way; 0: none is there */
         bool learns;           /* it has a set, of the address that its guest was first seen with */
+        bool is_unknown;       /* chains of it may be there, with whatever is in them */
+        GBytes *digests;       /* of what is in its chains: those from the guest, then those to it; NULL: not known. Owned */
 } FilterCard;
+
+/* Makes TO the same as FROM; what it had is freed. */
+void filter_card_copy(FilterCard *to, const FilterCard *from);
+void filter_card_clear(FilterCard *card);
 
 void filter_card_name_chain(const FilterCard *card, FilterWay way, unsigned chain, GString *text);
 
@@ -57,11 +63,14 @@ void filter_card_declare_same_bytes(GString *text);
  * before that packet is judged. To be written when all other rules are. */
 void filter_card_learn(const FilterCard *card, const char *mac, GString *text);
 
-/* Its chains of a way, empty. */
-void filter_card_declare(const FilterCard *card, FilterWay way, GString *text);
+/* The chains that it has not had BEFORE, of both ways. */
+void filter_card_declare(const FilterCard *card, const FilterCard *before, GString *text);
 
-/* Leads its interface to the first chain of each way. */
-void filter_card_bind(const FilterCard *card, GString *text);
+/* Takes out what is in a chain, if that was there before. */
+void filter_card_empty(const FilterCard *before, FilterWay way, unsigned chain, GString *text);
+
+/* Leads its interface to the first chain of each way, where it has not done so BEFORE. */
+void filter_card_bind(const FilterCard *card, const FilterCard *before, GString *text);
 
 /* Takes away the chains, and the set, that it has had BEFORE and has no more. */
 void filter_card_trim(const FilterCard *card, const FilterCard *before, GString *text);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "network/filter-change.h"
 #include "network/filter-match.h"
 
 #define TABLE FILTER_TABLE
@@ -28,7 +29,7 @@ typedef struct Writer {
         GPtrArray *tables; /* of variables */
         bool has_above, compares_bytes;
         unsigned n_rules, n_steps;
-        GString *text;
+        GPtrArray *rules; /* GString: of each chain from the guest, then of each to it */
 } Writer;
 
 #define ROOT 0
@@ -248,14 +249,19 @@ static unsigned above(const Writer *writer) {
         return writer->chains->len;
 }
 
+static GString *rules_at(const Writer *writer, FilterWay way, unsigned chain) {
+        return writer->rules->pdata[way * writer->card->n_chains + chain];
+}
+
 static bool add_rule(Writer *writer, FilterWay way, unsigned chain, const char *expressions, const char *verdict,
                      GError **error) {
         if (++writer->n_rules > FILTER_NFT_RULES_MAX)
                 return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the filter has more than %d rules for a card",
                                          FILTER_NFT_RULES_MAX);
-        g_string_append(writer->text, "add rule " TABLE " ");
-        name_chain(writer, way, chain, writer->text);
-        g_string_append_printf(writer->text, " %s%s\n", expressions, verdict);
+        GString *rules = rules_at(writer, way, chain);
+        g_string_append(rules, "add rule " TABLE " ");
+        name_chain(writer, way, chain, rules);
+        g_string_append_printf(rules, " %s%s\n", expressions, verdict);
         return true;
 }
 
@@ -402,7 +408,6 @@ static bool write_jumps(Writer *writer, FilterWay way, int below, bool *written,
 
 static bool write_way(Writer *writer, FilterWay way, GError **error) {
         g_autofree bool *written = g_new0(bool, writer->chains->len + 1);
-        filter_card_declare(writer->card, way, writer->text);
         for (guint i = 0; i < writer->placed->len; i++) {
                 const Placed *placed = &g_array_index(writer->placed, Placed, i);
                 bool is_root = placed->chain == ROOT && !filter_match_is_above_ip(placed->rule);
@@ -438,36 +443,33 @@ static bool may_learn(GHashTable *variables) {
         return !how || g_ascii_strcasecmp(how, "any") == 0;
 }
 
-/* Sets come before the rules that look into them. */
-static void write_sets(const Writer *writer, gsize start) {
-        g_autoptr(GString) sets = g_string_new(NULL);
-        if (writer->card->learns)
-                filter_card_declare_set(writer->card, sets);
-        if (writer->compares_bytes)
-                filter_card_declare_same_bytes(sets);
-        g_string_insert(writer->text, (gssize) start, sets->str);
-}
-
-static void write_learning(const FilterCard *card, GHashTable *variables, GString *text) {
+/* What the guest's address is learned by is in the first chain from it. */
+static void write_learning(const Writer *writer, GHashTable *variables) {
         const char *mac = first_value(variables, "MAC");
         g_autofree char *kept = mac ? filter_value_read(&filter_value_mac, mac) : NULL;
-        filter_card_learn(card, kept, text);
+        filter_card_learn(writer->card, kept, rules_at(writer, FILTER_WAY_FROM, 0));
+}
+
+static void free_rules(void *data) {
+        g_string_free(data, TRUE);
 }
 
 bool filter_nft_write(const FilterSource *source, const FilterDefinition *definition, GHashTable *variables, FilterCard *card,
                       GString *text, GError **error) {
         const Chain root = { "root", 0 };
         g_autoptr(GArray) placed = g_array_new(FALSE, FALSE, sizeof(Placed)), chains = g_array_new(FALSE, FALSE, sizeof(Chain));
-        g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref);
+        g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref),
+                             rules = g_ptr_array_new_with_free_func(free_rules);
+        g_autoptr(GBytes) digests = card->digests; /* of BEFORE */
         const FilterCard before = *card;
-        gsize start = text->len;
         Writer writer = { .source = source,
                           .card = card,
                           .may_learn = may_learn(variables),
                           .placed = placed,
                           .chains = chains,
                           .tables = tables,
-                          .text = text };
+                          .rules = rules };
+        card->digests = NULL;
         g_array_append_val(chains, root);
         if (!collect(&writer, definition, variables, 0, error))
                 return false;
@@ -475,32 +477,17 @@ bool filter_nft_write(const FilterSource *source, const FilterDefinition *defini
         look_through(&writer);
         card->n_chains = chains->len + writer.has_above;
         card->learns = false;
+        while (rules->len < FILTER_N_WAYS * card->n_chains)
+                g_ptr_array_add(rules, g_string_new(NULL));
         for (FilterWay way = 0; way < FILTER_N_WAYS; way++)
                 if (!write_way(&writer, way, error))
                         return false;
-        write_sets(&writer, start);
-        if (card->learns)
-                write_learning(card, variables, text);
-        filter_card_bind(card, text);
-        filter_card_trim(card, &before, text);
+        if (card->learns) {
+                write_learning(&writer, variables);
+                filter_card_declare_set(card, text);
+        }
+        if (writer.compares_bytes)
+                filter_card_declare_same_bytes(text);
+        filter_change_write(card, &before, rules, text);
         return true;
-}
-
-/* Names of interfaces have letters that those of chains do not. */
-static char *id_of(const char *interface) {
-        g_autoptr(GString) id = g_string_new(NULL);
-        for (const char *c = interface; *c; c++)
-                if (g_ascii_isalnum(*c))
-                        g_string_append_c(id, *c);
-                else
-                        g_string_append_printf(id, "_%02x", (unsigned char) *c);
-        return g_strdup(id->str);
-}
-
-char *filter_nft_rules(const FilterSource *source, const FilterDefinition *definition, const char *interface,
-                       GHashTable *variables, GError **error) {
-        g_autoptr(GString) text = g_string_new(FILTER_TABLE_FRAME);
-        g_autofree char *id = id_of(interface);
-        FilterCard card = { .id = id, .interface = interface };
-        return filter_nft_write(source, definition, variables, &card, text, error) ? g_strdup(text->str) : NULL;
 }

@@ -30,7 +30,3 @@
  * of what nftables cannot compare; LimitExceeded. */
 bool filter_nft_write(const FilterSource *source, const FilterDefinition *definition, GHashTable *variables, FilterCard *card,
                       GString *text, GError **error);
-
-/* The same for an interface of which nothing is known, with the table; to be freed. NULL with an error. */
-char *filter_nft_rules(const FilterSource *source, const FilterDefinition *definition, const char *interface,
-                       GHashTable *variables, GError **error);

@@ -39,6 +39,8 @@ struct FilterTable {
         GQueue deeds;
         Deed *deed; /* at work */
         Nft *nft;
+        bool has_frame;    /* the kernel has the table, as far as is known */
+        bool leaves_frame; /* out, as the transaction at work does */
         bool is_held, is_cancelled;
 };
 
@@ -46,6 +48,8 @@ struct FilterTable {
 
 static void card_free(FilteredCard *card) {
         g_clear_pointer(&card->binding, filter_binding_free);
+        filter_card_clear(&card->there);
+        filter_card_clear(&card->before);
         g_free(card->id);
         g_free(card->interface);
         g_free(card->whose);
@@ -58,7 +62,8 @@ const FilterBinding *filtered_card_binding(const FilteredCard *card) {
 
 /* The kernel has nothing of it. */
 static void forget_rules(FilteredCard *card) {
-        card->there = (FilterCard){ .id = card->id, .interface = card->interface };
+        const FilterCard nothing = { .id = card->id, .interface = card->interface };
+        filter_card_copy(&card->there, &nothing);
 }
 
 FilteredCard *filter_table_add(FilterTable *table, const FilterSubject *subject, FilterBinding *binding) {
@@ -69,7 +74,7 @@ FilteredCard *filter_table_add(FilterTable *table, const FilterSubject *subject,
                                 .whose = g_strdup(subject->whose),
                                 .binding = binding };
         forget_rules(card);
-        card->before = card->there;
+        filter_card_copy(&card->before, &card->there);
         g_ptr_array_add(table->cards, card);
         return card;
 }
@@ -78,14 +83,14 @@ FilteredCard *filter_table_add(FilterTable *table, const FilterSubject *subject,
 static void take_back(const FilterTable *table) {
         for (guint i = 0; i < table->cards->len; i++) {
                 FilteredCard *card = table->cards->pdata[i];
-                card->there = card->before;
+                filter_card_copy(&card->there, &card->before);
         }
 }
 
 static void remember(const FilterTable *table) {
         for (guint i = 0; i < table->cards->len; i++) {
                 FilteredCard *card = table->cards->pdata[i];
-                card->before = card->there;
+                filter_card_copy(&card->before, &card->there);
         }
 }
 
@@ -121,22 +126,34 @@ static void finish(FilterTable *table, const GError *error) {
         deed_free(deed);
 }
 
-static void on_done(void *data, const GError *error) {
-        FilterTable *table = data;
-        table->nft = NULL;
-        finish(table, error);
-        run_next(table);
-}
+static void on_done(void *data, const GError *error);
 
 static void begin(FilterTable *table) {
         const Deed *deed = table->deed;
         g_autoptr(GError) error = NULL;
         g_autoptr(GString) text = g_string_new(NULL);
+        bool had_frame = table->has_frame;
         remember(table);
+        table->leaves_frame = false;
         if (deed->write(deed, text, &error) && text->len > 0)
                 table->nft = nft_begin(table->filters->event, text->str, on_done, table, &error);
-        if (!table->nft)
+        if (table->nft)
+                return;
+        table->has_frame = had_frame;
+        finish(table, error);
+}
+
+/* Somebody may have taken the table away, which is told later: once more then, with it. */
+static void on_done(void *data, const GError *error) {
+        FilterTable *table = data;
+        table->nft = NULL;
+        table->has_frame = table->has_frame && !error;
+        if (error && table->leaves_frame) {
+                take_back(table);
+                begin(table);
+        } else
                 finish(table, error);
+        run_next(table);
 }
 
 static void run_next(FilterTable *table) {
@@ -174,11 +191,16 @@ static void replace(const FilteredCard *card, GString *text) {
         }
 }
 
+/* What is there already costs the kernel a wait: what is taken out is let go of when no packet can meet it any more. */
 static bool write_new(const Deed *deed, GString *text, GError **error) {
         FilteredCard *card = deed->card;
+        FilterTable *table = deed->table;
         if (card->gone)
                 return true;
-        g_string_append(text, FILTER_TABLE_FRAME);
+        table->leaves_frame = table->has_frame;
+        table->has_frame = true;
+        if (!table->leaves_frame)
+                g_string_append(text, FILTER_TABLE_FRAME);
         replace(card, text);
         return write_card(card, deed->binding ? deed->binding : card->binding, NULL, text, error);
 }
@@ -244,6 +266,7 @@ static bool write_all(const Deed *deed, GString *text, GError **error) {
         const GPtrArray *cards = deed->table->cards;
         (void) error;
         g_string_append(text, FILTER_TABLE_REMOVAL);
+        deed->table->has_frame = cards->len > 0;
         if (cards->len > 0)
                 g_string_append(text, FILTER_TABLE_FRAME);
         for (guint i = 0; i < cards->len; i++) {
@@ -263,6 +286,7 @@ static bool write_all(const Deed *deed, GString *text, GError **error) {
 static bool write_all_closed(const Deed *deed, GString *text, GError **error) {
         const GPtrArray *cards = deed->table->cards;
         (void) error;
+        deed->table->has_frame = true;
         g_string_append(text, FILTER_TABLE_REMOVAL FILTER_TABLE_FRAME);
         for (guint i = 0; i < cards->len; i++) {
                 FilteredCard *card = cards->pdata[i];
@@ -288,6 +312,7 @@ static void on_restored(void *data, const GError *error) {
 }
 
 void filter_table_restore(FilterTable *table) {
+        table->has_frame = false;
         const Deed *last = g_queue_peek_tail(&table->deeds);
         if (!last || last->write != write_all)
                 push(table, &(Deed){ .write = write_all, .done = on_restored, .data = table });

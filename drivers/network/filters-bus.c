@@ -2,7 +2,7 @@
 #include "network/filters-bus.h"
 
 #include "base/registry-answer.h"
-#include "network/filter-nft.h"
+#include "network/filter-show.h"
 #include "network/value.h"
 #include "options.h"
 #include "vtables.h"
@@ -65,7 +65,7 @@ static void filters_filter_xml_to_native(Call *call, Registry *self, const char 
         bool fine = options_read(arguments, &error, NULL) && check_interface(interface, &error);
         g_autoptr(FilterDefinition) definition = fine ? filter_definition_parse(xml, &error) : NULL;
         const FilterSource source = { .filters = self };
-        g_autofree char *rules = definition ? filter_nft_rules(&source, definition, interface, parameters, &error) : NULL;
+        g_autofree char *rules = definition ? filter_show_rules(&source, definition, interface, parameters, &error) : NULL;
         if (rules)
                 reply_network_filters_filter_xml_to_native(call, rules);
         else

@@ -4,7 +4,7 @@
 
 #include "base/kept.h"
 #include "fuzz.h"
-#include "network/filter-nft.h"
+#include "network/filter-show.h"
 
 /* What is kept is read again, and nothing becomes of it but itself. */
 static void check_kept(const FilterDefinition *definition) {
@@ -34,7 +34,7 @@ static void check_rules(const FilterDefinition *definition) {
         g_ptr_array_add(values, (char *) "7");
         g_hash_table_insert(variables, (char *) "A", values);
         const FilterSource source = { 0 };
-        g_autofree char *rules = filter_nft_rules(&source, definition, "vnet0", variables, &error);
+        g_autofree char *rules = filter_show_rules(&source, definition, "vnet0", variables, &error);
         if (!rules) {
                 fuzz_check_error(error);
                 return;
