@@ -16,9 +16,8 @@
 static const FlagOption xml_flags[] = { { XML_SECURE, NULL }, { 2, "inactive" }, FLAG_IS_ALWAYS_SO(4), FLAG_IS_ALWAYS_SO(8), {} };
 static const FlagOption start_flags[] = { { 1, "paused" }, { 8, "force_boot" }, {} };
 /* There are no snapshots and checkpoints whose data could be left. */
-static const FlagOption undefine_flags[] = {
-        { 1, "managed_save" }, FLAG_IS_ALWAYS_SO(2), { 4, "nvram" }, FLAG_IS_ALWAYS_SO(16), {}
-};
+static const FlagOption undefine_flags[] = { { 1, "managed_save" }, FLAG_IS_ALWAYS_SO(2),  { 4, "nvram" },
+                                             FLAG_IS_ALWAYS_SO(16), FLAG_IS_ALWAYS_SO(32), {} };
 /* The power button, and the guest's agent. */
 static const FlagOption shutdown_flags[] = { FLAG_IS_ALWAYS_SO(1), { SHUTDOWN_AGENT, NULL }, {} };
 
@@ -35,6 +34,15 @@ static void get_state(Call *call) {
                 call_answer(call, g_variant_new("(ii)", known->state, known->reason));
         else
                 call_read(call, call->domain, DOMAIN, on_state);
+}
+
+/* What a TPM keeps goes with its domain, unasked: libvirt's way. */
+static void undefine(Call *call) {
+        g_autoptr(GVariant) options = g_variant_ref_sink(call_options(call));
+        g_auto(GVariantDict) all = G_VARIANT_DICT_INIT(options);
+        g_variant_dict_insert(&all, "tpm", "b", TRUE);
+        call_ask(call, call->domain, DOMAIN, call->row->member, g_variant_new("(@a{sv})", g_variant_dict_end(&all)), "()",
+                 step_answer_nothing);
 }
 
 static void get_xml(Call *call) {
@@ -106,8 +114,8 @@ const CallRow domain_calls[] = {
         { REMOTE_DOMAIN_RESUME, row_method, "Resume", CHANGES },
         { REMOTE_DOMAIN_DESTROY, row_method_with_options, "Destroy", CHANGES },
         { REMOTE_DOMAIN_DESTROY_FLAGS, row_method_with_options, "Destroy", CHANGES },
-        { REMOTE_DOMAIN_UNDEFINE, row_method_with_options, "Undefine", CHANGES },
-        { REMOTE_DOMAIN_UNDEFINE_FLAGS, row_method_with_options, "Undefine", CHANGES, undefine_flags },
+        { REMOTE_DOMAIN_UNDEFINE, undefine, "Undefine", CHANGES },
+        { REMOTE_DOMAIN_UNDEFINE_FLAGS, undefine, "Undefine", CHANGES, undefine_flags },
         { REMOTE_DOMAIN_SET_AUTOSTART, set_autostart, NULL, CHANGES },
         { REMOTE_DOMAIN_INJECT_NMI, row_method, "InjectNMI", CHANGES },
         { REMOTE_DOMAIN_PM_WAKEUP, row_method, "WakeUp", CHANGES },

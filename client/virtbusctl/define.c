@@ -154,10 +154,15 @@ int verb_rename(Ctl *ctl, char **arguments) {
 }
 
 int verb_undefine(Ctl *ctl, char **arguments) {
-        GVariant *options = ctl_options(ctl->nvram          ? "nvram"
-                                        : ctl->managed_save ? "managed_save"
-                                                            : NULL,
-                                        ctl->nvram && ctl->managed_save ? "managed_save" : NULL, NULL);
+        const char *also[4] = { NULL };
+        size_t n = 0;
+        if (ctl->nvram)
+                also[n++] = "nvram";
+        if (ctl->managed_save)
+                also[n++] = "managed_save";
+        if (ctl->tpm)
+                also[n++] = "tpm";
+        GVariant *options = ctl_options(also[0], also[1], also[2], NULL);
         return ctl_do_each(ctl, arguments, "Undefine", g_variant_new("(@a{sv})", options));
 }
 

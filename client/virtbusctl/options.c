@@ -61,7 +61,7 @@ const OptionEntry option_entries[] = {
         { "timeout", 0, OPTION_SECONDS, PLACE(timeout), " wait ", "SECONDS", "Give up after so long" },
         { "timeout", 0, OPTION_SECONDS, PLACE(timeout), " shutdown ", "SECONDS", "With --wait: give up after so long" },
         { "timeout", 0, OPTION_SECONDS, PLACE(timeout), " detach ", "SECONDS", "How long the guest may take to let it go" },
-        { "tpm", 0, OPTION_FLAG, PLACE(tpm), " create ", NULL, "A TPM 2.0" },
+        { "tpm", 0, OPTION_FLAG, PLACE(tpm), " create undefine ", NULL, "A TPM 2.0" },
         { "transient", 0, OPTION_FLAG, PLACE(transient), " define create ", NULL, "Run it, and forget it when it ends" },
         { "uefi", 0, OPTION_FLAG, PLACE(uefi), " create ", NULL, "UEFI, instead of a BIOS" },
         { "unsupported", 0, OPTION_FLAG, PLACE(unsupported), " define import ", NULL, "Also what cannot be started yet" },

@@ -266,6 +266,8 @@ static const char *fill_root(const Confinement *confinement) {
         for (size_t i = 0; i < n; i++)
                 if (mounts[i] >= 0 && (!put_mount(mounts[i], confinement->paths[i], 0) || close(mounts[i]) < 0))
                         return "its root cannot have all that it is to open";
+        if (confinement->temporary && ((mkdir("tmp", 0777) < 0 && errno != EEXIST) || chmod("tmp", 01777) < 0))
+                return "its root cannot have a folder for temporary files";
         if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
                 return "its root cannot be entered";
         return NULL;

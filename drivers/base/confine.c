@@ -200,6 +200,8 @@ static const char *enter_landlock(const Confinement *confinement) {
         bool fine = allow(rules, "/dev");
         for (char *const *path = confinement->paths; fine && path && *path; path++)
                 fine = allow(rules, *path);
+        if (fine && confinement->temporary && confinement->parts & CONFINE_ROOT)
+                fine = allow(rules, "/tmp");
         fine = fine && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
         close(rules);
         return fine ? NULL : failure;

@@ -39,6 +39,7 @@ typedef struct Confinement {
         const char *root;   /* an empty folder, over which the new root is mounted where only the child sees it */
         char *const *paths; /* shown at their own places as they are: what is not there is left out. NULL at the end, or NULL */
         bool io_uring;      /* CONFINE_CALLS: it may use that */
+        bool temporary;     /* CONFINE_ROOT: with a /tmp, which is empty, and goes with it */
 } Confinement;
 
 /* The parts of PARTS that a child of this process can have: one tries all of them, and where it fails one tries each. Where one

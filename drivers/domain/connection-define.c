@@ -23,7 +23,8 @@ typedef struct Change {
         Turn *turn;
         Definition *definition; /* the new one, or NULL */
         Domain *domain;         /* the existing one, or NULL */
-        bool autostart, nvram, managed_save, paused;
+        bool autostart, paused;
+        UndefineOptions also;
         char *who, **actions; /* with whom it is shared, and for what */
         char **shares;        /* and with all of them; or NULL */
         void (*begin)(struct Change *change);
@@ -199,8 +200,12 @@ static void on_undefined(void *data, const GError *error) {
                 refuse(change, error);
                 return;
         }
-        if (change->nvram && HYPERVISOR_HAS(change->connection->hypervisor, leftovers, delete_nvram))
+        if (change->also.nvram && HYPERVISOR_HAS(change->connection->hypervisor, leftovers, delete_nvram))
                 change->connection->hypervisor->leftovers->delete_nvram(change->connection, change->domain->uuid);
+        /* Of one that runs it goes when that ends. */
+        if (change->also.tpm && HYPERVISOR_HAS(change->connection->hypervisor, leftovers, delete_tpm) &&
+            !domain_is_active(change->domain))
+                change->connection->hypervisor->leftovers->delete_tpm(change->connection, change->domain->uuid);
         if (HYPERVISOR_HAS(change->connection->hypervisor, leftovers, forget) && !domain_is_active(change->domain))
                 change->connection->hypervisor->leftovers->forget(change->connection, change->domain->uuid);
         managed_save_remove(change->domain);
@@ -231,14 +236,19 @@ static void begin_undefine(Change *change) {
         Domain *domain = change->domain;
         g_autoptr(GError) error = NULL;
         const Hypervisor *hypervisor = domain->connection->hypervisor;
-        if (check_persistent(domain, "Undefine", &error) && !change->nvram && HYPERVISOR_HAS(hypervisor, leftovers, has_nvram) &&
+        if (check_persistent(domain, "Undefine", &error) && !change->also.nvram &&
+            HYPERVISOR_HAS(hypervisor, leftovers, has_nvram) &&
             hypervisor->leftovers->has_nvram(domain->connection, domain->uuid))
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a file of UEFI variables; pass the option nvram to delete that too");
+        else if (!error && !change->also.tpm && HYPERVISOR_HAS(hypervisor, leftovers, has_tpm) &&
+                 hypervisor->leftovers->has_tpm(domain->connection, domain->uuid))
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "it has a TPM, whose keys may be all that opens its disks; pass the option tpm to delete it too");
         else if (!error && save_is_managed(domain))
                 domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
                             "its managed save is being written; cancel that job, or call again when it has ended");
-        else if (!error && domain->has_managed_save && !change->managed_save)
+        else if (!error && domain->has_managed_save && !change->also.managed_save)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a managed save; pass the option managed_save to delete that too");
         if (error)
@@ -247,11 +257,10 @@ static void begin_undefine(Change *change) {
                 managed_save_remove_first(domain, undefine, change);
 }
 
-void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call) {
+void connection_undefine(Domain *domain, const UndefineOptions *also, Call *call) {
         take_turn(&(Change){ .connection = domain->connection,
                              .domain = domain,
-                             .nvram = nvram,
-                             .managed_save = managed_save,
+                             .also = *also,
                              .begin = begin_undefine,
                              .call = call });
 }

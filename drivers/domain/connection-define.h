@@ -9,10 +9,15 @@
 /* Makes an inactive transient domain of a document, which is checked. Borrowed: it goes away when it has run. */
 Domain *connection_add_transient(Connection *connection, const char *xml, uid_t owner, GError **error);
 
+/* What goes with a definition that is deleted: who has it, and does not say so, is refused. */
+typedef struct UndefineOptions {
+        bool nvram, tpm, managed_save;
+} UndefineOptions;
+
 /* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */
 void connection_define(Connection *connection, const char *xml, bool unsupported, Call *call);
 void connection_create(Connection *connection, const char *xml, bool paused, Call *call);
-void connection_undefine(Domain *domain, bool nvram, bool managed_save, Call *call);
+void connection_undefine(Domain *domain, const UndefineOptions *also, Call *call);
 void connection_set_autostart(Domain *domain, bool autostart, Call *call);
 void connection_share(Domain *domain, const char *who, char *const *actions, Call *call);
 void connection_rename(Domain *domain, const char *name, Call *call);

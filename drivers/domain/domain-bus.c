@@ -378,11 +378,12 @@ static void bus_remove_managed_save(Call *call, Domain *self) {
 
 static void bus_undefine(Call *call, Domain *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        bool nvram = false, managed_save = false;
-        if (!options_read(options, &error, "nvram", 'b', &nvram, "managed_save", 'b', &managed_save, NULL))
+        UndefineOptions also = { 0 };
+        if (!options_read(options, &error, "nvram", 'b', &also.nvram, "tpm", 'b', &also.tpm, "managed_save", 'b',
+                          &also.managed_save, NULL))
                 call_fail(call, error);
         else
-                connection_undefine(self, nvram, managed_save, call);
+                connection_undefine(self, &also, call);
 }
 
 /* The document that GetXML and GetXMLWithSecrets answer; NULL with an error. */

@@ -136,6 +136,10 @@ typedef struct HypervisorLeftovers {
         bool (*has_nvram)(Connection *connection, const char *uuid);
         void (*delete_nvram)(Connection *connection, const char *uuid);
 
+        /* The same of what its emulated TPM knows. */
+        bool (*has_tpm)(Connection *connection, const char *uuid);
+        void (*delete_tpm)(Connection *connection, const char *uuid);
+
         /* Whether anything is left of a domain that is not there any more: those, or a log. */
         bool (*has_any)(Connection *connection, const char *uuid);
 

@@ -27,6 +27,7 @@
 #include "qemu/guest/guest-end.h"
 #include "qemu/guest/guest-reattach.h"
 #include "qemu/guest/guest-run.h"
+#include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/hotplug.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
@@ -39,16 +40,30 @@
 #include "qemu/host/claims.h"
 #include "qemu/host/guest-user.h"
 #include "qemu/host/runtime.h"
+#include "qemu/host/tpm-folder.h"
 #include "qemu/monitor/capabilities-xml.h"
 
 #define QEMU_USER "virtbus-qemu"
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
-        &guest_events_module,    &control_module,          &plugging_module,  &hotplug_module,
-        &update_module,          &collect_module,          &console_module,   &dump_module,
-        &migration_module,       &agent_channel_module,    &isolation_module, &nodes_module,
-        &block_job_begin_module, &block_job_follow_module, &block_job_module, NULL,
+        &guest_events_module,
+        &control_module,
+        &plugging_module,
+        &hotplug_module,
+        &update_module,
+        &collect_module,
+        &console_module,
+        &dump_module,
+        &migration_module,
+        &agent_channel_module,
+        &isolation_module,
+        &nodes_module,
+        &block_job_begin_module,
+        &block_job_follow_module,
+        &block_job_module,
+        &guest_tpm_module,
+        NULL,
 };
 
 /* The binary that a document asks for: its architecture's where it names none. */
@@ -258,7 +273,7 @@ static bool has_nvram(Connection *connection, const char *uuid) {
 
 static bool has_any(Connection *connection, const char *uuid) {
         g_autofree char *path = guest_log_path(connection, uuid);
-        return has_nvram(connection, uuid) || access(path, F_OK) == 0;
+        return has_nvram(connection, uuid) || tpm_folder_is_there(connection, uuid) || access(path, F_OK) == 0;
 }
 
 static void forget(Connection *connection, const char *uuid) {
@@ -269,6 +284,26 @@ static void forget(Connection *connection, const char *uuid) {
 static void delete_nvram(Connection *connection, const char *uuid) {
         g_autofree char *path = firmware_nvram(connection, uuid);
         unlink(path);
+}
+
+static bool has_tpm(Connection *connection, const char *uuid) {
+        return tpm_folder_is_there(connection, uuid);
+}
+
+static void remove_folder(void *folder, GError **error) {
+        (void) error;
+        runtime_remove(folder);
+}
+
+static void on_folder_removed(void *folder, const GError *error) {
+        (void) error;
+        g_free(folder);
+}
+
+static void delete_tpm(Connection *connection, const char *uuid) {
+        char *folder = tpm_folder_put_aside(connection, uuid);
+        if (folder)
+                worker_run(connection->worker, remove_folder, on_folder_removed, folder);
 }
 
 static bool find_user(Host *host, GError **error) {
@@ -306,7 +341,7 @@ static bool open_host(Connection *connection, GError **error) {
         host->logs = guest_logs_new(connection);
         host->resizings = g_ptr_array_new();
         /* QEMU's user goes through this directory to its own one. */
-        if (!runtime_open(connection->runtime_directory, error))
+        if (!runtime_open(connection->runtime_directory, error) || !tpm_folder_open_all(connection, error))
                 return false;
         if (!isolation_open(connection, error))
                 return false;
@@ -339,6 +374,7 @@ static void sweep_in_worker(void *data, GError **error) {
         const Connection *connection = data;
         (void) error;
         runtime_sweep(connection->runtime_directory);
+        tpm_folder_sweep(connection->state_directory);
 }
 
 static void on_swept(void *data, const GError *error) {
@@ -426,6 +462,8 @@ static const HypervisorStatistics qemu_statistics = {
 static const HypervisorLeftovers qemu_leftovers = {
         .has_nvram = has_nvram,
         .delete_nvram = delete_nvram,
+        .has_tpm = has_tpm,
+        .delete_tpm = delete_tpm,
         .has_any = has_any,
         .forget = forget,
 };

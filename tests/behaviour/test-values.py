@@ -37,7 +37,7 @@ TEXTS = ["", " ", ".", "..", "/", "//", "../../../../etc/passwd", "/proc/self/me
          "vda", "live", "00000000-0000-0000-0000-000000000000", "x86_64", "q35", "agent", "lease", "w", "ctrl"]
 NUMBERS = {"y": (0, 2 ** 8 - 1), "n": (-2 ** 15, 2 ** 15 - 1), "q": (0, 2 ** 16 - 1), "i": (-2 ** 31, 2 ** 31 - 1), "u": (0, 2 ** 32 - 1), "x": (-2 ** 63, 2 ** 63 - 1),
            "t": (0, 2 ** 64 - 1)}
-OPTIONS = ["live", "config", "timeout", "force", "force_boot", "paused", "mode", "nvram", "managed_save", "compression", "xml", "format", "memory_only", "running", "", "x", "hold", "a" * 1000,
+OPTIONS = ["live", "config", "timeout", "force", "force_boot", "paused", "mode", "nvram", "tpm", "managed_save", "compression", "xml", "format", "memory_only", "running", "", "x", "hold", "a" * 1000,
            "codeset", "secure", "auto_destroy", "flags", "screen", "virtual", "key", "title", "reset", "capture"]
 LIMITS = ["cpu_shares", "vcpu_quota", "vcpu_period", "memory_hard_limit", "total_bytes_sec", "read_iops_sec", "size_iops_sec", "inbound_average", "inbound_burst", "outbound_peak", "weight", "", "x"]
 # What would take the connection's driver or this test's own means away, and is no fault.

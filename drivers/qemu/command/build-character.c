@@ -486,14 +486,16 @@ void build_tpm(Builder *builder, xmlNode *element, const DeviceDefinition *part)
                                               NULL));
         } else if (g_strcmp0(type, "emulator") == 0 || external) {
                 const char *path = external ? builder_require(builder, backend, "source/@path") : NULL;
-                if (!external) {
+                File *file = builder_file(builder, backend);
+                JsonObject *socket = json_make("backend", 's', "socket", "id", 's', "chrtpm", NULL);
+                if (!external) /* what they say is its emulator's: guest-tpm.c */
                         builder_know(builder, backend, "@persistent_state @debug encryption active_pcr_banks");
-                        builder_not_here(builder, element, "a TPM emulator of its own: run swtpm, and use type external");
-                }
                 builder_know(builder, backend, "source/@type source/@mode source/seclabel");
-                builder_add_options(builder, "-chardev",
-                                    json_make("backend", 's', "socket", "id", 's', "chrtpm", "path", 's',
-                                              path ? path : "swtpm.sock", NULL));
+                if (file)
+                        json_add(socket, "fd", 's', builder_pass(builder, steal_fd(&file->fd)), NULL);
+                else
+                        json_add(socket, "path", 's', path ? path : "swtpm.sock", NULL);
+                builder_add_options(builder, "-chardev", socket);
                 builder_add_options(builder, "-tpmdev",
                                     json_make("type", 's', "emulator", "id", 's', id, "chardev", 's', "chrtpm", NULL));
         } else

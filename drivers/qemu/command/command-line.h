@@ -37,6 +37,7 @@ typedef struct CommandLineContext {
         int monitor;                      /* a listening socket; -1 to check only */
         uid_t rights;                     /* whose rights its files are opened with; USER_RIGHTS_ALL: the driver's */
         uid_t uid;                        /* whom QEMU runs as; 0: whom it would, without a guest */
+        uid_t tpm_uid;                    /* and whom the emulator of its TPM does */
         const Definition *running;        /* of a guest that runs: the devices that it lacks are made, by commands; or NULL */
         unsigned last_fdset;              /* of those that it has */
         unsigned first_layer;             /* 0, or DISK_LAYERS_OTHER */

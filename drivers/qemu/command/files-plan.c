@@ -10,6 +10,7 @@
 #include "qemu/command/build-tls.h"
 #include "qemu/command/firmware.h"
 #include "qemu/host/host.h"
+#include "qemu/host/tpm-folder.h"
 
 static File *plan(GPtrArray *files, FilePurpose purpose, const xmlNode *element, const char *path) {
         File *file = g_new0(File, 1);
@@ -182,11 +183,29 @@ static void plan_card(GPtrArray *files, const xmlNode *element, const DeviceDefi
                 plan_kernel_help(files, element);
 }
 
+/* One that is emulated, and the secret by which what it keeps is encrypted. */
+static void plan_tpm(GPtrArray *files, const CommandLineContext *context, const xmlNode *element, const DeviceDefinition *part) {
+        const xmlNode *backend = xml_child(element, "backend"), *encryption = xml_child(backend, "encryption");
+        g_autofree char *secret = xml_attribute(encryption, "secret"),
+                        *folder = tpm_folder(context->connection, context->definition->uuid);
+        if (!xml_attribute_is(backend, "type", "emulator"))
+                return;
+        plan(files, FILE_TPM, backend, folder)->user.uid = context->tpm_uid;
+        if (!secret)
+                return;
+        File *file = plan(files, FILE_SECRET, encryption, secret);
+        file->by_uuid = true;
+        file->usage = g_strdup("vtpm");
+        say_whose(file, part);
+}
+
 /* Devices and memory of the host that are not a guest's alone. */
 static void plan_host_access(GPtrArray *files, const CommandLineContext *context, xmlNode *element,
                              const DeviceDefinition *part) {
         xmlNode *source = xml_child(element, "source");
-        if (strcmp(part->kind, "vsock") == 0)
+        if (strcmp(part->kind, "tpm") == 0)
+                plan_tpm(files, context, element, part);
+        else if (strcmp(part->kind, "vsock") == 0)
                 plan(files, FILE_OPEN, element, "/dev/vhost-vsock");
         else if (strcmp(part->kind, "interface") == 0)
                 plan_card(files, element, part);

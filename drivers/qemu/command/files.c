@@ -11,6 +11,7 @@
 #include "base/named-file.h"
 #include "bus.h"
 #include "qemu/command/image.h"
+#include "qemu/host/tpm-folder.h"
 
 /* The largest file that is copied to memory for QEMU (a kernel, an initrd, a table), and the largest template of UEFI
  * variables: flash is smaller. A sparse file is as large as its name's owner likes. */
@@ -169,16 +170,12 @@ static const struct {
         bool is_open_to_owners, is_opened_by_owners;
         const char *but; /* of others, this one alone */
 } of_owners[] = {
-        [FILE_PROGRAM] = { true, false, NULL },
-        [FILE_IMAGE] = { true, true, NULL },
+        [FILE_PROGRAM] = { true, false, NULL },       [FILE_IMAGE] = { true, true, NULL },
         [FILE_NVRAM] = { true, false, NULL }, /* its template is */
-        [FILE_READ] = { true, true, NULL },
-        [FILE_APPEND] = { true, true, NULL },
-        [FILE_DEVICE] = { false, false, NULL },
-        [FILE_SOCKET] = { true, false, NULL }, /* in the guest's folder */
-        [FILE_ACCESS] = { false, false, "/dev/kvm" },
-        [FILE_OPEN] = { false, false, "/dev/vhost-net" },
-        [FILE_SHARED] = { false, false, NULL },
+        [FILE_READ] = { true, true, NULL },           [FILE_APPEND] = { true, true, NULL },
+        [FILE_DEVICE] = { false, false, NULL },       [FILE_SOCKET] = { true, false, NULL }, /* in the guest's folder */
+        [FILE_ACCESS] = { false, false, "/dev/kvm" }, [FILE_OPEN] = { false, false, "/dev/vhost-net" },
+        [FILE_SHARED] = { false, false, NULL },       [FILE_TPM] = { true, false, NULL }, /* the driver's own folder */
         [FILE_PORT] = { true, false, NULL }, /* the network's driver has its owner authorized */
         [FILE_SECRET] = { false, false, NULL },
 };
@@ -191,6 +188,17 @@ bool files_check_rights(const GPtrArray *files, GError **error) {
                                                  "%s is not for a domain that has the rights of its owner alone", file->path);
         }
         return true;
+}
+
+static bool take_tpm(File *file, GError **error) {
+        static const char *const programs[] = { "/usr/bin/swtpm", "/usr/bin/swtpm_setup" };
+        for (size_t i = 0; i < G_N_ELEMENTS(programs); i++)
+                if (access(programs[i], X_OK) < 0)
+                        return virtbus_error_set(
+                                        error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                                        "there is no %s, which emulates a TPM: install the packages swtpm and swtpm-tools",
+                                        programs[i]);
+        return tpm_folder_take(file->path, file->user.uid, (gid_t) file->user.uid, &file->missing, error);
 }
 
 static bool is_missing(const File *file) {
@@ -223,6 +231,8 @@ static bool open_one(File *file, bool foreign_user, UserRights *rights, GError *
                 return file->fd >= 0;
         case FILE_SHARED:
                 return host_access_share(file->path, file->size, &file->user, error);
+        case FILE_TPM:
+                return take_tpm(file, error);
         case FILE_APPEND:
                 return open_to_append(file, error);
         case FILE_PORT:

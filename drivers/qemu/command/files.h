@@ -22,6 +22,7 @@ typedef enum FilePurpose {
         FILE_ACCESS,  /* a device that QEMU opens by its name: looked at, not opened */
         FILE_OPEN,    /* a device that is opened for it */
         FILE_SHARED,  /* memory that guests share */
+        FILE_TPM,     /* the folder of an emulated TPM, which is given to its emulator; missing: there is no TPM in it yet */
         FILE_PORT,    /* of a network: the network driver's, as FILE_SECRET (guest-ports.h) */
         FILE_SECRET,  /* a secret's value: the secrets driver's, fetched before the others are opened (guest-secrets.h) */
 } FilePurpose;
@@ -46,7 +47,7 @@ typedef struct File {
         bool truncate;          /* FILE_APPEND: the document says append='off' */
         bool may_lack, missing; /* startupPolicy: the guest can do without; it does */
         uint64_t size;          /* FILE_SHARED */
-        HostUser user;          /* FILE_ACCESS, FILE_SHARED */
+        HostUser user;          /* FILE_ACCESS, FILE_SHARED, FILE_TPM */
         GPtrArray *layers;      /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
         ImageBacking *backing;  /* what the document says is below a FILE_IMAGE, or NULL */
         int fd;                 /* others */

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/guest-log.h"
+#include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/qemu-words.h"
 
 char *guest_last_words(const Guest *guest) {
@@ -31,12 +32,16 @@ static void end_guest(Guest *guest, const char *unused, const GError *error) {
                 domain_stopped(domain, clean ? REASON_SHUTDOWN : REASON_FAILED, error);
 }
 
+static void return_everything(Guest *guest, const GError *error) {
+        guest_return_everything(guest, error, end_guest);
+}
+
 void guest_finish(Guest *guest, const GError *error) {
         if (guest->has_ended)
                 return; /* it is being done already */
         guest->has_ended = true;
         guest_drop_opening(guest);
-        guest_return_everything(guest, error, end_guest);
+        guest_tpm_end(guest, error, return_everything);
 }
 
 /* The disk that QEMU has spoken of, by the name of its node; or NULL. */

@@ -22,6 +22,7 @@
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
+#include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
 #include "qemu/guest/pid-file.h"
@@ -373,6 +374,7 @@ static void on_placed(Guest *guest, const GError *error) {
                 abort_start(guest, error ? error : ending);
                 return;
         }
+        guest_tpm_go(guest);
         process_go(guest->process);
         sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, GUEST_START_TIMEOUT, 0,
                                    on_timeout, guest);
@@ -437,13 +439,19 @@ static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
         return guest->line && guest_check_line(guest, guest->line, guest->document, error) && launch(guest, error);
 }
 
-static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {
+static void on_start_tpm(Guest *guest, GPtrArray *files, const GError *error) {
         g_autoptr(GError) failure = NULL;
-        if (!error)
-                guest_capabilities_recall(guest, files);
-        if (!error && build_and_launch(guest, files, &failure))
+        if (error || !build_and_launch(guest, files, &failure))
+                guest_finish(guest, error ? error : failure);
+}
+
+static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {
+        if (error) {
+                guest_finish(guest, error);
                 return;
-        guest_finish(guest, error ? error : failure);
+        }
+        guest_capabilities_recall(guest, files);
+        guest_tpm_prepare(guest, files, on_start_tpm);
 }
 
 static bool make_directory(Guest *guest, GError **error) {
@@ -469,8 +477,8 @@ static void begin_start(Guest *guest) {
         Domain *domain = guest->domain;
         g_autoptr(GError) error = NULL;
         guest->document = definition_document(domain->live, &error);
-        if (!guest->document || !take_user(guest, &error) || !make_directory(guest, &error) ||
-            !listen_for_monitor(guest, &error)) {
+        if (!guest->document || !take_user(guest, &error) || !guest_tpm_begin(guest, guest->document, &error) ||
+            !make_directory(guest, &error) || !listen_for_monitor(guest, &error)) {
                 guest_finish(guest, error);
                 return;
         }

@@ -15,11 +15,13 @@
 #include "qemu/guest/guest-fetch.h"
 #include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
+#include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/progress.h"
 #include "qemu/guest/scope.h"
 #include "qemu/guest/threads.h"
 #include "qemu/host/claims.h"
 #include "qemu/host/runtime.h"
+#include "qemu/host/tpm-folder.h"
 #include "qemu/host/unix-socket.h"
 #include "qemu/monitor/script.h"
 
@@ -60,7 +62,8 @@ struct Returning {
         Guest *guest;
         Connection *connection;
         char *uuid, *alias, *folder;
-        GPtrArray *sockets; /* UnixSocket */
+        char *tpm, *tpm_gone; /* its TPM's folder, to be taken back or removed */
+        GPtrArray *sockets;   /* UnixSocket */
         uid_t uid;
         GError *error;
         ThingsReturned done;
@@ -73,6 +76,10 @@ static void return_in_worker(void *data, GError **error) {
                 unix_remove(returning->sockets->pdata[i], returning->uid);
         if (returning->folder)
                 runtime_remove(returning->folder);
+        if (returning->tpm)
+                tpm_folder_give_back(returning->tpm);
+        if (returning->tpm_gone)
+                runtime_remove(returning->tpm_gone);
         claims_give_back(returning->connection, returning->uuid, returning->alias); /* the user last: nothing is left of it */
 }
 
@@ -86,6 +93,8 @@ static void on_returned(void *data, const GError *unused) {
         g_clear_error(&returning->error);
         g_clear_pointer(&returning->sockets, g_ptr_array_unref);
         g_free(returning->folder);
+        g_free(returning->tpm);
+        g_free(returning->tpm_gone);
         g_free(returning->uuid);
         g_free(returning->alias);
         g_free(returning);
@@ -122,6 +131,7 @@ void guest_return_everything(Guest *guest, const GError *error, ThingsReturned d
         unlink(guest->pid_path);
         scope_end(guest);
         returning->folder = runtime_put_aside(connection->runtime_directory, guest->domain->uuid);
+        returning->tpm = guest_tpm_folder(guest, &returning->tpm_gone);
         returning->sockets = g_steal_pointer(&guest->sockets);
         guest->sockets = g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free);
         worker_run(connection->worker, return_in_worker, on_returned, returning);
@@ -331,6 +341,7 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
                 .monitor = guest->monitor_listener,
                 .rights = owners_rights_of(guest->domain),
                 .uid = guest->uid,
+                .tpm_uid = guest_tpm_user(guest),
         };
 }
 

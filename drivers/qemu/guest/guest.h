@@ -88,6 +88,7 @@ struct Guest {
         GQueue returnings;            /* struct Returning: what it held that is being given back */
         struct Isolation *isolation;  /* what its QEMU is kept from; or NULL: isolation.c */
         struct Showing *showing;      /* what it is being shown */
+        struct GuestTpm *tpm;         /* its TPM's emulator; or NULL: guest-tpm.h */
         bool has_ended, ended_well;   /* nothing but that is left of it */
         char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
         char *half_attached;          /* the one that was when an earlier driver ended: being removed */

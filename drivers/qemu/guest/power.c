@@ -3,6 +3,7 @@
 
 #include "domain/operation.h"
 #include "domain/operations/power.h"
+#include "qemu/guest/guest-tpm.h"
 #include "qemu/monitor/script.h"
 
 static void on_command_done(void *data, JsonObject *answer, const GError *error) {
@@ -44,7 +45,7 @@ static void on_reset_done(void *data, const GError *error) {
 void power_reset(Operation *operation) {
         const Domain *domain = operation->domain;
         g_autoptr(GError) error = NULL;
-        if (!guest_has_monitor(domain, &error)) {
+        if (!guest_has_monitor(domain, &error) || !guest_tpm_check_reset(domain->run, &error)) {
                 operation_finish(operation, error);
                 return;
         }

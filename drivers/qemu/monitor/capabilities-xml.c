@@ -134,7 +134,7 @@ static const Enumeration enumerations[] = {
         { "rng", "backendModel", { { "random", NULL }, { "egd", NULL }, { "builtin", NULL } } },
         { "filesystem", "driverType", { { "path", "virtio-9p-pci" }, { "virtiofs", "vhost-user-fs-pci" } } },
         { "tpm", "model", { { "tpm-tis", "tpm-tis" }, { "tpm-crb", "tpm-crb" } } },
-        { "tpm", "backendModel", { { "external", NULL } } },
+        { "tpm", "backendModel", { { "emulator", NULL }, { "external", NULL } } },
         { "redirdev", "bus", { { "usb", "usb-redir" } } },
         { "channel", "type", { { "pty", NULL }, { "unix", NULL }, { "spicevmc", "qxl" } } },
 };
