@@ -82,7 +82,7 @@ static void disconnect(Connection *connection) {
         g_autoptr(GError) error = NULL;
         if (!esx)
                 return;
-        session_end(esx);
+        session_leave(esx);
         virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "connection %s is not connected any more", connection->name);
         on_ended(esx, error);
 }

@@ -142,6 +142,7 @@ static void on_logged_in(void *data, const GError *error) {
                 fail(esx, error);
                 return;
         }
+        esx->is_logged_in = true;
         vim_reference_clear(&esx->scope);
         vim_reference_clear(&esx->host);
         esx->n_looked_up = 0;

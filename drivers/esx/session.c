@@ -36,6 +36,55 @@ void session_end(Esx *esx) {
         g_clear_pointer(&esx->vim, vim_free);
         g_clear_pointer(&esx->http, http_free);
         g_clear_pointer(&esx->update_version, g_free);
+        esx->is_logged_in = false;
+}
+
+/* Servers that are being left */
+
+/* How long one may take to say that it has heard of that, in microseconds, and how many are waited for. */
+#define LEAVE_PATIENCE (5 * UINT64_C(1000000))
+#define LEAVING_MAX 64
+
+typedef struct Leaving {
+        Http *http;
+        Vim *vim;
+} Leaving;
+
+/* Those that are waited for: a driver that ends waits for none. */
+static GHashTable *leaving;
+
+static void on_left(void *data, const GError *error) {
+        Leaving *left = data;
+        (void) error;
+        g_hash_table_remove(leaving, left);
+        vim_free(left->vim);
+        http_free(left->http);
+        g_free(left);
+}
+
+static void ignore_lost(void *data, const GError *error) {
+        (void) data;
+        (void) error;
+}
+
+void session_leave(Esx *esx) {
+        static const uint64_t no_timeout = 0;
+        if (!leaving)
+                leaving = g_hash_table_new(NULL, NULL);
+        if (esx->vim && esx->is_logged_in && !esx->cut && g_hash_table_size(leaving) < LEAVING_MAX) {
+                g_autofree char *root = session_root(esx), *url = g_strconcat(root, "/sdk", NULL);
+                Leaving *left = g_new(Leaving, 1);
+                g_clear_pointer(&esx->vim, vim_free);
+                *left = (Leaving){ .http = g_steal_pointer(&esx->http) };
+                left->vim = vim_new(left->http, url, &no_timeout, ignore_lost, NULL);
+                g_hash_table_add(leaving, left);
+                vim_call(left->vim,
+                         &(VimQuestion){ .method = "Logout",
+                                         .object = &esx->content.session_manager,
+                                         .patience = LEAVE_PATIENCE },
+                         on_left, left);
+        }
+        session_end(esx);
 }
 
 static int on_cut(sd_event_source *source, void *data) {

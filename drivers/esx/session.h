@@ -18,6 +18,7 @@ typedef struct Esx {
         Connection *connection;
         RemoteUri *uri;
         bool no_verify, answers; /* of the URI's parameters no_verify and auto_answer */
+        bool is_logged_in;
         Http *http;
         Vim *vim; /* NULL: nothing is connected */
         EsxContent content;
@@ -51,6 +52,9 @@ bool session_begin(Esx *esx, GError **error);
 
 /* Lets go of the connection to the server, where there is one; what was asked of it is not told any more. */
 void session_end(Esx *esx);
+
+/* The same, and tells the server that the session is over, which otherwise keeps it for half an hour: nobody waits for that. */
+void session_leave(Esx *esx);
 
 /* It is over because of ERROR: as soon as nothing of it is at work, it is ended, ended() is called, and then connection_cut. */
 void session_cut(Esx *esx, const GError *error, bool final);

@@ -208,6 +208,18 @@ def a_server_that_nobody_vouches_for_is_not_told_who_asks():
             assert len(domains(connection)) == 2
 
 
+def one_that_is_closed_is_told_so():
+    host().counts()
+    with opened(host()):
+        pass
+    told = []
+
+    def is_told():
+        told.append(host().counts())
+        return any("Logout" in counts for counts in told)
+    bus.wait(is_told, "the session to end there")
+
+
 def each_kind_of_server_has_its_scheme():
     contains(expect("InvalidArgument", open_uri, host().uri().replace("esx:", "vpx:"), username=USER, password=PASSWORD), "esx://HOST/")
     with another(esx=False) as center:
@@ -570,6 +582,7 @@ if __name__ == "__main__":
         a_user_in_the_uri_is_asked_for_a_password_alone,
         credentials_in_a_file_are_for_its_host_and_for_who_is_vouched_for_alone,
         a_server_that_nobody_vouches_for_is_not_told_who_asks,
+        one_that_is_closed_is_told_so,
         each_kind_of_server_has_its_scheme,
         a_host_shows_its_machines_as_documents,
         a_vcenter_shows_all_or_those_of_a_part_of_it,
