@@ -7,14 +7,6 @@
 #include "errors.h"
 #include "log.h"
 
-/* What is known of one. */
-typedef struct EsxTask {
-        char *state; /* queued, running, success, error */
-        char *fault, *text;
-        VimReference result;
-        bool is_followed; /* it is told of; else it was looked at */
-} EsxTask;
-
 /* Somebody who waits for one. */
 struct EsxWait {
         Esx *esx;
@@ -25,10 +17,21 @@ struct EsxWait {
         void *data;
 };
 
-const char *const tasks_properties[] = { "info.state", "info.error", "info.result", NULL };
+const char *const tasks_properties[] = { "info.state",      "info.error",  "info.result",        "info.progress",
+                                         "info.cancelable", "info.entity", "info.descriptionId", NULL };
 
+/* Nothing is told of it any more. */
 static void task_free(void *data) {
         EsxTask *task = data;
+        g_autoptr(GError) error = NULL;
+        if (task->job) {
+                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                                  "the task is not told of any more; how it ends is not known");
+                job_end(task->job, error);
+        }
+        vim_reference_clear(&task->reference);
+        vim_reference_clear(&task->entity);
+        g_free(task->description);
         g_free(task->state);
         g_free(task->fault);
         g_free(task->text);
@@ -87,6 +90,19 @@ static void take_change(EsxTask *task, const char *name, const xmlNode *value) {
                 task->text = soap_plain(text);
         } else if (strcmp(name, "info.result") == 0 && value)
                 vim_reference_read(&task->result, value);
+        else if (strcmp(name, "info.entity") == 0 && value)
+                vim_reference_read(&task->entity, value);
+        else if (strcmp(name, "info.progress") == 0) {
+                g_autofree char *text = xml_text_at(value, "");
+                task->progress = (unsigned) MIN(g_ascii_strtoull(text, NULL, 10), 100);
+        } else if (strcmp(name, "info.cancelable") == 0) {
+                g_autofree char *text = xml_text_at(value, "");
+                task->is_cancelable = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+        } else if (strcmp(name, "info.descriptionId") == 0) {
+                g_autofree char *text = xml_text_at(value, "");
+                g_free(task->description);
+                task->description = soap_plain(text);
+        }
 }
 
 static EsxTask *take(Esx *esx, const char *reference, const xmlNode *object) {
@@ -95,6 +111,8 @@ static EsxTask *take(Esx *esx, const char *reference, const xmlNode *object) {
                 return NULL;
         if (!task) {
                 task = g_new0(EsxTask, 1);
+                task->esx = esx;
+                vim_reference_set(&task->reference, "Task", reference);
                 g_hash_table_insert(esx->tasks, g_strdup(reference), task);
         }
         for (xmlNode *change = xml_child(object, NULL); change; change = xml_next(change, NULL))

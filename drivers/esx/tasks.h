@@ -6,6 +6,18 @@
 
 #include "esx/session.h"
 
+/* What is known of one. */
+typedef struct EsxTask {
+        Esx *esx;
+        VimReference reference, entity, result; /* it; what it is done to, and what it has made */
+        char *state;                            /* queued, running, success, error */
+        char *description, *fault, *text;
+        unsigned progress, shown_progress; /* percent */
+        bool is_cancelable;
+        bool is_followed; /* it is told of; else it was looked at */
+        Job *job;         /* that it is shown as (task-jobs.h); or NULL */
+} EsxTask;
+
 typedef struct EsxWait EsxWait;
 
 /* How many are kept in mind: VMware's own bound of recent tasks is 200. */

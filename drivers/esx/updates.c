@@ -7,6 +7,7 @@
 #include "errors.h"
 #include "esx/autostart.h"
 #include "esx/inventory.h"
+#include "esx/task-jobs.h"
 #include "esx/tasks.h"
 
 static const char *const host_properties[] = { "summary.hardware.cpuModel",
@@ -72,6 +73,7 @@ bool updates_read(Esx *esx, const char *text, size_t length, GError **error) {
         if (!soap_read(text, length, &(SoapReader){ on_element, esx, opened }, &fault, error))
                 return false;
         inventory_show(esx, !esx->watch.has_updates);
+        task_jobs_show(esx);
         return true;
 }
 
@@ -94,6 +96,7 @@ static void on_updates(void *data, const GError *error) {
                 esx->watch.ready(esx);
                 esx->watch.ready = NULL;
         }
+        task_jobs_show(esx);
         tasks_check(esx);
         esx->told_all(esx, !esx->watch.has_updates);
         wait_for_updates(esx);

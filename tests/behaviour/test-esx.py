@@ -404,6 +404,32 @@ def what_changes_behind_its_back_is_signalled_in_time():
         within(SEEN, lambda: state(made) == "running", "its start")
 
 
+def tasks_are_jobs_whoever_has_begun_them():
+    def jobs():
+        return {path: interfaces[f"{NAME}.Job"] for path, interfaces in bus.objects("/org/virtbus1").items() if f"{NAME}.Job" in interfaces}
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM0")
+        host().tell("work", "ha-host_VM0", 10)
+        within(SEEN, jobs, "the job")
+        (path, job), = jobs().items()
+        assert (job["Operation"], job["Object"], job["Cancellable"], job["BytesTotal"]) == ("relocate", one, True, 100), job
+        host().tell("work", "ha-host_VM0", 60)
+        within(SEEN, lambda: bus.get(path, "Job", "Progress") == 0.6, "how far it is")
+        host().tell("work", "ha-host_VM0", 100)
+        bus.wait_signal(path, "Completed", lambda arguments: arguments == (True, "", ""))
+        host().tell("work", "ha-host_VM0", 20)
+        within(SEEN, jobs, "another job")
+        path, = jobs()
+        bus.call(path, f"{NAME}.Job", "Cancel")
+        bus.wait_signal(path, "Completed", lambda arguments: arguments[1].endswith(".Cancelled"))
+        host().tell("work", "ha-host_VM0", 30)
+        within(SEEN, jobs, "a third job")
+        path, = jobs()
+    bus.wait_signal(path, "Completed", lambda arguments: not arguments[0])
+    assert not jobs()
+    host().tell("work", "ha-host_VM0", 100)
+
+
 def one_server_has_one_connection_and_others_have_theirs():
     with opened(host()) as first:
         assert open_uri(host().uri()) == first == open_uri(host().uri(no_verify=1), username=USER, password=PASSWORD)
@@ -595,6 +621,7 @@ if __name__ == "__main__":
         what_the_server_refuses_is_said_in_its_words,
         a_question_is_named_or_answered_as_the_uri_says,
         what_changes_behind_its_back_is_signalled_in_time,
+        tasks_are_jobs_whoever_has_begun_them,
         one_server_has_one_connection_and_others_have_theirs,
         answers_that_are_not_what_they_must_be_end_the_opening_by_name,
         it_connects_again_after_answers_that_are_not_what_they_must_be,

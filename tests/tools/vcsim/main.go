@@ -2,7 +2,7 @@
 
 // vcsim is what stands for an ESX host or a vCenter in tests: govmomi's simulator, as Debian has it, behind a front. The front
 // writes what real servers write and the simulator does not (the types of what is in arrays), answers as VMware documents what
-// the simulator lacks (ReconfigureAutostart, RebootGuest, AnswerVM, what RegisterVM_Task reads of a .vmx file), and misbehaves when it is told to.
+// the simulator lacks (ReconfigureAutostart, RebootGuest, CancelTask, AnswerVM, what RegisterVM_Task reads of a .vmx file), and misbehaves when it is told to.
 //
 // It prints its port, and then does what it reads, a line each, and prints "done" and what there is to tell:
 //
@@ -11,6 +11,7 @@
 //	half N | huge N | garbage N | status N   the next N answers to methods are cut, endless, not XML, or of HTTP's status 503
 //	fault METHOD TYPE      the next call of a method fails with a fault of that type; TEXT is "because"
 //	counts                 how often each method was called since the last "counts"
+//	work NAME PERCENT      a task is at work on a machine, and so far; at 100 it is done
 //	ask NAME QUESTION      a machine has a question; "answers" tells what was answered
 package main
 
@@ -53,6 +54,7 @@ var (
 	faults   = map[string]string{}
 	counts   = map[string]int{}
 	answers  []string
+	working  *simulator.Task
 	array    = regexp.MustCompile(`(?s)type="ArrayOf(\w+)">.*?</val>`)
 	method   = regexp.MustCompile(`<(?:\w+:)?Body[^>]*>\s*<(?:\w+:)?(\w+)`)
 	this     = regexp.MustCompile(`<_this type="\w+">([^<]*)</_this>`)
@@ -240,6 +242,14 @@ func answered(w http.ResponseWriter, r *http.Request, name string, body []byte) 
 	case name == "RebootGuest":
 		empty(w, name)
 		return true
+	case name == "CancelTask":
+		lock.Lock()
+		fault := types.LocalizedMethodFault{Fault: &types.RequestCanceled{}, LocalizedMessage: "it was cancelled there"}
+		simulator.Map.Update(working, []types.PropertyChange{{Name: "info.error", Val: &fault}, {Name: "info.state", Val: types.TaskInfoStateError}})
+		working = nil
+		lock.Unlock()
+		empty(w, name)
+		return true
 	case name == "AnswerVM":
 		if vm := machineOf(body); vm != nil {
 			lock.Lock()
@@ -304,6 +314,22 @@ func do(words []string) string {
 		return strings.Join(lines, " ")
 	case "answers":
 		return strings.Join(answers, ",")
+	case "work": // a task begins, is so far, or ends
+		for _, o := range simulator.Map.All("VirtualMachine") {
+			if vm := o.(*simulator.VirtualMachine); vm.Name == words[1] && working == nil {
+				working = simulator.CreateTask(vm, "relocate", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) { return nil, nil })
+				working.Info.Cancelable = true
+			}
+		}
+		progress, _ := strconv.Atoi(words[2])
+		changes := []types.PropertyChange{{Name: "info.state", Val: types.TaskInfoStateRunning}, {Name: "info.progress", Val: int32(progress)}}
+		if progress == 100 {
+			changes[0].Val = types.TaskInfoStateSuccess
+		}
+		simulator.Map.Update(working, changes)
+		if progress == 100 {
+			working = nil
+		}
 	case "ask":
 		for _, o := range simulator.Map.All("VirtualMachine") {
 			if vm := o.(*simulator.VirtualMachine); vm.Name == words[1] {
