@@ -653,7 +653,7 @@ def socket_activate():
 def end_services():
     """Tells the service and its drivers to end, and waits until they have: sanitizers report leaks then."""
     bus = Bus()
-    for name in (NAME, f"{NAME}.Driver.Test", f"{NAME}.Driver.QEMU"):
+    for name in (NAME, f"{NAME}.Driver.Test", f"{NAME}.Driver.QEMU", f"{NAME}.Driver.ESX"):
         try:
             pid = bus.owner_pid(name)
         except BusError:
