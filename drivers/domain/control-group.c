@@ -152,7 +152,7 @@ bool control_group_fail_to_make(GError **error, const char *directory) {
 }
 
 static bool make_one(const char *hierarchy, const char *name, GError **error) {
-        static const char *const controllers[] = { "+cpu", "+memory", "+io", "+cpuset" };
+        static const char *const controllers[] = { "+cpu", "+memory", "+io", "+cpuset", "+pids" };
         g_autofree char *top = control_group_path(hierarchy, ""), *directory = control_group_path(hierarchy, name),
                         *parent = g_path_get_dirname(directory);
         if ((mkdir(parent, 0755) < 0 && errno != EEXIST) || (mkdir(directory, 0755) < 0 && errno != EEXIST))

@@ -83,11 +83,18 @@ static bool open_members(const char *uuid, GArray *members, GError **error) {
                                  "there are no control groups below /sys/fs/cgroup, which hold a container: mount them");
 }
 
+static void limit_processes(const char *uuid) {
+        g_autofree char *directory = directory_of(uuid, "pids");
+        control_group_write(directory, "pids.max", G_STRINGIFY(CONTAINER_GROUP_PROCESSES_MAX));
+}
+
 bool container_group_make(const char *uuid, xmlNode *root, GArray *members, GError **error) {
         g_autofree char *name = name_of(uuid);
         container_group_remove(uuid);
-        return control_group_make(legacy, name, error) && container_group_limit(uuid, root, error) &&
-               open_members(uuid, members, error);
+        if (!control_group_make(legacy, name, error) || !container_group_limit(uuid, root, error))
+                return false;
+        limit_processes(uuid);
+        return open_members(uuid, members, error);
 }
 
 /* Freezing */

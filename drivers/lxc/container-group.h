@@ -7,6 +7,10 @@
 
 #include "base/xml.h"
 
+/* How many processes and threads a container may have, where the kernel counts them: without a bound, one could have all that the
+ * host can. */
+#define CONTAINER_GROUP_PROCESSES_MAX 16384
+
 typedef struct ContainerUsage {
         uint64_t time, user_time, system_time; /* of processors, in microseconds */
         uint64_t memory;                       /* bytes */

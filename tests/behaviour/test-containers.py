@@ -430,6 +430,7 @@ def its_limits_hold_and_change():
             found = [read_text(f"{folder}/{name}").strip() for folder in groups(domain) for name in names if os.path.exists(f"{folder}/{name}")]
             return found[0] if found else None
         assert read("memory.max", "memory.limit_in_bytes") == str(32 << 20)
+        assert read("pids.max") == "16384"
         assert read("cpu.max", "cpu.cfs_quota_us") in ("25000 50000", "25000")
         bus.call(domain, f"{NAME}.Domain", "SetLimits", "a{st}a{sv}", {"memory_hard_limit": 48 << 20}, {})
         assert read("memory.max", "memory.limit_in_bytes") == str(48 << 20)
