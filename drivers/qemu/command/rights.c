@@ -208,6 +208,16 @@ static bool is_given(const GPtrArray *files, const char *path) {
         return false;
 }
 
+/* What is read by the name of its descriptor. A document that names one itself is refused when it is defined. */
+static bool is_passed(const CommandLine *line, const char *path) {
+        for (guint i = 0; i < line->fds->len; i++) {
+                g_autofree char *name = g_strdup_printf("/proc/self/fd/%d", g_array_index(line->fds, int, i));
+                if (strcmp(name, path) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* By its text: a path that leads back is under nothing. */
 static bool is_plainly_under(const char *path, const char *folder) {
         return path_is_under(path, folder) && !strstr(path, "/../") && !g_str_has_suffix(path, "/..");
@@ -218,7 +228,8 @@ bool rights_check_line(const CommandLine *line, const char *folder, const GPtrAr
         g_autoptr(Reach) reach = reach_of(line, document);
         for (guint i = 0; i < reach->paths->len; i++) {
                 const char *path = reach->paths->pdata[i];
-                if (!is_plainly_under(path, folder) && !g_strv_contains(open_paths, path) && !is_given(files, path))
+                if (!is_plainly_under(path, folder) && !g_strv_contains(open_paths, path) && !is_given(files, path) &&
+                    !is_passed(line, path))
                         return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "QEMU would open %s by itself: " REMEDY,
                                                  path);
         }
