@@ -62,11 +62,13 @@ static void on_prepared(void *data) {
 void connection_prepare(Connection *connection, const char *xml, ConnectionProceed proceed, bool flag, Call *call) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) document = xml ? xml_parse(xml, "domain", &error) : NULL;
+        const Hypervisor *hypervisor = connection->hypervisor;
+        if (document && call->own_rights && HYPERVISOR_HAS(hypervisor, documents, check_prepare))
+                hypervisor->documents->check_prepare(document, &error);
         if (error) {
                 call_fail(call, error);
                 return;
         }
-        const Hypervisor *hypervisor = connection->hypervisor;
         Prepared *prepared = g_new0(Prepared, 1);
         *prepared = (Prepared){ .connection = connection, .call = call, .proceed = proceed, .flag = flag };
         bool is_large = xml && strlen(xml) > WAITING_TREE_BYTES_MAX;
@@ -75,7 +77,7 @@ void connection_prepare(Connection *connection, const char *xml, ConnectionProce
         else
                 prepared->document = document;
         if (!HYPERVISOR_HAS(hypervisor, documents, prepare) ||
-            hypervisor->documents->prepare(connection, document, on_prepared, prepared))
+            hypervisor->documents->prepare(connection, document, call->uid, on_prepared, prepared))
                 on_prepared(prepared);
         if (!is_large)
                 document = NULL; /* it was taken */

@@ -13,10 +13,14 @@
 
 /* What it makes of documents. */
 typedef struct HypervisorDocuments {
-        /* Learns what it must know before it can complete a document, or, where that is NULL, answer capabilities. True where
-         * it knows all that can be known; else DONE is called when it knows more, which may be at once; the document may be
-         * gone then. */
-        bool (*prepare)(Connection *connection, const xmlDoc *document, void (*done)(void *data), void *data);
+        /* Whether PREPARE would look at, or run, nothing that the document chooses: for a caller who has their own rights
+         * alone. */
+        bool (*check_prepare)(const xmlDoc *document, GError **error);
+
+        /* Learns what it must know before it can complete a document of a user's, or, where that is NULL, answer capabilities.
+         * True where it knows all that can be known; else DONE is called when it knows more, which may be at once; the document
+         * may be gone then. */
+        bool (*prepare)(Connection *connection, const xmlDoc *document, uid_t user, void (*done)(void *data), void *data);
 
         /* Writes into a document what it leaves to the hypervisor to choose, once; complete ones stay as they are. */
         bool (*complete)(Connection *connection, xmlDoc *document, GError **error);

@@ -82,20 +82,6 @@ uid_t owners_rights_of(const Domain *domain) {
         return domain->owners_rights ? domain->owner : USER_RIGHTS_ALL;
 }
 
-void owners_rights_run(const Connection *connection, uid_t rights, WorkFunction work, WorkDone done, void *data) {
-        if (rights == USER_RIGHTS_ALL)
-                worker_run(connection->worker, work, done, data);
-        else
-                worker_run_of(connection->clients, rights, work, done, data);
-}
-
-void owners_rights_undo(const Connection *connection, uid_t rights, WorkFunction work, WorkDone done, void *data) {
-        if (rights == USER_RIGHTS_ALL)
-                worker_undo(connection->worker, work, done, data);
-        else
-                worker_undo_of(connection->clients, rights, work, done, data);
-}
-
 bool owners_rights_check_path(const Domain *domain, const char *what, const char *instead, GError **error) {
         return !domain->owners_rights ||
                domain_fail(domain, error, VIRTBUS_ERROR_ACCESS_DENIED,

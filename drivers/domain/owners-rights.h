@@ -31,12 +31,5 @@ bool owners_rights_check_change(const Domain *domain, const Definition *definiti
 /* With whose rights a domain's files are opened: its owner's, or USER_RIGHTS_ALL. */
 uid_t owners_rights_of(const Domain *domain);
 
-/* Runs work with files that are opened with these rights in a worker: a file system of the owner's may answer that one alone, and
- * late, which holds up nobody else's. */
-void owners_rights_run(const Connection *connection, uid_t rights, WorkFunction work, WorkDone done, void *data);
-
-/* The same for what undoes that: also when the driver is ending. */
-void owners_rights_undo(const Connection *connection, uid_t rights, WorkFunction work, WorkDone done, void *data);
-
 /* Refuses what is done with a path, for a domain that has its owner's rights alone. INSTEAD: what to use. */
 bool owners_rights_check_path(const Domain *domain, const char *what, const char *instead, GError **error);

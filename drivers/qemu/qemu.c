@@ -83,6 +83,7 @@ static const char *const standard_emulators[] = { "/usr/bin/qemu-system-x86_64",
 /* Binaries that are being looked at, one after the other. */
 typedef struct Preparing {
         CapabilitiesCache *cache;
+        uid_t user;
         GPtrArray *emulators; /* char *: those that are left */
         void (*done)(void *data);
         void *data;
@@ -92,7 +93,7 @@ static void look_at_next(void *data) {
         Preparing *preparing = data;
         if (preparing->emulators->len > 0) {
                 g_autofree char *emulator = g_ptr_array_steal_index(preparing->emulators, 0);
-                capabilities_look(preparing->cache, emulator, look_at_next, preparing);
+                capabilities_look(preparing->cache, emulator, preparing->user, look_at_next, preparing);
                 return;
         }
         preparing->done(preparing->data);
@@ -100,9 +101,9 @@ static void look_at_next(void *data) {
         g_free(preparing);
 }
 
-static bool prepare(Connection *connection, const xmlDoc *document, void (*done)(void *data), void *data) {
+static bool prepare(Connection *connection, const xmlDoc *document, uid_t user, void (*done)(void *data), void *data) {
         Preparing *preparing = g_new0(Preparing, 1);
-        *preparing = (Preparing){ host_of(connection)->capabilities, g_ptr_array_new_with_free_func(g_free), done, data };
+        *preparing = (Preparing){ host_of(connection)->capabilities, user, g_ptr_array_new_with_free_func(g_free), done, data };
         if (document)
                 g_ptr_array_add(preparing->emulators, emulator_of(document));
         for (const char *const *emulator = standard_emulators; !document && *emulator; emulator++)
@@ -226,12 +227,21 @@ static bool check(Connection *connection, const Definition *definition, xmlDoc *
 }
 
 /* What a domain with its owner's rights alone runs is what this driver would choose. */
-static bool check_emulator(const Definition *definition, GError **error) {
-        g_autofree char *chosen = capabilities_default_emulator(definition->architecture);
-        return strcmp(definition->emulator, chosen) == 0 ||
+static bool check_emulator(const char *emulator, const char *architecture, GError **error) {
+        g_autofree char *chosen = capabilities_default_emulator(architecture);
+        return strcmp(emulator, chosen) == 0 ||
                virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
-                                 "<emulator> %s is not for a domain that has the rights of its owner alone; use %s",
-                                 definition->emulator, chosen);
+                                 "<emulator> %.256s is not for a domain that has the rights of its owner alone; use %.256s",
+                                 emulator, chosen);
+}
+
+/* Nothing is looked at, or asked what it can do, that somebody else has chosen. */
+static bool check_prepare(const xmlDoc *document, GError **error) {
+        const xmlNode *root = xmlDocGetRootElement((xmlDoc *) document);
+        g_autofree char *emulator = emulator_of(document), *arch = xml_attribute(xml_find(root, "os/type"), "arch");
+        if (arch && strchr(arch, '/'))
+                return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "'%.64s' is not an architecture", arch);
+        return check_emulator(emulator, arch ? arch : "x86_64", error);
 }
 
 static bool check_rights(Connection *connection, const Definition *definition, const Definition *before, bool live,
@@ -240,7 +250,7 @@ static bool check_rights(Connection *connection, const Definition *definition, c
         g_autoptr(xmlDoc) document = definition_document(definition, error);
         g_autoptr(xmlDoc) known = before && document ? definition_document(before, error) : NULL;
         if (!document || (before && !known) || !rights_check_document(document, known, error) ||
-            !check_emulator(definition, error))
+            !check_emulator(definition->emulator, definition->architecture, error))
                 return false;
         if (live) /* its devices are made by commands, of files that are checked when they are opened */
                 return true;
@@ -391,6 +401,7 @@ static void recover(Connection *connection) {
 }
 
 static const HypervisorDocuments qemu_documents = {
+        .check_prepare = check_prepare,
         .prepare = prepare,
         .complete = complete,
         .check = check,

@@ -127,6 +127,26 @@ def files_are_opened_with_its_owners_rights_whatever_leads_to_them():
         do(alice, domain, "Undefine")
 
 
+def no_program_that_they_choose_is_run_or_looked_at():
+    """Not even to be asked what it can do: one that root has put somewhere, one of theirs, and one by the name of an architecture."""
+    rules()
+    told = os.path.join(WORK, "told")
+    os.makedirs(told)
+    os.chmod(told, 0o777)
+    for place in (WORK, HOME):
+        program = os.path.join(place, "qemu-system-x86_64")
+        with open(program, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\n: > {told}/$$\nexec /usr/bin/qemu-system-x86_64 \"$@\"\n")
+        os.chmod(program, 0o755)
+        for member in ("DefineDomain", "CreateDomain"):
+            contains(expect("AccessDenied", define, alice, qemu.document("runs", devices=f"<emulator>{program}</emulator>"), qemu, member), "<emulator>", "/usr/bin/qemu-system-x86_64")
+        leading = "x86_64/../../.." + program
+        expect("AccessDenied", define, alice, re.sub("arch='[^']*'", f"arch='{leading}'", qemu.document("leads")))
+    assert os.listdir(told) == []
+    qemu.do(qemu.define(qemu.document("roots", devices=f"<emulator>{WORK}/qemu-system-x86_64</emulator>")), "Undefine")
+    assert os.listdir(told) != []  # which shows that it would have been
+
+
 def what_is_read_for_a_guest_is_its_owners():
     """A kernel and what else is passed as a descriptor, named by its number: no document names one itself."""
     rules()
@@ -452,7 +472,7 @@ def how_many_one_user_has_is_bounded():
         do(alice, domain, "Undefine")
 
 
-run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them, what_is_read_for_a_guest_is_its_owners,
+run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them, no_program_that_they_choose_is_run_or_looked_at, what_is_read_for_a_guest_is_its_owners,
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
      what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses, variables_lead_to_no_file_beside_them,
      limits_are_an_administrators_and_stay,

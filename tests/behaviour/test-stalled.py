@@ -6,10 +6,14 @@ Usage (below tests/with-bus, with --call-timeout=8): test-stalled.py
 """
 
 import os
+import pwd
+import re
 import signal
 import subprocess
+import sys
+import time
 
-from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, expect, run
+from rig import NAME, ROOT, Bus, Hypervisor, Skip, User, contains, expect, polkit_rules, run
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -93,6 +97,61 @@ def what_would_use_it_waits_alone_and_can_be_given_up():
     qemu.do(state["other"], "Destroy")
     assert bus.get(state["other"], "Domain", "State") == "shutoff"
     qemu.do(starting, "Undefine")
+
+
+def what_users_have_on_it_holds_up_themselves_alone():
+    """More of it than there are threads: images that documents name, of who has their own rights alone and of who may define; emulators; and
+    saved states that calls name."""
+    if "server" not in state:
+        raise Skip("there is none")
+    qemu.do(state["other"], "Start", paused=True)
+    image, path = f"{ROOT}/bobs.img", f"{NAME}.Connection"
+    with open(image, "wb") as file:
+        file.truncate(1 << 20)
+    os.chown(image, *(pwd.getpwnam("vb-bob")[2:4]))
+    polkit_rules(bus, "polkit.addRule(function(a, s) { if (s.user == 'vb-alice' && a.id == 'org.virtbus1.domain.define-own' || s.user == 'vb-carol' || s.user == 'vb-bob' &&"
+                      " a.id == 'org.virtbus1.domain.define-own') return polkit.Result.YES; });")
+    alice, bob, carol = User("vb-alice"), User("vb-bob"), User("vb-carol")
+
+    def define(user, name, more):
+        return re.search(r"'(/[^']*)'", repr(user.call(qemu.path, path, "DefineDomain", "sa{sv}", repr(qemu.document(name, devices=more)), "@a{sv} {}")))[1]
+    waiting = []
+    for user, name, count in ((alice, "alices", 12), (carol, "carols", 40)):
+        waiting += [define(user, f"{name}-{number}", disk(FRONT)) for number in range(count)]
+    for domain in waiting:  # it is its owner whose place it takes
+        bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
+    emulated = qemu.document("emulated", devices=f"<emulator>{FRONT}</emulator>")
+    calls = [("DefineDomain", emulated.replace("emulated", f"emulated-{number}")) for number in range(36)] + [("RestoreDomain", f"{FRONT}/x{number}") for number in range(36)]
+    flood = subprocess.Popen(["setpriv", "--reuid=vb-carol", "--regid=vb-carol", "--init-groups", sys.executable, "-c", f"""
+from gi.repository import Gio, GLib
+bus = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+for member, text in {calls!r}:
+    bus.call({NAME!r}, {qemu.path!r}, {path!r}, member, GLib.Variant("(sa{{sv}})", (text, {{}})), None, 0, -1, None, None)
+bus.flush_sync()
+print("sent", flush=True)
+input()
+"""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert flood.stdout.readline() == "sent\n"
+    bus.wait(lambda: all(bus.get(domain, "Domain", "State") == "starting" for domain in waiting), "all starts")
+    began = time.monotonic()
+    others_answer()
+    bobs = define(bob, "bobs", disk(image))
+    bob.call(bobs, f"{NAME}.Domain", "Start", "a{sv}", "{'paused': <true>}")
+    for member in ("Destroy", "Undefine"):
+        bob.call(bobs, f"{NAME}.Domain", member, "a{sv}", "@a{sv} {}")
+    assert time.monotonic() - began < 8, "others have waited"
+    # And they can give up what waits, by other connections: theirs wait for answers.
+    for domain in waiting:
+        qemu.do(domain, "Destroy")
+        assert bus.get(domain, "Domain", "State") == "shutoff"
+        qemu.do(domain, "Undefine")
+    others_answer()
+    qemu.do(state["other"], "Destroy")
+    for user in (alice, bob, carol):
+        user.leave()
+    flood.kill()
+    flood.wait()
+    polkit_rules(bus, "")
 
 
 def it_comes_back_and_nothing_is_left():

@@ -12,6 +12,7 @@
 #include "bus.h"
 #include "domain/connection.h"
 #include "domain/operations/save-image.h"
+#include "domain/user-work.h"
 
 struct Restoring {
         Connection *connection;
@@ -139,7 +140,7 @@ Restoring *restoring_new(Connection *connection, const char *path, int fd, uid_t
                 .data = data,
         };
         if (path)
-                worker_run(connection->worker, open_and_read_header, on_header_read, restoring);
+                user_work_run(connection, user, open_and_read_header, on_header_read, restoring);
         else
                 worker_run_of(connection->clients, user, open_and_read_header, on_header_read, restoring);
         return restoring;

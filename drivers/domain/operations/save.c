@@ -16,6 +16,7 @@
 #include "domain/domain-run.h"
 #include "domain/domain-status.h"
 #include "domain/operations/managed-save.h"
+#include "domain/user-work.h"
 #include "log.h"
 #include "options.h"
 #include "vtables.h"
@@ -143,7 +144,7 @@ static void end(Saving *saving, const GError *error) {
                 return;
         }
         saving->in_worker = true;
-        worker_run(saving->connection->worker, remove_temporary, on_temporary_removed, saving);
+        user_work_undo(saving->connection, saving->user, remove_temporary, on_temporary_removed, saving);
 }
 
 void saving_failed(Operation *operation, const GError *error) {
@@ -220,11 +221,11 @@ static void cancel(Job *job, void *data) {
                 operation->domain->connection->hypervisor->saving->cancel_save(operation);
 }
 
-/* What a client has handed in may be a pipe that nobody reads. */
+/* What a client has handed in may be a pipe that nobody reads, and a path may lead to what hangs. */
 static void run_in_worker(Saving *saving, WorkFunction work, WorkDone done) {
         saving->in_worker = true;
         if (saving->path)
-                worker_run(saving->connection->worker, work, done, saving);
+                user_work_run(saving->connection, saving->user, work, done, saving);
         else
                 worker_run_of(saving->connection->clients, saving->user, work, done, saving);
 }

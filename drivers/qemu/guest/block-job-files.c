@@ -10,6 +10,7 @@
 #include "base/user-rights.h"
 #include "bus.h"
 #include "domain/owners-rights.h"
+#include "domain/user-work.h"
 #include "qemu/command/image-make.h"
 
 static void written_free(Written *written) {
@@ -143,15 +144,20 @@ static void on_made_removed(void *data, const GError *error) {
 /* What was made for a job that does not begin goes. */
 void block_job_files_give_up(BlockOpening *opening) {
         if (opening->is_made)
-                owners_rights_undo(opening->connection, opening->rights, remove_made, on_made_removed, opening);
+                user_work_undo(opening->connection, opening->owner, remove_made, on_made_removed, opening);
         else
                 block_job_files_free(opening);
 }
 
-void block_job_files_remove(const Domain *domain, const char *path) {
-        BlockOpening *opening = block_job_files_new(NULL, DISK_COPY, "");
+static void set_whose(BlockOpening *opening, const Domain *domain) {
         opening->connection = domain->connection;
         opening->rights = owners_rights_of(domain);
+        opening->owner = domain->owner;
+}
+
+void block_job_files_remove(const Domain *domain, const char *path) {
+        BlockOpening *opening = block_job_files_new(NULL, DISK_COPY, "");
+        set_whose(opening, domain);
         opening->path = g_strdup(path);
         opening->is_made = true;
         block_job_files_give_up(opening);
@@ -164,7 +170,6 @@ static void on_done(void *data, const GError *error) {
 }
 
 void block_job_files_open(const Domain *domain, BlockOpening *opening) {
-        opening->connection = domain->connection;
-        opening->rights = owners_rights_of(domain);
-        owners_rights_run(domain->connection, opening->rights, open_in_worker, on_done, opening);
+        set_whose(opening, domain);
+        user_work_run(domain->connection, opening->owner, open_in_worker, on_done, opening);
 }

@@ -25,6 +25,7 @@ typedef struct BlockOpening {
         bool reuse, is_device, is_made, is_open;
         const Connection *connection;
         uid_t rights; /* of the user with whose rights it opens; or USER_RIGHTS_ALL */
+        uid_t owner;
         int fd;
         uint32_t base, top;
         void (*opened)(struct BlockOpening *opening, const GError *error);

@@ -10,6 +10,7 @@
 #include "domain/device-elements.h"
 #include "domain/operations/start.h"
 #include "domain/owners-rights.h"
+#include "domain/user-work.h"
 #include "log.h"
 #include "qemu/command/rights.h"
 #include "qemu/guest/guest-fetch.h"
@@ -378,15 +379,14 @@ static void on_files_opened(void *data, const GError *error) {
                 opening->opened(guest, opening->files, failure);
                 free_opening(opening, NULL);
         } else
-                worker_run(opening->connection->worker, give_back, free_opening, opening);
+                worker_undo(opening->connection->worker, give_back, free_opening, opening);
 }
 
 static void on_fetched(Guest *guest, const GError *error) {
         if (error)
                 on_files_opened(guest->opening, error);
         else
-                owners_rights_run(guest->domain->connection, owners_rights_of(guest->domain), open_files, on_files_opened,
-                                  guest->opening);
+                user_work_run(guest->domain->connection, guest->domain->owner, open_files, on_files_opened, guest->opening);
 }
 
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {

@@ -14,6 +14,7 @@
 #include "domain/owners-rights.h"
 #include "domain/disk-size.h"
 #include "domain/operation.h"
+#include "domain/user-work.h"
 #include "qemu/command/image.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/guest.h"
@@ -245,8 +246,7 @@ void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize 
                 resizing->holds = true;
                 resizing->emulator = command_line_emulator(domain_definition(domain));
                 domain_hold(domain, true);
-                owners_rights_run(domain->connection, owners_rights_of(domain), open_image, on_opened,
-                                  g_steal_pointer(&resizing));
+                user_work_run(domain->connection, domain->owner, open_image, on_opened, g_steal_pointer(&resizing));
         }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bus.h"
+#include "domain/user-work.h"
 #include "log.h"
 #include "qemu/monitor/bare-qemu.h"
 
@@ -438,10 +439,10 @@ static void on_looked(void *data, const GError *error) {
         g_free(look);
 }
 
-void capabilities_look(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data) {
+void capabilities_look(CapabilitiesCache *cache, const char *emulator, uid_t user, CapabilitiesDone done, void *data) {
         Look *look = g_new0(Look, 1);
         *look = (Look){ .cache = cache, .emulator = g_strdup(emulator), .done = done, .data = data };
-        worker_run(cache->connection->worker, look_in_worker, on_looked, look);
+        user_work_run(cache->connection, user, look_in_worker, on_looked, look);
 }
 
 void capabilities_forget(CapabilitiesCache *cache, const void *data) {

@@ -36,7 +36,7 @@ const GError *capabilities_problem(const CapabilitiesCache *cache, const char *e
 
 /* Has a worker look at a binary, asks it what it can do where that is not known, and calls DONE when all that can be known is. */
 typedef void (*CapabilitiesDone)(void *data);
-void capabilities_look(CapabilitiesCache *cache, const char *emulator, CapabilitiesDone done, void *data);
+void capabilities_look(CapabilitiesCache *cache, const char *emulator, uid_t user, CapabilitiesDone done, void *data);
 
 /* Keeps what a worker has just seen of a binary, and found fit to be run. Returns whether all is known of it that can be. */
 bool capabilities_see(CapabilitiesCache *cache, const char *emulator, const ExecutableIdentity *identity);
