@@ -21,8 +21,8 @@ bool owners_rights_check_define(Connection *connection, const Domain *existing, 
 void owners_rights_begin_define(Connection *connection, const Call *call);
 void owners_rights_end_define(Connection *connection, const Call *call);
 
-/* A domain ends that has no definition: what is left of it goes with it, as nobody could ask for it any more; UEFI variables of one
- * that has its owner's rights alone too, as nobody has counted them, and its UUID may be somebody else's next. */
+/* A domain ends that has no definition: what is left of it goes with it, as nobody could ask for it any more; UEFI variables of
+ * one that has its owner's rights alone too, as nobody has counted them, and its UUID may be somebody else's next. */
 void owners_rights_end_transient(const Domain *domain);
 
 /* Whether a domain may become that, or, LIVE, its run may, where it has its owner's rights alone. */
