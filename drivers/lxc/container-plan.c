@@ -181,12 +181,10 @@ static void put_text(GString *plan, const xmlNode *root, const char *path, const
 static void put_program(GString *plan, const xmlNode *root) {
         g_autofree char *name = xml_text_at(root, "name"), *uuid = xml_text_at(root, "uuid"),
                         *init = xml_text_at(root, "os/init");
-        g_autoptr(GString) line = g_string_new(NULL);
         put(plan, "argument %s", init);
         for (const xmlNode *element = xml_find(root, "os/initarg"); element; element = xml_next(element, "initarg")) {
                 g_autofree char *text = xml_text(element);
                 put(plan, "argument %s", text);
-                g_string_append_printf(line, "%s%s", line->len ? " " : "", text);
         }
         g_auto(GStrv) environment =
                         g_environ_setenv(NULL, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", TRUE);
@@ -196,8 +194,6 @@ static void put_program(GString *plan, const xmlNode *root) {
         environment = g_environ_setenv(environment, "container_uuid", uuid, TRUE);
         environment = g_environ_setenv(environment, "LIBVIRT_LXC_UUID", uuid, TRUE);
         environment = g_environ_setenv(environment, "LIBVIRT_LXC_NAME", name, TRUE);
-        if (line->len > 0)
-                environment = g_environ_setenv(environment, "LIBVIRT_LXC_CMDLINE", line->str, TRUE);
         for (const xmlNode *element = xml_find(root, "os/initenv"); element; element = xml_next(element, "initenv")) {
                 g_autofree char *variable = xml_attribute(element, "name"), *value = xml_text(element);
                 environment = g_environ_setenv(environment, variable, value, TRUE);
