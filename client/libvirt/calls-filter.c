@@ -33,14 +33,8 @@ static void ask(Call *call, const char *member, const char *reply, CallStep step
         call_ask(call, path, FILTER, member, g_variant_new("(a{sv})", NULL), reply, step);
 }
 
-static void on_filter(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ss))", listing_name_and_uuid(properties)));
-}
-
 static void on_path(Call *call, GVariant *reply) {
-        const char *path;
-        g_variant_get(reply, "(&o)", &path);
-        call_read(call, path, FILTER, on_filter);
+        listing_answer_path(call, reply, &filters);
 }
 
 /* By its name or its UUID: MEMBER says which. */

@@ -65,14 +65,8 @@ static bool on_no_object(Call *call, const GError *error) {
         return listing_refuse_absent(call, error, LIBVIRT_NO_INTERFACE, "Interface");
 }
 
-static void on_interface(Call *call, GVariant *properties) {
-        call_answer(call, g_variant_new("(@(ss))", name_and_mac(properties)));
-}
-
 static void on_path(Call *call, GVariant *reply) {
-        const char *path;
-        g_variant_get(reply, "(&o)", &path);
-        call_read(call, path, INTERFACE_OF_HOST, on_interface);
+        listing_answer_path(call, reply, &interfaces);
 }
 
 static void find_by_name(Call *call) {
@@ -84,7 +78,6 @@ static void find_by_name(Call *call) {
 /* A bridge has the address of one of its parts. */
 static void on_paths(Call *call, GVariant *reply) {
         g_autoptr(GVariant) paths = g_variant_get_child_value(reply, 0);
-        const char *path;
         gsize n = g_variant_n_children(paths);
         if (n == 0)
                 call_refuse(call, LIBVIRT_NO_INTERFACE, "Interface not found: no interface has the address '%s'",
@@ -93,8 +86,9 @@ static void on_paths(Call *call, GVariant *reply) {
                 call_refuse(call, LIBVIRT_MULTIPLE_INTERFACES, "multiple interfaces have the address '%s': name one",
                             call_string(call, 0));
         else {
-                g_variant_get_child(paths, 0, "&o", &path);
-                call_read(call, path, INTERFACE_OF_HOST, on_interface);
+                g_autoptr(GVariant) path = g_variant_get_child_value(paths, 0),
+                                    first = g_variant_ref_sink(g_variant_new("(@o)", path));
+                listing_answer_path(call, first, &interfaces);
         }
 }
 

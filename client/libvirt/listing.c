@@ -175,6 +175,18 @@ void listing_answer(Call *call, const ListedKind *kind) {
                    kind->below);
 }
 
+static void on_one(Call *call, GVariant *properties) {
+        const ListedKind *kind = call->state;
+        call_answer(call, g_variant_new("(@*)", kind->name_of(properties)));
+}
+
+void listing_answer_path(Call *call, GVariant *reply, const ListedKind *kind) {
+        const char *path;
+        g_variant_get(reply, "(&o)", &path);
+        call->state = (void *) kind;
+        call_read(call, path, kind->interface, on_one);
+}
+
 bool listing_refuse_absent(Call *call, const GError *error, int code, const char *what) {
         if (error->code != LIBVIRT_NO_DOMAIN && error->code != code)
                 return false;

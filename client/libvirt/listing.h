@@ -24,6 +24,9 @@ GVariant *listing_name_and_uuid(GVariant *properties);
 /* Answers the call. KIND is static. */
 void listing_answer(Call *call, const ListedKind *kind);
 
+/* Answers a call with the object whose path the reply (o) is. KIND is static. */
+void listing_answer_path(Call *call, GVariant *reply, const ListedKind *kind);
+
 /* Answers a call whose object is not there: CODE, WHAT ("Network") says which. False where ERROR is another. */
 bool listing_refuse_absent(Call *call, const GError *error, int code, const char *what);
 

@@ -13,6 +13,6 @@
 /* What an interface may be, NULL at the end: "ethernet" first. */
 extern const char *const interface_types[];
 
-/* Checks a document: each element, attribute and value, and that they fit each other. The document as libvirt would keep it, to be
- * freed; NULL with an error that says where. */
+/* Checks a document: each element, attribute and value, and that they fit each other. The document as libvirt would keep it, to
+ * be freed; NULL with an error that says where. */
 char *interface_form_check(const char *xml, GError **error);

@@ -5,6 +5,7 @@
 Usage (below unshare --net tests/with-bus): test-port-filters.py
 """
 
+import json
 import os
 import random
 import select
@@ -173,6 +174,43 @@ def an_address_that_nobody_gives_is_learned_from_the_first_packet():
     contains(expect("InvalidArgument", Port, network, 1, reference("v")), "IPV6")
     other.close()
     undefine(*made)
+    end_network(network)
+
+
+def rules_of_chains():
+    """The numbers of the rules that the kernel has, by chain: a rule that is written anew has another one."""
+    found = {}
+    for item in json.loads(shell("nft -a -j list table bridge virtbus"))["nftables"]:
+        if "rule" in item:
+            found.setdefault(item["rule"]["chain"], []).append(item["rule"]["handle"])
+    return found
+
+
+def what_another_definition_does_not_change_is_left_alone():
+    drop = "<rule action='drop' direction='inout' priority='{}'><arp opcode='{}'/></rule>".format
+    made = [define("of-arp", drop(500, 1), " chain='arp'"), define("all", includes("of-arp") + "<rule action='drop' direction='inout'><ip dscp='1'/></rule>")]
+    network = make_network()
+    ports = [Port(network, number, reference("all")) for number in (1, 2)]
+    before = rules_of_chains()
+    define("of-arp", drop(500, 2), " chain='arp'")
+    after = rules_of_chains()
+    changed = {chain for chain in before if before[chain] != after[chain]}
+    # In and out of each card; neither the table's own chains nor root's, nor anything of those that are added later.
+    assert set(before) == set(after) and len(changed) == 4, (before, after)
+    third = Port(network, 3, reference("all"))
+    assert {chain: after[chain] for chain in after} == {chain: rules_of_chains()[chain] for chain in after}
+    request, answer = (ethernet(arp(MAC, "10.0.0.1", operation), 0x806, ALL) for operation in (1, 2))
+    assert passes(ports[0], ports[1], request) and not passes(ports[0], ports[1], answer) and not passes(third, ports[1], answer)
+    # A filter that grows by a chain, and shrinks again.
+    made.append(define("of-rarp", "<rule action='drop' direction='inout'><rarp/></rule>", " chain='rarp'"))
+    for more in (includes("of-rarp"), ""):
+        define("all", includes("of-arp") + more + "<rule action='drop' direction='inout'><ip dscp='1'/></rule>")
+        assert passes(ports[0], ports[1], request) and not passes(ports[0], ports[1], answer)
+        assert passes(ports[0], ports[1], ethernet(arp(MAC, "10.0.0.1", 3), 0x8035, ALL)) == (not more)
+    assert len(rules_of_chains()) == len(after) + 4  # of the third port
+    for port in [*ports, third]:
+        port.close()
+    undefine(*reversed(made))
     end_network(network)
 
 
@@ -369,7 +407,7 @@ def a_driver_that_is_told_to_end_cancels_what_waits_and_ends_well():
 if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or "UP" in shell("ip -o link show up"):
     sys.exit("this is for root with /dev/net/tun, in a network namespace of its own: unshare --net tests/with-bus tests/behaviour/test-port-filters.py")
 shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1")
-run([the_filters_that_are_shipped_let_pass_what_they_should_by_a_port, a_port_has_its_filter_before_it_is_up,
+run([what_another_definition_does_not_change_is_left_alone, the_filters_that_are_shipped_let_pass_what_they_should_by_a_port, a_port_has_its_filter_before_it_is_up,
      nothing_is_lost_and_nothing_passes_while_a_filter_changes, an_address_that_nobody_gives_is_learned_from_the_first_packet, a_redefinition_that_one_port_cannot_have_changes_none,
      what_somebody_takes_away_is_put_back_and_what_is_left_is_taken_away, a_guests_cards_have_the_filters_of_its_document,
      who_may_not_change_a_ports_filter_is_refused, a_driver_that_is_told_to_end_cancels_what_waits_and_ends_well])
