@@ -24,6 +24,7 @@ class Simulator:
     def __init__(self, esx=True, machines=2, trusted=True, port=0):
         if not os.access(VCSIM, os.X_OK):
             raise Skip("vcsim is not there: it needs golang-go and golang-github-vmware-govmomi-dev")
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)  # tests have a network of their own
         self.process = subprocess.Popen([VCSIM, f"-esx={str(esx).lower()}", f"-vm={machines}", f"-l=127.0.0.1:{port}", *os.environ.get("VCSIM_OPTIONS", "").split()], text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(self.process.stdout.readline())

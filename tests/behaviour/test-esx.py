@@ -460,11 +460,12 @@ def answers_that_are_not_what_they_must_be_end_the_opening_by_name():
 def it_connects_again_after_answers_that_are_not_what_they_must_be():
     with opened(host()) as connection:
         for how in ("half", "garbage", "status"):
+            bus.settle()
             bus.signals.clear()
             host().tell(how, 1)
             if how == "half":
                 host().do("ha-host_VM0", "PowerOffVM_Task")
-            bus.wait(lambda: [s for s in bus.signals if s[0] == connection and "State" in str(s[3])], f"{how} to be seen")
+            bus.wait(lambda: [s for s in bus.signals if s[0] == connection and "'connecting'" in str(s[3])], f"{how} to be seen")
             wait_connected(connection)
         assert state(domain(connection, "ha-host_VM0")) == "shutoff"
         do(domain(connection, "ha-host_VM0"), "Start")
