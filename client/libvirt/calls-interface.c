@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Network interfaces of the machine, which are objects of the connection "host" whatever connection the client has opened. They are
- * only told of: what would change one is refused as what no hypervisor supports. */
+/* Network interfaces of the machine, which are objects of the connection "host" whatever connection the client has opened. They
+ * are only told of: what would change one is refused as what no hypervisor supports. */
 
 #include "calls.h"
 #include "listing.h"
