@@ -26,7 +26,7 @@ class Simulator:
             raise Skip("vcsim is not there: it needs golang-go and golang-github-vmware-govmomi-dev")
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)  # tests have a network of their own
         self.process = subprocess.Popen([VCSIM, f"-esx={str(esx).lower()}", f"-vm={machines}", f"-l=127.0.0.1:{port}", *os.environ.get("VCSIM_OPTIONS", "").split()], text=True, bufsize=1,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": ROOT})
         self.port = int(self.process.stdout.readline())
         self.scheme = "esx" if esx else "vpx"
         self.certificate = ssl.get_server_certificate(("127.0.0.1", self.port))
