@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/definition.h"
 #include "domain/device-elements.h"
+#include "domain/vcpu-list.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -147,7 +148,7 @@ static bool read_resources(Definition *definition, xmlNode *root, GError **error
         definition->max_vcpus = (uint32_t) vcpus;
         if (!xml_number_attribute(vcpu, "current", 1, vcpus, &vcpus, error))
                 return false;
-        definition->vcpus = (uint32_t) vcpus;
+        definition->vcpus = vcpu_list_count(root, definition->max_vcpus, (uint32_t) vcpus);
         return true;
 }
 

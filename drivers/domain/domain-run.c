@@ -7,6 +7,7 @@
 #include "domain/domain-status.h"
 #include "domain/operation.h"
 #include "domain/owners-rights.h"
+#include "domain/vcpu-list.h"
 #include "vtables.h"
 
 void domain_observe(Domain *domain, const GError *error) {
@@ -93,7 +94,7 @@ void domain_vcpus_changed(Domain *domain, uint32_t count) {
         g_autoptr(xmlDoc) document = domain->live ? definition_document(domain->live, NULL) : NULL;
         if (!document)
                 return;
-        xml_set_number(xml_ensure_child(xmlDocGetRootElement(document), "vcpu"), "current", count);
+        vcpu_list_set(xmlDocGetRootElement(document), count);
         take_live(domain, g_steal_pointer(&document));
 }
 

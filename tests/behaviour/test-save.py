@@ -133,6 +133,51 @@ def it_is_saved_to_a_file_and_restored():
     assert files() == ["one"]
 
 
+def what_was_plugged_into_it_is_in_it_again():
+    """A QEMU makes the queues of a disk of the processors that it starts with: it starts with the same ones, and gets the others."""
+    image = os.path.join(ROOT, "plugged.img")
+    with open(image, "wb") as file:
+        file.truncate(1 << 20)
+    os.chmod(image, 0o666)
+    disk = f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{image}'/><target dev='vda' bus='virtio'/></disk>"
+    memory = "<maxMemory slots='2' unit='MiB'>256</maxMemory><cpu><numa><cell cpus='0-3' memory='64' unit='MiB'/></numa></cpu>" if REAL else ""
+    domain = hypervisor.define(hypervisor.document("plugged", disk + "<controller type='scsi' model='virtio-scsi'/>" if REAL else "", f"<vcpu current='2'>4</vcpu>{memory}"))
+
+    def call(member, signature="", *arguments):
+        return bus.call(domain, f"{NAME}.Domain", member, signature, *arguments)
+
+    def what_it_has():
+        document = ET.fromstring(call("GetXML", "a{sv}", {}))
+        return ([sorted(one.attrib.items()) for one in document.findall("vcpus/vcpu")],
+                sorted((device.tag, device.find("alias").get("name")) for device in document.find("devices") if device.find("alias") is not None))
+    hypervisor.do(domain, "Start", paused=True)
+    call("SetVCPUs", "ua{sv}", 3, {})
+    if REAL:
+        for device in ("<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+                       "<memory model='dimm'><target><size unit='MiB'>64</size><node>0</node></target></memory>"):
+            call("AttachDevice", "sa{sv}", device, {})
+    before = what_it_has()
+    assert [dict(one) for one in before[0]] == [
+        {"id": "0", "enabled": "yes", "hotpluggable": "no", "order": "1"}, {"id": "1", "enabled": "yes", "hotpluggable": "no", "order": "2"},
+        {"id": "2", "enabled": "yes", "hotpluggable": "yes", "order": "3"}, {"id": "3", "enabled": "no", "hotpluggable": "yes"}], before
+    succeeds(call("Save", "sa{sv}", f"{WORK}/plugged", {}))
+    _domain, job = restore(f"{WORK}/plugged")
+    succeeds(job)
+    assert bus.get(domain, "Domain", "VCPUs") == 3 and what_it_has() == before, what_it_has()
+    call("SetVCPUs", "ua{sv}", 4, {})
+    succeeds(call("ManagedSave", "a{sv}", {}))
+    hypervisor.do(domain, "Start", paused=True)
+    assert bus.get(domain, "Domain", "StateReason") in ("restored", "user") and bus.get(domain, "Domain", "VCPUs") == 4
+    document = call("GetXML", "a{sv}", {})
+    hypervisor.do(domain, "Destroy")
+    hypervisor.define(document)  # what it was is a document that can be started
+    hypervisor.do(domain, "Start", paused=True)
+    assert bus.get(domain, "Domain", "VCPUs") == 4
+    hypervisor.do(domain, "Destroy")
+    call("Undefine", "a{sv}", {})
+    os.unlink(f"{WORK}/plugged")
+
+
 def it_stays_paused_if_it_was_or_if_it_is_asked_to():
     hypervisor.do(state["domain"], "Suspend")
     succeeds(save(f"{WORK}/paused"))

@@ -5,6 +5,7 @@
 #include "domain/definition-edit.h"
 #include "domain/operations/device-change.h"
 #include "domain/operations/resize.h"
+#include "domain/vcpu-list.h"
 
 #define GIB (UINT64_C(1024) * 1024 * 1024)
 
@@ -78,11 +79,7 @@ static void test_memory_and_processors_change_up_to_their_maxima(void) {
                   NULL,
                   VIRTBUS_ERROR_INVALID_ARGUMENT,
                   "more than the 8 that it may have at most; SetMaxVCPUs" },
-                { XML("<vcpus><vcpu id='0' enabled='yes'/></vcpus>"),
-                  { .vcpus = 4 },
-                  NULL,
-                  VIRTBUS_ERROR_UNSUPPORTED,
-                  "<vcpus>" },
+                { XML("<vcpus><vcpu id='0' enabled='yes'/></vcpus>"), { .vcpus = 4 }, "vcpu@current=4" },
         };
         run_all(cases, G_N_ELEMENTS(cases));
 }
@@ -239,6 +236,55 @@ static void test_metadata_of_one_namespace_is_replaced_alone(void) {
         }
 }
 
+/* Which processors there are, as text: a number, "+" where it is plugged, "-" where it is not there, and its order. */
+static char *print_list(const xmlNode *root) {
+        GString *text = g_string_new(NULL);
+        for (const xmlNode *one = xml_child(xml_child(root, "vcpus"), "vcpu"); one; one = xml_next(one, "vcpu")) {
+                g_autofree char *id = xml_attribute(one, "id"), *order = xml_attribute(one, "order");
+                g_string_append_printf(text, " %s%s%s", id,
+                                       xml_attribute_is(one, "enabled", "no")         ? "-"
+                                       : xml_attribute_is(one, "hotpluggable", "yes") ? "+"
+                                                                                      : "",
+                                       order ? ":" : "");
+                g_string_append(text, order ? order : "");
+        }
+        return g_string_free(text, FALSE);
+}
+
+static void test_processors_are_listed_and_the_list_follows(void) {
+        static const struct {
+                const char *more;
+                uint32_t n[4]; /* changes, up to a 0 */
+                const char *wanted;
+                uint32_t first; /* that the machine starts with */
+        } cases[] = {
+                { "", { 4 }, " 0:1 1:2 2:3 3+:4 4- 5- 6- 7-", 3 },
+                { "", { 5, 4, 6 }, " 0:1 1:2 2:3 3+:4 4+:5 5+:6 6- 7-", 3 },
+                { "", { 4, 2 }, " 0:1 1:2 2- 3- 4- 5- 6- 7-", 2 },
+                { "", { 1 }, " 0:1 1- 2- 3- 4- 5- 6- 7-", 1 },
+                { "<vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/><vcpu id='7' enabled='yes' hotpluggable='yes'/></vcpus>",
+                  { 5 },
+                  " 0 7+ 1 2 3+ 4- 5- 6-",
+                  3 },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *xml = g_strconcat(HEAD "<vcpu current='3'>8</vcpu><os><type>hvm</type></os>", cases[i].more,
+                                                   "</domain>", NULL);
+                g_autoptr(xmlDoc) document = xml_parse(xml, "domain", NULL);
+                xmlNode *root = xmlDocGetRootElement(document);
+                vcpu_list_make(root, 8, 3);
+                uint32_t n = 3;
+                for (size_t j = 0; j < G_N_ELEMENTS(cases[i].n) && cases[i].n[j] > 0; j++) {
+                        n = cases[i].n[j];
+                        vcpu_list_set(root, n);
+                }
+                g_autofree char *list = print_list(root);
+                g_assert_cmpstr(list, ==, cases[i].wanted);
+                g_assert_cmpuint(vcpu_list_count(root, 8, 3), ==, n);
+                g_assert_cmpuint(vcpu_list_first(root, n), ==, cases[i].first);
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/resize/memory-and-processors-change-up-to-their-maxima",
@@ -249,5 +295,6 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/resize/any-number-of-io-threads-takes-no-time", test_any_number_of_io_threads_takes_no_time);
         g_test_add_func("/resize/memory-is-bound-where-it-can-be", test_memory_is_bound_where_it_can_be);
         g_test_add_func("/resize/metadata-of-one-namespace-is-replaced-alone", test_metadata_of_one_namespace_is_replaced_alone);
+        g_test_add_func("/resize/processors-are-listed-and-the-list-follows", test_processors_are_listed_and_the_list_follows);
         return g_test_run();
 }

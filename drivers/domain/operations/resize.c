@@ -6,6 +6,7 @@
 
 #include "domain/definition-edit.h"
 #include "domain/device-elements.h"
+#include "domain/vcpu-list.h"
 
 /* The child of that name whose attribute has that value; NULL: there is none. */
 static xmlNode *find_with(const xmlNode *parent, const char *name, const char *attribute, const char *value) {
@@ -161,11 +162,9 @@ bool resize_apply(const Domain *domain, const DeviceChange *change, const Defini
         if (change->memory > 0)
                 definition_edit_memory(root, change->memory);
         if (change->vcpus > 0) {
-                g_autofree char *number = g_strdup_printf("%u", change->vcpus);
-                if (xml_child(root, "vcpus"))
-                        return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                           "its document names each processor in <vcpus>; define it anew with others");
-                xml_set_attribute(xml_ensure_child(root, "vcpu"), "current", number);
+                if (base == domain->live) /* which of them were plugged: it is restored with the same */
+                        vcpu_list_make(root, base->max_vcpus, base->vcpus);
+                vcpu_list_set(root, change->vcpus);
         }
         if (change->cpus && change->pinned == PINNED_VCPU && change->thread >= base->max_vcpus)
                 return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT, "it has no virtual processor %" PRIu32,

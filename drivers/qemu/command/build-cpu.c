@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "domain/vcpu-list.h"
 #include "qemu/command/build-threads.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
@@ -160,11 +161,9 @@ void build_cpus(Builder *builder) {
         xmlNode *topology = builder_element(builder, builder->root, "cpu/topology"),
                 *vcpu = builder_element(builder, builder->root, "vcpu");
         g_autoptr(GString) smp = g_string_new(NULL);
-        unsigned n_first = 0; /* those that a document names one by one, and that cannot be unplugged */
-        for_each (builder, one, builder->root, "vcpus/vcpu")
-                n_first += builder_is(builder, one, "@enabled", "yes") && builder_is(builder, one, "@hotpluggable", "no");
-        g_string_printf(smp, "%u", n_first ? n_first : definition->vcpus);
-        if (definition->max_vcpus != (n_first ? n_first : definition->vcpus))
+        uint32_t n_first = vcpu_list_first(builder->root, definition->vcpus); /* guest/processors.c plugs the others */
+        g_string_printf(smp, "%u", n_first);
+        if (definition->max_vcpus != n_first)
                 g_string_append_printf(smp, ",maxcpus=%u", definition->max_vcpus);
         if (topology) {
                 uint64_t sockets = builder_number(builder, topology, "@sockets", 1, 4096, 1),
@@ -226,10 +225,7 @@ void build_cpus(Builder *builder) {
         if (builder_is(builder, vcpu, "@placement", "auto"))
                 builder_not_here(builder, vcpu, "processors bound by numad's choice: name them in cpuset");
         builder_choose(builder, vcpu, "@placement", "static auto");
-        for_each (builder, one, builder->root, "vcpus/vcpu") {
+        for_each (builder, one, builder->root, "vcpus/vcpu")
                 builder_know(builder, one, "@id @enabled @hotpluggable @order");
-                if (builder_is(builder, one, "@enabled", "no") || builder_get(builder, one, "@order"))
-                        builder_not_here(builder, one, "processors of its choosing: give their number in <vcpu current='...'>");
-        }
         builder_add(builder, "-smp", "%s", smp->str);
 }

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "bus.h"
-#include "domain/device-elements.h"
 #include "domain/domain-event.h"
 #include "domain/domain-run.h"
 #include "domain/domain-status.h"
@@ -26,6 +25,7 @@
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
 #include "qemu/guest/pid-file.h"
+#include "qemu/guest/processors.h"
 #include "qemu/guest/qemu-words.h"
 #include "qemu/guest/scope.h"
 #include "qemu/guest/threads.h"
@@ -196,6 +196,28 @@ static void place_threads(Guest *guest) {
                 set_out(guest);
 }
 
+static void on_processors_plugged(void *data, const GError *error) {
+        if (error)
+                finish_start(data, error);
+        else
+                place_threads(data);
+}
+
+static void on_places_known(void *data, JsonObject *answer, const GError *error) {
+        if (error)
+                finish_start(data, error);
+        else
+                processors_plug(data, answer, on_processors_plugged);
+}
+
+/* Devices have been made by then, as when they were plugged into a machine that ran. */
+static void plug_processors(Guest *guest) {
+        if (processors_are_listed(guest))
+                monitor_command(guest->monitor, "query-hotpluggable-cpus", NULL, -1, on_places_known, guest);
+        else
+                place_threads(guest);
+}
+
 /* What the machine is to begin with: its own start, or what was saved. */
 static void set_out(Guest *guest) {
         if (!guest->operation || guest->failure)
@@ -217,23 +239,11 @@ static void run_processors(Guest *guest) {
         }
 }
 
-/* What a start went on without: startupPolicy. A drive is empty then. */
-static void drop_missing(xmlDoc *document) {
-        for (xmlNode *element = device_elements_first(document), *next; element; element = next) {
-                xmlNode *source = xml_child(element, "source");
-                next = device_elements_next(element);
-                if (!xml_attribute_is(source, "missing", "yes"))
-                        continue;
-                bool is_drive = xml_attribute_is(element, "device", "cdrom") || xml_attribute_is(element, "device", "floppy");
-                xml_remove(is_drive ? source : element);
-        }
-}
-
 /* The live definition: what was written, with what was chosen for this run. */
 static void set_live(Guest *guest) {
         g_autoptr(GError) error = NULL;
         guest_write_terminals(guest, guest->domain->live, guest->document);
-        drop_missing(guest->document);
+        guest_drop_missing(guest->document);
         g_autoptr(Definition) live = definition_from_document(guest->document, &error);
         if (live) {
                 domain_set_live(guest->domain, live);
@@ -250,7 +260,7 @@ static void on_chardevs(void *data, JsonObject *answer, const GError *error) {
         }
         guest_take_terminals(guest, answer);
         set_live(guest);
-        place_threads(guest);
+        plug_processors(guest);
 }
 
 static void run_commands(Guest *guest);
@@ -275,7 +285,7 @@ static void run_commands(Guest *guest) {
         } else if (guest->line->consoles->len > 0)
                 monitor_command(guest->monitor, "query-chardev", NULL, -1, on_chardevs, guest);
         else
-                place_threads(guest);
+                plug_processors(guest);
 }
 
 static void on_status(void *data, JsonObject *answer, const GError *error) {

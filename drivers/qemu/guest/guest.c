@@ -285,6 +285,17 @@ bool guest_take_awaited(Guest *guest, GuestAwaits awaited) {
         return is_due;
 }
 
+void guest_drop_missing(xmlDoc *document) {
+        for (xmlNode *element = device_elements_first(document), *next; element; element = next) {
+                xmlNode *source = xml_child(element, "source");
+                next = device_elements_next(element);
+                if (!xml_attribute_is(source, "missing", "yes"))
+                        continue;
+                bool is_drive = xml_attribute_is(element, "device", "cdrom") || xml_attribute_is(element, "device", "floppy");
+                xml_remove(is_drive ? source : element);
+        }
+}
+
 void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document) {
         xmlNode *element = device_elements_first(document);
         for (guint i = 0; element; element = device_elements_next(element), i++) {

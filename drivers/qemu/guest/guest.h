@@ -190,6 +190,9 @@ void guest_connect(Guest *guest, const char *path, GuestConnected done, void *da
 void guest_take_terminals(Guest *guest, JsonObject *answer);
 void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document);
 
+/* Takes out of a document what a start went on without: startupPolicy. A drive is empty then. */
+void guest_drop_missing(xmlDoc *document);
+
 /* Lets go of its agent. */
 void guest_close_agent(Guest *guest);
 

@@ -7,6 +7,7 @@
 #include "domain/domain-run.h"
 #include "domain/operations/device-change.h"
 #include "qemu/guest/plugging.h"
+#include "qemu/guest/processors.h"
 #include "qemu/guest/scope.h"
 #include "qemu/guest/threads.h"
 
@@ -50,20 +51,12 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
         uint32_t n = 0, left = wanted > has ? wanted - has : has - wanted;
         guint length = !failure && places ? json_array_get_length(places) : 0;
         for (guint i = 0; i < length && n < left; i++) {
-                guint number = wanted > has ? length - 1 - i : i;
-                JsonObject *place = json_object_at(places, number);
-                const char *taken = json_string(place, "qom-path"), *type = json_string(place, "type");
-                JsonObject *properties = json_member(place, "props");
-                g_autofree char *id = g_strdup_printf("vcpu%u", length - 1 - number);
-                if (wanted > has && !taken && type && properties) {
-                        JsonObject *device = json_make("driver", 's', type, "id", 's', id, NULL);
-                        g_autoptr(GList) names = json_object_get_members(properties);
-                        for (GList *link = names; link; link = link->next)
-                                json_object_set_member(device, link->data,
-                                                       json_node_copy(json_object_get_member(properties, link->data)));
-                        script_add_command(script, "device_add", device);
-                        n++;
-                } else if (wanted < has && taken && g_str_has_prefix(taken, path)) {
+                if (wanted > has)
+                        n += processors_add(script, places, i);
+                else {
+                        const char *taken = json_string(json_object_at(places, i), "qom-path");
+                        if (!taken || !g_str_has_prefix(taken, path))
+                                continue;
                         g_ptr_array_add(removed, g_strdup(taken + strlen(path)));
                         n++;
                 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Which processors of a machine there are: <vcpus> of its document. Those that cannot be taken away are the machine's own, and it
+ * starts with them; others are plugged into it before it runs, again whenever it is started or restored: what a guest was saved
+ * with is not only how many it had. */
+
+#include <libxml/tree.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How many there are, where <vcpu> says MAXIMUM and CURRENT. */
+uint32_t vcpu_list_count(const xmlNode *root, uint32_t maximum, uint32_t current);
+
+/* How many the machine starts with, where there are N. */
+uint32_t vcpu_list_first(const xmlNode *root, uint32_t n);
+
+/* Whether a processor is one that is plugged. */
+bool vcpu_list_is_plugged(const xmlNode *root, uint32_t id);
+
+/* Names each processor, where the document does not yet: those that there are are the machine's own. */
+void vcpu_list_make(xmlNode *root, uint32_t maximum, uint32_t current);
+
+/* Changes how many there are: the lowest that are free are plugged, those with the highest numbers go, plugged ones first. Of a
+ * document without a list the number is changed alone. */
+void vcpu_list_set(xmlNode *root, uint32_t n);
