@@ -15,6 +15,7 @@ typedef struct Import {
         const char *folder;
         JsonArray *array;
         Table *table;
+        bool is_whole;      /* of libvirt's own folder: what it keeps elsewhere belongs to that */
         unsigned n_refused; /* domains that cannot be started yet */
         int status;
 } Import;
@@ -35,16 +36,24 @@ static const struct {
         const char *folder, *suffix;
 } left_behind[] = { { "snapshot", "" }, { "checkpoint", "" }, { "save", ".save" } };
 
-/* What the markup of a domain's document says of its identity. */
+/* What the markup of a domain's document says of its identity, and of its UEFI variables. */
 typedef struct Identity {
         unsigned depth;
         GString *now, *name, *uuid; /* NOW: the one of them that is being read */
+        bool has_uefi, names_variables;
+        unsigned n_ends, os_end; /* how many elements called os have ended; which of them it was of the domain's own */
 } Identity;
 
 static void on_start(GMarkupParseContext *context, const char *name, const char **names, const char **values, gpointer data,
                      GError **error) {
         Identity *identity = data;
-        (void) context, (void) names, (void) values, (void) error;
+        (void) context, (void) error;
+        for (; *names; names++, values++)
+                identity->has_uefi |= (identity->depth == 1 && strcmp(name, "os") == 0 && strcmp(*names, "firmware") == 0 &&
+                                       strcmp(*values, "efi") == 0) ||
+                                      (identity->depth == 2 && strcmp(name, "loader") == 0 && strcmp(*names, "type") == 0 &&
+                                       strcmp(*values, "pflash") == 0);
+        identity->names_variables |= identity->depth == 2 && strcmp(name, "nvram") == 0;
         identity->now = ++identity->depth != 2      ? NULL
                         : strcmp(name, "uuid") == 0 ? identity->uuid
                         : strcmp(name, "name") == 0 ? identity->name
@@ -53,7 +62,10 @@ static void on_start(GMarkupParseContext *context, const char *name, const char 
 
 static void on_end(GMarkupParseContext *context, const char *name, gpointer data, GError **error) {
         Identity *identity = data;
-        (void) context, (void) name, (void) error;
+        (void) context, (void) error;
+        identity->n_ends += strcmp(name, "os") == 0;
+        if (identity->depth == 2 && strcmp(name, "os") == 0)
+                identity->os_end = identity->n_ends;
         identity->depth--;
         identity->now = NULL;
 }
@@ -65,14 +77,38 @@ static void on_text(GMarkupParseContext *context, const char *text, gsize length
                 g_string_append_len(identity->now, text, (gssize) length);
 }
 
+/* Reads a document into what has the two strings already. */
+static bool read_identity(Identity *identity, const char *text) {
+        static const GMarkupParser parser = { on_start, on_end, on_text, NULL, NULL };
+        g_autoptr(GMarkupParseContext) context = g_markup_parse_context_new(&parser, 0, identity, NULL);
+        return g_markup_parse_context_parse(context, text, -1, NULL);
+}
+
 /* The UUID that a document says, or else its name; NULL where it cannot be read. */
 static char *identity_of(const char *text) {
-        static const GMarkupParser parser = { on_start, on_end, on_text, NULL, NULL };
         g_autoptr(GString) name = g_string_new(NULL), uuid = g_string_new(NULL);
         Identity identity = { .name = name, .uuid = uuid };
-        g_autoptr(GMarkupParseContext) context = g_markup_parse_context_new(&parser, 0, &identity, NULL);
-        bool read = g_markup_parse_context_parse(context, text, -1, NULL);
+        bool read = read_identity(&identity, text);
         return read ? g_strdup(g_strstrip(uuid->len > 0 ? uuid->str : name->str)) : NULL;
+}
+
+/* libvirt finds the UEFI variables of a domain by its name, where the document does not say where they are: here it says so from
+ * now on, for the guest to boot what it has always booted. */
+static void name_variables(char **text) {
+        g_autoptr(GString) name = g_string_new(NULL), uuid = g_string_new(NULL);
+        Identity identity = { .name = name, .uuid = uuid };
+        if (!read_identity(&identity, *text) || !identity.has_uefi || identity.names_variables || strchr(name->str, '/'))
+                return;
+        g_autofree char *path = g_strdup_printf(LIBVIRT_STATE "/nvram/%s_VARS.fd", g_strstrip(name->str));
+        const char *end = *text;
+        for (unsigned n = 0; end && n < identity.os_end; n++)
+                end = strstr(n > 0 ? end + 1 : end, "</os>");
+        if (!end || !g_file_test(path, G_FILE_TEST_IS_REGULAR))
+                return;
+        g_autofree char *element = g_markup_printf_escaped("  <nvram>%s</nvram>\n  ", path);
+        char *whole = g_strdup_printf("%.*s%s%s", (int) (end - *text), *text, element, end);
+        g_free(*text);
+        *text = whole;
 }
 
 /* What became of a file; RESULT: for programs. */
@@ -121,6 +157,8 @@ static void import_domain(Import *import, const char *name) {
                 add_result(import, name, "is there already", ctl_path(same), NULL);
                 return;
         }
+        if (text && import->is_whole)
+                name_variables(&text);
         g_autoptr(VirtbusConnection) connection = text ? ctl_connection(ctl, &error) : NULL;
         path = connection ? ctl_define(ctl, connection, text, &error) : NULL;
         import->n_refused += g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED);
@@ -197,10 +235,10 @@ static void tell_left_behind(Import *import, const char *folder, const char *sho
         }
 }
 
-static void tell_all_left_behind(Import *import, bool whole) {
+static void tell_all_left_behind(Import *import) {
         g_autofree char *pools = g_build_filename(import->folder, "../storage", NULL);
         tell_left_behind(import, pools, "storage", ".xml");
-        for (size_t i = 0; whole && i < G_N_ELEMENTS(left_behind); i++) {
+        for (size_t i = 0; import->is_whole && i < G_N_ELEMENTS(left_behind); i++) {
                 g_autofree char *folder = g_build_filename(LIBVIRT_STATE, left_behind[i].folder, NULL);
                 tell_left_behind(import, folder, left_behind[i].folder, left_behind[i].suffix);
         }
@@ -228,10 +266,15 @@ int verb_import(Ctl *ctl, char **arguments) {
                 return ctl_fail(g_steal_pointer(&error));
         g_autoptr(Table) table = table_new(headings);
         g_autoptr(JsonArray) array = json_array_new();
-        Import import = { .ctl = ctl, .folder = folder, .array = array, .table = table, .status = EXIT_DONE };
+        Import import = { .ctl = ctl,
+                          .folder = folder,
+                          .array = array,
+                          .table = table,
+                          .is_whole = arguments[0] == NULL,
+                          .status = EXIT_DONE };
         import_kinds(&import);
         for (guint i = 0; i < files->len; i++)
                 import_domain(&import, files->pdata[i]);
-        tell_all_left_behind(&import, arguments[0] == NULL);
+        tell_all_left_behind(&import);
         return finish(&import);
 }

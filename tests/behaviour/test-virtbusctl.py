@@ -736,6 +736,33 @@ def libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_
     ctl("undefine", "moved")
 
 
+def uefi_variables_that_libvirt_finds_by_a_name_are_named_at_import():
+    """As libvirt's daemon writes both: a document of its 9.0 does not say where they are."""
+    if os.geteuid() != 0 or not os.path.isdir("/usr/share/qemu/firmware"):
+        raise Skip("needs root, to put libvirt's folders there, and firmware")
+    folders = ["/etc/libvirt", "/var/lib/libvirt"]
+    for folder in folders:
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    os.makedirs("/etc/libvirt/qemu")
+    os.makedirs("/var/lib/libvirt/qemu/nvram")
+    files = {name: f"/var/lib/libvirt/qemu/nvram/{name}_VARS.fd" for name in ("kept", "a&b")}
+    for path in [*files.values(), "/var/lib/libvirt/qemu/nvram/bios_VARS.fd"]:
+        with open(path, "wb") as file:
+            file.write(bytes(540672))
+    uefi = qemu.document("NAME", more="<metadata><os xmlns='http://other.org/'><loader type='pflash'/></os></metadata>").replace("<os>", "<os firmware='efi'>").replace("machine='pc'", "machine='q35'")
+    own = uefi.replace("</type>", "</type><nvram>/elsewhere/own_VARS.fd</nvram>")
+    for name, text in (("kept", uefi), ("a&amp;b", uefi), ("never-run", uefi), ("own", own), ("bios", qemu.document("NAME"))):
+        with open(f"/etc/libvirt/qemu/{name.replace('&amp;', '-')}.xml", "w", encoding="utf-8") as file:
+            file.write(text.replace("NAME", name))
+    ctl("import")
+    for name, wanted in (("kept", files["kept"]), ("a&b", files["a&b"].replace("&", "&amp;")), ("never-run", None), ("own", "/elsewhere/own_VARS.fd"), ("bios", None)):
+        assert re.findall("<nvram[^>]*>([^<]*)</nvram>", ctl("xml", "--config", name)) == ([wanted] if wanted else []), (name, ctl("xml", "--config", name))
+        ctl("undefine", name)
+    for folder in folders:
+        subprocess.run(["umount", folder], check=True)
+
+
 def what_may_come_next_is_told_to_shells():
     def complete(*words):
         return ctl("complete", *words).split("\n")[:-1]
@@ -1031,6 +1058,7 @@ run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_wh
      options_are_of_verbs, images_of_disks_are_merged_and_copied, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
-     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, interfaces_are_listed_shown_and_documents_of_them_checked, bash_completes_verbs_options_and_domains,
+     files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named,
+     uefi_variables_that_libvirt_finds_by_a_name_are_named_at_import, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, interfaces_are_listed_shown_and_documents_of_them_checked, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
      another_host_is_reached_by_ssh, a_guests_agent_is_asked])
