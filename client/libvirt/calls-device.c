@@ -49,13 +49,26 @@ static void attach(Call *call) {
                  "(o)", step_answer_nothing);
 }
 
+/* libvirt waits for the guest for some seconds only, and an event tells when the device has left. */
+static bool on_slow_guest(Call *call, const GError *error) {
+        if (error->code != LIBVIRT_OPERATION_TIMEOUT)
+                return false;
+        call_answer_nothing(call);
+        return true;
+}
+
+static void detach(Call *call, const char *path, GVariant *options) {
+        call->on_error = on_slow_guest;
+        call_ask(call, path, DEVICE, "Detach", g_variant_new("(@a{sv})", options), "()", step_answer_nothing);
+}
+
 /* The device was found: the row's method is called. */
 static void change(Call *call, const char *path) {
         if (g_str_equal(call->row->member, "Update"))
                 call_ask(call, path, DEVICE, "Update", g_variant_new("(s@a{sv})", call_string(call, 1), call_options(call)), "()",
                          step_answer_nothing);
         else
-                call_ask(call, path, DEVICE, "Detach", g_variant_new("(@a{sv})", options_of(call)), "()", step_answer_nothing);
+                detach(call, path, options_of(call));
 }
 
 static void look_at_next(Call *call);
@@ -132,7 +145,13 @@ static void on_devices(Call *call, GVariant *reply) {
                 if (!is_of_kind(interfaces, (const char *) search->element->name))
                         continue;
                 int compared = compare_marks(interfaces, search->element);
-                if (compared > 0 && !search->found)
+                if (compared > 0 && search->found) { /* cards may have the same address */
+                        g_variant_unref(interfaces);
+                        call_refuse(call, LIBVIRT_OPERATION_FAILED,
+                                    "several devices are as the element says: give an address or an alias");
+                        return;
+                }
+                if (compared > 0)
                         search->found = g_strdup(path);
                 else if (compared < 0)
                         g_ptr_array_add(search->candidates, g_strdup(path));
@@ -158,7 +177,7 @@ static void find(Call *call) {
 
 static bool on_no_alias(Call *call, const GError *error) {
         if (error->code != LIBVIRT_NO_DOMAIN)
-                return false;
+                return on_slow_guest(call, error);
         call_refuse(call, LIBVIRT_INTERNAL_ERROR, "internal error: no device found with alias %s", call_string(call, 1));
         return true;
 }

@@ -59,6 +59,20 @@ static void on_started(Call *call, GVariant *reply) {
         call_read(call, call->domain, DOMAIN, on_started_domain);
 }
 
+/* One that is paused already is as libvirt's clients want it; to resume one that runs is an error, there too. */
+static void on_state_to_pause(Call *call, GVariant *properties) {
+        const char *state = "";
+        g_variant_lookup(properties, "State", "&s", &state);
+        if (g_str_equal(state, "paused"))
+                call_answer_nothing(call);
+        else
+                row_method(call);
+}
+
+static void suspend(Call *call) {
+        call_read(call, call->domain, DOMAIN, on_state_to_pause);
+}
+
 /* One of the two procedures answers the domain, which has a new number then. */
 static void start(Call *call) {
         call_ask(call, call->domain, DOMAIN, "Start", g_variant_new("(@a{sv})", call_options(call)), "()",
@@ -110,7 +124,7 @@ const CallRow domain_calls[] = {
         { REMOTE_DOMAIN_SHUTDOWN_FLAGS, press, "Shutdown", CHANGES, shutdown_flags },
         { REMOTE_DOMAIN_REBOOT, press, "Reboot", CHANGES, shutdown_flags },
         { REMOTE_DOMAIN_RESET, row_method, "Reset", CHANGES },
-        { REMOTE_DOMAIN_SUSPEND, row_method, "Suspend", CHANGES },
+        { REMOTE_DOMAIN_SUSPEND, suspend, "Suspend", CHANGES },
         { REMOTE_DOMAIN_RESUME, row_method, "Resume", CHANGES },
         { REMOTE_DOMAIN_DESTROY, row_method_with_options, "Destroy", CHANGES },
         { REMOTE_DOMAIN_DESTROY_FLAGS, row_method_with_options, "Destroy", CHANGES },

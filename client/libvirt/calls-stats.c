@@ -157,7 +157,25 @@ static const UsageNumber block_parameters[] = {
         {},
 };
 
-static void answer_block_parameters(Call *call, GVariant *block) {
+/* Of one disk; where the client names none, of all. */
+static uint64_t of_block(Call *call, GVariant *stats, const char *name) {
+        const char *alias = call->state;
+        if (alias) {
+                g_autoptr(GVariant) block = usage_group(stats, "block", alias);
+                return usage_number(block, name, 0);
+        }
+        uint64_t sum = 0;
+        GVariantIter iterator;
+        const char *group;
+        GVariant *values;
+        g_variant_iter_init(&iterator, stats);
+        while (g_variant_iter_loop(&iterator, "{&s@a{sv}}", &group, &values))
+                if (g_str_has_prefix(group, "block."))
+                        sum += usage_number(values, name, 0);
+        return sum;
+}
+
+static void answer_block_parameters(Call *call, GVariant *stats) {
         GVariantBuilder builder;
         int32_t room, n = 0;
         g_variant_get_child(call->arguments, 2, "i", &room);
@@ -165,22 +183,23 @@ static void answer_block_parameters(Call *call, GVariant *block) {
         for (const UsageNumber *number = block_parameters; number->name; number++, n++)
                 if (n < room)
                         g_variant_builder_add(&builder, "(sv)", number->parameter,
-                                              g_variant_new_int64((int64_t) usage_number(block, number->name, 0)));
+                                              g_variant_new_int64((int64_t) of_block(call, stats, number->name)));
         call_answer(call, g_variant_new("(a(sv)i)", &builder, n));
 }
 
 static void on_device_stats(Call *call, GVariant *reply) {
         const char *alias = call->state;
-        g_autoptr(GVariant) stats = own_stats(call, reply), block = usage_group(stats, "block", alias);
-        g_autoptr(GVariant) image = usage_group(stats, "image", alias), card = usage_group(stats, "interface", alias);
+        g_autoptr(GVariant) stats = own_stats(call, reply), image = usage_group(stats, "image", alias);
+        g_autoptr(GVariant) card = usage_group(stats, "interface", alias);
 #define N(group, name) usage_number(group, name, 0)
         switch (call->row->procedure) {
         case REMOTE_DOMAIN_BLOCK_STATS:
-                call_answer(call, g_variant_new("(xxxxx)", N(block, "read_operations"), N(block, "read_bytes"),
-                                                N(block, "write_operations"), N(block, "write_bytes"), (int64_t) -1));
+                call_answer(call, g_variant_new("(xxxxx)", of_block(call, stats, "read_operations"),
+                                                of_block(call, stats, "read_bytes"), of_block(call, stats, "write_operations"),
+                                                of_block(call, stats, "write_bytes"), (int64_t) -1));
                 break;
         case REMOTE_DOMAIN_BLOCK_STATS_FLAGS:
-                answer_block_parameters(call, block);
+                answer_block_parameters(call, stats);
                 break;
         case REMOTE_DOMAIN_GET_BLOCK_INFO:
                 if (image)
@@ -204,14 +223,15 @@ static void on_device_objects(Call *call, GVariant *reply) {
         g_autoptr(GPtrArray) devices = is_card ? usage_cards(objects) : usage_disks(objects);
         const char *name = call_string(call, 1);
         const UsageDevice *device = usage_find(devices, name);
-        if (!device) {
+        bool is_of_all = !*name && !is_card && call->row->procedure != REMOTE_DOMAIN_GET_BLOCK_INFO;
+        if (!device && !is_of_all) {
                 call_refuse(call, LIBVIRT_INVALID_ARG,
                             is_card ? "invalid argument: '%s' is not a known interface"
                                     : "invalid argument: invalid path %s not assigned to domain",
                             name);
                 return;
         }
-        call->state = g_strdup(device->alias);
+        call->state = device ? g_strdup(device->alias) : NULL;
         call->free_state = g_free;
         ask_stats(call, is_card ? STATS_CARD : STATS_BLOCK, on_device_stats);
 }

@@ -50,9 +50,6 @@ static const struct {
         { STATS_CARD, "interface" },
 };
 
-/* libvirt's order of disks is by bus, as it counts them, and target. */
-static const char *const buses[] = { "ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd" };
-
 static void device_free(void *data) {
         UsageDevice *device = data;
         g_free(device->path);
@@ -85,17 +82,22 @@ static char *text_of(GVariant *properties, const char *name) {
         return g_strdup(text);
 }
 
-static uint32_t bus_order(GVariant *properties) {
+/* libvirt keeps disks of one bus together, in the order of their targets, and the buses in the order in which it meets them.
+ * BUSES has those that were met. */
+static uint32_t bus_order(GPtrArray *buses, GVariant *properties) {
         g_autofree char *bus = text_of(properties, "Bus");
-        uint32_t order = 0;
-        while (order < G_N_ELEMENTS(buses) && strcmp(buses[order], bus) != 0)
-                order++;
+        unsigned int order;
+        if (!g_ptr_array_find_with_equal_func(buses, bus, g_str_equal, &order)) {
+                order = buses->len;
+                g_ptr_array_add(buses, g_steal_pointer(&bus));
+        }
         return order;
 }
 
 static GPtrArray *collect(GVariant *objects, const char *interface, const char *name, const char *source,
                           int (*compare)(const void *, const void *)) {
         GPtrArray *devices = g_ptr_array_new_with_free_func(device_free);
+        g_autoptr(GPtrArray) buses = g_ptr_array_new_with_free_func(g_free);
         GVariantIter iterator;
         const char *path;
         GVariant *interfaces;
@@ -107,7 +109,7 @@ static GPtrArray *collect(GVariant *objects, const char *interface, const char *
                         continue;
                 UsageDevice *device = g_new(UsageDevice, 1);
                 *device = (UsageDevice){ g_strdup(path), text_of(common, "Alias"), text_of(kind, name), text_of(kind, source),
-                                         bus_order(kind) };
+                                         bus_order(buses, kind) };
                 g_ptr_array_add(devices, device);
         }
         g_ptr_array_sort(devices, compare);

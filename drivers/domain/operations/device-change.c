@@ -94,6 +94,20 @@ static void choose_alias(const Definition *definition, xmlNode *element) {
         }
 }
 
+/* A running guest's other devices are as they are: what was chosen for this run, as a display's port, is not chosen again. */
+static void keep_others(const Definition *base, xmlDoc *document, const xmlNode *element) {
+        g_autoptr(xmlDoc) before = definition_document(base, NULL);
+        for (xmlNode *other = device_elements_first(document), *next; before && other; other = next) {
+                next = device_elements_next(other);
+                g_autofree char *alias = xml_attribute(xml_child(other, "alias"), "name");
+                xmlNode *old = other != element && alias ? definition_find_element(before, base, alias) : NULL;
+                if (!old)
+                        continue;
+                xmlReplaceNode(other, xmlDocCopyNode(old, document, 1));
+                xmlFreeNode(other);
+        }
+}
+
 /* What a definition becomes: BASE with the change. *DOCUMENT is that of the result; the alias is that of the device in it. */
 static Definition *apply(const Operation *operation, const Definition *base, bool live, xmlDoc **result, char **alias,
                          GError **error) {
@@ -145,6 +159,8 @@ static Definition *apply(const Operation *operation, const Definition *base, boo
                 run_only_drop(document);
         if (HYPERVISOR_HAS(hypervisor, documents, complete) && !hypervisor->documents->complete(connection, document, error))
                 return NULL;
+        if (live)
+                keep_others(base, document, element);
         g_autoptr(Definition) definition = definition_from_document(document, error);
         if (!definition || (!live && HYPERVISOR_HAS(hypervisor, documents, check) &&
                             !hypervisor->documents->check(connection, definition, document, false, error)))

@@ -296,13 +296,25 @@ void guest_drop_missing(xmlDoc *document) {
         }
 }
 
+/* A console may be a serial port by another name. */
+static const char *terminal_of(const Guest *guest, const xmlNode *element, const DeviceDefinition *part) {
+        const xmlNode *target = xml_child(element, "target");
+        g_autofree char *port = xml_attribute(target, "port"), *serial = g_strconcat("serial", port ? port : "0", NULL);
+        bool is_serial = xml_is(element, "console") && xml_attribute_is(element, "type", "pty") &&
+                         xml_attribute_is(target, "type", "serial");
+        const char *terminal = g_hash_table_lookup(guest->terminals, part->alias);
+        return terminal || !is_serial ? terminal : g_hash_table_lookup(guest->terminals, serial);
+}
+
 void guest_write_terminals(const Guest *guest, const Definition *definition, xmlDoc *document) {
         xmlNode *element = device_elements_first(document);
         for (guint i = 0; element; element = device_elements_next(element), i++) {
                 const DeviceDefinition *part = definition->devices->pdata[i];
-                const char *terminal = g_hash_table_lookup(guest->terminals, part->alias);
+                const char *terminal = terminal_of(guest, element, part);
                 if (terminal)
                         xml_set_attribute(xml_ensure_child(element, "source"), "path", terminal);
+                if (terminal && xml_is(element, "console"))
+                        xml_set_attribute(element, "tty", terminal);
         }
 }
 

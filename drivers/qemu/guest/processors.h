@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Processors that are plugged into a machine: those that a document lists as such (domain/vcpu-list.h) before the machine runs, as
- * others come while it does. */
+/* Processors that are plugged into a machine: those that a document lists as such (domain/vcpu-list.h) before the machine runs,
+ * as others come while it does. */
 
 #include "qemu/guest/guest.h"
 #include "qemu/monitor/script.h"
