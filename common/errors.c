@@ -41,6 +41,40 @@ static VirtbusError code_of_errno(int errno_value) {
         }
 }
 
+/* What to do where the system refuses: for those of its reasons that leave something to do. */
+static const char *remedy_of_errno(int errno_value) {
+        static const struct {
+                int value;
+                const char *remedy;
+        } remedies[] = {
+                { ENOSPC, "make space on that file system" },
+                { EDQUOT, "raise the quota, or make space below it" },
+                { EROFS, "use a place that can be written, or mount it so" },
+                { EMFILE, "raise this program's limit of open files: LimitNOFILE= of its unit" },
+                { ENFILE, "raise the host's limit of open files: fs.file-max" },
+                { ENOMEM, "free memory of the host, or raise the limit of this program's unit" },
+                { EACCES, "look at its permissions and at those of the folders above it" },
+                { EPERM, "this program may not: look at its unit's capabilities, or at the container that it is in" },
+                { ENOENT, "look whether it is there, and how it is spelt" },
+                { ENOTDIR, "a part of that path is no folder: correct it" },
+                { EISDIR, "it is a folder: name a file" },
+                { ELOOP, "a link is in the way, or links lead in a circle: name the file itself" },
+                { ENAMETOOLONG, "use a shorter name" },
+                { EIO, "the device has failed: look into the kernel's log" },
+                { EBUSY, "something else uses it: end that, or try again later" },
+                { ENODEV, "the host has no such device: is the kernel's module for it loaded?" },
+                { ENXIO, "nothing is behind that device or socket: is its program running, its module loaded?" },
+                { ETXTBSY, "it is being run or written: end that first" },
+                { EADDRINUSE, "another program listens there: end it, or use another place" },
+                { ECONNREFUSED, "nobody listens there: is its program running?" },
+                { EFBIG, "raise the limit of files' sizes, or use a file system with greater files" },
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(remedies); i++)
+                if (remedies[i].value == errno_value)
+                        return remedies[i].remedy;
+        return NULL;
+}
+
 static bool set_prefixed(GError **error, GQuark domain, int code, const char *format, va_list arguments, const char *suffix) {
         g_autofree char *words = g_strdup_vprintf(format, arguments);
         /* Strangers' words, or a part of them, may be anything: what is not UTF-8 no bus would take. */
@@ -51,8 +85,11 @@ static bool set_prefixed(GError **error, GQuark domain, int code, const char *fo
 
 bool virtbus_error_set_errno(GError **error, int errno_value, const char *format, ...) {
         va_list arguments;
+        /* One that has a remedy of its own knows better. */
+        const char *remedy = strchr(format, ';') || strchr(format, '?') ? NULL : remedy_of_errno(errno_value);
+        g_autofree char *why = g_strdup_printf("%s%s%s", g_strerror(errno_value), remedy ? "; " : "", remedy ? remedy : "");
         va_start(arguments, format);
-        set_prefixed(error, VIRTBUS_ERROR, (int) code_of_errno(errno_value), format, arguments, g_strerror(errno_value));
+        set_prefixed(error, VIRTBUS_ERROR, (int) code_of_errno(errno_value), format, arguments, why);
         va_end(arguments);
         return false;
 }

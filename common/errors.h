@@ -15,7 +15,8 @@
 /* Finds the code of the last part of an error's name, such as "Timeout"; -1 where there is none. */
 int virtbus_error_from_short_name(const char *name);
 
-/* Sets a GError of this domain from errno, "what: reason". No space, quota and memory are LimitExceeded, a file that is
+/* Sets a GError of this domain from errno, "what: reason; what to do", the last where something helps and
+ * FORMAT has no ";" or "?", a remedy of its own. No space, quota and memory are LimitExceeded, a file that is
  * missing or may not be used is InvalidArgument, the rest HypervisorFailed. Returns false, to be returned. */
 bool virtbus_error_set_errno(GError **error, int errno_value, const char *format, ...) G_GNUC_PRINTF(3, 4);
 

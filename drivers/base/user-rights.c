@@ -61,8 +61,10 @@ bool user_rights_find(uid_t user, UserRights **found_rights, GError **error) {
         rights->user = user;
         rights->group = entry.pw_gid;
         if (!find_groups(rights, entry.pw_name))
-                return virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
-                                         "the groups of user %u cannot be found, or are too many", (unsigned) user);
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                                "the groups of user %u cannot be found, or are too many: look at what id(1) says of that user",
+                                (unsigned) user);
         *found_rights = g_steal_pointer(&rights);
         return true;
 }
@@ -86,7 +88,8 @@ bool user_rights_enter(UserRights *rights, GError **error) {
         if ((uid_t) setfsuid((uid_t) -1) == rights->user && (gid_t) setfsgid((gid_t) -1) == rights->group)
                 return true;
         user_rights_leave(rights);
-        return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the rights of user %u cannot be taken",
+        return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                                 "the rights of user %u cannot be taken: the driver lacks CAP_SETUID or CAP_SETGID",
                                  (unsigned) rights->user);
 }
 

@@ -64,7 +64,7 @@ static void disk_change_media(Call *call, Device *self, const char *path, const 
         DeviceChange *change = NULL;
         if (!removable)
                 domain_fail(self->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
-                            "device '%s' is a %s, whose medium cannot be changed; detach it", self->definition->alias,
+                            "device '%s' is a %s, whose medium stays: detach it, and attach another", self->definition->alias,
                             self->definition->type);
         else if (!xml_is_text(path) || !xml_is_text(format))
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,

@@ -189,7 +189,8 @@ static bool check_interface(xmlNode *interface, GHashTable *names, GError **erro
                 return false;
         g_autofree char *name = xml_attribute(interface, "name"), *lower = xml_attribute_at(interface, "vlan/interface", "name");
         if (strcmp(name, lower ? lower : "") == 0)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, interface, "'%s' cannot be made on itself", name);
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, interface,
+                                "'%s' cannot be made on itself: name another interface below it", name);
         if (!g_hash_table_add(names, g_steal_pointer(&name)))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, interface,
                                 "an interface of its name is there already; leave one out");

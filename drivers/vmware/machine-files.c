@@ -45,7 +45,8 @@ static char *read_file(const char *path, GError **error) {
         g_autofree char *again = g_strdup_printf("/proc/self/fd/%d", found), *bytes = NULL;
         gsize length;
         if (!g_file_get_contents(again, &bytes, &length, NULL)) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s cannot be read", path);
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                  "%s cannot be read: look whether it is there, and at its permissions", path);
                 return NULL;
         }
         return vmx_file_decode(bytes, length, error);

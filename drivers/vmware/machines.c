@@ -238,7 +238,8 @@ static void define(Connection *connection, const char *uuid, const char *text, W
         g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", &error) : NULL;
         if (document && kept_take(document, &kept, &error) && shares_take(document, &shares, &error) && kept.autostart)
                 virtbus_error_set(&error, VIRTBUS_ERROR_UNSUPPORTED,
-                                  "VMware starts no machines with the computer: autostart cannot be set");
+                                  "VMware starts no machines with the computer: autostart cannot be set; a unit of systemd that "
+                                  "calls Start does it");
         if (!error)
                 check_off(connection, uuid, &error);
         if (error || (!text && !path)) { /* nothing is to be taken away */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "options.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "errors.h"
@@ -58,12 +59,31 @@ static void test_an_option_given_twice_is_refused(void) {
         g_assert_nonnull(strstr(error->message, "twice"));
 }
 
+/* What the system refuses says what to do, where something helps and the message does not say it itself. */
+static void test_errors_of_the_system_say_what_to_do(void) {
+        static const struct {
+                int value;
+                const char *part;
+        } cases[] = { { ENOSPC, "make space" },   { EACCES, "permissions" }, { ENOENT, "spelt" },
+                      { EMFILE, "LimitNOFILE=" }, { EIO, "kernel's log" },   { EINVAL, "Invalid argument" } };
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(GError) error = NULL, own = NULL;
+                g_assert_false(virtbus_error_set_errno(&error, cases[i].value, "image %s cannot be opened", "/i"));
+                g_assert_true(g_str_has_prefix(error->message, "image /i cannot be opened: "));
+                g_assert_nonnull(strstr(error->message, cases[i].part));
+                g_assert_false(virtbus_error_set_errno(&own, cases[i].value, "it is; do that"));
+                g_assert_cmpstr(strchr(own->message, ':'), !=, NULL);
+                g_assert_null(strchr(strchr(own->message, ':'), ';'));
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         bus = unconnected_bus();
         g_test_add_func("/options/values-are-read-by-type", test_values_are_read_by_type);
         g_test_add_func("/options/what-is-not-allowed-is-refused", test_what_is_not_allowed_is_refused);
         g_test_add_func("/options/an-option-given-twice-is-refused", test_an_option_given_twice_is_refused);
+        g_test_add_func("/options/errors-of-the-system-say-what-to-do", test_errors_of_the_system_say_what_to_do);
         int status = g_test_run();
         sd_bus_unref(bus);
         return status;

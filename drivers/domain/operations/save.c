@@ -55,7 +55,8 @@ Saving *saving_new(const char *path, int fd, const char *compression, bool pause
         if (fine && path)
                 fine = path_check(path, error);
         if (fine && fd >= 0 && (fstat(fd, &info) < 0 || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY))
-                fine = virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this file cannot be written to");
+                fine = virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "the descriptor is not open for writing: open the file so, or pass a pipe's end");
         if (!fine) {
                 if (fd >= 0)
                         close(fd);

@@ -67,7 +67,8 @@ static const CheckRule rules[] = {
         { "os/loader[@stateless='no'][@type='rom']", NULL,
           "only a loader of type pflash permits NVRAM: stateless='no' is not for type 'rom'" },
         { "os[@firmware='efi'][not(loader) or normalize-space(loader) = '']/nvram[@template]", NULL,
-          "the nvram attribute 'template' cannot be specified when firmware autoselection is enabled" },
+          "the nvram attribute 'template' cannot be specified when firmware autoselection is enabled: leave it out, or name the "
+          "loader" },
         { "os[@firmware]/loader[@secure='no'][normalize-space(.) = '']", NULL,
           "the loader attribute 'secure' cannot be specified as 'no' when firmware autoselection is enabled: use "
           "<firmware><feature "
@@ -79,11 +80,13 @@ static const CheckRule rules[] = {
         { "os/loader[@secure='yes'][not(/domain/features/smm) or /domain/features/smm/@state='off']", NULL,
           "secure boot requires the SMM feature enabled" },
         { "os/firmware/feature[@name='enrolled-keys'][@enabled='yes'][../feature[@name='secure-boot'][@enabled='no']]", NULL,
-          "the firmware feature 'enrolled-keys' cannot be enabled where the firmware feature 'secure-boot' is disabled" },
+          "the firmware feature 'enrolled-keys' cannot be enabled where the firmware feature 'secure-boot' is disabled: enable "
+          "that too" },
         { "os/firmware/feature[twice(@name)]", "@name", "the firmware feature '{}' is given twice" },
         { "os/smbios[@mode='sysinfo'][not(/domain/sysinfo[@type='smbios'])]", NULL,
           "mode 'sysinfo' needs a <sysinfo type='smbios'> in the domain, which is not available" },
-        { "os[boot]/../devices/*/boot[@order]", NULL, "per-device boot elements cannot be used together with os/boot elements" },
+        { "os[boot]/../devices/*/boot[@order]", NULL,
+          "per-device boot elements cannot be used together with os/boot elements: leave out <os><boot .../>" },
         { "devices/*[boot/@order][twice(num(boot/@order))]/boot", "@order",
           "the boot order '{}' is used for more than one device" },
         { "os/bootmenu/@timeout[not(num(.) >= 0 and num(.) <= 65535)]", ".",
@@ -185,7 +188,8 @@ static const CheckRule rules[] = {
         { "vcpus/vcpu[@enabled='yes'][@hotpluggable='no'][@order > ../vcpu[@enabled='yes'][@hotpluggable='yes']/@order]", "@id",
           "online non-hotpluggable vcpus need to be ordered prior to hotpluggable vcpus: vcpu '{}' is after one" },
         { "cpu/cache[@mode='emulate'][not(@level)]", NULL, "the CPU cache mode 'emulate' can only be used with level='3'" },
-        { "cpu/cache[@mode='disable']/@level", ".", "the CPU cache mode 'disable' cannot be used with a level, '{}'" },
+        { "cpu/cache[@mode='disable']/@level", ".",
+          "the CPU cache mode 'disable' cannot be used with a level, '{}': leave it out" },
         { "vcpu[" PC "][num(normalize-space(.)) > 255][not(/domain/devices/iommu/driver/@eim='on')]", ".",
           "more than 255 vCPUs ({}) require extended interrupt mode (eim) enabled on the iommu device" },
         { "vcpu[not(num(normalize-space(.)) <= 288)][" PC "]", ".",

@@ -40,10 +40,10 @@
 /* Sizes that exclude each other: of all, and of one direction. */
 #define TOTALS(name) \
         { "devices/disk/iotune[total_" name " > 0][read_" name " > 0 or write_" name " > 0]", NULL, \
-          "total and read/write " name " cannot be set at the same time" }, \
+          "total and read/write " name " cannot be set at the same time: leave out one" }, \
         { \
                 "devices/disk/iotune[total_" name "_max > 0][read_" name "_max > 0 or write_" name "_max > 0]", NULL, \
-                                "total and read/write " name "_max cannot be set at the same time" \
+                                "total and read/write " name "_max cannot be set at the same time: leave out one" \
         }
 #define MAXIMUM(name) \
         { "devices/disk/iotune[" name "_max > 0][not(" name " > 0)]", NULL, \

@@ -38,7 +38,7 @@ void build_firmware(Builder *builder) {
         }
         if (enrolled == 1 && secure_boot == 0)
                 builder_invalid(builder, builder_element(builder, os, "firmware"),
-                                "enrolled-keys cannot be on where secure-boot is off");
+                                "enrolled-keys needs secure-boot: turn that on, or enrolled-keys off");
         bool named = path && *path;
         /* libvirt writes down what it has chosen: the file with its kind. One that was merely named is a contradiction. */
         if (firmware && (named ? !efi || !pflash || builder_flag(builder, loader, "@readonly") != 1
@@ -144,8 +144,8 @@ void build_boot(Builder *builder) {
         for (guint i = 0; builder->order_by_kind && i < builder->definition->devices->len; i++)
                 if (((DeviceDefinition *) builder->definition->devices->pdata[i])->boot > 0)
                         builder_invalid(builder, builder_element(builder, os, "boot"),
-                                        "<os><boot dev='...'/> and per-device <boot order='...'/> elements cannot be used "
-                                        "together");
+                                        "<os><boot dev='...'/> and per-device <boot order='...'/> elements do not go "
+                                        "together: leave out one kind, and boot order says more");
         int enabled = builder_flag(builder, menu, "@enable");
         uint64_t timeout = builder_number(builder, menu, "@timeout", 0, 65535, 0);
         if (enabled >= 0)

@@ -64,7 +64,9 @@ static void add_unix(Builder *builder, xmlNode *element, const DeviceDefinition 
         } else {
                 File *file = builder_file(builder, element);
                 if (!file) {
-                        builder_unsupported(builder, element, "its back end cannot be a socket");
+                        builder_unsupported(
+                                        builder, element,
+                                        "it is given no socket here: use type='pty', or a <source mode='connect' path='...'/>");
                         return;
                 }
                 source = xml_ensure_child(element, "source");

@@ -27,7 +27,8 @@ static void build_cpu_features(Builder *builder, xmlNode *cpu, GString *option) 
                 const char *name = builder_require(builder, feature, "@name"),
                            *policy = builder_choose(builder, feature, "@policy", "force require optional disable forbid");
                 if (!builder->error && !builder_is_plain_name(name))
-                        builder_invalid(builder, feature, "'%.64s' cannot be a feature's name", name);
+                        builder_invalid(builder, feature,
+                                        "'%.64s' is no name of a feature: use letters, digits, '-', '_' and '.'", name);
                 bool off = g_strcmp0(policy, "disable") == 0 || g_strcmp0(policy, "forbid") == 0;
                 if (off && strcmp(name, "cvt16") == 0) /* AMD announced it, no processor has it, and QEMU has no such name */
                         continue;
@@ -123,8 +124,8 @@ void build_cpu(Builder *builder) {
                 g_string_append(option, "max");
         else if (model && *model) {
                 if (!builder_is_plain_name(model))
-                        builder_invalid(builder, builder_element(builder, cpu, "model"), "'%.64s' cannot be a processor's name",
-                                        model);
+                        builder_invalid(builder, builder_element(builder, cpu, "model"),
+                                        "'%.64s' is no name of a processor: use letters, digits, '-', '_' and '.'", model);
                 else if (capabilities && !capabilities_has_cpu(capabilities, builder->kvm, model))
                         builder_unsupported(builder, builder_element(builder, cpu, "model"),
                                             "this QEMU, %s, has no processor model '%.64s'; the connection's capabilities list "

@@ -100,7 +100,10 @@ void build_machine(Builder *builder) {
         if (strcmp(definition->os_type, "hvm") != 0)
                 builder_unsupported(builder, type, "type '%.32s' is not QEMU's; use hvm", definition->os_type);
         if (definition->machine[0] && !builder_is_plain_name(definition->machine))
-                builder_invalid(builder, type, "'%.64s' cannot be a machine's name", definition->machine);
+                builder_invalid(builder, type,
+                                "'%.64s' is no name of a machine: use letters, digits, '-', '_' and '.'; GetCapabilities lists "
+                                "those there are",
+                                definition->machine);
         check_emulator(builder, type);
         static const char *const without_pci[] = { "isapc", "microvm", "none", NULL };
         if (builder->kind->is_x86 && g_strv_contains(without_pci, definition->machine))

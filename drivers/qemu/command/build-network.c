@@ -37,7 +37,9 @@ void build_bandwidth_check(Builder *builder, xmlNode *element) {
                                     "floor is for interfaces of a network of libvirt's; leave it out");
         if (!type || !g_strv_contains(on_host, type))
                 builder_unsupported(builder, bandwidth,
-                                    "an interface of type %.32s is not one of the host's: its bandwidth cannot be limited", type);
+                                    "an interface of type %.32s is not one of the host's: its bandwidth cannot be limited: leave "
+                                    "out <bandwidth>",
+                                    type);
         check_rate(builder, bandwidth, "inbound");
         check_rate(builder, bandwidth, "outbound");
 }

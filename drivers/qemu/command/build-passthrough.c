@@ -72,7 +72,10 @@ void build_passthrough_arguments(Builder *builder) {
                                 const char *value = builder_get(builder, child, "@value"),
                                            *name = builder_require(builder, child, "@name");
                                 if (!builder->error && !is_variable_name(name))
-                                        builder_invalid(builder, child, "'%.64s' cannot be a variable's name", name);
+                                        builder_invalid(builder, child,
+                                                        "'%.64s' is no name of a variable: use letters, digits and '_', and no "
+                                                        "digit in front",
+                                                        name);
                                 g_ptr_array_add(builder->line->environment, g_strdup_printf("%s=%s", name, value ? value : ""));
                         } else
                                 builder_unsupported(builder, child, "the QEMU driver does not know this element; leave it out");

@@ -307,7 +307,8 @@ static bool plan_copy(BlockOpening *opening, const Guest *guest, const DeviceDef
         if (json_object_has_member(options, "encrypt") || json_object_has_member(options, "key-secret") ||
             json_object_has_member(options, "offset"))
                 return domain_fail(guest->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                   "disk '%s' is encrypted, or a part of a file: it cannot be copied while it is used",
+                                   "disk '%s' is encrypted, or a part of a file: it cannot be copied while it is used: end the "
+                                   "domain, and copy it then",
                                    disk->target);
         if (nodes_new_index(guest, disk->alias) == 0)
                 return domain_fail(guest->domain, error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "disk '%s' has too many images",

@@ -166,8 +166,8 @@ void console_open(Domain *domain, const DeviceDefinition *asked, bool force, Cal
                 return;
         } else if (!error)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
-                            "console '%s' is of type %s%s%s, which cannot be opened", asked->alias, device->type,
-                            device->source[0] ? ", at " : "", device->source);
+                            "console '%s' is of type %s%s%s, which nothing can open: use a console of type pty or unix",
+                            asked->alias, device->type, device->source[0] ? ", at " : "", device->source);
         if (error)
                 call_fail(call, error);
         else
