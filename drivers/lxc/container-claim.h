@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A container's control group is written down in the runtime directory before it is made: whenever this driver is killed, the next
- * one removes what nobody uses. Groups of other drivers, with folders of their own, lie beside it. */
+/* A container's control group is written down in the runtime directory before it is made: whenever this driver is killed, the
+ * next one removes what nobody uses. Groups of other drivers, with folders of their own, lie beside it. */
 
 #include "domain/domain.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Opening a container's consoles: its watcher passes bytes on between the terminal and a socket, also when this driver is gone. */
+/* Opening a container's consoles: its watcher passes bytes on between the terminal and a socket, also when this driver is
+ * gone. */
 
 #include <errno.h>
 #include <string.h>

@@ -152,7 +152,7 @@ static bool is_member(int pid, const char *uuid) {
         return g_file_get_contents(path, &text, NULL, NULL) && strstr(text, name);
 }
 
-/* Of version 1, where nothing ends all of a group at once: each that is in it, by a descriptor, as its number may be another's. */
+/* Of version 1, where nothing ends all of a group at once: each that is in it, by a descriptor: its number may be another's. */
 static void kill_legacy(const char *uuid, const char *directory) {
         g_autofree char *text = read_file(directory, "cgroup.procs");
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);

@@ -12,7 +12,8 @@ void container_work_prepare(Container *container, void (*done)(Container *contai
 /* Ends what is left in its group, and removes that. */
 void container_work_remove(Container *container, void (*done)(void *container));
 
-/* The same for one of an earlier driver's, unless it is made anew: then there is a file CLAIM. FORMER, which says so, goes with it. */
+/* The same for one of an earlier driver's, unless it is made anew: then there is a file CLAIM. FORMER, which says so, goes with
+ * it. */
 void container_work_take_back(Connection *connection, const char *uuid, const char *claim, const char *former);
 
 /* Lets its processes go on, if they are stopped; nobody is told. */

@@ -88,7 +88,7 @@ static int open_secret(const struct GuestTpm *tpm) {
         return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* ARGUMENTS are added to: the secret, if there is one, and the end. SOCKET: passed to the emulator; of what makes a new TPM -1. */
+/* ARGUMENTS are added to: the secret, if there is one, and the end. SOCKET: the emulator's; -1 of what makes a new TPM. */
 static bool run(Guest *guest, GPtrArray *arguments, int socket, GError **error) {
         struct GuestTpm *tpm = guest->tpm;
         const Host *host = host_of(guest->domain->connection);
