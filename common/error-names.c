@@ -24,6 +24,7 @@ static const char *const names[] = {
         [VIRTBUS_ERROR_NO_SUCH_NETWORK] = PREFIX "NoSuchNetwork",
         [VIRTBUS_ERROR_NO_SUCH_FILTER] = PREFIX "NoSuchFilter",
         [VIRTBUS_ERROR_NO_SUCH_INTERFACE] = PREFIX "NoSuchInterface",
+        [VIRTBUS_ERROR_NO_SUCH_SNAPSHOT] = PREFIX "NoSuchSnapshot",
 };
 
 const char *virtbus_error_name(VirtbusError code) {

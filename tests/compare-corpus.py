@@ -682,6 +682,63 @@ def check_interface(results, bus, name, files, verbose):
         print(files[".out"], kept, sep="\n")
 
 
+TEST = "/org/virtbus1/test"
+OF_SNAPSHOTS = "9d37b878-a7cc-9f9a-b78f-49b3abad25a8"  # the domain that libvirt's snapshots are of
+
+
+def snapshots_domain(bus, xml):
+    """A domain of the test driver's that has the disks which a snapshot's document names."""
+    names = list(dict.fromkeys([disk.get("name") for disk in xml.iter("disk") if disk.get("name")]
+                               + [target.get("dev") for target in xml.findall("domain/devices/disk/target")]))
+    disks = "".join(f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='/images/{i}.qcow2'/><target dev='{name}'/></disk>" for i, name in enumerate(names))
+    return bus.call(TEST, "org.virtbus1.Connection", "DefineDomain", "sa{sv}", f"<domain type='test'><name>QEMUGuest1</name><uuid>{OF_SNAPSHOTS}</uuid>"
+                    f"<memory>65536</memory><os><type>hvm</type></os><devices>{disks}</devices></domain>", {})
+
+
+def without_additions(wanted, kept):
+    """What is kept, without what libvirt adds only when it makes a snapshot: that is not what its test does."""
+    wanted, kept = ET.fromstring(wanted), ET.fromstring(kept)
+    for name in ("creationTime", "state", "memory", "domain", "disks", "name"):
+        there, ours = wanted.find(name), kept.find(name)
+        if ours is not None and there is None:
+            kept.remove(ours)
+        elif ours is not None and name in ("creationTime", "domain") and (name == "creationTime" or there.get("type") is None):
+            kept.remove(ours)
+            wanted.remove(there)
+        elif there is not None and name == "domain":
+            wanted.remove(there)  # that is domain-xml's
+            kept.remove(ours)
+    for disk in kept.iter("disk"):
+        same = [other for other in wanted.iter("disk") if other.get("name") == disk.get("name")]
+        driver = disk.find("driver")
+        if same and same[0].find("driver") is None and driver is not None:
+            disk.remove(driver)
+    return ET.tostring(wanted, "unicode"), ET.tostring(kept, "unicode")
+
+
+def check_snapshot(results, bus, name, files, verbose):
+    """NAME.xml of a snapshot, and NAME.out: the document that is kept of it, of one that is made or made known."""
+    results.good += 1
+    xml = ET.fromstring(files[".xml"])
+    known = xml.find("state") is not None and xml.find("creationTime") is not None
+    domain = snapshots_domain(bus, xml)
+    try:
+        for parent in xml.findall("parent/name"):
+            bus.call(domain, "org.virtbus1.Domain", "RedefineSnapshot", "sa{sv}",
+                     f"<domainsnapshot><name>{parent.text}</name><state>shutoff</state><creationTime>1</creationTime></domainsnapshot>", {})
+        snapshot = bus.call(domain, "org.virtbus1.Domain", "RedefineSnapshot" if known else "CreateSnapshotWithFiles", "sa{sv}", files[".xml"], {})
+        kept = bus.call(snapshot, "org.virtbus1.Snapshot", "GetXMLWithSecrets")
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    finally:
+        bus.call(domain, "org.virtbus1.Domain", "Undefine", "a{sv}", {"snapshots": GLib.Variant("b", True)})
+    wanted, kept = without_additions(files[".out"], kept)
+    results.differences(name, *compare_definitions.compare_trees(wanted, kept))
+    if verbose:
+        print(wanted, kept, sep="\n")
+
+
 VMWARE = "/org/virtbus1/vmware"
 
 
@@ -842,6 +899,7 @@ KINDS = {
     "nwfilter": ({".args"}, check_filter_rules),
     "nwfilter-xml": ({".out"}, functools.partial(check_kept, "NetworkFilter")),
     "secret-xml": ({".out"}, functools.partial(check_kept, "Secret")),
+    "snapshot-xml": ({".out"}, check_snapshot),
     "vmx": ({".vmx"}, check_from_vmx),
     "vmx-out": ({".vmx"}, check_to_vmx),
 }

@@ -32,6 +32,7 @@ static const struct {
         FACT_IS("Active", TRAIT_ACTIVE),
         FACT_IS("Autostart", TRAIT_AUTOSTART),
         FACT_IS("HasManagedSave", TRAIT_MANAGED_SAVE),
+        FACT_IS("HasSnapshots", TRAIT_SNAPSHOTS),
         { "ID", 'u', offsetof(Facts, id) },
         { "MaxMemory", 't', offsetof(Facts, max_memory) },
         { "MaxVCPUs", 'u', offsetof(Facts, max_vcpus) },

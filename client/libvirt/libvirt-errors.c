@@ -17,6 +17,7 @@ static const struct {
         { PREFIX "NoSuchFilter", LIBVIRT_NO_FILTER },
         { PREFIX "NoSuchInterface", LIBVIRT_NO_INTERFACE },
         { PREFIX "NoSuchSecret", LIBVIRT_NO_SECRET },
+        { PREFIX "NoSuchSnapshot", LIBVIRT_NO_SNAPSHOT },
         { PREFIX "AlreadyExists", LIBVIRT_OPERATION_FAILED },
         { PREFIX "InvalidXML", LIBVIRT_XML_ERROR },
         { PREFIX "InvalidArgument", LIBVIRT_INVALID_ARG },

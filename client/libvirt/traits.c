@@ -12,10 +12,11 @@ static const uint32_t groups[] = {
 };
 
 uint32_t traits_of(LibvirtState state, const gboolean is[N_TRAITS]) {
-        uint32_t traits = SELECT_NO_SNAPSHOT | SELECT_NO_CHECKPOINT;
+        uint32_t traits = SELECT_NO_CHECKPOINT;
         traits |= is[TRAIT_ACTIVE] ? SELECT_ACTIVE : SELECT_INACTIVE;
         traits |= is[TRAIT_PERSISTENT] ? SELECT_PERSISTENT : SELECT_TRANSIENT;
         traits |= is[TRAIT_MANAGED_SAVE] ? SELECT_MANAGED_SAVE : SELECT_NO_MANAGED_SAVE;
+        traits |= is[TRAIT_SNAPSHOTS] ? SELECT_SNAPSHOT : SELECT_NO_SNAPSHOT;
         traits |= is[TRAIT_AUTOSTART] ? SELECT_AUTOSTART : SELECT_NO_AUTOSTART;
         traits |= state == LIBVIRT_RUNNING   ? SELECT_RUNNING
                   : state == LIBVIRT_PAUSED  ? SELECT_PAUSED

@@ -8,6 +8,7 @@
 
 #include "disk-jobs.h"
 #include "host-kind.h"
+#include "snapshot.h"
 #include "verbs.h"
 
 static const char *const switches[] = { "on", "off", NULL };
@@ -320,6 +321,23 @@ static void offer_disks(Ctl *ctl, const Typed *typed) {
                 offer(FILES);
 }
 
+/* A command, a domain, one of its snapshots. */
+static void offer_snapshots(Ctl *ctl, const Typed *typed) {
+        if (typed->arguments->len == 0) {
+                g_auto(GStrv) names = snapshot_command_names();
+                offer_all((const char *const *) names);
+        } else if (typed->arguments->len == 1)
+                offer_domains(ctl);
+        else if (typed->arguments->len == 2 && strcmp(typed->arguments->pdata[0], "list") != 0 &&
+                 strcmp(typed->arguments->pdata[0], "create") != 0) {
+                g_autoptr(VirtbusDomain) domain =
+                                reach(ctl) ? virtbus_client_find_domain(ctl->client, typed->arguments->pdata[1], NULL) : NULL;
+                g_auto(GStrv) names = domain ? snapshot_names(ctl, domain) : NULL;
+                if (names)
+                        offer_all((const char *const *) names);
+        }
+}
+
 static void offer_arguments(Ctl *ctl, const Typed *typed) {
         static const char *const kinds[] = { "host", "domain", "cpus", NULL };
         switch (typed->verb->words) {
@@ -327,6 +345,9 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
                 return;
         case WORDS_FILES:
                 offer(FILES);
+                return;
+        case WORDS_SNAPSHOTS:
+                offer_snapshots(ctl, typed);
                 return;
         case WORDS_JOBS:
                 offer_jobs(ctl);

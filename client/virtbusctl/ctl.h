@@ -32,8 +32,9 @@ typedef struct Ctl {
         bool never_opens; /* a connection elsewhere is used where it is open, and else there is none */
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
                         unsupported, value, virtual, wait, shallow, pivot, reuse, synchronous, uefi, tpm, openmetrics, follow,
-                        full;
-        char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth;
+                        full, disk_only, quiesce, halt, running, children, children_only, metadata_only, snapshots;
+        char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth,
+                        *description;
         char **disks, **networks, **properties;
         double delay, timeout;
         int iterations, lines;
@@ -208,6 +209,9 @@ bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
 
 /* disk-jobs.c */
 int verb_disk(Ctl *ctl, char **arguments);
+
+/* snapshot.c */
+int verb_snapshot(Ctl *ctl, char **arguments);
 
 /* filter.c */
 int verb_filter(Ctl *ctl, char **arguments);

@@ -154,16 +154,19 @@ int verb_rename(Ctl *ctl, char **arguments) {
 }
 
 int verb_undefine(Ctl *ctl, char **arguments) {
-        const char *also[4] = { NULL };
-        size_t n = 0;
-        if (ctl->nvram)
-                also[n++] = "nvram";
-        if (ctl->managed_save)
-                also[n++] = "managed_save";
-        if (ctl->tpm)
-                also[n++] = "tpm";
-        GVariant *options = ctl_options(also[0], also[1], also[2], NULL);
-        return ctl_do_each(ctl, arguments, "Undefine", g_variant_new("(@a{sv})", options));
+        const struct {
+                const char *name;
+                gboolean given;
+        } with[] = { { "nvram", ctl->nvram },
+                     { "managed_save", ctl->managed_save },
+                     { "tpm", ctl->tpm },
+                     { "snapshots", ctl->snapshots } };
+        GVariantDict options;
+        g_variant_dict_init(&options, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(with); i++)
+                if (with[i].given)
+                        g_variant_dict_insert(&options, with[i].name, "b", TRUE);
+        return ctl_do_each(ctl, arguments, "Undefine", g_variant_new("(@a{sv})", g_variant_dict_end(&options)));
 }
 
 /* Editing */

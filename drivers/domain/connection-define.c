@@ -12,6 +12,7 @@
 #include "domain/operation.h"
 #include "domain/owners-rights.h"
 #include "domain/shares.h"
+#include "domain/snapshot.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
@@ -222,14 +223,24 @@ static bool check_persistent(const Domain *domain, const char *what, GError **er
                domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "it is transient; %s needs a definition", what);
 }
 
-static void undefine(void *data) {
+static void undefine(void *data, const GError *failure) {
         Change *change = data;
         g_autoptr(GError) error = NULL;
+        if (failure) {
+                refuse(change, failure);
+                return;
+        }
         if (change->connection->closing) {
                 domain_fail(change->domain, &error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
                 refuse(change, error);
         } else
                 change->connection->definitions->define(change->connection, change->domain->uuid, NULL, on_undefined, change);
+}
+
+/* Nor any of another domain's snapshots. */
+static void forget_snapshots(void *data) {
+        Change *change = data;
+        snapshots_forget_first(change->domain, undefine, change);
 }
 
 static void begin_undefine(Change *change) {
@@ -251,10 +262,16 @@ static void begin_undefine(Change *change) {
         else if (!error && domain->has_managed_save && !change->also.managed_save)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a managed save; pass the option managed_save to delete that too");
+        else if (!error && snapshots_are_changing(domain))
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "a snapshot of it is being made, deleted or reverted to; call again when that is done");
+        else if (!error && snapshots_check(domain, &error) && snapshots_count(domain) > 0 && !change->also.snapshots)
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "it has %u snapshots; pass the option snapshots to forget them too", snapshots_count(domain));
         if (error)
                 refuse(change, error);
         else /* whatever cuts this off: no save is left that a domain of this UUID would be restored from later */
-                managed_save_remove_first(domain, undefine, change);
+                managed_save_remove_first(domain, forget_snapshots, change);
 }
 
 void connection_undefine(Domain *domain, const UndefineOptions *also, Call *call) {

@@ -16,7 +16,10 @@
 #include "domain/local-definitions.h"
 #include "domain/operation.h"
 #include "domain/operations/managed-save.h"
+#include "domain/operations/snapshot-delete.h"
+#include "domain/operations/snapshot-revert.h"
 #include "domain/operations/start.h"
+#include "domain/snapshot.h"
 #include "domain/statistics.h"
 #include "log.h"
 #include "paths.h"
@@ -29,9 +32,11 @@
 
 /* In the order in which they are told. */
 static const DomainListener *const listeners[] = {
-        &domain_bus_listener, /* first: what they tell is told after the change itself */
+        &snapshots_listener,  /* first: their objects are below their domain's, and go before */
+        &domain_bus_listener, /* what the others tell is told after the change itself */
         &managed_save_listener,
         &statistics_listener,
+        &snapshot_revert_listener,
         &operations_listener,
         &domain_run_listener,
         &connection_table_listener, /* last: it may hold the last reference */
@@ -59,6 +64,7 @@ void connection_resume(Connection *connection) {
                 else if (domain->autostart && first_run)
                         domain_operate(domain, start_new(NULL, (StartOptions){}));
         }
+        snapshot_delete_all_pending(connection);
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
 }
 

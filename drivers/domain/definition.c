@@ -223,7 +223,7 @@ Definition *definition_parse(const char *xml, GError **error) {
 
 /* What lets somebody in: passwords are attributes of graphics elements, cookies are of the sources of disks and of the images
  * below them. */
-static void remove_secrets(xmlNode *element) {
+void definition_remove_secrets(xmlNode *element) {
         xmlAttr *password = xml_is(element, "graphics") ? xmlHasProp(element, (const xmlChar *) "passwd") : NULL;
         if (password)
                 xmlRemoveProp(password);
@@ -232,7 +232,7 @@ static void remove_secrets(xmlNode *element) {
                 if (xml_is(element, "source") && xml_is(child, "cookies"))
                         xml_remove(child);
                 else
-                        remove_secrets(child);
+                        definition_remove_secrets(child);
         }
 }
 
@@ -242,7 +242,7 @@ char *definition_text(const Definition *definition, bool secrets, uint32_t id) {
                 return g_strdup(definition->xml);
         if (!secrets)
                 for (xmlNode *element = device_elements_first(document); element; element = device_elements_next(element))
-                        remove_secrets(element);
+                        definition_remove_secrets(element);
         if (id > 0) {
                 char number[12];
                 g_snprintf(number, sizeof number, "%u", id);
@@ -256,7 +256,7 @@ char *definition_device_text(const Definition *definition, guint index) {
         xmlNode *element = document ? device_elements_at(document, index) : NULL;
         if (!element)
                 return g_strdup("");
-        remove_secrets(element);
+        definition_remove_secrets(element);
         return xml_element_text(element);
 }
 

@@ -65,6 +65,9 @@ void definition_write_aliases(const Definition *definition, xmlDoc *document);
 /* The document for a reader: with the passwords or without, and with the ID of a run unless 0. */
 char *definition_text(const Definition *definition, bool secrets, uint32_t id);
 
+/* Takes passwords and cookies out of an element and all below it. */
+void definition_remove_secrets(xmlNode *element);
+
 /* One device's element, without passwords; INDEX as in devices. */
 char *definition_device_text(const Definition *definition, guint index);
 

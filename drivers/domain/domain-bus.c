@@ -23,6 +23,7 @@
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
 #include "domain/resources.h"
+#include "domain/snapshot-bus.h"
 #include "domain/words.h"
 #include "options.h"
 #include "vtables.h"
@@ -376,11 +377,23 @@ static void bus_remove_managed_save(Call *call, Domain *self) {
         reply_domain_remove_managed_save(call);
 }
 
+static void bus_create_snapshot(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
+        snapshot_bus_create(call, self, xml, options, false);
+}
+
+static void bus_create_snapshot_with_files(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
+        snapshot_bus_create(call, self, xml, options, true);
+}
+
+static void bus_redefine_snapshot(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
+        snapshot_bus_redefine(call, self, xml, options);
+}
+
 static void bus_undefine(Call *call, Domain *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         UndefineOptions also = { 0 };
         if (!options_read(options, &error, "nvram", 'b', &also.nvram, "tpm", 'b', &also.tpm, "managed_save", 'b',
-                          &also.managed_save, NULL))
+                          &also.managed_save, "snapshots", 'b', &also.snapshots, NULL))
                 call_fail(call, error);
         else
                 connection_undefine(self, &also, call);
@@ -468,6 +481,8 @@ DOMAIN_PROPERTY(const char *, state_reason, domain_reason_name(self->reason))
 DOMAIN_PROPERTY(bool, active, domain_is_active(self))
 DOMAIN_PROPERTY(bool, persistent, self->persistent != NULL)
 DOMAIN_PROPERTY(bool, autostart, self->autostart)
+DOMAIN_PROPERTY(const char *, current_snapshot, snapshot_path(snapshot_current(self)))
+DOMAIN_PROPERTY(bool, has_snapshots, snapshots_count(self) > 0)
 DOMAIN_PROPERTY(bool, has_managed_save, self->has_managed_save)
 DOMAIN_PROPERTY(uint32_t, id, self->id)
 DOMAIN_PROPERTY(uint32_t, owner, self->owner)
@@ -524,6 +539,7 @@ const DomainListener domain_bus_listener = {
         .disk_errors_changed = device_bus_announce_errors,
         .disk_jobs_changed = disk_image_announce_jobs,
         .disk_job_told = disk_image_tell_job,
+        .snapshots_changed = snapshot_bus_publish,
         .gone = withdraw,
         .freed = withdraw,
 };

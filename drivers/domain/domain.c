@@ -27,7 +27,7 @@ static const char *const reason_names[DOMAIN_N_REASONS] = {
         [REASON_USER] = "user",         [REASON_SHUTDOWN] = "shutdown",     [REASON_DESTROYED] = "destroyed",
         [REASON_CRASHED] = "crashed",   [REASON_FAILED] = "failed",         [REASON_IO_ERROR] = "io-error",
         [REASON_DUMP] = "dump",         [REASON_SAVING] = "saving",         [REASON_SAVED] = "saved",
-        [REASON_RESTORED] = "restored", [REASON_REATTACHED] = "reattached",
+        [REASON_RESTORED] = "restored", [REASON_REATTACHED] = "reattached", [REASON_SNAPSHOT] = "snapshot",
 };
 
 Domain *domain_ref(Domain *domain) {
@@ -199,6 +199,10 @@ void domain_announce_disk_jobs(Domain *domain) {
 
 void domain_announce_disk_job(Domain *domain, const char *alias, const char *operation, const char *state, const char *error) {
         TELL(domain, disk_job_told, alias, operation, state, error);
+}
+
+void domain_announce_snapshots(Domain *domain) {
+        TELL(domain, snapshots_changed);
 }
 
 void domain_announce_idle(Domain *domain) {

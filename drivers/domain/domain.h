@@ -40,6 +40,7 @@ typedef enum DomainReason {
         REASON_SAVING,
         REASON_SAVED,
         REASON_RESTORED,
+        REASON_SNAPSHOT,
         DOMAIN_N_REASONS
 } DomainReason;
 
@@ -84,6 +85,7 @@ struct Domain {
         void *run;                     /* the hypervisor's own, while active */
         struct Statistics *statistics; /* or NULL */
         GHashTable *disk_jobs;         /* alias -> DiskJob (disk-jobs.h): at work; or NULL */
+        struct Snapshots *snapshots;   /* snapshot.h; or NULL */
         GHashTable *disk_errors;       /* alias -> literal: what its disks have told; or NULL */
 };
 
@@ -100,11 +102,12 @@ typedef struct DomainListener {
         void (*disk_errors_changed)(Domain *domain);
         void (*disk_jobs_changed)(Domain *domain); /* jobs on images of its disks have begun or ended */
         void (*disk_job_told)(Domain *domain, const char *alias, const char *operation, const char *state,
-                              const char *error); /* how far one is: Disk.Image.JobStateChanged */
-        void (*idle)(Domain *domain);             /* no operation is at work any more, and none waits */
-        void (*run_ended)(Domain *domain);        /* it will be off in a moment */
-        void (*gone)(Domain *domain);             /* it is known no more; there may be references to it */
-        void (*freed)(Domain *domain);            /* in a moment: who has something of theirs in it frees that */
+                              const char *error);  /* how far one is: Disk.Image.JobStateChanged */
+        void (*snapshots_changed)(Domain *domain); /* some have come or gone, or are others */
+        void (*idle)(Domain *domain);              /* no operation is at work any more, and none waits */
+        void (*run_ended)(Domain *domain);         /* it will be off in a moment */
+        void (*gone)(Domain *domain);              /* it is known no more; there may be references to it */
+        void (*freed)(Domain *domain);             /* in a moment: who has something of theirs in it frees that */
 } DomainListener;
 
 Domain *domain_ref(Domain *domain);
@@ -153,6 +156,7 @@ void domain_announce_redefined(Domain *domain, const Domain *before);
 void domain_announce_disk_errors(Domain *domain);
 void domain_announce_disk_jobs(Domain *domain);
 void domain_announce_disk_job(Domain *domain, const char *alias, const char *operation, const char *state, const char *error);
+void domain_announce_snapshots(Domain *domain);
 void domain_announce_idle(Domain *domain);
 void domain_announce_run_end(Domain *domain);
 void domain_announce_end(Domain *domain);

@@ -10,6 +10,7 @@
 #include "domain/definition.h"
 #include "domain/disk-size.h"
 #include "domain/domain.h"
+#include "domain/snapshot-definition.h"
 
 /* What it makes of documents. */
 typedef struct HypervisorDocuments {
@@ -117,6 +118,23 @@ typedef struct HypervisorDiskJobs {
         void (*set_threshold)(Domain *domain, const DeviceDefinition *disk, const DiskImage *image, uint64_t bytes, Call *call);
 } HypervisorDiskJobs;
 
+/* Snapshots that are within images, and overlays. Without it, no domain has any. */
+typedef struct SnapshotOptions SnapshotOptions;
+typedef struct HypervisorSnapshots {
+        /* Refuses one that it cannot make; or NULL. */
+        bool (*check)(const Domain *domain, const SnapshotDefinition *definition, const SnapshotOptions *options, GError **error);
+
+        /* Makes what snapshot_create_definition says, of a guest that is up or a domain that is off: snapshot_made follows. */
+        void (*create)(Operation *operation);
+
+        /* Loads that of snapshot_revert_definition into the guest that is up, or into the images of a domain that is off:
+         * snapshot_loaded follows, or the end of the guest. */
+        void (*load)(Operation *operation);
+
+        /* Takes one out of the images: snapshot_removed follows. */
+        void (*remove)(Operation *operation, const SnapshotDefinition *definition);
+} HypervisorSnapshots;
+
 typedef struct HypervisorMachine {
         /* Answers OpenLog of a domain in any state. */
         void (*open_log)(Domain *domain, Call *call);
@@ -217,6 +235,7 @@ struct Hypervisor {
         const HypervisorSaving *saving;
         const HypervisorConsoles *consoles;
         const HypervisorDiskJobs *disk_jobs;
+        const HypervisorSnapshots *snapshots;
         const HypervisorMachine *machine;
         const HypervisorStatistics *statistics;
         const HypervisorLeftovers *leftovers;

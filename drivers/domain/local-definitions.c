@@ -9,6 +9,7 @@
 #include "domain/connection.h"
 #include "domain/domain-recover.h"
 #include "domain/shares.h"
+#include "domain/snapshot.h"
 #include "log.h"
 
 /* What a later version has written is not touched: neither what is there is known, nor may it be written over. */
@@ -58,17 +59,23 @@ static void load_status(void *data, const char *uuid, const char *text, const GE
 static bool local_open(Connection *connection, GError **error) {
         connection->store = store_new(connection->event, "domains", connection->state_directory, connection->runtime_directory,
                                       error);
-        return connection->store != NULL;
+        if (connection->store && connection->hypervisor->snapshots)
+                connection->snapshots = store_new(connection->event, "snapshots", connection->state_directory, NULL, error);
+        return connection->store && (connection->snapshots || !connection->hypervisor->snapshots);
 }
 
 static void local_close(Connection *connection) {
         if (connection->store)
                 store_free(connection->store);
+        if (connection->snapshots)
+                store_free(connection->snapshots);
 }
 
 static void local_load(Connection *connection) {
         store_each_definition(connection->store, load_definition, connection);
         store_each_status(connection->store, load_status, connection);
+        if (connection->snapshots)
+                snapshots_load(connection);
 }
 
 static void local_define(Connection *connection, const char *uuid, const char *text, WorkDone done, void *data) {
@@ -80,12 +87,14 @@ static bool local_save_status(Connection *connection, const char *uuid, const ch
 }
 
 static bool local_is_busy(const Connection *connection) {
-        return store_is_busy(connection->store);
+        return store_is_busy(connection->store) || (connection->snapshots && store_is_busy(connection->snapshots));
 }
 
 static void local_finish(Connection *connection) {
         if (connection->store)
                 store_finish(connection->store);
+        if (connection->snapshots)
+                store_finish(connection->snapshots);
 }
 
 static bool local_is_first_run(Connection *connection) {

@@ -24,6 +24,7 @@ typedef struct OperationClass {
         const char *name;  /* the method's, as errors name it */
         unsigned states;   /* in which it may begin: IN() of each */
         const char *needs; /* those states in words: "it must ..." */
+        bool of_snapshots; /* it changes what is known of them */
         bool tells_state;  /* it stops and resumes the processors itself, and tells of that when it is done */
         size_t size;       /* of the structure that begins with an Operation; 0: that alone */
 

@@ -35,6 +35,9 @@
 #include "qemu/guest/plugging.h"
 #include "qemu/guest/power.h"
 #include "qemu/guest/resize-disk.h"
+#include "qemu/guest/snapshot.h"
+#include "qemu/guest/snapshot-live.h"
+#include "qemu/guest/snapshot-off.h"
 #include "qemu/guest/tuning.h"
 #include "qemu/guest/update.h"
 #include "qemu/host/claims.h"
@@ -63,6 +66,7 @@ static const GuestModule *const modules[] = {
         &block_job_follow_module,
         &block_job_module,
         &guest_tpm_module,
+        &snapshot_live_module,
         NULL,
 };
 
@@ -350,6 +354,7 @@ static bool open_host(Connection *connection, GError **error) {
         host->capabilities = capabilities_cache_new(connection, &template);
         host->logs = guest_logs_new(connection);
         host->resizings = g_ptr_array_new();
+        host->snapshots = g_ptr_array_new();
         /* QEMU's user goes through this directory to its own one. */
         if (!runtime_open(connection->runtime_directory, error) || !tpm_folder_open_all(connection, error))
                 return false;
@@ -367,6 +372,8 @@ static void close_host(Connection *connection) {
                 capabilities_cache_free(host->capabilities);
         if (host->resizings)
                 resize_disk_end(host->resizings);
+        if (host->snapshots)
+                snapshot_off_end(host->snapshots);
         if (host->logs)
                 guest_logs_free(host->logs);
         g_strfreev((char **) host->helpers.paths);
@@ -499,6 +506,7 @@ const Hypervisor qemu_hypervisor = {
         .saving = &qemu_saving,
         .consoles = &qemu_consoles,
         .disk_jobs = &qemu_disk_jobs,
+        .snapshots = &snapshot_functions,
         .machine = &qemu_machine,
         .statistics = &qemu_statistics,
         .leftovers = &qemu_leftovers,

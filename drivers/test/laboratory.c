@@ -21,6 +21,7 @@ static const char *const operation_names[TEST_N_OPERATIONS] = {
         [TEST_STATISTICS] = "statistics",
         [TEST_OPEN_CONSOLE] = "open-console",
         [TEST_OPEN_GRAPHICS] = "open-graphics",
+        [TEST_SNAPSHOT] = "snapshot",
 };
 
 Laboratory *laboratory_new(void) {

@@ -22,6 +22,7 @@ typedef enum TestOperation {
         TEST_STATISTICS,
         TEST_OPEN_CONSOLE,
         TEST_OPEN_GRAPHICS,
+        TEST_SNAPSHOT,
         TEST_N_OPERATIONS
 } TestOperation;
 

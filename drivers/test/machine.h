@@ -37,6 +37,7 @@ extern const HypervisorPower machine_power;
 extern const HypervisorDevices machine_devices;
 extern const HypervisorDumping machine_dumping;
 extern const HypervisorSaving machine_saving;
+extern const HypervisorSnapshots machine_snapshots;
 extern const HypervisorConsoles machine_consoles;
 extern const HypervisorMachine machine_access;
 extern const HypervisorStatistics machine_statistics;

@@ -269,6 +269,7 @@ const Hypervisor test_hypervisor = {
         WHAT_EACH_CAN,
         .dumping = &machine_dumping,
         .saving = &machine_saving,
+        .snapshots = &machine_snapshots,
         .consoles = &machine_consoles,
         .documents = &test_documents,
 };

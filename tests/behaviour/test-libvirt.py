@@ -467,6 +467,59 @@ def images_are_merged_and_copied():
     virsh("undefine", "merged")
 
 
+def snapshots_are_as_with_libvirt():
+    folder = os.path.join(ROOT, "images")
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    path = f"{folder}/virsh-kept.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "4M"], check=True)
+    xml = os.path.join(ROOT, "kept.xml")
+    with open(xml, "w", encoding="utf-8") as file:
+        file.write(hypervisor.document("kept", f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda' bus='virtio'/></disk>"))
+    virsh("define", xml)
+    contains(virsh("snapshot-current", "kept", fails=True), "has no current snapshot")
+    contains(virsh("snapshot-create-as", "kept", "clean", "before", "--atomic"), "Domain snapshot clean created")
+    assert "kept" in virsh("list", "--all", "--with-snapshot") and "kept" not in virsh("list", "--all", "--without-snapshot")
+    virsh("start", "kept", "--paused")
+    contains(virsh("snapshot-create-as", "kept", "second"), "second created")
+    contains(virsh("snapshot-create", "kept"), "created")
+    names = virsh("snapshot-list", "kept", "--name", "--topological").split()
+    assert names[:2] == ["clean", "second"] and len(names) == 3, names
+    contains(virsh("snapshot-list", "kept", "--tree"), "clean\n  |\n  +- second\n      |\n      +- " + names[2])
+    assert virsh("snapshot-list", "kept", "--name", "--roots").split() == ["clean"]
+    assert virsh("snapshot-list", "kept", "--name", "--leaves").split() == [names[2]]
+    assert virsh("snapshot-list", "kept", "--name", "--from", "clean").split() == ["second"]
+    assert set(virsh("snapshot-list", "kept", "--name", "--from", "clean", "--descendants").split()) == {"second", names[2]}
+    assert virsh("snapshot-list", "kept", "--name", "--inactive").split() == ["clean"]
+    assert virsh("snapshot-list", "kept", "--name", "--external").split() == []
+    assert virsh("snapshot-current", "kept", "--name").strip() == names[2]
+    assert virsh("snapshot-parent", "kept", names[2]).strip() == "second"
+    contains(virsh("snapshot-parent", "kept", "clean", fails=True), "has no parent")
+    info = dict(line.split(":", 1) for line in virsh("snapshot-info", "kept", "second").splitlines() if ":" in line)
+    assert {name: value.strip() for name, value in info.items()} == {"Name": "second", "Domain": "kept", "Current": "no", "State": "paused", "Location": "internal", "Parent": "clean",
+                                                                     "Children": "1", "Descendants": "1", "Metadata": "yes"}, info
+    text = virsh("snapshot-dumpxml", "kept", "second", "--security-info")
+    contains(text, "<name>second</name>", "<state>paused</state>", "<memory snapshot='internal'/>", "<disk name='vda' snapshot='internal'/>", "<domain type=")
+    virsh("snapshot-revert", "kept", "second")
+    assert virsh("domstate", "kept").strip() == "paused"
+    virsh("snapshot-revert", "kept", "clean", "--running")
+    assert virsh("domstate", "kept").strip() == "running"
+    virsh("snapshot-revert", "kept", "clean")
+    assert virsh("domstate", "kept").strip() == "shut off"
+    virsh("snapshot-delete", "kept", "second", "--metadata")
+    assert set(virsh("snapshot-list", "kept", "--name").split()) == {"clean", names[2]}
+    kept = os.path.join(ROOT, "second.xml")
+    with open(kept, "w", encoding="utf-8") as file:
+        file.write(text)
+    contains(virsh("snapshot-create", "kept", kept, "--redefine", "--current"), "second created")
+    assert virsh("snapshot-current", "kept", "--name").strip() == "second"
+    contains(virsh("snapshot-dumpxml", "kept", "other", fails=True), "Domain snapshot not found", "other")
+    contains(virsh("snapshot-create-as", "kept", "clean", fails=True), "already")
+    contains(virsh("undefine", "kept", fails=True), "snapshots")
+    virsh("snapshot-delete", "kept", "clean", "--children-only")
+    assert virsh("snapshot-list", "kept", "--name").split() == ["clean"]
+    virsh("undefine", "kept", "--snapshots-metadata")
+
+
 def what_happens_is_told_by_events():
     if not libvirt:
         raise Skip("libvirt's Python module is not installed")
@@ -824,6 +877,7 @@ TESTS = [
     a_console_is_a_stream_both_ways,
     a_client_whose_process_has_no_descriptors_left_is_refused_what_needs_them,
     images_are_merged_and_copied,
+    snapshots_are_as_with_libvirt,
     what_happens_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,
     networks_are_managed_by_clients_of_libvirt,

@@ -158,6 +158,8 @@ def there_is_one_of_everything():
     guest = qemu.define(qemu.document("asked", devices=AGENT + slow_disk("asked") + ("<interface type='network'><source network='guarded'/></interface>" if has_taps else "")))
     qemu.do(guest, "Start", paused=True)
     bus.call(f"{guest}/device/virtio_2ddisk0", f"{NAME}.Device.Disk.Image", "Pull", "sa{sv}", "", {"bandwidth": GLib.Variant("t", 4096)})
+    kept = hypervisor.define(hypervisor.document("kept"))
+    bus.call(kept, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", "<domainsnapshot/>", {})
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     bus.call(secret, f"{NAME}.Secret", "SetValue", "aya{sv}", b"a value", {})
     objects = collect("/org/virtbus1", {"/org/virtbus1": {f"{NAME}.Manager"}})
@@ -165,7 +167,7 @@ def there_is_one_of_everything():
     assert missing <= {f"{NAME}.Driver"} | (set() if has_taps else {f"{NAME}.NetworkPort"}), missing
     state["everything"] = list(what_there_is(objects))
     print(f"# {len(state['everything'])} calls on {len(objects)} objects")
-    state["before"] = {path: bus.call(path, PROPERTIES, "GetAll", "s", "") for path in (domain, guest, network, secret)}
+    state["before"] = {path: bus.call(path, PROPERTIES, "GetAll", "s", "") for path in (domain, guest, kept, network, secret)}
 
 
 def compare(rights):

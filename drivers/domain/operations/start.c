@@ -29,6 +29,12 @@ static Restoring *restoring_of(const Operation *operation) {
         return operation_is(operation, &start_class) ? ((const Start *) operation)->options.restoring : NULL;
 }
 
+const char *start_snapshot(const Operation *operation) {
+        const SnapshotRun *snapshot =
+                        operation_is(operation, &start_class) ? ((const Start *) operation)->options.snapshot : NULL;
+        return snapshot ? snapshot->name : NULL;
+}
+
 int start_restoring_fd(const Operation *operation) {
         return restoring_of(operation) ? restoring_fd(restoring_of(operation)) : -1;
 }
@@ -81,11 +87,14 @@ static void start_begin(Operation *operation) {
         Domain *domain = operation->domain;
         const StartOptions *options = &((Start *) operation)->options;
         DomainReason reason = options->restoring                    ? REASON_RESTORED
+                              : options->snapshot                   ? REASON_SNAPSHOT
                               : options->creates || operation->call ? REASON_USER
                                                                     : REASON_UNKNOWN;
         domain_prepare_run(domain);
         if (options->restoring)
                 take_saved(operation);
+        else if (options->snapshot)
+                domain_set_live(domain, options->snapshot->live);
         if (options->restoring && operation->call)
                 answer_restore(operation);
         domain_enter(domain, DOMAIN_STARTING, reason);
@@ -101,9 +110,10 @@ static bool start_follow(Operation *operation, GError **error) {
         const StartOptions *options = &((Start *) operation)->options;
         domain->save_is_used = domain->has_managed_save;
         bool written = domain_changed(domain, options->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING,
-                                      options->restoring ? REASON_RESTORED
-                                      : options->paused  ? REASON_USER
-                                                         : REASON_BOOTED);
+                                      options->restoring  ? REASON_RESTORED
+                                      : options->snapshot ? REASON_SNAPSHOT
+                                      : options->paused   ? REASON_USER
+                                                          : REASON_BOOTED);
         if (!written) {
                 domain_fail(domain, error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                             "it was ended, as its status cannot be written to %s; is there space left?",
@@ -140,6 +150,7 @@ static bool start_destroyed(Operation *operation) {
 
 static void start_free(Operation *operation) {
         g_clear_pointer(&((Start *) operation)->options.restoring, restoring_free);
+        g_clear_pointer(&((Start *) operation)->options.snapshot, snapshot_run_free);
 }
 
 const OperationClass start_class = {

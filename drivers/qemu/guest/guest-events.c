@@ -117,20 +117,27 @@ static GuestPhase phase_of(const Guest *guest) {
         return guest->has_set_out ? PHASE_SETTING_OUT : PHASE_BEGINNING;
 }
 
-/* NULL: it does not matter. */
-static const MonitorEvent *find_event(const Guest *guest, const char *name) {
-        for (const GuestModule *const *module = host_of(guest->domain->connection)->modules; *module; module++)
-                for (const MonitorEvent *event = (*module)->events; event && event->name; event++)
+/* The next one of those who want to know; *FROM: where to look on. NULL: none does. */
+static const MonitorEvent *find_event(const GuestModule *const **from, const char *name) {
+        while (**from)
+                for (const MonitorEvent *event = (*(*from)++)->events; event && event->name; event++)
                         if (strcmp(event->name, name) == 0)
                                 return event;
         return NULL;
 }
 
+static const GuestModule *const *modules_of(const Guest *guest) {
+        return host_of(guest->domain->connection)->modules;
+}
+
+/* The last of those who take one may end the guest. */
 static void take_event(void *data, const char *name, JsonObject *arguments) {
         Guest *guest = data;
-        const MonitorEvent *event = find_event(guest, name);
-        if (event && event->phases & phase_of(guest))
-                event->take(guest, arguments);
+        const GuestModule *const *from = modules_of(guest);
+        GuestPhase phase = phase_of(guest);
+        for (const MonitorEvent *event; (event = find_event(&from, name));)
+                if (event->phases & phase)
+                        event->take(guest, arguments);
 }
 
 EventFlow *guest_events_new(Guest *guest) {
@@ -140,8 +147,9 @@ EventFlow *guest_events_new(Guest *guest) {
 void guest_events_told(Guest *guest, const char *name, JsonObject *arguments) {
         static const char *const obeyed[] = { "SHUTDOWN", "RESET", "SUSPEND", "SUSPEND_DISK", NULL };
         GuestPhase phase = phase_of(guest);
+        const GuestModule *const *from = modules_of(guest);
         if (guest->object && phase != PHASE_ENDING && g_strv_contains(obeyed, name))
                 guest_object_machine_obeys(guest->object);
-        if (find_event(guest, name))
+        if (find_event(&from, name))
                 event_flow_told(guest->events, name, arguments);
 }

@@ -28,6 +28,7 @@
 #include "qemu/guest/processors.h"
 #include "qemu/guest/qemu-words.h"
 #include "qemu/guest/scope.h"
+#include "qemu/guest/snapshot-live.h"
 #include "qemu/guest/threads.h"
 #include "qemu/host/guest-user.h"
 #include "qemu/host/runtime.h"
@@ -222,12 +223,16 @@ static void plug_processors(Guest *guest) {
 static void set_out(Guest *guest) {
         if (!guest->operation || guest->failure)
                 return;
-        if (start_restoring_fd(guest->operation) < 0) {
+        const char *snapshot = start_snapshot(guest->operation);
+        if (start_restoring_fd(guest->operation) < 0 && !snapshot) {
                 run_processors(guest);
                 return;
         }
         guest->timeout = sd_event_source_disable_unref(guest->timeout);
-        migration_load(guest, on_loaded);
+        if (snapshot)
+                snapshot_live_start(guest, snapshot, on_loaded);
+        else
+                migration_load(guest, on_loaded);
 }
 
 static void run_processors(Guest *guest) {

@@ -96,6 +96,8 @@ struct Guest {
         GHashTable *block_jobs;       /* alias of a disk -> BlockJob: block-job.h */
         sd_event_source *block_job_timer;
         struct BlockOpening *block_opening; /* of the one that begins, or NULL */
+        struct Snapshotting *snapshotting;  /* what it does of a snapshot, or NULL: snapshot-live.c */
+        GError *snapshot_failure;           /* of that, while it is let go on */
         struct Medium *medium;              /* that is being changed, or NULL: plugging.h */
         struct Told *told;                  /* what its QEMU has said of processors and balloon, or NULL: collect.c */
         uint64_t n_fds;                     /* that were passed by name */

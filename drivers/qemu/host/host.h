@@ -25,6 +25,7 @@ typedef struct Host {
         CapabilitiesCache *capabilities;
         struct GuestLogs *logs;
         GPtrArray *resizings;                     /* of images of domains that are off: resize-disk.c */
+        GPtrArray *snapshots;                     /* in images of such: snapshot-off.c */
         bool watches_machined, lacks_machined;    /* scope.c */
         const struct GuestModule *const *modules; /* of the driver of a guest that runs: guest.h */
         char *monitors;                           /* directory of the monitors' sockets, which QEMU's user cannot reach */

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ctl.h"
+
+/* The commands of the verb snapshot; to be freed. */
+char **snapshot_command_names(void);
+
+/* The names of a domain's snapshots; NULL where they cannot be asked for. */
+char **snapshot_names(Ctl *ctl, VirtbusDomain *domain);

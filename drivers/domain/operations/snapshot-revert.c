@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/operations/snapshot-revert.h"
+
+#include <string.h>
+
+#include "bus.h"
+#include "domain/connection-define.h"
+#include "domain/connection-document.h"
+#include "domain/connection.h"
+#include "domain/disk-jobs.h"
+#include "domain/domain-run.h"
+#include "domain/operations/managed-save.h"
+#include "domain/operations/start.h"
+#include "domain/owners-rights.h"
+#include "domain/run-only.h"
+#include "domain/snapshot-run.h"
+
+typedef struct SnapshotRevert {
+        Operation operation;
+        char *name;
+        SnapshotRevertOptions options;
+        SnapshotDefinition *definition;
+        Definition *live, *inactive; /* what it becomes; LIVE: NULL where it does not run then */
+        bool is_ending;              /* its guest is, to be started anew */
+        bool is_loaded, runs;
+        Turn *turn;
+        sd_event_source *off;
+} SnapshotRevert;
+
+Operation *snapshot_revert_new(Call *call, const char *name, SnapshotRevertOptions options) {
+        Operation *operation = operation_new(&snapshot_revert_class, call);
+        ((SnapshotRevert *) operation)->name = g_strdup(name);
+        ((SnapshotRevert *) operation)->options = options;
+        return operation;
+}
+
+const SnapshotDefinition *snapshot_revert_definition(const Operation *operation) {
+        return ((const SnapshotRevert *) operation)->definition;
+}
+
+bool snapshot_revert_runs(const Operation *operation) {
+        return ((const SnapshotRevert *) operation)->runs;
+}
+
+static bool is_offered(const Hypervisor *hypervisor) {
+        return HYPERVISOR_HAS(hypervisor, snapshots, load);
+}
+
+static bool has_memory(const SnapshotRevert *self) {
+        return self->definition->memory == SNAPSHOT_INTERNAL;
+}
+
+static void fail(SnapshotRevert *self, const GError *error) {
+        if (self->turn)
+                turn_end(g_steal_pointer(&self->turn));
+        operation_finish(&self->operation, error);
+}
+
+/* What the domain becomes */
+
+/* A document of the snapshot's, as one of this connection; the domain has the name that it has now. */
+static Definition *read_one(const Domain *domain, const char *text, GError **error) {
+        Connection *connection = domain->connection;
+        g_autoptr(xmlDoc) document = xml_parse_own(text, "domain", error);
+        if (!document)
+                return NULL;
+        xmlNode *name = xml_ensure_child(xmlDocGetRootElement(document), "name");
+        g_autofree xmlChar *quoted = xmlEncodeSpecialChars(document, (const xmlChar *) domain_name(domain));
+        xmlNodeSetContent(name, quoted);
+        return connection_read_document(connection, document, false, error);
+}
+
+static bool read_definitions(SnapshotRevert *self, GError **error) {
+        const Domain *domain = self->operation.domain;
+        const SnapshotDefinition *snapshot = self->definition;
+        const char *inactive = snapshot->inactive ? snapshot->inactive : snapshot->domain;
+        g_autoptr(GError) wrong = NULL;
+        if (!snapshot->domain) {
+                if (!self->options.force)
+                        return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                           "snapshot '%s' does not say what it was; with force it stays what it is", self->name);
+                self->live = has_memory(self) ? definition_ref(domain_definition(domain)) : NULL;
+                return true;
+        }
+        if (has_memory(self) && !(self->live = read_one(domain, snapshot->domain, &wrong)))
+                return domain_fail(domain, error, virtbus_error_code(wrong), "snapshot '%s': %s", self->name, wrong->message);
+        if (domain->persistent && !(self->inactive = read_one(domain, inactive, &wrong)))
+                return domain_fail(domain, error, virtbus_error_code(wrong), "snapshot '%s': %s", self->name, wrong->message);
+        return (!self->live || owners_rights_check_change(domain, self->live, false, error)) &&
+               (!self->inactive || owners_rights_check_change(domain, self->inactive, false, error));
+}
+
+/* What of a document does not matter to a guest that goes on in place: what is said of it, and where others reach it. */
+static char *hardware_of(const char *text) {
+        static const char *const words[] = { "name",          "title",       "description", "metadata",
+                                             "currentMemory", "on_poweroff", "on_reboot",   "on_crash" };
+        static const char *const places[] = { "port", "tlsPort", "websocket", "autoport", "passwd", "passwdValidTo" };
+        g_autoptr(xmlDoc) document = xml_parse_own(text, "domain", NULL);
+        xmlNode *root = document ? xmlDocGetRootElement(document) : NULL, *devices = xml_child(root, "devices");
+        if (!root)
+                return NULL;
+        disk_chain_forget(document);
+        run_only_drop(document);
+        for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+                for (xmlNode *element; (element = xml_child(root, words[i]));)
+                        xml_remove(element);
+        for (xmlNode *element = xml_child(devices, "graphics"); element; element = xml_next(element, "graphics"))
+                for (size_t i = 0; i < G_N_ELEMENTS(places); i++)
+                        xmlUnsetProp(element, (const xmlChar *) places[i]);
+        g_autofree char *laid_out = xml_document_text(document);
+        GString *plain = g_string_new(NULL); /* without the white space in between */
+        for (const char *c = laid_out; *c; c++)
+                if (!g_ascii_isspace(*c))
+                        g_string_append_c(plain, *c);
+        return g_string_free(plain, FALSE);
+}
+
+static bool is_same_hardware(const SnapshotRevert *self) {
+        const Domain *domain = self->operation.domain;
+        g_autofree char *now = hardware_of(domain->live->xml),
+                        *then = self->definition->domain ? hardware_of(self->definition->domain) : g_strdup(now);
+        return now && then && strcmp(now, then) == 0;
+}
+
+static bool check(SnapshotRevert *self, GError **error) {
+        Domain *domain = self->operation.domain;
+        const Snapshot *snapshot = snapshot_find(domain, self->name);
+        if (!snapshots_check(domain, error) || !disk_jobs_check_none(domain, NULL, "it goes back to a snapshot", error))
+                return false;
+        if (!snapshot)
+                return domain_fail(domain, error, VIRTBUS_ERROR_NO_SUCH_SNAPSHOT, "it has no snapshot '%s' any more", self->name);
+        self->definition = snapshot_definition_ref(snapshot->definition);
+        if (snapshot_definition_has(self->definition, SNAPSHOT_EXTERNAL))
+                return domain_fail(
+                                domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "snapshot '%s' is external, to which it cannot go back yet: define it with the images that its "
+                                "document names",
+                                self->name);
+        if (!domain->persistent && !has_memory(self))
+                return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                   "it is transient, and was off in snapshot '%s': it would be gone", self->name);
+        bool ran = strcmp(self->definition->state, "running") == 0;
+        self->runs = self->options.running || (ran && !self->options.paused);
+        return read_definitions(self, error);
+}
+
+/* The end: definition and snapshots are written, then it starts, or runs already */
+
+static void go_on(SnapshotRevert *self) {
+        Domain *domain = self->operation.domain;
+        bool starts = !domain_is_active(domain) && (self->live || self->options.running || self->options.paused);
+        if (self->turn)
+                turn_end(g_steal_pointer(&self->turn));
+        if (starts) {
+                StartOptions options = { .paused = !self->runs, .boots = true };
+                if (self->live)
+                        options.snapshot = snapshot_run_new(self->name, self->live);
+                Operation *start = start_new(g_steal_pointer(&self->operation.call), options);
+                start->domain = domain;
+                g_queue_push_head(&domain->waiting, start); /* nothing comes between */
+        } else if (domain_is_up(domain)) {
+                if (self->live)
+                        domain_memory_changed(domain, self->live->memory);
+                domain_changed(domain, self->runs ? DOMAIN_RUNNING : DOMAIN_PAUSED, REASON_SNAPSHOT);
+        }
+        operation_finish(&self->operation, NULL);
+}
+
+static void on_current(void *data, const GError *error) {
+        SnapshotRevert *self = data;
+        if (error)
+                fail(self, error);
+        else
+                go_on(self);
+}
+
+static void write_current(SnapshotRevert *self) {
+        SnapshotsChange *change = snapshots_change_new(self->operation.domain);
+        snapshots_change_set_current(change, self->name);
+        snapshots_change_write(change, on_current, self);
+}
+
+static void on_stored(void *data, const GError *error) {
+        SnapshotRevert *self = data;
+        if (error) {
+                fail(self, error);
+                return;
+        }
+        domain_redefine(self->operation.domain, self->inactive);
+        write_current(self);
+}
+
+static void on_turn(void *data, Turn *turn, const GError *error) {
+        SnapshotRevert *self = data;
+        Domain *domain = self->operation.domain;
+        self->turn = turn;
+        if (!turn)
+                fail(self, error);
+        else if (self->inactive && domain->persistent)
+                connection_store(domain, self->inactive, on_stored, self);
+        else
+                write_current(self);
+}
+
+static void write_all(SnapshotRevert *self) {
+        Domain *domain = self->operation.domain;
+        turns_take(domain->connection->turns, domain->uuid, domain_name(domain), on_turn, self);
+}
+
+void snapshot_loaded(Operation *operation, const GError *error) {
+        SnapshotRevert *self = (SnapshotRevert *) operation;
+        self->is_loaded = !error;
+        if (error)
+                fail(self, error);
+        else
+                write_all(self);
+}
+
+/* It is off */
+static void revert_images(void *data) {
+        SnapshotRevert *self = data;
+        Domain *domain = self->operation.domain;
+        if (has_memory(self)) /* its start loads the disks with the memory */
+                write_all(self);
+        else
+                domain->connection->hypervisor->snapshots->load(&self->operation);
+}
+
+static void revert_off(SnapshotRevert *self) {
+        managed_save_remove_first(self->operation.domain, revert_images, self); /* it is of what the disks were */
+}
+
+static int on_off(sd_event_source *source, void *data) {
+        SnapshotRevert *self = data;
+        g_autoptr(GError) error = NULL;
+        (void) source;
+        self->off = sd_event_source_disable_unref(self->off);
+        self->is_ending = false;
+        if (self->operation.domain->connection->closing)
+                domain_fail(self->operation.domain, &error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        if (error)
+                fail(self, error);
+        else
+                revert_off(self);
+        return 0;
+}
+
+/* The end of the run goes on after this: what follows comes in a turn of its own. */
+static void on_state(Domain *domain, DomainState old) {
+        SnapshotRevert *self =
+                        operation_is(domain->operation, &snapshot_revert_class) ? (SnapshotRevert *) domain->operation : NULL;
+        (void) old;
+        if (self && self->is_ending && domain->state == DOMAIN_SHUTOFF && !self->off)
+                sd_event_add_defer(domain->connection->event, &self->off, on_off, self);
+}
+
+const DomainListener snapshot_revert_listener = {
+        .state_changed = on_state,
+};
+
+static void begin(Operation *operation) {
+        SnapshotRevert *self = (SnapshotRevert *) operation;
+        Domain *domain = operation->domain;
+        bool active = domain_is_active(domain);
+        g_autoptr(GError) error = NULL;
+        if (!check(self, &error)) {
+                operation_finish(operation, error);
+                return;
+        }
+        bool in_place = active && has_memory(self) && domain->state != DOMAIN_CRASHED && is_same_hardware(self);
+        if (active && has_memory(self) && !in_place && !self->options.force) {
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "it has other devices than in snapshot '%s', so that its guest would be ended and started anew; with "
+                            "force "
+                            "it is",
+                            self->name);
+                operation_finish(operation, error);
+        } else if (in_place)
+                domain->connection->hypervisor->snapshots->load(operation);
+        else if (active) {
+                self->is_ending = true;
+                domain_destroy(domain, REASON_SNAPSHOT, NULL);
+        } else
+                revert_off(self);
+}
+
+/* Its guest's end is a step of it, unless it ends by itself. */
+static OperationFate fate(const Operation *operation) {
+        return ((const SnapshotRevert *) operation)->is_ending ? OPERATION_GOES_ON : OPERATION_FAILS;
+}
+
+static void revert_free(Operation *operation) {
+        SnapshotRevert *self = (SnapshotRevert *) operation;
+        if (self->turn)
+                turn_end(self->turn);
+        sd_event_source_disable_unref(self->off);
+        g_clear_pointer(&self->definition, snapshot_definition_unref);
+        g_clear_pointer(&self->live, definition_unref);
+        g_clear_pointer(&self->inactive, definition_unref);
+        g_free(self->name);
+}
+
+const OperationClass snapshot_revert_class = {
+        .name = "Snapshot.Revert",
+        .states = IN_SETTLED,
+        .needs = "be at rest",
+        .tells_state = true,
+        .size = sizeof(SnapshotRevert),
+        .of_snapshots = true,
+        .is_offered = is_offered,
+        .begin = begin,
+        .fate = fate,
+        .free = revert_free,
+};

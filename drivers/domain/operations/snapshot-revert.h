@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Going back to a snapshot: in place, where the guest that runs has the same devices; else by an end, and a start from the
+ * snapshot. */
+
+#include "domain/operation.h"
+#include "domain/snapshot.h"
+
+typedef struct SnapshotRevertOptions {
+        bool running, paused, force;
+} SnapshotRevertOptions;
+
+extern const OperationClass snapshot_revert_class;
+
+Operation *snapshot_revert_new(Call *call, const char *name, SnapshotRevertOptions options);
+
+/* The one that the hypervisor loads: into the guest that runs, its processors stopped, or into the images of a domain that is
+ * off. */
+const SnapshotDefinition *snapshot_revert_definition(const Operation *operation);
+bool snapshot_revert_runs(const Operation *operation); /* whether the processors are to run then */
+
+/* It is loaded, or ERROR says why nothing has changed. A guest that is neither any more is to be ended. */
+void snapshot_loaded(Operation *operation, const GError *error);
+
+/* Tells who waits for a guest's end. */
+extern const DomainListener snapshot_revert_listener;

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/snapshot-definition.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "domain/device-elements.h"
+#include "options.h"
+
+#define DESCRIPTION_BYTES_MAX 65536
+
+static const char *const place_names[SNAPSHOT_N_PLACES] = {
+        [SNAPSHOT_UNSAID] = "",           [SNAPSHOT_NO] = "no",         [SNAPSHOT_INTERNAL] = "internal",
+        [SNAPSHOT_EXTERNAL] = "external", [SNAPSHOT_MANUAL] = "manual",
+};
+
+const char *snapshot_place_name(SnapshotPlace place) {
+        return place_names[place];
+}
+
+static void disk_free(SnapshotDisk *disk) {
+        g_free(disk->name);
+        g_free(disk->type);
+        g_free(disk->path);
+        g_free(disk->format);
+        g_free(disk->element);
+        g_free(disk);
+}
+
+SnapshotDefinition *snapshot_definition_new(void) {
+        SnapshotDefinition *definition = g_new0(SnapshotDefinition, 1);
+        definition->n_references = 1;
+        definition->created = -1;
+        definition->disks = g_ptr_array_new_with_free_func((GDestroyNotify) disk_free);
+        return definition;
+}
+
+SnapshotDefinition *snapshot_definition_ref(SnapshotDefinition *definition) {
+        definition->n_references++;
+        return definition;
+}
+
+void snapshot_definition_unref(SnapshotDefinition *definition) {
+        if (--definition->n_references > 0)
+                return;
+        char *strings[] = { definition->name,        definition->description, definition->state,  definition->parent,
+                            definition->memory_file, definition->uuid,        definition->domain, definition->inactive };
+        for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
+                g_free(strings[i]);
+        g_ptr_array_unref(definition->disks);
+        g_free(definition);
+}
+
+bool snapshot_name_check(const char *name, GError **error) {
+        bool fine = *name && strlen(name) <= NAME_BYTES_MAX && name[0] != '.';
+        for (const char *c = name; *c; c++)
+                fine &= (unsigned char) *c >= 0x20 && *c != 0x7f && *c != '/';
+        return fine || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "'%.64s' cannot be a snapshot's name: use 1 to %d bytes without '/' and control "
+                                         "characters, and no '.' at the beginning",
+                                         name, NAME_BYTES_MAX);
+}
+
+SnapshotDisk *snapshot_definition_find(const SnapshotDefinition *definition, const char *target) {
+        for (guint i = 0; i < definition->disks->len; i++) {
+                SnapshotDisk *disk = definition->disks->pdata[i];
+                if (strcmp(disk->name, target) == 0)
+                        return disk;
+        }
+        return NULL;
+}
+
+/* Reading */
+
+static bool read_place(const xmlNode *element, SnapshotPlace last, SnapshotPlace *place, GError **error) {
+        g_autofree char *word = xml_attribute(element, "snapshot");
+        *place = SNAPSHOT_UNSAID;
+        if (!word)
+                return true;
+        for (SnapshotPlace each = SNAPSHOT_NO; each <= last; each++)
+                if (strcmp(word, place_names[each]) == 0) {
+                        *place = each;
+                        return true;
+                }
+        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "snapshot is '%.32s'; it must be no, internal%s external%s",
+                        word, last == SNAPSHOT_MANUAL ? "," : " or", last == SNAPSHOT_MANUAL ? " or manual" : "");
+}
+
+/* Text as it is, white space and all. */
+static char *content(const xmlNode *element) {
+        xmlChar *text = element ? xmlNodeGetContent(element) : NULL;
+        char *copy = g_strdup((const char *) text);
+        xmlFree(text);
+        return copy;
+}
+
+static bool read_memory(SnapshotDefinition *definition, const xmlNode *element, GError **error) {
+        if (!read_place(element, SNAPSHOT_EXTERNAL, &definition->memory, error))
+                return false;
+        definition->memory_file = xml_attribute(element, "file");
+        if (definition->memory_file && definition->memory == SNAPSHOT_UNSAID)
+                definition->memory = SNAPSHOT_EXTERNAL;
+        if (definition->memory_file && definition->memory != SNAPSHOT_EXTERNAL)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "a file is for memory that is external");
+        if (!definition->memory_file && definition->memory == SNAPSHOT_EXTERNAL)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "external memory needs a file");
+        return !definition->memory_file || path_check(definition->memory_file, error);
+}
+
+/* What a disk's element may have: its source as in a domain's document, which is kept as it is. */
+static bool check_parts(const xmlNode *element, GError **error) {
+        static const char *const known[] = { "source", "driver", NULL };
+        for (const xmlNode *part = xml_child(element, NULL); part; part = xml_next(part, NULL))
+                if (!g_strv_contains(known, (const char *) part->name))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, part, "a snapshot's disk has no such element");
+        return true;
+}
+
+static bool read_source(SnapshotDisk *disk, const xmlNode *element, GError **error) {
+        static const char *const types[] = { "file", "block", "network", NULL };
+        const xmlNode *source = xml_child(element, "source"), *driver = xml_child(element, "driver");
+        disk->type = xml_attribute(element, "type");
+        disk->format = xml_attribute(driver, "type");
+        if (!xml_one_of(element, "type", types, error) || !check_parts(element, error))
+                return false;
+        bool is_block = disk->type && strcmp(disk->type, "block") == 0;
+        disk->path = xml_attribute(source, is_block ? "dev" : "file");
+        bool says = source || disk->format || disk->type;
+        if (says && disk->place == SNAPSHOT_UNSAID)
+                disk->place = SNAPSHOT_EXTERNAL;
+        if (source && disk->place != SNAPSHOT_EXTERNAL)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, source, "a file is for a disk whose snapshot is external");
+        if (disk->path && !disk->path[0])
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, source, "the path is empty");
+        if (disk->path && !path_check(disk->path, error))
+                return false;
+        return !disk->format || strlen(disk->format) <= 16 ||
+               xml_fail(error, VIRTBUS_ERROR_INVALID_XML, driver, "type is '%.32s', which is no format of images", disk->format);
+}
+
+static bool read_disk(SnapshotDefinition *definition, xmlNode *element, GError **error) {
+        g_autofree char *name = xml_attribute(element, "name");
+        if (!name || !*name)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "name is missing: the disk's target, or its image");
+        if (snapshot_definition_find(definition, name))
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "disk '%.64s' is named twice", name);
+        if (definition->disks->len >= SNAPSHOT_DISKS_MAX)
+                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d disks", SNAPSHOT_DISKS_MAX);
+        SnapshotDisk *disk = g_new0(SnapshotDisk, 1);
+        disk->name = g_steal_pointer(&name);
+        g_ptr_array_add(definition->disks, disk);
+        if (!read_place(element, SNAPSHOT_MANUAL, &disk->place, error) || !read_source(disk, element, error))
+                return false;
+        if (xml_child(element, NULL))
+                disk->element = xml_element_text(element);
+        return true;
+}
+
+static bool read_disks(SnapshotDefinition *definition, const xmlNode *disks, GError **error) {
+        for (xmlNode *element = xml_child(disks, NULL); element; element = xml_next(element, NULL)) {
+                if (!xml_is(element, "disk"))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "<disks> has no such element: it has <disk>");
+                if (!read_disk(definition, element, error))
+                        return false;
+        }
+        return true;
+}
+
+/* A domain's document in it, as text. One that has only a UUID says whose it is, and not what that was: *UUID. */
+static char *read_domain(const xmlNode *root, const char *name, char **uuid) {
+        xmlNode *element = xml_child(root, name);
+        g_autofree char *text = xml_text(xml_child(element, "uuid"));
+        if (text && uuid && !*uuid)
+                *uuid = uuid_normalize(text);
+        if (!element || !xmlHasProp(element, (const xmlChar *) "type"))
+                return NULL;
+        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
+        xmlNode *copy = xmlDocCopyNode(element, document, 1);
+        xmlNodeSetName(copy, (const xmlChar *) "domain");
+        xmlDocSetRootElement(document, copy);
+        return xml_document_text(document);
+}
+
+static bool check_elements(const xmlNode *root, GError **error) {
+        static const char *const known[] = { "name",   "description", "state",  "creationTime",   "parent",
+                                             "memory", "disks",       "domain", "inactiveDomain", "cookie",
+                                             "active", "revertDisks", NULL };
+        for (const xmlNode *element = xml_child(root, NULL); element; element = xml_next(element, NULL)) {
+                if (!g_strv_contains(known, (const char *) element->name))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "a snapshot has no such element");
+                if (xml_next(element, (const char *) element->name))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "it is there twice");
+        }
+        return true;
+}
+
+static bool read_state(SnapshotDefinition *definition, const xmlNode *root, GError **error) {
+        static const char *const states[] = { "nostate", "running", "blocked",     "paused",        "shutdown",
+                                              "shutoff", "crashed", "pmsuspended", "disk-snapshot", NULL };
+        const xmlNode *state = xml_child(root, "state"), *created = xml_child(root, "creationTime");
+        g_autofree char *seconds = xml_text(created);
+        uint64_t number = 0;
+        definition->state = xml_text(state);
+        if (!definition->state)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<state> is missing: what the domain did then");
+        if (!g_strv_contains(states, definition->state))
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, state, "'%.32s' is no state of a domain", definition->state);
+        if (!seconds)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<creationTime> is missing: in seconds since 1970");
+        if (!xml_number(created, "it", seconds, 0, INT64_MAX / G_USEC_PER_SEC, &number, error))
+                return false;
+        definition->created = (int64_t) number;
+        bool has_memory = definition->memory == SNAPSHOT_INTERNAL || definition->memory == SNAPSHOT_EXTERNAL;
+        bool was_off = strcmp(definition->state, "shutoff") == 0 || strcmp(definition->state, "disk-snapshot") == 0;
+        return !has_memory || !was_off ||
+               xml_fail(error, VIRTBUS_ERROR_INVALID_XML, state, "what is '%s' has no memory in its snapshot", definition->state);
+}
+
+static SnapshotDefinition *read_root(const xmlNode *root, bool known, GError **error) {
+        g_autoptr(SnapshotDefinition) definition = snapshot_definition_new();
+        const xmlNode *description = xml_child(root, "description"), *memory = xml_child(root, "memory"),
+                      *disks = xml_child(root, "disks");
+        if (!check_elements(root, error))
+                return NULL;
+        definition->name = content(xml_child(root, "name"));
+        if (definition->name && !snapshot_name_check(definition->name, error))
+                return NULL;
+        if (known && !definition->name) {
+                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<name> is missing");
+                return NULL;
+        }
+        definition->description = content(description);
+        if (definition->description && strlen(definition->description) > DESCRIPTION_BYTES_MAX) {
+                xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, description, "it has more than %d bytes", DESCRIPTION_BYTES_MAX);
+                return NULL;
+        }
+        if ((memory && !read_memory(definition, memory, error)) || (disks && !read_disks(definition, disks, error)))
+                return NULL;
+        definition->domain = read_domain(root, "domain", &definition->uuid);
+        if (!known)
+                return g_steal_pointer(&definition);
+        definition->inactive = read_domain(root, "inactiveDomain", NULL);
+        definition->parent = content(xml_find(root, "parent/name"));
+        if (definition->parent && !snapshot_name_check(definition->parent, error))
+                return NULL;
+        return read_state(definition, root, error) ? g_steal_pointer(&definition) : NULL;
+}
+
+SnapshotDefinition *snapshot_definition_parse(const char *xml, bool known, GError **error) {
+        g_autoptr(xmlDoc) document = xml_parse(xml, "domainsnapshot", error);
+        return document ? read_root(xmlDocGetRootElement(document), known, error) : NULL;
+}
+
+SnapshotDefinition *snapshot_definition_parse_own(const char *xml, GError **error) {
+        g_autoptr(xmlDoc) document = xml_parse_own(xml, "domainsnapshot", error);
+        return document ? read_root(xmlDocGetRootElement(document), true, error) : NULL;
+}
+
+bool snapshot_definition_names_files(const SnapshotDefinition *definition) {
+        for (guint i = 0; i < definition->disks->len; i++) {
+                const SnapshotDisk *disk = definition->disks->pdata[i];
+                if (disk->path || (disk->type && strcmp(disk->type, "network") == 0))
+                        return true;
+        }
+        return definition->memory_file != NULL;
+}
+
+bool snapshot_definition_has(const SnapshotDefinition *definition, SnapshotPlace place) {
+        for (guint i = 0; i < definition->disks->len; i++)
+                if (((const SnapshotDisk *) definition->disks->pdata[i])->place == place)
+                        return true;
+        return definition->memory == place;
+}
+
+/* Writing */
+
+static void add_text(xmlNode *root, const char *name, const char *text) {
+        if (text) {
+                xmlNode *element = xml_add(root, name, NULL);
+                xmlNodeAddContent(element, (const xmlChar *) text);
+        }
+}
+
+static void add_disk(xmlNode *disks, const SnapshotDisk *disk) {
+        xmlNode *element = xml_add(disks, "disk", NULL);
+        xml_set_attribute(element, "name", disk->name);
+        if (disk->place != SNAPSHOT_UNSAID)
+                xml_set_attribute(element, "snapshot", place_names[disk->place]);
+        if (disk->place == SNAPSHOT_EXTERNAL)
+                xml_set_attribute(element, "type", disk->type ? disk->type : "file");
+        static const char *const parts[] = { "driver", "source" };
+        g_autoptr(xmlDoc) said = disk->element ? xml_parse_own(disk->element, "disk", NULL) : NULL;
+        for (size_t i = 0; said && i < G_N_ELEMENTS(parts); i++) {
+                xmlNode *part = xml_child(xmlDocGetRootElement(said), parts[i]);
+                if (part && (part->properties || part->children))
+                        xmlAddChild(element, xmlDocCopyNode(part, element->doc, 1));
+        }
+        if (disk->format && disk->place == SNAPSHOT_EXTERNAL)
+                xml_set_attribute(xml_ensure_child(element, "driver"), "type", disk->format);
+        if (disk->path) {
+                bool is_block = disk->type && strcmp(disk->type, "block") == 0;
+                xml_set_attribute(xml_ensure_child(element, "source"), is_block ? "dev" : "file", disk->path);
+        }
+}
+
+static void add_domain(xmlNode *root, const char *name, const char *text, bool secrets) {
+        g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", NULL) : NULL;
+        if (!document)
+                return;
+        if (!secrets)
+                definition_remove_secrets(xmlDocGetRootElement(document));
+        xmlNode *copy = xmlDocCopyNode(xmlDocGetRootElement(document), root->doc, 1);
+        xmlNodeSetName(copy, (const xmlChar *) name);
+        xmlAddChild(root, copy);
+}
+
+char *snapshot_definition_text(const SnapshotDefinition *definition, bool secrets) {
+        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
+        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "domainsnapshot", NULL);
+        xmlDocSetRootElement(document, root);
+        add_text(root, "name", definition->name);
+        add_text(root, "description", definition->description);
+        add_text(root, "state", definition->state);
+        if (definition->parent)
+                add_text(xml_add(root, "parent", NULL), "name", definition->parent);
+        if (definition->created >= 0) {
+                g_autofree char *created = g_strdup_printf("%" PRId64, definition->created);
+                xml_add(root, "creationTime", created);
+        }
+        if (definition->memory != SNAPSHOT_UNSAID) {
+                xmlNode *memory = xml_add(root, "memory", NULL);
+                xml_set_attribute(memory, "snapshot", place_names[definition->memory]);
+                if (definition->memory_file)
+                        xml_set_attribute(memory, "file", definition->memory_file);
+        }
+        if (definition->disks->len > 0) {
+                xmlNode *disks = xml_add(root, "disks", NULL);
+                for (guint i = 0; i < definition->disks->len; i++)
+                        add_disk(disks, definition->disks->pdata[i]);
+        }
+        add_domain(root, "domain", definition->domain, secrets);
+        if (!definition->domain && definition->uuid)
+                xml_add(xml_add(root, "domain", NULL), "uuid", definition->uuid);
+        add_domain(root, "inactiveDomain", definition->inactive, secrets);
+        return xml_document_text(document);
+}
+
+/* Completing */
+
+/* What the domain's own document says of a disk: <disk snapshot='...'>. */
+static SnapshotPlace place_in_domain(const Definition *domain, xmlDoc *document, const DeviceDefinition *device) {
+        const xmlNode *element = document ? definition_find_element(document, domain, device->alias) : NULL;
+        SnapshotPlace place = SNAPSHOT_UNSAID;
+        if (element && read_place(element, SNAPSHOT_MANUAL, &place, NULL))
+                return place;
+        return SNAPSHOT_UNSAID;
+}
+
+/* The overlay's file, where nobody names one: beside the image, with the snapshot's name as its suffix. */
+static char *overlay_path(const char *image, const char *name) {
+        const char *slash = strrchr(image, '/'), *dot = strrchr(image, '.');
+        g_autofree char *stem = dot && slash && dot > slash + 1 ? g_strndup(image, (gsize) (dot - image)) : g_strdup(image);
+        return g_strdup_printf("%s.%s", stem, name);
+}
+
+static bool fail(GError **error, const SnapshotDisk *disk, VirtbusError code, const char *why) {
+        return virtbus_error_set(error, code, "disk '%s' %s", disk->name, why);
+}
+
+static bool is_disk(const SnapshotDisk *disk, const DeviceDefinition *device) {
+        return device->device_class == DEVICE_DISK &&
+               (strcmp(disk->name, device->target) == 0 || (device->source[0] && strcmp(disk->name, device->source) == 0));
+}
+
+static bool is_of_domain(const SnapshotDisk *disk, const Definition *domain) {
+        for (guint i = 0; i < domain->devices->len; i++)
+                if (is_disk(disk, domain->devices->pdata[i]))
+                        return true;
+        return false;
+}
+
+static SnapshotDisk *take_disk(GPtrArray *given, const DeviceDefinition *device) {
+        for (guint i = 0; i < given->len; i++) {
+                if (is_disk(given->pdata[i], device))
+                        return g_ptr_array_steal_index(given, i);
+        }
+        return g_new0(SnapshotDisk, 1);
+}
+
+static bool complete_disk(const SnapshotDefinition *definition, SnapshotDisk *disk, const DeviceDefinition *device,
+                          SnapshotPlace said, SnapshotPlace otherwise, GError **error) {
+        bool is_empty = !device->source[0],
+             is_plain = strcmp(device->source_type, "file") == 0 || strcmp(device->source_type, "block") == 0;
+        if (disk->place == SNAPSHOT_UNSAID)
+                disk->place = is_empty || device->read_only ? SNAPSHOT_NO : said != SNAPSHOT_UNSAID ? said : otherwise;
+        if (disk->place == SNAPSHOT_NO || disk->place == SNAPSHOT_MANUAL)
+                return true;
+        if (is_empty)
+                return fail(error, disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "has no image: it cannot be in a snapshot");
+        if (!is_plain)
+                return fail(error, disk, VIRTBUS_ERROR_UNSUPPORTED,
+                            "is neither a file nor a block device: it cannot be in a snapshot; say snapshot='no'");
+        if (disk->place == SNAPSHOT_INTERNAL)
+                return strcmp(device->format, "qcow2") == 0 ||
+                       fail(error, disk, VIRTBUS_ERROR_UNSUPPORTED,
+                            "is not qcow2, which alone can have snapshots in it: convert it, use an overlay (disk_only), or say "
+                            "snapshot='no'");
+        if (disk->type && strcmp(disk->type, "network") == 0)
+                return fail(error, disk, VIRTBUS_ERROR_UNSUPPORTED, "cannot have an overlay that is reached over the network");
+        if (!disk->path && strcmp(device->source_type, "block") == 0)
+                return fail(error, disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "is a block device: name the file of its overlay");
+        if (!disk->path)
+                disk->path = overlay_path(device->source, definition->name);
+        if (!disk->type)
+                disk->type = g_strdup("file");
+        if (disk->format && strcmp(disk->format, "qcow2") != 0)
+                return fail(error, disk, VIRTBUS_ERROR_UNSUPPORTED, "gets an overlay, which must be qcow2");
+        if (!disk->format)
+                disk->format = g_strdup("qcow2");
+        return true;
+}
+
+static bool check_whole(const SnapshotDefinition *definition, bool active, bool disk_only, GError **error) {
+        bool internal = false, external = false;
+        for (guint i = 0; i < definition->disks->len; i++) {
+                const SnapshotDisk *disk = definition->disks->pdata[i];
+                internal |= disk->place == SNAPSHOT_INTERNAL;
+                external |= disk->place == SNAPSHOT_EXTERNAL;
+        }
+        if (internal && external)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "some disks would be internal and others external: they are all one or the other");
+        if (definition->memory == SNAPSHOT_EXTERNAL)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "memory in a file cannot be in a snapshot yet; leave <memory> out, or use disk_only");
+        if (definition->memory == SNAPSHOT_INTERNAL && !internal)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "internal memory needs a disk whose image is qcow2, and internal in the snapshot");
+        if (active && internal && definition->memory != SNAPSHOT_INTERNAL)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "of a guest that runs, disks are internal with its memory; or use disk_only with overlays");
+        if (!active && definition->memory == SNAPSHOT_INTERNAL)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "a domain that is off has no memory to be kept");
+        return internal || external || !disk_only ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no disk would be in the snapshot");
+}
+
+bool snapshot_definition_complete(SnapshotDefinition *definition, const Definition *domain, bool active, bool disk_only,
+                                  GError **error) {
+        g_autoptr(GPtrArray) given = g_steal_pointer(&definition->disks);
+        g_autoptr(xmlDoc) document = definition_document(domain, NULL);
+        bool fine = true;
+        definition->disks = g_ptr_array_new_with_free_func((GDestroyNotify) disk_free);
+        for (guint i = 0; i < given->len; i++)
+                if (!is_of_domain(given->pdata[i], domain))
+                        return fail(error, given->pdata[i], VIRTBUS_ERROR_INVALID_ARGUMENT, "is not one of the domain's");
+        if (disk_only && (definition->memory == SNAPSHOT_INTERNAL || definition->memory == SNAPSHOT_EXTERNAL))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "disk_only leaves the memory out, and the document does not");
+        if (definition->memory == SNAPSHOT_UNSAID)
+                definition->memory = active && !disk_only ? SNAPSHOT_INTERNAL : SNAPSHOT_NO;
+        SnapshotPlace otherwise = active && definition->memory != SNAPSHOT_INTERNAL ? SNAPSHOT_EXTERNAL
+                                  : disk_only                                       ? SNAPSHOT_EXTERNAL
+                                                                                    : SNAPSHOT_INTERNAL;
+        for (guint i = 0; i < domain->devices->len; i++) {
+                const DeviceDefinition *device = domain->devices->pdata[i];
+                if (device->device_class != DEVICE_DISK)
+                        continue;
+                SnapshotDisk *disk = take_disk(given, device);
+                g_ptr_array_add(definition->disks, disk);
+                g_free(disk->name);
+                disk->name = g_strdup(device->target);
+                fine = fine &&
+                       complete_disk(definition, disk, device, place_in_domain(domain, document, device), otherwise, error);
+        }
+        if (fine && given->len > 0)
+                return fail(error, given->pdata[0], VIRTBUS_ERROR_INVALID_ARGUMENT,
+                            "is named twice, by its target and its image");
+        return fine && check_whole(definition, active, disk_only, error);
+}

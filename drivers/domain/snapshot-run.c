@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/snapshot-run.h"
+
+SnapshotRun *snapshot_run_new(const char *name, Definition *live) {
+        SnapshotRun *run = g_new0(SnapshotRun, 1);
+        *run = (SnapshotRun){ g_strdup(name), definition_ref(live) };
+        return run;
+}
+
+void snapshot_run_free(SnapshotRun *run) {
+        g_free(run->name);
+        definition_unref(run->live);
+        g_free(run);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Snapshots in the images of a domain that is off: a QEMU without a guest makes, loads and removes them, as the user and in the
+ * sandbox of guests' QEMUs, with nothing but the descriptors of the images. All images have one afterwards, or none. */
+
+#include "domain/operation.h"
+#include "domain/snapshot-definition.h"
+
+/* How long that QEMU may use a processor, in seconds: reference counts of a large image are many. */
+#define SNAPSHOT_SECONDS 3600
+
+void snapshot_off_create(Operation *operation);
+void snapshot_off_load(Operation *operation);
+void snapshot_off_remove(Operation *operation, const SnapshotDefinition *definition);
+
+/* The driver is ending: whatever is at work is killed, and nobody told. */
+void snapshot_off_end(GPtrArray *works);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/snapshot.h"
+
+#include "domain/connection.h"
+#include "domain/operations/snapshot-create.h"
+#include "qemu/guest/snapshot-live.h"
+#include "qemu/guest/snapshot-off.h"
+
+/* UEFI variables travel with the memory, and are in no image: without it they would be those of another time. */
+static bool check(const Domain *domain, const SnapshotDefinition *definition, const SnapshotOptions *options, GError **error) {
+        const HypervisorLeftovers *leftovers = domain->connection->hypervisor->leftovers;
+        (void) options;
+        if (snapshot_definition_has(definition, SNAPSHOT_EXTERNAL))
+                return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED, "overlays cannot be made by a snapshot yet");
+        if (definition->memory == SNAPSHOT_NO && leftovers->has_nvram(domain->connection, domain->uuid))
+                return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                   "it has UEFI variables, which only a snapshot with memory keeps: start it first");
+        if (definition->memory == SNAPSHOT_NO && leftovers->has_tpm(domain->connection, domain->uuid))
+                return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                   "it has an emulated TPM, whose state only a snapshot with memory keeps: start it first");
+        return true;
+}
+
+static void create(Operation *operation) {
+        if (domain_is_active(operation->domain))
+                snapshot_live_create(operation);
+        else
+                snapshot_off_create(operation);
+}
+
+static void load(Operation *operation) {
+        if (domain_is_active(operation->domain))
+                snapshot_live_load(operation);
+        else
+                snapshot_off_load(operation);
+}
+
+static void take_out(Operation *operation, const SnapshotDefinition *definition) {
+        if (domain_is_active(operation->domain))
+                snapshot_live_remove(operation, definition);
+        else
+                snapshot_off_remove(operation, definition);
+}
+
+const HypervisorSnapshots snapshot_functions = {
+        .check = check,
+        .create = create,
+        .load = load,
+        .remove = take_out,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain/operations/snapshot-create.h"
+#include "domain/operations/snapshot-delete.h"
+#include "domain/operations/snapshot-revert.h"
+#include "test/machine.h"
+
+/* The images of these machines are not looked at, and their memory is all zero: what is to be kept of them is their documents,
+ * which is not for the hypervisor to keep. */
+
+static void create(Operation *operation) {
+        g_autoptr(GError) error = laboratory_take_failure(operation->domain, TEST_SNAPSHOT);
+        snapshot_made(operation, error);
+}
+
+static void load(Operation *operation) {
+        g_autoptr(GError) error = laboratory_take_failure(operation->domain, TEST_SNAPSHOT);
+        if (!error && domain_is_active(operation->domain))
+                machine_set_running(operation->domain->run, snapshot_revert_runs(operation));
+        snapshot_loaded(operation, error);
+}
+
+static void take_out(Operation *operation, const SnapshotDefinition *definition) {
+        g_autoptr(GError) error = laboratory_take_failure(operation->domain, TEST_SNAPSHOT);
+        (void) definition;
+        snapshot_removed(operation, error);
+}
+
+const HypervisorSnapshots machine_snapshots = {
+        .create = create,
+        .load = load,
+        .remove = take_out,
+};

@@ -1,0 +1,414 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Snapshots of domains: with QEMU and a guest that writes, its disks and its memory are one instant's; with both drivers, what is known of them.
+
+Usage (below tests/with-bus): test-snapshots.py
+"""
+
+import os
+import re
+import signal
+import struct
+import subprocess
+import xml.etree.ElementTree as ET
+
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+
+bus = Bus()
+qemu, test = Hypervisor(bus, "qemu"), Hypervisor(bus, "test")
+WORK = os.path.join(ROOT, "images")
+os.makedirs(WORK, mode=0o711, exist_ok=True)
+SNAPSHOT = f"{NAME}.Snapshot"
+FIRST = 64  # the sector that the guest writes first, with a number that grows by one with each
+
+# 512 bytes that write a running number to sector after sector of the disk that they were read from; tests/guest/boot-write.S is their source.
+WRITER = bytes.fromhex("fa31c08ed88ec08ed0bc007cfb8816747c66ff066c7c66a16c7c663de8fd0000720966c7066c7c4000000066a16c7c66a3647c66ff06707c66a1707c66a30080b44330c08a16747cbe5c7ccd13b0577302b045baf803eeebb88d74001000010000800000000000000000000040").ljust(510, b"\0") + b"\x55\xaa"
+
+
+def image(name, data=b"", size=16 << 20, format="qcow2"):
+    path = os.path.join(WORK, name)
+    if os.path.exists(path):
+        os.unlink(path)
+    raw = path + ".raw"
+    with open(raw, "wb") as file:
+        file.write(data)
+        file.truncate(size)
+    subprocess.run(["qemu-img", "convert", "-O", format, raw, path], check=True)
+    os.unlink(raw)
+    os.chmod(path, 0o600)
+    return path
+
+
+def disk(path, target="vda", format="qcow2", more=""):
+    return (f"<disk type='file'><driver name='qemu' type='{format}'/><source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>")
+
+
+def snapshot_xml(name="", more=""):
+    return f"<domainsnapshot>{name and f'<name>{name}</name>'}{more}</domainsnapshot>"
+
+
+def create(domain, name="", more="", method="CreateSnapshot", **options):
+    return bus.call(domain, f"{NAME}.Domain", method, "sa{sv}", snapshot_xml(name, more), variants(options))
+
+
+def redefine(domain, xml, **options):
+    return bus.call(domain, f"{NAME}.Domain", "RedefineSnapshot", "sa{sv}", xml, variants(options))
+
+
+def do(snapshot, method, **options):
+    return bus.call(snapshot, SNAPSHOT, method, "a{sv}", variants(options))
+
+
+def xml_of(snapshot, secrets=False):
+    return bus.call(snapshot, SNAPSHOT, "GetXMLWithSecrets" if secrets else "GetXML")
+
+
+def get(snapshot, name):
+    return bus.get(snapshot, "Snapshot", name)
+
+
+def current(domain):
+    return bus.get(domain, "Domain", "CurrentSnapshot")
+
+
+def names(domain):
+    return sorted(values[SNAPSHOT]["Name"] for values in bus.objects(domain).values() if SNAPSHOT in values)
+
+
+def tags(path):
+    text = subprocess.run(["qemu-img", "snapshot", "-U", "-l", path], check=True, capture_output=True, text=True).stdout
+    return [line.split()[1] for line in text.splitlines()[2:]]
+
+
+def content(path, tag=""):
+    raw = path + ".raw"
+    subprocess.run(["qemu-img", "convert", "-U", *(["-l", tag] if tag else []), "-O", "raw", path, raw], check=True)
+    with open(raw, "rb") as file:
+        data = file.read()
+    os.unlink(raw)
+    return data
+
+
+def numbers(path):
+    data = content(path)
+    return [number for number in (struct.unpack_from("<I", data, sector * 512)[0] for sector in range(FIRST, len(data) // 512)) if number]
+
+
+def whole(path):
+    """No number is missing: the memory that counts, and the disk that is written, are of one instant."""
+    found = sorted(numbers(path))
+    assert found and found == list(range(found[0], found[0] + len(found))), (found[:5], found[-5:], len(found))
+    subprocess.run(["qemu-img", "check", "-q", path], check=True)
+
+
+def writes(domain, more=2):
+    def count():
+        return qemu.wait_statistics(domain, "block.virtio-disk0")["block.virtio-disk0"]["write_operations"]
+    begun = count()
+    bus.wait(lambda: count() >= begun + more, "the guest to write")
+
+
+def end(hypervisor, domain):
+    if hypervisor.state(domain) != "shutoff":
+        hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine", snapshots=True)
+
+
+def started(name, data=WRITER, more="", paused=False):
+    path = image(f"{name}.qcow2", data)
+    domain = qemu.define(qemu.document(name, disk(path) + more, memory=16))
+    qemu.do(domain, "Start", paused=paused)
+    return domain, path
+
+
+def a_guest_goes_back_in_place():
+    domain, path = started("place")
+    writes(domain)
+    pid = qemu.pid_of(domain)
+    first = create(domain, "first", "<description>before &amp; after</description>")
+    assert qemu.state(domain) == "running" and current(domain) == first and tags(path) == ["first"]
+    assert get(first, "State") == "running" and get(first, "Memory") == "internal" and get(first, "Disks") == [("vda", "internal")]
+    assert get(first, "Description") == "before & after" and get(first, "Current") and get(first, "Parent") == "/"
+    writes(domain)
+    second = create(domain, "second")
+    assert get(second, "Parent") == first and get(first, "Children") == [second] and not get(first, "Current")
+    writes(domain)
+    do(first, "Revert")
+    assert qemu.state(domain) == "running" and bus.get(domain, "Domain", "StateReason") == "snapshot"
+    assert qemu.pid_of(domain) == pid, "it was not in place"
+    assert current(domain) == first
+    writes(domain)
+    do(second, "Revert", paused=True)
+    assert qemu.state(domain) == "paused" and current(domain) == second
+    assert content(path) == content(path, "second")
+    qemu.do(domain, "Resume")
+    writes(domain)
+    qemu.do(domain, "Destroy")
+    whole(path)
+    do(second, "Revert", running=True)
+    assert qemu.state(domain) == "running" and bus.get(domain, "Domain", "StateReason") == "snapshot"
+    writes(domain)
+    qemu.do(domain, "Destroy")
+    whole(path)
+    do(first, "Revert", paused=True)
+    assert qemu.state(domain) == "paused" and content(path) == content(path, "first")
+    end(qemu, domain)
+
+
+def a_paused_guest_is_kept_and_stays_so():
+    domain, path = started("still")
+    writes(domain)
+    qemu.do(domain, "Suspend")
+    one = create(domain, "one")
+    assert qemu.state(domain) == "paused" and get(one, "State") == "paused"
+    for _ in range(3):
+        do(one, "Revert")
+        assert qemu.state(domain) == "paused"
+    do(one, "Revert", running=True)
+    writes(domain)
+    do(one, "Delete")
+    assert tags(path) == [] and names(domain) == [] and current(domain) == "/" and qemu.state(domain) == "running"
+    end(qemu, domain)
+
+
+def a_domain_that_is_off_is_kept_and_goes_back():
+    paths = [image(f"off-{i}.qcow2", bytes([i + 1]) * 4096) for i in range(2)]
+    domain = qemu.define(qemu.document("off", disk(paths[0]) + disk(paths[1], "vdb"), memory=16))
+    clean = create(domain, "clean")
+    assert get(clean, "State") == "shutoff" and get(clean, "Memory") == "no" and all(tags(path) == ["clean"] for path in paths)
+    for path in paths:
+        subprocess.run(["qemu-io", "-c", "write -P 9 0 4096", path], check=True, capture_output=True)
+    dirty = create(domain, "dirty")
+    do(clean, "Revert")
+    assert qemu.state(domain) == "shutoff" and current(domain) == clean
+    assert [content(path)[0] for path in paths] == [1, 2]
+    do(dirty, "Revert", paused=True)
+    assert qemu.state(domain) == "paused"
+    assert [content(path)[0] for path in paths] == [9, 9]
+    do(clean, "Revert")
+    assert qemu.state(domain) == "shutoff" and [content(path)[0] for path in paths] == [1, 2]
+    expect("OperationInvalid", qemu.do, domain, "Undefine")
+    do(clean, "Delete", children=True)
+    assert names(domain) == [] and all(tags(path) == [] for path in paths)
+    qemu.do(domain, "Undefine")
+
+
+def nothing_is_half_made():
+    paths = [image("half-0.qcow2"), image("half-1.qcow2")]
+    domain = qemu.define(qemu.document("half", disk(paths[0]) + disk(paths[1], "vdb"), memory=16))
+    os.chmod(paths[1], 0o600)
+    with open(paths[1], "r+b") as file:
+        file.truncate(0)
+    try:
+        create(domain, "one")
+        raise AssertionError("an image that is damaged was taken")
+    except BusError as failure:
+        error = failure
+    contains(error.message, "half", "half-1.qcow2") if "half-1" in error.message else contains(error.message, "one")
+    assert tags(paths[0]) == [] and names(domain) == [] and current(domain) == "/"
+    qemu.do(domain, "Undefine")
+
+
+def what_cannot_be_is_refused_by_name():
+    raw = image("raw.img", format="raw")
+    domain = qemu.define(qemu.document("refuses", disk(raw, format="raw"), memory=16))
+    contains(expect("Unsupported", create, domain, "one"), "refuses", "vda", "qcow2")
+    contains(expect("InvalidArgument", create, domain, "one", "<disks><disk name='vdq'/></disks>"), "vdq")
+    contains(expect("InvalidArgument", create, domain, "a/b"), "a/b")
+    contains(expect("InvalidXML", create, domain, "one", "<disk/>"), "disk")
+    contains(expect("InvalidXML", create, domain, "one", "<memory snapshot='inside'/>"), "inside")
+    contains(expect("InvalidXML", create, domain, "one", "<memory snapshot='external'/>"), "file")
+    contains(expect("InvalidXML", create, domain, "one", "<disks><disk name='vda'/><disk name='vda'/></disks>"), "twice")
+    contains(expect("InvalidXML", create, domain, "one", "<disks><disk name='vda' snapshot='internal'><source file='/x'/></disk></disks>"), "external")
+    expect("InvalidArgument", create, domain, "one", "<disks><disk name='vda' snapshot='external'><source file='/x'/></disk></disks>")
+    expect("InvalidArgument", create, domain, "one", reuse=True)
+    expect("InvalidArgument", create, domain, "one", unknown=True)
+    expect("InvalidArgument", create, domain, "one", quiesce=True)
+    assert names(domain) == []
+    qemu.do(domain, "Undefine")
+
+
+def other_devices_need_force():
+    domain, path = started("devices")
+    writes(domain)
+    one = create(domain, "one")
+    more = image("devices-more.qcow2")
+    bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", disk(more, "vdb"), {})
+    contains(expect("OperationInvalid", do, one, "Revert"), "devices", "one", "force")
+    pid = qemu.pid_of(domain)
+    do(one, "Revert", force=True)
+    assert qemu.state(domain) == "running" and qemu.pid_of(domain) != pid
+    assert "vdb" not in bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    writes(domain)
+    qemu.do(domain, "Destroy")
+    whole(path)
+    end(qemu, domain)
+
+
+def an_image_without_it_leaves_the_guest_as_it_is():
+    domain, path = started("gone")
+    writes(domain)
+    text = xml_of(create(domain, "one"), True)
+    one = redefine(domain, text.replace("<name>one</name>", "<name>other</name>"))
+    contains(expect("HypervisorFailed", do, one, "Revert"), "gone", "other", "no such snapshot")
+    assert qemu.state(domain) == "running"
+    writes(domain)
+    do(one, "Delete")
+    assert names(domain) == ["one"] and tags(path) == ["one"]
+    end(qemu, domain)
+
+
+def the_next_driver_knows_them():
+    domain, path = started("next")
+    writes(domain)
+    one = create(domain, "one", "<description>d</description>")
+    two = create(domain, "two/x".replace("/", "_"))
+    uuid = bus.get(domain, "Domain", "UUID")
+    before = {name: bus.get_all(path, "Snapshot") for name, path in (("one", one), ("two", two))}
+    qemu.kill_driver()
+    assert names(domain) == ["one", "two_x"] and current(domain) == two
+    assert before == {name: bus.get_all(path, "Snapshot") for name, path in (("one", one), ("two", two))}
+    do(one, "Revert")
+    writes(domain)
+    qemu.do(domain, "Destroy")
+    whole(path)
+    end(qemu, domain)
+    assert uuid + ".xml" not in os.listdir(os.path.join(ROOT, "qemu/state/qemu/snapshots"))
+
+
+def a_driver_that_is_killed_leaves_nothing_half_made():
+    domain, path = started("killed")
+    writes(domain)
+    for i in range(4):
+        answer = bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml(f"s{i}"), {})
+        if i % 2:
+            bus.wait(lambda: f"s{i}" in "".join(open(os.path.join(folder, name), encoding="utf-8").read() for folder in [os.path.join(ROOT, "qemu/state/qemu/snapshots")] for name in os.listdir(folder) if name.endswith(".xml")), "it to be written down")
+        qemu.kill_driver()
+        del answer
+        bus.wait(lambda: tags(path) == names(domain), "what is half made to go")
+        assert qemu.state(domain) == "running"
+    writes(domain)
+    create(domain, "after")
+    assert "after" in names(domain)
+    end(qemu, domain)
+
+
+def a_guest_that_ends_meanwhile_ends_the_wait():
+    domain, path = started("ends")
+    writes(domain)
+    pid = qemu.pid_of(domain)
+    os.kill(pid, signal.SIGSTOP)
+    answer = bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml("one"), {})
+    qemu.do(domain, "Destroy")
+    del answer
+    bus.wait(lambda: qemu.state(domain) == "shutoff", "it to be off")
+    bus.wait(lambda: tags(path) == [] and names(domain) == [], "what was half made to go")
+    create(domain, "one")
+    end(qemu, domain)
+
+
+def the_tree_is_one(hypervisor):
+    """Both drivers: what is known of them."""
+    data = image("tree.qcow2")
+    domain = hypervisor.define(hypervisor.document("tree", disk(data)))
+    a = create(domain, "a")
+    b = create(domain, "b")
+    c = create(domain, "c")
+    do(b, "Revert")
+    d = create(domain, "d")
+    assert get(a, "Children") == [b] and get(b, "Children") == [c, d] and get(d, "Parent") == b
+    expect("AlreadyExists", create, domain, "a")
+    assert create(domain, "x", no_metadata=True) == domain
+    assert names(domain) == ["a", "b", "c", "d"] and current(domain) == d
+    document = ET.fromstring(xml_of(d))
+    assert document.find("parent/name").text == "b" and document.find("domain/name").text == "tree" and document.find("state").text == "shutoff"
+    do(b, "Delete", metadata_only=True)
+    assert names(domain) == ["a", "c", "d"] and get(a, "Children") == [c, d] and get(c, "Parent") == a
+    do(a, "Delete", children_only=True)
+    assert names(domain) == ["a"] and current(domain) == a
+    bus.call(domain, f"{NAME}.Domain", "Rename", "sa{sv}", "tree-2", {})
+    do(a, "Revert")
+    assert bus.get(domain, "Domain", "Name") == "tree-2"
+    odd = create(domain, "Äpfel & \"b\" <c>".replace("&", "&amp;").replace("<", "&lt;"))
+    assert get(odd, "Name") == "Äpfel & \"b\" <c>" and names(domain) == sorted(["a", get(odd, "Name")])
+    hypervisor.kill_driver()
+    assert names(domain) == sorted(["a", get(odd, "Name")]) and current(domain) == odd
+    error = expect("OperationInvalid", hypervisor.do, domain, "Undefine")
+    contains(error, "tree-2", "2 snapshots")
+    hypervisor.do(domain, "Undefine", snapshots=True)
+    domain = hypervisor.define(hypervisor.document("tree", disk(data)))
+    assert names(domain) == []
+    hypervisor.do(domain, "Undefine")
+
+
+def they_are_made_known_again(hypervisor):
+    data = image("again.qcow2")
+    domain = hypervisor.define(hypervisor.document("again", disk(data)))
+    texts = {}
+    for name in ("a", "b"):
+        texts[name] = xml_of(create(domain, name), True)
+    for name in ("b", "a"):
+        do(f"{domain}/snapshot/{name}", "Delete", metadata_only=True)
+    contains(expect("InvalidArgument", redefine, domain, texts["b"]), "'a'")
+    a = redefine(domain, texts["a"])
+    b = redefine(domain, texts["b"], current=True)
+    assert current(domain) == b and get(b, "Parent") == a and ET.tostring(ET.fromstring(xml_of(b, True))) == ET.tostring(ET.fromstring(texts["b"]))
+    contains(expect("InvalidArgument", redefine, domain, texts["a"].replace("</state>", "</state><parent><name>b</name></parent>")), "below")
+    contains(expect("InvalidArgument", redefine, domain, texts["a"].replace("<state>shutoff", "<state>running")), "another state")
+    contains(expect("InvalidXML", redefine, domain, re.sub("<state>.*</state>", "", texts["a"])), "state")
+    contains(expect("InvalidXML", redefine, domain, re.sub("<creationTime>.*</creationTime>", "", texts["a"])), "creationTime")
+    redefine(domain, texts["a"].replace("<state>", "<description>new</description><state>"))
+    assert get(a, "Description") == "new"
+    other = hypervisor.define(hypervisor.document("again-2", disk(image("again-2.qcow2"))))
+    contains(expect("InvalidArgument", redefine, other, texts["a"]), "UUID")
+    hypervisor.do(other, "Undefine")
+    bare = redefine(domain, "<domainsnapshot><name>bare</name><state>shutoff</state><creationTime>1</creationTime></domainsnapshot>")
+    contains(expect("OperationInvalid", do, bare, "Revert"), "force")
+    hypervisor.do(domain, "Undefine", snapshots=True)
+
+
+def a_transient_domain_takes_them_with_it(hypervisor):
+    xml = hypervisor.document("passing", disk(image("passing.qcow2")), uuid="6f1c5b7e-8b6b-4d2e-9f51-0c2f5f5b9a01")
+    domain = hypervisor.create(xml)
+    create(domain, "one")
+    assert names(domain) == ["one"]
+    expect("OperationInvalid", create, domain, "two", halt=True)
+    hypervisor.do(domain, "Destroy")
+    bus.wait(lambda: domain not in bus.objects(hypervisor.path), "it to go")
+    domain = hypervisor.define(xml)
+    assert names(domain) == []
+    hypervisor.do(domain, "Undefine")
+
+
+def damaged_files_are_left_alone(hypervisor):
+    domain = hypervisor.define(hypervisor.document("damaged", disk(image("damaged.qcow2"))))
+    create(domain, "one")
+    path = os.path.join(ROOT, f"{hypervisor.name}/state/{hypervisor.name}/snapshots/{bus.get(domain, 'Domain', 'UUID')}.xml")
+    text = open(path, encoding="utf-8").read()
+    for wrong in (text[:100], text.replace('format="1"', 'format="99"')):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(wrong)
+        hypervisor.kill_driver()
+        assert names(domain) == []
+        expect("Unsupported", create, domain, "two")
+        expect("Unsupported", hypervisor.do, domain, "Undefine", snapshots=True)
+        assert open(path, encoding="utf-8").read() == wrong
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    hypervisor.kill_driver()
+    assert names(domain) == ["one"]
+    hypervisor.do(domain, "Undefine", snapshots=True)
+
+
+def of(function, hypervisor):
+    def each():
+        function(hypervisor)
+    each.__name__ = f"{function.__name__}_{hypervisor.name}"
+    return each
+
+
+BOTH = [the_tree_is_one, they_are_made_known_again, a_transient_domain_takes_them_with_it, damaged_files_are_left_alone]
+run([a_guest_goes_back_in_place, a_paused_guest_is_kept_and_stays_so, a_domain_that_is_off_is_kept_and_goes_back, nothing_is_half_made,
+    what_cannot_be_is_refused_by_name, other_devices_need_force, an_image_without_it_leaves_the_guest_as_it_is, the_next_driver_knows_them,
+    a_driver_that_is_killed_leaves_nothing_half_made, a_guest_that_ends_meanwhile_ends_the_wait,
+    *[of(function, hypervisor) for function in BOTH for hypervisor in (test, qemu)]])
