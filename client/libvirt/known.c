@@ -170,8 +170,9 @@ static GBytes *encode_name(const KnownDomain *domain) {
 static KnownDomain *domain_new(const Facts *found) {
         LibvirtState state = state_number(found->state);
         KnownDomain *domain = g_new(KnownDomain, 1);
-        *domain = (KnownDomain){ .name = found->name,
-                                 .uuid_text = found->uuid,
+        /* Copies: a container lets go of its children when it is serialized. */
+        *domain = (KnownDomain){ .name = g_strdup(found->name),
+                                 .uuid_text = g_strdup(found->uuid),
                                  .id = found->id > 0 ? (int32_t) found->id : -1,
                                  .traits = traits_of(state, found->is),
                                  .state = (int32_t) state,
@@ -191,6 +192,8 @@ static void domain_free(void *data) {
         g_clear_pointer(&domain->properties, g_variant_unref);
         g_clear_pointer(&domain->table, table_unref);
         g_bytes_unref(domain->encoded_name);
+        g_free(domain->name);
+        g_free(domain->uuid_text);
         g_free(domain);
 }
 
@@ -236,7 +239,7 @@ static void put(Known *known, char *path, KnownDomain *domain) {
                 forget(known, before);
         g_hash_table_replace(known->by_path, path, domain);
         g_hash_table_replace(known->by_uuid, domain->uuid, domain);
-        g_hash_table_replace(known->by_name, (char *) domain->name, domain);
+        g_hash_table_replace(known->by_name, domain->name, domain);
 }
 
 void known_put(Known *known, char *path, GVariant *properties) {

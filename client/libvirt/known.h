@@ -13,7 +13,7 @@
 typedef struct KnownTable KnownTable;
 
 typedef struct KnownDomain {
-        const char *name, *uuid_text;
+        char *name, *uuid_text;
         int32_t id;           /* as libvirt has it: -1 where it is off */
         GBytes *encoded_name; /* the three as libvirt's protocol has them */
         uint8_t uuid[XDR_UUID_BYTES];

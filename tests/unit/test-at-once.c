@@ -122,6 +122,11 @@ static void a_table_has_many(void) {
         g_assert_cmpstr(title, ==, "what nobody asks for");
         g_assert_false(g_variant_lookup(properties, "StateReason", "&s", &title));
         g_assert_true(known_properties(known_by_path(known, "/b")) == properties);
+        /* As it is when its properties are sent on: their container keeps its bytes alone then. */
+        g_assert_nonnull(g_variant_get_data(properties));
+        g_assert_nonnull(g_variant_get_data(columns));
+        g_assert_cmpstr(known_by_path(known, "/b")->name, ==, "db");
+        check(known, REMOTE_DOMAIN_LOOKUP_BY_NAME, "('db',)", "(('db', '" SECOND "', -1),)");
         g_autoptr(GVariant) last = known_take(known, "/a");
         put(known, "/b", "db", SECOND, "running", 8); /* the table has no domain any more */
         g_assert_true(g_variant_lookup(last, "Name", "&s", &title));
