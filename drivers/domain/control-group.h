@@ -65,8 +65,8 @@ bool control_group_set_limits(const char *name, xmlNode *root, const ControlGrou
 /* Removes one, with its parent where that holds no other; false where it is there still. */
 bool control_group_remove(const char *const *legacy, const char *name);
 
-/* Waits until cgroup.events of a directory of version 2 says WANTED, such as "populated 0": the kernel tells of each change. False
- * where it does not within PATIENCE, in milliseconds. */
+/* Waits until cgroup.events of a directory of version 2 says WANTED, such as "populated 0": the kernel tells of each change.
+ * False where it does not within PATIENCE, in milliseconds. */
 bool control_group_wait(const char *directory, const char *wanted, unsigned patience);
 
 /* Of one directory: the quota of processor time in each period, in microseconds; a QUOTA of 0 or less is none. */

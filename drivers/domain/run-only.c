@@ -40,8 +40,8 @@ static void drop_place(xmlNode *device) {
         }
 }
 
-/* Authors' own aliases begin with "ua-"; others are of a run, and libvirt keeps none of them. One that could not be of a run stays,
- * and is refused. */
+/* Authors' own aliases begin with "ua-"; others are of a run, and libvirt keeps none of them. One that could not be of a run
+ * stays, and is refused. */
 static void drop_alias(xmlNode *device) {
         xmlNode *alias = xml_child(device, "alias");
         g_autofree char *name = xml_attribute(alias, "name");

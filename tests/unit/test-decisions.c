@@ -30,7 +30,7 @@ static void append_value(sd_bus_message *message, const PropertyInfo *property, 
                 g_assert_cmpint(sd_bus_message_open_container(message, 'a', property->signature + 1), >=, 0);
                 g_assert_cmpint(sd_bus_message_close_container(message), >=, 0);
         } else if (type == 's' || type == 'o')
-                sd_bus_message_append_basic(message, type, type == 's' ? text : path);
+                sd_bus_message_append_basic(message, type, type == 's' ? text : path ? path : "/");
         else if (type == 'u')
                 sd_bus_message_append_basic(message, type, &user);
         else
