@@ -197,6 +197,7 @@ static const char *const elsewhere[][2] = {
         { "secret-event", "tells of secrets by signals of org.virtbus1 only" },
         { "send-process-signal", "sends none; an agent runs programs: virtbusctl agent DOMAIN exec PROGRAM" },
         { "set-lifecycle-action", "sets that by: virtbusctl edit DOMAIN" },
+        { "snapshot-edit", "changes that by the method RedefineSnapshot" },
 };
 
 /* Options of others, for what a verb here does without them, or otherwise. */
