@@ -498,7 +498,7 @@ def bad_input_is_refused():
     os.unlink(f"{WORK}/pipe")
     os.rmdir(f"{WORK}/folder")
     null = os.open("/dev/null", os.O_RDONLY)
-    contains(expect("InvalidArgument", do, "SaveToFD", "ha{sv}", 0, {}, fds=[null]), "written")
+    contains(expect("InvalidArgument", do, "SaveToFD", "ha{sv}", 0, {}, fds=[null]), "not open for writing")
     os.close(null)
     assert get("State") == "running"
     for path, part in ((f"{WORK}/none", "none"), ("relative", "relative"), ("/etc/passwd", "not a saved state"), ("/dev", "not a file"), ("/dev/null", "not a file")):

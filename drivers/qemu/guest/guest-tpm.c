@@ -121,7 +121,7 @@ static bool run(Guest *guest, GPtrArray *arguments, int socket, GError **error) 
         if (!is_setup)
                 g_array_append_val(fds, socket);
         g_ptr_array_add(arguments, NULL);
-        GPtrArray *paths = g_ptr_array_new();
+        GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
         g_ptr_array_add(paths, g_strdup(folder));
         Confinement confinement = host->helpers;
         confinement.paths = NULL; /* what QEMUs are shown besides is not for it */
