@@ -331,23 +331,28 @@ static bool read_line(Conf *conf, const ConfLine *line, GError **error) {
 
 /* Writing */
 
+/* An empty text is none: the document is kept as it is read again. */
+static xmlNode *add_text(xmlNode *parent, const char *name, const char *text) {
+        return xml_add(parent, name, text && *text ? text : NULL);
+}
+
 static void write_os(const Conf *conf, xmlNode *root) {
         xmlNode *os = xml_add(root, "os", NULL), *type = xml_add(os, "type", "exe");
         if (conf->architecture)
                 xml_set_attribute(type, "arch", conf->architecture);
         xml_add(os, "init", conf->init ? conf->init[0] : CONF_INIT_DEFAULT);
         for (size_t i = 1; conf->init && conf->init[i]; i++)
-                xml_add(os, "initarg", conf->init[i]);
+                add_text(os, "initarg", conf->init[i]);
         for (guint i = 0; i < conf->environment->len; i++) {
                 g_auto(GStrv) parts = g_strsplit(conf->environment->pdata[i], "=", 2);
-                xml_set_attribute(xml_add(os, "initenv", parts[1]), "name", parts[0]);
+                xml_set_attribute(add_text(os, "initenv", parts[1]), "name", parts[0]);
         }
         if (conf->directory)
-                xml_add(os, "initdir", conf->directory);
+                add_text(os, "initdir", conf->directory);
         if (conf->user)
-                xml_add(os, "inituser", conf->user);
+                add_text(os, "inituser", conf->user);
         if (conf->group)
-                xml_add(os, "initgroup", conf->group);
+                add_text(os, "initgroup", conf->group);
 }
 
 static bool has_root(const Conf *conf, bool swapped) {
