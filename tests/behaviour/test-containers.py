@@ -128,9 +128,9 @@ def container(name, **how):
 def say(domain, command):
     """What a shell on the first console says to a command."""
     with open_console(domain, force=True) as console:
-        console.sendall(f"{command}; echo en''ded\n".encode())
+        console.sendall(f"echo be''gun; {command}; echo en''ded\n".encode())
         text = read_until(console, rb"ended\r?\n").replace("\r", "")
-    return text.split("\n", 1)[1].rsplit("ended\n", 1)[0]
+    return text.split("begun\n", 1)[1].rsplit("ended\n", 1)[0]  # the terminal and the shell may each repeat what was typed
 
 
 def groups(domain):
