@@ -6,23 +6,18 @@
 
 #include "ctl.h"
 #include "disk-jobs.h"
+#include "domain-command.h"
 
 #define DISK_IMAGE "org.virtbus1.Device.Disk.Image"
 #define JOB_DISK "org.virtbus1.Job.Disk"
 
-typedef struct Target {
-        Ctl *ctl;
-        const char *name; /* of the disk */
-        char *path;
-} Target;
-
 /* Options of what begins a job. */
 static GVariant *read_options(const Ctl *ctl, const char *const *known, GError **error) {
-        const struct {
-                const char *name;
-                gboolean given;
-        } switches[] = {
-                { "shallow", ctl->shallow }, { "pivot", ctl->pivot }, { "reuse", ctl->reuse }, { "synchronous", ctl->synchronous }
+        const CommandSwitch switches[] = {
+                { "shallow", "shallow", ctl->shallow },
+                { "pivot", "pivot", ctl->pivot },
+                { "reuse", "reuse", ctl->reuse },
+                { "synchronous", "synchronous", ctl->synchronous },
         };
         GVariantDict options;
         guint64 bandwidth = 0;
@@ -30,22 +25,15 @@ static GVariant *read_options(const Ctl *ctl, const char *const *known, GError *
                 ctl_invalid(error, "'%s' is not a bandwidth, such as 50M", ctl->bandwidth);
                 return NULL;
         }
-        for (size_t i = 0; i < G_N_ELEMENTS(switches); i++)
-                if (switches[i].given && !g_strv_contains(known, switches[i].name)) {
-                        ctl_invalid(error, "--%s is not of this command", switches[i].name);
-                        return NULL;
-                }
-        g_variant_dict_init(&options, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(switches); i++)
-                if (switches[i].given)
-                        g_variant_dict_insert(&options, switches[i].name, "b", TRUE);
+        if (!domain_command_options(switches, G_N_ELEMENTS(switches), known, &options, error))
+                return NULL;
         if (bandwidth > 0)
                 g_variant_dict_insert(&options, "bandwidth", "t", bandwidth);
         return g_variant_dict_end(&options);
 }
 
 /* Begins a job, and follows it until it has ended, or, where it waits for a decision, is ready. */
-static int begin(const Target *target, const char *method, GVariant *arguments) {
+static int begin(const CommandTarget *target, const char *method, GVariant *arguments) {
         Ctl *ctl = target->ctl;
         g_autoptr(GError) error = NULL;
         g_autoptr(GVariant) answer = ctl_call(ctl, target->path, DISK_IMAGE, method, arguments, NULL, NULL, &error);
@@ -60,7 +48,7 @@ static int begin(const Target *target, const char *method, GVariant *arguments) 
         return ctl_follow_job(ctl, job, target->name);
 }
 
-static int commit(const Target *target, char **arguments) {
+static int commit(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "shallow", "pivot", NULL };
         g_autoptr(GError) error = NULL;
         GVariant *options = read_options(target->ctl, known, &error);
@@ -69,7 +57,7 @@ static int commit(const Target *target, char **arguments) {
                        : ctl_fail(g_steal_pointer(&error));
 }
 
-static int pull(const Target *target, char **arguments) {
+static int pull(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { NULL };
         g_autoptr(GError) error = NULL;
         GVariant *options = read_options(target->ctl, known, &error);
@@ -77,7 +65,7 @@ static int pull(const Target *target, char **arguments) {
                        : ctl_fail(g_steal_pointer(&error));
 }
 
-static int copy(const Target *target, char **arguments) {
+static int copy(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "shallow", "pivot", "reuse", "synchronous", NULL };
         g_autoptr(GError) error = NULL;
         g_autofree char *path = g_canonicalize_filename(arguments[0], NULL);
@@ -87,7 +75,7 @@ static int copy(const Target *target, char **arguments) {
 }
 
 /* The images, as a table. */
-static int chain(const Target *target, char **arguments) {
+static int chain(const CommandTarget *target, char **arguments) {
         static const char *const headings[] = { ">INDEX", "FORMAT", "PATH", NULL };
         g_autoptr(GError) error = NULL;
         (void) arguments;
@@ -112,7 +100,7 @@ static int chain(const Target *target, char **arguments) {
 }
 
 /* The path of the disk's job; NULL when it has been said that there is none. */
-static char *find_job(const Target *target, int *status) {
+static char *find_job(const CommandTarget *target, int *status) {
         g_autoptr(GError) error = NULL;
         g_autoptr(GVariant) properties = ctl_properties(target->ctl, target->path, DISK_IMAGE, &error);
         const char *job = "/";
@@ -127,7 +115,7 @@ static char *find_job(const Target *target, int *status) {
 }
 
 /* Tells the job to end, and waits for that. */
-static int end(const Target *target, const char *interface, const char *method) {
+static int end(const CommandTarget *target, const char *interface, const char *method) {
         int status = EXIT_DONE;
         g_autofree char *job = find_job(target, &status);
         if (!job)
@@ -136,17 +124,17 @@ static int end(const Target *target, const char *interface, const char *method) 
         return status == EXIT_DONE && strcmp(method, "Cancel") != 0 ? ctl_follow_job(target->ctl, job, target->name) : status;
 }
 
-static int pivot(const Target *target, char **arguments) {
+static int pivot(const CommandTarget *target, char **arguments) {
         (void) arguments;
         return end(target, JOB_DISK, "Pivot");
 }
 
-static int finish(const Target *target, char **arguments) {
+static int finish(const CommandTarget *target, char **arguments) {
         (void) arguments;
         return end(target, JOB_DISK, "Finish");
 }
 
-static int abort_job(const Target *target, char **arguments) {
+static int abort_job(const CommandTarget *target, char **arguments) {
         (void) arguments;
         return end(target, "org.virtbus1.Job", "Cancel");
 }
@@ -164,14 +152,14 @@ static bool read_size(const char *text, guint64 *bytes) {
         return false;
 }
 
-static int limit(const Target *target, char **arguments) {
+static int limit(const CommandTarget *target, char **arguments) {
         guint64 bandwidth = 0;
         int status = EXIT_USAGE;
         g_autofree char *job = read_size(arguments[0], &bandwidth) ? find_job(target, &status) : NULL;
         return job ? ctl_do(target->ctl, job, JOB_DISK, "SetBandwidth", g_variant_new("(t)", bandwidth)) : status;
 }
 
-static int threshold(const Target *target, char **arguments) {
+static int threshold(const CommandTarget *target, char **arguments) {
         guint64 bytes = 0;
         const char *image = arguments[1] ? arguments[1] : "";
         return read_size(arguments[0], &bytes) ? ctl_do(target->ctl, target->path, DISK_IMAGE, "SetThreshold",
@@ -179,54 +167,36 @@ static int threshold(const Target *target, char **arguments) {
                                                : EXIT_USAGE;
 }
 
-static const struct {
-        const char *name;
-        guint min, max; /* arguments after the disk */
-        const char *arguments;
-        int (*run)(const Target *target, char **arguments);
-} commands[] = {
-        { "chain", 0, 0, "", chain },
-        { "commit", 0, 2, " [BASE [TOP]]", commit },
-        { "pull", 0, 1, " [BASE]", pull },
-        { "copy", 1, 2, " FILE [FORMAT]", copy },
-        { "pivot", 0, 0, "", pivot },
-        { "finish", 0, 0, "", finish },
-        { "abort", 0, 0, "", abort_job },
-        { "limit", 1, 1, " BANDWIDTH|off", limit },
-        { "threshold", 1, 2, " BYTES|off [IMAGE]", threshold },
+static const DomainCommands commands = {
+        .verb = "disk",
+        .target = "DOMAIN DISK",
+        .n_target = 2,
+        .commands = (const DomainCommand[]){ { "chain", 0, 0, "", chain },
+                                             { "commit", 0, 2, " [BASE [TOP]]", commit },
+                                             { "pull", 0, 1, " [BASE]", pull },
+                                             { "copy", 1, 2, " FILE [FORMAT]", copy },
+                                             { "pivot", 0, 0, "", pivot },
+                                             { "finish", 0, 0, "", finish },
+                                             { "abort", 0, 0, "", abort_job },
+                                             { "limit", 1, 1, " BANDWIDTH|off", limit },
+                                             { "threshold", 1, 2, " BYTES|off [IMAGE]", threshold },
+                                             { 0 } },
 };
 
 char **disk_command_names(void) {
-        char **names = g_new0(char *, G_N_ELEMENTS(commands) + 1);
-        for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-                names[i] = g_strdup(commands[i].name);
-        return names;
+        return domain_command_names(&commands);
 }
 
 int verb_disk(Ctl *ctl, char **arguments) {
-        size_t i = 0;
-        guint n = g_strv_length(arguments);
-        g_auto(GStrv) names = disk_command_names();
-        while (i < G_N_ELEMENTS(commands) && strcmp(commands[i].name, arguments[0]) != 0)
-                i++;
-        if (i == G_N_ELEMENTS(commands)) {
-                g_autofree char *known = g_strjoinv(", ", names),
-                                *nearest_name = suggestion(arguments[0], (const char *const *) names);
-                ctl_say("'%s' is not a command of disk: %s%s", arguments[0], known, nearest_name);
-                return EXIT_USAGE;
-        }
-        if (n < 3 + commands[i].min || n > 3 + commands[i].max) {
-                ctl_say("disk %s needs: DOMAIN DISK%s", commands[i].name, commands[i].arguments);
-                return EXIT_USAGE;
-        }
-        int status = EXIT_DONE;
-        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[1], &status);
+        int status = EXIT_USAGE;
+        const DomainCommand *command = domain_command_find(&commands, arguments);
+        g_autoptr(VirtbusDomain) domain = command ? ctl_find(ctl, arguments[1], &status) : NULL;
         g_autoptr(GError) error = NULL;
         if (!domain)
                 return status;
         g_autoptr(VirtbusObject) device = ctl_find_device(ctl, domain, arguments[2], NULL, &error);
         if (!device)
                 return ctl_fail(g_steal_pointer(&error));
-        g_autofree char *path = g_strdup(g_dbus_object_get_object_path(G_DBUS_OBJECT(device)));
-        return commands[i].run(&(Target){ ctl, arguments[2], path }, arguments + 3);
+        const char *path = g_dbus_object_get_object_path(G_DBUS_OBJECT(device));
+        return command->run(&(CommandTarget){ ctl, path, arguments[2] }, arguments + 3);
 }

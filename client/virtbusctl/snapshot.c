@@ -6,13 +6,10 @@
 
 #include <string.h>
 
+#include "domain-command.h"
+
 #define DOMAIN "org.virtbus1.Domain"
 #define SNAPSHOT "org.virtbus1.Snapshot"
-
-typedef struct Target {
-        Ctl *ctl;
-        const char *domain; /* its path */
-} Target;
 
 /* One that the domain has. */
 typedef struct Row {
@@ -72,9 +69,9 @@ char **snapshot_names(Ctl *ctl, VirtbusDomain *domain) {
 }
 
 /* The one of this name; NULL when it has been said that there is none. */
-static char *find(const Target *target, const char *name, int *status) {
+static char *find(const CommandTarget *target, const char *name, int *status) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(GPtrArray) rows = read_rows(target->ctl, target->domain, &error);
+        g_autoptr(GPtrArray) rows = read_rows(target->ctl, target->path, &error);
         g_autoptr(GPtrArray) names = g_ptr_array_new();
         for (guint i = 0; rows && i < rows->len; i++) {
                 const Row *row = rows->pdata[i];
@@ -139,12 +136,12 @@ static void add_below(Table *table, const GPtrArray *rows, const char *parent, g
         }
 }
 
-static int list(const Target *target, char **arguments) {
+static int list(const CommandTarget *target, char **arguments) {
         static const char *const headings[] = {
                 "NAME", "CURRENT", "STATE", "CREATED", "+PARENT", "+DISKS", "~DESCRIPTION", NULL
         };
         g_autoptr(GError) error = NULL;
-        g_autoptr(GPtrArray) rows = read_rows(target->ctl, target->domain, &error);
+        g_autoptr(GPtrArray) rows = read_rows(target->ctl, target->path, &error);
         (void) arguments;
         if (!rows)
                 return ctl_fail(g_steal_pointer(&error));
@@ -155,14 +152,9 @@ static int list(const Target *target, char **arguments) {
 
 /* Options */
 
-typedef struct Switch {
-        const char *name, *option;
-        gboolean given;
-} Switch;
-
 /* Those that a command knows become options of its method; others are refused. */
 static GVariant *read_options(const Ctl *ctl, const char *const *known, GError **error) {
-        const Switch switches[] = {
+        const CommandSwitch switches[] = {
                 { "disk-only", "disk_only", ctl->disk_only },
                 { "quiesce", "quiesce", ctl->quiesce },
                 { "halt", "halt", ctl->halt },
@@ -174,19 +166,11 @@ static GVariant *read_options(const Ctl *ctl, const char *const *known, GError *
                 { "metadata-only", "metadata_only", ctl->metadata_only },
         };
         GVariantDict options;
-        for (size_t i = 0; i < G_N_ELEMENTS(switches); i++)
-                if (switches[i].given && !g_strv_contains(known, switches[i].name)) {
-                        ctl_invalid(error, "--%s is not of this command", switches[i].name);
-                        return NULL;
-                }
-        g_variant_dict_init(&options, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(switches); i++)
-                if (switches[i].given)
-                        g_variant_dict_insert(&options, switches[i].option, "b", TRUE);
-        return g_variant_dict_end(&options);
+        return domain_command_options(switches, G_N_ELEMENTS(switches), known, &options, error) ? g_variant_dict_end(&options)
+                                                                                                : NULL;
 }
 
-static int create(const Target *target, char **arguments) {
+static int create(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "disk-only", "quiesce", "halt", NULL };
         g_autoptr(GError) error = NULL;
         GVariant *options = read_options(target->ctl, known, &error);
@@ -200,7 +184,7 @@ static int create(const Target *target, char **arguments) {
                         g_string_append_printf(xml, "<%s>%s</%s>", elements[i], quoted, elements[i]);
         }
         g_string_append(xml, "</domainsnapshot>");
-        g_autoptr(GVariant) answer = ctl_call(target->ctl, target->domain, DOMAIN, "CreateSnapshot",
+        g_autoptr(GVariant) answer = ctl_call(target->ctl, target->path, DOMAIN, "CreateSnapshot",
                                               g_variant_new("(s@a{sv})", xml->str, options), NULL, NULL, &error);
         const char *path;
         if (!answer)
@@ -217,7 +201,7 @@ static int create(const Target *target, char **arguments) {
         return EXIT_DONE;
 }
 
-static int act(const Target *target, const char *name, const char *method, const char *const *known) {
+static int act(const CommandTarget *target, const char *name, const char *method, const char *const *known) {
         int status = EXIT_DONE;
         g_autoptr(GError) error = NULL;
         GVariant *options = read_options(target->ctl, known, &error);
@@ -228,17 +212,17 @@ static int act(const Target *target, const char *name, const char *method, const
         return path ? ctl_do(target->ctl, path, SNAPSHOT, method, g_variant_new("(@a{sv})", kept)) : status;
 }
 
-static int revert(const Target *target, char **arguments) {
+static int revert(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "running", "paused", "force", NULL };
         return act(target, arguments[0], "Revert", known);
 }
 
-static int delete (const Target *target, char **arguments) {
+static int delete (const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "children", "children-only", "metadata-only", NULL };
         return act(target, arguments[0], "Delete", known);
 }
 
-static int show(const Target *target, char **arguments) {
+static int show(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { NULL };
         int status = EXIT_DONE;
         g_autoptr(GError) error = NULL;
@@ -256,43 +240,25 @@ static int show(const Target *target, char **arguments) {
         return EXIT_DONE;
 }
 
-static const struct {
-        const char *name;
-        guint min, max; /* arguments after the domain */
-        const char *arguments;
-        int (*run)(const Target *target, char **arguments);
-} commands[] = {
-        { "list", 0, 0, "", list },
-        { "create", 0, 1, " [SNAPSHOT]", create },
-        { "revert", 1, 1, " SNAPSHOT", revert },
-        { "delete", 1, 1, " SNAPSHOT", delete },
-        { "show", 1, 1, " SNAPSHOT", show },
+static const DomainCommands commands = {
+        .verb = "snapshot",
+        .target = "DOMAIN",
+        .n_target = 1,
+        .commands = (const DomainCommand[]){ { "list", 0, 0, "", list },
+                                             { "create", 0, 1, " [SNAPSHOT]", create },
+                                             { "revert", 1, 1, " SNAPSHOT", revert },
+                                             { "delete", 1, 1, " SNAPSHOT", delete },
+                                             { "show", 1, 1, " SNAPSHOT", show },
+                                             { 0 } },
 };
 
 char **snapshot_command_names(void) {
-        char **names = g_new0(char *, G_N_ELEMENTS(commands) + 1);
-        for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-                names[i] = g_strdup(commands[i].name);
-        return names;
+        return domain_command_names(&commands);
 }
 
 int verb_snapshot(Ctl *ctl, char **arguments) {
-        size_t i = 0;
-        guint n = g_strv_length(arguments);
-        g_auto(GStrv) names = snapshot_command_names();
-        while (i < G_N_ELEMENTS(commands) && strcmp(commands[i].name, arguments[0]) != 0)
-                i++;
-        if (i == G_N_ELEMENTS(commands)) {
-                g_autofree char *known = g_strjoinv(", ", names),
-                                *nearest_name = suggestion(arguments[0], (const char *const *) names);
-                ctl_say("'%s' is not a command of snapshot: %s%s", arguments[0], known, nearest_name);
-                return EXIT_USAGE;
-        }
-        if (n < 2 + commands[i].min || n > 2 + commands[i].max) {
-                ctl_say("snapshot %s needs: DOMAIN%s", commands[i].name, commands[i].arguments);
-                return EXIT_USAGE;
-        }
-        int status = EXIT_DONE;
-        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[1], &status);
-        return domain ? commands[i].run(&(Target){ ctl, ctl_path(domain) }, arguments + 2) : status;
+        int status = EXIT_USAGE;
+        const DomainCommand *command = domain_command_find(&commands, arguments);
+        g_autoptr(VirtbusDomain) domain = command ? ctl_find(ctl, arguments[1], &status) : NULL;
+        return domain ? command->run(&(CommandTarget){ ctl, ctl_path(domain), arguments[1] }, arguments + 2) : status;
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "domain-command.h"
+
+#include <string.h>
+
+char **domain_command_names(const DomainCommands *commands) {
+        g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+        for (const DomainCommand *command = commands->commands; command->name; command++)
+                g_strv_builder_add(names, command->name);
+        return g_strv_builder_end(names);
+}
+
+const DomainCommand *domain_command_find(const DomainCommands *commands, char **arguments) {
+        const DomainCommand *command = commands->commands;
+        guint n = g_strv_length(arguments);
+        while (command->name && strcmp(command->name, arguments[0]) != 0)
+                command++;
+        if (!command->name) {
+                g_auto(GStrv) names = domain_command_names(commands);
+                g_autofree char *known = g_strjoinv(", ", names), *hint = suggestion(arguments[0], (const char *const *) names);
+                ctl_say("'%s' is not a command of %s: %s%s", arguments[0], commands->verb, known, hint);
+                return NULL;
+        }
+        const guint before = 1 + commands->n_target;
+        if (n >= before + command->min && n <= before + command->max)
+                return command;
+        ctl_say("%s %s needs: %s%s", commands->verb, command->name, commands->target, command->arguments);
+        return NULL;
+}
+
+bool domain_command_options(const CommandSwitch *switches, size_t n, const char *const *known, GVariantDict *options,
+                            GError **error) {
+        for (size_t i = 0; i < n; i++)
+                if (switches[i].given && !g_strv_contains(known, switches[i].name)) {
+                        ctl_invalid(error, "--%s is not of this command", switches[i].name);
+                        return false;
+                }
+        g_variant_dict_init(options, NULL);
+        for (size_t i = 0; i < n; i++)
+                if (switches[i].given)
+                        g_variant_dict_insert(options, switches[i].option, "b", TRUE);
+        return true;
+}
