@@ -10,9 +10,8 @@
 #include "esx/login.h"
 #include "esx/inventory.h"
 #include "esx/power-task.h"
-#include "vmx/vmx-complete.h"
+#include "vmx/vmx-hypervisor.h"
 #include "vmx/vmx-read.h"
-#include "vmx/vmx-write.h"
 
 /* URIs */
 
@@ -128,37 +127,21 @@ static void close_elsewhere(Connection *connection) {
 
 /* Documents */
 
-static bool complete(Connection *connection, xmlDoc *document, GError **error) {
-        (void) connection;
-        (void) error;
-        vmx_complete(document);
-        return true;
-}
-
 static bool check(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error) {
-        (void) definition;
-        (void) unsupported;
         if (!connection->hypervisor->remote)
                 return virtbus_error_set(
                                 error, VIRTBUS_ERROR_UNSUPPORTED,
                                 "connection %s is not one to a host, and translates documents alone; open esx://HOST/ or "
                                 "vpx://HOST/",
                                 connection->name);
-        g_autofree char *text = vmx_write(document, error);
-        return text != NULL;
-}
-
-static char *to_native(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
-        (void) connection;
-        (void) definition;
-        return vmx_write(document, error);
+        return vmx_hypervisor_check(connection, definition, document, unsupported, error);
 }
 
 static const HypervisorDocuments documents = {
-        .complete = complete,
+        .complete = vmx_hypervisor_complete,
         .check = check,
-        .native_format = "vmware-vmx",
-        .to_native = to_native,
+        .native_format = VMX_NATIVE_FORMAT,
+        .to_native = vmx_hypervisor_to_native,
         .from_native = vmx_from_native,
 };
 
@@ -174,30 +157,19 @@ static char *capabilities(Connection *connection) {
         g_autofree char *uuid = fact(esx, "summary.hardware.uuid"), *model = fact(esx, "summary.hardware.cpuModel"),
                         *packages = fact(esx, "summary.hardware.numCpuPkgs"), *cores = fact(esx, "summary.hardware.numCpuCores"),
                         *threads = fact(esx, "summary.hardware.numCpuThreads");
-        g_autoptr(GString) text = g_string_new("<capabilities>\n  <host>\n");
-        if (uuid)
-                g_string_append_printf(text, "    <uuid>%s</uuid>\n", uuid);
-        g_string_append(text, "    <cpu>\n      <arch>x86_64</arch>\n");
+        g_autofree char *host = uuid ? g_strdup_printf("    <uuid>%s</uuid>\n", uuid) : g_strdup("");
+        g_autoptr(GString) cpu = g_string_new(NULL);
         guint64 n_packages = packages ? g_ascii_strtoull(packages, NULL, 10) : 0,
                 n_cores = cores ? g_ascii_strtoull(cores, NULL, 10) : 0,
                 n_threads = threads ? g_ascii_strtoull(threads, NULL, 10) : 0;
         if (model)
-                g_string_append_printf(text, "      <model>%s</model>\n", model);
+                g_string_append_printf(cpu, "      <model>%s</model>\n", model);
         if (n_packages > 0 && n_cores >= n_packages && n_threads >= n_cores)
-                g_string_append_printf(text,
+                g_string_append_printf(cpu,
                                        "      <topology sockets='%" G_GUINT64_FORMAT "' dies='1' cores='%" G_GUINT64_FORMAT
                                        "' threads='%" G_GUINT64_FORMAT "'/>\n",
                                        n_packages, n_cores / n_packages, n_threads / n_cores);
-        g_string_append(text, "    </cpu>\n  </host>\n");
-        static const char *const guests[][2] = { { "i686", "32" }, { "x86_64", "64" } };
-        for (size_t i = 0; i < G_N_ELEMENTS(guests); i++)
-                g_string_append_printf(
-                                text,
-                                "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='%s'>\n      <wordsize>%s</wordsize>\n"
-                                "      <domain type='vmware'/>\n    </arch>\n  </guest>\n",
-                                guests[i][0], guests[i][1]);
-        g_string_append(text, "</capabilities>\n");
-        return g_strdup(text->str);
+        return vmx_hypervisor_capabilities(host, cpu->str);
 }
 
 static const HypervisorAbilities abilities = {

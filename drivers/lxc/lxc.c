@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lxc/lxc.h"
 
+#include "domain/guest-kinds.h"
 #include "lxc/conf-read.h"
 #include "lxc/container-claim.h"
 #include "lxc/container-plan.h"
@@ -32,14 +33,9 @@ static const HypervisorDocuments documents = {
 };
 
 static char *capabilities(Connection *connection) {
+        static const char *const architectures[] = { "x86_64", "i686", NULL };
         (void) connection;
-        return g_strdup("<capabilities>\n"
-                        "  <host>\n    <cpu>\n      <arch>x86_64</arch>\n    </cpu>\n  </host>\n"
-                        "  <guest>\n    <os_type>exe</os_type>\n    <arch name='x86_64'>\n      <wordsize>64</wordsize>\n"
-                        "      <domain type='lxc'/>\n    </arch>\n  </guest>\n"
-                        "  <guest>\n    <os_type>exe</os_type>\n    <arch name='i686'>\n      <wordsize>32</wordsize>\n"
-                        "      <domain type='lxc'/>\n    </arch>\n  </guest>\n"
-                        "</capabilities>\n");
+        return guest_kinds_capabilities("exe", "lxc", architectures, "", "");
 }
 
 static const HypervisorAbilities abilities = {

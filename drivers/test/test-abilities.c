@@ -3,18 +3,16 @@
 
 #include <string.h>
 
+#include "domain/guest-kinds.h"
 #include "errors.h"
 
 /* The processors that documents may name. */
 static char cpu_model[] = "test";
 
 static char *capabilities(Connection *connection) {
+        static const char *const architectures[] = { "x86_64", NULL };
         (void) connection;
-        return g_strdup("<capabilities>\n"
-                        "  <host>\n    <cpu>\n      <arch>x86_64</arch>\n    </cpu>\n  </host>\n"
-                        "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='x86_64'>\n      <wordsize>64</wordsize>\n"
-                        "      <domain type='test'/>\n    </arch>\n  </guest>\n"
-                        "</capabilities>\n");
+        return guest_kinds_capabilities("hvm", "test", architectures, "", "");
 }
 
 static bool check_architecture(const char *arch, GError **error) {

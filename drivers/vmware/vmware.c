@@ -6,53 +6,25 @@
 #include "vmware/power.h"
 #include "vmware/running.h"
 #include "vmware/watch.h"
-#include "vmx/vmx-complete.h"
+#include "vmx/vmx-hypervisor.h"
 #include "vmx/vmx-read.h"
-#include "vmx/vmx-write.h"
 
 /* Where VMware's own windows put machines, below the user's home. */
 #define OTHER_MACHINES "vmware"
 
 /* Documents */
 
-static bool complete(Connection *connection, xmlDoc *document, GError **error) {
-        (void) connection;
-        (void) error;
-        vmx_complete(document);
-        return true;
-}
-
-static bool check(Connection *connection, const Definition *definition, xmlDoc *document, bool unsupported, GError **error) {
-        (void) connection;
-        (void) definition;
-        (void) unsupported;
-        g_autofree char *text = vmx_write(document, error);
-        return text != NULL;
-}
-
-static char *to_native(Connection *connection, const Definition *definition, xmlDoc *document, GError **error) {
-        (void) connection;
-        (void) definition;
-        return vmx_write(document, error);
-}
-
 static const HypervisorDocuments documents = {
-        .complete = complete,
-        .check = check,
-        .native_format = "vmware-vmx",
-        .to_native = to_native,
+        .complete = vmx_hypervisor_complete,
+        .check = vmx_hypervisor_check,
+        .native_format = VMX_NATIVE_FORMAT,
+        .to_native = vmx_hypervisor_to_native,
         .from_native = vmx_from_native,
 };
 
 static char *capabilities(Connection *connection) {
         (void) connection;
-        return g_strdup("<capabilities>\n"
-                        "  <host>\n    <cpu>\n      <arch>x86_64</arch>\n    </cpu>\n  </host>\n"
-                        "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='i686'>\n      <wordsize>32</wordsize>\n"
-                        "      <domain type='vmware'/>\n    </arch>\n  </guest>\n"
-                        "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='x86_64'>\n      <wordsize>64</wordsize>\n"
-                        "      <domain type='vmware'/>\n    </arch>\n  </guest>\n"
-                        "</capabilities>\n");
+        return vmx_hypervisor_capabilities("", "");
 }
 
 static const HypervisorAbilities abilities = {
