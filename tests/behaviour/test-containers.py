@@ -16,7 +16,8 @@ import subprocess
 import sys
 import time
 
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Skip, User, contains, denied, expect, run, variants
+from face_rig import virsh_on
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, User, contains, denied, expect, run, variants
 
 PATH = "/org/virtbus1/lxc"
 CONNECTION = f"{NAME}.Connection"
@@ -536,19 +537,7 @@ def lxcs_configurations_become_documents():
 
 
 def libvirts_clients_find_it():
-    program, place = f"{os.environ['VIRTBUS_BUILD']}/client/libvirt/virtbus-libvirt", f"{ROOT}/libvirt-sock"
-    if not os.path.exists(program) or not shutil.which("virsh"):
-        raise Skip("virsh, or virtbus-libvirt, is not there")
-    environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"], "LC_ALL": "C", "HOME": ROOT}
-    face = subprocess.Popen([program, f"--socket={place}"], env=environment)
-    try:
-        bus.wait(lambda: os.path.exists(place), "the socket")
-
-        def virsh(*arguments, status=0, given=None):
-            done = subprocess.run(["virsh", "-q", "-c", f"lxc+unix:///system?socket={place}", *arguments], input=given, capture_output=True,
-                                  text=True, check=False, timeout=DEADLINE, env=environment)
-            assert done.returncode == status, (arguments, done.stdout, done.stderr)
-            return done.stdout + done.stderr
+    with virsh_on(bus, "lxc+unix:///system?socket={socket}") as virsh:
         contains(virsh("uri"), "lxc")
         virsh("define", "/dev/stdin", given=document("seen"))
         virsh("start", "seen")
@@ -560,9 +549,6 @@ def libvirts_clients_find_it():
         virsh("destroy", "seen")
         contains(virsh("domxml-from-native", "lxc-tools", "/dev/stdin", given=f"lxc.uts.name = x\nlxc.rootfs.path = {ROOT}\n"), "<name>x</name>")
         virsh("undefine", "seen")
-    finally:
-        face.terminate()
-        face.wait()
 
 
 TESTS = [a_container_goes_through_its_life, it_is_what_its_document_says, it_has_users_and_capabilities_of_its_own, nothing_in_it_reaches_the_host,

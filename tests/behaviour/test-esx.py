@@ -13,12 +13,12 @@ import contextlib
 import functools
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 
 from esx_rig import PASSWORD, USER, Simulator
+from face_rig import virsh_on
 from gi.repository import GLib
 from rig import DEADLINE, NAME, ROOT, Bus, BusError, Skip, User, contains, denied, expect, memory_of, polkit_rules, run, variants
 
@@ -560,28 +560,13 @@ def virtbusctl_opens_it():
 
 
 def libvirts_clients_find_it():
-    program, place = f"{os.environ['VIRTBUS_BUILD']}/client/libvirt/virtbus-libvirt", f"{ROOT}/libvirt-sock"
-    if not os.path.exists(program) or not shutil.which("virsh"):
-        raise Skip("virsh, or virtbus-libvirt, is not there")
-    environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"], "LC_ALL": "C", "HOME": ROOT}
-    face = subprocess.Popen([program, f"--socket={place}"], env=environment)
-    try:
-        bus.wait(lambda: os.path.exists(place), "the socket")
-        with opened(host()):
-            def virsh(*arguments):
-                done = subprocess.run(["virsh", "-q", "-c", f"esx+unix:///?name=esx://127.0.0.1:{host().port}/&socket={place}", *arguments], capture_output=True,
-                                      text=True, check=False, timeout=DEADLINE, env=environment)
-                assert done.returncode == 0, done.stderr
-                return done.stdout
-            contains(virsh("list", "--all"), "ha-host_VM0", "running")
-            contains(virsh("dominfo", "ha-host_VM0"), "running", "32768 KiB")
-            contains(virsh("dumpxml", "ha-host_VM0"), "[LocalDS_0] ha-host_VM0/disk1.vmdk")
-            virsh("destroy", "ha-host_VM0")
-            virsh("start", "ha-host_VM0")
-            contains(virsh("domstate", "ha-host_VM0"), "running")
-    finally:
-        face.terminate()
-        face.wait()
+    with virsh_on(bus, f"esx+unix:///?name=esx://127.0.0.1:{host().port}/&socket={{socket}}") as virsh, opened(host()):
+        contains(virsh("list", "--all"), "ha-host_VM0", "running")
+        contains(virsh("dominfo", "ha-host_VM0"), "running", "32768 KiB")
+        contains(virsh("dumpxml", "ha-host_VM0"), "[LocalDS_0] ha-host_VM0/disk1.vmdk")
+        virsh("destroy", "ha-host_VM0")
+        virsh("start", "ha-host_VM0")
+        contains(virsh("domstate", "ha-host_VM0"), "running")
 
 
 def who_may_not_is_refused():

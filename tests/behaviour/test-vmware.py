@@ -19,6 +19,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 
+from face_rig import virsh_on
 from rig import DEADLINE, NAME, ROOT, Bus, BusError, Ends, Skip, User, contains, denied, expect, run, variants
 
 PATH = "/org/virtbus1/vmware"
@@ -469,19 +470,7 @@ def no_shell_reads_a_name():
 
 
 def libvirts_clients_find_it():
-    program, place = f"{os.environ['VIRTBUS_BUILD']}/client/libvirt/virtbus-libvirt", f"{ROOT}/libvirt-sock"
-    if not os.path.exists(program) or not shutil.which("virsh"):
-        raise Skip("virsh, or virtbus-libvirt, is not there")
-    environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": os.environ["DBUS_SYSTEM_BUS_ADDRESS"], "LC_ALL": "C", "HOME": ROOT}
-    face = subprocess.Popen([program, f"--socket={place}"], env=environment)
-    try:
-        bus.wait(lambda: os.path.exists(place), "the socket")
-
-        def virsh(*arguments, status=0, given=None):
-            done = subprocess.run(["virsh", "-q", "-c", f"vmwarews+unix:///session?socket={place}", *arguments], input=given, capture_output=True,
-                                  text=True, check=False, timeout=DEADLINE, env=environment)
-            assert done.returncode == status, done.stderr
-            return done.stdout + done.stderr
+    with virsh_on(bus, "vmwarews+unix:///session?socket={socket}") as virsh:
         virsh("define", "/dev/stdin", given=document("seen"))
         virsh("start", "seen")
         contains(virsh("list", "--all"), "seen", "running")
@@ -491,9 +480,6 @@ def libvirts_clients_find_it():
         contains(virsh("domxml-to-native", "vmware-vmx", "--domain", "seen"), 'displayName = "seen"')
         contains(virsh("autostart", "seen", status=1), "autostart")
         virsh("undefine", "seen")
-    finally:
-        face.terminate()
-        face.wait()
 
 
 def who_may_not_is_refused():
