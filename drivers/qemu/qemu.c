@@ -382,7 +382,7 @@ static void sweep_in_worker(void *data, GError **error) {
         const Connection *connection = data;
         (void) error;
         runtime_sweep(connection->runtime_directory);
-        tpm_folder_sweep(connection->state_directory);
+        tpm_folder_sweep(connection);
 }
 
 static void on_swept(void *data, const GError *error) {

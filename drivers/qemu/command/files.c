@@ -191,13 +191,11 @@ bool files_check_rights(const GPtrArray *files, GError **error) {
 }
 
 static bool take_tpm(File *file, GError **error) {
-        static const char *const programs[] = { "/usr/bin/swtpm", "/usr/bin/swtpm_setup" };
-        for (size_t i = 0; i < G_N_ELEMENTS(programs); i++)
-                if (access(programs[i], X_OK) < 0)
-                        return virtbus_error_set(
-                                        error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                                        "there is no %s, which emulates a TPM: install the packages swtpm and swtpm-tools",
-                                        programs[i]);
+        const char *lacks = tpm_folder_lacks();
+        if (lacks)
+                return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
+                                         "there is no %s, which emulates a TPM: install the packages swtpm and swtpm-tools",
+                                         lacks);
         return tpm_folder_take(file->path, file->user.uid, (gid_t) file->user.uid, &file->missing, error);
 }
 

@@ -14,9 +14,6 @@
 #include "qemu/host/guest-user.h"
 #include "qemu/host/tpm-folder.h"
 
-#define EMULATOR "/usr/bin/swtpm"
-#define SETUP "/usr/bin/swtpm_setup"
-
 /* By which a secret encrypts what it keeps. */
 #define CIPHER "aes-256-cbc"
 
@@ -157,13 +154,13 @@ static bool start_emulator(Guest *guest, GError **error) {
         struct GuestTpm *tpm = guest->tpm;
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-                return virtbus_error_set_errno(error, errno, EMULATOR " cannot be started");
+                return virtbus_error_set_errno(error, errno, TPM_EMULATOR " cannot be started");
         g_autofd int theirs = pair[1];
         tpm->file->fd = pair[0];
         g_autofree char *control = g_strdup_printf("type=unixio,clientfd=%d", theirs),
                         *state = g_strdup_printf("dir=%s,mode=0600", tpm->file->path);
-        g_autoptr(GPtrArray) arguments = begin_arguments(
-                        (const char *const[]){ EMULATOR, "socket", "--ctrl", control, "--tpmstate", state, "--terminate", NULL });
+        g_autoptr(GPtrArray) arguments = begin_arguments((const char *const[]){ TPM_EMULATOR, "socket", "--ctrl", control,
+                                                                                "--tpmstate", state, "--terminate", NULL });
         if (is_2(tpm))
                 g_ptr_array_add(arguments, g_strdup("--tpm2"));
         return run(guest, arguments, theirs, error);
@@ -190,7 +187,7 @@ static void on_setup_ended(void *data, int status) {
                 return;
         }
         if (!error && status != 0)
-                domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its TPM cannot be made by " SETUP "%s%s",
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "its TPM cannot be made by " TPM_MAKER "%s%s",
                             *said ? ": " : "", said);
         if (!error)
                 tpm_folder_finish(tpm->file->path);
@@ -201,7 +198,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
         const Guest *guest = data;
         (void) source;
         (void) usec;
-        domain_fail(guest->domain, &guest->tpm->failure, VIRTBUS_ERROR_TIMEOUT, SETUP " has not ended within %d seconds",
+        domain_fail(guest->domain, &guest->tpm->failure, VIRTBUS_ERROR_TIMEOUT, TPM_MAKER " has not ended within %d seconds",
                     (int) (TPM_SETUP_TIMEOUT / 1000000));
         process_end(guest->tpm->process);
         return 0;
@@ -219,8 +216,8 @@ static char *banks_of(const xmlNode *backend) {
 static bool start_setup(Guest *guest, GError **error) {
         struct GuestTpm *tpm = guest->tpm;
         g_autofree char *config = g_build_filename(tpm->file->path, TPM_SETUP, NULL), *banks = banks_of(tpm->file->element);
-        g_autoptr(GPtrArray) arguments =
-                        begin_arguments((const char *const[]){ SETUP, "--tpm-state", tpm->file->path, "--config", config, NULL });
+        g_autoptr(GPtrArray) arguments = begin_arguments(
+                        (const char *const[]){ TPM_MAKER, "--tpm-state", tpm->file->path, "--config", config, NULL });
         static const char *const new_one[] = { "--createek",   "--create-ek-cert", "--create-platform-cert",
                                                "--lock-nvram", "--overwrite",      NULL };
         for (const char *const *word = new_one; tpm->file->missing && *word; word++)
@@ -238,7 +235,7 @@ static bool start_setup(Guest *guest, GError **error) {
         int r = sd_event_add_time_relative(guest->domain->connection->event, &tpm->timeout, CLOCK_MONOTONIC, TPM_SETUP_TIMEOUT, 0,
                                            on_timeout, guest);
         process_go(tpm->process);
-        return r >= 0 || virtbus_error_set_errno(error, -r, SETUP " cannot be watched");
+        return r >= 0 || virtbus_error_set_errno(error, -r, TPM_MAKER " cannot be watched");
 }
 
 void guest_tpm_prepare(Guest *guest, GPtrArray *files, TpmReady done) {

@@ -4,8 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +13,6 @@
 #include "qemu/host/runtime.h"
 
 #define FOLDER "tpm"
-#define ASIDE "undefined"
 
 /* How deep it is: the authority that signs a TPM's certificates has a folder of its own. And how many names it may hold. */
 #define DEPTH_MAX 3
@@ -27,14 +24,27 @@
 /* What swtpm calls its state, of TPM 2.0 and 1.2. */
 static const char *const states[] = { "tpm2-00.permall", "tpm-00.permall" };
 
+static char *folder_of_all(const Connection *connection) {
+        return g_build_filename(connection->state_directory, FOLDER, NULL);
+}
+
+const char *tpm_folder_lacks(void) {
+        static const char *const programs[] = { TPM_EMULATOR, TPM_MAKER };
+        for (size_t i = 0; i < G_N_ELEMENTS(programs); i++)
+                if (access(programs[i], X_OK) < 0)
+                        return programs[i];
+        return NULL;
+}
+
 char *tpm_folder(const Connection *connection, const char *uuid) {
         return g_build_filename(connection->state_directory, FOLDER, uuid, NULL);
 }
 
 bool tpm_folder_open_all(const Connection *connection, GError **error) {
-        g_autofree char *all = g_build_filename(connection->state_directory, FOLDER, NULL);
-        return mkdir(all, 0711) == 0 || /* an emulator that sees all of the host goes through it to its own */
-               errno == EEXIST || virtbus_error_set_errno(error, errno, "directory %s cannot be made", all);
+        g_autofree char *all = folder_of_all(connection);
+        if (mkdir(all, 0711) < 0 && errno != EEXIST) /* an emulator that sees all of the host goes through it to its own */
+                return virtbus_error_set_errno(error, errno, "directory %s cannot be made", all);
+        return runtime_open(all, error);
 }
 
 bool tpm_folder_is_there(const Connection *connection, const char *uuid) {
@@ -136,23 +146,11 @@ void tpm_folder_give_back(const char *path) {
 }
 
 char *tpm_folder_put_aside(const Connection *connection, const char *uuid) {
-        static unsigned n_put_aside;
-        g_autofree char *from = tpm_folder(connection, uuid),
-                        *to = g_strdup_printf("%s/" FOLDER "/" ASIDE ".%s.%" PRId64 ".%u", connection->state_directory, uuid,
-                                              g_get_real_time(), n_put_aside++);
-        if (rename(from, to) == 0)
-                return g_steal_pointer(&to);
-        if (errno != ENOENT)
-                log_warning("the state of a TPM in %s cannot be removed: %s", from, g_strerror(errno));
-        return NULL;
+        g_autofree char *all = folder_of_all(connection);
+        return runtime_put_aside(all, uuid);
 }
 
-void tpm_folder_sweep(const char *state) {
-        g_autofree char *all = g_build_filename(state, FOLDER, NULL);
-        g_autoptr(GDir) listing = g_dir_open(all, 0, NULL);
-        for (const char *name; listing && (name = g_dir_read_name(listing));) {
-                g_autofree char *path = g_build_filename(all, name, NULL);
-                if (g_str_has_prefix(name, ASIDE "."))
-                        runtime_remove(path);
-        }
+void tpm_folder_sweep(const Connection *connection) {
+        g_autofree char *all = folder_of_all(connection);
+        runtime_sweep(all);
 }

@@ -11,6 +11,13 @@
 
 #include "domain/connection.h"
 
+/* What emulates one, and what makes a new one. */
+#define TPM_EMULATOR "/usr/bin/swtpm"
+#define TPM_MAKER "/usr/bin/swtpm_setup"
+
+/* Whether this machine has both: the one that it lacks, or NULL. */
+const char *tpm_folder_lacks(void);
+
 /* What makes a new TPM's certificates is told by this file, in the folder. */
 #define TPM_SETUP "setup.conf"
 
@@ -31,6 +38,8 @@ bool tpm_folder_take(const char *path, uid_t uid, gid_t gid, bool *is_new, GErro
 /* Takes it back to ourselves. For a worker. */
 void tpm_folder_give_back(const char *path);
 
-/* Puts a domain's aside, which is gone for it then; returns where it lies, or NULL. Removes what is aside, for a worker. */
+/* Puts a domain's aside, which is gone for it then; returns where it lies, to be freed, or NULL. */
 char *tpm_folder_put_aside(const Connection *connection, const char *uuid);
-void tpm_folder_sweep(const char *state);
+
+/* Removes what is aside. For a worker. */
+void tpm_folder_sweep(const Connection *connection);
